@@ -1,0 +1,5 @@
+"""`python -m klingflow`."""
+
+from klingflow.cli import main
+
+main()

@@ -1,0 +1,123 @@
+"""What can go wrong, named once: diagnostics for a user's mistakes, exceptions for the world's, exit codes.
+
+Only the command line turns any of these into an exit code; nobody else prints or exits.
+
+    KlingflowError
+    ├── ManifestError        the manifest is wrong; carries every Diagnostic            exit 2
+    ├── UsageError           the command cannot be done as asked                        exit 2
+    ├── NothingSelected      the selection is empty                                     exit 5
+    ├── LedgerHeld           another runner holds the ledger                            exit 11
+    ├── LedgerError          the ledger cannot be read or opened                        exit 1
+    └── LedgerBroken         the ledger cannot be written: buying must stop             exit 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class ExitCode(IntEnum):
+    """The process's exit codes (README, "Exit codes"). Where several apply, the first of `PRECEDENCE` counts."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    FAILED = 3
+    UNSETTLED = 4
+    NOTHING_SELECTED = 5
+    WOULD_BUY = 6
+    REFUSED = 7
+    CAPPED = 8
+    HELD = 11
+    INTERRUPTED = 130
+
+
+PRECEDENCE = (
+    ExitCode.INTERRUPTED,
+    ExitCode.HELD,
+    ExitCode.INTERNAL,
+    ExitCode.REFUSED,
+    ExitCode.UNSETTLED,
+    ExitCode.FAILED,
+    ExitCode.CAPPED,
+)
+
+
+class Mark(NamedTuple):
+    """A place in a file as the user names it; line and column count characters from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake (or doubt) of the user's, with its place and a stable code such as `unknown-field`.
+
+    `message` is one line and says what was found and what to do. `related` is a second place (the first
+    of two duplicate keys, the preset that set a value).
+    """
+
+    mark: Mark
+    code: str
+    message: str
+    severity: str = "error"  # or "warning"
+    related: Mark | None = None
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.severity}[{self.code}]: {self.message}"
+
+
+class KlingflowError(Exception):
+    """The root of everything klingflow raises on purpose."""
+
+    exit_code = ExitCode.INTERNAL
+
+
+class ManifestError(KlingflowError):
+    """The manifest cannot be used. `diagnostics` holds every mistake, in file order; `sources` the texts read."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], sources: dict[str, str] | None = None) -> None:
+        super().__init__("\n".join(str(d) for d in diagnostics))
+        self.diagnostics = tuple(diagnostics)
+        self.sources = sources or {}
+
+
+class UsageError(KlingflowError):
+    """What was asked cannot be done; the message says what to do instead."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NothingSelected(KlingflowError):
+    """No shot matches the selection."""
+
+    exit_code = ExitCode.NOTHING_SELECTED
+
+
+class LedgerError(KlingflowError):
+    """The ledger cannot be opened or read."""
+
+
+class LedgerBroken(KlingflowError):
+    """The ledger cannot be written any more: nothing may be bought until a person has looked."""
+
+
+class LedgerHeld(KlingflowError):
+    """Another runner holds this ledger."""
+
+    exit_code = ExitCode.HELD
+
+    def __init__(self, path: str, pid: int | None, host: str | None) -> None:
+        who = f"process {pid} on {host}" if pid else "another process"
+        super().__init__(f"{path}: {who} is running this manifest; wait for it or stop it")
+        self.pid, self.host = pid, host

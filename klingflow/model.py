@@ -1,0 +1,237 @@
+"""The records that flow through klingflow: manifest → plan → run → ledger → results. Frozen data, no rules.
+
+A Shot is what the manifest wants, a Request what would be sent for it, a Purchase what the ledger knows of one
+attempt to buy it, an Action what the plan means to do next, and a Manifest or a Plan the whole of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from klingflow.errors import Diagnostic, Mark
+
+# What JSON can hold. `Any` on purpose: bodies are shaped by the field table, not by Python's types.
+Json = Any
+
+
+class Node:
+    """A YAML value with its place: a scalar's Python value, a dict of Nodes by key, or a list of Nodes.
+
+    `mark` is where the value begins, `key_mark` where its key does (None outside mappings). Nodes are shared
+    between layers and between all shots that a matrix makes, so they are never changed once built.
+    `plain` says that a scalar was written without quotes, on one line, so that offsets in it are columns.
+    """
+
+    __slots__ = ("key_mark", "mark", "plain", "value")
+
+    def __init__(self, value: Any, mark: Mark, key_mark: Mark | None = None, plain: bool = False) -> None:
+        self.value = value
+        self.mark = mark
+        self.key_mark = key_mark
+        self.plain = plain
+
+    def at(self, *path: str | int) -> Node:
+        """The deepest Node on `path` that the author wrote: what an expression made has its expression's place."""
+        node = self
+        for step in path:
+            try:
+                node = node.value[step]
+            except (KeyError, IndexError, TypeError):
+                return node
+            if not isinstance(node, Node):
+                raise TypeError("a Node tree holds Nodes only")
+        return node
+
+
+class Reference(NamedTuple):
+    """A value that only the run knows: `shots.<shot>.<attribute>`."""
+
+    shot: str
+    attribute: str
+
+
+class Pending(str):
+    """Text with References in it, in a body that is not final yet. Its own text is the expression as written.
+
+    A str, so that bodies stay JSON; its own type, so that what a CSV cell holds is never taken for one.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[str | Reference, ...]
+
+    def __new__(cls, parts: Sequence[str | Reference]) -> Pending:
+        text = "".join(p if isinstance(p, str) else f"${{{{ shots[{p.shot!r}].{p.attribute} }}}}" for p in parts)
+        self = super().__new__(cls, text)
+        self.parts = tuple(parts)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` events per `period_s` seconds."""
+
+    count: int
+    period_s: float
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two events at this rate."""
+        return self.period_s / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The manifest's `run:` block (README, "Limits"). The defaults have their home here."""
+
+    max_running: int = 5
+    submit: Rate = Rate(30, 60.0)
+    poll: Rate = Rate(120, 60.0)
+    poll_floor_s: float = 5.0
+    downloads: int = 4
+    connections: int = 16
+    retries: int = 0
+    max_spend: Decimal | None = None
+    max_tasks: int | None = None
+    max_seconds: int | None = None
+    deadline_s: float = 90 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """The manifest's `gateway:` block."""
+
+    base_url: str | None = None
+    refund_5xx: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one purchase is expected to cost, frozen with it. `basis` says how, e.g. `5 s × 0.6`."""
+
+    amount: Decimal
+    currency: str
+    basis: str
+    as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One take of one wanted video. `fields` holds rendered values; `node` the author's text behind them."""
+
+    id: str
+    take: int
+    kind: str
+    fields: Mapping[str, Json]
+    output: str  # relative to the manifest's folder, with forward slashes
+    node: Node
+    tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    about: Mapping[str, Json] = field(default_factory=dict)  # title, note, dialogue
+
+    @property
+    def key(self) -> str:
+        """`opening`, and `opening#2` for its second take."""
+        return self.id if self.take == 1 else f"{self.id}#{self.take}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The ids of the shots that must be bought before this one, each once."""
+        return tuple(dict.fromkeys((*self.after, *(r.shot for r in self.references))))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What would be sent for a Shot. `fingerprint` is None while the body holds a Pending."""
+
+    body: Mapping[str, Json]
+    fingerprint: str | None
+    predicted_tier: str
+    seconds: int  # billable
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest, read, expanded and checked: `requests[i]` belongs to `shots[i]`."""
+
+    path: str
+    name: str
+    shots: tuple[Shot, ...]
+    requests: tuple[Request, ...]
+    limits: Limits
+    gateway: GatewaySettings
+    warnings: tuple[Diagnostic, ...]
+    sources: Mapping[str, str]  # the text of every YAML file read, by its name in diagnostics
+
+    def __iter__(self) -> Iterator[tuple[Shot, Request]]:
+        return iter(zip(self.shots, self.requests, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something was refused or failed. `kind` is one of the classes in `klingflow.decide.replies`."""
+
+    kind: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One attempt to buy one take, as the ledger keeps it (schemas/lock.schema.json).
+
+    Times are UTC, ISO 8601 with milliseconds, by the name of what happened: intent, submitted, finished, done, …;
+    `updated` is that of the last change. `finished_after_s` bounds the generation time: seconds from the accepted
+    create to the last poll that found it unfinished and to the first that found it finished.
+    """
+
+    uid: str
+    shot: str
+    take: int
+    attempt: int
+    state: str
+    fingerprint: str
+    body: Mapping[str, Json]
+    origin: str
+    predicted_tier: str
+    seconds: int
+    price: Price | None = None
+    task_id: str | None = None
+    billed_tier: str | None = None
+    times: Mapping[str, str] = field(default_factory=dict)
+    finished_after_s: tuple[float, float] | None = None
+    video_url: str | None = None
+    output: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    error: Failure | None = None
+    evidence: Mapping[str, Json] | None = None  # of an in-doubt purchase: window, status, request id, what came back
+
+    @property
+    def key(self) -> str:
+        """As `Shot.key`."""
+        return self.shot if self.take == 1 else f"{self.shot}#{self.take}"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of a plan: `verb` is create, keep, resume, download, changed, failed, in_doubt, waits, orphan or held."""
+
+    verb: str
+    key: str
+    reason: str
+    shot: Shot | None = None  # None for an orphan
+    request: Request | None = None
+    purchase: Purchase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between a manifest and its ledger, in the manifest's order; orphans last."""
+
+    manifest: Manifest
+    actions: tuple[Action, ...]

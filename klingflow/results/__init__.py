@@ -1,0 +1,1 @@
+"""PURE: what came of it, as records for people and programs."""
