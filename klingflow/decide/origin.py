@@ -1,0 +1,45 @@
+"""The gateway's address as text: the one form that the ledger keeps and requests are joined to. No I/O."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from klingflow.errors import UsageError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def normal_base(base_url: str) -> str:
+    """`base_url` as `scheme://host[:port][/path]`, without a slash or `/v1` at its end; raises UsageError."""
+    try:
+        parts = urlsplit(base_url.strip())
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise UsageError(f"the gateway's address is not a URL: {error}") from error
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        raise UsageError("the gateway's address must begin with https:// or http:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            "the gateway's address must hold no user name or password (the key has a place of its own)"
+        )
+    if parts.query or parts.fragment or not _is_plain(base_url.strip()):
+        raise UsageError("the gateway's address must hold no query, fragment, space or non-ASCII character")
+    named = f"[{host}]" if ":" in host else host
+    shown = named if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{named}:{port}"
+    return f"{parts.scheme}://{shown}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
+
+
+def origin_of(url: str) -> str:
+    """`scheme://host:port` of an http(s) URL, for telling whether two URLs belong to the same server."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this very machine by name."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text

@@ -1,0 +1,396 @@
+"""What the gateway's replies mean: was this bought, is it ready, did it fail? No network here, only values.
+
+A create that is misread buys twice or loses a task id, so there are four answers and the default is the last:
+Accepted (the id is ours), Refused (certainly nothing was bought), Unsent (nothing left this machine) and
+Doubtful. A query that is misread gives up a paid video, so whatever is not plainly a final answer about this
+very task is a Hiccup, and polling goes on. Sources: the gateway's document, sections 7–9, and real relays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from klingflow.decide.failures import classify_refusal, classify_task, says_no_such_task
+from klingflow.model import Failure, Json
+
+MAX_ID = 256
+MAX_URL = 8192
+MAX_MESSAGE = 500
+MAX_EVIDENCE = 2048
+
+# Where relays and the services in front of them name the request, for whoever must ask support about it.
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "x-oneapi-request-id",
+    "x-newapi-request-id",
+    "request-id",
+    "x-trace-id",
+    "cf-ray",
+)
+
+# Statuses that a web server, router or authenticator gives before a handler could have created anything, so
+# they are definite without a readable body. 403 is not here: a filter on the way back may say it afterwards.
+_DEFINITE_WITHOUT_BODY = frozenset({401, 402, 404, 405, 411, 413, 414, 415, 429, 431})
+# 4xx that say nothing certain: the server timed out, saw a conflict (perhaps with this very request), or
+# believes that we hung up.
+_NEVER_DEFINITE = frozenset({408, 409, 425, 499})
+
+_RUNNING = frozenset({
+    "queued", "queue", "queueing", "pending", "submitted", "created", "not_start", "in_queue", "waiting",
+    "preparing", "in_progress", "processing", "running", "generating", "started",
+})  # fmt: skip
+_SUCCEEDED = frozenset({"completed", "complete", "succeed", "succeeded", "success", "finished", "done"})
+_FAILED = frozenset({"failed", "fail", "failure", "error", "canceled", "cancelled", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply: header names in lower case; `complete` is False when the body was cut short."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No status line came back. `sent` is False only where certainly no byte of the request left."""
+
+    sent: bool
+    reason: str
+
+
+Answer = Reply | NoReply
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`."""
+
+    task_id: str
+    billed_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certainly not bought. `retry_after_s` is what the gateway asked for, as it asked."""
+
+    failure: Failure
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Certainly not bought, for nothing was sent: it may be tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Perhaps bought. `evidence` is for the person who settles it.
+
+    `failure` is set (kind key or quota) where the reply also says that buying should stop.
+    """
+
+    reason: str
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not."""
+
+    progress: float | None = None
+    billed_tier: str | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Finished; the video is at `video_url` or, where that is None, at the content route."""
+
+    video_url: str | None = None
+    billed_tier: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task itself failed, for good."""
+
+    failure: Failure
+    billed_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchTask:
+    """The gateway does not know the id; not final while the task is young."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The key or the balance is refused, which says nothing about the task."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Hiccup:
+    """Nothing was learned: ask again later."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+CreateOutcome = Accepted | Refused | Unsent | Doubtful
+QueryOutcome = Running | Succeeded | TaskFailed | NoSuchTask | Blind | Hiccup
+
+
+def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
+    """What a create came to. `refund_5xx`: the gateway's own JSON errors are definite with a 5xx status."""
+    if isinstance(answer, NoReply):
+        return Doubtful(answer.reason, {"reason": answer.reason}) if answer.sent else Unsent(answer.reason)
+    document = _document(answer.body)
+    task_id = _created_id(document)
+    if 200 <= answer.status < 300:
+        if task_id is not None:
+            return Accepted(task_id, _tier(document))
+        return _doubtful(answer, document, f"HTTP {answer.status} without a readable task id")
+    if task_id is not None:
+        return _doubtful(answer, document, f"HTTP {answer.status}, yet with a task id in the reply")
+    if _is_definite(answer.status, document, refund_5xx):
+        return Refused(_refusal(answer.status, document), retry_after_s(answer.headers))
+    return _doubtful(answer, document, f"HTTP {answer.status} does not say that nothing was created")
+
+
+def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
+    """What a query says about `task_id`, and nothing about any other task."""
+    if isinstance(answer, NoReply):
+        return Hiccup(answer.reason)
+    wait_s = retry_after_s(answer.headers)
+    document = _document(answer.body)
+    if not 200 <= answer.status < 300:
+        return _query_refused(answer.status, document, wait_s)
+    if document is None:
+        return Hiccup(f"HTTP {answer.status} with a body that is not a JSON object", wait_s)
+    task = _task(document)
+    claimed = _claimed_ids(document, task)
+    if claimed and task_id not in claimed:
+        return Hiccup("the reply is about another task", wait_s)
+    status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
+    if status in _SUCCEEDED:
+        return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")))
+    if status in _FAILED:
+        return TaskFailed(_task_failure(task, status), _tier(task))
+    if status in _RUNNING:
+        return Running(_progress(task.get("progress")), _tier(task), wait_s)
+    return _without_status(document, task, bool(claimed), clean(status, 40), wait_s)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The pause that a reply asks for, in seconds ≥ 0: the longer of Retry-After and openai-poll-after-ms.
+
+    An HTTP date counts from the reply's own Date, so that no clock of ours has to agree with the server's.
+    """
+    asked = [_retry_after(headers), _number(headers.get("openai-poll-after-ms"), scale=0.001)]
+    return max((s for s in asked if s is not None and s >= 0), default=None)
+
+
+def error_of(body: bytes) -> tuple[str, str] | None:
+    """(code, message) of a JSON error in any of the gateway's shapes, cleaned; None where there is none."""
+    document = _document(body)
+    return _error(document) if document is not None else None
+
+
+def clean(text: object, limit: int = MAX_MESSAGE) -> str:
+    """Text from a server on one line, without control, bidi or half characters, at most `limit` long."""
+    raw = str(text)[: 4 * limit]
+    return " ".join("".join(c if c.isprintable() else " " for c in raw).split())[:limit]
+
+
+# Creates
+
+
+def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool) -> bool:
+    error = _error(document) if document is not None else None
+    if status >= 500:
+        # A relay says model_not_found with 503 while it still looks for a channel: nothing was passed on.
+        return error is not None and (refund_5xx or classify_refusal(status, *error) == "model")
+    if not 400 <= status < 500 or status in _NEVER_DEFINITE:
+        return False
+    return error is not None or status in _DEFINITE_WITHOUT_BODY
+
+
+def _doubtful(reply: Reply, document: dict[str, Any] | None, reason: str) -> Doubtful:
+    failure = _refusal(reply.status, document)
+    evidence: dict[str, Json] = {
+        "reason": reason,
+        "status": reply.status,
+        "content_type": clean(reply.headers.get("content-type", ""), 100),
+        "request_ids": {n: clean(reply.headers[n], 200) for n in REQUEST_ID_HEADERS if n in reply.headers},
+        "body": clean(reply.body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"), MAX_EVIDENCE),
+        "complete": reply.complete,
+    }
+    return Doubtful(reason, evidence, failure if failure.kind in ("key", "quota") else None)
+
+
+def _refusal(status: int, document: dict[str, Any] | None) -> Failure:
+    code, message = (_error(document) if document is not None else None) or ("", "")
+    kind = classify_refusal(status, code, message)
+    return Failure(kind, code or f"http_{status}", message or f"HTTP {status}")
+
+
+def _created_id(document: dict[str, Any] | None) -> str | None:
+    if document is None:
+        return None
+    data = document.get("data")
+    # In the legacy shape `id` is the relay's row number, so there the task_id goes first.
+    found = [document.get("id"), document.get("task_id")]
+    if isinstance(data, dict):
+        found += [data.get("task_id"), data.get("id")]
+    return next((text for text in map(_id, found) if text is not None), None)
+
+
+def _id(value: object) -> str | None:
+    """A plausible task id as text, or None: printable ASCII without spaces, and no path of dots in a URL."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID or not value.strip("."):
+        return None
+    return value if re.fullmatch(r"[!-~]+", value) else None
+
+
+# Queries
+
+
+def _query_refused(status: int, document: dict[str, Any] | None, wait_s: float | None) -> QueryOutcome:
+    failure = _refusal(status, document)
+    if status in (401, 402, 403) or (status == 429 and failure.kind == "quota"):
+        return Blind(failure)
+    error = _error(document) if document is not None else None
+    # A 404 page is a web server's word about a route, not the gateway's about a task.
+    if error is not None and (status in (404, 410) or (400 <= status < 500 and says_no_such_task(*error))):
+        return NoSuchTask(Failure("unknown", failure.code, failure.message))
+    return Hiccup(f"HTTP {status}: {failure.message}" if error else f"HTTP {status}", wait_s)
+
+
+def _without_status(
+    document: dict[str, Any], task: dict[str, Any], about_us: bool, status: str, wait_s: float | None
+) -> QueryOutcome:
+    """An error without a status is the task's own only where the reply names the task."""
+    error = _error(document) or _error(task)
+    if status or error is None:
+        return Hiccup(f"status {status!r} says nothing" if status else "the reply has no status", wait_s)
+    if says_no_such_task(*error):
+        return NoSuchTask(Failure("unknown", *error))
+    kind = classify_task(*error)
+    if about_us and kind not in ("key", "quota", "limited"):
+        return TaskFailed(Failure(kind, *error), _tier(task))
+    return Hiccup(f"an error without a status: {error[1] or error[0]}", wait_s)
+
+
+def _task(document: dict[str, Any]) -> dict[str, Any]:
+    """The object that carries the status: the reply itself, or `data` of the legacy shape."""
+    data = document.get("data")
+    return data if isinstance(data, dict) and "status" not in document else document
+
+
+def _claimed_ids(document: dict[str, Any], task: dict[str, Any]) -> set[str]:
+    """Whose reply this says it is: `id` alone where there is one, since `task_id` is often the upstream's."""
+    if task is not document:
+        return {text for text in (_id(task.get("id")), _id(task.get("task_id"))) if text is not None}
+    found = _id(task.get("id")) or _id(task.get("task_id"))
+    return {found} if found is not None else set()
+
+
+def _task_failure(task: dict[str, Any], status: str) -> Failure:
+    code, message = _error(task) or (status, "")
+    message = message or clean(task.get("fail_reason") or f"the task is {status}")
+    return Failure(classify_task(code, message), code or status, message)
+
+
+def _video_url(task: dict[str, Any]) -> str | None:
+    metadata = task.get("metadata")
+    nested = metadata.get("url") if isinstance(metadata, dict) else None
+    found = (task.get("video_url"), task.get("url"), nested, task.get("result_url"))
+    return next((url for url in found if _is_web_url(url)), None)
+
+
+def _is_web_url(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > MAX_URL or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+# JSON and headers
+
+
+def _document(body: bytes) -> dict[str, Any] | None:
+    """The body as a JSON object. A broken character in a message must not cost the id beside it."""
+    try:
+        document = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _error(document: dict[str, Any]) -> tuple[str, str] | None:
+    """(code, message) from `{"code","message"}`, `{"error":{…}}`, `{"error":"…"}` or `{"detail":…}`."""
+    inner = document.get("error")
+    if isinstance(inner, dict):
+        code = inner.get("code") or inner.get("type")
+        message = inner.get("message") or inner.get("msg")
+    else:
+        code = document.get("code")
+        message = inner or document.get("message") or document.get("msg") or document.get("detail")
+    if message is None and (code is None or str(code).lower() == "success"):
+        return None
+    return clean(code, 100) if code else "", clean(message) if message else ""
+
+
+def _tier(document: dict[str, Any] | None) -> str | None:
+    model = document.get("model") if document is not None else None
+    return clean(model, 200) or None if isinstance(model, str) else None
+
+
+def _progress(value: object) -> float | None:
+    percent = _number(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    return percent if percent is not None and percent <= 100 else None
+
+
+def _number(value: object, scale: float = 1.0) -> float | None:
+    """A finite number ≥ 0 from a JSON number or its text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value) * scale
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after")
+    if text is None or (seconds := _number(text)) is not None:
+        return seconds if text is not None else None
+    try:
+        until, since = (parsedate_to_datetime(t) for t in (text, headers["date"]))
+        return max(0.0, (until - since).total_seconds())
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
