@@ -1,0 +1,197 @@
+"""A purchase's life, as one table: state × event → state. And how two accounts of one purchase are made one.
+
+Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any order:
+the higher rank knows more. Where ranks are equal the later `updated` counts, which never goes back even if the
+clock does. A task id, once known, is never replaced.
+
+    intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
+      │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
+      │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
+      │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
+
+`resubmitted` leaves the state a settled one and its time in `times`: the user's permission to buy once more, used
+up by the next purchase of that take (klingflow.decide.plan).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from klingflow.model import Purchase, Request, Shot
+
+TRANSITIONS: dict[tuple[str, str], str] = {
+    ("intent", "accepted"): "submitted",
+    ("intent", "refused"): "rejected",
+    ("intent", "unsent"): "rejected",
+    ("intent", "doubted"): "in_doubt",
+    ("in_doubt", "found"): "submitted",
+    ("in_doubt", "abandoned"): "abandoned",
+    ("in_doubt", "resubmitted"): "abandoned",
+    ("abandoned", "found"): "submitted",
+    ("abandoned", "resubmitted"): "abandoned",
+    ("submitted", "parked"): "parked",
+    ("submitted", "succeeded"): "succeeded",
+    ("submitted", "failed"): "failed",
+    ("submitted", "abandoned"): "failed",
+    ("submitted", "resubmitted"): "failed",
+    ("parked", "unparked"): "submitted",
+    ("parked", "succeeded"): "succeeded",
+    ("parked", "failed"): "failed",
+    ("parked", "abandoned"): "failed",
+    ("parked", "resubmitted"): "failed",
+    ("succeeded", "downloaded"): "done",
+    ("succeeded", "undelivered"): "succeeded",
+    ("succeeded", "resubmitted"): "succeeded",
+    ("done", "downloaded"): "done",
+    ("done", "undelivered"): "done",
+    ("done", "resubmitted"): "done",
+}
+
+# What is known for certain, from least to most. A task id outranks its absence; a video outranks a failure that
+# another branch or the user declared meanwhile.
+RANK: dict[str, int] = {
+    "intent": 0,
+    "in_doubt": 1,
+    "rejected": 2,
+    "abandoned": 3,
+    "submitted": 4,
+    "parked": 4,
+    "failed": 5,
+    "succeeded": 6,
+    "done": 7,
+}
+STATES = tuple(RANK)
+
+PAID = frozenset({"submitted", "parked", "succeeded", "done"})  # bought, and its video exists or may yet come
+UNFINISHED = frozenset({"submitted", "parked"})
+IN_DOUBT = frozenset({"intent", "in_doubt"})  # an intent without an outcome is a doubt
+
+# The entry of `times` that an event leaves; `updated` is always set.
+TIMES: dict[str, str] = {
+    "accepted": "submitted",
+    "found": "found",
+    "refused": "rejected",
+    "unsent": "rejected",
+    "doubted": "in_doubt",
+    "succeeded": "finished",
+    "failed": "finished",
+    "parked": "parked",
+    "unparked": "unparked",
+    "downloaded": "done",
+    "undelivered": "undelivered",
+    "abandoned": "abandoned",
+    "resubmitted": "resubmitted",
+}
+
+_NEEDS_TASK_ID = frozenset({"accepted", "found"})
+_CLEARS_ERROR = frozenset({"accepted", "found", "succeeded", "downloaded"})
+_IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
+# What an older account of the same purchase may fill in where the newer one is silent.
+_FILLED = (
+    "task_id", "billed_tier", "price", "finished_after_s", "video_url", "output", "sha256", "size_bytes", "evidence",
+)  # fmt: skip
+
+
+def begin(shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, at: str) -> Purchase:
+    """The intent to buy `shot` with its final `request`, to be made durable before a byte is sent."""
+    if request.fingerprint is None:
+        raise ValueError(f"{shot.key}: its body is not final")
+    return Purchase(
+        uid=uid,
+        shot=shot.id,
+        take=shot.take,
+        attempt=attempt,
+        state="intent",
+        fingerprint=request.fingerprint,
+        body=request.body,
+        origin=origin,
+        predicted_tier=request.predicted_tier,
+        seconds=request.seconds,
+        price=request.price,
+        times={"intent": at, "updated": at},
+        output=shot.output,
+    )
+
+
+def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase:
+    """`purchase` after `event` at the time `at`. `changes` are what else became known, by field.
+
+    Raises ValueError for an event that this state does not know, for a second task id, and for an `accepted` or
+    `found` without one: programmer's mistakes, all of them.
+    """
+    state = TRANSITIONS.get((purchase.state, event))
+    if state is None:
+        raise ValueError(f"{purchase.key}: a purchase that is {purchase.state} cannot be {event}")
+    if fixed := changes.keys() & set(_IDENTITY):
+        raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
+    task_id = changes.get("task_id", purchase.task_id)
+    if purchase.task_id is not None and task_id != purchase.task_id:
+        raise ValueError(f"{purchase.key}: task {purchase.task_id} cannot become {task_id}")
+    if event in _NEEDS_TASK_ID and not task_id:
+        raise ValueError(f"{purchase.key}: {event} without a task id")
+    if event in _CLEARS_ERROR:
+        changes.setdefault("error", None)
+    updated = max(at, purchase.times.get("updated", at))
+    times = {**purchase.times, TIMES[event]: at, "updated": updated}
+    return replace(purchase, state=state, times=times, **changes)
+
+
+def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
+    """One purchase out of every account of one uid, and the accounts that contradict it. The order is no matter.
+
+    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one recorded first
+    stays; what the other accounts say is about another task, so they are handed back whole.
+    """
+    if len(accounts) == 1:
+        return accounts[0], []
+    first = (
+        min((a for a in accounts if a.task_id), key=_age, default=None) or _most_certain_first([*accounts])[0]
+    )
+    agreeing = [a for a in accounts if _same_purchase(a, first)]
+    contradicting = [a for a in accounts if not _same_purchase(a, first)]
+    return _filled(_most_certain_first(agreeing)), contradicting
+
+
+def _filled(accounts: Sequence[Purchase]) -> Purchase:
+    best = accounts[0]
+    changes: dict[str, Any] = {}
+    for name in _FILLED:
+        if getattr(best, name) is None:
+            known = next((v for a in accounts if (v := getattr(a, name)) is not None), None)
+            if known is not None:
+                changes[name] = known
+    if not best.body:
+        changes["body"] = next((a.body for a in accounts if a.body), best.body)
+    times: dict[str, str] = {}
+    for account in reversed(accounts):
+        times.update(account.times)
+    if times != best.times:
+        changes["times"] = times
+    return replace(best, **changes) if changes else best
+
+
+def _same_purchase(a: Purchase, b: Purchase) -> bool:
+    place = (a.shot, a.take, a.attempt) == (b.shot, b.take, b.attempt)
+    return place and (a.task_id is None or b.task_id is None or a.task_id == b.task_id)
+
+
+def _most_certain_first(accounts: list[Purchase]) -> list[Purchase]:
+    """In a total order, so that what is folded does not depend on the order of lines."""
+    if len({_certainty(a) for a in accounts}) < len(accounts):
+        accounts = sorted(accounts, key=_text)  # slow, so only where it decides
+    return sorted(accounts, key=_certainty, reverse=True)
+
+
+def _certainty(account: Purchase) -> tuple[int, str, str]:
+    return RANK[account.state], account.times.get("updated", ""), account.state
+
+
+def _age(account: Purchase) -> tuple[str, str]:
+    return account.times.get("updated", ""), _text(account)
+
+
+def _text(account: Purchase) -> str:
+    return json.dumps(asdict(account), sort_keys=True, default=str)
