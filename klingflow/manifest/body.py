@@ -1,0 +1,117 @@
+"""The body of POST /v1/videos as the gateway's document has it (sections 3.1 to 3.6), as a JSON Schema.
+
+It judges what an author wrote in the gateway's own words: `request` and `extra`. Everything in it is open,
+since the gateway may know more tomorrow. What the language's own fields take is in fields.py, which shares
+its values.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klingflow.manifest.fields import (
+    ASPECT_RATIO,
+    BOOLEAN,
+    MOTION_LEVEL,
+    OUTPUT_OPTIONS,
+    REFERENCE_TYPE,
+    RESOLUTION,
+    SCENES,
+    SWITCH,
+    TEXT,
+    URL,
+    one_of,
+)
+from klingflow.model import Json
+
+_FILE_INFO: Final = {
+    "type": "object",
+    "title": "a mapping",
+    "properties": {
+        "type": {**one_of("File", "Url"), "description": "Url needs `url`, File needs `file_id`."},
+        "category": one_of("Image", "Video"),
+        "url": URL,
+        "file_id": TEXT,
+        "usage": TEXT,
+        "reference_type": REFERENCE_TYPE,
+    },
+    "required": ["type"],
+}
+_LINK: Final = {
+    "type": "object",
+    "title": "a mapping with 'url'",
+    "properties": {"url": URL},
+    "required": ["url"],
+}
+_PART: Final = {
+    "type": "object",
+    "title": "a mapping with 'type'",
+    "properties": {
+        "type": TEXT,
+        "text": {"type": "string", "title": "text"},
+        "image_url": _LINK,
+        "video_url": _LINK,
+    },
+    "required": ["type"],
+}
+_LENGTH: Final = {"type": ["number", "string"], "title": "a number of seconds"}
+_OUTPUT_CONFIG: Final = {
+    "type": "object",
+    "title": "a mapping",
+    "properties": {
+        "duration": {"type": "integer", "minimum": 1, "title": "a whole number of seconds"},
+        "resolution": RESOLUTION,
+        "aspect_ratio": ASPECT_RATIO,
+        "audio_generation": SWITCH,
+        **OUTPUT_OPTIONS,
+    },
+}
+_METADATA: Final = {
+    "type": "object",
+    "title": "a mapping",
+    "properties": {
+        "scene_type": one_of(*SCENES),
+        "motion_level": MOTION_LEVEL,
+        "mode": {"type": "string", "title": "text"},
+        "video_url": URL,
+        "last_frame_url": URL,
+        "last_frame_file_id": TEXT,
+        "file_infos": {
+            "type": "array",
+            "items": _FILE_INFO,
+            "maxItems": 3,
+            "title": "a list of at most 3 files",
+        },
+        "ext_info": {"type": "string", "title": "a string of JSON"},
+        "output_config": _OUTPUT_CONFIG,
+        "resolution": RESOLUTION,
+        "audio_generation": SWITCH,
+        "audio": BOOLEAN,
+        "seconds": _LENGTH,
+        "duration": _LENGTH,
+        "video_duration": _LENGTH,
+    },
+}
+# The body of POST /v1/videos (document 3.1). Open: the gateway may know more tomorrow.
+BODY: Final[Json] = {
+    "type": "object",
+    "title": "a mapping",
+    "properties": {
+        "model": TEXT,
+        "prompt": {"type": "string", "title": "text"},
+        "seconds": {
+            "type": "string",
+            "pattern": "^[1-9][0-9]{0,3}$",
+            "title": "a number of seconds in quotes",
+        },
+        "duration": _LENGTH,
+        "size": {"type": "string", "title": "text"},
+        "image": URL,
+        "images": {"type": "array", "items": URL, "maxItems": 3, "title": "a list of at most 3 URLs"},
+        "input_reference": URL,
+        "mode": {"type": "string", "title": "text"},
+        "content": {"type": "array", "items": _PART, "title": "a list"},
+        "metadata": _METADATA,
+    },
+    "required": ["model"],
+}

@@ -1,0 +1,225 @@
+"""What is wrong with a document or a shot, as diagnostics that each speak of one field.
+
+A document is checked as it was written: its keys, and the values that no expression makes. A shot is
+checked as it was rendered: each value against the field table, then the body as a whole against the rules.
+Nothing is raised and nothing printed; the caller collects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest.body import BODY
+from klingflow.manifest.expand import Draft
+from klingflow.manifest.fields import GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
+from klingflow.manifest.meaning import meaning
+from klingflow.manifest.request import author_path, body_of, infer_kind, leaves
+from klingflow.manifest.rules import RULES, facts
+from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.values import Fault, Validator, dotted, faults, unknown_keys, value_faults
+from klingflow.model import Json, Node, Pending
+
+_RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
+# What `allow` may name: the rules, and the gateway's own limits on single values.
+_LIMITS: Final = frozenset({"unknown-value", "not-a-url", "too-many", "too-long"})
+ALLOWED: Final = _LIMITS | frozenset(rule.code for rule in RULES)
+_LIFTED: Final = _LIMITS | _RULE_ERRORS
+
+
+def distinct(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """In file order, and one of each code at each place: a preset's mistake is one, whoever uses it."""
+    first: dict[tuple[Mark, str], Diagnostic] = {}
+    for diagnostic in diagnostics:
+        first.setdefault((diagnostic.mark, diagnostic.code), diagnostic)
+    return sorted(first.values(), key=lambda d: d.mark)
+
+
+# --- a shot as it was rendered ------------------------------------------------------------------------------
+
+
+def check_shot(draft: Draft) -> list[Diagnostic]:
+    """What is wrong with one rendered shot: errors, and warnings about doubtful purchases."""
+    fields = draft.fields
+    kind = infer_kind(fields)
+    allow = _allowed(fields)
+    found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
+    if not any(fault.severity == "error" for fault in found):
+        found += [_lifted(fault, allow) for fault in _body_faults(fields, kind)]
+    return [_diagnostic(draft, fault) for fault in found]
+
+
+def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
+    allow = fields.get("allow", ())
+    return tuple(code for code in allow if isinstance(code, str)) if isinstance(allow, list) else ()
+
+
+def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
+    """A rule's error as a warning, where the shot allows it."""
+    return fault._replace(severity="warning") if fault.code in allow and fault.code in _LIFTED else fault
+
+
+def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
+    mark = _place(draft.node, fault) if fault.path else draft.mark
+    return Diagnostic(mark, fault.code, f"shot '{draft.id}': {fault.message}", fault.severity)
+
+
+def _place(node: Node, fault: Fault) -> Mark:
+    found = node.at(*fault.path)
+    return found.key_mark if fault.at_key and found.key_mark else found.mark
+
+
+def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
+    """Each field by itself: known, of this kind, of the right shape; and the ones that are missing."""
+    for name, value in fields.items():
+        field = SHOT.get(name)
+        if field is None:
+            yield from unknown_keys((name,), SHOT)
+        elif kind in field.kinds:
+            yield from value_faults(field, value)
+        elif kind != "request":
+            yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
+    yield from _missing(fields, kind)
+    yield from _inner_faults(fields)
+
+
+def _wrong_kind(field: Field, kind: str) -> str:
+    homes = [name for name in KINDS if name in field.kinds]
+    return f"'{field.name}' does not go with kind '{kind}', only with {', '.join(homes)}"
+
+
+def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
+    extra = fields.get("extra")
+    given = {**fields, **extra} if isinstance(extra, dict) else fields
+    for name in KINDS[kind].required:
+        if name not in given and not (name == "prompt" and "content" in given):
+            yield Fault(
+                (), "missing-field", f"'{name}' is missing: {SHOT[name].doc[0].lower()}{SHOT[name].doc[1:]}"
+            )
+
+
+def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
+    """What the schema's portable keywords do not say about lists."""
+    for index, code in enumerate(_allowed(fields)):
+        if code not in ALLOWED:
+            text = f"no rule has the code '{code}'{did_you_mean(code, ALLOWED)}"
+            yield Fault(("allow", index), "unknown-code", text)
+    for index, file in enumerate(_records(fields.get("files"))):
+        sources = [name for name in ("video", "image", "file_id") if name in file]
+        if len(sources) != 1:
+            text = f"'files[{index}]' must have exactly one of 'video', 'image' and 'file_id'"
+            yield Fault(("files", index), "file-source", text)
+        elif "category" in file and sources != ["file_id"]:
+            text = f"'files[{index}].category' goes with 'file_id' only: '{sources[0]}' says it"
+            yield Fault(("files", index, "category"), "file-source", text, at_key=True)
+    for path, leaf in leaves(fields.get("cuts"), ("cuts",)):
+        if isinstance(leaf, Pending):
+            yield Fault(path, "reference-place", f"'{dotted(path)}' cannot hold another shot's result")
+
+
+def _records(value: Json) -> list[Mapping[str, Json]]:
+    return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
+
+
+_BODY = Validator(BODY)
+
+
+def _body_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
+    """The body as a whole; its shape too where the author wrote parts of it in the gateway's own words."""
+    body = body_of(fields, kind)
+    own = [*_pasted_faults(body, kind)] if kind == "request" or "extra" in fields else []
+    for fault in own:
+        yield _at_author(fault, fields, kind)
+    if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
+        return
+    known = facts(fields, kind, body, meaning(body))
+    for rule in RULES:
+        finding = rule.find(known)
+        if finding:
+            yield _at_author(Fault(finding[0], rule.code, finding[1], rule.severity), fields, kind)
+
+
+def _at_author(fault: Fault, fields: Mapping[str, Json], kind: str) -> Fault:
+    return fault._replace(path=author_path(fields, kind, fault.path))
+
+
+def _pasted_faults(body: Mapping[str, Json], kind: str) -> Iterator[Fault]:
+    yield from faults(_BODY, body, ())
+    if kind != "request":
+        return
+    for path in ((), ("metadata",), ("metadata", "output_config")):
+        part: Any = body
+        schema = BODY
+        for step in path:
+            part = part.get(step) if isinstance(part, dict) else None
+            schema = schema["properties"][step]
+        if isinstance(part, dict):
+            for fault in unknown_keys(part, schema["properties"], path):
+                yield fault._replace(code="undocumented-field", severity="warning")
+
+
+# --- a document as it was written ---------------------------------------------------------------------------
+
+
+def check_document(root: Node) -> list[Diagnostic]:
+    """What is wrong with a manifest's own text: unknown keys, values of the wrong shape, no shots."""
+    found = [*_section(root, TOP, "")]
+    if isinstance(root.value, dict) and not root.value.keys() & {"shots", "include"}:
+        found.append(Diagnostic(root.mark, "missing-field", "'shots' is missing: the videos wanted, by id"))
+    return [*found, *_sections(root)]
+
+
+def check_include(root: Node) -> list[Diagnostic]:
+    """As `check_document`, for a file that only adds vars, presets and shots."""
+    return [*_section(root, INCLUDED, ""), *_sections(root)]
+
+
+def _sections(root: Node) -> Iterator[Diagnostic]:
+    if not isinstance(root.value, dict):
+        return
+    for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
+        if name in root.value:
+            yield from _section(root.value[name], table, f"{name}: ")
+    for name, label in (("presets", "preset"), ("shots", "shot")):
+        for key, node in _items(root.value.get(name)):
+            if node.value is not None:
+                yield from _section(node, SHOT, f"{label} '{key}': ")
+
+
+def _section(node: Node, table: Mapping[str, Field], label: str) -> Iterator[Diagnostic]:
+    """One mapping of the document against its table. null deletes, an expression may become anything."""
+    if not isinstance(node.value, dict):
+        if not _is_expression(node):
+            yield Diagnostic(node.mark, "wrong-type", f"{label}must be a mapping of fields")
+        return
+    for name, value in node.value.items():
+        field = table.get(name)
+        found: Iterable[Fault] = unknown_keys((name,), table) if field is None else ()
+        if field and value.value is not None and not _has_expression(value):
+            found = value_faults(field, _plain(value))
+        for fault in found:
+            yield Diagnostic(_place(node, fault), fault.code, label + fault.message, fault.severity)
+
+
+def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
+    return node.value.items() if node and isinstance(node.value, dict) else ()
+
+
+def _is_expression(node: Node) -> bool:
+    return isinstance(node.value, str) and "${{" in node.value
+
+
+def _has_expression(node: Node) -> bool:
+    """Whether rendering may change the value."""
+    value = node.value
+    if isinstance(value, dict):
+        return any(map(_has_expression, value.values()))
+    return any(map(_has_expression, value)) if isinstance(value, list) else _is_expression(node)
+
+
+def _plain(node: Node) -> Json:
+    value = node.value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,204 @@
+"""What a body means to the gateway: its precedence rules applied and its documented defaults filled in.
+
+Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are taken from it.
+Source: the gateway's document, sections 3.1 (seconds), 3.2 (resolution), 4 (enums and equivalents) and 13
+(defaults). Nothing is judged here: values that the document does not know are carried through as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from klingflow.manifest.fields import SIZES
+from klingflow.model import Json
+
+_SIZES = {name.lower(): parts for name, parts in SIZES.items()}
+_SPECIAL_SCENES = {
+    "kling-identify-face": "lip_sync",
+    "kling-avatar-720p": "avatar_i2v",
+    "kling-avatar-1080p": "avatar_i2v",
+}
+_LIP_SYNC_MIN_S = 5  # "对口型不足 5 秒仍按 5 秒计费", document 12
+_EMPTY: tuple[Json, ...] = (None, [], {})
+
+
+class Meaning(NamedTuple):
+    """A normalised body. `rest` is what has no default and no equivalent, nested as in the body."""
+
+    model: str
+    scene: str | None
+    prompt: Json
+    seconds: Json  # an int wherever the body is right
+    billed_s: int
+    resolution: Json
+    aspect_ratio: Json
+    audio: bool
+    level: Json  # std or pro in motion control, else None
+    rest: dict[str, Json]
+
+    @property
+    def images(self) -> list[Json]:
+        """The entries of `images`."""
+        return _list(self.rest.get("images"))
+
+    @property
+    def files(self) -> list[dict[str, Json]]:
+        """The entries of `metadata.file_infos` that are mappings."""
+        return [f for f in _list(self.metadata.get("file_infos")) if isinstance(f, dict)]
+
+    @property
+    def metadata(self) -> dict[str, Json]:
+        """What is left of `metadata`."""
+        return _dict(self.rest.get("metadata"))
+
+    @property
+    def has_video(self) -> bool:
+        """A reference video is part of it."""
+        return "video_url" in self.metadata or any(f.get("category") == "Video" for f in self.files)
+
+    @property
+    def has_references(self) -> bool:
+        """What bills as "ref" for omni (document 6.5): images, video_url, file_infos; not a lone image."""
+        return bool(self.images or self.files or "video_url" in self.metadata)
+
+    @property
+    def from_text(self) -> bool:
+        """文生: no picture and no video goes in (document 3.1)."""
+        return _from_text(self.rest, self.metadata)
+
+    def as_json(self) -> dict[str, Json]:
+        """The whole meaning as one JSON value, for the fingerprint."""
+        values = self._asdict()
+        del values["billed_s"]  # follows from the others
+        return values
+
+
+def meaning(body: Mapping[str, Json]) -> Meaning:
+    """The meaning of a body, whatever its shape: what is malformed stays as it is, for the checks to name."""
+    top = {key: value for key, value in body.items() if value not in _EMPTY}
+    metadata = {key: value for key, value in _dict(top.pop("metadata", None)).items() if value not in _EMPTY}
+    config = {
+        key: value for key, value in _dict(metadata.pop("output_config", None)).items() if value not in _EMPTY
+    }
+    model = str(top.pop("model", "")).lower()
+    scene = metadata.pop("scene_type", None)
+    spoken = _seconds(top, metadata)
+    seconds = 5 if spoken is None else spoken
+    duration = _integer(config.pop("duration", None))
+    if duration is not None and duration != seconds:
+        config["duration"] = duration
+    resolution, aspect_ratio = _picture(top, metadata, config)
+    audio = _audio(metadata, config)
+    level = _level(scene, top, metadata)
+    prompt = _prompt(top)
+    _unpack_ext_info(metadata)
+    if aspect_ratio is None and _from_text(top, metadata):
+        aspect_ratio = "16:9"
+    rest = top
+    if config:
+        metadata["output_config"] = config
+    if metadata:
+        rest["metadata"] = metadata
+    billed = _billed(duration if spoken is None and duration is not None else seconds, scene, model)
+    return Meaning(model, scene, prompt, seconds, billed, resolution, aspect_ratio, audio, level, rest)
+
+
+def scene_of(what: Meaning) -> str | None:
+    """The scene that a body asks for, by its scene_type or by a model made for one."""
+    return what.scene or _SPECIAL_SCENES.get(what.model)
+
+
+def _billed(seconds: Json, scene: Json, model: str) -> int:
+    whole = seconds if isinstance(seconds, int) and seconds > 0 else 5
+    if (scene or _SPECIAL_SCENES.get(model)) == "lip_sync":
+        return max(whole, _LIP_SYNC_MIN_S)
+    return whole
+
+
+def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
+    """seconds > duration > the three of metadata (document 3.1), or None; all are taken out."""
+    given = [top.pop("seconds", None), top.pop("duration", None)]
+    given += [metadata.pop(key, None) for key in ("seconds", "duration", "video_duration")]
+    return next((_integer(value) for value in given if value is not None), None)
+
+
+def _integer(value: Json) -> Json:
+    """5 from 5, "5" and 5.0; anything else as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return value
+
+
+def _picture(top: dict[str, Json], metadata: dict[str, Json], config: dict[str, Json]) -> tuple[Json, Json]:
+    """Resolution and aspect ratio: output_config > metadata > size > 720P (document 3.2)."""
+    size = _SIZES.get(str(top.get("size", "")).lower())
+    if size:
+        del top["size"]
+    named, shape = size or (None, None)
+    shortcut = metadata.pop("resolution", None)
+    resolution = config.pop("resolution", None) or shortcut or named or "720P"
+    if isinstance(resolution, str):
+        resolution = resolution.upper()
+    return resolution, config.pop("aspect_ratio", None) or shape
+
+
+def _audio(metadata: dict[str, Json], config: dict[str, Json]) -> bool:
+    """Enabled or Disabled, in any of its three spellings (document 4.5); Disabled by default."""
+    given = [
+        config.pop("audio_generation", None),
+        metadata.pop("audio_generation", None),
+        metadata.pop("audio", None),
+    ]
+    value = next((value for value in given if value is not None), None)
+    return value is True or str(value).lower() == "enabled"
+
+
+def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json:
+    """std unless any of the three ways to say pro does (document 4.2); only motion control has a level."""
+    if scene != "motion_control":
+        return None
+    given = [metadata.pop("motion_level", None), top.pop("mode", None), metadata.pop("mode", None)]
+    if "pro" in given:
+        return "pro"
+    return next((value for value in given if value is not None), "std")
+
+
+def _prompt(top: dict[str, Json]) -> Json:
+    """The prompt, in whichever of its two forms (document 3.3); a `content` of more than a text stays."""
+    content = top.get("content")
+    if "prompt" not in top and isinstance(content, list) and len(content) == 1:
+        only = content[0]
+        if isinstance(only, dict) and only.keys() == {"type", "text"} and only["type"] == "text":
+            del top["content"]
+            return only["text"]
+    return top.pop("prompt", None)
+
+
+def _unpack_ext_info(metadata: dict[str, Json]) -> None:
+    """JSON inside a string inside JSON means what it holds, whatever its spaces and the order of its keys."""
+    try:
+        outer = json.loads(metadata["ext_info"])
+        inner = json.loads(outer["AdditionalParameters"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return
+    metadata["ext_info"] = {**outer, "AdditionalParameters": inner}
+
+
+def _from_text(top: Mapping[str, Json], metadata: Mapping[str, Json]) -> bool:
+    pictures = ("image", "images", "input_reference")
+    clips = ("last_frame_url", "last_frame_file_id", "video_url", "file_infos")
+    if any(key in top for key in pictures) or any(key in metadata for key in clips):
+        return False
+    return all(_dict(part).get("type") == "text" for part in _list(top.get("content")))
+
+
+def _dict(value: Any) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Json]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,300 @@
+"""From a shot's rendered fields to what would be sent for it: body, fingerprint, predicted tier and price.
+
+The body holds what the author wrote, placed by the field table, and nothing else; only `seconds` is always
+accompanied by an equal `output_config.duration`. A body with another shot's result in it is final once the
+run knows that result (`finish`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from klingflow.errors import Mark
+from klingflow.manifest.fields import KIND_OF_FIELD, KINDS, OUTPUT_CONFIG, SCENE_TYPE, SHOT, Path
+from klingflow.manifest.meaning import meaning
+from klingflow.manifest.prices import Prices, price
+from klingflow.manifest.tier import tier_of
+from klingflow.model import Json, Node, Pending, Reference, Request
+
+
+class Rendered(Protocol):
+    """What a Draft and a Shot have in common."""
+
+    @property
+    def fields(self) -> Mapping[str, Json]: ...
+    @property
+    def node(self) -> Node: ...
+
+
+def infer_kind(fields: Mapping[str, Json]) -> str:
+    """The kind that a shot names, or that its fields mean."""
+    named = fields.get("kind")
+    if isinstance(named, str) and named in KINDS and "request" not in fields:
+        return named
+    return next((kind for name, kind in KIND_OF_FIELD.items() if name in fields), "text")
+
+
+def build(shot: Rendered, kind: str, prices: Prices | None) -> Request:
+    """What would be sent for a shot that `check.check_shot` has passed."""
+    return request_for(body_of(shot.fields, kind), prices)
+
+
+def request_for(body: Mapping[str, Json], prices: Prices | None) -> Request:
+    """A body with its fingerprint (None while it holds a Pending), tier, billable seconds and price."""
+    what = meaning(body)
+    tier = tier_of(what)
+    pending = any(isinstance(leaf, Pending) for _, leaf in leaves(body))
+    return Request(
+        body=body,
+        fingerprint=None if pending else _digest(what.as_json()),
+        predicted_tier=tier,
+        seconds=what.billed_s,
+        price=price(prices, tier, what.billed_s) if prices else None,
+    )
+
+
+def finish(
+    request: Request, resolve: Callable[[Reference], str], purchase_of: Callable[[str], str]
+) -> Request:
+    """The final form of a request with References in its body.
+
+    `resolve` gives the text a Reference stands for, `purchase_of` what was bought for a shot id (its
+    purchase's uid): in the fingerprint a Reference counts as that purchase, since the URL's own text may
+    change from reply to reply.
+    """
+    if request.fingerprint is not None:
+        return request
+    bought = _resolved(request.body, lambda ref: f"\0{purchase_of(ref.shot)}\0{ref.attribute}")
+    body = _resolved(request.body, resolve)
+    return replace(request, body=body, fingerprint=fingerprint(bought))
+
+
+def fingerprint(body: Mapping[str, Json]) -> str:
+    """`sha256:<hex>` over the body's meaning: equal for bodies that buy the same video."""
+    return _digest(meaning(body).as_json())
+
+
+def canonical(value: Json) -> bytes:
+    """JSON with sorted keys and no spaces, in UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def _digest(value: Json) -> str:
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+
+
+# How a value changes on its way from the field to the body; what is not listed goes as it is.
+def _switch(audio: Json) -> str:
+    return "Enabled" if audio else "Disabled"
+
+
+def _scene(_: Json) -> Json:
+    return KINDS["motion"].scene_type
+
+
+def _file_info(file: Mapping[str, Json]) -> dict[str, Json]:
+    """An entry of `files` as the document's 3.4 has it."""
+    rest = {key: value for key, value in file.items() if key not in ("video", "image")}
+    for name, category in (("video", "Video"), ("image", "Image")):
+        if name in file:
+            return {"type": "Url", "category": category, "url": file[name], **rest}
+    return {"type": "File", **rest}
+
+
+def _file_infos(files: list[Mapping[str, Json]]) -> list[Json]:
+    return [_file_info(file) for file in files]
+
+
+def _ext_info(cuts: list[Mapping[str, Json]]) -> str:
+    """The document's 6.13: JSON inside a string inside JSON."""
+    prompts = [
+        {"index": index, "prompt": cut["prompt"], "duration": str(cut["seconds"])}
+        for index, cut in enumerate(cuts, 1)
+    ]
+    inner = {"multi_prompt": prompts, "shot_type": "customize", "multi_shot": True}
+    return _compact({"AdditionalParameters": _compact(inner)})
+
+
+def _compact(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+_CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
+    ("seconds", ("seconds",)): str,
+    ("seconds", (*OUTPUT_CONFIG, "duration")): int,
+    ("audio", (*OUTPUT_CONFIG, "audio_generation")): _switch,
+    ("motion_video", SCENE_TYPE): _scene,
+    ("files", ("metadata", "file_infos")): _file_infos,
+    ("cuts", ("metadata", "ext_info")): _ext_info,
+}
+_PLACES = tuple(
+    (name, place, _CONVERT.get((name, place)))
+    for name, field in SHOT.items()
+    for place in field.places
+    if place and name not in ("prompt", "output_config")
+)
+
+
+def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
+    """The gateway's body for a shot's rendered fields."""
+    if kind == "request":
+        return dict(fields["request"])
+    fields = _settled(fields)
+    body: dict[str, Json] = {}
+    if "model" in fields:
+        body["model"] = fields["model"]
+    _put_prompt(body, fields)
+    scene = KINDS[kind].scene_type
+    if scene:
+        body["metadata"] = {"scene_type": scene}
+    for name, place, convert in _PLACES:
+        if name in fields:
+            value = fields[name]
+            _put(body, place, convert(value) if convert else value)
+    for option, value in fields.get("output_config", {}).items():
+        _put(body, (*OUTPUT_CONFIG, option), value)
+    return _merged(body, fields["extra"]) if "extra" in fields else body
+
+
+def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The fields and what follows from them: cuts carry the style and add up to the seconds."""
+    cuts = fields.get("cuts")
+    if not cuts:
+        return fields
+    settled = dict(fields)
+    if "style" in fields:
+        settled["cuts"] = [{**cut, "prompt": styled(cut["prompt"], fields["style"])} for cut in cuts]
+    settled.setdefault("seconds", sum(int(cut["seconds"]) for cut in cuts))
+    return settled
+
+
+def _put_prompt(body: dict[str, Json], fields: Mapping[str, Json]) -> None:
+    if "prompt" not in fields:
+        return
+    prompt = fields["prompt"]
+    if "style" in fields:
+        prompt = styled(prompt, fields["style"])
+    if fields.get("prompt_as") == "content":
+        body["content"] = [{"type": "text", "text": prompt}]
+    else:
+        body["prompt"] = prompt
+
+
+_FULL_WIDTH_ENDS = "\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u2026"  # 。 ! ? ; : , 、 …
+
+
+def styled(prompt: str, style: str) -> str:
+    """The prompt with the style appended, divided as its last character asks for; a Pending stays one."""
+    last = prompt.rstrip()[-1:]
+    if last in _FULL_WIDTH_ENDS:
+        glue = ""
+    elif last in ".!?;:,":
+        glue = " "
+    else:
+        glue = "\uff0c" if last > "\u2e7f" else ", "
+    if not isinstance(prompt, Pending) and not isinstance(style, Pending):
+        return prompt.rstrip() + glue + style
+    return Pending([*_texts(prompt), glue, *_texts(style)])
+
+
+def _texts(text: str) -> tuple[str | Reference, ...]:
+    return text.parts if isinstance(text, Pending) else (text,)
+
+
+def _put(body: dict[str, Json], place: Path, value: Json) -> None:
+    """Set a value at a place, making the mappings on the way."""
+    *way, last = place
+    for step in way:
+        body = body.setdefault(str(step), {})
+    body[str(last)] = value
+
+
+def _merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
+    """Mappings merge, all else replaces."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _merged(old, value)
+        merged[key] = value
+    return merged
+
+
+def _resolved(value: Json, resolve: Callable[[Reference], str]) -> Json:
+    """The value with every Pending in it made text."""
+    if isinstance(value, Pending):
+        return "".join(part if isinstance(part, str) else resolve(part) for part in value.parts)
+    if isinstance(value, dict):
+        return {key: _resolved(item, resolve) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, resolve) for item in value]
+    return value
+
+
+def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Every scalar (and empty collection) of a JSON value with its path."""
+    items = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    if not items or not value:
+        yield path, value
+        return
+    for key, item in items:
+        yield from leaves(item, (*path, key))
+
+
+def author_path(fields: Mapping[str, Json], kind: str, path: Path) -> Path:
+    """Where the author wrote what stands at `path` of the body, as a path of fields."""
+    if kind == "request":
+        return ("request", *path)
+    if _holds(fields.get("extra"), path):
+        return ("extra", *path)
+    for name, field in SHOT.items():
+        for place in field.places:
+            if name in fields and place and path[: len(place)] == place:
+                return (name, *_inner(fields, name, path[len(place) :]))
+    return _IMPLIED.get(path, ()) if _IMPLIED.get(path, (None,))[0] in fields else ()
+
+
+# What sets a value that its own field left out.
+_IMPLIED: dict[Path, Path] = {
+    SCENE_TYPE: ("kind",),
+    ("seconds",): ("cuts",),
+    (*OUTPUT_CONFIG, "duration"): ("cuts",),
+}
+
+
+def _inner(fields: Mapping[str, Json], name: str, rest: Path) -> Path:
+    """The part of a path below a field, where the field's own shape is not the body's."""
+    if name != "files" or len(rest) < 2:
+        return rest
+    file = fields["files"][rest[0]]
+    return (rest[0], next((key for key in ("video", "image", "file_id") if key in file), rest[1]))
+
+
+def _holds(value: Json, path: Path) -> bool:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return value is not None
+
+
+def origins(shot: Rendered, kind: str) -> dict[str, tuple[Path, Mark]]:
+    """For every value of the body, by its JSON pointer: the field that sets it and that field's place."""
+    found: dict[str, tuple[Path, Mark]] = {}
+    for path, _ in leaves(body_of(shot.fields, kind)):
+        source = author_path(shot.fields, kind, path)
+        found[pointer(path)] = (source, shot.node.at(*source).mark)
+    return found
+
+
+def pointer(path: Path) -> str:
+    """A path as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

@@ -1,0 +1,167 @@
+"""What is wrong with one value: its schema's verdict, as faults that each speak of one field in one line.
+
+The caller knows whose value it is and where it stands; here are only paths. Validators are compiled once,
+and the verdict on a scalar is kept, since scalars repeat from shot to shot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from klingflow.manifest.fields import OUTPUT_FIELDS, URL, Field, Path
+from klingflow.manifest.source import did_you_mean
+from klingflow.model import Json, Pending
+
+_SHOWN_MOST = 60
+
+
+class Fault(NamedTuple):
+    """A mistake at a path of fields. `at_key` says that the key is wrong, not its value."""
+
+    path: Path
+    code: str
+    message: str
+    severity: str = "error"
+    at_key: bool = False
+
+
+# The code of a value that breaks a keyword of its schema.
+_CODES: Final = {
+    "type": "wrong-type",
+    "pattern": "wrong-value",
+    "enum": "unknown-value",
+    "minimum": "out-of-range",
+    "maxItems": "too-many",
+    "maxLength": "too-long",
+    "minItems": "empty",
+    "minProperties": "empty",
+}
+_CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
+
+
+def _integer(_: Any, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(_: Any, value: object) -> bool:
+    return _integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _pattern(validator: Any, pattern: str, value: Json, schema: Json) -> Iterator[ValidationError]:
+    """As JSON Schema's, but text that only the run knows passes."""
+    if not isinstance(value, Pending):
+        yield from Draft202012Validator.VALIDATORS["pattern"](validator, pattern, value, schema)
+
+
+# Stricter than JSON Schema: 5.0 is no integer, since gateways drop such a duration silently.
+Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
+    Draft202012Validator,
+    {"pattern": _pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _integer, "number": _number}),
+)
+
+
+@lru_cache(maxsize=256)
+def _validator(field: Field) -> Any:
+    return Validator(field.schema)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _scalar_faults(field: Field, value: Json) -> tuple[Fault, ...]:
+    return faults(_validator(field), value, (field.name,))
+
+
+def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
+    """What is wrong with the value of one field."""
+    if value is None or isinstance(value, (str, int, float)):
+        return _scalar_faults(field, value)
+    return faults(_validator(field), value, (field.name,))
+
+
+def faults(validator: Any, value: Json, base: Path) -> tuple[Fault, ...]:
+    """What a compiled validator has against a value that stands at `base`; the first for each place."""
+    found: dict[Path, Fault] = {}
+    for error in validator.iter_errors(value):
+        for fault in _explained(error, (*base, *error.absolute_path)):
+            found.setdefault(fault.path, fault)
+    return tuple(found.values())
+
+
+def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
+    """One violated keyword as faults, each about one field."""
+    value: Any = error.instance
+    schema: Any = error.schema
+    keyword = str(error.validator)
+    name = dotted(path)
+    if keyword == "additionalProperties":
+        yield from unknown_keys(value, schema["properties"], path)
+    elif keyword == "required":
+        for key in (key for key in schema["required"] if key not in value):
+            yield Fault(
+                path, "missing-field", f"'{name}' must have '{key}'" if name else f"'{key}' is missing"
+            )
+    elif keyword in ("maxItems", "maxLength"):
+        codes = {**_CODES, **_CUT_CODES} if path[0] == "cuts" else _CODES
+        unit = " characters" if keyword == "maxLength" else ""
+        yield Fault(path, codes[keyword], f"'{name}' has {len(value)}{unit}; at most {error.validator_value}")
+    else:
+        yield Fault(
+            path, _code(keyword, schema), f"'{name}' must be {_wanted(schema)}, not {_shown(value, schema)}"
+        )
+
+
+def _code(keyword: str, schema: Mapping[str, Json]) -> str:
+    return "not-a-url" if keyword == "pattern" and schema["pattern"] == URL["pattern"] else _CODES[keyword]
+
+
+def unknown_keys(value: Iterable[str], known: Collection[str], path: Path = ()) -> Iterator[Fault]:
+    """The keys of the mapping at `path` that are not among the known ones."""
+    for key in value:
+        if key not in known:
+            yield Fault((*path, key), "unknown-field", _unknown(key, known, path), at_key=True)
+
+
+def _unknown(key: str, known: Collection[str], path: Path) -> str:
+    if path[-1:] == ("output_config",) and key in OUTPUT_FIELDS:
+        return f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
+    where = f" in '{dotted(path)}'" if path else ""
+    return f"unknown field '{key}'{where}{did_you_mean(key, known)}"
+
+
+def _wanted(schema: Mapping[str, Json]) -> str:
+    """What completes "must be …": the schema's title, or its choices."""
+    if "title" in schema:
+        return str(schema["title"])
+    *most, last = map(str, schema["enum"])
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _shown(value: Json, schema: Mapping[str, Json]) -> str:
+    """A wrong value, short and on one line, with the right spelling where that is plain."""
+    if value == "":
+        return "empty text"
+    if not isinstance(value, str):
+        names = {True: "true", False: "false", None: "null"}
+        if value is None or isinstance(value, bool):
+            return names[value]
+        if isinstance(value, (dict, list)):
+            kind = "mapping" if isinstance(value, dict) else "list"
+            return f"a {kind}" if value else f"an empty {kind}"
+        return str(value)
+    text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
+    choices = {str(choice).casefold(): str(choice) for choice in schema.get("enum", ())}
+    spelled = choices.get(value.strip().casefold())
+    return f"'{' '.join(text.split())}'" + (f"; did you mean '{spelled}'?" if spelled else "")
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `files[0].video`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
