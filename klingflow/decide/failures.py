@@ -49,7 +49,8 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "concurren", "capacity", "overload", "backlog", "queuefull", "queueisfull", "serverbusy",
         "systembusy", "toobusy", "resourceinsufficient", "insufficientresource", "resourceexhausted",
         "toomanyrequests", "toomanytasks", "ratelimit", "requestlimitexceeded", "throttl", "并发",
-        "繁忙", "拥挤", "拥堵", "排队", "积压", "过载", "饱和", "资源不足", "限流", "任务过多", "请求过多", "频率过高",
+        "繁忙", "拥挤", "拥堵", "排队", "积压", "过载", "饱和", "资源不足", "限流",
+        "任务过多", "请求过多", "频率过高",
     )),
     ("key", (
         "invalidtoken", "invalidapikey", "invalidkey", "unauthorized", "authentication", "tokenexpired",

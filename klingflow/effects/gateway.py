@@ -1,0 +1,304 @@
+"""The gateway over HTTP: three routes, and every failure of the network as a value. Only here is httpx used.
+
+What a reply means is decided elsewhere (`klingflow.decide.replies`); this says truthfully what came back and
+whether anything was sent. Promises:
+
+- A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
+  would be gone and nobody could say whether they were read. It is never redirected and never repeated.
+- The key goes to the base URL's own origin only, and is in no representation, exception or reply.
+- Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a purchase.
+"""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+import httpx
+
+from klingflow import __version__
+from klingflow.decide.origin import is_loopback, normal_base, origin_of
+from klingflow.decide.replies import Answer, NoReply, Reply
+from klingflow.errors import KlingflowError, UsageError
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_REDIRECTS = 5
+# Shorter than the 60–75 s after which common servers close a quiet connection.
+KEPT_S = 20.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# A key this short could be part of a task id, so only its `Bearer` form is taken out of replies.
+_SHORT_KEY = 16
+
+# What an exception comes to: (whether bytes may have been sent, what to call it). The nearest class in the
+# exception's ancestry counts. False only where no connection was made or our own side refused to begin:
+# httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError also for DNS and TLS.
+FAILURES: dict[type[Exception], tuple[bool, str]] = {
+    httpx.ConnectError: (False, "no connection"),
+    httpx.ConnectTimeout: (False, "no connection in time"),
+    httpx.PoolTimeout: (False, "no free connection in time"),
+    httpx.ProxyError: (False, "the proxy refused the tunnel"),
+    httpx.UnsupportedProtocol: (False, "not an http(s) address"),
+    httpx.InvalidURL: (False, "not a valid address"),
+    httpx.HTTPError: (True, "the exchange failed"),
+    httpx.TimeoutException: (True, "timed out"),
+    httpx.ReadTimeout: (True, "no answer in time"),
+    httpx.WriteTimeout: (True, "the request could not be sent in time"),
+    httpx.ReadError: (True, "the connection broke before the answer"),
+    httpx.WriteError: (True, "the connection broke while sending"),
+    httpx.CloseError: (True, "the connection broke while closing"),
+    httpx.RemoteProtocolError: (True, "the answer was not HTTP, or was cut short"),
+    httpx.StreamError: (True, "the answer could not be read"),
+    httpx.CookieConflict: (True, "the exchange failed"),
+    # What anyio lets through where httpx does not translate, and our own total deadline.
+    TimeoutError: (True, "the whole exchange took too long"),
+    OSError: (True, "the operating system broke the exchange off"),
+    anyio.BrokenResourceError: (True, "the connection broke"),
+    anyio.ClosedResourceError: (True, "the connection was closed"),
+    anyio.EndOfStream: (True, "the connection ended"),
+    anyio.BusyResourceError: (True, "the connection was in use"),
+    ValueError: (True, "not a valid address"),
+}
+_CAUGHT = tuple(FAILURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. The totals bound whole exchanges, `download_read_s` each wait for more bytes."""
+
+    connect_s: float = 10.0
+    create_read_s: float = 120.0
+    create_total_s: float = 150.0
+    query_total_s: float = 30.0
+    download_read_s: float = 60.0
+
+
+class Cut(KlingflowError):
+    """A download stopped before its end; the message says how."""
+
+
+class Stream:
+    """The reply to a download: status, headers in lower case, where it came from, and its bytes by pieces."""
+
+    def __init__(self, url: str, response: httpx.Response) -> None:
+        self.url = url
+        self.status = response.status_code
+        self.headers = _headers(response)
+        self._pieces = aiter(_body(response))
+
+    async def read(self) -> bytes:
+        """The next bytes, or none at the end; raises Cut."""
+        try:
+            return await anext(self._pieces, b"")
+        except _CAUGHT as error:
+            raise Cut(_no_reply(error).reason) from error
+
+
+class _Connections:
+    """Transports of one connection each, the last used first.
+
+    One httpx pool asks all its idle connections whether they are alive before each request, which at 16
+    connections is 40 % of a request's CPU; taken from a stack, each transport looks at its own connection only.
+    """
+
+    def __init__(self, proxy: str | None, context: ssl.SSLContext, *, kept: bool) -> None:
+        self._options: dict[str, Any] = {
+            "verify": context,
+            "proxy": proxy,
+            "limits": httpx.Limits(
+                max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=20.0
+            ),
+        }
+        try:
+            self._idle = [httpx.AsyncHTTPTransport(**self._options)]
+        except (ImportError, ValueError) as error:
+            raise UsageError(f"the proxy that the environment names cannot be used: {error}") from error
+
+    @contextmanager
+    def borrow(self) -> Iterator[httpx.AsyncHTTPTransport]:
+        transport = self._idle.pop() if self._idle else httpx.AsyncHTTPTransport(**self._options)
+        try:
+            yield transport
+        finally:
+            self._idle.append(transport)
+
+    async def aclose(self) -> None:
+        for transport in self._idle:
+            await transport.aclose()
+
+
+class Gateway:
+    """The three routes under `base_url`, with `key`. How many requests go on at once is the caller's concern.
+
+    Raises UsageError for an address or a key that cannot be used. Close it with `async with` or `aclose()`.
+    """
+
+    def __init__(self, base_url: str, key: str, *, timeouts: Timeouts | None = None) -> None:
+        self.base = normal_base(base_url)
+        self._videos = f"{self.base}/v1/videos"
+        self._url = httpx.URL(self._videos)
+        self._secret = _checked_key(key)
+        self._timeouts = timeouts or Timeouts()
+        plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"klingflow/{__version__}"}
+        own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
+        # Built once: making headers and URLs anew costs a tenth of a request.
+        self._plain = httpx.Headers(plain)
+        self._own = httpx.Headers(own)
+        self._json = httpx.Headers({**own, "content-type": "application/json"})
+        self._context = httpx.create_ssl_context()
+        proxy = _proxy_for(self.base)
+        self._creates = _Connections(proxy, self._context, kept=False)
+        self._queries = _Connections(proxy, self._context, kept=True)
+        self._downloads: dict[str | None, _Connections] = {}
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.base!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for connections in (self._creates, self._queries, *self._downloads.values()):
+            await connections.aclose()
+
+    async def create(self, body: bytes) -> Answer:
+        """POST a JSON body, once. Costs money; the caller has written down its intention."""
+        limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.create_read_s, "write": 30.0}
+        request = httpx.Request(
+            "POST", self._url, headers=self._json, content=body, extensions={"timeout": limits}
+        )
+        return await self._exchange(self._creates, request, self._timeouts.create_total_s)
+
+    async def query(self, task_id: str) -> Answer:
+        """GET the state of a task."""
+        target = f"{self._url.raw_path.decode()}/{quote(task_id, safe='')}".encode()
+        request = httpx.Request(
+            "GET", self._url, headers=self._own, extensions={"timeout": {}, "target": target}
+        )
+        return await self._exchange(self._queries, request, self._timeouts.query_total_s)
+
+    def content_url(self, task_id: str) -> str:
+        """Where the gateway itself serves a task's video."""
+        return f"{self._videos}/{quote(task_id, safe='')}/content"
+
+    @asynccontextmanager
+    async def open(
+        self, url: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Stream | NoReply]:
+        """GET a video, following up to five redirects; the key goes along only to our own origin."""
+        async with AsyncExitStack() as held:
+            yield await self._follow(url, headers or {}, held)
+
+    async def _follow(self, url: str, headers: Mapping[str, str], held: AsyncExitStack) -> Stream | NoReply:
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                request = self._download_request(url, headers)
+                transport = held.enter_context(self._connections_for(url).borrow())
+                response = await transport.handle_async_request(request)
+                held.push_async_callback(response.aclose)
+                location = response.headers.get("location")
+                if response.status_code not in _REDIRECTS or location is None:
+                    return Stream(url, response)
+                url = urljoin(url, location)
+            except _CAUGHT as error:
+                return _no_reply(error)
+        return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
+
+    async def _exchange(self, connections: _Connections, request: httpx.Request, total_s: float) -> Answer:
+        """One request and its whole reply. Of a reply that breaks off, what had come by then."""
+        response: httpx.Response | None = None
+        body = bytearray()
+        complete = False
+        with connections.borrow() as transport:
+            try:
+                with anyio.fail_after(total_s):
+                    response = await transport.handle_async_request(request)
+                    async for piece in _body(response):
+                        body += piece
+                        if len(body) > MAX_BODY_BYTES:
+                            break
+                    else:
+                        complete = True
+            except _CAUGHT as error:
+                if response is None:
+                    return _no_reply(error)
+            finally:
+                if response is not None and not complete:
+                    await response.aclose()
+        return self._reply(response, bytes(body), complete)
+
+    def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
+        headers = _headers(response)
+        body = _unpacked(body, headers.get("content-encoding"))
+        if self._secret in body:
+            body = body.replace(self._secret, b"[key]")
+        return Reply(response.status_code, headers, body, complete)
+
+    def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
+        ours = origin_of(url) == origin_of(self.base)
+        limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.download_read_s, "write": 30.0}
+        target = httpx.URL(url)
+        if target.scheme not in ("http", "https") or not target.host:
+            raise httpx.UnsupportedProtocol("a video's address must be http(s)")
+        base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
+        return httpx.Request("GET", target, headers=base, extensions={"timeout": limits})
+
+    def _connections_for(self, url: str) -> _Connections:
+        proxy = _proxy_for(url)
+        if proxy not in self._downloads:
+            self._downloads[proxy] = _Connections(proxy, self._context, kept=True)
+        return self._downloads[proxy]
+
+
+def _no_reply(error: Exception) -> NoReply:
+    """What an exception of the network comes to. Its own text may name the host, never the key."""
+    sent, reason = next(FAILURES[c] for c in type(error).__mro__ if c in FAILURES)
+    detail = str(error)[:200]
+    return NoReply(sent, f"{reason} ({detail})" if detail else reason)
+
+
+def _body(response: httpx.Response) -> httpx.AsyncByteStream:
+    """The body as it comes over the wire."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.headers.raw}
+
+
+def _unpacked(body: bytes, encoding: str | None) -> bytes:
+    """A body that was packed although we asked for it plain: losing the id in it would be worse than obliging."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)
+    except zlib.error:
+        return body
+
+
+def _checked_key(key: str) -> bytes:
+    """What must not be seen in a reply; raises UsageError where the key cannot be a header."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
+    return (key if len(key) >= _SHORT_KEY else f"Bearer {key}").encode()
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for this address; none on loopback."""
+    parts = urlsplit(url)
+    if is_loopback(url) or not parts.hostname or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    return found if found is None or "://" in found else f"http://{found}"
