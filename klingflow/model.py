@@ -22,27 +22,31 @@ class Node:
 
     `mark` is where the value begins, `key_mark` where its key does (None outside mappings). Nodes are shared
     between layers and between all shots that a matrix makes, so they are never changed once built.
-    `plain` says that a scalar was written without quotes, on one line, so that offsets in it are columns.
+    `plain` says that a scalar was written on one line and without escapes, so that offsets in it are columns;
+    `inset` is then 1 if it stands in quotes.
     """
 
-    __slots__ = ("key_mark", "mark", "plain", "value")
+    __slots__ = ("inset", "key_mark", "mark", "plain", "value")
 
-    def __init__(self, value: Any, mark: Mark, key_mark: Mark | None = None, plain: bool = False) -> None:
+    def __init__(
+        self, value: Any, mark: Mark, key_mark: Mark | None = None, plain: bool = False, inset: int = 0
+    ) -> None:
         self.value = value
         self.mark = mark
         self.key_mark = key_mark
         self.plain = plain
+        self.inset = inset
 
     def at(self, *path: str | int) -> Node:
         """The deepest Node on `path` that the author wrote: what an expression made has its expression's place."""
         node = self
         for step in path:
+            if not isinstance(node.value, (dict, list)):
+                return node
             try:
-                node = node.value[step]
+                node = node.value[step]  # type: ignore[index]  # a wrong type of step is caught
             except (KeyError, IndexError, TypeError):
                 return node
-            if not isinstance(node, Node):
-                raise TypeError("a Node tree holds Nodes only")
         return node
 
 

@@ -1,0 +1,75 @@
+"""What a shot is called, and where its video goes: names that mean the same on every file system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from klingflow.manifest.functions import as_text
+from klingflow.manifest.source import did_you_mean
+from klingflow.model import Json
+
+MAX_KEY_CHARACTERS = 100
+# File systems take names of 255 bytes; a download in progress adds `.part`.
+MAX_FILE_NAME_BYTES = 250
+PLACEHOLDERS = ("name", "shot", "take")
+
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
+)
+_KEY = re.compile(r"[\w.-]+")
+_UNSAFE = re.compile(r"[^\w.-]+")
+_RATIO = re.compile(r"(?<=\d):(?=\d)")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+
+
+def key_fault(key: str) -> str | None:
+    """What is wrong with a shot's key, if anything."""
+    if not _KEY.fullmatch(key):
+        bad = next((c for c in key if not _KEY.fullmatch(c)), "")
+        return f"an id has letters, digits, '.', '-' and '_', not '{bad}'" if bad else "an id cannot be empty"
+    if key[0] in ".-" or key[-1] == ".":
+        return "an id does not begin with '.' or '-', nor end with '.'"
+    if len(key) > MAX_KEY_CHARACTERS:
+        return f"an id has at most {MAX_KEY_CHARACTERS} characters, this one {len(key)}"
+    if key.split(".")[0].lower() in _DEVICES:
+        return "Windows keeps this name for a device; choose another id"
+    return None
+
+
+def cell(value: Json) -> str:
+    """A scalar as a part of an id: `9:16` is `9x16`, what file names do not take becomes `-`."""
+    text = unicodedata.normalize("NFC", as_text(value))
+    return _UNSAFE.sub("-", _RATIO.sub("x", text)).strip("-.")
+
+
+def same_file(name: str) -> str:
+    """Equal for names that some file system takes for one: of either case, letters composed or not."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def output_path(template: str, name: str, shot: str, take: int) -> str:
+    """Where a take's video goes, relative to the manifest. Raises ValueError that says what is wrong."""
+    values = {"name": name, "shot": shot, "take": "" if take == 1 else f"-{take}"}
+    for placeholder in _PLACEHOLDER.findall(template):
+        if placeholder not in values:
+            hint = did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
+            raise ValueError(f"output has no placeholder '{{{placeholder}}}'{hint}")
+    path = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+    parts = path.split("/")
+    if bad := _UNSAFE_IN_PATH.search(path):
+        raise ValueError(
+            f"output '{path}' holds {bad[0]!r}, which not every file system takes; use / between folders"
+        )
+    if ".." in parts or path.startswith("/"):
+        raise ValueError(f"output '{path}' leaves the manifest's folder; write a path below it")
+    if "" in parts or "." in parts or not path.lower().endswith(".mp4") or parts[-1].lower() == ".mp4":
+        raise ValueError(f"output '{path}' is no name of a video; write a path that ends in .mp4")
+    longest = max(len(part.encode()) for part in parts)
+    if longest > MAX_FILE_NAME_BYTES:
+        raise ValueError(
+            f"output '{path[:60]}…' has a name of {longest} bytes, over the {MAX_FILE_NAME_BYTES} of a file; "
+            "shorten the id, or add long texts by matrix include:"
+        )
+    return path

@@ -1,0 +1,46 @@
+"""defaults < presets < shot: how layers of a shot become one. Works on Nodes, before anything is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from klingflow.model import Node
+
+# A pasted body is sent as it stands: a null in it is the author's own.
+_KEEPS_NULL = ("request",)
+
+
+def merge(layers: Iterable[Node]) -> Node:
+    """Later layers over earlier ones: maps merge deeply, lists and scalars replace; the rest is shared."""
+    merged: Node | None = None
+    for layer in layers:
+        merged = layer if merged is None else _over(merged, layer)
+    assert merged is not None
+    return merged
+
+
+def without_nulls(node: Node) -> Node:
+    """The merged shot without the keys whose last word was null; `node` itself if there is none."""
+    items = node.value
+    kept = {}
+    changed = False
+    for key, value in items.items():
+        if value.value is None:
+            changed = True
+            continue
+        if type(value.value) is dict and key not in _KEEPS_NULL:
+            pruned = without_nulls(value)
+            changed = changed or pruned is not value
+            value = pruned
+        kept[key] = value
+    return Node(kept, node.mark, node.key_mark) if changed else node
+
+
+def _over(below: Node, above: Node) -> Node:
+    if type(below.value) is not dict or type(above.value) is not dict:
+        return above
+    items = dict(below.value)
+    for key, node in above.value.items():
+        covered = items.get(key)
+        items[key] = node if covered is None else _over(covered, node)
+    return Node(items, above.mark, above.key_mark)

@@ -1,0 +1,66 @@
+"""Which shot waits for which: every id that is named must be there, and no shot may wait for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest.source import did_you_mean
+
+
+class Link(NamedTuple):
+    """Shot `waiting` needs shot `target`, because of what stands at `mark`."""
+
+    waiting: str
+    target: str
+    mark: Mark
+
+
+def check_links(links: Iterable[Link], ids: Collection[str], unsure: Collection[str]) -> list[Diagnostic]:
+    """What is wrong with the links. Of `unsure`, keys whose ids could not all be told, nothing is said."""
+    found = []
+    needs: dict[str, list[Link]] = {}
+    for link in links:
+        if link.target in ids:
+            needs.setdefault(link.waiting, []).append(link)
+        elif link.target.split("@")[0] not in unsure:
+            found.append(
+                Diagnostic(link.mark, "unknown-shot", f"shot '{link.waiting}': {_unknown(link.target, ids)}")
+            )
+    return found + _cycles(needs)
+
+
+def _unknown(target: str, ids: Collection[str]) -> str:
+    several = [id for id in ids if id.startswith(f"{target}@")]
+    if several:
+        return f"'{target}' is {len(several)} shots; name one, such as '{several[0]}'"
+    return f"there is no shot '{target}'{did_you_mean(target, ids)}"
+
+
+def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:
+    """Each cycle once. Iterative: a chain of 10,000 shots is deeper than Python's stack."""
+    found: list[Diagnostic] = []
+    finished: set[str] = set()
+    for start in needs:
+        path: dict[str, Link | None] = {start: None}
+        todo = [iter(needs[start])] if start not in finished else []
+        while todo:
+            link = next(todo[-1], None)
+            if link is None:
+                todo.pop()
+                finished.add(path.popitem()[0])
+            elif link.target in path:
+                found.append(_cycle(list(path), link))
+            elif link.target not in finished:
+                path[link.target] = link
+                todo.append(iter(needs.get(link.target, ())))
+    return found
+
+
+def _cycle(path: list[str], last: Link) -> Diagnostic:
+    chain = [*path[path.index(last.target) :], last.target]
+    shown = " → ".join(chain if len(chain) < 12 else [*chain[:8], "…", *chain[-2:]])
+    return Diagnostic(
+        last.mark, "cycle", f"shot '{last.waiting}': waits for itself: {shown}; drop one of these"
+    )

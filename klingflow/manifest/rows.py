@@ -1,0 +1,191 @@
+"""The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place. All of it is data.
+
+A CSV cell is always text; nothing in a row is ever taken for an expression.
+"""
+
+from __future__ import annotations
+
+import bisect
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.manifest.source import parse
+from klingflow.model import Json, Node
+
+Rows = list[tuple[Mark, dict[str, Json]]]
+
+MAX_INTEGER = 2**63
+
+
+def read_rows(text: str, file: str, suffix: str) -> Rows:
+    """The rows in `text`; `suffix` is the file's, such as `.csv`.
+
+    Raises:
+        ManifestError: the text is malformed, or of no known format.
+    """
+    reader = FORMATS.get(suffix.lower())
+    if reader is None:
+        _refuse(
+            Mark(file, 1, 1),
+            "rows-format",
+            f"rows come from {', '.join(FORMATS)} files; rename or convert it",
+        )
+    return list(reader(text.removeprefix("\ufeff"), file))
+
+
+def plain(node: Node) -> Json:
+    """A tree of Nodes as data, expressions taken as text."""
+    if isinstance(node.value, dict):
+        return {key: plain(part) for key, part in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(part) for part in node.value]
+    return node.value
+
+
+def _refuse(mark: Mark, code: str, message: str) -> NoReturn:
+    raise ManifestError([Diagnostic(mark, code, message)])
+
+
+def _csv(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for cells in reader:
+            mark, line = Mark(file, line, 1), reader.line_num + 1
+            if not cells or cells == [""]:
+                continue
+            if header is None:
+                header = _header(cells, mark)
+            elif len(cells) != len(header):
+                _refuse(mark, "rows-syntax", f"this row has {len(cells)} cells, the header {len(header)}; "
+                        "quote a cell that holds a comma")  # fmt: skip
+            else:
+                yield mark, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        _refuse(Mark(file, line, 1), "rows-syntax", f"not CSV: {error}")
+
+
+def _header(cells: list[str], mark: Mark) -> list[str]:
+    names = [name.strip() for name in cells]
+    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+        _refuse(
+            mark, "rows-syntax", "the columns are not separated by commas; save it as comma-separated CSV"
+        )
+    for at, name in enumerate(names):
+        if not name:
+            _refuse(mark, "rows-syntax", f"column {at + 1} has no name; write one in the first line")
+        if name in names[:at]:
+            _refuse(mark, "rows-syntax", f"two columns are named '{name}'; rename one")
+    return names
+
+
+def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
+    """A list of objects, taken apart here so that each has its place."""
+    lines = [0, *(end.end() for end in re.finditer("\n", text))]
+
+    def mark(at: int) -> Mark:
+        line = bisect.bisect_right(lines, at)
+        return Mark(file, line, at - lines[line - 1] + 1)
+
+    at = _blank(text, 0)
+    if text[at : at + 1] != "[":
+        _refuse(mark(at), "rows-syntax", "a JSON file of rows is a list: [{…}, {…}]")
+    at = _blank(text, at + 1)
+    while text[at : at + 1] != "]":
+        value, end = _decode(text, at, mark)
+        yield _row(value, mark(at))
+        at = _blank(text, end)
+        if text[at : at + 1] == ",":
+            at = _blank(text, at + 1)
+        elif text[at : at + 1] != "]":
+            _refuse(mark(at), "rows-syntax", "not JSON: expected ',' or ']'")
+    if (rest := _blank(text, at + 1)) != len(text):
+        _refuse(mark(rest), "rows-syntax", "not JSON: something follows the list")
+
+
+def _jsonl(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        at = _blank(line, 0)
+        mark = Mark(file, number, at + 1)
+        value, end = _decode(line, at, lambda offset: Mark(file, number, offset + 1))  # noqa: B023 called at once
+        if line[end:].strip():
+            _refuse(Mark(file, number, end + 1), "rows-syntax", "not JSONL: one object stands on each line")
+        yield _row(value, mark)
+
+
+def _yaml(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
+    root = parse(text, file)
+    if not isinstance(root.value, list):
+        _refuse(root.mark, "rows-syntax", "a YAML file of rows is a list of maps; begin each row with '- '")
+    for node in root.value:
+        yield _row(plain(node), node.mark)
+
+
+def _row(value: Json, mark: Mark) -> tuple[Mark, dict[str, Json]]:
+    if not isinstance(value, dict):
+        _refuse(mark, "rows-syntax", "a row is a map of names and values")
+    return mark, value
+
+
+def _blank(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\t", "\r", "\n"):
+        at += 1
+    return at
+
+
+def _decode(text: str, at: int, mark: Callable[[int], Mark]) -> tuple[Any, int]:
+    """One JSON value and where it ends; `mark` makes a place of an offset."""
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        _refuse(mark(error.pos), "rows-syntax", f"not JSON: {error.msg}")
+    except RecursionError:
+        _refuse(mark(at), "too-deep", "nested too deep; flatten it")
+    except ValueError as error:
+        _refuse(mark(at), "rows-syntax", f"not JSON: {error}")
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    made: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"'{key}' is there twice in one object")
+        made[key] = value
+    return made
+
+
+def _float(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 20 or abs(number := int(text)) >= MAX_INTEGER:
+        raise ValueError(f"{text[:40]} is too large a number; write it as text")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
+)
+FORMATS: dict[str, Callable[[str, str], Iterator[tuple[Mark, dict[str, Json]]]]] = {
+    ".csv": _csv,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+}
