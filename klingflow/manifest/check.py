@@ -10,15 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from klingflow.errors import Diagnostic, Mark
+from klingflow.errors import Diagnostic
 from klingflow.manifest.body import BODY
 from klingflow.manifest.expand import Draft
-from klingflow.manifest.fields import GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
+from klingflow.manifest.fields import ABOUT, GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
 from klingflow.manifest.meaning import meaning
 from klingflow.manifest.request import author_path, body_of, infer_kind, leaves
 from klingflow.manifest.rules import RULES, facts
 from klingflow.manifest.source import did_you_mean
-from klingflow.manifest.values import Fault, Validator, dotted, faults, unknown_keys, value_faults
+from klingflow.manifest.values import (
+    Fault,
+    Validator,
+    content_of,
+    dotted,
+    faults,
+    place_of,
+    unknown_keys,
+    value_faults,
+)
 from klingflow.model import Json, Node, Pending
 
 _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
@@ -26,14 +35,6 @@ _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error"
 _LIMITS: Final = frozenset({"unknown-value", "not-a-url", "too-many", "too-long"})
 ALLOWED: Final = _LIMITS | frozenset(rule.code for rule in RULES)
 _LIFTED: Final = _LIMITS | _RULE_ERRORS
-
-
-def distinct(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """In file order, and one of each code at each place: a preset's mistake is one, whoever uses it."""
-    first: dict[tuple[Mark, str], Diagnostic] = {}
-    for diagnostic in diagnostics:
-        first.setdefault((diagnostic.mark, diagnostic.code), diagnostic)
-    return sorted(first.values(), key=lambda d: d.mark)
 
 
 # --- a shot as it was rendered ------------------------------------------------------------------------------
@@ -61,13 +62,8 @@ def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
-    mark = _place(draft.node, fault) if fault.path else draft.mark
+    mark = place_of(fault, draft.node) if fault.path else draft.mark
     return Diagnostic(mark, fault.code, f"shot '{draft.id}': {fault.message}", fault.severity)
-
-
-def _place(node: Node, fault: Fault) -> Mark:
-    found = node.at(*fault.path)
-    return found.key_mark if fault.at_key and found.key_mark else found.mark
 
 
 def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
@@ -78,7 +74,7 @@ def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
             yield from unknown_keys((name,), SHOT)
         elif kind in field.kinds:
             yield from value_faults(field, value)
-        elif kind != "request":
+        else:
             yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
     yield from _missing(fields, kind)
     yield from _inner_faults(fields)
@@ -94,9 +90,7 @@ def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
     given = {**fields, **extra} if isinstance(extra, dict) else fields
     for name in KINDS[kind].required:
         if name not in given and not (name == "prompt" and "content" in given):
-            yield Fault(
-                (), "missing-field", f"'{name}' is missing: {SHOT[name].doc[0].lower()}{SHOT[name].doc[1:]}"
-            )
+            yield Fault((), "missing-field", f"'{name}' is missing: {SHOT[name].doc}")
 
 
 def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
@@ -113,7 +107,7 @@ def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
         elif "category" in file and sources != ["file_id"]:
             text = f"'files[{index}].category' goes with 'file_id' only: '{sources[0]}' says it"
             yield Fault(("files", index, "category"), "file-source", text, at_key=True)
-    for path, leaf in leaves(fields.get("cuts"), ("cuts",)):
+    for path, leaf in leaves(fields["cuts"], ("cuts",)) if "cuts" in fields else ():
         if isinstance(leaf, Pending):
             yield Fault(path, "reference-place", f"'{dotted(path)}' cannot hold another shot's result")
 
@@ -181,25 +175,36 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
     for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
         if name in root.value:
             yield from _section(root.value[name], table, f"{name}: ")
-    for name, label in (("presets", "preset"), ("shots", "shot")):
-        for key, node in _items(root.value.get(name)):
-            if node.value is not None:
-                yield from _section(node, SHOT, f"{label} '{key}': ")
+    for key, node in _items(root.value.get("presets")):
+        if node.value is not None:
+            yield from _section(node, SHOT, f"preset '{key}': ")
+    for key, node in _items(root.value.get("shots")):
+        if node.value is not None:
+            yield from _section(node, _SHOT_AS_WRITTEN, f"shot '{key}': ")
 
 
-def _section(node: Node, table: Mapping[str, Field], label: str) -> Iterator[Diagnostic]:
+# A shot's wanted values are checked once they are rendered.
+_SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
+
+
+def _section(node: Node, table: Mapping[str, Field | None], label: str) -> Iterator[Diagnostic]:
     """One mapping of the document against its table. null deletes, an expression may become anything."""
     if not isinstance(node.value, dict):
         if not _is_expression(node):
             yield Diagnostic(node.mark, "wrong-type", f"{label}must be a mapping of fields")
         return
     for name, value in node.value.items():
-        field = table.get(name)
-        found: Iterable[Fault] = unknown_keys((name,), table) if field is None else ()
-        if field and value.value is not None and not _has_expression(value):
-            found = value_faults(field, _plain(value))
-        for fault in found:
-            yield Diagnostic(_place(node, fault), fault.code, label + fault.message, fault.severity)
+        for fault in _written_faults(name, value, table):
+            yield Diagnostic(place_of(fault, node), fault.code, label + fault.message, fault.severity)
+
+
+def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:
+    if name not in table:
+        return unknown_keys((name,), table)
+    field = table[name]
+    if field is None or value.value is None or _has_expression(value):
+        return ()
+    return value_faults(field, content_of(value))
 
 
 def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
@@ -216,10 +221,3 @@ def _has_expression(node: Node) -> bool:
     if isinstance(value, dict):
         return any(map(_has_expression, value.values()))
     return any(map(_has_expression, value)) if isinstance(value, list) else _is_expression(node)
-
-
-def _plain(node: Node) -> Json:
-    value = node.value
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value

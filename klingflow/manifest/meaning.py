@@ -25,7 +25,7 @@ _EMPTY: tuple[Json, ...] = (None, [], {})
 
 
 class Meaning(NamedTuple):
-    """A normalised body. `rest` is what has no default and no equivalent, nested as in the body."""
+    """A normalised body. `top`, `metadata` and `config` hold what has no default and no equivalent."""
 
     model: str
     scene: str | None
@@ -36,22 +36,19 @@ class Meaning(NamedTuple):
     aspect_ratio: Json
     audio: bool
     level: Json  # std or pro in motion control, else None
-    rest: dict[str, Json]
+    top: dict[str, Json]
+    metadata: dict[str, Json]
+    config: dict[str, Json]
 
     @property
     def images(self) -> list[Json]:
         """The entries of `images`."""
-        return _list(self.rest.get("images"))
+        return _list(self.top.get("images"))
 
     @property
     def files(self) -> list[dict[str, Json]]:
         """The entries of `metadata.file_infos` that are mappings."""
         return [f for f in _list(self.metadata.get("file_infos")) if isinstance(f, dict)]
-
-    @property
-    def metadata(self) -> dict[str, Json]:
-        """What is left of `metadata`."""
-        return _dict(self.rest.get("metadata"))
 
     @property
     def has_video(self) -> bool:
@@ -66,7 +63,7 @@ class Meaning(NamedTuple):
     @property
     def from_text(self) -> bool:
         """文生: no picture and no video goes in (document 3.1)."""
-        return _from_text(self.rest, self.metadata)
+        return _from_text(self.top, self.metadata)
 
     def as_json(self) -> dict[str, Json]:
         """The whole meaning as one JSON value, for the fingerprint."""
@@ -77,11 +74,9 @@ class Meaning(NamedTuple):
 
 def meaning(body: Mapping[str, Json]) -> Meaning:
     """The meaning of a body, whatever its shape: what is malformed stays as it is, for the checks to name."""
-    top = {key: value for key, value in body.items() if value not in _EMPTY}
-    metadata = {key: value for key, value in _dict(top.pop("metadata", None)).items() if value not in _EMPTY}
-    config = {
-        key: value for key, value in _dict(metadata.pop("output_config", None)).items() if value not in _EMPTY
-    }
+    top = _given(body)
+    metadata = _given(top.pop("metadata", None))
+    config = _given(metadata.pop("output_config", None))
     model = str(top.pop("model", "")).lower()
     scene = metadata.pop("scene_type", None)
     spoken = _seconds(top, metadata)
@@ -96,13 +91,15 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
     _unpack_ext_info(metadata)
     if aspect_ratio is None and _from_text(top, metadata):
         aspect_ratio = "16:9"
-    rest = top
-    if config:
-        metadata["output_config"] = config
-    if metadata:
-        rest["metadata"] = metadata
     billed = _billed(duration if spoken is None and duration is not None else seconds, scene, model)
-    return Meaning(model, scene, prompt, seconds, billed, resolution, aspect_ratio, audio, level, rest)
+    return Meaning(
+        model, scene, prompt, seconds, billed, resolution, aspect_ratio, audio, level, top, metadata, config
+    )
+
+
+def _given(value: Any) -> dict[str, Json]:
+    """A mapping without what says nothing."""
+    return {key: item for key, item in value.items() if item not in _EMPTY} if isinstance(value, dict) else {}
 
 
 def scene_of(what: Meaning) -> str | None:
@@ -119,8 +116,13 @@ def _billed(seconds: Json, scene: Json, model: str) -> int:
 
 def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
     """seconds > duration > the three of metadata (document 3.1), or None; all are taken out."""
-    given = [top.pop("seconds", None), top.pop("duration", None)]
-    given += [metadata.pop(key, None) for key in ("seconds", "duration", "video_duration")]
+    given = (
+        top.pop("seconds", None),
+        top.pop("duration", None),
+        metadata.pop("seconds", None),
+        metadata.pop("duration", None),
+        metadata.pop("video_duration", None),
+    )
     return next((_integer(value) for value in given if value is not None), None)
 
 
@@ -180,6 +182,8 @@ def _prompt(top: dict[str, Json]) -> Json:
 
 def _unpack_ext_info(metadata: dict[str, Json]) -> None:
     """JSON inside a string inside JSON means what it holds, whatever its spaces and the order of its keys."""
+    if "ext_info" not in metadata:
+        return
     try:
         outer = json.loads(metadata["ext_info"])
         inner = json.loads(outer["AdditionalParameters"])

@@ -9,17 +9,59 @@
       kling-identify-face:       { per_second: 0.5, min_seconds: 5 }
       "*":                       { per_request: 9 }
 
-Amounts are Decimals: what stands in the file, to the last digit.
+Amounts are Decimals: 0.1 is a tenth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from typing import Final
 
-from klingflow.model import Node, Price
+from klingflow.errors import Diagnostic, ManifestError
+from klingflow.manifest.fields import COUNT, TEXT, record
+from klingflow.manifest.values import Fault, Validator, content_of, faults, place_of
+from klingflow.model import Json, Node, Price
+
+AMOUNT: Final = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "pattern": "^[0-9]+(\\.[0-9]+)?$",
+    "title": "an amount, 0 or more",
+}
+_WAYS: Final = {
+    "per_second": {**AMOUNT, "description": "For each second of video."},
+    "per_request": {**AMOUNT, "description": "For each video, whatever its length."},
+    "by_seconds": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": "by whole seconds"},
+        "additionalProperties": AMOUNT,
+        "minProperties": 1,
+        "title": "a mapping of seconds to amounts",
+        "description": "For each length by itself; a length that is not listed has no price.",
+    },
+}
+_ROW: Final = record(
+    {**_WAYS, "min_seconds": {**COUNT, "description": "Shorter videos are billed as this long."}},
+    title="a mapping with 'per_second', 'per_request' or 'by_seconds'",
+)
+SCHEMA: Final = record(
+    {
+        "currency": {**TEXT, "description": "The currency of every amount, such as CNY."},
+        "as_of": {**TEXT, "description": "The day these prices were true."},
+        "tiers": {
+            "type": "object",
+            "additionalProperties": _ROW,
+            "minProperties": 1,
+            "title": "a mapping of tiers",
+            "description": "Prices by exact name or glob; an exact name wins, then the longest glob.",
+        },
+    },
+    required=("currency", "tiers"),
+    title="a mapping with 'currency' and 'tiers'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +103,43 @@ def _amount(row: Row, seconds: int) -> tuple[Decimal, str] | None:
 
 
 def parse(root: Node) -> Prices:
-    """A prices file. Raises ManifestError with every mistake in it."""
-    raise NotImplementedError
+    """A prices file.
+
+    Raises:
+        ManifestError: every mistake in it, each at its place.
+    """
+    content = content_of(root)
+    found = faults(Validator(SCHEMA), content, ()) or tuple(_ambiguous(content))
+    if found:
+        mistakes = [Diagnostic(place_of(fault, root), fault.code, fault.message) for fault in found]
+        raise ManifestError(sorted(mistakes, key=lambda d: d.mark))
+    rows = {tier: _row(row) for tier, row in content["tiers"].items()}
+    globs = sorted((name for name in rows if set(name) & set("*?[")), key=len, reverse=True)
+    return Prices(
+        currency=content["currency"],
+        as_of=content.get("as_of"),
+        exact={name: row for name, row in rows.items() if name not in globs},
+        globs=tuple((glob, rows[glob]) for glob in globs),
+    )
+
+
+def _ambiguous(content: Json) -> Iterator[Fault]:
+    """Rows that do not say one price: not expressible in keywords whose messages would be plain."""
+    for tier, row in content["tiers"].items():
+        if len(row.keys() & set(_WAYS)) != 1:
+            text = f"tier '{tier}' must have exactly one of 'per_second', 'per_request' and 'by_seconds'"
+            yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
+
+
+def _row(row: Mapping[str, Json]) -> Row:
+    by_seconds = row.get("by_seconds")
+    return Row(
+        per_second=_decimal(row.get("per_second")),
+        per_request=_decimal(row.get("per_request")),
+        by_seconds=by_seconds and {int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},
+        min_seconds=row.get("min_seconds", 0),
+    )
+
+
+def _decimal(amount: Json) -> Decimal | None:
+    return None if amount is None else Decimal(str(amount))

@@ -14,7 +14,15 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from klingflow.errors import Mark
-from klingflow.manifest.fields import KIND_OF_FIELD, KINDS, OUTPUT_CONFIG, SCENE_TYPE, SHOT, Path
+from klingflow.manifest.fields import (
+    KIND_OF_FIELD,
+    KINDS,
+    METADATA,
+    OUTPUT_CONFIG,
+    SCENE_TYPE,
+    SHOT,
+    Path,
+)
 from klingflow.manifest.meaning import meaning
 from klingflow.manifest.prices import Prices, price
 from klingflow.manifest.tier import tier_of
@@ -38,23 +46,26 @@ def infer_kind(fields: Mapping[str, Json]) -> str:
     return next((kind for name, kind in KIND_OF_FIELD.items() if name in fields), "text")
 
 
-def build(shot: Rendered, kind: str, prices: Prices | None) -> Request:
-    """What would be sent for a shot that `check.check_shot` has passed."""
-    return request_for(body_of(shot.fields, kind), prices)
-
-
 def request_for(body: Mapping[str, Json], prices: Prices | None) -> Request:
-    """A body with its fingerprint (None while it holds a Pending), tier, billable seconds and price."""
+    """What would be sent: a body with its predicted tier, billable seconds, price and fingerprint.
+
+    The fingerprint is None while the body holds a Pending.
+    """
     what = meaning(body)
     tier = tier_of(what)
-    pending = any(isinstance(leaf, Pending) for _, leaf in leaves(body))
     return Request(
         body=body,
-        fingerprint=None if pending else _digest(what.as_json()),
+        fingerprint=None if _is_pending(body) else _digest(what.as_json()),
         predicted_tier=tier,
         seconds=what.billed_s,
         price=price(prices, tier, what.billed_s) if prices else None,
     )
+
+
+def _is_pending(value: Json) -> bool:
+    if type(value) is dict:
+        return any(map(_is_pending, value.values()))
+    return any(map(_is_pending, value)) if type(value) is list else type(value) is Pending
 
 
 def finish(
@@ -132,8 +143,9 @@ _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
     ("files", ("metadata", "file_infos")): _file_infos,
     ("cuts", ("metadata", "ext_info")): _ext_info,
 }
+# Each field with the mapping it goes into (the body itself, metadata or output_config) and its key there.
 _PLACES = tuple(
-    (name, place, _CONVERT.get((name, place)))
+    (name, place[:-1], str(place[-1]), _CONVERT.get((name, place)))
     for name, field in SHOT.items()
     for place in field.places
     if place and name not in ("prompt", "output_config")
@@ -145,19 +157,20 @@ def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
     if kind == "request":
         return dict(fields["request"])
     fields = _settled(fields)
-    body: dict[str, Json] = {}
-    if "model" in fields:
-        body["model"] = fields["model"]
-    _put_prompt(body, fields)
-    scene = KINDS[kind].scene_type
-    if scene:
-        body["metadata"] = {"scene_type": scene}
-    for name, place, convert in _PLACES:
+    parts: dict[Path, dict[str, Json]] = {(): {}, METADATA: {}, OUTPUT_CONFIG: {}}
+    if KINDS[kind].scene_type:
+        parts[METADATA]["scene_type"] = KINDS[kind].scene_type
+    for name, part, key, convert in _PLACES:
         if name in fields:
             value = fields[name]
-            _put(body, place, convert(value) if convert else value)
-    for option, value in fields.get("output_config", {}).items():
-        _put(body, (*OUTPUT_CONFIG, option), value)
+            parts[part][key] = convert(value) if convert else value
+    body, metadata, config = parts[()], parts[METADATA], parts[OUTPUT_CONFIG]
+    config |= fields.get("output_config", {})
+    if config:
+        metadata["output_config"] = config
+    body |= _prompt(fields)
+    if metadata:
+        body["metadata"] = metadata
     return _merged(body, fields["extra"]) if "extra" in fields else body
 
 
@@ -173,16 +186,15 @@ def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
     return settled
 
 
-def _put_prompt(body: dict[str, Json], fields: Mapping[str, Json]) -> None:
+def _prompt(fields: Mapping[str, Json]) -> dict[str, Json]:
     if "prompt" not in fields:
-        return
+        return {}
     prompt = fields["prompt"]
     if "style" in fields:
         prompt = styled(prompt, fields["style"])
     if fields.get("prompt_as") == "content":
-        body["content"] = [{"type": "text", "text": prompt}]
-    else:
-        body["prompt"] = prompt
+        return {"content": [{"type": "text", "text": prompt}]}
+    return {"prompt": prompt}
 
 
 _FULL_WIDTH_ENDS = "\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u2026"  # 。 ! ? ; : , 、 …
@@ -204,14 +216,6 @@ def styled(prompt: str, style: str) -> str:
 
 def _texts(text: str) -> tuple[str | Reference, ...]:
     return text.parts if isinstance(text, Pending) else (text,)
-
-
-def _put(body: dict[str, Json], place: Path, value: Json) -> None:
-    """Set a value at a place, making the mappings on the way."""
-    *way, last = place
-    for step in way:
-        body = body.setdefault(str(step), {})
-    body[str(last)] = value
 
 
 def _merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:

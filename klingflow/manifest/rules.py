@@ -94,7 +94,7 @@ def _lengths(values: tuple[int, ...]) -> str:
 
 
 def _durations_differ(f: Facts) -> Finding | None:
-    duration = f.what.metadata.get("output_config", {}).get("duration")
+    duration = f.what.config.get("duration")
     if duration is None:
         return None
     return (
@@ -150,7 +150,7 @@ def _last_frame(f: Facts) -> Finding | None:
 
 
 def _first_frame(f: Facts) -> Finding | None:
-    if "last_frame_url" not in f.what.metadata or not f.what.rest.keys().isdisjoint(("image", "images")):
+    if "last_frame_url" not in f.what.metadata or not f.what.top.keys().isdisjoint(("image", "images")):
         return None
     return ("metadata", "last_frame_url"), "a last frame without a first one: 'first_frame' is missing"
 

@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from klingflow.manifest.fields import OUTPUT_FIELDS, URL, Field, Path
+from klingflow.errors import Mark
+from klingflow.manifest.fields import OUTPUT_FIELDS, TEXT, URL, Field, Path
 from klingflow.manifest.source import did_you_mean
-from klingflow.model import Json, Pending
+from klingflow.model import Json, Node, Pending
 
 _SHOWN_MOST = 60
 
@@ -76,8 +77,17 @@ def _scalar_faults(field: Field, value: Json) -> tuple[Fault, ...]:
     return faults(_validator(field), value, (field.name,))
 
 
+@lru_cache(maxsize=8192)
+def _texts_faults(field: Field, *value: str) -> tuple[Fault, ...]:
+    return faults(_validator(field), list(value), (field.name,))
+
+
 def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
     """What is wrong with the value of one field."""
+    if field.schema is TEXT and type(value) is str and not value.isspace() and value:
+        return ()  # as the schema would say; prompts do not repeat
+    if isinstance(value, list) and all(type(item) is str for item in value):
+        return _texts_faults(field, *value)
     if value is None or isinstance(value, (str, int, float)):
         return _scalar_faults(field, value)
     return faults(_validator(field), value, (field.name,))
@@ -165,3 +175,17 @@ def dotted(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def place_of(fault: Fault, node: Node) -> Mark:
+    """Where a fault's path leads from a Node: to the key or to the value, as far as the author wrote it."""
+    found = node.at(*fault.path)
+    return found.key_mark if fault.at_key and found.key_mark else found.mark
+
+
+def content_of(node: Node) -> Json:
+    """A Node tree without its places."""
+    value = node.value
+    if isinstance(value, dict):
+        return {key: content_of(item) for key, item in value.items()}
+    return [content_of(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,285 @@
+"""The JSON Schemas (draft 2020-12) that klingflow publishes, generated: from the field table where it knows.
+
+Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds each as
+committed; a test compares. The authoring schema is the strict one with an expression allowed wherever a
+value is, and null wherever a field is, since null deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from klingflow.manifest.body import BODY
+from klingflow.manifest.fields import (
+    COUNT,
+    GATEWAY,
+    KINDS,
+    RUN,
+    SHOT,
+    TEXT,
+    TOP,
+    Field,
+    one_of,
+    record,
+)
+from klingflow.manifest.prices import SCHEMA as PRICES
+from klingflow.model import Json
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_EXPRESSION: Final = {
+    "type": "string",
+    "pattern": "\\$\\{\\{",
+    "title": "an expression",
+    "description": "Text with ${{ … }} in it.",
+}
+
+
+def generate(name: str) -> dict[str, Json]:
+    """One published schema. Raises KeyError for a name that is not in NAMES."""
+    title, description, schema = _PUBLISHED[name]
+    return {"$schema": _DIALECT, **schema, "title": title, "description": description}
+
+
+def strict(kind: str) -> Json:
+    """What a rendered shot of a kind may hold: no expressions, no null."""
+    fields = {name: _documented(field) for name, field in SHOT.items() if kind in field.kinds}
+    return record(fields, required=KINDS[kind].required, title=KINDS[kind].doc)
+
+
+def _documented(field: Field) -> Json:
+    return _described(field.schema, field.doc)
+
+
+def _manifest() -> dict[str, Json]:
+    sections: dict[str, Json] = {
+        "gateway": record(_loosened_fields(GATEWAY), title=TOP["gateway"].doc),
+        "run": record(_loosened_fields(RUN), title=TOP["run"].doc),
+        "defaults": {"$ref": "#/$defs/shot"},
+        "presets": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
+        "shots": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
+    }
+    documented = {name: {**schema, "description": TOP[name].doc} for name, schema in sections.items()}
+    return {
+        "type": "object",
+        "properties": {**_loosened_fields(TOP), **documented},
+        "additionalProperties": False,
+        "$defs": {"expression": _EXPRESSION, "shot": _authored_shot()},
+    }
+
+
+def _authored_shot() -> Json:
+    """The strict schemas of all kinds as one, since only rendering shows a shot's kind."""
+    strictest: dict[str, Json] = {}
+    for kind in KINDS:
+        strictest |= strict(kind)["properties"]
+    properties = {name: _or_null(_loosened(schema)) for name, schema in strictest.items()}
+    return {
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": False,
+        "description": "Fields of a shot; null deletes what a layer below it says.",
+    }
+
+
+def _loosened_fields(table: Mapping[str, Field]) -> dict[str, Json]:
+    return {name: _loosened(_documented(field)) for name, field in table.items()}
+
+
+def _loosened(schema: Json) -> Json:
+    """The schema with an expression allowed wherever a value is."""
+    inner = dict(schema)
+    if "properties" in inner:
+        inner["properties"] = {name: _loosened(part) for name, part in inner["properties"].items()}
+    if "items" in inner:
+        inner["items"] = _loosened(inner["items"])
+    if inner.get("pattern") == TEXT["pattern"]:
+        return inner
+    help_text = {key: inner.pop(key) for key in ("title", "description") if key in inner}
+    return {**help_text, "anyOf": [inner, {"$ref": "#/$defs/expression"}]}
+
+
+def _or_null(schema: Json) -> Json:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    return {**schema, "type": [*_types(schema), "null"]}
+
+
+def _types(schema: Json) -> list[str]:
+    types = schema["type"]
+    return types if isinstance(types, list) else [types]
+
+
+def _described(schema: Json, description: str) -> Json:
+    return {**schema, "description": description}
+
+
+_STRING: Final = {"type": "string"}
+_OPTIONAL: Final = {"type": ["string", "null"]}
+_WHOLE: Final = {"type": "integer", "minimum": 0}
+_STATES: Final = one_of(
+    "intent", "submitted", "succeeded", "done", "rejected", "failed", "in_doubt", "parked", "abandoned"
+)
+_SIZE: Final = _described({"type": ["integer", "null"]}, "The file's size.")
+_CRC: Final = _described(_STRING, "Of the line without it: a flipped bit is never taken for an id.")
+_TIMES: Final = {"type": "object", "additionalProperties": _STRING, "description": "UTC, ISO 8601, by event."}
+_ERROR: Final = {
+    "type": ["object", "null"],
+    "properties": {"kind": _STRING, "code": _STRING, "message": _STRING},
+    "required": ["kind", "message"],
+    "additionalProperties": False,
+    "description": "Why it was refused or failed; kind is one of the classes in the README.",
+}
+_PRICE: Final = {
+    "type": ["object", "null"],
+    "properties": {
+        "amount": _described(
+            {"type": ["number", "string"]},
+            "Exact when it is text: a decimal number, as the prices file has it.",
+        ),
+        "currency": _STRING,
+        "basis": _STRING,
+        "as_of": _OPTIONAL,
+    },
+    "required": ["amount", "currency"],
+    "additionalProperties": False,
+    "description": "The price used, frozen when it was bought.",
+}
+_PURCHASE: Final[dict[str, Json]] = {
+    "shot": _described(_STRING, "The shot's id."),
+    "take": COUNT,
+    "attempt": _described(COUNT, "Counts purchases of this take."),
+    "uid": _described(_STRING, "This attempt's own id."),
+    "state": _described(_STATES, "Where the purchase is in its life."),
+    "fingerprint": _described(_STRING, "sha256 of what the body means."),
+    "body": _described({"type": "object"}, "What was sent."),
+    "origin": _described(_STRING, "The gateway it was sent to."),
+    "task_id": _described(_OPTIONAL, "The gateway's id of the task."),
+    "predicted_tier": _described(_STRING, "What it was expected to be billed as."),
+    "billed_tier": _described(_OPTIONAL, "What the gateway says it is billed as."),
+    "seconds": _described(_WHOLE, "Billable seconds."),
+    "price": _PRICE,
+    "times": _TIMES,
+    "finished_after_s": {
+        "type": ["array", "null"],
+        "items": {"type": "number"},
+        "minItems": 2,
+        "maxItems": 2,
+        "description": "Seconds to the last poll that found it unfinished, and to the first that did not.",
+    },
+    "video_url": _described(_OPTIONAL, "Where the gateway offers the video."),
+    "output": _described(_OPTIONAL, "The video's file, beside the manifest."),
+    "sha256": _described(_OPTIONAL, "The file's hash."),
+    "size_bytes": _SIZE,
+    "error": _ERROR,
+    "evidence": _described({"type": ["object", "null"]}, "Of an in-doubt purchase: what is known of it."),
+}
+
+
+def _lock() -> dict[str, Json]:
+    header = {
+        "type": "object",
+        "properties": {
+            "klingflow_lock": {"const": 1},
+            "lineage": _described(_STRING, "Tells this ledger from every other."),
+            "serial": _described(_WHOLE, "Grows with every fold."),
+            "purchases": _described(_WHOLE, "How many lines follow."),
+            "crc": _CRC,
+        },
+        "required": ["klingflow_lock", "lineage", "serial"],
+        "description": "The first line.",
+    }
+    purchase = {
+        "type": "object",
+        "properties": {**_PURCHASE, "crc": _CRC},
+        "required": ["shot", "take", "attempt", "uid", "state", "fingerprint"],
+        "additionalProperties": False,
+        "description": "One attempt to buy one take.",
+    }
+    return {
+        "anyOf": [{"$ref": "#/$defs/header"}, {"$ref": "#/$defs/purchase"}],
+        "$defs": {"header": header, "purchase": purchase},
+    }
+
+
+def _run_manifest() -> Json:
+    amounts = {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
+    attempt = {name: _PURCHASE[name] for name in _PURCHASE if name not in ("shot", "take", "body")}
+    shot = {
+        "id": _described(_STRING, "The shot's id."),
+        "kind": _described(_OPTIONAL, "The way it was generated."),
+        "tags": {"type": "array", "items": _STRING},
+        "title": _OPTIONAL,
+        **{name: _PURCHASE[name] for name in _SHOT_FACTS},
+        "predicted_tier": _described(_OPTIONAL, "What it is expected to be billed as."),
+        "state": _described(_STRING, "The latest purchase's state, or why there is none."),
+        "bytes": _SIZE,
+        "file": _described(_OPTIONAL, "The video, beside the manifest."),
+        "attempts": {
+            "type": "array",
+            "items": {"type": "object", "properties": attempt, "required": ["uid", "state"]},
+            "description": "Every purchase of it, oldest first.",
+        },
+    }
+    totals = {
+        "shots": _WHOLE,
+        "by_state": {"type": "object", "additionalProperties": _WHOLE},
+        "by_tier": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"tasks": _WHOLE, "seconds": _WHOLE, "amount": _AMOUNT, "currency": _OPTIONAL},
+                "required": ["tasks"],
+            },
+            "description": "What was billed, by the gateway's own names.",
+        },
+        "amount": {
+            "anyOf": [_AMOUNT, amounts],
+            "description": "The whole cost; null while a price is unknown.",
+        },
+    }
+    return record(
+        {
+            "klingflow_run_manifest": {"const": 1},
+            "name": _STRING,
+            "manifest": _described(_STRING, "The manifest's path."),
+            "generated_at": _described(_STRING, "UTC, ISO 8601."),
+            "gateway": _described(_OPTIONAL, "The gateway's address."),
+            "shots": {
+                "type": "array",
+                "items": record(shot, required=("id", "take", "state", "attempts"), title="A shot"),
+            },
+            "totals": {"type": "object", "properties": totals, "required": ["shots", "by_state", "by_tier"]},
+        },
+        required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),
+        title="",
+    )
+
+
+_SHOT_FACTS: Final = (
+    "take",
+    "task_id",
+    "billed_tier",
+    "seconds",
+    "price",
+    "sha256",
+    "times",
+    "error",
+)
+_AMOUNT: Final = {"type": ["number", "string", "null"]}
+_PUBLISHED: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
+    "manifest": (
+        "klingflow manifest",
+        "What is wanted: shots and their limits. Any value may be an expression, ${{ … }}.",
+        _manifest(),
+    ),
+    "request": ("klingflow request", "A body of POST /v1/videos, as the gateway's document has it.", BODY),
+    "lock": ("klingflow lock line", "One line of a ledger: its header, or one purchase.", _lock()),
+    "run-manifest": (
+        "klingflow run manifest",
+        "What came of a run: every shot with its tasks, billed tiers, prices, files and errors.",
+        _run_manifest(),
+    ),
+    "prices": ("klingflow prices", "What the gateway's tiers cost, by the user.", PRICES),
+}
+NAMES: Final = tuple(_PUBLISHED)
