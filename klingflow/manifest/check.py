@@ -46,6 +46,8 @@ def check_shot(draft: Draft) -> list[Diagnostic]:
     kind = infer_kind(fields)
     allow = _allowed(fields)
     found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
+    if kind == "request":
+        found += _idle(draft)
     if not any(fault.severity == "error" for fault in found):
         found += [_lifted(fault, allow) for fault in _body_faults(fields, kind)]
     return [_diagnostic(draft, fault) for fault in found]
@@ -74,10 +76,24 @@ def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
             yield from unknown_keys((name,), SHOT)
         elif kind in field.kinds:
             yield from value_faults(field, value)
-        else:
+        elif kind != "request":
             yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
     yield from _missing(fields, kind)
     yield from _inner_faults(fields)
+
+
+def _idle(draft: Draft) -> Iterator[Fault]:
+    """What stands beside `request` and goes nowhere; not what defaults and presets say to every shot."""
+    request = draft.node.at("request").key_mark
+    for name in draft.fields:
+        mark = draft.node.at(name).key_mark
+        if name not in SHOT or "request" in SHOT[name].kinds or not mark or not request:
+            continue
+        in_a_row = mark.line == request.line
+        in_a_column = mark.column == request.column and mark.line > draft.mark.line
+        if mark.file == request.file and (in_a_row or in_a_column):
+            text = f"'{name}' has no effect beside 'request'; write it in the pasted body"
+            yield Fault((name,), "no-effect", text, "warning", at_key=True)
 
 
 def _wrong_kind(field: Field, kind: str) -> str:

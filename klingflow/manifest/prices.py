@@ -127,7 +127,7 @@ def _ambiguous(content: Json) -> Iterator[Fault]:
     """Rows that do not say one price: not expressible in keywords whose messages would be plain."""
     for tier, row in content["tiers"].items():
         if len(row.keys() & set(_WAYS)) != 1:
-            text = f"tier '{tier}' must have exactly one of 'per_second', 'per_request' and 'by_seconds'"
+            text = f"tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'"
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from klingflow.errors import Mark
 from klingflow.manifest.fields import (
@@ -26,16 +26,7 @@ from klingflow.manifest.fields import (
 from klingflow.manifest.meaning import meaning
 from klingflow.manifest.prices import Prices, price
 from klingflow.manifest.tier import tier_of
-from klingflow.model import Json, Node, Pending, Reference, Request
-
-
-class Rendered(Protocol):
-    """What a Draft and a Shot have in common."""
-
-    @property
-    def fields(self) -> Mapping[str, Json]: ...
-    @property
-    def node(self) -> Node: ...
+from klingflow.model import Json, Pending, Reference, Request, Shot
 
 
 def infer_kind(fields: Mapping[str, Json]) -> str:
@@ -290,7 +281,7 @@ def _holds(value: Json, path: Path) -> bool:
     return value is not None
 
 
-def origins(shot: Rendered, kind: str) -> dict[str, tuple[Path, Mark]]:
+def origins(shot: Shot, kind: str) -> dict[str, tuple[Path, Mark]]:
     """For every value of the body, by its JSON pointer: the field that sets it and that field's place."""
     found: dict[str, tuple[Path, Mark]] = {}
     for path, _ in leaves(body_of(shot.fields, kind)):

@@ -107,22 +107,19 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     value: Any = error.instance
     schema: Any = error.schema
     keyword = str(error.validator)
-    name = dotted(path)
+    name = f"'{dotted(path)}'" if path else "this"
     if keyword == "additionalProperties":
         yield from unknown_keys(value, schema["properties"], path)
     elif keyword == "required":
         for key in (key for key in schema["required"] if key not in value):
-            yield Fault(
-                path, "missing-field", f"'{name}' must have '{key}'" if name else f"'{key}' is missing"
-            )
+            yield Fault(path, "missing-field", f"{name} must have '{key}'" if path else f"'{key}' is missing")
     elif keyword in ("maxItems", "maxLength"):
         codes = {**_CODES, **_CUT_CODES} if path[0] == "cuts" else _CODES
         unit = " characters" if keyword == "maxLength" else ""
-        yield Fault(path, codes[keyword], f"'{name}' has {len(value)}{unit}; at most {error.validator_value}")
+        yield Fault(path, codes[keyword], f"{name} has {len(value)}{unit}; at most {error.validator_value}")
     else:
-        yield Fault(
-            path, _code(keyword, schema), f"'{name}' must be {_wanted(schema)}, not {_shown(value, schema)}"
-        )
+        text = f"{name} must be {_wanted(schema)}, not {_shown(value, schema)}"
+        yield Fault(path, _code(keyword, schema), text)
 
 
 def _code(keyword: str, schema: Mapping[str, Json]) -> str:
@@ -153,7 +150,7 @@ def _wanted(schema: Mapping[str, Json]) -> str:
 
 def _shown(value: Json, schema: Mapping[str, Json]) -> str:
     """A wrong value, short and on one line, with the right spelling where that is plain."""
-    if value == "":
+    if isinstance(value, str) and not value.strip():
         return "empty text"
     if not isinstance(value, str):
         names = {True: "true", False: "false", None: "null"}
@@ -163,6 +160,8 @@ def _shown(value: Json, schema: Mapping[str, Json]) -> str:
             kind = "mapping" if isinstance(value, dict) else "list"
             return f"a {kind}" if value else f"an empty {kind}"
         return str(value)
+    if value[:5].lower() == "data:":
+        return "a data: URI; upload the file and give its address"
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
     choices = {str(choice).casefold(): str(choice) for choice in schema.get("enum", ())}
     spelled = choices.get(value.strip().casefold())
