@@ -1,0 +1,78 @@
+"""A sandbox as a child process, which dies with its parent however that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from klingflow.errors import KlingflowError
+from klingflow.sandbox.options import Options
+
+_STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running sandbox. `base_url` is like `http://127.0.0.1:40123`; any key will do, unless one was set."""
+
+    base_url: str
+    process: subprocess.Popen[str]
+
+    def ledger(self) -> Any:
+        """What was charged and refunded: `GET /sandbox/ledger`."""
+        with urllib.request.urlopen(f"{self.base_url}/sandbox/ledger") as reply:
+            return json.load(reply)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would; what its state file holds stays."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def start(options: Options | None = None) -> Iterator[Sandbox]:
+    """Start a sandbox on a free port (unless the options name one) and stop it on leaving.
+
+    The options go through a pipe, so that no key stands in a process list, and the pipe's end tells the child
+    that its parent is gone. It has a session of its own: Ctrl-C in the terminal is the parent's alone. Raises
+    KlingflowError with the child's words when it does not start.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "klingflow.sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write((options or Options()).as_json() + "\n")
+            process.stdin.flush()
+        address = process.stdout.readline().strip()
+        if not address:
+            raise KlingflowError(f"the sandbox did not start: {process.stderr.read().strip()}")
+        yield Sandbox(address, process)
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()  # type: ignore[union-attr]  # it was made with a pipe
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()

@@ -1,0 +1,157 @@
+"""A playable MP4 for each task: drawn with its prompt and id where the media extra is there, else shipped.
+
+The shipped one is clip.mp4 beside this file, made unique by a `free` box with the task's id at its end.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+import struct
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_SHORT_SIDE = 270  # pixels: enough to read, quick to encode
+_MOST_FRAMES = 40
+_MARGIN = 14
+_BACKGROUND, _INK, _FAINT = (18, 22, 34), (235, 238, 245), (130, 140, 165)
+# Where systems keep a font with Chinese characters; the first that is there is taken.
+_FONTS = (
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
+    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    "/System/Library/Fonts/PingFang.ttc",
+    "/System/Library/Fonts/STHeiti Medium.ttc",
+    "/System/Library/Fonts/Hiragino Sans GB.ttc",
+    "C:/Windows/Fonts/msyh.ttc",
+    "C:/Windows/Fonts/simhei.ttf",
+)
+
+
+class Shown(NamedTuple):
+    """What a clip shows, and the width and height (pixels) and length (seconds) that were bought."""
+
+    task_id: str
+    media_name: str
+    prompt: str
+    width: int
+    height: int
+    seconds: int
+
+
+def can_draw() -> bool:
+    """Whether the media extra (PyAV and Pillow) is installed."""
+    return all(importlib.util.find_spec(name) for name in ("av", "PIL"))
+
+
+def plain(task_id: str) -> bytes:
+    """The shipped clip, with the task's id in a last box that players skip."""
+    return _shipped() + _named(task_id)
+
+
+def draw(shot: Shown) -> bytes:
+    """A clip with the shot's name, prompt and id on it, of its own shape and length; small.
+
+    The same Shown gives the same bytes.
+    """
+    import av  # the media extra; slow to load
+
+    rate = Fraction(2) if shot.seconds * 2 <= _MOST_FRAMES else Fraction(_MOST_FRAMES, shot.seconds)
+    picture = _picture(shot)
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height = picture.size
+        stream.pix_fmt, stream.thread_count = "yuv420p", 1
+        stream.options = {"preset": "ultrafast", "tune": "stillimage", "crf": "30"}
+        for frame in _frames(picture, max(2, round(shot.seconds * rate))):
+            pixels: Any = av.VideoFrame
+            container.mux(stream.encode(pixels.from_image(frame)))
+        container.mux(stream.encode(None))
+    return file.getvalue() + _named(shot.task_id)
+
+
+def _named(task_id: str) -> bytes:
+    text = task_id.encode()
+    return struct.pack(">I4s", 8 + len(text), b"free") + text
+
+
+@functools.cache
+def _shipped() -> bytes:
+    return Path(__file__).with_name("clip.mp4").read_bytes()
+
+
+def _frames(picture: Any, count: int) -> Iterator[Any]:
+    """The picture `count` times, with a bar that grows, so that something moves."""
+    from PIL import ImageDraw  # the media extra
+
+    width, height = picture.size
+    pen = ImageDraw.Draw(picture)
+    for index in range(count):
+        pen.rectangle((0, height - 6, width * (index + 1) // count, height), fill=_FAINT)
+        yield picture
+
+
+def _picture(shot: Shown) -> Any:
+    from PIL import Image, ImageDraw  # the media extra
+
+    scale = _SHORT_SIDE / min(shot.width, shot.height)
+    width, height = (2 * round(side * scale / 2) for side in (shot.width, shot.height))
+    picture = Image.new("RGB", (width, height), _BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    y = float(_MARGIN)
+    for text, size, ink in (
+        (shot.media_name, 20, _INK),
+        (shot.prompt, 16, _INK),
+        (shot.task_id, 10, _FAINT),
+        (f"{shot.width}×{shot.height} · {shot.seconds} s · sandbox", 10, _FAINT),
+    ):
+        font, drawable = _font(size)
+        for line in _wrapped(_drawable(text, drawable), font, width - 2 * _MARGIN):
+            if y > height - 2 * _MARGIN and ink == _INK:
+                break
+            pen.text((_MARGIN, y), line, ink, font)
+            y += size * 1.35
+    return picture
+
+
+@functools.cache
+def _font(size: int) -> tuple[Any, bool]:
+    """A font of that size, and whether it knows Chinese."""
+    from PIL import ImageFont  # the media extra
+
+    for path in _FONTS:
+        try:
+            return ImageFont.truetype(path, size), True
+        except OSError:
+            continue
+    return ImageFont.load_default(size), False
+
+
+def _drawable(text: str, chinese: bool) -> str:
+    """The text or, without a font for it, a word about what is not shown in place of rows of empty boxes."""
+    text = " ".join(text.split())
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    if chinese or not wide:
+        return text
+    rest = " ".join("".join(" " if unicodedata.east_asian_width(c) in "WF" else c for c in text).split())
+    return f"{rest} [{wide} characters; no Chinese font is installed]".strip()
+
+
+def _wrapped(text: str, font: Any, width: int) -> Iterator[str]:
+    """Lines no wider than `width` pixels, broken at spaces where there are any."""
+    while text:
+        fits = len(text)
+        while fits > 1 and font.getlength(text[:fits]) > width:
+            fits -= 1
+        space = text.rfind(" ", 1, fits + 1) if fits < len(text) else -1
+        cut = space if space > fits // 2 else fits
+        yield text[:cut].rstrip()
+        text = text[cut:].lstrip()
