@@ -1,0 +1,100 @@
+"""What the steps of one run share: its ledgers, the gateway, the schedule, clocks and chance, and where events go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from klingflow.decide import lifecycle
+from klingflow.decide.polling import Polling
+from klingflow.decide.schedule import Schedule, Wanted
+from klingflow.effects.gateway import Gateway
+from klingflow.effects.ledger import Ledger
+from klingflow.errors import LedgerBroken
+from klingflow.model import Action, Failure, Limits, Plan, Purchase
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(slots=True)
+class Job:
+    """One manifest of a run: its plan, its open ledger, and the folder that outputs are relative to."""
+
+    plan: Plan
+    ledger: Ledger
+    folder: Path
+    origin: str
+    write_results: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What ended a run. `rejected` and `undelivered` hold (manifest number, shot key)."""
+
+    interrupted: bool = False
+    refused: Failure | None = None  # the gateway refuses us, not one shot
+    unreachable: str | None = None
+    broken: LedgerBroken | None = None
+    rejected: set[tuple[int, str]] = field(default_factory=set)
+    undelivered: set[tuple[int, str]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Context:
+    """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid` a fresh
+    purchase id. `emit` is told of every event and must not raise. `wake` tells the dispatcher to look again."""
+
+    jobs: list[Job]
+    gateway: Gateway
+    limits: Limits
+    schedule: Schedule
+    polling: Polling
+    emit: Emit
+    clock: Callable[[], float]
+    now: Callable[[], str]
+    chance: Callable[[], float]
+    new_uid: Callable[[], str]
+    buying: bool = True
+    fail_fast: bool = False
+    outcome: Outcome = field(default_factory=Outcome)
+    wake: Callable[[], None] = lambda: None
+    waiting: defaultdict[tuple[int, str], list[Action]] = field(default_factory=lambda: defaultdict(list))
+    reached: bool = False  # the gateway has answered a create in this run
+    unsent_in_a_row: int = 0
+    blind_rounds: int = 0
+
+    async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:
+        """What became of `purchase`, durable in its ledger on return."""
+        purchase = lifecycle.advance(purchase, event, self.now(), **changes)
+        await self.jobs[job].ledger.record(purchase)
+        return purchase
+
+    def tell(self, event: str, wanted: Wanted, **facts: Any) -> None:
+        """Emit an event about one shot."""
+        name = self.jobs[wanted.job].plan.manifest.name
+        self.emit({"at": self.now(), "event": event, "manifest": name, "shot": wanted.action.key, **facts})
+
+    def stop_buying(self, reason: str) -> None:
+        """Buy nothing more; what was bought is still polled and downloaded."""
+        if self.schedule.buying:
+            self.schedule.stop_buying()
+            self.emit({"at": self.now(), "event": "stopped", "reason": reason})
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more of any kind."""
+        if self.schedule.working:
+            self.schedule.stop()
+            self.emit({"at": self.now(), "event": "leaving", "reason": reason})
+
+    def refuse(self, failure: Failure) -> None:
+        """The gateway refuses us: remember the first time it said so, and buy nothing more."""
+        self.outcome.refused = self.outcome.refused or failure
+        self.stop_buying(f"the gateway refuses us ({failure.kind}): {failure.message}")
+
+
+def as_data(failure: Failure) -> dict[str, str]:
+    """A failure for an event."""
+    return {"kind": failure.kind, "code": failure.code, "message": failure.message}

@@ -1,0 +1,130 @@
+"""Starts the schedule's steps, as many at once as `connections` allows, until nothing is left or a reason to stop
+comes up. A shot that waits costs a heap entry, no coroutine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import anyio
+from anyio.abc import TaskGroup
+
+from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
+from klingflow.errors import LedgerBroken
+from klingflow.model import Action, Purchase
+from klingflow.runner.buy import buy
+from klingflow.runner.context import Context, Outcome
+from klingflow.runner.fetch import fetch
+from klingflow.runner.poll import poll
+
+# The record in the outputs folder, and the fold of the ledger's journal, are renewed this often while running, and
+# for no more than a fiftieth of the time.
+_RECORD_EVERY_S = 10.0
+_RECORD_SHARE = 50
+
+
+async def run(context: Context, abort: Callable[[], None]) -> Outcome:
+    """Run the plans of the context's jobs. `abort` is called at the second Ctrl-C and ends the process."""
+    for number, job in enumerate(context.jobs):
+        context.polling.learn(job.ledger.book.purchases.values())
+        for action in job.plan.actions:
+            _queue(context, number, action)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_listen, context, abort)
+        group.start_soon(_keep_record, context)
+        await _Dispatcher(context).run(group)
+        group.cancel_scope.cancel()
+    return context.outcome
+
+
+def _queue(context: Context, number: int, action: Action) -> None:
+    wanted, now = Wanted(number, action), context.clock()
+    if action.verb == "create" and context.buying:
+        context.schedule.want(wanted)
+    elif action.verb == "resume" and action.purchase:
+        context.schedule.follow(_resumed(context, wanted, action.purchase, now), now, new=True)
+    elif action.verb == "download" and action.purchase:
+        context.schedule.fetch(Fetch(number, action.purchase, wanted), now)
+    elif action.verb == "waits" and action.shot and context.buying:
+        for need in action.shot.needs:
+            context.waiting[number, need].append(action)
+
+
+def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
+    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this run."""
+    submitted = purchase.times.get("submitted") or purchase.times["updated"]
+    since = now - context.polling.age_s(submitted, context.now())
+    return Flight(wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False)
+
+
+class _Dispatcher:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._busy = 0
+        self._changed = anyio.Event()
+
+    async def run(self, group: TaskGroup) -> None:
+        context = self._context
+        context.wake = self._wake
+        while True:
+            free = self._busy < context.limits.connections
+            step = context.schedule.next(context.clock()) if free else None
+            if isinstance(step, (Wanted, Flight, Fetch)):
+                self._busy += 1
+                group.start_soon(self._take, step)
+            elif step is None and self._busy == 0:
+                return
+            else:
+                await self._wait(step)
+
+    async def _wait(self, until: float | None) -> None:
+        self._changed = anyio.Event()
+        with nullcontext() if until is None else anyio.move_on_after(until - self._context.clock()):
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+    async def _take(self, step: Step) -> None:
+        try:
+            if isinstance(step, Wanted):
+                await buy(self._context, step)
+            elif isinstance(step, Flight):
+                await poll(self._context, step)
+            else:
+                await fetch(self._context, step)
+        except LedgerBroken as error:
+            self._context.outcome.broken = self._context.outcome.broken or error
+            self._context.stop(str(error))
+        finally:
+            self._busy -= 1
+            self._wake()
+
+
+async def _listen(context: Context, abort: Callable[[], None]) -> None:
+    """Ctrl-C or a termination, once: finish what is on its way and leave. Twice: leave at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python gives signals to the main thread only; a program that runs us elsewhere handles its own
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)  # a closed terminal; but `nohup` means what it says
+    with anyio.open_signal_receiver(*wanted) as signals:
+        async for _ in signals:
+            if context.outcome.interrupted:
+                abort()
+            context.outcome.interrupted = True
+            context.stop("interrupted; finishing what is on its way (again: leave at once)")
+            context.wake()
+
+
+async def _keep_record(context: Context) -> None:
+    pause_s = _RECORD_EVERY_S
+    while True:
+        await anyio.sleep(pause_s)
+        started = context.clock()
+        for job in context.jobs:
+            job.write_results()
+            await job.ledger.fold()
+        pause_s = max(_RECORD_EVERY_S, _RECORD_SHARE * (context.clock() - started))

@@ -1,0 +1,59 @@
+"""Downloads what is finished. A failed download is tried again, and can never buy anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from klingflow.decide import replies
+from klingflow.decide.schedule import Fetch
+from klingflow.effects import download
+from klingflow.runner.context import Context
+
+# Downloads of one file that brought nothing, in one run; `fetch` or the next run tries again.
+_TRIES = 8
+# At this many, the result's address is asked for anew: such addresses expire.
+_STALE_AFTER = 2
+# Seconds, as a multiple of `poll_floor`: the longest pause between two tries.
+_LONGEST_PAUSE_FLOORS = 12.0
+
+
+async def fetch(context: Context, fetch: Fetch) -> None:
+    """Try once to download. Raises LedgerBroken."""
+    purchase = fetch.purchase
+    assert purchase.output is not None, "a purchase knows where its video goes"
+    context.tell("downloading", fetch.wanted)
+    target = context.jobs[fetch.job].folder / purchase.output
+    result = await download.fetch(context.gateway, purchase, target, attempt=fetch.tries)
+    context.schedule.fetched()
+    if isinstance(result, download.Downloaded):
+        await context.record(
+            fetch.job,
+            purchase,
+            "downloaded",
+            output=purchase.output,
+            sha256=result.sha256,
+            size_bytes=result.size_bytes,
+        )
+        context.tell("done", fetch.wanted, file=purchase.output, size_bytes=result.size_bytes)
+        return
+    fetch.tries += 1
+    permanent = isinstance(result, download.DownloadFailed) and result.permanent
+    if permanent or fetch.tries >= _TRIES:
+        context.outcome.undelivered.add((fetch.job, fetch.wanted.action.key))
+        context.tell("undelivered", fetch.wanted, reason=result.reason)
+        return
+    if fetch.tries == _STALE_AFTER:
+        await _renew(context, fetch)
+    pause_s = min(2.0 ** (fetch.tries - 2), _LONGEST_PAUSE_FLOORS) * context.limits.poll_floor_s
+    pause_s = max(pause_s, result.retry_after_s or 0.0)
+    context.tell("download_retry", fetch.wanted, reason=result.reason, pause_s=round(pause_s, 3))
+    context.schedule.fetch(fetch, context.clock() + pause_s)
+
+
+async def _renew(context: Context, fetch: Fetch) -> None:
+    """Ask for the result's present address. What else the reply says is not news: the task has succeeded."""
+    task_id = fetch.purchase.task_id
+    assert task_id is not None, "what succeeded has a task id"
+    outcome = replies.read_query(await context.gateway.query(task_id), task_id=task_id)
+    if isinstance(outcome, replies.Succeeded) and outcome.video_url:
+        fetch.purchase = replace(fetch.purchase, video_url=outcome.video_url)

@@ -1,0 +1,140 @@
+"""Asks after tasks, and writes down what became of them. Nothing here can spend, save that a task that failed for
+want of capacity goes back to the schedule while the manifest's `retries` allow it."""
+
+from __future__ import annotations
+
+from klingflow.decide import replies
+from klingflow.decide.plan import decide_one
+from klingflow.decide.schedule import Fetch, Flight, Wanted
+from klingflow.model import Failure
+from klingflow.runner.context import Context, as_data
+
+# An id that the gateway does not know is common in a task's first seconds; later, and so often in a row, the task
+# is parked: the money was spent, so the next run asks again (gateway.md 4, "sometimes only for the first seconds").
+_UNKNOWN_GRACE_S = 60.0
+_UNKNOWN_POLLS = 3
+# So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses between them
+# double from `poll_floor` on.
+_BLIND_ROUNDS = 5
+
+
+async def poll(context: Context, flight: Flight) -> None:
+    """Ask once after `flight`. Raises LedgerBroken."""
+    task_id = flight.purchase.task_id
+    assert task_id is not None, "only tasks with an id are polled"
+    outcome = replies.read_query(await context.gateway.query(task_id), task_id=task_id)
+    now = context.clock()
+    if isinstance(outcome, replies.Blind):
+        return _blinded(context, flight, outcome.failure, now)
+    context.blind_rounds = 0
+    if isinstance(outcome, replies.Succeeded):
+        return await _succeeded(context, flight, outcome, now)
+    if isinstance(outcome, replies.TaskFailed):
+        return await _failed(context, flight, outcome, now)
+    if isinstance(outcome, replies.NoSuchTask):
+        return await _unknown(context, flight, outcome.failure, now)
+    if isinstance(outcome, replies.Running):
+        context.polling.seen_running(flight, now, outcome.progress)
+    flight.unknown_polls = 0
+    context.tell("poll", flight.wanted, **_facts(outcome))
+    await _again(context, flight, now, outcome.retry_after_s)
+
+
+async def _again(context: Context, flight: Flight, now: float, retry_after_s: float | None = None) -> None:
+    if now >= flight.deadline:
+        minutes = context.limits.deadline_s / 60
+        late = Failure(
+            "unknown", "deadline", f"not finished after {minutes:g} minutes; the next run asks again"
+        )
+        return await _park(context, flight, late)
+    due = context.polling.next_at(flight, now, context.chance())
+    context.schedule.follow(flight, max(due, now + (retry_after_s or 0.0)))
+
+
+async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeeded, now: float) -> None:
+    bounds = (round(flight.unfinished_at - flight.since, 3), round(now - flight.since, 3))
+    purchase = await context.record(
+        flight.job,
+        flight.purchase,
+        "succeeded",
+        billed_tier=outcome.billed_tier or flight.purchase.billed_tier,
+        video_url=outcome.video_url,
+        finished_after_s=bounds if flight.timed else None,
+    )
+    context.polling.seen_finished(flight, purchase, now)
+    context.schedule.landed()
+    context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
+    context.tell("succeeded", flight.wanted, tier=purchase.billed_tier, after_s=bounds[1])
+    release(context, flight.job, purchase.shot)
+
+
+async def _failed(context: Context, flight: Flight, outcome: replies.TaskFailed, now: float) -> None:
+    billed_tier = outcome.billed_tier or flight.purchase.billed_tier
+    await context.record(
+        flight.job, flight.purchase, "failed", error=outcome.failure, billed_tier=billed_tier
+    )
+    wanted = flight.wanted
+    wanted.failures += 1
+    retry = (
+        outcome.failure.kind == "capacity"
+        and wanted.failures <= context.limits.retries
+        and context.buying
+        and context.schedule.buying
+    )
+    context.schedule.landed()
+    context.tell("failed", wanted, failure=as_data(outcome.failure), retry=retry)
+    if retry:
+        # A new purchase: it reserves anew, since no rule says that a failed task is refunded.
+        context.schedule.want(Wanted(wanted.job, wanted.action, failures=wanted.failures))
+    elif context.fail_fast:
+        context.stop_buying(f"{wanted.action.key} failed (--fail-fast)")
+
+
+async def _unknown(context: Context, flight: Flight, failure: Failure, now: float) -> None:
+    context.tell("poll", flight.wanted, status="unknown", reason=failure.message)
+    if now - flight.since >= _UNKNOWN_GRACE_S:
+        flight.unknown_polls += 1
+    if flight.unknown_polls >= _UNKNOWN_POLLS:
+        return await _park(context, flight, failure)
+    await _again(context, flight, now)
+
+
+async def _park(context: Context, flight: Flight, failure: Failure) -> None:
+    if flight.purchase.state != "parked":
+        await context.record(flight.job, flight.purchase, "parked", error=failure)
+    context.tell("parked", flight.wanted, failure=as_data(failure))
+    context.schedule.landed()
+
+
+def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> None:
+    """401 or 403: it says nothing of the task. Polls that were on their way together count as one round.
+
+    One round may be a proxy's whim, so it pauses buying with the polls; the second stops it.
+    """
+    context.schedule.follow(flight, now)
+    if context.schedule.is_paused(now):
+        return
+    context.blind_rounds += 1
+    pause_s = context.limits.poll_floor_s * 2 ** (context.blind_rounds - 1)
+    context.schedule.pause(now + pause_s)
+    context.tell("blind", flight.wanted, failure=as_data(failure), pause_s=pause_s)
+    if context.blind_rounds > 1:
+        context.refuse(failure)
+    if context.blind_rounds >= _BLIND_ROUNDS:
+        context.stop("the key or the balance is refused on every route; the task ids are in the ledger")
+
+
+def release(context: Context, job: int, shot_id: str) -> None:
+    """Queue what waited for `shot_id` and now waits for nothing more."""
+    for action in context.waiting.pop((job, shot_id), ()):
+        assert action.shot and action.request
+        plan = context.jobs[job].plan
+        anew = decide_one(action.shot, action.request, plan, context.jobs[job].ledger.book)
+        if anew.verb == "create":
+            context.schedule.want(Wanted(job, anew))
+
+
+def _facts(outcome: replies.Running | replies.Hiccup) -> dict[str, object]:
+    if isinstance(outcome, replies.Running):
+        return {"status": "running", "progress": outcome.progress}
+    return {"status": "hiccup", "reason": outcome.reason}
