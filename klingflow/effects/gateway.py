@@ -103,8 +103,8 @@ class Stream:
 class _Connections:
     """Transports of one connection each, the last used first.
 
-    One httpx pool asks all its idle connections whether they are alive before each request, which at 16
-    connections is 40 % of a request's CPU; taken from a stack, each transport looks at its own connection only.
+    One httpx pool looks at all its idle connections before and after each request, which at 16 of them is a
+    third of a request's CPU; taken from a stack, a transport looks at its own one only, and none ever waits.
     """
 
     def __init__(self, proxy: str | None, context: ssl.SSLContext, *, kept: bool) -> None:
@@ -233,7 +233,7 @@ class Gateway:
                 if response is None:
                     return _no_reply(error)
             finally:
-                if response is not None and not complete:
+                if response is not None:
                     await response.aclose()
         return self._reply(response, bytes(body), complete)
 
@@ -278,7 +278,7 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """A body that was packed although we asked for it plain: losing the id in it would be worse than obliging."""
+    """A body that was packed although we asked for it plain: better obliging than losing the id in it."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return body
     try:

@@ -1,0 +1,316 @@
+"""The adapter tells the truth about every exchange: what came back, and whether anything was sent."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Iterator
+
+import anyio
+import httpx
+import pytest
+
+from klingflow.decide.replies import NoReply, Reply
+from klingflow.effects import gateway as module
+from klingflow.effects.gateway import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts
+from klingflow.errors import UsageError
+from tests.wire import DRIP, HANG, RESET, http, serve
+
+KEY = "sk-0123456789abcdef0123456789"
+BODY = b'{"model":"kling-3.0"}'
+SOON = Timeouts(connect_s=5, create_read_s=0.05, create_total_s=5, query_total_s=0.05, download_read_s=0.05)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def subclasses(root: type[Exception]) -> Iterator[type[Exception]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from subclasses(child)
+
+
+def test_every_exception_of_httpx_is_mapped() -> None:
+    """Whatever httpx may raise has an entry of its own or inherits one on purpose."""
+    roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
+    inherits = {
+        httpx.RequestError, httpx.TransportError, httpx.NetworkError, httpx.ProtocolError,
+        httpx.HTTPStatusError, httpx.LocalProtocolError, httpx.DecodingError, httpx.TooManyRedirects, httpx.StreamConsumed,
+        httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead,
+    }  # fmt: skip
+    public = {getattr(httpx, name) for name in httpx.__all__}
+    exceptions = {c for c in public if isinstance(c, type) and issubclass(c, Exception)}
+    assert exceptions == {c for root in roots for c in subclasses(root) if c in public}
+    assert exceptions == {c for c in FAILURES if c.__module__ == "httpx"} | inherits
+    for exception in inherits:
+        assert module._no_reply(exception.__new__(exception)).sent
+
+
+def test_unsent_is_only_what_made_no_connection() -> None:
+    """The list of exceptions that let a create be repeated is short, and a change to it is a decision."""
+    assert {c for c, (sent, _) in FAILURES.items() if not sent} == {
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.ProxyError,
+        httpx.UnsupportedProtocol,
+        httpx.InvalidURL,
+    }
+
+
+async def test_create_posts_the_body_once_with_the_key() -> None:
+    """A create is one POST of the very bytes, with the key, as JSON, asking for a plain answer."""
+    async with (
+        serve(http(200, b'{"id":"task_1"}', "X-Request-Id: r1")) as wire,
+        Gateway(wire.base, KEY) as gateway,
+    ):
+        answer = await gateway.create(BODY)
+    headers = {"content-length": "15", "x-request-id": "r1"}
+    assert answer == Reply(200, headers, b'{"id":"task_1"}', complete=True)
+    [request] = wire.requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/videos HTTP/1.1\r\n")
+    assert body == BODY
+    lines = {line.lower() for line in head.decode().split("\r\n")}
+    assert {
+        f"authorization: bearer {KEY}",
+        "content-type: application/json",
+        "accept-encoding: identity",
+    } <= lines
+
+
+async def test_each_create_has_a_connection_of_its_own() -> None:
+    """Creates never ride on a kept connection, queries do."""
+    async with serve(http(200, b"{}"), close=False) as wire, Gateway(wire.base, KEY) as gateway:
+        for _ in range(3):
+            await gateway.create(BODY)
+        assert wire.connections == 3
+        for _ in range(3):
+            await gateway.query("task_1")
+        assert wire.connections == 4
+
+
+async def test_a_query_names_the_task_safely_in_its_path() -> None:
+    """An id cannot climb out of its place in the URL."""
+    async with serve(http(200, b"{}")) as wire, Gateway(f"{wire.base}/relay/v1/", KEY) as gateway:
+        await gateway.query("a/../b?c#d%2f")
+    assert wire.requests[0].startswith(b"GET /relay/v1/videos/a%2F..%2Fb%3Fc%23d%252f HTTP/1.1\r\n")
+
+
+async def test_nothing_listening_means_nothing_sent() -> None:
+    """A refused connection is the one case where a create may be repeated."""
+    async with serve(b"") as wire:
+        base = wire.base
+    async with Gateway(base, KEY) as gateway:
+        answer = await gateway.create(BODY)
+    assert isinstance(answer, NoReply)
+    assert not answer.sent
+
+
+async def test_an_unknown_host_means_nothing_sent() -> None:
+    """A name that does not resolve is no connection."""
+    async with Gateway("https://gateway.invalid", KEY) as gateway:
+        answer = await gateway.create(BODY)
+    assert isinstance(answer, NoReply)
+    assert not answer.sent
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HANG,
+        RESET,
+        b"",
+        b"\x00\x01 not HTTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-le",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["hang", "reset", "closed", "garbage", "half a head", "only a 100"],
+)
+async def test_a_create_without_an_answer_was_sent(answer: bytes) -> None:
+    """Once bytes may have left, silence of any kind says that they did."""
+    async with serve(answer) as wire, Gateway(wire.base, KEY, timeouts=SOON) as gateway:
+        result = await gateway.create(BODY)
+    assert isinstance(result, NoReply)
+    assert result.sent
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_create_is_never_redirected(status: int) -> None:
+    """A redirect is handed back as the reply that it is."""
+    async with serve(http(status, b"", "location: /elsewhere")) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY)
+    assert isinstance(answer, Reply)
+    assert answer.status == status
+    assert len(wire.requests) == 1
+
+
+async def test_a_create_is_not_repeated_after_a_server_error() -> None:
+    """The transport repeats nothing by itself."""
+    async with serve(http(502, b"<html>")) as wire, Gateway(wire.base, KEY) as gateway:
+        await gateway.create(BODY)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"id":"task_1"}',
+        b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nf\r\n{"id":"task_1"}\r\n',
+    ],
+    ids=["short of its length", "without the last chunk"],
+)
+async def test_what_came_before_a_cut_is_kept(cut: bytes) -> None:
+    """The part of a reply that arrived may hold the id, so it is never thrown away."""
+    async with serve(cut) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY)
+    assert isinstance(answer, Reply)
+    assert (answer.body, answer.complete) == (b'{"id":"task_1"}', False)
+
+
+async def test_a_server_that_drips_for_ever_is_left() -> None:
+    """The bound on the whole exchange holds where each wait for bytes is short."""
+    dripping = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{" + DRIP
+    timeouts = Timeouts(create_read_s=60, create_total_s=0.05)
+    async with serve(dripping) as wire, Gateway(wire.base, KEY, timeouts=timeouts) as gateway:
+        answer = await gateway.create(BODY)
+    assert isinstance(answer, Reply)
+    assert (answer.body, answer.complete) == (b"{", False)
+
+
+async def test_an_endless_body_is_bounded() -> None:
+    """No reply may fill the memory."""
+    endless = http(200, b"x" * (MAX_BODY_BYTES + 300_000))
+    async with serve(endless) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.query("task_1")
+    assert isinstance(answer, Reply)
+    assert MAX_BODY_BYTES < len(answer.body) < MAX_BODY_BYTES + 100_000
+    assert not answer.complete
+
+
+async def test_a_packed_reply_is_unpacked_within_bounds() -> None:
+    """A server that packs although it was asked not to costs no id, and a bomb no memory."""
+    small = http(200, gzip.compress(b'{"id":"task_1"}'), "content-encoding: gzip")
+    bomb = http(200, gzip.compress(bytes(50 * MAX_BODY_BYTES)), "content-encoding: gzip")
+    async with serve(small, bomb) as wire, Gateway(wire.base, KEY) as gateway:
+        first = await gateway.create(BODY)
+        second = await gateway.query("task_1")
+    assert isinstance(first, Reply) and first.body == b'{"id":"task_1"}'
+    assert isinstance(second, Reply) and len(second.body) == MAX_BODY_BYTES
+
+
+async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither representations, nor failures, nor logs, nor a reply that echoes it hold the key."""
+    caplog.set_level(logging.DEBUG)
+    echo = http(400, f'{{"error":"bad header Authorization: Bearer {KEY}"}}'.encode())
+    async with serve(echo, HANG) as wire, Gateway(wire.base, KEY, timeouts=SOON) as gateway:
+        shown = [
+            repr(gateway),
+            str(gateway),
+            repr(await gateway.create(BODY)),
+            repr(await gateway.create(BODY)),
+        ]
+    assert KEY not in "\n".join([*shown, caplog.text])
+    assert "[key]" in shown[2]
+
+
+@pytest.mark.parametrize("key", ["", "a b", "schlüssel-geheim", "line\nbreak"])
+def test_an_unusable_key_is_refused_without_showing_it(key: str) -> None:
+    """A key that cannot be a header is the user's mistake, told without repeating the key."""
+    with pytest.raises(UsageError) as refused:
+        Gateway("https://gateway.example.com", key)
+    assert not key or key not in str(refused.value)
+
+
+async def test_an_environment_proxy_is_not_used_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox is reached whatever proxy the user works behind."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with serve(http(200, b"{}")) as wire, Gateway(wire.base, KEY) as gateway:
+        assert isinstance(await gateway.query("task_1"), Reply)
+
+
+async def test_an_environment_proxy_is_used_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user's environment names as a proxy carries the requests."""
+    async with serve(http(200, b"{}")) as wire:
+        monkeypatch.setenv("http_proxy", wire.base.removeprefix("http://"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with Gateway("http://gateway.invalid", KEY) as gateway:
+            assert isinstance(await gateway.query("task_1"), Reply)
+    assert wire.requests[0].startswith(b"GET http://gateway.invalid/v1/videos/task_1 HTTP/1.1\r\n")
+
+
+def test_a_proxy_that_cannot_be_used_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of an unknown kind is the user's setting to change, before anything is sent."""
+    monkeypatch.setenv("https_proxy", "gopher://127.0.0.1:9")
+    with pytest.raises(UsageError, match="proxy"):
+        Gateway("https://gateway.example.com", KEY)
+
+
+async def test_a_download_takes_the_key_to_its_own_origin_only() -> None:
+    """After a redirect to another server the key stays behind."""
+    async with serve(http(200, b"video")) as cdn:
+        away = http(302, b"", f"location: {cdn.base}/v.mp4")
+        async with (
+            serve(away) as wire,
+            Gateway(wire.base, KEY) as gateway,
+            gateway.open(gateway.content_url("task_1"), {"range": "bytes=5-"}) as stream,
+        ):
+            assert isinstance(stream, Stream)
+            assert (stream.status, stream.url, await stream.read()) == (
+                200,
+                f"{cdn.base}/v.mp4",
+                b"video",
+            )
+            assert await stream.read() == b""
+    assert KEY.encode() in wire.requests[0]
+    assert KEY.encode() not in cdn.requests[0]
+    assert b"range: bytes=5-" in cdn.requests[0].lower()
+
+
+async def test_redirects_in_a_circle_end() -> None:
+    """A download follows five redirects and no more."""
+    async with (
+        serve(http(302, b"", "location: /again")) as wire,
+        Gateway(wire.base, KEY) as gateway,
+        gateway.open(f"{wire.base}/start") as stream,
+    ):
+        assert isinstance(stream, NoReply)
+    assert len(wire.requests) == 6
+
+
+@pytest.mark.parametrize("location", ["ftp://x/y", "http://[::1", "//", "http://a b/", "file:///etc/passwd"])
+async def test_a_redirect_to_nowhere_is_no_reply(location: str) -> None:
+    """An address that cannot be followed is a failure of the network, not of ours."""
+    async with (
+        serve(http(302, b"", f"location: {location}")) as wire,
+        Gateway(wire.base, KEY) as gateway,
+        gateway.open(f"{wire.base}/start") as stream,
+    ):
+        assert isinstance(stream, NoReply)
+
+
+async def test_a_download_that_stops_is_cut() -> None:
+    """Bytes that were promised and do not come raise Cut."""
+    short = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"
+    async with (
+        serve(short) as wire,
+        Gateway(wire.base, KEY, timeouts=SOON) as gateway,
+        gateway.open(f"{wire.base}/v.mp4") as stream,
+    ):
+        assert isinstance(stream, Stream)
+        assert await stream.read() == b"abc"
+        with pytest.raises(Cut):
+            await stream.read()
+
+
+async def test_a_cancelled_exchange_leaves_the_gateway_usable() -> None:
+    """Ctrl-C during a poll breaks no later one."""
+    async with serve(HANG, http(200, b"{}")) as wire, Gateway(wire.base, KEY) as gateway:
+        with anyio.move_on_after(0.05):
+            await gateway.query("task_1")
+        assert isinstance(await gateway.query("task_1"), Reply)

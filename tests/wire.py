@@ -1,0 +1,84 @@
+"""A server on loopback that sends exactly the bytes it is told to: replies no honest server would give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+Answer = bytes | Callable[[bytes], bytes]
+
+HANG = b"\x00hang"  # as an answer: say nothing, and keep the connection open until the client leaves
+RESET = b"\x00reset"  # as an answer: break the connection off without a proper end
+DRIP = b"\x00drip"  # at the end of an answer: send no more, and keep the connection open
+
+
+@dataclass
+class Wire:
+    """The server's address and what it was sent. `connections` counts those that were opened."""
+
+    base: str
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+
+@asynccontextmanager
+async def serve(*answers: Answer, close: bool = True) -> AsyncIterator[Wire]:
+    """Answer the n-th request with the n-th answer, the last one for ever; then close, unless told not to."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire.connections += 1
+        try:
+            while (request := await _request(reader)) is not None:
+                wire.requests.append(request)
+                answer = answers[min(len(wire.requests), len(answers)) - 1]
+                await _answer(reader, writer, answer(request) if callable(answer) else answer)
+                if close:
+                    break
+        except ConnectionError:
+            pass  # the client has left
+        finally:
+            writer.close()
+
+    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(handle(reader, writer)))
+
+    server = await asyncio.start_server(start, "127.0.0.1", 0)
+    wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    try:
+        yield wire
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def http(status: int, body: bytes = b"", *headers: str) -> bytes:
+    """A well-formed reply."""
+    lines = [f"HTTP/1.1 {status} Said", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
+    if answer == RESET:
+        writer.transport.abort()
+    elif answer == HANG:
+        await reader.read()
+    else:
+        writer.write(answer.removesuffix(DRIP))
+        await writer.drain()
+        if answer.endswith(DRIP):
+            await reader.read()
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        size = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
+        return head + await reader.readexactly(size)
+    except asyncio.IncompleteReadError:
+        return None
