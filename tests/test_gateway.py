@@ -39,8 +39,8 @@ def test_every_exception_of_httpx_is_mapped() -> None:
     roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
     inherits = {
         httpx.RequestError, httpx.TransportError, httpx.NetworkError, httpx.ProtocolError,
-        httpx.HTTPStatusError, httpx.LocalProtocolError, httpx.DecodingError, httpx.TooManyRedirects, httpx.StreamConsumed,
-        httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead,
+        httpx.HTTPStatusError, httpx.LocalProtocolError, httpx.DecodingError, httpx.TooManyRedirects,
+        httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead,
     }  # fmt: skip
     public = {getattr(httpx, name) for name in httpx.__all__}
     exceptions = {c for c in public if isinstance(c, type) and issubclass(c, Exception)}

@@ -147,7 +147,6 @@ class Gateway:
         self._timeouts = timeouts or Timeouts()
         plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"klingflow/{__version__}"}
         own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
-        # Built once: making headers and URLs anew costs a tenth of a request.
         self._plain = httpx.Headers(plain)
         self._own = httpx.Headers(own)
         self._json = httpx.Headers({**own, "content-type": "application/json"})
@@ -181,10 +180,8 @@ class Gateway:
 
     async def query(self, task_id: str) -> Answer:
         """GET the state of a task."""
-        target = f"{self._url.raw_path.decode()}/{quote(task_id, safe='')}".encode()
-        request = httpx.Request(
-            "GET", self._url, headers=self._own, extensions={"timeout": {}, "target": target}
-        )
+        url = f"{self._videos}/{quote(task_id, safe='')}"
+        request = httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
         return await self._exchange(self._queries, request, self._timeouts.query_total_s)
 
     def content_url(self, task_id: str) -> str:
