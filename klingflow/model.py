@@ -67,7 +67,9 @@ class Pending(str):
     parts: tuple[str | Reference, ...]
 
     def __new__(cls, parts: Sequence[str | Reference]) -> Pending:
-        text = "".join(p if isinstance(p, str) else f"${{{{ shots[{p.shot!r}].{p.attribute} }}}}" for p in parts)
+        text = "".join(
+            p if isinstance(p, str) else f"${{{{ shots[{p.shot!r}].{p.attribute} }}}}" for p in parts
+        )
         self = super().__new__(cls, text)
         self.parts = tuple(parts)
         return self
@@ -213,7 +215,9 @@ class Purchase:
     sha256: str | None = None
     size_bytes: int | None = None
     error: Failure | None = None
-    evidence: Mapping[str, Json] | None = None  # of an in-doubt purchase: window, status, request id, what came back
+    evidence: Mapping[str, Json] | None = (
+        None  # of an in-doubt purchase: window, status, request id, what came back
+    )
 
     @property
     def key(self) -> str:
@@ -235,7 +239,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The difference between a manifest and its ledger, in the manifest's order; orphans last."""
+    """The difference between a manifest and its ledger, in the manifest's order; orphans last.
+
+    `by_key` has every shot's action, also of those that are not selected, after those of the shots it needs.
+    """
 
     manifest: Manifest
     actions: tuple[Action, ...]
+    by_key: Mapping[str, Action] = field(default_factory=dict)

@@ -1,16 +1,16 @@
-"""A purchase's life, as one table: state × event → state. And how two accounts of one purchase are made one.
+"""A purchase's life, as one table: state × event → state; and how several accounts of one become one.
 
-Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any order:
-the higher rank knows more. Where ranks are equal the later `updated` counts, which never goes back even if the
-clock does. A task id, once known, is never replaced.
+Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any
+order: the higher rank knows more. Where ranks are equal the later `updated` counts, which never goes back
+even if the clock does. A task id, once known, is never replaced.
 
     intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
       │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
       │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
       │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
 
-`resubmitted` leaves the state a settled one and its time in `times`: the user's permission to buy once more, used
-up by the next purchase of that take (klingflow.decide.plan).
+`resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up by the
+next purchase of it (klingflow.decide.plan).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("done", "resubmitted"): "done",
 }
 
-# What is known for certain, from least to most. A task id outranks its absence; a video outranks a failure that
-# another branch or the user declared meanwhile.
+# What is known for certain, from least to most. A task id outranks its absence; a video outranks a failure
+# that another branch or the user declared meanwhile.
 RANK: dict[str, int] = {
     "intent": 0,
     "in_doubt": 1,
@@ -89,9 +89,10 @@ TIMES: dict[str, str] = {
 _NEEDS_TASK_ID = frozenset({"accepted", "found"})
 _CLEARS_ERROR = frozenset({"accepted", "found", "succeeded", "downloaded"})
 _IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
-# What an older account of the same purchase may fill in where the newer one is silent.
+# What one account may fill in where a more certain one is silent.
 _FILLED = (
-    "task_id", "billed_tier", "price", "finished_after_s", "video_url", "output", "sha256", "size_bytes", "evidence",
+    "task_id", "billed_tier", "predicted_tier", "seconds", "price", "fingerprint", "origin", "body",
+    "finished_after_s", "video_url", "output", "sha256", "size_bytes", "evidence",
 )  # fmt: skip
 
 
@@ -119,8 +120,8 @@ def begin(shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, 
 def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase:
     """`purchase` after `event` at the time `at`. `changes` are what else became known, by field.
 
-    Raises ValueError for an event that this state does not know, for a second task id, and for an `accepted` or
-    `found` without one: programmer's mistakes, all of them.
+    Raises ValueError for an event that this state does not know, for a second task id, and for an `accepted`
+    or `found` without one: programmer's mistakes, all of them.
     """
     state = TRANSITIONS.get((purchase.state, event))
     if state is None:
@@ -135,17 +136,25 @@ def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase
     if event in _CLEARS_ERROR:
         changes.setdefault("error", None)
     updated = max(at, purchase.times.get("updated", at))
-    times = {**purchase.times, TIMES[event]: at, "updated": updated}
+    before = {name: t for name, t in purchase.times.items() if name != TIMES[event]}
+    times = {**before, TIMES[event]: updated, "updated": updated}
     return replace(purchase, state=state, times=times, **changes)
 
 
-def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
-    """One purchase out of every account of one uid, and the accounts that contradict it. The order is no matter.
+def last_event(purchase: Purchase) -> str | None:
+    """What happened to a purchase last, by its name in `times`."""
+    updated = purchase.times.get("updated")
+    latest = (name for name, at in reversed([*purchase.times.items()]) if at == updated and name != "updated")
+    return next(latest, None)
 
-    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one recorded first
-    stays; what the other accounts say is about another task, so they are handed back whole.
+
+def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
+    """One purchase out of all accounts of one uid in any order, and the accounts that contradict it.
+
+    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one recorded
+    first stays; what the other accounts say is about another task, so they are handed back whole.
     """
-    if len(accounts) == 1:
+    if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
     first = (
         min((a for a in accounts if a.task_id), key=_age, default=None) or _most_certain_first([*accounts])[0]
@@ -159,12 +168,10 @@ def _filled(accounts: Sequence[Purchase]) -> Purchase:
     best = accounts[0]
     changes: dict[str, Any] = {}
     for name in _FILLED:
-        if getattr(best, name) is None:
-            known = next((v for a in accounts if (v := getattr(a, name)) is not None), None)
-            if known is not None:
+        if not getattr(best, name):
+            known = next((v for a in accounts if (v := getattr(a, name))), None)
+            if known:
                 changes[name] = known
-    if not best.body:
-        changes["body"] = next((a.body for a in accounts if a.body), best.body)
     times: dict[str, str] = {}
     for account in reversed(accounts):
         times.update(account.times)
@@ -189,8 +196,9 @@ def _certainty(account: Purchase) -> tuple[int, str, str]:
     return RANK[account.state], account.times.get("updated", ""), account.state
 
 
-def _age(account: Purchase) -> tuple[str, str]:
-    return account.times.get("updated", ""), _text(account)
+def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
+    place = account.shot, account.take, account.attempt
+    return account.times.get("updated", ""), account.task_id, *place
 
 
 def _text(account: Purchase) -> str:

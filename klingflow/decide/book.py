@@ -1,0 +1,148 @@
+"""The ledger's content, indexed: purchases by uid, by take and by task id.
+
+What is wrong with the content itself (a shot paid twice, an id held twice) is found here; what is wrong with
+the files is reported by klingflow.effects, which reads and writes them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+
+from klingflow.decide.lifecycle import PAID, advance, merge
+from klingflow.model import Purchase
+
+
+class Book:
+    """Every purchase that the ledger knows.
+
+    `lineage` names the ledger across its copies, `serial` counts its folds.
+    """
+
+    def __init__(self, purchases: Iterable[Purchase] = (), *, lineage: str = "", serial: int = 0) -> None:
+        self.purchases: dict[str, Purchase] = {}
+        self.task_ids: dict[str, str] = {}  # task id → uid
+        self.problems: list[str] = []
+        self.lineage = lineage
+        self.serial = serial
+        self._takes: dict[tuple[str, int], list[str]] = {}
+        for purchase in purchases:
+            self.put(purchase)
+
+    def put(self, purchase: Purchase) -> None:
+        """Enter a purchase, or what became of one."""
+        if purchase.uid not in self.purchases:
+            self._takes.setdefault((purchase.shot, purchase.take), []).append(purchase.uid)
+        self.purchases[purchase.uid] = purchase
+        if purchase.task_id:
+            self.task_ids.setdefault(purchase.task_id, purchase.uid)
+
+    def drop(self, uid: str) -> None:
+        """Forget a purchase that was never made (see `superseded`)."""
+        purchase = self.purchases.pop(uid)
+        self._takes[purchase.shot, purchase.take].remove(uid)
+
+    def of(self, shot: str, take: int) -> list[Purchase]:
+        """Every purchase of one take, the oldest first."""
+        uids = self._takes.get((shot, take), ())
+        return sorted((self.purchases[uid] for uid in uids), key=_order)
+
+    def latest(self, shot: str, take: int) -> Purchase | None:
+        """The last purchase of one take."""
+        return max((self.purchases[u] for u in self._takes.get((shot, take), ())), key=_order, default=None)
+
+    def next_attempt(self, shot: str, take: int) -> int:
+        """The number of the next attempt: a rejected one bought nothing, so its number is used again."""
+        return 1 + max((p.attempt for p in self.of(shot, take) if p.state != "rejected"), default=0)
+
+    def takes(self) -> Iterable[tuple[str, int]]:
+        """Every (shot, take) with a purchase."""
+        return (take for take, uids in self._takes.items() if uids)
+
+
+def _order(purchase: Purchase) -> tuple[int, str]:
+    return purchase.attempt, purchase.uid
+
+
+def in_order(purchases: Iterable[Purchase]) -> list[Purchase]:
+    """By shot, take and attempt, as the lock keeps them."""
+    return sorted(purchases, key=lambda p: (p.shot, p.take, p.attempt, p.uid))
+
+
+def fold(accounts: Iterable[Purchase]) -> tuple[list[Purchase], list[Purchase]]:
+    """One purchase per uid out of all accounts in any order, and the accounts that contradict them."""
+    by_uid: defaultdict[str, list[Purchase]] = defaultdict(list)
+    for account in accounts:
+        by_uid[account.uid].append(account)
+    purchases, contradicting = [], []
+    for told in by_uid.values():
+        purchase, others = merge(told)
+        purchases.append(purchase)
+        contradicting += others
+    return purchases, contradicting
+
+
+def superseded(purchases: Iterable[Purchase]) -> set[str]:
+    """The uids of rejected purchases that something came after: they cost nothing and explain no more."""
+    last: dict[tuple[str, int], tuple[int, str]] = {}
+    rejected = []
+    for purchase in purchases:
+        take, order = (purchase.shot, purchase.take), _order(purchase)
+        if order >= last.get(take, order):
+            last[take] = order
+        if purchase.state == "rejected":
+            rejected.append((take, order))
+    return {uid for take, (attempt, uid) in rejected if last[take] != (attempt, uid)}
+
+
+def doubt(intent: Purchase, until: str | None) -> Purchase:
+    """An intent whose outcome nobody recorded: its POST may have gone out between its time and `until`."""
+    begun = intent.times.get("intent", "")
+    evidence = {
+        "from": begun,
+        "to": until,
+        "model": intent.body.get("model"),
+        "received": "nothing was recorded: klingflow ended before the answer was on disk",
+    }
+    return advance(intent, "doubted", until or begun, evidence=evidence)
+
+
+def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
+    """The purchases, with a doubt for every intent: nobody is waiting for its outcome any more."""
+    return [doubt(p, until) if p.state == "intent" else p for p in purchases]
+
+
+def contradictions(purchases: Iterable[Purchase]) -> list[str]:
+    """What ought not to be, for people: one task under two purchases, a take paid for twice."""
+    by_task: dict[str, Purchase] = {}
+    by_take: defaultdict[tuple[str, int], list[Purchase]] = defaultdict(list)
+    problems = []
+    for purchase in in_order(purchases):
+        if purchase.task_id:
+            other = by_task.setdefault(purchase.task_id, purchase)
+            if other is not purchase:
+                problems.append(
+                    f"task {purchase.task_id} is in two purchases: {_named(other)} and {_named(purchase)}"
+                )
+        if purchase.state in PAID:
+            by_take[purchase.shot, purchase.take].append(purchase)
+    for paid in by_take.values():
+        problems += [_paid_twice(a, b) for a, b in pairwise(paid) if _unexplained(a, b)]
+    return problems
+
+
+def _unexplained(earlier: Purchase, later: Purchase) -> bool:
+    """Whether nobody can have meant to pay for both: two branches bought the same, or one number, twice."""
+    if earlier.attempt == later.attempt:
+        return True
+    meant = earlier.times.keys() & {"resubmitted", "undelivered"}
+    return earlier.fingerprint == later.fingerprint and not meant
+
+
+def _paid_twice(a: Purchase, b: Purchase) -> str:
+    return f"{a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
+
+
+def _named(purchase: Purchase) -> str:
+    return f"{purchase.key} attempt {purchase.attempt}"

@@ -1,0 +1,302 @@
+"""The difference between what a manifest wants and what its ledger holds: one action per take, with a reason.
+
+What was paid for serves first: it is kept, polled or downloaded, whichever body it was bought for. A take is
+bought only when nothing was, or when the user permitted it (`--rerun`, `resolve --resubmit`). A doubt holds
+its take until a person has settled it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from decimal import Decimal
+from graphlib import TopologicalSorter
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import IN_DOUBT, PAID, last_event
+from klingflow.manifest.request import finish
+from klingflow.model import Action, Manifest, Plan, Purchase, Request, Shot
+
+MARKS: dict[str, str] = {
+    "create": "+",
+    "keep": "=",
+    "resume": "↻",
+    "download": "↓",
+    "changed": "~",
+    "failed": "!",
+    "in_doubt": "?",
+    "waits": "…",
+    "orphan": "-",
+    "held": "!",
+}
+
+# What the purchase that serves a take calls for. What is done but has no file is downloaded again.
+_CALLS_FOR: dict[str, str] = {
+    "submitted": "resume",
+    "parked": "resume",
+    "succeeded": "download",
+    "done": "keep",
+    "failed": "failed",
+    "abandoned": "failed",
+}
+_DELIVERED = frozenset({"succeeded", "done"})
+_AT_THE_GATEWAY = frozenset({"resume", "download"})
+_COMES_BY_ITSELF = frozenset({"create", "resume", "download"})
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A file on disk."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every decision stands on. `selected` None means all shots."""
+
+    book: Book
+    files: Mapping[str, FileFact]
+    rerun: Set[str]
+    origin: str
+    selected: Set[str] | None
+
+    def has_file(self, purchase: Purchase) -> bool:
+        fact = self.files.get(purchase.output or "")
+        return fact is not None and (fact.sha256, fact.size_bytes) == (purchase.sha256, purchase.size_bytes)
+
+
+def make_plan(
+    manifest: Manifest,
+    book: Book,
+    files: Mapping[str, FileFact],
+    *,
+    rerun: Set[str] = frozenset(),
+    origin: str = "",
+    selected: Set[str] | None = None,
+) -> Plan:
+    """What a run would do. `files` tells of the outputs on disk by their paths relative to the manifest.
+
+    `rerun` may hold `failed` and `changed`; `origin` is the gateway of this run, "" while it is not known;
+    `selected` are keys of shots: the others are left alone, and what needs one that is not bought yet waits.
+    """
+    ground = _Ground(book, files, rerun, origin, selected)
+    by_key: dict[str, Action] = {}
+    for shot, request in _needed_first(manifest):
+        by_key[shot.key] = _decide(shot, request, by_key, ground)
+    planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
+    if selected is None:
+        planned += _orphans(manifest, book)
+    return Plan(manifest, tuple(planned), by_key)
+
+
+def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
+    """Every shot after those that it needs; compiling has seen to it that there is no circle."""
+    wanted = {shot.key: (shot, request) for shot, request in manifest}
+    needs = {shot.key: shot.needs for shot in manifest.shots if shot.needs}
+    for key in dict.fromkeys([*TopologicalSorter(needs).static_order(), *wanted]):
+        if key in wanted:
+            yield wanted[key]
+
+
+def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: _Ground) -> Action:
+    bought = [p for p in ground.book.of(shot.id, shot.take) if p.state != "rejected"]
+    doubtful = [p for p in bought if p.state in IN_DOUBT]
+    if doubtful:
+        return Action("in_doubt", shot.key, _doubt_of(doubtful[-1]), shot, request, doubtful[-1])
+    supplies, obstacle = _supplies(shot, by_key, ground.book)
+    if obstacle is None:
+        request = _finished(request, supplies)
+    serving = _serving(bought, request.fingerprint, ground)
+    if serving is None:
+        reason = "never bought"
+        if rejected := ground.book.latest(shot.id, shot.take):
+            reason = f"never bought; the last try was refused{_because(rejected)}"
+        return _buying(shot, request, None, reason, obstacle)
+    same = request.fingerprint in (None, serving.fingerprint)
+    verb = _CALLS_FOR[serving.state]
+    if verb == "keep" and not ground.has_file(serving):
+        verb = "download"
+    if permission := _permission(verb, serving, same, ground.rerun):
+        return _buying(shot, request, bought[-1], permission, obstacle)
+    if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
+        return Action(
+            "waits", shot.key, f"{obstacle}, and may have to be bought again", shot, request, bought[-1]
+        )
+    if verb in _AT_THE_GATEWAY and ground.origin and serving.origin and serving.origin != ground.origin:
+        reason = f"bought from {serving.origin}: run with that address, or resolve it"
+        return Action("held", shot.key, reason, shot, request, serving)
+    if verb == "keep" and not same:
+        verb = "changed"
+    return Action(verb, shot.key, _reason(verb, serving, same), shot, request, serving)
+
+
+def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground) -> Purchase | None:
+    """The purchase that counts for a take. One for the present body counts more than one for another."""
+    same = [p for p in bought if fingerprint in (None, p.fingerprint)]
+    paid = [p for p in same if p.state in PAID]
+    here = [p for p in paid if p.state == "done" and ground.has_file(p)]
+    latest = [p for p in same if p is bought[-1]]
+    other = [p for p in bought if p.state in PAID]
+    return next((group[-1] for group in (here, paid, latest, other, bought) if group), None)
+
+
+def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str]) -> str | None:
+    """Why the user wants this take bought again; None if nobody said so."""
+    happened = last_event(serving)
+    if happened == "resubmitted" and verb in ("failed", "download"):
+        return "to be bought once more, by `resolve --resubmit`"
+    if verb == "failed" and "failed" in rerun:
+        return f"{serving.state}{_because(serving)}: bought again by --rerun failed"
+    if verb == "download" and happened == "undelivered" and "failed" in rerun:
+        return f"its video cannot be had{_because(serving)}: bought again by --rerun failed"
+    if verb in ("failed", "keep") and not same and "changed" in rerun:
+        return "changed since it was bought: bought again by --rerun changed"
+    return None
+
+
+def _buying(
+    shot: Shot, request: Request, before: Purchase | None, reason: str, obstacle: str | None
+) -> Action:
+    verb, why = ("create", reason) if obstacle is None else ("waits", obstacle)
+    return Action(verb, shot.key, why, shot, request, before)
+
+
+def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
+    wanted = {(shot.id, shot.take) for shot in manifest.shots}
+    for shot, take in sorted(take for take in book.takes() if take not in wanted):
+        bought = [p for p in book.of(shot, take) if p.state != "rejected"]
+        if bought:
+            reason = f"not in the manifest; {bought[-1].state.replace('_', ' ')}, and kept"
+            yield Action("orphan", bought[-1].key, reason, purchase=bought[-1])
+
+
+# ---------------------------------------------------------------- what a shot needs of others
+
+
+def decide_one(shot: Shot, request: Request, plan: Plan, book: Book) -> Action:
+    """Of a shot that waits by `plan`: whether it can be bought now that `book` knows more.
+
+    The action is `create` with the final body, or else `waits`, or what a purchase made meanwhile calls for.
+    """
+    supplies, obstacle = _supplies(shot, plan.by_key, book)
+    if obstacle is not None:
+        return Action("waits", shot.key, obstacle, shot, request)
+    request = _finished(request, supplies)
+    for purchase in reversed(book.of(shot.id, shot.take)):
+        if purchase.state in IN_DOUBT:
+            return Action("in_doubt", shot.key, _doubt_of(purchase), shot, request, purchase)
+        if purchase.state in PAID and purchase.fingerprint == request.fingerprint:
+            verb = _CALLS_FOR[purchase.state]
+            return Action(verb, shot.key, _reason(verb, purchase, True), shot, request, purchase)
+    return Action("create", shot.key, "what it waited for is there", shot, request)
+
+
+def _supplies(shot: Shot, by_key: Mapping[str, Action], book: Book) -> tuple[dict[str, Purchase], str | None]:
+    """The purchases that meet a shot's needs, and why one is not met. Take 1 of a shot serves the others."""
+    supplies: dict[str, Purchase] = {}
+    for need in shot.needs:
+        action = by_key.get(need)
+        if action is None:
+            return supplies, f"needs {need}, which is not in the manifest"
+        purchase = _supply(action, book)
+        if purchase is None:
+            return supplies, f"waits for {need}" + _hitch(action)
+        supplies[need] = purchase
+    if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
+        return supplies, "needs the address of a video for which the gateway gave none"
+    return supplies, None
+
+
+def _supply(action: Action, book: Book) -> Purchase | None:
+    """The finished purchase of a needed shot; of one that is to be bought only a newer one than it had."""
+    if action.verb in ("create", "waits"):
+        assert action.shot is not None
+        latest = [p for p in book.of(action.shot.id, action.shot.take) if p.state != "rejected"][-1:]
+        new = [p for p in latest if action.purchase is None or p.uid != action.purchase.uid]
+        return next((p for p in new if p.state in _DELIVERED), None)
+    now = book.purchases.get(action.purchase.uid) if action.purchase else None
+    return now if now is not None and now.state in _DELIVERED else None
+
+
+def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
+    return finish(
+        request, lambda ref: getattr(supplies[ref.shot], ref.attribute), lambda need: supplies[need].uid
+    )
+
+
+def _hitch(action: Action) -> str:
+    return {
+        "failed": ", which failed",
+        "in_doubt": ", which is in doubt",
+        "held": ", which was bought elsewhere",
+        "waits": ", which waits itself",
+    }.get(action.verb, "")
+
+
+# ---------------------------------------------------------------- reasons
+
+
+def _doubt_of(purchase: Purchase) -> str:
+    since = purchase.times.get("intent", "an unknown time")
+    return f"perhaps bought, at {since}{_because(purchase)}; held until `klingflow resolve` settles it"
+
+
+def _because(purchase: Purchase) -> str:
+    return f" ({purchase.error.message})" if purchase.error and purchase.error.message else ""
+
+
+def _reason(verb: str, purchase: Purchase, same: bool) -> str:
+    since = "" if same else "; the manifest has changed since"
+    return {
+        "keep": "bought, and its file is here",
+        "changed": "bought for another body, and kept; --rerun changed buys it again",
+        "resume": f"task {purchase.task_id} is not finished{since}",
+        "download": f"task {purchase.task_id} is finished, its file is missing or damaged{since}",
+        "failed": f"{purchase.state}{_because(purchase)}; --rerun failed buys it again{since}",
+    }[verb]
+
+
+# ---------------------------------------------------------------- sums
+
+
+def buys(plan: Plan) -> list[Action]:
+    """What a run would buy: every `create`, and what waits for nothing but a shot that will come."""
+    planned = {action.key for action in plan.actions}
+    coming: set[str] = set()
+    here: set[str] = set()
+    for key, action in plan.by_key.items():  # needs come first
+        needs = set(action.shot.needs) if action.shot else set()
+        if action.verb != "create" and action.purchase and action.purchase.state in _DELIVERED:
+            here.add(key)
+        elif (key in planned and action.verb in _COMES_BY_ITSELF) or (
+            key in planned and action.verb == "waits" and needs & coming and needs <= coming | here
+        ):
+            coming.add(key)
+    return [a for a in plan.actions if a.verb in ("create", "waits") and a.key in coming]
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """How many actions of each verb there are, in the order of MARKS, without those that do not occur."""
+    found = Counter(action.verb for action in plan.actions)
+    return {verb: found[verb] for verb in MARKS if found[verb]}
+
+
+def cost(plan: Plan) -> tuple[dict[str, Decimal], int]:
+    """What `buys` would cost by currency, and how many of them have no known price."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    unknown = 0
+    for action in buys(plan):
+        price = action.request.price if action.request else None
+        if price is None:
+            unknown += 1
+        else:
+            sums[price.currency] += price.amount
+    return dict(sums), unknown
+
+
+def seconds(plan: Plan) -> int:
+    """The billable seconds of `buys`."""
+    return sum(action.request.seconds for action in buys(plan) if action.request)

@@ -1,0 +1,81 @@
+"""`--select` and `--exclude`: which shots are meant.
+
+    -s 'opening postcard@*,tag:night state:failed'
+
+A space or another `-s` is union, a comma is intersection. A term is a key (`opening#2`), an id (all its
+takes), a glob over either, `tag:` with a glob, or `state:` with a purchase's state or `new`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import STATES
+from klingflow.errors import NothingSelected, UsageError
+from klingflow.model import Shot
+
+NEW = "new"  # the state of a take that the ledger does not know
+_GLOB = frozenset("*?[")
+
+
+def select(shots: Sequence[Shot], book: Book, select: Sequence[str], exclude: Sequence[str]) -> set[str]:
+    """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
+
+    Raises UsageError for a state that there is not, and NothingSelected for an id that there is not: a slip
+    of the pen must not buy the wrong shots.
+    """
+    chosen = _named(shots, book, select) if any(text.split() for text in select) else {s.key for s in shots}
+    return chosen - _named(shots, book, exclude)
+
+
+def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
+    keys: set[str] = set()
+    for expression in (part for text in texts for part in text.split()):
+        found = [_matching(term, shots, book) for term in expression.split(",") if term]
+        if found:
+            keys |= set.intersection(*found)
+    return keys
+
+
+def _matching(term: str, shots: Sequence[Shot], book: Book) -> set[str]:
+    kind, colon, rest = term.partition(":")
+    test = _TESTS[kind](rest, book) if colon and kind in _TESTS else _by_name(term)
+    found = {shot.key for shot in shots if test(shot)}
+    if not found and not colon and not _GLOB & set(term):
+        known = {name for shot in shots for name in (shot.id, shot.key)}
+        near = get_close_matches(term, sorted(known), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise NothingSelected(f"no shot is called {term!r}{hint}")
+    return found
+
+
+Test = Callable[[Shot], bool]
+
+
+def _by_name(pattern: str) -> Test:
+    def test(shot: Shot) -> bool:
+        names = (shot.id, shot.key, f"{shot.id}#{shot.take}")
+        return pattern in names or any(fnmatchcase(name, pattern) for name in names)
+
+    return test
+
+
+def _by_tag(pattern: str, book: Book) -> Test:
+    return lambda shot: any(fnmatchcase(tag, pattern) for tag in shot.tags)
+
+
+def _by_state(state: str, book: Book) -> Test:
+    if state not in (*STATES, NEW):
+        raise UsageError(f"there is no state {state!r}; there are {', '.join((*STATES, NEW))}")
+
+    def test(shot: Shot) -> bool:
+        latest = book.latest(shot.id, shot.take)
+        return (latest.state if latest else NEW) == state
+
+    return test
+
+
+_TESTS: dict[str, Callable[[str, Book], Test]] = {"tag": _by_tag, "state": _by_state}

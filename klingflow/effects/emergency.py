@@ -1,0 +1,78 @@
+"""The last resort of a ledger that cannot be written: another file, and room kept free for it on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+
+from klingflow.effects.files import sync_folder, write_all
+
+RESERVE_BYTES = 64 * 1024
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | _NOFOLLOW
+
+
+def places(journal: Path) -> tuple[Path, Path]:
+    """Where records are saved when `journal` fails: beside it, else in the system's temporary folder."""
+    which = hashlib.sha256(os.fsencode(journal.absolute())).hexdigest()[:16]
+    elsewhere = Path(tempfile.gettempdir()) / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
+    return journal.with_suffix(".emergency.jsonl"), elsewhere
+
+
+def reserve(journal: Path) -> None:
+    """Keep 64 KiB of disk for the last records. Raises OSError without such room: no time to buy."""
+    path = _reserve_path(journal)
+    with suppress(FileNotFoundError):
+        if path.stat().st_size == RESERVE_BYTES:
+            return
+    with path.open("wb") as file:
+        file.write(os.urandom(RESERVE_BYTES))  # noise, so that no file system stores it in less
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save(journal: Path, lines: bytes) -> Path | None:
+    """Append whole lines, durably, to the first place that takes them; None when none does."""
+    with suppress(OSError):
+        _reserve_path(journal).unlink(missing_ok=True)
+    for place in places(journal):
+        with suppress(OSError):
+            _append(place, lines)
+            return place
+    return None
+
+
+def _append(place: Path, lines: bytes) -> None:
+    fd = os.open(place, _FLAGS, 0o600)
+    try:
+        # The newline ends whatever an earlier attempt left torn.
+        write_all(fd, b"\n" + lines)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_folder(place.parent)
+
+
+def read(place: Path) -> bytes:
+    """What was saved at `place`; nothing if it is not ours: anybody may put a file into a shared folder."""
+    try:
+        stat = place.lstat()
+    except FileNotFoundError:
+        return b""
+    ours = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
+    return place.read_bytes() if ours and S_ISREG(stat.st_mode) else b""
+
+
+def clear(journal: Path) -> None:
+    """Forget what was saved, once the lock holds it."""
+    for place in places(journal):
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+
+
+def _reserve_path(journal: Path) -> Path:
+    return journal.with_suffix(".reserve")

@@ -1,0 +1,105 @@
+"""Files that must be whole or absent, and what is known of the videos on disk without reading them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from klingflow.decide.plan import FileFact
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+# A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
+_SETTLED_NS = 2_000_000_000
+
+
+def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
+    """Replace `path` by the chunks so that a crash at any moment leaves the old file or the new one, durably.
+
+    Two writers of one path must exclude each other. Returns the new file's stat; raises OSError.
+    """
+    temp = path.with_name(f".{path.name}.tmp")
+    try:
+        with os.fdopen(os.open(temp, _FLAGS, 0o666), "wb", buffering=1 << 20) as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+            written = os.fstat(file.fileno())
+        temp.replace(path)
+    except OSError:
+        temp.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return written
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, however few the system takes at a time; raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's names durable. Windows has no way to, and no need."""
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def facts(folder: Path, paths: Iterable[str], cache: Path) -> dict[str, FileFact]:
+    """Size and SHA-256 of those of `paths` (relative to `folder`) that are files.
+
+    `cache` is a file that saves hashing them again while size and times are the same.
+    """
+    old = _cached(cache)
+    known: dict[str, FileFact] = {}
+    paths = set(paths)
+    new: dict[str, list[Any]] = {path: entry for path, entry in old.items() if path not in paths}
+    now_ns = time.time_ns()
+    for path in paths:
+        try:
+            stat = (folder / path).stat()
+            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+            entry = old.get(path)
+            sha256 = entry[4] if entry and entry[:4] == stamp else _sha256(folder / path)
+        except (OSError, ValueError):  # absent, a folder, unreadable, or no path at all: no fact
+            continue
+        known[path] = FileFact(stat.st_size, sha256)
+        if now_ns - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
+            new[path] = [*stamp, sha256]
+    if new != old:
+        _keep(cache, new)
+    return known
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cached(cache: Path) -> dict[str, list[Any]]:
+    try:
+        entries = json.loads(cache.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(entries, dict):
+        return {}
+    return {k: v for k, v in entries.items() if isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)}
+
+
+def _keep(cache: Path, entries: dict[str, list[Any]]) -> None:
+    """A cache that cannot be written is only slow."""
+    if cache.parent.is_dir():
+        try:
+            atomic_write(cache, json.dumps(entries, ensure_ascii=False).encode())
+        except (OSError, ValueError):
+            return

@@ -1,0 +1,462 @@
+"""The ledger's two files: the committed lock, and the journal, on disk before anything it announces.
+
+A record is in the journal, fsynced, before `record` returns; all that wait share one fsync. Folding
+replaces the lock atomically and empties the journal, in this order, so that a reader who takes the journal
+first and the lock second misses nothing. When a write or an fsync fails, its descriptor is never used again
+(what the kernel then holds cannot be known): buying stops, and what must still be kept goes to an emergency
+file on a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import anyio
+
+from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
+from klingflow.decide.lifecycle import advance, merge
+from klingflow.effects import emergency, oslock
+from klingflow.effects.files import atomic_write, sync_folder, write_all
+from klingflow.effects.journal import (
+    Parsed,
+    is_witness,
+    journal_line,
+    lock_header,
+    lock_line,
+    parse_journal,
+    parse_lock,
+    runner_line,
+)
+from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
+from klingflow.model import Purchase
+
+Now = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPaths:
+    """Where a manifest's ledger lies. `hidden` is its `.klingflow` folder, which git ignores."""
+
+    lock: Path
+    journal: Path
+    hidden: Path
+
+    @property
+    def lock_damaged(self) -> Path:
+        """Lock lines that were set aside."""
+        return self.lock.with_name(self.lock.name + ".damaged")
+
+    @property
+    def journal_damaged(self) -> Path:
+        """Journal lines that were set aside."""
+        return self.journal.with_name(self.journal.name + ".damaged")
+
+
+def ledger_paths(manifest_path: str | os.PathLike[str], *, sandbox: bool = False) -> LedgerPaths:
+    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought."""
+    manifest = Path(manifest_path)
+    hidden = manifest.parent / ".klingflow"
+    folder = hidden / "sandbox" if sandbox else hidden
+    lock_folder = folder if sandbox else manifest.parent
+    return LedgerPaths(lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal", hidden)
+
+
+def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
+    """An id for a purchase made at the time `at`: sortable by time, and no two alike."""
+    digits = "".join(c for c in at if c.isdigit())
+    return f"{digits[:17]}-{random(6)}"
+
+
+def read(paths: LedgerPaths) -> Book:
+    """What the ledger says, for looking at: takes no lock, writes nothing, and an intent reads as in doubt.
+
+    Raises LedgerError.
+    """
+    try:
+        journal = _parsed_journals(paths)
+        lock = _parsed_lock(paths)
+    except OSError as error:
+        raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
+    return _folded(journal, lock, until=None).book
+
+
+def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
+    """The ledger for writing: ours alone until it is closed, folded, and with a doubt for every stale intent.
+
+    Raises LedgerHeld, and LedgerError when it cannot be read or written.
+    """
+    fd = None
+    try:
+        _prepare(paths)
+        fd = _acquire(paths)
+        ledger = _opened(paths, fd, now)
+    except BaseException as error:
+        if fd is not None:
+            oslock.release(fd)
+        if isinstance(error, OSError | LedgerBroken):
+            raise LedgerError(f"{paths.lock}: the ledger cannot be opened: {error}") from error
+        raise
+    return ledger
+
+
+def _prepare(paths: LedgerPaths) -> None:
+    fresh = not paths.journal.exists()
+    paths.journal.parent.mkdir(parents=True, exist_ok=True)
+    ignore = paths.hidden / ".gitignore"
+    if not ignore.exists():
+        ignore.write_bytes(b"*\n")
+    if fresh:  # a name is durable only when its folder is
+        for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
+            sync_folder(folder)
+
+
+def _acquire(paths: LedgerPaths) -> int:
+    fd = oslock.acquire(paths.journal)
+    if fd is None:
+        runner = parse_journal(_bytes(paths.journal), paths.journal.name).runner or {}
+        raise LedgerHeld(str(paths.lock), runner.get("pid"), runner.get("host"))
+    return fd
+
+
+def _opened(paths: LedgerPaths, fd: int, now: Now) -> Ledger:
+    journal = _parsed_journals(paths)
+    signature = _signature_of(paths.lock)
+    lock = _parsed_lock(paths)
+    state = _folded(journal, lock, until=now())
+    _append_durably(paths.journal_damaged, journal.damaged)
+    _append_durably(paths.lock_damaged, [*lock.damaged, *state.contradicting])
+    emergency.reserve(paths.journal)
+    ledger = Ledger(paths, fd, state.book, now)
+    ledger.adopt_lines(lock, signature)
+    if journal.accounts or journal.damaged or not state.tidy:
+        ledger.fold_now(dict(state.book.purchases))
+    else:
+        ledger.empty_journal()
+    return ledger
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    book: Book
+    contradicting: list[bytes]
+    tidy: bool  # the lock's text already says exactly this
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _parsed_journals(paths: LedgerPaths) -> Parsed:
+    parsed = Parsed()
+    for path in (paths.journal, *emergency.places(paths.journal)):
+        found = parse_journal(_bytes(path) if path == paths.journal else emergency.read(path), path.name)
+        parsed.accounts += found.accounts
+        parsed.damaged += found.damaged
+        parsed.problems += found.problems
+    return parsed
+
+
+def _parsed_lock(paths: LedgerPaths) -> Parsed:
+    try:
+        return parse_lock(paths.lock.read_bytes(), paths.lock.name)
+    except FileNotFoundError:
+        return Parsed()
+
+
+def _folded(journal: Parsed, lock: Parsed, until: str | None) -> _State:
+    told = [*lock.accounts, *journal.accounts]
+    purchases, contradicting = fold(told)
+    dropped = superseded(purchases)
+    kept = settled((p for p in purchases if p.uid not in dropped), until)
+    serials = [h["serial"] for h in lock.headers]
+    lineage = lock.headers[0]["lineage"] if lock.headers else secrets.token_hex(8)
+    book = Book(kept, lineage=lineage, serial=max(serials, default=0))
+    book.problems += [*lock.problems, *journal.problems, *_set_aside(contradicting), *contradictions(kept)]
+    tidy = not (lock.damaged or lock.problems) and len(lock.headers) < 2 and lock.accounts == in_order(kept)
+    return _State(book, [lock_line(p) for p in contradicting if not is_witness(p)], tidy)
+
+
+def _set_aside(contradicting: Iterable[Purchase]) -> list[str]:
+    return [
+        f"{p.key}: a line contradicts another of its purchase and was set aside; it names task {p.task_id}"
+        for p in contradicting
+        if not is_witness(p)
+    ]
+
+
+def _append_durably(path: Path, lines: Sequence[bytes]) -> None:
+    if lines:
+        with path.open("ab") as file:
+            file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+
+
+# ---------------------------------------------------------------- writing
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records that share one fsync. `failed` says why they are not in the journal."""
+
+    purchases: list[Purchase] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    done: anyio.Event = field(default_factory=anyio.Event)
+    settled: bool = False
+    failed: LedgerBroken | None = None
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What a fold found out that the book does not know yet."""
+
+    told: list[Purchase] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """The ledger of one manifest, held by this process. Made by `open_ledger`; use it as a context manager.
+
+    `book` always holds what was handed to `record`, also while it is still being written. `unwritten` are the
+    purchases that never reached the journal: their ids must be shown to the user.
+    """
+
+    def __init__(self, paths: LedgerPaths, fd: int, book: Book, now: Now) -> None:
+        self.paths = paths
+        self.book = book
+        self.unwritten: list[Purchase] = []
+        self._fd = fd
+        self._now = now
+        self._io = threading.Lock()  # one writer at a time, even if an awaiting task was torn away
+        self._turn = anyio.Lock()
+        self._batch: _Batch | None = None  # open for more records
+        self._journalled: list[bytes] = []  # since the last fold
+        self._with_body: set[str] = set()
+        self._lines: dict[str, tuple[Purchase, bytes]] = {}
+        self._signature: tuple[int, ...] | None = None
+        self._broken: LedgerBroken | None = None
+        self._journal_dead = False
+        self._closed = False
+
+    @property
+    def pending(self) -> int:
+        """How many records the journal holds, that is, since the last fold."""
+        return len(self._journalled)
+
+    async def record(self, purchase: Purchase) -> None:
+        """Make a purchase, or what became of it, durable: it is on disk when this returns.
+
+        Raises LedgerBroken when it is not, for ever after. Cancellation waits until the outcome is known.
+        """
+        if self._broken and purchase.state == "intent":
+            raise self._broken
+        line = journal_line(purchase, body=purchase.uid not in self._with_body)
+        self._with_body.add(purchase.uid)
+        self.book.put(purchase)
+        batch = self._batch
+        leads = batch is None
+        if batch is None:
+            batch = self._batch = _Batch()
+        batch.purchases.append(purchase)
+        batch.lines.append(line)
+        with anyio.CancelScope(shield=True):
+            if leads:
+                await self._lead(batch)
+            else:
+                await batch.done.wait()
+        if batch.failed:
+            raise batch.failed
+
+    async def _lead(self, batch: _Batch) -> None:
+        try:
+            async with self._turn:
+                self._batch = None
+                await anyio.to_thread.run_sync(self._commit, batch)
+        finally:
+            if (
+                not batch.settled
+            ):  # torn away by a cancellation that heeds no shield, and others wait for this
+                if self._batch is batch:
+                    self._batch = None
+                self._commit(batch)
+            batch.done.set()
+
+    async def fold(self) -> None:
+        """Bring the lock up to date and empty the journal; cheap when there is nothing to do.
+
+        Raises LedgerBroken; what is in the journal is safe nevertheless.
+        """
+        if self._broken:
+            raise self._broken
+        if not self._journalled and self._lock_is_ours():
+            return
+        with anyio.CancelScope(shield=True):
+            async with self._turn:
+                snapshot = dict(self.book.purchases)
+                self._apply(await anyio.to_thread.run_sync(partial(self.fold_now, snapshot)))
+
+    def close(self) -> None:
+        """Fold once more and give the ledger back. A broken one is left for the next start to read."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self._broken and (self._journalled or not self._lock_is_ours()):
+                self._apply(self.fold_now(dict(self.book.purchases)))
+        finally:
+            with self._io, suppress(OSError):
+                oslock.release(self._fd)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -------- in a worker thread, or before and after the event loop
+
+    def adopt_lines(self, lock: Parsed, signature: tuple[int, ...] | None) -> None:
+        """Keep the lock's lines as they stand, so that folding writes only what changed anew."""
+        self._signature = signature
+        self._lines = lock.lines
+        self._with_body = {uid for uid, (purchase, _) in lock.lines.items() if purchase.body}
+
+    def _commit(self, batch: _Batch) -> None:
+        with self._io:
+            if batch.settled:
+                return
+            if not self._journal_dead:
+                try:
+                    self._append(batch.lines)
+                except (OSError, KlingflowError) as error:
+                    self._journal_dead = True
+                    self._break(self.paths.journal, error)
+            if self._journal_dead:
+                batch.failed = self._save_elsewhere(batch.purchases)
+            batch.settled = True
+
+    def _append(self, lines: list[bytes]) -> None:
+        self._keep_hold()
+        write_all(self._fd, b"".join(lines))
+        os.fsync(self._fd)
+        self._journalled += lines
+
+    def _break(self, path: Path, error: Exception) -> LedgerBroken:
+        self._broken = self._broken or LedgerBroken(f"{path}: cannot be written: {error}")
+        return self._broken
+
+    def _keep_hold(self) -> None:
+        """Somebody may delete the journal (`git clean`): then begin another with all that the old one held."""
+        if oslock.is_at(self._fd, self.paths.journal):
+            return
+        _prepare(self.paths)
+        fd = _acquire(self.paths)
+        oslock.release(self._fd)
+        self._fd = fd
+        write_all(fd, b"".join([self._runner(), *self._journalled]))
+        os.fsync(fd)
+        sync_folder(self.paths.journal.parent)
+
+    def _save_elsewhere(self, purchases: Iterable[Purchase]) -> LedgerBroken:
+        """Outcomes to the emergency file; an intent as one that was not sent, for its sender is told so."""
+        saved = [advance(p, "unsent", self._now()) if p.state == "intent" else p for p in purchases]
+        self.unwritten += (p for p in saved if p.task_id)
+        where = emergency.save(self.paths.journal, b"".join(map(journal_line, saved)))
+        what = f"what followed is in {where}" if where else "what followed could be written nowhere"
+        return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
+
+    def fold_now(self, snapshot: dict[str, Purchase]) -> _Changes:
+        """Write `snapshot` and what else the lock on disk holds, then empty the journal."""
+        with self._io:
+            try:
+                self._keep_hold()
+                changes = self._taken_in(snapshot)
+                lines = [self._line(p) for p in in_order(snapshot.values())]
+                header = lock_header(self.book.lineage, self.book.serial + 1, len(lines))
+                self._signature = _signature(atomic_write(self.paths.lock, header, *lines))
+                self.book.serial += 1
+                self.empty_journal()
+            except (OSError, KlingflowError) as error:
+                raise self._break(self.paths.lock, error) from error
+            return changes
+
+    def _taken_in(self, snapshot: dict[str, Purchase]) -> _Changes:
+        """Complete `snapshot` by a lock that is not the one we wrote: git put it there meanwhile."""
+        changes = _Changes()
+        if not self._lock_is_ours():
+            lock = _parsed_lock(self.paths)
+            _append_durably(self.paths.lock_damaged, lock.damaged)
+            told, contradicting = fold([*snapshot.values(), *lock.accounts])
+            _append_durably(self.paths.lock_damaged, [lock_line(p) for p in contradicting])
+            changes.told = [p for p in told if snapshot.get(p.uid) != p]
+            changes.problems = [*lock.problems, *_set_aside(contradicting)]
+            snapshot.update((p.uid, p) for p in changes.told)
+            self.book.serial = max([self.book.serial, *(h["serial"] for h in lock.headers)])
+        changes.dropped = superseded(snapshot.values())
+        for uid in changes.dropped:
+            del snapshot[uid]
+        return changes
+
+    def _line(self, purchase: Purchase) -> bytes:
+        kept, line = self._lines.get(purchase.uid, (None, b""))
+        if kept is not purchase:
+            line = lock_line(purchase)
+            self._lines[purchase.uid] = (purchase, line)
+        return line
+
+    def empty_journal(self) -> None:
+        """Begin the journal again, with nothing but who holds it. The lock must be durable."""
+        try:
+            os.ftruncate(self._fd, 0)
+            write_all(self._fd, self._runner())
+            os.fsync(self._fd)
+        except OSError:
+            self._journal_dead = True
+            raise
+        self._journalled = []
+        emergency.clear(self.paths.journal)
+
+    def _runner(self) -> bytes:
+        return runner_line(os.getpid(), socket.gethostname(), self._now())
+
+    def _lock_is_ours(self) -> bool:
+        return _signature_of(self.paths.lock) == self._signature
+
+    def _apply(self, changes: _Changes) -> None:
+        for told in changes.told:
+            current = self.book.purchases.get(told.uid)
+            self.book.put(merge([current, told])[0] if current else told)
+        for uid in changes.dropped & self.book.purchases.keys():
+            self.book.drop(uid)
+        self.book.problems += changes.problems
+
+
+def _signature_of(path: Path) -> tuple[int, ...] | None:
+    """Which version of a file this is; None if there is none."""
+    try:
+        return _signature(path.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _signature(stat: os.stat_result) -> tuple[int, ...]:
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

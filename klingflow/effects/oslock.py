@@ -1,0 +1,74 @@
+"""One runner per ledger: an exclusive lock on an open file, which dies with its process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from klingflow.errors import LedgerError
+
+_BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_ATTEMPTS = 100
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(fd: int) -> None:
+        # One byte far behind the content: Windows keeps others from reading what is locked.
+        os.lseek(fd, 1 << 40, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(fd: int) -> None:
+        os.lseek(fd, 1 << 40, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def acquire(path: Path) -> int | None:
+    """A descriptor of `path`, for appending, locked until it is closed; None when another process has it.
+
+    The file is made if need be, and must still be the one at `path` once it is locked: somebody may delete
+    it in between, and a lock on a deleted file keeps nobody out. Raises OSError, and LedgerError where
+    there are no locks.
+    """
+    for _ in range(_ATTEMPTS):
+        fd = os.open(path, _FLAGS, 0o666)
+        try:
+            _try_lock(fd)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in _BUSY:
+                return None
+            raise LedgerError(f"{path}: this file system has no locks ({error})") from error
+        if is_at(fd, path):
+            return fd
+        os.close(fd)
+    raise LedgerError(f"{path}: it is deleted again and again while being opened")
+
+
+def release(fd: int) -> None:
+    """Give the lock back, also from a child that is just being started and has not closed its copy yet."""
+    try:
+        _unlock(fd)
+    finally:
+        os.close(fd)
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the open file is still the one that `path` names."""
+    try:
+        there, here = path.stat(), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

@@ -1,0 +1,413 @@
+"""The ledger on disk: durable before it answers, whole whatever happens to its files, held by one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from klingflow.decide.lifecycle import advance
+from klingflow.effects import emergency, files, oslock
+from klingflow.effects import ledger as ledger_module
+from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
+from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld
+from klingflow.model import Purchase
+from tests.purchases import AT, LATER, intent, submitted
+
+
+def now() -> str:
+    return LATER
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> LedgerPaths:
+    return ledger_paths(tmp_path / "film.yaml")
+
+
+def write(ledger: Ledger, *purchases: Purchase) -> None:
+    """Record several purchases at once, as a run does."""
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for purchase in purchases:
+                group.start_soon(ledger.record, purchase)
+
+    anyio.run(main)
+
+
+def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
+    with open_ledger(paths, now) as ledger:
+        for purchase in purchases:
+            write(ledger, purchase)
+
+
+def test_what_was_recorded_is_read_back_whole(paths: LedgerPaths) -> None:
+    purchase = submitted("opening", prompt="航拍\u2028雨中 \ud800 半个")
+    keep(paths, intent("opening", uid=purchase.uid, prompt="航拍\u2028雨中 \ud800 半个"), purchase)
+    assert list(read(paths).purchases.values()) == [purchase]
+
+
+def test_a_record_is_on_disk_before_record_returns(paths: LedgerPaths) -> None:
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("opening"))
+        assert read(paths).task_ids.keys() == {"task_opening"}
+
+
+def test_all_that_wait_share_one_fsync(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = os.fsync
+    with open_ledger(paths, now) as ledger:
+        monkeypatch.setattr(ledger_module.os, "fsync", lambda fd: (calls.append(fd), real(fd)))
+        write(ledger, *(submitted(f"s{i}") for i in range(200)))
+        assert len(calls) <= 3
+        assert len(read(paths).purchases) == 200
+
+
+def test_the_lock_reads_well_in_a_diff(paths: LedgerPaths) -> None:
+    """One line per purchase, by shot, take and attempt, without escapes."""
+    keep(paths, submitted("b", prompt="雨"), submitted("a", take=2), submitted("a"))
+    header, *lines = paths.lock.read_text(encoding="utf-8").splitlines()
+    assert header.startswith('{"klingflow_lock":1,"lineage":"')
+    assert [line[:20] for line in lines] == ['{"shot":"a","take":1', '{"shot":"a","take":2', '{"shot":"b","take":1']
+    assert "雨" in lines[2]
+
+
+def test_nothing_changed_means_nothing_is_written(paths: LedgerPaths) -> None:
+    keep(paths, submitted("opening"))
+    before = paths.lock.read_bytes(), paths.lock.stat().st_mtime_ns
+    keep(paths)
+    assert (paths.lock.read_bytes(), paths.lock.stat().st_mtime_ns) == before
+
+
+def test_an_intent_without_an_outcome_is_in_doubt(paths: LedgerPaths) -> None:
+    keep(paths, intent("opening"))
+    assert read(paths).latest("opening", 1).state == "in_doubt"  # type: ignore[union-attr]
+    with open_ledger(paths, now) as ledger:
+        doubt = ledger.book.latest("opening", 1)
+    assert doubt and doubt.state == "in_doubt"
+    assert doubt.evidence and (doubt.evidence["from"], doubt.evidence["to"]) == (AT, LATER)
+
+
+def test_only_the_last_refusal_is_kept(paths: LedgerPaths) -> None:
+    refused = [advance(intent("opening"), "refused", AT) for _ in range(3)]
+    keep(paths, *refused, advance(intent("door"), "refused", AT), submitted("door", attempt=1))
+    book = read(paths)
+    assert [p.uid for p in book.of("opening", 1)] == [max(p.uid for p in refused)]
+    assert [p.state for p in book.of("door", 1)] == ["submitted"]
+
+
+def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> None:
+    code = (
+        "import sys, time; from klingflow.effects.ledger import *\n"
+        f"with open_ledger(ledger_paths({str(paths.lock.with_suffix('.yaml'))!r}), lambda: '2026'):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(LedgerHeld) as held:
+            open_ledger(paths, now)
+        assert held.value.pid == other.pid and held.value.host
+        other.kill()
+    open_ledger(paths, now).close()
+
+
+def test_a_child_process_does_not_inherit_the_lock(paths: LedgerPaths) -> None:
+    with open_ledger(paths, now):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    open_ledger(paths, now).close()
+    child.communicate(b"\n")
+
+
+def test_a_journal_that_vanishes_is_begun_anew_with_all_it_held(paths: LedgerPaths) -> None:
+    """`git clean -xfd` during a run."""
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    for path in paths.hidden.iterdir():
+        path.unlink()
+    paths.hidden.rmdir()
+    write(ledger, submitted("b"))
+    assert read(paths).task_ids.keys() == {"task_a", "task_b"}
+    with pytest.raises(LedgerHeld):
+        open_ledger(paths, now)
+    ledger.close()
+
+
+def test_a_journal_that_another_runner_took_over_stops_buying(paths: LedgerPaths) -> None:
+    ledger = open_ledger(paths, now)
+    paths.journal.unlink()
+    with open_ledger(paths, now), pytest.raises(LedgerBroken):
+        write_one(ledger, submitted("a"))
+    ledger.close()
+    keep(paths)
+    assert read(paths).task_ids.keys() == {"task_a"}
+
+
+def write_one(ledger: Ledger, purchase: Purchase) -> None:
+    anyio.run(ledger.record, purchase)
+
+
+def test_a_lock_deleted_during_a_run_comes_back(paths: LedgerPaths) -> None:
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("a"))
+        anyio.run(ledger.fold)
+        paths.lock.unlink()
+    assert read(paths).task_ids.keys() == {"task_a"}
+
+
+def test_a_lock_that_git_replaced_during_a_run_is_merged(paths: LedgerPaths, tmp_path: Path) -> None:
+    elsewhere = ledger_paths(tmp_path / "other.yaml")
+    keep(elsewhere, submitted("theirs"), intent("ours", uid="20260608-ours"))
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("ours", uid="20260608-ours"))
+        anyio.run(ledger.fold)
+        paths.lock.write_bytes(elsewhere.lock.read_bytes())
+        anyio.run(ledger.fold)
+        assert ledger.book.task_ids.keys() == {"task_ours", "task_theirs"}
+    assert {p.shot: p.state for p in read(paths).purchases.values()} == {"ours": "submitted", "theirs": "submitted"}
+
+
+def test_two_branches_merged_by_union_are_one_ledger(paths: LedgerPaths, tmp_path: Path) -> None:
+    other = ledger_paths(tmp_path / "other.yaml")
+    keep(paths, submitted("opening", uid="20260608-a", task_id="task_1"))
+    keep(other, submitted("opening", uid="20260608-b", task_id="task_2"))
+    union = b"<<<<<<< HEAD\n" + paths.lock.read_bytes() + b"=======\n" + other.lock.read_bytes() + b">>>>>>> b\n"
+    paths.lock.write_bytes(union)
+    book = read(paths)
+    assert book.task_ids.keys() == {"task_1", "task_2"}
+    assert "opening was paid for twice: task task_1 and task task_2; both are kept" in book.problems
+    keep(paths)
+    assert b"<<<" not in paths.lock.read_bytes()
+    assert read(paths).task_ids.keys() == {"task_1", "task_2"}
+
+
+def test_a_damaged_line_is_set_aside_and_its_take_is_held(paths: LedgerPaths) -> None:
+    keep(paths, submitted("a"), submitted("b"))
+    paths.lock.write_bytes(paths.lock.read_bytes().replace(b"task_a", b"task_A"))
+    with open_ledger(paths, now) as ledger:
+        assert {p.shot: (p.state, p.task_id) for p in ledger.book.purchases.values()} == {
+            "a": ("in_doubt", None),
+            "b": ("submitted", "task_b"),
+        }
+        assert any("film.lock:2" in problem for problem in ledger.book.problems)
+    assert b"task_A" in paths.lock_damaged.read_bytes()
+
+
+def test_reading_writes_nothing(paths: LedgerPaths) -> None:
+    keep(paths, submitted("a"))
+    paths.lock.write_bytes(paths.lock.read_bytes()[:-9])
+    before = sorted((p, p.read_bytes()) for p in paths.lock.parent.rglob("*") if p.is_file())
+    assert read(paths).problems
+    assert sorted((p, p.read_bytes()) for p in paths.lock.parent.rglob("*") if p.is_file()) == before
+
+
+def test_a_lock_of_a_newer_klingflow_is_refused(paths: LedgerPaths) -> None:
+    keep(paths, submitted("a"))
+    from klingflow.effects.journal import _json, _sealed
+
+    paths.lock.write_bytes(_sealed(_json({"klingflow_lock": 2, "lineage": "x", "serial": 1})))
+    with pytest.raises(LedgerError, match="newer klingflow"):
+        open_ledger(paths, now)
+    open_after = oslock.acquire(paths.journal)
+    assert open_after is not None
+    os.close(open_after)
+
+
+def full_disk(fd: int, data: bytes) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def torn(fd: int, data: bytes) -> None:
+    """A disk that takes half of what it is given, then nothing."""
+    os.write(fd, data[: len(data) // 2])
+    raise OSError(28, "No space left on device")
+
+
+def broken(*_: object) -> None:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("what", "fails"), [("write_all", full_disk), ("write_all", torn), ("fsync", broken)], ids=["full", "torn", "eio"]
+)
+def test_a_ledger_that_cannot_be_written_keeps_the_ids_elsewhere(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, what: str, fails: Callable[..., object]
+) -> None:
+    """The descriptor is never used again; the id is in the emergency file, and the next start takes it in."""
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    with monkeypatch.context() as patch:
+        if what == "fsync":
+            journal = ledger._fd
+            real = os.fsync
+            patch.setattr(os, "fsync", lambda fd: broken() if fd == journal else real(fd))
+        else:
+            patch.setattr(ledger_module, what, fails)
+        with pytest.raises(LedgerBroken, match="emergency"):
+            write_one(ledger, submitted("b"))
+    for purchase in (submitted("c"), intent("d")):
+        with pytest.raises(LedgerBroken):
+            write_one(ledger, purchase)
+    with pytest.raises(LedgerBroken):
+        anyio.run(ledger.fold)
+    assert [p.task_id for p in ledger.unwritten] == ["task_b", "task_c"]
+    ledger.close()
+    assert read(paths).task_ids.keys() == {"task_a", "task_b", "task_c"}
+    keep(paths)
+    assert read(paths).task_ids.keys() == {"task_a", "task_b", "task_c"}
+    assert not any(place.exists() for place in emergency.places(paths.journal))
+
+
+def test_an_intent_that_could_not_be_written_leaves_no_doubt(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender was told not to send it."""
+    ledger = open_ledger(paths, now)
+    journal, real = ledger._fd, os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: broken() if fd == journal else real(fd))
+    with pytest.raises(LedgerBroken):
+        write_one(ledger, intent("a"))
+    ledger.close()
+    assert read(paths).latest("a", 1).state == "rejected"  # type: ignore[union-attr]
+
+
+def test_without_room_beside_the_journal_the_temporary_folder_serves(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("tmp")
+    monkeypatch.setattr(emergency.tempfile, "gettempdir", lambda: str(elsewhere))
+    ledger = open_ledger(paths, now)
+    emergency.places(paths.journal)[0].mkdir()
+    monkeypatch.setattr(ledger_module, "write_all", full_disk)
+    with pytest.raises(LedgerBroken, match=str(elsewhere)):
+        write_one(ledger, submitted("a"))
+    ledger.close()
+    monkeypatch.undo()
+    monkeypatch.setattr(emergency.tempfile, "gettempdir", lambda: str(elsewhere))
+    emergency.places(paths.journal)[0].rmdir()
+    keep(paths)
+    assert read(paths).task_ids.keys() == {"task_a"}
+
+
+def test_the_reserve_makes_room_for_the_last_ids(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = open_ledger(paths, now)
+    reserve = paths.journal.with_suffix(".reserve")
+    assert reserve.stat().st_blocks * 512 >= emergency.RESERVE_BYTES
+    monkeypatch.setattr(ledger_module, "write_all", full_disk)
+    with pytest.raises(LedgerBroken):
+        write_one(ledger, submitted("a"))
+    assert not reserve.exists()
+    ledger.close()
+
+
+def test_a_fold_that_fails_stops_buying_but_outcomes_are_still_kept(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    monkeypatch.setattr(ledger_module, "atomic_write", broken)
+    with pytest.raises(LedgerBroken):
+        anyio.run(ledger.fold)
+    with pytest.raises(LedgerBroken):
+        write_one(ledger, intent("b"))
+    write_one(ledger, submitted("c"))
+    ledger.close()
+    assert read(paths).task_ids.keys() == {"task_a", "task_c"}
+
+
+def test_a_fold_cut_off_anywhere_loses_nothing(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lock first, journal after: dying in between leaves both."""
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    monkeypatch.setattr(os, "ftruncate", broken)
+    with pytest.raises(LedgerBroken):
+        anyio.run(ledger.fold)
+    ledger.close()
+    monkeypatch.undo()
+    book = read(paths)
+    assert (book.task_ids.keys(), book.problems) == ({"task_a"}, [])
+
+
+def test_a_cancelled_record_is_written_all_the_same(paths: LedgerPaths) -> None:
+    async def main(ledger: Ledger) -> None:
+        async with anyio.create_task_group() as group:
+            for i in range(20):
+                group.start_soon(ledger.record, submitted(f"s{i}"))
+            await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+
+    with open_ledger(paths, now) as ledger:
+        anyio.run(main, ledger)
+        assert len(read(paths).purchases) == len(ledger.book.purchases) == 20
+
+
+def test_a_read_only_folder_is_one_clear_error(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oslock.os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(LedgerError, match="film.lock: the ledger cannot be opened"):
+        open_ledger(paths, now)
+
+
+def test_uids_sort_by_time() -> None:
+    assert new_uid(AT, lambda n: "ff" * n) < new_uid(LATER, lambda n: "00" * n)
+
+
+WRITER = """
+import sys, anyio
+from klingflow.effects.ledger import ledger_paths, open_ledger
+from tests.purchases import submitted
+
+async def main(ledger):
+    async def one(i):
+        await ledger.record(submitted(f"s{start}-{i}", uid=f"20260608-{start}-{i}"))
+        print(f"task_s{start}-{i}", flush=True)
+    for i in range(0, 4000, 8):
+        async with anyio.create_task_group() as group:
+            for k in range(8):
+                group.start_soon(one, i + k)
+        if i % 40 == 0:
+            await ledger.fold()
+
+start = sys.argv[2]
+with open_ledger(ledger_paths(sys.argv[1]), lambda: "2026-06-08T06:53:00.000Z") as ledger:
+    anyio.run(main, ledger)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    manifest, promised = tmp_path / "film.yaml", set[str]()
+    for turn in range(6):
+        command = [sys.executable, "-c", WRITER, str(manifest), str(turn)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent) as writer:
+            assert writer.stdout
+            promised.add(writer.stdout.readline().decode().strip())
+            time.sleep(0.013 * turn)
+            writer.send_signal(signal.SIGKILL)
+            promised |= {line.decode().strip() for line in writer.stdout if line.endswith(b"\n")}
+        book = read(ledger_paths(manifest))
+        assert promised <= book.task_ids.keys()
+        assert all(f"task_{p.shot}" == p.task_id for p in book.purchases.values() if p.task_id)
+
+
+def test_atomic_write_failing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "x"
+    files.atomic_write(target, b"old")
+    monkeypatch.setattr(files.os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        files.atomic_write(target, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["x"] and target.read_bytes() == b"old"
+
+
+def test_one_torn_purchase_is_completed_by_its_other_account(paths: LedgerPaths) -> None:
+    """The journal's later lines leave out the body; the first has it."""
+    first = intent("opening")
+    keep(paths, first, replace(advance(first, "accepted", LATER, task_id="t1")))
+    assert read(paths).latest("opening", 1).body == first.body  # type: ignore[union-attr]
