@@ -105,8 +105,18 @@ def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
     extra = fields.get("extra")
     given = {**fields, **extra} if isinstance(extra, dict) else fields
     for name in KINDS[kind].required:
-        if name not in given and not (name == "prompt" and "content" in given):
-            yield Fault((), "missing-field", f"'{name}' is missing: {SHOT[name].doc}")
+        if (
+            name not in given
+            and not (name == "prompt" and "content" in given)
+            and not _misspelt(name, fields)
+        ):
+            doc = SHOT[name].doc.rstrip(".")
+            yield Fault((), "missing-field", f"'{name}' is missing: {doc[0].lower()}{doc[1:]}")
+
+
+def _misspelt(name: str, fields: Mapping[str, Json]) -> bool:
+    """Whether an unknown field is being told to be this one: then it is not missing, too."""
+    return any(f"'{name}'" in did_you_mean(other, SHOT) for other in fields if other not in SHOT)
 
 
 def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:

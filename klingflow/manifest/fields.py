@@ -31,7 +31,7 @@ SECONDS: Final = {
     "type": ["integer", "string"],
     "minimum": 1,
     "pattern": "^[1-9][0-9]{0,3}$",
-    "title": "a whole number of seconds, such as 5",
+    "title": "a whole number of seconds such as 5",
 }
 DURATION: Final = {
     "type": "string",

@@ -139,7 +139,7 @@ _PLACES = tuple(
     (name, place[:-1], str(place[-1]), _CONVERT.get((name, place)))
     for name, field in SHOT.items()
     for place in field.places
-    if place and name not in ("prompt", "output_config")
+    if place and name not in ("model", "prompt", "output_config")
 )
 
 
@@ -148,7 +148,7 @@ def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
     if kind == "request":
         return dict(fields["request"])
     fields = _settled(fields)
-    parts: dict[Path, dict[str, Json]] = {(): {}, METADATA: {}, OUTPUT_CONFIG: {}}
+    parts: dict[Path, dict[str, Json]] = {(): _words(fields), METADATA: {}, OUTPUT_CONFIG: {}}
     if KINDS[kind].scene_type:
         parts[METADATA]["scene_type"] = KINDS[kind].scene_type
     for name, part, key, convert in _PLACES:
@@ -159,7 +159,6 @@ def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
     config |= fields.get("output_config", {})
     if config:
         metadata["output_config"] = config
-    body |= _prompt(fields)
     if metadata:
         body["metadata"] = metadata
     return _merged(body, fields["extra"]) if "extra" in fields else body
@@ -177,15 +176,17 @@ def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
     return settled
 
 
-def _prompt(fields: Mapping[str, Json]) -> dict[str, Json]:
+def _words(fields: Mapping[str, Json]) -> dict[str, Json]:
+    """Model and prompt, which a body begins with."""
+    named = {"model": fields["model"]} if "model" in fields else {}
     if "prompt" not in fields:
-        return {}
+        return named
     prompt = fields["prompt"]
     if "style" in fields:
         prompt = styled(prompt, fields["style"])
     if fields.get("prompt_as") == "content":
-        return {"content": [{"type": "text", "text": prompt}]}
-    return {"prompt": prompt}
+        return {**named, "content": [{"type": "text", "text": prompt}]}
+    return {**named, "prompt": prompt}
 
 
 _FULL_WIDTH_ENDS = "\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u2026"  # 。 ! ? ; : , 、 …

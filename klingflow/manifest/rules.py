@@ -63,7 +63,7 @@ def _unknown_model(f: Facts) -> Finding | None:
         return None
     return (
         _MODEL,
-        f"model {f.body.get('model')!r} is not in the catalogue{did_you_mean(f.what.model, MODELS)}",
+        f"model '{f.what.model[:60]}' is not in the catalogue{did_you_mean(f.what.model, MODELS)}",
     )
 
 
@@ -287,7 +287,9 @@ def _cuts(f: Facts) -> list[Json]:
 
 def _cuts_count(f: Facts) -> Finding | None:
     count = len(_cuts(f))
-    return (_EXT_INFO, f"{count} cuts; one video takes 1 to {_CUTS_MOST}") if count > _CUTS_MOST else None
+    if count <= _CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
+        return None
+    return _EXT_INFO, f"{count} cuts; one video takes 1 to {_CUTS_MOST}"
 
 
 def _cut_prompt(f: Facts) -> Finding | None:

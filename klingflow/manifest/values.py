@@ -115,8 +115,8 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
             yield Fault(path, "missing-field", f"{name} must have '{key}'" if path else f"'{key}' is missing")
     elif keyword in ("maxItems", "maxLength"):
         codes = {**_CODES, **_CUT_CODES} if path[0] == "cuts" else _CODES
-        unit = " characters" if keyword == "maxLength" else ""
-        yield Fault(path, codes[keyword], f"{name} has {len(value)}{unit}; at most {error.validator_value}")
+        unit = "characters" if keyword == "maxLength" else "entries"
+        yield Fault(path, codes[keyword], f"{name} has {len(value)} {unit}; at most {error.validator_value}")
     else:
         text = f"{name} must be {_wanted(schema)}, not {_shown(value, schema)}"
         yield Fault(path, _code(keyword, schema), text)
@@ -163,9 +163,12 @@ def _shown(value: Json, schema: Mapping[str, Json]) -> str:
     if value[:5].lower() == "data:":
         return "a data: URI; upload the file and give its address"
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
-    choices = {str(choice).casefold(): str(choice) for choice in schema.get("enum", ())}
-    spelled = choices.get(value.strip().casefold())
+    spelled = {_letters(str(choice)): choice for choice in schema.get("enum", ())}.get(_letters(value))
     return f"'{' '.join(text.split())}'" + (f"; did you mean '{spelled}'?" if spelled else "")
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def dotted(path: Path) -> str:
