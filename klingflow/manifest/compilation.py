@@ -19,9 +19,8 @@ from klingflow.manifest.source import did_you_mean, parse
 from klingflow.manifest.template import Problem, Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 
-DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 _SECTIONS = ("vars", "presets", "shots")
-_SUBJECT = re.compile(r"^shot '[^']*': ")
+_SUBJECT = re.compile(r"^(?:(?:shot|preset) '[^']*'|defaults): ")
 
 T = TypeVar("T", Limits, GatewaySettings)
 
@@ -273,7 +272,7 @@ class _Compilation:
             defaults=defaults if defaults and isinstance(defaults.value, dict) else None,
             presets=self.sections["presets"],
             shots=self.sections["shots"],
-            output=root.value.get("output", Node(DEFAULT_OUTPUT, root.mark)),
+            output=root.value.get("output"),
             rows=self.rows,
         )
 

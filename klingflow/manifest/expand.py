@@ -22,6 +22,7 @@ from klingflow.manifest.source import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import Json, Node, Pending, Reference
 
+DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 MAX_TAKES = 100
 MAX_SHOTS = 200_000
 
@@ -53,7 +54,7 @@ class Document(NamedTuple):
     defaults: Node | None
     presets: Mapping[str, Node]
     shots: Mapping[str, Node]
-    output: Node
+    output: Node | None
     rows: Callable[[str, Mark], Rows | None]
 
 
@@ -134,16 +135,19 @@ class _Expansion:
             self.note(name.mark, "unknown-preset", f"shot '{key}': there is no preset '{name.value}'{hint}")
         return preset if preset and type(preset.value) is dict else None
 
-    def claim_id(self, id: str, place: Mark) -> None:
+    def claim_id(self, id: str, place: Mark) -> bool:
         """Take an id, or say who has it, on any file system."""
         first = self._names.setdefault(same_file(id), id)
         if first != id:
-            self.note(place, "duplicate-id", f"shot '{id}': some file systems take this id for '{first}'; "
-                      "rename one", self.ids[first])  # fmt: skip
+            message = f"shot '{id}': some file systems take this id for '{first}'; rename one"
         elif id in self.ids:
-            self.note(place, "duplicate-id", f"shot '{id}': this id is taken already, at {self.ids[id]}; "
-                      "make the keys or the matrix values differ", self.ids[id])  # fmt: skip
+            message = f"shot '{id}': this id is taken already, at {self.ids[id]}; make the values differ"
+        else:
+            self.ids[id] = place
+            return True
+        self.note(place, "duplicate-id", message, self.ids[first])
         self.ids.setdefault(id, place)
+        return False
 
     def claim_path(self, draft: Draft, place: Mark) -> None:
         """Take an output path, or say who has it."""
@@ -193,7 +197,7 @@ class _Entry:
     def expand(self) -> None:
         """All Drafts of this entry. Raises _Skip when its ids cannot be told."""
         if "foreach" not in self.items:
-            for cell in self.cells(self.scope()):
+            for cell in self.cells():
                 self.takes(self.place, self.id_of(cell.label), self.names_of(cell))
             return
         rows = self.rows(self.items["foreach"])
@@ -202,7 +206,7 @@ class _Entry:
                                 "rows; nothing comes of it")  # fmt: skip
         for mark, row in rows:
             label = self.row_label(mark, row)
-            for cell in self.cells(self.scope(row=row)):
+            for cell in self.cells(row=row):
                 self.takes(mark, self.id_of(label, cell.label), {"row": row, **self.names_of(cell)})
 
     def id_of(self, *labels: str) -> str:
@@ -243,11 +247,11 @@ class _Entry:
             self.fail(node.mark, "empty-key", f"the key is empty for the row at {mark}; give every row one")
         return label
 
-    def cells(self, scope: Scope) -> list[Cell]:
+    def cells(self, **names: Any) -> list[Cell]:
         node = self.items.get("matrix")
         if node is None:
             return _NO_CELL
-        matrix = self.render(node, scope)
+        matrix = self.render(node, self.scope(**names))
         if not isinstance(matrix, dict):
             self.fail(node.mark, "bad-matrix", "matrix takes a map of axes, such as { city: [上海, 重庆] }")
         patterns = {name: self.patterns(node, name, matrix.get(name, [])) for name in ("include", "exclude")}
@@ -289,7 +293,8 @@ class _Entry:
 
     def takes(self, place: Mark, id: str, names: dict[str, Any]) -> None:
         """The Drafts of one id. A broken one is noted and left out."""
-        self.expansion.claim_id(id, place)
+        if not self.expansion.claim_id(id, place):
+            return
         try:
             scope = self.scope(shot={"id": id, "take": 1}, **names)
             count = self.count(scope, id)
@@ -370,13 +375,13 @@ class _Entry:
 
     def output(self, id: str, take: int, scope: Scope) -> str:
         node = self.items.get("output", self.expansion.document.output)
-        template = self.render(node, scope, id)
+        template = self.render(node, scope, id) if node else DEFAULT_OUTPUT
         try:
             return output_path(
                 template if isinstance(template, str) else "", self.expansion.document.name, id, take
             )
         except ValueError as error:
-            self.fail(node.mark, "bad-output", str(error))
+            self.fail(node.mark if node else self.place, "bad-output", str(error))
 
 
 def _tags_of(layer: Node) -> list[Node]:

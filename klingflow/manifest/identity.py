@@ -17,8 +17,7 @@ PLACEHOLDERS = ("name", "shot", "take")
 _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
-_KEY = re.compile(r"[\w.-]+")
-_UNSAFE = re.compile(r"[^\w.-]+")
+_UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
@@ -26,8 +25,8 @@ _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
 def key_fault(key: str) -> str | None:
     """What is wrong with a shot's key, if anything."""
-    if not _KEY.fullmatch(key):
-        bad = next((c for c in key if not _KEY.fullmatch(c)), "")
+    bad = next((c for c in _UNSAFE.findall(key) if not _is_mark(c)), None)
+    if bad or not key:
         return f"an id has letters, digits, '.', '-' and '_', not '{bad}'" if bad else "an id cannot be empty"
     if key[0] in ".-" or key[-1] == ".":
         return "an id does not begin with '.' or '-', nor end with '.'"
@@ -41,7 +40,13 @@ def key_fault(key: str) -> str | None:
 def cell(value: Json) -> str:
     """A scalar as a part of an id: `9:16` is `9x16`, what file names do not take becomes `-`."""
     text = unicodedata.normalize("NFC", as_text(value))
-    return _UNSAFE.sub("-", _RATIO.sub("x", text)).strip("-.")
+    kept = _UNSAFE.sub(lambda found: found[0] if _is_mark(found[0]) else " ", _RATIO.sub("x", text))
+    return "-".join(kept.split()).strip("-.")
+
+
+def _is_mark(character: str) -> bool:
+    """Whether it belongs to the letter before it: accents written apart, the vowels of Thai and Hindi."""
+    return unicodedata.category(character)[0] == "M"
 
 
 def same_file(name: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.source import parse
-from klingflow.model import Json, Node
+from klingflow.manifest.values import content_of
+from klingflow.model import Json
 
 Rows = list[tuple[Mark, dict[str, Json]]]
 
@@ -37,15 +38,6 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
             f"rows come from {', '.join(FORMATS)} files; rename or convert it",
         )
     return list(reader(text.removeprefix("\ufeff"), file))
-
-
-def plain(node: Node) -> Json:
-    """A tree of Nodes as data, expressions taken as text."""
-    if isinstance(node.value, dict):
-        return {key: plain(part) for key, part in node.value.items()}
-    if isinstance(node.value, list):
-        return [plain(part) for part in node.value]
-    return node.value
 
 
 def _refuse(mark: Mark, code: str, message: str) -> NoReturn:
@@ -127,7 +119,7 @@ def _yaml(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
     if not isinstance(root.value, list):
         _refuse(root.mark, "rows-syntax", "a YAML file of rows is a list of maps; begin each row with '- '")
     for node in root.value:
-        yield _row(plain(node), node.mark)
+        yield _row(content_of(node), node.mark)
 
 
 def _row(value: Json, mark: Mark) -> tuple[Mark, dict[str, Json]]:

@@ -1,4 +1,4 @@
-"""The manifest's `run:` and `gateway:` → Limits and GatewaySettings; durations and rates as people write them."""
+"""`run:` and `gateway:` → Limits and GatewaySettings; durations and rates as people write them."""
 
 from __future__ import annotations
 

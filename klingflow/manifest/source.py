@@ -44,8 +44,8 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
 # libyaml's words for the mistakes people make → what to do about them.
 _SYNTAX_HINTS = {
-    "mapping values are not allowed in this context": "quote a text with ': ' in it, and check the indentation",
-    "found character that cannot start any token": "indent by spaces; quote a text that begins with @, ` or %",
+    "mapping values are not allowed in this context": "quote text with ': ' in it, and check the indentation",
+    "found character that cannot start any token": "indent by spaces; quote text that begins with @, ` or %",
     "could not find expected ':'": "a key needs ': ' behind it",
     "found unexpected end of stream": "a closing quote is missing",
     "did not find expected key": "check the indentation and the quotes",
@@ -259,8 +259,7 @@ class _Builder:
         if top and top.key is None and type(top.items) is dict:
             self.key(top, text, mark, event)
             return
-        untagged = event.tag is None or event.tag == "!"
-        if not text and untagged and event.implicit[0] and top and top.flow and type(top.items) is dict:
+        if not text and event.tag is None and event.implicit[0] and top and top.flow and type(top.items) is dict:
             self.note(top.key_mark or mark, "empty-value", _empty_value(top.key or ""))
         surplus = end.column - start.column - len(text) if start.line == end.line else -1
         node = Node(self.resolve(event, mark), mark, None, surplus in (0, 2), surplus == 2)
@@ -272,8 +271,8 @@ class _Builder:
     def resolve(self, event: Any, mark: Mark) -> Json:
         text = event.value
         try:
-            if event.tag is not None and event.tag != "!":
-                return _tagged(text, event.tag)
+            if event.tag is not None:
+                return text if event.tag == "!" else _tagged(text, event.tag)
             return _plain(text) if event.implicit[0] else text
         except _Value as error:
             self.note(mark, error.code, str(error))
@@ -311,12 +310,9 @@ class _Builder:
     def copy(self, size: int, mark: Mark) -> None:
         """Count what an alias or a merge adds."""
         self.copies += size
-        if self.copies > FREE_COPIES + COPIES_PER_VALUE * self.values:
-            self.stop(
-                mark,
-                "alias-bomb",
-                f"aliases expand to over {self.copies - size:,} values; write less of them",
-            )
+        most = FREE_COPIES + COPIES_PER_VALUE * self.values
+        if self.copies > most:
+            self.stop(mark, "alias-bomb", f"the aliases stand for over {most:,} values; write fewer")
 
     def open(self, event: Any) -> None:
         mark = self.mark(event)

@@ -17,6 +17,7 @@ from klingflow.manifest.expressions import (
     Later,
     Names,
     compile_expression,
+    context_of,
     to_json,
 )
 from klingflow.manifest.functions import ExpressionError, Missing, as_text
@@ -126,18 +127,14 @@ class Scope:
     `references` the shots that it waits for, each with the place that names it.
     """
 
-    __slots__ = ("names", "own", "problems", "references", "used")
+    __slots__ = ("context", "own", "problems", "references", "used")
 
     def __init__(self, renderer: Renderer, own: Mapping[str, Node] | None = None, **names: Any) -> None:
         self.own = own or {}
         self.problems: list[Problem] = []
         self.references: list[tuple[Reference, Mark]] = []
         self.used: set[str] = set()
-        self.names: dict[str, Any] = {
-            **renderer.names,
-            **names,
-            "vars": _Vars(renderer, self),
-        }
+        self.context = context_of({**renderer.names, **names, "vars": _Vars(renderer, self)})
 
 
 class Renderer:
@@ -160,13 +157,14 @@ class Renderer:
             "env": _Env(allowed, environ),
             "shots": _Shots("shots"),
         }
+        self._cuts: dict[str, list[str | _Piece]] = {}
         self._expressions: dict[str, Expression | ExpressionError] = {}
         # By the Node's id(): the Node (alive, so that no other takes its id), its value, the names used.
         self._shared: dict[int, tuple[Node, Json, frozenset[str]]] = {}
         self._chain: list[str] = []
 
     def render(self, node: Node, scope: Scope) -> Json:
-        """The value of `node` in `scope`. Mistakes go to `scope.problems`; None stands for what they spoil."""
+        """The value of `node` in `scope`. Mistakes go to `scope.problems`, None in their place."""
         value = node.value
         if type(value) is str:
             if "${{" not in value:
@@ -261,8 +259,11 @@ class Renderer:
 
     def _cut(self, node: Node) -> list[str | _Piece]:
         """Raises _Broken."""
+        text = node.value
         try:
-            return list(_pieces(node.value))
+            if text not in self._cuts:
+                self._cuts[text] = list(_pieces(text))
+            return self._cuts[text]
         except _Unclosed as error:
             raise _broken(node, error.offset, ExpressionError(str(error), "expression-syntax")) from None
 
@@ -270,7 +271,7 @@ class Renderer:
         expression = self._compiled(piece, node)
         scope.used |= expression.roots
         try:
-            return to_json(expression.run(scope.names))
+            return to_json(expression.run(scope.context))
         except ExpressionError as error:
             raise _broken(node, piece.offset, error) from None
 

@@ -1,0 +1,70 @@
+"""The rows of a foreach file."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow.errors import ManifestError, Mark
+from klingflow.manifest.rows import FORMATS, read_rows
+from klingflow.model import Json
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "rows"),
+    [
+        (".csv", "a,b\n1,x\n", [(2, 1, {"a": "1", "b": "x"})]),
+        (".CSV", "\ufeffa, b\r\n\r\n1,\r\n", [(3, 1, {"a": "1", "b": ""})]),
+        (".csv", 'a,b\n1,"x\ny"\n2,z\n', [(2, 1, {"a": "1", "b": "x\ny"}), (4, 1, {"a": "2", "b": "z"})]),
+        (".csv", "a\n${{ env.HOME }}\n", [(2, 1, {"a": "${{ env.HOME }}"})]),
+        (".csv", "", []),
+        (".json", ' [ {"a": 1},\n  {"a": null} ]\n', [(1, 4, {"a": 1}), (2, 3, {"a": None})]),
+        (".json", "[]", []),
+        (".json", '[{"a": "\\ud83d\\ude00"}]', [(1, 2, {"a": "😀"})]),
+        (".jsonl", '{"a": 1}\n\n  {"a": 2.5}\r\n', [(1, 1, {"a": 1}), (3, 3, {"a": 2.5})]),
+        (".yaml", "- a: 1\n- { a: no }\n", [(1, 3, {"a": 1}), (2, 3, {"a": "no"})]),
+    ],
+)
+def test_a_row_is_a_map_with_its_place(suffix: str, text: str, rows: list[tuple[int, int, Json]]) -> None:
+    assert read_rows(text, "r", suffix) == [(Mark("r", line, column), row) for line, column, row in rows]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "line", "column"),
+    [
+        (".csv", "a,b\n1\n", 2, 1),
+        (".csv", "a,a\n", 1, 1),
+        (".csv", 'a\n"x\n', 2, 1),
+        (".json", "[{}\n {}]", 2, 2),
+        (".json", "[{}] x", 1, 6),
+        (".json", "[1]", 1, 2),
+        (".json", "[{}", 1, 4),
+        (".json", '[{"a": NaN}]', 1, 2),
+        (".json", '[{"a": 1e999}]', 1, 2),
+        (".json", '[{"a": 99999999999999999999}]', 1, 2),
+        (".json", "[" + '{"a":' * 100_000, 1, 2),
+        (".jsonl", '{"a": 1} {"a": 2}', 1, 9),
+        (".jsonl", '{"a": 1}\n{"a" 2}', 2, 6),
+        (".yaml", "a: 1", 1, 1),
+        (".toml", "a = 1", 1, 1),
+    ],
+)
+def test_a_malformed_row_has_its_place(suffix: str, text: str, line: int, column: int) -> None:
+    with pytest.raises(ManifestError) as refused:
+        read_rows(text, "r", suffix)
+    assert [d.mark for d in refused.value.diagnostics] == [Mark("r", line, column)]
+
+
+@given(
+    st.sampled_from(sorted(FORMATS)),
+    st.text(),
+    st.sampled_from(["{}", '[{"a":{}}]', "a,b\n{},1\n", '{{"a":"{}"}}']),
+)
+def test_any_text_is_rows_or_a_manifest_error(suffix: str, text: str, around: str) -> None:
+    """And nothing else comes out of the reader."""
+    try:
+        rows = read_rows(around.replace("{}", text, 1), "r", suffix)
+    except ManifestError:
+        return
+    assert all(isinstance(row, dict) for _, row in rows)
