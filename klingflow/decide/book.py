@@ -70,8 +70,13 @@ def in_order(purchases: Iterable[Purchase]) -> list[Purchase]:
     return sorted(purchases, key=lambda p: (p.shot, p.take, p.attempt, p.uid))
 
 
-def fold(accounts: Iterable[Purchase]) -> tuple[list[Purchase], list[Purchase]]:
-    """One purchase per uid out of all accounts in any order, and the accounts that contradict them."""
+def fold(
+    accounts: Iterable[Purchase], doubts: Iterable[Purchase] = ()
+) -> tuple[list[Purchase], list[Purchase]]:
+    """One purchase per uid out of all accounts in any order, and the accounts that contradict them.
+
+    `doubts` are what damaged lines may have said; one counts only where nothing else tells of its uid.
+    """
     by_uid: defaultdict[str, list[Purchase]] = defaultdict(list)
     for account in accounts:
         by_uid[account.uid].append(account)
@@ -80,7 +85,8 @@ def fold(accounts: Iterable[Purchase]) -> tuple[list[Purchase], list[Purchase]]:
         purchase, others = merge(told)
         purchases.append(purchase)
         contradicting += others
-    return purchases, contradicting
+    alone = {d.uid: d for d in in_order(doubts) if d.uid not in by_uid}
+    return [*purchases, *alone.values()], contradicting
 
 
 def superseded(purchases: Iterable[Purchase]) -> set[str]:

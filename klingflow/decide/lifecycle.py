@@ -136,7 +136,7 @@ def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase
     if event in _CLEARS_ERROR:
         changes.setdefault("error", None)
     updated = max(at, purchase.times.get("updated", at))
-    before = {name: t for name, t in purchase.times.items() if name != TIMES[event]}
+    before = {name: t for name, t in purchase.times.items() if name not in (TIMES[event], "updated")}
     times = {**before, TIMES[event]: updated, "updated": updated}
     return replace(purchase, state=state, times=times, **changes)
 

@@ -46,6 +46,7 @@ class Parsed:
     """What a file's bytes say. `accounts` may tell of one uid several times, `damaged` is to be set aside."""
 
     accounts: list[Purchase] = field(default_factory=list)
+    doubts: list[Purchase] = field(default_factory=list)  # what damaged lines may have been about
     lines: dict[str, tuple[Purchase, bytes]] = field(
         default_factory=dict
     )  # by uid, intact lock lines as they were
@@ -106,7 +107,7 @@ def parse_journal(data: bytes, name: str) -> Parsed:
     if torn:
         last = Parsed()
         _take_in(last, torn, f"{name}: the last line", _unsummed, _JOURNAL_SEAM)
-        parsed.accounts += [a for a in last.accounts if not is_witness(a)]
+        parsed.accounts += last.accounts
         parsed.runner = last.runner or parsed.runner
         parsed.damaged += last.damaged
         parsed.problems += last.problems
@@ -160,15 +161,10 @@ def _set_aside(parsed: Parsed, raw: bytes, place: str) -> None:
     if witness is None:
         parsed.problems.append(f"{place}: a damaged line was set aside")
         return
-    parsed.accounts.append(witness)
+    parsed.doubts.append(witness)
     parsed.problems.append(
         f"{place}: a damaged line of {witness.key} was set aside; if nothing else tells, it is in doubt"
     )
-
-
-def is_witness(account: Purchase) -> bool:
-    """Whether this is what a damaged line might have said."""
-    return account.evidence is not None and "damaged" in account.evidence and not account.fingerprint
 
 
 def _witness(raw: bytes) -> Purchase | None:
@@ -203,8 +199,8 @@ def _check_headers(parsed: Parsed, name: str, *, empty: bool) -> None:
     if len({h["lineage"] for h in parsed.headers}) > 1:
         parsed.problems.append(f"{name}: two ledgers that began apart were merged into it; both are kept")
     expected = max(h["purchases"] for h in parsed.headers)
-    if len(parsed.accounts) < expected:
-        missing = expected - len(parsed.accounts)
+    missing = expected - len(parsed.accounts) - len(parsed.damaged)
+    if missing > 0:
         parsed.problems.append(f"{name}: {missing} purchases fewer than its header says; git may have them")
 
 

@@ -28,7 +28,6 @@ from klingflow.effects import emergency, oslock
 from klingflow.effects.files import atomic_write, sync_folder, write_all
 from klingflow.effects.journal import (
     Parsed,
-    is_witness,
     journal_line,
     lock_header,
     lock_line,
@@ -166,6 +165,7 @@ def _parsed_journals(paths: LedgerPaths) -> Parsed:
     for path in (paths.journal, *emergency.places(paths.journal)):
         found = parse_journal(_bytes(path) if path == paths.journal else emergency.read(path), path.name)
         parsed.accounts += found.accounts
+        parsed.doubts += found.doubts
         parsed.damaged += found.damaged
         parsed.problems += found.problems
     return parsed
@@ -179,8 +179,8 @@ def _parsed_lock(paths: LedgerPaths) -> Parsed:
 
 
 def _folded(journal: Parsed, lock: Parsed, until: str | None) -> _State:
-    told = [*lock.accounts, *journal.accounts]
-    purchases, contradicting = fold(told)
+    accounts, doubts = [*lock.accounts, *journal.accounts], [*lock.doubts, *journal.doubts]
+    purchases, contradicting = fold(accounts, doubts)
     dropped = superseded(purchases)
     kept = settled((p for p in purchases if p.uid not in dropped), until)
     serials = [h["serial"] for h in lock.headers]
@@ -188,14 +188,13 @@ def _folded(journal: Parsed, lock: Parsed, until: str | None) -> _State:
     book = Book(kept, lineage=lineage, serial=max(serials, default=0))
     book.problems += [*lock.problems, *journal.problems, *_set_aside(contradicting), *contradictions(kept)]
     tidy = not (lock.damaged or lock.problems) and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return _State(book, [lock_line(p) for p in contradicting if not is_witness(p)], tidy)
+    return _State(book, [lock_line(p) for p in contradicting], tidy)
 
 
 def _set_aside(contradicting: Iterable[Purchase]) -> list[str]:
     return [
         f"{p.key}: a line contradicts another of its purchase and was set aside; it names task {p.task_id}"
         for p in contradicting
-        if not is_witness(p)
     ]
 
 
@@ -405,7 +404,7 @@ class Ledger:
         if not self._lock_is_ours():
             lock = _parsed_lock(self.paths)
             _append_durably(self.paths.lock_damaged, lock.damaged)
-            told, contradicting = fold([*snapshot.values(), *lock.accounts])
+            told, contradicting = fold([*snapshot.values(), *lock.accounts], lock.doubts)
             _append_durably(self.paths.lock_damaged, [lock_line(p) for p in contradicting])
             changes.told = [p for p in told if snapshot.get(p.uid) != p]
             changes.problems = [*lock.problems, *_set_aside(contradicting)]

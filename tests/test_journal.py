@@ -1,0 +1,187 @@
+"""Lines and damage: whatever happens to the bytes, no wrong task id is ever read, and later lines count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow.decide.book import Book, fold
+from klingflow.decide.lifecycle import advance
+from klingflow.effects import journal
+from klingflow.effects.journal import (
+    Parsed,
+    journal_line,
+    lock_header,
+    lock_line,
+    parse_journal,
+    parse_lock,
+    runner_line,
+)
+from klingflow.model import Failure, Json, Purchase
+from tests.purchases import AT, LATER, done, intent, submitted
+
+LOCK = lock_header("lineage", 3, 3) + b"".join(map(lock_line, (done("a", prompt="雨"), submitted("b"), done("c"))))
+
+
+def life(shot: str) -> list[Purchase]:
+    first = intent(shot)
+    return [first, advance(first, "accepted", LATER, task_id=f"task_{shot}")]
+
+
+LIVES = [*life("a"), *life("b"), *life("c")]
+JOURNAL = runner_line(7, "host", AT) + b"".join(journal_line(p, body=p.state == "intent") for p in LIVES)
+
+
+def told(parsed: Parsed) -> dict[str, str | None]:
+    """What a file says of each shot's task."""
+    purchases, contradicting = fold(parsed.accounts, parsed.doubts)
+    assert contradicting == []
+    return {p.shot: p.task_id for p in sorted(purchases, key=lambda p: p.task_id is not None)}
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    return data[: bit // 8] + bytes([data[bit // 8] ^ 1 << bit % 8]) + data[bit // 8 + 1 :]
+
+
+def texts() -> st.SearchStrategy[str]:
+    return st.text(st.characters(codec=None), max_size=20)
+
+
+def values() -> st.SearchStrategy[Json]:
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts()
+    return st.recursive(leaves, lambda v: st.lists(v) | st.dictionaries(texts(), v), max_leaves=5)
+
+
+@given(texts(), st.dictionaries(texts(), values()), st.none() | st.dictionaries(texts(), values()))
+def test_every_purchase_comes_back_as_it_was(
+    shot: str, body: dict[str, Json], evidence: dict[str, Json] | None
+) -> None:
+    purchase = replace(
+        done("x", take=2, attempt=3),
+        shot=shot,
+        body=body,
+        evidence=evidence,
+        error=Failure("unknown", "", shot),
+        finished_after_s=(1.5, 2),
+    )
+    assert parse_lock(lock_line(purchase), "x").accounts == [purchase]
+    assert parse_journal(journal_line(purchase), "x").accounts == [purchase]
+
+
+def test_a_line_has_one_form() -> None:
+    line = lock_line(submitted("opening", uid="20260608065249123-0123456789ab"))
+    assert line.decode() == (
+        '{"shot":"opening","take":1,"attempt":1,"uid":"20260608065249123-0123456789ab","state":"submitted",'
+        '"task_id":"task_opening","billed_tier":"kling-3.0-720p","predicted_tier":"kling-3.0-720p","seconds":5,'
+        '"price":{"amount":"3.00","currency":"CNY","basis":"5 s × 0.6"},"fingerprint":"sha256:1",'
+        '"origin":"https://gateway.example.com",'
+        '"times":{"intent":"2026-06-08T06:52:49.123Z","submitted":"2026-06-08T06:52:49.123Z",'
+        '"updated":"2026-06-08T06:52:49.123Z"},"output":"outputs/film/opening.mp4",'
+        '"body":{"model":"kling-3.0","prompt":"雨夜","seconds":"5"},"crc":"' + line.decode()[-11:-3] + '"}\n'
+    )
+
+
+def test_a_lock_cut_anywhere_tells_no_wrong_id() -> None:
+    for end in range(len(LOCK)):
+        said = told(parse_lock(LOCK[:end], "x"))
+        right = {shot for shot, task in said.items() if task == f"task_{shot}"}
+        assert all(task is None for shot, task in said.items() if shot not in right)
+        assert len(right) >= LOCK[:end].count(b"\n") - 1
+
+
+def test_a_flipped_bit_of_a_lock_costs_one_line_at_most() -> None:
+    """And that is reported, unless nothing was lost. A task id is the right one or none."""
+    for bit in range(8 * len(LOCK)):
+        parsed = parse_lock(flipped(LOCK, bit), "x")
+        said = told(parsed)
+        right = {shot for shot, task in said.items() if task == f"task_{shot}"}
+        assert all(task is None for shot, task in said.items() if shot not in right)
+        assert len(right) >= 2
+        assert parsed.problems or right == {"a", "b", "c"}
+
+
+def test_a_journal_cut_anywhere_keeps_every_whole_line() -> None:
+    for end in range(len(JOURNAL)):
+        whole = parse_journal(JOURNAL[: JOURNAL.rfind(b"\n", 0, end) + 1], "x").accounts
+        cut = parse_journal(JOURNAL[:end], "x")
+        assert cut.accounts[: len(whole)] == whole and len(cut.accounts) <= len(whole) + 1
+        assert all(p.task_id in (None, f"task_{p.shot}") for p in cut.accounts)
+        assert cut.doubts == []
+
+
+def test_a_flipped_bit_of_a_journal_never_frees_a_take() -> None:
+    """Whatever line it hits, the shot it was about is bought, or at least in doubt."""
+    for bit in range(8 * len(JOURNAL)):
+        said = told(parse_journal(flipped(JOURNAL, bit), "x"))
+        assert all(task in (None, f"task_{shot}") for shot, task in said.items())
+        assert sum(1 for task in said.values() if task) >= 2
+        assert said.keys() >= {"a", "b", "c"}
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_without_a_crash(data: bytes) -> None:
+    for parse in (parse_lock, parse_journal):
+        assert parse(data, "x").accounts == []
+        assert len(parse(data + b"\n" + LOCK, "x").accounts) in (0, 3)
+
+
+@given(st.permutations(LIVES))
+def test_the_order_of_lines_is_no_matter(lives: list[Purchase]) -> None:
+    data = b"".join(journal_line(p) for p in lives)
+    assert told(parse_journal(data, "x")) == {"a": "task_a", "b": "task_b", "c": "task_c"}
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n\n", b"\n \n"])
+def test_other_line_ends_and_a_byte_order_mark_are_read(line_end: bytes) -> None:
+    data = b"\xef\xbb\xbf" + LOCK.replace(b"\n", line_end)
+    parsed = parse_lock(data, "x")
+    assert (len(parsed.accounts), parsed.problems) == (3, [])
+
+
+def test_a_line_edited_by_hand_is_damaged() -> None:
+    parsed = parse_lock(LOCK.replace(b'"task_id":"task_b"', b'"task_id":"task_x"'), "film.lock")
+    assert told(parsed) == {"a": "task_a", "b": None, "c": "task_c"}
+    assert parsed.problems == [
+        "film.lock:3: a damaged line of b was set aside; if nothing else tells, it is in doubt"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"task_id": 7},
+        {"task_id": ""},
+        {"task_id": "a\nb"},
+        {"state": "bought"},
+        {"take": "1"},
+        {"take": True},
+        {"times": {"intent": 1}},
+        {"price": {"amount": "lots", "currency": "CNY", "basis": ""}},
+        {"price": {"amount": "1"}},
+        {"error": {"kind": "x"}},
+        {"finished_after_s": [1]},
+        {"body": []},
+    ],
+)
+def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(wrong: dict[str, Json]) -> None:
+    document = journal._plain(submitted("a")) | wrong
+    parsed = parse_lock(journal._sealed(journal._json(document)), "x")
+    assert (parsed.accounts, len(parsed.damaged)) == ([], 1)
+
+
+def test_lines_that_vanished_are_missed() -> None:
+    lines = LOCK.splitlines(keepends=True)
+    assert parse_lock(b"".join(lines[:-1]), "film.lock").problems == [
+        "film.lock: 1 purchases fewer than its header says; git may have them"
+    ]
+    assert parse_lock(b"", "film.lock").problems
+
+
+def test_two_ledgers_merged_into_one_are_reported() -> None:
+    other = lock_header("another", 1, 0)
+    parsed = parse_lock(LOCK + other, "film.lock")
+    assert parsed.problems == ["film.lock: two ledgers that began apart were merged into it; both are kept"]
+    assert len(Book(parsed.accounts).purchases) == 3

@@ -1,0 +1,265 @@
+"""The plan: what was bought is kept, what is in doubt is held, and only the rest is bought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import advance
+from klingflow.decide.plan import MARKS, FileFact, buys, cost, counts, decide_one, make_plan, seconds
+from klingflow.errors import Mark
+from klingflow.model import (
+    Action,
+    Failure,
+    GatewaySettings,
+    Limits,
+    Manifest,
+    Node,
+    Pending,
+    Plan,
+    Price,
+    Purchase,
+    Reference,
+    Request,
+    Shot,
+)
+from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
+
+SAME = "sha256:1"
+OTHER = "sha256:0"
+THERE = {"outputs/film/a.mp4": FileFact(10, "aa")}
+NODE = Node({}, Mark("film.yaml", 1, 1))
+
+
+def shot(name: str, *needs: str, take: int = 1) -> Shot:
+    return Shot(name, take, "text", {}, f"outputs/film/{name}.mp4", NODE, after=needs)
+
+
+def request(fingerprint: str | None = SAME, amount: str | None = "3.00") -> Request:
+    price = Price(Decimal(amount), "CNY", "flat") if amount else None
+    return Request({"model": "kling-3.0", "prompt": "雨夜"}, fingerprint, "kling-3.0-720p", 5, price)
+
+
+def manifest(*wanted: Shot | tuple[Shot, Request]) -> Manifest:
+    pairs = [w if isinstance(w, tuple) else (w, request()) for w in wanted]
+    shots, requests = tuple(s for s, _ in pairs), tuple(r for _, r in pairs)
+    return Manifest("film.yaml", "film", shots, requests, Limits(), GatewaySettings(), (), {})
+
+
+def plan(bought: Sequence[Purchase], *wanted: Shot | tuple[Shot, Request], rerun: str = "", **more: object) -> Plan:
+    options = {"files": THERE, "rerun": frozenset(rerun.split()), "origin": ORIGIN, **more}
+    return make_plan(manifest(*(wanted or (shot("a"),))), Book(bought), **options)  # type: ignore[arg-type]
+
+
+def verbs(made: Plan) -> list[str]:
+    return [action.verb for action in made.actions]
+
+
+def moved(purchase: Purchase, *events: str, **changes: object) -> Purchase:
+    for event in events:
+        purchase = advance(purchase, event, LATER, **changes)
+    return purchase
+
+
+def failed(**about: str) -> Purchase:
+    return moved(submitted("a", **about), "failed", error=Failure("capacity", "busy", "too busy"))
+
+
+GONE: dict[str, FileFact] = {}
+WRONG = {"outputs/film/a.mp4": FileFact(10, "bb")}
+CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
+    ("nothing", [], THERE, "", "create"),
+    ("rejected", [moved(intent("a"), "refused")], GONE, "", "create"),
+    ("not sent", [moved(intent("a"), "unsent")], GONE, "", "create"),
+    ("intent", [intent("a")], GONE, "failed changed", "in_doubt"),
+    ("in doubt", [moved(intent("a"), "doubted")], GONE, "failed changed", "in_doubt"),
+    ("in doubt, other body", [moved(intent("a", fingerprint=OTHER), "doubted")], GONE, "changed", "in_doubt"),
+    ("in doubt beside done", [done("a"), moved(intent("a", attempt=2), "doubted")], THERE, "", "in_doubt"),
+    ("submitted", [submitted("a")], GONE, "failed changed", "resume"),
+    ("submitted, other body", [submitted("a", fingerprint=OTHER)], GONE, "changed", "resume"),
+    ("parked", [moved(submitted("a"), "parked")], GONE, "failed", "resume"),
+    ("succeeded", [succeeded("a")], GONE, "failed changed", "download"),
+    ("done", [done("a")], THERE, "failed changed", "keep"),
+    ("done, no file", [done("a")], GONE, "failed changed", "download"),
+    ("done, wrong file", [done("a")], WRONG, "failed changed", "download"),
+    ("done, other body", [done("a", fingerprint=OTHER)], THERE, "", "changed"),
+    ("done, other body, failed", [done("a", fingerprint=OTHER)], THERE, "failed", "changed"),
+    ("done, other body, rerun", [done("a", fingerprint=OTHER)], THERE, "changed", "create"),
+    ("done, other body, no file", [done("a", fingerprint=OTHER)], GONE, "changed", "download"),
+    ("failed", [failed()], GONE, "changed", "failed"),
+    ("failed, rerun", [failed()], GONE, "failed", "create"),
+    ("failed, other body", [failed(fingerprint=OTHER)], GONE, "", "failed"),
+    ("failed, other body, rerun", [failed(fingerprint=OTHER)], GONE, "changed", "create"),
+    ("failed, then refused", [failed(), moved(intent("a", attempt=2), "refused")], GONE, "", "failed"),
+    ("abandoned", [moved(intent("a"), "doubted", "abandoned")], GONE, "", "failed"),
+    ("abandoned, rerun", [moved(intent("a"), "doubted", "abandoned")], GONE, "failed", "create"),
+    ("resubmitted", [moved(intent("a"), "doubted", "resubmitted")], GONE, "", "create"),
+    ("found after all", [moved(intent("a"), "doubted", "resubmitted", "found", task_id="t")], GONE, "", "resume"),
+    ("parked, resubmitted", [moved(submitted("a"), "parked", "resubmitted")], GONE, "", "create"),
+    ("permission used up", [moved(intent("a"), "doubted", "resubmitted"), submitted("a", attempt=2)], GONE, "", "resume"),
+    ("undelivered", [moved(done("a"), "undelivered")], GONE, "", "download"),
+    ("undelivered, rerun", [moved(succeeded("a"), "undelivered")], GONE, "failed", "create"),
+    ("an older one serves", [done("a"), failed(attempt="2")], THERE, "failed", "keep"),
+    ("an older body again", [done("a"), done("a", attempt=2, fingerprint=OTHER)], THERE, "changed", "keep"),
+    ("damaged line", [replace(intent("a"), state="in_doubt", fingerprint="", origin="")], GONE, "failed", "in_doubt"),
+]
+
+
+@pytest.mark.parametrize(("bought", "files", "rerun", "verb"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_what_a_take_calls_for(
+    bought: list[Purchase], files: dict[str, FileFact], rerun: str, verb: str
+) -> None:
+    made = plan([replace(p, attempt=int(p.attempt)) for p in bought], rerun=rerun, files=files)
+    assert verbs(made) == [verb]
+    assert made.actions[0].reason
+
+
+def test_marks_name_every_verb_once() -> None:
+    assert list(MARKS) == ["create", "keep", "resume", "download", "changed", "failed", "in_doubt", "waits", "orphan", "held"]
+
+
+@pytest.mark.parametrize("purchase", [submitted("a"), succeeded("a"), done("a")])
+def test_what_another_gateway_has_is_held(purchase: Purchase) -> None:
+    assert verbs(plan([purchase], origin="https://elsewhere.example.com", files=GONE)) == ["held"]
+    assert verbs(plan([purchase], origin="", files=GONE)) != ["held"]
+
+
+def test_a_file_that_is_here_is_kept_whichever_gateway_made_it() -> None:
+    assert verbs(plan([done("a")], origin="https://elsewhere.example.com")) == ["keep"]
+
+
+def test_what_is_not_in_the_manifest_is_kept_and_shown_last() -> None:
+    refused = moved(intent("z"), "refused")
+    made = plan([done("b"), done("a", take=2), refused], shot("a"))
+    assert [(a.verb, a.key) for a in made.actions] == [("create", "a"), ("orphan", "a#2"), ("orphan", "b")]
+
+
+def pending(name: str, need: str) -> tuple[Shot, Request]:
+    reference = Reference(need, "video_url")
+    body = {"model": "kling-3.0-omni", "prompt": "x", "images": [Pending([reference])], "seconds": "5"}
+    wanted = Shot(name, 1, "images", {}, f"outputs/film/{name}.mp4", NODE, references=(reference,))
+    return wanted, Request(body, None, "kling-3.0-omni-720p", 5, None)
+
+
+@pytest.mark.parametrize(
+    ("needed", "rerun", "expected", "reason"),
+    [
+        ([], "", ["create", "waits"], "waits for a"),
+        ([submitted("a")], "", ["resume", "waits"], "waits for a"),
+        ([failed()], "", ["failed", "waits"], "waits for a, which failed"),
+        ([moved(intent("a"), "doubted")], "", ["in_doubt", "waits"], "waits for a, which is in doubt"),
+        ([succeeded("a")], "", ["download", "create"], "never bought"),
+        ([done("a")], "", ["keep", "create"], "never bought"),
+        ([done("a", fingerprint=OTHER)], "", ["changed", "create"], "never bought"),
+        ([done("a", fingerprint=OTHER)], "changed", ["create", "waits"], "waits for a"),
+        ([replace(done("a"), video_url=None)], "", ["keep", "waits"], "needs the address of a video for which"),
+    ],
+)
+def test_a_shot_that_needs_another(needed: list[Purchase], rerun: str, expected: list[str], reason: str) -> None:
+    made = plan(needed, shot("a"), pending("b", "a"), rerun=rerun)
+    assert verbs(made) == expected
+    assert made.actions[1].reason.startswith(reason)
+
+
+def test_the_final_body_holds_the_address_and_its_fingerprint_the_purchase() -> None:
+    """So that a new address for the same video changes nothing."""
+    first = plan([done("a", uid="u1")], shot("a"), pending("b", "a")).actions[1].request
+    assert first and first.body["images"] == ["https://cdn.example.com/a.mp4"]
+    moved_away = replace(done("a", uid="u1"), video_url="https://elsewhere/x.mp4")
+    again = plan([moved_away], shot("a"), pending("b", "a")).actions[1].request
+    other = plan([done("a", uid="u2")], shot("a"), pending("b", "a")).actions[1].request
+    assert again and other
+    assert again.fingerprint == first.fingerprint != other.fingerprint
+
+
+def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> None:
+    bought = replace(done("b"), output="outputs/film/a.mp4")
+    assert verbs(plan([bought], shot("a"), pending("b", "a"))) == ["create", "keep"]
+    assert verbs(plan([bought], shot("a"), pending("b", "a"), rerun="changed")) == ["create", "waits"]
+    assert verbs(plan([submitted("b")], shot("a"), pending("b", "a"), rerun="changed")) == ["create", "resume"]
+
+
+def test_decide_one_releases_a_shot_when_what_it_needs_is_bought() -> None:
+    wanted = pending("b", "a")
+    made = plan([], shot("a"), wanted)
+    book = Book([submitted("a", uid="u1")])
+    assert decide_one(*wanted, made, book).verb == "waits"
+    book.put(succeeded("a", uid="u1"))
+    action = decide_one(*wanted, made, book)
+    assert action.verb == "create" and action.request and action.request.fingerprint
+
+
+def test_decide_one_waits_for_the_new_purchase_where_one_is_bought_again() -> None:
+    wanted = pending("b", "a")
+    old = done("a", fingerprint=OTHER)
+    made = plan([old], shot("a"), wanted, rerun="changed")
+    book = Book([old])
+    assert decide_one(*wanted, made, book).verb == "waits"
+    book.put(succeeded("a", attempt=2))
+    assert decide_one(*wanted, made, book).verb == "create"
+
+
+def test_decide_one_never_buys_beside_a_doubt() -> None:
+    wanted = pending("b", "a")
+    made = plan([], shot("a"), wanted)
+    book = Book([succeeded("a"), moved(intent("b"), "doubted")])
+    assert decide_one(*wanted, made, book).verb == "in_doubt"
+
+
+def test_only_selected_shots_are_planned_and_others_are_not_bought_for_them() -> None:
+    made = plan([done("z")], shot("a"), shot("b", "a"), shot("c"), selected={"b", "c"})
+    assert [(a.verb, a.key) for a in made.actions] == [("waits", "b"), ("create", "c")]
+    assert [a.key for a in buys(made)] == ["c"]
+
+
+def test_sums_count_what_would_be_bought_and_what_waits_for_it() -> None:
+    made = plan(
+        [failed(), done("k")],
+        shot("a"),
+        shot("after-a", "a"),
+        shot("b"),
+        shot("after-b", "b"),
+        shot("after-after-b", "after-b"),
+        (shot("unpriced"), request(amount=None)),
+    )
+    assert counts(made) == {"create": 2, "failed": 1, "waits": 3, "orphan": 1}
+    assert [a.key for a in buys(made)] == ["b", "after-b", "after-after-b", "unpriced"]
+    assert (cost(made), seconds(made)) == (({"CNY": Decimal("9.00")}, 1), 20)
+
+
+def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
+    shots = [shot("s0"), *(shot(f"s{i}", f"s{i - 1}") for i in range(1, 10_000))]
+    made = plan([], *reversed(shots))
+    assert counts(made) == {"create": 1, "waits": 9_999}
+    assert len(buys(made)) == 10_000
+
+
+def explained(bought: Callable[[], list[Purchase]]) -> list[str]:
+    from klingflow.decide.book import contradictions
+
+    return contradictions(bought())
+
+
+@pytest.mark.parametrize(
+    ("bought", "problems"),
+    [
+        ([done("a", task_id="1"), done("a", task_id="2")], ["a was paid for twice: task 1 and task 2; both are kept"]),
+        ([done("a"), done("a", attempt=2, fingerprint=OTHER, task_id="2")], []),
+        ([moved(done("a"), "undelivered"), done("a", attempt=2, task_id="2")], []),
+        ([done("a"), done("b", task_id="task_a")], ["task task_a is in two purchases: a attempt 1 and b attempt 1"]),
+        ([failed(), done("a", attempt=2, task_id="2")], []),
+    ],
+)
+def test_a_shot_paid_twice_is_reported(bought: list[Purchase], problems: list[str]) -> None:
+    assert explained(lambda: bought) == problems
+
+
+def test_an_action_knows_its_take() -> None:
+    made = plan([done("a")], shot("a"), shot("a", take=2))
+    assert [(a.verb, a.key) for a in made.actions] == [("keep", "a"), ("create", "a#2")]
+    assert isinstance(made.by_key["a#2"], Action)
+    assert AT < LATER
