@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -159,8 +160,28 @@ def test_any_text_is_a_value_or_a_manifest_error(text: str) -> None:
         assert error.diagnostics
 
 
-YAML_WORDS = ["a", "b", ": ", ":\n  ", "\n", "- ", "? ", "{", "}", "[", "]", ", ", "&a ", "*a", "<<: ", "!!int ", "!x ",
-              "'", '"', "|\n ", "#", "---\n", "012", "16:9", "~", "\\", "\t", "\ufeff", "\x85", "%YAML 1.2\n"]  # fmt: skip
+YAML_WORDS = (
+    *(
+        "a",
+        "b",
+        ": ",
+        ":\n  ",
+        "\n",
+        "- ",
+        "? ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!int ",
+        "!x ",
+    ),
+    *("'", '"', "|\n ", "#", "---\n", "012", "16:9", "~", "\\", "\t", "\ufeff", "\x85", "%YAML 1.2\n"),
+)
 
 
 @given(st.lists(st.sampled_from(YAML_WORDS), max_size=25).map("".join))
@@ -172,16 +193,23 @@ def test_anything_like_yaml_is_a_value_or_a_manifest_error(text: str) -> None:
         assert all(d.mark >= Mark("f.yaml", 1, 1) and "\n" not in d.message for d in error.diagnostics)
 
 
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab雨 :,'\"{}-#", max_size=8)
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab雨 :,'\"{}-#", max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab雨", min_size=1, max_size=3), inner, max_size=3),
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab雨", min_size=1), inner, max_size=3)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(JSON)
 def test_json_is_read_as_json_reads_it(value: Json) -> None:
-    import json
-
     text = json.dumps(value, ensure_ascii=False)
     assert content_of(parse(text, "f.yaml")) == json.loads(text)

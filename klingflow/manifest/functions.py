@@ -176,7 +176,8 @@ def _int(value: Any, otherwise: Any = _NOTHING) -> Any:
         made = float(_number(value))
         if made != int(made):
             raise ValueError
-        return number(value if type(value) is int else int(value) if isinstance(value, str) else int(made))
+        exact = isinstance(value, int) or (isinstance(value, str) and "." not in value)
+        return number(int(value) if exact else int(made))
     except (ValueError, OverflowError):
         return _otherwise(value, otherwise, "a whole number")
 

@@ -1,0 +1,174 @@
+"""From a path to a Manifest: files, settings, variables and the order of diagnostics."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow.errors import ManifestError
+from klingflow.manifest import compile
+from klingflow.manifest.settings import parse_duration, parse_rate
+from klingflow.model import GatewaySettings, Json, Limits, Manifest, Rate
+
+HEAD = "version: 1\ndefaults: { model: kling-2.5 }\n"
+
+
+def compiled(text: str, files: dict[str, str] | None = None, **variables: Json) -> Manifest:
+    known = {"films/neon.yaml": text, **(files or {})}
+
+    def read(path: str) -> str:
+        if path not in known:
+            raise FileNotFoundError(2, "No such file or directory")
+        return known[path]
+
+    return compile(
+        "films/neon.yaml", read, variables=variables, environ={"URL": "https://gateway.example.com"}
+    )
+
+
+def refused(text: str, files: dict[str, str] | None = None, **variables: Json) -> list[str]:
+    with pytest.raises(ManifestError) as error:
+        compiled(text, files, **variables)
+    return str(error.value).splitlines()
+
+
+def test_a_manifest_has_its_files_stem_for_a_name_and_files_beside_it() -> None:
+    made = compiled(
+        HEAD + "include: [parts/more.yaml]\nshots: { a: { prompt: x } }",
+        {"films/parts/more.yaml": "shots: { b: { prompt: y } }"},
+    )
+    assert (made.name, [shot.output for shot in made.shots]) == (
+        "neon",
+        ["outputs/neon/a.mp4", "outputs/neon/b.mp4"],
+    )
+    assert list(made.sources) == ["films/neon.yaml", "films/parts/more.yaml"]
+
+
+def test_settings_are_read_and_the_rest_has_its_defaults() -> None:
+    made = compiled(
+        HEAD + "env: [URL]\ngateway: { base_url: '${{ env.URL }}', refund_5xx: true }\n"
+        "run: { max_running: 9, submit: 6000/1s, poll_floor: 250ms, max_spend: 12.5, deadline: 2h }\n"
+        "shots: { a: { prompt: x } }"
+    )
+    assert made.gateway == GatewaySettings("https://gateway.example.com", True)
+    assert made.limits == Limits(
+        max_running=9, submit=Rate(6000, 1.0), poll_floor_s=0.25, max_spend=Decimal("12.5"), deadline_s=7200.0
+    )
+
+
+def test_variables_of_the_command_line_win_everywhere_and_are_data() -> None:
+    text = HEAD + "vars: { who: Lin }\nshots: { a: { prompt: '${{ vars.who }}', vars: { who: Bo } } }"
+    assert compiled(text, who="${{ x }}").requests[0].body["prompt"] == "${{ x }}"
+    assert refused(text, woh=1) == [
+        "--var:1:1: error[unknown-variable]: there is no variable 'woh'; did you mean 'who'?"
+    ]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_files_and_lines() -> None:
+    text = (
+        HEAD
+        + "include: [b.yaml]\nshots:\n  a: { prompt: '${{ no }}' }\n  c: { promt: x, prompt: x }\n  -: { prompt: x }\n"
+    )
+    found = refused(text, {"films/b.yaml": "shots: { d: { prompt: '${{ no }}' } }"})
+    assert [re.match(r"(\S+): error\[(\S+)\]", line).groups() for line in found] == [  # type: ignore[union-attr]
+        ("films/neon.yaml:5:17", "undefined"),
+        ("films/neon.yaml:6:8", "unknown-field"),
+        ("films/neon.yaml:7:3", "bad-id"),
+        ("films/b.yaml:1:24", "undefined"),
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_a_diagnostic() -> None:
+    with pytest.raises(
+        ManifestError, match=r"^no\.yaml:1:1: error\[unreadable\]: no\.yaml cannot be read: No such file$"
+    ):
+        compile(
+            "no.yaml",
+            lambda path: (_ for _ in ()).throw(OSError(2, "No such file")),
+            variables={},
+            environ={},
+        )
+
+
+def test_takes_share_one_request() -> None:
+    made = compiled(HEAD + "shots: { a: { prompt: x, takes: 3 } }")
+    assert [shot.key for shot in made.shots] == ["a", "a#2", "a#3"]
+    assert made.requests[0] is made.requests[1] is made.requests[2]
+
+
+def test_rows_without_a_row_warn() -> None:
+    made = compiled(HEAD + "shots: { a: { foreach: [], key: x, prompt: x }, b: { prompt: x } }")
+    assert [d.code for d in made.warnings] == ["no-rows"]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("250ms", 0.25), ("5s", 5.0), ("1.5m", 90.0), ("2h", 7200.0)])
+def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5 s", "5d", "1e3s", "５s", "9" * 400 + "s"])
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["30", "0/1m", "30/0s", "30/m", "/1m", "-1/1s"])
+def test_a_rate_is_a_count_for_each_period(text: str) -> None:
+    assert parse_rate("30/1m") == Rate(30, 60.0)
+    with pytest.raises(ValueError, match=r"rate|duration"):
+        parse_rate(text)
+
+
+WORDS = (
+    *(
+        "version: 1\n",
+        "shots:\n",
+        "  a: ",
+        "  b:\n",
+        "    ",
+        "prompt: x\n",
+        "{ ",
+        " }",
+        "\n",
+        "vars: ",
+        "use: p\n",
+    ),
+    *(
+        "[1]",
+        "matrix: ",
+        "foreach: ",
+        "include: ",
+        "takes: 2\n",
+        "${{ vars.a }}",
+        "null",
+        "a",
+        ": ",
+        "run: ",
+        "'",
+    ),
+    *(
+        "- ",
+        "name: ",
+        "defaults:\n",
+        "presets:\n",
+        "output: ",
+        "prices: ",
+        "tags: ",
+        "after: ",
+        "env: ",
+        "extra: ",
+    ),
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25).map("".join))
+def test_any_manifest_is_compiled_or_refused(text: str) -> None:
+    """And nothing else comes out of compile."""
+    try:
+        compiled("version: 1\n" + text)
+    except ManifestError as error:
+        assert error.diagnostics
