@@ -15,6 +15,8 @@ from klingflow.errors import KlingflowError
 from klingflow.sandbox.options import Options
 
 _STOP_S = 5.0
+# A proxy in the environment has no business with loopback.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,15 @@ class Sandbox:
 
     def ledger(self) -> Any:
         """What was charged and refunded: `GET /sandbox/ledger`."""
-        with urllib.request.urlopen(f"{self.base_url}/sandbox/ledger") as reply:
+        with _DIRECT.open(f"{self.base_url}/sandbox/ledger") as reply:
             return json.load(reply)
+
+    def set(self, **values: Any) -> None:
+        """Change options while it runs: `PUT /sandbox/options`, e.g. `set(faults=["create:cut=first:1"])`."""
+        body = json.dumps(values).encode()
+        request = urllib.request.Request(f"{self.base_url}/sandbox/options", body, method="PUT")
+        with _DIRECT.open(request) as reply:
+            reply.read()
 
     def kill(self) -> None:
         """End it at once, as a crash would; what its state file holds stays."""

@@ -217,8 +217,8 @@ class Chance(NamedTuple):
 
 def parse_fault(text: str) -> Chance:
     """A Chance from `create:cut=0.05`, `query:html502=first:3`, `create:hang=0.1,30s` or `query:url_none`."""
-    name, _, rest = text.partition("=")
-    when, _, duration = rest.partition(",")
+    head, _, duration = text.partition(",")
+    name, _, when = head.partition("=")
     fault = _BY_NAME.get(name.strip())
     if fault is None:
         hint = near(name, _BY_NAME)

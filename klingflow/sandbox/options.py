@@ -68,13 +68,16 @@ def options_from(values: Mapping[str, Any]) -> Options:
     """Options from a command line's values, without None and unknown names. UsageError says what is wrong."""
     known = {f.name for f in dataclasses.fields(Options)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
+    given |= {name: str(given[name]) for name in ("task_time", "rate", "refresh") if name in given}
     if "faults" in given:
-        given["faults"] = tuple(given["faults"])
+        given["faults"] = tuple(map(str, given["faults"]))
     options = Options(**given)
     parse_task_time(options.task_time)
     parse_duration(options.refresh)
     if options.rate is not None:
         parse_rate(options.rate)
+    if options.max_running is not None and not options.max_running > 0:
+        raise UsageError("max_running must be at least 1")
     return options
 
 

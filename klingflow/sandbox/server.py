@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -27,11 +28,12 @@ from klingflow.errors import UsageError
 from klingflow.sandbox import clips, forms, shapes, wire
 from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.faults import CATALOGUE, Chance, Dice
-from klingflow.sandbox.options import Options, parse_duration, parse_rate, parse_task_time
+from klingflow.sandbox.options import Options, options_from, parse_duration, parse_rate, parse_task_time
 from klingflow.sandbox.rules import Refusal, check
-from klingflow.sandbox.tasks import Book, Task, ledger, phase, seen_at
+from klingflow.sandbox.tasks import Book, Task, ledger, phase, sample_s, seen_at
 
 MOST_BODY = 10 * 2**20
+TUNABLE = frozenset({"faults", "seed", "task_time", "rate", "max_running", "refresh"})
 _CLIPS_KEPT = 128
 _EDITS_BY_FATE = {(f.stage, f.name): f.edit for f in CATALOGUE if f.moment == "task" and f.edit}
 _REQUESTS = ("create", "refused", "limited", "query", "content", "away", "away_with_key")
@@ -46,11 +48,7 @@ class Service:
     """One sandbox: its book, its dice, and what each route answers."""
 
     def __init__(self, options: Options) -> None:
-        self._dice = Dice(options.faults, options.seed)
         self._key = options.key
-        self._rate = parse_rate(options.rate) if options.rate else None
-        self._max_running = options.max_running
-        self._refresh_s = parse_duration(options.refresh)
         self._drawn = clips.can_draw() and not options.plain_clips
         self._recent: collections.deque[float] = collections.deque()
         self._counts = dict.fromkeys(_REQUESTS, 0)
@@ -58,7 +56,16 @@ class Service:
         self._painter = ThreadPoolExecutor(1, "clips")
         # Wall time for people, never going back for the book.
         self._offset = time.time() - time.monotonic()
-        self.book = Book(options.seed, parse_task_time(options.task_time), options.state)
+        self.book = Book(options.state)
+        self._tune(options)
+
+    def _tune(self, options: Options) -> None:
+        """Take on the options that may change while it runs."""
+        dice = Dice(options.faults, options.seed)
+        self._rate = parse_rate(options.rate) if options.rate else None
+        self._refresh_s = parse_duration(options.refresh)
+        self._task_time = parse_task_time(options.task_time)
+        self._options, self._dice, self._max_running = options, dice, options.max_running
 
     def now(self) -> float:
         """Unix time, in seconds."""
@@ -83,12 +90,13 @@ class Service:
         return answer
 
     def _buy(self, spec: Spec, raw: bytes, chances: list[Chance]) -> Response:
-        now, another = self.now(), self.book.last
-        fates = self._dice.of_task(len(self.book.tasks) + 1)
+        now, another, number = self.now(), self.book.last, len(self.book.tasks) + 1
+        fates = self._dice.of_task(number)
+        takes_s = sample_s(self._task_time, self._options.seed, number)
         if self._is_full():
             fates["fail_capacity"] = 0.0
         try:
-            task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now)
+            task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s)
         except OSError as error:
             return _json(shapes.nested_error("state_file", f"the state file: {error.strerror}"), 500)
         return _edited("create", chances, shapes.created(task), task, (another or task).id)
@@ -123,7 +131,7 @@ class Service:
     def _unauthorized(self, request: Request) -> Response | None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         key = key.strip()
-        known = hmac.compare_digest(key.encode(), self._key.encode()) if self._key else bool(key)
+        known = hmac.compare_digest(key.encode("latin-1"), self._key.encode()) if self._key else bool(key)
         if scheme.lower() == "bearer" and known:
             return None
         return _json(shapes.nested_error("invalid_token", "无效的令牌 (invalid token)"), 401)
@@ -201,6 +209,17 @@ class Service:
     async def show_ledger(self, request: Request) -> Response:
         """GET /sandbox/ledger: charges, refunds, totals, and how many requests there were."""
         return _json({**ledger(self.book, self.now()), "requests": self._counts})
+
+    async def set_options(self, request: Request) -> Response:
+        """PUT /sandbox/options: change some of TUNABLE while it runs; counts of `first:N` start anew."""
+        try:
+            values = json.loads(await request.body())
+            if not isinstance(values, dict) or not values.keys() <= TUNABLE:
+                raise UsageError(f"send a JSON object with any of {', '.join(sorted(TUNABLE))}")
+            self._tune(options_from({**dataclasses.asdict(self._options), **values}))
+        except (UsageError, ValueError, TypeError) as error:
+            return _json(shapes.flat_error("invalid_options", str(error)), 400)
+        return _json({name: getattr(self._options, name) for name in sorted(TUNABLE)})
 
     def close(self) -> None:
         """Close the state file and stop drawing."""
@@ -313,6 +332,7 @@ def create_app(options: Options) -> Starlette:
             Route("/files/{name}", service.file),
             Route("/away/{name}", service.away),
             Route("/sandbox/ledger", service.show_ledger),
+            Route("/sandbox/options", service.set_options, methods=["PUT"]),
         ],
         exception_handlers={HTTPException: _unknown},
     )

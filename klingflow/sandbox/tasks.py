@@ -1,8 +1,8 @@
 """Tasks and charges: a task's life as a function of time, and the book that remembers what was bought.
 
 Nothing here waits: what a task is now follows from when it was created, how long it takes and what fate
-the faults gave it. A charge is written to the state file before anyone hears of it, so that a killed sandbox still
-knows it; refunds need no line of their own, since they too follow from the time.
+the faults gave it. A charge is written to the state file before anyone hears of it, so that a killed sandbox
+still knows it; refunds need no line of their own, since they too follow from the time.
 """
 
 from __future__ import annotations
@@ -80,10 +80,17 @@ class Phase(NamedTuple):
 def phase(task: Task, now: float) -> Phase:
     """The Phase of a task at `now`."""
     age = now - task.created
+    if age < 0:  # of a row that was last refreshed before the task was there
+        return Phase("queued", 0)
     if age < task.takes_s or "stuck" in task.fates:
-        share = min(max(age, 0.0) / task.takes_s, 0.99) if task.takes_s else 0.99
+        share = min(age / task.takes_s, 0.99) if task.takes_s else 0.99
         return Phase("queued", 0) if share < _QUEUED_SHARE else Phase("in_progress", int(100 * share))
     return Phase("failed" if task.failure else "completed", 100)
+
+
+def sample_s(time: TaskTime, seed: int, number: int) -> float:
+    """How long the task of that number takes, in seconds: the same for the same seed."""
+    return time.median_s * random.Random(f"{seed}:time:{number}").lognormvariate(0.0, time.sigma)
 
 
 def seen_at(now: float, refresh_s: float) -> float:
@@ -99,25 +106,25 @@ def is_refunded(task: Task, now: float) -> bool:
 class Book:
     """Every task and charge of a sandbox, in memory and, with a state file, on disk."""
 
-    def __init__(self, seed: int, task_time: TaskTime, state: str | None = None) -> None:
+    def __init__(self, state: str | None = None) -> None:
         """Raises UsageError when `state` cannot be used, or is something else than a state file."""
         self.tasks: dict[str, Task] = {}
         self.last: Task | None = None
-        self._seed, self._task_time = seed, task_time
         self._ends: list[float] = []
         self._fd: int | None = None
         if state is not None:
             self._open(state)
 
-    def charge(self, spec: Spec, body_sha256: str, fates: dict[str, float], now: float) -> Task:
+    def charge(
+        self, spec: Spec, body_sha256: str, fates: dict[str, float], now: float, takes_s: float
+    ) -> Task:
         """Charge for a new task, written down first. Raises OSError if that fails: nothing is charged."""
-        number = len(self.tasks) + 1
         task = Task(
             id=_new_id("number_id" in fates),
             upstream_id=_new_id(False),
-            number=number,
+            number=len(self.tasks) + 1,
             created=now,
-            takes_s=self._takes_s(number),
+            takes_s=takes_s,
             tier=spec.tier,
             seconds=spec.seconds,
             clip_s=spec.clip_s,
@@ -144,12 +151,6 @@ class Book:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-    def _takes_s(self, number: int) -> float:
-        time = self._task_time
-        if not time.sigma:
-            return time.median_s
-        return time.median_s * random.Random(f"{self._seed}:time:{number}").lognormvariate(0.0, time.sigma)
 
     def _remember(self, task: Task) -> None:
         self.tasks[task.id] = self.last = task
@@ -204,9 +205,15 @@ def ledger(book: Book, now: float) -> dict[str, Any]:
         row["refunds"] += charge["refunded"]
         row["refunded_seconds"] += charge["seconds"] * charge["refunded"]
     refunds = [
-        {**{name: charge[name] for name in ("task_id", "tier", "seconds")}, "at": charge["ends"]}
-        for charge in charges
-        if charge["refunded"]
+        {
+            "task_id": task.id,
+            "tier": task.tier,
+            "seconds": task.seconds,
+            "at": task.ends,
+            "reason": task.failure,
+        }
+        for task in book.tasks.values()
+        if is_refunded(task, now)
     ]
     totals = {name: sum(row[name] for row in tiers.values()) for name in _COLUMNS}
     return {"charges": charges, "refunds": refunds, "totals": {**totals, "by_tier": tiers}}
