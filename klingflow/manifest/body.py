@@ -54,7 +54,8 @@ _PART: Final = {
     },
     "required": ["type"],
 }
-_LENGTH: Final = {"type": ["number", "string"], "title": "a number of seconds"}
+# 5.0 is a number too, but gateways drop it without a word.
+_LENGTH: Final = {"type": ["integer", "string"], "title": "a whole number of seconds"}
 _OUTPUT_CONFIG: Final = {
     "type": "object",
     "title": "a mapping",

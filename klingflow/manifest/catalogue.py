@@ -24,11 +24,9 @@ _ANY_LENGTH: tuple[int, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `seconds` lists the lengths it makes (empty: by scene), `tier` is the pattern of its
-    billed names.
+    """One model. `tier` is the pattern of its billed names.
 
-    `video_seconds` are the lengths beside a reference video, `motion_tier` the model that its motion
-    control bills as.
+    `seconds` lists the lengths it makes (empty: by scene), `video_seconds` those beside a reference video.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Model:
     avatar: str = YES
     tier: str = _PLAIN
     video_seconds: tuple[int, ...] = ()
-    motion_tier: str | None = None
     documented: bool = True
 
 
@@ -60,7 +57,6 @@ _ROWS = (
         motion=YES,
         avatar=NO,
         tier=_SOUND,
-        motion_tier="kling-2.5",
         documented=False,
     ),
     Model("kling-3.0", _THREE_TO_FIFTEEN, audio=YES, multi_shot=YES, avatar=NO, tier=_SOUND),

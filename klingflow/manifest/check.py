@@ -8,14 +8,13 @@ Nothing is raised and nothing printed; the caller collects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from klingflow.errors import Diagnostic
 from klingflow.manifest.body import BODY
 from klingflow.manifest.expand import Draft
 from klingflow.manifest.fields import ABOUT, GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
-from klingflow.manifest.meaning import meaning
-from klingflow.manifest.request import author_path, body_of, infer_kind, leaves
+from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
 from klingflow.manifest.rules import RULES, facts
 from klingflow.manifest.source import did_you_mean
 from klingflow.manifest.values import (
@@ -40,17 +39,31 @@ _LIFTED: Final = _LIMITS | _RULE_ERRORS
 # --- a shot as it was rendered ------------------------------------------------------------------------------
 
 
-def check_shot(draft: Draft) -> list[Diagnostic]:
-    """What is wrong with one rendered shot: errors, and warnings about doubtful purchases."""
+class Checked(NamedTuple):
+    """A shot's kind, what is wrong or doubtful about it, and what it would send if nothing is wrong."""
+
+    kind: str
+    diagnostics: list[Diagnostic]
+    good: Sendable | None
+
+
+def check_shot(draft: Draft) -> Checked:
+    """Everything about one rendered shot: errors, and warnings about doubtful purchases."""
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
     found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
     if kind == "request":
         found += _idle(draft)
-    if not any(fault.severity == "error" for fault in found):
-        found += [_lifted(fault, allow) for fault in _body_faults(fields, kind)]
-    return [_diagnostic(draft, fault) for fault in found]
+    sendable = None if _has_error(found) else sendable_of(fields, kind)
+    if sendable:
+        found += [_lifted(fault, allow) for fault in _body_faults(fields, kind, sendable)]
+    good = None if _has_error(found) else sendable
+    return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
+
+
+def _has_error(found: list[Fault]) -> bool:
+    return any(fault.severity == "error" for fault in found)
 
 
 def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
@@ -145,15 +158,14 @@ def _records(value: Json) -> list[Mapping[str, Json]]:
 _BODY = Validator(BODY)
 
 
-def _body_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
+def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
     """The body as a whole; its shape too where the author wrote parts of it in the gateway's own words."""
-    body = body_of(fields, kind)
-    own = [*_pasted_faults(body, kind)] if kind == "request" or "extra" in fields else []
+    own = [*_pasted_faults(sendable.body, kind)] if kind == "request" or "extra" in fields else []
     for fault in own:
         yield _at_author(fault, fields, kind)
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
-    known = facts(fields, kind, body, meaning(body))
+    known = facts(fields, kind, sendable.body, sendable.meaning)
     for rule in RULES:
         finding = rule.find(known)
         if finding:

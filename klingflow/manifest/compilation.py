@@ -12,7 +12,7 @@ from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
 from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
-from klingflow.manifest.request import body_of, infer_kind, request_for
+from klingflow.manifest.request import request_for
 from klingflow.manifest.rows import Rows, read_rows
 from klingflow.manifest.settings import GATEWAY, RUN, Table, read_settings
 from klingflow.manifest.source import did_you_mean, parse
@@ -297,10 +297,10 @@ class _Compilation:
         kind = ""
         for draft in drafts:
             if draft.fields is not fields:
-                fields, kind, found = draft.fields, infer_kind(draft.fields), check_shot(draft)
+                fields = draft.fields
+                kind, found, good = check_shot(draft)
                 self.diagnostics += found
-                good = all(d.severity != "error" for d in found)
-                request = request_for(body_of(fields, kind), prices) if good else None
+                request = request_for(good, prices) if good else None
             if request:
                 pairs.append((_shot(draft, kind), request))
         return pairs

@@ -370,7 +370,10 @@ class _Entry:
             value = self.renderer.render(node, scope)
             if value is None:
                 found.clear()
-            found.update(dict.fromkeys(as_text(tag) for tag in _listed(value)))
+            for at, tag in enumerate(_listed(value)):
+                if tag is None or isinstance(tag, (list, dict)):
+                    self.fail(node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them")
+                found[as_text(tag)] = None
         return tuple(found)
 
     def output(self, id: str, take: int, scope: Scope) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from klingflow.errors import Mark
 from klingflow.manifest.fields import (
@@ -23,7 +23,7 @@ from klingflow.manifest.fields import (
     SHOT,
     Path,
 )
-from klingflow.manifest.meaning import meaning
+from klingflow.manifest.meaning import Meaning, meaning
 from klingflow.manifest.prices import Prices, price
 from klingflow.manifest.tier import tier_of
 from klingflow.model import Json, Pending, Reference, Request, Shot
@@ -37,12 +37,25 @@ def infer_kind(fields: Mapping[str, Json]) -> str:
     return next((kind for name, kind in KIND_OF_FIELD.items() if name in fields), "text")
 
 
-def request_for(body: Mapping[str, Json], prices: Prices | None) -> Request:
+class Sendable(NamedTuple):
+    """A body and what it means."""
+
+    body: dict[str, Json]
+    meaning: Meaning
+
+
+def sendable_of(fields: Mapping[str, Json], kind: str) -> Sendable:
+    """The body of a shot's rendered fields, and what it means."""
+    body = body_of(fields, kind)
+    return Sendable(body, meaning(body))
+
+
+def request_for(sendable: Sendable, prices: Prices | None) -> Request:
     """What would be sent: a body with its predicted tier, billable seconds, price and fingerprint.
 
     The fingerprint is None while the body holds a Pending.
     """
-    what = meaning(body)
+    body, what = sendable
     tier = tier_of(what)
     return Request(
         body=body,

@@ -3,7 +3,8 @@
 The document shows two names, `kling-2.5-motion-std-720p` and `kling-3.0-omni-720p-noref-mute`; the others
 follow them. A name says what its model's line in the document's table distinguishes: sound where it lists
 无声/有声, references where it lists 有/无参考, nothing where it says 普通.
-Avatars and lip-sync map to the special models (document 2.2).
+Motion control has one name: the document's 6.8 and 6.9 call their kling-2.6 by it. Avatars and lip-sync
+map to the special models (2.2).
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from klingflow.model import Json
 
 
 def _parts(what: Meaning) -> dict[str, str]:
-    known = MODELS.get(what.model)
     return {
         "model": what.model,
-        "motion_model": known.motion_tier or what.model if known else what.model,
         "level": str(what.level),
         "resolution": str(what.resolution).lower(),
         "references": "ref" if what.has_references else "noref",
@@ -28,7 +27,7 @@ def _parts(what: Meaning) -> dict[str, str]:
 
 
 _SCENES: dict[str, str] = {
-    "motion_control": "{motion_model}-motion-{level}-{resolution}",
+    "motion_control": "kling-2.5-motion-{level}-{resolution}",
     "avatar_i2v": "kling-avatar-{resolution}",
     "lip_sync": "kling-identify-face",
 }
