@@ -1,0 +1,154 @@
+"""How fast to buy: a bucket for steady rates, and a rate and a number of running tasks that learn from 429.
+
+PURE: `now` is monotonic seconds and `u` chance in [0, 1), both handed in. Nobody waits here; the answers are
+delays. Each limit has the same three words: `delay_s(now)` is 0 where a request may go now, `take(now)` counts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from klingflow.model import Rate
+
+# One cut a round trip by this share; a limit that halves is found in three cuts.
+CUT = 0.75
+# Share of the configured rate that each acceptance gives back: about one refusal in a hundred creates at a limit
+# of half the configured rate.
+RISE = 0.001
+# A rate never falls below this share of the configured one: then the pauses do the work.
+LEAST = 0.01
+
+
+class Gcra:
+    """At most `burst` at once, and `rate` in the long run (the generic cell rate algorithm: one number of state)."""
+
+    def __init__(self, rate: Rate, burst: int = 1) -> None:
+        self.interval_s = rate.interval_s
+        self._burst = burst
+        self._due = float("-inf")  # when the bucket will be full again
+
+    def delay_s(self, now: float) -> float:
+        """Seconds until one may go."""
+        return max(0.0, self._due - (self._burst - 1) * self.interval_s - now)
+
+    def take(self, now: float) -> None:
+        """Count one that goes now."""
+        self._due = max(self._due, now) + self.interval_s
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however they were spaced.
+
+    Half an hour outlasts the outages and fixed windows that end by themselves; arrears do not end.
+    """
+
+    rounds: int = 6
+    seconds: float = 1800.0
+    first_pause_s: float = 1.0
+    longest_pause_s: float = 60.0
+
+
+class AdaptiveRate:
+    """The rate of creates: the configured one, lowered by refusals (429), raised slowly by acceptances.
+
+    Refusals of requests that were on their way together are one round and count once. From a refusal to the next
+    acceptance one request at a time is tried, after the pause that the gateway asked for or a growing one.
+    """
+
+    def __init__(self, rate: Rate, burst: int = 1, patience: Patience | None = None) -> None:
+        self._bucket = Gcra(rate, burst)
+        self._fastest = 1 / rate.interval_s
+        self._patience = patience or Patience()
+        self._per_s = self._fastest
+        self._paused_until = float("-inf")
+        self._cut_at = float("-inf")
+        self._first_refused_at = 0.0
+        self._rounds = 0  # consecutive round trips without an acceptance
+
+    @property
+    def per_s(self) -> float:
+        """Creates per second at present."""
+        return self._per_s
+
+    @property
+    def refusing(self) -> bool:
+        """Whether the last word was a refusal."""
+        return self._rounds > 0
+
+    def delay_s(self, now: float) -> float:
+        """Seconds until a create may go, by rate and pause."""
+        return max(self._bucket.delay_s(now), self._paused_until - now)
+
+    def take(self, now: float) -> None:
+        """Count a create that goes now."""
+        self._bucket.take(now)
+        if self._rounds:
+            # Sent to find out whether it is over: the next waits for the answer, or about as long again.
+            self._paused_until = now + self._backoff_s(self._rounds)
+
+    def refused(self, now: float, sent_at: float, retry_after_s: float | None, u: float) -> None:
+        """A create sent at `sent_at` was refused for the time being."""
+        if sent_at >= self._cut_at:
+            self._new_round(now)
+        pause_s = self._backoff_s(self._rounds) * (0.5 + u / 2)
+        if retry_after_s is not None:
+            # Believed as it stands, unless it has been wrong three times running.
+            pause_s = max(retry_after_s, pause_s if self._rounds > 3 else 0.0)
+        self._paused_until = max(self._paused_until, now + pause_s)
+
+    def accepted(self, now: float, sent_at: float) -> None:
+        """A create sent at `sent_at` was accepted. One that left before the last cut says nothing about it."""
+        if sent_at < self._cut_at:
+            return
+        if self._rounds:
+            self._rounds = 0
+            self._paused_until = now
+        self._set(min(self._fastest, self._per_s + RISE * self._fastest))
+
+    def exhausted(self, now: float) -> bool:
+        """Whether to stop trying: this is no limit that passes."""
+        waited_s = now - self._first_refused_at
+        return self._rounds >= self._patience.rounds and waited_s >= self._patience.seconds
+
+    def _new_round(self, now: float) -> None:
+        self._cut_at = now
+        if self._rounds == 0:
+            self._first_refused_at = now
+            # Later refusals in a row say that the gate is shut, not that the rate is still too high.
+            self._set(max(LEAST * self._fastest, self._per_s * CUT))
+        self._rounds += 1
+
+    def _set(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._bucket.interval_s = 1 / per_s
+
+    def _backoff_s(self, rounds: int) -> float:
+        return float(
+            min(self._patience.longest_pause_s, self._patience.first_pause_s * 2.0 ** min(rounds - 1, 30))
+        )
+
+
+class AdaptiveRunning:
+    """How many tasks may be unfinished at once: the configured number, until 429 says that the gateway's is lower."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._cut_at = float("-inf")
+        self._accepted = 0
+        self.limit = most
+
+    def refused(self, now: float, sent_at: float, running: int) -> None:
+        """A create sent at `sent_at` was refused while `running` others were unfinished."""
+        if sent_at < self._cut_at:
+            return
+        self._cut_at = now
+        self._accepted = 0
+        self.limit = max(1, int(min(self.limit, running) * CUT))
+
+    def accepted(self) -> None:
+        """A create was accepted: one more may run after as many acceptances as may run now."""
+        self._accepted += 1
+        if self._accepted >= self.limit and self.limit < self._most:
+            self.limit += 1
+            self._accepted = 0
