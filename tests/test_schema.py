@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from klingflow.effects.journal import lock_header, lock_line
 from klingflow.manifest.fields import KINDS
 from klingflow.manifest.schema import NAMES, generate, strict
 from klingflow.manifest.source import parse
@@ -15,6 +16,7 @@ from klingflow.manifest.values import content_of
 from klingflow.model import Json
 from tests.gateway_doc import example_bodies
 from tests.one_shot import CLIP, PICTURE
+from tests.purchases import intent, submitted
 
 _ROOT = Path(__file__).parent.parent
 
@@ -53,6 +55,13 @@ def test_editors_accept_every_pipeline(path: Path) -> None:
 def test_the_request_schema_takes_the_documents_bodies(name: str) -> None:
     """All fourteen."""
     assert Draft202012Validator(generate("request")).is_valid(example_bodies()[name])
+
+
+def test_a_lock_holds_lines_of_its_schema() -> None:
+    """What the ledger writes is what the schema says."""
+    schema = Draft202012Validator(generate("lock"))
+    for line in (lock_header("a-lineage", 1, 2), lock_line(intent("a")), lock_line(submitted("b"))):
+        assert list(schema.iter_errors(json.loads(line))) == []
 
 
 _SHOTS: dict[str, tuple[Json, Json]] = {  # one that is right, one that is wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from klingflow.manifest.meaning import meaning
 from klingflow.manifest.tier import predict
 from klingflow.model import Json
 from tests.gateway_doc import example_bodies
@@ -30,7 +31,7 @@ _OF_THE_DOCUMENT = {
 @pytest.mark.parametrize("name", example_bodies())
 def test_the_documents_bodies_have_a_tier(name: str) -> None:
     """Each follows the two names that the document shows."""
-    assert predict(example_bodies()[name]) == _OF_THE_DOCUMENT[name]
+    assert predict(meaning(example_bodies()[name])) == _OF_THE_DOCUMENT[name]
 
 
 @pytest.mark.parametrize(
@@ -50,4 +51,4 @@ def test_the_documents_bodies_have_a_tier(name: str) -> None:
 )  # fmt: skip
 def test_defaults_and_equivalents_count(body: Json, tier: str) -> None:
     """A tier is of what the body means, not of how it is written; also for an unknown model."""
-    assert predict(body) == tier
+    assert predict(meaning(body)) == tier

@@ -25,7 +25,7 @@ from klingflow.manifest.fields import (
 )
 from klingflow.manifest.meaning import Meaning, meaning
 from klingflow.manifest.prices import Prices, price
-from klingflow.manifest.tier import tier_of
+from klingflow.manifest.tier import predict
 from klingflow.model import Json, Pending, Reference, Request, Shot
 
 
@@ -56,7 +56,7 @@ def request_for(sendable: Sendable, prices: Prices | None) -> Request:
     The fingerprint is None while the body holds a Pending.
     """
     body, what = sendable
-    tier = tier_of(what)
+    tier = predict(what)
     return Request(
         body=body,
         fingerprint=None if _is_pending(body) else _digest(what.as_json()),

@@ -9,11 +9,8 @@ map to the special models (2.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from klingflow.manifest.catalogue import MODELS
-from klingflow.manifest.meaning import Meaning, meaning, scene_of
-from klingflow.model import Json
+from klingflow.manifest.meaning import Meaning
 
 
 def _parts(what: Meaning) -> dict[str, str]:
@@ -31,24 +28,16 @@ _SCENES: dict[str, str] = {
     "avatar_i2v": "kling-avatar-{resolution}",
     "lip_sync": "kling-identify-face",
 }
-_SPECIAL = frozenset({"kling-identify-face", "kling-avatar-720p", "kling-avatar-1080p"})
 
 
-def predict(body: Mapping[str, Json]) -> str:
-    """The predicted tier of a body."""
-    return tier_of(meaning(body))
-
-
-def tier_of(what: Meaning) -> str:
+def predict(what: Meaning) -> str:
     """The predicted tier of a body's meaning."""
     return _pattern(what).format_map(_parts(what))
 
 
 def _pattern(what: Meaning) -> str:
-    if what.model in _SPECIAL:
-        return "{model}"
-    scene = scene_of(what)
-    if scene in _SCENES:
-        return _SCENES[scene]
     known = MODELS.get(what.model)
+    made_for_its_scene = known and known.tier == "{model}"
+    if what.scene in _SCENES and not made_for_its_scene:
+        return _SCENES[what.scene]
     return known.tier if known else "{model}-{resolution}-{sound}"
