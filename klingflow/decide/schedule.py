@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from klingflow.decide.caps import Caps
-from klingflow.decide.pace import AdaptiveRate, Gcra
-from klingflow.model import Action, Purchase
+from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
+from klingflow.decide.polling import Durations
+from klingflow.model import Action, Limits, Purchase
+
+# Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
+_BURST = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +45,16 @@ class Flight:
     wanted: Wanted
     unknown_polls: int = 0
     timed: bool = True  # False where a pause between two runs makes the duration unknown
+    progress: list[tuple[float, float]] = field(default_factory=list)  # (age, percent), as polls saw it
+
+    @property
+    def tier(self) -> str:
+        """The tier whose durations this task's will be like."""
+        return self.purchase.billed_tier or self.purchase.predicted_tier
+
+    def age_s(self, now: float) -> float:
+        """Seconds since the create was accepted."""
+        return max(0.0, now - self.since)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,38 +71,27 @@ Step = Wanted | Flight | Fetch
 
 
 class Schedule:
-    """The queues of one run over all its manifests.
+    """The queues of one run over all its manifests."""
 
-    `likelihood(flight, now)` orders polls when more are due than the poll budget allows: the likelier a task is
-    finished, the sooner it is asked about.
-    """
-
-    def __init__(
-        self,
-        *,
-        caps: Caps,
-        submit: AdaptiveRate,
-        polls: Gcra,
-        max_running: int,
-        downloads: int,
-        likelihood: Callable[[Flight, float], float],
-    ) -> None:
-        self.caps = caps
-        self.submit = submit
-        self.polls = polls
-        self.max_running = max_running
-        self.downloads = downloads
+    def __init__(self, limits: Limits, durations: Durations) -> None:
+        self.caps = Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
+        self.submit = AdaptiveRate(limits.submit, _BURST)
+        self.places = AdaptiveRunning(limits.max_running)
+        self.durations = durations
         self.ready: deque[Wanted] = deque()
         self.capped: list[tuple[Wanted, str]] = []
         self.running = 0  # creates on their way and unfinished tasks
-        self.fetching = 0
         self.buying = True
         self.working = True  # False: no new step of any kind
-        self._likelihood = likelihood
+        self._polls = Gcra(limits.poll, _BURST)
+        self._poll_floor_s = limits.poll_floor_s
+        self._downloads = limits.downloads
+        self._downloading = 0
         self._flights: list[tuple[float, int, Flight]] = []
         self._due: list[tuple[float, int, Flight]] = []
         self._fetches: list[tuple[float, int, Fetch]] = []
-        self._paused_until = 0.0
+        self._buys_from = 0.0
+        self._polls_from = 0.0
         self._order = count()
 
     def want(self, wanted: Wanted) -> None:
@@ -101,13 +103,21 @@ class Schedule:
         self.running -= 1
         self.ready.appendleft(wanted)
 
-    def follow(self, flight: Flight, due: float, *, new: bool = False) -> None:
-        """Poll `flight` at `due`. `new`: a task found in the ledger, which takes a place among the running."""
-        self.running += new
+    def resume(self, flight: Flight, due: float) -> None:
+        """Poll a task found in the ledger at `due`; it takes a place among the running."""
+        self.running += 1
+        heapq.heappush(self._flights, (due, next(self._order), flight))
+
+    def follow(self, flight: Flight, now: float, u: float, *, retry_after_s: float | None = None) -> None:
+        """Poll `flight` when its tier's durations say so, but not before the gateway asked for."""
+        delay_s = self.durations.next_delay_s(
+            flight.tier, flight.age_s(now), floor_s=self._poll_floor_s, u=u, progress=flight.progress
+        )
+        due = now + max(delay_s, retry_after_s or 0.0)
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def landed(self, *, give_back: Wanted | None = None) -> None:
-        """A create that is over, or a task that is finished, gives its place free; `give_back` also what it reserved."""
+        """A create that is over, or a finished task, gives its place free; `give_back` also what it reserved."""
         self.running -= 1
         if give_back is not None and give_back.reserved:
             request = give_back.action.request
@@ -121,15 +131,20 @@ class Schedule:
 
     def fetched(self) -> None:
         """A download has ended, one way or the other."""
-        self.fetching -= 1
+        self._downloading -= 1
+
+    def pause_buying(self, until: float) -> None:
+        """No creates before `until`."""
+        self._buys_from = max(self._buys_from, until)
 
     def pause(self, until: float) -> None:
         """No polls and no creates before `until`."""
-        self._paused_until = max(self._paused_until, until)
+        self.pause_buying(until)
+        self._polls_from = max(self._polls_from, until)
 
     def is_paused(self, now: float) -> bool:
-        """Whether `pause` holds at `now`."""
-        return now < self._paused_until
+        """Whether polls are paused at `now`."""
+        return now < self._polls_from
 
     def stop_buying(self) -> None:
         """Nothing more is bought; what was bought is still polled and downloaded."""
@@ -155,14 +170,12 @@ class Schedule:
         return min(times, default=None)
 
     def _next_buy(self, now: float) -> Wanted | float | None:
-        if self.running >= self.max_running:
+        if self.running >= self.places.limit:
             return None
         self._reserve_first()
         if not self.ready:
             return None
-        if self.is_paused(now):
-            return self._paused_until
-        delay_s = self.submit.delay_s(now)
+        delay_s = max(self.submit.delay_s(now), self._buys_from - now)
         if delay_s > 0:
             return now + delay_s
         self.submit.take(now)
@@ -183,22 +196,25 @@ class Schedule:
 
     def _next_poll(self, now: float) -> Flight | float | None:
         if self.is_paused(now):
-            return self._paused_until if self._flights or self._due else None
+            return self._polls_from if self._flights or self._due else None
         while self._flights and self._flights[0][0] <= now:
             _, order, flight = heapq.heappop(self._flights)
-            heapq.heappush(self._due, (-self._likelihood(flight, now), order, flight))
+            # When the poll budget binds, the task most likely to be finished goes first.
+            seen_s = flight.unfinished_at - flight.since
+            chance = self.durations.likelihood(flight.tier, seen_s, flight.age_s(now))
+            heapq.heappush(self._due, (-chance, order, flight))
         if not self._due:
             return self._flights[0][0] if self._flights else None
-        delay_s = self.polls.delay_s(now)
+        delay_s = self._polls.delay_s(now)
         if delay_s > 0:
             return now + delay_s
-        self.polls.take(now)
+        self._polls.take(now)
         return heapq.heappop(self._due)[2]
 
     def _next_fetch(self, now: float) -> Fetch | float | None:
-        if self.fetching >= self.downloads or not self._fetches:
+        if self._downloading >= self._downloads or not self._fetches:
             return None
         if self._fetches[0][0] > now:
             return self._fetches[0][0]
-        self.fetching += 1
+        self._downloading += 1
         return heapq.heappop(self._fetches)[2]

@@ -20,6 +20,9 @@ from klingflow.runner.context import Context, as_data
 # probably wrong; late where it did, for a night's run has to survive a router's restart.
 _FIRST_ROUNDS = 5
 _PATIENT_ROUNDS = 40
+_LONGEST_PAUSE_S = 60.0
+# What a purchase of this run must have come to before the same take is bought again.
+_MAY_BE_FOLLOWED = frozenset({"rejected", "failed"})
 
 
 async def buy(context: Context, wanted: Wanted) -> None:
@@ -39,14 +42,14 @@ async def buy(context: Context, wanted: Wanted) -> None:
 def _intent(context: Context, wanted: Wanted) -> Purchase:
     job, action = context.jobs[wanted.job], wanted.action
     assert action.shot and action.request, "only shots of the manifest are bought"
+    before = context.bought.get((wanted.job, action.key))
+    if before and job.ledger.book.purchases[before].state not in _MAY_BE_FOLLOWED:
+        # The last line of defence: no mistake in a queue may become a second charge.
+        raise AssertionError(f"{action.key}: a second purchase while the first is not settled")
     attempt = job.ledger.book.next_attempt(action.shot.id, action.shot.take)
+    uid = context.bought[wanted.job, action.key] = context.new_uid()
     return lifecycle.begin(
-        action.shot,
-        action.request,
-        uid=context.new_uid(),
-        attempt=attempt,
-        origin=job.origin,
-        at=context.now(),
+        action.shot, action.request, uid=uid, attempt=attempt, origin=job.origin, at=context.now()
     )
 
 
@@ -77,7 +80,8 @@ async def _accepted(
         wanted.job, purchase, "accepted", task_id=outcome.task_id, billed_tier=outcome.billed_tier
     )
     now = context.clock()
-    context.schedule.submit.accepted(now)
+    context.schedule.submit.accepted(now, sent_at)
+    context.schedule.places.accepted()
     context.tell(
         "submitted",
         wanted,
@@ -86,7 +90,7 @@ async def _accepted(
         predicted_tier=purchase.predicted_tier,
     )
     flight = Flight(wanted.job, purchase, now, now, now + context.limits.deadline_s, wanted)
-    context.schedule.follow(flight, context.polling.next_at(flight, now, context.chance()))
+    context.schedule.follow(flight, now, context.chance())
 
 
 async def _refused(
@@ -109,19 +113,21 @@ def _limited(context: Context, wanted: Wanted, outcome: replies.Refused, sent_at
     now, submit = context.clock(), context.schedule.submit
     submit.refused(now, sent_at, outcome.retry_after_s, context.chance())
     context.schedule.again(wanted)
+    context.schedule.places.refused(now, sent_at, context.schedule.running)
     context.tell("limited", wanted, failure=as_data(outcome.failure), pause_s=round(submit.delay_s(now), 3))
-    if submit.exhausted(now):
+    # While tasks of ours run there, the limit may be our own, and ends with them.
+    if submit.exhausted(now) and not context.schedule.running:
         context.refuse(outcome.failure)
 
 
 async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.Unsent) -> None:
     failure = Failure("not_sent", "not_sent", outcome.reason)
     await context.record(wanted.job, purchase, "unsent", error=failure)
-    now, submit = context.clock(), context.schedule.submit
+    pause_s = min(_LONGEST_PAUSE_S, 2.0**context.unsent_in_a_row) * (0.5 + context.chance() / 2)
     context.unsent_in_a_row += 1
-    submit.pause(now, context.chance())
+    context.schedule.pause_buying(context.clock() + pause_s)
     context.schedule.again(wanted)
-    context.tell("unsent", wanted, reason=outcome.reason, pause_s=round(submit.delay_s(now), 3))
+    context.tell("unsent", wanted, reason=outcome.reason, pause_s=round(pause_s, 3))
     if context.unsent_in_a_row >= (_PATIENT_ROUNDS if context.reached else _FIRST_ROUNDS):
         context.outcome.unreachable = outcome.reason
         context.stop_buying(f"the gateway cannot be reached: {outcome.reason}")

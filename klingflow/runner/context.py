@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from klingflow.decide import lifecycle
-from klingflow.decide.polling import Polling
 from klingflow.decide.schedule import Schedule, Wanted
 from klingflow.effects.gateway import Gateway
 from klingflow.effects.ledger import Ledger
@@ -51,7 +50,6 @@ class Context:
     gateway: Gateway
     limits: Limits
     schedule: Schedule
-    polling: Polling
     emit: Emit
     clock: Callable[[], float]
     now: Callable[[], str]
@@ -64,6 +62,7 @@ class Context:
     waiting: defaultdict[tuple[int, str], list[Action]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
+    bought: dict[tuple[int, str], str] = field(default_factory=dict)  # (manifest number, shot key) → uid, in this run
     blind_rounds: int = 0
 
     async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import datetime
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,7 +29,6 @@ _RECORD_SHARE = 50
 async def run(context: Context, abort: Callable[[], None]) -> Outcome:
     """Run the plans of the context's jobs. `abort` is called at the second Ctrl-C and ends the process."""
     for number, job in enumerate(context.jobs):
-        context.polling.learn(job.ledger.book.purchases.values())
         for action in job.plan.actions:
             _queue(context, number, action)
     async with anyio.create_task_group() as group:
@@ -44,7 +44,7 @@ def _queue(context: Context, number: int, action: Action) -> None:
     if action.verb == "create" and context.buying:
         context.schedule.want(wanted)
     elif action.verb == "resume" and action.purchase:
-        context.schedule.follow(_resumed(context, wanted, action.purchase, now), now, new=True)
+        context.schedule.resume(_resumed(context, wanted, action.purchase, now), now)
     elif action.verb == "download" and action.purchase:
         context.schedule.fetch(Fetch(number, action.purchase, wanted), now)
     elif action.verb == "waits" and action.shot and context.buying:
@@ -55,7 +55,8 @@ def _queue(context: Context, number: int, action: Action) -> None:
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
     """A task from the ledger: it is as old as its record says, and gets a whole deadline of this run."""
     submitted = purchase.times.get("submitted") or purchase.times["updated"]
-    since = now - context.polling.age_s(submitted, context.now())
+    age = datetime.fromisoformat(context.now()) - datetime.fromisoformat(submitted)
+    since = now - max(0.0, age.total_seconds())
     return Flight(wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False)
 
 

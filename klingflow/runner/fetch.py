@@ -7,6 +7,7 @@ from dataclasses import replace
 from klingflow.decide import replies
 from klingflow.decide.schedule import Fetch
 from klingflow.effects import download
+from klingflow.model import Failure
 from klingflow.runner.context import Context
 
 # Downloads of one file that brought nothing, in one run; `fetch` or the next run tries again.
@@ -39,6 +40,8 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     fetch.tries += 1
     permanent = isinstance(result, download.DownloadFailed) and result.permanent
     if permanent or fetch.tries >= _TRIES:
+        if not permanent:
+            await context.record(fetch.job, purchase, "undelivered", error=Failure("unknown", "undelivered", result.reason))
         context.outcome.undelivered.add((fetch.job, fetch.wanted.action.key))
         context.tell("undelivered", fetch.wanted, reason=result.reason)
         return

@@ -16,6 +16,8 @@ _UNKNOWN_POLLS = 3
 # So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses between them
 # double from `poll_floor` on.
 _BLIND_ROUNDS = 5
+# Progress reports kept of a task, for telling whether they are honest.
+_PROGRESS_KEPT = 20
 
 
 async def poll(context: Context, flight: Flight) -> None:
@@ -34,7 +36,9 @@ async def poll(context: Context, flight: Flight) -> None:
     if isinstance(outcome, replies.NoSuchTask):
         return await _unknown(context, flight, outcome.failure, now)
     if isinstance(outcome, replies.Running):
-        context.polling.seen_running(flight, now, outcome.progress)
+        flight.unfinished_at = now
+        if outcome.progress is not None:
+            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), outcome.progress)]
     flight.unknown_polls = 0
     context.tell("poll", flight.wanted, **_facts(outcome))
     await _again(context, flight, now, outcome.retry_after_s)
@@ -47,8 +51,7 @@ async def _again(context: Context, flight: Flight, now: float, retry_after_s: fl
             "unknown", "deadline", f"not finished after {minutes:g} minutes; the next run asks again"
         )
         return await _park(context, flight, late)
-    due = context.polling.next_at(flight, now, context.chance())
-    context.schedule.follow(flight, max(due, now + (retry_after_s or 0.0)))
+    context.schedule.follow(flight, now, context.chance(), retry_after_s=retry_after_s)
 
 
 async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeeded, now: float) -> None:
@@ -61,7 +64,8 @@ async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeede
         video_url=outcome.video_url,
         finished_after_s=bounds if flight.timed else None,
     )
-    context.polling.seen_finished(flight, purchase, now)
+    if flight.timed:
+        context.schedule.durations.learn(flight.tier, *bounds, flight.progress)
     context.schedule.landed()
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
     context.tell("succeeded", flight.wanted, tier=purchase.billed_tier, after_s=bounds[1])
@@ -111,7 +115,7 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
 
     One round may be a proxy's whim, so it pauses buying with the polls; the second stops it.
     """
-    context.schedule.follow(flight, now)
+    context.schedule.follow(flight, now, context.chance())
     if context.schedule.is_paused(now):
         return
     context.blind_rounds += 1

@@ -1,0 +1,420 @@
+"""The command line: parse, call `klingflow.commands`, return an exit code. Nothing heavy is imported here, since
+`klingflow --help` has to answer at once; each command imports what it does when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from klingflow import __version__
+from klingflow.errors import ExitCode, KlingflowError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+EXIT_CODES = """\b
+Exit codes:
+  0 all is well · 1 internal error · 2 usage or invalid manifest
+  3 some shots failed · 4 something is in doubt or parked · 5 nothing selected
+  6 plan --check: something would be bought · 7 the gateway refuses us (key, quota)
+  8 a cap was reached · 11 another runner holds the ledger · 130 interrupted"""
+
+
+def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_file = click.argument("file", type=click.Path(dir_okay=False))
+_files = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
+_shot = click.argument("shot")
+_var = click.option(
+    "--var", "variables", multiple=True, metavar="K=V", help="Set one of the manifest's vars."
+)
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+_sandbox = click.option(
+    "--sandbox", is_flag=True, help="The sandbox's ledger and outputs, not the real ones."
+)
+_selection = _together(
+    click.option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="WHAT",
+        help="Ids and globs, tag:x, state:failed. Space is union, comma is intersection.",
+    ),
+    click.option("--exclude", multiple=True, metavar="WHAT", help="The same, left out."),
+)
+_rerun = click.option(
+    "--rerun",
+    multiple=True,
+    type=click.Choice(["changed", "failed"]),
+    help="Buy again what changed, or what failed. Costs money.",
+)
+
+
+def _format(*names: str) -> Callable[[F], F]:
+    return click.option("--format", "form", type=click.Choice(names), default=names[0], show_default=True)
+
+
+@click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="klingflow")
+def cli() -> None:
+    """Batches of AI video from a YAML manifest, with nothing bought twice.
+
+    \b
+    klingflow init my-film && cd my-film       a small pipeline to start from
+    klingflow run film.yaml --sandbox          try it: no key, no money, no network
+    klingflow plan film.yaml                   what would be bought, and what it costs
+    klingflow run film.yaml                    buy, wait, download; run it again to resume
+    """
+
+
+@cli.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
+def init(folder: str) -> int:
+    """Write a small pipeline that runs in the sandbox.
+
+    \b
+    klingflow init               here
+    klingflow init my-film       in a new folder
+
+    Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left alone.
+    """
+    from klingflow import commands
+
+    return commands.init(folder)
+
+
+@cli.command()
+@_files
+@_var
+@_format("text", "json", "github")
+@_quiet
+def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quiet: bool) -> int:
+    """Check manifests without any network: every mistake, each with its place.
+
+    \b
+    klingflow validate film.yaml
+    klingflow validate pipelines/*.yaml --format github    annotations in a pull request
+    """
+    from klingflow import commands
+
+    return commands.validate(files, variables, form, quiet)
+
+
+@cli.command()
+@_file
+@_var
+@_selection
+@_format("json", "jsonl", "yaml")
+@click.option(
+    "--origins", is_flag=True, help="Also say where in the manifest each value of a body was written."
+)
+def render(
+    file: str,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    form: str,
+    origins: bool,
+) -> int:
+    """Print the request bodies, with fingerprints and predicted tiers.
+
+    \b
+    klingflow render film.yaml
+    klingflow render film.yaml -s opening --format yaml --origins
+    """
+    from klingflow import commands
+
+    return commands.render(file, variables, select, exclude, form, origins)
+
+
+@cli.command()
+@_file
+@_var
+@_selection
+@_rerun
+@_sandbox
+@_format("text", "json")
+@click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
+@_quiet
+def plan(
+    file: str,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    rerun: tuple[str, ...],
+    sandbox: bool,
+    form: str,
+    check: bool,
+    quiet: bool,
+) -> int:
+    """Show what a run would do: what is bought, kept, resumed or held, and what it costs. Buys nothing.
+
+    \b
+    klingflow plan film.yaml
+    klingflow plan film.yaml -s tag:act1 --rerun changed
+    klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
+
+    \b
+    Marks: + create   = keep   ↻ resume   ↓ download   ~ changed, kept
+           ! failed   ? in doubt   … waits   - orphan
+    """
+    from klingflow import commands
+
+    return commands.plan(file, variables, select, exclude, rerun, sandbox, form, check, quiet)
+
+
+_limits = _together(
+    click.option(
+        "-j", "--max-running", type=click.IntRange(1), help="Unfinished tasks at the gateway at once."
+    ),
+    click.option("--submit", metavar="RATE", help="Creates per period, e.g. 30/1m."),
+    click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in this run."),
+    click.option("--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."),
+    click.option(
+        "--max-seconds", type=click.IntRange(0), help="Buy at most this many seconds of video in this run."
+    ),
+)
+_showing = _together(
+    click.option("--no-progress", is_flag=True, help="Plain lines, even on a terminal."),
+    click.option(
+        "--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append events as JSON Lines."
+    ),
+    _quiet,
+    click.option("-v", "--verbose", is_flag=True, help="Also show every poll and pause."),
+)
+
+
+@cli.command()
+@_files
+@_var
+@_selection
+@_rerun
+@_limits
+@click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
+@click.option("-y", "--yes", is_flag=True, help="Spend without asking.")
+@click.option("--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money.")
+@_showing
+def run(files: tuple[str, ...], **options: Any) -> int:
+    """Buy what the plan says, wait for it and download it. Run it again to resume.
+
+    \b
+    klingflow run film.yaml --sandbox
+    klingflow run film.yaml --max-spend 50
+    klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
+    klingflow run film.yaml -s "opening,tag:ext" --rerun failed
+
+    Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order; twice leaves at
+    once. The key comes from KLINGFLOW_API_KEY (environment or .env), the address from KLINGFLOW_BASE_URL or the
+    manifest's gateway.base_url.
+    """
+    from klingflow import commands
+
+    return commands.run(files, commands.RunOptions(**options))
+
+
+@cli.command()
+@_file
+@_var
+@_selection
+@click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
+@_showing
+def fetch(file: str, **options: Any) -> int:
+    """Poll and download what was already bought. Can never spend.
+
+    \b
+    klingflow fetch film.yaml
+    klingflow fetch film.yaml -s opening
+    """
+    from klingflow import commands
+
+    return commands.fetch(file, commands.RunOptions(**options))
+
+
+@cli.command()
+@_file
+@_var
+@_selection
+@_sandbox
+@_format("text", "json")
+def status(
+    file: str,
+    variables: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    sandbox: bool,
+    form: str,
+) -> int:
+    """Say what the ledger knows of each shot. No network, nothing is changed.
+
+    \b
+    klingflow status film.yaml
+    klingflow status film.yaml -s state:in_doubt --format json
+    """
+    from klingflow import commands
+
+    return commands.status(file, variables, select, exclude, sandbox, form)
+
+
+@cli.command()
+@_file
+@_shot
+@_var
+@_sandbox
+@_format("text", "json")
+def why(file: str, shot: str, variables: tuple[str, ...], sandbox: bool, form: str) -> int:
+    """Say why a shot counts as changed: each field, old → new, with the line that sets it.
+
+    \b
+    klingflow why film.yaml opening
+    klingflow why film.yaml 'opening#2'
+    """
+    from klingflow import commands
+
+    return commands.why(file, shot, variables, sandbox, form)
+
+
+@cli.command()
+@_file
+@_shot
+@_var
+@_sandbox
+@click.option(
+    "--task", metavar="ID", help="It was bought: this is its task id. Also adopts one bought elsewhere."
+)
+@click.option("--abandon", is_flag=True, help="It was not bought, or is lost: stop holding it.")
+@click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
+def resolve(
+    file: str,
+    shot: str,
+    variables: tuple[str, ...],
+    sandbox: bool,
+    task: str | None,
+    abandon: bool,
+    resubmit: bool,
+) -> int:
+    """Settle a purchase that is in doubt: the only way out of it.
+
+    \b
+    klingflow resolve film.yaml opening --task task_uS28Df3npjkc
+    klingflow resolve film.yaml opening --abandon
+    klingflow resolve film.yaml opening --resubmit
+    """
+    from klingflow import commands
+
+    if (task is not None) + abandon + resubmit != 1:
+        raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
+    return commands.resolve(file, shot, variables, sandbox, task, "abandon" if abandon else "resubmit")
+
+
+@cli.command()
+@click.argument("name", metavar="NAME", default="manifest")
+def schema(name: str) -> int:
+    """Print a JSON Schema: manifest, request, lock, run-manifest or prices.
+
+    \b
+    klingflow schema manifest > manifest.schema.json
+    """
+    from klingflow import commands
+
+    return commands.schema(name)
+
+
+@cli.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False))
+def doctor(file: str | None) -> int:
+    """Check this installation, the key and the address, without spending.
+
+    \b
+    klingflow doctor
+    klingflow doctor film.yaml      also that manifest, its ledger and its outputs
+    """
+    from klingflow import commands
+
+    return commands.doctor(file)
+
+
+@cli.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--task-time",
+    default="5s",
+    show_default=True,
+    help="5s, or lognormal:MEDIAN,P95 such as lognormal:90s,240s.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=SHARE",
+    help="e.g. create:drop_after=0.05, query:html5xx=first:3.",
+)
+@click.option("--list-faults", is_flag=True, help="Print every fault there is and stop.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the faults and the task times.")
+@click.option("--rate", metavar="RATE", help="Answer 429 to creates above this, e.g. 30/1m.")
+@click.option(
+    "--max-running", type=click.IntRange(1), help="Answer 429 to creates above this many unfinished tasks."
+)
+@click.option(
+    "--state",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Keep tasks and charges here over restarts.",
+)
+@click.option("--plain-clips", is_flag=True, help="Small fixed clips, even with the media extra.")
+def sandbox(**options: Any) -> int:
+    """Serve a double of the gateway on loopback: real HTTP, real rules, no money.
+
+    \b
+    klingflow sandbox --port 8765 --task-time lognormal:90s,240s
+    klingflow sandbox --fault create:drop_after=0.05 --fault query:html5xx=0.1 --seed 7
+    KLINGFLOW_BASE_URL=http://127.0.0.1:8765 KLINGFLOW_API_KEY=any klingflow run film.yaml -y
+
+    What was charged and refunded: GET /sandbox/ledger.
+    """
+    from klingflow import commands
+
+    return commands.sandbox(options)
+
+
+def main() -> NoReturn:
+    """The `klingflow` entry point: the one place where errors become exit codes."""
+    sys.exit(_exit_code(sys.argv[1:]))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        return int(cli.main(arguments, prog_name="klingflow", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except KlingflowError as error:
+        from klingflow import console
+
+        console.error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`klingflow render … | head`): not an error, and nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        from klingflow import console
+
+        console.crash(error)
+        return ExitCode.INTERNAL

@@ -1,0 +1,439 @@
+"""What each command does: load, plan, act, show, and the exit code that says how it went."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from klingflow import api, console, progress, views
+from klingflow.errors import Diagnostic, ExitCode, ManifestError, UsageError
+from klingflow.model import Json, Limits, Manifest, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of `run` and `fetch`, as given."""
+
+    variables: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
+    max_running: int | None = None
+    submit: str | None = None
+    max_spend: str | None = None
+    max_tasks: int | None = None
+    max_seconds: int | None = None
+    dry_run: bool = False
+    fail_fast: bool = False
+    yes: bool = False
+    sandbox: bool = False
+    no_progress: bool = False
+    log: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def wish(self) -> api.Wish:
+        """What of the manifests is meant."""
+        return api.Wish(self.select, self.exclude, frozenset(self.rerun), self.sandbox)
+
+
+# ------------------------------------------------------------ without a ledger
+
+
+def init(folder: str) -> int:
+    """`klingflow init`."""
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("film.yaml", "prices.yaml", "gitattributes", "env.example"):
+            path = target / (name if name.endswith(".yaml") else f".{name}")
+            if path.exists():
+                console.say(f"  kept    {path} (it was there)")
+                continue
+            path.write_bytes(resources.files("klingflow").joinpath("starter", name).read_bytes())
+            console.say(f"  wrote   {path}")
+    except OSError as error:
+        raise UsageError(f"{target}: {error.strerror or error}") from error
+    film = target / "film.yaml"
+    console.say(f"\nTry it without a key and without money:  klingflow run {film} --sandbox")
+    return ExitCode.OK
+
+
+def validate(files: Sequence[str], variables: Sequence[str], form: str, quiet: bool) -> int:
+    """`klingflow validate`."""
+    diagnostics: list[Diagnostic] = []
+    sources: dict[str, str] = {}
+    shots = 0
+    for file in files:
+        try:
+            manifest = api.load(file, variables=_variables(variables))
+        except ManifestError as error:
+            diagnostics += error.diagnostics
+            sources |= error.sources
+        else:
+            diagnostics += manifest.warnings
+            sources |= manifest.sources
+            shots += len(manifest.shots)
+    failed = any(d.severity == "error" for d in diagnostics)
+    if form == "json":
+        console.dump_json({"valid": not failed, "diagnostics": [console.as_data(d) for d in diagnostics]})
+    elif form == "github":
+        for diagnostic in diagnostics:
+            console.say(console.github(diagnostic))
+    else:
+        for diagnostic in diagnostics:
+            if not quiet or diagnostic.severity == "error":
+                console.say(console.excerpted(diagnostic, sources))
+        if not quiet:
+            console.say(
+                f"{_files(files)}: {console.counted(diagnostics)}" + ("" if failed else f", {_shots(shots)}")
+            )
+    return ExitCode.USAGE if failed else ExitCode.OK
+
+
+def render(
+    file: str,
+    variables: Sequence[str],
+    select: Sequence[str],
+    exclude: Sequence[str],
+    form: str,
+    origins: bool,
+) -> int:
+    """`klingflow render`."""
+    from klingflow.manifest.request import origins as origins_of
+
+    manifest = api.load(file, variables=_variables(variables))
+    wanted = api.selected(manifest, api.Wish(select, exclude))
+    rows = []
+    for shot, request in manifest:
+        if wanted is not None and shot.key not in wanted:
+            continue
+        row: dict[str, Json] = {
+            "id": shot.id,
+            "take": shot.take,
+            "kind": shot.kind,
+            "body": request.body,
+            "fingerprint": request.fingerprint,
+            "predicted_tier": request.predicted_tier,
+        }
+        if origins:
+            row["origins"] = {pointer: str(mark) for pointer, (_, mark) in origins_of(shot, shot.kind).items()}
+        rows.append(row)
+    views.dump_rows(rows, form)
+    _show_warnings(manifest)
+    return ExitCode.OK
+
+
+def schema(name: str) -> int:
+    """`klingflow schema`."""
+    from klingflow.manifest.schema import NAMES, generate
+
+    if name not in NAMES:
+        raise UsageError(f"there is no schema {name!r}; there are {', '.join(NAMES)}")
+    console.dump_json(generate(name))
+    return ExitCode.OK
+
+
+def sandbox(options: Mapping[str, Any]) -> int:
+    """`klingflow sandbox`."""
+    from klingflow.sandbox import faults
+    from klingflow.sandbox.options import options_from
+    from klingflow.sandbox.server import serve
+
+    if options["list_faults"]:
+        console.table([[f"{f.stage}:{f.name}", f.does] for f in faults.CATALOGUE])
+        return ExitCode.OK
+    serve(options_from(options), lambda address: console.say(_sandbox_greeting(address)))
+    return ExitCode.OK
+
+
+def _sandbox_greeting(address: str) -> str:
+    return (
+        f"The sandbox listens on {address} (Ctrl-C stops it). In another terminal:\n"
+        f"  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y\n"
+        f"What was charged and refunded: {address}/sandbox/ledger"
+    )
+
+
+# ------------------------------------------------------------ the ledger, read only
+
+
+def plan(
+    file: str,
+    variables: Sequence[str],
+    select: Sequence[str],
+    exclude: Sequence[str],
+    rerun: Sequence[str],
+    in_sandbox: bool,
+    form: str,
+    check: bool,
+    quiet: bool,
+) -> int:
+    """`klingflow plan`."""
+    from klingflow.decide.plan import buys
+
+    manifest = api.load(file, variables=_variables(variables))
+    wish = api.Wish(select, exclude, frozenset(rerun), in_sandbox)
+    made = api.plan(manifest, wish, origin=_origin([manifest], in_sandbox))
+    if form == "json":
+        console.dump_json(views.plan_data(made))
+    elif not quiet:
+        _show_warnings(manifest)
+        views.show_plan(made)
+    return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
+
+
+def status(
+    file: str,
+    variables: Sequence[str],
+    select: Sequence[str],
+    exclude: Sequence[str],
+    in_sandbox: bool,
+    form: str,
+) -> int:
+    """`klingflow status`."""
+    manifest = api.load(file, variables=_variables(variables))
+    record = api.status(manifest, api.Wish(select, exclude, sandbox=in_sandbox))
+    if form == "json":
+        console.dump_json(record)
+    else:
+        views.show_status(record)
+    return ExitCode.OK
+
+
+def why(file: str, shot: str, variables: Sequence[str], in_sandbox: bool, form: str) -> int:
+    """`klingflow why`."""
+    manifest = api.load(file, variables=_variables(variables))
+    answer = api.why(manifest, shot, api.Wish(sandbox=in_sandbox))
+    if form == "json":
+        console.dump_json(answer)
+    else:
+        views.show_why(answer)
+    return ExitCode.OK
+
+
+def doctor(file: str | None) -> int:
+    """`klingflow doctor`."""
+    from klingflow.doctor import examine
+
+    findings = examine(file)
+    for finding in findings:
+        console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
+    return ExitCode.OK if all(f.ok or not f.needed for f in findings) else ExitCode.USAGE
+
+
+# ------------------------------------------------------------ the ledger, written
+
+
+def resolve(
+    file: str, shot: str, variables: Sequence[str], in_sandbox: bool, task: str | None, verdict: str
+) -> int:
+    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
+    manifest = api.load(file, variables=_variables(variables))
+    wish = api.Wish(sandbox=in_sandbox)
+    said = api.resolve(manifest, shot, wish, _origin([manifest], in_sandbox), task=task, verdict=verdict)
+    for line in said:
+        console.say(line)
+    return ExitCode.OK
+
+
+def fetch(file: str, options: RunOptions) -> int:
+    """`klingflow fetch`."""
+    return _go([file], options, buying=False)
+
+
+def run(files: Sequence[str], options: RunOptions) -> int:
+    """`klingflow run`."""
+    return _go(files, options, buying=True)
+
+
+def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
+    manifests = _load_all(files, options.variables)
+    limits = _limits(api.tightest(manifests), options)
+    if options.dry_run:
+        for manifest in manifests:
+            _show_warnings(manifest)
+            views.show_plan(api.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox)))
+        return ExitCode.OK
+    with ExitStack() as stack:
+        base_url, key = _target(stack, manifests, options)
+        origin = api.SANDBOX if options.sandbox else _normal(base_url)
+        jobs = [stack.enter_context(api.open_job(m, options.wish, origin)) for m in manifests]
+        for job in jobs:
+            if not options.quiet:
+                _show_warnings(job.plan.manifest)
+                views.show_problems(job.ledger.book.problems)
+        plans = [job.plan for job in jobs]
+        if buying and not _agreed(plans, limits, options):
+            return ExitCode.OK
+        watch = stack.enter_context(
+            progress.watching(
+                plans,
+                log=options.log,
+                quiet=options.quiet,
+                verbose=options.verbose,
+                plain=options.no_progress,
+            )
+        )
+        result = api.run_jobs(
+            jobs,
+            base_url,
+            key,
+            options.wish,
+            limits,
+            emit=watch.emit,
+            buying=buying,
+            fail_fast=options.fail_fast,
+            abort=watch.abort,
+        )
+    if not options.quiet:
+        views.show_result(result, [job.ledger.book for job in jobs])
+    return result.exit_code
+
+
+def _agreed(plans: Sequence[Plan], limits: Limits, options: RunOptions) -> bool:
+    """Whether the user wants to spend what the plans cost. Raises UsageError where nobody can be asked."""
+    from klingflow.decide.plan import buys, cost
+
+    number = sum(len(buys(made)) for made in plans)
+    free = all(not unknown and not any(amounts.values()) for amounts, unknown in map(cost, plans))
+    if options.sandbox or options.yes or free:
+        return True
+    capped = (limits.max_spend, limits.max_tasks, limits.max_seconds) != (None, None, None)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if capped:
+            return True
+        raise UsageError(
+            f"{number} to buy, and nobody to ask: say -y, or set a cap such as --max-spend (klingflow plan shows the cost)"
+        )
+    for made in plans:
+        views.show_plan(made)
+    import click
+
+    return click.confirm("Buy this?", default=False, err=True)
+
+
+# ------------------------------------------------------------ what commands share
+
+
+def _load_all(files: Sequence[str], variables: Sequence[str]) -> list[Manifest]:
+    """Every manifest, or one ManifestError with the mistakes of all."""
+    manifests: list[Manifest] = []
+    diagnostics: list[Diagnostic] = []
+    sources: dict[str, str] = {}
+    if len({Path(f).resolve() for f in files}) < len(files):
+        raise UsageError("the same manifest is named twice")
+    for file in files:
+        try:
+            manifests.append(api.load(file, variables=_variables(variables)))
+        except ManifestError as error:
+            diagnostics += error.diagnostics
+            sources |= error.sources
+    if diagnostics:
+        raise ManifestError(diagnostics, sources)
+    return manifests
+
+
+def _variables(assignments: Sequence[str]) -> dict[str, Json]:
+    """`--var k=v`: a value is read as a YAML scalar would be."""
+    from klingflow.manifest.source import parse
+
+    found: dict[str, Json] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--var {assignment!r}: write it as name=value")
+        try:
+            value = parse(text, f"--var {name.strip()}").value
+        except ManifestError:
+            value = text
+        found[name.strip()] = value if isinstance(value, (str, int, float, bool)) or value is None else text
+    return found
+
+
+def _limits(limits: Limits, options: RunOptions) -> Limits:
+    """The manifest's limits under the command line's."""
+    from klingflow.manifest.settings import parse_rate
+
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("max_running", "max_tasks", "max_seconds")
+        if (value := getattr(options, name)) is not None
+    }
+    if options.submit is not None:
+        try:
+            changes["submit"] = parse_rate(options.submit)
+        except ValueError as error:
+            raise UsageError(f"--submit: {error}") from error
+    if options.max_spend is not None:
+        try:
+            changes["max_spend"] = Decimal(options.max_spend)
+        except InvalidOperation as error:
+            raise UsageError(
+                f"--max-spend: {options.max_spend!r} is not an amount; write it like 50 or 12.5"
+            ) from error
+        if not changes["max_spend"].is_finite() or changes["max_spend"] < 0:
+            raise UsageError("--max-spend must not be negative")
+    return replace(limits, **changes)
+
+
+def _normal(base_url: str) -> str:
+    from klingflow.decide.origin import normal_base
+
+    return normal_base(base_url)
+
+
+def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
+    """The origin that a run would have; empty where no address is known, which read-only commands do not need."""
+    from klingflow.effects import key
+
+    if in_sandbox:
+        return api.SANDBOX
+    found = key.settings(api.folder_of(manifests[0])).get(key.BASE_URL) or manifests[0].gateway.base_url
+    return _normal(found) if found else ""
+
+
+def _target(stack: ExitStack, manifests: Sequence[Manifest], options: RunOptions) -> tuple[str, str]:
+    """(base URL, key), of a sandbox started for this run or of the gateway. Raises UsageError."""
+    if options.sandbox:
+        from klingflow.sandbox.child import start
+        from klingflow.sandbox.options import Options
+
+        state = api.sandbox_state(manifests[0])
+        state.parent.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(start(Options(state=str(state)))).base_url, api.SANDBOX
+    from klingflow.effects import key
+
+    found = key.settings(api.folder_of(manifests[0]))
+    addresses = {m.gateway.base_url for m in manifests if m.gateway.base_url}
+    if key.BASE_URL in found:
+        addresses = {found[key.BASE_URL]}
+    if not addresses:
+        raise UsageError(
+            f"no gateway: set {key.BASE_URL} or the manifest's gateway.base_url, or try it with --sandbox"
+        )
+    if len(addresses) > 1:
+        raise UsageError(f"these manifests name different gateways; run them apart, or set {key.BASE_URL}")
+    if key.KEY not in found:
+        raise UsageError(f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox")
+    return addresses.pop(), found[key.KEY]
+
+
+def _show_warnings(manifest: Manifest) -> None:
+    for warning in manifest.warnings:
+        console.warn(console.excerpted(warning, manifest.sources))
+
+
+def _files(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else f"{len(files)} files"
+
+
+def _shots(number: int) -> str:
+    return f"{number} shot{'' if number == 1 else 's'}"

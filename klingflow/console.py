@@ -1,0 +1,155 @@
+"""What a terminal shows: diagnostics, tables, plain lines of a run. Text goes to stdout, complaints to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from klingflow.errors import Diagnostic, KlingflowError, ManifestError
+
+# A source line longer than this is shown around the place only: a pasted body can be one line of 100 KB.
+_EXCERPT_WIDTH = 120
+
+
+def say(text: str = "") -> None:
+    """One line on stdout."""
+    print(clean(text))
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    print(clean(text), file=sys.stderr)
+
+
+def clean(text: str) -> str:
+    """`text` without control characters: what a server or a file says must not move a terminal's cursor."""
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
+    )
+
+
+def width(text: str) -> int:
+    """The terminal columns that `text` takes; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+
+
+def pad(text: str, columns: int) -> str:
+    """`text` with spaces up to `columns` terminal columns."""
+    return text + " " * max(0, columns - width(text))
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
+    """Rows of cells in aligned columns; the last column is as wide as it is."""
+    if not rows:
+        return
+    widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [pad(cell, w) for cell, w in zip(row, widths, strict=False)]
+        say((indent + "  ".join([*cells, row[-1]])).rstrip())
+
+
+def error(problem: KlingflowError) -> None:
+    """An error that klingflow raised on purpose, on stderr; every diagnostic of a ManifestError, with its source line."""
+    if isinstance(problem, ManifestError):
+        for diagnostic in problem.diagnostics:
+            warn(excerpted(diagnostic, problem.sources))
+        warn(counted(problem.diagnostics))
+    else:
+        warn(f"klingflow: error: {redacted(str(problem))}")
+
+
+def crash(problem: BaseException) -> None:
+    """An error nobody foresaw. The trace is on demand only, and never shows the key."""
+    import traceback
+
+    warn(redacted(f"klingflow: internal error: {type(problem).__name__}: {problem}"))
+    if os.environ.get("KLINGFLOW_TRACEBACK"):
+        warn(redacted("".join(traceback.format_exception(problem))))
+    else:
+        warn(
+            "Nothing that was bought is lost: what the ledger holds stays. KLINGFLOW_TRACEBACK=1 shows where."
+        )
+
+
+def redacted(text: str) -> str:
+    """`text` without the key, wherever it came from."""
+    from klingflow.effects.key import known_keys
+
+    for key in known_keys():
+        text = text.replace(key, "[key]")
+    return text
+
+
+def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
+    """The diagnostic's line, then the source line with a caret; a related place on a line of its own."""
+    lines = [str(diagnostic)]
+    source = sources.get(diagnostic.mark.file, "").splitlines()
+    if 0 < diagnostic.mark.line <= len(source):
+        line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
+        start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
+        shown = line[start : start + _EXCERPT_WIDTH].replace("\t", " ")
+        gutter = f"{diagnostic.mark.line:>5} | "
+        lines.append(gutter + shown)
+        lines.append(" " * (len(gutter) - 2) + "| " + " " * width(shown[: column - start]) + "^")
+    if diagnostic.related:
+        lines.append(f"        see also {diagnostic.related}")
+    return "\n".join(lines)
+
+
+def counted(diagnostics: Iterable[Diagnostic]) -> str:
+    """`2 errors, 1 warning`."""
+    severities = [d.severity for d in diagnostics]
+    parts = [
+        f"{severities.count(s)} {s}{'' if severities.count(s) == 1 else 's'}"
+        for s in ("error", "warning")
+        if s in severities
+    ]
+    return ", ".join(parts) or "no problems"
+
+
+def github(diagnostic: Diagnostic) -> str:
+    """The diagnostic as a GitHub workflow command (docs.github.com, "Workflow commands")."""
+
+    def escape(text: str, more: str = "") -> str:
+        for c in "%\r\n" + more:
+            text = text.replace(c, f"%{ord(c):02X}")
+        return text
+
+    mark = diagnostic.mark
+    where = f"file={escape(mark.file, ':,')},line={mark.line},col={mark.column},title={escape(diagnostic.code, ':,')}"
+    return f"::{diagnostic.severity} {where}::{escape(diagnostic.message)}"
+
+
+def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
+    """The diagnostic for `--format json`."""
+    data: dict[str, Any] = {
+        "file": diagnostic.mark.file,
+        "line": diagnostic.mark.line,
+        "column": diagnostic.mark.column,
+        "severity": diagnostic.severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+    }
+    if diagnostic.related:
+        data["related"] = dict(zip(("file", "line", "column"), diagnostic.related, strict=True))
+    return data
+
+
+def dump_json(value: Any, stream: TextIO | None = None) -> None:
+    """Indented JSON with Chinese as it is, on stdout."""
+    json.dump(value, stream or sys.stdout, ensure_ascii=False, indent=2)
+    print(file=stream or sys.stdout)
+
+
+def duration(seconds: float) -> str:
+    """`42s`, `3m 05s`, `2h 10m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02}m"

@@ -1,0 +1,213 @@
+"""The tables that commands print: a plan, a status, a result, the reasons for a change."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from klingflow import console
+from klingflow.api import Result
+from klingflow.decide.book import Book
+from klingflow.decide.plan import MARKS, cost, counts, seconds
+from klingflow.errors import ExitCode
+from klingflow.model import Action, Json, Plan, Price
+
+# What the counts line calls each verb.
+_NOUNS = {
+    "create": "to buy",
+    "keep": "kept",
+    "resume": "to resume",
+    "download": "to download",
+    "changed": "changed (kept)",
+    "failed": "failed",
+    "in_doubt": "in doubt",
+    "held": "held",
+    "waits": "waiting for others",
+    "orphan": "no longer in the manifest (kept)",
+}
+# Longer plans are counted, not listed, for what needs no attention.
+_LISTED = 60
+
+
+def dump_rows(rows: Sequence[Json], form: str) -> None:
+    """The rows of `render`: one JSON object, JSON Lines, or YAML."""
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+    elif form == "yaml":
+        import yaml
+
+        # Through JSON, so that text which is not final yet is plain text to YAML too.
+        plain = json.loads(json.dumps({"shots": rows}))
+        yaml.safe_dump(plain, sys.stdout, allow_unicode=True, sort_keys=False, width=120)
+    else:
+        console.dump_json({"shots": rows})
+
+
+def plan_data(plan: Plan) -> dict[str, Json]:
+    """A plan for `--format json`."""
+    amounts, unknown = cost(plan)
+    return {
+        "manifest": plan.manifest.path,
+        "name": plan.manifest.name,
+        "actions": [_action_data(a) for a in plan.actions],
+        "counts": counts(plan),
+        "cost": {"amounts": {c: float(a) for c, a in amounts.items()}, "unknown": unknown},
+        "seconds": seconds(plan),
+    }
+
+
+def _action_data(action: Action) -> dict[str, Json]:
+    request, purchase = action.request, action.purchase
+    price = request.price if request else None
+    return {
+        "mark": MARKS[action.verb],
+        "action": action.verb,
+        "key": action.key,
+        "id": action.shot.id if action.shot else purchase.shot if purchase else None,
+        "take": action.shot.take if action.shot else purchase.take if purchase else None,
+        "reason": action.reason,
+        "predicted_tier": request.predicted_tier if request else None,
+        "seconds": request.seconds if request else None,
+        "price": {"amount": float(price.amount), "currency": price.currency} if price else None,
+        "fingerprint": request.fingerprint if request else None,
+        "task_id": purchase.task_id if purchase else None,
+    }
+
+
+def show_plan(plan: Plan) -> None:
+    """The plan as a table; a long one lists only what is not simply kept."""
+    actions = plan.actions
+    if len(actions) > _LISTED:
+        actions = tuple(a for a in actions if a.verb != "keep")
+    shown = actions[: 10 * _LISTED]
+    console.say(f"{plan.manifest.name} ({plan.manifest.path})")
+    console.table([_plan_row(a) for a in shown])
+    if len(actions) > len(shown):
+        console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
+    total = counts(plan)
+    console.say("Plan: " + ", ".join(f"{n} {_NOUNS[verb]}" for verb, n in total.items() if n) + ".")
+    if total.get("create") or total.get("waits"):
+        console.say("Cost: " + money(plan))
+
+
+def _plan_row(action: Action) -> list[str]:
+    request = action.request
+    buys = action.verb in ("create", "waits") and request is not None
+    return [
+        MARKS[action.verb],
+        action.key,
+        request.predicted_tier
+        if buys and request
+        else (action.purchase.billed_tier or "")
+        if action.purchase
+        else "",
+        f"{request.seconds} s" if buys and request else "",
+        _price(request.price) if buys and request else "",
+        action.reason,
+    ]
+
+
+def _price(price: Price | None) -> str:
+    return f"{price.amount:.2f} {price.currency}" if price else "price unknown"
+
+
+def money(plan: Plan) -> str:
+    """`12.00 CNY, predicted, for 20 s of video`, and what has no known price."""
+    amounts, unknown = cost(plan)
+    parts = [f"{amount:.2f} {currency}" for currency, amount in amounts.items()]
+    if unknown:
+        parts.append(f"unknown for {unknown} (no price for their tiers)")
+    return f"{' + '.join(parts) or '0'}, predicted, for {seconds(plan)} s of video"
+
+
+def show_problems(problems: Sequence[str]) -> None:
+    """What the ledger's reader had to set aside or found contradictory."""
+    for problem in problems:
+        console.warn(f"ledger: {problem}")
+
+
+def show_status(record: Mapping[str, Any]) -> None:
+    """A run manifest as a table."""
+    rows = []
+    for shot in record["shots"]:
+        error = shot.get("error") or {}
+        what = shot.get("file") or error.get("message") or ""
+        rows.append(
+            [shot["state"], shot["key"], shot.get("task_id") or "", shot.get("billed_tier") or "", what]
+        )
+    console.say(f"{record['name']} ({record['manifest']})")
+    console.table(rows)
+    _show_totals(record["totals"])
+
+
+def _show_totals(totals: Mapping[str, Any]) -> None:
+    states = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in totals["by_state"].items())
+    console.say(f"{totals['shots']} shots: {states or 'nothing bought yet'}.")
+    for tier, sums in totals["by_tier"].items():
+        paid = sums.get("amount")
+        price = (
+            f"{Decimal(str(paid)):.2f} {sums.get('currency') or ''}".rstrip()
+            if paid is not None
+            else "price unknown"
+        )
+        console.say(
+            f"  {tier}: {sums['tasks']} task{'s'[: sums['tasks'] != 1]}, {sums['seconds']} s, {price}"
+        )
+
+
+def show_why(answer: Mapping[str, Any]) -> None:
+    """The changed fields of one shot, old → new."""
+    console.say(answer["says"])
+    for change in answer["changes"]:
+        where = f"   {change['where']}" if change.get("where") else ""
+        console.say(f"  {change['field']}: {_brief(change, 'old')} → {_brief(change, 'new')}{where}")
+
+
+def _brief(change: Mapping[str, Any], side: str) -> str:
+    return json.dumps(change[side], ensure_ascii=False) if side in change else "(not there)"
+
+
+def show_result(result: Result, books: Sequence[Book]) -> None:
+    """How a run ended, per manifest: the counts, what needs a person, and where the record is."""
+    for plan, book in zip(result.plans, books, strict=True):
+        total = counts(plan)
+        console.say(
+            f"{plan.manifest.name}: " + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n) + "."
+        )
+        attention = [
+            a
+            for a in plan.actions
+            if a.verb in ("in_doubt", "failed", "held", "resume", "download", "create")
+        ]
+        console.table([[MARKS[a.verb], a.key, a.reason] for a in attention[:20]])
+        if len(attention) > 20:
+            console.say(f"  … and {len(attention) - 20} more: klingflow status {plan.manifest.path}")
+        show_problems([p for p in book.problems if "paid" in p])
+        doubts = [a.key for a in plan.actions if a.verb == "in_doubt"]
+        if doubts:
+            console.say(
+                f"  In doubt, perhaps paid: look them up at the gateway, then klingflow resolve"
+                f" {plan.manifest.path} {doubts[0]} --task ID | --abandon | --resubmit"
+            )
+    reason = _why_stopped(result)
+    if reason:
+        console.say(reason)
+
+
+def _why_stopped(result: Result) -> str:
+    outcome = result.outcome
+    if outcome.broken:
+        return f"The ledger could not be written: {outcome.broken}"
+    if outcome.interrupted:
+        return "Interrupted; run again to resume."
+    if outcome.refused:
+        return f"The gateway refuses us ({outcome.refused.kind}): {outcome.refused.message}"
+    if outcome.unreachable:
+        return f"The gateway could not be reached: {outcome.unreachable}"
+    if result.exit_code == ExitCode.CAPPED:
+        return "A cap was reached; raise it and run again to buy the rest."
+    return ""

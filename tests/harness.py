@@ -1,0 +1,118 @@
+"""A pipeline in a folder, the command line as a process, and a sandbox as its gateway: what a user has."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from klingflow.sandbox.child import Sandbox, start
+from klingflow.sandbox.options import Options
+
+# No waiting in tests: every limit of a run is far away, and polls may follow each other closely.
+FAST = {
+    "max_running": 50,
+    "submit": "6000/1s",
+    "poll": "6000/1s",
+    "poll_floor": "20ms",
+    "downloads": 4,
+    "connections": 16,
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A manifest in a folder of its own, and the environment its commands run in."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "film.yaml"
+
+    def write(self, shots: Mapping[str, Any] | int, *, run: Mapping[str, Any] | None = None, **top: Any) -> None:
+        """Write the manifest: shots by name, or so many plain ones."""
+        if isinstance(shots, int):
+            shots = {f"shot{n:03}": {"prompt": f"a quiet street, number {n}"} for n in range(1, shots + 1)}
+        document = {
+            "version": 1,
+            "run": {**FAST, **(run or {})},
+            "prices": "prices.yaml",
+            "defaults": {"model": "kling-2.5", "resolution": "720P"},
+            **top,
+            "shots": shots,
+        }
+        self.manifest.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        prices = {"currency": "CNY", "as_of": "2026-01-01", "tiers": {"*": {"per_request": 2}}}
+        (self.folder / "prices.yaml").write_text(json.dumps(prices), encoding="utf-8")
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """A klingflow process, its output piped."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "klingflow", *arguments],
+            cwd=self.folder,
+            env={**self.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def do(self, *arguments: str, code: int = 0, **environ: str) -> str:
+        """Run klingflow to its end; its exit code must be `code`. Returns stdout and stderr together."""
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == code, f"exit {process.returncode}, not {code}\n{out}\n{err}"
+        return out + err
+
+    def data(self, *arguments: str) -> Any:
+        """What a command with --format json prints."""
+        process = self.start(*arguments, "--format", "json")
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        return json.loads(out)
+
+    def purchases(self) -> list[dict[str, Any]]:
+        """The ledger's lines, without its header."""
+        lines = (self.folder / "film.lock").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines[1:]]
+
+    def record(self) -> Any:
+        """The run manifest."""
+        return json.loads((self.folder / "outputs" / "film" / "manifest.json").read_text(encoding="utf-8"))
+
+    def videos(self) -> list[Path]:
+        """The videos in the outputs folder."""
+        return sorted((self.folder / "outputs").rglob("*.mp4"))
+
+
+def pipeline_at(folder: Path, gateway: str | None = None, key: str = "sk-test-0123456789abcdef") -> Pipeline:
+    """A Pipeline whose gateway is at `gateway`, in an environment with nothing of this machine's own."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()}
+    environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1"}
+    if gateway:
+        environ |= {"KLINGFLOW_BASE_URL": gateway, "KLINGFLOW_API_KEY": key}
+    folder.mkdir(parents=True, exist_ok=True)
+    return Pipeline(folder, environ)
+
+
+@contextmanager
+def sandboxed(folder: Path, *faults: str, task_time: str = "0s", **options: Any) -> Iterator[tuple[Pipeline, Sandbox]]:
+    """A pipeline in `folder` and a sandbox with `faults` as its gateway."""
+    given = Options(faults=faults, task_time=task_time, plain_clips=True, **options)
+    with start(given) as sandbox:
+        yield pipeline_at(folder, sandbox.base_url), sandbox
+
+
+def charges(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """What the sandbox charged, refunds included."""
+    found: list[dict[str, Any]] = sandbox.ledger()["charges"]
+    return found

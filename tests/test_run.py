@@ -1,0 +1,216 @@
+"""The main job as a user meets it: the command line against the sandbox over real HTTP, whose ledger is the judge."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from klingflow.effects.mp4 import check
+from tests.harness import charges, pipeline_at, sandboxed
+
+
+def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
+    """Every shot is charged once, its video plays, and ledger and record name its task and billed tier."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(3)
+        film.do("run", "film.yaml", "-y")
+        billed = {c["task_id"]: c["tier"] for c in charges(sandbox)}
+        assert len(billed) == 3
+        assert {p["task_id"]: p["billed_tier"] for p in film.purchases()} == billed
+        assert {s["task_id"]: s["billed_tier"] for s in film.record()["shots"]} == billed
+        assert [p["state"] for p in film.purchases()] == ["done"] * 3
+        assert [check(video) for video in film.videos()] == [None] * 3
+
+
+def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -> None:
+    """What was bought is kept; a deleted video is fetched without a POST."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(2)
+        film.do("run", "film.yaml", "-y")
+        film.do("run", "film.yaml", "-y")
+        film.videos()[0].unlink()
+        film.videos()[0].write_bytes(b"not what was bought")
+        film.do("fetch", "film.yaml")
+        assert len(charges(sandbox)) == 2
+        assert [check(video) for video in film.videos()] == [None, None]
+
+
+LOST_REPLIES = ["drop_after", "reset", "cut", "html502", "html504", "html524", "empty200", "html200", "cut_json200", "no_id"]
+
+
+@pytest.mark.parametrize("fault", LOST_REPLIES)
+def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(tmp_path: Path, fault: str) -> None:
+    """One in doubt, exit 4, and no later run sends a second POST for it."""
+    with sandboxed(tmp_path, f"create:{fault}=first:1") as (film, sandbox):
+        film.write(3)
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("run", "film.yaml", "-y", "--rerun", "failed", "--rerun", "changed", code=4)
+        assert len(charges(sandbox)) == 3
+        assert sorted(p["state"] for p in film.purchases()) == ["done", "done", "in_doubt"]
+
+
+def test_resolve_with_a_task_id_adopts_the_purchase(tmp_path: Path) -> None:
+    """A doubt whose task was found at the gateway is polled and downloaded, without a POST."""
+    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
+        film.write(1)
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("resolve", "film.yaml", "shot001", "--task", charges(sandbox)[0]["task_id"])
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 1
+        assert [p["state"] for p in film.purchases()] == ["done"]
+
+
+def test_resolve_with_resubmit_buys_once_more(tmp_path: Path) -> None:
+    """The user's word permits one more purchase, and only one."""
+    with sandboxed(tmp_path, "create:drop_before=first:1") as (film, sandbox):
+        film.write(1)
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("resolve", "film.yaml", "shot001", "--resubmit")
+        film.do("run", "film.yaml", "-y")
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 1
+        assert sorted(p["state"] for p in film.purchases()) == ["abandoned", "done"]
+
+
+def test_resolve_with_abandon_lets_the_shot_be(tmp_path: Path) -> None:
+    """An abandoned doubt is not bought again until the user says so."""
+    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
+        film.write(1)
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("resolve", "film.yaml", "shot001", "--abandon")
+        film.do("run", "film.yaml", "-y", code=3)
+        assert len(charges(sandbox)) == 1
+
+
+def test_a_refused_key_ends_the_run_after_a_handful_of_requests(tmp_path: Path) -> None:
+    """Exit 7, and neither the terminal nor a file shows the key."""
+    with sandboxed(tmp_path, key="the-right-key") as (film, sandbox):
+        film.write(50)
+        said = film.do("run", "film.yaml", "-y", "--log", "run.jsonl", "-v", code=7)
+        assert "refuse" in said
+        assert charges(sandbox) == []
+        posts = [e for e in (tmp_path / "run.jsonl").read_text().splitlines() if json.loads(e)["event"] == "intent"]
+        assert len(posts) <= 5
+        kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert "sk-test" not in said and b"sk-test" not in kept
+
+
+def test_two_runners_on_one_manifest(tmp_path: Path) -> None:
+    """The second says who holds the ledger and leaves with 11."""
+    with sandboxed(tmp_path, task_time="2s") as (film, sandbox):
+        film.write(2)
+        first = film.start("run", "film.yaml", "-y")
+        assert first.stdout
+        first.stdout.readline()  # it has begun to buy
+        said = film.do("run", "film.yaml", "-y", code=11)
+        assert str(first.pid) in said
+        first.communicate(timeout=60)
+        assert (first.returncode, len(charges(sandbox))) == (0, 2)
+
+
+def test_ctrl_c_once_leaves_in_order_and_the_next_run_resumes(tmp_path: Path) -> None:
+    """Exit 130, the ledger is folded, and nothing is bought twice."""
+    with sandboxed(tmp_path, task_time="1s") as (film, sandbox):
+        film.write(20, run={"max_running": 5})
+        process = film.start("run", "film.yaml", "-y")
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert all(p["state"] in ("submitted", "succeeded", "done") for p in film.purchases())
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 20
+
+
+def test_ctrl_c_twice_leaves_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    """A POST whose reply had not come is in doubt afterwards; everything else is known."""
+    with sandboxed(tmp_path, "create:hang=1,30s") as (film, sandbox):
+        film.write(1)
+        process = film.start("run", "film.yaml", "-y", "-v")
+        assert process.stdout
+        while "intent" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        while "leaving" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert film.data("status", "film.yaml")["shots"][0]["state"] == "in_doubt"
+        assert len(charges(sandbox)) <= 1
+
+
+def test_caps_are_reserved_before_the_post(tmp_path: Path) -> None:
+    """With 2 CNY a shot, 5 CNY buy two; exit 8."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(5)
+        film.do("run", "film.yaml", "--max-spend", "5", code=8)
+        assert len(charges(sandbox)) == 2
+        film.do("run", "film.yaml", "--max-tasks", "1", code=8)
+        assert len(charges(sandbox)) == 3
+
+
+def test_nobody_to_ask(tmp_path: Path) -> None:
+    """Without a terminal, spending needs -y or a cap."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(1)
+        assert "-y" in film.do("run", "film.yaml", code=2)
+        assert charges(sandbox) == []
+
+
+def test_no_gateway_is_explained(tmp_path: Path) -> None:
+    """The error names the variable, the field and the sandbox."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    said = film.do("run", "film.yaml", "-y", code=2)
+    assert all(word in said for word in ("KLINGFLOW_BASE_URL", "gateway.base_url", "--sandbox"))
+
+
+def test_a_dependant_gets_the_address_of_what_it_waits_for(tmp_path: Path) -> None:
+    """chase-wide is bought after chase, with the address of chase's video in its body."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(
+            {
+                "wide": {
+                    "model": "kling-3.0-omni",
+                    "prompt": "the same, from afar",
+                    "files": [{"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}],
+                },
+                "chase": {"prompt": "a chase over roofs"},
+            }
+        )
+        film.do("run", "film.yaml", "-y")
+        by_shot = {p["shot"]: p for p in film.purchases()}
+        url = by_shot["wide"]["body"]["metadata"]["file_infos"][0]["url"]
+        assert url == by_shot["chase"]["video_url"]
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 2
+
+
+def test_a_task_that_failed_for_want_of_capacity_is_bought_again_within_retries(tmp_path: Path) -> None:
+    """`retries: 1` buys once more; other failures are never bought again by themselves."""
+    with sandboxed(tmp_path, "query:fail_capacity=first:1") as (film, sandbox):
+        film.write(2, run={"retries": 1})
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 3
+    with sandboxed(tmp_path / "other", "query:fail_moderation=first:1") as (film, sandbox):
+        film.write(2, run={"retries": 1})
+        film.do("run", "film.yaml", "-y", code=3)
+        assert len(charges(sandbox)) == 2
+
+
+def test_run_sandbox_needs_nothing_and_counts_nowhere_else(tmp_path: Path) -> None:
+    """No key, no address: the purchases lie under .klingflow/sandbox, and the real plan still buys everything."""
+    film = pipeline_at(tmp_path)
+    film.write(2)
+    film.do("run", "film.yaml", "--sandbox")
+    assert not (tmp_path / "film.lock").exists()
+    assert [v.relative_to(tmp_path).parts[:2] for v in film.videos()] == [("outputs", "sandbox")] * 2
+    assert film.data("plan", "film.yaml")["counts"] == {"create": 2}
+    assert film.data("plan", "film.yaml", "--sandbox")["counts"] == {"keep": 2}
+    film.do("plan", "film.yaml", "--check", code=6)
