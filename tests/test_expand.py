@@ -97,7 +97,7 @@ def test_takes_of_one_body_share_their_fields() -> None:
 
 
 def test_references_and_after_are_kept_apart_and_each_once() -> None:
-    text = "shots:\n  a: {}\n  b: {}\n  c: { x: '${{ shots.a.task_id }}', y: ['${{ shots.a.task_id }}'], after: [b, b] }"
+    text = "shots:\n  a: {}\n  b: {}\n  c: { x: '${{ shots.a.task_id }}', y: ['${{ shots.a.task_id }}'], after: b }"
     made = drafts(text)[2]
     assert (made.references, made.after) == ((Reference("a", "task_id"),), ("b",))
 
@@ -195,7 +195,7 @@ def test_names_that_some_file_system_takes_for_one_are_the_same() -> None:
     ("template", "path"),
     [
         ("outputs/{name}/{shot}{take}.mp4", "outputs/neon/a-2.mp4"),
-        ("{shot}/{take}.MP4", "a/-2.MP4"),
+        ("{shot}/v{take}.MP4", "a/v-2.MP4"),
         ("x.mp4", "x.mp4"),
         ("...mp4", "...mp4"),
     ],
@@ -206,9 +206,22 @@ def test_an_output_path_fills_in_what_is_in_braces(template: str, path: str) -> 
 
 @pytest.mark.parametrize(
     "template",
-    ["/x.mp4", "../x.mp4", "a/../../x.mp4", "C:/x.mp4", "a\\x.mp4", "a//x.mp4", "./x.mp4", "x", "x.mov", "a/.mp4", "",
-     "{shots}.mp4", "{}.mp4", "a\0.mp4", "x" * 300 + ".mp4", "雨" * 84 + ".mp4"],
-)  # fmt: skip
+    [
+        *("/x.mp4", "../x.mp4", "a/../../x.mp4", "C:/x.mp4", "a\\x.mp4", "a//x.mp4", "./x.mp4"),
+        *(
+            "{take}/x.mp4",
+            "{shot}/{take}.mp4",
+            "x",
+            "x.mov",
+            "a/.mp4",
+            "",
+            "{shots}.mp4",
+            "{}.mp4",
+            "a\0.mp4",
+        ),
+        *("x" * 300 + ".mp4", "雨" * 84 + ".mp4"),
+    ],
+)
 def test_an_output_path_that_is_no_video_below_the_manifest_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="output"):
         output_path(template, "neon", "a", 1)

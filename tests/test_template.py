@@ -36,8 +36,8 @@ def renderer() -> Renderer:
 
 
 def rendered(text: str, **names: Any) -> tuple[Json, Scope]:
-    scope = Scope(renderer(), **names)
-    return scope.context.parent["vars"].renderer.render(Node(text, Mark("f", 1, 1), None, True), scope), scope
+    scope = Scope(**names)
+    return renderer().render(Node(text, Mark("f", 1, 1), None, True), scope), scope
 
 
 def value(text: str, **names: Any) -> Json:
@@ -225,7 +225,7 @@ def test_variables_that_double_each_other_end_in_an_error() -> None:
         + "".join(f"v{i}: ${{{{ vars.v{i - 1} ~ vars.v{i - 1} }}}}\n" for i in range(1, 20))
     )
     renderer = Renderer(parse(text, "v").value, {}, [], {})
-    scope = Scope(renderer)
+    scope = Scope()
     renderer.render(Node("${{ vars.v19 }}", Mark("f", 1, 1)), scope)
     assert [p.message for p in scope.problems] == ["a text of over 100,000 characters"]
 
@@ -287,7 +287,7 @@ def test_a_mistake_in_a_variable_is_told_at_the_variable() -> None:
 )
 def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(text: str, column: int) -> None:
     renderer = Renderer({}, {}, [], {})
-    scope = Scope(renderer)
+    scope = Scope()
     renderer.render(parse(text, "f").at("a"), scope)
     assert [p.mark for p in scope.problems] == [Mark("f", 1, column)]
 
@@ -295,7 +295,7 @@ def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(text: s
 def test_what_depends_on_no_shot_is_rendered_once() -> None:
     renderer = Renderer(parse("who: Lin", "v").value, {}, [], {})
     node = parse("a: { list: ['${{ vars.who }}', x] }\nb: '${{ row.x }}'", "f")
-    one, two = Scope(renderer, row={"x": 1}), Scope(renderer, row={"x": 2})
+    one, two = Scope(row={"x": 1}), Scope(row={"x": 2})
     assert renderer.render(node.at("a"), one) is renderer.render(node.at("a"), two)
     assert [renderer.render(node.at("b"), scope) for scope in (one, two)] == [1, 2]
 
@@ -304,7 +304,7 @@ def test_a_shot_overrides_what_other_variables_are_made_of() -> None:
     own = parse("hero: Bo", "f").value
     renderer_ = renderer()
     node = Node("${{ vars.door }}", Mark("f", 1, 1))
-    assert [renderer_.render(node, Scope(renderer_, own)), renderer_.render(node, Scope(renderer_))] == [
+    assert [renderer_.render(node, Scope(own)), renderer_.render(node, Scope())] == [
         "Bo的门",
         "林夏的门",
     ]
@@ -313,8 +313,6 @@ def test_a_shot_overrides_what_other_variables_are_made_of() -> None:
 @given(st.text("${}' \"abc.|[]()~+1,:vars", max_size=40))
 def test_any_text_renders_or_is_a_problem(text: str) -> None:
     """And nothing else comes out of the renderer."""
-    scope = Scope(renderer())
-    made = scope.context.parent["vars"].renderer.render(
-        Node("${{" + text, Mark("f", 1, 1), None, True), scope
-    )
+    scope = Scope()
+    made = renderer().render(Node("${{" + text, Mark("f", 1, 1), None, True), scope)
     assert made is None or not scope.problems

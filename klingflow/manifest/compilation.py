@@ -67,7 +67,7 @@ class _Compilation:
             self.note(root.mark, "missing-version", "'version' is missing; write version: 1 first")
         self.add_sections(root)
         renderer = self.renderer(root)
-        scope = Scope(renderer)
+        scope = Scope()
         self.include(root, renderer, scope)
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)

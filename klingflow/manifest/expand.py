@@ -179,7 +179,7 @@ class _Entry:
         raise _Skip
 
     def scope(self, **names: Any) -> Scope:
-        return Scope(self.renderer, self.own, **names)
+        return Scope(self.own, **names)
 
     def render(self, node: Node, scope: Scope, id: str | None = None) -> Json:
         """The value of `node`; raises _Skip when there was a mistake."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -56,25 +57,38 @@ def same_file(name: str) -> str:
 
 def output_path(template: str, name: str, shot: str, take: int) -> str:
     """Where a take's video goes, relative to the manifest. Raises ValueError that says what is wrong."""
-    values = {"name": name, "shot": shot, "take": "" if take == 1 else f"-{take}"}
+    _check_template(template, name)
+    path = _filled(template, name, shot, take)
+    # No character has more than four bytes: most names need not be measured.
+    if len(path) * 4 > MAX_FILE_NAME_BYTES:
+        longest = max(len(part.encode()) for part in path.split("/"))
+        if longest > MAX_FILE_NAME_BYTES:
+            raise ValueError(
+                f"output '{path[:60]}…' has a name of {longest} bytes, over the {MAX_FILE_NAME_BYTES} of a file; "
+                "shorten the id, or add long texts by matrix include:"
+            )
+    return path
+
+
+def _filled(template: str, name: str, shot: str, take: int) -> str:
+    path = template.replace("{name}", name) if "{name}" in template else template
+    return path.replace("{shot}", shot).replace("{take}", "" if take == 1 else f"-{take}")
+
+
+@functools.lru_cache(maxsize=256)
+def _check_template(template: str, name: str) -> None:
+    """What can be wrong whatever the id, of which nothing leaves a folder: so once for all shots."""
     for placeholder in _PLACEHOLDER.findall(template):
-        if placeholder not in values:
+        if placeholder not in PLACEHOLDERS:
             hint = did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
             raise ValueError(f"output has no placeholder '{{{placeholder}}}'{hint}")
-    path = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
-    parts = path.split("/")
-    if bad := _UNSAFE_IN_PATH.search(path):
-        raise ValueError(
-            f"output '{path}' holds {bad[0]!r}, which not every file system takes; use / between folders"
-        )
-    if ".." in parts or path.startswith("/"):
-        raise ValueError(f"output '{path}' leaves the manifest's folder; write a path below it")
-    if "" in parts or "." in parts or not path.lower().endswith(".mp4") or parts[-1].lower() == ".mp4":
-        raise ValueError(f"output '{path}' is no name of a video; write a path that ends in .mp4")
-    longest = max(len(part.encode()) for part in parts)
-    if longest > MAX_FILE_NAME_BYTES:
-        raise ValueError(
-            f"output '{path[:60]}…' has a name of {longest} bytes, over the {MAX_FILE_NAME_BYTES} of a file; "
-            "shorten the id, or add long texts by matrix include:"
-        )
-    return path
+    for path in (_filled(template, name, "id", 1), _filled(template, name, "id", 2)):
+        if bad := _UNSAFE_IN_PATH.search(path):
+            raise ValueError(
+                f"output '{template}' holds {bad[0]!r}, which not every file system takes; use / between folders"
+            )
+        parts = path.split("/")
+        if ".." in parts or path.startswith("/"):
+            raise ValueError(f"output '{template}' leaves the manifest's folder; write a path below it")
+        if "" in parts or "." in parts or not path.lower().endswith(".mp4") or parts[-1].lower() == ".mp4":
+            raise ValueError(f"output '{template}' is no name of a video; write a path that ends in .mp4")

@@ -259,7 +259,14 @@ class _Builder:
         if top and top.key is None and type(top.items) is dict:
             self.key(top, text, mark, event)
             return
-        if not text and event.tag is None and event.implicit[0] and top and top.flow and type(top.items) is dict:
+        if (
+            not text
+            and event.tag is None
+            and event.implicit[0]
+            and top
+            and top.flow
+            and type(top.items) is dict
+        ):
             self.note(top.key_mark or mark, "empty-value", _empty_value(top.key or ""))
         surplus = end.column - start.column - len(text) if start.line == end.line else -1
         node = Node(self.resolve(event, mark), mark, None, surplus in (0, 2), surplus == 2)

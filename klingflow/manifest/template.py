@@ -8,8 +8,10 @@ rendered once and shared by all. What only the run knows (`shots.x.video_url`) c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from jinja2.runtime import Context
 
 from klingflow.errors import Mark
 from klingflow.manifest.expressions import (
@@ -110,14 +112,14 @@ class _Handle(Names):
 class _Vars(Names):
     """`vars`: rendered when asked for, in the scope that asks."""
 
-    __slots__ = ("renderer", "scope")
+    __slots__ = ("variable",)
 
-    def __init__(self, renderer: Renderer, scope: Scope) -> None:
+    def __init__(self, variable: Callable[[str], Any]) -> None:
         super().__init__("vars")
-        self.renderer, self.scope = renderer, scope
+        self.variable = variable
 
     def get(self, key: str) -> Any:
-        return self.renderer.variable(key, self.scope)
+        return self.variable(key)
 
 
 class Scope:
@@ -127,14 +129,17 @@ class Scope:
     `references` the shots that it waits for, each with the place that names it.
     """
 
-    __slots__ = ("context", "own", "problems", "references", "used")
+    __slots__ = ("context", "names", "own", "problems", "references", "used")
 
-    def __init__(self, renderer: Renderer, own: Mapping[str, Node] | None = None, **names: Any) -> None:
+    def __init__(self, own: Mapping[str, Node] | None = None, **names: Any) -> None:
         self.own = own or {}
+        self.names = names
+        self.context: Context | None = (
+            None  # made for the first expression: most shots of a long list have none
+        )
         self.problems: list[Problem] = []
         self.references: list[tuple[Reference, Mark]] = []
         self.used: set[str] = set()
-        self.context = context_of({**renderer.names, **names, "vars": _Vars(renderer, self)})
 
 
 class Renderer:
@@ -156,12 +161,14 @@ class Renderer:
             **{name: Missing(hint=hint) for name, hint in _ABSENT.items()},
             "env": _Env(allowed, environ),
             "shots": _Shots("shots"),
+            "vars": _Vars(self._variable),
         }
         self._cuts: dict[str, list[str | _Piece]] = {}
         self._expressions: dict[str, Expression | ExpressionError] = {}
         # By the Node's id(): the Node (alive, so that no other takes its id), its value, the names used.
         self._shared: dict[int, tuple[Node, Json, frozenset[str]]] = {}
         self._chain: list[str] = []
+        self._scope = Scope()
 
     def render(self, node: Node, scope: Scope) -> Json:
         """The value of `node` in `scope`. Mistakes go to `scope.problems`, None in their place."""
@@ -176,7 +183,7 @@ class Renderer:
             return shared[1]
         before, scope.used, mistakes = scope.used, set(), len(scope.problems)
         made = self._make(node, scope)
-        if not scope.own and not scope.used & _OF_A_SHOT and mistakes == len(scope.problems):
+        if not scope.own and mistakes == len(scope.problems) and scope.used.isdisjoint(_OF_A_SHOT):
             self._shared[id(node)] = (node, made, frozenset(scope.used))
         scope.used |= before
         return made
@@ -198,8 +205,12 @@ class Renderer:
                 except _Broken as error:
                     problems.append(error.problem)
 
-    def variable(self, key: str, scope: Scope) -> Any:
-        """`vars.<key>` in a scope; a Missing if there is none. Raises _Broken and ExpressionError."""
+    def _variable(self, key: str) -> Any:
+        """`vars.<key>` in the scope that is being rendered; a Missing if there is none.
+
+        Raises _Broken and ExpressionError.
+        """
+        scope = self._scope
         if key in self.fixed:
             return self.fixed[key]
         node = scope.own.get(key) or self.variables.get(key)
@@ -270,6 +281,9 @@ class Renderer:
     def _value(self, piece: _Piece, node: Node, scope: Scope) -> Json:
         expression = self._compiled(piece, node)
         scope.used |= expression.roots
+        if scope.context is None:
+            scope.context = context_of({**self.names, **scope.names})
+        self._scope = scope
         try:
             return to_json(expression.run(scope.context))
         except ExpressionError as error:
