@@ -307,6 +307,25 @@ def test_a_sandbox_killed_and_started_again_knows_its_tasks(tmp_path: Path) -> N
         assert second.ledger()["charges"] == charges
 
 
+def test_the_video_is_drawn_where_the_media_extra_is_installed() -> None:
+    """In its own length; downloads at the same moment get the same bytes, and the server goes on answering."""
+    pytest.importorskip("av")
+    with child.start(Options(task_time="0s")) as running:
+        videos = asyncio.run(_downloads(running.base_url))
+    assert len(videos) == 16 and len(set(videos)) == 8
+
+
+async def _downloads(base_url: str) -> list[bytes]:
+    """Eight videos, each downloaded twice at once."""
+    async with httpx.AsyncClient(
+        base_url=base_url, headers=KEY, trust_env=False, verify=False, timeout=30
+    ) as client:
+        bought = await asyncio.gather(*[client.post("/v1/videos", json=BODY) for _ in range(8)])
+        paths = [f"/v1/videos/{reply.json()['id']}/content" for reply in bought] * 2
+        replies = await asyncio.gather(*map(client.get, paths))
+    return [reply.content for reply in replies]
+
+
 # OpenAI's SDK, which sends creates as multipart
 
 

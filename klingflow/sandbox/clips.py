@@ -5,6 +5,7 @@ The shipped one is clip.mp4 beside this file, made unique by a `free` box with t
 
 from __future__ import annotations
 
+import bisect
 import functools
 import importlib.util
 import io
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _SHORT_SIDE = 270  # pixels: enough to read, quick to encode
-_MOST_FRAMES = 40
-_MARGIN = 14
+_MOST_FRAMES = 30
+_MARGIN, _FOOT = 14, 64
+_THINNEST = 3  # pixels of a character: where to begin looking for a line's end
 _BACKGROUND, _INK, _FAINT = (18, 22, 34), (235, 238, 245), (130, 140, 165)
 # Where systems keep a font with Chinese characters; the first that is there is taken.
 _FONTS = (
@@ -63,15 +65,15 @@ def draw(shot: Shown) -> bytes:
     """
     import av  # the media extra; slow to load
 
-    rate = Fraction(2) if shot.seconds * 2 <= _MOST_FRAMES else Fraction(_MOST_FRAMES, shot.seconds)
+    rate = Fraction(min(shot.seconds, _MOST_FRAMES), shot.seconds)
     picture = _picture(shot)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream: Any = container.add_stream("libx264", rate=rate)
         stream.width, stream.height = picture.size
         stream.pix_fmt, stream.thread_count = "yuv420p", 1
-        stream.options = {"preset": "ultrafast", "tune": "stillimage", "crf": "30"}
-        for frame in _frames(picture, max(2, round(shot.seconds * rate))):
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "30"}
+        for frame in _frames(picture, round(shot.seconds * rate)):
             pixels: Any = av.VideoFrame
             container.mux(stream.encode(pixels.from_image(frame)))
         container.mux(stream.encode(None))
@@ -107,18 +109,14 @@ def _picture(shot: Shown) -> Any:
     picture = Image.new("RGB", (width, height), _BACKGROUND)
     pen = ImageDraw.Draw(picture)
     y = float(_MARGIN)
-    for text, size, ink in (
-        (shot.media_name, 20, _INK),
-        (shot.prompt, 16, _INK),
-        (shot.task_id, 10, _FAINT),
-        (f"{shot.width}×{shot.height} · {shot.seconds} s · sandbox", 10, _FAINT),
-    ):
-        font, drawable = _font(size)
-        for line in _wrapped(_drawable(text, drawable), font, width - 2 * _MARGIN):
-            if y > height - 2 * _MARGIN and ink == _INK:
-                break
-            pen.text((_MARGIN, y), line, ink, font)
+    for text, size in ((shot.media_name, 20), (shot.prompt, 16)):
+        font, chinese = _font(size)
+        for line in _wrapped(_drawable(text, chinese), font, width - 2 * _MARGIN):
+            if y < height - _FOOT:
+                pen.text((_MARGIN, y), line, _INK, font)
             y += size * 1.35
+    what = f"{shot.width}x{shot.height}, {shot.seconds} s, sandbox"
+    pen.text((_MARGIN, height - 40), f"{shot.task_id}\n{what}", _FAINT, _font(10)[0])
     return picture
 
 
@@ -148,9 +146,8 @@ def _drawable(text: str, chinese: bool) -> str:
 def _wrapped(text: str, font: Any, width: int) -> Iterator[str]:
     """Lines no wider than `width` pixels, broken at spaces where there are any."""
     while text:
-        fits = len(text)
-        while fits > 1 and font.getlength(text[:fits]) > width:
-            fits -= 1
+        lengths = range(1, min(len(text), width // _THINNEST) + 1)
+        fits = max(1, bisect.bisect_right(lengths, width, key=lambda n: font.getlength(text[:n])))
         space = text.rfind(" ", 1, fits + 1) if fits < len(text) else -1
         cut = space if space > fits // 2 else fits
         yield text[:cut].rstrip()

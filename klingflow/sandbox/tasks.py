@@ -15,7 +15,7 @@ import random
 import secrets
 import string
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,7 +136,7 @@ class Book:
             fates=fates,
         )
         if self._fd is not None:
-            _append(self._fd, json.dumps(asdict(task), ensure_ascii=False).encode() + b"\n")
+            _append(self._fd, _line(task))
         self._remember(task)
         return task
 
@@ -168,6 +168,14 @@ class Book:
             raise UsageError(f"{path}: cannot be used as a state file: {error.strerror}") from error
 
 
+_FIELDS = tuple(field.name for field in fields(Task))
+
+
+def _line(task: Task) -> bytes:
+    # Not asdict, which copies everything deeply: this is on the way of every create.
+    return json.dumps({name: getattr(task, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
+
+
 def _append(fd: int, line: bytes) -> None:
     """The whole line or nothing, so that no later line is glued to a torn one."""
     size = os.fstat(fd).st_size
@@ -188,7 +196,7 @@ def _new_id(digits: bool) -> str:
     """Random, not seeded: two sandboxes never give one id to two tasks."""
     if digits:
         return str(secrets.randbelow(9 * 10**14) + 10**14)
-    return "task_" + "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    return "task_" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(32))
 
 
 _COLUMNS = ("charges", "seconds", "refunds", "refunded_seconds")
