@@ -98,6 +98,7 @@ CREATE = {
     "err403_quota": ("403 nested", 0),
     "err413": ("413 html", 0),
     "err429": ("429 nested", 0),
+    "err429_plain": ("429 nested", 0),
     "err429_bare": ("429 empty", 0),
     "err429_endless": ("429 nested", 0),
     "err500_json": ("500 nested", 0),
@@ -299,6 +300,7 @@ CONTENT = {
     "drop": "dropped",
     "reset": "reset",
     "cut": "cut",
+    "stall": "cut",
     "cut_chunked": "200 video",
     "trailing": "200 video",
     "hang": "dropped",
@@ -373,7 +375,15 @@ def test_no_fault_that_hides_a_charge_is_safe_to_retry() -> None:
     }
     safe = {fault.name for fault in CATALOGUE if fault.stage == "create" and fault.safe_to_retry}
     assert not hides & safe
-    assert safe == {"err429", "err429_bare", "slow", "legacy_shape", "number_id", "limit_bare"}
+    assert safe == {
+        "err429",
+        "err429_plain",
+        "err429_bare",
+        "slow",
+        "legacy_shape",
+        "number_id",
+        "limit_bare",
+    }
 
 
 @pytest.mark.parametrize(

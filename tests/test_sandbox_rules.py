@@ -13,7 +13,6 @@ from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.rules import Refusal, check
 from tests.gateway_doc import example_bodies
 
-OWN = "http://127.0.0.1:8765"
 URL = "https://example.com/a.png"
 BILLED = {
     "6.1": ("kling-2.5-720p-mute", 5, (1280, 720)),
@@ -40,12 +39,12 @@ def text(**fields: Any) -> dict[str, Any]:
 
 
 def billed(body: object) -> Spec:
-    return check(body, OWN)
+    return check(body)
 
 
 def refused(body: object) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        check(body, OWN)
+        check(body)
     return caught.value
 
 
@@ -119,7 +118,14 @@ def test_what_the_document_forbids_is_refused(body: object, message: str) -> Non
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.com/v.mp4", "https://localhost/v.mp4", "https://10.0.0.7/v.mp4", "https://nas/v.mp4"],
+    [
+        "http://example.com/v.mp4",
+        "https://localhost/v.mp4",
+        "https://10.0.0.7/v.mp4",
+        "https://nas/v.mp4",
+        "http://127.0.0.1:80/a.mp4",
+        "http://127.0.0.1:80/files/../a.mp4",
+    ],
 )
 def test_motion_control_needs_a_public_https_video(url: str) -> None:
     """Plain http and addresses that only this network knows are unreachable for the gateway."""
@@ -130,7 +136,10 @@ def test_motion_control_needs_a_public_https_video(url: str) -> None:
 @pytest.mark.parametrize("scene", [None, "motion_control"])
 def test_the_sandboxs_own_results_count_as_public(scene: str | None) -> None:
     """A shot may continue another's result, which the sandbox serves over plain http."""
-    metadata = {"video_url": f"{OWN}/files/task_1.mp4", **({"scene_type": scene} if scene else {})}
+    metadata = {
+        "video_url": "http://127.0.0.1:8765/files/task_1.mp4",
+        **({"scene_type": scene} if scene else {}),
+    }
     assert billed(text(metadata=metadata))
 
 

@@ -158,6 +158,15 @@ def test_a_bad_body_is_refused_and_not_charged(
     assert sandbox.ledger()["totals"]["charges"] == before
 
 
+def test_half_characters_break_nothing(client: httpx.Client, sandbox: Sandbox) -> None:
+    """JSON can spell them in a prompt or in a model's name."""
+    assert (
+        client.post("/v1/videos", content=rb'{"model": "kling-2.5", "prompt": "a\ud800"}').status_code == 200
+    )
+    assert client.post("/v1/videos", content=rb'{"model": "\ud800", "prompt": "a"}').status_code == 503
+    assert sandbox.ledger()["charges"][-1]["prompt"] == "a?"
+
+
 def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
     """413 above ten megabytes."""
     reply = client.post("/v1/videos", content=b" " * (10 * 2**20 + 1))
@@ -400,6 +409,15 @@ def test_leaving_the_block_ends_the_child() -> None:
     with child.start() as running, connect(running) as client:
         bought(client)
     assert running.process.poll() is not None
+
+
+def test_ctrl_c_ends_it_although_a_reply_is_owed() -> None:
+    """In a second or so."""
+    with child.start(Options(faults=("create:hang",))) as running, connect(running) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/videos", json=BODY, timeout=0.2)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(5) == 0
 
 
 _PARENT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,22 +90,42 @@ def test_a_state_file_brings_every_task_back(tmp_path: Path) -> None:
     path = str(tmp_path / "state")
     first = Book(path)
     tasks = [bought(first), bought(first, fate="fail_input")]
+    first.close()
     again = Book(path)
     assert list(again.tasks.values()) == tasks
     assert bought(again).number == 3
+    again.close()
     assert ledger(Book(path), 200.0)["totals"]["charges"] == 3
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
     """Nobody was told of that task, for the line comes before the reply."""
     path = tmp_path / "state"
-    task = bought(Book(str(path)))
+    first = Book(str(path))
+    task = bought(first)
+    first.close()
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:40])
     again = Book(str(path))
     assert list(again.tasks) == [task.id]
     bought(again)
+    again.close()
     assert len(Book(str(path)).tasks) == 2
+
+
+def test_a_charge_that_a_dying_sandbox_still_writes_is_not_missed(tmp_path: Path) -> None:
+    """Its successor waits for it to let go of the file."""
+    path = str(tmp_path / "state")
+    first = Book(path)
+
+    def last_words() -> None:
+        bought(first)
+        first.close()
+
+    dying = threading.Timer(0.05, last_words)
+    dying.start()
+    assert len(Book(path).tasks) == 1
+    dying.join()
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"[]\n", b'{"id": "task_1"}\n', b"\xff\xfe\n"])

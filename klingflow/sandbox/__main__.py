@@ -20,6 +20,8 @@ def _die_with_parent() -> None:
 def _say(address: str) -> None:
     sys.stdout.write(address + "\n")
     sys.stdout.flush()
+    # From now on nobody reads what is said here, and a full pipe would stop the server.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def main() -> int:

@@ -38,12 +38,11 @@ class Spec:
 
 
 class Body(NamedTuple):
-    """A body with its objects sure to be objects. `own` is the sandbox's address, whose results are fine."""
+    """A body with its objects sure to be objects."""
 
     top: Mapping[str, Any]
     metadata: Mapping[str, Any]
     config: Mapping[str, Any]
-    own: str
 
 
 def spec_of(b: Body, model: str, scene: str | None) -> Spec:

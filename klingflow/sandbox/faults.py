@@ -68,6 +68,7 @@ _NO_QUOTA = answer(403, nested_error("insufficient_user_quota", "用户额度不
 _LIMITED = answer(
     429, nested_error("rate_limit_exceeded", "请求过于频繁 (rate limit)"), retry_after="{seconds}"
 )
+_PATIENCE = answer(429, nested_error("rate_limit_exceeded", "请求过于频繁 (rate limit)"))
 _ARREARS = answer(429, nested_error("insufficient_balance", "账户已欠费,请充值 (account in arrears)"))
 _BROKEN = answer(500, nested_error("do_request_failed", "上游请求失败 (upstream request failed)"))
 _NO_MODEL = answer(503, nested_error("model_not_found", "当前分组下无可用渠道 (no available channel)"))
@@ -90,6 +91,7 @@ _CREATE = (
     _before("err403_quota", "403: quota", "4 create: 403 quota", wire=_NO_QUOTA),
     _before("err413", "413 as HTML", "4 create: 413", wire=answer(413, "413 Request Entity Too Large")),
     _before("err429", "429 with Retry-After", _429, True, 1, wire=_LIMITED),
+    _before("err429_plain", "429 without Retry-After", _429, True, wire=_PATIENCE),
     _before("err429_bare", "429 with nothing in it", _429, True, wire=answer(429)),
     _before(
         "err429_endless", "429: arrears", "4 create: some 429s mean arrears and never end", wire=_ARREARS
@@ -183,6 +185,7 @@ _CONTENT = (
     _after("drop", "closes without a reply", _CUT, True, wire=wire.drop),
     _after("reset", "resets the connection", _CUT, True, wire=wire.reset),
     _after("cut", "sends half of the announced length", _CUT, True, wire=wire.cut),
+    _after("stall", "sends half, then nothing for long", _CUT, True, 300, wire=wire.cut),
     _after("cut_chunked", "sends half, chunked, as if it were all", _CUT, True, wire=wire.cut_chunked),
     _after("trailing", "an error page is glued to the end", _CUT, True, wire=wire.trailing),
     _after("hang", "says nothing for long", _CUT, True, 300, wire=wire.drop),

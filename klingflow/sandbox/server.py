@@ -40,7 +40,7 @@ _REQUESTS = ("create", "refused", "limited", "query", "content", "away", "away_w
 
 
 def _json(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(body, status, headers, wire.JSON)
 
 
@@ -106,9 +106,8 @@ class Service:
 
     def _limited(self, chances: list[Chance]) -> Response | None:
         names = {chance.fault.name for chance in chances}
-        wait_s = self._over_rate()
-        if wait_s is None and self._is_full() and "limit_as_failure" not in names:
-            wait_s = 1.0
+        full = self._is_full() and "limit_as_failure" not in names
+        wait_s = 1.0 if full else self._over_rate()
         if wait_s is None:
             return None
         if "limit_bare" in names:
@@ -274,7 +273,7 @@ async def _spec(request: Request, raw: bytes) -> Spec:
     except (ValueError, RecursionError, HTTPException) as error:
         message = f"参数错误:请求体无法解析 (the body cannot be read: {error})"
         raise Refusal(400, "invalid_request", message) from error
-    return check(body, _origin(request))
+    return check(body)
 
 
 async def _form(request: Request, raw: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import os
 import random
 import secrets
 import string
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,8 +24,14 @@ from klingflow.errors import UsageError
 from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.options import TaskTime
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 _ALPHABET = string.ascii_letters + string.digits
 _QUEUED_SHARE = 0.1  # of a task's time; the document only says that queued comes first
+_PREDECESSOR_TRIES, _PREDECESSOR_POLL_S = 50, 0.02
 _SHOWN = 200  # characters of a prompt that are kept: enough to know the shot by
 
 # A task's own failure: (code, message) by fate, in the words that real services use.
@@ -130,8 +137,8 @@ class Book:
             clip_s=spec.clip_s,
             width=spec.width,
             height=spec.height,
-            prompt=spec.prompt[:_SHOWN],
-            media_name=spec.media_name,
+            prompt=_whole(spec.prompt[:_SHOWN]),
+            media_name=_whole(spec.media_name),
             body_sha256=body_sha256,
             fates=fates,
         )
@@ -159,6 +166,7 @@ class Book:
     def _open(self, path: str) -> None:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            _wait_for_predecessor(self._fd)
             lines = Path(path).read_bytes().split(b"\n")
             for task in _read(path, lines[:-1]):
                 self._remember(task)
@@ -176,12 +184,30 @@ def _line(task: Task) -> bytes:
     return json.dumps({name: getattr(task, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
 
 
+def _whole(text: str) -> str:
+    """The text without half characters, which JSON can spell and nothing else can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _append(fd: int, line: bytes) -> None:
     """The whole line or nothing, so that no later line is glued to a torn one."""
     size = os.fstat(fd).st_size
     if os.write(fd, line) != len(line):
         os.ftruncate(fd, size)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _wait_for_predecessor(fd: int) -> None:
+    """Let a sandbox that is just being killed write its last charge first; who lives on is not waited for."""
+    if fcntl is None:
+        return
+    for _ in range(_PREDECESSOR_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PREDECESSOR_POLL_S)
+        else:
+            return
 
 
 def _read(path: str, lines: list[bytes]) -> Iterator[Task]:

@@ -40,6 +40,16 @@ async def _closed(receive: Receive) -> None:
         message = await receive()
 
 
+async def _close(scope: Scope, receive: Receive, after_s: float) -> None:
+    """Close the connection after so many seconds, unless the client does it first."""
+    if after_s:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_closed(receive), after_s)
+            return
+    _transport(scope).close()
+    await _closed(receive)
+
+
 def _transport(scope: Scope) -> asyncio.Transport:
     return cast(asyncio.Transport, scope["state"]["transport"])
 
@@ -57,12 +67,7 @@ class Dropped(Response):
         self._after_s = after_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._after_s:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_closed(receive), self._after_s)
-                return
-        _transport(scope).close()
-        await _closed(receive)
+        await _close(scope, receive, self._after_s)
 
 
 class Reset(Response):
@@ -77,18 +82,17 @@ class Reset(Response):
 
 
 class Cut(Response):
-    """The whole length announced, half of the body sent, the connection closed."""
+    """The whole length announced, half of the body sent; then the connection is closed, after `after_s` seconds."""
 
-    def __init__(self, honest: Response) -> None:
+    def __init__(self, honest: Response, after_s: float) -> None:
         super().__init__()
-        self._honest = honest
+        self._honest, self._after_s = honest, after_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytes(self._honest.body)
         await _start(send, self._honest)
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        _transport(scope).close()
-        await _closed(receive)
+        await _close(scope, receive, self._after_s)
 
 
 class Chunked(Response):
@@ -144,8 +148,8 @@ def reset(honest: Response, seconds: float) -> Response:
 
 
 def cut(honest: Response, seconds: float) -> Response:
-    """Broken off in the middle, so that the length tells."""
-    return Cut(honest)
+    """Broken off in the middle, at once or after `seconds` of silence; the length tells."""
+    return Cut(honest, seconds)
 
 
 def cut_chunked(honest: Response, seconds: float) -> Response:
