@@ -14,6 +14,7 @@ from klingflow.errors import Diagnostic
 from klingflow.manifest.body import BODY
 from klingflow.manifest.expand import Draft
 from klingflow.manifest.fields import ABOUT, GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
+from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
 from klingflow.manifest.rules import RULES, facts
 from klingflow.manifest.source import did_you_mean
@@ -242,6 +243,8 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     field = table[name]
     if field is None or value.value is None or _has_expression(value):
         return ()
+    if name in SHOT and isinstance(value.value, dict):
+        value = without_nulls(value)
     return value_faults(field, content_of(value))
 
 

@@ -222,8 +222,15 @@ class _Compilation:
         """A value that belongs to no shot; mistakes are noted, and give None."""
         value = renderer.render(node, scope)
         self.note_problems(scope.problems)
-        scope.problems.clear()
-        return value
+        for reference, mark in scope.references:
+            self.note(
+                mark,
+                "expression",
+                f"what shot '{reference.shot}' makes is known to other shots only, not here",
+            )
+        spoiled = scope.problems or scope.references
+        scope.problems, scope.references = [], []
+        return None if spoiled else value
 
     def note_problems(self, problems: list[Problem]) -> None:
         for problem in problems:
@@ -234,7 +241,7 @@ class _Compilation:
         self, root: Node, name: str, table: Table, record: type[T], renderer: Renderer, scope: Scope
     ) -> T:
         node = root.value.get(name)
-        block = self.rendered(node, renderer, scope) if node and isinstance(node.value, dict) else {}
+        block = (self.rendered(node, renderer, scope) or {}) if node and isinstance(node.value, dict) else {}
         settings, faults = read_settings(block, table, record)
         self.note_new(
             [
@@ -285,6 +292,10 @@ class _Compilation:
             if name not in self.sections["vars"]:
                 hint = did_you_mean(name, self.sections["vars"]) or "; add it to vars: first"
                 self.note(Mark("--var", 1, 1), "unknown-variable", f"there is no variable '{name}'{hint}")
+        if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
+            self.note(
+                Mark(self.path, 1, 1), "missing-field", "there are no shots; write them under shots:, by id"
+            )
         drafts, found = expand(document, renderer)
         self.note_new(found)
         return drafts

@@ -222,7 +222,7 @@ class _Entry:
             found: Rows = [(item.mark, self.render(item, scope)) for item in node.value]
         else:
             value = self.render(node, self.scope())
-            if isinstance(value, str):
+            if isinstance(value, str) and not isinstance(value, Pending):
                 read = self.expansion.document.rows(value, node.mark)
                 if read is None:
                     raise _Skip
@@ -242,7 +242,7 @@ class _Entry:
             self.fail(self.items["foreach"].mark, "missing-key", "foreach needs a key that names each row; "
                       f"write key: ${{{{ row.{name} }}}}")  # fmt: skip
         value = self.render(node, self.scope(row=row))
-        label = "" if value is None or isinstance(value, (list, dict)) else cell(value)
+        label = _label(value)
         if not label:
             self.fail(node.mark, "empty-key", f"the key is empty for the row at {mark}; give every row one")
         return label
@@ -276,7 +276,7 @@ class _Entry:
                 node.at(name).mark, "bad-matrix", f"matrix axis '{name}' takes a list of values, [a, b]"
             )
         for at, value in enumerate(values):
-            if value is None or isinstance(value, (list, dict)) or not cell(value):
+            if not _label(value):
                 self.fail(
                     node.at(name, at).mark,
                     "bad-matrix",
@@ -371,7 +371,7 @@ class _Entry:
             if value is None:
                 found.clear()
             for at, tag in enumerate(_listed(value)):
-                if tag is None or isinstance(tag, (list, dict)):
+                if tag is None or isinstance(tag, (list, dict, Pending)):
                     self.fail(node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them")
                 found[as_text(tag)] = None
         return tuple(found)
@@ -380,9 +380,8 @@ class _Entry:
         node = self.items.get("output", self.expansion.document.output)
         template = self.render(node, scope, id) if node else DEFAULT_OUTPUT
         try:
-            return output_path(
-                template if isinstance(template, str) else "", self.expansion.document.name, id, take
-            )
+            text = template if isinstance(template, str) and not isinstance(template, Pending) else ""
+            return output_path(text, self.expansion.document.name, id, take)
         except ValueError as error:
             self.fail(node.mark if node else self.place, "bad-output", str(error))
 
@@ -390,6 +389,14 @@ class _Entry:
 def _tags_of(layer: Node) -> list[Node]:
     tags = layer.value.get("tags") if type(layer.value) is dict else None
     return [tags] if tags else []
+
+
+def _label(value: Json) -> str:
+    """A value's part of an id; empty for what can have none."""
+    try:
+        return cell(value)
+    except ExpressionError:
+        return ""
 
 
 def _listed(value: Json) -> list[Json]:

@@ -245,8 +245,6 @@ class Renderer:
         except _Broken as error:
             scope.problems.append(error.problem)
             return None
-        if "shots" in scope.used and not self._chain:
-            scope.references.extend((reference, node.mark) for reference in _references(made))
         return made
 
     def _text(self, node: Node, scope: Scope) -> Json:
@@ -285,9 +283,13 @@ class Renderer:
             scope.context = context_of({**self.names, **scope.names})
         self._scope = scope
         try:
-            return to_json(expression.run(scope.context))
+            made = to_json(expression.run(scope.context))
         except ExpressionError as error:
             raise _broken(node, piece.offset, error) from None
+        if "shots" in scope.used and not self._chain:
+            place = _place(node, piece.offset)
+            scope.references.extend((reference, place) for reference in _references(made))
+        return made
 
     def _compiled(self, piece: _Piece, node: Node) -> Expression:
         """Each text is compiled once. Raises _Broken."""
@@ -343,11 +345,13 @@ def _end(text: str, begin: re.Match[str]) -> int:
     raise _Unclosed(begin.start())
 
 
+def _place(node: Node, offset: int) -> Mark:
+    """The place of the character at `offset`, where that can be told; else where the scalar begins."""
+    return node.mark._replace(column=node.mark.column + node.inset + offset) if node.plain else node.mark
+
+
 def _broken(node: Node, offset: int, error: ExpressionError) -> _Broken:
-    mark = node.mark
-    if node.plain:
-        mark = mark._replace(column=mark.column + node.inset + offset)
-    return _Broken(Problem(mark, error.code, str(error)))
+    return _Broken(Problem(_place(node, offset), error.code, str(error)))
 
 
 def _references(value: Json) -> Iterator[Reference]:
