@@ -7,7 +7,7 @@ the files is reported by klingflow.effects, which reads and writes them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from klingflow.decide.lifecycle import PAID, advance, merge
@@ -77,29 +77,28 @@ def fold(
 
     `doubts` are what damaged lines may have said; one counts only where nothing else tells of its uid.
     """
-    by_uid: defaultdict[str, list[Purchase]] = defaultdict(list)
+    first: dict[str, Purchase] = {}
+    several: dict[str, list[Purchase]] = {}
     for account in accounts:
-        by_uid[account.uid].append(account)
-    purchases, contradicting = [], []
-    for told in by_uid.values():
-        purchase, others = merge(told)
-        purchases.append(purchase)
+        if (known := first.setdefault(account.uid, account)) is not account:
+            several.setdefault(account.uid, [known]).append(account)
+    contradicting = []
+    for uid, told in several.items():
+        first[uid], others = merge(told)
         contradicting += others
-    alone = {d.uid: d for d in in_order(doubts) if d.uid not in by_uid}
-    return [*purchases, *alone.values()], contradicting
+    alone = {d.uid: d for d in in_order(doubts) if d.uid not in first}
+    return [*first.values(), *alone.values()], contradicting
 
 
-def superseded(purchases: Iterable[Purchase]) -> set[str]:
+def superseded(purchases: Sequence[Purchase]) -> set[str]:
     """The uids of rejected purchases that something came after: they cost nothing and explain no more."""
-    last: dict[tuple[str, int], tuple[int, str]] = {}
-    rejected = []
-    for purchase in purchases:
-        take, order = (purchase.shot, purchase.take), _order(purchase)
-        if order >= last.get(take, order):
-            last[take] = order
-        if purchase.state == "rejected":
-            rejected.append((take, order))
-    return {uid for take, (attempt, uid) in rejected if last[take] != (attempt, uid)}
+    rejected = [p for p in purchases if p.state == "rejected"]
+    last = {(p.shot, p.take): _order(p) for p in rejected}
+    for purchase in purchases if rejected else ():
+        take = purchase.shot, purchase.take
+        if take in last:
+            last[take] = max(last[take], _order(purchase))
+    return {p.uid for p in rejected if last[p.shot, p.take] != _order(p)}
 
 
 def doubt(intent: Purchase, until: str | None) -> Purchase:
@@ -122,18 +121,19 @@ def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
 def contradictions(purchases: Iterable[Purchase]) -> list[str]:
     """What ought not to be, for people: one task under two purchases, a take paid for twice."""
     by_task: dict[str, Purchase] = {}
-    by_take: defaultdict[tuple[str, int], list[Purchase]] = defaultdict(list)
+    by_take: dict[tuple[str, int], Purchase] = {}
+    again: defaultdict[tuple[str, int], list[Purchase]] = defaultdict(list)
     problems = []
-    for purchase in in_order(purchases):
-        if purchase.task_id:
-            other = by_task.setdefault(purchase.task_id, purchase)
-            if other is not purchase:
-                problems.append(
-                    f"task {purchase.task_id} is in two purchases: {_named(other)} and {_named(purchase)}"
-                )
-        if purchase.state in PAID:
-            by_take[purchase.shot, purchase.take].append(purchase)
-    for paid in by_take.values():
+    for purchase in purchases:
+        if purchase.task_id and (other := by_task.setdefault(purchase.task_id, purchase)) is not purchase:
+            problems.append(
+                f"task {purchase.task_id} is in two purchases: {_named(other)} and {_named(purchase)}"
+            )
+        take = purchase.shot, purchase.take
+        if purchase.state in PAID and by_take.setdefault(take, purchase) is not purchase:
+            again[take].append(purchase)
+    for take, others in again.items():
+        paid = in_order([by_take[take], *others])
         problems += [_paid_twice(a, b) for a, b in pairwise(paid) if _unexplained(a, b)]
     return problems
 

@@ -12,25 +12,16 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from dataclasses import dataclass, field
 
-from klingflow.decide.lifecycle import STATES
+from klingflow.decide.records import as_json, from_json
 from klingflow.errors import LedgerError
-from klingflow.model import Failure, Json, Price, Purchase
+from klingflow.model import Json, Purchase
 
 VERSION = 1
-MAX_TASK_ID = 1000
 
-# The order of keys in a line: what a reviewer of a diff looks for first, the long body last.
-_ORDER = (
-    "shot", "take", "attempt", "uid", "state", "task_id", "billed_tier", "predicted_tier", "seconds", "price",
-    "fingerprint", "origin", "times", "finished_after_s", "output", "sha256", "size_bytes", "video_url",
-    "error", "evidence", "body",
-)  # fmt: skip
-_CRC = re.compile(rb',"crc":"([0-9a-f]{8})"\}\Z')
 _CRC_LENGTH = len(b',"crc":"01234567"}')
+_BODY = b',"body":{'
 _CONFLICT = re.compile(rb"(<{7}|={7}|>{7}|\|{7})( |\Z)")
 # A newline that became another byte: two whole lines stand in one.
 _LOCK_SEAM = re.compile(rb'(?<=,"crc":"[0-9a-f]{8}"\}).?(?=\{)', re.DOTALL)
@@ -64,12 +55,12 @@ def lock_header(lineage: str, serial: int, purchases: int) -> bytes:
 
 def lock_line(purchase: Purchase) -> bytes:
     """A purchase as a line of the lock."""
-    return _sealed(_json(_plain(purchase)))
+    return _sealed(_json(as_json(purchase)))
 
 
 def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
     """A purchase as a line of the journal; without its body where an earlier line has it."""
-    plain = _plain(purchase)
+    plain = as_json(purchase)
     if not body:
         plain.pop("body", None)
     return _summed(_json(plain))
@@ -88,7 +79,7 @@ def parse_lock(data: bytes, name: str) -> Parsed:
     parsed = Parsed()
     conflicts = False
     for number, raw in _lines(data):
-        if _CONFLICT.match(raw):
+        if not raw.startswith(b"{") and _CONFLICT.match(raw):
             conflicts = True
             continue
         _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
@@ -150,9 +141,9 @@ def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json]) -> None:
         runner = document["runner"]
         parsed.runner = runner if isinstance(runner, dict) else None
     else:
-        purchase = _purchase(document)
+        purchase = from_json(document)
         parsed.accounts.append(purchase)
-        parsed.lines[purchase.uid] = (purchase, raw + b"\n")
+        parsed.lines[purchase.uid] = (purchase, raw)
 
 
 def _set_aside(parsed: Parsed, raw: bytes, place: str) -> None:
@@ -218,29 +209,41 @@ def _header(document: dict[str, Json]) -> dict[str, Json]:
 # ---------------------------------------------------------------- sums
 
 
-def _json(value: Mapping[str, Json]) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_json)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say and UTF-8 cannot
-        return json.dumps(value, separators=(",", ":"), default=_as_json).encode()
-
-
-def _as_json(value: object) -> Json:
+def _as_plain(value: object) -> Json:
     """What JSON lacks; a record must never be lost for the type of a detail."""
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_plain).encode
+_ENCODE_ASCII = json.JSONEncoder(separators=(",", ":"), default=_as_plain).encode
+_DECODE = json.JSONDecoder().raw_decode
+
+
+def _json(value: Mapping[str, Json]) -> bytes:
+    try:
+        return _ENCODE(value).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say and UTF-8 cannot
+        return _ENCODE_ASCII(value).encode()
+
+
 def _sealed(document: bytes) -> bytes:
     head = document[:-1]
-    return b'%b,"crc":"%08x"}\n' % (head, zlib.crc32(head))
+    return head + _seal(head) + b"\n"
+
+
+def _seal(head: bytes | memoryview) -> bytes:
+    return b',"crc":"%08x"}' % zlib.crc32(head)
 
 
 def _unsealed(raw: bytes) -> dict[str, Json]:
-    tail = _CRC.search(raw, max(0, len(raw) - _CRC_LENGTH))
-    if tail is None or int(tail[1], 16) != zlib.crc32(raw[: tail.start()]):
+    if raw[-_CRC_LENGTH:] != _seal(memoryview(raw)[:-_CRC_LENGTH]):
         raise ValueError("wrong sum")
-    return _document(raw)
+    start = raw.find(_BODY)
+    if start < 0 or b'"evidence":' in raw:  # which may hold a body of its own
+        return _document(raw)
+    document = _document(raw[:start] + b"}")
+    document["body"] = StoredBody(raw, start + len(_BODY) - 1)
+    return document
 
 
 def _summed(document: bytes) -> bytes:
@@ -255,101 +258,52 @@ def _unsummed(raw: bytes) -> dict[str, Json]:
 
 
 def _document(raw: bytes) -> dict[str, Json]:
+    text = raw.decode()
     try:
-        document = json.loads(raw)
+        document, end = _DECODE(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or end != len(text):
         raise ValueError("not an object")
     return document
 
 
-# ---------------------------------------------------------------- records
+class StoredBody(Mapping[str, Json]):
+    """A body as it stands in its sealed line, parsed when somebody looks: few of a ledger's bodies are looked at."""
 
+    __slots__ = ("_line", "_parsed", "_start")
 
-def _plain(purchase: Purchase) -> dict[str, Json]:
-    plain = {name: value for name in _ORDER if (value := getattr(purchase, name)) is not None}
-    if purchase.price is not None:
-        plain["price"] = _without_none(purchase.price) | {"amount": str(purchase.price.amount)}
-    if purchase.error is not None:
-        plain["error"] = _without_none(purchase.error)
-    return plain
+    def __init__(self, line: bytes, start: int) -> None:
+        self._line = line
+        self._start = start
+        self._parsed: dict[str, Json] | None = None
 
+    def _body(self) -> dict[str, Json]:
+        if self._parsed is None:
+            try:
+                self._parsed = _document(self._line[self._start : -_CRC_LENGTH])
+            except ValueError:  # a line with the right sum that we did not write
+                self._parsed = {}
+        return self._parsed
 
-def _without_none(record: Price | Failure) -> dict[str, Json]:
-    return {f.name: value for f in fields(record) if (value := getattr(record, f.name)) is not None}
+    def __getitem__(self, key: str) -> Json:
+        return self._body()[key]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._body())
 
-def _text(value: Json) -> bool:
-    return isinstance(value, str)
+    def __len__(self) -> int:
+        return len(self._body())
 
+    def __bool__(self) -> bool:
+        return True
 
-def _count(value: Json) -> bool:
-    return type(value) is int and value >= 0
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, StoredBody) and self._line == other._line:
+            return True
+        return Mapping.__eq__(self, other)
 
+    __hash__ = None  # type: ignore[assignment]
 
-def _texts(value: Json) -> bool:
-    return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-
-
-def _object(value: Json) -> bool:
-    return isinstance(value, dict)
-
-
-def _task_id(value: Json) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_TASK_ID and value.isprintable()
-
-
-def _bounds(value: Json) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
-
-
-_REQUIRED = ("uid", "shot", "take", "attempt", "state")
-_CHECKS: dict[str, Callable[[Json], bool]] = {
-    "shot": _text,
-    "take": _count,
-    "attempt": _count,
-    "uid": _text,
-    "state": STATES.__contains__,
-    "task_id": _task_id,
-    "billed_tier": _text,
-    "predicted_tier": _text,
-    "seconds": _count,
-    "price": _texts,
-    "fingerprint": _text,
-    "origin": _text,
-    "times": _texts,
-    "finished_after_s": _bounds,
-    "output": _text,
-    "sha256": _text,
-    "size_bytes": _count,
-    "video_url": _text,
-    "error": _texts,
-    "evidence": _object,
-    "body": _object,
-}
-_ABSENT: dict[str, Any] = {"fingerprint": "", "body": {}, "origin": "", "predicted_tier": "", "seconds": 0}
-
-
-def _purchase(document: dict[str, Json]) -> Purchase:
-    """The purchase of an intact line; ValueError when its sum is right and its content is not ours."""
-    known = dict(_ABSENT)
-    for name, value in document.items():
-        check = _CHECKS.get(name)
-        if check is None:
-            continue
-        if not check(value):
-            raise ValueError(f"{name} cannot be {value!r}")
-        known[name] = value
-    if not all(name in known for name in _REQUIRED):
-        raise ValueError("not a purchase")
-    try:
-        if "price" in known:
-            known["price"] = Price(**known["price"] | {"amount": Decimal(known["price"]["amount"])})
-        if "error" in known:
-            known["error"] = Failure(**known["error"])
-    except (KeyError, TypeError, InvalidOperation) as error:
-        raise ValueError(f"not a purchase: {error}") from error
-    if "finished_after_s" in known:
-        known["finished_after_s"] = tuple(known["finished_after_s"])
-    return Purchase(**known)
+    def __repr__(self) -> str:
+        return repr(self._body())

@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,70 +22,37 @@ from types import TracebackType
 
 import anyio
 
-from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
+from klingflow.decide.book import fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import emergency, oslock
 from klingflow.effects.files import atomic_write, sync_folder, write_all
-from klingflow.effects.journal import (
-    Parsed,
-    journal_line,
-    lock_header,
-    lock_line,
-    parse_journal,
-    parse_lock,
-    runner_line,
+from klingflow.effects.journal import Parsed, journal_line, lock_header, lock_line, runner_line
+from klingflow.effects.stored import (
+    LedgerPaths,
+    Stored,
+    holder,
+    ledger_paths,
+    load,
+    load_lock,
+    newest_serial,
+    read,
+    said_of_contradicting,
+    set_aside,
+    signature,
+    signature_of,
 )
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
 from klingflow.model import Purchase
 
+__all__ = ["Ledger", "LedgerPaths", "ledger_paths", "new_uid", "open_ledger", "read"]
+
 Now = Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerPaths:
-    """Where a manifest's ledger lies. `hidden` is its `.klingflow` folder, which git ignores."""
-
-    lock: Path
-    journal: Path
-    hidden: Path
-
-    @property
-    def lock_damaged(self) -> Path:
-        """Lock lines that were set aside."""
-        return self.lock.with_name(self.lock.name + ".damaged")
-
-    @property
-    def journal_damaged(self) -> Path:
-        """Journal lines that were set aside."""
-        return self.journal.with_name(self.journal.name + ".damaged")
-
-
-def ledger_paths(manifest_path: str | os.PathLike[str], *, sandbox: bool = False) -> LedgerPaths:
-    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought."""
-    manifest = Path(manifest_path)
-    hidden = manifest.parent / ".klingflow"
-    folder = hidden / "sandbox" if sandbox else hidden
-    lock_folder = folder if sandbox else manifest.parent
-    return LedgerPaths(lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal", hidden)
 
 
 def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
     """An id for a purchase made at the time `at`: sortable by time, and no two alike."""
     digits = "".join(c for c in at if c.isdigit())
     return f"{digits[:17]}-{random(6)}"
-
-
-def read(paths: LedgerPaths) -> Book:
-    """What the ledger says, for looking at: takes no lock, writes nothing, and an intent reads as in doubt.
-
-    Raises LedgerError.
-    """
-    try:
-        journal = _parsed_journals(paths)
-        lock = _parsed_lock(paths)
-    except OSError as error:
-        raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
-    return _folded(journal, lock, until=None).book
 
 
 def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
@@ -121,93 +88,20 @@ def _prepare(paths: LedgerPaths) -> None:
 def _acquire(paths: LedgerPaths) -> int:
     fd = oslock.acquire(paths.journal)
     if fd is None:
-        runner = parse_journal(_bytes(paths.journal), paths.journal.name).runner or {}
-        raise LedgerHeld(str(paths.lock), runner.get("pid"), runner.get("host"))
+        raise LedgerHeld(str(paths.lock), *holder(paths))
     return fd
 
 
 def _opened(paths: LedgerPaths, fd: int, now: Now) -> Ledger:
-    journal = _parsed_journals(paths)
-    signature = _signature_of(paths.lock)
-    lock = _parsed_lock(paths)
-    state = _folded(journal, lock, until=now())
-    _append_durably(paths.journal_damaged, journal.damaged)
-    _append_durably(paths.lock_damaged, [*lock.damaged, *state.contradicting])
+    stored = load(paths, until=now())
+    set_aside(paths, stored.journal, stored.lock, stored.contradicting)
     emergency.reserve(paths.journal)
-    ledger = Ledger(paths, fd, state.book, now)
-    ledger.adopt_lines(lock, signature)
-    if journal.accounts or journal.damaged or not state.tidy:
-        ledger.fold_now(dict(state.book.purchases))
-    else:
+    ledger = Ledger(paths, fd, stored, now)
+    if stored.tidy:
         ledger.empty_journal()
+    else:
+        ledger.fold_now(dict(stored.book.purchases))
     return ledger
-
-
-# ---------------------------------------------------------------- reading
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    book: Book
-    contradicting: list[bytes]
-    tidy: bool  # the lock's text already says exactly this
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
-def _parsed_journals(paths: LedgerPaths) -> Parsed:
-    parsed = Parsed()
-    for path in (paths.journal, *emergency.places(paths.journal)):
-        found = parse_journal(_bytes(path) if path == paths.journal else emergency.read(path), path.name)
-        parsed.accounts += found.accounts
-        parsed.doubts += found.doubts
-        parsed.damaged += found.damaged
-        parsed.problems += found.problems
-    return parsed
-
-
-def _parsed_lock(paths: LedgerPaths) -> Parsed:
-    try:
-        return parse_lock(paths.lock.read_bytes(), paths.lock.name)
-    except FileNotFoundError:
-        return Parsed()
-
-
-def _folded(journal: Parsed, lock: Parsed, until: str | None) -> _State:
-    accounts, doubts = [*lock.accounts, *journal.accounts], [*lock.doubts, *journal.doubts]
-    purchases, contradicting = fold(accounts, doubts)
-    dropped = superseded(purchases)
-    kept = settled((p for p in purchases if p.uid not in dropped), until)
-    serials = [h["serial"] for h in lock.headers]
-    lineage = lock.headers[0]["lineage"] if lock.headers else secrets.token_hex(8)
-    book = Book(kept, lineage=lineage, serial=max(serials, default=0))
-    book.problems += [*lock.problems, *journal.problems, *_set_aside(contradicting), *contradictions(kept)]
-    tidy = not (lock.damaged or lock.problems) and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return _State(book, [lock_line(p) for p in contradicting], tidy)
-
-
-def _set_aside(contradicting: Iterable[Purchase]) -> list[str]:
-    return [
-        f"{p.key}: a line contradicts another of its purchase and was set aside; it names task {p.task_id}"
-        for p in contradicting
-    ]
-
-
-def _append_durably(path: Path, lines: Sequence[bytes]) -> None:
-    if lines:
-        with path.open("ab") as file:
-            file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
-
-
-# ---------------------------------------------------------------- writing
 
 
 @dataclass(slots=True)
@@ -237,9 +131,9 @@ class Ledger:
     purchases that never reached the journal: their ids must be shown to the user.
     """
 
-    def __init__(self, paths: LedgerPaths, fd: int, book: Book, now: Now) -> None:
+    def __init__(self, paths: LedgerPaths, fd: int, stored: Stored, now: Now) -> None:
         self.paths = paths
-        self.book = book
+        self.book = stored.book
         self.unwritten: list[Purchase] = []
         self._fd = fd
         self._now = now
@@ -247,9 +141,9 @@ class Ledger:
         self._turn = anyio.Lock()
         self._batch: _Batch | None = None  # open for more records
         self._journalled: list[bytes] = []  # since the last fold
-        self._with_body: set[str] = set()
-        self._lines: dict[str, tuple[Purchase, bytes]] = {}
-        self._signature: tuple[int, ...] | None = None
+        self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
+        self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
+        self._signature = stored.signature
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
         self._closed = False
@@ -333,12 +227,6 @@ class Ledger:
 
     # -------- in a worker thread, or before and after the event loop
 
-    def adopt_lines(self, lock: Parsed, signature: tuple[int, ...] | None) -> None:
-        """Keep the lock's lines as they stand, so that folding writes only what changed anew."""
-        self._signature = signature
-        self._lines = lock.lines
-        self._with_body = {uid for uid, (purchase, _) in lock.lines.items() if purchase.body}
-
     def _commit(self, batch: _Batch) -> None:
         with self._io:
             if batch.settled:
@@ -355,7 +243,7 @@ class Ledger:
 
     def _append(self, lines: list[bytes]) -> None:
         self._keep_hold()
-        write_all(self._fd, b"".join(lines))
+        write_all(self._fd, b"\n".join([*lines, b""]))
         os.fsync(self._fd)
         self._journalled += lines
 
@@ -391,7 +279,7 @@ class Ledger:
                 changes = self._taken_in(snapshot)
                 lines = [self._line(p) for p in in_order(snapshot.values())]
                 header = lock_header(self.book.lineage, self.book.serial + 1, len(lines))
-                self._signature = _signature(atomic_write(self.paths.lock, header, *lines))
+                self._signature = signature(atomic_write(self.paths.lock, header, b"\n".join([*lines, b""])))
                 self.book.serial += 1
                 self.empty_journal()
             except (OSError, KlingflowError) as error:
@@ -402,15 +290,14 @@ class Ledger:
         """Complete `snapshot` by a lock that is not the one we wrote: git put it there meanwhile."""
         changes = _Changes()
         if not self._lock_is_ours():
-            lock = _parsed_lock(self.paths)
-            _append_durably(self.paths.lock_damaged, lock.damaged)
+            lock = load_lock(self.paths)
             told, contradicting = fold([*snapshot.values(), *lock.accounts], lock.doubts)
-            _append_durably(self.paths.lock_damaged, [lock_line(p) for p in contradicting])
+            set_aside(self.paths, Parsed(), lock, contradicting)
             changes.told = [p for p in told if snapshot.get(p.uid) != p]
-            changes.problems = [*lock.problems, *_set_aside(contradicting)]
+            changes.problems = [*lock.problems, *map(said_of_contradicting, contradicting)]
             snapshot.update((p.uid, p) for p in changes.told)
-            self.book.serial = max([self.book.serial, *(h["serial"] for h in lock.headers)])
-        changes.dropped = superseded(snapshot.values())
+            self.book.serial = max(self.book.serial, newest_serial(lock))
+        changes.dropped = superseded(list(snapshot.values()))
         for uid in changes.dropped:
             del snapshot[uid]
         return changes
@@ -418,7 +305,7 @@ class Ledger:
     def _line(self, purchase: Purchase) -> bytes:
         kept, line = self._lines.get(purchase.uid, (None, b""))
         if kept is not purchase:
-            line = lock_line(purchase)
+            line = lock_line(purchase).removesuffix(b"\n")
             self._lines[purchase.uid] = (purchase, line)
         return line
 
@@ -438,7 +325,7 @@ class Ledger:
         return runner_line(os.getpid(), socket.gethostname(), self._now())
 
     def _lock_is_ours(self) -> bool:
-        return _signature_of(self.paths.lock) == self._signature
+        return signature_of(self.paths.lock) == self._signature
 
     def _apply(self, changes: _Changes) -> None:
         for told in changes.told:
@@ -447,15 +334,3 @@ class Ledger:
         for uid in changes.dropped & self.book.purchases.keys():
             self.book.drop(uid)
         self.book.problems += changes.problems
-
-
-def _signature_of(path: Path) -> tuple[int, ...] | None:
-    """Which version of a file this is; None if there is none."""
-    try:
-        return _signature(path.stat())
-    except FileNotFoundError:
-        return None
-
-
-def _signature(stat: os.stat_result) -> tuple[int, ...]:
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,127 @@
+"""A purchase as JSON and back. What is read is checked field by field: a ledger may come from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from klingflow.decide.lifecycle import RANK
+from klingflow.model import Failure, Json, Price, Purchase
+
+MAX_TASK_ID = 1000
+
+# The order of keys: what a reviewer of a diff looks for first, the long body last.
+FIELDS = (
+    "shot", "take", "attempt", "uid", "state", "task_id", "billed_tier", "predicted_tier", "seconds", "price",
+    "fingerprint", "origin", "times", "finished_after_s", "output", "sha256", "size_bytes", "video_url",
+    "error", "evidence", "body",
+)  # fmt: skip
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(FIELDS, str),
+    **dict.fromkeys(("take", "attempt", "seconds", "size_bytes"), int),
+    **dict.fromkeys(("price", "times", "error", "evidence"), dict),
+    "finished_after_s": list,
+}
+# What a purchase has that was found with less: a line of the journal leaves the body to an earlier one.
+_WITHOUT: dict[str, Json] = {"fingerprint": "", "body": {}, "origin": "", "predicted_tier": "", "seconds": 0}
+
+
+def as_json(purchase: Purchase) -> dict[str, Json]:
+    """The purchase without what is not known of it, in the order of FIELDS."""
+    plain = {name: value for name in FIELDS if (value := getattr(purchase, name)) is not None}
+    if purchase.price is not None:
+        price = purchase.price
+        plain["price"] = {"amount": str(price.amount), "currency": price.currency, "basis": price.basis}
+        if price.as_of is not None:
+            plain["price"]["as_of"] = price.as_of
+    if purchase.error is not None:
+        error = purchase.error
+        plain["error"] = {"kind": error.kind, "code": error.code, "message": error.message}
+    return plain
+
+
+def from_json(document: Mapping[str, Json]) -> Purchase:
+    """The purchase that `as_json` made the document of; ValueError if it cannot be one."""
+    known: dict[str, Any] = {**_WITHOUT, **document}
+    body = known.pop("body")
+    names = tuple(known)
+    if tuple(map(type, known.values())) != _types_of(names):
+        known = _strictly(known)
+    if not isinstance(body, Mapping):
+        raise ValueError("a body is an object")
+    try:
+        for name in _CONVERTED.intersection(names):
+            known[name] = _CONVERSIONS[name](known[name])
+        return Purchase(body=body, **known)
+    except (KeyError, TypeError, InvalidOperation) as error:
+        raise ValueError(f"not a purchase: {error!r}") from error
+
+
+@lru_cache(maxsize=64)
+def _types_of(names: tuple[str, ...]) -> tuple[type | None, ...]:
+    """The types that go with these names. Whole ledgers have few sets of names, so this asks for each once."""
+    return tuple(_TYPES.get(name) for name in names)
+
+
+def _strictly(known: dict[str, Any]) -> dict[str, Any]:
+    for name, value in known.items():
+        if name in _TYPES and type(value) is not _TYPES[name]:
+            raise ValueError(f"{name} cannot be {value!r}")
+    return {name: value for name, value in known.items() if name in _TYPES}
+
+
+def _state(value: str) -> str:
+    if value not in RANK:
+        raise ValueError(f"there is no state {value!r}")
+    return value
+
+
+def _count(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"{value} is no number of anything")
+    return value
+
+
+def _task_id(value: str) -> str:
+    if not 0 < len(value) <= MAX_TASK_ID or not value.isprintable():
+        raise ValueError(f"{value!r} is no task id")
+    return value
+
+
+def _texts(value: dict[str, Json]) -> dict[str, str]:
+    if set(map(type, value.values())) - {str}:
+        raise ValueError(f"{value!r} holds more than text")
+    return value
+
+
+def _price(value: dict[str, Json]) -> Price:
+    return _shared_price(**_texts(value))
+
+
+@lru_cache(maxsize=1024)
+def _shared_price(amount: str, currency: str, basis: str, as_of: str | None = None) -> Price:
+    return Price(Decimal(amount), currency, basis, as_of)
+
+
+def _failure(value: dict[str, Json]) -> Failure:
+    return Failure(**_texts(value))
+
+
+def _bounds(value: list[Json]) -> tuple[float, float]:
+    low, high = value
+    return low + 0, high + 0
+
+
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "state": _state,
+    "take": _count,
+    "attempt": _count,
+    "task_id": _task_id,
+    "times": _texts,
+    "price": _price,
+    "error": _failure,
+    "finished_after_s": _bounds,
+}
+_CONVERTED = frozenset(_CONVERSIONS)
