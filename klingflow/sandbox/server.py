@@ -79,10 +79,12 @@ class Service:
         chances = self._dice.of_request("create")
         # Read even where it is refused: a reply amid the sending of a request is another fault than the one meant.
         raw = await _read(request)
-        answer = _instead(chances, "before") or self._unauthorized(request) or self._limited(chances)
+        answer = _instead(chances, "before") or self._unauthorized(request)
         if answer is None:
             try:
-                answer = self._buy(await _spec(request, raw), raw, chances)
+                spec = await _spec(request, raw)
+                # Nothing is awaited from the limits to the charge, so that the limits are exact.
+                answer = self._limited(chances) or self._buy(spec, raw, chances)
             except Refusal as refusal:
                 answer = _refused(refusal)
         self._counts["refused"] += 400 <= answer.status_code < 500
