@@ -37,7 +37,9 @@ class Pipeline:
     def manifest(self) -> Path:
         return self.folder / "film.yaml"
 
-    def write(self, shots: Mapping[str, Any] | int, *, run: Mapping[str, Any] | None = None, **top: Any) -> None:
+    def write(
+        self, shots: Mapping[str, Any] | int, *, run: Mapping[str, Any] | None = None, **top: Any
+    ) -> None:
         """Write the manifest: shots by name, or so many plain ones."""
         if isinstance(shots, int):
             shots = {f"shot{n:03}": {"prompt": f"a quiet street, number {n}"} for n in range(1, shots + 1)}
@@ -96,7 +98,9 @@ class Pipeline:
 
 def pipeline_at(folder: Path, gateway: str | None = None, key: str = "sk-test-0123456789abcdef") -> Pipeline:
     """A Pipeline whose gateway is at `gateway`, in an environment with nothing of this machine's own."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()}
+    environ = {
+        k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()
+    }
     environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1"}
     if gateway:
         environ |= {"KLINGFLOW_BASE_URL": gateway, "KLINGFLOW_API_KEY": key}
@@ -105,7 +109,9 @@ def pipeline_at(folder: Path, gateway: str | None = None, key: str = "sk-test-01
 
 
 @contextmanager
-def sandboxed(folder: Path, *faults: str, task_time: str = "0s", **options: Any) -> Iterator[tuple[Pipeline, Sandbox]]:
+def sandboxed(
+    folder: Path, *faults: str, task_time: str = "0s", **options: Any
+) -> Iterator[tuple[Pipeline, Sandbox]]:
     """A pipeline in `folder` and a sandbox with `faults` as its gateway."""
     given = Options(faults=faults, task_time=task_time, plain_clips=True, **options)
     with start(given) as sandbox:

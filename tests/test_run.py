@@ -38,7 +38,18 @@ def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -
         assert [check(video) for video in film.videos()] == [None, None]
 
 
-LOST_REPLIES = ["drop_after", "reset", "cut", "html502", "html504", "html524", "empty200", "html200", "cut_json200", "no_id"]
+LOST_REPLIES = [
+    "drop_after",
+    "reset",
+    "cut",
+    "html502",
+    "html504",
+    "html524",
+    "empty200",
+    "html200",
+    "cut_json200",
+    "no_id",
+]
 
 
 @pytest.mark.parametrize("fault", LOST_REPLIES)
@@ -93,7 +104,9 @@ def test_a_refused_key_ends_the_run_after_a_handful_of_requests(tmp_path: Path) 
         said = film.do("run", "film.yaml", "-y", "--log", "run.jsonl", "-v", code=7)
         assert "refuse" in said
         assert charges(sandbox) == []
-        posts = [e for e in (tmp_path / "run.jsonl").read_text().splitlines() if json.loads(e)["event"] == "intent"]
+        posts = [
+            e for e in (tmp_path / "run.jsonl").read_text().splitlines() if json.loads(e)["event"] == "intent"
+        ]
         assert len(posts) <= 5
         kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
         assert "sk-test" not in said and b"sk-test" not in kept

@@ -81,6 +81,10 @@ class Schedule:
         self.ready: deque[Wanted] = deque()
         self.capped: list[tuple[Wanted, str]] = []
         self.running = 0  # creates on their way and unfinished tasks
+        self.creating = 0  # of them, creates on their way
+        # Until the gateway has answered one create otherwise than by refusing us, they go one by one: a wrong key or
+        # address is found out by a single request.
+        self.proven = False
         self.buying = True
         self.working = True  # False: no new step of any kind
         self._polls = Gcra(limits.poll, _BURST)
@@ -97,6 +101,11 @@ class Schedule:
     def want(self, wanted: Wanted) -> None:
         """Queue a take to be bought."""
         self.ready.append(wanted)
+
+    def answered(self, *, proven: bool) -> None:
+        """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it said of the shot."""
+        self.creating -= 1
+        self.proven = self.proven or proven
 
     def again(self, wanted: Wanted) -> None:
         """Queue a take whose create certainly bought nothing: it keeps its reservation and its turn."""
@@ -170,7 +179,7 @@ class Schedule:
         return min(times, default=None)
 
     def _next_buy(self, now: float) -> Wanted | float | None:
-        if self.running >= self.places.limit:
+        if self.running >= self.places.limit or (self.creating and not self.proven):
             return None
         self._reserve_first()
         if not self.ready:
@@ -180,6 +189,7 @@ class Schedule:
             return now + delay_s
         self.submit.take(now)
         self.running += 1
+        self.creating += 1
         return self.ready.popleft()
 
     def _reserve_first(self) -> None:

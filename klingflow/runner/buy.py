@@ -36,7 +36,15 @@ async def buy(context: Context, wanted: Wanted) -> None:
         answer = await context.gateway.create(body)
         refund_5xx = context.jobs[wanted.job].plan.manifest.gateway.refund_5xx
         outcome = replies.read_create(answer, refund_5xx=refund_5xx)
+        context.schedule.answered(proven=_proves(outcome))
         await _settle(context, wanted, purchase, outcome, sent_at)
+
+
+def _proves(outcome: replies.CreateOutcome) -> bool:
+    """Whether the gateway dealt with the create: the address is one, and the key is good."""
+    if isinstance(outcome, replies.Refused):
+        return outcome.failure.kind not in ("key", "quota")
+    return isinstance(outcome, (replies.Accepted, replies.Doubtful))
 
 
 def _intent(context: Context, wanted: Wanted) -> Purchase:

@@ -62,7 +62,9 @@ class Context:
     waiting: defaultdict[tuple[int, str], list[Action]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
-    bought: dict[tuple[int, str], str] = field(default_factory=dict)  # (manifest number, shot key) → uid, in this run
+    bought: dict[tuple[int, str], str] = field(
+        default_factory=dict
+    )  # (manifest number, shot key) → uid, in this run
     blind_rounds: int = 0
 
     async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:

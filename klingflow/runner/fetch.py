@@ -14,8 +14,9 @@ from klingflow.runner.context import Context
 _TRIES = 8
 # At this many, the result's address is asked for anew: such addresses expire.
 _STALE_AFTER = 2
-# Seconds, as a multiple of `poll_floor`: the longest pause between two tries.
-_LONGEST_PAUSE_FLOORS = 12.0
+# Seconds before the second try; each further pause doubles, so that a video which is not there for some seconds after
+# its task has completed (gateway.md 4) is waited for, about a minute in all.
+_FIRST_PAUSE_S = 0.5
 
 
 async def fetch(context: Context, fetch: Fetch) -> None:
@@ -41,14 +42,15 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     permanent = isinstance(result, download.DownloadFailed) and result.permanent
     if permanent or fetch.tries >= _TRIES:
         if not permanent:
-            await context.record(fetch.job, purchase, "undelivered", error=Failure("unknown", "undelivered", result.reason))
+            await context.record(
+                fetch.job, purchase, "undelivered", error=Failure("unknown", "undelivered", result.reason)
+            )
         context.outcome.undelivered.add((fetch.job, fetch.wanted.action.key))
         context.tell("undelivered", fetch.wanted, reason=result.reason)
         return
     if fetch.tries == _STALE_AFTER:
         await _renew(context, fetch)
-    pause_s = min(2.0 ** (fetch.tries - 2), _LONGEST_PAUSE_FLOORS) * context.limits.poll_floor_s
-    pause_s = max(pause_s, result.retry_after_s or 0.0)
+    pause_s = max(_FIRST_PAUSE_S * 2.0 ** (fetch.tries - 1), result.retry_after_s or 0.0)
     context.tell("download_retry", fetch.wanted, reason=result.reason, pause_s=round(pause_s, 3))
     context.schedule.fetch(fetch, context.clock() + pause_s)
 
