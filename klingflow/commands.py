@@ -124,7 +124,9 @@ def render(
             "predicted_tier": request.predicted_tier,
         }
         if origins:
-            row["origins"] = {pointer: str(mark) for pointer, (_, mark) in origins_of(shot, shot.kind).items()}
+            row["origins"] = {
+                pointer: str(mark) for pointer, (_, mark) in origins_of(shot, shot.kind).items()
+            }
         rows.append(row)
     views.dump_rows(rows, form)
     _show_warnings(manifest)
@@ -311,7 +313,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: RunOptions) -> bool:
         if capped:
             return True
         raise UsageError(
-            f"{number} to buy, and nobody to ask: say -y, or set a cap such as --max-spend (klingflow plan shows the cost)"
+            f"{number} to buy, and nobody to ask: say -y, or set a cap such as --max-spend (see klingflow plan)"
         )
     for made in plans:
         views.show_plan(made)

@@ -53,7 +53,7 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
 
 
 def error(problem: KlingflowError) -> None:
-    """An error that klingflow raised on purpose, on stderr; every diagnostic of a ManifestError, with its source line."""
+    """An error raised on purpose, on stderr; of a ManifestError every diagnostic, with its source line."""
     if isinstance(problem, ManifestError):
         for diagnostic in problem.diagnostics:
             warn(excerpted(diagnostic, problem.sources))

@@ -227,7 +227,7 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line of a plan: `verb` is create, keep, resume, download, changed, failed, in_doubt, waits, orphan or held."""
+    """One line of a plan; the verbs are those of `klingflow.decide.plan.MARKS`."""
 
     verb: str
     key: str
