@@ -1,0 +1,177 @@
+"""The pace of buying: never above what was configured, soon below what the gateway allows, and never for ever."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow.decide.pace import CUT, AdaptiveRate, AdaptiveRunning, Gcra, Patience
+from klingflow.model import Rate
+from tests.simulations import ALLOWED, creates
+
+SECOND = Rate(1, 1.0)
+
+
+@given(
+    st.integers(1, 3),
+    st.lists(st.floats(0, 5), min_size=1, max_size=60),
+    st.sampled_from([Rate(30, 60.0), SECOND, Rate(6000, 1.0)]),
+)
+def test_no_window_holds_more_than_the_rate_and_its_burst(burst: int, waits: list[float], rate: Rate) -> None:
+    """However requests come, n of them span at least n − burst intervals."""
+    bucket, now, taken = Gcra(rate, burst), 0.0, []
+    for wait_s in waits:
+        now += wait_s
+        now += bucket.delay_s(now)
+        bucket.take(now)
+        taken.append(now)
+    for i, first in enumerate(taken):
+        for n, last in enumerate(taken[i:]):
+            assert last - first >= (n - burst) * rate.interval_s - 1e-6
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+    """Two at once, then one a second."""
+    bucket = Gcra(SECOND, burst=2)
+    delays = []
+    for _ in range(4):
+        delays.append(bucket.delay_s(100.0))
+        bucket.take(100.0)
+    assert delays == [0.0, 0.0, 1.0, 2.0]
+
+
+def test_a_limit_that_halves_costs_few_refusals() -> None:
+    """A static bucket is refused hundreds of times per thousand creates, the adaptive one hardly ever."""
+    static, adaptive = creates(Gcra(ALLOWED)), creates(AdaptiveRate(ALLOWED))
+    assert static.refused > 600
+    assert adaptive.refused <= 14
+    assert adaptive.seconds < 1.1 * static.seconds
+
+
+def test_refusals_that_were_on_their_way_together_count_once() -> None:
+    """Ten replies of one round trip are one piece of news."""
+    pace = AdaptiveRate(SECOND)
+    for _ in range(10):
+        pace.refused(now=10.0, sent_at=9.5, retry_after_s=None, u=0.5)
+    assert pace.per_s == CUT
+
+
+def test_an_acceptance_from_before_the_refusal_ends_no_pause() -> None:
+    """It left when the gate was still open."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(now=10.0, sent_at=9.0, retry_after_s=8.0, u=0.0)
+    pace.accepted(now=10.1, sent_at=9.1)
+    assert pace.delay_s(10.1) == pytest.approx(7.9)
+
+
+@pytest.mark.parametrize(("retry_after_s", "pause_s"), [(None, 0.75), (0.0, 0.0), (30.0, 30.0)])
+def test_a_refusal_pauses_as_asked_or_by_itself(retry_after_s: float | None, pause_s: float) -> None:
+    """Retry-After is obeyed; without one the pause is a jittered second at first."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(now=10.0, sent_at=9.0, retry_after_s=retry_after_s, u=0.5)
+    assert pace.delay_s(10.0) == pytest.approx(pause_s)
+
+
+def test_one_at_a_time_is_tried_until_one_is_accepted() -> None:
+    """After the pause a single create asks whether it is over; the next waits for its answer."""
+    pace = AdaptiveRate(Rate(100, 1.0), burst=3)
+    pace.refused(now=10.0, sent_at=9.0, retry_after_s=2.0, u=0.0)
+    assert pace.delay_s(12.0) == 0
+    pace.take(12.0)
+    assert pace.delay_s(12.1) > 0.5
+    pace.accepted(now=12.2, sent_at=12.0)
+    assert pace.delay_s(12.2) == 0
+
+
+def test_pauses_grow_while_refusals_go_on() -> None:
+    """Doubling, up to a minute; the rate itself is cut only once."""
+    pace, now, pauses = AdaptiveRate(Rate(100, 1.0)), 0.0, []
+    for _ in range(9):
+        pace.take(now)
+        pace.refused(now, now, None, u=1.0)
+        pauses.append(pace.delay_s(now))
+        now += pauses[-1]
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.01)
+    assert pace.per_s == 100 * CUT
+
+
+def test_a_lying_retry_after_is_not_believed_for_ever() -> None:
+    """A gateway that says "0 s" and refuses is asked less and less often all the same."""
+    pace, now = AdaptiveRate(Rate(1000, 1.0)), 0.0
+    for _ in range(20):
+        pace.take(now)
+        pace.refused(now, now, 0.0, u=0.0)
+        now += pace.delay_s(now)
+    assert now > 300
+
+
+def test_acceptances_raise_the_rate_slowly_to_what_was_configured() -> None:
+    """And never above it."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(0.0, 0.0, None, 0.0)
+    for _ in range(100):
+        pace.accepted(1.0, 1.0)
+    assert CUT < pace.per_s < 1
+    for _ in range(1000):
+        pace.accepted(1.0, 1.0)
+    assert pace.per_s == 1
+
+
+def endless(pace: AdaptiveRate, retry_after_s: float | None) -> tuple[float, int]:
+    """(seconds, refusals) until the pace gives up on a gateway that refuses for ever."""
+    now, refused = 0.0, 0
+    while not pace.exhausted(now):
+        now += pace.delay_s(now)
+        pace.take(now)
+        pace.refused(now, now, retry_after_s, u=0.5)
+        refused += 1
+    return now, refused
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 0.0, 1.0, 60.0, 3600.0])
+def test_refusals_without_end_end(retry_after_s: float | None) -> None:
+    """Ten bad minutes are outlived, arrears are not, and few requests are spent on finding out."""
+    seconds, refused = endless(AdaptiveRate(Rate(30, 60.0)), retry_after_s)
+    assert 1800 <= seconds <= 6 * 3600
+    assert 6 <= refused <= 50
+
+
+def test_patience_is_a_parameter() -> None:
+    """Three rounds and out."""
+    impatient = Patience(rounds=3, seconds=0.0, first_pause_s=0.01)
+    assert endless(AdaptiveRate(Rate(1000, 1.0), patience=impatient), None)[1] == 3
+
+
+def test_an_acceptance_restores_patience() -> None:
+    """Only refusals in a row count."""
+    pace = AdaptiveRate(SECOND, patience=Patience(rounds=2, seconds=0.0))
+    pace.refused(0.0, 0.0, None, 0.0)
+    pace.accepted(1.0, 1.0)
+    pace.refused(2.0, 2.0, None, 0.0)
+    assert not pace.exhausted(2.0)
+
+
+def test_the_number_of_running_tasks_is_learned() -> None:
+    """A gateway that allows 8 at once is found from 20, and hardly left again."""
+    places, running, refused = AdaptiveRunning(20), 0, 0
+    for now in range(2000):
+        if running < places.limit:
+            if running < 8:
+                running += 1
+                places.accepted()
+            else:
+                refused += 1
+                places.refused(now, now, running)
+        else:
+            running -= 1
+    assert 6 <= places.limit <= 9
+    assert refused < 100
+
+
+def test_one_task_may_always_run() -> None:
+    """Refusals of one round trip cut once, and never to nothing."""
+    places = AdaptiveRunning(5)
+    for now in (1.0, 1.0, 2.0, 3.0, 4.0):
+        places.refused(now, sent_at=now - 0.5, running=0)
+    assert places.limit == 1

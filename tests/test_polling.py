@@ -1,0 +1,135 @@
+"""Polls go where tasks are likely to finish: few of them, and none much too late."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import pytest
+
+from klingflow.decide.polling import ENOUGH, KEPT, Durations
+from klingflow.model import Purchase
+from tests.simulations import duration_s, fixed_polls, learned_polls
+
+
+def learned(tier: str = "a", tasks: int = 300) -> Durations:
+    """Durations that have seen so many lognormal tasks of one tier, each to within 10 s."""
+    durations, chance = Durations(), random.Random(5)
+    for _ in range(tasks):
+        end_s = duration_s(chance)
+        durations.learn(tier, end_s - 5, end_s + 5)
+    return durations
+
+
+def delay_s(durations: Durations, age_s: float, tier: str = "a", **more: float) -> float:
+    return durations.next_delay_s(tier, age_s, floor_s=5.0, u=more.get("u", 0.5))
+
+
+def test_a_learned_schedule_takes_few_polls_and_notices_soon() -> None:
+    """At most 7 polls a task at a median delay of 7 s, where every 15 s takes 7.6 polls and 7.5 s."""
+    found = [learned_polls(seed=seed) for seed in (1, 2, 3)]
+    assert statistics.mean(polls.per_task for polls in found) <= 7
+    assert statistics.mean(polls.delay_s for polls in found) <= 7
+    assert fixed_polls(15).per_task > 7.4
+
+
+def test_honest_progress_takes_fewer_polls_still() -> None:
+    """Where percentages have foretold the end, the next poll is at the foretold end."""
+    polls = learned_polls(honest_progress=True)
+    assert polls.per_task < 4.5
+    assert polls.delay_s < 3
+
+
+def test_everything_scales_with_the_floor() -> None:
+    """Tasks a hundred times faster with a floor a hundred times smaller are the same problem."""
+    slow, fast = learned_polls(tasks=1000), learned_polls(tasks=1000, scale=0.01)
+    assert fast.per_task == pytest.approx(slow.per_task, rel=0.02)
+    assert fast.delay_s == pytest.approx(slow.delay_s * 0.01, rel=0.05)
+
+
+@pytest.mark.parametrize(("u", "interval_s"), [(0.0, 9.0), (0.5, 10.0), (1.0, 11.0)])
+def test_before_enough_is_known_the_interval_is_fixed(u: float, interval_s: float) -> None:
+    """Twice the floor, ±10 %, for tiers with fewer than twenty durations and for unknown ones."""
+    durations = learned(tasks=ENOUGH - 1)
+    assert delay_s(durations, 0.0, u=u) == pytest.approx(interval_s)
+    assert delay_s(durations, 60.0, "b", u=u) == pytest.approx(interval_s)
+
+
+def test_no_two_polls_are_closer_than_the_floor_or_farther_than_nine() -> None:
+    """At every age, also long after the longest task."""
+    durations = learned()
+    delays = [delay_s(durations, float(age_s)) for age_s in range(0, 5000, 3)]
+    assert min(delays) >= 5
+    assert max(delays) == 45
+
+
+def test_polls_are_densest_where_tasks_finish() -> None:
+    """Rare in the first seconds and late in the tail, frequent around the usual duration."""
+    durations = learned()
+    assert delay_s(durations, 0.0) > 2 * delay_s(durations, 90.0)
+    assert delay_s(durations, 500.0) > 1.2 * delay_s(durations, 90.0)
+
+
+def test_tiers_are_learned_apart() -> None:
+    """A slow tier does not blur a fast one."""
+    durations = learned("slow")
+    for n in range(50):
+        durations.learn("fast", 19 + n / 50, 21 + n / 50)
+    assert delay_s(durations, 0.0, "fast") == pytest.approx(20, abs=3)
+    assert delay_s(durations, 0.0, "slow") > 25
+
+
+def test_progress_that_lies_is_ignored() -> None:
+    """A bar that stands at 90 % from the start foretells nothing."""
+    durations = Durations()
+    for n in range(100):
+        durations.learn("a", 80.0 + n, 90.0 + n, progress=[(10.0, 90.0), (40.0, 90.0)])
+    plain = durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5)
+    assert durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5, progress=[(40.0, 90.0)]) == plain
+
+
+@pytest.mark.parametrize("progress", [[(40.0, 5.0)], [(40.0, 100.0)], [(40.0, 0.0)], []])
+def test_progress_that_says_nothing_yet_is_ignored(progress: list[tuple[float, float]]) -> None:
+    """The first percents and the last are where no bar is honest."""
+    durations = Durations()
+    for n in range(100):
+        end_s = 80.0 + n
+        durations.learn("a", end_s - 5, end_s + 5, progress=[(end_s / 2, 50.0)])
+    plain = durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5)
+    assert durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5, progress=progress) == plain
+    assert durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5, progress=[(40.0, 50.0)]) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_likelihood_orders_tasks_by_how_probably_they_are_done(known: bool) -> None:
+    """It grows with the time since the last look and is a chance."""
+    durations = learned() if known else Durations()
+    chances = [durations.likelihood("a", 60.0, age_s) for age_s in (60.0, 70.0, 100.0, 400.0, 9000.0)]
+    assert chances == sorted(chances)
+    assert chances[0] == 0
+    assert all(0 <= chance <= 1 for chance in chances)
+
+
+def purchase(n: int, bounds: tuple[float, float] | None) -> Purchase:
+    times = {"finished": f"2026-01-01T00:{n // 60:02}:{n % 60:02}.000Z"}
+    return Purchase(f"u{n}", "a", 1, 1, "done", "sha256:0", {}, "https://g", "predicted", 5, billed_tier="billed",
+                    times=times, finished_after_s=bounds)  # fmt: skip
+
+
+def test_a_ledger_teaches_its_latest_durations_by_billed_tier() -> None:
+    """What has no duration teaches nothing, and old durations give way to new ones."""
+    old = [purchase(n, (900.0, 910.0)) for n in range(KEPT)]
+    new = [purchase(KEPT + n, (19.0, 21.0)) for n in range(KEPT)]
+    durations = Durations()
+    durations.learn_from([*new, *old, purchase(3000, None)])
+    assert delay_s(durations, 0.0, "billed") == pytest.approx(20, abs=3)
+    assert delay_s(durations, 0.0, "predicted") == 10
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 0.0), (5.0, 5.0), (0.0, 1e6)])
+def test_odd_durations_break_nothing(bounds: tuple[float, float]) -> None:
+    """Tasks that are done at once, and all alike, still give a schedule within its bounds."""
+    durations = Durations()
+    for _ in range(50):
+        durations.learn("a", *bounds)
+    assert all(5 <= delay_s(durations, age_s) <= 45 for age_s in (0.0, 1.0, 5.0, 100.0, 1e7))
