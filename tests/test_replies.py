@@ -1,0 +1,551 @@
+"""A reply is read for what it proves: bought, certainly not bought, or neither; finished, failed, or neither."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow.decide import replies
+from klingflow.decide.failures import KINDS, classify_task
+from klingflow.decide.replies import (
+    Accepted,
+    Blind,
+    Doubtful,
+    Hiccup,
+    NoReply,
+    NoSuchTask,
+    Refused,
+    Reply,
+    Running,
+    Succeeded,
+    TaskFailed,
+    Unsent,
+    read_create,
+    read_query,
+    retry_after_s,
+)
+from klingflow.model import Failure
+
+ID = "task_uS28Df3npjkcVE8FfH9JQcvjWKxUgrsG"
+UPSTREAM = "task_xKFlPhfIcFR1dKWSr9akbE59umufNdju"
+TIER = "kling-2.5-motion-std-720p"
+HTML = b"<html><body>502 Bad Gateway</body></html>"
+CREATED = {
+    "id": ID, "task_id": ID, "object": "video", "model": TIER, "status": "queued", "progress": 0,
+    "created_at": 1780891541,
+}  # fmt: skip
+
+
+def reply(status: int, body: Any = b"", /, **headers: str) -> Reply:
+    """A whole reply; a body that is not bytes is sent as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, data)
+
+
+def error(message: str, code: str = "") -> dict[str, Any]:
+    return {"error": {"message": message, "type": "relay", "code": code}}
+
+
+# Creates that were accepted
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "accepted"),
+    [
+        (200, CREATED, Accepted(ID, TIER)),
+        (201, {"id": "t1"}, Accepted("t1")),
+        (202, {"task_id": "t1"}, Accepted("t1")),
+        (200, {"id": 7250}, Accepted("7250")),
+        (200, {"id": None, "task_id": "t1"}, Accepted("t1")),
+        (200, {"code": "success", "message": "", "data": {"task_id": "t1", "id": 33}}, Accepted("t1")),
+        (200, {"code": "success", "data": {"id": "t1"}}, Accepted("t1")),
+        (200, {**CREATED, "error": None}, Accepted(ID, TIER)),
+        (200, {**CREATED, "status": "failed", "error": {"message": "no"}}, Accepted(ID, TIER)),
+        (200, {**CREATED, "model": 5}, Accepted(ID)),
+        (200, b"\xef\xbb\xbf" + json.dumps(CREATED).encode(), Accepted(ID, TIER)),
+        (200, b'{"id":"t1","message":"\xb2\xce\xca\xfd"}', Accepted("t1")),
+    ],
+)
+def test_an_id_in_a_2xx_is_a_purchase(status: int, body: Any, accepted: Accepted) -> None:
+    """Whatever surrounds it, a plausible id is kept."""
+    assert read_create(reply(status, body)) == accepted
+
+
+def test_a_cut_body_that_is_whole_json_is_a_purchase() -> None:
+    """The connection may break after the last brace."""
+    assert read_create(Reply(200, {}, b'{"id":"t1"}', complete=False)) == Accepted("t1")
+
+
+# Creates in doubt
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HTML,
+        b"",
+        b"null",
+        b"[]",
+        b'"t1"',
+        b'{"id":"task_uS28Df',
+        b'{"id":"task_1","task_id":"task_',
+        b"[" * 100_000,
+        b'{"id":' + b"9" * 5000 + b"}",
+        {},
+        {"id": None},
+        {"id": ""},
+        {"id": "."},
+        {"id": ".."},
+        {"id": "a b"},
+        {"id": "a\nb"},
+        {"id": "任务"},
+        {"id": "x" * 257},
+        {"id": True},
+        {"id": 0},
+        {"id": -4},
+        {"id": 1.5},
+        {"id": {"id": "t1"}},
+        {"data": "t1"},
+        {"data": [{"id": "t1"}]},
+        {"code": "insufficient", "message": "no"},
+        error("no"),
+    ],
+)
+def test_a_2xx_without_a_plausible_id_is_in_doubt(body: Any) -> None:
+    """The money may be spent, and there is nothing to ask after."""
+    outcome = read_create(reply(200, body))
+    assert isinstance(outcome, Doubtful)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+def test_a_redirect_is_in_doubt(status: int) -> None:
+    """A POST is never redirected, and who redirected it may have seen it."""
+    assert isinstance(read_create(reply(status, error("moved"), location="/x")), Doubtful)
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 499])
+@pytest.mark.parametrize("body", [b"", HTML, error("conflict")])
+def test_4xx_that_speak_of_timing_are_in_doubt(status: int, body: Any) -> None:
+    """They do not say that nothing was created, however readable."""
+    assert isinstance(read_create(reply(status, body)), Doubtful)
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 418, 422, 451])
+@pytest.mark.parametrize("body", [b"", HTML, b"{", {}, {"code": "success"}, {"status": "failed"}])
+def test_an_unreadable_4xx_is_in_doubt(status: int, body: Any) -> None:
+    """Only the gateway's own words make these definite."""
+    assert isinstance(read_create(reply(status, body)), Doubtful)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503])
+@pytest.mark.parametrize(
+    "carries", [{"id": "t1"}, {"task_id": "t1"}, {"data": {"task_id": "t1"}}, {"data": {"id": 5}}]
+)
+def test_a_refusal_with_an_id_is_in_doubt(status: int, carries: dict[str, Any]) -> None:
+    """A reply that refuses and names a task says two things at once."""
+    assert isinstance(read_create(reply(status, {**error("no"), **carries}), refund_5xx=True), Doubtful)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524, 529])
+@pytest.mark.parametrize("body", [b"", HTML, error("upstream error", "upstream_error")])
+def test_5xx_is_in_doubt(status: int, body: Any) -> None:
+    """A server that broke may have broken after the charge."""
+    assert isinstance(read_create(reply(status, body)), Doubtful)
+
+
+def test_a_sent_create_without_a_reply_is_in_doubt() -> None:
+    """Silence proves nothing."""
+    assert read_create(NoReply(True, "no answer in time")) == Doubtful(
+        "no answer in time", {"reason": "no answer in time"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, HTML, "quota"),
+        (200, {"code": "insufficient_user_quota", "message": "余额不足"}, "quota"),
+        (500, error("insufficient_quota"), "quota"),
+        (500, error("upstream error"), None),
+        (200, HTML, None),
+    ],
+)
+def test_a_doubt_can_also_say_that_buying_should_stop(status: int, body: Any, kind: str | None) -> None:
+    """One purchase in doubt for an empty account is enough."""
+    outcome = read_create(reply(status, body))
+    assert isinstance(outcome, Doubtful)
+    assert (outcome.failure.kind if outcome.failure else None) == kind
+
+
+def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
+    """Status, request ids and the beginning of the body, bounded and clean."""
+    answer = Reply(
+        502,
+        {"x-request-id": "r\x1b[31m1", "cf-ray": "8f", "content-type": "text/html", "set-cookie": "secret"},
+        b"<html>\x00\x1b]0;pwned\x07\r\n\xe2\x80\xae" + b"z" * 9000,
+        complete=False,
+    )
+    outcome = read_create(answer)
+    assert isinstance(outcome, Doubtful)
+    assert outcome.evidence == {
+        "reason": "HTTP 502 does not say that nothing was created",
+        "status": 502,
+        "content_type": "text/html",
+        "request_ids": {"x-request-id": "r [31m1", "cf-ray": "8f"},
+        "body": ("<html> ]0;pwned " + "z" * 9000)[:2048],
+        "complete": False,
+    }
+
+
+# Creates that were refused, and those that never left
+
+
+def test_what_was_not_sent_is_not_in_doubt() -> None:
+    """Without a connection nothing can have been bought."""
+    assert read_create(NoReply(False, "no connection")) == Unsent("no connection")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure"),
+    [
+        (400, error("bad seconds", "invalid_request"), Failure("parameters", "invalid_request", "bad seconds")),
+        (400, {"code": "e1", "message": "参数错误", "data": None}, Failure("parameters", "e1", "参数错误")),
+        (400, {"code": "e1", "message": "参数错误", "data": {}}, Failure("parameters", "e1", "参数错误")),
+        (400, {"error": "seconds must be a string"}, Failure("parameters", "http_400", "seconds must be a string")),
+        (422, {"detail": [{"loc": ["seconds"]}]}, Failure("parameters", "http_422", "[{'loc': ['seconds']}]")),
+        (400, error("提示词包含敏感内容"), Failure("moderation", "relay", "提示词包含敏感内容")),
+        (400, error("参考视频 URL 无法访问"), Failure("input", "relay", "参考视频 URL 无法访问")),
+        (400, error("模型不存在", "model_not_found"), Failure("model", "model_not_found", "模型不存在")),
+        (400, error("concurrency limit", "x"), Failure("capacity", "x", "concurrency limit")),
+        (401, error("无效的令牌", "invalid_token"), Failure("key", "invalid_token", "无效的令牌")),
+        (401, error("该令牌额度已用尽", "x"), Failure("quota", "x", "该令牌额度已用尽")),
+        (401, HTML, Failure("key", "http_401", "HTTP 401")),
+        (402, b"", Failure("quota", "http_402", "HTTP 402")),
+        (403, error("预扣费失败", "insufficient_user_quota"),
+         Failure("quota", "insufficient_user_quota", "预扣费失败")),
+        (403, error("forbidden", "x"), Failure("quota", "x", "forbidden")),
+        (404, HTML, Failure("unknown", "http_404", "HTTP 404")),
+        (413, HTML, Failure("too_large", "http_413", "HTTP 413")),
+        (413, error("invalid", "x"), Failure("too_large", "x", "invalid")),
+        (429, b"", Failure("limited", "http_429", "HTTP 429")),
+        (429, HTML, Failure("limited", "http_429", "HTTP 429")),
+        (429, error("Quota exceeded for requests per minute", "x"),
+         Failure("limited", "x", "Quota exceeded for requests per minute")),
+        (429, error("You exceeded your current quota", "insufficient_quota"),
+         Failure("quota", "insufficient_quota", "You exceeded your current quota")),
+        (429, error("账户已欠费", "x"), Failure("quota", "x", "账户已欠费")),
+        (503, error("分组 default 下模型 kling-9 无可用渠道", "model_not_found"),
+         Failure("model", "model_not_found", "分组 default 下模型 kling-9 无可用渠道")),
+    ],
+)  # fmt: skip
+def test_a_definite_refusal_has_a_class(status: int, body: Any, failure: Failure) -> None:
+    """The class decides whether it is tried again, stops buying, or goes to the author."""
+    assert read_create(reply(status, body)) == Refused(failure)
+
+
+def test_5xx_with_the_gateways_own_error_is_definite_where_the_user_says_so() -> None:
+    """`refund_5xx` makes JSON errors definite, and nothing else."""
+    assert read_create(reply(500, error("no", "x")), refund_5xx=True) == Refused(
+        Failure("unknown", "x", "no")
+    )
+    assert isinstance(read_create(reply(502, HTML), refund_5xx=True), Doubtful)
+    assert isinstance(read_create(reply(500, {}), refund_5xx=True), Doubtful)
+
+
+def test_a_limit_says_how_long_to_wait() -> None:
+    """Retry-After goes along with the refusal."""
+    outcome = read_create(reply(429, b"", retry_after="7"))
+    assert outcome == Refused(Failure("limited", "http_429", "HTTP 429"), 7.0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": " 12 "}, 12.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 99 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, None),
+        ({"openai-poll-after-ms": "2500"}, 2.5),
+        ({"openai-poll-after-ms": "2500", "retry-after": "1"}, 2.5),
+    ],
+)
+def test_a_pause_is_read_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, an HTTP date against the reply's own Date, or milliseconds; nonsense is no pause."""
+    assert retry_after_s(headers) == seconds
+
+
+# Queries
+
+
+@pytest.mark.parametrize(
+    "status", ["completed", "succeed", "succeeded", "success", "SUCCESS", "Completed", " success "]
+)
+def test_success_has_many_names(status: str) -> None:
+    """All of them finish the task."""
+    assert read_query(reply(200, {"id": ID, "status": status}), task_id=ID) == Succeeded()
+
+
+@pytest.mark.parametrize("status", ["failed", "FAILURE", "error", "canceled", "cancelled", "expired", "Fail"])
+def test_failure_has_many_names(status: str) -> None:
+    """All of them end the task; without an error the status is the reason."""
+    outcome = read_query(reply(200, {"id": ID, "status": status, "model": TIER}), task_id=ID)
+    low = status.lower()
+    assert outcome == TaskFailed(Failure("unknown", low, f"the task is {low}"), TIER)
+
+
+@pytest.mark.parametrize(
+    "status", ["queued", "in_progress", "IN_PROGRESS", "In Progress", "processing", "NOT_START"]
+)
+def test_a_task_under_way_has_many_names(status: str) -> None:
+    """None of them ends the task."""
+    assert read_query(reply(200, {"id": ID, "status": status}), task_id=ID) == Running()
+
+
+@pytest.mark.parametrize("status", ["unknown", "", None, 5, "什么", ["completed"]])
+def test_a_status_that_says_nothing_is_asked_again(status: Any) -> None:
+    """An unknown word is neither success nor failure."""
+    assert isinstance(read_query(reply(200, {"id": ID, "status": status}), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize(
+    ("progress", "percent"),
+    [(0, 0.0), (30, 30.0), ("30%", 30.0), (" 45.5 % ", 45.5), (100, 100.0), (101, None), (-1, None), ("?", None),
+     (True, None), (None, None), ([1], None)],
+)  # fmt: skip
+def test_progress_is_a_percentage_in_any_form(progress: Any, percent: float | None) -> None:
+    """A number or its text; anything else is no progress."""
+    body = {"id": ID, "status": "in_progress", "progress": progress}
+    assert read_query(reply(200, body), task_id=ID) == Running(percent)
+
+
+def test_the_documents_replies_are_read_as_it_means_them() -> None:
+    """Sections 8.1–8.4: `completed_at` while in progress and a foreign `task_id` mean nothing."""
+    base = {**CREATED, "task_id": UPSTREAM, "completed_at": 1780891544}
+    done = {
+        **base,
+        "status": "completed",
+        "progress": 100,
+        "seconds": "5",
+        "video_url": "https://c.example/x.mp4",
+    }
+    failed = {
+        **base,
+        "status": "failed",
+        "error": {"code": "task_failed", "message": "参数错误:参考视频 URL 无法访问"},
+    }
+    assert read_query(reply(200, CREATED), task_id=ID) == Running(0.0, TIER)
+    assert read_query(reply(200, {**base, "status": "in_progress"}), task_id=ID) == Running(0.0, TIER)
+    assert read_query(reply(200, done), task_id=ID) == Succeeded("https://c.example/x.mp4", TIER, 5.0)
+    assert read_query(reply(200, failed), task_id=ID) == TaskFailed(
+        Failure("input", "task_failed", "参数错误:参考视频 URL 无法访问"), TIER
+    )
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"video_url": "U"}, {"url": "U"}, {"metadata": {"url": "U"}}, {"result_url": "U"},
+     {"video_url": "", "url": None, "metadata": None, "result_url": "U"},
+     {"video_url": "file:///etc/passwd", "url": "U"}],
+)  # fmt: skip
+def test_the_video_is_found_where_relays_put_it(where: dict[str, Any]) -> None:
+    """Four places, of which the first that holds a web address counts."""
+    url = "https://cdn.example.com/视频.mp4?sig=a%2Fb"
+    body = json.loads(json.dumps({"id": ID, "status": "completed", **where}).replace('"U"', json.dumps(url)))
+    assert read_query(reply(200, body), task_id=ID) == Succeeded(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "x",
+        "//h/x",
+        "ftp://h/x",
+        "http://",
+        "https://h:99999/",
+        "http://[::1",
+        "https://h/a b",
+        "h\n",
+        5,
+        {},
+    ],
+)
+def test_what_is_no_web_address_is_left_to_the_content_route(url: Any) -> None:
+    """A result without a usable address is still a result."""
+    assert (
+        read_query(reply(200, {"id": ID, "status": "completed", "video_url": url}), task_id=ID) == Succeeded()
+    )
+
+
+def test_the_legacy_shape_is_read_through() -> None:
+    """`data` holds the task; its `id` is the relay's row."""
+    data = {
+        "id": 17,
+        "task_id": ID,
+        "status": "SUCCESS",
+        "progress": "100%",
+        "url": "https://c.example/x.mp4",
+    }
+    wrapped = {"code": "success", "message": "", "data": data}
+    assert read_query(reply(200, wrapped), task_id=ID) == Succeeded("https://c.example/x.mp4")
+    failed = {**data, "status": "FAILURE", "fail_reason": "当前并发已满"}
+    assert read_query(reply(200, {"code": "success", "data": failed}), task_id=ID) == TaskFailed(
+        Failure("capacity", "failure", "当前并发已满")
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": UPSTREAM, "task_id": ID, "status": "completed"},
+        {"id": UPSTREAM, "status": "failed"},
+        {"task_id": UPSTREAM, "status": "completed"},
+        {"code": "success", "data": {"id": 3, "task_id": UPSTREAM, "status": "SUCCESS"}},
+    ],
+)
+def test_another_tasks_reply_is_never_ours(body: dict[str, Any]) -> None:
+    """A mixed-up reply costs a poll, not a video."""
+    assert read_query(reply(200, body), task_id=ID) == Hiccup("the reply is about another task")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}),
+        (400, error("任务不存在")),
+        (404, error("not found", "x")),
+        (404, {"detail": "Not Found"}),
+        (200, {"code": "task_not_exist", "message": "no such task"}),
+    ],
+)
+def test_an_unknown_id_is_told_apart(status: int, body: Any) -> None:
+    """It may be only young, so it is no failure of the task."""
+    assert isinstance(read_query(reply(status, body), task_id=ID), NoSuchTask)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(401, b"", "key"), (401, error("用户额度不足"), "quota"), (403, HTML, "quota"), (402, b"", "quota"),
+     (429, error("insufficient_user_quota"), "quota")],
+)  # fmt: skip
+def test_a_refused_key_says_nothing_about_the_task(status: int, body: Any, kind: str) -> None:
+    """An empty balance blinds polling, and the ids stay."""
+    outcome = read_query(reply(status, body), task_id=ID)
+    assert isinstance(outcome, Blind)
+    assert outcome.failure.kind == kind
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 405, 429, 500, 502, 503, 504, 524])
+def test_a_server_that_stumbles_is_asked_again(status: int) -> None:
+    """Pages and bursts of 5xx are nothing about the task; the asked-for pause is kept."""
+    assert read_query(reply(status, HTML, retry_after="4"), task_id=ID) == Hiccup(f"HTTP {status}", 4.0)
+
+
+@pytest.mark.parametrize("body", [b"", HTML, b"[]", b'{"id":"ta', {}, {"id": ID}, {"status": None}])
+def test_a_2xx_that_cannot_be_read_is_asked_again(body: Any) -> None:
+    """A query costs nothing, so doubt costs nothing."""
+    assert isinstance(read_query(reply(200, body), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_query_without_a_reply_is_asked_again(sent: bool) -> None:
+    """Whether it was sent does not matter here."""
+    assert read_query(NoReply(sent, "no answer in time"), task_id=ID) == Hiccup("no answer in time")
+
+
+def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -> None:
+    """Otherwise it may be about the request, the key or the relay."""
+    moderated = error("content policy violation", "x")
+    assert read_query(reply(200, {"id": ID, **moderated}), task_id=ID) == TaskFailed(
+        Failure("moderation", "x", "content policy violation")
+    )
+    assert isinstance(read_query(reply(200, moderated), task_id=ID), Hiccup)
+    assert isinstance(
+        read_query(reply(200, {"id": ID, **error("insufficient_user_quota")}), task_id=ID), Hiccup
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("当前并发数已达上限", "capacity"),
+        ("server is overloaded", "capacity"),
+        ("RequestLimitExceeded", "capacity"),
+        ("task backlog", "capacity"),
+        ("内容审核不通过", "moderation"),
+        ("The prompt is too sensitive", "moderation"),
+        ("risk control rejected", "moderation"),
+        ("参数错误: duration", "parameters"),
+        ("Invalid parameter: aspect_ratio", "parameters"),
+        ("prompt length limit exceeded", "unknown"),
+        ("too many images", "unknown"),
+        ("internal error, please try again later", "unknown"),
+        ("invalid image url", "input"),
+        ("图片下载失败", "input"),
+        ("failed to fetch the reference", "input"),
+        ("参数错误:提示词包含敏感词", "moderation"),
+        ("账户余额不足", "quota"),
+        ("", "unknown"),
+    ],
+)
+def test_a_failed_tasks_words_give_its_class(message: str, kind: str) -> None:
+    """In English and Chinese; capacity only where the words leave no doubt, since it may be bought again."""
+    assert classify_task("task_failed", message) == kind
+    assert kind in KINDS
+
+
+# Whatever a server may say
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["id", "task_id", "data", "error", "code", "message", "status", "progress", "model", "url",
+                         "video_url", "metadata", "seconds", "detail", "fail_reason", "type"]), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+BODIES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "date", "openai-poll-after-ms"]), st.text(max_size=40)
+)
+
+
+@given(st.builds(Reply, st.integers(100, 599), HEADERS, BODIES, st.booleans()), st.booleans())
+def test_no_reply_to_a_create_is_misread(answer: Reply, refund_5xx: bool) -> None:
+    """Accepted needs 2xx and a clean id; Refused needs 4xx or 5xx and no id; never an exception."""
+    outcome = read_create(answer, refund_5xx=refund_5xx)
+    if isinstance(outcome, Accepted):
+        assert 200 <= answer.status < 300
+        assert outcome.task_id.isascii() and outcome.task_id.isprintable() and " " not in outcome.task_id
+    if isinstance(outcome, Refused):
+        assert answer.status >= 400 and answer.status not in (408, 409, 425, 499)
+    assert not isinstance(outcome, Unsent)
+
+
+@given(st.builds(Reply, st.integers(100, 599), HEADERS, BODIES, st.booleans()))
+def test_no_reply_to_a_query_breaks_the_reader(answer: Reply) -> None:
+    """Whatever comes back is one of the six answers, and only a 2xx is about the task's end."""
+    outcome = read_query(answer, task_id=ID)
+    if isinstance(outcome, Succeeded | TaskFailed | Running):
+        assert 200 <= answer.status < 300
+
+
+@given(st.text(max_size=3000), st.integers(1, 300))
+def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
+    """No control characters, no lone surrogates, one line, bounded."""
+    shown = replies.clean(text, limit)
+    assert shown.isprintable()
+    assert len(shown) <= limit
+    shown.encode()
