@@ -1,0 +1,244 @@
+"""A video is fetched whole or not at all, and nothing that goes wrong costs more than another try."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from klingflow.effects import download
+from klingflow.effects.download import OVERLAP_BYTES, Downloaded, DownloadFailed, NotYet
+from klingflow.effects.gateway import Gateway, Timeouts
+from klingflow.model import Purchase
+from tests.boxes import film
+from tests.wire import HANG, RESET, Answer, Wire, http, serve
+
+FILM = film()
+SOON = Timeouts(download_read_s=0.05)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def purchase(video_url: str | None = None) -> Purchase:
+    return Purchase("u1", "opening", 1, 1, "succeeded", "sha256:0", {}, "https://g", "t", 5, task_id="task_1",
+                    video_url=video_url)  # fmt: skip
+
+
+async def fetched(target: Path, *answers: Answer, attempts: int = 1) -> tuple[list[download.Result], Wire]:
+    """What so many tries in a row came to, against a server that gives `answers` one by one."""
+    async with serve(*answers) as wire, Gateway(wire.base, "key-0123456789abcdef", timeouts=SOON) as gateway:
+        results = [await download.fetch(gateway, purchase(), target) for _ in range(attempts)]
+    return results, wire
+
+
+def chunked(body: bytes) -> bytes:
+    """A reply whose transfer ends properly, wherever its body was cut."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    return head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+def ranged(whole: bytes) -> Callable[[bytes], bytes]:
+    """A server that honours Range."""
+
+    def answer(request: bytes) -> bytes:
+        found = re.search(rb"range: bytes=(\d+)-", request)
+        assert found is not None
+        begin = int(found[1])
+        return http(206, whole[begin:], f"content-range: bytes {begin}-{len(whole) - 1}/{len(whole)}")
+
+    return answer
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def whole_at(target: Path) -> Downloaded:
+    return Downloaded(target, len(FILM), hashlib.sha256(FILM).hexdigest())
+
+
+async def test_a_video_arrives_under_its_name_with_its_hash(tmp_path: Path) -> None:
+    """The folder is made, the file is whole, and nothing else is left behind."""
+    target = tmp_path / "outputs" / "neon" / "opening.mp4"
+    results, wire = await fetched(target, http(200, FILM))
+    assert results == [whole_at(target)]
+    assert target.read_bytes() == FILM
+    assert names_in(target.parent) == ["opening.mp4"]
+    assert wire.requests[0].startswith(b"GET /v1/videos/task_1/content HTTP/1.1\r\n")
+
+
+async def test_tries_take_the_two_sources_in_turn(tmp_path: Path) -> None:
+    """The result's own address first, without the key; the gateway's route next."""
+    async with serve(http(404)) as cdn, serve(http(200, FILM)) as wire:
+        bought = purchase(f"{cdn.base}/v.mp4")
+        async with Gateway(wire.base, "key-0123456789abcdef") as gateway:
+            first = await download.fetch(gateway, bought, tmp_path / "a.mp4", attempt=0)
+            second = await download.fetch(gateway, bought, tmp_path / "a.mp4", attempt=1)
+    assert (first, second) == (NotYet("HTTP 404"), whole_at(tmp_path / "a.mp4"))
+    assert b"key-0123456789abcdef" not in cdn.requests[0]
+    assert b"key-0123456789abcdef" in wire.requests[0]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [http(200, FILM)[:150_000], chunked(FILM[:150_000]), chunked(FILM)[:150_000]],
+    ids=["short of its length", "chunked and ended properly", "chunked and not ended"],
+)
+async def test_a_cut_download_is_found_and_gone_on_with(tmp_path: Path, cut: bytes) -> None:
+    """However it was cut, the next try asks for the rest alone, and the whole is the video."""
+    target = tmp_path / "a.mp4"
+    results, wire = await fetched(target, cut, ranged(FILM), attempts=2)
+    assert isinstance(results[0], DownloadFailed) and not results[0].permanent
+    assert results[1] == whole_at(target)
+    assert target.read_bytes() == FILM
+    assert b"range:" not in wire.requests[0]
+    assert b"range: bytes=8" in wire.requests[1]
+
+
+async def test_where_range_is_ignored_it_starts_over(tmp_path: Path) -> None:
+    """200 where 206 was asked for is the whole video again."""
+    target = tmp_path / "a.mp4"
+    results, _ = await fetched(target, chunked(FILM[:150_000]), http(200, FILM), attempts=2)
+    assert results[1] == whole_at(target)
+
+
+async def test_two_different_videos_are_never_joined(tmp_path: Path) -> None:
+    """Where the server's bytes differ from those that are here, the part is thrown away."""
+    target, other = tmp_path / "a.mp4", film(seed=7)
+    answers = (chunked(other[:150_000]), ranged(FILM), http(200, FILM))
+    results, wire = await fetched(target, *answers, attempts=3)
+    assert isinstance(results[1], DownloadFailed)
+    assert results[2] == whole_at(target)
+    assert b"range:" not in wire.requests[2]
+
+
+async def test_a_range_that_cannot_be_met_starts_over(tmp_path: Path) -> None:
+    """416 says that what is here is longer than the video."""
+    target = tmp_path / "a.mp4"
+    results, _ = await fetched(target, chunked(FILM[:150_000]), http(416), http(200, FILM), attempts=3)
+    assert results[1:] == [DownloadFailed("HTTP 416"), whole_at(target)]
+
+
+async def test_a_part_that_was_complete_is_finished_with_its_last_bytes(tmp_path: Path) -> None:
+    """A crash between the last byte and the rename costs one overlap."""
+    target = tmp_path / "a.mp4"
+    target.with_name("a.mp4.part").write_bytes(FILM)
+    results, wire = await fetched(target, ranged(FILM))
+    assert results == [whole_at(target)]
+    assert f"range: bytes={len(FILM) - OVERLAP_BYTES}-".encode() in wire.requests[0]
+
+
+@pytest.mark.parametrize("status", [202, 204, 404, 409, 425])
+async def test_a_video_that_is_not_ready_is_waited_for(tmp_path: Path, status: int) -> None:
+    """For some seconds after `completed` the content route has nothing; Retry-After is passed on."""
+    results, _ = await fetched(tmp_path / "a.mp4", http(status, b"", "retry-after: 3"))
+    assert results == [NotYet(f"HTTP {status}", 3.0)]
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b'{"error":{"message":"task is not completed","code":"not_ready"}}',
+            "not_ready task is not completed",
+        ),
+        (b"<html>please wait</html>", "text/html"),
+        (b"", "text/html"),
+    ],
+)
+async def test_text_with_status_200_is_no_video(tmp_path: Path, body: bytes, said: str) -> None:
+    """What a relay says instead of the video is never kept as the video."""
+    results, _ = await fetched(tmp_path / "a.mp4", http(200, body, "content-type: text/html"))
+    assert results == [NotYet(f"no video yet: {said}")]
+    assert names_in(tmp_path) == []
+
+
+async def test_text_instead_of_the_rest_keeps_the_part(tmp_path: Path) -> None:
+    """A passing hiccup of the server loses none of the bytes that are here."""
+    target = tmp_path / "a.mp4"
+    answers = (chunked(FILM[:150_000]), http(200, b"{}"), http(502, b"<html>"), ranged(FILM))
+    results, _ = await fetched(target, *answers, attempts=4)
+    assert results[1:] == [NotYet("no video yet: nothing"), DownloadFailed("HTTP 502"), whole_at(target)]
+
+
+@pytest.mark.parametrize("answer", [HANG, RESET, b""])
+async def test_silence_is_a_failed_try(tmp_path: Path, answer: bytes) -> None:
+    """A dead server is tried again later."""
+    [result], _ = await fetched(tmp_path / "a.mp4", answer)
+    assert isinstance(result, DownloadFailed)
+    assert not result.permanent
+
+
+@pytest.mark.parametrize("status", [401, 403, 410, 429, 500, 502, 503])
+async def test_a_refusal_is_a_failed_try(tmp_path: Path, status: int) -> None:
+    """What the server refuses now it may give later, or from its other address."""
+    results, _ = await fetched(tmp_path / "a.mp4", http(status, b'{"error":{"message":"no"}}'))
+    assert results == [DownloadFailed(f"HTTP {status}: no")]
+
+
+async def test_a_whole_transfer_that_is_no_film_starts_over(tmp_path: Path) -> None:
+    """All promised bytes that are broken are thrown away, not gone on with."""
+    broken = FILM[:-5]
+    results, wire = await fetched(tmp_path / "a.mp4", http(200, broken), http(200, FILM), attempts=2)
+    assert results[1] == whole_at(tmp_path / "a.mp4")
+    assert b"range:" not in wire.requests[1]
+
+
+async def test_a_video_over_the_bound_is_given_up(tmp_path: Path) -> None:
+    """An endless transfer cannot fill the disk."""
+    async with serve(http(200, FILM)) as wire, Gateway(wire.base, "key-0123456789abcdef") as gateway:
+        result = await download.fetch(gateway, purchase(), tmp_path / "a.mp4", max_bytes=100_000)
+    assert result == DownloadFailed("longer than 100000 bytes", permanent=True)
+    assert names_in(tmp_path) == []
+
+
+async def test_a_download_has_a_deadline(tmp_path: Path) -> None:
+    """A server that drips cannot hold a place for ever."""
+    async with serve(HANG) as wire, Gateway(wire.base, "key-0123456789abcdef") as gateway:
+        result = await download.fetch(gateway, purchase(), tmp_path / "a.mp4", deadline_s=0.05)
+    assert isinstance(result, DownloadFailed)
+    assert not result.permanent
+
+
+async def test_a_link_at_the_target_is_not_written_through(tmp_path: Path) -> None:
+    """Nothing outside is overwritten, neither through the name nor through its part."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    for name in ("a.mp4", "b.mp4.part"):
+        (tmp_path / name).symlink_to(precious)
+    [first], _ = await fetched(tmp_path / "a.mp4", http(200, FILM))
+    [second], _ = await fetched(tmp_path / "b.mp4", http(200, FILM))
+    assert [isinstance(r, DownloadFailed) and r.permanent for r in (first, second)] == [True, True]
+    assert precious.read_text() == "mine"
+
+
+async def test_a_full_disk_is_permanent_and_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another try would fail as well, and the ledger needs what room there is."""
+
+    def full(fd: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(download, "write_all", full)
+    [result], _ = await fetched(tmp_path / "a.mp4", http(200, FILM))
+    assert result == DownloadFailed(f"{tmp_path / 'a.mp4'}: No space left on device", permanent=True)
+    assert names_in(tmp_path) == []
+
+
+async def test_a_folder_that_cannot_be_made_is_permanent(tmp_path: Path) -> None:
+    """A file where the folder should be is the user's to move."""
+    (tmp_path / "outputs").write_text("a file")
+    [result], _ = await fetched(tmp_path / "outputs" / "a.mp4", http(200, FILM))
+    assert isinstance(result, DownloadFailed)
+    assert result.permanent
