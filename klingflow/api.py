@@ -55,6 +55,7 @@ class Result:
     plans: tuple[Plan, ...]
     exit_code: ExitCode
     outcome: Outcome
+    troubles: tuple[str, ...] = ()  # what could not be written, for people
 
 
 def load(
@@ -71,7 +72,7 @@ def load(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Compiling makes hundreds of thousands of objects and no garbage cycles; looking for some takes a quarter of it."""
+    """Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a quarter of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -220,17 +221,22 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
         made = plan_with(manifest, held.book, wish, origin)
         folder = folder_of(manifest)
 
-        def write_results() -> None:
-            _write_results(made.manifest, held.book, folder, origin, wish.sandbox)
+        def write_results() -> str | None:
+            return _write_results(made.manifest, held.book, folder, origin, wish.sandbox)
 
         yield Job(made, held, folder, origin, write_results)
 
 
-def _write_results(manifest: Manifest, book: Book, folder: Path, origin: str, sandbox: bool) -> None:
+def _write_results(manifest: Manifest, book: Book, folder: Path, origin: str, sandbox: bool) -> str | None:
+    """The run manifest, written; why it could not be. It can always be made again from the ledger."""
     record = run_manifest.build(manifest, book, gateway=origin, generated_at=now())
     target = folder / "outputs" / ("sandbox" if sandbox else "") / manifest.name / "manifest.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    files.atomic_write(target, run_manifest.as_bytes(record))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.atomic_write(target, run_manifest.as_bytes(record))
+    except OSError as error:
+        return f"{target}: {error.strerror or error}"
+    return None
 
 
 def run(
@@ -271,13 +277,19 @@ def run_jobs(
             context = _context(jobs, gateway, limits, emit)
             context.buying, context.fail_fast = buying, fail_fast
             outcome = await run_context(context, abort)
-            for job in jobs:
-                job.write_results()
+            troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
             after = replace(wish, rerun=frozenset())
             plans = tuple(plan_with(j.plan.manifest, j.ledger.book, after, j.origin) for j in jobs)
-            return Result(plans, _exit_code(outcome, plans, context), outcome)
+            return Result(plans, _exit_code(outcome, plans, context), outcome, troubles)
 
     return anyio.run(main)
+
+
+def _troubles(job: Job) -> Iterator[str]:
+    for lost in job.ledger.unwritten:
+        yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
+    if unwritten := job.write_results():
+        yield f"the run manifest could not be written: {unwritten}"
 
 
 def tightest(manifests: Sequence[Manifest]) -> Limits:

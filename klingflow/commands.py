@@ -275,28 +275,25 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
         plans = [job.plan for job in jobs]
         if buying and not _agreed(plans, limits, options):
             return ExitCode.OK
-        watch = stack.enter_context(
-            progress.watching(
-                plans,
-                log=options.log,
-                quiet=options.quiet,
-                verbose=options.verbose,
-                plain=options.no_progress,
+        with progress.watching(
+            plans,
+            log=options.log,
+            quiet=options.quiet,
+            verbose=options.verbose,
+            plain=options.no_progress,
+        ) as watch:
+            result = api.run_jobs(
+                jobs,
+                base_url,
+                key,
+                options.wish,
+                limits,
+                emit=watch.emit,
+                buying=buying,
+                fail_fast=options.fail_fast,
+                abort=watch.abort,
             )
-        )
-        result = api.run_jobs(
-            jobs,
-            base_url,
-            key,
-            options.wish,
-            limits,
-            emit=watch.emit,
-            buying=buying,
-            fail_fast=options.fail_fast,
-            abort=watch.abort,
-        )
-    if not options.quiet:
-        views.show_result(result, [job.ledger.book for job in jobs])
+        views.show_result(result, [job.ledger.book for job in jobs], quiet=options.quiet)
     return result.exit_code
 
 

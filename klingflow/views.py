@@ -171,8 +171,12 @@ def _brief(change: Mapping[str, Any], side: str) -> str:
     return json.dumps(change[side], ensure_ascii=False) if side in change else "(not there)"
 
 
-def show_result(result: Result, books: Sequence[Book]) -> None:
-    """How a run ended, per manifest: the counts, what needs a person, and where the record is."""
+def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
+    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only what was lost."""
+    for trouble in result.troubles:
+        console.warn(trouble)
+    if quiet:
+        return
     for plan, book in zip(result.plans, books, strict=True):
         total = counts(plan)
         console.say(

@@ -26,7 +26,7 @@ class Job:
     ledger: Ledger
     folder: Path
     origin: str
-    write_results: Callable[[], None]
+    write_results: Callable[[], str | None]
 
 
 @dataclass(slots=True)
@@ -89,6 +89,12 @@ class Context:
         if self.schedule.working:
             self.schedule.stop()
             self.emit({"at": self.now(), "event": "leaving", "reason": reason})
+            self.wake()
+
+    def broke(self, error: LedgerBroken) -> None:
+        """The ledger cannot be written: nothing that happens now could be kept."""
+        self.outcome.broken = self.outcome.broken or error
+        self.stop(str(error))
 
     def refuse(self, failure: Failure) -> None:
         """The gateway refuses us: remember the first time it said so, and buy nothing more."""

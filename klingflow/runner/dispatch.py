@@ -97,8 +97,7 @@ class _Dispatcher:
             else:
                 await fetch(self._context, step)
         except LedgerBroken as error:
-            self._context.outcome.broken = self._context.outcome.broken or error
-            self._context.stop(str(error))
+            self._context.broke(error)
         finally:
             self._busy -= 1
             self._wake()
@@ -117,7 +116,6 @@ async def _listen(context: Context, abort: Callable[[], None]) -> None:
                 abort()
             context.outcome.interrupted = True
             context.stop("interrupted; finishing what is on its way (again: leave at once)")
-            context.wake()
 
 
 async def _keep_record(context: Context) -> None:
@@ -125,7 +123,10 @@ async def _keep_record(context: Context) -> None:
     while True:
         await anyio.sleep(pause_s)
         started = context.clock()
-        for job in context.jobs:
-            job.write_results()
-            await job.ledger.fold()
+        try:
+            for job in context.jobs:
+                job.write_results()
+                await job.ledger.fold()
+        except LedgerBroken as error:
+            return context.broke(error)
         pause_s = max(_RECORD_EVERY_S, _RECORD_SHARE * (context.clock() - started))
