@@ -17,7 +17,7 @@ def normal_base(base_url: str) -> str:
         port, host = parts.port, parts.hostname
     except ValueError as error:
         raise UsageError(f"the gateway's address is not a URL: {error}") from error
-    if parts.scheme not in _DEFAULT_PORTS or not host:
+    if parts.scheme not in _DEFAULT_PORTS or not host or not all(0 < len(n) < 64 for n in host.split(".")):
         raise UsageError("the gateway's address must begin with https:// or http:// and name a host")
     if parts.username is not None or parts.password is not None:
         raise UsageError(

@@ -71,11 +71,6 @@ class AdaptiveRate:
         """Creates per second at present."""
         return self._per_s
 
-    @property
-    def refusing(self) -> bool:
-        """Whether the last word was a refusal."""
-        return self._rounds > 0
-
     def delay_s(self, now: float) -> float:
         """Seconds until a create may go, by rate and pause."""
         return max(self._bucket.delay_s(now), self._paused_until - now)
