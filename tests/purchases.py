@@ -15,7 +15,13 @@ _numbers = count(1)
 
 
 def intent(
-    shot: str, take: int = 1, attempt: int = 1, *, uid: str = "", prompt: str = "雨夜", fingerprint: str = "sha256:1"
+    shot: str,
+    take: int = 1,
+    attempt: int = 1,
+    *,
+    uid: str = "",
+    prompt: str = "雨夜",
+    fingerprint: str = "sha256:1",
 ) -> Purchase:
     """An attempt to buy, not sent yet."""
     return Purchase(
@@ -38,7 +44,9 @@ def intent(
 def submitted(shot: str, take: int = 1, attempt: int = 1, *, task_id: str = "", **about: str) -> Purchase:
     """Bought; its task is `task_<shot>` unless said otherwise."""
     purchase = intent(shot, take, attempt, **about)
-    return advance(purchase, "accepted", AT, task_id=task_id or f"task_{purchase.key}", billed_tier="kling-3.0-720p")
+    return advance(
+        purchase, "accepted", AT, task_id=task_id or f"task_{purchase.key}", billed_tier="kling-3.0-720p"
+    )
 
 
 def succeeded(shot: str, take: int = 1, attempt: int = 1, **about: str) -> Purchase:

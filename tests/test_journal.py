@@ -24,7 +24,9 @@ from klingflow.effects.journal import (
 from klingflow.model import Failure, Json, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
-LOCK = lock_header("lineage", 3, 3) + b"".join(map(lock_line, (done("a", prompt="雨"), submitted("b"), done("c"))))
+LOCK = lock_header("lineage", 3, 3) + b"".join(
+    map(lock_line, (done("a", prompt="雨"), submitted("b"), done("c")))
+)
 
 
 def life(shot: str) -> list[Purchase]:
@@ -52,7 +54,9 @@ def texts() -> st.SearchStrategy[str]:
 
 
 def values() -> st.SearchStrategy[Json]:
-    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts()
+    leaves = (
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts()
+    )
     return st.recursive(leaves, lambda v: st.lists(v) | st.dictionaries(texts(), v), max_leaves=5)
 
 

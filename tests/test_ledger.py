@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -43,6 +44,10 @@ def write(ledger: Ledger, *purchases: Purchase) -> None:
     anyio.run(main)
 
 
+def write_one(ledger: Ledger, purchase: Purchase) -> None:
+    anyio.run(ledger.record, purchase)
+
+
 def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
     with open_ledger(paths, now) as ledger:
         for purchase in purchases:
@@ -63,9 +68,8 @@ def test_a_record_is_on_disk_before_record_returns(paths: LedgerPaths) -> None:
 
 def test_all_that_wait_share_one_fsync(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = os.fsync
     with open_ledger(paths, now) as ledger:
-        monkeypatch.setattr(ledger_module.os, "fsync", lambda fd: (calls.append(fd), real(fd)))
+        monkeypatch.setattr(os, "fsync", calls.append)
         write(ledger, *(submitted(f"s{i}") for i in range(200)))
         assert len(calls) <= 3
         assert len(read(paths).purchases) == 200
@@ -76,7 +80,11 @@ def test_the_lock_reads_well_in_a_diff(paths: LedgerPaths) -> None:
     keep(paths, submitted("b", prompt="雨"), submitted("a", take=2), submitted("a"))
     header, *lines = paths.lock.read_text(encoding="utf-8").splitlines()
     assert header.startswith('{"klingflow_lock":1,"lineage":"')
-    assert [line[:20] for line in lines] == ['{"shot":"a","take":1', '{"shot":"a","take":2', '{"shot":"b","take":1']
+    assert [line[:20] for line in lines] == [
+        '{"shot":"a","take":1',
+        '{"shot":"a","take":2',
+        '{"shot":"b","take":1',
+    ]
     assert "雨" in lines[2]
 
 
@@ -152,10 +160,6 @@ def test_a_journal_that_another_runner_took_over_stops_buying(paths: LedgerPaths
     assert read(paths).task_ids.keys() == {"task_a"}
 
 
-def write_one(ledger: Ledger, purchase: Purchase) -> None:
-    anyio.run(ledger.record, purchase)
-
-
 def test_a_lock_deleted_during_a_run_comes_back(paths: LedgerPaths) -> None:
     with open_ledger(paths, now) as ledger:
         write(ledger, submitted("a"))
@@ -173,14 +177,19 @@ def test_a_lock_that_git_replaced_during_a_run_is_merged(paths: LedgerPaths, tmp
         paths.lock.write_bytes(elsewhere.lock.read_bytes())
         anyio.run(ledger.fold)
         assert ledger.book.task_ids.keys() == {"task_ours", "task_theirs"}
-    assert {p.shot: p.state for p in read(paths).purchases.values()} == {"ours": "submitted", "theirs": "submitted"}
+    assert {p.shot: p.state for p in read(paths).purchases.values()} == {
+        "ours": "submitted",
+        "theirs": "submitted",
+    }
 
 
 def test_two_branches_merged_by_union_are_one_ledger(paths: LedgerPaths, tmp_path: Path) -> None:
     other = ledger_paths(tmp_path / "other.yaml")
     keep(paths, submitted("opening", uid="20260608-a", task_id="task_1"))
     keep(other, submitted("opening", uid="20260608-b", task_id="task_2"))
-    union = b"<<<<<<< HEAD\n" + paths.lock.read_bytes() + b"=======\n" + other.lock.read_bytes() + b">>>>>>> b\n"
+    union = (
+        b"<<<<<<< HEAD\n" + paths.lock.read_bytes() + b"=======\n" + other.lock.read_bytes() + b">>>>>>> b\n"
+    )
     paths.lock.write_bytes(union)
     book = read(paths)
     assert book.task_ids.keys() == {"task_1", "task_2"}
@@ -212,9 +221,8 @@ def test_reading_writes_nothing(paths: LedgerPaths) -> None:
 
 def test_a_lock_of_a_newer_klingflow_is_refused(paths: LedgerPaths) -> None:
     keep(paths, submitted("a"))
-    from klingflow.effects.journal import _json, _sealed
-
-    paths.lock.write_bytes(_sealed(_json({"klingflow_lock": 2, "lineage": "x", "serial": 1})))
+    head = b'{"klingflow_lock":2,"lineage":"x","serial":1'
+    paths.lock.write_bytes(head + b',"crc":"%08x"}\n' % zlib.crc32(head))
     with pytest.raises(LedgerError, match="newer klingflow"):
         open_ledger(paths, now)
     open_after = oslock.acquire(paths.journal)
@@ -237,7 +245,9 @@ def broken(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "fails"), [("write_all", full_disk), ("write_all", torn), ("fsync", broken)], ids=["full", "torn", "eio"]
+    ("what", "fails"),
+    [("write_all", full_disk), ("write_all", torn), ("fsync", broken)],
+    ids=["full", "torn", "eio"],
 )
 def test_a_ledger_that_cannot_be_written_keeps_the_ids_elsewhere(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, what: str, fails: Callable[..., object]
@@ -284,7 +294,7 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("tmp")
-    monkeypatch.setattr(emergency.tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(elsewhere))
     ledger = open_ledger(paths, now)
     emergency.places(paths.journal)[0].mkdir()
     monkeypatch.setattr(ledger_module, "write_all", full_disk)
@@ -292,7 +302,7 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
         write_one(ledger, submitted("a"))
     ledger.close()
     monkeypatch.undo()
-    monkeypatch.setattr(emergency.tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(elsewhere))
     emergency.places(paths.journal)[0].rmdir()
     keep(paths)
     assert read(paths).task_ids.keys() == {"task_a"}
@@ -334,7 +344,7 @@ def test_a_fold_cut_off_anywhere_loses_nothing(paths: LedgerPaths, monkeypatch: 
     ledger.close()
     monkeypatch.undo()
     book = read(paths)
-    assert (book.task_ids.keys(), book.problems) == ({"task_a"}, [])
+    assert (list(book.task_ids), book.problems) == (["task_a"], [])
 
 
 def test_a_cancelled_record_is_written_all_the_same(paths: LedgerPaths) -> None:
@@ -351,8 +361,10 @@ def test_a_cancelled_record_is_written_all_the_same(paths: LedgerPaths) -> None:
 
 
 def test_a_read_only_folder_is_one_clear_error(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oslock.os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-    with pytest.raises(LedgerError, match="film.lock: the ledger cannot be opened"):
+    monkeypatch.setattr(
+        os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
+    )
+    with pytest.raises(LedgerError, match="the ledger cannot be opened"):
         open_ledger(paths, now)
 
 
@@ -400,7 +412,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 def test_atomic_write_failing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "x"
     files.atomic_write(target, b"old")
-    monkeypatch.setattr(files.os, "fsync", broken)
+    monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="Input/output"):
         files.atomic_write(target, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["x"] and target.read_bytes() == b"old"
@@ -409,5 +421,5 @@ def test_atomic_write_failing_leaves_the_old_file(tmp_path: Path, monkeypatch: p
 def test_one_torn_purchase_is_completed_by_its_other_account(paths: LedgerPaths) -> None:
     """The journal's later lines leave out the body; the first has it."""
     first = intent("opening")
-    keep(paths, first, replace(advance(first, "accepted", LATER, task_id="t1")))
+    keep(paths, first, advance(first, "accepted", LATER, task_id="t1"))
     assert read(paths).latest("opening", 1).body == first.body  # type: ignore[union-attr]

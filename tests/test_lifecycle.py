@@ -59,13 +59,17 @@ def test_accounts_of_one_life_fold_to_its_end_in_any_order(life: list[Purchase],
     merged, contradicting = merge(told)
     end = life[-1]
     assert contradicting == []
-    assert (merged.state, merged.task_id) == (end.state, end.task_id) or merged.times["updated"] == end.times["updated"]
+    assert (merged.state, merged.task_id) == (end.state, end.task_id) or merged.times["updated"] == end.times[
+        "updated"
+    ]
     assert RANK[merged.state] == RANK[end.state]
     assert merge(list(reversed(told))) == merge(told)
 
 
 @given(lives(), lives(), st.data())
-def test_a_task_id_is_never_replaced(ours: list[Purchase], theirs: list[Purchase], data: st.DataObject) -> None:
+def test_a_task_id_is_never_replaced(
+    ours: list[Purchase], theirs: list[Purchase], data: st.DataObject
+) -> None:
     """Of two ids under one uid one stays, and the accounts of the other are handed back whole."""
     theirs = [replace(p, task_id="task_2") if p.task_id else p for p in theirs]
     told = data.draw(st.permutations(ours + theirs))

@@ -1,0 +1,135 @@
+"""The record of a run for people and programs: every shot with what was bought for it, and totals by billed tier.
+
+Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made anew from manifest and ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import PAID
+from klingflow.decide.records import as_json
+from klingflow.model import Json, Manifest, Purchase, Shot
+
+UNBOUGHT = "unbought"  # the state of a take without a purchase
+UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
+# What of an attempt is said elsewhere, or too long to say.
+_LEFT_OUT = frozenset({"shot", "take", "body"})
+_OF_THE_SHOT = ("task_id", "billed_tier", "predicted_tier", "seconds", "price", "times", "error", "sha256")
+
+
+def build(manifest: Manifest, book: Book, *, gateway: str, generated_at: str) -> dict[str, Json]:
+    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601."""
+    takes = [(shot, book.of(shot.id, shot.take)) for shot in manifest.shots]
+    shots = [_shot(shot, purchases) for shot, purchases in takes]
+    return {
+        "klingflow_run_manifest": 1,
+        "name": manifest.name,
+        "manifest": manifest.path,
+        "generated_at": generated_at,
+        "gateway": gateway,
+        "shots": shots,
+        "totals": _totals(shots, [p for _, purchases in takes for p in purchases]),
+    }
+
+
+def as_bytes(record: Mapping[str, Json]) -> bytes:
+    """The record as a file in UTF-8, one line per shot."""
+    try:
+        return _text(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair in a server's words
+        return _text(record, ensure_ascii=True).encode()
+
+
+def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
+    # Indented by one line per shot only: the encoder that indents is not the fast one.
+    encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
+    shots = ",\n".join(map(encode, record["shots"]))
+    around = json.dumps({**record, "shots": []}, ensure_ascii=ensure_ascii, indent=1)
+    before, after = around.split('"shots": []', 1)
+    return f'{before}"shots": [\n{shots}\n ]{after}\n'
+
+
+def serving(purchases: Sequence[Purchase]) -> Purchase | None:
+    """The purchase that a take's video comes from: the last that was paid for, else simply the last."""
+    paid = [p for p in purchases if p.state in PAID]
+    return next(iter([*paid[-1:], *purchases[-1:]]), None)
+
+
+def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
+    purchase = serving(purchases)
+    told = {p.uid: as_json(p) for p in purchases}
+    title = shot.about.get("title")
+    entry: dict[str, Json] = {"id": shot.id, "take": shot.take, "kind": shot.kind, "tags": list(shot.tags)}
+    entry |= {"title": title} if isinstance(title, str) else {}
+    entry["state"] = purchase.state if purchase else UNBOUGHT
+    if purchase is not None:
+        facts = told[purchase.uid]
+        entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
+        if purchase.state == "done":
+            entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
+    entry["attempts"] = [
+        {name: value for name, value in attempt.items() if name not in _LEFT_OUT} for attempt in told.values()
+    ]
+    return entry
+
+
+def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> dict[str, Json]:
+    """Sums over every purchase that was accepted; a failed one is counted apart, for it may have been refunded."""
+    states = Counter(shot["state"] for shot in shots)
+    tiers: defaultdict[str, list[Purchase]] = defaultdict(list)
+    for purchase in purchases:
+        if purchase.task_id:
+            tiers[purchase.billed_tier or UNKNOWN_TIER].append(purchase)
+    charged = [p for tier in tiers.values() for p in tier if p.state in PAID]
+    return {
+        "shots": states.total(),
+        "by_state": dict(sorted(states.items())),
+        "by_tier": {name: _tier(tier) for name, tier in sorted(tiers.items())},
+        "amount": amounts(charged),
+        "differences": [_difference(p) for tier in tiers.values() for p in tier if _differs(p)],
+    }
+
+
+def _tier(purchases: Sequence[Purchase]) -> dict[str, Json]:
+    charged = [p for p in purchases if p.state in PAID]
+    total: dict[str, Json] = {"tasks": len(charged), "seconds": sum(p.seconds for p in charged)}
+    sums = amounts(charged)
+    if sums is not None and len(sums) == 1:
+        ((currency, amount),) = sums.items()
+        total |= {"amount": amount, "currency": currency}
+    else:
+        total["amount"] = None
+    if failed := len(purchases) - len(charged):
+        total["failed"] = failed
+    return total
+
+
+def amounts(purchases: Iterable[Purchase]) -> dict[str, str] | None:
+    """What the purchases cost by currency, as exact decimals; None while the price of one is unknown."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for purchase in purchases:
+        if purchase.price is None:
+            return None
+        sums[purchase.price.currency] += purchase.price.amount
+    return {currency: str(amount) for currency, amount in sorted(sums.items())}
+
+
+def _differs(purchase: Purchase) -> bool:
+    return (
+        bool(purchase.billed_tier and purchase.predicted_tier)
+        and purchase.billed_tier != purchase.predicted_tier
+    )
+
+
+def _difference(purchase: Purchase) -> dict[str, Json]:
+    return {
+        "shot": purchase.key,
+        "task_id": purchase.task_id,
+        "predicted": purchase.predicted_tier,
+        "billed": purchase.billed_tier,
+    }

@@ -1,0 +1,106 @@
+"""The way out of doubt: three answers, each one record; anything else is refused in clear words."""
+
+from __future__ import annotations
+
+import pytest
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import advance, last_event
+from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
+from klingflow.errors import Mark, UsageError
+from klingflow.model import Node, Purchase, Request, Shot
+from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted
+
+SHOT = Shot("a", 1, "text", {}, "outputs/film/a.mp4", Node({}, Mark("film.yaml", 1, 1)))
+REQUEST = Request({"model": "kling-3.0"}, "sha256:1", "kling-3.0-720p", 5, None)
+
+
+def doubtful(shot: str = "a", attempt: int = 1) -> Purchase:
+    return advance(intent(shot, attempt=attempt), "doubted", AT, evidence={"from": AT})
+
+
+def parked() -> Purchase:
+    return advance(submitted("a"), "parked", AT)
+
+
+def adopted(book: Book, task_id: str, request: Request | None = REQUEST) -> list[Purchase]:
+    wanted = (SHOT, request) if request else None
+    return adopt(book, "a", task_id, wanted=wanted, origin=ORIGIN, new_uid=lambda: "20260608-new", at=LATER)
+
+
+def test_a_task_that_was_found_settles_its_doubt() -> None:
+    (record,) = adopted(Book([doubtful()]), "task_x")
+    assert (record.state, record.task_id, record.evidence) == ("submitted", "task_x", {"from": AT})
+
+
+def test_a_task_found_after_the_doubt_was_abandoned_still_counts() -> None:
+    old = advance(doubtful(), "resubmitted", AT)
+    (record,) = adopted(Book([old, done("a", attempt=2)]), "task_x")
+    assert (record.uid, record.state, record.task_id) == (old.uid, "submitted", "task_x")
+
+
+def test_a_purchase_made_elsewhere_is_adopted() -> None:
+    (record,) = adopted(Book([advance(intent("a"), "refused", AT)]), "task_x")
+    assert (record.uid, record.attempt, record.state, record.task_id) == (
+        "20260608-new",
+        1,
+        "submitted",
+        "task_x",
+    )
+    assert record.evidence == {"adopted": LATER}
+
+
+@pytest.mark.parametrize(
+    ("book", "task_id", "request_", "says"),
+    [
+        (Book([doubtful(), submitted("b")]), "task_b", REQUEST, "already that of b"),
+        (Book([submitted("a")]), "task_x", REQUEST, "a is bought: its task is task_a"),
+        (Book(), "task_x", None, "neither in the manifest nor in the ledger"),
+        (Book(), "task_x", Request({}, None, "t", 5, None), "its body is not known"),
+        *(
+            (Book([doubtful()]), bad, REQUEST, "is no task id")
+            for bad in ("", "a b", "../x", "x" * 300, "a\nb")
+        ),
+    ],
+)
+def test_a_task_that_cannot_be_right_is_refused(
+    book: Book, task_id: str, request_: Request | None, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        adopted(book, task_id, request_)
+
+
+@pytest.mark.parametrize(("purchase", "after"), [(doubtful(), "abandoned"), (parked(), "failed")])
+def test_abandon_and_resubmit_settle_what_is_open(purchase: Purchase, after: str) -> None:
+    (given_up,) = abandon(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+    (again,) = resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+    assert (given_up.state, given_up.task_id, last_event(given_up)) == (after, purchase.task_id, "abandoned")
+    assert (again.state, again.task_id, last_event(again)) == (after, purchase.task_id, "resubmitted")
+
+
+def test_every_doubt_of_a_take_is_settled_at_once() -> None:
+    assert len(abandon(Book([doubtful(), doubtful(attempt=2)]), "a", origin=ORIGIN, at=LATER)) == 2
+
+
+def test_what_was_abandoned_may_be_resubmitted_after_all() -> None:
+    (record,) = resubmit(Book([advance(doubtful(), "abandoned", AT)]), "a", origin=ORIGIN, at=LATER)
+    assert (record.state, last_event(record)) == ("abandoned", "resubmitted")
+
+
+@pytest.mark.parametrize("purchase", [submitted("a"), done("a")])
+def test_what_is_at_another_gateway_may_be_bought_here(purchase: Purchase) -> None:
+    (record,) = resubmit(Book([purchase]), "a", origin="https://elsewhere", at=LATER)
+    assert (record.task_id, last_event(record)) == (purchase.task_id, "resubmitted")
+    with pytest.raises(UsageError, match="only what is in doubt, parked or at another gateway"):
+        resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+
+
+@pytest.mark.parametrize("answer", [abandon, resubmit])
+def test_nothing_to_resolve_is_said(answer: type[object]) -> None:
+    with pytest.raises(UsageError, match="knows no purchase of it"):
+        answer(Book(), "a", origin=ORIGIN, at=LATER)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("key", "take"), [("a", ("a", 1)), ("a#2", ("a", 2)), ("a#b", ("a#b", 1))])
+def test_a_key_is_a_shot_and_a_take(key: str, take: tuple[str, int]) -> None:
+    assert split_key(key) == take

@@ -1,0 +1,61 @@
+"""Selection: space is union, comma is intersection, and a slip of the pen selects nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import advance
+from klingflow.decide.select import select
+from klingflow.errors import Mark, NothingSelected, UsageError
+from klingflow.model import Node, Shot
+from tests.purchases import AT, done, submitted
+
+NODE = Node({}, Mark("film.yaml", 1, 1))
+SHOTS = [
+    Shot(name, take, "text", {}, "x.mp4", NODE, tags=tags)
+    for name, take, tags in [
+        ("opening", 1, ("ext", "night")),
+        ("opening", 2, ("ext",)),
+        ("door", 1, ("night",)),
+        ("postcard@9x16-上海", 1, ()),
+        ("postcard@16x9-上海", 1, ()),
+    ]
+]
+BOOK = Book([advance(submitted("opening", 2), "failed", AT), done("door")])
+POSTCARDS = {"postcard@9x16-上海", "postcard@16x9-上海"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "exclude", "expected"),
+    [
+        ([], [], {s.key for s in SHOTS}),
+        (["opening"], [], {"opening", "opening#2"}),
+        (["opening#1"], [], {"opening"}),
+        (["opening#2 door"], [], {"opening#2", "door"}),
+        (["opening#2", "door"], [], {"opening#2", "door"}),
+        (["postcard@*"], [], POSTCARDS),
+        (["postcard@*,*上海", "door"], [], {*POSTCARDS, "door"}),
+        (["tag:ext,tag:night"], [], {"opening"}),
+        (["tag:n*"], [], {"opening", "door"}),
+        (["state:failed"], [], {"opening#2"}),
+        (["state:new,opening"], [], {"opening"}),
+        (["state:done"], ["door"], set()),
+        ([], ["postcard@*", "state:failed"], {"opening", "door"}),
+        (["zz*"], [], set()),
+        ([" "], [], {s.key for s in SHOTS}),
+    ],
+)
+def test_selection(chosen: list[str], exclude: list[str], expected: set[str]) -> None:
+    assert select(SHOTS, BOOK, chosen, exclude) == expected
+
+
+@pytest.mark.parametrize(("chosen", "exclude"), [(["openin"], []), ([], ["openin"]), (["door openin"], [])])
+def test_a_name_that_there_is_not_is_an_error_with_a_hint(chosen: list[str], exclude: list[str]) -> None:
+    with pytest.raises(NothingSelected, match=r"'openin'; did you mean 'opening'\?"):
+        select(SHOTS, BOOK, chosen, exclude)
+
+
+def test_a_state_that_there_is_not_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no state 'fialed'"):
+        select(SHOTS, BOOK, ["state:fialed"], [])
