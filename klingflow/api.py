@@ -26,7 +26,7 @@ from klingflow.effects import files, ledger
 from klingflow.effects.gateway import Gateway
 from klingflow.errors import PRECEDENCE, ExitCode, NothingSelected, UsageError
 from klingflow.manifest import compile as compile_manifest
-from klingflow.model import Json, Limits, Manifest, Plan, Rate
+from klingflow.model import Json, Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
 from klingflow.results.why import explain
 from klingflow.runner import Context, Emit, Job, Outcome
@@ -55,7 +55,9 @@ class Result:
     plans: tuple[Plan, ...]
     exit_code: ExitCode
     outcome: Outcome
-    troubles: tuple[str, ...] = ()  # what could not be written, for people
+    bought: tuple[Purchase, ...]  # in this run, what is in doubt among them
+    records: tuple[Path, ...]  # the run manifests
+    troubles: tuple[str, ...]  # what could not be written, for people
 
 
 def load(
@@ -221,16 +223,17 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
         made = plan_with(manifest, held.book, wish, origin)
         folder = folder_of(manifest)
 
+        target = folder / "outputs" / ("sandbox" if wish.sandbox else "") / manifest.name / "manifest.json"
+
         def write_results() -> str | None:
-            return _write_results(made.manifest, held.book, folder, origin, wish.sandbox)
+            return _write_results(made.manifest, held.book, target, origin)
 
-        yield Job(made, held, folder, origin, write_results)
+        yield Job(made, held, folder, origin, target, write_results)
 
 
-def _write_results(manifest: Manifest, book: Book, folder: Path, origin: str, sandbox: bool) -> str | None:
+def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) -> str | None:
     """The run manifest, written; why it could not be. It can always be made again from the ledger."""
     record = run_manifest.build(manifest, book, gateway=origin, generated_at=now())
-    target = folder / "outputs" / ("sandbox" if sandbox else "") / manifest.name / "manifest.json"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         files.atomic_write(target, run_manifest.as_bytes(record))
@@ -280,7 +283,13 @@ def run_jobs(
             troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
             after = replace(wish, rerun=frozenset())
             plans = tuple(plan_with(j.plan.manifest, j.ledger.book, after, j.origin) for j in jobs)
-            return Result(plans, _exit_code(outcome, plans, context), outcome, troubles)
+            bought = tuple(
+                p
+                for (number, _), uid in context.bought.items()
+                if (p := jobs[number].ledger.book.purchases.get(uid)) and p.state != "rejected"
+            )
+            records = tuple(job.results for job in jobs)
+            return Result(plans, _exit_code(outcome, plans, context), outcome, bought, records, troubles)
 
     return anyio.run(main)
 

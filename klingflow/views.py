@@ -136,9 +136,8 @@ def show_status(record: Mapping[str, Any]) -> None:
     for shot in record["shots"]:
         error = shot.get("error") or {}
         what = shot.get("file") or error.get("message") or ""
-        rows.append(
-            [shot["state"], shot["key"], shot.get("task_id") or "", shot.get("billed_tier") or "", what]
-        )
+        key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"
+        rows.append([shot["state"], key, shot.get("task_id") or "", shot.get("billed_tier") or "", what])
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
@@ -197,9 +196,29 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
                 f"  In doubt, perhaps paid: look them up at the gateway, then klingflow resolve"
                 f" {plan.manifest.path} {doubts[0]} --task ID | --abandon | --resubmit"
             )
-    reason = _why_stopped(result)
-    if reason:
-        console.say(reason)
+    for line in (_bought(result), _where(result), _why_stopped(result)):
+        if line:
+            console.say(line)
+
+
+def _where(result: Result) -> str:
+    return f"Record: {', '.join(map(str, result.records))}"
+
+
+def _bought(result: Result) -> str:
+    """What this run bought, for its last line."""
+    if not result.bought:
+        return ""
+    amounts: dict[str, Decimal] = {}
+    for purchase in result.bought:
+        if purchase.price:
+            currency = purchase.price.currency
+            amounts[currency] = amounts.get(currency, Decimal(0)) + purchase.price.amount
+    unpriced = sum(purchase.price is None for purchase in result.bought)
+    parts = [f"{amount:.2f} {currency} by your prices" for currency, amount in amounts.items()]
+    parts += [f"{unpriced} of unknown price"] if unpriced else []
+    seconds = sum(purchase.seconds for purchase in result.bought)
+    return f"Bought in this run: {len(result.bought)}, {seconds} s of video, {', '.join(parts)}."
 
 
 def _why_stopped(result: Result) -> str:

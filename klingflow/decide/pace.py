@@ -40,11 +40,12 @@ class Gcra:
 class Patience:
     """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however they were spaced.
 
-    Half an hour outlasts the outages and fixed windows that end by themselves; arrears do not end.
+    Limits by the minute end by themselves well within five; arrears do not end. Whoever asks should also see that
+    no task of its own is running at the gateway, for such a limit ends with them.
     """
 
     rounds: int = 6
-    seconds: float = 1800.0
+    seconds: float = 300.0
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
 

@@ -152,7 +152,7 @@ def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str]) -> st
         return f"{serving.state}{_because(serving)}: bought again by --rerun failed"
     if verb == "download" and happened == "undelivered" and "failed" in rerun:
         return f"its video cannot be had{_because(serving)}: bought again by --rerun failed"
-    if verb in ("failed", "keep") and not same and "changed" in rerun:
+    if verb in ("failed", "keep", "download") and not same and "changed" in rerun:
         return "changed since it was bought: bought again by --rerun changed"
     return None
 

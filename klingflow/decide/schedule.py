@@ -59,12 +59,13 @@ class Flight:
 
 @dataclass(slots=True, eq=False)
 class Fetch:
-    """A finished task whose file is not here yet. `tries` counts downloads that brought nothing."""
+    """A finished task whose file is not here yet. `tries` counts downloads in a row that brought nothing new."""
 
     job: int
     purchase: Purchase
     wanted: Wanted
     tries: int = 0
+    received_bytes: int = 0
 
 
 Step = Wanted | Flight | Fetch

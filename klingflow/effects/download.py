@@ -142,6 +142,8 @@ class _Part:
         os.lseek(self._fd, 0, os.SEEK_SET)
         with open(self._fd, "rb", closefd=False) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if target.exists():  # not what was bought, or it would not be fetched: perhaps somebody's own work
+            target.replace(target.with_name(f"{target.name}.bak"))
         self._path.replace(target)
         sync_folder(target.parent)
         return Downloaded(target, self.size, sha256)
@@ -152,7 +154,19 @@ def _open_part(target: Path, max_bytes: int) -> _Part:
         reason = f"{target.name} is a symbolic link, and is not written through"
         raise _Failed(DownloadFailed(reason, permanent=True))
     target.parent.mkdir(parents=True, exist_ok=True)
-    return _Part(target.with_name(f"{target.name}.part"), max_bytes)
+    return _Part(_part_of(target), max_bytes)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def received_bytes(target: Path) -> int:
+    """How much of a video is here already, for telling a slow server from a dead one."""
+    try:
+        return _part_of(target).stat().st_size
+    except OSError:
+        return 0
 
 
 def _source(gateway: Gateway, purchase: Purchase, attempt: int) -> str:

@@ -20,12 +20,14 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(slots=True)
 class Job:
-    """One manifest of a run: its plan, its open ledger, and the folder that outputs are relative to."""
+    """One manifest of a run: its plan, its open ledger, the folder that outputs are relative to, and where its record
+    is written; `write_results` writes it, and says why if it cannot."""
 
     plan: Plan
     ledger: Ledger
     folder: Path
     origin: str
+    results: Path
     write_results: Callable[[], str | None]
 
 

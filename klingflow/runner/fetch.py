@@ -38,6 +38,12 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         )
         context.tell("done", fetch.wanted, file=purchase.output, size_bytes=result.size_bytes)
         return
+    received = download.received_bytes(target)
+    if received > fetch.received_bytes:
+        fetch.received_bytes, fetch.tries = (
+            received,
+            0,
+        )  # cut, but further than before: a slow server, not a dead one
     fetch.tries += 1
     permanent = isinstance(result, download.DownloadFailed) and result.permanent
     if permanent or fetch.tries >= _TRIES:
