@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
@@ -111,26 +111,29 @@ def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: 
         request = _finished(request, supplies)
     serving = _serving(bought, request.fingerprint, ground)
     if serving is None:
-        reason = "never bought"
-        if rejected := ground.book.latest(shot.id, shot.take):
-            reason = f"never bought; the last try was refused{_because(rejected)}"
-        return _buying(shot, request, None, reason, obstacle)
+        return _buying(shot, request, None, _never_bought(ground.book.latest(shot.id, shot.take)), obstacle)
+    if serving.output is None:  # known from a damaged line only, or from elsewhere
+        serving = replace(serving, output=shot.output)
+    return _served(Action("", shot.key, "", shot, request, serving), bought[-1], obstacle, ground)
+
+
+def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground) -> Action:
+    """The action for a take whose purchase is known; `last` is the latest purchase of it."""
+    shot, request, serving = draft.shot, draft.request, draft.purchase
+    assert shot and request and serving
     same = request.fingerprint in (None, serving.fingerprint)
     verb = _CALLS_FOR[serving.state]
     if verb == "keep" and not ground.has_file(serving):
         verb = "download"
     if permission := _permission(verb, serving, same, ground.rerun):
-        return _buying(shot, request, bought[-1], permission, obstacle)
+        return _buying(shot, request, last, permission, obstacle)
     if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
-        return Action(
-            "waits", shot.key, f"{obstacle}, and may have to be bought again", shot, request, bought[-1]
-        )
+        return replace(draft, verb="waits", reason=f"{obstacle}, and may have to be bought again", purchase=last)
     if verb in _AT_THE_GATEWAY and ground.origin and serving.origin and serving.origin != ground.origin:
-        reason = f"bought from {serving.origin}: run with that address, or resolve it"
-        return Action("held", shot.key, reason, shot, request, serving)
+        return replace(draft, verb="held", reason=f"bought from {serving.origin}: run with that address, or resolve it")
     if verb == "keep" and not same:
         verb = "changed"
-    return Action(verb, shot.key, _reason(verb, serving, same), shot, request, serving)
+    return replace(draft, verb=verb, reason=_reason(verb, serving, same))
 
 
 def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground) -> Purchase | None:
@@ -141,6 +144,10 @@ def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Groun
     latest = [p for p in same if p is bought[-1]]
     other = [p for p in bought if p.state in PAID]
     return next((group[-1] for group in (here, paid, latest, other, bought) if group), None)
+
+
+def _never_bought(rejected: Purchase | None) -> str:
+    return f"never bought; the last try was refused{_because(rejected)}" if rejected else "never bought"
 
 
 def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from pathlib import PureWindowsPath
 from typing import Any
 
 from klingflow.decide.lifecycle import RANK
@@ -25,7 +26,15 @@ _TYPES: dict[str, type] = {
     "finished_after_s": list,
 }
 # What a purchase has that was found with less: a line of the journal leaves the body to an earlier one.
-_WITHOUT: dict[str, Json] = {"fingerprint": "", "body": {}, "origin": "", "predicted_tier": "", "seconds": 0}
+_WITHOUT: dict[str, Json] = {
+    "fingerprint": "",
+    "body": {},
+    "origin": "",
+    "predicted_tier": "",
+    "seconds": 0,
+    "times": {},
+}
+_ESSENTIAL = frozenset({"uid", "shot", "take", "attempt", "state"})
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:
@@ -43,20 +52,26 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
 
 
 def from_json(document: Mapping[str, Json]) -> Purchase:
-    """The purchase that `as_json` made the document of; ValueError if it cannot be one."""
+    """The purchase that `as_json` made the document of.
+
+    ValueError if it cannot be one. Only what says which purchase this is can make that so: a detail that is
+    not what it should be is left out, for a line must not lose its task id over its price.
+    """
     known: dict[str, Any] = {**_WITHOUT, **document}
     body = known.pop("body")
     names = tuple(known)
     if tuple(map(type, known.values())) != _types_of(names):
-        known = _strictly(known)
-    if not isinstance(body, Mapping):
-        raise ValueError("a body is an object")
-    try:
-        for name in _CONVERTED.intersection(names):
+        known = _rightly_typed(known)
+    for name in _CONVERTED.intersection(known):
+        try:
             known[name] = _CONVERSIONS[name](known[name])
-        return Purchase(body=body, **known)
-    except (KeyError, TypeError, InvalidOperation) as error:
-        raise ValueError(f"not a purchase: {error!r}") from error
+        except (ValueError, KeyError, TypeError, InvalidOperation) as error:
+            if name in _ESSENTIAL or name == "task_id":
+                raise ValueError(f"{name}: {error}") from error
+            known[name] = _WITHOUT.get(name)
+    if not known.keys() >= _ESSENTIAL:
+        raise ValueError("not a purchase")
+    return Purchase(body=body if isinstance(body, Mapping) else {}, **known)
 
 
 @lru_cache(maxsize=64)
@@ -65,11 +80,17 @@ def _types_of(names: tuple[str, ...]) -> tuple[type | None, ...]:
     return tuple(_TYPES.get(name) for name in names)
 
 
-def _strictly(known: dict[str, Any]) -> dict[str, Any]:
-    for name, value in known.items():
-        if name in _TYPES and type(value) is not _TYPES[name]:
-            raise ValueError(f"{name} cannot be {value!r}")
-    return {name: value for name, value in known.items() if name in _TYPES}
+def _rightly_typed(known: Mapping[str, Any]) -> dict[str, Any]:
+    right = {name: value for name, value in known.items() if type(value) is _TYPES.get(name)}
+    for name in (_ESSENTIAL | {"task_id"}) & known.keys() - right.keys():
+        raise ValueError(f"{name} cannot be {known[name]!r}")
+    return {name: value for name, value in _WITHOUT.items() if name != "body"} | right
+
+
+def _output(value: str) -> str | None:
+    """A path under the manifest's folder, or nothing: a ledger from elsewhere must not name other files."""
+    path = PureWindowsPath(value)  # knows both slashes
+    return None if path.is_absolute() or path.drive or path.root or ".." in path.parts else value
 
 
 def _state(value: str) -> str:
@@ -123,5 +144,6 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "price": _price,
     "error": _failure,
     "finished_after_s": _bounds,
+    "output": _output,
 }
 _CONVERTED = frozenset(_CONVERSIONS)
