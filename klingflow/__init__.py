@@ -14,9 +14,9 @@ A manifest says what is wanted, the ledger says what was bought, a plan is the d
 Three functions are the whole of it for programs:
 
 >>> import klingflow
->>> manifest = klingflow.load("neon.yaml")               # doctest: +SKIP
->>> plan = klingflow.plan(manifest)                      # doctest: +SKIP
->>> outcome = klingflow.run(plan, base_url=…, key=…)     # doctest: +SKIP
+    manifest = klingflow.load("neon.yaml")
+    plan = klingflow.plan(manifest, klingflow.Wish(select=["tag:act1"]))
+    result = klingflow.run([manifest], base_url="https://gateway.example.com", key=key)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from klingflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from klingflow.api import load, plan, run
+    from klingflow.api import Result, Wish, load, plan, run
     from klingflow.model import Action, Manifest, Plan, Price, Purchase, Request, Shot
 
 __version__ = "0.1.0"
@@ -59,15 +59,17 @@ __all__ = [
     "Price",
     "Purchase",
     "Request",
+    "Result",
     "Shot",
     "UsageError",
+    "Wish",
     "load",
     "plan",
     "run",
 ]
 
 # Imported on first use: `klingflow --help` must not pay for YAML, JSON Schema and HTTP.
-_HOMES = dict.fromkeys(("load", "plan", "run"), "klingflow.api") | dict.fromkeys(
+_HOMES = dict.fromkeys(("Result", "Wish", "load", "plan", "run"), "klingflow.api") | dict.fromkeys(
     ("Action", "Manifest", "Plan", "Price", "Purchase", "Request", "Shot"), "klingflow.model"
 )
 
