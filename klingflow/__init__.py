@@ -7,13 +7,12 @@ A manifest says what is wanted, the ledger says what was bought, a plan is the d
     effects/    I/O    one module per outside thing: ledger, gateway, download, files
     results/    PURE   what came of it: the run manifest
     sandbox/           the gateway's double, for trying without a key and without money
-    runner.py          the only room where deciding meets doing
+    runner/            the only room where deciding meets doing
     api.py             load, plan and run, for programs and for the command line
     console.py, commands.py, cli.py   what a terminal shows and takes
 
 Three functions are the whole of it for programs:
 
->>> import klingflow
     manifest = klingflow.load("neon.yaml")
     plan = klingflow.plan(manifest, klingflow.Wish(select=["tag:act1"]))
     result = klingflow.run([manifest], base_url="https://gateway.example.com", key=key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -163,12 +164,7 @@ def test_a_line_edited_by_hand_is_damaged() -> None:
         {"state": "bought"},
         {"take": "1"},
         {"take": True},
-        {"times": {"intent": 1}},
-        {"price": {"amount": "lots", "currency": "CNY", "basis": ""}},
-        {"price": {"amount": "1"}},
-        {"error": {"kind": "x"}},
-        {"finished_after_s": [1]},
-        {"body": []},
+        {"take": -1},
     ],
 )
 def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(wrong: dict[str, Json]) -> None:
@@ -176,6 +172,33 @@ def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(wrong: di
     document = {name: said[name] for name in FIELDS if name in said}
     parsed = parse_lock(journal._sealed(journal._json(document)), "x")
     assert (parsed.accounts, len(parsed.damaged)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "without"),
+    [
+        ({"times": {"intent": 1}}, {"times": {}}),
+        ({"price": {"amount": "lots", "currency": "CNY", "basis": ""}}, {"price": None}),
+        ({"price": {"amount": "1"}}, {"price": None}),
+        ({"error": {"kind": "x"}}, {"error": None}),
+        ({"seconds": 5.0}, {"seconds": 0}),
+        ({"finished_after_s": [1]}, {"finished_after_s": None}),
+        ({"body": []}, {"body": {}}),
+        ({"output": "../x.mp4"}, {"output": None}),
+        ({"output": "/etc/x"}, {"output": None}),
+        ({"output": "a\\..\\..\\x"}, {"output": None}),
+        ({"output": "C:x"}, {"output": None}),
+        ({"unheard_of": 1}, {}),
+    ],
+)
+def test_a_wrong_detail_costs_the_detail_and_not_the_task_id(
+    wrong: dict[str, Json], without: dict[str, Any]
+) -> None:
+    purchase = submitted("a")
+    said = as_json(purchase) | wrong
+    document = {name: said[name] for name in (*sorted(said.keys() - {*FIELDS}), *FIELDS) if name in said}
+    parsed = parse_lock(journal._sealed(journal._json(document)), "x")
+    assert parsed.accounts == [replace(purchase, **without)]
 
 
 def test_lines_that_vanished_are_missed() -> None:

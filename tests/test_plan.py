@@ -165,6 +165,12 @@ def test_a_file_that_is_here_is_kept_whichever_gateway_made_it() -> None:
     assert verbs(plan([done("a")], origin="https://elsewhere.example.com")) == ["keep"]
 
 
+def test_a_purchase_that_knows_no_file_gets_the_manifests() -> None:
+    """One known from a damaged line only, whose task was found."""
+    made = plan([replace(submitted("a"), output=None)])
+    assert made.actions[0].purchase and made.actions[0].purchase.output == "outputs/film/a.mp4"
+
+
 def test_what_is_not_in_the_manifest_is_kept_and_shown_last() -> None:
     refused = moved(intent("z"), "refused")
     made = plan([done("b"), done("a", take=2), refused], shot("a"))

@@ -128,9 +128,13 @@ def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground
     if permission := _permission(verb, serving, same, ground.rerun):
         return _buying(shot, request, last, permission, obstacle)
     if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
-        return replace(draft, verb="waits", reason=f"{obstacle}, and may have to be bought again", purchase=last)
+        return replace(
+            draft, verb="waits", reason=f"{obstacle}, and may have to be bought again", purchase=last
+        )
     if verb in _AT_THE_GATEWAY and ground.origin and serving.origin and serving.origin != ground.origin:
-        return replace(draft, verb="held", reason=f"bought from {serving.origin}: run with that address, or resolve it")
+        return replace(
+            draft, verb="held", reason=f"bought from {serving.origin}: run with that address, or resolve it"
+        )
     if verb == "keep" and not same:
         verb = "changed"
     return replace(draft, verb=verb, reason=_reason(verb, serving, same))

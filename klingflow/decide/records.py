@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from pathlib import PureWindowsPath
 from typing import Any
 
 from klingflow.decide.lifecycle import RANK
@@ -89,8 +88,8 @@ def _rightly_typed(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _output(value: str) -> str | None:
     """A path under the manifest's folder, or nothing: a ledger from elsewhere must not name other files."""
-    path = PureWindowsPath(value)  # knows both slashes
-    return None if path.is_absolute() or path.drive or path.root or ".." in path.parts else value
+    leads_out = value[:1] in ("/", "\\") or value[1:2] == ":" or ".." in value.replace("\\", "/").split("/")
+    return None if leads_out else value
 
 
 def _state(value: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from klingflow.effects.files import sync_folder, write_all
+from klingflow.effects.files import sync, sync_folder, write_all
 
 RESERVE_BYTES = 64 * 1024
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -32,7 +32,7 @@ def reserve(journal: Path) -> None:
     with path.open("wb") as file:
         file.write(os.urandom(RESERVE_BYTES))  # noise, so that no file system stores it in less
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
 
 
 def save(journal: Path, lines: bytes) -> Path | None:
@@ -51,7 +51,7 @@ def _append(place: Path, lines: bytes) -> None:
     try:
         # The newline ends whatever an earlier attempt left torn.
         write_all(fd, b"\n" + lines)
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
     sync_folder(place.parent)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from klingflow.decide.plan import FileFact
+
+if sys.platform == "darwin":
+    import fcntl
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
@@ -27,7 +31,7 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
         with os.fdopen(os.open(temp, _FLAGS, 0o666), "wb", buffering=1 << 20) as file:
             file.writelines(chunks)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
             written = os.fstat(file.fileno())
         temp.replace(path)
     except OSError:
@@ -44,13 +48,21 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def sync(fd: int) -> None:
+    """Make what was written to `fd` durable; raises OSError."""
+    if sys.platform == "darwin":  # whose fsync leaves it in the disk's own cache
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(fd)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's names durable. Windows has no way to, and no need."""
     if os.name == "nt":
         return
     fd = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
 

@@ -25,7 +25,7 @@ import anyio
 from klingflow.decide.book import fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import emergency, oslock
-from klingflow.effects.files import atomic_write, sync_folder, write_all
+from klingflow.effects.files import atomic_write, sync, sync_folder, write_all
 from klingflow.effects.journal import Parsed, journal_line, lock_header, lock_line, runner_line
 from klingflow.effects.stored import (
     LedgerPaths,
@@ -244,7 +244,7 @@ class Ledger:
     def _append(self, lines: list[bytes]) -> None:
         self._keep_hold()
         write_all(self._fd, b"\n".join([*lines, b""]))
-        os.fsync(self._fd)
+        sync(self._fd)
         self._journalled += lines
 
     def _break(self, path: Path, error: Exception) -> LedgerBroken:
@@ -260,7 +260,7 @@ class Ledger:
         oslock.release(self._fd)
         self._fd = fd
         write_all(fd, b"".join([self._runner(), *self._journalled]))
-        os.fsync(fd)
+        sync(fd)
         sync_folder(self.paths.journal.parent)
 
     def _save_elsewhere(self, purchases: Iterable[Purchase]) -> LedgerBroken:
@@ -314,7 +314,7 @@ class Ledger:
         try:
             os.ftruncate(self._fd, 0)
             write_all(self._fd, self._runner())
-            os.fsync(self._fd)
+            sync(self._fd)
         except OSError:
             self._journal_dead = True
             raise

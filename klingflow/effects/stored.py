@@ -10,7 +10,7 @@ from pathlib import Path
 
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.effects import emergency
-from klingflow.effects.files import sync_folder
+from klingflow.effects.files import sync, sync_folder
 from klingflow.effects.journal import Parsed, lock_line, parse_journal, parse_lock
 from klingflow.errors import LedgerError
 from klingflow.model import Purchase
@@ -163,5 +163,5 @@ def _append(path: Path, lines: Sequence[bytes]) -> None:
         with path.open("ab") as file:
             file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         sync_folder(path.parent)
