@@ -205,6 +205,22 @@ def test_a_dependant_gets_the_address_of_what_it_waits_for(tmp_path: Path) -> No
         assert len(charges(sandbox)) == 2
 
 
+def test_a_dependant_of_a_shot_with_takes_waits_for_its_first(tmp_path: Path) -> None:
+    """It is bought in the same run, whichever take is finished first, and also where it needs two shots."""
+    with sandboxed(tmp_path, task_time="lognormal:100ms,400ms") as (film, sandbox):
+        reference = {"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}
+        wide = {"model": "kling-3.0-omni", "prompt": "from afar", "after": "other", "files": [reference]}
+        film.write(
+            {
+                "wide": wide,
+                "chase": {"takes": 4, "prompt": "a chase over roofs"},
+                "other": {"prompt": "a quiet street"},
+            }
+        )
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 6
+
+
 def test_a_task_that_failed_for_want_of_capacity_is_bought_again_within_retries(tmp_path: Path) -> None:
     """`retries: 1` buys once more; other failures are never bought again by themselves."""
     with sandboxed(tmp_path, "query:fail_capacity=first:1") as (film, sandbox):

@@ -69,7 +69,8 @@ async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeede
     context.schedule.landed()
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
     context.tell("succeeded", flight.wanted, tier=purchase.billed_tier, after_s=bounds[1])
-    release(context, flight.job, purchase.shot)
+    if purchase.take == 1:  # the take that serves the others
+        release(context, flight.job, purchase.shot)
 
 
 async def _failed(context: Context, flight: Flight, outcome: replies.TaskFailed, now: float) -> None:
