@@ -1,0 +1,63 @@
+"""Prints the table: `python -m benchmarks [--full] [NAME…]`, from the repository's root."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import buying, in_flight, killing, ledgers, planning, simulated, start_up
+from benchmarks.figures import Figure, table
+
+Measure = Callable[[Path], list[Figure]]
+
+SHORT: dict[str, Measure] = {
+    "start_up": lambda _: start_up.figures(),
+    "planning": lambda folder: planning.figures(10_000, folder, runs=1),
+    "ledgers": lambda folder: ledgers.figures(30_000, folder, runs=1),
+    "buying": lambda folder: buying.figures(60, folder),
+    "simulated": lambda _: simulated.figures(),
+    "killing": lambda _: killing.command(),
+}
+FULL: dict[str, Measure] = {
+    **SHORT,
+    "planning": lambda folder: [
+        *planning.figures(10_000, folder, runs=3),
+        *planning.figures(100_000, folder, runs=1),
+    ],
+    "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=3),
+    "buying": lambda folder: buying.figures(600, folder),
+    "in_flight": lambda folder: in_flight.figures(10_000, folder),
+    "killing": lambda _: killing.figures(),
+}
+
+
+def main() -> None:
+    """Measure what is asked for, one after the other, and print it together."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="also what takes minutes")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FULL)}; default: all")
+    given = parser.parse_args()
+    measures = FULL if given.full else SHORT
+    if unknown := set(given.names) - measures.keys():
+        parser.error(f"not here: {', '.join(sorted(unknown))} (of {', '.join(measures)})")
+    found: list[Figure] = []
+    for name in given.names or measures:
+        with tempfile.TemporaryDirectory() as folder, _said(name):
+            found += measures[name](Path(folder))
+    print(table(found))
+
+
+@contextmanager
+def _said(name: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
