@@ -6,7 +6,7 @@ import gc
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -57,6 +57,7 @@ class Result:
     outcome: Outcome
     bought: tuple[Purchase, ...]  # in this run, what is in doubt among them
     records: tuple[Path, ...]  # the run manifests
+    capped: Mapping[tuple[int, str], str]  # (manifest number, shot key) → the cap that forbade it
     troubles: tuple[str, ...]  # what could not be written, for people
 
 
@@ -289,7 +290,9 @@ def run_jobs(
                 if (p := jobs[number].ledger.book.purchases.get(uid)) and p.state != "rejected"
             )
             records = tuple(job.results for job in jobs)
-            return Result(plans, _exit_code(outcome, plans, context), outcome, bought, records, troubles)
+            capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
+            code = _exit_code(outcome, plans, capped, context)
+            return Result(plans, code, outcome, bought, records, capped, troubles)
 
     return anyio.run(main)
 
@@ -351,8 +354,9 @@ _VERDICTS = {
 }
 
 
-def _exit_code(outcome: Outcome, plans: Sequence[Plan], context: Context) -> ExitCode:
-    capped = {(w.job, w.action.key) for w, _ in context.schedule.capped}
+def _exit_code(
+    outcome: Outcome, plans: Sequence[Plan], capped: Container[tuple[int, str]], context: Context
+) -> ExitCode:
     codes = set()
     for number, made in enumerate(plans):
         for action in made.actions:

@@ -14,7 +14,6 @@ Only the command line turns any of these into an exit code; nobody else prints o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -57,8 +56,7 @@ class Mark(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One mistake (or doubt) of the user's, with its place and a stable code such as `unknown-field`.
 
     `message` is one line and says what was found and what to do. `related` is a second place (the first

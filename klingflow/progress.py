@@ -178,7 +178,7 @@ def watching(
             if sys.stdout.isatty() and not plain and os.environ.get("TERM") != "dumb":
                 stack.enter_context(_live(watch, plans, verbose, several))
             else:
-                watch.sinks.append(_lines(verbose, several))
+                watch.sinks.append(_lines(verbose, several, _name_width(plans)))
         yield watch
 
 
@@ -190,21 +190,29 @@ def _logging(file: IO[str]) -> Callable[[Event], None]:
     return write
 
 
-def _lines(verbose: bool, several: bool) -> Callable[[Event], None]:
+def _lines(verbose: bool, several: bool, name_width: int) -> Callable[[Event], None]:
     def write(event: Event) -> None:
         if verbose or event["event"] not in _CHATTY:
-            print(console.clean(line_of(event, several)), flush=True)
+            print(console.clean(line_of(event, several, name_width)), flush=True)
 
     return write
 
 
-def line_of(event: Event, several: bool) -> str:
+def _name_width(plans: Sequence[Plan]) -> int:
+    """The columns that shots' names need, within reason."""
+    widths = (console.width(action.key) for plan in plans for action in plan.actions)
+    return min(40, max(widths, default=8))
+
+
+def line_of(event: Event, several: bool, name_width: int = 0) -> str:
     """An event as a line for people: the time, the shot, what happened."""
     shot = event.get("shot", "")
     if several and shot:
         shot = f"{event['manifest']}/{shot}"
     local = time.strftime("%H:%M:%S")
-    return f"{local}  {console.pad(shot, 24)}  {_words(event)}" if shot else f"{local}  {_words(event)}"
+    return (
+        f"{local}  {console.pad(shot, name_width)}  {_words(event)}" if shot else f"{local}  {_words(event)}"
+    )
 
 
 def _words(event: Event) -> str:

@@ -28,6 +28,8 @@ _NOUNS = {
     "waits": "waiting for others",
     "orphan": "no longer in the manifest (kept)",
 }
+# After a run, what has not come to its end.
+_NEED_ATTENTION = frozenset({"in_doubt", "failed", "held", "resume", "download", "create", "waits"})
 # Longer plans are counted, not listed, for what needs no attention.
 _LISTED = 60
 
@@ -55,7 +57,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "name": plan.manifest.name,
         "actions": [_action_data(a) for a in plan.actions],
         "counts": counts(plan),
-        "cost": {"amounts": {c: float(a) for c, a in amounts.items()}, "unknown": unknown},
+        "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
     }
 
@@ -72,7 +74,7 @@ def _action_data(action: Action) -> dict[str, Json]:
         "reason": action.reason,
         "predicted_tier": request.predicted_tier if request else None,
         "seconds": request.seconds if request else None,
-        "price": {"amount": float(price.amount), "currency": price.currency} if price else None,
+        "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
         "fingerprint": request.fingerprint if request else None,
         "task_id": purchase.task_id if purchase else None,
     }
@@ -176,17 +178,14 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
         console.warn(trouble)
     if quiet:
         return
-    for plan, book in zip(result.plans, books, strict=True):
+    for number, (plan, book) in enumerate(zip(result.plans, books, strict=True)):
         total = counts(plan)
         console.say(
             f"{plan.manifest.name}: " + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n) + "."
         )
-        attention = [
-            a
-            for a in plan.actions
-            if a.verb in ("in_doubt", "failed", "held", "resume", "download", "create")
-        ]
-        console.table([[MARKS[a.verb], a.key, a.reason] for a in attention[:20]])
+        attention = [a for a in plan.actions if a.verb in _NEED_ATTENTION]
+        table = [[MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention]
+        console.table(table[:20])
         if len(attention) > 20:
             console.say(f"  … and {len(attention) - 20} more: klingflow status {plan.manifest.path}")
         show_problems([p for p in book.problems if "paid" in p])
@@ -232,5 +231,5 @@ def _why_stopped(result: Result) -> str:
     if outcome.unreachable:
         return f"The gateway could not be reached: {outcome.unreachable}"
     if result.exit_code == ExitCode.CAPPED:
-        return "A cap was reached; raise it and run again to buy the rest."
+        return "A cap kept the rest from being bought, as said above; run again to buy more."
     return ""

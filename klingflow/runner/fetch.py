@@ -36,7 +36,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
             sha256=result.sha256,
             size_bytes=result.size_bytes,
         )
-        context.tell("done", fetch.wanted, file=purchase.output, size_bytes=result.size_bytes)
+        context.tell("done", fetch.wanted, file=str(target), size_bytes=result.size_bytes)
         return
     received = download.received_bytes(target)
     if received > fetch.received_bytes:
