@@ -31,8 +31,9 @@ def figures(tasks: int, folder: Path) -> list[Figure]:
             status = Path(f"/proc/{process.pid}/status").read_text()
             process.send_signal(signal.SIGINT)
             code = process.wait(120)
-    if code != 130:
-        raise RuntimeError(f"exit {code} after Ctrl-C")
+        bought = len(sandbox.ledger()["charges"])
+    if (code, bought) != (130, tasks):
+        raise RuntimeError(f"exit {code} after Ctrl-C, {bought} tasks")
     target = "≤ 200 MB" if tasks == 10_000 else ""
     peak, now = _mb(status, "VmHWM"), _mb(status, "VmRSS")
     return [
