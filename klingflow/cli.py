@@ -38,7 +38,11 @@ _file = click.argument("file", type=click.Path(dir_okay=False))
 _files = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
 _shot = click.argument("shot")
 _var = click.option(
-    "--var", "variables", multiple=True, metavar="K=V", help="Set one of the manifest's vars."
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="K=V",
+    help="Set one of the manifest's vars. May be repeated.",
 )
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 _sandbox = click.option(
@@ -50,9 +54,9 @@ _selection = _together(
         "--select",
         multiple=True,
         metavar="WHAT",
-        help="Ids and globs, tag:x, state:failed. Space is union, comma is intersection.",
+        help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed. A space is 'or', a comma 'and'.",
     ),
-    click.option("--exclude", multiple=True, metavar="WHAT", help="The same, left out."),
+    click.option("--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."),
 )
 _rerun = click.option(
     "--rerun",
@@ -101,11 +105,13 @@ def init(folder: str) -> int:
 @_format("text", "json", "github")
 @_quiet
 def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quiet: bool) -> int:
-    """Check manifests without any network: every mistake, each with its place.
+    """Check manifests, without network.
 
     \b
     klingflow validate film.yaml
     klingflow validate pipelines/*.yaml --format github    annotations in a pull request
+
+    Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings alone are exit 0.
     """
     from klingflow import commands
 
@@ -133,6 +139,7 @@ def render(
     \b
     klingflow render film.yaml
     klingflow render film.yaml -s opening --format yaml --origins
+    klingflow render film.yaml --format jsonl       a line for each shot
     """
     from klingflow import commands
 
@@ -159,7 +166,7 @@ def plan(
     check: bool,
     quiet: bool,
 ) -> int:
-    """Show what a run would do: what is bought, kept, resumed or held, and what it costs. Buys nothing.
+    """Show what a run would do, and what it costs. Buys nothing, needs no network.
 
     \b
     klingflow plan film.yaml
@@ -167,8 +174,12 @@ def plan(
     klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
 
     \b
-    Marks: + create   = keep   ↻ resume   ↓ download   ~ changed, kept
-           ! failed   ? in doubt   … waits   - orphan
+    Marks:
+      + create: will be bought          = keep: bought, and here
+      ↻ resume: bought, not finished    ↓ download: its file is missing
+      ~ changed since, and kept         ! failed, or held at another gateway
+      ? in doubt: perhaps bought        … waits for another shot
+      - orphan: bought, no longer in the manifest
     """
     from klingflow import commands
 
@@ -179,7 +190,7 @@ _limits = _together(
     click.option(
         "-j", "--max-running", type=click.IntRange(1), help="Unfinished tasks at the gateway at once."
     ),
-    click.option("--submit", metavar="RATE", help="Creates per period, e.g. 30/1m."),
+    click.option("--submit", metavar="RATE", help="Creates per period, such as 30/1m."),
     click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in this run."),
     click.option("--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."),
     click.option(
@@ -217,8 +228,8 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order; twice leaves at
-    once. The key comes from KLINGFLOW_API_KEY (environment or .env), the address from KLINGFLOW_BASE_URL or the
-    manifest's gateway.base_url.
+    once. What is given here wins over the manifest's run: block. The key comes from KLINGFLOW_API_KEY (environment
+    or .env), the address from KLINGFLOW_BASE_URL or the manifest's gateway.base_url.
     """
     from klingflow import commands
 
@@ -237,6 +248,7 @@ def fetch(file: str, **options: Any) -> int:
     \b
     klingflow fetch film.yaml
     klingflow fetch film.yaml -s opening
+    klingflow fetch film.yaml --sandbox      what was bought by run --sandbox
     """
     from klingflow import commands
 
@@ -275,11 +287,13 @@ def status(
 @_sandbox
 @_format("text", "json")
 def why(file: str, shot: str, variables: tuple[str, ...], sandbox: bool, form: str) -> int:
-    """Say why a shot counts as changed: each field, old → new, with the line that sets it.
+    """Say what has changed in a shot since it was bought.
 
     \b
-    klingflow why film.yaml opening
-    klingflow why film.yaml 'opening#2'
+    klingflow why film.yaml alley
+    klingflow why film.yaml 'opening#2'      one take of several
+
+    Each value, old → new, with the line that sets it.
     """
     from klingflow import commands
 
@@ -311,6 +325,9 @@ def resolve(
     klingflow resolve film.yaml opening --task task_uS28Df3npjkc
     klingflow resolve film.yaml opening --abandon
     klingflow resolve film.yaml opening --resubmit
+
+    Look into your account at the gateway first; klingflow status FILE -s state:in_doubt --format json says when the
+    request went out and what came back. Also settles a task that is parked.
     """
     from klingflow import commands
 
@@ -320,12 +337,15 @@ def resolve(
 
 
 @cli.command()
-@click.argument("name", metavar="NAME", default="manifest")
+@click.argument("name", metavar="[NAME]", default="manifest")
 def schema(name: str) -> int:
-    """Print a JSON Schema: manifest, request, lock, run-manifest or prices.
+    """Print the JSON Schema of one of klingflow's files.
 
     \b
     klingflow schema manifest > manifest.schema.json
+    klingflow schema prices
+
+    NAME is manifest (the default), request, lock, run-manifest or prices.
     """
     from klingflow import commands
 
@@ -335,7 +355,7 @@ def schema(name: str) -> int:
 @cli.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False))
 def doctor(file: str | None) -> int:
-    """Check this installation, the key and the address, without spending.
+    """Check installation, key and address, without spending.
 
     \b
     klingflow doctor
@@ -348,22 +368,26 @@ def doctor(file: str | None) -> int:
 
 @cli.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="To listen on; 0 takes a free one.",
 )
 @click.option(
     "--task-time",
     default="5s",
     show_default=True,
-    help="5s, or lognormal:MEDIAN,P95 such as lognormal:90s,240s.",
+    help="How long a task takes: 5s, or lognormal:MEDIAN,P95 such as lognormal:90s,240s.",
 )
 @click.option(
     "--fault",
     "faults",
     multiple=True,
-    metavar="NAME=SHARE",
-    help="e.g. create:drop_after=0.05, query:html5xx=first:3.",
+    metavar="STAGE:NAME[=WHEN]",
+    help="Misbehave: create:drop_after=0.05 for that share, query:html502=first:3, query:url_none for always.",
 )
-@click.option("--list-faults", is_flag=True, help="Print every fault there is and stop.")
+@click.option("--list-faults", is_flag=True, help="Print every fault there is, and stop.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the faults and the task times.")
 @click.option("--rate", metavar="RATE", help="Answer 429 to creates above this, e.g. 30/1m.")
 @click.option(
@@ -377,14 +401,14 @@ def doctor(file: str | None) -> int:
 )
 @click.option("--plain-clips", is_flag=True, help="Small fixed clips, even with the media extra.")
 def sandbox(**options: Any) -> int:
-    """Serve a double of the gateway on loopback: real HTTP, real rules, no money.
+    """Serve a double of the gateway on this machine, for trying.
 
     \b
     klingflow sandbox --port 8765 --task-time lognormal:90s,240s
-    klingflow sandbox --fault create:drop_after=0.05 --fault query:html5xx=0.1 --seed 7
+    klingflow sandbox --fault create:drop_after=0.05 --fault query:html502=0.1 --seed 7
     KLINGFLOW_BASE_URL=http://127.0.0.1:8765 KLINGFLOW_API_KEY=any klingflow run film.yaml -y
 
-    What was charged and refunded: GET /sandbox/ledger.
+    Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET /sandbox/ledger.
     """
     from klingflow import commands
 
