@@ -286,7 +286,7 @@ def run_jobs(
             plans = tuple(plan_with(j.plan.manifest, j.ledger.book, after, j.origin) for j in jobs)
             bought = tuple(
                 p
-                for (number, _), uid in context.bought.items()
+                for number, uid in context.bought
                 if (p := jobs[number].ledger.book.purchases.get(uid)) and p.state != "rejected"
             )
             records = tuple(job.results for job in jobs)
@@ -367,7 +367,7 @@ def _exit_code(
                 codes.add(code)
     if outcome.interrupted:
         codes.add(ExitCode.INTERRUPTED)
-    if outcome.broken:
+    if outcome.broken or outcome.crash:
         codes.add(ExitCode.INTERNAL)
     if outcome.refused:
         codes.add(ExitCode.REFUSED)

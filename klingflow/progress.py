@@ -222,6 +222,7 @@ def _words(event: Event) -> str:
     texts = {
         "submitted": f"bought as {event.get('task_id')}{_billed(event)}",
         "in_doubt": f"IN DOUBT: {reason}; klingflow resolve settles it",
+        "spared": f"not bought: {reason}",
         "rejected": f"refused, not bought: {reason}",
         "failed": f"failed: {reason}" + ("; buying it again (retries)" if event.get("retry") else ""),
         "parked": f"parked: {reason}",

@@ -224,6 +224,8 @@ def _why_stopped(result: Result) -> str:
     outcome = result.outcome
     if outcome.broken:
         return f"The ledger could not be written: {outcome.broken}"
+    if outcome.crash:
+        return f"An internal error came up ({type(outcome.crash).__name__}: {outcome.crash}); nothing bought is lost."
     if outcome.interrupted:
         return "Interrupted; run again to resume."
     if outcome.refused:

@@ -25,10 +25,14 @@ _BURST = 3
 
 @dataclass(slots=True, eq=False)
 class Wanted:
-    """A take to buy, for manifest number `job` of the run. `failures` counts what was bought in vain."""
+    """A take to buy, for manifest number `job` of the run. `failures` counts what was bought in vain.
+
+    `known` are the purchases of this take that the decision to buy has taken into account, by uid.
+    """
 
     job: int
     action: Action
+    known: frozenset[str] = frozenset()
     reserved: bool = False
     failures: int = 0
 
@@ -100,8 +104,9 @@ class Schedule:
         self._order = count()
 
     def want(self, wanted: Wanted) -> None:
-        """Queue a take to be bought."""
-        self.ready.append(wanted)
+        """Queue a take to be bought, if anything still is."""
+        if self.buying:
+            self.ready.append(wanted)
 
     def answered(self, *, proven: bool) -> None:
         """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it said of the shot."""
@@ -111,7 +116,8 @@ class Schedule:
     def again(self, wanted: Wanted) -> None:
         """Queue a take whose create certainly bought nothing: it keeps its reservation and its turn."""
         self.running -= 1
-        self.ready.appendleft(wanted)
+        if self.buying:
+            self.ready.appendleft(wanted)
 
     def resume(self, flight: Flight, due: float) -> None:
         """Poll a task found in the ledger at `due`; it takes a place among the running."""
@@ -119,11 +125,12 @@ class Schedule:
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def follow(self, flight: Flight, now: float, u: float, *, retry_after_s: float | None = None) -> None:
-        """Poll `flight` when its tier's durations say so, but not before the gateway asked for."""
+        """Poll `flight` when its tier's durations say so, not before the gateway asked for, and not after its
+        deadline: a gateway that asks for a year's pause must not hold the run for one."""
         delay_s = self.durations.next_delay_s(
             flight.tier, flight.age_s(now), floor_s=self._poll_floor_s, u=u, progress=flight.progress
         )
-        due = now + max(delay_s, retry_after_s or 0.0)
+        due = max(now + delay_s, min(now + (retry_after_s or 0.0), flight.deadline))
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def landed(self, *, give_back: Wanted | None = None) -> None:

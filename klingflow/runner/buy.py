@@ -21,12 +21,17 @@ from klingflow.runner.context import Context, as_data
 _FIRST_ROUNDS = 5
 _PATIENT_ROUNDS = 40
 _LONGEST_PAUSE_S = 60.0
-# What a purchase of this run must have come to before the same take is bought again.
-_MAY_BE_FOLLOWED = frozenset({"rejected", "failed"})
 
 
 async def buy(context: Context, wanted: Wanted) -> None:
     """Buy `wanted`, whose cap and rate the schedule has granted. Raises LedgerBroken."""
+    if newcomer := _newcomer(context, wanted):
+        context.schedule.answered(proven=False)
+        context.schedule.landed(give_back=wanted)
+        context.tell(
+            "spared", wanted, reason=f"the ledger has another purchase of it by now ({newcomer.state})"
+        )
+        return
     purchase = _intent(context, wanted)
     body = json.dumps(purchase.body, ensure_ascii=False).encode()
     with anyio.CancelScope(shield=True):
@@ -47,15 +52,21 @@ def _proves(outcome: replies.CreateOutcome) -> bool:
     return isinstance(outcome, (replies.Accepted, replies.Doubtful))
 
 
+def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
+    """A purchase of this take that the decision to buy knew nothing of: the last line of defence against a second
+    charge, whether a lock that was merged meanwhile holds it or a queue of ours is wrong."""
+    assert wanted.action.shot
+    book = context.jobs[wanted.job].ledger.book
+    others = book.of(wanted.action.shot.id, wanted.action.shot.take)
+    return next((p for p in others if p.uid not in wanted.known and p.state != "rejected"), None)
+
+
 def _intent(context: Context, wanted: Wanted) -> Purchase:
     job, action = context.jobs[wanted.job], wanted.action
     assert action.shot and action.request, "only shots of the manifest are bought"
-    before = context.bought.get((wanted.job, action.key))
-    if before and job.ledger.book.purchases[before].state not in _MAY_BE_FOLLOWED:
-        # The last line of defence: no mistake in a queue may become a second charge.
-        raise AssertionError(f"{action.key}: a second purchase while the first is not settled")
     attempt = job.ledger.book.next_attempt(action.shot.id, action.shot.take)
-    uid = context.bought[wanted.job, action.key] = context.new_uid()
+    uid = context.new_uid()
+    context.bought.append((wanted.job, uid))
     return lifecycle.begin(
         action.shot, action.request, uid=uid, attempt=attempt, origin=job.origin, at=context.now()
     )

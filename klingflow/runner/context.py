@@ -39,6 +39,7 @@ class Outcome:
     refused: Failure | None = None  # the gateway refuses us, not one shot
     unreachable: str | None = None
     broken: LedgerBroken | None = None
+    crash: Exception | None = None  # a mistake of ours, met while doing one step
     rejected: set[tuple[int, str]] = field(default_factory=set)
     undelivered: set[tuple[int, str]] = field(default_factory=set)
 
@@ -61,13 +62,20 @@ class Context:
     fail_fast: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
-    waiting: defaultdict[tuple[int, str], list[Action]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[tuple[int, str], Action] = field(default_factory=dict)  # by (manifest number, shot key)
+    waiting_for: defaultdict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
-    bought: dict[tuple[int, str], str] = field(
-        default_factory=dict
-    )  # (manifest number, shot key) → uid, in this run
+    bought: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # (manifest number, uid) of this run's intents
     blind_rounds: int = 0
+
+    def wanted(self, job: int, action: Action, failures: int = 0) -> Wanted:
+        """A take to buy, decided by what its ledger holds now."""
+        assert action.shot is not None, "only shots of the manifest are bought"
+        taken = self.jobs[job].ledger.book.of(action.shot.id, action.shot.take)
+        return Wanted(job, action, frozenset(p.uid for p in taken), failures=failures)
 
     async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:
         """What became of `purchase`, durable in its ledger on return."""
@@ -92,6 +100,11 @@ class Context:
             self.schedule.stop()
             self.emit({"at": self.now(), "event": "leaving", "reason": reason})
             self.wake()
+
+    def crashed(self, error: Exception, shot: str) -> None:
+        """A step failed in a way nobody foresaw: buy nothing more, but bring home what was bought."""
+        self.outcome.crash = self.outcome.crash or error
+        self.stop_buying(f"internal error with {shot}: {type(error).__name__}: {error}")
 
     def broke(self, error: LedgerBroken) -> None:
         """The ledger cannot be written: nothing that happens now could be kept."""

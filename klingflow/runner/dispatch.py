@@ -40,16 +40,19 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
 
 
 def _queue(context: Context, number: int, action: Action) -> None:
-    wanted, now = Wanted(number, action), context.clock()
+    if action.shot is None:
+        return  # an orphan: kept
+    wanted, now = context.wanted(number, action), context.clock()
     if action.verb == "create" and context.buying:
         context.schedule.want(wanted)
     elif action.verb == "resume" and action.purchase:
         context.schedule.resume(_resumed(context, wanted, action.purchase, now), now)
     elif action.verb == "download" and action.purchase:
         context.schedule.fetch(Fetch(number, action.purchase, wanted), now)
-    elif action.verb == "waits" and action.shot and context.buying:
+    elif action.verb == "waits" and context.buying:
+        context.waiting[number, action.key] = action
         for need in action.shot.needs:
-            context.waiting[number, need].append(action)
+            context.waiting_for[number, need].append(action.key)
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
@@ -98,6 +101,10 @@ class _Dispatcher:
                 await fetch(self._context, step)
         except LedgerBroken as error:
             self._context.broke(error)
+        except Exception as error:  # one shot's trouble must not leave the others' videos at the gateway
+            self._context.crashed(
+                error, step.action.key if isinstance(step, Wanted) else step.wanted.action.key
+            )
         finally:
             self._busy -= 1
             self._wake()

@@ -17,6 +17,8 @@ _STALE_AFTER = 2
 # Seconds before the second try; each further pause doubles, so that a video which is not there for some seconds after
 # its task has completed (gateway.md 4) is waited for, about a minute in all.
 _FIRST_PAUSE_S = 0.5
+# What a server may ask for at most.
+_LONGEST_PAUSE_S = 60.0
 
 
 async def fetch(context: Context, fetch: Fetch) -> None:
@@ -56,7 +58,9 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         return
     if fetch.tries == _STALE_AFTER:
         await _renew(context, fetch)
-    pause_s = max(_FIRST_PAUSE_S * 2.0 ** (fetch.tries - 1), result.retry_after_s or 0.0)
+    pause_s = max(
+        _FIRST_PAUSE_S * 2.0 ** (fetch.tries - 1), min(result.retry_after_s or 0.0, _LONGEST_PAUSE_S)
+    )
     context.tell("download_retry", fetch.wanted, reason=result.reason, pause_s=round(pause_s, 3))
     context.schedule.fetch(fetch, context.clock() + pause_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from klingflow.decide import replies
 from klingflow.decide.plan import decide_one
-from klingflow.decide.schedule import Fetch, Flight, Wanted
+from klingflow.decide.schedule import Fetch, Flight
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 
@@ -85,12 +85,14 @@ async def _failed(context: Context, flight: Flight, outcome: replies.TaskFailed,
         and wanted.failures <= context.limits.retries
         and context.buying
         and context.schedule.buying
+        and wanted.action.request is not None
+        and wanted.action.request.fingerprint is not None  # what it needs may itself be on its way again
     )
     context.schedule.landed()
     context.tell("failed", wanted, failure=as_data(outcome.failure), retry=retry)
     if retry:
         # A new purchase: it reserves anew, since no rule says that a failed task is refunded.
-        context.schedule.want(Wanted(wanted.job, wanted.action, failures=wanted.failures))
+        context.schedule.want(context.wanted(wanted.job, wanted.action, wanted.failures))
     elif context.fail_fast:
         context.stop_buying(f"{wanted.action.key} failed (--fail-fast)")
 
@@ -131,12 +133,17 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
 
 def release(context: Context, job: int, shot_id: str) -> None:
     """Queue what waited for `shot_id` and now waits for nothing more."""
-    for action in context.waiting.pop((job, shot_id), ()):
+    plan, book = context.jobs[job].plan, context.jobs[job].ledger.book
+    for key in context.waiting_for.pop((job, shot_id), ()):
+        action = context.waiting.get((job, key))
+        if action is None:
+            continue  # it waited for several, and another one has released it
         assert action.shot and action.request
-        plan = context.jobs[job].plan
-        anew = decide_one(action.shot, action.request, plan, context.jobs[job].ledger.book)
+        anew = decide_one(action.shot, action.request, plan, book)
+        if anew.verb != "waits":
+            del context.waiting[job, key]
         if anew.verb == "create":
-            context.schedule.want(Wanted(job, anew))
+            context.schedule.want(context.wanted(job, anew))
 
 
 def _facts(outcome: replies.Running | replies.Hiccup) -> dict[str, object]:
