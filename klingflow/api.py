@@ -6,7 +6,7 @@ import gc
 import os
 import random
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -355,16 +355,18 @@ _VERDICTS = {
 
 
 def _exit_code(
-    outcome: Outcome, plans: Sequence[Plan], capped: Container[tuple[int, str]], context: Context
+    outcome: Outcome, plans: Sequence[Plan], capped: Mapping[tuple[int, str], str], context: Context
 ) -> ExitCode:
     codes = set()
     for number, made in enumerate(plans):
         for action in made.actions:
             code = _VERDICTS.get(action.verb)
-            if action.verb == "create" and (number, action.key) in capped:
-                code = ExitCode.CAPPED
-            if code is not None and (context.buying or action.verb != "create"):
+            if action.verb == "create" and ((number, action.key) in capped or not context.buying):
+                continue
+            if code is not None:
                 codes.add(code)
+    if capped:
+        codes.add(ExitCode.CAPPED)
     if outcome.interrupted:
         codes.add(ExitCode.INTERRUPTED)
     if outcome.broken or outcome.crash:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -417,7 +416,11 @@ def sandbox(**options: Any) -> int:
 
 def main() -> NoReturn:
     """The `klingflow` entry point: the one place where errors become exit codes."""
-    sys.exit(_exit_code(sys.argv[1:]))
+    code = _exit_code(sys.argv[1:])
+    from klingflow import console
+
+    console.flush()
+    sys.exit(code)
 
 
 def _exit_code(arguments: list[str]) -> int:
@@ -433,10 +436,6 @@ def _exit_code(arguments: list[str]) -> int:
 
         console.error(error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone (`klingflow render … | head`): not an error, and nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except Exception as error:
         from klingflow import console
 

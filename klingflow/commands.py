@@ -293,6 +293,8 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
                 fail_fast=options.fail_fast,
                 abort=watch.abort,
             )
+        for line in watch.lost:
+            console.warn(line)
         views.show_result(result, [job.ledger.book for job in jobs], quiet=options.quiet)
     return result.exit_code
 

@@ -7,22 +7,51 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
 
+# A shorter key is a part of ordinary words (a sandbox takes any).
+_SHORTEST_KEY = 8
 # A source line longer than this is shown around the place only: a pasted body can be one line of 100 KB.
 _EXCERPT_WIDTH = 120
 
 
 def say(text: str = "") -> None:
     """One line on stdout."""
-    print(clean(text))
+    _write(text, sys.stdout)
 
 
 def warn(text: str) -> None:
     """One line on stderr."""
-    print(clean(text), file=sys.stderr)
+    _write(text, sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    """A reader that has gone, or a full disk behind `>`, must not change how a command ends."""
+    if stream is None:
+        return
+    try:
+        print(clean(text), file=stream, flush=True)
+    except (OSError, ValueError):
+        silence(stream)
+
+
+def flush() -> None:
+    """Bring out what is left; what cannot be is given up, for the exit code has to stand."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what else is written to `stream` nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def clean(text: str) -> str:
@@ -80,7 +109,8 @@ def redacted(text: str) -> str:
     from klingflow.effects.key import known_keys
 
     for key in known_keys():
-        text = text.replace(key, "[key]")
+        if len(key) >= _SHORTEST_KEY:
+            text = text.replace(key, "[key]")
     return text
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from klingflow import console
 from klingflow.errors import ExitCode, UsageError
@@ -138,26 +140,62 @@ class Tally:
 
 
 class Watch:
-    """Hands every event to those who show or keep it."""
+    """Hands every event to those who show or keep it. `lost` says what could not be written to its end."""
 
     def __init__(self) -> None:
-        self.sinks: list[Callable[[Event], None]] = []
+        self.sinks: dict[str, Callable[[Event], None]] = {}
+        self.lost: list[str] = []
         self.on_abort: list[Callable[[], None]] = []
 
     def emit(self, event: Event) -> None:
         """Tell everyone; one that fails is told nothing more."""
-        for sink in tuple(self.sinks):
+        for name, sink in tuple(self.sinks.items()):
             try:
                 sink(event)
-            except (OSError, ValueError):  # ValueError: the file was closed
-                self.sinks.remove(sink)
+            except (OSError, ValueError) as error:  # ValueError: the file was closed
+                del self.sinks[name]
+                self.lost.append(f"{name} could not be written to its end: {error}")
 
     def abort(self) -> None:
         """Leave at once. What was bought is in the journal already, or in doubt there."""
+        # In a thread of its own: a terminal that takes no bytes must not keep the process alive.
+        farewell = threading.Thread(target=self._say_goodbye, daemon=True)
+        farewell.start()
+        farewell.join(1.0)
+        os._exit(ExitCode.INTERRUPTED)
+
+    def _say_goodbye(self) -> None:
         for restore in self.on_abort:
             restore()
         console.warn("left at once; run again to resume")
-        os._exit(ExitCode.INTERRUPTED)
+
+
+class _Behind:
+    """Shows events in a thread of its own, so that a terminal which takes no bytes (a full pipe, Ctrl-S) cannot hold
+    up a purchase. Events beyond what fits are not shown."""
+
+    def __init__(self, show: Callable[[Event], None]) -> None:
+        self._show = show
+        self._events: queue.Queue[Event | None] = queue.Queue(10_000)
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def __call__(self, event: Event) -> None:
+        with suppress(queue.Full):
+            self._events.put_nowait(event)
+
+    def close(self) -> None:
+        """Show what is left, if the terminal takes it."""
+        with suppress(queue.Full):
+            self._events.put_nowait(None)
+        self._thread.join(5.0)
+
+    def _work(self) -> None:
+        while (event := self._events.get()) is not None:
+            try:
+                self._show(event)
+            except (OSError, ValueError):
+                return  # nobody reads: nothing to tell, and nobody to tell it to
 
 
 @contextmanager
@@ -169,25 +207,33 @@ def watching(
     several = len(plans) > 1
     with ExitStack() as stack:
         if log is not None:
-            try:
-                file = stack.enter_context(open(log, "a", encoding="utf-8"))  # noqa: PTH123 - as the user typed it
-            except OSError as error:
-                raise UsageError(f"--log {log}: {error.strerror}") from error
-            watch.sinks.append(_logging(file))
-        if not quiet:
+            stack.enter_context(_logging(watch, log))
+        if not quiet and sys.stdout is not None:
             if sys.stdout.isatty() and not plain and os.environ.get("TERM") != "dumb":
                 stack.enter_context(_live(watch, plans, verbose, several))
             else:
-                watch.sinks.append(_lines(verbose, several, _name_width(plans)))
+                behind = _Behind(_lines(verbose, several, _name_width(plans)))
+                stack.callback(behind.close)
+                watch.sinks["terminal"] = behind
         yield watch
 
 
-def _logging(file: IO[str]) -> Callable[[Event], None]:
+@contextmanager
+def _logging(watch: Watch, path: str) -> Iterator[None]:
+    try:
+        file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - as typed; closed below
+    except OSError as error:
+        raise UsageError(f"--log {path}: {error.strerror}") from error
+
     def write(event: Event) -> None:
         file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        file.flush()
 
-    return write
+    watch.sinks[f"--log {path}"] = write
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # of a full disk `write` has told already
+            file.close()
 
 
 def _lines(verbose: bool, several: bool, name_width: int) -> Callable[[Event], None]:
@@ -261,21 +307,26 @@ def _live(watch: Watch, plans: Sequence[Plan], verbose: bool, several: bool) -> 
 
     terminal = Console()
     tally = Tally.of(plans, time.monotonic())
+    at_the_tally = threading.Lock()  # rich draws from a thread of its own
 
     def view() -> RenderableType:
-        return _view(tally, terminal.size.height, several)
+        with at_the_tally:
+            return _view(tally, terminal.size.height, several)
 
     live = Live(get_renderable=view, console=terminal, refresh_per_second=4, transient=True)
 
     def show(event: Event) -> None:
-        tally.note(event, time.monotonic())
+        with at_the_tally:
+            tally.note(event, time.monotonic())
         if verbose or event["event"] in _LOUD:
             terminal.print(console.clean(line_of(event, several)), markup=False, highlight=False)
 
-    watch.sinks.append(show)
+    behind = _Behind(show)
+    watch.sinks["terminal"] = behind
     watch.on_abort.append(live.stop)
     with live:
         yield
+        behind.close()
 
 
 def _view(tally: Tally, height: int, several: bool) -> RenderableType:

@@ -183,7 +183,7 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
         console.say(
             f"{plan.manifest.name}: " + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n) + "."
         )
-        attention = [a for a in plan.actions if a.verb in _NEED_ATTENTION]
+        attention = [a for a in plan.actions if a.verb in _NEED_ATTENTION or (number, a.key) in result.capped]
         table = [[MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention]
         console.table(table[:20])
         if len(attention) > 20:
