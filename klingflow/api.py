@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -23,14 +23,15 @@ from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.select import select as select_keys
 from klingflow.effects import files, ledger
-from klingflow.effects.gateway import Gateway
 from klingflow.errors import PRECEDENCE, ExitCode, NothingSelected, UsageError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.model import Json, Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
 from klingflow.results.why import explain
-from klingflow.runner import Context, Emit, Job, Outcome
-from klingflow.runner import run as run_context
+
+if TYPE_CHECKING:
+    from klingflow.effects.gateway import Gateway
+    from klingflow.runner import Context, Emit, Job, Outcome
 
 # The origin under which sandbox purchases are kept: its port is another one each time.
 SANDBOX = "sandbox"
@@ -82,6 +83,7 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            gc.freeze()  # what was made stays until the end: later collections need not look at it
             gc.enable()
 
 
@@ -132,7 +134,9 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
     book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
-    keys = select_keys(manifest.shots, book, [key], [])
+    # `opening` is also what every table calls the first take, so here it means that one.
+    exact = {shot.key for shot in manifest.shots if shot.key == key}
+    keys = exact or select_keys(manifest.shots, book, [key], [])
     made = make_plan(manifest, book, {}, selected=keys)
     answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
     if len(answers) != 1:
@@ -188,7 +192,8 @@ def plan_with(manifest: Manifest, book: Book, wish: Wish, origin: str) -> Plan:
     hidden = ledger.ledger_paths(manifest.path).hidden
     facts = files.facts(folder_of(manifest), files_of(book), hidden / "files.json")
     keys = _selected(manifest, book, wish)
-    return make_plan(manifest, book, facts, rerun=wish.rerun, origin=origin, selected=keys)
+    with _without_collector():
+        return make_plan(manifest, book, facts, rerun=wish.rerun, origin=origin, selected=keys)
 
 
 def files_of(book: Book) -> Iterable[str]:
@@ -218,6 +223,8 @@ def now() -> str:
 @contextmanager
 def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
+    from klingflow.runner import Job  # for start-up
+
     paths = ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     with ledger.open_ledger(paths, now) as held:
@@ -275,6 +282,11 @@ def run_jobs(
     abort: Callable[[], None] = lambda: os._exit(ExitCode.INTERRUPTED),
 ) -> Result:
     """Run plans whose ledgers are held. `buying` False polls and downloads only."""
+    # Here, for start-up: `plan` and `validate` need no HTTP.
+    from klingflow.effects.gateway import Gateway
+    from klingflow.runner import run as run_context
+
+    _check_apart(jobs)
 
     async def main() -> Result:
         async with Gateway(base_url, key) as gateway:
@@ -325,7 +337,22 @@ def _stricter(name: str, a: Any, b: Any) -> Any:
     return max(a, b) if name == "poll_floor_s" else min(a, b)
 
 
+def _check_apart(jobs: Sequence[Job]) -> None:
+    """Two manifests of one run must not write to one file. Raises UsageError."""
+    writers: dict[Path, str] = {}
+    for job in jobs if len(jobs) > 1 else ():
+        manifest = job.plan.manifest
+        for path in {job.results, *(job.folder / shot.output for shot in manifest.shots)}:
+            other = writers.setdefault(path.resolve(), manifest.path)
+            if other != manifest.path:
+                raise UsageError(
+                    f"{other} and {manifest.path} both write {path}; give them different names or outputs"
+                )
+
+
 def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> Context:
+    from klingflow.runner import Context
+
     durations = Durations()
     for job in jobs:
         durations.learn_from(job.ledger.book.purchases.values())
