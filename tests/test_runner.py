@@ -1,0 +1,96 @@
+"""The runner's own promises, where no server is needed to see them."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from klingflow import api
+from klingflow.decide.lifecycle import advance, begin
+from klingflow.decide.polling import Durations
+from klingflow.decide.schedule import Flight, Schedule, Wanted
+from klingflow.effects.gateway import Gateway
+from klingflow.model import Limits
+from klingflow.runner import Context, Job
+from klingflow.runner.buy import buy
+from tests.harness import pipeline_at, sandboxed
+from tests.purchases import submitted
+
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing may be sent in these tests
+
+
+def wanted_of(job: Job) -> Wanted:
+    """The first action of a plan, decided by what the ledger holds."""
+    return Wanted(0, job.plan.actions[0])
+
+
+def context_of(job: Job, gateway: Gateway, told: list[dict[str, Any]]) -> Context:
+    """A context in which nothing waits and chance is seeded."""
+    return Context(
+        jobs=[job],
+        gateway=gateway,
+        limits=Limits(),
+        schedule=Schedule(Limits(), Durations()),
+        emit=told.append,
+        clock=lambda: 0.0,
+        now=api.now,
+        chance=random.Random(1).random,
+        new_uid=lambda: "uid-of-this-run",
+    )
+
+
+def test_what_came_into_the_ledger_meanwhile_is_not_bought_again(tmp_path: Path) -> None:
+    """A colleague's purchase that a merge brings in during the run spares ours: no intent, nothing sent."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    manifest = api.load(film.manifest)
+    told: list[dict[str, Any]] = []
+
+    async def main(job: Job) -> None:
+        async with Gateway(NOWHERE, "any-key") as gateway:
+            wanted = wanted_of(job)
+            shot, request = manifest.shots[0], manifest.requests[0]
+            theirs = begin(shot, request, uid="theirs", attempt=1, origin=NOWHERE, at=api.now())
+            await job.ledger.record(advance(theirs, "accepted", api.now(), task_id="task_theirs"))
+            context = context_of(job, gateway, told)
+            context.schedule.want(wanted)
+            assert context.schedule.next(0.0) is wanted
+            await buy(context, wanted)
+            assert (context.schedule.running, context.schedule.caps.tasks) == (0, 0)
+
+    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+        anyio.run(main, job)
+        assert [p.uid for p in job.ledger.book.purchases.values()] == ["theirs"]
+    assert [event["event"] for event in told] == ["spared"]
+
+
+def test_after_a_stop_nothing_is_queued() -> None:
+    """A retry or a dependant that comes up after buying has stopped is not bought."""
+    schedule = Schedule(Limits(), Durations())
+    schedule.stop_buying()
+    schedule.want(Wanted(0, None))  # type: ignore[arg-type]  # never looked at
+    schedule.again(Wanted(0, None))  # type: ignore[arg-type]
+    assert schedule.next(0.0) is None
+
+
+def test_a_year_of_retry_after_does_not_outlive_the_deadline() -> None:
+    """The poll comes at the task's deadline at the latest, so that it can be parked."""
+    flight = Flight(0, submitted("a"), 0.0, 0.0, 60.0, Wanted(0, None))  # type: ignore[arg-type]  # never looked at
+    schedule = Schedule(Limits(), Durations())
+    schedule.follow(flight, 1.0, 0.5, retry_after_s=1e9)
+    assert schedule.next(1.0) == 60.0
+
+
+def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
+    """Both needs are finished within one poll of each other."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        needs = {"a": {"prompt": "a street"}, "b": {"prompt": "a roof"}}
+        film.write({**needs, "c": {"prompt": "a bridge", "after": ["a", "b"]}}, run={"max_running": 2})
+        film.do("run", "film.yaml", "-y", "--log", "run.jsonl")
+        events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+        assert [e["shot"] for e in events if e["event"] == "intent"].count("c") == 1
+        assert len(sandbox.ledger()["charges"]) == 3
