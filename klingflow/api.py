@@ -102,7 +102,8 @@ def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
     Raises NothingSelected, LedgerError, UsageError.
     """
     book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
-    return plan_with(in_sandbox(manifest) if wish.sandbox else manifest, book, wish, origin)
+    manifest = in_sandbox(manifest) if wish.sandbox else manifest
+    return _planned(manifest, book, _selected(manifest, book, wish), wish.rerun, origin)
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
@@ -152,10 +153,12 @@ def resolve(
     Raises UsageError, LedgerHeld, LedgerError.
     """
     paths = ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)
-    wanted = next(((s, r) for s, r in manifest if key in (s.key, f"{s.id}#{s.take}")), None)
-    key = wanted[0].key if wanted else key
+    key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
     with ledger.open_ledger(paths, now) as held:
         at = now()
+        meant = in_sandbox(manifest) if wish.sandbox else manifest
+        action = _planned(meant, held.book, None, frozenset(), origin).by_key.get(key)
+        wanted = (action.shot, action.request) if action and action.shot and action.request else None
         if task is not None:
             records = adopt(
                 held.book, key, task, wanted=wanted, origin=origin, new_uid=lambda: ledger.new_uid(at), at=at
@@ -163,7 +166,8 @@ def resolve(
         elif verdict == "abandon":
             records = abandon(held.book, key, origin=origin, at=at)
         else:
-            records = resubmit(held.book, key, origin=origin, at=at)
+            at_another = action is not None and action.verb == "held"
+            records = resubmit(held.book, key, origin=origin, at=at, held=at_another)
 
         async def write() -> None:
             for record in records:
@@ -187,13 +191,13 @@ def sandbox_state(manifest: Manifest) -> Path:
     return ledger.ledger_paths(manifest.path, sandbox=True).journal.parent / "server.jsonl"
 
 
-def plan_with(manifest: Manifest, book: Book, wish: Wish, origin: str) -> Plan:
-    """The plan for a ledger that has been read."""
+def _planned(
+    manifest: Manifest, book: Book, keys: set[str] | None, rerun: frozenset[str], origin: str
+) -> Plan:
     hidden = ledger.ledger_paths(manifest.path).hidden
     facts = files.facts(folder_of(manifest), files_of(book), hidden / "files.json")
-    keys = _selected(manifest, book, wish)
     with _without_collector():
-        return make_plan(manifest, book, facts, rerun=wish.rerun, origin=origin, selected=keys)
+        return make_plan(manifest, book, facts, rerun=rerun, origin=origin, selected=keys)
 
 
 def files_of(book: Book) -> Iterable[str]:
@@ -203,7 +207,7 @@ def files_of(book: Book) -> Iterable[str]:
 
 def folder_of(manifest: Manifest) -> Path:
     """Where the manifest's outputs are relative to."""
-    return Path(manifest.path).parent
+    return ledger.manifest_file(manifest.path).parent
 
 
 def in_sandbox(manifest: Manifest) -> Manifest:
@@ -228,7 +232,8 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     paths = ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     with ledger.open_ledger(paths, now) as held:
-        made = plan_with(manifest, held.book, wish, origin)
+        keys = _selected(manifest, held.book, wish)
+        made = _planned(manifest, held.book, keys, wish.rerun, origin)
         folder = folder_of(manifest)
 
         target = folder / "outputs" / ("sandbox" if wish.sandbox else "") / manifest.name / "manifest.json"
@@ -236,7 +241,10 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
         def write_results() -> str | None:
             return _write_results(made.manifest, held.book, target, origin)
 
-        yield Job(made, held, folder, origin, target, write_results)
+        def plan_again() -> Plan:
+            return _planned(manifest, held.book, keys, frozenset(), origin)
+
+        yield Job(made, held, folder, origin, target, write_results, plan_again)
 
 
 def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) -> str | None:
@@ -251,7 +259,7 @@ def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) ->
 
 
 def run(
-    manifests: Sequence[Manifest],
+    manifests: Manifest | Sequence[Manifest],
     *,
     base_url: str,
     key: str,
@@ -263,17 +271,17 @@ def run(
 
     Spends without asking; `limits` (default: the first manifest's) bounds it.
     """
+    manifests = [manifests] if isinstance(manifests, Manifest) else manifests
     origin = SANDBOX if wish.sandbox else normal_base(base_url)
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
-        return run_jobs(jobs, base_url, key, wish, limits or tightest(manifests), emit=emit)
+        return run_jobs(jobs, base_url, key, limits or tightest(manifests), emit=emit)
 
 
 def run_jobs(
     jobs: list[Job],
     base_url: str,
     key: str,
-    wish: Wish,
     limits: Limits,
     *,
     emit: Emit,
@@ -294,8 +302,7 @@ def run_jobs(
             context.buying, context.fail_fast = buying, fail_fast
             outcome = await run_context(context, abort)
             troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
-            after = replace(wish, rerun=frozenset())
-            plans = tuple(plan_with(j.plan.manifest, j.ledger.book, after, j.origin) for j in jobs)
+            plans = tuple(job.plan_again() for job in jobs)
             bought = tuple(
                 p
                 for number, uid in context.bought

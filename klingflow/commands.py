@@ -286,7 +286,6 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
                 jobs,
                 base_url,
                 key,
-                options.wish,
                 limits,
                 emit=watch.emit,
                 buying=buying,

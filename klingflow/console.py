@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,13 +73,19 @@ def pad(text: str, columns: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    """Rows of cells in aligned columns; the last column is as wide as it is."""
+    """Rows of cells in aligned columns; the last is as wide as it is, on a line of its own where a terminal is too
+    narrow for it."""
     if not rows:
         return
     widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    columns = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
     for row in rows:
         cells = [pad(cell, w) for cell, w in zip(row, widths, strict=False)]
-        say((indent + "  ".join([*cells, row[-1]])).rstrip())
+        line = (indent + "  ".join([*cells, row[-1]])).rstrip()
+        if columns is not None and width(line) > columns and row[-1]:
+            say((indent + "  ".join(cells)).rstrip())
+            line = 4 * indent + row[-1]
+        say(line)
 
 
 def error(problem: KlingflowError) -> None:
@@ -169,10 +176,17 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
     return data
 
 
-def dump_json(value: Any, stream: TextIO | None = None) -> None:
+def dump_json(value: Any) -> None:
     """Indented JSON with Chinese as it is, on stdout."""
-    json.dump(value, stream or sys.stdout, ensure_ascii=False, indent=2)
-    print(file=stream or sys.stdout)
+    out(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def out(text: str) -> None:
+    """Data on stdout, as it is. A reader that has gone (`| head`) is nobody to tell."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 def duration(seconds: float) -> str:

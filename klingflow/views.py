@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -37,14 +36,13 @@ _LISTED = 60
 def dump_rows(rows: Sequence[Json], form: str) -> None:
     """The rows of `render`: one JSON object, JSON Lines, or YAML."""
     if form == "jsonl":
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+        console.out("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
     elif form == "yaml":
         import yaml
 
         # Through JSON, so that text which is not final yet is plain text to YAML too.
         plain = json.loads(json.dumps({"shots": rows}))
-        yaml.safe_dump(plain, sys.stdout, allow_unicode=True, sort_keys=False, width=120)
+        console.out(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120).rstrip())
     else:
         console.dump_json({"shots": rows})
 

@@ -243,3 +243,35 @@ def test_run_sandbox_needs_nothing_and_counts_nowhere_else(tmp_path: Path) -> No
     assert film.data("plan", "film.yaml")["counts"] == {"create": 2}
     assert film.data("plan", "film.yaml", "--sandbox")["counts"] == {"keep": 2}
     film.do("plan", "film.yaml", "--check", code=6)
+
+
+def test_a_selection_by_state_means_the_same_shots_to_the_end(tmp_path: Path) -> None:
+    """What a run was asked for is what its exit code is about, though their states have changed meanwhile."""
+    with sandboxed(tmp_path, "query:fail_moderation=first:1") as (film, sandbox):
+        film.write(2, run={"max_running": 1})
+        film.do("run", "film.yaml", "-y", "-s", "state:new", code=3)
+        film.do("run", "film.yaml", "-y", "-s", "state:failed", "--rerun", "failed")
+        assert len(charges(sandbox)) == 3
+
+
+def test_a_cap_is_said_also_where_something_is_bought_again(tmp_path: Path) -> None:
+    """Exit 8, though what was bought before is kept."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write({"a": {"prompt": "a street"}})
+        film.do("run", "film.yaml", "-y")
+        film.write({"a": {"prompt": "another street"}})
+        said = film.do("run", "film.yaml", "-y", "--rerun", "changed", "--max-spend", "1", code=8)
+        assert "max_spend" in said
+        assert len(charges(sandbox)) == 1
+
+
+def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
+    """With stdout closed after a line, the run buys, downloads and says how it ended by its exit code."""
+    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
+        film.write(5)
+        process = film.start("run", "film.yaml", "-y")
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 4
+        assert (len(charges(sandbox)), len(film.videos())) == (5, 4)

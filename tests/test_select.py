@@ -42,8 +42,6 @@ POSTCARDS = {"postcard@9x16-上海", "postcard@16x9-上海"}
         (["state:new,opening"], [], {"opening"}),
         (["state:done"], ["door"], set()),
         ([], ["postcard@*", "state:failed"], {"opening", "door"}),
-        (["zz*"], [], set()),
-        ([" "], [], {s.key for s in SHOTS}),
     ],
 )
 def test_selection(chosen: list[str], exclude: list[str], expected: set[str]) -> None:
@@ -54,6 +52,21 @@ def test_selection(chosen: list[str], exclude: list[str], expected: set[str]) ->
 def test_a_name_that_there_is_not_is_an_error_with_a_hint(chosen: list[str], exclude: list[str]) -> None:
     with pytest.raises(NothingSelected, match=r"'openin'; did you mean 'opening'\?"):
         select(SHOTS, BOOK, chosen, exclude)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "exclude"),
+    [(["zz*"], []), (["tag:typo"], []), ([], ["tag:typo"]), ([" "], []), ([""], ["door"])],
+)
+def test_what_no_shot_has_selects_nothing(chosen: list[str], exclude: list[str]) -> None:
+    with pytest.raises(NothingSelected):
+        select(SHOTS, BOOK, chosen, exclude)
+
+
+@pytest.mark.parametrize("text", ["tag:ext, tag:night", "tag:ext ,door", ",door"])
+def test_a_comma_with_nothing_beside_it_is_an_error(text: str) -> None:
+    with pytest.raises(UsageError, match="a comma stands between"):
+        select(SHOTS, BOOK, [text], [])
 
 
 def test_a_state_that_there_is_not_is_an_error() -> None:

@@ -18,25 +18,27 @@ from klingflow.errors import NothingSelected, UsageError
 from klingflow.model import Shot
 
 NEW = "new"  # the state of a take that the ledger does not know
-_GLOB = frozenset("*?[")
 
 
 def select(shots: Sequence[Shot], book: Book, select: Sequence[str], exclude: Sequence[str]) -> set[str]:
     """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
 
-    Raises UsageError for a state that there is not, and NothingSelected for an id that there is not: a slip
-    of the pen must not buy the wrong shots.
+    A slip of the pen must not buy the wrong shots: raises UsageError for a state that there is not or a comma with
+    nothing beside it, and NothingSelected for an empty text, or a name, glob or tag that no shot has.
     """
-    chosen = _named(shots, book, select) if any(text.split() for text in select) else {s.key for s in shots}
+    if any(not text.split() for text in (*select, *exclude)):
+        raise NothingSelected("the selection is empty text; leave it out to mean all shots")
+    chosen = _named(shots, book, select) if select else {s.key for s in shots}
     return chosen - _named(shots, book, exclude)
 
 
 def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
     keys: set[str] = set()
     for expression in (part for text in texts for part in text.split()):
-        found = [_matching(term, shots, book) for term in expression.split(",") if term]
-        if found:
-            keys |= set.intersection(*found)
+        terms = expression.split(",")
+        if not all(terms):
+            raise UsageError(f"{expression!r}: a comma stands between two terms, without spaces")
+        keys |= set.intersection(*(_matching(term, shots, book) for term in terms))
     return keys
 
 
@@ -44,11 +46,12 @@ def _matching(term: str, shots: Sequence[Shot], book: Book) -> set[str]:
     kind, colon, rest = term.partition(":")
     test = _TESTS[kind](rest, book) if colon and kind in _TESTS else _by_name(term)
     found = {shot.key for shot in shots if test(shot)}
-    if not found and not colon and not _GLOB & set(term):
-        known = {name for shot in shots for name in (shot.id, shot.key)}
+    if not found and kind != "state":
+        known = {f"tag:{tag}" for shot in shots for tag in shot.tags}
+        known |= {name for shot in shots for name in (shot.id, shot.key)}
         near = get_close_matches(term, sorted(known), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise NothingSelected(f"no shot is called {term!r}{hint}")
+        raise NothingSelected(f"no shot is meant by {term!r}{hint}")
     return found
 
 

@@ -21,7 +21,7 @@ Emit = Callable[[dict[str, Any]], None]
 @dataclass(slots=True)
 class Job:
     """One manifest of a run: its plan, its open ledger, the folder that outputs are relative to, and where its record
-    is written; `write_results` writes it, and says why if it cannot."""
+    is written; `write_results` writes it, and says why if it cannot. `plan_again` plans the same shots anew."""
 
     plan: Plan
     ledger: Ledger
@@ -29,6 +29,7 @@ class Job:
     origin: str
     results: Path
     write_results: Callable[[], str | None]
+    plan_again: Callable[[], Plan]
 
 
 @dataclass(slots=True)

@@ -48,7 +48,8 @@ def _queue(context: Context, number: int, action: Action) -> None:
     elif action.verb == "resume" and action.purchase:
         context.schedule.resume(_resumed(context, wanted, action.purchase, now), now)
     elif action.verb == "download" and action.purchase:
-        context.schedule.fetch(Fetch(number, action.purchase, wanted), now)
+        # An address from an earlier run may have expired: the gateway's own route goes first (see `download.fetch`).
+        context.schedule.fetch(Fetch(number, action.purchase, wanted, tries=1), now)
     elif action.verb == "waits" and context.buying:
         context.waiting[number, action.key] = action
         for need in action.shot.needs:
