@@ -269,9 +269,9 @@ def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
     """With stdout closed after a line, the run buys, downloads and says how it ended by its exit code."""
     with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
         film.write(5)
-        process = film.start("run", "film.yaml", "-y")
-        assert process.stdout
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(60) == 4
+        with film.start("run", "film.yaml", "-y") as process:
+            assert process.stdout
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(60) == 4
         assert (len(charges(sandbox)), len(film.videos())) == (5, 4)
