@@ -126,9 +126,8 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     """What the ledger says of the selected shots, in the shape of the run manifest."""
     book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
     keys = _selected(manifest, book, wish)
-    pairs = [(s, r) for s, r in manifest if keys is None or s.key in keys]
-    chosen = replace(manifest, shots=tuple(s for s, _ in pairs), requests=tuple(r for _, r in pairs))
-    record = run_manifest.build(chosen, book, gateway=SANDBOX if wish.sandbox else "", generated_at=now())
+    gateway = SANDBOX if wish.sandbox else ""
+    record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
     return {**record, "problems": list(book.problems)}
 
 

@@ -133,7 +133,7 @@ def show_problems(problems: Sequence[str]) -> None:
 def show_status(record: Mapping[str, Any]) -> None:
     """A run manifest as a table."""
     rows = []
-    for shot in record["shots"]:
+    for shot in (*record["shots"], *record["orphans"]):
         error = shot.get("error") or {}
         what = shot.get("file") or error.get("message") or ""
         key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"

@@ -47,6 +47,12 @@ def test_a_record_without_purchases_says_so() -> None:
     }
 
 
+def test_what_was_paid_for_a_shot_that_is_gone_is_still_there() -> None:
+    made = record(done("a", task_id="t1"), done("gone", task_id="t2"))
+    assert [(s["id"], s["task_id"]) for s in made["orphans"]] == [("gone", "t2")]
+    assert made["totals"]["by_tier"]["kling-3.0-720p"]["tasks"] == 2
+
+
 def test_a_shot_has_its_facts_and_every_attempt() -> None:
     failed = advance(
         submitted("a", task_id="t1"), "failed", AT, error=Failure("capacity", "busy", "too busy")

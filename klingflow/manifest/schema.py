@@ -249,6 +249,11 @@ def _run_manifest() -> Json:
                 "type": "array",
                 "items": record(shot, required=("id", "take", "state", "attempts"), title="A shot"),
             },
+            "orphans": {
+                "type": "array",
+                "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
+                "description": "What was bought for shots that are no longer in the manifest; entries as in shots.",
+            },
             "totals": {"type": "object", "properties": totals, "required": ["shots", "by_state", "by_tier"]},
         },
         required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),

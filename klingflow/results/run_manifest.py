@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 
 from klingflow.decide.book import Book
@@ -22,10 +22,22 @@ _LEFT_OUT = frozenset({"shot", "take", "body"})
 _OF_THE_SHOT = ("task_id", "billed_tier", "predicted_tier", "seconds", "price", "times", "error", "sha256")
 
 
-def build(manifest: Manifest, book: Book, *, gateway: str, generated_at: str) -> dict[str, Json]:
-    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601."""
-    takes = [(shot, book.of(shot.id, shot.take)) for shot in manifest.shots]
+def build(
+    manifest: Manifest, book: Book, *, gateway: str, generated_at: str, selected: Set[str] | None = None
+) -> dict[str, Json]:
+    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601.
+
+    `selected` are the keys of the shots that are meant; None means all, and then what was bought for shots that
+    are no longer in the manifest is there too: it was paid for.
+    """
+    takes = [
+        (shot, book.of(shot.id, shot.take))
+        for shot in manifest.shots
+        if selected is None or shot.key in selected
+    ]
     shots = [_shot(shot, purchases) for shot, purchases in takes]
+    orphans = list(_orphans(manifest, book)) if selected is None else []
+    paid = [p for _, purchases in takes for p in purchases] + [p for purchases in orphans for p in purchases]
     return {
         "klingflow_run_manifest": 1,
         "name": manifest.name,
@@ -33,7 +45,8 @@ def build(manifest: Manifest, book: Book, *, gateway: str, generated_at: str) ->
         "generated_at": generated_at,
         "gateway": gateway,
         "shots": shots,
-        "totals": _totals(shots, [p for _, purchases in takes for p in purchases]),
+        "orphans": [_orphan(purchases) for purchases in orphans],
+        "totals": _totals(shots, paid),
     }
 
 
@@ -60,12 +73,29 @@ def serving(purchases: Sequence[Purchase]) -> Purchase | None:
     return next(iter([*paid[-1:], *purchases[-1:]]), None)
 
 
+def _orphans(manifest: Manifest, book: Book) -> Iterator[list[Purchase]]:
+    wanted = {(shot.id, shot.take) for shot in manifest.shots}
+    for take in sorted(set(book.takes()) - wanted):
+        purchases = book.of(*take)
+        if any(p.state != "rejected" for p in purchases):
+            yield purchases
+
+
+def _orphan(purchases: Sequence[Purchase]) -> dict[str, Json]:
+    return _bought({"id": purchases[0].shot, "take": purchases[0].take}, purchases)
+
+
 def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
-    purchase = serving(purchases)
-    told = {p.uid: as_json(p) for p in purchases}
     title = shot.about.get("title")
     entry: dict[str, Json] = {"id": shot.id, "take": shot.take, "kind": shot.kind, "tags": list(shot.tags)}
     entry |= {"title": title} if isinstance(title, str) else {}
+    return _bought(entry, purchases)
+
+
+def _bought(entry: dict[str, Json], purchases: Sequence[Purchase]) -> dict[str, Json]:
+    """The entry of one take, with what the ledger knows of it."""
+    purchase = serving(purchases)
+    told = {p.uid: as_json(p) for p in purchases}
     entry["state"] = purchase.state if purchase else UNBOUGHT
     if purchase is not None:
         facts = told[purchase.uid]
