@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,9 @@ import pytest
 from klingflow.decide.lifecycle import advance
 from klingflow.effects import emergency, files, oslock
 from klingflow.effects import ledger as ledger_module
+from klingflow.effects.journal import journal_line
 from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
-from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld
+from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld, UsageError
 from klingflow.model import Purchase
 from tests.purchases import AT, LATER, intent, submitted
 
@@ -160,6 +162,86 @@ def test_a_journal_that_another_runner_took_over_stops_buying(paths: LedgerPaths
     assert read(paths).task_ids.keys() == {"task_a"}
 
 
+def test_a_cleared_folder_lets_no_second_runner_in(paths: LedgerPaths) -> None:
+    """`rm -rf .klingflow` leaves the manifest, which is locked too, also after an editor has replaced it."""
+    assert paths.anchor
+    paths.anchor.write_text("version: 1")
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("a"))
+        files.atomic_write(paths.anchor, b"version: 1\n")
+        anyio.run(ledger.fold)
+        shutil.rmtree(paths.hidden)
+        with pytest.raises(LedgerHeld):
+            open_ledger(paths, now)
+    open_ledger(paths, now).close()
+
+
+@pytest.mark.parametrize("notices", ["record", "fold"])
+def test_a_runner_that_lost_its_hold_saves_all_that_is_not_in_the_lock(
+    paths: LedgerPaths, notices: str
+) -> None:
+    """And the one that took over takes it in, whenever it was saved, and deletes nothing unread."""
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"), intent("b"))
+    shutil.rmtree(paths.hidden)
+    other = open_ledger(paths, now)
+    with pytest.raises(LedgerBroken):
+        anyio.run(ledger.fold) if notices == "fold" else write_one(ledger, submitted("c"))
+    assert {p.task_id for p in ledger.unwritten} == {"task_a", "task_c"} - (
+        {"task_c"} if notices == "fold" else set()
+    )
+    ledger.close()
+    write(other, submitted("d"))
+    anyio.run(other.fold)
+    assert {"task_a", "task_d"} <= other.book.task_ids.keys()
+    assert not any(place.exists() for place in emergency.places(paths.journal))
+    emergency.save(paths.journal, journal_line(submitted("e")))
+    other.close()
+    assert {p.shot for p in read(paths).purchases.values()} >= {"a", "b", "d", "e"}
+
+
+def test_an_older_lock_from_git_and_a_kill_lose_nothing_that_was_folded(paths: LedgerPaths) -> None:
+    keep(paths, submitted("before"))
+    older = paths.lock.read_bytes()
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    anyio.run(ledger.fold)
+    files.atomic_write(paths.lock, older)
+    os.close(ledger._fd)  # killed
+    assert read(paths).task_ids.keys() == {"task_before", "task_a"}
+    keep(paths)
+    assert b"task_a" in paths.lock.read_bytes()
+    assert not paths.folded.exists()
+
+
+@pytest.mark.parametrize("text", ["version = 1\nrevision = 3\n", "{}\n", "\0" * 64])
+def test_a_lock_of_another_program_is_never_written_over(paths: LedgerPaths, text: str) -> None:
+    """uv.yaml beside uv.lock."""
+    paths.lock.write_text(text)
+    with pytest.raises(LedgerError, match="is not klingflow's; rename the manifest"):
+        open_ledger(paths, now)
+    with pytest.raises(LedgerError):
+        read(paths)
+    assert paths.lock.read_text() == text
+
+
+def test_two_manifests_that_would_share_a_ledger_are_refused(tmp_path: Path) -> None:
+    for name in ("film.yaml", "film.yml", "other.yml"):
+        (tmp_path / name).touch()
+    for name in ("film.yaml", "film.yml"):
+        with pytest.raises(UsageError, match=r"share the ledger film\.lock"):
+            ledger_paths(tmp_path / name)
+    assert ledger_paths(tmp_path / "other.yml").lock == tmp_path / "other.lock"
+
+
+def test_a_link_to_a_manifest_has_the_manifests_ledger(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "film.yaml").touch()
+    for link in ("link.yaml", "film.yml", "sub/film.yaml"):
+        (tmp_path / link).symlink_to(tmp_path / "film.yaml")
+        assert ledger_paths(tmp_path / link) == ledger_paths(tmp_path / "film.yaml")
+
+
 def test_a_lock_deleted_during_a_run_comes_back(paths: LedgerPaths) -> None:
     with open_ledger(paths, now) as ledger:
         write(ledger, submitted("a"))
@@ -286,6 +368,7 @@ def test_an_intent_that_could_not_be_written_leaves_no_doubt(
     monkeypatch.setattr(os, "fsync", lambda fd: broken() if fd == journal else real(fd))
     with pytest.raises(LedgerBroken):
         write_one(ledger, intent("a"))
+    assert [p.state for p in ledger.book.purchases.values()] == ["rejected"]
     ledger.close()
     assert read(paths).latest("a", 1).state == "rejected"  # type: ignore[union-attr]
 

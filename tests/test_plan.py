@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.decide.book import Book, contradictions
+from klingflow.decide.book import Book, contradictions, superseded
 from klingflow.decide.lifecycle import advance
 from klingflow.decide.plan import MARKS, FileFact, buys, cost, counts, decide_one, make_plan, seconds
 from klingflow.errors import Mark
@@ -160,6 +160,37 @@ def test_marks_name_every_verb_once() -> None:
 def test_what_another_gateway_has_is_held(purchase: Purchase) -> None:
     assert verbs(plan([purchase], origin="https://elsewhere.example.com", files=GONE)) == ["held"]
     assert verbs(plan([purchase], origin="", files=GONE)) != ["held"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "verb"), [(ORIGIN, "download"), ("https://elsewhere.example.com", "create")]
+)
+def test_what_was_given_up_elsewhere_comes_where_it_is(origin: str, verb: str) -> None:
+    assert verbs(plan([moved(succeeded("a"), "resubmitted")], origin=origin, files=GONE)) == [verb]
+
+
+@pytest.mark.parametrize(
+    ("next_one", "verb"),
+    [(failed(attempt=2), "failed"), (moved(intent("a", attempt=2), "doubted"), "in_doubt")],
+    ids=["failed", "in doubt"],
+)
+@pytest.mark.parametrize("given_up", [succeeded("a"), done("a"), moved(succeeded("a"), "undelivered")])
+def test_a_permission_is_used_up_by_the_next_purchase(
+    given_up: Purchase, next_one: Purchase, verb: str
+) -> None:
+    """Whatever became of it; only a refusal, which bought nothing, leaves it."""
+    book = [moved(given_up, "resubmitted")]
+    refused = moved(intent("a", attempt=2), "refused")
+    elsewhere = "https://elsewhere.example.com"
+    assert verbs(plan([*book, refused], origin=elsewhere, files=GONE)) == ["create"]
+    assert verbs(plan([*book, next_one], origin=elsewhere, files=GONE)) == [verb]
+
+
+def test_of_two_refusals_the_one_entered_later_explains_though_the_clock_went_back() -> None:
+    old, new = (moved(intent("a", uid=uid), "refused") for uid in ("2026-b", "2026-a"))
+    assert superseded([old, new]) == {old.uid}
+    assert Book([old, new]).latest("a", 1) == new
+    assert superseded([submitted("a"), old]) == {old.uid}
 
 
 def test_a_file_that_is_here_is_kept_whichever_gateway_made_it() -> None:

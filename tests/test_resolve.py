@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from klingflow.decide.book import Book
@@ -9,7 +12,7 @@ from klingflow.decide.lifecycle import advance, last_event
 from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
 from klingflow.errors import Mark, UsageError
 from klingflow.model import Node, Purchase, Request, Shot
-from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted
+from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
 
 SHOT = Shot("a", 1, "text", {}, "outputs/film/a.mp4", Node({}, Mark("film.yaml", 1, 1)))
 REQUEST = Request({"model": "kling-3.0"}, "sha256:1", "kling-3.0-720p", 5, None)
@@ -73,7 +76,7 @@ def test_a_task_that_cannot_be_right_is_refused(
 @pytest.mark.parametrize(("purchase", "after"), [(doubtful(), "abandoned"), (parked(), "failed")])
 def test_abandon_and_resubmit_settle_what_is_open(purchase: Purchase, after: str) -> None:
     (given_up,) = abandon(Book([purchase]), "a", origin=ORIGIN, at=LATER)
-    (again,) = resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+    (again,) = resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER, held=False)
     assert (given_up.state, given_up.task_id, last_event(given_up)) == (after, purchase.task_id, "abandoned")
     assert (again.state, again.task_id, last_event(again)) == (after, purchase.task_id, "resubmitted")
 
@@ -83,22 +86,30 @@ def test_every_doubt_of_a_take_is_settled_at_once() -> None:
 
 
 def test_what_was_abandoned_may_be_resubmitted_after_all() -> None:
-    (record,) = resubmit(Book([advance(doubtful(), "abandoned", AT)]), "a", origin=ORIGIN, at=LATER)
+    given_up = Book([advance(doubtful(), "abandoned", AT)])
+    (record,) = resubmit(given_up, "a", origin=ORIGIN, at=LATER, held=False)
     assert (record.state, last_event(record)) == ("abandoned", "resubmitted")
 
 
 @pytest.mark.parametrize("purchase", [submitted("a"), done("a")])
 def test_what_is_at_another_gateway_may_be_bought_here(purchase: Purchase) -> None:
-    (record,) = resubmit(Book([purchase]), "a", origin="https://elsewhere", at=LATER)
+    (record,) = resubmit(Book([purchase]), "a", origin="https://elsewhere", at=LATER, held=True)
     assert (record.task_id, last_event(record)) == (purchase.task_id, "resubmitted")
     with pytest.raises(UsageError, match="only what is in doubt, parked or at another gateway"):
-        resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+        resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER, held=False)
 
 
-@pytest.mark.parametrize("answer", [abandon, resubmit])
-def test_nothing_to_resolve_is_said(answer: type[object]) -> None:
+@pytest.mark.parametrize("purchase", [succeeded("a"), done("a")])
+def test_what_is_finished_gets_no_permission_that_would_lie_in_wait(purchase: Purchase) -> None:
+    """Bought elsewhere, but its file is here: the plan does not hold it."""
+    with pytest.raises(UsageError, match=r"needs no second purchase.*--rerun changed"):
+        resubmit(Book([purchase]), "a", origin="https://elsewhere", at=LATER, held=False)
+
+
+@pytest.mark.parametrize("answer", [abandon, partial(resubmit, held=False)])
+def test_nothing_to_resolve_is_said(answer: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match="knows no purchase of it"):
-        answer(Book(), "a", origin=ORIGIN, at=LATER)  # type: ignore[call-arg]
+        answer(Book(), "a", origin=ORIGIN, at=LATER)
 
 
 @pytest.mark.parametrize(("key", "take"), [("a", ("a", 1)), ("a#2", ("a", 2)), ("a#b", ("a#b", 1))])

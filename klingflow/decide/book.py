@@ -50,7 +50,7 @@ class Book:
 
     def latest(self, shot: str, take: int) -> Purchase | None:
         """The last purchase of one take."""
-        return max((self.purchases[u] for u in self._takes.get((shot, take), ())), key=_order, default=None)
+        return next(reversed(self.of(shot, take)), None)
 
     def next_attempt(self, shot: str, take: int) -> int:
         """The number of the next attempt: a rejected one bought nothing, so its number is used again."""
@@ -61,8 +61,11 @@ class Book:
         return (take for take, uids in self._takes.items() if uids)
 
 
-def _order(purchase: Purchase) -> tuple[int, str]:
-    return purchase.attempt, purchase.uid
+def _order(purchase: Purchase) -> tuple[int, bool, str]:
+    """Of one attempt, refusals come before what was bought, and among themselves stay in the order they were
+    entered in: their uids are of a clock that may go back."""
+    bought = purchase.state != "rejected"
+    return purchase.attempt, bought, purchase.uid if bought else ""
 
 
 def in_order(purchases: Iterable[Purchase]) -> list[Purchase]:
@@ -93,12 +96,12 @@ def fold(
 def superseded(purchases: Sequence[Purchase]) -> set[str]:
     """The uids of rejected purchases that something came after: they cost nothing and explain no more."""
     rejected = [p for p in purchases if p.state == "rejected"]
-    last = {(p.shot, p.take): _order(p) for p in rejected}
+    last = {(p.shot, p.take): p for p in rejected}
     for purchase in purchases if rejected else ():
         take = purchase.shot, purchase.take
         if take in last:
-            last[take] = max(last[take], _order(purchase))
-    return {p.uid for p in rejected if last[p.shot, p.take] != _order(p)}
+            last[take] = max(purchase, last[take], key=_order)
+    return {p.uid for p in rejected if last[p.shot, p.take].uid != p.uid}
 
 
 def doubt(intent: Purchase, until: str | None) -> Purchase:

@@ -67,6 +67,19 @@ class _Ground:
         fact = self.files.get(purchase.output or "")
         return fact is not None and (fact.sha256, fact.size_bytes) == (purchase.sha256, purchase.size_bytes)
 
+    def elsewhere(self, purchase: Purchase) -> bool:
+        """Whether its task is at another gateway than the run's, as far as is known."""
+        return bool(self.origin and purchase.origin and purchase.origin != self.origin)
+
+    def given_up(self, purchase: Purchase) -> bool:
+        """Whether the user has said `resolve --resubmit`, and it does not come by itself after all.
+
+        What is finished elsewhere comes once its gateway is the run's again.
+        """
+        return last_event(purchase) == "resubmitted" and (
+            purchase.state not in PAID or not self.origin or self.elsewhere(purchase)
+        )
+
 
 def make_plan(
     manifest: Manifest,
@@ -125,13 +138,14 @@ def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground
     verb = _CALLS_FOR[serving.state]
     if verb == "keep" and not ground.has_file(serving):
         verb = "download"
-    if permission := _permission(verb, serving, same, ground.rerun):
+    given_up = serving.uid == last.uid and ground.given_up(serving)
+    if permission := _permission(verb, serving, same, ground.rerun, given_up=given_up):
         return _buying(shot, request, last, permission, obstacle)
     if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
         return replace(
             draft, verb="waits", reason=f"{obstacle}, and may have to be bought again", purchase=last
         )
-    if verb in _AT_THE_GATEWAY and ground.origin and serving.origin and serving.origin != ground.origin:
+    if verb in _AT_THE_GATEWAY and ground.elsewhere(serving):
         return replace(
             draft, verb="held", reason=f"bought from {serving.origin}: run with that address, or resolve it"
         )
@@ -141,12 +155,16 @@ def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground
 
 
 def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground) -> Purchase | None:
-    """The purchase that counts for a take. One for the present body counts more than one for another."""
+    """The purchase that counts for a take. One for the present body counts more than one for another.
+
+    One that was given up counts no more than any other as soon as another followed it.
+    """
     same = [p for p in bought if fingerprint in (None, p.fingerprint)]
-    paid = [p for p in same if p.state in PAID]
-    here = [p for p in paid if p.state == "done" and ground.has_file(p)]
+    here = [p for p in same if p.state == "done" and ground.has_file(p)]
+    coming = [p for p in bought if p.state in PAID and not ground.given_up(p)]
+    paid = [p for p in coming if p in same]
     latest = [p for p in same if p is bought[-1]]
-    other = [p for p in bought if p.state in PAID]
+    other = [p for p in bought if p in coming or (p.state == "done" and ground.has_file(p))]
     return next((group[-1] for group in (here, paid, latest, other, bought) if group), None)
 
 
@@ -154,10 +172,13 @@ def _never_bought(rejected: Purchase | None) -> str:
     return f"never bought; the last try was refused{_because(rejected)}" if rejected else "never bought"
 
 
-def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str]) -> str | None:
-    """Why the user wants this take bought again; None if nobody said so."""
+def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str], *, given_up: bool) -> str | None:
+    """Why the user wants this take bought again; None if nobody said so.
+
+    `given_up` says that the take's latest purchase was, which permits one more: that one uses it up.
+    """
     happened = last_event(serving)
-    if happened == "resubmitted" and verb in ("failed", "download"):
+    if given_up and verb in ("failed", "download"):
         return "to be bought once more, by `resolve --resubmit`"
     if verb == "failed" and "failed" in rerun:
         return f"{serving.state}{_because(serving)}: bought again by --rerun failed"

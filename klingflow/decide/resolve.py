@@ -63,11 +63,19 @@ def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
     return [advance(p, "abandoned", at, **_given_up(p)) for p in _unsettled(book, key, origin, _ABANDONABLE)]
 
 
-def resubmit(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
-    """Nothing came of it: the next run may buy it once more. Raises UsageError."""
-    return [
-        advance(p, "resubmitted", at, **_given_up(p)) for p in _unsettled(book, key, origin, _RESUBMITTABLE)
-    ]
+def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[Purchase]:
+    """Nothing came of it: the next run may buy it once more. Raises UsageError.
+
+    `held` says that the plan has no other use for it, because its task is at another gateway. Without this, what is
+    finished needs no second purchase, and a permission for one would lie in wait until its file is missing.
+    """
+    found = _unsettled(book, key, origin, _RESUBMITTABLE)
+    if not held and (finished := [p for p in found if p.state in ("succeeded", "done")]):
+        raise UsageError(
+            f"{key} is {finished[0].state} and needs no second purchase; to buy it anew nevertheless,"
+            " there are --rerun changed, and --rerun failed where its video cannot be had"
+        )
+    return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
 
 
 _ABANDONABLE = frozenset({"in_doubt", "parked", "submitted"})

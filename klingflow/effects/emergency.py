@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
+from klingflow.effects import oslock
 from klingflow.effects.files import sync, sync_folder, write_all
 
 RESERVE_BYTES = 64 * 1024
@@ -18,7 +20,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | _
 
 def places(journal: Path) -> tuple[Path, Path]:
     """Where records are saved when `journal` fails: beside it, else in the system's temporary folder."""
-    which = hashlib.sha256(os.fsencode(journal.absolute())).hexdigest()[:16]
+    which = hashlib.sha256(os.fsencode(os.path.realpath(journal))).hexdigest()[:16]
     elsewhere = Path(tempfile.gettempdir()) / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
     return journal.with_suffix(".emergency.jsonl"), elsewhere
 
@@ -52,6 +54,8 @@ def _append(place: Path, lines: bytes) -> None:
         # The newline ends whatever an earlier attempt left torn.
         write_all(fd, b"\n" + lines)
         sync(fd)
+        if not oslock.is_at(fd, place):
+            raise OSError(f"{place}: another runner took it in and away meanwhile")
     finally:
         os.close(fd)
     sync_folder(place.parent)
@@ -67,9 +71,9 @@ def read(place: Path) -> bytes:
     return place.read_bytes() if ours and S_ISREG(stat.st_mode) else b""
 
 
-def clear(journal: Path) -> None:
+def clear(taken_in: Iterable[Path]) -> None:
     """Forget what was saved, once the lock holds it."""
-    for place in places(journal):
+    for place in taken_in:
         with suppress(OSError):
             place.unlink(missing_ok=True)
 

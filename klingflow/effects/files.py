@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
         raise
     sync_folder(path.parent)
     return written
+
+
+def second_name(path: Path, name: Path) -> None:
+    """Let `name` be the file at `path` too, so that this version stays when another takes its place.
+
+    Where a file system has no links there is none.
+    """
+    temp = name.with_name(f".{name.name}.tmp")
+    with suppress(OSError):
+        temp.unlink(missing_ok=True)
+        temp.hardlink_to(path)
+        temp.replace(name)
+        sync_folder(name.parent)
 
 
 def write_all(fd: int, data: bytes) -> None:

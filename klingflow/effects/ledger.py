@@ -13,8 +13,8 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,15 +25,25 @@ import anyio
 from klingflow.decide.book import fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import emergency, oslock
-from klingflow.effects.files import atomic_write, sync, sync_folder, write_all
-from klingflow.effects.journal import Parsed, journal_line, lock_header, lock_line, runner_line
+from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all
+from klingflow.effects.journal import (
+    Parsed,
+    journal_line,
+    lock_header,
+    lock_line,
+    parse_journal,
+    runner_line,
+)
 from klingflow.effects.stored import (
     LedgerPaths,
     Stored,
+    forget_saved,
     holder,
     ledger_paths,
     load,
     load_lock,
+    load_saved,
+    manifest_file,
     newest_serial,
     read,
     said_of_contradicting,
@@ -44,7 +54,7 @@ from klingflow.effects.stored import (
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
 from klingflow.model import Purchase
 
-__all__ = ["Ledger", "LedgerPaths", "ledger_paths", "new_uid", "open_ledger", "read"]
+__all__ = ["Ledger", "LedgerPaths", "ledger_paths", "manifest_file", "new_uid", "open_ledger", "read"]
 
 Now = Callable[[], str]
 
@@ -60,17 +70,18 @@ def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
 
     Raises LedgerHeld, and LedgerError when it cannot be read or written.
     """
-    fd = None
-    try:
-        _prepare(paths)
-        fd = _acquire(paths)
-        ledger = _opened(paths, fd, now)
-    except BaseException as error:
-        if fd is not None:
-            oslock.release(fd)
-        if isinstance(error, OSError | LedgerBroken):
+    with ExitStack() as undo:
+        try:
+            _prepare(paths)
+            anchor = _anchor(paths)
+            if anchor is not None:
+                undo.callback(oslock.release, anchor)
+            fd = _acquire(paths)
+            undo.callback(oslock.release, fd)
+            ledger = _opened(paths, fd, anchor, now)
+        except (OSError, LedgerBroken) as error:
             raise LedgerError(f"{paths.lock}: the ledger cannot be opened: {error}") from error
-        raise
+        undo.pop_all()
     return ledger
 
 
@@ -92,11 +103,19 @@ def _acquire(paths: LedgerPaths) -> int:
     return fd
 
 
-def _opened(paths: LedgerPaths, fd: int, now: Now) -> Ledger:
+def _anchor(paths: LedgerPaths) -> int | None:
+    """The manifest locked, if it can be: whoever clears `.klingflow` away lets nobody in while we run."""
+    try:
+        return oslock.anchor(paths.anchor) if paths.anchor else None
+    except BlockingIOError as error:
+        raise LedgerHeld(str(paths.lock), *holder(paths)) from error
+
+
+def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger:
     stored = load(paths, until=now())
     set_aside(paths, stored.journal, stored.lock, stored.contradicting)
     emergency.reserve(paths.journal)
-    ledger = Ledger(paths, fd, stored, now)
+    ledger = Ledger(paths, fd, anchor, stored, now)
     if stored.tidy:
         ledger.empty_journal()
     else:
@@ -106,7 +125,8 @@ def _opened(paths: LedgerPaths, fd: int, now: Now) -> Ledger:
 
 @dataclass(slots=True)
 class _Batch:
-    """Records that share one fsync. `failed` says why they are not in the journal."""
+    """Records that share one fsync. `failed` says why they are not in the journal, where `purchases` then are as
+    they were saved elsewhere."""
 
     purchases: list[Purchase] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
@@ -131,11 +151,12 @@ class Ledger:
     purchases that never reached the journal: their ids must be shown to the user.
     """
 
-    def __init__(self, paths: LedgerPaths, fd: int, stored: Stored, now: Now) -> None:
+    def __init__(self, paths: LedgerPaths, fd: int, anchor: int | None, stored: Stored, now: Now) -> None:
         self.paths = paths
         self.book = stored.book
         self.unwritten: list[Purchase] = []
         self._fd = fd
+        self._anchor = anchor
         self._now = now
         self._io = threading.Lock()  # one writer at a time, even if an awaiting task was torn away
         self._turn = anyio.Lock()
@@ -144,6 +165,7 @@ class Ledger:
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
         self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
+        self._saved = stored.saved  # the emergency files that the book has taken in
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
         self._closed = False
@@ -189,6 +211,9 @@ class Ledger:
                 if self._batch is batch:
                     self._batch = None
                 self._commit(batch)
+            if batch.failed:
+                for purchase in batch.purchases:
+                    self.book.put(purchase)
             batch.done.set()
 
     async def fold(self) -> None:
@@ -213,9 +238,15 @@ class Ledger:
         try:
             if not self._broken and (self._journalled or not self._lock_is_ours()):
                 self._apply(self.fold_now(dict(self.book.purchases)))
+            if not self._broken:
+                with suppress(OSError):
+                    self.paths.folded.unlink(missing_ok=True)
         finally:
-            with self._io, suppress(OSError):
-                oslock.release(self._fd)
+            with self._io:
+                for fd in (self._fd, self._anchor):
+                    if fd is not None:
+                        with suppress(OSError):
+                            oslock.release(fd)
 
     def __enter__(self) -> Ledger:
         return self
@@ -238,6 +269,7 @@ class Ledger:
                     self._journal_dead = True
                     self._break(self.paths.journal, error)
             if self._journal_dead:
+                batch.purchases = self._as_told(batch.purchases)
                 batch.failed = self._save_elsewhere(batch.purchases)
             batch.settled = True
 
@@ -252,9 +284,32 @@ class Ledger:
         return self._broken
 
     def _keep_hold(self) -> None:
-        """Somebody may delete the journal (`git clean`): then begin another with all that the old one held."""
+        """Somebody may delete the journal (`git clean`): then begin another with all that the old one held.
+
+        Where that fails, above all because another runner has begun one, what it held is saved elsewhere.
+        """
         if oslock.is_at(self._fd, self.paths.journal):
             return
+        try:
+            self._begin_again()
+        except (OSError, KlingflowError):
+            self._journal_dead = True
+            held, _ = fold(parse_journal(b"".join(self._journalled), "").accounts)
+            if held:
+                self._save_elsewhere(held)
+            raise
+
+    def _keep_anchor(self) -> None:
+        """An editor that saves puts another file in the manifest's place: lock that one. The journal decides."""
+        if self.paths.anchor is None or (self._anchor and oslock.is_at(self._anchor, self.paths.anchor)):
+            return
+        with suppress(BlockingIOError):
+            if (fd := oslock.anchor(self.paths.anchor)) is not None:
+                if self._anchor is not None:
+                    oslock.release(self._anchor)
+                self._anchor = fd
+
+    def _begin_again(self) -> None:
         _prepare(self.paths)
         fd = _acquire(self.paths)
         oslock.release(self._fd)
@@ -263,38 +318,50 @@ class Ledger:
         sync(fd)
         sync_folder(self.paths.journal.parent)
 
-    def _save_elsewhere(self, purchases: Iterable[Purchase]) -> LedgerBroken:
-        """Outcomes to the emergency file; an intent as one that was not sent, for its sender is told so."""
-        saved = [advance(p, "unsent", self._now()) if p.state == "intent" else p for p in purchases]
-        self.unwritten += (p for p in saved if p.task_id)
-        where = emergency.save(self.paths.journal, b"".join(map(journal_line, saved)))
+    def _as_told(self, purchases: Iterable[Purchase]) -> list[Purchase]:
+        """An intent that could not be written was not sent, for its sender is told not to."""
+        return [advance(p, "unsent", self._now()) if p.state == "intent" else p for p in purchases]
+
+    def _save_elsewhere(self, purchases: Sequence[Purchase]) -> LedgerBroken:
+        anew = {p.uid for p in purchases}
+        self.unwritten = [p for p in self.unwritten if p.uid not in anew]
+        self.unwritten += (p for p in purchases if p.task_id)
+        where = emergency.save(self.paths.journal, b"".join(map(journal_line, purchases)))
         what = f"what followed is in {where}" if where else "what followed could be written nowhere"
         return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
 
     def fold_now(self, snapshot: dict[str, Purchase]) -> _Changes:
-        """Write `snapshot` and what else the lock on disk holds, then empty the journal."""
+        """Write `snapshot` and what else the files hold by now, then empty the journal."""
         with self._io:
             try:
+                self._keep_anchor()
                 self._keep_hold()
                 changes = self._taken_in(snapshot)
                 lines = [self._line(p) for p in in_order(snapshot.values())]
                 header = lock_header(self.book.lineage, self.book.serial + 1, len(lines))
                 self._signature = signature(atomic_write(self.paths.lock, header, b"\n".join([*lines, b""])))
                 self.book.serial += 1
+                second_name(self.paths.lock, self.paths.folded)
                 self.empty_journal()
             except (OSError, KlingflowError) as error:
                 raise self._break(self.paths.lock, error) from error
             return changes
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> _Changes:
-        """Complete `snapshot` by a lock that is not the one we wrote: git put it there meanwhile."""
+        """Complete `snapshot` by what came meanwhile: a lock that git put there, what another runner saved."""
         changes = _Changes()
-        if not self._lock_is_ours():
-            lock = load_lock(self.paths)
-            told, contradicting = fold([*snapshot.values(), *lock.accounts], lock.doubts)
-            set_aside(self.paths, Parsed(), lock, contradicting)
+        lock = Parsed() if self._lock_is_ours() else load_lock(self.paths)
+        saved, self._saved = load_saved(self.paths, self._saved)
+        if lock != Parsed() or saved != Parsed():
+            accounts = [*snapshot.values(), *lock.accounts, *saved.accounts]
+            told, contradicting = fold(accounts, [*lock.doubts, *saved.doubts])
+            set_aside(self.paths, saved, lock, contradicting)
             changes.told = [p for p in told if snapshot.get(p.uid) != p]
-            changes.problems = [*lock.problems, *map(said_of_contradicting, contradicting)]
+            changes.problems = [
+                *lock.problems,
+                *saved.problems,
+                *map(said_of_contradicting, contradicting),
+            ]
             snapshot.update((p.uid, p) for p in changes.told)
             self.book.serial = max(self.book.serial, newest_serial(lock))
         changes.dropped = superseded(list(snapshot.values()))
@@ -319,7 +386,7 @@ class Ledger:
             self._journal_dead = True
             raise
         self._journalled = []
-        emergency.clear(self.paths.journal)
+        forget_saved(self._saved)
 
     def _runner(self) -> bytes:
         return runner_line(os.getpid(), socket.gethostname(), self._now())

@@ -57,6 +57,29 @@ def acquire(path: Path) -> int | None:
     raise LedgerError(f"{path}: it is deleted again and again while being opened")
 
 
+def anchor(path: Path) -> int | None:
+    """A locked descriptor of a file that is only read, which outlives folders that people clear away.
+
+    None where there is no such lock: no file, or a file system that locks only what may be written. Raises
+    BlockingIOError when another process has it. On Windows nothing that is open can be deleted or replaced,
+    so that no anchor is needed there, and one would be in the way of editors.
+    """
+    if sys.platform == "win32" or not path.is_file():
+        return None
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
+    try:
+        _try_lock(fd)
+    except OSError as error:
+        os.close(fd)
+        if error.errno in _BUSY:
+            raise BlockingIOError(error.errno, "locked", str(path)) from error
+        return None
+    return fd
+
+
 def release(fd: int) -> None:
     """Give the lock back, also from a child that is just being started and has not closed its copy yet."""
     try:

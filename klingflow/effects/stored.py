@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from klingflow.decide.book import Book, contradictions, fold, in_order, settled,
 from klingflow.effects import emergency
 from klingflow.effects.files import sync, sync_folder
 from klingflow.effects.journal import Parsed, lock_line, parse_journal, parse_lock
-from klingflow.errors import LedgerError
+from klingflow.errors import LedgerError, UsageError
 from klingflow.model import Purchase
 
 Signature = tuple[int, ...] | None
@@ -22,11 +22,16 @@ Signature = tuple[int, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class LedgerPaths:
-    """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git ignores."""
+    """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git ignores.
+
+    `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The sandbox's ledger
+    has none, for it may be used beside the real one.
+    """
 
     lock: Path
     journal: Path
     hidden: Path
+    anchor: Path | None = None
 
     @property
     def lock_damaged(self) -> Path:
@@ -38,14 +43,41 @@ class LedgerPaths:
         """Journal lines that were set aside."""
         return self.journal.with_name(self.journal.name + ".damaged")
 
+    @property
+    def folded(self) -> Path:
+        """While a run lasts, a second name of the lock it folded last: git may put an older one in its place."""
+        return self.journal.with_suffix(".folded")
+
 
 def ledger_paths(manifest_path: str | os.PathLike[str], *, sandbox: bool = False) -> LedgerPaths:
-    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought."""
-    manifest = Path(manifest_path)
+    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought.
+
+    Raises UsageError for two manifests that would share it.
+    """
+    manifest = manifest_file(manifest_path)
+    _refuse_twin(manifest)
     hidden = manifest.parent / ".klingflow"
     folder = hidden / "sandbox" if sandbox else hidden
     lock_folder = folder if sandbox else manifest.parent
-    return LedgerPaths(lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal", hidden)
+    lock, journal = lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal"
+    return LedgerPaths(lock, journal, hidden, None if sandbox else manifest)
+
+
+def manifest_file(path: str | os.PathLike[str]) -> Path:
+    """The manifest itself where `path` is a link to it: one manifest has one ledger, whatever it is called."""
+    manifest = Path(path)
+    return Path(os.path.realpath(manifest)) if manifest.is_symlink() else manifest
+
+
+_TWINS = {".yaml": ".yml", ".yml": ".yaml"}
+
+
+def _refuse_twin(manifest: Path) -> None:
+    twin = manifest.with_suffix(_TWINS.get(manifest.suffix, manifest.suffix))
+    if twin != manifest and manifest.exists() and twin.exists() and not twin.samefile(manifest):
+        raise UsageError(
+            f"{manifest} and {twin.name} share the ledger {manifest.stem}.lock; rename one of them"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +90,7 @@ class Stored:
     signature: Signature
     contradicting: Sequence[Purchase]
     tidy: bool
+    saved: Mapping[Path, Signature]  # the emergency files that were read
 
 
 def read(paths: LedgerPaths) -> Book:
@@ -94,7 +127,7 @@ def _collecting_later() -> Iterator[None]:
 
 
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
-    journal = _journals(paths)
+    journal, saved = _journals(paths)
     signature = signature_of(paths.lock)
     lock = load_lock(paths)
     purchases, contradicting = fold([*lock.accounts, *journal.accounts], [*lock.doubts, *journal.doubts])
@@ -110,16 +143,44 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     ]
     tidy = not (journal.accounts or journal.damaged or lock.damaged or lock.problems)
     tidy = tidy and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return Stored(book, journal, lock, signature, contradicting, tidy)
+    return Stored(book, journal, lock, signature, contradicting, tidy, saved)
 
 
 def load_lock(paths: LedgerPaths) -> Parsed:
-    """The lock; one that is not there says nothing. Raises OSError, LedgerError."""
+    """The lock; one that is not there says nothing. Raises OSError, LedgerError.
+
+    Other programs have locks too (`uv.lock`): what shows no trace of ours is never written over.
+    """
     try:
         data = paths.lock.read_bytes()
     except FileNotFoundError:
         return Parsed()
-    return parse_lock(data, paths.lock.name)
+    lock = parse_lock(data, paths.lock.name)
+    if data.strip() and not (lock.headers or lock.accounts or lock.doubts) and _OURS not in data:
+        raise LedgerError(
+            f"{paths.lock} is not klingflow's; rename the manifest (or, if it was, bring it back from git)"
+        )
+    return lock
+
+
+_OURS = b'"klingflow_lock"'
+
+
+def load_saved(
+    paths: LedgerPaths, known: Mapping[Path, Signature] | None = None
+) -> tuple[Parsed, dict[Path, Signature]]:
+    """What the emergency files hold, save those versions that are `known`, and which versions there are now."""
+    parsed, now = Parsed(), {}
+    for place in emergency.places(paths.journal):
+        now[place] = signature_of(place)
+        if now[place] is not None and now[place] != (known or {}).get(place):
+            _add(parsed, parse_journal(emergency.read(place), place.name))
+    return parsed, now
+
+
+def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
+    """Delete the emergency files that were taken in, but none that somebody wrote to since."""
+    emergency.clear(p for p, then in taken_in.items() if then is not None and signature_of(p) == then)
 
 
 def holder(paths: LedgerPaths) -> tuple[int | None, str | None]:
@@ -159,15 +220,21 @@ def signature(stat: os.stat_result) -> Signature:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _journals(paths: LedgerPaths) -> Parsed:
-    parsed = parse_journal(_bytes(paths.journal), paths.journal.name)
-    for place in emergency.places(paths.journal):
-        saved = parse_journal(emergency.read(place), place.name)
-        parsed.accounts += saved.accounts
-        parsed.doubts += saved.doubts
-        parsed.damaged += saved.damaged
-        parsed.problems += saved.problems
-    return parsed
+def _journals(paths: LedgerPaths) -> tuple[Parsed, dict[Path, Signature]]:
+    parsed = Parsed()
+    if signature_of(paths.folded) != signature_of(paths.lock) and (folded := _bytes(paths.folded)):
+        _add(parsed, parse_lock(folded, paths.folded.name))
+    _add(parsed, parse_journal(_bytes(paths.journal), paths.journal.name))
+    saved, signatures = load_saved(paths)
+    _add(parsed, saved)
+    return parsed, signatures
+
+
+def _add(parsed: Parsed, more: Parsed) -> None:
+    parsed.accounts += more.accounts
+    parsed.doubts += more.doubts
+    parsed.damaged += more.damaged
+    parsed.problems += more.problems
 
 
 def _bytes(path: Path) -> bytes:
