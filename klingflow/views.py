@@ -136,6 +136,8 @@ def show_status(record: Mapping[str, Any]) -> None:
     for shot in (*record["shots"], *record["orphans"]):
         error = shot.get("error") or {}
         what = shot.get("file") or error.get("message") or ""
+        if "kind" not in shot:
+            what = f"no longer in the manifest; {what}".rstrip("; ")
         key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"
         rows.append([shot["state"], key, shot.get("task_id") or "", shot.get("billed_tier") or "", what])
     console.say(f"{record['name']} ({record['manifest']})")
