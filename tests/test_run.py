@@ -75,6 +75,24 @@ def test_resolve_with_a_task_id_adopts_the_purchase(tmp_path: Path) -> None:
         assert [p["state"] for p in film.purchases()] == ["done"]
 
 
+def test_a_shot_that_needs_another_is_adopted_once_that_is_bought(tmp_path: Path) -> None:
+    """Its body, which its purchase is kept with, is known only then."""
+    with sandboxed(tmp_path) as (film, _):
+        clip = {"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}
+        film.write(
+            {
+                "chase": {"prompt": "a chase"},
+                "wide": {"model": "kling-3.0-omni", "prompt": "x", "files": [clip]},
+            }
+        )
+        assert "its body is not known" in film.do("resolve", "film.yaml", "wide", "--task", "task_x", code=2)
+        film.do("run", "film.yaml", "-y", "-s", "chase")
+        film.do("resolve", "film.yaml", "wide", "--task", "task_x")
+        chase, wide = film.purchases()
+        assert chase["video_url"] in json.dumps(wide["body"])
+        assert (wide["state"], wide["task_id"]) == ("submitted", "task_x")
+
+
 def test_resolve_with_resubmit_buys_once_more(tmp_path: Path) -> None:
     """The user's word permits one more purchase, and only one."""
     with sandboxed(tmp_path, "create:drop_before=first:1") as (film, sandbox):

@@ -73,8 +73,10 @@ _TWINS = {".yaml": ".yml", ".yml": ".yaml"}
 
 
 def _refuse_twin(manifest: Path) -> None:
-    twin = manifest.with_suffix(_TWINS.get(manifest.suffix, manifest.suffix))
-    if twin != manifest and manifest.exists() and twin.exists() and not twin.samefile(manifest):
+    if manifest.suffix not in _TWINS:
+        return
+    twin = manifest.with_suffix(_TWINS[manifest.suffix])
+    if manifest.exists() and twin.exists() and not twin.samefile(manifest):
         raise UsageError(
             f"{manifest} and {twin.name} share the ledger {manifest.stem}.lock; rename one of them"
         )
