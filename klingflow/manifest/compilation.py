@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
@@ -12,10 +12,11 @@ from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
 from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
+from klingflow.manifest.punctuation import explained
 from klingflow.manifest.request import request_for
 from klingflow.manifest.rows import Rows, read_rows
 from klingflow.manifest.settings import GATEWAY, RUN, Table, read_settings
-from klingflow.manifest.source import did_you_mean, parse
+from klingflow.manifest.source import LINE_END, did_you_mean, parse_in_spite
 from klingflow.manifest.template import Problem, Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 
@@ -50,6 +51,7 @@ class _Compilation:
         self.variables = variables
         self.environ = environ
         self.diagnostics: list[Diagnostic] = []
+        self.misread: set[Mark] = set()  # where a text is no YAML, though the rest of it is read
         self.sources: dict[str, str] = {}
         self.files = [path]  # in the order in which their diagnostics are shown
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
@@ -93,13 +95,25 @@ class _Compilation:
 
     def ordered(self) -> list[Diagnostic]:
         """In file order, and each mistake once: a preset's is one, however many shots use it."""
+        marked = {found.mark.file for found in self.diagnostics} & self.sources.keys()
+        lines = {file: LINE_END.split(self.sources[file].removeprefix("\ufeff")) for file in marked}
         first: dict[tuple[Mark, str, str], Diagnostic] = {}
-        for diagnostic in self.diagnostics:
-            first.setdefault(
-                (diagnostic.mark, diagnostic.code, _SUBJECT.sub("", diagnostic.message)), diagnostic
-            )
+        for diagnostic in self.told():
+            for found in explained(diagnostic, lines.get(diagnostic.mark.file, ())):
+                first.setdefault((found.mark, found.code, _SUBJECT.sub("", found.message)), found)
         order = {file: at for at, file in enumerate(self.files)}
         return sorted(first.values(), key=lambda d: (order.get(d.mark.file, len(order)), d.mark))
+
+    def told(self) -> Iterator[Diagnostic]:
+        """The diagnostics, but for those that follow from a text that is no YAML."""
+        seen: set[Mark] = set()
+        for diagnostic in self.diagnostics:
+            if self.misread and diagnostic.code.startswith("missing-"):
+                continue
+            if diagnostic.mark in self.misread and diagnostic.mark in seen:
+                continue
+            seen.add(diagnostic.mark)
+            yield diagnostic
 
     def settled(self) -> tuple[Diagnostic, ...]:
         """The warnings, if there is nothing worse."""
@@ -127,11 +141,10 @@ class _Compilation:
         self.sources[path] = text
         if path not in self.files:
             self.files.append(path)
-        try:
-            return parse(text, path)
-        except ManifestError as error:
-            self.diagnostics += error.diagnostics
-            return None
+        root, found = parse_in_spite(text, path)
+        self.diagnostics += found
+        self.misread |= {mistake.mark for mistake in found}
+        return root
 
     def beside(self, path: str, mark: Mark) -> str | None:
         """A path in the manifest, as one that `read` takes; it may not leave the manifest's folder."""

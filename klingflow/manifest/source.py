@@ -27,7 +27,7 @@ COPIES_PER_VALUE = 10
 _UNFIT = re.compile(
     r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_LINE_END = re.compile(r"\r\n|\r|\n")
+LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
 
 _CONSTANTS: dict[str, Json] = {
@@ -70,22 +70,36 @@ def parse(text: str, file: str) -> Node:
     Raises:
         ManifestError: every mistake that could be found; after a broken syntax no more are.
     """
+    root, found = parse_in_spite(text, file)
+    if found or root is None:
+        raise ManifestError(found)
+    return root
+
+
+def parse_in_spite(text: str, file: str) -> tuple[Node | None, list[Diagnostic]]:
+    """As `parse`, with the mistakes beside the tree, for a reader who goes on to look for others.
+
+    The tree is None where the rest could not be read. A mistake's own value is in it as text.
+    """
     text = text.removeprefix("\ufeff")
-    _refuse_unfit(text, file)
+    if unfit := _unfit(text, file):
+        return None, unfit
     builder = _Builder(file)
     try:
         builder.build(yaml.parse(text, Loader=yaml.CLoader))
     except yaml.MarkedYAMLError as error:
         builder.note(*_syntax_error(error, text, file))
-    if builder.diagnostics:
-        raise ManifestError(sorted(builder.diagnostics, key=lambda d: d.mark))
-    return builder.root or Node(None, Mark(file, 1, 1))
+        builder.root = None
+    except _Stop:
+        builder.root = None
+    found = sorted(builder.diagnostics, key=lambda d: d.mark)
+    return builder.root or (None if found else Node(None, Mark(file, 1, 1))), found
 
 
 def mark_at(text: str, offset: int, file: str) -> Mark:
     """The place of the character at `offset`, for texts that are searched and not parsed."""
     line, start = 1, 0
-    for end in _LINE_END.finditer(text, 0, offset):
+    for end in LINE_END.finditer(text, 0, offset):
         line, start = line + 1, end.end()
     return Mark(file, line, offset - start + 1)
 
@@ -97,11 +111,11 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean '{found[0]}'?" if found else ""
 
 
-def _refuse_unfit(text: str, file: str) -> None:
-    """Raise for characters that YAML forbids or that break lines without being seen."""
+def _unfit(text: str, file: str) -> list[Diagnostic]:
+    """The characters that YAML forbids or that break lines without being seen."""
     if len(text) > MAX_CHARACTERS:
-        raise ManifestError([Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")])
-    found = []
+        return [Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")]
+    found: list[Diagnostic] = []
     for match in _UNFIT.finditer(text):
         name = f"U+{ord(match[0]):04X}"
         mark = mark_at(text, match.start(), file)
@@ -111,8 +125,7 @@ def _refuse_unfit(text: str, file: str) -> None:
             found.append(Diagnostic(mark, "control-character", f"{name} is not allowed in YAML; delete it"))
         if len(found) == 20:  # a binary file: no one reads more
             break
-    if found:
-        raise ManifestError(found)
+    return found
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Mark, str, str]:
@@ -123,9 +136,11 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Ma
         at = error.context_mark
     mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
     hint = _SYNTAX_HINTS.get(problem, "")
-    lines = _LINE_END.split(text)
+    lines = LINE_END.split(text)
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
-    if line[mark.column - 2 :].startswith("${{") and "expected ','" in problem:
+    if "tab character" in problem or line[mark.column - 1 :].startswith("\t"):
+        problem, hint = "a tab indents this line", "YAML takes spaces only"
+    elif line[mark.column - 2 :].startswith("${{") and "expected ','" in problem:
         hint, mark = _QUOTE_EXPRESSION, mark._replace(column=mark.column - 1)
     return mark, "yaml-syntax", f"{problem}; {hint}" if hint else problem
 
@@ -224,14 +239,11 @@ class _Builder:
         }
 
     def build(self, events: Iterable[Any]) -> None:
-        """Read events until they end or a mistake leaves no sense in reading on."""
+        """Read events until they end. Raises _Stop when a mistake leaves no sense in reading on."""
         handlers = self.handlers
-        try:
-            for event in events:
-                if handler := handlers.get(type(event)):
-                    handler(event)
-        except _Stop:
-            return
+        for event in events:
+            if handler := handlers.get(type(event)):
+                handler(event)
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, related=related))
