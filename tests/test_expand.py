@@ -111,7 +111,7 @@ def test_a_broken_shot_leaves_the_others_standing_and_its_id_known() -> None:
     made, found = expanded(
         "shots:\n  a: { prompt: '${{ x }}' }\n  b: { after: a }\n  c: { matrix: 1 }\n  d: { after: c@1 }"
     )
-    assert [draft.id for draft in made] == ["b", "d"]
+    assert [(draft.id, draft.spoiled) for draft in made] == [("a", True), ("b", False), ("d", False)]
     assert [d.code for d in found] == ["undefined", "bad-matrix"]
 
 

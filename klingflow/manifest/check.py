@@ -53,6 +53,9 @@ def check_shot(draft: Draft) -> Checked:
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
+    if draft.spoiled:  # what is left tells neither the kind nor what is missing
+        values = (fault for name, value in fields.items() for fault in _value_faults(name, value))
+        return Checked(kind, [_diagnostic(draft, _lifted(fault, allow)) for fault in values], None)
     found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
     if kind == "request":
         found += _idle(draft)
@@ -94,6 +97,10 @@ def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
             yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
     yield from _missing(fields, kind)
     yield from _inner_faults(fields)
+
+
+def _value_faults(name: str, value: Json) -> Iterable[Fault]:
+    return value_faults(SHOT[name], value) if name in SHOT else unknown_keys((name,), SHOT)
 
 
 def _idle(draft: Draft) -> Iterator[Fault]:

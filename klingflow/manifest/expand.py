@@ -33,7 +33,10 @@ _NO_CELL = [Cell({}, "")]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One take, rendered but not checked. `mark` is the place of the shot's key, `node` its merged layers."""
+    """One take, rendered but not checked. `mark` is the place of the shot's key, `node` its merged layers.
+
+    `spoiled` says that some of it could not be rendered and is left out, which has been noted.
+    """
 
     id: str
     take: int
@@ -45,6 +48,7 @@ class Draft:
     references: tuple[Reference, ...]
     about: Mapping[str, Json]
     output: str
+    spoiled: bool = False
 
 
 class Document(NamedTuple):
@@ -178,6 +182,9 @@ class _Entry:
         self.expansion.note(mark, code, f"shot '{self.key}': {message}", related)
         raise _Skip
 
+    def note(self, mark: Mark, code: str, message: str) -> None:
+        self.expansion.note(mark, code, f"shot '{self.key}': {message}")
+
     def scope(self, **names: Any) -> Scope:
         return Scope(self.own, **names)
 
@@ -189,10 +196,13 @@ class _Entry:
         return value
 
     def report(self, scope: Scope, id: str) -> NoReturn:
+        self.note_problems(scope, id)
+        raise _Skip
+
+    def note_problems(self, scope: Scope, id: str) -> None:
         for problem in scope.problems:
             subject = problem.subject or f"shot '{id}'"
             self.expansion.note(problem.mark, problem.code, f"{subject}: {problem.message}")
-        raise _Skip
 
     def expand(self) -> None:
         """All Drafts of this entry. Raises _Skip when its ids cannot be told."""
@@ -206,6 +216,9 @@ class _Entry:
                                 "rows; nothing comes of it")  # fmt: skip
         for mark, row in rows:
             label = self.row_label(mark, row)
+            if not label:
+                self.expansion.unsure.add(self.key)
+                continue
             for cell in self.cells(row=row):
                 self.takes(mark, self.id_of(label, cell.label), {"row": row, **self.names_of(cell)})
 
@@ -244,7 +257,7 @@ class _Entry:
         value = self.render(node, self.scope(row=row))
         label = _label(value)
         if not label:
-            self.fail(node.mark, "empty-key", f"the key is empty for the row at {mark}; give every row one")
+            self.note(node.mark, "empty-key", f"the key is empty for the row at {mark}; give every row one")
         return label
 
     def cells(self, **names: Any) -> list[Cell]:
@@ -292,7 +305,7 @@ class _Entry:
         return values
 
     def takes(self, place: Mark, id: str, names: dict[str, Any]) -> None:
-        """The Drafts of one id. A broken one is noted and left out."""
+        """The Drafts of one id; of a broken one the first, so that the rest of it is checked too."""
         if not self.expansion.claim_id(id, place):
             return
         try:
@@ -300,6 +313,8 @@ class _Entry:
             count = self.count(scope, id)
             draft = self.draft(id, 1, scope)
             self.add(draft, place)
+            if draft.spoiled:
+                return
             for take in range(2, count + 1):
                 again = self.scope(shot={"id": id, "take": take}, **names)
                 # Takes of one body share it, unless an expression asks which take it is in.
@@ -312,23 +327,29 @@ class _Entry:
 
     def count(self, scope: Scope, id: str) -> int:
         node = self.items.get("takes")
-        takes = 1 if node is None else self.render(node, scope, id)
+        takes = 1 if node is None else self.renderer.render(node, scope)
+        if scope.problems:
+            return 1
         if type(takes) is not int or not 1 <= takes <= MAX_TAKES:
             assert node is not None
-            self.fail(node.mark, "bad-takes", f"takes is a whole number from 1 to {MAX_TAKES}")
+            self.note(node.mark, "bad-takes", f"takes is a whole number from 1 to {MAX_TAKES}")
+            return 1
         if len(self.expansion.drafts) + takes > MAX_SHOTS:
             self.fail(self.place, "too-many-shots", f"over {MAX_SHOTS:,} shots in one manifest; split it")
         return takes
 
     def draft(self, id: str, take: int, scope: Scope) -> Draft:
-        """One take. Raises _Skip when there was a mistake in any of its fields."""
+        """One take, without the fields that could not be rendered."""
         render = self.renderer.render
         fields: dict[str, Json] = {}
         about: dict[str, Json] = {}
         for name, node in self.items.items():
             if name in _ABOUT and name not in _FOR_PEOPLE:
                 continue
+            mistakes = len(scope.problems)
             value = render(node, scope)
+            if len(scope.problems) > mistakes:
+                continue
             if type(value) is dict and name != "request":
                 value = _pruned(value)
             if value is not None:
@@ -338,15 +359,18 @@ class _Entry:
         after = self.after(id, scope)
         tags = self.tags_in(scope)
         output = self.output(id, take, scope)
-        if scope.problems:
-            self.report(scope, id)
+        self.note_problems(scope, id)
         if take == 1:
             self.expansion.links += [*links, *after]
         targets = tuple(dict.fromkeys(link.target for link in after))
-        return Draft(id, take, fields, self.node, self.place, tags, targets, references, about, output)
+        spoiled = bool(scope.problems) or not output
+        return Draft(
+            id, take, fields, self.node, self.place, tags, targets, references, about, output, spoiled
+        )
 
     def add(self, draft: Draft, place: Mark) -> None:
-        self.expansion.claim_path(draft, place)
+        if draft.output:
+            self.expansion.claim_path(draft, place)
         self.expansion.drafts.append(draft)
 
     def after(self, id: str, scope: Scope) -> list[Link]:
@@ -357,8 +381,9 @@ class _Entry:
         for at, target in enumerate(_listed(self.renderer.render(node, scope))):
             mark = node.at(at).mark
             if not isinstance(target, str) or isinstance(target, Pending):
-                self.fail(mark, "bad-after", "after takes the id of a shot, or a list of ids")
-            found.append(Link(id, target, mark))
+                self.note(mark, "bad-after", "after takes the id of a shot, or a list of ids")
+            else:
+                found.append(Link(id, target, mark))
         return found
 
     def tags_in(self, scope: Scope) -> tuple[str, ...]:
@@ -372,18 +397,24 @@ class _Entry:
                 found.clear()
             for at, tag in enumerate(_listed(value)):
                 if tag is None or isinstance(tag, (list, dict, Pending)):
-                    self.fail(node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them")
-                found[as_text(tag)] = None
+                    self.note(node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them")
+                else:
+                    found[as_text(tag)] = None
         return tuple(found)
 
     def output(self, id: str, take: int, scope: Scope) -> str:
+        """Where the video goes; empty when there was a mistake in it."""
         node = self.items.get("output", self.expansion.document.output)
-        template = self.render(node, scope, id) if node else DEFAULT_OUTPUT
+        mistakes = len(scope.problems)
+        template = self.renderer.render(node, scope) if node else DEFAULT_OUTPUT
+        if len(scope.problems) > mistakes:
+            return ""
         try:
             text = template if isinstance(template, str) and not isinstance(template, Pending) else ""
             return output_path(text, self.expansion.document.name, id, take)
         except ValueError as error:
-            self.fail(node.mark if node else self.place, "bad-output", str(error))
+            self.note(node.mark if node else self.place, "bad-output", str(error))
+            return ""
 
 
 def _tags_of(layer: Node) -> list[Node]:

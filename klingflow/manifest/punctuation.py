@@ -14,16 +14,8 @@ from klingflow.errors import Diagnostic, Mark
 CODE = "chinese-punctuation"
 # Mistakes about a key or a value that may be one only because of its punctuation.
 _OF_A_TOKEN = frozenset(
-    [
-        "wrong-type",
-        "wrong-value",
-        "empty-value",
-        "unknown-value",
-        "unknown-field",
-        "unknown-model",
-        "bad-id",
-        "not-a-url",
-    ]
+    {"wrong-type", "wrong-value", "empty-value", "unknown-value", "unknown-field", "unknown-model", "bad-id"}
+    | {"not-a-url"}
 )
 _ADVICE = {
     "：": "Chinese colon; write ': '",

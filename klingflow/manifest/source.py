@@ -246,7 +246,8 @@ class _Builder:
                 handler(event)
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
-        self.diagnostics.append(Diagnostic(mark, code, message, related=related))
+        # What is quoted may be a text of many lines; a message is one.
+        self.diagnostics.append(Diagnostic(mark, code, " ".join(message.splitlines()), related=related))
 
     def stop(self, mark: Mark, code: str, message: str) -> NoReturn:
         """Note a mistake after which there is nothing more to read."""
