@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
@@ -83,7 +84,7 @@ def test_every_tier_has_a_price_and_the_cap_suffices(name: str, tmp_path: Path) 
     content = content_of(parse((PIPELINES / name).read_text(encoding="utf-8"), name))
     if "prices" in content:
         assert plan["cost"]["unknown"] == 0
-        assert plan["cost"]["amounts"]["CNY"] <= content["run"]["max_spend"]
+        assert Decimal(plan["cost"]["amounts"]["CNY"]) <= content["run"]["max_spend"]
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
