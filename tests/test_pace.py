@@ -137,6 +137,27 @@ def test_refusals_without_end_end(retry_after_s: float | None) -> None:
     assert 6 <= refused <= 50
 
 
+def test_a_pause_beyond_reason_is_the_end() -> None:
+    """A gateway that asks for a day or for 30 years is not waited for; an hour is."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(0.0, 0.0, 3600.0, u=0.5)
+    assert not pace.exhausted(0.0)
+    pace.refused(3600.0, 3600.0, 1e9, u=0.5)
+    assert pace.exhausted(3600.0)
+
+
+def test_while_tasks_run_a_pause_beyond_reason_is_not_believed() -> None:
+    """It is asked again at our own pace, and what is said then counts."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(0.0, 0.0, 1e9, u=0.5)
+    assert pace.delay_s(0.0) == pytest.approx(0.75)
+    pace.refused(1.0, 1.0, 2.0, u=0.5)
+    assert not pace.exhausted(1.0)
+    pace.refused(3.0, 3.0, 1e9, u=0.5)
+    pace.accepted(4.0, 4.0)
+    assert not pace.exhausted(4.0)
+
+
 def test_patience_is_a_parameter() -> None:
     """Three rounds and out."""
     impatient = Patience(rounds=3, seconds=0.0, first_pause_s=0.01)

@@ -42,12 +42,16 @@ class Patience:
 
     Limits by the minute end by themselves well within five; arrears do not end. Whoever asks should also see that
     no task of its own is running at the gateway, for such a limit ends with them.
+
+    A gateway that asks for more than `longest_asked_s` says that there is nothing to wait for (a day's quota, or
+    nonsense): that is the end at once. Should tasks of ours be running, it is asked again at our own pace meanwhile.
     """
 
     rounds: int = 6
     seconds: float = 300.0
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
+    longest_asked_s: float = 3600.0
 
 
 class AdaptiveRate:
@@ -65,6 +69,7 @@ class AdaptiveRate:
         self._paused_until = float("-inf")
         self._cut_at = float("-inf")
         self._first_refused_at = 0.0
+        self._asked_too_long = False  # by the latest refusal
         self._rounds = 0  # consecutive round trips without an acceptance
 
     @property
@@ -88,7 +93,8 @@ class AdaptiveRate:
         if sent_at >= self._cut_at:
             self._new_round(now)
         pause_s = self._backoff_s(self._rounds) * (0.5 + u / 2)
-        if retry_after_s is not None:
+        self._asked_too_long = (retry_after_s or 0.0) > self._patience.longest_asked_s
+        if retry_after_s is not None and not self._asked_too_long:
             # Believed as it stands, unless it has been wrong three times running.
             pause_s = max(retry_after_s, pause_s if self._rounds > 3 else 0.0)
         self._paused_until = max(self._paused_until, now + pause_s)
@@ -98,14 +104,15 @@ class AdaptiveRate:
         if sent_at < self._cut_at:
             return
         if self._rounds:
-            self._rounds = 0
+            self._rounds, self._asked_too_long = 0, False
             self._paused_until = now
         self._set(min(self._fastest, self._per_s + RISE * self._fastest))
 
     def exhausted(self, now: float) -> bool:
         """Whether to stop trying: this is no limit that passes."""
         waited_s = now - self._first_refused_at
-        return self._rounds >= self._patience.rounds and waited_s >= self._patience.seconds
+        spent = self._rounds >= self._patience.rounds and waited_s >= self._patience.seconds
+        return spent or self._asked_too_long
 
     def _new_round(self, now: float) -> None:
         self._cut_at = now
