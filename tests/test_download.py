@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klingflow.effects import download
 from klingflow.effects.download import OVERLAP_BYTES, Downloaded, DownloadFailed, NotYet
@@ -18,6 +20,8 @@ from tests.boxes import film
 from tests.wire import HANG, RESET, Answer, Wire, http, serve
 
 FILM = film()
+KEY = "key-0123456789abcdef"
+KEY_ECHO = f'{{"error":{{"message":"bad token {KEY}"}}}}'
 SOON = Timeouts(download_read_s=0.05)
 
 pytestmark = pytest.mark.anyio
@@ -135,6 +139,41 @@ async def test_a_part_that_was_complete_is_finished_with_its_last_bytes(tmp_path
     results, wire = await fetched(target, ranged(FILM))
     assert results == [whole_at(target)]
     assert f"range: bytes={len(FILM) - OVERLAP_BYTES}-".encode() in wire.requests[0]
+
+
+@pytest.mark.parametrize("header", ["bytes {}-5/7", "bytes 0-{}/7", "bytes 0-5/{}"])
+async def test_a_range_of_5000_digits_starts_over(tmp_path: Path, header: str) -> None:
+    """Python refuses to read such numbers; the server's nonsense costs a try."""
+    target = tmp_path / "a.mp4"
+    nonsense = http(206, FILM, f"content-range: {header.format('9' * 5000)}")
+    results, _ = await fetched(target, chunked(FILM[:150_000]), nonsense, http(200, FILM), attempts=3)
+    assert isinstance(results[1], DownloadFailed) and not results[1].permanent
+    assert results[2] == whole_at(target)
+
+
+NUMBERS = st.from_regex(r"[0-9]{1,30}", fullmatch=True) | st.just("9" * 5000) | st.text(max_size=3)
+
+
+@given(NUMBERS, NUMBERS, NUMBERS | st.just("*"), st.text(max_size=30))
+def test_no_header_breaks_the_reader(first: str, last: str, total: str, noise: str) -> None:
+    """Sizes are read as they were written, or not at all."""
+    found = download._range(f"bytes {first}-{last}/{total}")
+    if found is not None:
+        assert found == (int(first), None if total == "*" else int(total))
+    for text in (first, noise):
+        size = download._size(text)
+        assert size is None or (text.isascii() and size == int(text) < 10**18)
+    assert download._range(noise) is None or noise.startswith("bytes ")
+
+
+@pytest.mark.parametrize("body", [KEY_ECHO, KEY_ECHO.replace("-", r"\u002d")])
+@pytest.mark.parametrize("status", [200, 403])
+async def test_an_echo_of_the_key_is_not_passed_on(tmp_path: Path, status: int, body: str) -> None:
+    """Neither from what came in place of a video, nor from its headers."""
+    for answer in (http(status, body.encode()), http(status, b"<html>", f"content-type: text/{KEY}")):
+        [result], _ = await fetched(tmp_path / "a.mp4", answer)
+        assert not isinstance(result, Downloaded)
+        assert KEY not in result.reason
 
 
 @pytest.mark.parametrize("status", [202, 204, 404, 409, 425])

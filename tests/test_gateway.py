@@ -10,13 +10,15 @@ import anyio
 import httpx
 import pytest
 
-from klingflow.decide.replies import NoReply, Reply
+from klingflow.decide.replies import Doubtful, NoReply, Reply, Succeeded, read_create, read_query
+from klingflow.decide.secret import Secret
 from klingflow.effects import gateway as module
 from klingflow.effects.gateway import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts
 from klingflow.errors import UsageError
 from tests.wire import DRIP, HANG, RESET, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"
+ESCAPED = "".join(f"\\u{ord(c):04x}" for c in KEY)
 BODY = b'{"model":"kling-3.0"}'
 SOON = Timeouts(connect_s=5, create_read_s=0.05, create_total_s=5, query_total_s=0.05, download_read_s=0.05)
 
@@ -47,7 +49,7 @@ def test_every_exception_of_httpx_is_mapped() -> None:
     assert exceptions == {c for root in roots for c in subclasses(root) if c in public}
     assert exceptions == {c for c in FAILURES if c.__module__ == "httpx"} | inherits
     for exception in inherits:
-        assert module._no_reply(Exception.__new__(exception)).sent
+        assert module._no_reply(Exception.__new__(exception), Secret(KEY)).sent
 
 
 def test_unsent_is_only_what_made_no_connection() -> None:
@@ -216,7 +218,60 @@ async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None
             repr(await gateway.create(BODY)),
         ]
     assert KEY not in "\n".join([*shown, caplog.text])
-    assert "[key]" in shown[2]
+    assert "[the key]" in shown[2]
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        http(400, f'{{"error":"{ESCAPED}"}}'.encode()),
+        http(502, b"<html>", f"x-request-id: {KEY}", f"content-type: text/{KEY}"),
+        b"GARBAGE " + KEY.encode() + b"\r\n\r\n",
+        b"HTTP/1.1 " + b"x" * 140 + KEY.encode() + b"\r\n\r\n",
+    ],
+    ids=["escaped", "headers", "an exception's text", "cut within the key"],
+)
+async def test_an_echo_of_the_key_is_cleaned_wherever_it_comes(echo: bytes) -> None:
+    """Bodies with escapes, headers, and what the HTTP library quotes of a broken reply."""
+    async with serve(echo) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY)
+    assert KEY[:10] not in repr(answer)
+    assert KEY[:10] not in repr(read_create(answer))
+
+
+@pytest.mark.parametrize("said", [KEY, ESCAPED, KEY.replace("-", "%2D")])
+async def test_an_id_that_holds_the_key_is_no_id(said: str) -> None:
+    """It is neither written down nor altered into another id: the purchase is in doubt."""
+    async with (
+        serve(http(200, f'{{"id":"task-{said}"}}'.encode())) as wire,
+        Gateway(wire.base, KEY) as gateway,
+    ):
+        outcome = read_create(await gateway.create(BODY))
+    assert isinstance(outcome, Doubtful)
+    assert outcome.evidence["body"] == '{"id":"task-[the key]"}'
+
+
+async def test_an_address_that_holds_the_key_is_no_address() -> None:
+    """The video then comes from the content route, and the ledger does not keep the address."""
+    body = f'{{"id":"t","status":"completed","video_url":"https://c.example/?key={ESCAPED}"}}'.encode()
+    async with serve(http(200, body)) as wire, Gateway(wire.base, KEY) as gateway:
+        assert read_query(await gateway.query("t"), task_id="t") == Succeeded()
+
+
+async def test_the_reply_to_a_download_is_cleaned_where_it_is_words() -> None:
+    """Headers, error bodies and cuts; a video's own bytes stay as they are."""
+    refusal = http(403, ESCAPED.encode(), f"content-type: text/{KEY}")
+    broken = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + KEY.encode() + b"\r\n"
+    async with serve(refusal, broken) as wire, Gateway(wire.base, KEY) as gateway:
+        async with gateway.open(f"{wire.base}/v.mp4") as stream:
+            assert isinstance(stream, Stream)
+            assert stream.headers["content-type"] == "text/[the key]"
+            assert await stream.words(b"begun ") == b"begun [the key]"
+        async with gateway.open(f"{wire.base}/v.mp4") as stream:
+            assert isinstance(stream, Stream)
+            with pytest.raises(Cut) as cut:
+                await stream.read()
+    assert KEY not in str(cut.value)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "schlüssel-geheim", "line\nbreak"])

@@ -195,40 +195,42 @@ async def _start(stream: Stream, part: _Part) -> None:
         if stream.status == 416:
             part.restart()
         raise _Failed(await _refusal(stream))
-    head = await _at_least(stream, 12)
+    head = await stream.at_least(12)
     if head[4:8] != b"ftyp":
-        error = error_of(head + await _at_least(stream, 16_000))
+        error = error_of(await stream.words(head))
         said = (
             f"{error[0]} {error[1]}".strip() if error else clean(stream.headers.get("content-type", ""), 80)
         )
         raise _Failed(NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers)))
     part.restart()
-    length = stream.headers.get("content-length", "")
-    part.total = int(length) if length.isdecimal() else None
+    part.total = _size(stream.headers.get("content-length", ""))
     part.write(head)
 
 
 async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
     """Go on where `part` ends, if the server's bytes overlap with those that are here."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", stream.headers.get("content-range", ""))
-    again = await _at_least(stream, len(tail))
-    if found is None or int(found[1]) != part.size - len(tail) or not again.startswith(tail):
+    found = _range(stream.headers.get("content-range", ""))
+    again = await stream.at_least(len(tail))
+    if found is None or found[0] != part.size - len(tail) or not again.startswith(tail):
         part.restart()
         raise _Failed(DownloadFailed("the server's bytes do not follow on from those here; starting over"))
-    part.total = None if found[2] == "*" else int(found[2])
+    part.total = found[1]
     part.write(again[len(tail) :])
 
 
 async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
-    error = error_of(await _at_least(stream, 16_000))
+    error = error_of(await stream.words())
     reason = f"HTTP {stream.status}" + (f": {error[1] or error[0]}" if error else "")
     kind = NotYet if stream.status in _NOT_READY else DownloadFailed
     return kind(reason, retry_after_s=retry_after_s(stream.headers))
 
 
-async def _at_least(stream: Stream, size: int) -> bytes:
-    """The next `size` bytes or a little more; fewer at the end."""
-    data = b""
-    while len(data) < size and (piece := await stream.read()):
-        data += piece
-    return data
+def _size(text: str) -> int | None:
+    """A number of bytes from a header; longer ones are nobody's, and Python refuses to read 5,000 digits."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _range(text: str) -> tuple[int, int | None] | None:
+    """(first byte, whole size where it is given) from a Content-Range."""
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", text)
+    return (int(found[1]), _size(found[2])) if found else None

@@ -5,7 +5,8 @@ whether anything was sent. Promises:
 
 - A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
   would be gone and nobody could say whether they were read. It is never redirected and never repeated.
-- The key goes to the base URL's own origin only, and is in no representation, exception or reply.
+- The key goes to the base URL's own origin only, and is in no representation, exception or reply: everything that
+  leaves this module, save a video's bytes, has been through `Secret.clean`.
 - Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a purchase.
 """
 
@@ -25,7 +26,8 @@ import httpx
 
 from klingflow import __version__
 from klingflow.decide.origin import is_loopback, normal_base, origin_of
-from klingflow.decide.replies import Answer, NoReply, Reply
+from klingflow.decide.replies import Answer, NoReply, Reply, clean
+from klingflow.decide.secret import Secret
 from klingflow.errors import KlingflowError, UsageError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -33,8 +35,8 @@ MAX_REDIRECTS = 5
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# A key this short could be part of a task id, so only its `Bearer` form is taken out of replies.
-_SHORT_KEY = 16
+# What is read of a reply that should have been a video, to see why it is none.
+_WORDS_BYTES = 16_000
 
 # What an exception comes to: (whether bytes may have been sent, what to call it). The nearest class in the
 # exception's ancestry counts. False only where no connection was made or our own side refused to begin:
@@ -86,10 +88,11 @@ class Cut(KlingflowError):
 class Stream:
     """The reply to a download: status, headers in lower case, where it came from, and its bytes by pieces."""
 
-    def __init__(self, url: str, response: httpx.Response) -> None:
+    def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
         self.url = url
         self.status = response.status_code
-        self.headers = _headers(response)
+        self.headers = _headers(response, secret)
+        self._secret = secret
         self._pieces = aiter(_body(response))
 
     async def read(self) -> bytes:
@@ -97,7 +100,18 @@ class Stream:
         try:
             return await anext(self._pieces, b"")
         except _CAUGHT as error:
-            raise Cut(_no_reply(error).reason) from error
+            raise Cut(_no_reply(error, self._secret).reason) from error
+
+    async def at_least(self, size: int) -> bytes:
+        """The next `size` bytes or a little more; fewer at the end. Raises Cut."""
+        data = b""
+        while len(data) < size and (piece := await self.read()):
+            data += piece
+        return data
+
+    async def words(self, begun: bytes = b"") -> bytes:
+        """What a reply that is no video says: `begun`, already read, and what follows, without the key."""
+        return self._secret.clean(begun + await self.at_least(_WORDS_BYTES))
 
 
 class _Connections:
@@ -143,7 +157,7 @@ class Gateway:
         self.base = normal_base(base_url)
         self._videos = f"{self.base}/v1/videos"
         self._url = httpx.URL(self._videos)
-        self._secret = _checked_key(key)
+        self._secret = Secret(_checked_key(key))
         self._timeouts = timeouts or Timeouts()
         plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"klingflow/{__version__}"}
         own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
@@ -205,10 +219,10 @@ class Gateway:
                 held.push_async_callback(response.aclose)
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or location is None:
-                    return Stream(url, response)
+                    return Stream(url, response, self._secret)
                 url = urljoin(url, location)
             except _CAUGHT as error:
-                return _no_reply(error)
+                return _no_reply(error, self._secret)
         return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
 
     async def _exchange(self, connections: _Connections, request: httpx.Request, total_s: float) -> Answer:
@@ -228,18 +242,16 @@ class Gateway:
                         complete = True
             except _CAUGHT as error:
                 if response is None:
-                    return _no_reply(error)
+                    return _no_reply(error, self._secret)
             finally:
                 if response is not None:
                     await response.aclose()
         return self._reply(response, bytes(body), complete)
 
     def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
-        headers = _headers(response)
+        headers = _headers(response, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
-        if self._secret in body:
-            body = body.replace(self._secret, b"[key]")
-        return Reply(response.status_code, headers, body, complete)
+        return Reply(response.status_code, headers, self._secret.clean(body), complete)
 
     def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
         ours = origin_of(url) == origin_of(self.base)
@@ -257,10 +269,10 @@ class Gateway:
         return self._downloads[proxy]
 
 
-def _no_reply(error: Exception) -> NoReply:
-    """What an exception of the network comes to. Its own text may name the host, never the key."""
+def _no_reply(error: Exception, secret: Secret) -> NoReply:
+    """What an exception of the network comes to. Its own text may quote the server, who may quote the key."""
     sent, reason = next(FAILURES[c] for c in type(error).__mro__ if c in FAILURES)
-    detail = str(error)[:200]
+    detail = clean(secret.clean_text(str(error)), 200)
     return NoReply(sent, f"{reason} ({detail})" if detail else reason)
 
 
@@ -270,8 +282,8 @@ def _body(response: httpx.Response) -> httpx.AsyncByteStream:
     return response.stream
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in response.headers.raw}
+def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
+    return {n.decode("latin-1").lower(): secret.clean(v).decode("latin-1") for n, v in response.headers.raw}
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
@@ -284,11 +296,11 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
         return body
 
 
-def _checked_key(key: str) -> bytes:
-    """What must not be seen in a reply; raises UsageError where the key cannot be a header."""
+def _checked_key(key: str) -> str:
+    """The key; raises UsageError where it cannot be a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
-    return (key if len(key) >= _SHORT_KEY else f"Bearer {key}").encode()
+    return key
 
 
 def _proxy_for(url: str) -> str | None:
