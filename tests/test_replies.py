@@ -465,6 +465,20 @@ def test_a_query_without_a_reply_is_asked_again(sent: bool) -> None:
     assert read_query(NoReply(sent, "no answer in time"), task_id=ID) == Hiccup("no answer in time")
 
 
+@pytest.mark.parametrize(
+    "body", [{"status": "failed"}, {"data": {"status": "FAILURE"}}, {"id": "", "status": "error"}]
+)
+def test_a_failure_that_names_no_task_ends_none(body: dict[str, Any]) -> None:
+    """It may be the second reply to an earlier request on the same connection."""
+    assert isinstance(read_query(reply(200, {**body, **error("no")}), task_id=ID), Hiccup)
+
+
+def test_a_success_that_names_no_task_is_fetched_by_our_id() -> None:
+    """The address in it may be another task's video; the content route names ours."""
+    body = {"status": "completed", "video_url": "https://c.example/x.mp4", "model": TIER}
+    assert read_query(reply(200, body), task_id=ID) == Succeeded(None, TIER)
+
+
 def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -> None:
     """Otherwise it may be about the request, the key or the relay."""
     moderated = error("content policy violation", "x")
@@ -528,6 +542,7 @@ def test_no_reply_to_a_create_is_misread(answer: Reply, refund_5xx: bool) -> Non
     outcome = read_create(answer, refund_5xx=refund_5xx)
     if isinstance(outcome, Accepted):
         assert 200 <= answer.status < 300
+        assert replies.plausible_id(outcome.task_id)
         assert outcome.task_id.isascii() and outcome.task_id.isprintable() and " " not in outcome.task_id
     if isinstance(outcome, Refused):
         assert answer.status >= 400 and answer.status not in (408, 409, 425, 499)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -9,6 +10,7 @@ import pytest
 
 from klingflow.decide.book import Book
 from klingflow.decide.lifecycle import advance, last_event
+from klingflow.decide.replies import Accepted, Reply, read_create
 from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
 from klingflow.errors import Mark, UsageError
 from klingflow.model import Node, Purchase, Request, Shot
@@ -42,6 +44,14 @@ def test_a_task_found_after_the_doubt_was_abandoned_still_counts() -> None:
     assert (record.uid, record.state, record.task_id) == (old.uid, "submitted", "task_x")
 
 
+@pytest.mark.parametrize("task_id", ["models/veo?y=1#z", "..x", "x" * 256])
+def test_an_id_that_a_create_may_get_can_be_adopted(task_id: str) -> None:
+    """What is believed of the gateway's reply is believed of a person."""
+    (record,) = adopted(Book([doubtful()]), task_id)
+    assert read_create(Reply(200, {}, json.dumps({"id": task_id}).encode())) == Accepted(task_id)
+    assert record.task_id == task_id
+
+
 def test_a_purchase_made_elsewhere_is_adopted() -> None:
     (record,) = adopted(Book([advance(intent("a"), "refused", AT)]), "task_x")
     assert (record.uid, record.attempt, record.state, record.task_id) == (
@@ -62,7 +72,7 @@ def test_a_purchase_made_elsewhere_is_adopted() -> None:
         (Book(), "task_x", Request({}, None, "t", 5, None), "its body is not known"),
         *(
             (Book([doubtful()]), bad, REQUEST, "is no task id")
-            for bad in ("", "a b", "../x", "x" * 300, "a\nb")
+            for bad in ("", "a b", "..", "x" * 257, "a\nb", "任务")
         ),
     ],
 )

@@ -3,7 +3,8 @@
 A create that is misread buys twice or loses a task id, so there are four answers and the default is the last:
 Accepted (the id is ours), Refused (certainly nothing was bought), Unsent (nothing left this machine) and
 Doubtful. A query that is misread gives up a paid video, so whatever is not plainly a final answer about this
-very task is a Hiccup, and polling goes on. Sources: the gateway's document, sections 7–9, and real relays.
+very task is a Hiccup, and polling goes on. A failure has to name the task: a server that sends two replies to one
+request makes the second the next one's. Sources: the gateway's document, sections 7–9, and real relays.
 """
 
 from __future__ import annotations
@@ -191,7 +192,10 @@ def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
         return Hiccup("the reply is about another task", wait_s)
     status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
     if status in _SUCCEEDED:
-        return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")))
+        # Without an id the content route is the surer source, for its address names the task.
+        return Succeeded(_video_url(task) if claimed else None, _tier(task), _number(task.get("seconds")))
+    if status in _FAILED and not claimed:
+        return Hiccup(f"{status}, but the reply does not name the task", wait_s)
     if status in _FAILED:
         return TaskFailed(_task_failure(task, status), _tier(task))
     if status in _RUNNING:
@@ -212,6 +216,11 @@ def error_of(body: bytes) -> tuple[str, str] | None:
     """(code, message) of a JSON error in any of the gateway's shapes, cleaned; None where there is none."""
     document = _document(body)
     return _error(document) if document is not None else None
+
+
+def plausible_id(text: str) -> bool:
+    """Whether `text` may be a task id: printable ASCII without spaces, and no path of dots in a URL."""
+    return re.fullmatch(rf"[!-~]{{1,{MAX_ID}}}", text) is not None and text.strip(".") != ""
 
 
 def clean(text: object, limit: int = MAX_MESSAGE) -> str:
@@ -264,12 +273,10 @@ def _created_id(document: dict[str, Any] | None) -> str | None:
 
 
 def _id(value: object) -> str | None:
-    """A plausible task id as text, or None: printable ASCII without spaces, and no path of dots in a URL."""
+    """A plausible task id as text, or None."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         value = str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID or not value.strip("."):
-        return None
-    return value if re.fullmatch(r"[!-~]+", value) else None
+    return value if isinstance(value, str) and plausible_id(value) else None
 
 
 # Queries

@@ -10,6 +10,7 @@ from typing import Any
 
 from klingflow.decide.book import Book
 from klingflow.decide.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
+from klingflow.decide.replies import plausible_id
 from klingflow.errors import UsageError
 from klingflow.model import Failure, Purchase, Request, Shot
 
@@ -36,7 +37,7 @@ def adopt(
 
     `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises UsageError.
     """
-    if not task_id or len(task_id) > 256 or not task_id.isprintable() or any(c in task_id for c in " /\\?#"):
+    if not plausible_id(task_id):
         raise UsageError(f"{task_id!r} is no task id")
     if (owner := book.task_ids.get(task_id)) is not None:
         raise UsageError(f"task {task_id} is already that of {book.purchases[owner].key}")
