@@ -155,7 +155,7 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         ("${{ range }}", "expression", "a function is no value; call it"),
         ("${{ 1 if true }}", "expression-syntax", "an 'if' needs its 'else'"),
         ("${{ 1 2 }}", "expression-syntax", "'2' is not expected here"),
-        ("${{ }}", "expression-syntax", "unexpected 'end'"),
+        ("${{ }}", "expression-syntax", "the expression is empty; write one such as vars.name"),
         ("${{ 'a' | map('x') | list }}", "expression-syntax", None),
         ("${{ 1 is odd }}", "expression-syntax", None),
         ("${{ cycler() }}", "expression-syntax", "no function 'cycler'; there are max, min, range, zip"),

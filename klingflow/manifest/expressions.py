@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateSyntaxError, UndefinedError, nodes
@@ -107,6 +107,16 @@ class Expression(NamedTuple):
     run: Callable[[Context], Any]
 
 
+class UnknownName(ExpressionError):
+    """A bare `name` that is no root. `homes` are the roots that have a member of this name, as far as known."""
+
+    def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
+        near = "" if homes else did_you_mean(name, (*ROOTS, *FUNCTIONS))
+        hint = near or f"; did you mean {homes[0] if homes else 'vars'}.{name}?"
+        super().__init__(f"'{name}' is undefined{hint}", "undefined")
+        self.name = name
+
+
 def lookup(holder: Any, key: Any) -> Any:
     """`holder.key` and `holder[key]`: a member of data, or a Missing that says what was meant."""
     if isinstance(holder, Names) and isinstance(key, str):
@@ -193,6 +203,8 @@ def compile_expression(text: str) -> Expression:
         raise ExpressionError(
             f"an expression of over {MAX_CHARACTERS:,} characters; use vars", "expression-syntax"
         )
+    if not text.strip():
+        raise ExpressionError("the expression is empty; write one such as vars.name", "expression-syntax")
     if (path := _PLAIN_PATH.fullmatch(text)) and path[1] in ROOTS:
         return _path(path[1], path[2])
     try:
@@ -269,7 +281,9 @@ def _run(template: Template, context: Context) -> Any:
 
 def _syntax(error: Exception) -> str:
     message = str(getattr(error, "message", None) or error)
-    return message.splitlines()[0][:200].replace("end of template", "end") if message else "not an expression"
+    if "end of template" in message:
+        return "the expression breaks off; something is missing before its end"
+    return message.splitlines()[0][:200] if message else "not an expression"
 
 
 def _inspect(tree: nodes.Node, text: str) -> frozenset[str]:
@@ -324,7 +338,4 @@ def _check_root(name: str, text: str) -> None:
         return
     if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
         raise ExpressionError("an id with '-' is written in brackets: shots['a-b'].video_url", "undefined")
-    raise ExpressionError(
-        f"'{name}' is undefined{did_you_mean(name, (*ROOTS, *FUNCTIONS)) or f'; did you mean vars.{name}?'}",
-        "undefined",
-    )
+    raise UnknownName(name)

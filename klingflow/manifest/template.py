@@ -18,6 +18,7 @@ from klingflow.manifest.expressions import (
     Expression,
     Later,
     Names,
+    UnknownName,
     compile_expression,
     context_of,
     to_json,
@@ -75,8 +76,9 @@ class _Env(Names):
 
     def get(self, key: str) -> Any:
         if key not in self.allowed:
+            hint = did_you_mean(key, self.allowed) or f"; add it to env: [{', '.join([*self.allowed, key])}]"
             raise ExpressionError(
-                f"the variable {key} is not allowed here; add it to env: [{', '.join([*self.allowed, key])}]",
+                f"the variable {key} is not allowed here{hint}",
                 "env-not-allowed",
             )
         if key not in self.environ:
@@ -277,7 +279,7 @@ class Renderer:
             raise _broken(node, error.offset, ExpressionError(str(error), "expression-syntax")) from None
 
     def _value(self, piece: _Piece, node: Node, scope: Scope) -> Json:
-        expression = self._compiled(piece, node)
+        expression = self._compiled(piece, node, scope)
         scope.used |= expression.roots
         if scope.context is None:
             scope.context = context_of({**self.names, **scope.names})
@@ -291,7 +293,7 @@ class Renderer:
             scope.references.extend((reference, place) for reference in _references(made))
         return made
 
-    def _compiled(self, piece: _Piece, node: Node) -> Expression:
+    def _compiled(self, piece: _Piece, node: Node, scope: Scope | None = None) -> Expression:
         """Each text is compiled once. Raises _Broken."""
         known = self._expressions.get(piece.source)
         if known is None:
@@ -300,9 +302,16 @@ class Renderer:
             except ExpressionError as error:
                 known = error
             self._expressions[piece.source] = known
+        if isinstance(known, UnknownName) and scope:
+            known = UnknownName(known.name, self._homes(known.name, scope))
         if isinstance(known, ExpressionError):
             raise _broken(node, piece.offset, known)
         return known
+
+    def _homes(self, name: str, scope: Scope) -> list[str]:
+        """The roots that have a member of this name in a scope."""
+        spaces = {"vars": {**self.variables, **scope.own}, **scope.names}
+        return [root for root, space in spaces.items() if isinstance(space, dict) and name in space]
 
 
 class _Unclosed(Exception):
