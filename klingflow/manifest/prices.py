@@ -36,7 +36,7 @@ _WAYS: Final = {
     "per_request": {**AMOUNT, "description": "For each video, whatever its length."},
     "by_seconds": {
         "type": "object",
-        "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": "by whole seconds"},
+        "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": "a whole number of seconds"},
         "additionalProperties": AMOUNT,
         "minProperties": 1,
         "title": "a mapping of seconds to amounts",
@@ -109,7 +109,9 @@ def parse(root: Node) -> Prices:
         ManifestError: every mistake in it, each at its place.
     """
     content = content_of(root)
-    found = faults(Validator(SCHEMA), content, ()) or tuple(_ambiguous(content))
+    found = [*faults(Validator(SCHEMA), content, ())]
+    wrong = {fault.path[:2] for fault in found}
+    found += [fault for fault in _ambiguous(content) if fault.path not in wrong]
     if found:
         mistakes = [Diagnostic(place_of(fault, root), fault.code, fault.message) for fault in found]
         raise ManifestError(sorted(mistakes, key=lambda d: d.mark))
@@ -125,8 +127,9 @@ def parse(root: Node) -> Prices:
 
 def _ambiguous(content: Json) -> Iterator[Fault]:
     """Rows that do not say one price: not expressible in keywords whose messages would be plain."""
-    for tier, row in content["tiers"].items():
-        if len(row.keys() & set(_WAYS)) != 1:
+    tiers = content.get("tiers") if isinstance(content, dict) else None
+    for tier, row in tiers.items() if isinstance(tiers, dict) else ():
+        if isinstance(row, dict) and len(row.keys() & set(_WAYS)) != 1:
             text = f"tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'"
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
 

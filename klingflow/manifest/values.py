@@ -7,7 +7,8 @@ and the verdict on a scalar is kept, since scalars repeat from shot to shot.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -108,6 +109,10 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     schema: Any = error.schema
     keyword = str(error.validator)
     name = f"'{dotted(path)}'" if path else "this"
+    if "propertyNames" in error.schema_path:
+        text = f"a key of {name} must be {_wanted(schema)}, not {_shown(value, schema)}"
+        yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
+        return
     if keyword == "additionalProperties":
         yield from unknown_keys(value, schema["properties"], path)
     elif keyword == "required":
@@ -163,8 +168,16 @@ def _shown(value: Json, schema: Mapping[str, Json]) -> str:
     if value[:5].lower() == "data:":
         return "a data: URI; upload the file and give its address"
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
-    spelled = {_letters(str(choice)): choice for choice in schema.get("enum", ())}.get(_letters(value))
-    return f"'{' '.join(text.split())}'" + (f"; did you mean '{spelled}'?" if spelled else "")
+    return f"'{' '.join(text.split())}'{_meant(value, schema.get('enum', ()))}"
+
+
+def _meant(text: str, choices: Sequence[Json]) -> str:
+    """The choice that a text is meant to be, where that is plain."""
+    spelled = {_letters(str(choice)): choice for choice in choices}.get(_letters(text))
+    if spelled is None:
+        # Of words only: 1080P is not what 480P was to be.
+        return did_you_mean(text, (word for word in map(str, choices) if not re.search(r"\d", word)))
+    return f"; did you mean '{spelled}'?" if isinstance(spelled, str) else f"; write {spelled} without quotes"
 
 
 def _letters(text: str) -> str:
