@@ -18,6 +18,7 @@ PLACEHOLDERS = ("name", "shot", "take")
 _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
+_KEPT = frozenset((".git", ".klingflow"))
 _UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -75,6 +76,11 @@ def _filled(template: str, name: str, shot: str, take: int) -> str:
     return path.replace("{shot}", shot).replace("{take}", "" if take == 1 else f"-{take}")
 
 
+def _is_kept(part: str) -> bool:
+    """Whether git, klingflow, a shell or Windows means something of its own by a folder's name."""
+    return part.lower() in _KEPT or part.startswith("~") or part.split(".")[0].lower() in _DEVICES
+
+
 @functools.lru_cache(maxsize=256)
 def _check_template(template: str, name: str) -> None:
     """What can be wrong whatever the id, of which nothing leaves a folder: so once for all shots."""
@@ -82,6 +88,10 @@ def _check_template(template: str, name: str) -> None:
         if placeholder not in PLACEHOLDERS:
             hint = did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
             raise ValueError(f"output has no placeholder '{{{placeholder}}}'{hint}")
+    if set(_PLACEHOLDER.sub("", template)) & set("{}"):
+        raise ValueError(
+            f"output '{template}' has a brace too many; there are {{name}}, {{shot}} and {{take}}"
+        )
     for path in (_filled(template, name, "id", 1), _filled(template, name, "id", 2)):
         if bad := _UNSAFE_IN_PATH.search(path):
             raise ValueError(
@@ -90,5 +100,9 @@ def _check_template(template: str, name: str) -> None:
         parts = path.split("/")
         if ".." in parts or path.startswith("/"):
             raise ValueError(f"output '{template}' leaves the manifest's folder; write a path below it")
+        if kept := next(filter(_is_kept, parts), None):
+            raise ValueError(
+                f"output '{template}' has a '{kept}', which is no name for videos; choose another"
+            )
         if "" in parts or "." in parts or not path.lower().endswith(".mp4") or parts[-1].lower() == ".mp4":
             raise ValueError(f"output '{template}' is no name of a video; write a path that ends in .mp4")

@@ -11,6 +11,7 @@ from klingflow.model import GatewaySettings, Json, Limits, Rate
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_WITH_PASSWORD = re.compile(r"[^/?#]*//[^/?#]*@")
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(.+)")
 
 T = TypeVar("T", Limits, GatewaySettings)
@@ -55,6 +56,10 @@ def _amount(value: Json) -> Decimal:
 
 
 def _address(value: Json) -> str:
+    if isinstance(value, str) and _WITH_PASSWORD.match(value):  # which no message repeats
+        raise ValueError(
+            "holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone"
+        )
     if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]\S*", value, re.IGNORECASE):
         raise ValueError(f"'{value}' is no http(s) address")
     return value
