@@ -171,7 +171,7 @@ class Manifest:
     limits: Limits
     gateway: GatewaySettings
     warnings: tuple[Diagnostic, ...]
-    sources: Mapping[str, str]  # the text of every YAML file read, by its name in diagnostics
+    sources: Mapping[str, str]  # the text of every file read, by its name in diagnostics
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

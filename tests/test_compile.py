@@ -68,6 +68,31 @@ def test_variables_of_the_command_line_win_everywhere_and_are_data() -> None:
     ]
 
 
+def test_a_variable_that_is_text_in_the_manifest_stays_text() -> None:
+    fields = "model: kling-3.0, prompt: '${{ vars.who }}', note: '${{ vars.n + 1 }}', title: '${{ vars.on }}'"
+    text = f"version: 1\nvars: {{ who: Lin, n: 5, on: x }}\nshots:\n  a: {{ {fields} }}"
+    shot = compiled(text, who=123, n=6, on=True).shots[0]
+    assert (shot.fields["prompt"], shot.about["note"], shot.about["title"]) == ("123", 7, "true")
+
+
+def test_a_number_that_may_have_been_written_otherwise_is_to_be_quoted_as_text() -> None:
+    """1.10 is 1.1 by the time it is known to be text."""
+    text = "version: 1\nvars: { who: Lin }\nshots:\n  a: { model: kling-3.0, prompt: '${{ vars.who }}' }"
+    assert sorted(refused(text, who=1.1, whom=2)) == [
+        "--var:1:1: error[unknown-variable]: there is no variable 'whom'; did you mean 'who'?",
+        "--var:1:1: error[wrong-type]: 'who' is text in vars:, and 1.1 a number; quote it: --var 'who=\"1.1\"'",
+    ]
+
+
+def test_the_texts_of_rows_are_there_for_the_diagnostics_about_them() -> None:
+    rows = "sku\nA\nA\n"
+    text = "version: 1\nshots:\n  a: { foreach: r.csv, key: '${{ row.sku }}', model: kling-3.0, prompt: x }"
+    with pytest.raises(ManifestError) as error:
+        compiled(text, {"films/r.csv": rows})
+    assert error.value.diagnostics[0].mark.file == "films/r.csv"
+    assert error.value.sources["films/r.csv"] == rows
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_files_and_lines() -> None:
     text = (
         HEAD

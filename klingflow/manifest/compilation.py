@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
+from klingflow.manifest.functions import as_text
 from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.punctuation import explained
@@ -175,11 +176,11 @@ class _Compilation:
         if text is None:
             return None
         self.files.append(path)
+        self.sources[path] = text
         try:
             return read_rows(text, path, posixpath.splitext(path)[1])
         except ManifestError as error:
             self.diagnostics += error.diagnostics
-            self.sources[path] = text
             return None
 
     # --- the document --------------------------------------------------------------------------------------
@@ -229,7 +230,21 @@ class _Compilation:
             if allowed and type(allowed.value) is list
             else []
         )
-        return Renderer(self.sections["vars"], self.variables, names, self.environ)
+        return Renderer(self.sections["vars"], self.assigned(), names, self.environ)
+
+    def assigned(self) -> dict[str, Json]:
+        """The variables of the command line: what is text in the manifest stays text."""
+        return {name: self.assigned_value(name, value) for name, value in self.variables.items()}
+
+    def assigned_value(self, name: str, value: Json) -> Json:
+        node = self.sections["vars"].get(name)
+        if node is None or not isinstance(node.value, str) or "${{" in node.value:
+            return value
+        if isinstance(value, float):  # whose text may have been another: 1.10
+            mark = Mark("--var", 1, 1)
+            self.note(mark, "wrong-type", f"'{name}' is text in vars:, and {value} a number; "
+                      f"quote it: --var '{name}=\"{value}\"'")  # fmt: skip
+        return as_text(value) if isinstance(value, (int, float)) else value
 
     def rendered(self, node: Node, renderer: Renderer, scope: Scope) -> Json:
         """A value that belongs to no shot; mistakes are noted, and give None."""
@@ -303,7 +318,10 @@ class _Compilation:
         self.note_problems(problems)
         for name in self.variables:
             if name not in self.sections["vars"]:
-                hint = did_you_mean(name, self.sections["vars"]) or "; add it to vars: first"
+                known = ", ".join(self.sections["vars"])
+                hint = did_you_mean(name, self.sections["vars"]) or (
+                    f"; there are {known}" if known else "; add it to vars: first"
+                )
                 self.note(Mark("--var", 1, 1), "unknown-variable", f"there is no variable '{name}'{hint}")
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             self.note(
