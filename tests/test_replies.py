@@ -468,15 +468,17 @@ def test_a_query_without_a_reply_is_asked_again(sent: bool) -> None:
 @pytest.mark.parametrize(
     "body", [{"status": "failed"}, {"data": {"status": "FAILURE"}}, {"id": "", "status": "error"}]
 )
-def test_a_failure_that_names_no_task_ends_none(body: dict[str, Any]) -> None:
-    """It may be the second reply to an earlier request on the same connection."""
-    assert isinstance(read_query(reply(200, {**body, **error("no")}), task_id=ID), Hiccup)
+def test_a_final_answer_that_names_no_task_says_so(body: Any) -> None:
+    """It may be another request's reply on the same connection: the runner wants to hear it twice."""
+    outcome = read_query(reply(200, body), task_id=ID)
+    assert isinstance(outcome, TaskFailed)
+    assert not outcome.named
 
 
-def test_a_success_that_names_no_task_is_fetched_by_our_id() -> None:
-    """The address in it may be another task's video; the content route names ours."""
+def test_a_success_that_names_no_task_says_so() -> None:
+    """Its address may be another task's video."""
     body = {"status": "completed", "video_url": "https://c.example/x.mp4", "model": TIER}
-    assert read_query(reply(200, body), task_id=ID) == Succeeded(None, TIER)
+    assert read_query(reply(200, body), task_id=ID) == Succeeded("https://c.example/x.mp4", TIER, named=False)
 
 
 def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -> None:

@@ -12,11 +12,13 @@ import anyio
 from klingflow import api
 from klingflow.decide.lifecycle import advance, begin
 from klingflow.decide.polling import Durations
+from klingflow.decide.replies import Reply
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.effects.gateway import Gateway
 from klingflow.model import Limits
 from klingflow.runner import Context, Job
 from klingflow.runner.buy import buy
+from klingflow.runner.poll import poll
 from tests.harness import pipeline_at, sandboxed
 from tests.purchases import submitted
 
@@ -94,3 +96,36 @@ def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
         events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
         assert [e["shot"] for e in events if e["event"] == "intent"].count("c") == 1
         assert len(sandbox.ledger()["charges"]) == 3
+
+
+class _Says:
+    """A gateway whose every query is answered by the next of some bodies."""
+
+    def __init__(self, *bodies: dict[str, Any]) -> None:
+        self._bodies = iter(bodies)
+
+    async def query(self, _: str) -> Reply:
+        return Reply(200, {}, json.dumps(next(self._bodies)).encode())
+
+
+def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path: Path) -> None:
+    """The first may be another request's reply, left over on the connection."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    manifest = api.load(film.manifest)
+    unnamed = {"status": "failed", "error": {"code": "x", "message": "no"}}
+
+    async def main(job: Job) -> list[str]:
+        gateway: Any = _Says(unnamed, {"status": "queued"}, unnamed, unnamed)
+        context = context_of(job, gateway, [])
+        purchase = submitted("shot001", task_id="task_1")
+        await job.ledger.record(purchase)
+        flight = Flight(0, purchase, 0.0, 0.0, 60.0, wanted_of(job))
+        states = []
+        for _ in range(4):
+            await poll(context, flight)
+            states.append(job.ledger.book.purchases[purchase.uid].state)
+        return states
+
+    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+        assert anyio.run(main, job) == ["submitted", "submitted", "submitted", "failed"]

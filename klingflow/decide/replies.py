@@ -3,8 +3,9 @@
 A create that is misread buys twice or loses a task id, so there are four answers and the default is the last:
 Accepted (the id is ours), Refused (certainly nothing was bought), Unsent (nothing left this machine) and
 Doubtful. A query that is misread gives up a paid video, so whatever is not plainly a final answer about this
-very task is a Hiccup, and polling goes on. A failure has to name the task: a server that sends two replies to one
-request makes the second the next one's. Sources: the gateway's document, sections 7–9, and real relays.
+very task is a Hiccup, and polling goes on. A final answer that does not name its task needs another like it: a
+server that sends two replies to one request makes the second the next one's. Sources: the gateway's document,
+sections 7–9, and real relays.
 """
 
 from __future__ import annotations
@@ -118,19 +119,24 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """Finished; the video is at `video_url` or, where that is None, at the content route."""
+    """Finished; the video is at `video_url` or, where that is None, at the content route.
+
+    `named`: the reply says that it is about this task. One that does not is believed when the next says the same.
+    """
 
     video_url: str | None = None
     billed_tier: str | None = None
     seconds: float | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The task itself failed, for good."""
+    """The task itself failed, for good. `named` as in Succeeded."""
 
     failure: Failure
     billed_tier: str | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +198,9 @@ def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
         return Hiccup("the reply is about another task", wait_s)
     status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
     if status in _SUCCEEDED:
-        # Without an id the content route is the surer source, for its address names the task.
-        return Succeeded(_video_url(task) if claimed else None, _tier(task), _number(task.get("seconds")))
-    if status in _FAILED and not claimed:
-        return Hiccup(f"{status}, but the reply does not name the task", wait_s)
+        return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), bool(claimed))
     if status in _FAILED:
-        return TaskFailed(_task_failure(task, status), _tier(task))
+        return TaskFailed(_task_failure(task, status), _tier(task), bool(claimed))
     if status in _RUNNING:
         return Running(_progress(task.get("progress")), _tier(task), wait_s)
     return _without_status(document, task, bool(claimed), clean(status, 40), wait_s)

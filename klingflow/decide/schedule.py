@@ -48,6 +48,7 @@ class Flight:
     deadline: float
     wanted: Wanted
     unknown_polls: int = 0
+    unnamed: bool = False  # the last answer was a final one that did not name its task
     timed: bool = True  # False where a pause between two runs makes the duration unknown
     progress: list[tuple[float, float]] = field(default_factory=list)  # (age, percent), as polls saw it
 

@@ -29,6 +29,16 @@ async def poll(context: Context, flight: Flight) -> None:
     if isinstance(outcome, replies.Blind):
         return _blinded(context, flight, outcome.failure, now)
     context.blind_rounds = 0
+    if (
+        isinstance(outcome, (replies.Succeeded, replies.TaskFailed))
+        and not outcome.named
+        and not flight.unnamed
+    ):
+        flight.unnamed = True
+        context.tell(
+            "poll", flight.wanted, status="hiccup", reason="a final answer that does not name the task"
+        )
+        return await _again(context, flight, now)
     if isinstance(outcome, replies.Succeeded):
         return await _succeeded(context, flight, outcome, now)
     if isinstance(outcome, replies.TaskFailed):
@@ -39,7 +49,7 @@ async def poll(context: Context, flight: Flight) -> None:
         flight.unfinished_at = now
         if outcome.progress is not None:
             flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), outcome.progress)]
-    flight.unknown_polls = 0
+    flight.unknown_polls, flight.unnamed = 0, False
     context.tell("poll", flight.wanted, **_facts(outcome))
     await _again(context, flight, now, outcome.retry_after_s)
 
