@@ -70,7 +70,7 @@ async def test_create_posts_the_body_once_with_the_key() -> None:
         serve(http(200, b'{"id":"task_1"}', "X-Request-Id: r1")) as wire,
         Gateway(wire.base, KEY) as gateway,
     ):
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     headers = {"content-length": "15", "x-request-id": "r1"}
     assert answer == Reply(200, headers, b'{"id":"task_1"}', complete=True)
     [request] = wire.requests
@@ -89,7 +89,7 @@ async def test_each_create_has_a_connection_of_its_own() -> None:
     """Creates never ride on a kept connection, queries do."""
     async with serve(http(200, b"{}"), close=False) as wire, Gateway(wire.base, KEY) as gateway:
         for _ in range(3):
-            await gateway.create(BODY)
+            await gateway.create(BODY, "shot/1")
         assert wire.connections == 3
         for _ in range(3):
             await gateway.query("task_1")
@@ -108,7 +108,7 @@ async def test_nothing_listening_means_nothing_sent() -> None:
     async with serve(b"") as wire:
         base = wire.base
     async with Gateway(base, KEY) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, NoReply)
     assert not answer.sent
 
@@ -116,7 +116,7 @@ async def test_nothing_listening_means_nothing_sent() -> None:
 async def test_an_unknown_host_means_nothing_sent() -> None:
     """A name that does not resolve is no connection."""
     async with Gateway("https://gateway.invalid", KEY) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, NoReply)
     assert not answer.sent
 
@@ -136,7 +136,7 @@ async def test_an_unknown_host_means_nothing_sent() -> None:
 async def test_a_create_without_an_answer_was_sent(answer: bytes) -> None:
     """Once bytes may have left, silence of any kind says that they did."""
     async with serve(answer) as wire, Gateway(wire.base, KEY, timeouts=SOON) as gateway:
-        result = await gateway.create(BODY)
+        result = await gateway.create(BODY, "shot/1")
     assert isinstance(result, NoReply)
     assert result.sent
     assert len(wire.requests) == 1
@@ -146,7 +146,7 @@ async def test_a_create_without_an_answer_was_sent(answer: bytes) -> None:
 async def test_a_create_is_never_redirected(status: int) -> None:
     """A redirect is handed back as the reply that it is."""
     async with serve(http(status, b"", "location: /elsewhere")) as wire, Gateway(wire.base, KEY) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, Reply)
     assert answer.status == status
     assert len(wire.requests) == 1
@@ -155,7 +155,7 @@ async def test_a_create_is_never_redirected(status: int) -> None:
 async def test_a_create_is_not_repeated_after_a_server_error() -> None:
     """The transport repeats nothing by itself."""
     async with serve(http(502, b"<html>")) as wire, Gateway(wire.base, KEY) as gateway:
-        await gateway.create(BODY)
+        await gateway.create(BODY, "shot/1")
     assert len(wire.requests) == 1
 
 
@@ -170,7 +170,7 @@ async def test_a_create_is_not_repeated_after_a_server_error() -> None:
 async def test_what_came_before_a_cut_is_kept(cut: bytes) -> None:
     """The part of a reply that arrived may hold the id, so it is never thrown away."""
     async with serve(cut) as wire, Gateway(wire.base, KEY) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, Reply)
     assert (answer.body, answer.complete) == (b'{"id":"task_1"}', False)
 
@@ -180,7 +180,7 @@ async def test_a_server_that_drips_for_ever_is_left() -> None:
     dripping = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{" + DRIP
     timeouts = Timeouts(create_read_s=60, create_total_s=0.05)
     async with serve(dripping) as wire, Gateway(wire.base, KEY, timeouts=timeouts) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, Reply)
     assert (answer.body, answer.complete) == (b"{", False)
 
@@ -200,7 +200,7 @@ async def test_a_packed_reply_is_unpacked_within_bounds() -> None:
     small = http(200, gzip.compress(b'{"id":"task_1"}'), "content-encoding: gzip")
     bomb = http(200, gzip.compress(bytes(50 * MAX_BODY_BYTES)), "content-encoding: gzip")
     async with serve(small, bomb) as wire, Gateway(wire.base, KEY) as gateway:
-        first = await gateway.create(BODY)
+        first = await gateway.create(BODY, "shot/1")
         second = await gateway.query("task_1")
     assert isinstance(first, Reply) and first.body == b'{"id":"task_1"}'
     assert isinstance(second, Reply) and len(second.body) == MAX_BODY_BYTES
@@ -214,8 +214,8 @@ async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None
         shown = [
             repr(gateway),
             str(gateway),
-            repr(await gateway.create(BODY)),
-            repr(await gateway.create(BODY)),
+            repr(await gateway.create(BODY, "shot/1")),
+            repr(await gateway.create(BODY, "shot/1")),
         ]
     assert KEY not in "\n".join([*shown, caplog.text])
     assert "[the key]" in shown[2]
@@ -234,7 +234,7 @@ async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None
 async def test_an_echo_of_the_key_is_cleaned_wherever_it_comes(echo: bytes) -> None:
     """Bodies with escapes, headers, and what the HTTP library quotes of a broken reply."""
     async with serve(echo) as wire, Gateway(wire.base, KEY) as gateway:
-        answer = await gateway.create(BODY)
+        answer = await gateway.create(BODY, "shot/1")
     assert KEY[:10] not in repr(answer)
     assert KEY[:10] not in repr(read_create(answer))
 
@@ -246,7 +246,7 @@ async def test_an_id_that_holds_the_key_is_no_id(said: str) -> None:
         serve(http(200, f'{{"id":"task-{said}"}}'.encode())) as wire,
         Gateway(wire.base, KEY) as gateway,
     ):
-        outcome = read_create(await gateway.create(BODY))
+        outcome = read_create(await gateway.create(BODY, "shot/1"))
     assert isinstance(outcome, Doubtful)
     assert outcome.evidence["body"] == '{"id":"task-[the key]"}'
 

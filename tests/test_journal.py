@@ -201,6 +201,13 @@ def test_a_wrong_detail_costs_the_detail_and_not_the_task_id(
     assert parsed.accounts == [replace(purchase, **without)]
 
 
+def test_a_line_that_says_no_more_than_whose_it_is_has_the_defaults_of_a_purchase() -> None:
+    said: dict[str, Any] = {"uid": "u", "shot": "a", "take": 1, "attempt": 1, "state": "submitted"}
+    parsed = parse_lock(journal._sealed(journal._json(said)), "x")
+    nothing: dict[str, Any] = dict.fromkeys(("fingerprint", "origin", "predicted_tier"), "")
+    assert parsed.accounts == [Purchase(**said, **nothing, body={}, seconds=0)]
+
+
 def test_lines_that_vanished_are_missed() -> None:
     lines = LOCK.splitlines(keepends=True)
     assert parse_lock(b"".join(lines[:-1]), "film.lock").problems == [

@@ -25,6 +25,15 @@ def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
         assert [check(video) for video in film.videos()] == [None] * 3
 
 
+def test_a_create_names_itself_for_whoever_must_find_it(tmp_path: Path) -> None:
+    """The gateway is told the purchase's uid and the shot, so that a lost reply can be looked up."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write({"街道": {"prompt": "a quiet street"}})
+        film.do("run", "film.yaml", "-y")
+        (purchase,) = film.purchases()
+        assert [c["client_request_id"] for c in charges(sandbox)] == [f"{purchase['uid']}/街道"]
+
+
 def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -> None:
     """What was bought is kept; a deleted video is fetched without a POST."""
     with sandboxed(tmp_path) as (film, sandbox):

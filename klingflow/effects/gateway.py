@@ -32,6 +32,7 @@ from klingflow.errors import KlingflowError, UsageError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 5
+MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -184,11 +185,17 @@ class Gateway:
         for connections in (self._creates, self._queries, *self._downloads.values()):
             await connections.aclose()
 
-    async def create(self, body: bytes) -> Answer:
-        """POST a JSON body, once. Costs money; the caller has written down its intention."""
+    async def create(self, body: bytes, client_request_id: str) -> Answer:
+        """POST a JSON body, once. Costs money; the caller has written down its intention.
+
+        `client_request_id` goes along in `X-Client-Request-Id`, by which a gateway's operator can find a purchase
+        whose reply was lost.
+        """
         limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.create_read_s, "write": 30.0}
+        named = ("x-client-request-id", quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID])
+        headers = httpx.Headers([*self._json.multi_items(), named])
         request = httpx.Request(
-            "POST", self._url, headers=self._json, content=body, extensions={"timeout": limits}
+            "POST", self._url, headers=headers, content=body, extensions={"timeout": limits}
         )
         return await self._exchange(self._creates, request, self._timeouts.create_total_s)
 

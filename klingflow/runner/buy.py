@@ -38,7 +38,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
         await context.jobs[wanted.job].ledger.record(purchase)
         context.tell("intent", wanted, uid=purchase.uid)
         sent_at = context.clock()
-        answer = await context.gateway.create(body)
+        answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
         refund_5xx = context.jobs[wanted.job].plan.manifest.gateway.refund_5xx
         outcome = replies.read_create(answer, refund_5xx=refund_5xx)
         context.schedule.answered(proven=_proves(outcome))

@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import io
 import struct
+import subprocess
 import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
@@ -125,12 +126,28 @@ def _font(size: int) -> tuple[Any, bool]:
     """A font of that size, and whether it knows Chinese."""
     from PIL import ImageFont  # the media extra
 
-    for path in _FONTS:
+    for path in (*_FONTS, *_installed()):
         try:
             return ImageFont.truetype(path, size), True
         except OSError:
             continue
     return ImageFont.load_default(size), False
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """The Chinese fonts that fontconfig, where there is one, knows of."""
+    try:
+        found = subprocess.run(
+            ["fc-list", ":lang=zh", "--format", "%{file}\\n"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(sorted(filter(None, found.stdout.splitlines())))
 
 
 def _drawable(text: str, chinese: bool) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -84,21 +85,22 @@ class Service:
             try:
                 spec = await _spec(request, raw)
                 # Nothing is awaited from the limits to the charge, so that the limits are exact.
-                answer = self._limited(chances) or self._buy(spec, raw, chances)
+                named = unquote(request.headers.get("x-client-request-id", ""))
+                answer = self._limited(chances) or self._buy(spec, raw, chances, named)
             except Refusal as refusal:
                 answer = _refused(refusal)
         self._counts["refused"] += 400 <= answer.status_code < 500
         self._counts["limited"] += answer.status_code == 429
         return answer
 
-    def _buy(self, spec: Spec, raw: bytes, chances: list[Chance]) -> Response:
+    def _buy(self, spec: Spec, raw: bytes, chances: list[Chance], named: str) -> Response:
         now, another, number = self.now(), self.book.last, len(self.book.tasks) + 1
         fates = self._dice.of_task(number)
         takes_s = sample_s(self._task_time, self._options.seed, number)
         if self._is_full():
             fates["fail_capacity"] = 0.0
         try:
-            task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s)
+            task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s, named)
         except OSError as error:
             return _json(shapes.nested_error("state_file", f"the state file: {error.strerror}"), 500)
         return _edited("create", chances, shapes.created(task), task, (another or task).id)
@@ -198,7 +200,9 @@ class Service:
             return clips.plain(task.id)
         clip = self._kept.get(task.id)
         if clip is None:
-            shot = clips.Shown(task.id, task.media_name, task.prompt, task.width, task.height, task.clip_s)
+            # A client's name for its request is often an id and what it is about.
+            name = task.media_name or task.client_request_id.rpartition("/")[2]
+            shot = clips.Shown(task.id, name, task.prompt, task.width, task.height, task.clip_s)
             clip = await asyncio.get_running_loop().run_in_executor(self._painter, clips.draw, shot)
             self._kept[task.id] = clip
             while len(self._kept) > _CLIPS_KEPT:

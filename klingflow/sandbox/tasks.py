@@ -65,6 +65,7 @@ class Task:
     media_name: str
     body_sha256: str
     fates: dict[str, float]
+    client_request_id: str = ""  # the client's own name for its request, where it gave one
 
     @property
     def ends(self) -> float:
@@ -123,7 +124,13 @@ class Book:
             self._open(state)
 
     def charge(
-        self, spec: Spec, body_sha256: str, fates: dict[str, float], now: float, takes_s: float
+        self,
+        spec: Spec,
+        body_sha256: str,
+        fates: dict[str, float],
+        now: float,
+        takes_s: float,
+        client_request_id: str = "",
     ) -> Task:
         """Charge for a new task, written down first. Raises OSError if that fails: nothing is charged."""
         task = Task(
@@ -141,6 +148,7 @@ class Book:
             media_name=_whole(spec.media_name),
             body_sha256=body_sha256,
             fates=fates,
+            client_request_id=_whole(client_request_id[:_SHOWN]),
         )
         if self._fd is not None:
             _append(self._fd, _line(task))
@@ -264,6 +272,7 @@ def _charge(task: Task, now: float) -> dict[str, Any]:
         "refunded": is_refunded(task, now),
         "body_sha256": task.body_sha256,
         "media_name": task.media_name,
+        "client_request_id": task.client_request_id,
         "prompt": task.prompt,
         "fates": sorted(task.fates),
     }
