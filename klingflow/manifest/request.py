@@ -95,8 +95,11 @@ def fingerprint(body: Mapping[str, Json]) -> str:
 
 def canonical(value: Json) -> bytes:
     """JSON with sorted keys and no spaces, in UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return _CANONICAL.encode(value).encode()
+
+
+# Made once: `json.dumps` makes another for every call that asks for more than its defaults.
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _digest(value: Json) -> str:
