@@ -20,7 +20,6 @@ from klingflow.manifest.rules import RULES, facts
 from klingflow.manifest.source import did_you_mean
 from klingflow.manifest.values import (
     Fault,
-    Validator,
     content_of,
     dotted,
     faults,
@@ -163,9 +162,6 @@ def _records(value: Json) -> list[Mapping[str, Json]]:
     return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
 
 
-_BODY = Validator(BODY)
-
-
 def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
     """The body as a whole; its shape too where the author wrote parts of it in the gateway's own words."""
     own = [*_pasted_faults(sendable.body, kind)] if kind == "request" or "extra" in fields else []
@@ -185,7 +181,7 @@ def _at_author(fault: Fault, fields: Mapping[str, Json], kind: str) -> Fault:
 
 
 def _pasted_faults(body: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    yield from faults(_BODY, body, ())
+    yield from faults(BODY, body, ())
     if kind != "request":
         return
     for path in ((), ("metadata",), ("metadata", "output_config")):

@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from klingflow.errors import Diagnostic, ManifestError
 from klingflow.manifest.fields import COUNT, TEXT, record
-from klingflow.manifest.values import Fault, Validator, content_of, faults, place_of
+from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import Json, Node, Price
 
 AMOUNT: Final = {
@@ -74,7 +75,7 @@ class Row:
     min_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prices:
     """A prices file: rows by exact name, and globs with the longest first."""
 
@@ -84,6 +85,7 @@ class Prices:
     globs: tuple[tuple[str, Row], ...]
 
 
+@lru_cache(maxsize=1024)  # a manifest has few tiers and lengths, and shots may share a Price
 def price(prices: Prices, tier: str, seconds: int) -> Price | None:
     """What `seconds` of a tier cost, or None where the file has no price for it."""
     row = prices.exact.get(tier)
@@ -109,7 +111,7 @@ def parse(root: Node) -> Prices:
         ManifestError: every mistake in it, each at its place.
     """
     content = content_of(root)
-    found = [*faults(Validator(SCHEMA), content, ())]
+    found = [*faults(SCHEMA, content, ())]
     wrong = {fault.path[:2] for fault in found}
     found += [fault for fault in _ambiguous(content) if fault.path not in wrong]
     if found:

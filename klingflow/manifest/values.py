@@ -1,23 +1,24 @@
 """What is wrong with one value: its schema's verdict, as faults that each speak of one field in one line.
 
-The caller knows whose value it is and where it stands; here are only paths. Validators are compiled once,
-and the verdict on a scalar is kept, since scalars repeat from shot to shot.
+The caller knows whose value it is and where it stands; here are only paths. The verdict on a scalar is kept,
+since scalars repeat from shot to shot.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
-
-from jsonschema import Draft202012Validator, ValidationError, validators
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from klingflow.errors import Mark
+from klingflow.manifest.accepts import accepts
 from klingflow.manifest.fields import OUTPUT_FIELDS, TEXT, URL, Field, Path
 from klingflow.manifest.source import did_you_mean
-from klingflow.model import Json, Node, Pending
+from klingflow.model import Json, Node
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 _SHOWN_MOST = 60
 
@@ -46,41 +47,14 @@ _CODES: Final = {
 _CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
 
 
-def _integer(_: Any, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(_: Any, value: object) -> bool:
-    return _integer(_, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _pattern(validator: Any, pattern: str, value: Json, schema: Json) -> Iterator[ValidationError]:
-    """As JSON Schema's, but text that only the run knows passes where any text or URL would."""
-    if not isinstance(value, Pending) or pattern not in (TEXT["pattern"], URL["pattern"]):
-        yield from Draft202012Validator.VALIDATORS["pattern"](validator, pattern, value, schema)
-
-
-# Stricter than JSON Schema: 5.0 is no integer, since gateways drop such a duration silently.
-Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
-    Draft202012Validator,
-    {"pattern": _pattern},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _integer, "number": _number}),
-)
-
-
-@lru_cache(maxsize=256)
-def _validator(field: Field) -> Any:
-    return Validator(field.schema)
-
-
 @lru_cache(maxsize=8192, typed=True)
 def _scalar_faults(field: Field, value: Json) -> tuple[Fault, ...]:
-    return faults(_validator(field), value, (field.name,))
+    return faults(field.schema, value, (field.name,))
 
 
 @lru_cache(maxsize=8192)
 def _texts_faults(field: Field, *value: str) -> tuple[Fault, ...]:
-    return faults(_validator(field), list(value), (field.name,))
+    return faults(field.schema, list(value), (field.name,))
 
 
 def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
@@ -91,13 +65,18 @@ def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
         return _texts_faults(field, *value)
     if value is None or isinstance(value, (str, int, float)):
         return _scalar_faults(field, value)
-    return faults(_validator(field), value, (field.name,))
+    return faults(field.schema, value, (field.name,))
 
 
-def faults(validator: Any, value: Json, base: Path) -> tuple[Fault, ...]:
-    """What a compiled validator has against a value that stands at `base`; the first for each place."""
+def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
+    """What a schema has against a value that stands at `base`; the first for each place."""
+    if accepts(schema, value):
+        return ()
+    # Late, for a start without mistakes: this imports jsonschema, which takes a tenth of a second.
+    from klingflow.manifest.violations import violations
+
     found: dict[Path, Fault] = {}
-    for error in validator.iter_errors(value):
+    for error in violations(schema, value):
         for fault in _explained(error, (*base, *error.absolute_path)):
             found.setdefault(fault.path, fault)
     return tuple(found.values())

@@ -1,0 +1,33 @@
+"""Which keywords of its schema a value breaks, by jsonschema; imported by whoever has met a value that may be wrong.
+
+Stricter than JSON Schema where accepts.py says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from klingflow.manifest.accepts import fits_later, is_integer, is_number
+from klingflow.model import Json
+
+
+def violations(schema: Json, value: Json) -> Iterator[ValidationError]:
+    """Everything that the schema has against the value."""
+    yield from _Validator(schema).iter_errors(value)
+
+
+def _pattern(validator: Any, pattern: str, value: Json, schema: Json) -> Iterator[ValidationError]:
+    if not fits_later(value, pattern):
+        yield from Draft202012Validator.VALIDATORS["pattern"](validator, pattern, value, schema)
+
+
+_Validator: Any = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema leaves it untyped
+    Draft202012Validator,
+    {"pattern": _pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": lambda _, value: is_integer(value), "number": lambda _, value: is_number(value)}
+    ),
+)
