@@ -18,7 +18,7 @@ from klingflow.model import Purchase
 # Until so many durations of a tier are known, the interval is fixed at twice the floor.
 ENOUGH = 20
 # c, what a poll is worth in seconds of delay, as a share of the floor: 1.2 s at the default of 5 s. Simulated,
-# that takes 6.9 polls and 6.8 s of median delay, where 1 s takes 7.5 and 6.2 (benchmarks/learning.py).
+# that takes 6.9 polls and 6.8 s of median delay, where 1 s takes 7.5 and 6.2 (`python -m benchmarks simulated`).
 COST = 0.245
 # Never further apart than this many floors, so that a task of unusual length is not forgotten.
 FARTHEST = 9

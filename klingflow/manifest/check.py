@@ -16,7 +16,7 @@ from klingflow.manifest.expand import Draft
 from klingflow.manifest.fields import ABOUT, GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
-from klingflow.manifest.rules import RULES, facts
+from klingflow.manifest.rules import RULES, facts, rules_for
 from klingflow.manifest.source import did_you_mean
 from klingflow.manifest.values import (
     Fault,
@@ -170,7 +170,7 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
     known = facts(fields, kind, sendable.body, sendable.meaning)
-    for rule in RULES:
+    for rule in rules_for(known):
         finding = rule.find(known)
         if finding:
             yield _at_author(Fault(finding[0], rule.code, finding[1], rule.severity), fields, kind)

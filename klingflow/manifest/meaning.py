@@ -99,7 +99,9 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
 
 def _given(value: Any) -> dict[str, Json]:
     """A mapping without what says nothing."""
-    return {key: item for key, item in value.items() if item not in _EMPTY} if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return {}
+    return {key: item for key, item in value.items() if item or item not in _EMPTY}
 
 
 def scene_of(what: Meaning) -> str | None:

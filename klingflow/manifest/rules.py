@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 from klingflow.manifest.catalogue import FULL_HD, MODELS, NO, UNSURE, YES, Model
@@ -41,11 +42,12 @@ Finding = tuple[Path, str]  # a path in the body, and what to say of it
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `find` answers what is wrong, if anything."""
+    """One rule: `find` answers what is wrong, if anything. It can be wrong only with a body that has `trait`."""
 
     code: str
     severity: str
     find: Callable[[Facts], Finding | None]
+    trait: str | None = None
 
 
 _MODEL: Path = ("model",)
@@ -123,7 +125,7 @@ def _size_overruled(f: Facts) -> Finding | None:
 
 
 def _audio_model(f: Facts) -> Finding | None:
-    if not f.what.audio or not f.model or f.scene or f.model.audio == YES:
+    if not f.model or f.scene or f.model.audio == YES:
         return None
     if f.model.audio == FULL_HD:
         said = None if f.what.resolution == "1080P" else "is said to make sound with 1080P only"
@@ -133,14 +135,14 @@ def _audio_model(f: Facts) -> Finding | None:
 
 
 def _audio_beside_video(f: Facts) -> Finding | None:
-    if not f.what.audio or not f.what.has_video or not f.model or not f.model.video_seconds:
+    if not f.what.has_video or not f.model or not f.model.video_seconds:
         return None
     return _AUDIO, f"{f.model.name} makes no sound beside a reference video"
 
 
 def _last_frame(f: Facts) -> Finding | None:
     place = ("metadata", "last_frame_url")
-    if not f.model or "last_frame_url" not in f.what.metadata:
+    if not f.model:
         return None
     if f.model.last_frame == UNSURE:
         return place, f"sources disagree whether {f.model.name} takes a last frame"
@@ -150,7 +152,7 @@ def _last_frame(f: Facts) -> Finding | None:
 
 
 def _first_frame(f: Facts) -> Finding | None:
-    if "last_frame_url" not in f.what.metadata or not f.what.top.keys().isdisjoint(("image", "images")):
+    if not f.what.top.keys().isdisjoint(("image", "images")):
         return None
     return ("metadata", "last_frame_url"), "a last frame without a first one: 'first_frame' is missing"
 
@@ -321,30 +323,50 @@ RULES: Final = (
     Rule("seconds-range", "error", _seconds_range),
     Rule("durations-differ", "warning", _durations_differ),
     Rule("resolution-model", "warning", _full_hd),
-    Rule("size-overruled", "warning", _size_overruled),
-    Rule("audio-model", "warning", _audio_model),
-    Rule("audio-beside-video", "warning", _audio_beside_video),
-    Rule("last-frame-model", "warning", _last_frame),
-    Rule("first-frame-missing", "warning", _first_frame),
+    Rule("size-overruled", "warning", _size_overruled, "size"),
+    Rule("audio-model", "warning", _audio_model, "audio"),
+    Rule("audio-beside-video", "warning", _audio_beside_video, "audio"),
+    Rule("last-frame-model", "warning", _last_frame, "last frame"),
+    Rule("first-frame-missing", "warning", _first_frame, "last frame"),
     Rule("references-model", "warning", _references),
     Rule("omni-noref", "warning", _omni_image),
-    Rule("motion-video", "error", _motion_video),
-    Rule("motion-image", "warning", _motion_image),
-    Rule("motion-model", "warning", _motion_model),
-    Rule("avatar-model", "warning", _avatar_model),
-    Rule("face-missing", "warning", _face),
-    Rule("audio-input", "warning", _audio_input),
-    Rule("lip-sync-least", "warning", _lip_sync_least),
+    Rule("motion-video", "error", _motion_video, "scene"),
+    Rule("motion-image", "warning", _motion_image, "scene"),
+    Rule("motion-model", "warning", _motion_model, "scene"),
+    Rule("avatar-model", "warning", _avatar_model, "scene"),
+    Rule("face-missing", "warning", _face, "scene"),
+    Rule("audio-input", "warning", _audio_input, "scene"),
+    Rule("lip-sync-least", "warning", _lip_sync_least, "scene"),
     Rule("prompt-missing", "warning", _no_prompt),
     Rule("prompt-long", "warning", _long_prompt),
-    Rule("file-address", "error", _file_address),
-    Rule("file-usage", "warning", _file_usage),
-    Rule("multi-shot-model", "warning", _multi_shot_model),
-    Rule("ext-info", "error", _ext_info),
-    Rule("cuts-count", "error", _cuts_count),
-    Rule("cut-prompt", "error", _cut_prompt),
-    Rule("cuts-sum", "error", _cuts_sum),
+    Rule("file-address", "error", _file_address, "files"),
+    Rule("file-usage", "warning", _file_usage, "files"),
+    Rule("multi-shot-model", "warning", _multi_shot_model, "ext_info"),
+    Rule("ext-info", "error", _ext_info, "ext_info"),
+    Rule("cuts-count", "error", _cuts_count, "ext_info"),
+    Rule("cut-prompt", "error", _cut_prompt, "ext_info"),
+    Rule("cuts-sum", "error", _cuts_sum, "ext_info"),
 )
+
+
+_TRAITS: Final[dict[str, Callable[[Facts], object]]] = {
+    "size": lambda f: "size" in f.body,
+    "audio": lambda f: f.what.audio,
+    "last frame": lambda f: "last_frame_url" in f.what.metadata,
+    "scene": lambda f: f.scene,
+    "files": lambda f: f.what.files,
+    "ext_info": lambda f: "ext_info" in f.body.get("metadata", {}),
+}
+
+
+def rules_for(known: Facts) -> tuple[Rule, ...]:
+    """The rules that a body may break: of most, two thirds have nothing to look at."""
+    return _with(tuple(trait for trait, has in _TRAITS.items() if has(known)))
+
+
+@cache
+def _with(traits: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.trait is None or rule.trait in traits)
 
 
 def facts(fields: Mapping[str, Json], kind: str, body: Mapping[str, Json], what: Meaning) -> Facts:

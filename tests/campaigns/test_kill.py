@@ -14,7 +14,8 @@ def test_kill_9_at_random_moments(tmp_path: Path, long: bool) -> None:
     """Nothing is charged twice, and every task id is in the ledger or its shot in doubt."""
     kills, shots = (100, 200) if long else (12, 40)
     chance = random.Random(9)
-    with sandboxed(tmp_path, task_time="300ms") as (film, sandbox):
+    # Half the replies are late, so that kills also fall between the charge and its reply.
+    with sandboxed(tmp_path, "create:slow=0.5,250ms", task_time="300ms") as (film, sandbox):
         film.write(shots, run={"submit": "8/1s", "max_running": 10})
         landed = 0
         for _ in range(kills):
