@@ -100,11 +100,27 @@ class Later(Opaque):
         self.pending = pending
 
 
+class Meanings:
+    """What the roots mean for the expressions of one shot."""
+
+    __slots__ = ("_context", "names")
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self.names = names
+        self._context: Context | None = None
+
+    def context(self) -> Context:
+        """The names as Jinja wants them, made when first asked for: plain paths need none."""
+        if self._context is None:
+            self._context = Context(_SANDBOX, {**FUNCTIONS, **self.names}, None, {})
+        return self._context
+
+
 class Expression(NamedTuple):
-    """A compiled expression: `roots` are the names it starts from; `run` takes what `context_of` made."""
+    """A compiled expression: `roots` are the names it starts from, `run` takes what they mean."""
 
     roots: frozenset[str]
-    run: Callable[[Context], Any]
+    run: Callable[[Meanings], Any]
 
 
 class UnknownName(ExpressionError):
@@ -220,12 +236,7 @@ def compile_expression(text: str) -> Expression:
         raise ExpressionError(_syntax(error), "expression-syntax") from None
     except RecursionError:
         raise ExpressionError("nested too deep; use vars", "expression-syntax") from None
-    return Expression(roots, lambda context: _run(compiled._template, context))
-
-
-def context_of(names: Mapping[str, Any]) -> Context:
-    """What the roots mean, for the expressions of one shot."""
-    return Context(_SANDBOX, {**FUNCTIONS, **names}, None, {})
+    return Expression(roots, lambda meanings: _run(compiled._template, meanings.context()))
 
 
 def to_json(value: Any) -> Json:
@@ -253,8 +264,8 @@ def _path(root: str, steps: str) -> Expression:
     """`vars.a.b` needs no compiler, and most are like it: 10,000 different ones cost 7 s otherwise."""
     keys = [name or single or double for name, single, double in _STEP.findall(steps)]
 
-    def run(context: Context) -> Any:
-        value = context.parent[root]
+    def run(meanings: Meanings) -> Any:
+        value = meanings.names[root]
         for key in keys:
             value = lookup(value, key)
         return value

@@ -11,16 +11,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jinja2.runtime import Context
-
 from klingflow.errors import Mark
 from klingflow.manifest.expressions import (
     Expression,
     Later,
+    Meanings,
     Names,
     UnknownName,
     compile_expression,
-    context_of,
     to_json,
 )
 from klingflow.manifest.functions import ExpressionError, Missing, as_text
@@ -131,14 +129,12 @@ class Scope:
     `references` the shots that it waits for, each with the place that names it.
     """
 
-    __slots__ = ("context", "names", "own", "problems", "references", "used")
+    __slots__ = ("meanings", "names", "own", "problems", "references", "used")
 
     def __init__(self, own: Mapping[str, Node] | None = None, **names: Any) -> None:
         self.own = own or {}
         self.names = names
-        self.context: Context | None = (
-            None  # made for the first expression: most shots of a long list have none
-        )
+        self.meanings: Meanings | None = None  # made for the first expression
         self.problems: list[Problem] = []
         self.references: list[tuple[Reference, Mark]] = []
         self.used: set[str] = set()
@@ -281,11 +277,11 @@ class Renderer:
     def _value(self, piece: _Piece, node: Node, scope: Scope) -> Json:
         expression = self._compiled(piece, node, scope)
         scope.used |= expression.roots
-        if scope.context is None:
-            scope.context = context_of({**self.names, **scope.names})
+        if scope.meanings is None:
+            scope.meanings = Meanings({**self.names, **scope.names})
         self._scope = scope
         try:
-            made = to_json(expression.run(scope.context))
+            made = to_json(expression.run(scope.meanings))
         except ExpressionError as error:
             raise _broken(node, piece.offset, error) from None
         if "shots" in scope.used and not self._chain:
