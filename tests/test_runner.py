@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,30 @@ def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path:
 
     with api.open_job(manifest, api.Wish(), NOWHERE) as job:
         assert anyio.run(main, job) == ["submitted", "submitted", "submitted", "failed"]
+
+
+def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
+    """While our task was on its way a merge brought a colleague's purchase: its failure does not buy another."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    manifest = api.load(film.manifest)
+    told: list[dict[str, Any]] = []
+
+    async def main(job: Job) -> None:
+        gateway: Any = _Says(
+            {"id": "task_ours", "status": "failed", "error": {"code": "busy", "message": "过载"}}
+        )
+        context = context_of(job, gateway, told)
+        context.limits = replace(context.limits, retries=2)
+        ours, theirs = submitted("shot001", task_id="task_ours"), submitted("shot001", task_id="task_theirs")
+        await job.ledger.record(ours)
+        await job.ledger.record(theirs)
+        context.schedule.running = 1
+        await poll(context, Flight(0, ours, 0.0, 0.0, 60.0, wanted_of(job)))
+        again = context.schedule.next(0.0)
+        assert isinstance(again, Wanted)
+        await buy(context, again)
+
+    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+        anyio.run(main, job)
+    assert [event["event"] for event in told] == ["failed", "spared"]

@@ -274,6 +274,7 @@ class Ledger:
             batch.settled = True
 
     def _append(self, lines: list[bytes]) -> None:
+        self._keep_anchor()
         self._keep_hold()
         write_all(self._fd, b"\n".join([*lines, b""]))
         sync(self._fd)

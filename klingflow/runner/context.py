@@ -63,7 +63,7 @@ class Context:
     fail_fast: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
-    waiting: dict[tuple[int, str], Action] = field(default_factory=dict)  # by (manifest number, shot key)
+    waiting: dict[tuple[int, str], Wanted] = field(default_factory=dict)  # by (manifest number, shot key)
     waiting_for: defaultdict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
@@ -72,11 +72,11 @@ class Context:
     )  # (manifest number, uid) of this run's intents
     blind_rounds: int = 0
 
-    def wanted(self, job: int, action: Action, failures: int = 0) -> Wanted:
-        """A take to buy, decided by what its ledger holds now."""
+    def wanted(self, job: int, action: Action) -> Wanted:
+        """A take as the plan decided on it, with the purchases that the plan took into account."""
         assert action.shot is not None, "only shots of the manifest are bought"
         taken = self.jobs[job].ledger.book.of(action.shot.id, action.shot.take)
-        return Wanted(job, action, frozenset(p.uid for p in taken), failures=failures)
+        return Wanted(job, action, frozenset(p.uid for p in taken))
 
     async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:
         """What became of `purchase`, durable in its ledger on return."""

@@ -51,7 +51,7 @@ def _queue(context: Context, number: int, action: Action) -> None:
         # An address from an earlier run may have expired: the gateway's own route goes first (see `download.fetch`).
         context.schedule.fetch(Fetch(number, action.purchase, wanted, tries=1), now)
     elif action.verb == "waits" and context.buying:
-        context.waiting[number, action.key] = action
+        context.waiting[number, action.key] = wanted
         for need in action.shot.needs:
             context.waiting_for[number, need].append(action.key)
 

@@ -3,9 +3,11 @@ want of capacity goes back to the schedule while the manifest's `retries` allow 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from klingflow.decide import replies
 from klingflow.decide.plan import decide_one
-from klingflow.decide.schedule import Fetch, Flight
+from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 
@@ -102,7 +104,8 @@ async def _failed(context: Context, flight: Flight, outcome: replies.TaskFailed,
     context.tell("failed", wanted, failure=as_data(outcome.failure), retry=retry)
     if retry:
         # A new purchase: it reserves anew, since no rule says that a failed task is refunded.
-        context.schedule.want(context.wanted(wanted.job, wanted.action, wanted.failures))
+        known = wanted.known | {flight.purchase.uid}
+        context.schedule.want(Wanted(wanted.job, wanted.action, known, failures=wanted.failures))
     elif context.fail_fast:
         context.stop_buying(f"{wanted.action.key} failed (--fail-fast)")
 
@@ -145,15 +148,16 @@ def release(context: Context, job: int, shot_id: str) -> None:
     """Queue what waited for `shot_id` and now waits for nothing more."""
     plan, book = context.jobs[job].plan, context.jobs[job].ledger.book
     for key in context.waiting_for.pop((job, shot_id), ()):
-        action = context.waiting.get((job, key))
-        if action is None:
+        waiting = context.waiting.get((job, key))
+        if waiting is None:
             continue  # it waited for several, and another one has released it
+        action = waiting.action
         assert action.shot and action.request
         anew = decide_one(action.shot, action.request, plan, book)
         if anew.verb != "waits":
             del context.waiting[job, key]
         if anew.verb == "create":
-            context.schedule.want(context.wanted(job, anew))
+            context.schedule.want(replace(waiting, action=anew))
 
 
 def _facts(outcome: replies.Running | replies.Hiccup) -> dict[str, object]:
