@@ -127,7 +127,7 @@ class _Connections:
             "verify": context,
             "proxy": proxy,
             "limits": httpx.Limits(
-                max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=20.0
+                max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=KEPT_S
             ),
         }
         try:

@@ -120,7 +120,6 @@ async def _refused(
     if failure.kind in ("limited", "capacity"):
         return _limited(context, wanted, outcome, sent_at)
     context.schedule.landed(give_back=wanted)
-    context.outcome.rejected.add((wanted.job, wanted.action.key))
     context.tell("rejected", wanted, failure=as_data(failure))
     if failure.kind in ("key", "quota"):
         context.refuse(failure)

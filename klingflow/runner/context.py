@@ -34,15 +34,13 @@ class Job:
 
 @dataclass(slots=True)
 class Outcome:
-    """What ended a run. `rejected` and `undelivered` hold (manifest number, shot key)."""
+    """What ended a run."""
 
     interrupted: bool = False
     refused: Failure | None = None  # the gateway refuses us, not one shot
     unreachable: str | None = None
     broken: LedgerBroken | None = None
     crash: Exception | None = None  # a mistake of ours, met while doing one step
-    rejected: set[tuple[int, str]] = field(default_factory=set)
-    undelivered: set[tuple[int, str]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -67,9 +65,7 @@ class Context:
     waiting_for: defaultdict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
-    bought: list[tuple[int, str]] = field(
-        default_factory=list
-    )  # (manifest number, uid) of this run's intents
+    bought: list[tuple[int, str]] = field(default_factory=list)  # intents: (manifest number, uid)
     blind_rounds: int = 0
 
     def wanted(self, job: int, action: Action) -> Wanted:

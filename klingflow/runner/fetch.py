@@ -41,11 +41,8 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         context.tell("done", fetch.wanted, file=str(target), size_bytes=result.size_bytes)
         return
     received = download.received_bytes(target)
-    if received > fetch.received_bytes:
-        fetch.received_bytes, fetch.tries = (
-            received,
-            0,
-        )  # cut, but further than before: a slow server, not a dead one
+    if received > fetch.received_bytes:  # cut, but further than before: a slow server, not a dead one
+        fetch.received_bytes, fetch.tries = received, 0
     fetch.tries += 1
     permanent = isinstance(result, download.DownloadFailed) and result.permanent
     if permanent or fetch.tries >= _TRIES:
@@ -53,7 +50,6 @@ async def fetch(context: Context, fetch: Fetch) -> None:
             await context.record(
                 fetch.job, purchase, "undelivered", error=Failure("unknown", "undelivered", result.reason)
             )
-        context.outcome.undelivered.add((fetch.job, fetch.wanted.action.key))
         context.tell("undelivered", fetch.wanted, reason=result.reason)
         return
     if fetch.tries == _STALE_AFTER:
