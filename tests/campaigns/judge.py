@@ -18,11 +18,13 @@ class Verdict:
     lost: list[str]
     in_doubt: int
 
+    @property
+    def wrong(self) -> dict[str, int]:
+        """For `Report.add`."""
+        return {"charged twice": len(self.twice), "ids lost": len(self.lost)}
+
     def __str__(self) -> str:
-        return (
-            f"{self.charged} charges, {len(self.twice)} shots charged twice, {len(self.lost)} task ids lost,"
-            f" {self.in_doubt} in doubt"
-        )
+        return f"{self.charged} charges, twice: {self.twice}, lost: {self.lost}, {self.in_doubt} in doubt"
 
 
 def judge(film: Pipeline, sandbox: Sandbox) -> Verdict:
