@@ -8,7 +8,9 @@ A manifest says what is wanted, the ledger says what was bought, a plan is the d
     results/    PURE   what came of it: the run manifest
     sandbox/           the gateway's double, for trying without a key and without money
     runner/            the only room where deciding meets doing
-    api.py             load, plan and run, for programs and for the command line
+    api.py             load, plan and what else is asked without changing anything
+    batch.py           run: ledgers held, the runner started, an exit code
+    settle.py          what a person writes into a ledger
     console.py, commands.py, cli.py   what a terminal shows and takes
 
 Three functions are the whole of it for programs:
@@ -37,7 +39,8 @@ from klingflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from klingflow.api import Result, Wish, load, plan, run
+    from klingflow.api import Wish, load, plan
+    from klingflow.batch import Result, run
     from klingflow.model import Action, Manifest, Plan, Price, Purchase, Request, Shot
 
 __version__ = "0.1.0"
@@ -68,9 +71,13 @@ __all__ = [
 ]
 
 # Imported on first use: `klingflow --help` must not pay for YAML, JSON Schema and HTTP.
-_HOMES = dict.fromkeys(("Result", "Wish", "load", "plan", "run"), "klingflow.api") | dict.fromkeys(
-    ("Action", "Manifest", "Plan", "Price", "Purchase", "Request", "Shot"), "klingflow.model"
-)
+_HOMES = {
+    **dict.fromkeys(("Wish", "load", "plan"), "klingflow.api"),
+    **dict.fromkeys(("Result", "run"), "klingflow.batch"),
+    **dict.fromkeys(
+        ("Action", "Manifest", "Plan", "Price", "Purchase", "Request", "Shot"), "klingflow.model"
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:

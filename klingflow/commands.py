@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from klingflow import api, console, progress, views
+from klingflow import api, batch, console, progress, settle, views
 from klingflow.errors import Diagnostic, ExitCode, ManifestError, UsageError
 from klingflow.model import Json, Limits, Manifest, Plan
 
@@ -240,7 +240,7 @@ def resolve(
     """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
     manifest = api.load(file, variables=_variables(variables))
     wish = api.Wish(sandbox=in_sandbox)
-    said = api.resolve(manifest, shot, wish, _origin([manifest], in_sandbox), task=task, verdict=verdict)
+    said = settle.resolve(manifest, shot, wish, _origin([manifest], in_sandbox), task=task, verdict=verdict)
     for line in said:
         console.say(line)
     return ExitCode.OK
@@ -258,7 +258,7 @@ def run(files: Sequence[str], options: RunOptions) -> int:
 
 def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
     manifests = _load_all(files, options.variables)
-    limits = _limits(api.tightest(manifests), options)
+    limits = _limits(batch.tightest(manifests), options)
     if options.dry_run:
         for manifest in manifests:
             _show_warnings(manifest)
@@ -267,7 +267,7 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
     with ExitStack() as stack:
         base_url, key = _target(stack, manifests, options)
         origin = api.SANDBOX if options.sandbox else _normal(base_url)
-        jobs = [stack.enter_context(api.open_job(m, options.wish, origin)) for m in manifests]
+        jobs = [stack.enter_context(batch.open_job(m, options.wish, origin)) for m in manifests]
         for job in jobs:
             if not options.quiet:
                 _show_warnings(job.plan.manifest)
@@ -282,7 +282,7 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
             verbose=options.verbose,
             plain=options.no_progress,
         ) as watch:
-            result = api.run_jobs(
+            result = batch.run_jobs(
                 jobs,
                 base_url,
                 key,

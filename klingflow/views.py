@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from klingflow import console
-from klingflow.api import Result
+from klingflow.batch import Result
 from klingflow.decide.book import Book
 from klingflow.decide.plan import MARKS, cost, counts, seconds
 from klingflow.errors import ExitCode

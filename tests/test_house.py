@@ -22,6 +22,7 @@ FLOORS = [
     {"results"},
     {"runner"},
     {"api"},
+    {"batch", "settle"},
     {"doctor", "console"},
     {"progress", "views"},
     {"commands"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from klingflow import api
+from klingflow import api, batch
 from klingflow.decide.lifecycle import advance, begin
 from klingflow.decide.polling import Durations
 from klingflow.decide.replies import Reply
@@ -65,7 +65,7 @@ def test_what_came_into_the_ledger_meanwhile_is_not_bought_again(tmp_path: Path)
             await buy(context, wanted)
             assert (context.schedule.running, context.schedule.caps.tasks) == (0, 0)
 
-    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
         anyio.run(main, job)
         assert [p.uid for p in job.ledger.book.purchases.values()] == ["theirs"]
     assert [event["event"] for event in told] == ["spared"]
@@ -128,7 +128,7 @@ def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path:
             states.append(job.ledger.book.purchases[purchase.uid].state)
         return states
 
-    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
         assert anyio.run(main, job) == ["submitted", "submitted", "submitted", "failed"]
 
 
@@ -154,6 +154,6 @@ def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
         assert isinstance(again, Wanted)
         await buy(context, again)
 
-    with api.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
         anyio.run(main, job)
     assert [event["event"] for event in told] == ["failed", "spared"]
