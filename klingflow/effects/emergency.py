@@ -14,8 +14,9 @@ from klingflow.effects import oslock
 from klingflow.effects.files import sync, sync_folder, write_all
 
 RESERVE_BYTES = 64 * 1024
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | _NOFOLLOW
+# Neither through a link nor into a pipe that waits for a reader.
+_NOT_ELSEWHERE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_ELSEWHERE
 
 
 def places(journal: Path) -> tuple[Path, Path]:
@@ -31,7 +32,8 @@ def reserve(journal: Path) -> None:
     with suppress(FileNotFoundError):
         if path.stat().st_size == RESERVE_BYTES:
             return
-    with path.open("wb") as file:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOT_ELSEWHERE, 0o666)
+    with os.fdopen(fd, "wb") as file:
         file.write(os.urandom(RESERVE_BYTES))  # noise, so that no file system stores it in less
         file.flush()
         sync(file.fileno())
@@ -51,6 +53,8 @@ def save(journal: Path, lines: bytes) -> Path | None:
 def _append(place: Path, lines: bytes) -> None:
     fd = os.open(place, _FLAGS, 0o600)
     try:
+        if not _is_ours(os.fstat(fd)):
+            raise OSError(f"{place}: somebody else's file")
         # The newline ends whatever an earlier attempt left torn.
         write_all(fd, b"\n" + lines)
         sync(fd)
@@ -64,11 +68,15 @@ def _append(place: Path, lines: bytes) -> None:
 def read(place: Path) -> bytes:
     """What was saved at `place`; nothing if it is not ours: anybody may put a file into a shared folder."""
     try:
-        stat = place.lstat()
+        return place.read_bytes() if _is_ours(place.lstat()) else b""
     except FileNotFoundError:
         return b""
-    ours = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
-    return place.read_bytes() if ours and S_ISREG(stat.st_mode) else b""
+
+
+def _is_ours(stat: os.stat_result) -> bool:
+    """Whether what is written there can be found again, and was put there by nobody else: a file with one name."""
+    owned = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
+    return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
 
 
 def clear(taken_in: Iterable[Path]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from klingflow.decide.plan import FileFact
@@ -17,7 +19,10 @@ from klingflow.decide.plan import FileFact
 if sys.platform == "darwin":
     import fcntl
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+# Through no link, for a folder from elsewhere may hold links to anything; and no pipe makes us wait.
+_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
+_READ = os.O_RDONLY | _BINARY
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000
 
@@ -53,6 +58,30 @@ def second_name(path: Path, name: Path) -> None:
         temp.hardlink_to(path)
         temp.replace(name)
         sync_folder(name.parent)
+
+
+def read_whole(path: Path) -> bytes:
+    """What a file holds. Raises OSError, also for a pipe or a device, which may have no end."""
+    with os.fdopen(os.open(path, _READ), "rb") as file:
+        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
+
+
+def append(path: Path, lines: Sequence[bytes]) -> None:
+    """Add whole lines to a file, durably, and through no link. Raises OSError."""
+    with os.fdopen(os.open(path, _FLAGS & ~os.O_TRUNC | os.O_APPEND, 0o666), "ab") as file:
+        file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
+        file.flush()
+        sync(file.fileno())
+    sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Make the file, through no link; one that is there stays as it is. Raises OSError."""
+    flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
+    with suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+        file.write(data)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -94,6 +123,8 @@ def facts(folder: Path, paths: Iterable[str], cache: Path) -> dict[str, FileFact
     for path in paths:
         try:
             stat = (folder / path).stat()
+            if not S_ISREG(stat.st_mode):  # a device has no end
+                continue
             stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             entry = old.get(path)
             sha256 = entry[4] if entry and entry[:4] == stamp else _sha256(folder / path)
@@ -114,7 +145,7 @@ def _sha256(path: Path) -> str:
 
 def _cached(cache: Path) -> dict[str, list[Any]]:
     try:
-        entries = json.loads(cache.read_bytes())
+        entries = json.loads(read_whole(cache))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(entries, dict):

@@ -25,7 +25,7 @@ import anyio
 from klingflow.decide.book import fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import emergency, oslock
-from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all
+from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all, write_new
 from klingflow.effects.journal import (
     Parsed,
     journal_line,
@@ -89,8 +89,7 @@ def _prepare(paths: LedgerPaths) -> None:
     fresh = not paths.journal.exists()
     paths.journal.parent.mkdir(parents=True, exist_ok=True)
     ignore = paths.hidden / ".gitignore"
-    if not ignore.exists():
-        ignore.write_bytes(b"*\n")
+    write_new(ignore, b"*\n")
     if fresh:  # a name is durable only when its folder is
         for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
             sync_folder(folder)

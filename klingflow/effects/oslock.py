@@ -10,7 +10,16 @@ from pathlib import Path
 from klingflow.errors import LedgerError
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+# Not through a link: what a journal holds is emptied, and a folder from elsewhere may hold a link to anything.
+_FLAGS = (
+    os.O_RDWR
+    | os.O_CREAT
+    | os.O_APPEND
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a pipe of that name must not hold us
+)
 _ATTEMPTS = 100
 
 if sys.platform == "win32":

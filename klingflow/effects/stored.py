@@ -12,7 +12,7 @@ from pathlib import Path
 
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.effects import emergency
-from klingflow.effects.files import sync, sync_folder
+from klingflow.effects.files import append, read_whole
 from klingflow.effects.journal import Parsed, lock_line, parse_journal, parse_lock
 from klingflow.errors import LedgerError, UsageError
 from klingflow.model import Purchase
@@ -154,7 +154,7 @@ def load_lock(paths: LedgerPaths) -> Parsed:
     Other programs have locks too (`uv.lock`): what shows no trace of ours is never written over.
     """
     try:
-        data = paths.lock.read_bytes()
+        data = read_whole(paths.lock)
     except FileNotFoundError:
         return Parsed()
     lock = parse_lock(data, paths.lock.name)
@@ -241,15 +241,11 @@ def _add(parsed: Parsed, more: Parsed) -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except FileNotFoundError:
         return b""
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:
     if lines:
-        with path.open("ab") as file:
-            file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
-            file.flush()
-            sync(file.fileno())
-        sync_folder(path.parent)
+        append(path, lines)

@@ -33,6 +33,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _QUEUED_SHARE = 0.1  # of a task's time; the document only says that queued comes first
 _PREDECESSOR_TRIES, _PREDECESSOR_POLL_S = 50, 0.02
 _SHOWN = 200  # characters of a prompt that are kept: enough to know the shot by
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 # A task's own failure: (code, message) by fate, in the words that real services use.
 FAILURES = {
@@ -173,7 +174,7 @@ class Book:
 
     def _open(self, path: str) -> None:
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NOFOLLOW, 0o644)
             _wait_for_predecessor(self._fd)
             lines = Path(path).read_bytes().split(b"\n")
             for task in _read(path, lines[:-1]):
