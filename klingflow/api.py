@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from klingflow.decide.book import Book
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
-from klingflow.effects import files, ledger
+from klingflow.effects import files, ledger, texts
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.model import Json, Manifest, Plan
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 # The origin under which sandbox purchases are kept: its port is another one each time.
 SANDBOX = "sandbox"
-# A manifest or a table of rows that is larger is not one.
-_MAX_TEXT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,8 @@ def load(
     """Read, expand and check a manifest and what it names. Raises ManifestError with every mistake in it."""
     environ = os.environ if environ is None else environ
     with _without_collector():
-        return compile_manifest(os.fspath(path), read_text, variables=variables or {}, environ=environ)
+        name = os.fspath(path)
+        return compile_manifest(name, texts.reader(name), variables=variables or {}, environ=environ)
 
 
 @contextmanager
@@ -63,15 +62,6 @@ def _without_collector() -> Iterator[None]:
         if enabled:
             gc.freeze()  # what was made stays until the end: later collections need not look at it
             gc.enable()
-
-
-def read_text(path: str) -> str:
-    """A file of the manifest's as text; raises OSError, UnicodeDecodeError."""
-    with Path(path).open("rb") as file:
-        data = file.read(_MAX_TEXT_BYTES + 1)
-    if len(data) > _MAX_TEXT_BYTES:
-        raise OSError(f"larger than {_MAX_TEXT_BYTES >> 20} MB")
-    return data.decode("utf-8")
 
 
 def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:

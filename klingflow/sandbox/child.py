@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -49,11 +50,13 @@ def start(options: Options | None = None) -> Iterator[Sandbox]:
     """Start a sandbox on a free port (unless the options name one) and stop it on leaving.
 
     The options go through a pipe, so that no key stands in a process list, and the pipe's end tells the child
-    that its parent is gone. It has a session of its own: Ctrl-C in the terminal is the parent's alone. Raises
-    KlingflowError with the child's words when it does not start.
+    that its parent is gone. The user's own key does not reach it. It has a session of its own: Ctrl-C in the
+    terminal is the parent's alone. Raises KlingflowError with the child's words when it does not start.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "klingflow.sandbox"],
+        # -P: a folder from elsewhere may hold a `yaml.py`, which Python would run first.
+        [sys.executable, "-P", "-m", "klingflow.sandbox"],
+        env={name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -21,6 +21,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +35,7 @@ from klingflow.sandbox.options import Options, options_from, parse_duration, par
 from klingflow.sandbox.rules import Refusal, check
 from klingflow.sandbox.tasks import Book, Task, ledger, phase, sample_s, seen_at
 
+HOSTS = ("127.0.0.1", "localhost")
 MOST_BODY = 10 * 2**20
 TUNABLE = frozenset({"faults", "seed", "task_time", "rate", "max_running", "refresh"})
 _CLIPS_KEPT = 128
@@ -340,6 +343,8 @@ def create_app(options: Options) -> Starlette:
             Route("/sandbox/options", service.set_options, methods=["PUT"]),
         ],
         exception_handlers={HTTPException: _unknown},
+        # A web page's own name may be made to mean 127.0.0.1: the browser would let that page change the options.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
     )
     app.router.redirect_slashes = False
     app.state.service = service
