@@ -68,6 +68,25 @@ def test_a_record_is_on_disk_before_record_returns(paths: LedgerPaths) -> None:
         assert read(paths).task_ids.keys() == {"task_opening"}
 
 
+@pytest.mark.parametrize("left_behind", [False, True])
+def test_the_journals_name_is_durable_before_anything_is_bought(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, left_behind: bool
+) -> None:
+    """Also where a runner made it that died before it could sync the folder."""
+    paths.hidden.mkdir()
+    if left_behind:
+        paths.journal.touch()
+    named: list[bool] = []
+
+    def fsync(fd: int) -> None:
+        if os.fstat(fd).st_ino == paths.hidden.stat().st_ino:
+            named.append(paths.journal.exists())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with open_ledger(paths, now):
+        assert any(named)
+
+
 def test_all_that_wait_share_one_fsync(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     with open_ledger(paths, now) as ledger:

@@ -86,19 +86,22 @@ def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
 
 
 def _prepare(paths: LedgerPaths) -> None:
-    fresh = not paths.journal.exists()
     paths.journal.parent.mkdir(parents=True, exist_ok=True)
     ignore = paths.hidden / ".gitignore"
     write_new(ignore, b"*\n")
-    if fresh:  # a name is durable only when its folder is
-        for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
-            sync_folder(folder)
 
 
 def _acquire(paths: LedgerPaths) -> int:
     fd = oslock.acquire(paths.journal)
     if fd is None:
         raise LedgerHeld(str(paths.lock), *holder(paths))
+    try:
+        # A name is durable only when its folder is; one that was here before may never have been.
+        for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
+            sync_folder(folder)
+    except OSError:
+        oslock.release(fd)
+        raise
     return fd
 
 
@@ -316,7 +319,6 @@ class Ledger:
         self._fd = fd
         write_all(fd, b"".join([self._runner(), *self._journalled]))
         sync(fd)
-        sync_folder(self.paths.journal.parent)
 
     def _as_told(self, purchases: Iterable[Purchase]) -> list[Purchase]:
         """An intent that could not be written was not sent, for its sender is told not to."""

@@ -239,13 +239,15 @@ class Recorder:
 
 @contextmanager
 def _sends(mark: Callable[[object], None]) -> Iterator[None]:
-    """Mark what goes out on any socket, before it does."""
+    """Mark each HTTP request, by its first bytes, before it goes out on a socket."""
 
     def wrapped(name: str) -> Any:
         plain = getattr(socket.socket, name)
 
         def wrapper(self: socket.socket, data: Any, *rest: Any) -> Any:
-            mark(b"".join(data) if name == "sendmsg" else bytes(data))
+            first = bytes(b"".join(data) if name == "sendmsg" else data)
+            if first.startswith((b"POST ", b"GET ")):
+                mark(first)
             return plain(self, data, *rest)
 
         return wrapper
