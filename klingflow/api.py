@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from klingflow.decide.book import Book
 from klingflow.decide.plan import make_plan
@@ -21,21 +20,22 @@ from klingflow.model import Json, Manifest, Plan
 from klingflow.results import run_manifest
 from klingflow.results.why import explain
 
-if TYPE_CHECKING:
-    pass
-
 # The origin under which sandbox purchases are kept: its port is another one each time.
 SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What of a manifest is meant: `select` and `exclude` as on the command line, `rerun` of `changed`, `failed`."""
+    """What of a manifest is meant: `select` and `exclude` as on the command line, `rerun` of `changed`, `failed`.
+
+    Without `black_box`, what the user's state folder remembers of the ledger does not count, and nothing is kept there.
+    """
 
     select: Sequence[str] = ()
     exclude: Sequence[str] = ()
     rerun: frozenset[str] = frozenset()
     sandbox: bool = False
+    black_box: bool = True
 
 
 def load(
@@ -69,7 +69,7 @@ def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
 
     Raises NothingSelected, LedgerError, UsageError.
     """
-    book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
+    book = ledger.read(paths_of(manifest, wish))
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     return planned(manifest, book, selected_keys(manifest, book, wish), wish.rerun, origin)
 
@@ -78,9 +78,7 @@ def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
     """The keys of the shots that are meant; None for all. Reads the ledger only if there is a selection."""
     if not (wish.select or wish.exclude):
         return None
-    return selected_keys(
-        manifest, ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)), wish
-    )
+    return selected_keys(manifest, ledger.read(paths_of(manifest, wish)), wish)
 
 
 def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None:
@@ -94,7 +92,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     """What the ledger says of the selected shots, in the shape of the run manifest."""
-    book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
+    book = ledger.read(paths_of(manifest, wish))
     keys = selected_keys(manifest, book, wish)
     gateway = SANDBOX if wish.sandbox else ""
     record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
@@ -103,7 +101,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
-    book = ledger.read(ledger.ledger_paths(manifest.path, sandbox=wish.sandbox))
+    book = ledger.read(paths_of(manifest, wish))
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])
@@ -131,6 +129,12 @@ def planned(
 def files_of(book: Book) -> Iterable[str]:
     """The outputs that the ledger knows, relative to the manifest's folder."""
     return {p.output for p in book.purchases.values() if p.output and p.sha256}
+
+
+def paths_of(manifest: Manifest, wish: Wish) -> ledger.LedgerPaths:
+    """Where the manifest's ledger lies, its black box included. Raises UsageError."""
+    state = ledger.state_folder(os.environ.get(ledger.STATE_DIR)) if wish.black_box else None
+    return ledger.ledger_paths(manifest.path, sandbox=wish.sandbox, state=state)
 
 
 def folder_of(manifest: Manifest) -> Path:

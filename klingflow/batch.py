@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from klingflow.api import SANDBOX, Wish, folder_of, in_sandbox, now, planned, selected_keys
+from klingflow.api import SANDBOX, Wish, folder_of, in_sandbox, now, paths_of, planned, selected_keys
 from klingflow.decide.book import Book
 from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
@@ -46,7 +46,7 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
     from klingflow.runner import Job  # for start-up
 
-    paths = ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)
+    paths = paths_of(manifest, wish)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     with ledger.open_ledger(paths, now) as held:
         keys = selected_keys(manifest, held.book, wish)
@@ -136,6 +136,8 @@ def run_jobs(
 def _troubles(job: Job) -> Iterator[str]:
     for lost in job.ledger.unwritten:
         yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
+    if job.ledger.box and job.ledger.box.trouble:
+        yield job.ledger.box.trouble
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
 

@@ -47,6 +47,11 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 _sandbox = click.option(
     "--sandbox", is_flag=True, help="The sandbox's ledger and outputs, not the real ones."
 )
+_no_black_box = click.option(
+    "--no-black-box",
+    is_flag=True,
+    help="Do without the copy of every purchase in the user's state folder (KLINGFLOW_STATE_DIR).",
+)
 _selection = _together(
     click.option(
         "-s",
@@ -151,6 +156,7 @@ def render(
 @_selection
 @_rerun
 @_sandbox
+@_no_black_box
 @_format("text", "json")
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
 @_quiet
@@ -161,6 +167,7 @@ def plan(
     exclude: tuple[str, ...],
     rerun: tuple[str, ...],
     sandbox: bool,
+    no_black_box: bool,
     form: str,
     check: bool,
     quiet: bool,
@@ -182,7 +189,7 @@ def plan(
     """
     from klingflow import commands
 
-    return commands.plan(file, variables, select, exclude, rerun, sandbox, form, check, quiet)
+    return commands.plan(file, variables, select, exclude, rerun, sandbox, no_black_box, form, check, quiet)
 
 
 _limits = _together(
@@ -216,6 +223,7 @@ _showing = _together(
 @click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
 @click.option("-y", "--yes", is_flag=True, help="Spend without asking.")
 @click.option("--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money.")
+@_no_black_box
 @_showing
 def run(files: tuple[str, ...], **options: Any) -> int:
     """Buy what the plan says, wait for it and download it. Run it again to resume.
@@ -240,6 +248,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 @_var
 @_selection
 @click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
+@_no_black_box
 @_showing
 def fetch(file: str, **options: Any) -> int:
     """Poll and download what was already bought. Can never spend.
@@ -259,6 +268,7 @@ def fetch(file: str, **options: Any) -> int:
 @_var
 @_selection
 @_sandbox
+@_no_black_box
 @_format("text", "json")
 def status(
     file: str,
@@ -266,6 +276,7 @@ def status(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     sandbox: bool,
+    no_black_box: bool,
     form: str,
 ) -> int:
     """Say what the ledger knows of each shot. No network, nothing is changed.
@@ -276,7 +287,7 @@ def status(
     """
     from klingflow import commands
 
-    return commands.status(file, variables, select, exclude, sandbox, form)
+    return commands.status(file, variables, select, exclude, sandbox, no_black_box, form)
 
 
 @cli.command()
@@ -284,8 +295,11 @@ def status(
 @_shot
 @_var
 @_sandbox
+@_no_black_box
 @_format("text", "json")
-def why(file: str, shot: str, variables: tuple[str, ...], sandbox: bool, form: str) -> int:
+def why(
+    file: str, shot: str, variables: tuple[str, ...], sandbox: bool, no_black_box: bool, form: str
+) -> int:
     """Say what has changed in a shot since it was bought.
 
     \b
@@ -296,7 +310,7 @@ def why(file: str, shot: str, variables: tuple[str, ...], sandbox: bool, form: s
     """
     from klingflow import commands
 
-    return commands.why(file, shot, variables, sandbox, form)
+    return commands.why(file, shot, variables, sandbox, no_black_box, form)
 
 
 @cli.command()
@@ -304,6 +318,7 @@ def why(file: str, shot: str, variables: tuple[str, ...], sandbox: bool, form: s
 @_shot
 @_var
 @_sandbox
+@_no_black_box
 @click.option(
     "--task", metavar="ID", help="It was bought: this is its task id. Also adopts one bought elsewhere."
 )
@@ -314,6 +329,7 @@ def resolve(
     shot: str,
     variables: tuple[str, ...],
     sandbox: bool,
+    no_black_box: bool,
     task: str | None,
     abandon: bool,
     resubmit: bool,
@@ -332,7 +348,8 @@ def resolve(
 
     if (task is not None) + abandon + resubmit != 1:
         raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
-    return commands.resolve(file, shot, variables, sandbox, task, "abandon" if abandon else "resubmit")
+    verdict = "abandon" if abandon else "resubmit"
+    return commands.resolve(file, shot, variables, sandbox, no_black_box, task, verdict)
 
 
 @cli.command()

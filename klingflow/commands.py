@@ -33,6 +33,7 @@ class RunOptions:
     fail_fast: bool = False
     yes: bool = False
     sandbox: bool = False
+    no_black_box: bool = False
     no_progress: bool = False
     log: str | None = None
     quiet: bool = False
@@ -41,7 +42,7 @@ class RunOptions:
     @property
     def wish(self) -> api.Wish:
         """What of the manifests is meant."""
-        return api.Wish(self.select, self.exclude, frozenset(self.rerun), self.sandbox)
+        return api.Wish(self.select, self.exclude, frozenset(self.rerun), self.sandbox, not self.no_black_box)
 
 
 # ------------------------------------------------------------ without a ledger
@@ -174,6 +175,7 @@ def plan(
     exclude: Sequence[str],
     rerun: Sequence[str],
     in_sandbox: bool,
+    no_black_box: bool,
     form: str,
     check: bool,
     quiet: bool,
@@ -182,12 +184,13 @@ def plan(
     from klingflow.decide.plan import buys
 
     manifest = api.load(file, variables=_variables(variables))
-    wish = api.Wish(select, exclude, frozenset(rerun), in_sandbox)
+    wish = api.Wish(select, exclude, frozenset(rerun), in_sandbox, not no_black_box)
     made = api.plan(manifest, wish, origin=_origin([manifest], in_sandbox))
     if form == "json":
         console.dump_json(views.plan_data(made))
     elif not quiet:
         _show_warnings(manifest)
+        views.show_problems(made.problems)
         views.show_plan(made)
     return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
 
@@ -198,22 +201,26 @@ def status(
     select: Sequence[str],
     exclude: Sequence[str],
     in_sandbox: bool,
+    no_black_box: bool,
     form: str,
 ) -> int:
     """`klingflow status`."""
     manifest = api.load(file, variables=_variables(variables))
-    record = api.status(manifest, api.Wish(select, exclude, sandbox=in_sandbox))
+    record = api.status(manifest, api.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box))
     if form == "json":
         console.dump_json(record)
     else:
+        views.show_problems(record["problems"])
         views.show_status(record)
     return ExitCode.OK
 
 
-def why(file: str, shot: str, variables: Sequence[str], in_sandbox: bool, form: str) -> int:
+def why(
+    file: str, shot: str, variables: Sequence[str], in_sandbox: bool, no_black_box: bool, form: str
+) -> int:
     """`klingflow why`."""
     manifest = api.load(file, variables=_variables(variables))
-    answer = api.why(manifest, shot, api.Wish(sandbox=in_sandbox))
+    answer = api.why(manifest, shot, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
     if form == "json":
         console.dump_json(answer)
     else:
@@ -235,11 +242,17 @@ def doctor(file: str | None) -> int:
 
 
 def resolve(
-    file: str, shot: str, variables: Sequence[str], in_sandbox: bool, task: str | None, verdict: str
+    file: str,
+    shot: str,
+    variables: Sequence[str],
+    in_sandbox: bool,
+    no_black_box: bool,
+    task: str | None,
+    verdict: str,
 ) -> int:
     """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
     manifest = api.load(file, variables=_variables(variables))
-    wish = api.Wish(sandbox=in_sandbox)
+    wish = api.Wish(sandbox=in_sandbox, black_box=not no_black_box)
     said = settle.resolve(manifest, shot, wish, _origin([manifest], in_sandbox), task=task, verdict=verdict)
     for line in said:
         console.say(line)
@@ -261,8 +274,10 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
     limits = _limits(batch.tightest(manifests), options)
     if options.dry_run:
         for manifest in manifests:
+            made = api.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox))
             _show_warnings(manifest)
-            views.show_plan(api.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox)))
+            views.show_problems(made.problems)
+            views.show_plan(made)
         return ExitCode.OK
     with ExitStack() as stack:
         base_url, key = _target(stack, manifests, options)

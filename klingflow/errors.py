@@ -111,11 +111,12 @@ class LedgerBroken(KlingflowError):
 
 
 class LedgerHeld(KlingflowError):
-    """Another runner holds this ledger."""
+    """Another runner holds this ledger, or a `copy` of it: the manifest beside which that one lies."""
 
     exit_code = ExitCode.HELD
 
-    def __init__(self, path: str, pid: int | None, host: str | None) -> None:
+    def __init__(self, path: str, pid: int | None, host: str | None, copy: str | None = None) -> None:
         who = f"process {pid} on {host}" if pid else "another process"
-        super().__init__(f"{path}: {who} is running this manifest; wait for it or stop it")
+        what = f"{copy}, whose ledger this one is a copy of" if copy else "this manifest"
+        super().__init__(f"{path}: {who} is running {what}; wait for it or stop it")
         self.pid, self.host = pid, host

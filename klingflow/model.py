@@ -247,3 +247,4 @@ class Plan:
     manifest: Manifest
     actions: tuple[Action, ...]
     by_key: Mapping[str, Action] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()  # of the ledger, as `Book.problems`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from klingflow.api import Wish, in_sandbox, now, planned
+from klingflow.api import Wish, in_sandbox, now, paths_of, planned
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.effects import ledger
 from klingflow.model import Manifest
@@ -17,7 +17,7 @@ def resolve(
 
     Raises UsageError, LedgerHeld, LedgerError.
     """
-    paths = ledger.ledger_paths(manifest.path, sandbox=wish.sandbox)
+    paths = paths_of(manifest, wish)
     key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
     with ledger.open_ledger(paths, now) as held:
         at = now()

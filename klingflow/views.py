@@ -57,6 +57,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "counts": counts(plan),
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
+        "problems": list(plan.problems),
     }
 
 

@@ -101,7 +101,8 @@ def pipeline_at(folder: Path, gateway: str | None = None, key: str = "sk-test-01
     environ = {
         k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()
     }
-    environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1"}
+    state = folder.absolute().parent / f"{folder.name}.state"  # beside it: `git clean` does not reach it
+    environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1", "KLINGFLOW_STATE_DIR": str(state)}
     if gateway:
         environ |= {"KLINGFLOW_BASE_URL": gateway, "KLINGFLOW_API_KEY": key}
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,9 @@ def life(shot: str) -> list[Purchase]:
 
 
 LIVES = [*life("a"), *life("b"), *life("c")]
-JOURNAL = runner_line(7, "host", AT) + b"".join(journal_line(p, body=p.state == "intent") for p in LIVES)
+JOURNAL = runner_line(7, "host", AT, "film.yaml") + b"".join(
+    journal_line(p, body=p.state == "intent") for p in LIVES
+)
 
 
 def told(parsed: Parsed) -> dict[str, str | None]:

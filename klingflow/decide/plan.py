@@ -102,7 +102,7 @@ def make_plan(
     planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
     if selected is None:
         planned += _orphans(manifest, book)
-    return Plan(manifest, tuple(planned), by_key)
+    return Plan(manifest, tuple(planned), by_key, tuple(book.problems))
 
 
 def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:

@@ -46,6 +46,11 @@ class Parsed:
     damaged: list[bytes] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def add(self, more: Parsed) -> None:
+        """Also say what another file says."""
+        for name in ("accounts", "doubts", "headers", "damaged", "problems"):
+            getattr(self, name).extend(getattr(more, name))
+
 
 def lock_header(lineage: str, serial: int, purchases: int) -> bytes:
     """The first line of a lock. `purchases` counts the lines below it, so that lost ones are missed."""
@@ -66,9 +71,9 @@ def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
     return _summed(_json(plain))
 
 
-def runner_line(pid: int, host: str, at: str) -> bytes:
+def runner_line(pid: int, host: str, at: str, manifest: str) -> bytes:
     """Who holds the ledger, for whoever finds it held."""
-    return _summed(_json({"runner": {"pid": pid, "host": host, "time": at}}))
+    return _summed(_json({"runner": {"pid": pid, "host": host, "time": at, "manifest": manifest}}))
 
 
 def parse_lock(data: bytes, name: str) -> Parsed:

@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,8 @@ import anyio
 
 from klingflow.decide.book import fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
-from klingflow.effects import emergency, oslock
+from klingflow.effects import blackbox, emergency, oslock
+from klingflow.effects.blackbox import BlackBox
 from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all, write_new
 from klingflow.effects.journal import (
     Parsed,
@@ -34,16 +35,14 @@ from klingflow.effects.journal import (
     parse_journal,
     runner_line,
 )
+from klingflow.effects.places import STATE_DIR, LedgerPaths, ledger_paths, manifest_file, state_folder
 from klingflow.effects.stored import (
-    LedgerPaths,
     Stored,
     forget_saved,
     holder,
-    ledger_paths,
     load,
     load_lock,
     load_saved,
-    manifest_file,
     newest_serial,
     read,
     said_of_contradicting,
@@ -54,7 +53,17 @@ from klingflow.effects.stored import (
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
 from klingflow.model import Purchase
 
-__all__ = ["Ledger", "LedgerPaths", "ledger_paths", "manifest_file", "new_uid", "open_ledger", "read"]
+__all__ = [
+    "STATE_DIR",
+    "Ledger",
+    "LedgerPaths",
+    "ledger_paths",
+    "manifest_file",
+    "new_uid",
+    "open_ledger",
+    "read",
+    "state_folder",
+]
 
 Now = Callable[[], str]
 
@@ -114,15 +123,36 @@ def _anchor(paths: LedgerPaths) -> int | None:
 
 
 def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger:
-    stored = load(paths, until=now())
-    set_aside(paths, stored.journal, stored.lock, stored.contradicting)
-    emergency.reserve(paths.journal)
-    ledger = Ledger(paths, fd, anchor, stored, now)
-    if stored.tidy:
-        ledger.empty_journal()
-    else:
-        ledger.fold_now(dict(stored.book.purchases))
+    stored, box = _boxed(paths, now)
+    with ExitStack() as undo:
+        if box is not None:
+            undo.callback(box.close)
+        set_aside(paths, stored.journal, stored.lock, stored.contradicting)
+        set_aside(paths, stored.box.parsed, Parsed(), ())
+        emergency.reserve(paths.journal)
+        ledger = Ledger(paths, fd, anchor, box, stored, now)
+        if stored.tidy:
+            ledger.empty_journal()
+        else:
+            ledger.fold_now(dict(stored.book.purchases))
+        ledger.begin_box()
+        undo.pop_all()
     return ledger
+
+
+def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
+    """What all files say, the black box read while it is ours; without it, why is among the book's problems."""
+    while True:
+        stored = load(paths, until=now())
+        if paths.box is None:
+            return stored, None
+        box = blackbox.hold(paths.box, stored.book.lineage)
+        if isinstance(box, str):
+            stored.book.problems.append(box)
+            return stored, None
+        if not blackbox.changed(stored.box):
+            return stored, box
+        box.close()
 
 
 @dataclass(slots=True)
@@ -153,8 +183,11 @@ class Ledger:
     purchases that never reached the journal: their ids must be shown to the user.
     """
 
-    def __init__(self, paths: LedgerPaths, fd: int, anchor: int | None, stored: Stored, now: Now) -> None:
+    def __init__(
+        self, paths: LedgerPaths, fd: int, anchor: int | None, box: BlackBox | None, stored: Stored, now: Now
+    ) -> None:
         self.paths = paths
+        self.box = box
         self.book = stored.book
         self.unwritten: list[Purchase] = []
         self._fd = fd
@@ -168,6 +201,7 @@ class Ledger:
         self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
+        self._box_behind = stored.box.stale  # it is no copy of the lock
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
         self._closed = False
@@ -241,10 +275,13 @@ class Ledger:
             if not self._broken and (self._journalled or not self._lock_is_ours()):
                 self._apply(self.fold_now(dict(self.book.purchases)))
             if not self._broken:
+                self._renew_box()
                 with suppress(OSError):
                     self.paths.folded.unlink(missing_ok=True)
         finally:
             with self._io:
+                if self.box:
+                    self.box.close()
                 for fd in (self._fd, self._anchor):
                     if fd is not None:
                         with suppress(OSError):
@@ -281,6 +318,8 @@ class Ledger:
         write_all(self._fd, b"\n".join([*lines, b""]))
         sync(self._fd)
         self._journalled += lines
+        if self.box:
+            self.box.append(b"\n".join([*lines, b""]))
 
     def _break(self, path: Path, error: Exception) -> LedgerBroken:
         self._broken = self._broken or LedgerBroken(f"{path}: cannot be written: {error}")
@@ -328,7 +367,10 @@ class Ledger:
         anew = {p.uid for p in purchases}
         self.unwritten = [p for p in self.unwritten if p.uid not in anew]
         self.unwritten += (p for p in purchases if p.task_id)
-        where = emergency.save(self.paths.journal, b"".join(map(journal_line, purchases)))
+        lines = b"".join(map(journal_line, purchases))
+        if self.box:
+            self.box.append(lines)
+        where = emergency.save(self.paths.journal, lines)
         what = f"what followed is in {where}" if where else "what followed could be written nowhere"
         return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
 
@@ -339,15 +381,34 @@ class Ledger:
                 self._keep_anchor()
                 self._keep_hold()
                 changes = self._taken_in(snapshot)
-                lines = [self._line(p) for p in in_order(snapshot.values())]
-                header = lock_header(self.book.lineage, self.book.serial + 1, len(lines))
-                self._signature = signature(atomic_write(self.paths.lock, header, b"\n".join([*lines, b""])))
+                text = self._text(snapshot, self.book.serial + 1)
+                self._signature = signature(atomic_write(self.paths.lock, *text))
                 self.book.serial += 1
+                self._box_behind = True
                 second_name(self.paths.lock, self.paths.folded)
                 self.empty_journal()
             except (OSError, KlingflowError) as error:
                 raise self._break(self.paths.lock, error) from error
+            if self.box and not self.box.whole:
+                self.box.renew(*text)
+                self.box.append(self._runner())
             return changes
+
+    def begin_box(self) -> None:
+        """Say in the black box who holds it; the lock must be up to date."""
+        self._renew_box()
+        if self.box:
+            self.box.append(self._runner())
+
+    def _renew_box(self) -> None:
+        with self._io:
+            if self.box and self._box_behind:
+                self.box.renew(*self._text(self.book.purchases, self.book.serial))
+                self._box_behind = False
+
+    def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
+        lines = [self._line(p) for p in in_order(purchases.values())]
+        return lock_header(self.book.lineage, serial, len(lines)), b"\n".join([*lines, b""])
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> _Changes:
         """Complete `snapshot` by what came meanwhile: a lock that git put there, what another runner saved."""
@@ -391,7 +452,8 @@ class Ledger:
         forget_saved(self._saved)
 
     def _runner(self) -> bytes:
-        return runner_line(os.getpid(), socket.gethostname(), self._now())
+        manifest = self.paths.anchor or self.paths.lock
+        return runner_line(os.getpid(), socket.gethostname(), self._now(), str(manifest.absolute()))
 
     def _lock_is_ours(self) -> bool:
         return signature_of(self.paths.lock) == self._signature

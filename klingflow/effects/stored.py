@@ -1,4 +1,4 @@
-"""Where a ledger's files lie, and what they say together: one book out of lock, journal and emergency files."""
+"""What a ledger's files say together: one book out of lock, journal, emergency files and black box."""
 
 from __future__ import annotations
 
@@ -8,78 +8,18 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
-from klingflow.effects import emergency
+from klingflow.effects import blackbox, emergency
 from klingflow.effects.files import append, read_whole
 from klingflow.effects.journal import Parsed, lock_line, parse_journal, parse_lock
-from klingflow.errors import LedgerError, UsageError
+from klingflow.effects.places import LedgerPaths
+from klingflow.errors import LedgerError
 from klingflow.model import Purchase
 
 Signature = tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerPaths:
-    """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git ignores.
-
-    `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The sandbox's ledger
-    has none, for it may be used beside the real one.
-    """
-
-    lock: Path
-    journal: Path
-    hidden: Path
-    anchor: Path | None = None
-
-    @property
-    def lock_damaged(self) -> Path:
-        """Lock lines that were set aside."""
-        return self.lock.with_name(self.lock.name + ".damaged")
-
-    @property
-    def journal_damaged(self) -> Path:
-        """Journal lines that were set aside."""
-        return self.journal.with_name(self.journal.name + ".damaged")
-
-    @property
-    def folded(self) -> Path:
-        """While a run lasts, a second name of the lock it folded last: git may put an older one in its place."""
-        return self.journal.with_suffix(".folded")
-
-
-def ledger_paths(manifest_path: str | os.PathLike[str], *, sandbox: bool = False) -> LedgerPaths:
-    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought.
-
-    Raises UsageError for two manifests that would share it.
-    """
-    manifest = manifest_file(manifest_path)
-    _refuse_twin(manifest)
-    hidden = manifest.parent / ".klingflow"
-    folder = hidden / "sandbox" if sandbox else hidden
-    lock_folder = folder if sandbox else manifest.parent
-    lock, journal = lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal"
-    return LedgerPaths(lock, journal, hidden, None if sandbox else manifest)
-
-
-def manifest_file(path: str | os.PathLike[str]) -> Path:
-    """The manifest itself where `path` is a link to it: one manifest has one ledger, whatever it is called."""
-    manifest = Path(path)
-    return Path(os.path.realpath(manifest)) if manifest.is_symlink() else manifest
-
-
-_TWINS = {".yaml": ".yml", ".yml": ".yaml"}
-
-
-def _refuse_twin(manifest: Path) -> None:
-    if manifest.suffix not in _TWINS:
-        return
-    twin = manifest.with_suffix(_TWINS[manifest.suffix])
-    if manifest.exists() and twin.exists() and not twin.samefile(manifest):
-        raise UsageError(
-            f"{manifest} and {twin.name} share the ledger {manifest.stem}.lock; rename one of them"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +33,7 @@ class Stored:
     contradicting: Sequence[Purchase]
     tidy: bool
     saved: Mapping[Path, Signature]  # the emergency files that were read
+    box: blackbox.Reading
 
 
 def read(paths: LedgerPaths) -> Book:
@@ -131,31 +72,56 @@ def _collecting_later() -> Iterator[None]:
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
     journal, saved = _journals(paths)
     signature = signature_of(paths.lock)
-    lock = load_lock(paths)
-    purchases, contradicting = fold([*lock.accounts, *journal.accounts], [*lock.doubts, *journal.doubts])
+    text = _bytes(paths.lock)
+    lock = _lock_in(text, paths)
+    lineages = {header["lineage"] for header in lock.headers}
+    if paths.box and not lineages and (remembered := blackbox.lineage_of(paths.box)):
+        lineages = {remembered}
+    box = blackbox.look(paths.box, lineages, text) if paths.box else blackbox.Reading()
+    told = [lock, journal, box.parsed]
+    purchases, contradicting = fold(
+        (a for one in told for a in one.accounts), (d for one in told for d in one.doubts)
+    )
     dropped = superseded(purchases)
     kept = settled((p for p in purchases if p.uid not in dropped), until)
-    lineage = lock.headers[0]["lineage"] if lock.headers else secrets.token_hex(8)
-    book = Book(kept, lineage=lineage, serial=newest_serial(lock))
+    # Of two lineages that were merged, whoever merges them takes the same.
+    lineage = min(lineages, default=None) or secrets.token_hex(8)
+    book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(box.parsed)))
     book.problems += [
         *lock.problems,
         *journal.problems,
+        *box.parsed.problems,
+        *_restored(paths, box.parsed, [*lock.accounts, *journal.accounts], purchases),
         *map(said_of_contradicting, contradicting),
         *contradictions(kept),
     ]
     tidy = not (journal.accounts or journal.damaged or lock.damaged or lock.problems)
     tidy = tidy and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return Stored(book, journal, lock, signature, contradicting, tidy, saved)
+    return Stored(book, journal, lock, signature, contradicting, tidy, saved, box)
+
+
+def _restored(
+    paths: LedgerPaths, box: Parsed, known: Iterable[Purchase], purchases: Iterable[Purchase]
+) -> Iterator[str]:
+    """What the black box knows beyond the other files, for people."""
+    if not box.accounts:
+        return
+    told = {(p.uid, p.state) for p in known}
+    keys = [p.key for p in purchases if (p.uid, p.state) not in told]
+    if keys:
+        some = ", ".join(islice(dict.fromkeys(keys), 5)) + (", …" if len(set(keys)) > 5 else "")
+        number = "one purchase is" if len(keys) == 1 else f"{len(keys)} purchases are"
+        yield f"{number} known to the black box and not, or not so far, to {paths.lock.name}; they count: {some}"
 
 
 def load_lock(paths: LedgerPaths) -> Parsed:
-    """The lock; one that is not there says nothing. Raises OSError, LedgerError.
+    """The lock; one that is not there says nothing. Raises OSError, LedgerError."""
+    return _lock_in(_bytes(paths.lock), paths)
 
-    Other programs have locks too (`uv.lock`): what shows no trace of ours is never written over.
-    """
-    try:
-        data = read_whole(paths.lock)
-    except FileNotFoundError:
+
+def _lock_in(data: bytes, paths: LedgerPaths) -> Parsed:
+    """Other programs have locks too (`uv.lock`): what shows no trace of ours is never written over."""
+    if not data and signature_of(paths.lock) is None:
         return Parsed()
     lock = parse_lock(data, paths.lock.name)
     if data.strip() and not (lock.headers or lock.accounts or lock.doubts) and _OURS not in data:
@@ -176,7 +142,7 @@ def load_saved(
     for place in emergency.places(paths.journal):
         now[place] = signature_of(place)
         if now[place] is not None and now[place] != (known or {}).get(place):
-            _add(parsed, parse_journal(emergency.read(place), place.name))
+            parsed.add(parse_journal(emergency.read(place), place.name))
     return parsed, now
 
 
@@ -225,18 +191,11 @@ def signature(stat: os.stat_result) -> Signature:
 def _journals(paths: LedgerPaths) -> tuple[Parsed, dict[Path, Signature]]:
     parsed = Parsed()
     if signature_of(paths.folded) != signature_of(paths.lock) and (folded := _bytes(paths.folded)):
-        _add(parsed, parse_lock(folded, paths.folded.name))
-    _add(parsed, parse_journal(_bytes(paths.journal), paths.journal.name))
+        parsed.add(parse_lock(folded, paths.folded.name))
+    parsed.add(parse_journal(_bytes(paths.journal), paths.journal.name))
     saved, signatures = load_saved(paths)
-    _add(parsed, saved)
+    parsed.add(saved)
     return parsed, signatures
-
-
-def _add(parsed: Parsed, more: Parsed) -> None:
-    parsed.accounts += more.accounts
-    parsed.doubts += more.doubts
-    parsed.damaged += more.damaged
-    parsed.problems += more.problems
 
 
 def _bytes(path: Path) -> bytes:

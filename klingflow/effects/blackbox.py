@@ -1,0 +1,195 @@
+"""The black box: what a ledger recorded, once more, in the user's state folder.
+
+A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`, a fresh clone. Then the
+purchases that only it knew would be bought again. So every record is also appended here, by the lock's lineage, and
+what the black box knows beyond the lock counts at the next start. It is made of the same two files as the ledger: a
+copy of the lock, and a journal that carries an OS lock of its own, so that two copies of one ledger are not run at
+once either.
+
+It is the second line. Where it cannot be read, nothing is decided without it; where it cannot be written, the run
+goes on and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from klingflow.effects import oslock
+from klingflow.effects.files import atomic_write, read_whole, sync, sync_folder, write_all
+from klingflow.effects.journal import Parsed, parse_journal, parse_lock
+from klingflow.effects.places import BoxPlace
+from klingflow.errors import LedgerError, LedgerHeld
+
+WITHOUT = "--no-black-box does without it"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What black boxes hold beyond a lock. `stale` says that they are not simply a copy of it."""
+
+    parsed: Parsed = field(default_factory=Parsed)
+    stale: bool = False
+    files: dict[Path, tuple[int, int]] = field(
+        default_factory=dict
+    )  # size and time of change, as they were read
+
+
+def lineage_of(place: BoxPlace) -> str | None:
+    """The lineage that the manifest's ledger last had. Raises LedgerError."""
+    data = _bytes(place.remembered)
+    try:
+        lineage = json.loads(data)["lineage"] if data else None
+    except (ValueError, KeyError, TypeError):
+        return None  # torn: it is written anew as soon as there is a lock
+    return lineage if isinstance(lineage, str) and lineage else None
+
+
+def look(place: BoxPlace, lineages: set[str], lock: bytes) -> Reading:
+    """What the black boxes of `lineages` know, given the text of the ledger's own lock. Raises LedgerError."""
+    reading = Reading()
+    for lineage in sorted(lineages):
+        copy, journal = _files(place.folder(lineage))
+        for path in (copy, journal):
+            reading.files[path] = _stamp(path)
+        told = parse_journal(_bytes(journal), str(journal))
+        kept = _bytes(copy)
+        reading.stale |= kept != lock or bool(told.accounts or told.damaged)
+        if kept and kept != lock:
+            reading.parsed.add(parse_lock(kept, str(copy)))
+        reading.parsed.add(told)
+    return reading
+
+
+def changed(reading: Reading) -> bool:
+    """Whether somebody wrote to the black boxes since. Raises LedgerError."""
+    return any(_stamp(path) != then for path, then in reading.files.items())
+
+
+class BlackBox:
+    """The black box of one ledger, held by this process. `trouble` says why it is not written any more."""
+
+    def __init__(self, place: BoxPlace, lineage: str, fd: int) -> None:
+        self.trouble: str | None = None
+        self._place = place
+        self._lineage = lineage
+        self._folder = place.folder(lineage)
+        self._copy, self._journal = _files(self._folder)
+        self._fd = fd
+
+    @property
+    def whole(self) -> bool:
+        """Whether it still holds everything: nothing failed, and nobody cleared it away."""
+        return self.trouble is None and oslock.is_at(self._fd, self._journal)
+
+    def append(self, lines: bytes) -> None:
+        """Keep journal lines, durably. What fails is told by `trouble`, never raised."""
+        if self.trouble is not None:
+            return
+        try:
+            write_all(self._fd, lines)
+            sync(self._fd)
+        except OSError as error:
+            self.trouble = _said(self._folder, error)
+
+    def renew(self, *lock: bytes) -> None:
+        """Hold what the ledger's lock holds, and begin the journal again. What fails is told as by `append`."""
+        try:
+            if not oslock.is_at(self._fd, self._journal):
+                self._begin_again()
+            atomic_write(self._copy, *lock)
+            os.ftruncate(self._fd, 0)
+            sync(self._fd)
+        except (OSError, LedgerError) as error:
+            self.trouble = _said(self._folder, error)
+        else:
+            self.trouble = None
+
+    def _begin_again(self) -> None:
+        fd = _acquired(self._place, self._lineage)
+        if fd is None:
+            raise LedgerError("another process has it")
+        oslock.release(self._fd)
+        self._fd = fd
+
+    def close(self) -> None:
+        """Give it back."""
+        oslock.release(self._fd)
+
+
+def hold(place: BoxPlace, lineage: str) -> BlackBox | str:
+    """The black box, ours alone and made if need be; or why it cannot be written.
+
+    Raises LedgerHeld: then another copy of this ledger is being run.
+    """
+    try:
+        if (fd := _acquired(place, lineage)) is not None:
+            return BlackBox(place, lineage, fd)
+    except (OSError, LedgerError) as error:
+        return _said(place.folder(lineage), error)
+    runner = parse_journal(_bytes(_files(place.folder(lineage))[1]), "").runner or {}
+    raise LedgerHeld(str(place.manifest), runner.get("pid"), runner.get("host"), copy=runner.get("manifest"))
+
+
+def _acquired(place: BoxPlace, lineage: str) -> int | None:
+    """The journal, locked, in a folder that is made if need be; None where another process has it."""
+    folder = place.folder(lineage)
+    place.state.mkdir(
+        parents=True, exist_ok=True, mode=0o700
+    )  # bodies and task ids are nobody else's business
+    folder.mkdir(parents=True, exist_ok=True)
+    if (fd := oslock.acquire(_files(folder)[1])) is None:
+        return None
+    try:
+        _remember(place, lineage)
+        for named in (folder, folder.parent, place.state, place.state.parent):
+            sync_folder(
+                named
+            )  # a name is durable only when its folder is; one that was there may never have been
+    except BaseException:
+        oslock.release(fd)
+        raise
+    return fd
+
+
+def _remember(place: BoxPlace, lineage: str) -> None:
+    if lineage_of(place) != lineage:
+        place.remembered.parent.mkdir(exist_ok=True)
+        manifest = os.path.realpath(place.manifest)
+        atomic_write(
+            place.remembered, json.dumps({"lineage": lineage, "manifest": manifest}).encode() + b"\n"
+        )
+
+
+def _files(folder: Path) -> tuple[Path, Path]:
+    return folder / "ledger.lock", folder / "ledger.journal"
+
+
+def _said(folder: Path, error: Exception) -> str:
+    what = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"the black box cannot be written: {folder}: {what}; {WITHOUT}"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_whole(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: the black box cannot be read: {error.strerror or error}; {WITHOUT}"
+        ) from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, 0
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: the black box cannot be read: {error.strerror or error}; {WITHOUT}"
+        ) from error
+    return (stat.st_size, stat.st_mtime_ns) if stat.st_size else (0, 0)

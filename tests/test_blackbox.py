@@ -1,0 +1,298 @@
+"""The black box: what the user's state folder remembers where a lock went back in time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from klingflow.decide.lifecycle import advance
+from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
+from klingflow.effects.places import BoxPlace
+from klingflow.errors import LedgerError, LedgerHeld
+from klingflow.model import Purchase
+from tests.purchases import AT, LATER, done, intent, submitted
+
+
+def now() -> str:
+    return LATER
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def paths(tmp_path: Path, state: Path) -> LedgerPaths:
+    return paths_in(tmp_path / "film", state)
+
+
+def paths_in(folder: Path, state: Path) -> LedgerPaths:
+    folder.mkdir(exist_ok=True)
+    (folder / "film.yaml").write_text("version: 1\n")
+    return ledger_paths(folder / "film.yaml", state=state)
+
+
+def write(ledger: Ledger, *purchases: Purchase) -> None:
+    for purchase in purchases:
+        anyio.run(ledger.record, purchase)
+
+
+def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
+    with open_ledger(paths, now) as ledger:
+        write(ledger, *purchases)
+
+
+def killed(ledger: Ledger) -> None:
+    """What a process leaves that is killed: its descriptors closed, and nothing else done."""
+    assert ledger.box
+    for fd in (ledger._fd, ledger._anchor, ledger.box._fd):
+        if fd is not None:
+            os.close(fd)
+
+
+def clean(paths: LedgerPaths) -> None:
+    """`git clean -xfd` where the lock is not committed."""
+    paths.lock.unlink(missing_ok=True)
+    shutil.rmtree(paths.hidden)
+
+
+def box_of(paths: LedgerPaths) -> Path:
+    assert paths.box
+    (folder,) = (paths.box.state / "ledgers").iterdir()
+    return folder
+
+
+def test_an_older_lock_loses_nothing(paths: LedgerPaths) -> None:
+    """`git checkout`, `git stash`; and it is said, until the lock knows."""
+    keep(paths, submitted("opening"))
+    older = paths.lock.read_bytes()
+    keep(paths, done("alley"), submitted("door"))
+    whole = paths.lock.read_bytes()
+    paths.lock.write_bytes(older)
+    seen = read(paths)
+    assert seen.problems == [
+        "2 purchases are known to the black box and not, or not so far, to film.lock; they count: alley, door"
+    ]
+    assert seen.task_ids.keys() == {"task_opening", "task_alley", "task_door"}
+    with open_ledger(paths, now) as ledger:
+        assert ledger.book.problems == seen.problems
+    assert paths.lock.read_bytes().split(b"\n")[1:] == whole.split(b"\n")[1:]
+    assert read(paths).problems == []
+
+
+def test_what_the_lock_knew_less_far_is_told_too(paths: LedgerPaths) -> None:
+    first = submitted("opening")
+    keep(paths, first)
+    older = paths.lock.read_bytes()
+    keep(paths, advance(first, "succeeded", LATER))
+    paths.lock.write_bytes(older)
+    book = read(paths)
+    assert [p.state for p in book.purchases.values()] == ["succeeded"]
+    assert "one purchase is known to the black box" in book.problems[0]
+
+
+def test_a_ledger_cleared_away_comes_back_by_the_place_of_its_manifest(paths: LedgerPaths) -> None:
+    keep(paths, submitted("opening"))
+    clean(paths)
+    keep(paths)
+    assert read(paths).task_ids.keys() == {"task_opening"}
+    assert b"task_opening" in paths.lock.read_bytes()
+
+
+def test_a_fresh_clone_has_the_same_black_box(paths: LedgerPaths, tmp_path: Path, state: Path) -> None:
+    keep(paths)
+    keep(paths, submitted("opening"))
+    committed = paths.lock.read_bytes()
+    keep(paths, submitted("alley"))
+    clone = paths_in(tmp_path / "clone", state)
+    clone.lock.write_bytes(committed)
+    assert read(clone).task_ids.keys() == {"task_opening", "task_alley"}
+
+
+@pytest.mark.parametrize("recorded", [intent("opening"), submitted("opening")])
+def test_a_run_killed_after_its_folder_was_cleared_loses_nothing(
+    paths: LedgerPaths, recorded: Purchase
+) -> None:
+    ledger = open_ledger(paths, now)
+    write(ledger, recorded)
+    clean(paths)
+    killed(ledger)
+    book = read(paths)
+    (told,) = book.purchases.values()
+    assert (told.uid, told.task_id) == (recorded.uid, recorded.task_id)
+    assert told.state == ("in_doubt" if recorded.state == "intent" else "submitted")
+    assert told.body == recorded.body
+    keep(paths)
+    assert read(paths).purchases == book.purchases or told.state == "in_doubt"
+
+
+def test_two_copies_of_one_ledger_are_not_run_at_once(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
+    keep(paths, submitted("opening"))
+    clone = paths_in(tmp_path / "clone", state)
+    clone.lock.write_bytes(paths.lock.read_bytes())
+    code = (
+        "import sys; from pathlib import Path; from klingflow.effects.ledger import *\n"
+        f"paths = ledger_paths({str(paths.anchor)!r}, state=Path({str(state)!r}))\n"
+        "with open_ledger(paths, lambda: '2026'):\n    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        with pytest.raises(LedgerHeld, match=r"film\.yaml, whose ledger this one is a copy of") as held:
+            open_ledger(clone, now)
+        assert held.value.pid == other.pid
+        shutil.rmtree(paths.hidden)
+        assert paths.anchor
+        paths.anchor.unlink()
+        with pytest.raises(LedgerHeld):  # though nothing beside the manifest tells of the other any more
+            open_ledger(paths, now)
+        other.kill()
+    keep(clone)
+
+
+def test_without_it_neither_is_anything_restored_nor_kept(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
+    keep(paths, submitted("opening"))
+    clean(paths)
+    before = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    alone = ledger_paths(tmp_path / "film" / "film.yaml")
+    keep(alone, submitted("alley"))
+    assert read(alone).task_ids.keys() == {"task_alley"}
+    assert {path: path.read_bytes() for path in state.rglob("*") if path.is_file()} == before
+    # What was begun anew on purpose stays so.
+    assert read(paths).task_ids.keys() == {"task_alley"}
+
+
+def test_a_black_box_that_cannot_be_written_is_said_and_stops_nothing(
+    paths: LedgerPaths, state: Path
+) -> None:
+    state.write_text("no folder")
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("opening"))
+        assert [p for p in ledger.book.problems if "black box cannot be written" in p]
+    assert read(paths).task_ids.keys() == {"task_opening"}
+
+
+def test_a_black_box_that_cannot_be_read_is_not_passed_over(paths: LedgerPaths) -> None:
+    keep(paths, submitted("opening"))
+    copy = box_of(paths) / "ledger.lock"
+    copy.unlink()
+    copy.mkdir()
+    for opened in (read, lambda paths: open_ledger(paths, now)):
+        with pytest.raises(LedgerError, match="--no-black-box does without it"):
+            opened(paths)
+
+
+def test_a_black_box_deleted_during_a_run_is_begun_anew_whole(paths: LedgerPaths, state: Path) -> None:
+    keep(paths, submitted("before"))
+    ledger = open_ledger(paths, now)
+    write(ledger, submitted("a"))
+    shutil.rmtree(state)
+    write(ledger, submitted("b"))
+    anyio.run(ledger.fold)
+    write(ledger, submitted("c"))
+    clean(paths)
+    killed(ledger)
+    assert read(paths).task_ids.keys() == {"task_before", "task_a", "task_b", "task_c"}
+
+
+def test_a_black_box_on_a_full_disk_is_said_and_made_whole_later(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(paths, now)
+    assert ledger.box
+    os.close(ledger.box._fd)
+    ledger.box._fd = os.open("/dev/full", os.O_WRONLY)
+    write(ledger, submitted("a"))
+    assert ledger.box.trouble and "No space left" in ledger.box.trouble
+    anyio.run(ledger.fold)
+    assert ledger.box.trouble is None
+    ledger.close()
+    clean(paths)
+    assert read(paths).task_ids.keys() == {"task_a"}
+
+
+def test_a_damaged_line_counts_for_nothing_and_the_others_do(paths: LedgerPaths) -> None:
+    keep(paths, submitted("a"), submitted("b"))
+    copy = box_of(paths) / "ledger.lock"
+    copy.write_bytes(copy.read_bytes().replace(b"task_a", b"task_x"))
+    clean(paths)
+    keep(paths)
+    book = read(paths)
+    assert {p.shot: (p.state, p.task_id) for p in book.purchases.values()} == {
+        "a": ("in_doubt", None),
+        "b": ("submitted", "task_b"),
+    }
+    assert b"task_x" in paths.journal_damaged.read_bytes()
+
+
+def test_it_heals_a_damaged_lock(paths: LedgerPaths) -> None:
+    keep(paths, submitted("a"), submitted("b"))
+    paths.lock.write_bytes(paths.lock.read_bytes().replace(b"task_a", b"task_x"))
+    assert read(paths).task_ids.keys() == {"task_a", "task_b"}
+
+
+def test_an_undisturbed_ledger_and_its_black_box_are_the_same(paths: LedgerPaths) -> None:
+    """So that a start need not read twice, and a plan changes nothing."""
+    for shot in ("a", "b"):
+        keep(paths, submitted(shot))
+        box = box_of(paths)
+        assert (box / "ledger.lock").read_bytes() == paths.lock.read_bytes()
+        assert (box / "ledger.journal").read_bytes() == b""
+    before = {path: path.stat().st_mtime_ns for path in box.iterdir()}
+    read(paths)
+    assert {path: path.stat().st_mtime_ns for path in box.iterdir()} == before
+
+
+def test_two_lineages_that_were_merged_are_both_remembered(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
+    other = paths_in(tmp_path / "other", state)
+    keep(paths)
+    keep(paths, submitted("a"))
+    keep(other, submitted("b"))
+    lines = [*other.lock.read_bytes().splitlines(True)[:1], *paths.lock.read_bytes().splitlines(True)[:1]]
+    paths.lock.write_bytes(b"".join(lines))
+    assert read(paths).task_ids.keys() == {"task_a", "task_b"}
+    keep(paths)
+    assert paths.lock.read_bytes().count(b'"lineage":"') == 1
+
+
+def test_a_lineage_is_no_path(tmp_path: Path) -> None:
+    """It comes out of a file that anybody may have written."""
+    place = BoxPlace(tmp_path, tmp_path / "film.yaml")
+    for lineage in ("../../etc", "/etc", "", "a/b", ".."):
+        assert place.folder(lineage).parent == tmp_path / "ledgers"
+    assert place.folder("0123abcd").name == "0123abcd"
+
+
+def test_the_sandbox_has_none(tmp_path: Path, state: Path) -> None:
+    assert ledger_paths(tmp_path / "film.yaml", sandbox=True, state=state).box is None
+
+
+def test_where_it_lies(tmp_path: Path) -> None:
+    assert state_folder(str(tmp_path)) == tmp_path
+    assert state_folder(None).name == "klingflow"
+    assert state_folder("").name == "klingflow"
+
+
+def test_nobody_else_may_look(paths: LedgerPaths, state: Path) -> None:
+    keep(paths, submitted("opening"))
+    assert state.stat().st_mode & 0o077 == 0
+
+
+def test_an_unsent_purchase_is_not_restored_as_bought(paths: LedgerPaths) -> None:
+    keep(paths, advance(intent("opening"), "unsent", AT))
+    clean(paths)
+    assert [p.state for p in read(paths).purchases.values()] == ["rejected"]
