@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from klingflow.errors import KlingflowError
@@ -335,33 +334,7 @@ async def _downloads(base_url: str) -> list[bytes]:
     return [reply.content for reply in replies]
 
 
-# OpenAI's SDK, which sends creates as multipart
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_openais_sdk_works(sandbox: Sandbox) -> None:
-    """create, retrieve and download_content, with the gateway's own fields in extra_body."""
-    config = {"resolution": "1080P", "duration": 5, "aspect_ratio": "9:16", "media_name": "开场"}
-    files = [{"type": "Url", "category": "Image", "url": "https://example.com/a.png", "usage": "Reference"}]
-    with openai.OpenAI(base_url=f"{sandbox.base_url}/v1", api_key="any", max_retries=0) as sdk:
-        video = sdk.videos.create(
-            model="kling-3.0-omni",
-            prompt="雨夜",
-            seconds="5",  # type: ignore[arg-type]  # OpenAI's own lengths are others
-            extra_body={"metadata": {"output_config": config, "file_infos": files}},
-        )
-        assert str(video.model) == "kling-3.0-omni-1080p-ref-mute"
-        assert sdk.videos.retrieve(video.id).status == "completed"
-        assert sdk.videos.download_content(video.id).read()[4:8] == b"ftyp"
-    assert sandbox.ledger()["charges"][-1]["media_name"] == "开场"
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_openais_sdk_may_not_upload_a_picture(sandbox: Sandbox) -> None:
-    """The document knows pictures by URL only."""
-    sdk = openai.OpenAI(base_url=f"{sandbox.base_url}/v1", api_key="any", max_retries=0)
-    with sdk, pytest.raises(openai.BadRequestError, match="not a file"):
-        sdk.videos.create(model="kling-2.5", prompt="x", input_reference=("a.png", b"\x89PNG", "image/png"))
+# Forms, which OpenAI's SDKs send (tests/peers/)
 
 
 @pytest.mark.parametrize(

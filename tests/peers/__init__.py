@@ -1,0 +1,1 @@
+"""Programs that nobody here wrote, as clients of the sandbox and as gateways: `pytest -m peers`."""
