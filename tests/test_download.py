@@ -281,3 +281,15 @@ async def test_a_folder_that_cannot_be_made_is_permanent(tmp_path: Path) -> None
     [result], _ = await fetched(tmp_path / "outputs" / "a.mp4", http(200, FILM))
     assert isinstance(result, DownloadFailed)
     assert result.permanent
+
+
+@pytest.mark.parametrize(("there", "left"), [(FILM, []), (b"my own work", ["opening.mp4.bak"])])
+async def test_what_lies_at_the_target_is_kept_unless_it_is_the_video(
+    tmp_path: Path, there: bytes, left: list[str]
+) -> None:
+    """A run may die after a video got its name and before the ledger says so: that is nobody else's work."""
+    target = tmp_path / "opening.mp4"
+    target.write_bytes(there)
+    results, _ = await fetched(target, http(200, FILM))
+    assert results == [whole_at(target)]
+    assert sorted(names_in(tmp_path)) == ["opening.mp4", *left]

@@ -139,14 +139,19 @@ class _Part:
                 self.restart()  # all bytes are here, and they are no video: going on cannot help
             raise _Failed(DownloadFailed(wrong))
         os.fsync(self._fd)
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        with open(self._fd, "rb", closefd=False) as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if target.exists():  # not what was bought, or it would not be fetched: perhaps somebody's own work
+        sha256 = _sha256(self._path)
+        # Not known to be what was bought, or it would not be fetched: perhaps somebody's own work. But it may also be
+        # the very video, of a run that died before it could say so.
+        if target.exists() and not (target.is_file() and _sha256(target) == sha256):
             target.replace(target.with_name(f"{target.name}.bak"))
         self._path.replace(target)
         sync_folder(target.parent)
         return Downloaded(target, self.size, sha256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_part(target: Path, max_bytes: int) -> _Part:
