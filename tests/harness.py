@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,12 @@ class Pipeline:
         prices = {"currency": "CNY", "as_of": "2026-01-01", "tiers": {"*": {"per_request": 2}}}
         (self.folder / "prices.yaml").write_text(json.dumps(prices), encoding="utf-8")
 
-    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """A klingflow process, its output piped."""
+    def start(
+        self, *arguments: str, python: Sequence[str] = ("-m", "klingflow"), **environ: str
+    ) -> subprocess.Popen[str]:
+        """A klingflow process, its output piped. `python` is how Python is told to start it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "klingflow", *arguments],
+            [sys.executable, *python, *arguments],
             cwd=self.folder,
             env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,

@@ -27,13 +27,16 @@ class Verdict:
         return f"{self.charged} charges, twice: {self.twice}, lost: {self.lost}, {self.in_doubt} in doubt"
 
 
-def judge(film: Pipeline, sandbox: Sandbox) -> Verdict:
-    """Every charge is one shot's, told by its prompt, which no two shots of a campaign share."""
+def judge(film: Pipeline, sandbox: Sandbox, of: str = "") -> Verdict:
+    """Every charge is one shot's, told by its prompt, which no two shots of a campaign share.
+
+    Where several pipelines share the sandbox, the prompts of this one begin with `of`.
+    """
     purchases = film.purchases()
     shot_of = {p["body"]["prompt"]: p["shot"] for p in purchases}
     known = {p["task_id"] for p in purchases if p.get("task_id")}
     doubted = {p["shot"] for p in purchases if p["state"] == "in_doubt"}
-    charged = charges(sandbox)
+    charged = [c for c in charges(sandbox) if c["prompt"].startswith(of)]
     per_shot = Counter(shot_of.get(c["prompt"], c["prompt"]) for c in charged)
     lost = [
         c["task_id"] for c in charged if c["task_id"] not in known and shot_of.get(c["prompt"]) not in doubted

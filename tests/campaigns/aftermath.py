@@ -1,0 +1,91 @@
+"""What is left after a fault: the ledger as it lies there, what a next run makes of it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from klingflow.effects.ledger import ledger_paths, read
+from klingflow.effects.mp4 import check
+from klingflow.sandbox.child import Sandbox
+from tests.campaigns.judge import judge
+from tests.harness import Pipeline, charges
+
+PATIENCE_S = 240
+# Files of one moment, which no run that ends well leaves lying about.
+_PASSING = (".tmp", ".part", ".damaged", ".folded", ".emergency.jsonl", ".bak")
+
+
+@dataclass
+class Found:
+    """What a campaign's trials came to. `complaints` are the details of all that was wrong."""
+
+    doubts: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+
+    def blame(self, kind: str, where: object, what: str) -> None:
+        """Count something wrong, of one of `figures.WRONGS`."""
+        self.wrong[kind] += 1
+        self.complaints.append(f"{where}: {what}")
+
+    def counts(self) -> dict[str, int]:
+        """For `Report.add`."""
+        return {kind: self.wrong[kind] for kind in ("charged twice", "ids lost", "crashes", "hangs")}
+
+
+def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found) -> None:
+    """Look at the ledger as a fault left it, let a next run end the batch, and look again."""
+    lost = unaccounted(film, sandbox, of)
+    if lost:
+        found.blame("ids lost", where, f"the ledger left by the fault knows nothing of {lost}")
+    code, said = ends(film, "run", "film.yaml", "-y", "-q")
+    if code is None:
+        return found.blame("hangs", where, said)
+    verdict = judge(film, sandbox, of)
+    found.doubts += verdict.in_doubt
+    for kind, number in verdict.wrong.items():
+        if number:
+            found.blame(kind, where, f"after the next run {verdict}")
+    wanted = 4 if verdict.in_doubt else 0
+    if code != wanted:
+        found.blame("crashes", where, f"the next run ended with exit {code}, not {wanted}: {said}")
+    shots = len({p["shot"] for p in film.purchases()})
+    if len(film.videos()) != shots - verdict.in_doubt or any(map(check, film.videos())):
+        found.blame("crashes", where, f"{len(film.videos())} videos of {shots} shots, or some are not whole")
+    if left := left_behind(film):
+        found.blame("crashes", where, f"left behind: {left}")
+
+
+def unaccounted(film: Pipeline, sandbox: Sandbox, of: str, printed: str = "") -> list[str]:
+    """Charged tasks that neither the ledger, nor a doubt about their shot, nor what was `printed` accounts for."""
+    book = read(ledger_paths(film.manifest))
+    doubted = {p.body["prompt"] for p in book.purchases.values() if p.state == "in_doubt"}
+    return [
+        c["task_id"]
+        for c in charges(sandbox)
+        if c["prompt"].startswith(of)
+        and c["task_id"] not in book.task_ids
+        and c["prompt"] not in doubted
+        and c["task_id"] not in printed
+    ]
+
+
+def ends(film: Pipeline, *arguments: str) -> tuple[int | None, str]:
+    """The exit code and the words of a klingflow process; no code if it had to be killed for hanging."""
+    process = film.start(*arguments)
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        return None, f"{' '.join(arguments)} hung: {out}{err}"
+    return process.returncode, out + err
+
+
+def left_behind(film: Pipeline, passing: Iterable[str] = _PASSING) -> list[str]:
+    """Files of one moment that are still there."""
+    ends_of = tuple(passing)
+    return sorted(str(p.relative_to(film.folder)) for p in film.folder.rglob("*") if p.name.endswith(ends_of))
