@@ -110,8 +110,8 @@ def _restored(
     keys = [p.key for p in purchases if (p.uid, p.state) not in told]
     if keys:
         some = ", ".join(islice(dict.fromkeys(keys), 5)) + (", …" if len(set(keys)) > 5 else "")
-        number = "one purchase is" if len(keys) == 1 else f"{len(keys)} purchases are"
-        yield f"{number} known to the black box and not, or not so far, to {paths.lock.name}; they count: {some}"
+        number = "one purchase" if len(keys) == 1 else f"{len(keys)} purchases"
+        yield f"{paths.lock.name} has lost track of {number}, which the black box still knows: {some}"
 
 
 def load_lock(paths: LedgerPaths) -> Parsed:
