@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.campaigns.figures import Report, table
+from tests.campaigns.ledgers import quick_folder
 
 _report = pytest.StashKey[Report]()
 
@@ -13,6 +17,13 @@ _report = pytest.StashKey[Report]()
 def report(request: pytest.FixtureRequest) -> Report:
     """Where a campaign leaves its figures."""
     return request.config.stash.setdefault(_report, Report())
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for files that are made thousands of times."""
+    with quick_folder() as found:
+        yield found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

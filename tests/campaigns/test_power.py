@@ -8,19 +8,17 @@ at least in doubt, whatever the disk made of what it had not been told to keep.
 from __future__ import annotations
 
 import errno
-import os
 import random
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
-import anyio
 import pytest
 
 from klingflow.decide.lifecycle import RANK, advance
@@ -28,18 +26,23 @@ from klingflow.effects.ledger import Ledger, ledger_paths, open_ledger, read
 from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.model import Failure, Purchase
 from tests.campaigns.figures import Report
+from tests.campaigns.ledgers import (
+    JOURNAL,
+    LOCK,
+    MANIFEST,
+    a_killed_run,
+    all_states,
+    buy,
+    fold,
+    keep,
+    now,
+    open_twice,
+)
 from tests.campaigns.powercut import Disk, Tree, crashes, disk_with, tree_at
 from tests.campaigns.recorder import Op, Recorder, Trouble
-from tests.purchases import AT, LATER, done, intent, submitted, succeeded
+from tests.purchases import LATER, done, intent
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the rules are those of POSIX file systems")
-
-MANIFEST = "film.yaml"
-
-
-def now() -> str:
-    return LATER
-
 
 # ---------------------------------------------------------------- what is recorded
 
@@ -113,41 +116,6 @@ def recorded(
 # ---------------------------------------------------------------- what is played
 
 
-def keep(ledger: Ledger, *purchases: Purchase) -> None:
-    """Record several at once, as a run does; a ledger that breaks is a part of some plays."""
-
-    async def one(purchase: Purchase) -> None:
-        try:
-            await ledger.record(purchase)
-        except LedgerBroken:
-            return
-
-    async def main() -> None:
-        async with anyio.create_task_group() as group:
-            for purchase in purchases:
-                group.start_soon(one, purchase)
-
-    anyio.run(main)
-
-
-def fold(ledger: Ledger) -> None:
-    with suppress(LedgerBroken):
-        anyio.run(ledger.fold)
-
-
-def accepted(purchase: Purchase) -> Purchase:
-    return advance(purchase, "accepted", LATER, task_id=f"task_{purchase.key}", billed_tier="kling-3.0-720p")
-
-
-def buy(ledger: Ledger, *shots: str) -> list[Purchase]:
-    """Intents together, outcomes together."""
-    intents = [intent(shot, prompt=f"雨夜里的 {shot}") for shot in shots]
-    keep(ledger, *intents)
-    bought = [accepted(i) for i in intents]
-    keep(ledger, *bought)
-    return bought
-
-
 def a_run(root: Path, _: Mark) -> None:
     """Everything that a ledger does in a run: bought, refused, doubted, finished, folded on the way and at the end."""
     with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
@@ -165,16 +133,6 @@ def a_run(root: Path, _: Mark) -> None:
         keep(ledger, intent("s7"))
 
 
-def all_states(root: Path) -> None:
-    """A ledger that was closed in good order, its purchases in every state."""
-    doubted = advance(intent("p2"), "doubted", AT, evidence={"received": "nothing"})
-    refused = advance(intent("p3"), "refused", AT, error=Failure("bad", "400", "不行"))
-    failed = advance(submitted("p4"), "failed", AT, error=Failure("moderation", "x", "no"))
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
-        keep(ledger, done("p1"), doubted, refused, failed, submitted("p5"), succeeded("p6"))
-        keep(ledger, advance(doubted, "abandoned", AT), intent("p7"))
-
-
 def a_clone(root: Path) -> None:
     """A fresh clone: a lock, and no folder of ours beside it."""
     all_states(root)
@@ -188,18 +146,6 @@ def a_tidy_clone(root: Path) -> None:
     shutil.rmtree(root / ".klingflow")
 
 
-def a_killed_run(root: Path) -> None:
-    """A lock, and the journal of a run that was killed."""
-    all_states(root)
-    paths = ledger_paths(root / MANIFEST)
-    ledger = open_ledger(paths, now)
-    buy(ledger, "k1", "k2")
-    keep(ledger, intent("k3"))
-    os.close(ledger._fd)  # as death does it
-    assert ledger._anchor is not None
-    os.close(ledger._anchor)
-
-
 def a_cleared_folder(root: Path, mark: Mark) -> None:
     """`git clean -xfd` during a run."""
     with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
@@ -211,12 +157,12 @@ def a_cleared_folder(root: Path, mark: Mark) -> None:
 
 def an_older_lock(root: Path, _: Mark) -> None:
     """`git checkout` during a run: another file takes the lock's place, and nobody syncs it."""
-    older = (root / "film.lock").read_bytes()
+    older = (root / LOCK).read_bytes()
     with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
         buy(ledger, "s1")
         fold(ledger)
-        (root / "film.lock").unlink()
-        (root / "film.lock").write_bytes(older)
+        (root / LOCK).unlink()
+        (root / LOCK).write_bytes(older)
         buy(ledger, "s2")
 
 
@@ -224,9 +170,6 @@ def failing(kind: str, name: str, nth: int, error: int) -> Trouble:
     """The disk refuses the `nth` such operation, once."""
     left = iter(range(1, 1000))
     return lambda op: error if op.kind == kind and op.name == name and next(left) == nth else None
-
-
-JOURNAL = ".klingflow/film.journal"
 
 
 def troubled(kind: str, name: str, nth: int, error: int) -> Callable[[Path], Tape]:
@@ -276,7 +219,7 @@ class Found:
         return "\n".join(f"{kind}: {what}" for kind, some in kinds.items() for what in some[:8])
 
 
-Told = dict[str, Purchase] | str
+Told = Mapping[str, Purchase] | str
 
 
 class Opener:
@@ -299,39 +242,21 @@ class Opener:
         if digest not in self._told:
             tree.put(self._root)
             try:
-                with mock.patch.object(tempfile, "tempdir", str(self._root / "tmp")):
-                    self._told[digest] = self._open()
+                self._told[digest] = self._open()
             finally:
                 shutil.rmtree(self._root, ignore_errors=True)
         return self._told[digest]
 
     def _open(self) -> Told:
         try:
-            return _open_twice(self._root)
+            return open_twice(self._root).purchases
         except LedgerError as error:
             if self._in_git is None or "bring it back from git" not in str(error):
                 return str(error)
-            (self._root / "film.lock").write_bytes(self._in_git)
-            return _open_twice(self._root)
+            (self._root / LOCK).write_bytes(self._in_git)
+            return open_twice(self._root).purchases
         except Exception as error:  # whatever it is, it keeps a person from what they paid for
             return f"{type(error).__name__}: {error}"
-
-
-def _open_twice(root: Path) -> Told:
-    """Looked at, opened, and opened again: each must say the same. Raises whatever that raises."""
-    paths = ledger_paths(root / MANIFEST)
-    seen = dict(read(paths).purchases)
-    with open_ledger(paths, now) as ledger:
-        first = dict(ledger.book.purchases)
-    with open_ledger(paths, now) as ledger:
-        second = dict(ledger.book.purchases)
-    if first != second:
-        return f"the second opening differs: {first.keys() ^ second.keys() or 'in content'}"
-    if [(u, p.state, p.task_id) for u, p in seen.items()] != [
-        (u, p.state, p.task_id) for u, p in first.items()
-    ]:
-        return "looking and opening differ"
-    return first
 
 
 def judge(found: Found, where: str, told: Told, promised: Mapping[str, Purchase], tape: Tape) -> None:
@@ -380,24 +305,10 @@ def cut(
     return found
 
 
-@contextmanager
-def quick_folder() -> Iterator[Path]:
-    """In memory where there is such a place: what is recorded and opened here needs no real disk."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with quick_folder() as found:
-        yield found
-
-
 @pytest.mark.parametrize("play", PLAYS)
 def test_nothing_promised_is_lost_with_the_power(play: str, folder: Path, long: bool, report: Report) -> None:
     tape = PLAYS[play](folder / "tape")
-    opener = Opener(folder, in_git=tape.before.files.get("film.lock") if play == "git checkout" else None)
+    opener = Opener(folder, in_git=tape.before.files.get(LOCK) if play == "git checkout" else None)
     found = cut(tape, opener, random.Random(play), thorough=long)
     tried = {"operations cut": len(tape.ops), "disks": found.states, "different": found.opened}
     report.add(f"power loss, {play}", tried, wrong=found.wrong, found=found)
