@@ -157,6 +157,14 @@ def test_a_line_edited_by_hand_is_damaged() -> None:
     ]
 
 
+def test_damaged_lines_that_ran_into_one_another_leave_a_doubt_each() -> None:
+    """As after a block of another file, or of zeros, between them."""
+    a, b = lock_line(submitted("a")), lock_line(submitted("b"))
+    parsed = parse_lock(a[:200] + bytes(100) + b[:150] + b"\n" + lock_line(submitted("c")), "film.lock")
+    assert told(parsed) == {"a": None, "b": None, "c": "task_c"}
+    assert parsed.problems[0].startswith("film.lock:1: a damaged line of a, b was set aside")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from klingflow.decide.records import as_json, from_json
@@ -153,38 +154,38 @@ def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json]) -> None:
 
 def _set_aside(parsed: Parsed, raw: bytes, place: str) -> None:
     parsed.damaged.append(raw)
-    witness = _witness(raw)
-    if witness is None:
+    witnesses = [*_witnesses(raw)]
+    if not witnesses:
         parsed.problems.append(f"{place}: a damaged line was set aside")
         return
-    parsed.doubts.append(witness)
+    parsed.doubts += witnesses
+    whose = ", ".join(dict.fromkeys(w.key for w in witnesses))
     parsed.problems.append(
-        f"{place}: a damaged line of {witness.key} was set aside; if nothing else tells, it is in doubt"
+        f"{place}: a damaged line of {whose} was set aside; if nothing else tells, it is in doubt"
     )
 
 
-def _witness(raw: bytes) -> Purchase | None:
-    """The purchase that a damaged line was about, as a doubt. Nothing in it is believed but its place."""
-    if (found := _WHOSE.search(raw)) is None:
-        return None
-    try:
-        shot = json.loads(found[1])
-    except ValueError:
-        return None
+def _witnesses(raw: bytes) -> Iterator[Purchase]:
+    """The purchases that a damaged line was about, as doubts: several where lines ran into one another.
+
+    Nothing in it is believed but its place.
+    """
     evidence = {"damaged": raw[:_MAX_EVIDENCE].decode("utf-8", "replace")}
-    return Purchase(
-        uid=found[4].decode(),
-        shot=shot,
-        take=int(found[2]),
-        attempt=int(found[3]),
-        state="in_doubt",
-        fingerprint="",
-        body={},
-        origin="",
-        predicted_tier="",
-        seconds=0,
-        evidence=evidence,
-    )
+    for found in _WHOSE.finditer(raw):
+        with suppress(ValueError):
+            yield Purchase(
+                uid=found[4].decode(),
+                shot=json.loads(found[1]),
+                take=int(found[2]),
+                attempt=int(found[3]),
+                state="in_doubt",
+                fingerprint="",
+                body={},
+                origin="",
+                predicted_tier="",
+                seconds=0,
+                evidence=evidence,
+            )
 
 
 def _check_headers(parsed: Parsed, name: str, *, empty: bool) -> None:
