@@ -18,7 +18,7 @@ from klingflow.decide.book import Book
 from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import files, ledger
+from klingflow.effects import files, ledger, signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
@@ -61,7 +61,11 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
         def plan_again() -> Plan:
             return planned(manifest, held.book, keys, frozenset(), origin)
 
-        yield Job(made, held, folder, origin, target, write_results, plan_again)
+        try:
+            yield Job(made, held, folder, origin, target, write_results, plan_again)
+        finally:
+            with signals.held_off():
+                held.close()
 
 
 def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) -> str | None:

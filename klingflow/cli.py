@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from klingflow import __version__
+from klingflow.effects import signals
 from klingflow.errors import ExitCode, KlingflowError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -433,7 +434,12 @@ def sandbox(**options: Any) -> int:
 
 def main() -> NoReturn:
     """The `klingflow` entry point: the one place where errors become exit codes."""
-    code = _exit_code(sys.argv[1:])
+    try:
+        signals.as_ctrl_c()
+        code = _exit_code(sys.argv[1:])
+        signals.ignored()
+    except KeyboardInterrupt:  # while an error was being shown
+        code = ExitCode.INTERRUPTED
     from klingflow import console
 
     console.flush()

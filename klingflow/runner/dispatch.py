@@ -3,7 +3,6 @@ comes up. A shot that waits costs a heap entry, no coroutine."""
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
+from klingflow.effects import signals
 from klingflow.errors import LedgerBroken
 from klingflow.model import Action, Purchase
 from klingflow.runner.buy import buy
@@ -115,11 +115,8 @@ async def _listen(context: Context, abort: Callable[[], None]) -> None:
     """Ctrl-C or a termination, once: finish what is on its way and leave. Twice: leave at once."""
     if threading.current_thread() is not threading.main_thread():
         return  # Python gives signals to the main thread only; a program that runs us elsewhere handles its own
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        wanted.append(signal.SIGHUP)  # a closed terminal; but `nohup` means what it says
-    with anyio.open_signal_receiver(*wanted) as signals:
-        async for _ in signals:
+    with signals.kept(), anyio.open_signal_receiver(*signals.ends()) as received:
+        async for _ in received:
             if context.outcome.interrupted:
                 abort()
             context.outcome.interrupted = True

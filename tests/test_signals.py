@@ -1,0 +1,99 @@
+"""What ends a process ends it in good order, wherever it stands."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from klingflow.effects import signals
+from tests.harness import pipeline_at
+
+ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+
+@pytest.fixture(autouse=True)
+def _handlers_as_they_were() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in ENDS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_what_is_begun_is_finished_first(number: signal.Signals) -> None:
+    """The first signal is heard once the block is done."""
+    signals.as_ctrl_c()
+    done = []
+    with pytest.raises(KeyboardInterrupt), signals.held_off():
+        os.kill(os.getpid(), number)
+        done.append(number)
+    assert done == [number]
+
+
+def test_the_second_signal_does_not_wait() -> None:
+    """Whoever asks twice leaves at once, and afterwards a signal is what it was before."""
+    signals.as_ctrl_c()
+    done = []
+    with pytest.raises(KeyboardInterrupt), signals.held_off():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("never")
+    assert done == []
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_nohup_means_what_it_says() -> None:
+    """A closed terminal that is ignored stays ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals.as_ctrl_c()
+    with signals.held_off():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_a_program_s_own_handlers_outlive_an_event_loop_that_listened() -> None:
+    """asyncio puts the system's default in their place, which ends the process."""
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+
+    async def listen() -> None:
+        with signals.kept(), anyio.open_signal_receiver(*signals.ends()):
+            pass
+
+    anyio.run(listen)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+
+
+def test_in_another_thread_signals_are_the_program_s_business() -> None:
+    """Python gives them to the main thread only."""
+    done = []
+
+    def work() -> None:
+        with signals.held_off(), signals.kept():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert done == [True]
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_a_process_that_has_not_begun_yet_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
+    """While the manifest is being read, which a pipe holds up here."""
+    film = pipeline_at(tmp_path)
+    os.mkfifo(film.manifest)
+    process = film.start("validate", "film.yaml")
+    with film.manifest.open("wb"):  # open once klingflow opens it for reading
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
