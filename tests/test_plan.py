@@ -26,7 +26,7 @@ from klingflow.model import (
     Request,
     Shot,
 )
-from tests.purchases import LATER, ORIGIN, done, intent, submitted, succeeded
+from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
 
 SAME = "sha256:1"
 OTHER = "sha256:0"
@@ -342,3 +342,16 @@ def test_a_shot_paid_twice_is_reported(bought: list[Purchase], problems: list[st
 def test_an_action_knows_its_take() -> None:
     made = plan([done("a")], shot("a"), shot("a", take=2))
     assert [(a.verb, a.key) for a in made.actions] == [("keep", "a"), ("create", "a#2")]
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "reason"),
+    [
+        ("unsent", Failure("not_sent", "not_sent", "no connection"), "not sent (no connection)"),
+        ("unsent", None, "not sent"),
+        ("refused", Failure("limited", "429", "too many"), "refused (too many)"),
+    ],
+)
+def test_a_try_that_never_left_was_not_refused(event: str, error: Failure | None, reason: str) -> None:
+    (action,) = plan([advance(intent("a"), event, AT, error=error)]).actions
+    assert (action.verb, action.reason) == ("create", f"never bought; the last try was {reason}")

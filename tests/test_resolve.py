@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from klingflow.decide.lifecycle import advance, last_event
 from klingflow.decide.replies import Accepted, Reply, read_create
 from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
 from klingflow.errors import Mark, UsageError
-from klingflow.model import Node, Purchase, Request, Shot
+from klingflow.model import Failure, Node, Purchase, Request, Shot
 from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
 
 SHOT = Shot("a", 1, "text", {}, "outputs/film/a.mp4", Node({}, Mark("film.yaml", 1, 1)))
@@ -89,6 +90,20 @@ def test_abandon_and_resubmit_settle_what_is_open(purchase: Purchase, after: str
     (again,) = resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER, held=False)
     assert (given_up.state, given_up.task_id, last_event(given_up)) == (after, purchase.task_id, "abandoned")
     assert (again.state, again.task_id, last_event(again)) == (after, purchase.task_id, "resubmitted")
+
+
+@pytest.mark.parametrize(
+    ("purchase", "says"),
+    [
+        (doubtful(), "given up by `klingflow resolve`"),
+        (parked(), "given up by `klingflow resolve`; its task id stays in the ledger"),
+    ],
+)
+def test_what_was_wrong_before_is_no_reason_any_more(purchase: Purchase, says: str) -> None:
+    lost = replace(purchase, error=Failure("unknown", "in_doubt", "the connection broke"))
+    for verdict in (abandon, partial(resubmit, held=False)):
+        (record,) = verdict(Book([lost]), "a", origin=ORIGIN, at=LATER)
+        assert record.error and record.error.message == says
 
 
 def test_every_doubt_of_a_take_is_settled_at_once() -> None:

@@ -169,7 +169,10 @@ def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Groun
 
 
 def _never_bought(rejected: Purchase | None) -> str:
-    return f"never bought; the last try was refused{_because(rejected)}" if rejected else "never bought"
+    if rejected is None:
+        return "never bought"
+    refused = rejected.error is not None and rejected.error.kind != "not_sent"
+    return f"never bought; the last try was {'refused' if refused else 'not sent'}{_because(rejected)}"
 
 
 def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str], *, given_up: bool) -> str | None:

@@ -14,7 +14,7 @@ from klingflow.decide.replies import plausible_id
 from klingflow.errors import UsageError
 from klingflow.model import Failure, Purchase, Request, Shot
 
-_GIVEN_UP = Failure("unknown", "given_up", "given up by `klingflow resolve`; its task id stays in the ledger")
+_GIVEN_UP = "given up by `klingflow resolve`"
 
 
 def split_key(key: str) -> tuple[str, int]:
@@ -86,7 +86,11 @@ _COMES = frozenset({"submitted", "succeeded", "done"})
 
 
 def _given_up(purchase: Purchase) -> dict[str, Any]:
-    return {"error": _GIVEN_UP} if purchase.state in UNFINISHED else {}
+    """What was thought to be wrong before is in the evidence of a doubt."""
+    if purchase.state not in (*IN_DOUBT, *UNFINISHED):
+        return {}
+    kept = "; its task id stays in the ledger" if purchase.task_id else ""
+    return {"error": Failure("unknown", "given_up", _GIVEN_UP + kept)}
 
 
 def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> list[Purchase]:
