@@ -340,6 +340,18 @@ def test_a_result_may_be_missing_for_long(
     assert shown(ask(client, "GET", f"/files/{task_id}.mp4")) == kind
 
 
+def test_the_ledger_says_which_faults_fell(sandbox: Sandbox, client: httpx.Client) -> None:
+    """By name and number, and on whose create."""
+    before = sandbox.ledger()["faults"].get("create:html502", 0)
+    sandbox.set(faults=["create:html502=first:1"])
+    create(client)
+    honest = bought(client)
+    ledger = sandbox.ledger()
+    assert ledger["faults"]["create:html502"] == before + 1
+    assert [charge["faults"] for charge in ledger["charges"][-2:]] == [["html502"], []]
+    assert ledger["charges"][-1]["task_id"] == honest
+
+
 def test_range_is_ignored_when_the_fault_says_so(sandbox: Sandbox, client: httpx.Client) -> None:
     """200 where 206 was asked."""
     url = f"/files/{bought(client)}.mp4"

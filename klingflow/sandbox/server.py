@@ -56,6 +56,8 @@ class Service:
         self._drawn = clips.can_draw() and not options.plain_clips
         self._recent: collections.deque[float] = collections.deque()
         self._counts = dict.fromkeys(_REQUESTS, 0)
+        self._fallen: collections.Counter[str] = collections.Counter()
+        self._fell_on: dict[str, list[str]] = {}  # by task id: the faults of the request that bought it
         self._kept: collections.OrderedDict[str, bytes] = collections.OrderedDict()
         self._painter = ThreadPoolExecutor(1, "clips")
         # Wall time for people, never going back for the book.
@@ -75,12 +77,17 @@ class Service:
         """Unix time, in seconds."""
         return self._offset + time.monotonic()
 
+    def _drawn_for(self, stage: str) -> list[Chance]:
+        chances = self._dice.of_request(stage)
+        self._fallen.update(f"{stage}:{chance.fault.name}" for chance in chances)
+        return chances
+
     # create
 
     async def create(self, request: Request) -> Response:
         """POST /v1/videos."""
         self._counts["create"] += 1
-        chances = self._dice.of_request("create")
+        chances = self._drawn_for("create")
         # Read even where it is refused: a reply amid the sending of a request is another fault than the one meant.
         raw = await _read(request)
         answer = _instead(chances, "before") or self._unauthorized(request)
@@ -106,6 +113,8 @@ class Service:
             task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s, named)
         except OSError as error:
             return _json(shapes.nested_error("state_file", f"the state file: {error.strerror}"), 500)
+        if chances:
+            self._fell_on[task.id] = [chance.fault.name for chance in chances]
         return _edited("create", chances, shapes.created(task), task, (another or task).id)
 
     def _is_full(self) -> bool:
@@ -147,7 +156,7 @@ class Service:
     async def query(self, request: Request) -> Response:
         """GET /v1/videos/{id}."""
         self._counts["query"] += 1
-        chances = self._dice.of_request("query")
+        chances = self._drawn_for("query")
         answer = _instead(chances, "before") or self._unauthorized(request)
         if answer:
             return answer
@@ -178,7 +187,7 @@ class Service:
 
     async def _file(self, request: Request, unauthorized: Response | None) -> Response:
         self._counts["content"] += 1
-        chances = self._dice.of_request("content")
+        chances = self._drawn_for("content")
         answer = _instead(chances, "before") or unauthorized
         if answer:
             return answer
@@ -215,8 +224,14 @@ class Service:
     # the sandbox's own
 
     async def show_ledger(self, request: Request) -> Response:
-        """GET /sandbox/ledger: charges, refunds, totals, and how many requests there were."""
-        return _json({**ledger(self.book, self.now()), "requests": self._counts})
+        """GET /sandbox/ledger: charges, refunds, totals, how many requests there were, and the faults that fell.
+
+        `faults` counts by `STAGE:NAME`; a charge's own are those that fell on its create. They end with the process.
+        """
+        book = ledger(self.book, self.now())
+        for charge in book["charges"]:
+            charge["faults"] = self._fell_on.get(charge["task_id"], [])
+        return _json({**book, "requests": self._counts, "faults": self._fallen})
 
     async def set_options(self, request: Request) -> Response:
         """PUT /sandbox/options: change some of TUNABLE while it runs; counts of `first:N` start anew."""
