@@ -18,6 +18,7 @@ from klingflow.decide.book import Book
 from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
+from klingflow.decide.secret import key_holder
 from klingflow.effects import files, ledger, signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
@@ -116,6 +117,12 @@ def run_jobs(
     from klingflow.runner import run as run_context
 
     _check_apart(jobs)
+    for job in jobs:
+        if holder := key_holder(job.plan.manifest, key):
+            raise UsageError(
+                f"{job.plan.manifest.path}: {holder} holds the key, which would be written down and sent;"
+                " take it out: it belongs into the environment or .env alone"
+            )
 
     async def main() -> Result:
         async with Gateway(base_url, key) as gateway:

@@ -424,6 +424,7 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: RunOptions
         state = api.sandbox_state(manifests[0])
         state.parent.mkdir(parents=True, exist_ok=True)
         return stack.enter_context(start(Options(state=str(state)))).base_url, api.SANDBOX
+    from klingflow.decide.origin import in_clear_warning
     from klingflow.effects import key
 
     found = key.settings(api.folder_of(manifests[0]))
@@ -438,7 +439,12 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: RunOptions
         raise UsageError(f"these manifests name different gateways; run them apart, or set {key.BASE_URL}")
     if key.KEY not in found:
         raise UsageError(f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox")
-    return addresses.pop(), found[key.KEY]
+    address = addresses.pop()
+    for path in key.exposed(api.folder_of(manifests[0])):
+        console.warn(f"warning: {key.said_of_exposed(path)}")
+    if warning := in_clear_warning(address):
+        console.warn(f"warning: {warning}")
+    return address, found[key.KEY]
 
 
 def _show_warnings(manifest: Manifest) -> None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
 
-# A shorter key is a part of ordinary words (a sandbox takes any).
-_SHORTEST_KEY = 8
+if TYPE_CHECKING:
+    from klingflow.decide.secret import Secret
+
+# Of the characters up to U+FFFF: C1 and DEL, the invisible and the directing ones (category Cf), line separators, and
+# half characters. All are text in JSON, never a part of its form.
+_OBEYED = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+# In a source line, what stands behind a word that announces a secret.
+_ANNOUNCED = re.compile(
+    r"(?i)(?:api[_-]?key|token|secret|password|authorization|bearer)[\"']?\s*[:=]?\s*[\"']?([^\s\"',}]{8,})"
+)
 # A source line longer than this is shown around the place only: a pasted body can be one line of 100 KB.
 _EXCERPT_WIDTH = 120
 
@@ -116,9 +129,15 @@ def redacted(text: str) -> str:
     from klingflow.effects.key import known_keys
 
     for key in known_keys():
-        if len(key) >= _SHORTEST_KEY:
-            text = text.replace(key, "[key]")
+        text = _secret(key).clean_text(text)
     return text
+
+
+@functools.cache
+def _secret(key: str) -> Secret:
+    from klingflow.decide.secret import Secret
+
+    return Secret(key)
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
@@ -128,13 +147,18 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     if 0 < diagnostic.mark.line <= len(source):
         line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
         start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
-        shown = line[start : start + _EXCERPT_WIDTH].replace("\t", " ")
+        shown = _masked(line[start : start + _EXCERPT_WIDTH].replace("\t", " "))
         gutter = f"{diagnostic.mark.line:>5} | "
         lines.append(gutter + shown)
         lines.append(" " * (len(gutter) - 2) + "| " + " " * width(shown[: column - start]) + "^")
     if diagnostic.related:
         lines.append(f"        see also {diagnostic.related}")
     return "\n".join(lines)
+
+
+def _masked(line: str) -> str:
+    """The line with stars for what looks like a key: a check's log may be public."""
+    return _ANNOUNCED.sub(lambda found: found[0].removesuffix(found[1]) + "*" * len(found[1]), line)
 
 
 def counted(diagnostics: Iterable[Diagnostic]) -> str:
@@ -178,7 +202,14 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
 
 def dump_json(value: Any) -> None:
     """Indented JSON with Chinese as it is, on stdout."""
-    out(json.dumps(value, ensure_ascii=False, indent=2))
+    out(as_json(value, indent=2))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON with Chinese as it is, and escaped what would not be shown but obeyed: JSON itself lets U+009B and U+202E
+    through."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if not text.isascii() else text
 
 
 def out(text: str) -> None:

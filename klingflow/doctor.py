@@ -6,7 +6,6 @@ It asks the gateway one question that cannot cost anything: after a task that do
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import anyio
 
 from klingflow import __version__, api
 from klingflow.decide import replies
+from klingflow.decide.origin import in_clear_warning
 from klingflow.effects import key as keys
 from klingflow.effects import ledger
 from klingflow.effects.gateway import Gateway
@@ -65,9 +65,8 @@ def _media() -> Finding:
 
 
 def _env_file(folder: Path) -> Iterator[Finding]:
-    for path in {folder / ".env", Path(".env")}:
-        if path.is_file() and os.name == "posix" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            yield Finding(False, f"{path} can be read by other users: chmod 600 {path}", needed=False)
+    for path in keys.exposed(folder):
+        yield Finding(False, keys.said_of_exposed(path), needed=False)
 
 
 def _ledger(file: str) -> Iterator[Finding]:
@@ -116,6 +115,8 @@ def _gateway(folder: Path, base_url: str | None) -> Iterator[Finding]:
         )
     if keys.KEY not in found or not address:
         return
+    if warning := in_clear_warning(address):
+        yield Finding(False, warning, needed=False)
     try:
         outcome = anyio.run(_ask, address, found[keys.KEY])
     except KlingflowError as error:

@@ -6,7 +6,6 @@ Showing must never disturb buying: where a terminal or a log cannot be written a
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
@@ -226,7 +225,7 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
         raise UsageError(f"--log {path}: {error.strerror}") from error
 
     def write(event: Event) -> None:
-        file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        file.write(console.redacted(console.as_json(event)) + "\n")
 
     watch.sinks[f"--log {path}"] = write
     try:
@@ -239,7 +238,7 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
 def _lines(verbose: bool, several: bool, name_width: int) -> Callable[[Event], None]:
     def write(event: Event) -> None:
         if verbose or event["event"] not in _CHATTY:
-            print(console.clean(line_of(event, several, name_width)), flush=True)
+            print(console.clean(console.redacted(line_of(event, several, name_width))), flush=True)
 
     return write
 
@@ -319,7 +318,8 @@ def _live(watch: Watch, plans: Sequence[Plan], verbose: bool, several: bool) -> 
         with at_the_tally:
             tally.note(event, time.monotonic())
         if verbose or event["event"] in _LOUD:
-            terminal.print(console.clean(line_of(event, several)), markup=False, highlight=False)
+            line = console.clean(console.redacted(line_of(event, several)))
+            terminal.print(line, markup=False, emoji=False, highlight=False)
 
     behind = _Behind(show)
     watch.sinks["terminal"] = behind
@@ -343,7 +343,7 @@ def _view(tally: Tally, height: int, several: bool) -> RenderableType:
     minutes = max(now - tally.started, 1.0) / 60
     left = tally.left_s(now)
     facts = Text(
-        f"  spent {tally.money()} · {tally.bought / minutes:.0f} bought a minute"
+        f"  spent {console.clean(tally.money())} · {tally.bought / minutes:.0f} bought a minute"
         f" · {console.duration(now - tally.started)}"
         + (f" · about {console.duration(left)} left" if left is not None else ""),
         style="dim",

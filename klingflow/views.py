@@ -36,13 +36,16 @@ _LISTED = 60
 def dump_rows(rows: Sequence[Json], form: str) -> None:
     """The rows of `render`: one JSON object, JSON Lines, or YAML."""
     if form == "jsonl":
-        console.out("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+        console.out("\n".join(map(console.as_json, rows)))
     elif form == "yaml":
         import yaml
 
         # Through JSON, so that text which is not final yet is plain text to YAML too.
         plain = json.loads(json.dumps({"shots": rows}))
-        console.out(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120).rstrip())
+        text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
+        if console.clean(text) != text:  # then every character beyond ASCII is escaped
+            text = yaml.safe_dump(plain, sort_keys=False, width=120)
+        console.out(text.rstrip())
     else:
         console.dump_json({"shots": rows})
 
@@ -226,7 +229,8 @@ def _why_stopped(result: Result) -> str:
     if outcome.broken:
         return f"The ledger could not be written: {outcome.broken}"
     if outcome.crash:
-        return f"An internal error came up ({type(outcome.crash).__name__}: {outcome.crash}); nothing bought is lost."
+        crash = console.redacted(f"{type(outcome.crash).__name__}: {outcome.crash}")
+        return f"An internal error came up ({crash}); nothing bought is lost."
     if outcome.interrupted:
         return "Interrupted; run again to resume."
     if outcome.refused:

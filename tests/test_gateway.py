@@ -290,13 +290,18 @@ async def test_an_environment_proxy_is_not_used_on_loopback(monkeypatch: pytest.
 
 
 async def test_an_environment_proxy_is_used_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the user's environment names as a proxy carries the requests."""
-    async with serve(http(200, b"{}")) as wire:
-        monkeypatch.setenv("http_proxy", wire.base.removeprefix("http://"))
+    """What the user's environment names as a proxy carries the requests: over https in a tunnel, else as they are."""
+    async with serve(http(503), http(200, b"video")) as wire:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, wire.base.removeprefix("http://"))
         monkeypatch.delenv("no_proxy", raising=False)
-        async with Gateway("http://gateway.invalid", KEY) as gateway:
-            assert isinstance(await gateway.query("task_1"), Reply)
-    assert wire.requests[0].startswith(b"GET http://gateway.invalid/v1/videos/task_1 HTTP/1.1\r\n")
+        async with Gateway("https://gateway.invalid", KEY) as gateway:
+            answer = await gateway.create(BODY, "shot/1")
+            async with gateway.open("http://cdn.invalid/v.mp4") as stream:
+                assert isinstance(stream, Stream)
+    assert isinstance(answer, NoReply) and not answer.sent
+    assert wire.requests[0].startswith(b"CONNECT gateway.invalid:443 HTTP/1.1\r\n")
+    assert wire.requests[1].startswith(b"GET http://cdn.invalid/v.mp4 HTTP/1.1\r\n")
 
 
 def test_a_proxy_that_cannot_be_used_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

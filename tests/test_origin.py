@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.decide.origin import is_loopback, normal_base, origin_of
+from klingflow.decide.origin import in_clear_warning, is_loopback, names_this_machine, normal_base
 from klingflow.errors import UsageError
 
 
@@ -39,11 +39,54 @@ def test_an_address_that_cannot_be_used_is_refused(typed: str) -> None:
     assert "secret" not in str(refused.value)
 
 
-def test_two_urls_of_one_server_share_their_origin() -> None:
-    """Scheme, host and port count; the path does not."""
-    assert origin_of("https://GW.example.com/a") == origin_of("https://gw.example.com:443/b?c")
-    assert origin_of("http://gw.example.com") != origin_of("https://gw.example.com")
-    assert origin_of("https://gw.example.com") != origin_of("https://gw.example.com.evil.example")
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("localhost", True),
+        ("LocalHost.", True),
+        ("a.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("127.1", True),
+        ("2130706433", True),
+        ("0x7f.0.0.1", True),
+        ("0", True),
+        ("0.0.0.0", True),
+        ("[::1]", True),
+        ("::ffff:127.0.0.1", True),
+        ("::", True),
+        ("fe80::1%eth0", True),
+        ("169.254.169.254", True),
+        ("10.0.0.1", False),
+        ("192.168.1.5", False),
+        ("[2001:db8::1]", False),
+        ("localhost.example.com", False),
+        ("127.0.0.1.example.com", False),
+        ("gw.example.com", False),
+    ],
+)
+def test_this_machine_is_known_however_it_is_written(host: str, ours: bool) -> None:
+    """Its numbers, their other spellings, and the link where clouds keep secrets; not the local network."""
+    assert names_this_machine(host) is ours
+
+
+@pytest.mark.parametrize(
+    ("base", "warned"),
+    [
+        ("http://gw.example.com", True),
+        ("http://192.168.1.5:3000/v1", True),
+        ("HTTP://gw", True),
+        ("https://gw.example.com", False),
+        ("http://127.0.0.1:8765", False),
+        ("http://[::1]:3000", False),
+        ("http://localhost", False),
+    ],
+)
+def test_a_key_in_clear_is_warned_of(base: str, warned: bool) -> None:
+    """Wherever somebody else could read it."""
+    warning = in_clear_warning(base)
+    assert (warning is not None) is warned
+    assert warning is None or "https://" in warning
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
-from urllib.parse import quote
+import re
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.secret import Secret
+from klingflow.decide.secret import MARK, Secret
 
 KEY = "sk-0123456789/abc+DEF="
 # What a bearer token is made of (RFC 6750, section 2.1).
@@ -82,6 +84,69 @@ def test_bytes_without_the_key_are_not_touched(data: bytes) -> None:
 def test_a_short_key_is_not_taken_out_of_other_words(key: str, text: str, cleaned: str) -> None:
     """Nobody's task id is spoilt by a key like `test`."""
     assert Secret(key).clean_text(text) == cleaned
+
+
+@given(TOKEN, st.binary(max_size=20), st.binary(max_size=20))
+def test_the_key_in_base64_and_hexadecimal_is_found(key: str, before: bytes, after: bytes) -> None:
+    """With whatever was packed together with it, in either alphabet, with PHP's slashes and over lines."""
+    packed = base64.b64encode(before + key.encode() + after)
+    safe = packed.replace(b"+", b"-").replace(b"/", b"_")
+    first, last = len(before) + 4, len(before) + len(key) - 4
+    for alphabet in (packed, safe):
+        middle = alphabet[8 * first // 6 : 8 * last // 6]
+        lines = b"\r\n".join(alphabet[at : at + 10] for at in range(0, len(packed), 10))
+        for said in (alphabet, alphabet.replace(b"/", rb"\/"), quote(alphabet).encode(), lines):
+            cleaned = Secret(key).clean(b'"%b"' % said)
+            assert MARK in cleaned
+            assert middle not in cleaned.replace(b"\r\n", b"").replace(rb"\/", b"/")
+    for said in ((before + key.encode() + after).hex().encode(), key.encode().hex().upper().encode()):
+        assert key.encode().hex() not in Secret(key).clean(said).decode().lower()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n    ", r"\n", r"\r\n", r"\\n"])
+def test_a_key_broken_over_lines_is_found(end: str) -> None:
+    """As a log or a message of limited width prints it, and as JSON holds that."""
+    for at in range(1, len(KEY)):
+        assert Secret(KEY).clean_text(f"a {KEY[:at]}{end}{KEY[at:]} b") == "a [the key] b"
+
+
+@pytest.mark.parametrize("spelt", spellings(KEY))
+def test_a_key_that_the_end_cuts_off_is_found(spelt: str) -> None:
+    """A reply that breaks off, or a bound of ours, leaves eight characters of it at most."""
+    for at in range(1, len(spelt)):
+        left = Secret(KEY).clean(f"bad token {spelt[:at]}".encode())
+        assert KEY[:9] not in unquote(html.unescape(left.decode()))
+        plain = re.sub(r"\\+(?:u00|x)(..)", lambda found: chr(int(found[1], 16)), left.decode())
+        assert KEY[:9] not in plain.replace("\\", "")
+
+
+def test_a_piece_of_the_key_is_found_where_only_words_are() -> None:
+    """A message cut to a length, at either side of the key; less than half of it is nothing to anybody."""
+    secret, half = Secret(KEY), len(KEY) // 2
+    for piece in (
+        KEY[: half + 1],
+        KEY[-half - 1 :],
+        KEY[3 : 4 + half],
+        KEY[1:],
+        base64.b64encode(KEY.encode())[4:26],
+    ):
+        text = piece if isinstance(piece, str) else piece.decode()
+        assert secret.clean_words(f'{{"e":"bad {text}, sorry"}}'.encode()) == b'{"e":"bad [the key], sorry"}'
+    assert secret.clean_words(f'"{KEY[:half]}"'.encode()) == f'"{KEY[:half]}"'.encode()
+
+
+def test_an_address_that_begins_like_the_key_stays() -> None:
+    """All tokens of one kind begin alike, and keys hold the name of an account, as its videos' addresses may."""
+    key = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.0123456789abcdef0123456789abcdef"
+    body = f'{{"video_url":"https://c.example/v?token={key[:60]}zzz"}}'.encode()
+    assert Secret(key).clean(body) == body
+
+
+def test_an_endless_echo_is_cleaned_in_time() -> None:
+    """What a server may send at most, full of the key's pieces, keeps nobody waiting."""
+    secret = Secret(KEY)
+    for part in (KEY, KEY[:12], KEY[5:17] + "\n", r"\u0073\u006b", "\\", "&#", "%25"):
+        secret.clean_words((part * (400_000 // len(part))).encode())
 
 
 def test_the_key_is_not_shown_by_what_hides_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from klingflow.errors import UsageError
@@ -30,10 +32,30 @@ def normal_base(base_url: str) -> str:
     return f"{parts.scheme}://{shown}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
-def origin_of(url: str) -> str:
-    """`scheme://host:port` of an http(s) URL, for telling whether two URLs belong to the same server."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or _DEFAULT_PORTS.get(parts.scheme)}"
+def in_clear_warning(base_url: str) -> str | None:
+    """What to say of an address that is sent the key in clear; None of others. Raises UsageError."""
+    base = normal_base(base_url)
+    parts = urlsplit(base)
+    if parts.scheme != "http" or names_this_machine(parts.hostname or ""):
+        return None
+    return f"the key goes to {base} in clear, for all on the way to read; use https:// if the gateway has it"
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a host is this machine or its link (where clouds keep their machines' secrets), however it is written.
+
+    A name that only the DNS leads here is not known by looking at it.
+    """
+    plain = host.strip("[]").rstrip(".").lower()
+    if plain == "localhost" or plain.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(plain.partition("%")[0])
+    except ValueError:
+        # 2130706433, 0x7f.1 and 127.1 are 127.0.0.1 to most systems; nobody honest writes so.
+        return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", plain.rpartition(".")[2]) is not None
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def is_loopback(url: str) -> bool:

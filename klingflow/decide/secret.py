@@ -1,12 +1,20 @@
 """Takes the key out of what a server said, in every spelling in which an honest or a lying server may repeat it.
 
 It works on bytes rather than on decoded values, so that a page, a header, JSON that was cut short and JSON inside
-JSON are all cleaned alike, and what surrounds the key stays as it came. Not found: base64 and hashes of the key.
+JSON are all cleaned alike, and what surrounds the key stays as it came. Found are the key as it is, in base64 and in
+hexadecimal, each of them also escaped, broken over lines, or cut off by the end of the data. Not found: the key
+encrypted, packed or hashed.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from klingflow.model import Manifest
 
 # The space makes whatever held the key neither a task id nor a web address, so that a purchase is in doubt rather
 # than written down under an id that is not its own.
@@ -14,46 +22,162 @@ MARK = b"[the key]"
 # A shorter key is found as a whole word only, or it would be taken out of ids that happen to hold it; one that is
 # shorter still could be a number of seconds, and is only found behind `Bearer`.
 _LONG, _SHORT = 16, 8
+# Where the data ends, so much of the key's beginning counts as the key: many keys begin with `sk-` or `sk-proj`.
+_CUT = 8
 # Without one of these a text holds the key as it is or not at all. Escaped Chinese (\u4efb), which is common in
 # replies, has none of them.
-_SIGNS = (b"\\u00", b"\\x", b"\\/", b'\\"', b"\\'", b"\\\\", b"%", b"&")
-# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each escaped more than once too. Any other
-# backslash is left out of the comparison.
+_SIGNS = (b"\\u00", b"\\x", b"\\/", b'\\"', b"\\'", b"\\\\", b"\\n", b"\\r", b"\n", b"\r", b"%", b"&")
+# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each escaped more than once too. Line ends,
+# escaped or not, and any other backslash are left out of the comparison.
 _ESCAPE = re.compile(
     rb"(?:\\{1,8}(?:u00|x)|%(?:25){0,3})([0-9a-fA-F]{2})"
     rb"|&(?:amp;){0,3}#(?:[xX]0{0,5}([0-9a-fA-F]{2})|0{0,5}(1[01][0-9]|12[0-6]|[3-9][0-9]))(?:;|(?![0-9a-fA-F]))"
-    rb"|\\+"
+    rb"|\\{1,8}[nr]|[\r\n][\r\n \t]*|\\+"
 )
+# An escape that the end of the data broke off.
+_TORN = re.compile(
+    rb"(?:\\+(?:u[0-9a-fA-F]{0,3}|x[0-9a-fA-F]?)?|%(?:25){0,3}[0-9a-fA-F]?|&(?:amp;?){0,3}#?\w{0,8})\Z"
+)
+_LONGEST_TORN = 24
+
+Span = tuple[int, int]
 
 
 class Secret:
     """The key, which this object shows to nobody."""
 
     def __init__(self, key: str) -> None:
-        self._word = key.encode() if len(key) >= _SHORT else b"Bearer " + key.encode()
-        self._as_is = _finder(self._word, whole=len(key) < _LONG)
-        self._unescaped = _finder(_ESCAPE.sub(_character, self._word), whole=len(key) < _LONG)
+        word = key.encode() if len(key) >= _SHORT else b"Bearer " + key.encode()
+        self._is_long = len(key) >= _LONG
+        words = tuple(dict.fromkeys((word, *_encoded(word)))) if self._is_long else (word,)
+        # Each with its beginning, without which there is neither the word nor a cut one.
+        self._words = [(word[:_CUT], word) for word in words]
+        self._unescaped = [(word[:_CUT], word) for word in (_ESCAPE.sub(_character, w) for w in words)]
 
     def clean(self, data: bytes) -> bytes:
         """`data` with MARK in place of the key. Where there is nothing to clean it costs a search or little more."""
-        if self._word in data:
-            data = self._as_is.sub(MARK, data)
-        if not any(sign in data for sign in _SIGNS):
-            return data
-        found = [edge for m in self._unescaped.finditer(_ESCAPE.sub(_character, data)) for edge in m.span()]
-        return _cut_out(data, found) if found else data
+        return self._cleaned(data, pieces=False)
+
+    def clean_words(self, data: bytes) -> bytes:
+        """As `clean`, and with MARK for any piece that is more than half of the key, such as a message cut to a
+        length holds. For what is only said, not for an id or an address: keys begin with an account's name, too.
+        """
+        return self._cleaned(data, pieces=True)
 
     def clean_text(self, text: str) -> str:
-        """`text` likewise."""
-        return self.clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        """`text` as by `clean_words`."""
+        return self.clean_words(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def _cleaned(self, data: bytes, *, pieces: bool) -> bytes:
+        is_plain = not (_is_escaped(data) or b"\\" in data[-_LONGEST_TORN:])
+        if found := self._spans(data, self._words, pieces and is_plain):
+            data = MARK.join(_outside(data, found))
+        if is_plain:
+            return data
+        torn = _TORN.search(data, len(data) - _LONGEST_TORN)
+        text = _ESCAPE.sub(_character, data[: torn.start()] if torn else data)
+        found = self._spans(text, self._unescaped, pieces)
+        return MARK.join(_outside(data, _in_escaped(data, found, len(text)))) if found else data
+
+    def _spans(self, text: bytes, words: Iterable[tuple[bytes, bytes]], pieces: bool) -> list[Span]:
+        """Where the key stands in `text`, in order and apart."""
+        found: list[Span] = []
+        for start, word in words:
+            if start in text:
+                found += _places(text, word, whole=not self._is_long)
+                found += _cut_off(text, word) if self._is_long else ()
+            if pieces and self._is_long:
+                found += _pieces(text, word)
+        return _merged(found) if found else found
 
 
-def _finder(word: bytes, *, whole: bool) -> re.Pattern[bytes]:
-    return re.compile(rb"(?<![\w.-])%b(?![\w.-])" % re.escape(word) if whole else re.escape(word))
+def key_holder(manifest: Manifest, key: str) -> str | None:
+    """The file or the shot that holds the key, which is to be written down nowhere. Only long keys are looked for."""
+    if len(key) < _LONG:
+        return None
+    for file, text in manifest.sources.items():
+        if key in text:
+            return file
+    word = json.dumps(key)[1:-1]
+    for shot, request in manifest:
+        if key in shot.key or key in shot.output or word in _written(request.body, shot.about, shot.tags):
+            return f"shot '{shot.id}'" if key not in shot.id else "a shot's id"
+    return None
+
+
+def _written(*values: Any) -> str:
+    return json.dumps(values, default=lambda value: dict(value) if isinstance(value, Mapping) else "")
+
+
+def _encoded(word: bytes) -> Iterator[bytes]:
+    """What base64 and hexadecimal make of `word`, wherever in a longer text it stands."""
+    for shift in range(3):
+        packed = base64.b64encode(bytes(shift) + word)
+        # The characters in which there is nothing but the word.
+        core = packed[-(-8 * shift // 6) : 8 * (shift + len(word)) // 6]
+        yield core
+        yield core.replace(b"+", b"-").replace(b"/", b"_")
+    yield word.hex().encode()
+    yield word.hex().upper().encode()
+
+
+def _is_escaped(data: bytes) -> bool:
+    return any(sign in data for sign in _SIGNS)
+
+
+def _places(text: bytes, word: bytes, *, whole: bool) -> list[Span]:
+    pattern = rb"(?<![\w.-])%b(?![\w.-])" % re.escape(word) if whole else re.escape(word)
+    return [found.span() for found in re.finditer(pattern, text)]
+
+
+def _cut_off(text: bytes, word: bytes) -> Iterator[Span]:
+    """The word's beginning, where the text ends in it."""
+    at = text.find(word[:_CUT], max(0, len(text) - len(word)))
+    while at >= 0:
+        if word.startswith(text[at:]):
+            yield at, len(text)
+            return
+        at = text.find(word[:_CUT], at + 1)
+
+
+def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
+    """Runs of more than half of the word. Each holds one of the blocks into which the word is cut, whole."""
+    least = len(word) // 2 + 1
+    size = (least + 1) // 2
+    for begin in range(0, len(word) - size + 1, size):
+        at = text.find(word[begin : begin + size])
+        while at >= 0:
+            left = right = 0
+            while left < min(begin, at) and text[at - left - 1] == word[begin - left - 1]:
+                left += 1
+            while text[at + size + right : at + size + right + 1] == word[begin + size + right :][:1] != b"":
+                right += 1
+            if left + size + right >= least:
+                yield at - left, at + size + right
+            at = text.find(word[begin : begin + size], at + 1)
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    apart: list[Span] = []
+    for begin, end in sorted(spans):
+        if apart and begin <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((begin, end))
+    return apart
+
+
+def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
+    """What is left between the spans."""
+    at = 0
+    for begin, end in spans:
+        yield data[at:begin]
+        at = end
+    yield data[at:]
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
-    """What an escape stands for; nothing in the case of a backslash."""
+    """What an escape stands for; nothing in the case of a backslash or a line's end."""
     hexadecimal, decimal = escape[1] or escape[2], escape[3]
     if hexadecimal is None and decimal is None:
         return b""
@@ -61,8 +185,10 @@ def _character(escape: re.Match[bytes]) -> bytes:
     return b"" if character == b"\\" else character
 
 
-def _cut_out(data: bytes, edges: list[int]) -> bytes:
-    """`data` with MARK between each first and second edge, which are places in the unescaped text, in order."""
+def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
+    """The places in `data` of `spans`, which are places in its unescaped text of `length` bytes. A span that goes to
+    the end of the text goes to the end of the data."""
+    edges = [edge for span in spans for edge in span]
     places: list[int] = []
     longer = 0  # by how much `data` up to here is longer than the unescaped text
     for escape in _ESCAPE.finditer(data):
@@ -70,5 +196,6 @@ def _cut_out(data: bytes, edges: list[int]) -> bytes:
             places.append(edges[len(places)] + longer)
         longer += len(escape[0]) - len(_character(escape))
     places += [edge + longer for edge in edges[len(places) :]]
-    kept = [data[end:begin] for end, begin in zip([0, *places[1::2]], [*places[::2], len(data)], strict=True)]
-    return MARK.join(kept)
+    if edges[-1] == length:
+        places[-1] = len(data)
+    return list(zip(places[::2], places[1::2], strict=True))

@@ -5,13 +5,15 @@ whether anything was sent. Promises:
 
 - A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
   would be gone and nobody could say whether they were read. It is never redirected and never repeated.
-- The key goes to the base URL's own origin only, and is in no representation, exception or reply: everything that
-  leaves this module, save a video's bytes, has been through `Secret.clean`.
+- The key goes to the base URL's own origin only, not in clear to a proxy, and is in no representation, exception,
+  reply or debug log: everything that leaves this module, save a video's bytes, has been through `Secret`.
+- A gateway elsewhere cannot have us fetch from this machine or its link.
 - Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a purchase.
 """
 
 from __future__ import annotations
 
+import logging
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -25,7 +27,7 @@ import anyio
 import httpx
 
 from klingflow import __version__
-from klingflow.decide.origin import is_loopback, normal_base, origin_of
+from klingflow.decide.origin import is_loopback, names_this_machine, normal_base
 from klingflow.decide.replies import Answer, NoReply, Reply, clean
 from klingflow.decide.secret import Secret
 from klingflow.errors import KlingflowError, UsageError
@@ -36,6 +38,7 @@ MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
 # What is read of a reply that should have been a video, to see why it is none.
 _WORDS_BYTES = 16_000
 
@@ -112,7 +115,7 @@ class Stream:
 
     async def words(self, begun: bytes = b"") -> bytes:
         """What a reply that is no video says: `begun`, already read, and what follows, without the key."""
-        return self._secret.clean(begun + await self.at_least(_WORDS_BYTES))
+        return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
 
 
 class _Connections:
@@ -167,9 +170,15 @@ class Gateway:
         self._json = httpx.Headers({**own, "content-type": "application/json"})
         self._context = httpx.create_ssl_context()
         proxy = _proxy_for(self.base)
+        if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
+            raise UsageError(
+                "the proxy that the environment names would see the key: give the gateway's address as https://,"
+                " or name its host in no_proxy"
+            )
         self._creates = _Connections(proxy, self._context, kept=False)
         self._queries = _Connections(proxy, self._context, kept=True)
         self._downloads: dict[str | None, _Connections] = {}
+        self._unlogged = _Unlogged(self._secret)
 
     def __repr__(self) -> str:
         return f"Gateway({self.base!r})"
@@ -182,6 +191,7 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        self._unlogged.end()
         for connections in (self._creates, self._queries, *self._downloads.values()):
             await connections.aclose()
 
@@ -258,14 +268,19 @@ class Gateway:
     def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
         headers = _headers(response, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
-        return Reply(response.status_code, headers, self._secret.clean(body), complete)
+        # Ids and addresses are only taken from a 2xx.
+        clean = self._secret.clean if response.is_success else self._secret.clean_words
+        return Reply(response.status_code, headers, clean(body), complete)
 
     def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
-        ours = origin_of(url) == origin_of(self.base)
         limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.download_read_s, "write": 30.0}
         target = httpx.URL(url)
-        if target.scheme not in ("http", "https") or not target.host:
+        if target.scheme not in ("http", "https") or not target.raw_host:
             raise httpx.UnsupportedProtocol("a video's address must be http(s)")
+        if _is_here(target) and not _is_here(self._url):
+            raise httpx.InvalidURL("a gateway elsewhere has no video on this machine")
+        # As the library understands both, which is where the request goes.
+        ours = _origin(target) == _origin(self._url)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
         return httpx.Request("GET", target, headers=base, extensions={"timeout": limits})
 
@@ -274,6 +289,32 @@ class Gateway:
         if proxy not in self._downloads:
             self._downloads[proxy] = _Connections(proxy, self._context, kept=True)
         return self._downloads[proxy]
+
+
+class _Unlogged(logging.Filter):
+    """Takes the key out of what the HTTP library tells whoever debugs: the heads of replies, as they came."""
+
+    def __init__(self, secret: Secret) -> None:
+        super().__init__()
+        self._secret = secret
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._secret.clean_text(record.getMessage()), ()
+        return True
+
+    def end(self) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self)
+
+
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host.lower(), url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _is_here(url: httpx.URL) -> bool:
+    return names_this_machine(url.raw_host.decode("ascii", "replace"))
 
 
 def _no_reply(error: Exception, secret: Secret) -> NoReply:

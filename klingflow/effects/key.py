@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 KEY = "KLINGFLOW_API_KEY"
 BASE_URL = "KLINGFLOW_BASE_URL"
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 # Every key this process has read, so that an unforeseen error's text can be cleaned of it.
 _known: set[str] = set()
@@ -28,6 +31,19 @@ def settings(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str
     if KEY in wanted:
         _known.add(wanted[KEY])
     return wanted
+
+
+def exposed(folder: Path) -> list[Path]:
+    """Those `.env` files that `settings` reads and other users can read or change. POSIX tells, Windows does not."""
+    if os.name != "posix":
+        return []
+    found = dict.fromkeys((folder / ".env", Path(".env")))
+    return [path for path in found if path.is_file() and path.stat().st_mode & _OTHERS]
+
+
+def said_of_exposed(path: Path) -> str:
+    """What to do about it."""
+    return f"{path} is open to other users: chmod 600 {path}"
 
 
 def known_keys() -> frozenset[str]:

@@ -22,6 +22,8 @@ from klingflow.manifest.template import Problem, Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 
 _SECTIONS = ("vars", "presets", "shots")
+# The one variable that no manifest may ask for.
+_KEY = "KLINGFLOW_API_KEY"
 _SUBJECT = re.compile(r"^(?:(?:shot|preset) '[^']*'|defaults): ")
 
 T = TypeVar("T", Limits, GatewaySettings)
@@ -225,11 +227,12 @@ class _Compilation:
 
     def renderer(self, root: Node) -> Renderer:
         allowed = root.value.get("env")
-        names = (
-            [n.value for n in allowed.value if isinstance(n.value, str)]
-            if allowed and type(allowed.value) is list
-            else []
-        )
+        nodes = allowed.value if allowed and type(allowed.value) is list else []
+        for node in nodes:
+            if isinstance(node.value, str) and node.value.upper() == _KEY:
+                self.note(node.mark, "env-not-allowed",
+                          f"{_KEY} is not for expressions: what they give is written down and sent")  # fmt: skip
+        names = [n.value for n in nodes if isinstance(n.value, str) and n.value.upper() != _KEY]
         return Renderer(self.sections["vars"], self.assigned(), names, self.environ)
 
     def assigned(self) -> dict[str, Json]:
