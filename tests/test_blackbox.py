@@ -12,9 +12,10 @@ import anyio
 import pytest
 
 from klingflow.decide.lifecycle import advance
+from klingflow.effects import blackbox
 from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
 from klingflow.effects.places import BoxPlace
-from klingflow.errors import LedgerError, LedgerHeld
+from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.model import Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -296,3 +297,33 @@ def test_an_unsent_purchase_is_not_restored_as_bought(paths: LedgerPaths) -> Non
     keep(paths, advance(intent("opening"), "unsent", AT))
     clean(paths)
     assert [p.state for p in read(paths).purchases.values()] == ["rejected"]
+
+
+def test_what_is_recorded_while_somebody_looks_is_not_lost_track_of(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` during a run reads one file after the other."""
+    keep(paths, submitted("before"))
+    with open_ledger(paths, now) as ledger:
+        look = blackbox.look
+
+        def look_and_go_on(place: BoxPlace, lineages: set[str]) -> blackbox.Reading:
+            write(ledger, submitted("a"))
+            reading = look(place, lineages)
+            write(ledger, submitted("b"))
+            anyio.run(ledger.fold)
+            return reading
+
+        monkeypatch.setattr(blackbox, "look", look_and_go_on)
+        book = read(paths)
+    assert book.problems == []
+    assert book.task_ids.keys() == {"task_before", "task_a", "task_b"}
+
+
+def test_two_copies_in_one_run_are_told_of_each_other(paths: LedgerPaths, tmp_path: Path) -> None:
+    keep(paths)
+    keep(paths, submitted("opening"))
+    copy = ledger_paths(tmp_path / "film" / "copy.yaml", state=paths.box.state if paths.box else None)
+    copy.lock.write_bytes(paths.lock.read_bytes())
+    with open_ledger(paths, now), pytest.raises(UsageError, match="have copies of one ledger"):
+        open_ledger(copy, now)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,20 +22,35 @@ from klingflow.effects import oslock
 from klingflow.effects.files import atomic_write, read_whole, sync, sync_folder, write_all
 from klingflow.effects.journal import Parsed, parse_journal, parse_lock
 from klingflow.effects.places import BoxPlace
-from klingflow.errors import LedgerError, LedgerHeld
+from klingflow.errors import LedgerError, LedgerHeld, UsageError
 
 WITHOUT = "--no-black-box does without it"
 
 
 @dataclass(slots=True)
 class Reading:
-    """What black boxes hold beyond a lock. `stale` says that they are not simply a copy of it."""
+    """What the black boxes of some lineages hold: copies of locks, and what was journalled since."""
 
-    parsed: Parsed = field(default_factory=Parsed)
-    stale: bool = False
-    files: dict[Path, tuple[int, int]] = field(
+    copies: dict[Path, bytes] = field(default_factory=dict)
+    since: Parsed = field(default_factory=Parsed)
+    stamps: dict[Path, tuple[int, int]] = field(
         default_factory=dict
-    )  # size and time of change, as they were read
+    )  # size and time of change, when it was read
+
+    def is_copy_of(self, lock: bytes) -> bool:
+        """Whether nothing is in there but what is in a lock of this text."""
+        return not (self.since.accounts or self.since.damaged) and all(
+            c == lock for c in self.copies.values()
+        )
+
+    def beyond(self, lock: bytes) -> Parsed:
+        """What is in there, save for copies of a lock of this text. Raises LedgerError."""
+        parsed = Parsed()
+        for path, copy in self.copies.items():
+            if copy and copy != lock:
+                parsed.add(parse_lock(copy, str(path)))
+        parsed.add(self.since)
+        return parsed
 
 
 def lineage_of(place: BoxPlace) -> str | None:
@@ -47,25 +63,23 @@ def lineage_of(place: BoxPlace) -> str | None:
     return lineage if isinstance(lineage, str) and lineage else None
 
 
-def look(place: BoxPlace, lineages: set[str], lock: bytes) -> Reading:
-    """What the black boxes of `lineages` know, given the text of the ledger's own lock. Raises LedgerError."""
+def look(place: BoxPlace, lineages: set[str]) -> Reading:
+    """What the black boxes of `lineages` hold. Raises LedgerError.
+
+    To be read before the ledger's own files, which are written first: what they do not know then, they have lost.
+    """
     reading = Reading()
     for lineage in sorted(lineages):
         copy, journal = _files(place.folder(lineage))
-        for path in (copy, journal):
-            reading.files[path] = _stamp(path)
-        told = parse_journal(_bytes(journal), str(journal))
-        kept = _bytes(copy)
-        reading.stale |= kept != lock or bool(told.accounts or told.damaged)
-        if kept and kept != lock:
-            reading.parsed.add(parse_lock(kept, str(copy)))
-        reading.parsed.add(told)
+        reading.stamps |= {path: _stamp(path) for path in (copy, journal)}
+        reading.since.add(parse_journal(_bytes(journal), str(journal)))
+        reading.copies[copy] = _bytes(copy)  # second: renewing moves lines this way
     return reading
 
 
 def changed(reading: Reading) -> bool:
     """Whether somebody wrote to the black boxes since. Raises LedgerError."""
-    return any(_stamp(path) != then for path, then in reading.files.items())
+    return any(_stamp(path) != then for path, then in reading.stamps.items())
 
 
 class BlackBox:
@@ -122,7 +136,7 @@ class BlackBox:
 def hold(place: BoxPlace, lineage: str) -> BlackBox | str:
     """The black box, ours alone and made if need be; or why it cannot be written.
 
-    Raises LedgerHeld: then another copy of this ledger is being run.
+    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where we do that ourselves.
     """
     try:
         if (fd := _acquired(place, lineage)) is not None:
@@ -130,6 +144,10 @@ def hold(place: BoxPlace, lineage: str) -> BlackBox | str:
     except (OSError, LedgerError) as error:
         return _said(place.folder(lineage), error)
     runner = parse_journal(_bytes(_files(place.folder(lineage))[1]), "").runner or {}
+    if (runner.get("pid"), runner.get("host")) == (os.getpid(), socket.gethostname()):
+        raise UsageError(
+            f"{place.manifest} and {runner.get('manifest')} have copies of one ledger; run them apart"
+        )
     raise LedgerHeld(str(place.manifest), runner.get("pid"), runner.get("host"), copy=runner.get("manifest"))
 
 

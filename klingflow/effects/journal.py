@@ -21,6 +21,7 @@ from klingflow.model import Json, Purchase
 
 VERSION = 1
 
+_HEADER = b'{"klingflow_lock":'
 _CRC_LENGTH = len(b',"crc":"01234567"}')
 _BODY = b',"body":{'
 _CONFLICT = re.compile(rb"(<{7}|={7}|>{7}|\|{7})( |\Z)")
@@ -93,6 +94,16 @@ def parse_lock(data: bytes, name: str) -> Parsed:
         parsed.problems.append(f"{name}: holds git's conflict markers; the purchases of both sides are kept")
     _check_headers(parsed, name, empty=not data.strip())
     return parsed
+
+
+def headers_in(data: bytes) -> list[dict[str, Json]]:
+    """The headers of a lock, without reading the rest of it."""
+    parsed = Parsed()
+    for _, raw in _lines(data):
+        if raw.startswith(_HEADER):
+            with suppress(ValueError, LedgerError):
+                _enter(parsed, raw, _unsealed(raw))
+    return parsed.headers
 
 
 def parse_journal(data: bytes, name: str) -> Parsed:

@@ -128,7 +128,7 @@ def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger
         if box is not None:
             undo.callback(box.close)
         set_aside(paths, stored.journal, stored.lock, stored.contradicting)
-        set_aside(paths, stored.box.parsed, Parsed(), ())
+        set_aside(paths, stored.beyond, Parsed(), ())
         emergency.reserve(paths.journal)
         ledger = Ledger(paths, fd, anchor, box, stored, now)
         if stored.tidy:
@@ -201,7 +201,7 @@ class Ledger:
         self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
-        self._box_behind = stored.box.stale  # it is no copy of the lock
+        self._box_behind = stored.box_behind  # it is no copy of the lock
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
         self._closed = False

@@ -14,7 +14,7 @@ from pathlib import Path
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.effects import blackbox, emergency
 from klingflow.effects.files import append, read_whole
-from klingflow.effects.journal import Parsed, lock_line, parse_journal, parse_lock
+from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lock
 from klingflow.effects.places import LedgerPaths
 from klingflow.errors import LedgerError
 from klingflow.model import Purchase
@@ -34,6 +34,8 @@ class Stored:
     tidy: bool
     saved: Mapping[Path, Signature]  # the emergency files that were read
     box: blackbox.Reading
+    beyond: Parsed  # what only the black box knew, and more
+    box_behind: bool
 
 
 def read(paths: LedgerPaths) -> Book:
@@ -70,15 +72,14 @@ def _collecting_later() -> Iterator[None]:
 
 
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
+    lineages = _lineages(paths)
+    box = blackbox.look(paths.box, lineages) if paths.box else blackbox.Reading()
     journal, saved = _journals(paths)
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
     lock = _lock_in(text, paths)
-    lineages = {header["lineage"] for header in lock.headers}
-    if paths.box and not lineages and (remembered := blackbox.lineage_of(paths.box)):
-        lineages = {remembered}
-    box = blackbox.look(paths.box, lineages, text) if paths.box else blackbox.Reading()
-    told = [lock, journal, box.parsed]
+    beyond = box.beyond(text)
+    told = [lock, journal, beyond]
     purchases, contradicting = fold(
         (a for one in told for a in one.accounts), (d for one in told for d in one.doubts)
     )
@@ -86,18 +87,28 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     kept = settled((p for p in purchases if p.uid not in dropped), until)
     # Of two lineages that were merged, whoever merges them takes the same.
     lineage = min(lineages, default=None) or secrets.token_hex(8)
-    book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(box.parsed)))
+    book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(beyond)))
     book.problems += [
         *lock.problems,
         *journal.problems,
-        *box.parsed.problems,
-        *_restored(paths, box.parsed, [*lock.accounts, *journal.accounts], purchases),
+        *beyond.problems,
+        *_restored(paths, beyond, [*lock.accounts, *journal.accounts], purchases),
         *map(said_of_contradicting, contradicting),
         *contradictions(kept),
     ]
     tidy = not (journal.accounts or journal.damaged or lock.damaged or lock.problems)
     tidy = tidy and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return Stored(book, journal, lock, signature, contradicting, tidy, saved, box)
+    return Stored(
+        book, journal, lock, signature, contradicting, tidy, saved, box, beyond, not box.is_copy_of(text)
+    )
+
+
+def _lineages(paths: LedgerPaths) -> set[str]:
+    """Whose black boxes are to be asked: those the lock names, else the one this manifest had last."""
+    found = {header["lineage"] for header in headers_in(_bytes(paths.lock))}
+    if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
+        found = {remembered}
+    return found
 
 
 def _restored(
