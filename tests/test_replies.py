@@ -16,6 +16,7 @@ from klingflow.decide.replies import (
     Blind,
     Doubtful,
     Hiccup,
+    Misnamed,
     NoReply,
     NoSuchTask,
     Refused,
@@ -247,6 +248,29 @@ def test_a_definite_refusal_has_a_class(status: int, body: Any, failure: Failure
     assert read_create(reply(status, body)) == Refused(failure)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "error": {
+                "message": "unexpected end of JSON input",
+                "type": "new_api_error",
+                "code": "invalid_request",
+            }
+        },
+        {"error": {"message": "参数错误: EOF", "type": "new_api_error"}},
+        {"error": {"message": "未指定模型名称，模型名称不能为空", "type": "new_api_error", "code": ""}},
+        {"code": "invalid_request", "message": "Expecting value: line 1 column 1 (char 0)", "data": None},
+        {"error": {"message": 'relay: upstream says {"message": "request body is empty"}', "code": "400"}},
+        {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: Any) -> None:
+    """We sent it whole: a relay has repeated the request without it, and the first one may have been charged."""
+    assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
+
+
 def test_5xx_with_the_gateways_own_error_is_definite_where_the_user_says_so() -> None:
     """`refund_5xx` makes JSON errors definite, and nothing else."""
     assert read_create(reply(500, error("no", "x")), refund_5xx=True) == Refused(
@@ -416,8 +440,10 @@ def test_the_legacy_shape_is_read_through() -> None:
     ],
 )
 def test_another_tasks_reply_is_never_ours(body: dict[str, Any]) -> None:
-    """A mixed-up reply costs a poll, not a video."""
-    assert read_query(reply(200, body), task_id=ID) == Hiccup("the reply is about another task")
+    """A mixed-up reply costs a poll, not a video. It says whose it is: a relay may have given ours a second name."""
+    outcome = read_query(reply(200, body), task_id=ID)
+    assert isinstance(outcome, Misnamed) and isinstance(outcome, Hiccup)
+    assert (outcome.reason, outcome.name) == ("the reply is about another task", UPSTREAM)
 
 
 @pytest.mark.parametrize(

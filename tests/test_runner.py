@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from klingflow import api, batch
 from klingflow.decide.lifecycle import advance, begin
@@ -100,36 +101,71 @@ def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
 
 
 class _Says:
-    """A gateway whose every query is answered by the next of some bodies."""
+    """A gateway whose every query is answered by the next of some bodies; `apart` notes how each was asked."""
 
     def __init__(self, *bodies: dict[str, Any]) -> None:
         self._bodies = iter(bodies)
+        self.apart: list[bool] = []
 
-    async def query(self, _: str) -> Reply:
+    async def query(self, _: str, *, apart: bool = False) -> Reply:
+        self.apart.append(apart)
         return Reply(200, {}, json.dumps(next(self._bodies)).encode())
 
 
-def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path: Path) -> None:
-    """The first may be another request's reply, left over on the connection."""
-    film = pipeline_at(tmp_path)
-    film.write(1)
+def polled(folder: Path, gateway: _Says, *tasks: str) -> list[str]:
+    """Two shots are at the gateway, task_1 and task_2. Ask after `tasks`; gives each one's state after its answer."""
+    film = pipeline_at(folder)
+    film.write(2)
     manifest = api.load(film.manifest)
-    unnamed = {"status": "failed", "error": {"code": "x", "message": "no"}}
 
     async def main(job: Job) -> list[str]:
-        gateway: Any = _Says(unnamed, {"status": "queued"}, unnamed, unnamed)
-        context = context_of(job, gateway, [])
-        purchase = submitted("shot001", task_id="task_1")
-        await job.ledger.record(purchase)
-        flight = Flight(0, purchase, 0.0, 0.0, 60.0, wanted_of(job))
+        context = context_of(job, gateway, [])  # type: ignore[arg-type]  # all that is asked of it here
+        flights = {}
+        for number in (1, 2):
+            purchase = submitted(f"shot{number:03}", task_id=f"task_{number}")
+            await job.ledger.record(purchase)
+            flights[f"task_{number}"] = Flight(0, purchase, 0.0, 0.0, 60.0, wanted_of(job))
         states = []
-        for _ in range(4):
-            await poll(context, flight)
-            states.append(job.ledger.book.purchases[purchase.uid].state)
+        for task_id in tasks:
+            await poll(context, flights[task_id])
+            states.append(job.ledger.book.purchases[flights[task_id].purchase.uid].state)
         return states
 
     with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
-        assert anyio.run(main, job) == ["submitted", "submitted", "submitted", "failed"]
+        return anyio.run(main, job)
+
+
+FAILED = {"status": "failed", "error": {"code": "x", "message": "no"}}
+
+
+def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path: Path) -> None:
+    """The first may be another request's reply, left over on the connection; so the next is asked on a new one."""
+    gateway = _Says(FAILED, {"status": "queued"}, FAILED, FAILED)
+    states = polled(tmp_path, gateway, *["task_1"] * 4)
+    assert states == ["submitted", "submitted", "submitted", "failed"]
+    assert gateway.apart == [False, True, False, True]
+
+
+def test_a_task_that_queries_call_otherwise_is_finished(tmp_path: Path) -> None:
+    """A relay's second name for a task is believed once it has come twice on connections of its own."""
+    done = {"id": "alias_1", "status": "completed"}
+    gateway = _Says({**done, "status": "queued"}, done, done)
+    assert polled(tmp_path, gateway, *["task_1"] * 3) == ["submitted", "submitted", "succeeded"]
+    assert gateway.apart == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["task_2", "alias"])
+def test_a_name_that_is_anothers_is_never_believed(tmp_path: Path, name: str) -> None:
+    """Neither a reply about another task of ours, nor one that is given to two of them."""
+    gateway = _Says(*[{"id": name, **FAILED}] * 8)
+    states = polled(tmp_path, gateway, *["task_1", *["task_2"] * (name == "alias")] * 4)
+    assert set(states) == {"submitted"}
+
+
+def test_a_name_that_changes_is_not_believed(tmp_path: Path) -> None:
+    """Two names for one task are one too many."""
+    gateway = _Says(*[{"id": f"alias_{n % 2}", **FAILED} for n in range(6)])
+    assert set(polled(tmp_path, gateway, *["task_1"] * 6)) == {"submitted"}
 
 
 def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ _NO_SUCH_TASK = (
     "任务不存在", "任务未找到", "未找到任务", "找不到任务",
 )  # fmt: skip
 
+# That nothing, or half of it, had come, or no model was named: of a body that was sent whole, this is said about
+# another request. A relay that repeats a POST by itself, when the connection to the next server has broken, may
+# leave the body out (LiteLLM 1.106 does); the first one may have been charged.
+_BODY_LOST = (
+    "unexpectedendofjson", "expectingvalue:line1column1(char0)", "emptybody", "emptyrequestbody", "bodyisempty",
+    "bodywasempty", "bodycannotbeempty", "bodyisrequired", "bodyismissing", "missingrequestbody",
+    "'loc':['body']", "请求体为空", "请求体不能为空", "modelisrequired", "modelnameisrequired",
+    "mustprovideamodel", "未指定模型", "模型名称不能为空",
+)  # fmt: skip
+_EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
+
 
 def classify_task(code: str, message: str) -> str:
     """The kind of a task's own failure."""
@@ -102,6 +113,12 @@ def says_no_such_task(code: str, message: str) -> bool:
     """Whether an error is about an id that the gateway does not know."""
     squeezed = _squeeze(code, message)
     return any(word in squeezed for word in _NO_SUCH_TASK)
+
+
+def says_body_was_lost(code: str, message: str) -> bool:
+    """Whether a refusal is about a body that did not arrive, or not whole."""
+    squeezed = _squeeze(code, message)
+    return any(word in squeezed for word in _BODY_LOST) or _EOF.search(message) is not None
 
 
 def _squeeze(code: str, message: str) -> str:

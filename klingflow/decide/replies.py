@@ -3,9 +3,9 @@
 A create that is misread buys twice or loses a task id, so there are four answers and the default is the last:
 Accepted (the id is ours), Refused (certainly nothing was bought), Unsent (nothing left this machine) and
 Doubtful. A query that is misread gives up a paid video, so whatever is not plainly a final answer about this
-very task is a Hiccup, and polling goes on. A final answer that does not name its task needs another like it: a
-server that sends two replies to one request makes the second the next one's. Sources: the gateway's document,
-sections 7–9, and real relays.
+very task is a Hiccup, and polling goes on. A final answer that does not name its task, or names it otherwise
+than the create did, needs another like it: a server that sends two replies to one request makes the second the
+next one's. Sources: the gateway's document, sections 7–9, and real relays.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from klingflow.decide.failures import classify_refusal, classify_task, says_no_such_task
+from klingflow.decide.failures import (
+    classify_refusal,
+    classify_task,
+    says_body_was_lost,
+    says_no_such_task,
+)
 from klingflow.model import Failure, Json
 
 MAX_ID = 256
@@ -139,6 +144,9 @@ class TaskFailed:
     named: bool = True
 
 
+Progress = Running | Succeeded | TaskFailed
+
+
 @dataclass(frozen=True, slots=True)
 class NoSuchTask:
     """The gateway does not know the id; not final while the task is young."""
@@ -161,8 +169,19 @@ class Hiccup:
     retry_after_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Misnamed(Hiccup):
+    """A reply that bears another id than was asked after: another task's, or a relay's second name for ours.
+
+    `answer` is what it says, should `name` turn out to be ours.
+    """
+
+    name: str = ""
+    answer: Progress = Running()
+
+
 CreateOutcome = Accepted | Refused | Unsent | Doubtful
-QueryOutcome = Running | Succeeded | TaskFailed | NoSuchTask | Blind | Hiccup
+QueryOutcome = Progress | NoSuchTask | Blind | Hiccup
 
 
 def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
@@ -194,16 +213,14 @@ def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
         return Hiccup(f"HTTP {answer.status} with a body that is not a JSON object", wait_s)
     task = _task(document)
     claimed = _claimed_ids(document, task)
-    if claimed and task_id not in claimed:
-        return Hiccup("the reply is about another task", wait_s)
     status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
-    if status in _SUCCEEDED:
-        return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), bool(claimed))
-    if status in _FAILED:
-        return TaskFailed(_task_failure(task, status), _tier(task), bool(claimed))
-    if status in _RUNNING:
-        return Running(_progress(task.get("progress")), _tier(task), wait_s)
-    return _without_status(document, task, bool(claimed), clean(status, 40), wait_s)
+    said = _by_status(task, status, bool(claimed), wait_s)
+    if claimed and task_id not in claimed:
+        reason = "the reply is about another task"
+        # Beside a task id the legacy shape's `id` is a row's short number.
+        name = max(claimed, key=lambda text: (len(text), text))
+        return Misnamed(reason, wait_s, name, said) if said else Hiccup(reason, wait_s)
+    return said or _without_status(document, task, bool(claimed), clean(status, 40), wait_s)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -237,6 +254,8 @@ def clean(text: object, limit: int = MAX_MESSAGE) -> str:
 
 def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool) -> bool:
     error = _error(document) if document is not None else None
+    if error is not None and says_body_was_lost(*error):
+        return False
     if status >= 500:
         # A relay says model_not_found with 503 while it still looks for a channel: nothing was passed on.
         return error is not None and (refund_5xx or classify_refusal(status, *error) == "model")
@@ -294,6 +313,16 @@ def _query_refused(status: int, document: dict[str, Any] | None, wait_s: float |
     if error is not None and (status in (404, 410) or (400 <= status < 500 and says_no_such_task(*error))):
         return NoSuchTask(Failure("unknown", failure.code, failure.message))
     return Hiccup(f"HTTP {status}: {failure.message}" if error else f"HTTP {status}", wait_s)
+
+
+def _by_status(task: dict[str, Any], status: str, named: bool, wait_s: float | None) -> Progress | None:
+    if status in _SUCCEEDED:
+        return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), named)
+    if status in _FAILED:
+        return TaskFailed(_task_failure(task, status), _tier(task), named)
+    if status in _RUNNING:
+        return Running(_progress(task.get("progress")), _tier(task), wait_s)
+    return None
 
 
 def _without_status(

@@ -48,7 +48,10 @@ class Flight:
     deadline: float
     wanted: Wanted
     unknown_polls: int = 0
-    unnamed: bool = False  # the last answer was a final one that did not name its task
+    apart: bool = (
+        False  # the last answer did not bear its id: the next question goes out on a connection of its own
+    )
+    other_name: str | None = None  # what answers on such connections call it
     timed: bool = True  # False where a pause between two runs makes the duration unknown
     progress: list[tuple[float, float]] = field(default_factory=list)  # (age, percent), as polls saw it
 

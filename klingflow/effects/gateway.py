@@ -175,7 +175,7 @@ class Gateway:
                 "the proxy that the environment names would see the key: give the gateway's address as https://,"
                 " or name its host in no_proxy"
             )
-        self._creates = _Connections(proxy, self._context, kept=False)
+        self._single = _Connections(proxy, self._context, kept=False)
         self._queries = _Connections(proxy, self._context, kept=True)
         self._downloads: dict[str | None, _Connections] = {}
         self._unlogged = _Unlogged(self._secret)
@@ -192,7 +192,7 @@ class Gateway:
     async def aclose(self) -> None:
         """Close every connection."""
         self._unlogged.end()
-        for connections in (self._creates, self._queries, *self._downloads.values()):
+        for connections in (self._single, self._queries, *self._downloads.values()):
             await connections.aclose()
 
     async def create(self, body: bytes, client_request_id: str) -> Answer:
@@ -207,13 +207,14 @@ class Gateway:
         request = httpx.Request(
             "POST", self._url, headers=headers, content=body, extensions={"timeout": limits}
         )
-        return await self._exchange(self._creates, request, self._timeouts.create_total_s)
+        return await self._exchange(self._single, request, self._timeouts.create_total_s)
 
-    async def query(self, task_id: str) -> Answer:
-        """GET the state of a task."""
+    async def query(self, task_id: str, *, apart: bool = False) -> Answer:
+        """GET the state of a task. `apart`: on a new connection, where no reply to another request can be left."""
         url = f"{self._videos}/{quote(task_id, safe='')}"
         request = httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
-        return await self._exchange(self._queries, request, self._timeouts.query_total_s)
+        connections = self._single if apart else self._queries
+        return await self._exchange(connections, request, self._timeouts.query_total_s)
 
     def content_url(self, task_id: str) -> str:
         """Where the gateway itself serves a task's video."""

@@ -67,6 +67,7 @@ class Context:
     unsent_in_a_row: int = 0
     bought: list[tuple[int, str]] = field(default_factory=list)  # intents: (manifest number, uid)
     blind_rounds: int = 0
+    other_names: dict[str, str] = field(default_factory=dict)  # see runner.poll: name → uid, "" if several
 
     def wanted(self, job: int, action: Action) -> Wanted:
         """A take as the plan decided on it, with the purchases that the plan took into account."""

@@ -26,21 +26,12 @@ async def poll(context: Context, flight: Flight) -> None:
     """Ask once after `flight`. Raises LedgerBroken."""
     task_id = flight.purchase.task_id
     assert task_id is not None, "only tasks with an id are polled"
-    outcome = replies.read_query(await context.gateway.query(task_id), task_id=task_id)
+    answer = await context.gateway.query(task_id, apart=flight.apart)
+    outcome = _believed(context, flight, replies.read_query(answer, task_id=task_id))
     now = context.clock()
     if isinstance(outcome, replies.Blind):
         return _blinded(context, flight, outcome.failure, now)
     context.blind_rounds = 0
-    if (
-        isinstance(outcome, (replies.Succeeded, replies.TaskFailed))
-        and not outcome.named
-        and not flight.unnamed
-    ):
-        flight.unnamed = True
-        context.tell(
-            "poll", flight.wanted, status="hiccup", reason="a final answer that does not name the task"
-        )
-        return await _again(context, flight, now)
     if isinstance(outcome, replies.Succeeded):
         return await _succeeded(context, flight, outcome, now)
     if isinstance(outcome, replies.TaskFailed):
@@ -51,9 +42,38 @@ async def poll(context: Context, flight: Flight) -> None:
         flight.unfinished_at = now
         if outcome.progress is not None:
             flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), outcome.progress)]
-    flight.unknown_polls, flight.unnamed = 0, False
+    flight.unknown_polls = 0
     context.tell("poll", flight.wanted, **_facts(outcome))
     await _again(context, flight, now, outcome.retry_after_s)
+
+
+def _believed(context: Context, flight: Flight, outcome: replies.QueryOutcome) -> replies.QueryOutcome:
+    """The outcome, or a Hiccup in place of one that may be another task's.
+
+    A reply left over from another request bears no sign of it but its id. So one without our id counts only when it
+    came on a connection of its own; one with another id moreover only when it has borne that id there before, and
+    no other task has it: a relay may know a task by two names, one at its creation and one in queries.
+    """
+    asked_apart, flight.apart = flight.apart, False
+    if isinstance(outcome, replies.Misnamed):
+        flight.apart = True
+        return outcome.answer if asked_apart and _is_ours(context, flight, outcome.name) else outcome
+    final = isinstance(outcome, (replies.Succeeded, replies.TaskFailed)) and outcome
+    if final and not final.named and not asked_apart:
+        flight.apart = True
+        return replies.Hiccup("a final answer that does not name the task")
+    return outcome
+
+
+def _is_ours(context: Context, flight: Flight, name: str) -> bool:
+    """Whether a task goes by `name`, too; called with what replies on connections of their own say."""
+    uid = flight.purchase.uid
+    first = context.other_names.setdefault(name, uid)
+    if first != uid or any(name in job.ledger.book.task_ids for job in context.jobs):
+        context.other_names[name] = ""  # nobody's any more
+        return False
+    before, flight.other_name = flight.other_name, name
+    return before == name
 
 
 async def _again(context: Context, flight: Flight, now: float, retry_after_s: float | None = None) -> None:
