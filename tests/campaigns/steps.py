@@ -1,0 +1,76 @@
+"""The real runner over the real ledger and real HTTP, in this process; timeouts, clock and chance are the test's."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from klingflow import api, batch
+from klingflow.decide.polling import Durations
+from klingflow.decide.schedule import Schedule
+from klingflow.effects import ledger
+from klingflow.effects.gateway import Gateway, Timeouts
+from klingflow.model import Limits, Manifest, Rate
+from klingflow.runner import Context, Job, Outcome
+from klingflow.runner import run as run_context
+
+KEY = "sk-test-0123456789abcdef"
+QUICK = Limits(
+    max_running=50,
+    submit=Rate(6000, 1.0),
+    poll=Rate(6000, 1.0),
+    poll_floor_s=0.01,
+    downloads=8,
+    connections=16,
+    deadline_s=1.0,
+)
+
+
+@dataclass
+class Rig:
+    """How runs go. `leave` looks at each event and says whether to stop as after one Ctrl-C."""
+
+    base: str
+    timeouts: Timeouts
+    limits: Limits = QUICK
+    now: Callable[[], str] = api.now
+    leave: Callable[[dict[str, Any]], bool] = lambda event: False
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    async def run(self, jobs: Sequence[Job]) -> Outcome:
+        """One run of plans whose ledgers are held."""
+        durations = Durations()
+        for job in jobs:
+            durations.learn_from(job.ledger.book.purchases.values())
+        async with Gateway(self.base, KEY, timeouts=self.timeouts) as gateway:
+            context = Context(
+                jobs=[*jobs],
+                gateway=gateway,
+                limits=self.limits,
+                schedule=Schedule(self.limits, durations),
+                emit=self.told.append,
+                clock=time.monotonic,
+                now=self.now,
+                chance=self.chance.random,
+                new_uid=lambda: ledger.new_uid(self.now()),
+            )
+
+            def emit(event: dict[str, Any]) -> None:
+                self.told.append(event)
+                if self.leave(event):
+                    context.stop("the test has seen enough")
+
+            context.emit = emit
+            return await run_context(context, lambda: os._exit(130))
+
+    async def run_manifest(self, manifest: Manifest, within_s: float = 60.0) -> Outcome:
+        """Open, run, close. Raises TimeoutError when it hangs."""
+        with batch.open_job(manifest, api.Wish(), self.base) as job, anyio.fail_after(within_s):
+            return await self.run([job])

@@ -1,0 +1,198 @@
+"""Replies from a generator over status, headers, body, framing and manner, on each of the three routes."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from klingflow import api
+from klingflow.decide import replies
+from klingflow.decide.lifecycle import PAID
+from klingflow.effects.gateway import Timeouts
+from klingflow.model import Purchase
+from tests.campaigns.figures import Report
+from tests.campaigns.liar import Script, lying
+from tests.campaigns.lies import Lie, document_of, ids_in, lies
+from tests.campaigns.steps import Rig
+from tests.harness import pipeline_at
+
+SHOTS = 12
+RUNS = 4
+# Short, but long for a reply that comes at all: only what hangs should take them.
+TIMEOUTS = Timeouts(
+    connect_s=5.0, create_read_s=1.5, create_total_s=2.0, query_total_s=1.5, download_read_s=1.0
+)
+# A pause that a lie asks for is not waited out: the run is left as by Ctrl-C, and the next one goes on.
+LONGEST_PAUSE_S = 0.6
+MEMORY_KB = 300_000
+ROUTES = ("create", "create", "query", "content")
+CALM = settings(
+    database=None, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)  # fmt: skip
+
+
+def generated(number: int) -> list[tuple[str, Lie]]:
+    """So many lies, each about one route: Hypothesis chooses, the same each time."""
+    drawn: list[tuple[str, Lie]] = []
+
+    @settings(CALM, max_examples=number)
+    @given(st.tuples(st.sampled_from(ROUTES), lies()))
+    def draw(lie: tuple[str, Lie]) -> None:
+        drawn.append(lie)
+
+    draw()
+    return drawn
+
+
+async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]) -> list[str]:
+    """Run a film against these lies until it is bought or the runs are used up; what is wrong with the outcome."""
+    film = pipeline_at(folder)
+    film.write(len(told))
+    manifest = api.load(film.manifest)
+    cast = {shot.id: Script({route: lie.with_id(f"id{n}") if route == "create" else lie})
+            for n, (shot, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True))}  # fmt: skip
+    wrong: list[str] = []
+    async with lying(cast) as liar:
+        rig = Rig(liar.base, TIMEOUTS, leave=_asks_for_patience)
+        for _ in range(RUNS):
+            outcome = await rig.run_manifest(manifest)
+            counts["runs"] += 1
+            if outcome.crash or outcome.broken:
+                wrong.append(f"{outcome.crash!r} {outcome.broken!r}")
+            plan = api.plan(manifest, origin=liar.base)
+            if {action.verb for action in plan.actions} <= {"keep", "in_doubt", "failed"}:
+                break
+        purchases = {p.shot: p for action in plan.actions if (p := action.purchase)}
+    counts["requests"] += sum(script.posts + script.asked.total() for script in cast.values())
+    for shot, script in cast.items():
+        wrong += (f"{shot}: {what}: {script}" for what in judged(script, purchases.get(shot), counts))
+    return wrong + [f"asked for {path}" for path in liar.strays]
+
+
+def batched(drawn: list[tuple[str, Lie]], size: int) -> Iterator[list[tuple[str, Lie]]]:
+    """The lies by the film: one a shot."""
+    return (drawn[start : start + size] for start in range(0, len(drawn), size))
+
+
+def _asks_for_patience(event: dict[str, Any]) -> bool:
+    return bool(event.get("pause_s", 0) > LONGEST_PAUSE_S)
+
+
+def judged(script: Script, purchase: Purchase | None, counts: Counter[str]) -> list[str]:
+    """What is wrong with what became of a shot, by its lies."""
+    wrong = []
+    lie = script.lies.get("create")
+    state = purchase.state if purchase else "unbought"
+    task_id = purchase.task_id if purchase else None
+    counts[state] += 1
+    counts["POSTs repeated"] += script.posts > 1
+    if script.posts > 2 or (script.posts == 2 and not (lie and lie.certainly_bought_nothing())):
+        wrong.append(f"charged twice: {script.posts} POSTs")
+    if task_id is not None and task_id not in script.told:
+        wrong.append(f"ids lost: {task_id!r} was never told")
+    if lie and lie.certainly_accepted() and (meant := _meant(lie)) and script.posts == 1:
+        counts["ids that had to be kept"] += 1
+        if task_id != meant and not _late(purchase):
+            wrong.append(f"ids lost: {meant!r} was told, {task_id!r} kept ({state})")
+    if lie is None and script.posts and task_id is None and not _late(purchase):
+        wrong.append(f"ids lost: an honest reply came to {state}")
+    about = script.lies.get("query")
+    if state == "failed" and not (about and about.may_end_a_task("failed")):
+        wrong.append("ids lost: a paid task was given up")
+    if state in PAID and state != "done" and not (about or "content" in script.lies):
+        counts["unfinished without a lie"] += 1
+    return wrong
+
+
+def _meant(lie: Lie) -> str | None:
+    """The id that a proper reply names first and beyond doubt."""
+    document = document_of(lie.told())
+    named = document.get("id") if isinstance(document, dict) else None
+    return (
+        named
+        if isinstance(named, str) and named in ids_in(document) and replies.plausible_id(named)
+        else None
+    )
+
+
+def _late(purchase: Purchase | None) -> bool:
+    """Whether a machine under load made an honest reply late: that is a doubt, rightly."""
+    reason = str((purchase.evidence or {}).get("reason")) if purchase else ""
+    return "in time" in reason or "too long" in reason or "another purchase" in reason
+
+
+def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
+    """Buying, asking and fetching end; no POST is repeated unless the first certainly did nothing; ids are kept."""
+    counts: Counter[str] = Counter()
+    found: list[str] = []
+    drawn = generated(5000 if long else 180)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for told in batched(drawn, SHOTS):
+        counts["replies"] += len(told)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found.extend(anyio.run(bought, Path(folder), told, counts))
+            except TimeoutError:
+                found.append(f"hangs: {told}")
+            except Exception as error:
+                found.append(f"crashes: {error!r}: {told}")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    if grown > MEMORY_KB:
+        found.append(f"crashes: memory grew by {grown} KB")
+    counts["MB more memory"] = grown // 1000
+    kinds = ("charged twice", "ids lost", "hangs")
+    wrong = {kind: sum(f"{kind}: " in what for what in found) for kind in kinds}
+    wrong["crashes"] = len(found) - sum(wrong.values())
+    report.add("server: any reply", counts, wrong=wrong, found="\n".join(what[:1500] for what in found[:10]))
+    assert (
+        counts["done"]
+        and counts["in_doubt"]
+        and counts["ids that had to be kept"]
+        and counts["POSTs repeated"]
+    )
+
+
+def test_the_reading_of_any_reply(long: bool, report: Report) -> None:
+    """The same replies without the network, many more: only what certainly bought nothing is a refusal."""
+    drawn = generated(15_000 if long else 800)
+    counts: Counter[str] = Counter(replies=len(drawn))
+    found = [f"{kind}: {lie}" for _, lie in drawn for kind in misread(lie, counts)]
+    wrong = {
+        kind: sum(what.startswith(kind) for what in found)
+        for kind in ("charged twice", "ids lost", "crashes")
+    }
+    report.add(
+        "server: replies read", counts, wrong=wrong, found="\n".join(what[:1500] for what in found[:10])
+    )
+
+
+def misread(lie: Lie, counts: Counter[str]) -> Iterator[str]:
+    """What is wrong with how a whole reply is read, as one to a create and as one to a query."""
+    whole = replace(lie, framing="length", cut=1.0).with_id("task_x")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in whole.headers}
+    reply = replies.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
+    try:
+        create = replies.read_create(reply)
+        query = replies.read_query(reply, task_id="task_x")
+    except Exception:
+        yield "crashes"
+        return
+    counts.update([type(create).__name__, type(query).__name__])
+    if isinstance(create, replies.Refused) and not whole.certainly_bought_nothing():
+        yield "charged twice"
+    told = [*ids_in(document_of(whole.told()))]
+    if isinstance(create, replies.Accepted) and (create.task_id not in told or not 200 <= whole.status < 300):
+        yield "ids lost"
+    if isinstance(query, replies.TaskFailed) and not whole.may_end_a_task("failed"):
+        yield "ids lost"
+    if isinstance(query, replies.Succeeded) and not whole.may_end_a_task("succeeded"):
+        yield "ids lost"
