@@ -111,12 +111,24 @@ class LedgerBroken(KlingflowError):
 
 
 class LedgerHeld(KlingflowError):
-    """Another runner holds this ledger, or a `copy` of it: the manifest beside which that one lies."""
+    """Another runner holds this ledger, or a `copy` of it: the manifest beside which that one lies.
+
+    Or somebody who does not say so holds the file `locked`, without which nobody may write the ledger.
+    """
 
     exit_code = ExitCode.HELD
 
-    def __init__(self, path: str, pid: int | None, host: str | None, copy: str | None = None) -> None:
+    def __init__(
+        self, path: str, pid: int | None, host: str | None, copy: str | None = None, locked: str | None = None
+    ) -> None:
         who = f"process {pid} on {host}" if pid else "another process"
-        what = f"{copy}, whose ledger this one is a copy of" if copy else "this manifest"
-        super().__init__(f"{path}: {who} is running {what}; wait for it or stop it")
+        what = (
+            f"is running {copy}, whose ledger this one is a copy of" if copy else "is running this manifest"
+        )
+        if locked:
+            what = (
+                f"has locked {locked} and does not say who it is: perhaps klingflow, by another name of the same"
+                f" file, perhaps another program (`lsof {locked}` names it)"
+            )
+        super().__init__(f"{path}: {who} {what}; wait for it or stop it")
         self.pid, self.host = pid, host

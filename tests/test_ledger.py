@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -148,6 +149,25 @@ def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> Non
         assert held.value.pid == other.pid and held.value.host
         other.kill()
     open_ledger(paths, now).close()
+
+
+@pytest.mark.parametrize("which", ["manifest", "journal"])
+def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(paths: LedgerPaths, which: str) -> None:
+    """Another program's, or that of klingflow by a hard link; not the last run's, which is over."""
+    assert paths.anchor
+    paths.anchor.write_text("version: 1")
+    code = (
+        "from klingflow.effects.ledger import *\n"
+        f"open_ledger(ledger_paths({str(paths.anchor)!r}), lambda: '2026').close()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    locked = paths.anchor if which == "manifest" else paths.journal
+    fd = oslock.anchor(locked)
+    assert fd
+    with pytest.raises(LedgerHeld, match=re.escape(f"another process has locked {locked}")) as held:
+        open_ledger(paths, now)
+    assert (held.value.pid, held.value.host) == (None, None)
+    oslock.release(fd)
 
 
 def test_a_child_process_does_not_inherit_the_lock(paths: LedgerPaths) -> None:

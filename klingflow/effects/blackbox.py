@@ -20,6 +20,7 @@ from pathlib import Path
 
 from klingflow.effects import oslock
 from klingflow.effects.files import atomic_write, read_whole, sync, sync_folder, write_all
+from klingflow.effects.holder import holder
 from klingflow.effects.journal import Parsed, parse_journal, parse_lock
 from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
@@ -143,12 +144,12 @@ def hold(place: BoxPlace, lineage: str) -> BlackBox | str:
             return BlackBox(place, lineage, fd)
     except (OSError, LedgerError) as error:
         return _said(place.folder(lineage), error)
-    runner = parse_journal(_bytes(_files(place.folder(lineage))[1]), "").runner or {}
-    if (runner.get("pid"), runner.get("host")) == (os.getpid(), socket.gethostname()):
-        raise UsageError(
-            f"{place.manifest} and {runner.get('manifest')} have copies of one ledger; run them apart"
-        )
-    raise LedgerHeld(str(place.manifest), runner.get("pid"), runner.get("host"), copy=runner.get("manifest"))
+    journal = _files(place.folder(lineage))[1]
+    who = holder(journal)
+    if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
+        raise UsageError(f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart")
+    locked = None if who.pid else str(journal)
+    raise LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
 
 
 def _acquired(place: BoxPlace, lineage: str) -> int | None:

@@ -27,6 +27,7 @@ from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import blackbox, emergency, oslock
 from klingflow.effects.blackbox import BlackBox
 from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all, write_new
+from klingflow.effects.holder import holder
 from klingflow.effects.journal import (
     Parsed,
     journal_line,
@@ -39,7 +40,6 @@ from klingflow.effects.places import STATE_DIR, LedgerPaths, ledger_paths, manif
 from klingflow.effects.stored import (
     Stored,
     forget_saved,
-    holder,
     load,
     load_lock,
     load_saved,
@@ -103,7 +103,7 @@ def _prepare(paths: LedgerPaths) -> None:
 def _acquire(paths: LedgerPaths) -> int:
     fd = oslock.acquire(paths.journal)
     if fd is None:
-        raise LedgerHeld(str(paths.lock), *holder(paths))
+        raise _held(paths, paths.journal)
     try:
         # A name is durable only when its folder is; one that was here before may never have been.
         for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
@@ -119,7 +119,12 @@ def _anchor(paths: LedgerPaths) -> int | None:
     try:
         return oslock.anchor(paths.anchor) if paths.anchor else None
     except BlockingIOError as error:
-        raise LedgerHeld(str(paths.lock), *holder(paths)) from error
+        raise _held(paths, paths.anchor or paths.lock) from error
+
+
+def _held(paths: LedgerPaths, locked: Path) -> LedgerHeld:
+    who = holder(paths.journal)
+    return LedgerHeld(str(paths.lock), who.pid, who.host, locked=None if who.pid else str(locked))
 
 
 def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger:

@@ -162,12 +162,6 @@ def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
     emergency.clear(p for p, then in taken_in.items() if then is not None and signature_of(p) == then)
 
 
-def holder(paths: LedgerPaths) -> tuple[int | None, str | None]:
-    """The process and the host that last wrote the journal."""
-    runner = parse_journal(_bytes(paths.journal), paths.journal.name).runner or {}
-    return runner.get("pid"), runner.get("host")
-
-
 def newest_serial(lock: Parsed) -> int:
     """How often the lock, or any that was merged into it, was folded."""
     return max((header["serial"] for header in lock.headers), default=0)

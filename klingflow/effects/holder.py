@@ -1,0 +1,60 @@
+"""Who keeps us out of a ledger: what its journal says of the process that holds it, if that is still true."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from klingflow.effects.files import read_whole
+from klingflow.effects.journal import parse_journal
+from klingflow.model import Json
+
+# Whoever has just got the lock first reads the ledger, and then says who it is.
+_LOOKS, _PAUSE_S = 40, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that holds a ledger, by its host and the manifest that it runs; all None for one that says nothing."""
+
+    pid: int | None = None
+    host: str | None = None
+    manifest: str | None = None
+
+
+def holder(journal: Path) -> Holder:
+    """Who holds a journal, by what it says. It may be of a run that is over: then it is soon said anew, or never.
+
+    Raises OSError.
+    """
+    for _ in range(_LOOKS):
+        match _said_in(journal):
+            case {"pid": int(pid), "host": str(host), **more} if _lives(pid, host):
+                manifest = more.get("manifest")
+                return Holder(pid, host, manifest if isinstance(manifest, str) else None)
+        time.sleep(_PAUSE_S)
+    return Holder()
+
+
+def _said_in(journal: Path) -> dict[str, Json]:
+    try:
+        return parse_journal(read_whole(journal), journal.name).runner or {}
+    except FileNotFoundError:
+        return {}
+
+
+def _lives(pid: int, host: str) -> bool:
+    """Whether there is such a process; it may be, where we cannot see."""
+    if host != socket.gethostname() or sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
