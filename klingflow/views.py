@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ _NOUNS = {
     "waits": "waiting for others",
     "orphan": "no longer in the manifest (kept)",
 }
+_SHOWN = 20  # lines about single shots after a run
 # After a run, what has not come to its end.
 _NEED_ATTENTION = frozenset({"in_doubt", "failed", "held", "resume", "download", "create", "waits"})
 # Longer plans are counted, not listed, for what needs no attention.
@@ -177,21 +178,23 @@ def _brief(change: Mapping[str, Any], side: str) -> str:
 
 
 def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
-    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only what was lost."""
+    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only that, as errors."""
     for trouble in result.troubles:
         console.warn(trouble)
     if quiet:
+        for line in _wanting(result):
+            console.warn(line)
         return
     for number, (plan, book) in enumerate(zip(result.plans, books, strict=True)):
         total = counts(plan)
         console.say(
             f"{plan.manifest.name}: " + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n) + "."
         )
-        attention = [a for a in plan.actions if a.verb in _NEED_ATTENTION or (number, a.key) in result.capped]
+        attention = _needing_attention(result, number)
         table = [[MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention]
-        console.table(table[:20])
-        if len(attention) > 20:
-            console.say(f"  … and {len(attention) - 20} more: klingflow status {plan.manifest.path}")
+        console.table(table[:_SHOWN])
+        if len(attention) > _SHOWN:
+            console.say(f"  … and {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}")
         show_problems([p for p in book.problems if "paid" in p])
         doubts = [a.key for a in plan.actions if a.verb == "in_doubt"]
         if doubts:
@@ -202,6 +205,26 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
     for line in (_bought(result), _where(result), _why_stopped(result)):
         if line:
             console.say(line)
+
+
+def _needing_attention(result: Result, number: int) -> list[Action]:
+    actions = result.plans[number].actions
+    return [a for a in actions if a.verb in _NEED_ATTENTION or (number, a.key) in result.capped]
+
+
+def _wanting(result: Result) -> Iterator[str]:
+    """Why the exit code is not 0."""
+    if result.exit_code == ExitCode.OK:
+        return
+    for number, plan in enumerate(result.plans):
+        attention = _needing_attention(result, number)
+        for action in attention[:_SHOWN]:
+            reason = result.capped.get((number, action.key), action.reason)
+            yield f"{plan.manifest.name}: {action.key}: {_NOUNS[action.verb]}: {reason}"
+        if len(attention) > _SHOWN:
+            yield f"{plan.manifest.name}: {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
+    if stopped := _why_stopped(result):
+        yield stopped
 
 
 def _where(result: Result) -> str:

@@ -304,3 +304,12 @@ def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
             process.stdout.close()
             assert process.wait(60) == 4
         assert (len(charges(sandbox)), len(film.videos())) == (5, 4)
+
+
+def test_quiet_says_why_an_exit_code_is_not_0(tmp_path: Path) -> None:
+    """It is errors only, not silence: what is in doubt is named; where all is well there is nothing to say."""
+    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, _):
+        film.write(1)
+        assert film.do("run", "film.yaml", "-y", "-q", code=4).startswith("film: shot001: in doubt: ")
+        film.do("resolve", "film.yaml", "shot001", "--resubmit")
+        assert film.do("run", "film.yaml", "-y", "-q") == ""
