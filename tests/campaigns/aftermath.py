@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from klingflow.effects.ledger import ledger_paths, read
 from klingflow.effects.mp4 import check
@@ -14,8 +15,8 @@ from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges
 
 PATIENCE_S = 240
-# Files of one moment, which no run that ends well leaves lying about.
-_PASSING = (".tmp", ".part", ".damaged", ".folded", ".emergency.jsonl", ".bak")
+# Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a torn line was.)
+_PASSING = (".tmp", ".part", ".folded", ".emergency.jsonl", ".bak")
 
 
 @dataclass
@@ -38,9 +39,7 @@ class Found:
 
 def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found) -> None:
     """Look at the ledger as a fault left it, let a next run end the batch, and look again."""
-    lost = unaccounted(film, sandbox, of)
-    if lost:
-        found.blame("ids lost", where, f"the ledger left by the fault knows nothing of {lost}")
+    account(film, sandbox, of, where, found)
     code, said = ends(film, "run", "film.yaml", "-y", "-q")
     if code is None:
         return found.blame("hangs", where, said)
@@ -59,23 +58,23 @@ def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Fou
         found.blame("crashes", where, f"left behind: {left}")
 
 
-def unaccounted(film: Pipeline, sandbox: Sandbox, of: str, printed: str = "") -> list[str]:
-    """Charged tasks that neither the ledger, nor a doubt about their shot, nor what was `printed` accounts for."""
+def account(
+    film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found, printed: str = ""
+) -> None:
+    """Every charged task must be in the ledger's files (its black box set aside), its shot in doubt, or `printed`."""
     book = read(ledger_paths(film.manifest))
     doubted = {p.body["prompt"] for p in book.purchases.values() if p.state == "in_doubt"}
-    return [
-        c["task_id"]
-        for c in charges(sandbox)
-        if c["prompt"].startswith(of)
-        and c["task_id"] not in book.task_ids
-        and c["prompt"] not in doubted
-        and c["task_id"] not in printed
-    ]
+    charged = [c for c in charges(sandbox) if c["prompt"].startswith(of) and c["prompt"] not in doubted]
+    lost = [c["task_id"] for c in charged if not (c["task_id"] in book.task_ids or c["task_id"] in printed)]
+    if lost:
+        found.blame("ids lost", where, f"what the fault left knows nothing of {lost}")
 
 
-def ends(film: Pipeline, *arguments: str) -> tuple[int | None, str]:
+def ends(
+    film: Pipeline, *arguments: str, python: Sequence[str] = ("-m", "klingflow")
+) -> tuple[int | None, str]:
     """The exit code and the words of a klingflow process; no code if it had to be killed for hanging."""
-    process = film.start(*arguments)
+    process = film.start(*arguments, python=python)
     try:
         out, err = process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
@@ -85,7 +84,7 @@ def ends(film: Pipeline, *arguments: str) -> tuple[int | None, str]:
     return process.returncode, out + err
 
 
-def left_behind(film: Pipeline, passing: Iterable[str] = _PASSING) -> list[str]:
-    """Files of one moment that are still there."""
-    ends_of = tuple(passing)
-    return sorted(str(p.relative_to(film.folder)) for p in film.folder.rglob("*") if p.name.endswith(ends_of))
+def left_behind(film: Pipeline) -> list[str]:
+    """Files of one moment that are still there, also in the black box."""
+    places = (film.folder, Path(film.environ["KLINGFLOW_STATE_DIR"]))
+    return sorted(str(p) for place in places for p in place.rglob("*") if p.name.endswith(_PASSING))

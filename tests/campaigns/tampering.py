@@ -43,16 +43,26 @@ klingflow.cli.main()
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """The `nth` call of its `kind` by one thread: on the file at `path`, relative to the pipeline's folder, or by a
-    socket, where `path` is empty. `worker` is the thread that writes the journal; the other is the main one."""
+    """The `nth` call of its `kind` by one thread: on the file at `path`, relative to the pipeline's folder; or on any
+    file, where `path` leads out of the folder, to the state folder (whose files have another name in each run); or by
+    a socket, where it is empty. `worker` is the thread that writes the journal; the other is the main one."""
 
     kind: str
     path: str
     nth: int
     worker: bool
 
+    @property
+    def named(self) -> bool:
+        """Whether strace can tell it by its file."""
+        return _told_by(self.path) == self.path != ""
+
     def __str__(self) -> str:
         return f"{self.kind} {self.nth} of {self.path or 'a socket'}{' by the worker' if self.worker else ''}"
+
+
+def _told_by(path: str) -> str:
+    return "" if path.startswith("..") else path
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ def calls(film: Pipeline, *arguments: str) -> list[Call]:
 def tampered(film: Pipeline, call: Call, fault: str, *arguments: str, on: bool = False) -> Ended:
     """Run klingflow with one call tampered with, or that and all later ones like it where `on`."""
     options = ["-e", f"trace={call.kind}", "-e", f"inject={call.kind}:{fault}:when={call.nth}{'+' * on}"]
-    if call.path:
+    if call.named:
         options += ["-P", str(film.folder / call.path)]  # as a descriptor has it
         options += ["-P", call.path] * (call.path != ".")  # as it is given
     return traced(film, options, *arguments, follow=call.worker)
@@ -146,31 +156,31 @@ def calls_in(trace: str, folder: Path, main: int) -> list[Call]:
     the main thread is sure to be ahead of are left out. (They are the first few, on the journal, and a kill there
     leaves what a kill at the main thread's next call leaves.)
     """
-    counts: Counter[tuple[bool, str, str]] = Counter()
+    counts: Counter[tuple[bool, str, str | None]] = Counter()
     found = []
     for line in trace.splitlines():
         if not (seen := _LINE.match(line)):
             continue
         worker, kind, arguments = int(seen[1]) != main, seen[2], seen[3]
-        name = "" if kind in SOCKET_CALLS else _file(kind, arguments, folder)
-        if name is None:
+        path = "" if kind in SOCKET_CALLS else _file(kind, arguments, folder)
+        for told in {"", path and _told_by(path)}:
+            counts[worker, kind, told] += 1
+        if path is None or not _matters(kind, arguments):
             continue
-        counts[worker, kind, name] += 1
-        call = Call(kind, name, counts[worker, kind, name], worker)
-        if not _matters(kind, arguments):
-            continue
-        if not worker or (call.path and counts[False, kind, call.path] < call.nth):
-            found.append(call)
+        nth = counts[worker, kind, _told_by(path)]
+        if not worker or (path and counts[False, kind, _told_by(path)] < nth):
+            found.append(Call(kind, path, nth, worker))
     return found
 
 
 def _file(kind: str, arguments: str, folder: Path) -> str | None:
-    """The file of `folder` that a call names, or has a descriptor of; of two names the first, as strace takes it."""
+    """The file of the pipeline or of its black box that a call names, or has a descriptor of; of two names the first,
+    as strace takes it."""
     named = (_DESCRIPTOR.match if kind in _BY_DESCRIPTOR else _GIVEN.search)(arguments)
     if named is None or (kind in _BY_DESCRIPTOR and not named[1].startswith("/")):
         return None
-    path = Path(os.path.normpath(folder / named[1]))
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else None
+    path = os.path.relpath(os.path.normpath(folder / named[1]), folder)
+    return path if not path.startswith("..") or path.startswith(f"../{folder.name}.state") else None
 
 
 def _matters(kind: str, arguments: str) -> bool:
