@@ -83,3 +83,16 @@ def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pyte
     files.write_all(fd, b"0123456789")
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"0123456789"
+
+
+def test_a_folder_that_is_made_is_durable_with_all_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one's name is in the folder above, which is synced once it holds it."""
+    synced: set[Path] = set()
+    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.update(folder.iterdir()))
+    files.make_folder(tmp_path / "outputs" / "film")
+    assert synced == {tmp_path / "outputs", tmp_path / "outputs" / "film"}
+    synced.clear()
+    files.make_folder(tmp_path / "outputs" / "film")
+    assert not synced

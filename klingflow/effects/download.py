@@ -19,7 +19,7 @@ import anyio
 
 from klingflow.decide.replies import NoReply, clean, error_of, retry_after_s
 from klingflow.effects import mp4
-from klingflow.effects.files import sync_folder, write_all
+from klingflow.effects.files import make_folder, sync_folder, write_all
 from klingflow.effects.gateway import Cut, Gateway, Stream
 from klingflow.model import Purchase
 
@@ -158,7 +158,7 @@ def _open_part(target: Path, max_bytes: int) -> _Part:
     if target.is_symlink():
         reason = f"{target.name} is a symbolic link, and is not written through"
         raise _Failed(DownloadFailed(reason, permanent=True))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     return _Part(_part_of(target), max_bytes)
 
 

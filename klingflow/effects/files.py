@@ -110,6 +110,14 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, durably; raises OSError."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
 def facts(folder: Path, paths: Iterable[str], cache: Path) -> dict[str, FileFact]:
     """Size and SHA-256 of those of `paths` (relative to `folder`) that are files.
 

@@ -13,18 +13,25 @@ from unittest import mock
 import anyio
 
 from klingflow.decide.lifecycle import advance
-from klingflow.effects.ledger import Ledger, ledger_paths, open_ledger, read
+from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import LedgerBroken
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 
 MANIFEST = "film.yaml"
 LOCK, JOURNAL = "film.lock", ".klingflow/film.journal"
+STATE = "state"  # the folder of the black boxes; where it is not there, there are none
 
 
 def now() -> str:
     """The time of every opening."""
     return LATER
+
+
+def paths_at(root: Path) -> LedgerPaths:
+    """The ledger in `root`."""
+    state = root / STATE
+    return ledger_paths(root / MANIFEST, state=state if state.is_dir() else None)
 
 
 def keep(ledger: Ledger, *purchases: Purchase) -> None:
@@ -69,7 +76,7 @@ def all_states(root: Path) -> None:
     doubted = advance(intent("p2"), "doubted", AT, evidence={"received": "nothing"})
     refused = advance(intent("p3"), "refused", AT, error=Failure("bad", "400", "不行"))
     failed = advance(submitted("p4"), "failed", AT, error=Failure("moderation", "x", "no"))
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
+    with open_ledger(paths_at(root), now) as ledger:
         keep(ledger, done("p1"), doubted, refused, failed, submitted("p5"), succeeded("p6"))
         keep(ledger, advance(doubted, "abandoned", AT), intent("p7"))
 
@@ -77,13 +84,15 @@ def all_states(root: Path) -> None:
 def a_killed_run(root: Path) -> None:
     """A lock, and the journal of a run that was killed."""
     all_states(root)
-    paths = ledger_paths(root / MANIFEST)
+    paths = paths_at(root)
     ledger = open_ledger(paths, now)
     buy(ledger, "k1", "k2")
     keep(ledger, intent("k3"))
     os.close(ledger._fd)  # as death does it
     assert ledger._anchor is not None
     os.close(ledger._anchor)
+    if ledger.box is not None:
+        os.close(ledger.box._fd)
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class Inconsistent(Exception):
 
 def open_twice(root: Path) -> Opened:
     """Look at the ledger in `root`, open it, and open it again. Raises Inconsistent, and whatever opening raises."""
-    paths = ledger_paths(root / MANIFEST)
+    paths = paths_at(root)
     with mock.patch.object(tempfile, "tempdir", str(root / "tmp")):
         seen = read(paths).purchases.values()
         with open_ledger(paths, now) as ledger:

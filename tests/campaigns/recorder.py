@@ -58,7 +58,8 @@ Trouble = Callable[[Op], int | None]
 
 @dataclass
 class Recorder:
-    """`ops` is what happened under `root` since `recording` began; `names` is what lies there by now."""
+    """`ops` is what happened under `root` since `recording` began; `names` is what lies there by now, and may be
+    given where the files have numbers already."""
 
     root: Path
     trouble: Trouble = lambda op: None
@@ -70,9 +71,10 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.root = Path(os.path.realpath(self.root))
+        self._files = max(self.names.values(), default=0)
         for path in sorted(self.root.rglob("*")):
-            if path.is_file():
-                self.names[self._name(path) or ""] = self._new()
+            if path.is_file() and (name := self._name(path)) and name not in self.names:
+                self.names[name] = self._new()
 
     def mark(self, what: object) -> None:
         """Note that something was promised at this moment."""

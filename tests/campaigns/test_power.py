@@ -7,196 +7,34 @@ at least in doubt, whatever the disk made of what it had not been told to keep.
 
 from __future__ import annotations
 
-import errno
+import hashlib
+import os
 import random
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from klingflow.decide.lifecycle import RANK, advance
-from klingflow.effects.ledger import Ledger, ledger_paths, open_ledger, read
-from klingflow.errors import LedgerBroken, LedgerError
-from klingflow.model import Failure, Purchase
+import klingflow
+from klingflow.decide.lifecycle import RANK
+from klingflow.errors import LedgerError
+from klingflow.model import Purchase
 from tests.campaigns.figures import Report
-from tests.campaigns.ledgers import (
-    JOURNAL,
-    LOCK,
-    MANIFEST,
-    a_killed_run,
-    all_states,
-    buy,
-    fold,
-    keep,
-    now,
-    open_twice,
+from tests.campaigns.ledgers import JOURNAL, LOCK, STATE, open_twice
+from tests.campaigns.powercut import Tree, crashes, tree_at
+from tests.campaigns.recorder import Op, Recorder
+from tests.campaigns.tapes import BOXED, DELETED, PLAYS, Tape, watched, went_on
+from tests.harness import sandboxed
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the recorder knows how Linux syncs, and POSIX's rules"
 )
-from tests.campaigns.powercut import Disk, Tree, crashes, disk_with, tree_at
-from tests.campaigns.recorder import Op, Recorder, Trouble
-from tests.purchases import LATER, done, intent
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the rules are those of POSIX file systems")
-
-# ---------------------------------------------------------------- what is recorded
-
-
-@dataclass(frozen=True)
-class Tape:
-    """A recorded run: what lay there before, the operations, and every purchase that was ever told of."""
-
-    before: Tree
-    names: Mapping[str, int]
-    ops: Sequence[Op]
-    known: Mapping[str, Purchase] = field(default_factory=dict)  # by uid, promised before it began
-
-    @property
-    def ends(self) -> dict[str, Purchase]:
-        """What became of each purchase in the end, by uid: the truth about its task id."""
-        told = [op.mark for op in self.ops if isinstance(op.mark, Purchase)]
-        return {**self.known, **{p.uid: p for p in told}}
-
-    def disk(self) -> Disk:
-        """The disk as it was before."""
-        return disk_with(self.before, self.names)
-
-
-@contextmanager
-def promising(recorder: Recorder) -> Iterator[None]:
-    """Mark every purchase whose `record` returned, or told that it was saved elsewhere."""
-    plain = Ledger.record
-
-    async def record(self: Ledger, purchase: Purchase) -> None:
-        try:
-            await plain(self, purchase)
-        except LedgerBroken as error:
-            if purchase.state != "intent" and "could be written nowhere" not in str(error):
-                recorder.mark(purchase)
-            raise
-        recorder.mark(purchase)
-
-    with mock.patch.object(Ledger, "record", record):
-        yield
-
-
-Mark = Callable[[object], None]
-Play = Callable[[Path, Mark], None]
-
-# The mark of a person who deletes the journal: what only it held is held by the process alone, until it records again.
-DELETED = "a person deletes the journal"
-
-
-def recorded(
-    root: Path,
-    play: Play,
-    *,
-    before: Callable[[Path], None] | None = None,
-    trouble: Trouble = lambda op: None,
-) -> Tape:
-    """What `play` did in the folder `root`, which `before` prepared."""
-    root.mkdir(parents=True)
-    (root / MANIFEST).write_text("version: 1\n")
-    known: dict[str, Purchase] = {}
-    if before:
-        before(root)
-        known = dict(read(ledger_paths(root / MANIFEST)).purchases)
-    recorder = Recorder(root, trouble)
-    tree, names = tree_at(recorder.root), dict(recorder.names)
-    with mock.patch.object(tempfile, "tempdir", str(root / "tmp")), recorder.recording(), promising(recorder):
-        play(root, recorder.mark)
-    return Tape(tree, names, recorder.ops, known)
-
-
-# ---------------------------------------------------------------- what is played
-
-
-def a_run(root: Path, _: Mark) -> None:
-    """Everything that a ledger does in a run: bought, refused, doubted, finished, folded on the way and at the end."""
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
-        first, second, _third = buy(ledger, "s1", "s2", "s3")
-        refused, doubted = intent("s4"), intent("s5")
-        keep(ledger, refused, doubted)
-        failure = Failure("limited", "429", "too many")
-        keep(ledger, advance(refused, "refused", LATER, error=failure))
-        keep(ledger, advance(doubted, "doubted", LATER, evidence={"received": "502"}))
-        finished = advance(first, "succeeded", LATER, video_url="https://cdn.example.com/s1.mp4")
-        keep(ledger, finished, advance(second, "failed", LATER, error=failure))
-        fold(ledger)
-        keep(ledger, advance(finished, "downloaded", LATER, sha256="ab", size_bytes=10))
-        buy(ledger, "s4", "s6")
-        keep(ledger, intent("s7"))
-
-
-def a_clone(root: Path) -> None:
-    """A fresh clone: a lock, and no folder of ours beside it."""
-    all_states(root)
-    shutil.rmtree(root / ".klingflow")
-
-
-def a_tidy_clone(root: Path) -> None:
-    """A fresh clone whose lock needs no folding."""
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
-        keep(ledger, done("p1"))
-    shutil.rmtree(root / ".klingflow")
-
-
-def a_cleared_folder(root: Path, mark: Mark) -> None:
-    """`git clean -xfd` during a run."""
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
-        buy(ledger, "s1")
-        mark(DELETED)
-        shutil.rmtree(root / ".klingflow")
-        buy(ledger, "s2")
-
-
-def an_older_lock(root: Path, _: Mark) -> None:
-    """`git checkout` during a run: another file takes the lock's place, and nobody syncs it."""
-    older = (root / LOCK).read_bytes()
-    with open_ledger(ledger_paths(root / MANIFEST), now) as ledger:
-        buy(ledger, "s1")
-        fold(ledger)
-        (root / LOCK).unlink()
-        (root / LOCK).write_bytes(older)
-        buy(ledger, "s2")
-
-
-def failing(kind: str, name: str, nth: int, error: int) -> Trouble:
-    """The disk refuses the `nth` such operation, once."""
-    left = iter(range(1, 1000))
-    return lambda op: error if op.kind == kind and op.name == name and next(left) == nth else None
-
-
-def troubled(kind: str, name: str, nth: int, error: int) -> Callable[[Path], Tape]:
-    """A run on a disk that refuses the `nth` such operation."""
-
-    def record(root: Path) -> Tape:
-        return recorded(root, a_run, before=all_states, trouble=failing(kind, name, nth, error))
-
-    return record
-
-
-PLAYS: dict[str, Callable[[Path], Tape]] = {
-    "the first run of all": partial(recorded, play=a_run),
-    "a run in a fresh clone": partial(recorded, play=a_run, before=a_clone),
-    "a run in a tidy clone": partial(recorded, play=a_run, before=a_tidy_clone),
-    "a run after a killed one": partial(recorded, play=a_run, before=a_killed_run),
-    "git clean": partial(recorded, play=a_cleared_folder, before=all_states),
-    "git checkout": partial(recorded, play=an_older_lock, before=all_states),
-    "a sync of intents fails": troubled("sync", JOURNAL, 2, errno.EIO),
-    "a sync of ids fails": troubled("sync", JOURNAL, 3, errno.EIO),
-    "a full disk at intents": troubled("write", JOURNAL, 2, errno.ENOSPC),
-    "a full disk at ids": troubled("write", JOURNAL, 3, errno.ENOSPC),
-    "the lock cannot be replaced": troubled("rename", ".film.lock.tmp", 2, errno.EIO),
-}
-
-
-# ---------------------------------------------------------------- the judge
+OUTPUTS = "outputs"
 
 
 @dataclass
@@ -237,7 +75,8 @@ class Opener:
         return len(self._told)
 
     def told(self, tree: Tree) -> Told:
-        """What a ledger with these files says."""
+        """What a ledger with these files says, whatever videos lie beside it."""
+        tree = tree.without(OUTPUTS)
         digest = tree.digest
         if digest not in self._told:
             tree.put(self._root)
@@ -259,12 +98,13 @@ class Opener:
             return f"{type(error).__name__}: {error}"
 
 
-def judge(found: Found, where: str, told: Told, promised: Mapping[str, Purchase], tape: Tape) -> None:
-    """Hold what a ledger told against what was promised."""
+def judge(
+    found: Found, where: str, told: Told, promised: Mapping[str, Purchase], ends: Mapping[str, Purchase]
+) -> None:
+    """Hold what a ledger told against what was promised, and against the truth, which are the purchases' ends."""
     if isinstance(told, str):
         found.crashed.append(f"{where}: {told}")
         return
-    ends = tape.ends
     for uid, got in told.items():
         if got.task_id not in (None, ends[uid].task_id):
             found.lost.append(f"{where}: {got.key} has {got.task_id}, not {ends[uid].task_id}")
@@ -282,36 +122,141 @@ def judge(found: Found, where: str, told: Told, promised: Mapping[str, Purchase]
             found.lost.append(f"{known}, its id {purchase.task_id} is gone")
 
 
+def judge_videos(
+    found: Found, where: str, tree: Tree, promised: Mapping[str, Purchase], hashes: set[str]
+) -> None:
+    """A video under its final name is whole, and there as soon as the ledger says so."""
+    videos = {
+        name: hashlib.sha256(data).hexdigest() for name, data in tree.files.items() if name.endswith(".mp4")
+    }
+    found.lost += [f"{where}: {name} is not whole" for name, sha256 in videos.items() if sha256 not in hashes]
+    for purchase in promised.values():
+        if purchase.state == "done" and videos.get(purchase.output or "") != purchase.sha256:
+            found.lost.append(f"{where}: the video of {purchase.key} is not there")
+
+
+def judge_request(
+    found: Found, where: str, request: bytes, promised: Mapping[str, Purchase], posts: int
+) -> None:
+    """What goes out: as many creates as intents are durable, and polls of durable ids only."""
+    if posts > len(promised):
+        found.again.append(f"{where}: POST number {posts}, and {len(promised)} purchases are durable")
+    ids = {p.task_id for p in promised.values()}
+    if request.startswith(b"GET /v1/videos/"):
+        asked = request.split()[1].decode().split("/")[3]
+        if asked not in ids:
+            found.lost.append(f"{where}: {asked} is polled, and not durable")
+
+
 def cut(
     tape: Tape, opener: Opener, chance: random.Random, *, thorough: bool, enough: int = 1_000_000
 ) -> Found:
     """Cut the power after every operation of a tape, in many ways, and judge each; stop where `enough` is wrong."""
-    found, disk = Found(), tape.disk()
+    found, disk, ends = Found(), tape.disk(), tape.ends
+    hashes = {p.sha256 for p in ends.values() if p.sha256}
+    filmed = any(op.to.endswith(".mp4") for op in tape.ops)
     promised, recorded = dict(tape.known), dict(tape.known)
+    posts = 0
     for number, op in enumerate(tape.ops):
+        where = f"operation {number} ({op.kind} {op.name})"
         disk.do(op)
         if isinstance(op.mark, Purchase):
             recorded[op.mark.uid] = op.mark
             promised = dict(recorded)
-        elif op.mark == DELETED:
+        elif isinstance(op.mark, bytes):
+            posts += op.mark.startswith(b"POST ")
+            judge_request(found, where, op.mark, promised, posts)
+        elif op.mark == DELETED and not tape.boxed:
             promised = dict(tape.known)
-        for tree in crashes(disk, chance, thorough=thorough):
+        for tree in crashes(disk, chance, thorough=thorough) if number >= tape.start else ():
             found.states += 1
-            where = f"operation {number} ({op.kind} {op.name})"
-            judge(found, where, opener.told(tree), promised, tape)
+            judge(found, where, opener.told(tree), promised, ends)
+            if tape.boxed:  # which knows it all alone
+                bare = opener.told(tree.without(LOCK, ".klingflow"))
+                judge(found, f"{where}, lock and journal gone", bare, promised, ends)
+            if filmed:
+                judge_videos(found, where, tree, promised, hashes)
             if sum(found.wrong.values()) >= enough:
                 return found
     found.opened = len(opener)
     return found
 
 
+SHORT = ("the first run of all", "a run after a killed one", "git checkout", "a sync of ids fails")
+
+
 @pytest.mark.parametrize("play", PLAYS)
 def test_nothing_promised_is_lost_with_the_power(play: str, folder: Path, long: bool, report: Report) -> None:
-    tape = PLAYS[play](folder / "tape")
+    if not long and play not in SHORT:
+        pytest.skip("in the long form only")
+    tape = PLAYS[play](folder / "film")
     opener = Opener(folder, in_git=tape.before.files.get(LOCK) if play == "git checkout" else None)
     found = cut(tape, opener, random.Random(play), thorough=long)
     tried = {"operations cut": len(tape.ops), "disks": found.states, "different": found.opened}
     report.add(f"power loss, {play}", tried, wrong=found.wrong, found=found)
+
+
+@pytest.mark.parametrize("play", BOXED)
+def test_the_black_box_alone_keeps_every_promise(play: str, folder: Path, long: bool, report: Report) -> None:
+    """Power lost, and then lock and journal too: as after `git clean -xfd` or in a fresh clone."""
+    if not long and play != "git clean":
+        pytest.skip("in the long form only")
+    tape = BOXED[play](folder / "film")
+    in_git = tape.before.files.get(LOCK) if play == "git checkout" else None
+    found = cut(tape, opener := Opener(folder, in_git), random.Random(play), thorough=long)
+    tried = {"operations cut": len(tape.ops), "disks": found.states, "different": len(opener)}
+    report.add(f"power loss, {play}, boxed", tried, wrong=found.wrong, found=found)
+
+
+@pytest.mark.parametrize("fault", ["killed", "powerless"])
+def test_the_power_fails_again_at_the_next_start(
+    fault: str, folder: Path, long: bool, report: Report
+) -> None:
+    """After a kill, whose writes are there and not durable, and after a power loss. What was told then is kept too."""
+    tape, chance = PLAYS["a run after a killed one"](folder / "film"), random.Random(fault)
+    changing = [n for n, op in enumerate(tape.ops) if op.kind not in ("mark", "sync", "sync_folder")]
+    starts = changing * (3 if fault == "powerless" else 1) if long else chance.sample(changing, 4)
+    found, opener = Found(), Opener(folder)
+    for number in starts:
+        tree = chance.choice([*_trees_after(tape, number, chance)]) if fault == "powerless" else None
+        again = went_on(tape, number, folder / "film", tree)
+        more = cut(again, opener, chance, thorough=False)
+        found.states += more.states
+        for mine, new in ((found.lost, more.lost), (found.again, more.again), (found.crashed, more.crashed)):
+            mine += [f"after {number}: {what}" for what in new]
+    tried = {"starts cut": len(starts), "disks": found.states, "different": len(opener)}
+    report.add(f"power loss at a start after being {fault}", tried, wrong=found.wrong, found=found)
+
+
+def _trees_after(tape: Tape, number: int, chance: random.Random) -> list[Tree]:
+    disk = tape.disk()
+    for op in tape.ops[: number + 1]:
+        disk.do(op)
+    return [*crashes(disk, chance, thorough=False)]
+
+
+def test_a_whole_run_with_its_videos(folder: Path, long: bool, report: Report) -> None:
+    """The program as it is, over HTTP: nothing goes out before what it needs is durable, and videos are whole."""
+    with sandboxed(folder / "film", "create:html504=0.2", task_time="0s", seed=4) as (film, sandbox):
+        film.write(8 if long else 2)
+        state = film.folder / STATE
+        state.mkdir()
+        recorder = Recorder(film.folder)
+        tree, names = tree_at(film.folder), dict(recorder.names)
+        with mock.patch.dict(os.environ, {"KLINGFLOW_STATE_DIR": str(state)}), watched(recorder):
+            klingflow.run(klingflow.load(film.manifest), base_url=sandbox.base_url, key="any")
+        shutil.rmtree(film.folder)
+    tape = Tape(tree, names, recorder.ops)
+    found = cut(tape, opener := Opener(folder), random.Random(7), thorough=long)
+    requests = sum(isinstance(op.mark, bytes) for op in tape.ops)
+    assert requests and any(op.kind == "rename" and op.to.endswith(".mp4") for op in tape.ops)
+    tried = {
+        "operations cut": len(tape.ops),
+        "disks": found.states,
+        "different": len(opener),
+        "requests": requests,
+    }
+    report.add("power loss, a whole run", tried, wrong=found.wrong, found=found)
 
 
 DISHONEST: dict[str, Callable[[Op], bool]] = {
@@ -330,7 +275,7 @@ DISHONEST: dict[str, Callable[[Op], bool]] = {
 @pytest.mark.parametrize("omitted", DISHONEST)
 def test_the_campaign_sees_what_is_not_synced(omitted: str, folder: Path) -> None:
     """Each sync of the ledger is needed: where one does nothing, promises are lost, and the campaign says so."""
-    tape = PLAYS["the first run of all"](folder / "tape")
+    tape = PLAYS["the first run of all"](folder / "film")
     poorer = replace(tape, ops=[op for op in tape.ops if not DISHONEST[omitted](op)])
     assert len(poorer.ops) < len(tape.ops)
     assert any(cut(poorer, Opener(folder), random.Random(1), thorough=False, enough=1).wrong.values())
@@ -338,7 +283,7 @@ def test_the_campaign_sees_what_is_not_synced(omitted: str, folder: Path) -> Non
 
 def test_the_campaign_sees_an_id_that_was_never_written(folder: Path) -> None:
     """A `record` that returns before its line is on the disk."""
-    tape = PLAYS["the first run of all"](folder / "tape")
+    tape = PLAYS["the first run of all"](folder / "film")
     early = [op for op in tape.ops if isinstance(op.mark, Purchase) and op.mark.state == "submitted"]
     ops = [op for op in tape.ops if op not in early]
     intents_known = next(n for n, op in enumerate(ops) if isinstance(op.mark, Purchase)) + 3
