@@ -72,6 +72,9 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
 def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) -> str | None:
     """The run manifest, written; why it could not be. It can always be made again from the ledger."""
     record = run_manifest.build(manifest, book, gateway=origin, generated_at=now())
+    folder = folder_of(manifest)
+    if not files.stays_below(folder, target.relative_to(folder).as_posix()):
+        return f"{target}: leads elsewhere by a link below outputs"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         files.atomic_write(target, run_manifest.as_bytes(record))

@@ -102,12 +102,15 @@ def _rightly_typed(known: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _WITHOUT.items() if name != "body"} | right
 
 
+_LEADS_ELSEWHERE = ("/.", "/~", "./", " /", "//", "\\", ":")
+
+
 def _output(value: str) -> str | None:
-    """A path under the manifest's folder, or nothing: a ledger from elsewhere must not name other files."""
-    if value[:1] in ("/", "\\") or value[1:2] == ":":
+    """The path of a video under the manifest's folder, or nothing: a ledger from elsewhere must not name other
+    files, neither here nor on Windows, where spaces and dots at a name's end do not count."""
+    if value[:1] in ("/", "~", ".") or value[-4:].lower() != ".mp4" or not value.isprintable():
         return None
-    climbs = ".." in value and ".." in value.replace("\\", "/").split("/")
-    return None if climbs else value
+    return None if any(sign in value for sign in _LEADS_ELSEWHERE) else value
 
 
 def _state(value: str) -> str:

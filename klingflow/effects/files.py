@@ -84,6 +84,16 @@ def write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def stays_below(folder: Path, relative: str) -> bool:
+    """Whether no link below the first folder of a relative path leads out of that folder.
+
+    The first itself may be a link: who has little room lets `outputs` be one to another disk.
+    """
+    top, _, rest = relative.rpartition("/")[0].partition("/")
+    root = os.path.realpath(folder / top)
+    return Path(os.path.realpath(folder / top / rest)).is_relative_to(root)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte, however few the system takes at a time; raises OSError."""
     view = memoryview(data)

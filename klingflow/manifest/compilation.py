@@ -11,6 +11,7 @@ from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
 from klingflow.manifest.functions import as_text
+from klingflow.manifest.identity import name_fault
 from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.punctuation import explained
@@ -300,13 +301,13 @@ class _Compilation:
     def document(self, root: Node, renderer: Renderer, scope: Scope) -> Document:
         stem = posixpath.splitext(posixpath.basename(self.path))[0]
         name = self.rendered(root.value["name"], renderer, scope) if "name" in root.value else None
-        if isinstance(name, str) and (not name.strip(". ") or "/" in name):
-            self.note(
-                root.value["name"].mark, "unknown-value", "the name becomes a folder's; write one without '/'"
-            )
+        name = name if isinstance(name, str) else stem
+        if fault := name_fault(name):
+            mark = root.value["name"].mark if "name" in root.value else Mark(self.path, 1, 1)
+            self.note(mark, "unknown-value", fault)
         defaults = root.value.get("defaults")
         return Document(
-            name=name if isinstance(name, str) else stem,
+            name=name,
             defaults=defaults if defaults and isinstance(defaults.value, dict) else None,
             presets=self.sections["presets"],
             shots=self.sections["shots"],

@@ -19,6 +19,7 @@ _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
 _KEPT = frozenset((".git", ".klingflow"))
+_SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\..{0,3})?")  # what Windows also calls a file of a longer name
 _UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -78,7 +79,23 @@ def _filled(template: str, name: str, shot: str, take: int) -> str:
 
 def _is_kept(part: str) -> bool:
     """Whether git, klingflow, a shell or Windows means something of its own by a folder's name."""
-    return part.lower() in _KEPT or part.startswith("~") or part.split(".")[0].lower() in _DEVICES
+    if part.lower() in _KEPT or part.startswith("~") or _SHORT_NAME.fullmatch(part):
+        return True
+    # Windows looks at what stands before the first dot, and leaves spaces and dots at an end out.
+    return part.split(".")[0].strip().lower() in _DEVICES or part.rstrip(". ") != part
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a manifest's name, if anything: it is a folder's."""
+    if name in ("", ".", "..") or "/" in name:
+        return "the name becomes a folder's; write one without '/'"
+    if not name.isprintable() or _UNSAFE_IN_PATH.search(name) or _is_kept(name):
+        return (
+            f"the name becomes a folder's, and {name!r} is none that every file system takes; write another"
+        )
+    if len(name.encode()) > MAX_FILE_NAME_BYTES:
+        return f"the name becomes a folder's, which has at most {MAX_FILE_NAME_BYTES} bytes; shorten it"
+    return None
 
 
 @functools.lru_cache(maxsize=256)
@@ -93,6 +110,8 @@ def _check_template(template: str, name: str) -> None:
             f"output '{template}' has a brace too many; there are {{name}}, {{shot}} and {{take}}"
         )
     for path in (_filled(template, name, "id", 1), _filled(template, name, "id", 2)):
+        if hidden := next((c for c in path if not c.isprintable()), None):
+            raise ValueError(f"output '{template}' holds {hidden!r}, which nobody sees; leave it out")
         if bad := _UNSAFE_IN_PATH.search(path):
             raise ValueError(
                 f"output '{template}' holds {bad[0]!r}, which not every file system takes; use / between folders"

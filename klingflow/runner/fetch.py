@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from klingflow.decide import replies
 from klingflow.decide.schedule import Fetch
-from klingflow.effects import download
+from klingflow.effects import download, files
 from klingflow.model import Failure
 from klingflow.runner.context import Context
 
@@ -24,17 +24,23 @@ _LONGEST_PAUSE_S = 60.0
 async def fetch(context: Context, fetch: Fetch) -> None:
     """Try once to download. Raises LedgerBroken."""
     purchase = fetch.purchase
-    assert purchase.output is not None, "a purchase knows where its video goes"
+    output = purchase.output or (fetch.wanted.action.shot.output if fetch.wanted.action.shot else "")
     context.tell("downloading", fetch.wanted)
-    target = context.jobs[fetch.job].folder / purchase.output
-    result = await download.fetch(context.gateway, purchase, target, attempt=fetch.tries)
+    target = context.jobs[fetch.job].folder / output
+    result: download.Result
+    if not output:
+        result = download.DownloadFailed("the ledger does not say where its video goes", permanent=True)
+    elif not files.stays_below(context.jobs[fetch.job].folder, output):
+        result = download.DownloadFailed(f"{output} leads elsewhere by a link below its first folder", True)
+    else:
+        result = await download.fetch(context.gateway, purchase, target, attempt=fetch.tries)
     context.schedule.fetched()
     if isinstance(result, download.Downloaded):
         await context.record(
             fetch.job,
             purchase,
             "downloaded",
-            output=purchase.output,
+            output=output,
             sha256=result.sha256,
             size_bytes=result.size_bytes,
         )
