@@ -1,4 +1,4 @@
-"""`--long`: the campaigns' long forms."""
+"""`--long`: the campaigns' long forms. `--seed`: one history of the simulation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run the campaigns' long forms (minutes instead of seconds)"
     )
+    parser.addoption("--seed", type=int, default=0, help="the history that the simulation tells")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 # What every campaign may look for; a campaign that cannot see one of them leaves it out, and the table says "-".
-WRONGS = ("charged twice", "ids lost", "crashes", "hangs", "leaks")
+WRONGS = ("charged twice", "ids lost", "crashes", "hangs", "leaks", "rules broken")
 
 
 @dataclass(frozen=True)

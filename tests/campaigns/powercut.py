@@ -151,6 +151,13 @@ def crashes(disk: Disk, chance: random.Random, *, thorough: bool) -> Iterator[Tr
             yield disk.after([torn])
 
 
+def a_crash(disk: Disk, chance: random.Random) -> Tree:
+    """One of the ways, at random: few or many of the pending operations, torn or whole."""
+    share = chance.choice((0.0, 0.5, 0.9, 1.0))
+    kept = [op for op in disk.pending if chance.random() < share]
+    return disk.after([torn for op in kept for torn in _perhaps_torn(op, chance)])
+
+
 def _subsets(
     pending: Sequence[Op], chance: random.Random, newest: int, samples: int
 ) -> Iterator[Sequence[Op]]:
