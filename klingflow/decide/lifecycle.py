@@ -1,8 +1,8 @@
 """A purchase's life, as one table: state × event → state; and how several accounts of one become one.
 
 Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any
-order: the higher rank knows more. Where ranks are equal the later `updated` counts, which never goes back
-even if the clock does. A task id, once known, is never replaced.
+order: the higher rank knows more. Where ranks are equal the later `updated` counts, which every transition makes
+later even if the clock goes back. A task id, once known, is never replaced.
 
     intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
       │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from klingflow.model import Purchase, Request, Shot
@@ -135,10 +136,23 @@ def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase
         raise ValueError(f"{purchase.key}: {event} without a task id")
     if event in _CLEARS_ERROR:
         changes.setdefault("error", None)
-    updated = max(at, purchase.times.get("updated", at))
+    last = purchase.times.get("updated", at)
+    updated = _later(at, last) if RANK[state] == RANK[purchase.state] else max(at, last)
     before = {name: t for name, t in purchase.times.items() if name not in (TIMES[event], "updated")}
     times = {**before, TIMES[event]: updated, "updated": updated}
     return replace(purchase, state=state, times=times, **changes)
+
+
+def _later(at: str, last: str) -> str:
+    """`at`, or just after `last` where the clock has stood still or gone back: accounts are folded by these times, so
+    that two of one purchase at one time would be in no order."""
+    if at > last:
+        return at
+    try:
+        after = datetime.fromisoformat(last) + timedelta(milliseconds=1)
+    except (ValueError, OverflowError):  # nobody's time, from a lock edited by hand
+        return last
+    return after.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def last_event(purchase: Purchase) -> str | None:
