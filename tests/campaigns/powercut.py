@@ -138,17 +138,24 @@ def _apply(folders: set[str], names: dict[str, int], contents: dict[int, bytes],
             folders.discard(op.name)
 
 
-def crashes(disk: Disk, chance: random.Random, *, thorough: bool) -> Iterator[Tree]:
-    """What the disk may hold if the power fails now: many of the ways, not all, which are exponentially many."""
+def crashes(disk: Disk, chance: random.Random, *, thorough: bool, each_byte: bool = False) -> Iterator[Tree]:
+    """What the disk may hold if the power fails now: many of the ways, not all, which are exponentially many.
+
+    `each_byte`: the newest write is torn after each byte. Not in a file that is renamed when it is whole, whose
+    content nobody reads before, nor where it is a long one, as of a video.
+    """
     pending = disk.pending
     newest, samples = (6, 12) if thorough else (2, 1)
     for kept in _subsets(pending, chance, newest, samples):
         yield disk.after(kept)
     if pending and pending[-1].kind == "write":
         before, last = pending[:-1], pending[-1]
-        for torn in _torn(last, chance, each_byte=thorough):
+        for torn in _torn(last, chance, some=12 if thorough else 1):
             yield disk.after([*before, torn])
             yield disk.after([torn])
+        if each_byte and len(last.data) <= _EACH_BYTE_OF and not last.name.endswith((".tmp", ".part")):
+            for end in range(len(last.data)):
+                yield disk.after([*before, last._replace(data=last.data[:end])])
 
 
 def a_crash(disk: Disk, chance: random.Random) -> Tree:
@@ -181,16 +188,13 @@ def _perhaps_torn(op: Op, chance: random.Random) -> Iterator[Op]:
     if op.kind != "write" or chance.random() < 0.5:
         yield op
     else:
-        yield from chance.choices([*_torn(op, chance, each_byte=False)])
+        yield from chance.choices([*_torn(op, chance, some=1)])
 
 
-def _torn(write: Op, chance: random.Random, *, each_byte: bool) -> Iterator[Op]:
-    """A write cut short after each byte, alone or with zeros up to its end; and its end without its beginning."""
+def _torn(write: Op, chance: random.Random, some: int) -> Iterator[Op]:
+    """A write cut short after some bytes, alone or with zeros up to its end; and its end without its beginning."""
     length = len(write.data)
-    ends: Iterable[int] = range(length)
-    if length > 8 and not (each_byte and length <= _EACH_BYTE_OF):
-        ends = sorted({0, length - 1, chance.randrange(length)})
-    for end in ends:
+    for end in sorted({0, length - 1, *(chance.randrange(length) for _ in range(some))} if length else ()):
         yield write._replace(data=write.data[:end])
         yield write._replace(data=write.data[:end].ljust(length, b"\0"))
         if end:

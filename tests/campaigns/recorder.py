@@ -127,13 +127,13 @@ class Recorder:
     def _opened(
         self, plain: Any, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
     ) -> int:
-        name = self._name(path) if dir_fd is None else None
+        name = self._name(path, dir_fd)
         if name is None:
             return int(plain(path, flags, mode, dir_fd=dir_fd))
-        existed = os.path.lexists(path)
+        existed = os.path.lexists(self.root / name)
         if flags & os.O_CREAT and not existed:
             self._obstacle(Op("create", name))
-        fd = int(plain(path, flags, mode))
+        fd = int(plain(path, flags, mode, dir_fd=dir_fd))
         if (self.root / name).is_dir():
             self._open[fd] = name
             return fd
@@ -181,6 +181,7 @@ class Recorder:
             self.ops.append(Op("truncate", self._name_of(file), file, offset=length))
 
     def _renamed(self, plain: Any, source: Any, target: Any, **folders: Any) -> None:
+        assert not any(folder in self._open for folder in folders.values())
         name, to = self._name(source), self._name(target)
         if name is not None and to is not None:
             assert not (self.root / name).is_dir(), "folders that change their names are not recorded"
@@ -201,18 +202,17 @@ class Recorder:
 
     def _unlinked(self, plain: Any, path: Any, *, dir_fd: int | None = None) -> None:
         plain(path, dir_fd=dir_fd)
-        if (name := self._name(path)) is not None:
-            assert dir_fd is None
+        if (name := self._name(path, dir_fd)) is not None:
             self.ops.append(Op("unlink", name, self.names.pop(name)))
 
-    def _made(self, plain: Any, path: Any, *args: Any, **options: Any) -> None:
-        plain(path, *args, **options)
-        if (name := self._name(path)) is not None:
+    def _made(self, plain: Any, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        plain(path, mode, dir_fd=dir_fd)
+        if (name := self._name(path, dir_fd)) is not None:
             self.ops.append(Op("mkdir", name))
 
-    def _gone(self, plain: Any, path: Any, **options: Any) -> None:
-        plain(path, **options)
-        if (name := self._name(path)) is not None:
+    def _gone(self, plain: Any, path: Any, *, dir_fd: int | None = None) -> None:
+        plain(path, dir_fd=dir_fd)
+        if (name := self._name(path, dir_fd)) is not None:
             self.ops.append(Op("rmdir", name))
 
     # --------
@@ -227,11 +227,14 @@ class Recorder:
         self._files += 1
         return self._files
 
-    def _name(self, path: Any) -> str | None:
+    def _name(self, path: Any, dir_fd: int | None = None) -> str | None:
         try:
             given = Path(os.fsdecode(path))
         except TypeError:
             return None
+        if dir_fd is not None:
+            folder = self._open.get(dir_fd)
+            return None if folder is None else (Path(str(folder)) / given).as_posix()
         whole = Path(os.path.realpath(given.parent)) / given.name
         return whole.relative_to(self.root).as_posix() if whole.is_relative_to(self.root) else None
 

@@ -149,7 +149,13 @@ def judge_request(
 
 
 def cut(
-    tape: Tape, opener: Opener, chance: random.Random, *, thorough: bool, enough: int = 1_000_000
+    tape: Tape,
+    opener: Opener,
+    chance: random.Random,
+    *,
+    thorough: bool = False,
+    each_byte: bool = False,
+    enough: int = 1_000_000,
 ) -> Found:
     """Cut the power after every operation of a tape, in many ways, and judge each; stop where `enough` is wrong."""
     found, disk, ends = Found(), tape.disk(), tape.ends
@@ -168,7 +174,9 @@ def cut(
             judge_request(found, where, op.mark, promised, posts)
         elif op.mark == DELETED and not tape.boxed:
             promised = dict(tape.known)
-        for tree in crashes(disk, chance, thorough=thorough) if number >= tape.start else ():
+        if number < tape.start:
+            continue
+        for tree in crashes(disk, chance, thorough=thorough, each_byte=each_byte):
             found.states += 1
             judge(found, where, opener.told(tree), promised, ends)
             if tape.boxed:  # which knows it all alone
@@ -191,7 +199,7 @@ def test_nothing_promised_is_lost_with_the_power(play: str, folder: Path, long: 
         pytest.skip("in the long form only")
     tape = PLAYS[play](folder / "film")
     opener = Opener(folder, in_git=tape.before.files.get(LOCK) if play == "git checkout" else None)
-    found = cut(tape, opener, random.Random(play), thorough=long)
+    found = cut(tape, opener, random.Random(play), thorough=long, each_byte=long and play in SHORT)
     tried = {"operations cut": len(tape.ops), "disks": found.states, "different": found.opened}
     report.add(f"power loss, {play}", tried, wrong=found.wrong, found=found)
 
@@ -220,7 +228,7 @@ def test_the_power_fails_again_at_the_next_start(
     for number in starts:
         tree = chance.choice([*_trees_after(tape, number, chance)]) if fault == "powerless" else None
         again = went_on(tape, number, folder / "film", tree)
-        more = cut(again, opener, chance, thorough=False)
+        more = cut(again, opener, chance)
         found.states += more.states
         for mine, new in ((found.lost, more.lost), (found.again, more.again), (found.crashed, more.crashed)):
             mine += [f"after {number}: {what}" for what in new]
@@ -278,7 +286,7 @@ def test_the_campaign_sees_what_is_not_synced(omitted: str, folder: Path) -> Non
     tape = PLAYS["the first run of all"](folder / "film")
     poorer = replace(tape, ops=[op for op in tape.ops if not DISHONEST[omitted](op)])
     assert len(poorer.ops) < len(tape.ops)
-    assert any(cut(poorer, Opener(folder), random.Random(1), thorough=False, enough=1).wrong.values())
+    assert any(cut(poorer, Opener(folder), random.Random(1), enough=1).wrong.values())
 
 
 def test_the_campaign_sees_an_id_that_was_never_written(folder: Path) -> None:
@@ -288,4 +296,4 @@ def test_the_campaign_sees_an_id_that_was_never_written(folder: Path) -> None:
     ops = [op for op in tape.ops if op not in early]
     intents_known = next(n for n, op in enumerate(ops) if isinstance(op.mark, Purchase)) + 3
     ops[intents_known:intents_known] = early
-    assert cut(replace(tape, ops=ops), Opener(folder), random.Random(1), thorough=False, enough=1).lost
+    assert cut(replace(tape, ops=ops), Opener(folder), random.Random(1), enough=1).lost
