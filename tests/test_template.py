@@ -316,3 +316,20 @@ def test_any_text_renders_or_is_a_problem(text: str) -> None:
     scope = Scope()
     made = renderer().render(Node("${{" + text, Mark("f", 1, 1), None, True), scope)
     assert made is None or not scope.problems
+
+
+@pytest.mark.parametrize(
+    "text", ["${{ '\\ud800' }}", "x${{ row.half }}", "${{ row }}", "${{ row.half | tojson }}"]
+)
+def test_half_a_character_is_refused_where_it_is_used(text: str) -> None:
+    """JSON can say it, and neither a file nor a request can hold it."""
+    assert "U+D800, half of a character" in problem(text, row={"half": "a\ud800"}).message
+
+
+@pytest.mark.parametrize("text", ["${{ [1, 2][:, :2] }}", "${{ [1, 2][0, 1:] }}"])
+def test_a_subscript_is_one_index_or_one_slice(text: str) -> None:
+    assert problem(text).message == "a list takes one index or one slice"
+
+
+def test_a_name_that_cannot_be_printed_is_not_proposed() -> None:
+    assert "did you mean" not in problem("${{ {'\\na': 1}.b }}").message

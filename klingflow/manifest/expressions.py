@@ -315,6 +315,10 @@ def _inspect(tree: nodes.Node, text: str) -> frozenset[str]:
         elif isinstance(node, nodes.Call):
             assert isinstance(node.node, nodes.Name)
             _check_known("function", node.node.name, FUNCTIONS)
+        elif isinstance(node, nodes.Getitem) and any(
+            isinstance(part, nodes.Slice) for part in node.arg.iter_child_nodes()
+        ):
+            raise ExpressionError("a list takes one index or one slice", "expression-syntax")
         elif isinstance(node, nodes.CondExpr) and node.expr2 is None:
             raise ExpressionError("an 'if' needs its 'else'", "expression-syntax")
         elif isinstance(node, nodes.Const) and isinstance(node.value, (int, float)):

@@ -55,9 +55,20 @@ class Opaque:
     __contains__ = __getitem__ = _refuse
 
 
+def _whole(text: str) -> None:
+    """Raises ExpressionError for half a pair of surrogates, which JSON rows can hold and no file or request can."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = f"U+{ord(text[error.start]):04X}"
+            raise ExpressionError(f"the text holds {half}, half of a character; correct it") from None
+
+
 def checked(value: Any) -> Any:
     """`value`, if it is data of a sensible size; else raises ExpressionError."""
     if type(value) is str and len(value) <= MAX_TEXT:
+        _whole(value)
         return value
     size, todo = 0, [value]
     while todo:
@@ -70,6 +81,7 @@ def checked(value: Any) -> Any:
             raise ExpressionError("what another shot makes is known at run time only; use it unchanged")
         size += 1
         if isinstance(part, str):
+            _whole(part)
             size += len(part)
             if len(part) > MAX_TEXT:
                 raise ExpressionError(f"a text of over {MAX_TEXT:,} characters")

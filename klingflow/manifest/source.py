@@ -106,7 +106,7 @@ def mark_at(text: str, offset: int, file: str) -> Mark:
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """`; did you mean 'alley'?`, or nothing when no name is near."""
-    near = [n for n in names if abs(len(n) - len(word)) <= 3]
+    near = [n for n in names if abs(len(n) - len(word)) <= 3 and n.isprintable()]
     found = difflib.get_close_matches(word, near[:5000], 1)
     return f"; did you mean '{found[0]}'?" if found else ""
 

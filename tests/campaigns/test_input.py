@@ -17,7 +17,7 @@ from tests.campaigns.figures import Report
 from tests.campaigns.fuzz import run
 from tests.campaigns.inputs import ROOT, TARGETS
 
-# How many texts a target gets in the short form; the long one has forty times as many.
+# How many texts a target gets in the short form; the long one has twenty times as many.
 COUNT = {"manifest": 150, "yaml": 200, "lock": 1500, "journal": 1500}
 SEED = 1
 
@@ -32,7 +32,7 @@ def _fed(target: str, count: int) -> dict[str, Any]:
 
 def test_changed_inputs(long: bool, report: Report) -> None:
     """Texts that mean something, changed at random."""
-    counts = {target: COUNT.get(target, 300) * (40 if long else 1) for target in TARGETS}
+    counts = {target: COUNT.get(target, 300) * (20 if long else 1) for target in TARGETS}
     with ThreadPoolExecutor(2) as pool:
         told = dict(zip(counts, pool.map(_fed, counts, counts.values()), strict=True))
     wrong = {kind: sum(len(t[kind]) for t in told.values()) for kind in ("crashes", "hangs")}
