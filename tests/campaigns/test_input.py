@@ -45,7 +45,6 @@ def test_changed_inputs(long: bool, report: Report) -> None:
         "texts": sum(t["tried"] for t in told.values()),
         "readers": len(TARGETS),
         "ms for the slowest": round(1000 * max(t["slowest_s"] for t in told.values())),
-        "MB at most": max(t["peak_mb"] for t in told.values()),
     }
     report.add("input", tried, wrong=wrong, found=found)
 
