@@ -69,7 +69,7 @@ def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
 
     Raises NothingSelected, LedgerError, UsageError.
     """
-    book = ledger.read(paths_of(manifest, wish))
+    book = book_of(manifest, wish)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     return planned(manifest, book, selected_keys(manifest, book, wish), wish.rerun, origin)
 
@@ -78,7 +78,7 @@ def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
     """The keys of the shots that are meant; None for all. Reads the ledger only if there is a selection."""
     if not (wish.select or wish.exclude):
         return None
-    return selected_keys(manifest, ledger.read(paths_of(manifest, wish)), wish)
+    return selected_keys(manifest, book_of(manifest, wish), wish)
 
 
 def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None:
@@ -92,7 +92,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     """What the ledger says of the selected shots, in the shape of the run manifest."""
-    book = ledger.read(paths_of(manifest, wish))
+    book = book_of(manifest, wish)
     keys = selected_keys(manifest, book, wish)
     gateway = SANDBOX if wish.sandbox else ""
     record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
@@ -101,7 +101,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
-    book = ledger.read(paths_of(manifest, wish))
+    book = book_of(manifest, wish)
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])
@@ -110,6 +110,18 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     if len(answers) != 1:
         raise UsageError(f"{key!r} means {len(answers)} takes; name one")
     return answers[0]
+
+
+def book_of(manifest: Manifest, wish: Wish) -> Book:
+    """What the ledger says, for looking at. Raises LedgerError, UsageError."""
+    book = ledger.read(paths_of(manifest, wish))
+    book.recall(takes_of(manifest))
+    return book
+
+
+def takes_of(manifest: Manifest) -> set[tuple[str, int]]:
+    """Every take that the manifest wants."""
+    return {(shot.id, shot.take) for shot in manifest.shots}
 
 
 def sandbox_state(manifest: Manifest) -> Path:
@@ -133,8 +145,18 @@ def files_of(book: Book) -> Iterable[str]:
 
 def paths_of(manifest: Manifest, wish: Wish) -> ledger.LedgerPaths:
     """Where the manifest's ledger lies, its black box included. Raises UsageError."""
+    return paths_at(manifest.path, wish)
+
+
+def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> ledger.LedgerPaths:
+    """As `paths_of`, for a manifest that need not be readable; its lock means the same ledger."""
+    path = Path(manifest)
+    if path.suffix == ".lock":
+        path = next(
+            (p for s in (".yaml", ".yml") if (p := path.with_suffix(s)).exists()), path.with_suffix(".yaml")
+        )
     state = ledger.state_folder(os.environ.get(ledger.STATE_DIR)) if wish.black_box else None
-    return ledger.ledger_paths(manifest.path, sandbox=wish.sandbox, state=state)
+    return ledger.ledger_paths(path, sandbox=wish.sandbox, state=state)
 
 
 def folder_of(manifest: Manifest) -> Path:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from klingflow.api import SANDBOX, Wish, folder_of, in_sandbox, now, paths_of, planned, selected_keys
+from klingflow.api import (
+    SANDBOX,
+    Wish,
+    folder_of,
+    in_sandbox,
+    now,
+    paths_of,
+    planned,
+    selected_keys,
+    takes_of,
+)
 from klingflow.decide.book import Book
 from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
@@ -50,6 +60,7 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     paths = paths_of(manifest, wish)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
     with ledger.open_ledger(paths, now) as held:
+        held.book.recall(takes_of(manifest))
         keys = selected_keys(manifest, held.book, wish)
         made = planned(manifest, held.book, keys, wish.rerun, origin)
         folder = folder_of(manifest)

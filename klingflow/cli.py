@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from klingflow import __version__
+from klingflow.cli_lock import lock
 from klingflow.effects import signals
 from klingflow.errors import ExitCode, KlingflowError
 
@@ -351,6 +352,9 @@ def resolve(
         raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
     verdict = "abandon" if abandon else "resubmit"
     return commands.resolve(file, shot, variables, sandbox, no_black_box, task, verdict)
+
+
+cli.add_command(lock)
 
 
 @cli.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from klingflow.api import Wish, in_sandbox, now, paths_of, planned
+from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.effects import ledger
 from klingflow.model import Manifest
@@ -20,6 +20,7 @@ def resolve(
     paths = paths_of(manifest, wish)
     key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
     with ledger.open_ledger(paths, now) as held:
+        held.book.recall(takes_of(manifest))
         at = now()
         meant = in_sandbox(manifest) if wish.sandbox else manifest
         action = planned(meant, held.book, None, frozenset(), origin).by_key.get(key)

@@ -22,10 +22,11 @@ FLOORS = [
     {"results"},
     {"runner"},
     {"api"},
-    {"batch", "settle"},
+    {"batch", "settle", "custody", "audit"},
     {"doctor", "console"},
     {"progress", "views"},
-    {"commands"},
+    {"commands", "lock_commands"},
+    {"cli_lock"},
     {"cli"},
     {"__main__"},
 ]

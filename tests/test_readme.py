@@ -34,6 +34,16 @@ from tests.harness import Pipeline, pipeline_at, sandboxed
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE = "README.md", "README.zh-CN.md"
 COMMANDS = sorted(cli.commands)
+
+
+def leaves() -> dict[str, click.Command]:
+    """Every command that does something, by its whole name: `run`, `lock check`."""
+    found = {n: c for n, c in cli.commands.items() if not isinstance(c, click.Group)}
+    for group in (c for c in cli.commands.values() if isinstance(c, click.Group)):
+        found |= {f"{group.name} {name}": command for name, command in group.commands.items()}
+    return found
+
+
 # Commands that are answered without a gateway: they can be run as they stand.
 OFFLINE = ("validate", "render", "plan", "status", "schema")
 
@@ -266,11 +276,15 @@ def ends(lengths: tuple[int, ...]) -> list[str]:
 @pytest.mark.parametrize("readme", [ENGLISH, CHINESE])
 def test_every_command_and_option_is_there(readme: str) -> None:
     """The table of commands has them all, each with its own options and no others."""
-    found = {row[0].strip("`").split()[1]: row[2] for row in rows(readme, "commands")}
-    assert sorted(found) == COMMANDS
+    known_names = leaves()
+    found = {
+        next(n for n in known_names if f"{row[0].strip('`')} ".startswith(f"klingflow {n} ")): row[2]
+        for row in rows(readme, "commands")
+    }
+    assert sorted(found) == sorted(known_names)
     found["run"] = " ".join(row[0] for row in rows(readme, "run-options"))
     for name, said in found.items():
-        options = [set(p.opts) for p in cli.commands[name].params if isinstance(p, click.Option)]
+        options = [set(p.opts) for p in known_names[name].params if isinstance(p, click.Option)]
         known = {word for names in options for word in names}
         written = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", said))
         assert written <= known, name
@@ -316,14 +330,14 @@ def test_help_ends_well_and_names_every_command(tmp_path: Path) -> None:
     assert re.findall(r"(?:^    | · )(\d+) ", said, re.M) == [str(int(code)) for code in ExitCode]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted([*COMMANDS, *(n for n in leaves() if n not in COMMANDS)]))
 def test_every_help_has_an_example_that_parses(name: str) -> None:
     """`klingflow COMMAND --help` shows how to use it, and every option says what it does."""
-    command = cli.commands[name]
+    command = leaves().get(name) or cli.commands[name]
     with command.make_context(name, [], resilient_parsing=True) as context:
         said = command.get_help(context)
     examples = re.findall(r"^ *(?:KLINGFLOW_\S+ )*klingflow (.+)$", said, re.M)
-    assert any(example.split()[0] == name for example in examples)
+    assert any(f"{example} ".startswith(f"{name} ") for example in examples)
     for example in examples:
         parses(shlex.split(re.split(r"\s{3,}| > ", example)[0]))
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
@@ -333,6 +347,9 @@ def test_every_help_has_an_example_that_parses(name: str) -> None:
 def parses(arguments: list[str]) -> None:
     """Fails unless the command line takes `arguments`."""
     name, *rest = arguments
+    if isinstance(group := cli.commands[name], click.Group):
+        with group.commands[rest[0]].make_context(rest[0], rest[1:]):
+            return
     with cli.commands[name].make_context(name, rest) as context:
         for fault in context.params.get("faults", ()):
             parse_fault(fault)

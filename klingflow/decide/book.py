@@ -24,6 +24,7 @@ class Book:
         self.purchases: dict[str, Purchase] = {}
         self.task_ids: dict[str, str] = {}  # task id → uid
         self.problems: list[str] = []
+        self.pruned: dict[str, Purchase] = {}  # by uid: paid for, and taken out of the lock by a person
         self.lineage = lineage
         self.serial = serial
         self._takes: dict[tuple[str, int], list[str]] = {}
@@ -42,6 +43,11 @@ class Book:
         """Forget a purchase that was never made (see `superseded`)."""
         purchase = self.purchases.pop(uid)
         self._takes[purchase.shot, purchase.take].remove(uid)
+
+    def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Enter again what was pruned of takes that are wanted after all: it is paid for."""
+        for uid in [u for u, p in self.pruned.items() if (p.shot, p.take) in wanted] if self.pruned else ():
+            self.put(self.pruned.pop(uid))
 
     def of(self, shot: str, take: int) -> list[Purchase]:
         """Every purchase of one take, the oldest first."""
@@ -123,22 +129,34 @@ def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
 
 def contradictions(purchases: Iterable[Purchase]) -> list[str]:
     """What ought not to be, for people: one task under two purchases, a take paid for twice."""
+    purchases = list(purchases)
+    shared = [
+        f"task {a.task_id} is in two purchases: {_named(a)} and {_named(b)}" for a, b in held_twice(purchases)
+    ]
+    return shared + [
+        f"{a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
+        for a, b in paid_twice(purchases)
+    ]
+
+
+def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
+    """Pairs of purchases that name the same task."""
     by_task: dict[str, Purchase] = {}
+    return [
+        (other, p) for p in purchases if p.task_id and (other := by_task.setdefault(p.task_id, p)) is not p
+    ]
+
+
+def paid_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
+    """Pairs of purchases of one take, both of them paid for, that nobody can have meant."""
     by_take: dict[tuple[str, int], Purchase] = {}
     again: defaultdict[tuple[str, int], list[Purchase]] = defaultdict(list)
-    problems = []
     for purchase in purchases:
-        if purchase.task_id and (other := by_task.setdefault(purchase.task_id, purchase)) is not purchase:
-            problems.append(
-                f"task {purchase.task_id} is in two purchases: {_named(other)} and {_named(purchase)}"
-            )
         take = purchase.shot, purchase.take
         if purchase.state in PAID and by_take.setdefault(take, purchase) is not purchase:
             again[take].append(purchase)
-    for take, others in again.items():
-        paid = in_order([by_take[take], *others])
-        problems += [_paid_twice(a, b) for a, b in pairwise(paid) if _unexplained(a, b)]
-    return problems
+    paid = (in_order([by_take[take], *others]) for take, others in again.items())
+    return [(a, b) for several in paid for a, b in pairwise(several) if _unexplained(a, b)]
 
 
 def _unexplained(earlier: Purchase, later: Purchase) -> bool:
@@ -147,10 +165,6 @@ def _unexplained(earlier: Purchase, later: Purchase) -> bool:
         return True
     meant = earlier.times.keys() & {"resubmitted", "undelivered"}
     return earlier.fingerprint == later.fingerprint and not meant
-
-
-def _paid_twice(a: Purchase, b: Purchase) -> str:
-    return f"{a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
 
 
 def _named(purchase: Purchase) -> str:

@@ -93,8 +93,14 @@ _IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
 # What one account may fill in where a more certain one is silent.
 _FILLED = (
     "task_id", "billed_tier", "predicted_tier", "seconds", "price", "fingerprint", "origin", "body",
-    "finished_after_s", "video_url", "output", "sha256", "size_bytes", "evidence",
+    "finished_after_s", "video_url", "output", "sha256", "size_bytes",
 )  # fmt: skip
+# What was settled with the intent, whatever task came of it: accounts of two tasks agree in it.
+_OF_THE_ATTEMPT = frozenset({"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "output"})
+_WITHOUT_TASK = frozenset({"intent", "in_doubt", "abandoned", "resubmitted"})
+_LEARNED = ("submitted", "found")
+_ONCE = frozenset({"intent", "in_doubt", "submitted", "found", "finished"})
+_ORDER = {name: number for number, name in enumerate(dict.fromkeys(("intent", *TIMES.values())))}
 
 
 def begin(shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, at: str) -> Purchase:
@@ -163,35 +169,60 @@ def last_event(purchase: Purchase) -> str | None:
 
 
 def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
-    """One purchase out of all accounts of one uid in any order, and the accounts that contradict it.
+    """One purchase out of all accounts of one uid in any order and grouping, and the accounts that contradict it.
 
-    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one recorded
-    first stays; what the other accounts say is about another task, so they are handed back whole.
+    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one learned first
+    stays; what the other accounts say is about another task, so they are handed back whole.
     """
     if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
-    first = (
-        min((a for a in accounts if a.task_id), key=_age, default=None) or _most_certain_first([*accounts])[0]
-    )
-    agreeing = [a for a in accounts if _same_purchase(a, first)]
-    contradicting = [a for a in accounts if not _same_purchase(a, first)]
-    return _filled(_most_certain_first(agreeing)), contradicting
+    told = [a for a in accounts if not _is_witness(a)] or [*accounts]
+    first = min((a for a in told if a.task_id), key=_age, default=None) or _most_certain_first(told)[0]
+    agreeing = [a for a in told if _same_purchase(a, first)]
+    contradicting = [a for a in told if not _same_purchase(a, first)]
+    return _filled(_most_certain_first(agreeing), contradicting), contradicting
 
 
-def _filled(accounts: Sequence[Purchase]) -> Purchase:
+def _is_witness(account: Purchase) -> bool:
+    """Whether it comes from a damaged line: a doubt that counts where nothing else tells."""
+    return account.state == "in_doubt" and not account.fingerprint and "damaged" in (account.evidence or {})
+
+
+def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> Purchase:
     best = accounts[0]
     changes: dict[str, Any] = {}
     for name in _FILLED:
         if not getattr(best, name):
-            known = next((v for a in accounts if (v := getattr(a, name))), None)
+            others = [*accounts, *contradicting] if name in _OF_THE_ATTEMPT else accounts
+            known = next((v for a in others if (v := getattr(a, name))), None)
             if known:
                 changes[name] = known
-    times: dict[str, str] = {}
-    for account in reversed(accounts):
-        times.update(account.times)
+    told = [a.evidence for a in (*accounts, *contradicting) if a.evidence]
+    if any(evidence != best.evidence for evidence in told):
+        changes["evidence"] = max(told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str)))
+    times = _times(accounts, contradicting)
     if times != best.times:
-        changes["times"] = times
+        changes["times"] = {name: times[name] for name in sorted(times, key=lambda n: _when(n, times[n]))}
     return replace(best, **changes) if changes else best
+
+
+def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> dict[str, str]:
+    """When each thing happened: what happens once by its first telling, the rest by its last."""
+    times: dict[str, str] = {}
+    without_task = ({n: t for n, t in a.times.items() if n in _WITHOUT_TASK} for a in contradicting)
+    for told in (*(a.times for a in accounts), *without_task):
+        for name, at in told.items():
+            known = times.setdefault(name, at)
+            if known != at:
+                times[name] = (min if name in _ONCE else max)(known, at)
+    if "updated" in accounts[0].times:
+        times["updated"] = accounts[0].times["updated"]
+    return times
+
+
+def _when(name: str, at: str) -> tuple[bool, str, int]:
+    """Times in their order, `updated` last, as `advance` leaves them."""
+    return name == "updated", at, _ORDER.get(name, len(_ORDER))
 
 
 def _same_purchase(a: Purchase, b: Purchase) -> bool:
@@ -211,8 +242,10 @@ def _certainty(account: Purchase) -> tuple[int, str, str]:
 
 
 def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
+    """When its task id was learned, which no later event moves."""
     place = account.shot, account.take, account.attempt
-    return account.times.get("updated", ""), account.task_id, *place
+    learned = min((t for name in _LEARNED if (t := account.times.get(name))), default="")
+    return learned or account.times.get("updated", ""), account.task_id, *place
 
 
 def _text(account: Purchase) -> str:

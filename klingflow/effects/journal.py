@@ -106,6 +106,19 @@ def headers_in(data: bytes) -> list[dict[str, Json]]:
     return parsed.headers
 
 
+def parse_lines(data: bytes, name: str) -> Parsed:
+    """Lines of a lock that stand without their header, as they do in what was pruned or set aside."""
+    parsed = Parsed()
+    for number, raw in _lines(data):
+        _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
+    return parsed
+
+
+def in_conflict(data: bytes) -> bool:
+    """Whether git left its conflict markers in it."""
+    return any(_CONFLICT.match(raw) for _, raw in _lines(data))
+
+
 def parse_journal(data: bytes, name: str) -> Parsed:
     """Everything in a journal that can be believed. A torn last line was never promised to anybody."""
     parsed = Parsed()

@@ -22,7 +22,7 @@ from types import TracebackType
 
 import anyio
 
-from klingflow.decide.book import fold, in_order, superseded
+from klingflow.decide.book import Book, fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
 from klingflow.effects import blackbox, emergency, oslock
 from klingflow.effects.blackbox import BlackBox
@@ -270,6 +270,14 @@ class Ledger:
             async with self._turn:
                 snapshot = dict(self.book.purchases)
                 self._apply(await anyio.to_thread.run_sync(partial(self.fold_now, snapshot)))
+
+    def replace(self, book: Book) -> None:
+        """Make `book` the ledger's content, in the lock before this returns: what a person made of it by hand.
+
+        Folding counts its serial one up. Raises LedgerBroken.
+        """
+        self.book = book
+        self._apply(self.fold_now(dict(book.purchases)))
 
     def close(self) -> None:
         """Fold once more and give the ledger back. A broken one is left for the next start to read."""

@@ -68,6 +68,11 @@ class LedgerPaths:
         return self.journal.with_name(self.journal.name + ".damaged")
 
     @property
+    def pruned(self) -> Path:
+        """What was pruned from the lock, line by line as it stood there."""
+        return self.lock.with_suffix(".pruned.jsonl")
+
+    @property
     def folded(self) -> Path:
         """While a run lasts, a second name of the lock it folded last: git may put an older one in its place."""
         return self.journal.with_suffix(".folded")

@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
+from klingflow.decide.lifecycle import RANK
 from klingflow.effects import blackbox, emergency
 from klingflow.effects.files import append, read_whole
-from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lock
+from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import LedgerPaths
 from klingflow.errors import LedgerError
 from klingflow.model import Purchase
@@ -78,7 +79,9 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
     lock = _lock_in(text, paths)
+    pruned = {p.uid: p for p in fold(parse_lines(_bytes(paths.pruned), paths.pruned.name).accounts)[0]}
     beyond = box.beyond(text)
+    _leave_pruned(beyond, pruned)
     told = [lock, journal, beyond]
     purchases, contradicting = fold(
         (a for one in told for a in one.accounts), (d for one in told for d in one.doubts)
@@ -88,6 +91,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     # Of two lineages that were merged, whoever merges them takes the same.
     lineage = min(lineages, default=None) or secrets.token_hex(8)
     book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(beyond)))
+    book.pruned = {uid: p for uid, p in pruned.items() if uid not in book.purchases}
     book.problems += [
         *lock.problems,
         *journal.problems,
@@ -109,6 +113,15 @@ def _lineages(paths: LedgerPaths) -> set[str]:
     if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
         found = {remembered}
     return found
+
+
+def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
+    """What a person pruned does not come back because a black box, here or on another machine, remembers it."""
+    if pruned:
+        box.accounts = [
+            a for a in box.accounts if a.uid not in pruned or RANK[a.state] > RANK[pruned[a.uid].state]
+        ]
+        box.doubts = [d for d in box.doubts if d.uid not in pruned]
 
 
 def _restored(

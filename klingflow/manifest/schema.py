@@ -254,6 +254,11 @@ def _run_manifest() -> Json:
                 "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
                 "description": "What was bought for shots that are no longer in the manifest; entries as in shots.",
             },
+            "pruned": {
+                "type": "array",
+                "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
+                "description": "What was bought and then taken out of the ledger by `lock prune`.",
+            },
             "totals": {"type": "object", "properties": totals, "required": ["shots", "by_state", "by_tier"]},
         },
         required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 
-from klingflow.decide.book import Book
+from klingflow.decide.book import Book, in_order
 from klingflow.decide.lifecycle import PAID
 from klingflow.decide.records import as_json
 from klingflow.model import Json, Manifest, Purchase, Shot
@@ -28,7 +28,7 @@ def build(
     """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601.
 
     `selected` are the keys of the shots that are meant; None means all, and then what was bought for shots that
-    are no longer in the manifest is there too: it was paid for.
+    are no longer in the manifest is there too, pruned or not: it was paid for.
     """
     takes = [
         (shot, book.of(shot.id, shot.take))
@@ -37,7 +37,9 @@ def build(
     ]
     shots = [_shot(shot, purchases) for shot, purchases in takes]
     orphans = list(_orphans(manifest, book)) if selected is None else []
-    paid = [p for _, purchases in takes for p in purchases] + [p for purchases in orphans for p in purchases]
+    pruned = [[p] for p in in_order(book.pruned.values())] if selected is None else []
+    paid = [p for _, purchases in takes for p in purchases]
+    paid += (p for purchases in (*orphans, *pruned) for p in purchases)
     return {
         "klingflow_run_manifest": 1,
         "name": manifest.name,
@@ -46,6 +48,7 @@ def build(
         "gateway": gateway,
         "shots": shots,
         "orphans": [_orphan(purchases) for purchases in orphans],
+        **({"pruned": [_orphan(purchases) for purchases in pruned]} if pruned else {}),
         "totals": _totals(shots, paid),
     }
 

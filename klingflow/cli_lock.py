@@ -1,0 +1,96 @@
+"""`klingflow lock`: the command line's group for a ledger as a whole. As thin as klingflow.cli."""
+
+from __future__ import annotations
+
+import click
+
+_file = click.argument("file", type=click.Path(dir_okay=False))
+_sandbox = click.option("--sandbox", is_flag=True, help="The sandbox's ledger, not the real one.")
+_no_black_box = click.option(
+    "--no-black-box", is_flag=True, help="Do without the copy of every purchase in the user's state folder."
+)
+
+
+@click.group()
+def lock() -> None:
+    """Look after a ledger: check it, merge others into it, prune it.
+
+    \b
+    klingflow lock check film.yaml
+    klingflow lock merge film.yaml ../anna/film.lock
+    klingflow lock prune film.yaml
+    """
+
+
+@lock.command()
+@_file
+@_sandbox
+@_no_black_box
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
+    """Verify every line, sum and video of a ledger. Changes nothing.
+
+    \b
+    klingflow lock check film.yaml
+    klingflow lock check film.yaml --format json
+
+    Each finding has its place and what to do. Exit 1 if the record itself is damaged or contradicts itself, 4 if
+    something is in doubt or parked, 3 if a video is missing or damaged or a shot was paid for twice. If several
+    apply: 1, 4, 3. Notes alone are exit 0.
+    """
+    from klingflow import lock_commands
+
+    return lock_commands.check(file, sandbox, no_black_box, form)
+
+
+@lock.command()
+@_file
+@click.argument("others", metavar="OTHER...", nargs=-1, required=True, type=click.Path(exists=True))
+@_sandbox
+@_no_black_box
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be taken, and stop.")
+def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+    """Take what other ledgers of the same manifest know into this one.
+
+    \b
+    klingflow lock merge film.yaml ../anna/film.lock
+    klingflow lock merge film.yaml /mnt/render1/film.yaml /mnt/render2/film.yaml --dry-run
+    klingflow lock merge film.yaml film.lock.damaged
+
+    OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside whose lock the
+    journal counts, too. The result is the same whatever the order; merging twice changes nothing.
+    """
+    from klingflow import lock_commands
+
+    return lock_commands.merge(file, others, sandbox, no_black_box, dry_run)
+
+
+@lock.command()
+@_file
+@click.option(
+    "-s", "--select", multiple=True, metavar="WHAT", help="Which orphans, written as for other commands."
+)
+@click.option("--exclude", multiple=True, metavar="WHAT", help="Which not.")
+@_sandbox
+@_no_black_box
+@click.option("-y", "--yes", is_flag=True, help="Prune without asking.")
+def prune(
+    file: str,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    sandbox: bool,
+    no_black_box: bool,
+    yes: bool,
+) -> int:
+    """Take purchases of shots that the manifest no longer has out of the lock.
+
+    \b
+    klingflow lock prune film.yaml
+    klingflow lock prune film.yaml -s 'postcard@*' -y
+
+    They go to FILE's .pruned.jsonl, which you commit: what was paid stays on record, counts in the totals, and serves
+    its shot again if that comes back. What is in doubt or not finished stays in the lock.
+    """
+    from klingflow import lock_commands
+
+    return lock_commands.prune(file, select, exclude, sandbox, no_black_box, yes)

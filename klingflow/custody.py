@@ -1,0 +1,141 @@
+"""A ledger as a whole, in a person's hands: several made one, and what is no longer wanted put away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from klingflow.api import Wish, now, paths_of, takes_of
+from klingflow.decide.book import Book, in_order, paid_twice
+from klingflow.decide.lifecycle import IN_DOUBT, UNFINISHED
+from klingflow.decide.select import select
+from klingflow.decide.unite import Telling, United, telling_of, unite
+from klingflow.effects import ledger
+from klingflow.effects.elsewhere import Other, tell
+from klingflow.effects.files import append, read_whole
+from klingflow.effects.journal import lock_line
+from klingflow.effects.places import LedgerPaths
+from klingflow.errors import LedgerError, Mark, NothingSelected
+from klingflow.model import Manifest, Node, Purchase, Shot
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge found. `same` says that the ledger held it all already."""
+
+    new: Sequence[Purchase]
+    updated: Sequence[Purchase]
+    contradicting: Sequence[Purchase]
+    paid_twice: Sequence[tuple[Purchase, Purchase]]
+    apart: bool  # the ledgers began apart
+    same: bool
+    problems: Sequence[str]
+
+
+def merge(paths: LedgerPaths, others: Sequence[Path], *, sandbox: bool, dry_run: bool) -> Merged:
+    """Take what the `others` know into the ledger at `paths`; `dry_run` only says what that would be.
+
+    Raises UsageError for what is no ledger, LedgerHeld, LedgerError, LedgerBroken.
+    """
+    told = [tell(other, paths, sandbox=sandbox) for other in others]
+    if dry_run:
+        return _merged(ledger.read(paths), told)[0]
+    with ledger.open_ledger(paths, now) as held:
+        found, united = _merged(held.book, told)
+        try:
+            _keep_once(paths.lock_damaged, map(lock_line, found.contradicting))
+        except OSError as error:
+            raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
+        if not found.same:
+            # One less, for folding counts one up: whoever merges whom, the largest serial stays.
+            held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
+    return found
+
+
+def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
+    # Where there was no ledger yet, its lineage was made this moment, and nobody has seen it.
+    begun = book.purchases or book.serial
+    ours = telling_of(book) if begun else Telling([])
+    tellings = [other.telling for other in others]
+    united = unite([ours, *tellings])
+    new = [p for p in united.purchases if p.uid not in book.purchases]
+    updated = [p for p in united.purchases if p.uid in book.purchases and p != book.purchases[p.uid]]
+    lineages = ours.lineages.union(*(telling.lineages for telling in tellings))
+    header = (united.lineage, united.serial) == (book.lineage, book.serial)
+    problems = [f"{other.path}: {problem}" for other in others for problem in other.problems]
+    same = header and not new and not updated and len(united.purchases) == len(book.purchases)
+    found = Merged(
+        new, updated, united.contradicting, paid_twice(united.purchases), len(lineages) > 1, same, problems
+    )
+    return found, united
+
+
+def _keep_once(path: Path, lines: Iterable[bytes]) -> None:
+    """Add those lines that the file does not hold yet, durably. Raises OSError."""
+    try:
+        known = set(read_whole(path).split(b"\n"))
+    except FileNotFoundError:
+        known = set()
+    fresh = [line for line in dict.fromkeys(lines) if line.rstrip(b"\n") not in known]
+    if fresh:
+        append(path, fresh)
+
+
+# ---------------------------------------------------------------- prune
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """Orphans: takes that are in the ledger and not in the manifest. `kept` are those that are not settled."""
+
+    pruned: Sequence[Purchase]
+    kept: Sequence[Purchase]
+
+
+def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) -> tuple[Prunable, bool]:
+    """Put the orphans away, if `agreed` says so: into the pruned file, durably, and then out of the lock.
+
+    A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was found and whether
+    it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
+    """
+    paths = paths_of(manifest, wish)
+    found = _prunable(manifest, ledger.read(paths), wish)
+    if not found.pruned or not agreed(found):
+        return found, False
+    meant = {p.uid for p in found.pruned}
+    with ledger.open_ledger(paths, now) as held:
+        found = _prunable(manifest, held.book, wish)
+        found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
+        try:
+            _keep_once(paths.pruned, map(lock_line, found.pruned))
+        except OSError as error:
+            raise LedgerError(f"{paths.pruned}: cannot be written, so nothing was pruned: {error}") from error
+        gone = {p.uid for p in found.pruned}
+        left = [p for p in held.book.purchases.values() if p.uid not in gone]
+        held.replace(Book(left, lineage=held.book.lineage, serial=held.book.serial))
+    return found, True
+
+
+def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
+    wanted = takes_of(manifest)
+    orphans = [_as_shot(*take) for take in sorted(set(book.takes()) - wanted)]
+    keys = select(orphans, book, wish.select, wish.exclude) if orphans else set()
+    if not orphans and wish.select:
+        raise NothingSelected(
+            f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
+        )
+    pruned: list[Purchase] = []
+    kept: list[Purchase] = []
+    for shot in orphans:
+        if shot.key in keys:
+            purchases = book.of(shot.id, shot.take)
+            open_ones = [p for p in purchases if p.state in IN_DOUBT | UNFINISHED]
+            kept += open_ones
+            pruned += purchases if not open_ones else ()
+    return Prunable(in_order(pruned), in_order(kept))
+
+
+def _as_shot(shot: str, take: int) -> Shot:
+    """An orphan as something to select."""
+    return Shot(shot, take, "", {}, "", Node({}, Mark("", 1, 1)))

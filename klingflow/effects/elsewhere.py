@@ -1,0 +1,71 @@
+"""What other ledgers of a manifest say: a lock or what is left of one, or all the files of a ledger together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from klingflow.decide.unite import Telling
+from klingflow.effects import stored
+from klingflow.effects.files import read_whole
+from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
+from klingflow.effects.places import LedgerPaths, ledger_paths
+from klingflow.errors import LedgerError, UsageError
+
+_MANIFESTS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """One other ledger. `problems` are what its reader had to set aside."""
+
+    path: Path
+    telling: Telling
+    problems: tuple[str, ...]
+
+
+def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
+    """What the ledger at `path` says: a lock, a journal, an emergency file or a .damaged one; or a manifest, or a
+    folder that holds one called like ours, whose files all count.
+
+    Raises UsageError for what is no ledger of klingflow, LedgerError for what cannot be read.
+    """
+    manifest = _manifest_at(path, ours)
+    try:
+        parsed = list(_files_of(manifest, sandbox)) if manifest else [_file(path)]
+    except OSError as error:
+        raise LedgerError(f"{path}: cannot be read: {error.strerror or error}") from error
+    headers = [header for one in parsed for header in one.headers]
+    telling = Telling(
+        [a for one in parsed for a in one.accounts],
+        [d for one in parsed for d in one.doubts],
+        frozenset(header["lineage"] for header in headers),
+        max((header["serial"] for header in headers), default=0),
+    )
+    if not (headers or telling.accounts or telling.doubts):
+        raise UsageError(
+            f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
+        )
+    return Other(path, telling, tuple(problem for one in parsed for problem in one.problems))
+
+
+def _manifest_at(path: Path, ours: LedgerPaths) -> Path | None:
+    if path.is_dir():
+        named = (path / f"{ours.lock.stem}{suffix}" for suffix in _MANIFESTS)
+        return next((p for p in named if p.exists()), path / f"{ours.lock.stem}.yaml")
+    return path if path.suffix in _MANIFESTS else None
+
+
+def _files_of(manifest: Path, sandbox: bool) -> Iterator[Parsed]:
+    found = stored.load(ledger_paths(manifest, sandbox=sandbox), until=None)
+    yield found.journal
+    yield found.lock
+
+
+def _file(path: Path) -> Parsed:
+    """Whichever reader understands most of it; a lock's header makes it one."""
+    data = read_whole(path)
+    readers: Iterable[Callable[[bytes, str], Parsed]] = (parse_lines, parse_journal)
+    best = max((read(data, path.name) for read in readers), key=lambda one: len(one.accounts))
+    return parse_lock(data, path.name) if best.headers else best

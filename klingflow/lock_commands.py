@@ -1,0 +1,144 @@
+"""`klingflow lock`: what each of its commands does, shows and returns."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from klingflow import api, audit, console, custody
+from klingflow.decide.audit import LEVELS
+from klingflow.errors import PRECEDENCE, ExitCode, UsageError
+from klingflow.model import Json, Purchase
+from klingflow.results.run_manifest import amounts
+
+_SHOWN = 200
+
+
+def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
+    """`klingflow lock check`."""
+    report = audit.check(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    codes = {LEVELS[f.level] for f in report.findings}
+    code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
+    levels = Counter(f.level for f in report.findings)
+    if form == "json":
+        console.dump_json(
+            {
+                "lock": str(report.lock),
+                "well": code == ExitCode.OK,
+                "exit_code": int(code),
+                "purchases": report.purchases,
+                "videos": report.videos,
+                "findings": [_as_data(f) for f in report.findings],
+            }
+        )
+        return code
+    for finding in report.findings[:_SHOWN]:
+        shot = f"{finding.shot}: " if finding.shot else ""
+        console.say(f"{finding.place}: {finding.level}: {shot}{finding.message}")
+        if finding.todo:
+            console.say(f"    → {finding.todo}")
+    if len(report.findings) > _SHOWN:
+        console.say(f"… and {len(report.findings) - _SHOWN} more (--format json lists all)")
+    counts = ", ".join(f"{levels[level]} {_NOUNS[level]}" for level in LEVELS if levels[level])
+    console.say(
+        f"{report.lock}: {_many(report.purchases, 'purchase')}, {_many(report.videos, 'video')}:"
+        f" {counts or 'all is well'}."
+    )
+    return code
+
+
+_NOUNS = {
+    "damaged": "damaged",
+    "unsettled": "unsettled",
+    "video": "about videos and double payments",
+    "note": "to note",
+}
+
+
+def _as_data(finding: audit.Finding) -> dict[str, Json]:
+    return {
+        "place": finding.place,
+        "level": finding.level,
+        "shot": finding.shot,
+        "message": finding.message,
+        "todo": finding.todo,
+    }
+
+
+def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+    """`klingflow lock merge`."""
+    paths = api.paths_at(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    found = custody.merge(paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run)
+    for problem in found.problems:
+        console.warn(problem)
+    if found.same:
+        console.say(f"{paths.lock}: holds all of it already; nothing is changed.")
+    else:
+        verb = "would take" if dry_run else "took"
+        new, updated = len(found.new), len(found.updated)
+        console.say(f"{paths.lock}: {verb} {_many(new, 'new purchase')} and updated {updated}.")
+    if found.apart and not found.same:
+        console.say("  The ledgers began apart; they are one from now on.")
+    for a, b in found.paid_twice:
+        console.warn(f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept")
+    for other in found.contradicting:
+        kept = "would be kept" if dry_run else "is kept"
+        console.warn(
+            f"  {other.key}: task {other.task_id} contradicts what the ledger holds; the line {kept} in"
+            f" {paths.lock_damaged.name}"
+        )
+    return ExitCode.OK
+
+
+def prune(
+    file: str, select: Sequence[str], exclude: Sequence[str], in_sandbox: bool, no_black_box: bool, yes: bool
+) -> int:
+    """`klingflow lock prune`."""
+    manifest = api.load(file)
+    wish = api.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box)
+    paths = api.paths_of(manifest, wish)
+    found, done = custody.prune(manifest, wish, lambda found: _agreed(found, yes))
+    for purchase in found.kept:
+        console.say(f"  kept    {_told(purchase)}: {_WHY_KEPT.get(purchase.state, _WHY_KEPT['in_doubt'])}")
+    if done:
+        console.say(
+            f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in {paths.pruned.name}:"
+            " commit it with the lock."
+        )
+    elif not found.pruned:
+        console.say("Nothing to prune: no settled purchase is of a shot that the manifest lacks.")
+    return ExitCode.OK
+
+
+_WHY_KEPT = {
+    "in_doubt": "in doubt; klingflow resolve settles it",
+    "submitted": "not finished, and its id must not be lost",
+    "parked": "not finished, and its id must not be lost",
+}
+
+
+def _agreed(found: custody.Prunable, yes: bool) -> bool:
+    for purchase in found.pruned:
+        console.say(f"  prune   {_told(purchase)}")
+    paid = [p for p in found.pruned if p.task_id]
+    sums = amounts(paid)
+    said = "price unknown" if sums is None else " + ".join(f"{a} {c}" for c, a in sums.items()) or "nothing"
+    console.say(f"{_many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}.")
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nobody to ask whether to prune these: say -y")
+    import click
+
+    return click.confirm("Take these out of the lock?", default=False, err=True)
+
+
+def _told(purchase: Purchase) -> str:
+    parts = (purchase.key, f"attempt {purchase.attempt}", purchase.state, purchase.task_id or "no task")
+    return ", ".join(parts)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
