@@ -45,7 +45,7 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
 
 @lock.command()
 @_file
-@click.argument("others", metavar="OTHER...", nargs=-1, required=True, type=click.Path(exists=True))
+@click.argument("others", metavar="OTHER...", nargs=-1, required=True, type=click.Path())
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be taken, and stop.")

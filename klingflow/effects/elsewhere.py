@@ -34,6 +34,8 @@ def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
     manifest = _manifest_at(path, ours)
     try:
         parsed = list(_files_of(manifest, sandbox)) if manifest else [_file(path)]
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such file") from error
     except OSError as error:
         raise LedgerError(f"{path}: cannot be read: {error.strerror or error}") from error
     headers = [header for one in parsed for header in one.headers]
