@@ -19,10 +19,8 @@ from klingflow.effects import journal
 from klingflow.errors import LedgerError
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
-from tests.campaigns.ledgers import JOURNAL, LOCK, MANIFEST, a_killed_run, open_twice
+from tests.campaigns.ledgers import JOURNAL, LOCK, MANIFEST, STATE, a_killed_run, open_twice
 from tests.campaigns.powercut import Tree, tree_at
-
-DAMAGED = {LOCK: f"{LOCK}.damaged", JOURNAL: f"{JOURNAL}.damaged"}
 
 
 @dataclass
@@ -55,8 +53,7 @@ class Bench:
         except Exception as error:
             return self._failed(root / name, data, f"{name}, {what}", error)
         else:
-            aside = root / DAMAGED[name]
-            kept = aside.read_bytes().splitlines() if aside.exists() else []
+            kept = [line for file in root.rglob("*.damaged") for line in file.read_bytes().splitlines()]
         finally:
             shutil.rmtree(root)
         self._judge(f"{name}, {what}", opened.purchases, bool(opened.problems) or not said, spared)
@@ -122,6 +119,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, Mapping[str, P
 @pytest.fixture
 def bench(made: tuple[Tree, Mapping[str, Purchase]], folder: Path) -> Bench:
     whole, truth = made
+    return Bench(folder, whole, truth)
+
+
+@pytest.fixture
+def boxed(folder: Path) -> Bench:
+    """The same with a black box, which knows everything once more."""
+    root = folder / "film"
+    (root / STATE).mkdir(parents=True)
+    (root / MANIFEST).touch()
+    a_killed_run(root)
+    (root / ".klingflow" / "film.folded").unlink()
+    whole, truth = tree_at(root), open_twice(root).purchases
+    shutil.rmtree(root)
     return Bench(folder, whole, truth)
 
 
@@ -241,6 +251,30 @@ def test_blocks_lines_and_encodings(name: str, bench: Bench, long: bool, report:
     for what, data, hit in other_bytes(name, bench, chance, rounds=300 if long else 6):
         bench.damage(name, data, what, spared=about(lines, hit) if hit else everything)
     bench.report(report, f"blocks and lines, {Path(name).suffix[1:]}")
+
+
+def damages(data: bytes, chance: random.Random, rounds: int) -> Iterator[tuple[str, bytes]]:
+    """Flipped bits, cuts and blocks, anywhere; and zeros in the place of all."""
+    for _ in range(rounds if data else 0):
+        start, size = chance.randrange(len(data)), chance.choice([16, 512, 4096])
+        bit = chance.randrange(8 * len(data))
+        yield f"bit {bit}", flip(data, bit)
+        yield f"cut to {start}", data[:start]
+        yield f"zeros at {start}", (data[:start] + bytes(size) + data[start + size :])[: len(data)]
+        yield f"noise at {start}", (data[:start] + chance.randbytes(size) + data[start + size :])[: len(data)]
+    yield "zeros", bytes(len(data))
+    yield "nothing", b""
+
+
+def test_of_ledger_and_black_box_either_may_be_damaged(boxed: Bench, long: bool, report: Report) -> None:
+    """Each file in turn: what is damaged in one, the other tells, and nothing is different but for what is reported."""
+    chance = random.Random("boxed")
+    files = [name for name in boxed.whole.files if name in (LOCK, JOURNAL) or name.startswith(STATE)]
+    assert len(files) == 5  # a copy of the lock, a journal, and whose lineage is whose
+    for name in files:
+        for what, data in damages(boxed.whole.files[name], chance, rounds=400 if long else 15):
+            boxed.damage(name, data, what, spared=everything)
+    boxed.report(report, "damaged bytes, boxed", files=len(files))
 
 
 def test_the_campaign_sees_a_reader_without_sums(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
