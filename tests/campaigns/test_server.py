@@ -72,7 +72,7 @@ def faults_of(*, long: bool) -> Iterator[str]:
         if long or fault.name not in LASTING:
             share = 0.003 if long else 0.01
             if fault.name in REFUSES_US:
-                share /= 10
+                share /= 30 if long else 10
             yield f"{fault.stage}:{fault.name}={share},{'150ms' if fault.name in SHORTENED else '1s'}"
 
 
@@ -92,12 +92,14 @@ def run_once(film: Pipeline) -> int:
     log = film.folder / "run.jsonl"
     log = film.folder / f"run{time.time():.1f}.jsonl"
     process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
+    interrupted = False  # a second Ctrl-C would leave at once, and creates that are on their way in doubt
     while True:
         try:
             process.communicate(timeout=0.5)
         except subprocess.TimeoutExpired:
-            if "the gateway refuses us" in tail(log):
+            if not interrupted and "the gateway refuses us" in tail(log):
                 process.send_signal(signal.SIGINT)
+                interrupted = True
         else:
             return process.returncode
 
@@ -114,6 +116,8 @@ def bought_out(film: Pipeline, found: Found) -> None:
         found.counts["runs"] += 1
         if code not in codes:
             found.complain("crashes", f"exit {code}")
+        if code in (ExitCode.REFUSED, ExitCode.INTERRUPTED):
+            continue
         check = film.start("plan", "film.yaml", "--check")
         check.communicate()
         if check.returncode == 0:
