@@ -59,6 +59,8 @@ class Bench:
         self._judge(f"{name}, {what}", opened.purchases, bool(opened.problems) or not said, spared)
         if said and opened.purchases != self.truth and not (kept or opened.problems):
             self.freed.append(f"{name}, {what}: something is different, and nothing was said")
+        if not kept and any("set aside" in problem for problem in opened.problems):
+            self.freed.append(f"{name}, {what}: {opened.problems}, and nothing is in .damaged")
         for line in kept:
             if line not in data:
                 self.wrong_ids.append(f"{name}, {what}: set aside what was not in the file: {line!r}")
