@@ -10,7 +10,7 @@ import pytest
 
 from klingflow.decide.plan import FileFact
 from klingflow.effects import files
-from klingflow.effects.files import atomic_write, facts
+from klingflow.effects.files import atomic_write, facts, second_name
 
 OLD = 1_600_000_000
 
@@ -96,3 +96,10 @@ def test_a_folder_that_is_made_is_durable_with_all_above_it(
     synced.clear()
     files.make_folder(tmp_path / "outputs" / "film")
     assert not synced
+
+
+def test_a_second_name_that_cannot_be_given_leaves_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "film.lock", b"bought")
+    (tmp_path / "film.folded").mkdir()
+    second_name(tmp_path / "film.lock", tmp_path / "film.folded")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.folded", "film.lock"]

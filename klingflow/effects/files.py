@@ -58,6 +58,8 @@ def second_name(path: Path, name: Path) -> None:
         temp.hardlink_to(path)
         temp.replace(name)
         sync_folder(name.parent)
+    with suppress(OSError):  # of a rename that failed
+        temp.unlink(missing_ok=True)
 
 
 def read_whole(path: Path) -> bytes:
