@@ -175,13 +175,13 @@ def test_the_reading_of_any_reply(long: bool, report: Report) -> None:
     )
 
 
-def misread(lie: Lie, counts: Counter[str]) -> Iterator[str]:
+def misread(lie: Lie, counts: Counter[str], *, refund_5xx: bool = False) -> Iterator[str]:
     """What is wrong with how a whole reply is read, as one to a create and as one to a query."""
     whole = replace(lie, framing="length", cut=1.0).with_id("task_x")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in whole.headers}
     reply = replies.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
     try:
-        create = replies.read_create(reply)
+        create = replies.read_create(reply, refund_5xx=refund_5xx)
         query = replies.read_query(reply, task_id="task_x")
     except Exception:
         yield "crashes"
@@ -196,3 +196,9 @@ def misread(lie: Lie, counts: Counter[str]) -> Iterator[str]:
         yield "ids lost"
     if isinstance(query, replies.Succeeded) and not whole.may_end_a_task("succeeded"):
         yield "ids lost"
+
+
+def test_the_judge_of_readings_sees_a_refusal_that_is_none() -> None:
+    """A reader that takes every JSON error with 5xx for a refusal is found out."""
+    kinds = [kind for _, lie in generated(300) for kind in misread(lie, Counter(), refund_5xx=True)]
+    assert set(kinds) == {"charged twice"}

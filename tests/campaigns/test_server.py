@@ -230,3 +230,13 @@ def test_every_fault_at_once(tmp_path: Path, long: bool, report: Report) -> None
     )
     if long:
         assert counts["faults that never fell"] == 0
+
+
+def test_the_judge_sees_a_shot_that_is_charged_twice(tmp_path: Path) -> None:
+    """A user who takes JSON errors with 5xx for refusals, at a gateway that charges for them, buys again."""
+    found, faults = Found(seed=1), ("create:err500_charged=first:3",)
+    with sandboxed(tmp_path, *faults, seed=1) as (film, sandbox):
+        film.write(film_of(6), gateway={"refund_5xx": True})
+        bought_out(film, found)
+        judged(film, sandbox, faults, found)
+    assert len(found.wrong["charged twice"]) == 3
