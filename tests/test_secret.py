@@ -103,7 +103,7 @@ def test_the_key_in_base64_and_hexadecimal_is_found(key: str, before: bytes, aft
         assert key.encode().hex() not in Secret(key).clean(said).decode().lower()
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\n    ", r"\n", r"\r\n", r"\\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n    ", r"\n", r"\r\n", r"\\n", r"\r\n  "])
 def test_a_key_broken_over_lines_is_found(end: str) -> None:
     """As a log or a message of limited width prints it, and as JSON holds that."""
     for at in range(1, len(KEY)):

@@ -238,6 +238,13 @@ async def test_a_download_that_is_packed_is_not_unpacked(tmp_path: Path) -> None
     assert names_in(tmp_path) == []
 
 
+async def test_a_header_holds_no_piece_of_the_key() -> None:
+    """Such as a server leaves that puts a blank where a line's end was."""
+    broken = http(502, b"<html>", f"x-request-id: {KEY[:9]} {KEY[9:]}")
+    async with serve(broken) as wire, Gateway(wire.base, KEY) as gateway:
+        assert KEY[9:] not in repr(await gateway.create(b"{}", "u/a"))
+
+
 async def test_a_cut_echo_of_the_key_is_no_evidence() -> None:
     """Neither where the server shortens its message, nor where the connection breaks within the key."""
     short = http(500, f'{{"error":"bad header: Bearer {KEY[:20]}"}}'.encode())

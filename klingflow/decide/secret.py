@@ -32,7 +32,7 @@ _SIGNS = (b"\\u00", b"\\x", b"\\/", b'\\"', b"\\'", b"\\\\", b"\\n", b"\\r", b"\
 _ESCAPE = re.compile(
     rb"(?:\\{1,8}(?:u00|x)|%(?:25){0,3})([0-9a-fA-F]{2})"
     rb"|&(?:amp;){0,3}#(?:[xX]0{0,5}([0-9a-fA-F]{2})|0{0,5}(1[01][0-9]|12[0-6]|[3-9][0-9]))(?:;|(?![0-9a-fA-F]))"
-    rb"|\\{1,8}[nr]|[\r\n][\r\n \t]*|\\+"
+    rb"|\\{1,8}[nr](?:\\{1,8}[nr]|[ \t])*|[\r\n][\r\n \t]*|\\+"
 )
 # An escape that the end of the data broke off.
 _TORN = re.compile(

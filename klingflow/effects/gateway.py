@@ -332,7 +332,10 @@ def _body(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
-    return {n.decode("latin-1").lower(): secret.clean(v).decode("latin-1") for n, v in response.headers.raw}
+    """None of them is an id or an address that is kept, so they are only words."""
+    return {
+        n.decode("latin-1").lower(): secret.clean_words(v).decode("latin-1") for n, v in response.headers.raw
+    }
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:

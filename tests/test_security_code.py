@@ -1,0 +1,89 @@
+"""What no line of the code does, whatever it is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.test_house import PACKAGE, modules
+
+# Modules that run what they read, or speak without proof of whom to.
+BANNED_MODULES = {
+    "pickle", "marshal", "shelve", "dill", "code", "codeop", "ctypes", "ftplib", "telnetlib", "smtplib", "xmlrpc",
+    "webbrowser", "pty",
+}  # fmt: skip
+BANNED_CALLS = {
+    "eval", "exec", "compile", "__import__", "system", "popen", "spawnl", "execv", "mktemp", "unsafe_load", "full_load",
+    "_create_unverified_context", "from_string",
+}  # fmt: skip
+BANNED_NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "Loader", "YAMLObject"}
+STARTS_PROCESSES = {"sandbox/child.py", "sandbox/clips.py"}
+
+
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    for _, path, tree in modules():
+        for node in ast.walk(tree):
+            yield path.relative_to(PACKAGE).as_posix(), node
+
+
+def named(node: ast.AST) -> str:
+    found = getattr(node, "id", None) or getattr(node, "attr", None)
+    return found if isinstance(found, str) else ""
+
+
+def test_nothing_that_was_read_is_run() -> None:
+    """No pickle, no eval, no shell, no YAML loader that makes objects; no certificate goes unchecked."""
+    wrong = []
+    for file, node in nodes():
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            imported = [alias.name for alias in node.names] + [str(getattr(node, "module", ""))]
+            wrong += [f"{file}: import {n}" for n in imported if n.split(".")[0] in BANNED_MODULES]
+        elif isinstance(node, ast.Call) and named(node.func) in BANNED_CALLS:
+            is_python = isinstance(node.func, ast.Name) or named(getattr(node.func, "value", node)) in (
+                "os",
+                "builtins",
+            )
+            if is_python or named(node.func) not in ("compile", "from_string"):
+                wrong.append(f"{file}:{node.lineno}: {named(node.func)}()")
+        elif isinstance(node, (ast.Name, ast.Attribute)) and named(node) in BANNED_NAMES:
+            wrong.append(f"{file}:{node.lineno}: {named(node)}")
+        elif isinstance(node, ast.keyword) and node.arg in ("shell", "verify"):
+            value = node.value
+            if isinstance(value, ast.Constant):
+                wrong.append(f"{file}:{value.lineno}: {node.arg}={value.value!r}")
+    assert wrong == []
+
+
+def test_few_modules_start_a_process() -> None:
+    """The sandbox, without the key (test_security_sandbox.py), and the search for a font, which is started by it."""
+    users = {
+        file
+        for file, node in nodes()
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and "subprocess" in [*(alias.name for alias in node.names), getattr(node, "module", "")]
+    }
+    assert users == STARTS_PROCESSES
+
+
+def test_nothing_is_made_in_a_shared_folder_but_the_last_resort() -> None:
+    """The temporary folder is everybody's (test_security_files.py)."""
+    users = {
+        file for file, node in nodes() if isinstance(node, ast.Import) and node.names[0].name == "tempfile"
+    }
+    assert users == {"effects/emergency.py"}
+
+
+def test_every_promise_in_security_md_names_tests_that_exist() -> None:
+    """A promise without a proof is none."""
+    root = PACKAGE.parent
+    rows = [
+        line for line in (root / "SECURITY.md").read_text(encoding="utf-8").splitlines() if "`tests/" in line
+    ]
+    assert len(rows) > 25
+    for row in rows:
+        for reference in row.split("`")[1::2]:
+            if not reference.startswith("tests/"):
+                continue
+            file, _, name = reference.partition("::")
+            assert (root / file).exists(), reference
+            assert not name or f"def {name}(" in (root / file).read_text(encoding="utf-8"), reference

@@ -1,0 +1,106 @@
+"""What a server or a file says is shown, and not obeyed: by a terminal, by a build's log, by whoever parses it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from klingflow import console, progress, views
+from klingflow.errors import Diagnostic, Mark
+from tests.harness import pipeline_at
+
+# Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides another.
+ATTACKS = [
+    "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07", "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "\x9b2J", "\x9d52;c;eA==\x9c", "\x7f", "\x08\x08\x08", "a\rb", "\u202egpj.4pm", "\u2066x\u2069", "\u200f", "\ufeff",
+]  # fmt: skip
+OBEYED = ("Cc", "Cf", "Zl", "Zp", "Cs")
+
+
+def obeyed(text: str) -> list[str]:
+    """The characters in it that do something instead of being shown."""
+    return [c for c in text if unicodedata.category(c) in OBEYED and c not in "\n\t"]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+def test_a_line_obeys_nobody(attack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In messages, in errors, and in the lines of a run."""
+    console.say(attack)
+    console.warn(attack)
+    shown = capsys.readouterr()
+    event = {"event": "in_doubt", "reason": attack, "manifest": attack, "shot": attack}
+    line = console.clean(progress.line_of(event, several=True))
+    assert obeyed(shown.out + shown.err + line) == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=repr)
+@pytest.mark.parametrize("form", ["json", "jsonl", "yaml"])
+def test_data_obeys_nobody_and_is_the_same_data(
+    attack: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON lets more through than it escapes; a prompt comes out as it was, and no terminal acts on it."""
+    row = {"prompt": f"银发 {attack}", attack: [attack]}
+    views.dump_rows([row], form)
+    shown = capsys.readouterr().out
+    assert obeyed(shown) == []
+    read = yaml.safe_load(shown) if form == "yaml" else json.loads(shown)
+    assert (read if form == "jsonl" else read["shots"][0]) == row
+
+
+@given(st.text())
+def test_any_json_is_shown_and_means_the_same(text: str) -> None:
+    shown = console.as_json({text: text})
+    assert [c for c in obeyed(shown) if c <= "\uffff"] == []
+    assert json.loads(shown) == {text: text}
+
+
+@pytest.mark.parametrize(
+    "text", ["x\n::error::pwn", "x\r\n::add-mask::pwn", "%0A::error::pwn", "a,file=b::c"]
+)
+def test_an_annotation_is_one_command(text: str) -> None:
+    """However its message, its file or its code is written."""
+    diagnostic = Diagnostic(Mark(text, 1, 1), text, text)
+    shown = console.github(diagnostic)
+    assert "\n" not in shown and "\r" not in shown
+    head, _, message = shown.removeprefix("::").partition("::")
+    assert head.count(",") == 3
+    assert head.count("::") == 0
+    assert "%0A" not in message.replace("%250A", "").replace("%0A::", "", 1) or "\n" in text
+
+
+def test_a_message_in_text_is_no_command_of_a_build(tmp_path: Path) -> None:
+    """A value with a line end in it begins no line of its own, where a build would read `::` as a command."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x", "model": "x\n::error::pwn", "resolution": "y\n::add-mask::pwn"}}, gateway={
+        "base_url": "z\n::warning::pwn"})  # fmt: skip
+    said = film.do("validate", "film.yaml", code=2)
+    assert "pwn" in said
+    assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
+
+
+class Terminal(StringIO):
+    """What a program that asks takes for one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_live_view_reads_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server says is neither a colour nor a link nor a picture there, and moves no cursor."""
+    said = "[red]x[/red] [link=https://evil.example]y[/link] :skull: \x1b]52;c;eA==\x07"
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress.watching([], log=None, quiet=False, verbose=True, plain=False) as watch:
+        watch.emit({"event": "failed", "reason": said, "manifest": "m", "shot": "a"})
+    shown = terminal.getvalue()
+    assert "[red]x[/red] [link=https://evil.example]y[/link] :skull: \ufffd]52;c;eA==\ufffd" in shown
+    assert "\x1b]" not in shown
