@@ -1,0 +1,133 @@
+"""The peers: installed on first use into pytest's cache, each away from our own environment, and started for a test.
+
+They are other people's programs. They get nothing of the user's environment, and a folder of their own as home.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import venv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+# Exact versions: what the tests say of them is true of these. LiteLLM's 1.107.0 was somebody else's work.
+LITELLM = "litellm[proxy]==1.106.2"
+AIMOCK = "@copilotkit/aimock@1.43.0"
+OPENAI_JS = "openai@7.57.0"
+
+_INSTALL_S = 1200
+_START_S = 300
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _installed(cache: pytest.Cache | None, name: str, what: str, command: Sequence[str | Path]) -> Path:
+    """The folder into which `command`, run there, has once installed `what`. Skips the test where it cannot."""
+    assert cache is not None, "pytest's cache is not turned off here"
+    home = cache.mkdir("peers") / name
+    ready = home / "installed"
+    if not ready.is_file():
+        home.mkdir(exist_ok=True)
+        done = subprocess.run(
+            command, cwd=home, capture_output=True, encoding="utf-8", timeout=_INSTALL_S, check=False
+        )
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            pytest.skip(f"{what} cannot be installed here: {' '.join(last)}")
+        ready.touch()
+    return home
+
+
+@pytest.fixture(scope="session")
+def litellm(request: pytest.FixtureRequest) -> Path:
+    """LiteLLM's command, in a virtual environment of its own: 120 packages, 750 MB, with pins of their own."""
+    cache = request.config.cache
+    assert cache is not None
+    home = cache.mkdir("peers") / LITELLM
+    if not (home / "installed").is_file():
+        venv.create(home, clear=True, with_pip=True)
+    pip: list[str | Path] = [
+        home / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--only-binary",
+        ":all:",
+        LITELLM,
+    ]
+    return _installed(cache, LITELLM, LITELLM, pip) / "bin" / "litellm"
+
+
+def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
+    """A folder whose node_modules holds `package`, whose install scripts were not run."""
+    if shutil.which("node") is None or (npm := shutil.which("npm")) is None:
+        pytest.skip(f"{package} needs Node: node and npm are not at hand")
+    name = package.replace("/", "-")
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".", package]
+    return _installed(request.config.cache, name, package, command)
+
+
+@pytest.fixture(scope="session")
+def aimock(request: pytest.FixtureRequest) -> Path:
+    """aimock's command line, for node."""
+    return _of_npm(request, AIMOCK) / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+
+
+@pytest.fixture(scope="session")
+def openai_js(request: pytest.FixtureRequest) -> Path:
+    """A folder from which a script can import OpenAI's SDK for JavaScript."""
+    return _of_npm(request, OPENAI_JS)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], folder: Path, alive: str, **environ: str) -> Iterator[None]:
+    """`command` as a server, once the address `alive` answers with 200; stopped on leaving."""
+    log = folder / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + _START_S
+        while not _answers(alive):
+            assert process.poll() is None, f"it ended: {log.read_text(errors='replace')[-2000:]}"
+            assert time.monotonic() < until, f"not up in time: {log.read_text(errors='replace')[-2000:]}"
+            time.sleep(0.2)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _DIRECT.open(url, timeout=10) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
