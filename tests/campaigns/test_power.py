@@ -106,8 +106,9 @@ def judge(
         found.crashed.append(f"{where}: {told}")
         return
     for uid, got in told.items():
-        if got.task_id not in (None, ends[uid].task_id):
-            found.lost.append(f"{where}: {got.key} has {got.task_id}, not {ends[uid].task_id}")
+        true = ends.get(uid)
+        if got.task_id is not None and (true is None or got.task_id != true.task_id):
+            found.lost.append(f"{where}: {got.key} has {got.task_id}, not {true and true.task_id}")
     # A refusal that was on its way to the disk may have reached it, and then the take is free indeed.
     bought = {(p.shot, p.take) for p in told.values() if p.state != "rejected"}
     for uid, purchase in promised.items():
