@@ -217,6 +217,15 @@ def test_no_expression_can_hang_or_fill_the_machine(text: str) -> None:
     assert time.process_time() - began < 1
 
 
+def test_lists_that_hold_each_other_twice_end_in_an_error() -> None:
+    """Thirty lines are a thousand million items, unless somebody counts."""
+    lines = ["v0: [x, x]", *(f"v{i}: '${{{{ [vars.v{i - 1}, vars.v{i - 1}] }}}}'" for i in range(1, 30))]
+    renderer = Renderer(parse("\n".join(lines), "v").value, {}, [], {})
+    scope = Scope()
+    renderer.render(Node("${{ vars.v29 | length }}", Mark("f", 1, 1)), scope)
+    assert [p.message for p in scope.problems] == ["a value of over 50,000 parts"]
+
+
 def test_variables_that_double_each_other_end_in_an_error() -> None:
     text = (
         "v0: '"

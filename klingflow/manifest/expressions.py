@@ -38,6 +38,7 @@ from klingflow.model import Json, Pending
 
 MAX_CHARACTERS = 2_000
 MAX_DEPTH = 32
+MAX_PARTS = 50_000  # of one value: the items of its lists and maps, at every depth
 ROOTS = ("vars", "env", "matrix", "row", "shot", "shots")
 
 _SYNTAX: tuple[type[nodes.Node], ...] = (
@@ -241,6 +242,13 @@ def compile_expression(text: str) -> Expression:
 
 def to_json(value: Any) -> Json:
     """The result of an expression as data; a Later becomes its Pending. Raises ExpressionError."""
+    return _data(value, iter(range(MAX_PARTS)))
+
+
+def _data(value: Any, room: Iterator[int]) -> Json:
+    """`room` is what may still be made: lists that hold one list twice, many times over, are short to write."""
+    if next(room, None) is None:
+        raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
     if isinstance(value, Later):
         return value.pending
     if isinstance(value, Missing):
@@ -248,9 +256,9 @@ def to_json(value: Any) -> Json:
     if isinstance(value, Opaque):
         raise ExpressionError(value.advice)
     if isinstance(value, (list, tuple)):
-        return [to_json(part) for part in value]
+        return [_data(part, room) for part in value]
     if isinstance(value, dict):
-        return {as_text(key): to_json(part) for key, part in value.items()}
+        return {as_text(key): _data(part, room) for key, part in value.items()}
     if type(value) in (int, float):
         return number(value)
     if value is None or isinstance(value, (Pending, bool)):
