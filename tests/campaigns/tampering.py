@@ -114,7 +114,8 @@ def traced(film: Pipeline, options: Sequence[str], *arguments: str, follow: bool
     """Run klingflow to its end under strace with `options`; with its worker thread too, if `follow`."""
     log = film.folder.with_suffix(".strace")
     process = film.start(*arguments, python=("-c", _LAUNCH))
-    os.waitpid(process.pid, os.WUNTRACED)  # it stops by itself once it has imported what it needs
+    _, status = os.waitpid(process.pid, os.WUNTRACED)  # it stops by itself once it has imported what it needs
+    assert os.WIFSTOPPED(status), process.communicate()
     command = [
         str(_strace()),
         *(["-f"] if follow else []),
