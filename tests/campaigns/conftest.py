@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.campaigns.figures import Report, table
+from tests.campaigns.figures import Figures, Report, table
 from tests.campaigns.ledgers import quick_folder
 
 _report = pytest.StashKey[Report]()
@@ -24,6 +25,20 @@ def folder() -> Iterator[Path]:
     """A folder for files that are made thousands of times."""
     with quick_folder() as found:
         yield found
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands its rows on."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        rows = session.config.stash.get(_report, Report()).rows
+        output["campaigns"] = [(row.campaign, dict(row.tried), dict(row.wrong)) for row in rows]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Of pytest-xdist, where a worker has ended."""
+    rows = getattr(node, "workeroutput", {}).get("campaigns", ())
+    node.config.stash.setdefault(_report, Report()).rows.extend(Figures(*row) for row in rows)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -40,9 +40,11 @@ class Report:
 
 
 def table(rows: Iterable[Figures]) -> list[str]:
-    """The lines of the table: per campaign what was tried, and a column for each of `WRONGS`."""
+    """The lines of the table: per campaign what was tried, and a column for each of `WRONGS`; their sums last."""
+    rows = [*rows]
+    sums = {wrong: sum(row.wrong.get(wrong, 0) for row in rows) for wrong in WRONGS}
     cells = [["campaign", *WRONGS, "tried"]]
-    for row in rows:
+    for row in [*rows, Figures("all", {"campaigns": len(rows)}, sums)]:
         tried = ", ".join(f"{number:,} {name}" for name, number in row.tried.items())
         cells.append([row.campaign, *(f"{row.wrong[w]:,}" if w in row.wrong else "-" for w in WRONGS), tried])
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]) - 1)]
