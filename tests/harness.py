@@ -32,10 +32,15 @@ class Pipeline:
 
     folder: Path
     environ: Mapping[str, str]
+    name: str = "film"
 
     @property
     def manifest(self) -> Path:
-        return self.folder / "film.yaml"
+        return self.folder / f"{self.name}.yaml"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f"{self.name}.lock"
 
     def write(
         self, shots: Mapping[str, Any] | int, *, run: Mapping[str, Any] | None = None, **top: Any
@@ -86,12 +91,12 @@ class Pipeline:
 
     def purchases(self) -> list[dict[str, Any]]:
         """The ledger's lines, without its header."""
-        lines = (self.folder / "film.lock").read_text(encoding="utf-8").splitlines()
+        lines = self.lock.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines[1:]]
 
     def record(self) -> Any:
         """The run manifest."""
-        return json.loads((self.folder / "outputs" / "film" / "manifest.json").read_text(encoding="utf-8"))
+        return json.loads((self.folder / "outputs" / self.name / "manifest.json").read_text(encoding="utf-8"))
 
     def videos(self) -> list[Path]:
         """The videos in the outputs folder."""
