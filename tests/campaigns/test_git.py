@@ -1,4 +1,4 @@
-"""A ledger under version control: real git takes its lock back, tears it, and merges it.
+"""A ledger under version control: real git takes its lock back, tears it, merges it, between runs and during one.
 
 The sandbox's ledger says what was charged. A take that two people bought is paid twice; that is reported."""
 
@@ -133,6 +133,7 @@ BETWEEN: dict[Incident, str] = {
     emptied: "git may have",
     converted: "",
 }
+DURING: tuple[Incident, ...] = (deleted, checked_out, stashed, cleaned, truncated, emptied, converted)
 
 
 def test_the_lock_goes_back_between_runs(tmp_path: Path, long: bool, report: Report) -> None:
@@ -154,6 +155,43 @@ def test_the_lock_goes_back_between_runs(tmp_path: Path, long: bool, report: Rep
         verdicts = _each([*BETWEEN] if long else [checked_out, cleaned, cloned, truncated, converted], tried)
         found = {"incidents": len(verdicts), "shots": sum(v.charged for v in verdicts)}
         report.add("git between runs", found, wrong=_wrong(verdicts), found=verdicts)
+
+
+def test_the_lock_goes_back_during_a_run(tmp_path: Path, long: bool, report: Report) -> None:
+    """The run goes on, nobody else gets in, and its ledger is whole in the end; also where it is killed."""
+
+    def tried(case: tuple[Incident, bool]) -> Verdict:
+        incident, killed = case
+        name = incident.__name__ + ("-killed" if killed else "-on")
+        film = repository(base, sandbox, name)
+        process = film.start("run", "film.yaml", "-y")
+        assert process.stdout
+        bought = 0
+        while bought < 2 and (line := process.stdout.readline()):
+            bought += "bought as" in line
+        incident(film)
+        if process.poll() is None:
+            second = film.start("run", "film.yaml", "-y")
+            second.communicate(timeout=PATIENCE_S)
+            assert second.returncode in (0, 11), name
+        if killed:
+            process.kill()
+        out, err = process.communicate(timeout=PATIENCE_S)
+        code = process.returncode
+        # 3 where git took videos away that had come already: the next run brings them.
+        assert code in {0, -9 if killed else 0, 3 if incident is cleaned else 0}, (name, out, err)
+        last = film.start("run", "film.yaml", "-y")
+        out, err = last.communicate(timeout=PATIENCE_S)
+        verdict = judge(film, sandbox, of=name)
+        assert last.returncode == (4 if verdict.in_doubt else 0), (name, out, err)
+        return verdict
+
+    cases = [(incident, killed) for incident in DURING for killed in (False, True)]
+    few = [(cleaned, False), (cleaned, True), (checked_out, True), (deleted, False)]
+    with sandboxed(tmp_path, "create:slow=1,200ms", task_time="300ms") as (base, sandbox):
+        verdicts = _each(cases if long else few, tried)
+        found = {"incidents": len(verdicts), "in doubt": sum(v.in_doubt for v in verdicts)}
+        report.add("git during a run", found, wrong=_wrong(verdicts), found=verdicts)
 
 
 # ---------------------------------------------------------------- two people
