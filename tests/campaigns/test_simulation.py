@@ -25,7 +25,7 @@ from tests.campaigns.figures import Report
 from tests.campaigns.lives import Figures, Seed
 
 AGAIN = "pytest tests/campaigns/test_simulation.py -k one_seed -s --seed {}"
-SHORT, LONG = 100, 4000
+SHORT, LONG = 100, 3000
 
 Batch = dict[str, dict[str, Any]]
 
