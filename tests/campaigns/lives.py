@@ -272,11 +272,11 @@ class Life:
             raise Died
         self._steps += 1
         if self._steps == self.plight.dies_at_op:
-            self.die(f"at operation {op.kind} {Path(op.name).name}")
+            self.die(f"at operation {op.kind} {_named(op)}")
         refusal = self.plight.refuses
         if refusal and self._steps in refusal[1] and op.name.startswith(refusal[2]):
             self.seed.figures.disk_errors += 1
-            self.seed.tell(f"{op.kind} {Path(op.name).name}: {errno.errorcode[refusal[0]]}")
+            self.seed.tell(f"{op.kind} {_named(op)}: {errno.errorcode[refusal[0]]}")
             return refusal[0]
         return None
 
@@ -475,3 +475,8 @@ def _limits(chance: random.Random, capped: bool) -> Limits:
         max_tasks=cap if chance.random() < 0.5 else None,
         max_spend=None if cap is None else PRICE * cap,
     )
+
+
+def _named(op: Op) -> str:
+    """Its file, without what depends on where the folder is."""
+    return op.name.rpartition("/")[2].partition("-")[0]

@@ -7,6 +7,7 @@ One seed again: `pytest tests/campaigns/test_simulation.py -k one_seed --seed NU
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import shutil
@@ -80,6 +81,7 @@ class Theatre:
             self._manifests[which] = tuple(api.load(self._folder / f"{n}.yaml") for n in BATCHES[which])
         seed = Seed(number, self._folder, self._manifests[which], self.figures, **sown)
         seed.play()
+        gc.unfreeze()  # loading and planning freeze what there is, as is right for a process that does so once
         return seed
 
 
