@@ -253,6 +253,18 @@ def test_an_older_lock_from_git_and_a_kill_lose_nothing_that_was_folded(paths: L
     assert not paths.folded.exists()
 
 
+def test_an_older_lock_from_git_and_a_kill_lose_nothing_where_there_was_nothing_to_fold(
+    paths: LedgerPaths,
+) -> None:
+    keep(paths, submitted("before"))
+    older = paths.lock.read_bytes()
+    keep(paths, submitted("a"))
+    ledger = open_ledger(paths, now)
+    files.atomic_write(paths.lock, older)
+    os.close(ledger._fd)  # killed
+    assert read(paths).task_ids.keys() == {"task_before", "task_a"}
+
+
 @pytest.mark.parametrize("text", ["version = 1\nrevision = 3\n", "{}\n", "\0" * 64])
 def test_a_lock_of_another_program_is_never_written_over(paths: LedgerPaths, text: str) -> None:
     """uv.yaml beside uv.lock."""

@@ -137,6 +137,7 @@ def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger
         emergency.reserve(paths.journal)
         ledger = Ledger(paths, fd, anchor, box, stored, now)
         if stored.tidy:
+            second_name(paths.lock, paths.folded)
             ledger.empty_journal()
         else:
             ledger.fold_now(dict(stored.book.purchases))
