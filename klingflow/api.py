@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from klingflow.decide.book import Book
+from klingflow.decide.book import Book, in_order
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.effects import files, ledger, texts
@@ -18,6 +18,7 @@ from klingflow.errors import NothingSelected, UsageError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.model import Json, Manifest, Plan
 from klingflow.results import run_manifest
+from klingflow.results.doubts import doubts
 from klingflow.results.why import explain
 
 # The origin under which sandbox purchases are kept: its port is another one each time.
@@ -96,7 +97,9 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     keys = selected_keys(manifest, book, wish)
     gateway = SANDBOX if wish.sandbox else ""
     record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
-    return {**record, "problems": list(book.problems)}
+    meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
+    in_doubt = doubts(meant, manifest.path, sandbox=wish.sandbox)
+    return {**record, "doubts": in_doubt, "problems": list(book.problems)}
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:

@@ -326,6 +326,11 @@ def why(
 )
 @click.option("--abandon", is_flag=True, help="It was not bought, or is lost: stop holding it.")
 @click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="With --task: take the id although the gateway's word does not fit, or is not to be had.",
+)
 def resolve(
     file: str,
     shot: str,
@@ -335,6 +340,7 @@ def resolve(
     task: str | None,
     abandon: bool,
     resubmit: bool,
+    force: bool,
 ) -> int:
     """Settle a purchase that is in doubt: the only way out of it.
 
@@ -343,15 +349,18 @@ def resolve(
     klingflow resolve film.yaml opening --abandon
     klingflow resolve film.yaml opening --resubmit
 
-    Look into your account at the gateway first; klingflow status FILE -s state:in_doubt --format json says when the
-    request went out and what came back. Also settles a task that is parked.
+    Look into your account at the gateway first; klingflow status FILE says when the request went out and what came
+    back. With --task the gateway is asked, too: a task that it does not know, that is billed as another tier or was
+    created at another time is refused, unless you say --force. Also settles a task that is parked.
     """
     from klingflow import commands
 
     if (task is not None) + abandon + resubmit != 1:
         raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
+    if force and task is None:
+        raise click.UsageError("--force goes with --task ID")
     verdict = "abandon" if abandon else "resubmit"
-    return commands.resolve(file, shot, variables, sandbox, no_black_box, task, verdict)
+    return commands.resolve(file, shot, variables, sandbox, no_black_box, task, verdict, force)
 
 
 cli.add_command(lock)

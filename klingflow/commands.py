@@ -249,14 +249,29 @@ def resolve(
     no_black_box: bool,
     task: str | None,
     verdict: str,
+    force: bool,
 ) -> int:
     """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
     manifest = api.load(file, variables=_variables(variables))
     wish = api.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    said = settle.resolve(manifest, shot, wish, _origin([manifest], in_sandbox), task=task, verdict=verdict)
+    origin = _origin([manifest], in_sandbox)
+    with ExitStack() as stack:
+        ask = _asker(stack, manifest, in_sandbox) if task is not None else None
+        said = settle.resolve(manifest, shot, wish, origin, task=task, verdict=verdict, ask=ask, force=force)
     for line in said:
         console.say(line)
     return ExitCode.OK
+
+
+def _asker(stack: ExitStack, manifest: Manifest, in_sandbox: bool) -> settle.Ask | None:
+    """Who asks the gateway, or the sandbox, after a task; nobody where no key or no address is known."""
+    import anyio
+
+    try:
+        base_url, key = _target(stack, [manifest], RunOptions(sandbox=in_sandbox))
+    except UsageError:
+        return None
+    return lambda task_id: anyio.run(settle.asked, base_url, key, task_id)
 
 
 def fetch(file: str, options: RunOptions) -> int:

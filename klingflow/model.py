@@ -103,6 +103,7 @@ class Limits:
     max_tasks: int | None = None
     max_seconds: int | None = None
     deadline_s: float = 90 * 60.0
+    tag_media: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
+from klingflow.decide.found import learned, misfits
+from klingflow.decide.replies import Answer
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.effects import ledger
-from klingflow.model import Manifest
+from klingflow.errors import UsageError
+from klingflow.model import Manifest, Purchase
+
+Ask = Callable[[str], Answer]  # what the gateway says of a task id
 
 
 def resolve(
-    manifest: Manifest, key: str, wish: Wish, origin: str, *, task: str | None, verdict: str
+    manifest: Manifest,
+    key: str,
+    wish: Wish,
+    origin: str,
+    *,
+    task: str | None,
+    verdict: str,
+    ask: Ask | None = None,
+    force: bool = False,
 ) -> list[str]:
     """Settle one take: its task's id, or the verdict `abandon` or `resubmit`. Returns what was done, in words.
 
+    A task is asked after with `ask`, and taken only if what the gateway says fits the purchase, or by `force`.
     Raises UsageError, LedgerHeld, LedgerError.
     """
     paths = paths_of(manifest, wish)
@@ -22,13 +38,15 @@ def resolve(
     with ledger.open_ledger(paths, now) as held:
         held.book.recall(takes_of(manifest))
         at = now()
+        notes: list[str] = []
         meant = in_sandbox(manifest) if wish.sandbox else manifest
         action = planned(meant, held.book, None, frozenset(), origin).by_key.get(key)
         wanted = (action.shot, action.request) if action and action.shot and action.request else None
         if task is not None:
-            records = adopt(
+            (adopted,) = adopt(
                 held.book, key, task, wanted=wanted, origin=origin, new_uid=lambda: ledger.new_uid(at), at=at
             )
+            records, notes = _fitting(adopted, origin, ask, force)
         elif verdict == "abandon":
             records = abandon(held.book, key, origin=origin, at=at)
         else:
@@ -40,13 +58,47 @@ def resolve(
                 await held.record(record)
 
         anyio.run(write)
-    said = (
-        f"bought as task {task}; klingflow fetch polls and downloads it" if task else _VERDICT_WORDS[verdict]
-    )
-    return [f"{key}: {said}"]
+    if task is None:
+        return [f"{key}: {_VERDICT_WORDS[verdict]}"]
+    return [*notes, f"{key}: bought as task {task}{_STATE_WORDS.get(records[-1].state, '')}"]
+
+
+def _fitting(
+    adopted: Purchase, origin: str, ask: Ask | None, force: bool
+) -> tuple[list[Purchase], list[str]]:
+    """The records of an adoption, and what was found on the way. Raises UsageError where it does not fit."""
+    answer = None
+    if ask is None:
+        doubts = ["the gateway could not be asked: no key or no address is set"]
+    elif adopted.origin != origin:
+        doubts = [f"the purchase was sent to {adopted.origin}, and {origin} would be asked"]
+    else:
+        answer = ask(str(adopted.task_id))
+        doubts = misfits(adopted, answer)
+    if doubts and not force:
+        raise UsageError(
+            f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
+            f" {adopted.task_id} is this purchase, say --force"
+        )
+    return learned(adopted, answer, now()), [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
+
+
+_STATE_WORDS = {
+    "submitted": "; klingflow fetch polls and downloads it",
+    "succeeded": ", which is finished; klingflow fetch downloads it",
+    "failed": ", which failed at the gateway",
+}
 
 
 _VERDICT_WORDS = {
     "abandon": "abandoned; it is not bought again unless you say --rerun failed",
     "resubmit": "not bought; the next run buys it",
 }
+
+
+async def asked(base_url: str, key: str, task_id: str) -> Answer:
+    """What the gateway says of a task."""
+    from klingflow.effects.gateway import Gateway  # for start-up
+
+    async with Gateway(base_url, key) as gateway:
+        return await gateway.query(task_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -141,13 +142,50 @@ def show_status(record: Mapping[str, Any]) -> None:
     for shot in (*record["shots"], *record["orphans"]):
         error = shot.get("error") or {}
         what = shot.get("file") or error.get("message") or ""
+        if shot["state"] == "in_doubt":
+            what = "perhaps paid: see below"
         if "kind" not in shot:
             what = f"no longer in the manifest; {what}".rstrip("; ")
         key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"
-        rows.append([shot["state"], key, shot.get("task_id") or "", shot.get("billed_tier") or "", what])
+        rows.append([shot["state"].replace("_", " "), key, shot.get("task_id") or "", what])
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
+    for doubt in record["doubts"]:
+        _show_doubt(doubt)
+
+
+def _show_doubt(doubt: Mapping[str, Any]) -> None:
+    """One line for each thing known, so that nothing is wider than a narrow terminal but what cannot be."""
+    most = doubt["most"]
+    about = (
+        ("sent", f"{doubt['from'] or 'at an unknown time'} … {doubt['to'] or 'unknown'}"),
+        ("to", doubt["origin"]),
+        ("model", doubt["model"]),
+        ("tier", doubt["predicted_tier"] and f"{doubt['predicted_tier']}, predicted"),
+        (
+            "may cost",
+            f"up to {most['amount']} {most['currency']}" if most else "unknown: its tier has no price",
+        ),
+        ("tag", doubt["tag"]),
+        ("our id", doubt["client_request_id"]),
+        *((f"its {name}", value) for name, value in doubt["request_ids"].items()),
+        ("status", doubt["status"] and f"HTTP {doubt['status']}"),
+        ("received", doubt["received"]),
+    )
+    console.say(f"\n{doubt['key']} is in doubt, perhaps paid:")
+    for name, value in about:
+        if value:
+            console.say(_wrapped(f"  {name + ':':<9} ", str(value)))
+    console.say("  Look it up at the gateway, then say what you found:")
+    for command in doubt["commands"].values():
+        console.say(f"    {command}")
+
+
+def _wrapped(head: str, text: str) -> str:
+    """What a server said may be long: in lines of 80 columns, between words."""
+    lines = textwrap.wrap(text, 80 - len(head), break_long_words=False, break_on_hyphens=False)
+    return head + ("\n" + " " * len(head)).join(lines)
 
 
 def _show_totals(totals: Mapping[str, Any]) -> None:

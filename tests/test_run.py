@@ -96,7 +96,7 @@ def test_a_shot_that_needs_another_is_adopted_once_that_is_bought(tmp_path: Path
         )
         assert "its body is not known" in film.do("resolve", "film.yaml", "wide", "--task", "task_x", code=2)
         film.do("run", "film.yaml", "-y", "-s", "chase")
-        film.do("resolve", "film.yaml", "wide", "--task", "task_x")
+        film.do("resolve", "film.yaml", "wide", "--task", "task_x", "--force")
         chase, wide = film.purchases()
         assert chase["video_url"] in json.dumps(wide["body"])
         assert (wide["state"], wide["task_id"]) == ("submitted", "task_x")

@@ -363,6 +363,11 @@ RUN: Final[dict[str, Field]] = {
         ("max_tasks", COUNT, "Never create more tasks than this in one run."),
         ("max_seconds", COUNT, "Never buy more seconds of video than this in one run."),
         ("deadline", DURATION, "How long one task may take before it is parked."),
+        (
+            "tag_media",
+            BOOLEAN,
+            "Name each video at the gateway after its purchase, so that it can be found there.",
+        ),
     )
 }
 GATEWAY: Final[dict[str, Field]] = {

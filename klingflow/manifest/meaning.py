@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from klingflow.manifest.fields import SIZES
+from klingflow.manifest.tag import is_tag
 from klingflow.model import Json
 
 _SIZES = {name.lower(): parts for name, parts in SIZES.items()}
@@ -77,6 +78,8 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
     top = _given(body)
     metadata = _given(top.pop("metadata", None))
     config = _given(metadata.pop("output_config", None))
+    if is_tag(config.get("media_name")):
+        del config["media_name"]
     model = str(top.pop("model", "")).lower()
     scene = metadata.pop("scene_type", None)
     spoken = _seconds(top, metadata)

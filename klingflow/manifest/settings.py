@@ -83,6 +83,7 @@ RUN: Table = {
     "max_tasks": ("max_tasks", _whole(1)),
     "max_seconds": ("max_seconds", _whole(1)),
     "deadline": ("deadline_s", parse_duration),
+    "tag_media": ("tag_media", _switch),
 }
 GATEWAY: Table = {"base_url": ("base_url", _address), "refund_5xx": ("refund_5xx", _switch)}
 

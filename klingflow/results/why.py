@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from klingflow.manifest.request import leaves, origins, pointer
+from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot
 
 
@@ -26,7 +27,7 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:
-    old = {pointer(path): value for path, value in leaves(purchase.body)}
+    old = {pointer(path): value for path, value in leaves(purchase.body) if not is_tag(value)}
     new = {pointer(path): value for path, value in leaves(request.body)}
     places = origins(shot, shot.kind)
     changes: list[Json] = []

@@ -8,11 +8,13 @@ the death of the process can come, and an intent without an outcome is what the 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import anyio
 
 from klingflow.decide import lifecycle, replies
 from klingflow.decide.schedule import Flight, Wanted
+from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Purchase
 from klingflow.runner.context import Context, as_data
 
@@ -67,8 +69,11 @@ def _intent(context: Context, wanted: Wanted) -> Purchase:
     attempt = job.ledger.book.next_attempt(action.shot.id, action.shot.take)
     uid = context.new_uid()
     context.bought.append((wanted.job, uid))
+    request = action.request
+    if job.plan.manifest.limits.tag_media:
+        request = replace(request, body=tagged(request.body, uid))
     return lifecycle.begin(
-        action.shot, action.request, uid=uid, attempt=attempt, origin=job.origin, at=context.now()
+        action.shot, request, uid=uid, attempt=attempt, origin=job.origin, at=context.now()
     )
 
 
