@@ -140,19 +140,21 @@ def show_status(record: Mapping[str, Any]) -> None:
     """A run manifest as a table."""
     rows = []
     for shot in (*record["shots"], *record["orphans"]):
-        error = shot.get("error") or {}
-        what = shot.get("file") or error.get("message") or ""
-        if shot["state"] == "in_doubt":
-            what = "perhaps paid: see below"
-        if "kind" not in shot:
-            what = f"no longer in the manifest; {what}".rstrip("; ")
         key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"
-        rows.append([shot["state"].replace("_", " "), key, shot.get("task_id") or "", what])
+        rows.append([shot["state"].replace("_", " "), key, _came_of(shot)])
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
     for doubt in record["doubts"]:
         _show_doubt(doubt)
+
+
+def _came_of(shot: Mapping[str, Any]) -> str:
+    """The file, or else the task and what is wrong with it: three columns fit a narrow terminal, all is in the JSON."""
+    error = (shot.get("error") or {}).get("message")
+    told = (shot.get("task_id"), error if shot["state"] != "in_doubt" else "perhaps paid: see below")
+    what = shot.get("file") or "; ".join(text for text in told if text)
+    return what if "kind" in shot else f"no longer in the manifest; {what}".rstrip("; ")
 
 
 def _show_doubt(doubt: Mapping[str, Any]) -> None:

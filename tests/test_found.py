@@ -131,7 +131,7 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         assert "may cost: up to 2 CNY" in said
         key = doubt["key"]
         assert f"klingflow resolve film.yaml {key} --task ID" in said
-        assert max(map(len, said.splitlines())) <= 80
+        assert max(map(len, said.splitlines())) <= 80, said
         bought = {c["task_id"]: c for c in charges(sandbox)}
         known = {p["task_id"] for p in film.purchases() if p.get("task_id")}
         (lost,) = bought.keys() - known
