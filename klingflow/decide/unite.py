@@ -35,7 +35,11 @@ class United:
 
 
 def unite(tellings: Iterable[Telling]) -> United:
-    """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that contradicts one."""
+    """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that contradicts one.
+
+    Merged in several steps they come to the same ledger, save that an account set aside at one step (another task of
+    the same attempt) has no say at the next: which task each purchase has is the same, what is known of it may be less.
+    """
     tellings = list(tellings)
     accounts = in_order(account for telling in tellings for account in telling.accounts)
     doubts = sorted((d for telling in tellings for d in telling.doubts), key=_evidence)

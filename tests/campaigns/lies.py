@@ -90,8 +90,10 @@ class Lie:
         sent = self.wire()[len(self.head()) :]
         if self.framing in ("chunked", "both"):
             sent = sent.partition(b"\r\n")[2][: len(self.body)]
-        elif self.framing == "short":
-            sent = sent[: len(self.body) // 2]
+        else:
+            lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
+            lengths += [b"%d" % (len(self.body) // 2)] * (self.framing == "short")
+            sent = sent[: min((int(length) for length in lengths if length.isdigit()), default=len(sent))]
         if any(name.lower() == b"content-encoding" for name, _ in self.headers):
             try:
                 return zlib.decompressobj(wbits=47).decompress(sent, 1_000_000)

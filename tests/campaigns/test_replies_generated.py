@@ -140,7 +140,9 @@ def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
         counts["replies"] += len(told)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                found.extend(anyio.run(bought, Path(folder), told, counts))
+                wrong_here = anyio.run(bought, Path(folder), told, counts)
+                print(*(what[:3000] for what in wrong_here), sep="\n", end="" if not wrong_here else "\n")
+                found.extend(wrong_here)
             except TimeoutError:
                 found.append(f"hangs: {told}")
             except Exception as error:
