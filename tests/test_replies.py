@@ -592,3 +592,12 @@ def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
     assert shown.isprintable()
     assert len(shown) <= limit
     shown.encode()
+
+
+@pytest.mark.parametrize("status", [401, 404, 429])
+def test_a_refusal_that_breaks_off_and_speaks_of_a_task_is_a_doubt(status: int) -> None:
+    """Such a status is definite without a readable body, but not where what can be read of it says otherwise."""
+    for body in (b'{"id": "task_x", "status": "que', b' {"code": 1, "data": {"task_id" : "x"}}HTTP/1.1'):
+        assert isinstance(replies.read_create(replies.Reply(status, {}, body)), replies.Doubtful)
+    for body in (b"", b'<html>"id": "x"</html>', b'{"code": "limited", "mess'):
+        assert isinstance(replies.read_create(replies.Reply(status, {}, body)), replies.Refused)

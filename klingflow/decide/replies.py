@@ -57,6 +57,10 @@ _SUCCEEDED = frozenset({"completed", "complete", "succeed", "succeeded", "succes
 _FAILED = frozenset({"failed", "fail", "failure", "error", "canceled", "cancelled", "expired"})
 
 
+# JSON that breaks off or runs on, and speaks of a task.
+_BROKEN_WITH_ID = re.compile(rb'\s*\{.*"(?:task_)?id"\s*:\s*"', re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An HTTP reply: header names in lower case; `complete` is False when the body was cut short."""
@@ -194,7 +198,7 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
         if task_id is not None:
             return Accepted(task_id, _tier(document))
         return _doubtful(answer, document, f"HTTP {answer.status} without a readable task id")
-    if task_id is not None:
+    if task_id is not None or (document is None and _BROKEN_WITH_ID.match(answer.body)):
         return _doubtful(answer, document, f"HTTP {answer.status}, yet with a task id in the reply")
     if _is_definite(answer.status, document, refund_5xx):
         return Refused(_refusal(answer.status, document), retry_after_s(answer.headers))

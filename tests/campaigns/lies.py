@@ -94,7 +94,8 @@ class Lie:
             lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
             lengths += [b"%d" % (len(self.body) // 2)] * (self.framing == "short")
             sent = sent[: min((int(length) for length in lengths if length.isdigit()), default=len(sent))]
-        if any(name.lower() == b"content-encoding" for name, _ in self.headers):
+        packed = {value for name, value in self.headers if name.lower() == b"content-encoding"}
+        if packed and packed <= {b"gzip", b"x-gzip", b"deflate"}:
             try:
                 return zlib.decompressobj(wbits=47).decompress(sent, 1_000_000)
             except zlib.error:
@@ -103,7 +104,7 @@ class Lie:
 
     def certainly_bought_nothing(self) -> bool:
         """Whether a create that was answered like this may be repeated."""
-        if self.cut < 1 and len(self.wire()) < len(self.head()):
+        if self.cut < 1 and len(self.wire()) < len(self.head()) and self.ending != "again":
             return False
         document = document_of(self.told())
         if self.status in NEVER or not 400 <= self.status < 600 or any(ids_in(document)):

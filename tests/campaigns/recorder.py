@@ -193,7 +193,7 @@ class Recorder:
 
     def _linked(self, plain: Any, source: Any, target: Any, **options: Any) -> None:
         name, to = self._name(source), self._name(target)
-        if name is not None and to is not None:
+        if name is not None and to is not None and name in self.names:
             self._obstacle(Op("link", to, self.names[name]))
         plain(source, target, **options)
         if name is not None and to is not None:
