@@ -319,6 +319,16 @@ def test_links_lead_somewhere(readme: str) -> None:
             assert (ROOT / link).exists(), link
 
 
+@pytest.mark.parametrize("readme", [ENGLISH, CHINESE])
+def test_every_promise_names_tests_that_are_there(readme: str) -> None:
+    """The command that tries to break it can be run."""
+    commands = [row[2].strip("`").split() for row in rows(readme, "promises")]
+    assert len(commands) > 5
+    for program, *paths in commands:
+        assert program == "pytest" and paths
+        assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
 # ------------------------------------------------------------ --help
 
 
