@@ -158,7 +158,9 @@ def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> ledger.LedgerPaths
         path = next(
             (p for s in (".yaml", ".yml") if (p := path.with_suffix(s)).exists()), path.with_suffix(".yaml")
         )
-    state = ledger.state_folder(os.environ.get(ledger.STATE_DIR)) if wish.black_box else None
+    state = None
+    if wish.black_box and not wish.sandbox:
+        state = ledger.state_folder(os.environ.get(ledger.STATE_DIR))
     return ledger.ledger_paths(path, sandbox=wish.sandbox, state=state)
 
 

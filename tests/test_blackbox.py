@@ -327,3 +327,30 @@ def test_two_copies_in_one_run_are_told_of_each_other(paths: LedgerPaths, tmp_pa
     copy.lock.write_bytes(paths.lock.read_bytes())
     with open_ledger(paths, now), pytest.raises(UsageError, match="have copies of one ledger"):
         open_ledger(copy, now)
+
+
+def test_a_refusal_that_something_came_after_is_not_lost_track_of(paths: LedgerPaths) -> None:
+    """The lock drops it on purpose."""
+    ledger = open_ledger(paths, now)
+    write(ledger, advance(intent("opening"), "unsent", AT), submitted("opening"))
+    anyio.run(ledger.fold)
+    killed(ledger)
+    assert read(paths).problems == []
+
+
+def test_a_state_folder_that_becomes_a_file_during_a_run_is_said_and_stops_nothing(
+    paths: LedgerPaths, state: Path
+) -> None:
+    with open_ledger(paths, now) as ledger:
+        write(ledger, submitted("a"))
+        shutil.rmtree(state)
+        state.write_text("no folder")
+        anyio.run(ledger.fold)
+        assert ledger.box and ledger.box.trouble and "cannot be written" in ledger.box.trouble
+        write(ledger, submitted("b"))
+    assert read(paths).task_ids.keys() == {"task_a", "task_b"}
+
+
+def test_a_home_that_nobody_knows_is_no_folder_here() -> None:
+    with pytest.raises(UsageError, match="home folder that is unknown"):
+        state_folder("~nobody-of-that-name/state")

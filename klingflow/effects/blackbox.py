@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def lineage_of(place: BoxPlace) -> str | None:
     data = _bytes(place.remembered)
     try:
         lineage = json.loads(data)["lineage"] if data else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # torn: it is written anew as soon as there is a lock
     return lineage if isinstance(lineage, str) and lineage else None
 
@@ -97,7 +98,10 @@ class BlackBox:
     @property
     def whole(self) -> bool:
         """Whether it still holds everything: nothing failed, and nobody cleared it away."""
-        return self.trouble is None and oslock.is_at(self._fd, self._journal)
+        try:
+            return self.trouble is None and oslock.is_at(self._fd, self._journal)
+        except OSError:  # its folder is gone, or not ours any more
+            return False
 
     def append(self, lines: bytes) -> None:
         """Keep journal lines, durably. What fails is told by `trouble`, never raised."""
@@ -131,7 +135,8 @@ class BlackBox:
 
     def close(self) -> None:
         """Give it back."""
-        oslock.release(self._fd)
+        with suppress(OSError):
+            oslock.release(self._fd)
 
 
 def hold(place: BoxPlace, lineage: str) -> BlackBox | str:

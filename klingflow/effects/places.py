@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,24 @@ _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
 def state_folder(chosen: str | None) -> Path:
-    """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for such things."""
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_state_path  # for start-up
+    """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for such things.
 
-    return user_state_path("klingflow", appauthor=False)
+    Raises UsageError where nobody knows the user's home, which would else be a folder called `~` where we stand.
+    """
+    if chosen:
+        folder = Path(chosen)
+        with suppress(RuntimeError):
+            folder = folder.expanduser()
+    else:
+        from platformdirs import user_state_path  # for start-up
+
+        folder = user_state_path("klingflow", appauthor=False)
+    if str(folder).startswith("~"):
+        raise UsageError(
+            f"the folder of the black box, {folder}, is in a home folder that is unknown; name another one in"
+            f" {STATE_DIR}, or say --no-black-box"
+        )
+    return folder.absolute()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,12 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
         *lock.problems,
         *journal.problems,
         *beyond.problems,
-        *_restored(paths, beyond, [*lock.accounts, *journal.accounts], purchases),
+        *_restored(
+            paths,
+            beyond,
+            [*lock.accounts, *journal.accounts],
+            (p for p in purchases if p.uid not in dropped),
+        ),
         *map(said_of_contradicting, contradicting),
         *contradictions(kept),
     ]
