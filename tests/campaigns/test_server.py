@@ -165,10 +165,15 @@ def agreed(film: Pipeline, ledger: Any, faults: Iterable[str], found: Found) -> 
         found.complain("ids lost", f"{doubts} doubts where the dice meant {expected}")
     paid = {p["task_id"] for p in purchases if p["state"] in PAID}
     known = {p["task_id"] for p in purchases if p.get("task_id")}
+    # A create that did not say its tier, of a task that no query has told of yet.
+    unheard = {
+        p["task_id"] for p in purchases if not p.get("billed_tier") and p["state"] in ("submitted", "parked")
+    }
     gateways: dict[str, list[int]] = {}
     for charge in ledger["charges"]:
         if charge["task_id"] in known:
-            row = gateways.setdefault(charge["tier"], [0, 0, 0])
+            tier = "unknown" if charge["task_id"] in unheard else charge["tier"]
+            row = gateways.setdefault(tier, [0, 0, 0])
             billed = charge["task_id"] in paid
             row[0] += billed
             row[1] += charge["seconds"] * billed
