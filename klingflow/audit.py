@@ -157,7 +157,10 @@ def _misformed(raw: bytes) -> str | None:
         return None
     if not isinstance(document, dict) or "runner" in document:
         return None
-    shape = tuple((key, "" if key == "body" else _shape(key, value)) for key, value in document.items())
+    try:
+        shape = tuple((key, "" if key == "body" else _shape(key, value)) for key, value in document.items())
+    except RecursionError:
+        return "nested too deeply"
     if shape not in _shapes:
         _shapes[shape] = _against_schema(document)
     return _shapes[shape]
@@ -252,13 +255,13 @@ def _videos(
     wanted: set[tuple[str, int]] | None,
     manifest: str,
 ) -> tuple[int, list[Finding]]:
-    """How many videos ought to be there, and what is wrong with them. The hashes of a large folder are remembered."""
+    """How many videos ought to be there, and what is wrong with them. Each is read: a disk forgets bits, not times."""
     claims: defaultdict[str, list[Purchase]] = defaultdict(list)
     for purchase in purchases:
         if purchase.state == "done" and purchase.output:
             claims[purchase.output].append(purchase)
     folder = paths.hidden.parent
-    facts = files.facts(folder, claims, paths.hidden / "files.json")
+    facts = files.facts(folder, claims, None)
     latest = {(p.shot, p.take): p for several in claims.values() for p in several}
     findings: list[Finding] = []
     for output, several in claims.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.api import Wish, now, paths_of, takes_of
+from klingflow.api import SANDBOX, Wish, now, paths_of, takes_of
 from klingflow.decide.book import Book, in_order, paid_twice
 from klingflow.decide.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.decide.select import select
@@ -16,7 +16,7 @@ from klingflow.effects.elsewhere import Other, tell
 from klingflow.effects.files import append, read_whole
 from klingflow.effects.journal import lock_line
 from klingflow.effects.places import LedgerPaths
-from klingflow.errors import LedgerError, Mark, NothingSelected
+from klingflow.errors import LedgerError, Mark, NothingSelected, UsageError
 from klingflow.model import Manifest, Node, Purchase, Shot
 
 
@@ -39,6 +39,8 @@ def merge(paths: LedgerPaths, others: Sequence[Path], *, sandbox: bool, dry_run:
     Raises UsageError for what is no ledger, LedgerHeld, LedgerError, LedgerBroken.
     """
     told = [tell(other, paths, sandbox=sandbox) for other in others]
+    for other in told:
+        _of_one_kind(other, sandbox)
     if dry_run:
         return _merged(ledger.read(paths), told)[0]
     with ledger.open_ledger(paths, now) as held:
@@ -51,6 +53,13 @@ def merge(paths: LedgerPaths, others: Sequence[Path], *, sandbox: bool, dry_run:
             # One less, for folding counts one up: whoever merges whom, the largest serial stays.
             held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
     return found
+
+
+def _of_one_kind(other: Other, sandbox: bool) -> None:
+    """What the sandbox sold was not bought anywhere else, and the other way round. Raises UsageError."""
+    if any(a.origin and (a.origin == SANDBOX) is not sandbox for a in other.telling.accounts):
+        here, there = ("the sandbox's", "real") if sandbox else ("real", "the sandbox's")
+        raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
 
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
@@ -111,6 +120,8 @@ def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) ->
             _keep_once(paths.pruned, map(lock_line, found.pruned))
         except OSError as error:
             raise LedgerError(f"{paths.pruned}: cannot be written, so nothing was pruned: {error}") from error
+        if held.box and found.pruned:
+            held.box.keep_pruned([lock_line(p) for p in found.pruned])
         gone = {p.uid for p in found.pruned}
         left = [p for p in held.book.purchases.values() if p.uid not in gone]
         held.replace(Book(left, lineage=held.book.lineage, serial=held.book.serial))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from klingflow import api, audit, console, custody
 from klingflow.decide.audit import LEVELS
+from klingflow.effects.places import LedgerPaths
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.model import Json, Purchase
 from klingflow.results.run_manifest import amounts
@@ -18,7 +19,9 @@ _SHOWN = 200
 
 def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
     """`klingflow lock check`."""
-    report = audit.check(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    wish = api.Wish(sandbox=in_sandbox, black_box=not no_black_box)
+    _must_be(file, api.paths_at(file, wish))
+    report = audit.check(file, wish)
     codes = {LEVELS[f.level] for f in report.findings}
     code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
     levels = Counter(f.level for f in report.findings)
@@ -49,6 +52,14 @@ def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
     return code
 
 
+def _must_be(file: str, paths: LedgerPaths) -> None:
+    """A slip of the pen is no empty ledger that is well, nor begins a new one. Raises UsageError."""
+    named = Path(file)
+    others = [named.with_suffix(s) for s in (".yaml", ".yml")] if named.suffix == ".lock" else []
+    if not any(p.exists() for p in (named, *others, paths.lock, paths.journal)):
+        raise UsageError(f"{file}: there is no such file, and no ledger of one")
+
+
 _NOUNS = {
     "damaged": "damaged",
     "unsettled": "unsettled",
@@ -70,6 +81,7 @@ def _as_data(finding: audit.Finding) -> dict[str, Json]:
 def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
     """`klingflow lock merge`."""
     paths = api.paths_at(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    _must_be(file, paths)
     found = custody.merge(paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run)
     for problem in found.problems:
         console.warn(problem)

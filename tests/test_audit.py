@@ -70,9 +70,17 @@ def line_with(**changes: Any) -> bytes:
     """A lock line of another form, with the right sum."""
     plain = json.loads(lock_line(right(submitted("b"))))
     del plain["crc"]
-    body = plain.pop("body")
+    body = changes.pop("body", plain.pop("body"))
     head = json.dumps({**plain, **changes, "body": body}, separators=(",", ":"))[:-1].encode()
     return head + b',"crc":"%08x"}\n' % zlib.crc32(head)
+
+
+def nested(depth: int) -> Any:
+    """A value so many lists deep."""
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -80,6 +88,7 @@ def line_with(**changes: Any) -> bytes:
     [
         (line_with(take=0), "take: 0 is less than the minimum of 1"),
         (line_with(colour="red"), "'colour' was unexpected"),
+        (line_with(colour=nested(700)), "nested too deeply"),
         (line_with(times={"intent": LATER, "submitted": AT}), f"submitted at {AT}, before intent at {LATER}"),
         (line_with(times={"intent": "yesterday"}), "intent at 'yesterday', which is no time"),
         (line_with(state="in_doubt"), "in_doubt, but with task task_b"),
@@ -134,6 +143,25 @@ def test_a_video_is_looked_at(tmp_path: Path, fault: str) -> None:
     if fault == "cut":
         video.write_bytes(mp4_bytes())
         assert "bytes, not" in found(manifest)[0].message
+
+
+def test_a_video_is_read_again_whatever_is_remembered_of_it(tmp_path: Path) -> None:
+    """A disk that forgets bits leaves size and times as they were; and nothing is written down."""
+    data = mp4_bytes()
+    bought = right(replace(done("a"), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)))
+    video = tmp_path / str(bought.output)
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"x" * len(data))
+    manifest = written(tmp_path, bought)
+    stat = video.stat()
+    remembered = {
+        bought.output: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, bought.sha256]
+    }
+    cache = tmp_path / ".klingflow" / "files.json"
+    cache.parent.mkdir()
+    cache.write_text(json.dumps(remembered))
+    assert ["its hash is another" in f.message for f in found(manifest)] == [True]
+    assert json.loads(cache.read_text()) == remembered
 
 
 def test_the_command_says_it_and_changes_nothing(tmp_path: Path) -> None:

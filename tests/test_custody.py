@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from klingflow import ExitCode
-from klingflow.api import Wish, load, now, paths_at, plan, status
+from klingflow.api import SANDBOX, Wish, load, now, paths_at, plan, status
 from klingflow.custody import Prunable, merge, prune
 from klingflow.decide.lifecycle import advance
 from klingflow.effects.ledger import LedgerPaths, ledger_paths, open_ledger, read
@@ -118,6 +119,17 @@ def test_a_ledgers_journal_counts(tmp_path: Path, what: str) -> None:
     ledger.close()
 
 
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_the_sandboxs_purchases_and_real_ones_stay_apart(tmp_path: Path, sandbox: bool) -> None:
+    """What the sandbox sold never counts as bought anywhere else."""
+    origin = "https://gateway.example.com" if sandbox else SANDBOX
+    other = film(tmp_path / "other", replace(done("a"), origin=origin))
+    ours = ledger_paths(tmp_path / "ours" / "film.yaml", sandbox=sandbox)
+    with pytest.raises(UsageError, match="the sandbox's"):
+        merge(ours, [other.lock], sandbox=sandbox, dry_run=False)
+    assert not ours.lock.exists()
+
+
 @pytest.mark.parametrize("text", ["", "{}", "version = 1\n[[package]]\n", '{"name": "x"}\n'])
 def test_what_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
     ours = film(tmp_path / "ours", done("a"))
@@ -190,6 +202,68 @@ def test_a_shot_that_comes_back_is_served_by_what_was_pruned(pipeline: Pipeline)
     assert [(a.key, a.verb) for a in made.actions] == [("kept", "create"), ("old", "download")]
     assert made.actions[1].purchase and made.actions[1].purchase.task_id == "task_old"
     assert [p["id"] for p in status(load(pipeline.manifest), Wish())["pruned"]] == ["older"]
+
+
+def test_a_damaged_line_of_what_was_pruned_is_a_doubt(pipeline: Pipeline) -> None:
+    """Its shot is held when it comes back, not bought again, and the damage is said."""
+    paths = bought(pipeline, done("old"))
+    pruned(pipeline)
+    paths.pruned.write_bytes(paths.pruned.read_bytes().replace(b"720p", b"721p"))
+    assert paths.box
+    paths.box.pruned(read(paths).lineage).unlink()
+    pipeline.write({"old": {"prompt": "y"}})
+    made = plan(load(pipeline.manifest))
+    assert [(a.key, a.verb) for a in made.actions] == [("old", "in_doubt")]
+    assert made.problems == ("film.pruned.jsonl:1: a damaged line of old; git may have it as it was",)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_was_pruned_is_in_the_black_box_too(pipeline: Pipeline, gone: bool) -> None:
+    """`git clean` takes a pruned file that is not committed yet."""
+    paths = bought(pipeline, done("old"))
+    pruned(pipeline)
+    if gone:
+        paths.pruned.unlink()
+    assert keys(paths) == []
+    pipeline.write({"old": {"prompt": "y"}})
+    assert [a.verb for a in plan(load(pipeline.manifest)).actions] == ["download"]
+
+
+def test_an_older_lock_learns_what_was_pruned(pipeline: Pipeline) -> None:
+    """git brings back a lock that still has the doubt: its task is known."""
+    there = doubtful("old")
+    paths = bought(pipeline, there)
+    before = paths.lock.read_bytes()
+    found = advance(there, "found", LATER, task_id="t")
+    bought(pipeline, advance(found, "failed", LATER, error=None))
+    pruned(pipeline)
+    paths.lock.write_bytes(before)
+    assert [(p.task_id, p.state) for p in read(paths).purchases.values()] == [("t", "failed")]
+
+
+def test_a_line_goes_below_one_that_was_torn(pipeline: Pipeline) -> None:
+    """A full disk tore the record: what is pruned next must not run into it."""
+    paths = bought(pipeline, done("old"))
+    paths.pruned.write_bytes(b'{"shot":"older","take":1,"att')
+    pruned(pipeline)
+    lines = paths.pruned.read_bytes().splitlines()
+    assert len(lines) == 2
+    assert json.loads(lines[1])["task_id"] == "task_old"
+
+
+def test_the_task_of_a_pruned_purchase_is_taken(pipeline: Pipeline) -> None:
+    bought(pipeline, done("old"))
+    pruned(pipeline)
+    said = pipeline.do("resolve", "film.yaml", "kept", "--task", "task_old", "--force", code=ExitCode.USAGE)
+    assert "task task_old is already that of old" in said
+
+
+@pytest.mark.parametrize("command", [("check",), ("merge", "film.lock"), ("merge", "film.lock", "-n")])
+def test_a_slip_of_the_pen_is_no_new_ledger(pipeline: Pipeline, command: tuple[str, ...]) -> None:
+    bought(pipeline, done("kept"))
+    said = pipeline.do("lock", command[0], "fim.yaml", *command[1:], code=ExitCode.USAGE)
+    assert "fim.yaml: there is no such file" in said
+    assert not (pipeline.folder / "fim.lock").exists()
 
 
 def test_a_take_with_an_open_purchase_stays_whole(pipeline: Pipeline) -> None:

@@ -22,7 +22,7 @@ class Book:
 
     def __init__(self, purchases: Iterable[Purchase] = (), *, lineage: str = "", serial: int = 0) -> None:
         self.purchases: dict[str, Purchase] = {}
-        self.task_ids: dict[str, str] = {}  # task id → uid
+        self.task_ids: dict[str, str] = {}  # task id → uid, also of what was pruned
         self.problems: list[str] = []
         self.pruned: dict[str, Purchase] = {}  # by uid: paid for, and taken out of the lock by a person
         self.lineage = lineage
@@ -43,6 +43,13 @@ class Book:
         """Forget a purchase that was never made (see `superseded`)."""
         purchase = self.purchases.pop(uid)
         self._takes[purchase.shot, purchase.take].remove(uid)
+
+    def remember(self, pruned: Iterable[Purchase]) -> None:
+        """Keep in mind what was pruned, where the book does not hold it: the ids of its tasks stay taken."""
+        self.pruned = {p.uid: p for p in pruned if p.uid not in self.purchases}
+        for uid, purchase in self.pruned.items():
+            if purchase.task_id:
+                self.task_ids.setdefault(purchase.task_id, uid)
 
     def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Enter again what was pruned of takes that are wanted after all: it is paid for."""

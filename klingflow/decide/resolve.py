@@ -40,7 +40,8 @@ def adopt(
     if not plausible_id(task_id):
         raise UsageError(f"{task_id!r} is no task id")
     if (owner := book.task_ids.get(task_id)) is not None:
-        raise UsageError(f"task {task_id} is already that of {book.purchases[owner].key}")
+        key = (book.purchases.get(owner) or book.pruned[owner]).key
+        raise UsageError(f"task {task_id} is already that of {key}")
     purchases = book.of(*split_key(key))
     open_ones = [p for p in purchases if p.state in (*IN_DOUBT, "abandoned")]
     if doubtful := [p for p in open_ones if p.state in IN_DOUBT] or open_ones:

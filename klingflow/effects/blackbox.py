@@ -15,14 +15,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.effects import oslock
-from klingflow.effects.files import atomic_write, read_whole, sync, sync_folder, write_all
+from klingflow.effects.files import append, atomic_write, read_whole, sync, sync_folder, write_all
 from klingflow.effects.holder import holder
-from klingflow.effects.journal import Parsed, parse_journal, parse_lock
+from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 
@@ -35,6 +36,7 @@ class Reading:
 
     copies: dict[Path, bytes] = field(default_factory=dict)
     since: Parsed = field(default_factory=Parsed)
+    pruned: Parsed = field(default_factory=Parsed)
     stamps: dict[Path, tuple[int, int]] = field(
         default_factory=dict
     )  # size and time of change, when it was read
@@ -76,6 +78,8 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
         reading.stamps |= {path: _stamp(path) for path in (copy, journal)}
         reading.since.add(parse_journal(_bytes(journal), str(journal)))
         reading.copies[copy] = _bytes(copy)  # second: renewing moves lines this way
+        pruned = place.pruned(lineage)
+        reading.pruned.add(parse_lines(_bytes(pruned), str(pruned)))
     return reading
 
 
@@ -110,6 +114,13 @@ class BlackBox:
         try:
             write_all(self._fd, lines)
             sync(self._fd)
+        except OSError as error:
+            self.trouble = _said(self._folder, error)
+
+    def keep_pruned(self, lines: Sequence[bytes]) -> None:
+        """Keep what is pruned from the lock, before renewing forgets it. What fails is told as by `append`."""
+        try:
+            append(self._place.pruned(self._lineage), lines)
         except OSError as error:
             self.trouble = _said(self._folder, error)
 

@@ -71,8 +71,11 @@ def read_whole(path: Path) -> bytes:
 
 
 def append(path: Path, lines: Sequence[bytes]) -> None:
-    """Add whole lines to a file, durably, and through no link. Raises OSError."""
-    with os.fdopen(os.open(path, _FLAGS & ~os.O_TRUNC | os.O_APPEND, 0o666), "ab") as file:
+    """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises OSError."""
+    flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
+    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
+        if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
+            file.write(b"\n")
         file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
         file.flush()
         sync(file.fileno())
@@ -130,12 +133,13 @@ def make_folder(folder: Path) -> None:
         sync_folder(path.parent)
 
 
-def facts(folder: Path, paths: Iterable[str], cache: Path) -> dict[str, FileFact]:
+def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, FileFact]:
     """Size and SHA-256 of those of `paths` (relative to `folder`) that are files.
 
-    `cache` is a file that saves hashing them again while size and times are the same.
+    `cache` is a file that saves hashing them again while size and times are the same;
+    without one each is read, and nothing is written.
     """
-    old = _cached(cache)
+    old = _cached(cache) if cache else {}
     known: dict[str, FileFact] = {}
     paths = set(paths)
     new: dict[str, list[Any]] = {path: entry for path, entry in old.items() if path not in paths}
@@ -153,7 +157,7 @@ def facts(folder: Path, paths: Iterable[str], cache: Path) -> dict[str, FileFact
         known[path] = FileFact(stat.st_size, sha256)
         if now_ns - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
             new[path] = [*stamp, sha256]
-    if new != old:
+    if cache and new != old:
         _keep(cache, new)
     return known
 

@@ -110,7 +110,8 @@ def parse_lines(data: bytes, name: str) -> Parsed:
     """Lines of a lock that stand without their header, as they do in what was pruned or set aside."""
     parsed = Parsed()
     for number, raw in _lines(data):
-        _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
+        if raw.startswith(b"{") or not _CONFLICT.match(raw):
+            _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
     return parsed
 
 

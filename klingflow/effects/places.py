@@ -49,6 +49,10 @@ class BoxPlace:
         name = lineage if _PLAIN.fullmatch(lineage) else hashlib.sha256(lineage.encode()).hexdigest()
         return self.state / "ledgers" / name
 
+    def pruned(self, lineage: str) -> Path:
+        """What was pruned from the lock, once more: `git clean` takes a file that is not committed yet."""
+        return self.folder(lineage) / "ledger.pruned.jsonl"
+
     @property
     def remembered(self) -> Path:
         """The file that tells the lineage of this manifest's ledger where its lock is gone."""

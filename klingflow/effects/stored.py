@@ -79,22 +79,26 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
     lock = _lock_in(text, paths)
-    pruned = {p.uid: p for p in fold(parse_lines(_bytes(paths.pruned), paths.pruned.name).accounts)[0]}
+    put_away, pruned = _pruned(paths, box)
     beyond = box.beyond(text)
     _leave_pruned(beyond, pruned)
     told = [lock, journal, beyond]
-    purchases, contradicting = fold(
-        (a for one in told for a in one.accounts), (d for one in told for d in one.doubts)
-    )
+    accounts = [a for one in told for a in one.accounts]
+    # An older lock may hold again what was pruned, and know less of it.
+    again = {a.uid for a in accounts} & pruned.keys() if pruned else ()
+    more = [pruned[uid] for uid in again]
+    purchases, contradicting = fold([*accounts, *more], (d for one in told for d in one.doubts))
+    contradicting = [c for c in contradicting if not any(c is p for p in more)]  # it stands where it stood
     dropped = superseded(purchases)
     kept = settled((p for p in purchases if p.uid not in dropped), until)
     # Of two lineages that were merged, whoever merges them takes the same.
     lineage = min(lineages, default=None) or secrets.token_hex(8)
     book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(beyond)))
-    book.pruned = {uid: p for uid, p in pruned.items() if uid not in book.purchases}
+    book.remember(pruned.values())
     book.problems += [
         *lock.problems,
         *journal.problems,
+        *(f"{said.partition(' was set aside')[0]}; git may have it as it was" for said in put_away.problems),
         *beyond.problems,
         *_restored(
             paths,
@@ -118,6 +122,14 @@ def _lineages(paths: LedgerPaths) -> set[str]:
     if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
         found = {remembered}
     return found
+
+
+def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str, Purchase]]:
+    """What was pruned, by uid, as its file or the black box has it. A damaged line is in doubt: it may be all that is
+    known of what was paid, so that its shot is not bought again if it comes back."""
+    parsed = parse_lines(_bytes(paths.pruned), paths.pruned.name)
+    told, _ = fold([*parsed.accounts, *box.pruned.accounts], [*parsed.doubts, *box.pruned.doubts])
+    return parsed, {p.uid: p for p in told}
 
 
 def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
