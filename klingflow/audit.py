@@ -69,11 +69,11 @@ def check(file: str, wish: Wish) -> Report:
     for flaw in audit.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
-    videos, about_videos = _videos(paths, purchases, places, _wanted(file), manifest)
+    videos, about_videos = _videos(paths, purchases, places, wanted_takes(file), manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
 
 
-def _wanted(file: str) -> set[tuple[str, int]] | None:
+def wanted_takes(file: str) -> set[tuple[str, int]] | None:
     """The takes of the manifest; None where it cannot be read, which `validate` tells better."""
     try:
         return {(shot.id, shot.take) for shot in load(file).shots}

@@ -54,7 +54,7 @@ def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool,
 
     \b
     klingflow lock merge film.yaml ../anna/film.lock
-    klingflow lock merge film.yaml /mnt/render1/film.yaml /mnt/render2/film.yaml --dry-run
+    klingflow lock merge film.yaml ../pc1/film.yaml ../pc2/film.yaml --dry-run
     klingflow lock merge film.yaml film.lock.damaged
 
     OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside whose lock the

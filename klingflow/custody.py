@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,24 @@ class Merged:
     problems: Sequence[str]
 
 
-def merge(paths: LedgerPaths, others: Sequence[Path], *, sandbox: bool, dry_run: bool) -> Merged:
+def merge(
+    paths: LedgerPaths,
+    others: Sequence[Path],
+    *,
+    sandbox: bool,
+    dry_run: bool,
+    wanted: Set[tuple[str, int]] | None = None,
+) -> Merged:
     """Take what the `others` know into the ledger at `paths`; `dry_run` only says what that would be.
 
-    Raises UsageError for what is no ledger, LedgerHeld, LedgerError, LedgerBroken.
+    `wanted` are the takes of the manifest, as far as they are known. Raises UsageError for what is no ledger of it,
+    LedgerHeld, LedgerError, LedgerBroken.
     """
     told = [tell(other, paths, sandbox=sandbox) for other in others]
     for other in told:
         _of_one_kind(other, sandbox)
+        if wanted is not None:
+            _of_one_manifest(other, ledger.read(paths), wanted)
     if dry_run:
         return _merged(ledger.read(paths), told)[0]
     with ledger.open_ledger(paths, now) as held:
@@ -60,6 +70,18 @@ def _of_one_kind(other: Other, sandbox: bool) -> None:
     if any(a.origin and (a.origin == SANDBOX) is not sandbox for a in other.telling.accounts):
         here, there = ("the sandbox's", "real") if sandbox else ("real", "the sandbox's")
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
+
+
+def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> None:
+    """Two manifests with one ledger would remember each other's purchases for ever. Raises UsageError."""
+    telling = other.telling
+    takes = {(a.shot, a.take) for a in telling.accounts}
+    apart = telling.lineages and ours.lineage not in telling.lineages
+    if apart and takes and takes.isdisjoint(wanted) and takes.isdisjoint(ours.takes()):
+        shot, _ = min(takes)
+        raise UsageError(
+            f"{other.path} began apart and knows no shot of this manifest, but {shot}: is it another manifest's?"
+        )
 
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:

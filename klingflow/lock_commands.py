@@ -82,7 +82,10 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
     """`klingflow lock merge`."""
     paths = api.paths_at(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
     _must_be(file, paths)
-    found = custody.merge(paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run)
+    wanted = audit.wanted_takes(file)
+    found = custody.merge(
+        paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run, wanted=wanted
+    )
     for problem in found.problems:
         console.warn(problem)
     if found.same:
@@ -92,7 +95,7 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
         new, updated = len(found.new), len(found.updated)
         console.say(f"{paths.lock}: {verb} {_many(new, 'new purchase')} and updated {updated}.")
     if found.apart and not found.same:
-        console.say("  The ledgers began apart; they are one from now on.")
+        console.say(f"  The ledgers began apart; they {'would be' if dry_run else 'are'} one from now on.")
     for a, b in found.paid_twice:
         console.warn(f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept")
     for other in found.contradicting:

@@ -130,6 +130,16 @@ def test_the_sandboxs_purchases_and_real_ones_stay_apart(tmp_path: Path, sandbox
     assert not ours.lock.exists()
 
 
+def test_another_manifests_ledger_is_refused(tmp_path: Path) -> None:
+    """Their black boxes would be one for ever. A ledger that begins apart may know other shots of ours."""
+    ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("x"))
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match=r"other/film\.lock began apart and knows no shot of this"):
+            merge(ours, [other.lock], sandbox=False, dry_run=dry_run, wanted={("a", 1), ("b", 1)})
+    merge(ours, [other.lock], sandbox=False, dry_run=False, wanted={("a", 1), ("x", 1)})
+    assert keys(ours) == [("a", "done"), ("x", "done")]
+
+
 @pytest.mark.parametrize("text", ["", "{}", "version = 1\n[[package]]\n", '{"name": "x"}\n'])
 def test_what_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
     ours = film(tmp_path / "ours", done("a"))
