@@ -59,6 +59,8 @@ def merge(
             _keep_once(paths.lock_damaged, map(lock_line, found.contradicting))
         except OSError as error:
             raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
+        if held.box:
+            held.box.join(set(held.lineages).union({held.book.lineage}, *(t.telling.lineages for t in told)))
         if not found.same:
             # One less, for folding counts one up: whoever merges whom, the largest serial stays.
             held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))

@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from klingflow import custody
 from klingflow.decide.lifecycle import advance
 from klingflow.effects import blackbox
 from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
@@ -354,3 +355,48 @@ def test_a_state_folder_that_becomes_a_file_during_a_run_is_said_and_stops_nothi
 def test_a_home_that_nobody_knows_is_no_folder_here() -> None:
     with pytest.raises(UsageError, match="home folder that is unknown"):
         state_folder("~nobody-of-that-name/state")
+
+
+def both_ways(first: LedgerPaths, second: LedgerPaths) -> tuple[LedgerPaths, LedgerPaths]:
+    """The ledger with the larger lineage first: a merge takes the smaller one."""
+    first, second = sorted((first, second), key=lambda paths: read(paths).lineage, reverse=True)
+    return first, second
+
+
+@pytest.mark.parametrize("by", ["git", "klingflow"])
+def test_a_lock_from_before_two_ledgers_were_merged_loses_nothing(
+    by: str, paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
+    """Whichever of the two it is, and on whichever machine the other one began."""
+    other = paths_in(tmp_path / "other", tmp_path / "another's state")
+    keep(paths)
+    keep(paths, submitted("a"))
+    keep(other, submitted("b"))
+    assert paths.box and other.box and paths.anchor and other.anchor
+    ours, theirs = both_ways(paths, other)
+    ours_before, theirs_before = ours.lock.read_bytes(), theirs.lock.read_bytes()
+    if by == "git":
+        ours.lock.write_bytes(ours_before + theirs_before)
+    else:
+        custody.merge(ours, [theirs.lock], sandbox=False, dry_run=False)
+    keep(ours, submitted("c"))
+    for older in (ours_before, theirs_before):
+        ours.lock.write_bytes(older)
+        assert read(ours).task_ids.keys() == {"task_a", "task_b", "task_c"}
+    keep(ours)
+    assert read(ours).problems == []
+    assert ours.lock.read_bytes().split(b",")[1] == theirs_before.split(b",")[1]  # as its lock has it
+
+
+def test_a_ledger_that_runs_is_merged_with_no_other(paths: LedgerPaths, tmp_path: Path, state: Path) -> None:
+    """Its purchases of this moment would be nobody's else."""
+    keep(paths, submitted("a"))
+    other = paths_in(tmp_path / "other", state)
+    with open_ledger(other, now) as running:
+        write(running, submitted("b"))
+        anyio.run(running.fold)
+        paths.lock.write_bytes(paths.lock.read_bytes() + other.lock.read_bytes())
+        with pytest.raises(UsageError, match="have copies of one ledger"):  # LedgerHeld in another process
+            open_ledger(paths, now)
+    keep(paths)
+    assert read(paths).task_ids.keys() == {"task_a", "task_b"}

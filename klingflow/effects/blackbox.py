@@ -4,7 +4,8 @@ A lock under version control goes back in time: `git checkout`, `git stash`, `gi
 purchases that only it knew would be bought again. So every record is also appended here, by the lock's lineage, and
 what the black box knows beyond the lock counts at the next start. It is made of the same two files as the ledger: a
 copy of the lock, and a journal that carries an OS lock of its own, so that two copies of one ledger are not run at
-once either.
+once either. Lineages that were merged remember each other: all are asked, whichever an older lock names, and the
+smallest one's is the one that is held.
 
 It is the second line. Where it cannot be read, nothing is decided without it; where it cannot be written, the run
 goes on and says so.
@@ -16,13 +17,13 @@ import json
 import os
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.effects import oslock
 from klingflow.effects.files import append, atomic_write, read_whole, sync, sync_folder, write_all
-from klingflow.effects.holder import holder
+from klingflow.effects.holder import Holder, holder
 from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
@@ -32,8 +33,12 @@ WITHOUT = "--no-black-box does without it"
 
 @dataclass(slots=True)
 class Reading:
-    """What the black boxes of some lineages hold: copies of locks, and what was journalled since."""
+    """What the black boxes of some lineages hold: copies of locks, and what was journalled since.
 
+    `lineages` are also those that were merged with the ones asked for.
+    """
+
+    lineages: set[str] = field(default_factory=set)
     copies: dict[Path, bytes] = field(default_factory=dict)
     since: Parsed = field(default_factory=Parsed)
     pruned: Parsed = field(default_factory=Parsed)
@@ -73,9 +78,14 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
     To be read before the ledger's own files, which are written first: what they do not know then, they have lost.
     """
     reading = Reading()
-    for lineage in sorted(lineages):
-        copy, journal = _files(place.folder(lineage))
-        reading.stamps |= {path: _stamp(path) for path in (copy, journal)}
+    waiting = set(lineages)
+    while waiting:
+        lineage = min(waiting)
+        reading.lineages.add(lineage)
+        folder = place.folder(lineage)
+        copy, journal = _files(folder)
+        reading.stamps |= {path: _stamp(path) for path in (copy, journal, _merged_file(folder))}
+        waiting = (waiting | _merged_in(folder)) - reading.lineages
         reading.since.add(parse_journal(_bytes(journal), str(journal)))
         reading.copies[copy] = _bytes(copy)  # second: renewing moves lines this way
         pruned = place.pruned(lineage)
@@ -137,6 +147,13 @@ class BlackBox:
         else:
             self.trouble = None
 
+    def join(self, lineages: set[str]) -> None:
+        """Remember that these were merged. What fails is told as by `append`; raises as `hold` does."""
+        try:
+            _join(self._place, self._lineage, lineages)
+        except (OSError, LedgerError) as error:
+            self.trouble = _said(self._folder, error)
+
     def _begin_again(self) -> None:
         fd = _acquired(self._place, self._lineage)
         if fd is None:
@@ -150,22 +167,53 @@ class BlackBox:
             oslock.release(self._fd)
 
 
-def hold(place: BoxPlace, lineage: str) -> BlackBox | str:
-    """The black box, ours alone and made if need be; or why it cannot be written.
+def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | str:
+    """The black box of all these lineages, ours alone and made if need be; or why it cannot be written.
 
     Raises LedgerHeld where another copy of this ledger is being run, and UsageError where we do that ourselves.
     """
-    try:
-        if (fd := _acquired(place, lineage)) is not None:
-            return BlackBox(place, lineage, fd)
-    except (OSError, LedgerError) as error:
-        return _said(place.folder(lineage), error)
+    lineage = min(lineages)
+    with ExitStack() as undo:
+        try:
+            if (fd := _acquired(place, lineage)) is None:
+                raise _held(place, lineage)
+            undo.callback(oslock.release, fd)
+            _join(place, lineage, lineages)
+            undo.pop_all()
+        except (OSError, LedgerError) as error:
+            return _said(place.folder(lineage), error)
+    return BlackBox(place, lineage, fd)
+
+
+def _join(place: BoxPlace, ours: str, lineages: set[str]) -> None:
+    """Let each of these black boxes know of the others. None of them may be in use elsewhere; `ours` we hold."""
+    for lineage in sorted(lineages) if len(lineages) > 1 else ():
+        folder = place.folder(lineage)
+        if lineages <= (known := _merged_in(folder) | {lineage}):
+            continue
+        fd = None
+        if lineage != ours:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (fd := oslock.acquire(_files(folder)[1])) is None:
+                raise _held(place, lineage)
+        try:
+            atomic_write(_merged_file(folder), json.dumps(sorted(known | lineages)).encode() + b"\n")
+            sync_folder(folder.parent)
+        finally:
+            if fd is not None:
+                oslock.release(fd)
+
+
+def _held(place: BoxPlace, lineage: str) -> LedgerHeld | UsageError:
     journal = _files(place.folder(lineage))[1]
-    who = holder(journal)
+    try:
+        who = holder(journal)
+    except OSError:
+        who = Holder()
     if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
-        raise UsageError(f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart")
+        return UsageError(f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart")
     locked = None if who.pid else str(journal)
-    raise LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
+    return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
 
 
 def _acquired(place: BoxPlace, lineage: str) -> int | None:
@@ -200,6 +248,19 @@ def _remember(place: BoxPlace, lineage: str) -> None:
 
 def _files(folder: Path) -> tuple[Path, Path]:
     return folder / "ledger.lock", folder / "ledger.journal"
+
+
+def _merged_file(folder: Path) -> Path:
+    return folder / "merged.json"
+
+
+def _merged_in(folder: Path) -> set[str]:
+    """The lineages that were merged with this one. Raises LedgerError."""
+    try:
+        lineages = json.loads(_bytes(_merged_file(folder)) or b"[]")
+    except (ValueError, RecursionError):
+        return set()
+    return {one for one in lineages if isinstance(one, str) and one} if isinstance(lineages, list) else set()
 
 
 def _said(folder: Path, error: Exception) -> str:

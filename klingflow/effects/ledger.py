@@ -152,7 +152,7 @@ def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
         stored = load(paths, until=now())
         if paths.box is None:
             return stored, None
-        box = blackbox.hold(paths.box, stored.book.lineage)
+        box = blackbox.hold(paths.box, stored.box.lineages or {stored.book.lineage})
         if isinstance(box, str):
             stored.book.problems.append(box)
             return stored, None
@@ -207,6 +207,7 @@ class Ledger:
         self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
+        self.lineages = frozenset(stored.box.lineages)  # with those that were merged into it, by the box
         self._box_behind = stored.box_behind  # it is no copy of the lock
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
