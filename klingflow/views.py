@@ -160,6 +160,7 @@ def _came_of(shot: Mapping[str, Any]) -> str:
 def _show_doubt(doubt: Mapping[str, Any]) -> None:
     """One line for each thing known, so that nothing is wider than a narrow terminal but what cannot be."""
     most = doubt["most"]
+    unpriced = "unknown: its tier has no price" if doubt["predicted_tier"] else "unknown"
     about = (
         ("sent", f"{doubt['from'] or 'at an unknown time'} … {doubt['to'] or 'unknown'}"),
         ("to", doubt["origin"]),
@@ -167,7 +168,7 @@ def _show_doubt(doubt: Mapping[str, Any]) -> None:
         ("tier", doubt["predicted_tier"] and f"{doubt['predicted_tier']}, predicted"),
         (
             "may cost",
-            f"up to {most['amount']} {most['currency']}" if most else "unknown: its tier has no price",
+            f"up to {most['amount']} {most['currency']}" if most else unpriced,
         ),
         ("tag", doubt["tag"]),
         ("our id", doubt["client_request_id"]),

@@ -57,7 +57,7 @@ def test_what_fits_is_taken(answer: Reply) -> None:
         (reply(created_at=BEGUN - 3600), "created at 2026-06-08 05:52:50 UTC"),
         (reply(created_at=(BEGUN + 3600) * 1000), "created at 2026-06-08 07:52:50 UTC"),
         (reply(id=None), "does not name the task"),
-        (reply(id="another"), "could not be asked: the reply is about another task"),
+        (reply(id="another"), "the gateway's reply is about another task, another"),
         (Reply(404, {}, b'{"code":"task_not_exist","message":"no such task"}'), "knows no task task_x"),
         (Reply(401, {}, b'{"error":{"message":"bad key","code":"invalid"}}'), "refuses the key"),
         (Reply(502, {}, b"<html>"), "could not be asked: HTTP 502"),
@@ -115,6 +115,8 @@ def test_a_doubt_is_told_with_all_that_finds_it() -> None:
     assert said["most"] == {"amount": "3.00", "currency": "CNY"}
     assert said["commands"]["task"] == "klingflow resolve 'my film.yaml' 'a#2' --sandbox --task ID"
     assert doubts([replace(doubt, price=None)], "f", sandbox=False)[0]["most"] is None
+    witness = replace(doubt, evidence={"damaged": "{..."}, fingerprint="", body={})
+    assert "damaged line" in doubts([witness], "f", sandbox=False)[0]["received"]
 
 
 # ------------------------------------------------------------ as a user

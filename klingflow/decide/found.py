@@ -47,6 +47,8 @@ def misfits(adopted: Purchase, answer: Answer) -> list[str]:
         return [f"the gateway knows no task {adopted.task_id}" + (f" ({said})" if said else "")]
     if isinstance(outcome, replies.Blind):
         return [f"the gateway refuses the key ({outcome.failure.message}), so it could not be asked"]
+    if isinstance(outcome, replies.Misnamed):
+        return [f"the gateway's reply is about another task, {replies.clean(outcome.name, 200)}"]
     if not isinstance(outcome, (replies.Running, replies.Succeeded, replies.TaskFailed)):
         reason = getattr(outcome, "reason", type(outcome).__name__)
         return [f"the gateway could not be asked: {reason}"]

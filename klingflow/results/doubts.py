@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from klingflow.decide.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
@@ -14,6 +14,12 @@ def doubts(purchases: Iterable[Purchase], manifest: str, *, sandbox: bool) -> li
     """Every purchase in doubt. `most` is what it cost if it was charged, by the price it was to be bought at; None
     while that is unknown."""
     return [_doubt(p, manifest, sandbox) for p in purchases if p.state in IN_DOUBT]
+
+
+def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
+    if "damaged" not in evidence:
+        return None
+    return "a damaged line of the ledger is all that tells of it; git may have it as it was"
 
 
 def _doubt(purchase: Purchase, manifest: str, sandbox: bool) -> dict[str, Json]:
@@ -37,7 +43,7 @@ def _doubt(purchase: Purchase, manifest: str, sandbox: bool) -> dict[str, Json]:
         "tag": tag_in(purchase.body),
         "client_request_id": f"{purchase.uid}/{purchase.key}",
         "request_ids": evidence.get("request_ids") or {},
-        "received": evidence.get("reason") or evidence.get("received"),
+        "received": evidence.get("reason") or evidence.get("received") or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {
             "task": f"{command} --task ID",
