@@ -400,3 +400,8 @@ def test_a_ledger_that_runs_is_merged_with_no_other(paths: LedgerPaths, tmp_path
             open_ledger(paths, now)
     keep(paths)
     assert read(paths).task_ids.keys() == {"task_a", "task_b"}
+
+
+def test_a_state_folder_is_the_same_wherever_klingflow_is_called() -> None:
+    with pytest.raises(UsageError, match="another folder wherever klingflow is called"):
+        state_folder("state")

@@ -19,7 +19,8 @@ _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
 def state_folder(chosen: str | None) -> Path:
     """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for such things.
 
-    Raises UsageError where nobody knows the user's home, which would else be a folder called `~` where we stand.
+    Raises UsageError where nobody knows the user's home, which would else be a folder called `~` where we stand, and
+    for one that depends on where we stand: called from elsewhere, what was bought would be forgotten.
     """
     if chosen:
         folder = Path(chosen)
@@ -34,7 +35,12 @@ def state_folder(chosen: str | None) -> Path:
             f"the folder of the black box, {folder}, is in a home folder that is unknown; name another one in"
             f" {STATE_DIR}, or say --no-black-box"
         )
-    return folder.absolute()
+    if not folder.is_absolute():
+        raise UsageError(
+            f"{STATE_DIR} is {folder}, which is another folder wherever klingflow is called; name all of its path,"
+            " or say --no-black-box"
+        )
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
