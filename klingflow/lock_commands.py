@@ -91,9 +91,9 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
     if found.same:
         console.say(f"{paths.lock}: holds all of it already; nothing is changed.")
     else:
-        verb = "would take" if dry_run else "took"
+        take, update = ("would take", "update") if dry_run else ("took", "updated")
         new, updated = len(found.new), len(found.updated)
-        console.say(f"{paths.lock}: {verb} {_many(new, 'new purchase')} and updated {updated}.")
+        console.say(f"{paths.lock}: {take} {_many(new, 'new purchase')} and {update} {updated}.")
     if found.apart and not found.same:
         console.say(f"  The ledgers began apart; they {'would be' if dry_run else 'are'} one from now on.")
     for a, b in found.paid_twice:
@@ -101,7 +101,7 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
     for other in found.contradicting:
         kept = "would be kept" if dry_run else "is kept"
         console.warn(
-            f"  {other.key}: task {other.task_id} contradicts what the ledger holds; the line {kept} in"
+            f"  {other.key}: task {other.task_id} is not the one that was learned first; the line {kept} in"
             f" {paths.lock_damaged.name}"
         )
     return ExitCode.OK
