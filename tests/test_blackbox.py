@@ -274,7 +274,7 @@ def test_two_lineages_that_were_merged_are_both_remembered(
 def test_a_lineage_is_no_path(tmp_path: Path) -> None:
     """It comes out of a file that anybody may have written."""
     place = BoxPlace(tmp_path, tmp_path / "film.yaml")
-    for lineage in ("../../etc", "/etc", "", "a/b", ".."):
+    for lineage in ("../../etc", "/etc", "", "a/b", "..", "\ud800"):
         assert place.folder(lineage).parent == tmp_path / "ledgers"
     assert place.folder("0123abcd").name == "0123abcd"
 

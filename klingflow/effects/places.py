@@ -52,7 +52,11 @@ class BoxPlace:
 
     def folder(self, lineage: str) -> Path:
         """The black box of one lineage, which comes out of a file that anybody may have written."""
-        name = lineage if _PLAIN.fullmatch(lineage) else hashlib.sha256(lineage.encode()).hexdigest()
+        name = (
+            lineage
+            if _PLAIN.fullmatch(lineage)
+            else hashlib.sha256(lineage.encode("utf-8", "surrogatepass")).hexdigest()
+        )
         return self.state / "ledgers" / name
 
     def pruned(self, lineage: str) -> Path:
