@@ -405,3 +405,20 @@ def test_a_ledger_that_runs_is_merged_with_no_other(paths: LedgerPaths, tmp_path
 def test_a_state_folder_is_the_same_wherever_klingflow_is_called() -> None:
     with pytest.raises(UsageError, match="another folder wherever klingflow is called"):
         state_folder("state")
+
+
+def test_what_was_not_committed_outlives_a_merge_made_elsewhere(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
+    """`git reset --hard` to a colleague's lock, which is of their lineage and holds what we had committed."""
+    other = paths_in(tmp_path / "other", tmp_path / "another's state")
+    keep(paths, submitted("a"))
+    keep(other, submitted("b"))
+    ours, theirs = both_ways(paths, other)
+    theirs.lock.write_bytes(theirs.lock.read_bytes() + ours.lock.read_bytes())
+    keep(theirs)
+    keep(ours, submitted("c"))
+    ours.lock.write_bytes(theirs.lock.read_bytes())
+    assert read(ours).task_ids.keys() == {"task_a", "task_b", "task_c"}
+    keep(ours)
+    assert b"task_c" in ours.lock.read_bytes()

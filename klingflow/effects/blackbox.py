@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -28,6 +29,7 @@ from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_
 from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 
+_UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 WITHOUT = "--no-black-box does without it"
 
 
@@ -91,6 +93,12 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
         pruned = place.pruned(lineage)
         reading.pruned.add(parse_lines(_bytes(pruned), str(pruned)))
     return reading
+
+
+def shares(place: BoxPlace, lineage: str, lock: bytes) -> bool:
+    """Whether a lock names a purchase that the black box of a lineage has. Raises LedgerError."""
+    named = set(_UID.findall(lock))
+    return any(not named.isdisjoint(_UID.findall(_bytes(file))) for file in _files(place.folder(lineage)))
 
 
 def changed(reading: Reading) -> bool:

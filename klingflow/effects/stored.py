@@ -16,7 +16,7 @@ from klingflow.decide.lifecycle import RANK
 from klingflow.effects import blackbox, emergency
 from klingflow.effects.files import append, read_whole
 from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
-from klingflow.effects.places import LedgerPaths
+from klingflow.effects.places import BoxPlace, LedgerPaths
 from klingflow.errors import LedgerError
 from klingflow.model import Purchase
 
@@ -74,7 +74,7 @@ def _collecting_later() -> Iterator[None]:
 
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lineages = _lineages(paths)
-    box = blackbox.look(paths.box, lineages) if paths.box else blackbox.Reading()
+    box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
     journal, saved = _journals(paths)
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
@@ -122,6 +122,16 @@ def _lineages(paths: LedgerPaths) -> set[str]:
     if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
         found = {remembered}
     return found
+
+
+def _box(place: BoxPlace, lineages: set[str], lock: Path) -> blackbox.Reading:
+    """The black boxes, also that of the ledger which was here last, if the lock's has purchases of it: then somebody
+    merged the two elsewhere, and knew nothing of what had not been committed here."""
+    reading = blackbox.look(place, lineages)
+    last = blackbox.lineage_of(place)
+    if last and last not in reading.lineages and blackbox.shares(place, last, _bytes(lock)):
+        return blackbox.look(place, lineages | {last})
+    return reading
 
 
 def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str, Purchase]]:
