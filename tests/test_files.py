@@ -103,3 +103,12 @@ def test_a_second_name_that_cannot_be_given_leaves_nothing(tmp_path: Path) -> No
     (tmp_path / "film.folded").mkdir()
     second_name(tmp_path / "film.lock", tmp_path / "film.folded")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.folded", "film.lock"]
+
+
+def test_a_second_name_that_is_there_already_leaves_no_temporary_one(tmp_path: Path) -> None:
+    lock, second = tmp_path / "film.lock", tmp_path / "film.folded"
+    lock.write_bytes(b"x")
+    for _ in range(2):
+        second_name(lock, second)
+        assert second.samefile(lock)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["film.folded", "film.lock"]

@@ -55,8 +55,11 @@ def second_name(path: Path, name: Path) -> None:
     temp = name.with_name(f".{name.name}.tmp")
     with suppress(OSError):
         temp.unlink(missing_ok=True)
-        temp.hardlink_to(path)
-        temp.replace(name)
+        if not (
+            name.exists() and name.samefile(path)
+        ):  # renaming a file to another name of its own does nothing
+            temp.hardlink_to(path)
+            temp.replace(name)
         sync_folder(name.parent)
     with suppress(OSError):  # of a rename that failed
         temp.unlink(missing_ok=True)
