@@ -44,9 +44,8 @@ class Reading:
     copies: dict[Path, bytes] = field(default_factory=dict)
     since: Parsed = field(default_factory=Parsed)
     pruned: Parsed = field(default_factory=Parsed)
-    stamps: dict[Path, tuple[int, int]] = field(
-        default_factory=dict
-    )  # size and time of change, when it was read
+    # Size and time of change, when it was read.
+    stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def is_copy_of(self, lock: bytes) -> bool:
         """Whether nothing is in there but what is in a lock of this text."""
@@ -227,18 +226,16 @@ def _held(place: BoxPlace, lineage: str) -> LedgerHeld | UsageError:
 def _acquired(place: BoxPlace, lineage: str) -> int | None:
     """The journal, locked, in a folder that is made if need be; None where another process has it."""
     folder = place.folder(lineage)
-    place.state.mkdir(
-        parents=True, exist_ok=True, mode=0o700
-    )  # bodies and task ids are nobody else's business
+    # Bodies and task ids are nobody else's business.
+    place.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(parents=True, exist_ok=True)
     if (fd := oslock.acquire(_files(folder)[1])) is None:
         return None
     try:
         _remember(place, lineage)
+        # A name is durable only when its folder is; one that was there may never have been.
         for named in (folder, folder.parent, place.state, place.state.parent):
-            sync_folder(
-                named
-            )  # a name is durable only when its folder is; one that was there may never have been
+            sync_folder(named)
     except BaseException:
         oslock.release(fd)
         raise
