@@ -209,7 +209,7 @@ def as_json(value: Any, indent: int | None = None) -> str:
     """JSON with Chinese as it is, and escaped what would not be shown but obeyed: JSON itself lets U+009B and U+202E
     through."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if not text.isascii() else text
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def out(text: str) -> None:
