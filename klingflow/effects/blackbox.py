@@ -227,8 +227,9 @@ def _acquired(place: BoxPlace, lineage: str) -> int | None:
     """The journal, locked, in a folder that is made if need be; None where another process has it."""
     folder = place.folder(lineage)
     # Bodies and task ids are nobody else's business.
-    place.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(parents=True, exist_ok=True)
+    for private in (place.state, folder.parent):
+        private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True)
     if (fd := oslock.acquire(_files(folder)[1])) is None:
         return None
     try:
@@ -244,7 +245,7 @@ def _acquired(place: BoxPlace, lineage: str) -> int | None:
 
 def _remember(place: BoxPlace, lineage: str) -> None:
     if lineage_of(place) != lineage:
-        place.remembered.parent.mkdir(exist_ok=True)
+        place.remembered.parent.mkdir(exist_ok=True, mode=0o700)
         manifest = os.path.realpath(place.manifest)
         atomic_write(
             place.remembered, json.dumps({"lineage": lineage, "manifest": manifest}).encode() + b"\n"
