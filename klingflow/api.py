@@ -49,7 +49,8 @@ def load(
     environ = os.environ if environ is None else environ
     with _without_collector():
         name = os.fspath(path)
-        return compile_manifest(name, texts.reader(name), variables=variables or {}, environ=environ)
+        read = texts.reader(name, texts.allowed_folders(environ.get(texts.READ_BELOW, "")))
+        return compile_manifest(name, read, variables=variables or {}, environ=environ)
 
 
 @contextmanager

@@ -90,6 +90,10 @@ class ManifestError(KlingflowError):
         self.sources = sources or {}
 
 
+class OutsideError(OSError):
+    """A file that a manifest names lies in none of the folders from which manifests may be read."""
+
+
 class UsageError(KlingflowError):
     """What was asked cannot be done; the message says what to do instead."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.effects.texts import reader
 from klingflow.errors import ManifestError
 from klingflow.manifest import compile
 from klingflow.model import Manifest
@@ -23,11 +24,13 @@ ACCEPTED = sorted((CASES / "accept").glob("*.yaml"))
 
 def compiled(path: Path) -> Manifest:
     """The manifest, with one variable of the environment set and one not."""
-
-    def read(name: str) -> str:
-        return (path.parent / name).read_bytes().decode()
-
-    return compile(path.name, read, variables={}, environ={"CDN": "https://cdn.example.com"})
+    read = reader(str(path))
+    return compile(
+        path.name,
+        lambda name: read(str(path.parent / name)),
+        variables={},
+        environ={"CDN": "https://cdn.example.com"},
+    )
 
 
 @pytest.mark.parametrize("path", REJECTED, ids=lambda path: path.stem)

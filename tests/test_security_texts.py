@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow import ManifestError, load
+from klingflow import ManifestError, UsageError, load
 
 SECRET = "KLINGFLOW_API_KEY=sk-0123456789abcdef"
 
@@ -94,9 +94,13 @@ def folder(path: Path, secret: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and devices as POSIX has them")
 @EVERYWHERE
-@pytest.mark.parametrize("plant", [link_out, link_to_hidden, linked_folder, device, memory, pipe, folder])
+@pytest.mark.parametrize(
+    ("plant", "code"),
+    [(link_out, "path-outside"), (linked_folder, "path-outside"), (device, "path-outside"), (memory, "path-outside"),
+     (link_to_hidden, "unreadable"), (pipe, "unreadable"), (folder, "unreadable")],
+)  # fmt: skip
 def test_what_is_planted_in_the_folder_leads_nowhere(
-    tmp_path: Path, where: str, plant: Callable[[Path, Path], None]
+    tmp_path: Path, where: str, plant: Callable[[Path, Path], None], code: str
 ) -> None:
     """Neither to another's file, nor to one without an end, nor to one that makes us wait."""
     secret = tmp_path / "home" / "secret.yaml"
@@ -105,8 +109,54 @@ def test_what_is_planted_in_the_folder_leads_nowhere(
     path = naming(tmp_path / "film", where, "part.yaml")
     plant(path.with_name("part.yaml"), secret)
     said = refused(path)
-    assert "unreadable" in said
+    assert f"[{code}]" in said
     assert "sk-0123" not in said
+
+
+def shared(folder: Path) -> None:
+    """Files that several films have in common."""
+    folder.mkdir()
+    (folder / "looks.yaml").write_text("vars: { look: noir }")
+    (folder / "rows.csv").write_text("a\nx\n")
+    (folder / "prices.yaml").write_text("{ currency: CNY, tiers: { '*': { per_second: 1 } } }")
+    (folder / ".env").write_text(SECRET)
+
+
+NAMED = {"include": "../shared/looks.yaml", "rows": "../shared/rows.csv", "prices": "../shared/prices.yaml"}
+
+
+@EVERYWHERE
+def test_the_user_may_allow_a_folder(tmp_path: Path, where: str) -> None:
+    """By the environment, which no manifest writes; each folder that is named, and nothing beside it."""
+    shared(tmp_path / "shared")
+    (tmp_path / "secret.yaml").write_text(SECRET)
+    path = naming(tmp_path / "film", where, NAMED[where])
+    assert "KLINGFLOW_READ_BELOW" in refused(path)
+    allowed = {"KLINGFLOW_READ_BELOW": os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "shared")])}
+    assert len(load(path, environ=allowed).shots) == 1
+    for name in ("../secret.yaml", "../shared/.env"):
+        with pytest.raises(ManifestError) as error:
+            load(naming(tmp_path / "film", where, name), environ=allowed)
+        assert "sk-0123" not in str(error.value)
+
+
+@EVERYWHERE
+def test_no_manifest_allows_it_to_itself(tmp_path: Path, where: str) -> None:
+    """Neither by a shot's `allow`, nor by an .env file beside it."""
+    shared(tmp_path / "shared")
+    path = naming(tmp_path / "film", where, NAMED[where])
+    path.with_name(".env").write_text(f"KLINGFLOW_READ_BELOW={tmp_path}\n")
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({**said, "defaults": {"allow": ["path-outside"]}}))
+    assert "[path-outside]" in refused(path)
+
+
+@pytest.mark.parametrize("chosen", ["shared", "../shared", "/", "~nobody-is-called-so/x"])
+def test_a_folder_that_depends_on_where_one_stands_or_is_all_is_not_allowed(
+    tmp_path: Path, chosen: str
+) -> None:
+    with pytest.raises(UsageError, match="KLINGFLOW_READ_BELOW"):
+        load(manifest(tmp_path), environ={"KLINGFLOW_READ_BELOW": chosen})
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")

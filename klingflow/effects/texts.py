@@ -1,32 +1,50 @@
 """The texts that a manifest is made of: its own, and those it names, which lie below its folder.
 
 A manifest may come from a stranger, and what is in the files it names is shown in messages and sent in prompts. So
-none of them may lead elsewhere by a link, nor be one of those hidden files in which keys are kept, nor be without
-an end. The manifest itself is what the user typed, and may be a pipe.
+none of them may lead elsewhere by `..` or by a link, nor be one of those hidden files in which keys are kept, nor be
+without an end. Other folders are allowed by the user's environment, never by the manifest. The manifest itself is what
+the user typed, and may be a pipe.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from stat import S_ISREG
+
+from klingflow.errors import OutsideError, UsageError
+
+READ_BELOW = "KLINGFLOW_READ_BELOW"
 
 # A manifest or a table of rows that is larger is not one.
 MAX_BYTES = 64 * 1024 * 1024
 
 
-def reader(manifest: str) -> Callable[[str], str]:
+def allowed_folders(chosen: str) -> list[Path]:
+    """The folders that KLINGFLOW_READ_BELOW names, separated as in PATH. Raises UsageError for one that depends on
+    where we stand, or is everything."""
+    folders = [Path(folder) for folder in chosen.split(os.pathsep) if folder]
+    for folder in folders:
+        if not folder.is_absolute() or folder.parent == folder:
+            raise UsageError(
+                f"{READ_BELOW} holds '{folder}'; name folders by their whole path, and none that is all"
+            )
+    return folders
+
+
+def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
     """What reads the text of `manifest` and of the files below its folder, by paths as the user would type them.
 
-    It raises OSError, for what is refused too, and UnicodeDecodeError.
+    Files below the `allowed` folders may be read as well. It raises OSError, for what is refused too (OutsideError
+    where that is for its place), and UnicodeDecodeError.
     """
-    folder = os.path.realpath(Path(manifest).parent)
+    folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 
     def read(path: str) -> str:
         if path == manifest:
             return _text(os.open(path, os.O_RDONLY))
-        _check_below(folder, os.path.realpath(path))
+        _check_below(folders, os.path.realpath(path))
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         if not S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
@@ -36,12 +54,11 @@ def reader(manifest: str) -> Callable[[str], str]:
     return read
 
 
-def _check_below(folder: str, real: str) -> None:
-    try:
-        parts = Path(real).relative_to(folder).parts
-    except ValueError:
-        raise OSError("a link leads it out of the manifest's folder; put the file itself below it") from None
-    if any(part.startswith(".") for part in parts):
+def _check_below(folders: Iterable[str], real: str) -> None:
+    below = [Path(real).relative_to(folder).parts for folder in folders if Path(real).is_relative_to(folder)]
+    if not below:
+        raise OutsideError(f"put the file itself below it, or allow its folder by {READ_BELOW}")
+    if all(any(part.startswith(".") for part in parts) for parts in below):
         raise OSError("hidden files are not for manifests; rename it")
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn, TypeVar
 
-from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
 from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
 from klingflow.manifest.functions import as_text
@@ -132,6 +132,8 @@ class _Compilation:
         """A file's text; why it cannot be read is noted at `mark`."""
         try:
             return self.read(path)
+        except OutsideError as error:
+            self.note(mark, "path-outside", f"'{path}' leads out of the manifest's folder; {error}")
         except UnicodeDecodeError as error:
             self.note(mark, "not-utf8", f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8")
         except OSError as error:
@@ -151,19 +153,15 @@ class _Compilation:
         return root
 
     def beside(self, path: str, mark: Mark) -> str | None:
-        """A path in the manifest, as one that `read` takes; it may not leave the manifest's folder."""
-        normal = posixpath.normpath(path)
-        if (
-            "\\" in path
-            or posixpath.isabs(path)
-            or normal.split("/")[0] == ".."
-            or re.match(r"[A-Za-z]:", path)
-        ):
+        """A path in the manifest, as one that `read` takes: a relative one, the same on every machine."""
+        if "\\" in path or posixpath.isabs(path) or re.match(r"[A-Za-z]:", path):
             self.note(
-                mark, "path-outside", f"'{path}' is outside the manifest's folder; put the file below it"
+                mark,
+                "path-outside",
+                f"'{path}' does not begin at the manifest's folder; write it from there, with /",
             )
             return None
-        return posixpath.join(posixpath.dirname(self.path), normal)
+        return posixpath.join(posixpath.dirname(self.path), posixpath.normpath(path))
 
     def rows(self, path: str, mark: Mark) -> Rows | None:
         """The rows of a foreach file, read once."""
