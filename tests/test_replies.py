@@ -507,6 +507,21 @@ def test_a_success_that_names_no_task_says_so() -> None:
     assert read_query(reply(200, body), task_id=ID) == Succeeded("https://c.example/x.mp4", TIER, named=False)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"message": "ok"}, {"message": ""}, {"message": {}}, {"code": {}, "message": "x"}, {"error": {}}, {"error": None},
+     {"code": 0, "message": "SUCCESS"}, {"code": "success", "message": "x"}],
+)  # fmt: skip
+def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[str, Any]) -> None:
+    """It is paid for."""
+    assert isinstance(read_query(reply(200, {"id": ID, **more}), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize("body", [{"message": ""}, {"code": 0}, {"code": {}, "message": []}, {"error": {}}])
+def test_a_refusal_without_words_is_a_doubt(body: dict[str, Any]) -> None:
+    assert isinstance(read_create(reply(400, body)), Doubtful)
+
+
 def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -> None:
     """Otherwise it may be about the request, the key or the relay."""
     moderated = error("content policy violation", "x")

@@ -54,6 +54,8 @@ _RUNNING = frozenset({
     "preparing", "in_progress", "processing", "running", "generating", "started",
 })  # fmt: skip
 _SUCCEEDED = frozenset({"completed", "complete", "succeed", "succeeded", "success", "finished", "done"})
+# What `code` may hold in a reply that speaks of no error.
+_NO_ERROR = frozenset({"", "0", "200", "ok", "success"})
 _FAILED = frozenset({"failed", "fail", "failure", "error", "canceled", "cancelled", "expired"})
 
 
@@ -119,11 +121,12 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not."""
+    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named` as in Succeeded."""
 
     progress: float | None = None
     billed_tier: str | None = None
     retry_after_s: float | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +328,7 @@ def _by_status(task: dict[str, Any], status: str, named: bool, wait_s: float | N
     if status in _FAILED:
         return TaskFailed(_task_failure(task, status), _tier(task), named)
     if status in _RUNNING:
-        return Running(_progress(task.get("progress")), _tier(task), wait_s)
+        return Running(_progress(task.get("progress")), _tier(task), wait_s, named)
     return None
 
 
@@ -339,7 +342,9 @@ def _without_status(
     if says_no_such_task(*error):
         return NoSuchTask(Failure("unknown", *error))
     kind = classify_task(*error)
-    if about_us and kind not in ("key", "quota", "limited"):
+    # A message alone may be anything: what was paid for is given up only for an error that is called one.
+    called = document.get("error") or task.get("error") or error[0].lower() not in _NO_ERROR
+    if about_us and called and kind not in ("key", "quota", "limited"):
         return TaskFailed(Failure(kind, *error), _tier(task))
     return Hiccup(f"an error without a status: {error[1] or error[0]}", wait_s)
 
@@ -402,9 +407,9 @@ def _error(document: dict[str, Any]) -> tuple[str, str] | None:
     else:
         code = document.get("code")
         message = inner or document.get("message") or document.get("msg") or document.get("detail")
-    if message is None and (code is None or str(code).lower() == "success"):
-        return None
-    return clean(code, 100) if code else "", clean(message) if message else ""
+    named = clean(code, 100) if code and isinstance(code, (str, int)) else ""
+    words = clean(message) if message else ""
+    return None if named.lower() in _NO_ERROR and not words else (named, words)
 
 
 def _tier(document: dict[str, Any] | None) -> str | None:
