@@ -17,7 +17,7 @@ from klingflow.decide.polling import Durations
 from klingflow.decide.replies import Reply
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.effects.gateway import Gateway
-from klingflow.model import Limits
+from klingflow.model import Limits, Rate
 from klingflow.runner import Context, Job
 from klingflow.runner.buy import buy
 from klingflow.runner.poll import poll
@@ -87,6 +87,18 @@ def test_a_year_of_retry_after_does_not_outlive_the_deadline() -> None:
     schedule = Schedule(Limits(), Durations())
     schedule.follow(flight, 1.0, 0.5, retry_after_s=1e9)
     assert schedule.next(1.0) == 60.0
+
+
+def test_questions_beside_the_polls_keep_their_rate() -> None:
+    """A download that asks for a new address has no budget of its own."""
+    schedule = Schedule(Limits(poll=Rate(30, 60.0)), Durations())
+    assert [schedule.spare_poll(now) for now in (0.0, 0.0, 0.0, 0.0, 1.9, 2.0)] == [True] * 3 + [
+        False,
+        False,
+        True,
+    ]
+    schedule.pause(20.0)
+    assert not schedule.spare_poll(19.0)
 
 
 def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
@@ -160,6 +172,13 @@ def test_a_name_that_is_anothers_is_never_believed(tmp_path: Path, name: str) ->
     gateway = _Says(*[{"id": name, **FAILED}] * 8)
     states = polled(tmp_path, gateway, *["task_1", *["task_2"] * (name == "alias")] * 4)
     assert set(states) == {"submitted"}
+
+
+def test_another_name_is_not_believed_of_a_task_that_queries_call_by_its_id(tmp_path: Path) -> None:
+    """However often it comes: it may be that of a task in doubt, which nobody else could claim."""
+    other = {"id": "task_in_doubt", "status": "completed"}
+    gateway = _Says({"id": "task_1", "status": "in_progress"}, *[other] * 5)
+    assert set(polled(tmp_path, gateway, *["task_1"] * 6)) == {"submitted"}
 
 
 def test_a_name_that_changes_is_not_believed(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Flight:
         False  # the last answer did not bear its id: the next question goes out on a connection of its own
     )
     other_name: str | None = None  # what answers on such connections call it
+    goes_by_its_id: bool = False  # an answer has called it by the id that its create was answered with
     timed: bool = True  # False where a pause between two runs makes the duration unknown
     progress: list[tuple[float, float]] = field(default_factory=list)  # (age, percent), as polls saw it
 
@@ -149,6 +150,13 @@ class Schedule:
     def fetch(self, fetch: Fetch, due: float) -> None:
         """Download at `due`."""
         heapq.heappush(self._fetches, (due, next(self._order), fetch))
+
+    def spare_poll(self, now: float) -> bool:
+        """Count a question beside the polls' own, if their rate has room for it at once."""
+        if self.is_paused(now) or self._polls.delay_s(now) > 0:
+            return False
+        self._polls.take(now)
+        return True
 
     def fetched(self) -> None:
         """A download has ended, one way or the other."""

@@ -68,7 +68,10 @@ async def fetch(context: Context, fetch: Fetch) -> None:
 
 
 async def _renew(context: Context, fetch: Fetch) -> None:
-    """Ask for the result's present address. What else the reply says is not news: the task has succeeded."""
+    """Ask for the result's present address, where the polls leave room for it. What else the reply says is not news:
+    the task has succeeded."""
+    if not context.schedule.spare_poll(context.clock()):
+        return
     task_id = fetch.purchase.task_id
     assert task_id is not None, "what succeeded has a task id"
     outcome = replies.read_query(await context.gateway.query(task_id), task_id=task_id)

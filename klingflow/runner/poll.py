@@ -52,14 +52,18 @@ def _believed(context: Context, flight: Flight, outcome: replies.QueryOutcome) -
 
     A reply left over from another request bears no sign of it but its id. So one without our id counts only when it
     came on a connection of its own; one with another id moreover only when it has borne that id there before, and
-    no other task has it: a relay may know a task by two names, one at its creation and one in queries.
+    no other task has it: a relay may know a task by two names, one at its creation and one in queries. Where a query
+    has called the task by our id, that is its name there, and another name is another task's.
     """
     asked_apart, flight.apart = flight.apart, False
     if isinstance(outcome, replies.Misnamed):
         flight.apart = True
-        return outcome.answer if asked_apart and _is_ours(context, flight, outcome.name) else outcome
-    final = isinstance(outcome, (replies.Succeeded, replies.TaskFailed)) and outcome
-    if final and not final.named and not asked_apart:
+        ours = asked_apart and not flight.goes_by_its_id and _is_ours(context, flight, outcome.name)
+        return outcome.answer if ours else outcome
+    if not isinstance(outcome, (replies.Running, replies.Succeeded, replies.TaskFailed)):
+        return outcome
+    flight.goes_by_its_id |= outcome.named
+    if not (outcome.named or asked_apart or isinstance(outcome, replies.Running)):
         flight.apart = True
         return replies.Hiccup("a final answer that does not name the task")
     return outcome
