@@ -313,7 +313,11 @@ class Life:
         with self._opened():
             self._judge_the_start()
             if self.chance.random() < self.settles:
-                self._on_loop(self._settle)
+                try:
+                    self._on_loop(self._settle)
+                except LedgerBroken as error:  # `resolve` ends with it, and no run follows on the same ledger
+                    self.seed.tell(f"not settled: {error}")
+                    return [str(error)]
             purchases = [p for job in self._jobs for p in job.ledger.book.purchases.values()]
             if any(last_event(p) == "undelivered" for p in purchases):  # which it would buy again
                 self.rerun = self.seed.gateway.allowed.failed = False
@@ -423,6 +427,7 @@ class Life:
         if event["event"] == "submitted":
             book = next(j.ledger.book for j in self._jobs if event["task_id"] in j.ledger.book.task_ids)
             self.seed.promised[book.task_ids[event["task_id"]]] = event["task_id"]
+            self.seed.gateway.kept.add(event["task_id"])
         if self._events == self.plight.dies_at_event:
             self.die(f"at event {event['event']}")
 
@@ -450,8 +455,7 @@ class Life:
                 else:
                     records = abandon(book, purchase.key, origin=ORIGIN, at=at)
                 for record in records:
-                    with suppress(LedgerBroken):
-                        await job.ledger.record(record)
+                    await job.ledger.record(record)
                 seed.tell(f"settled: {purchase.key} {[r.state for r in records]} {mine}")
 
 

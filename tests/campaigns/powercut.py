@@ -85,7 +85,10 @@ class Disk:
     def _settle(self, ops: Sequence[Op]) -> None:
         sure = [op for op in ops if id(op) not in self._distrusted]
         settled = {id(op) for op in sure}
-        self.pending = [op for op in self.pending if id(op) not in settled]
+        # What a sync that failed had left behind is gone with the bytes, once they are cut off.
+        emptied = {op.file for op in sure if op.kind == "truncate" and not op.offset}
+        gone = settled | {id(op) for op in self.pending if op.file in emptied and id(op) in self._distrusted}
+        self.pending = [op for op in self.pending if id(op) not in gone]
         _apply(self.folders, self.names, self.contents, sure)
 
     def after(self, kept: Iterable[Op]) -> Tree:

@@ -86,6 +86,7 @@ class Machine(RuleBasedStateMachine):
         self.ranks: dict[str, int] = {}
         self.locks: list[bytes] = []  # as they were at some time
         self.box_learned = True
+        self.damaged = False
         self._seconds = 0
         self._numbers = 0
         folder = self.root / "film"
@@ -228,6 +229,8 @@ class Machine(RuleBasedStateMachine):
         if doubtful is None:
             return
         book, at = self.ledger.book, self._now()
+        if any(p.state == "intent" for p in book.of(doubtful.shot, 1)):
+            return  # on its way in this very run, which a person waits for
         if way == "adopt":
             last = [p for p in book.of(doubtful.shot, 1) if p.state in IN_DOUBT][-1]
             task_id = f"task_{last.uid}"
@@ -330,9 +333,15 @@ class Machine(RuleBasedStateMachine):
         path = self.paths.journal if journal else self.paths.lock
         if not path.exists() or not (data := bytearray(path.read_bytes())):
             return
+        begins = (
+            0 if journal else data.find(b"\n") + 1
+        )  # a lock without its header is told by its purchases alone
+        if begins == len(data):
+            return
         _tried["damages"] += 1
-        data[which * 7919 % len(data)] ^= 1 << which % 8
+        data[begins + which * 7919 % (len(data) - begins)] ^= 1 << which % 8
         path.write_bytes(data)
+        self.damaged = True
 
     def _put_lock(self, text: bytes) -> None:
         self.paths.lock.unlink(missing_ok=True)
@@ -342,9 +351,13 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_book_is_the_model(self) -> None:
-        """Refusals aside, of which the next attempt may take the place."""
+        """Refusals aside, of which the next attempt may take the place; and doubts where damage has hit a uid."""
         book = self.ledger.book if self.ledger else read(self.paths)
-        got = {uid: _told(p) for uid, p in book.purchases.items() if p.state != "rejected"}
+        ghosts = {
+            u for u, p in book.purchases.items() if self.damaged and p.state == "in_doubt"
+        } - self.model.keys()
+        told = {uid: p for uid, p in book.purchases.items() if p.state != "rejected" and uid not in ghosts}
+        got = {uid: _told(p) for uid, p in told.items()}
         settled = self.model.values() if self.ledger else map(_as_found, self.model.values())
         meant = {p.uid: _told(p) for p in settled if p.state != "rejected"}
         differing = [

@@ -349,9 +349,10 @@ def _strike(film: Pipeline, process: subprocess.Popen[str], case: Case) -> None:
 def _codes(case: Case, *, over: bool) -> set[int]:
     """What the run may end with; with 0 where it was `over` before the signal came.
 
-    Before Python is up, only the signal itself can end it; nothing has begun then.
+    Before Python is up, only the signal itself can end it; nothing has begun then. And where KeyboardInterrupt passed
+    through an `exec`, as of a dataclass being made, CPython ends by SIGINT in the end; a shell calls that 130, too.
     """
     if case.what in ("STOP", "PIPE"):
         return {0}
-    early = {-END[case.what.removesuffix("+")]} if case.stage == "start" else set()
+    early = {-END[case.what.removesuffix("+")], -signal.SIGINT} if case.stage == "start" else set()
     return {130} | early | ({0} if over else set())

@@ -30,7 +30,6 @@ _CREATE_FAULTS = (
     "another's id", "late", "too late", "unavailable",
 )  # fmt: skip
 _QUERY_FAULTS = ("no reply", "5xx", "unknown", "another's", "unnamed", "html", "no status", "slow", "retry")
-_ID_UNSEEN = frozenset({"5xx after", "no id", "html", "cut", "another's id"})
 _VIDEO_FAULTS = ("no reply", "502", "cut", "short", "html", "not yet")
 
 
@@ -77,7 +76,9 @@ class Task:
     finishes_at: float
     fate: str
     life: int
-    told: bool = False  # its order was answered with its id
+    permitted: frozenset[
+        str
+    ]  # when it was ordered: failures after which it may be bought again, and its own key
 
     @property
     def failed(self) -> bool:
@@ -108,6 +109,7 @@ class Gateway:
         self.allowed = Rerun()
         self.allowed_takes: set[str] = set()  # of which the person said that they may be bought again
         self.tasks: dict[str, Task] = {}
+        self.kept: set[str] = set()  # ids that the client has on its disk
         self.twice: list[str] = []  # takes charged again that nobody allowed
         self.posts = self.queries = self.videos = 0
         self._due: list[Task] = []  # accepted, to be charged at their time
@@ -127,8 +129,13 @@ class Gateway:
 
     def _may_follow(self, before: Task, task: Task) -> bool:
         over = before.failed and before.finishes_at <= task.posted_at
-        again = self.allowed.retries > 0 and "capacity" in before.fate
-        return over and (self.allowed.failed or again or task.key in self.allowed_takes)
+        return over and not task.permitted.isdisjoint({before.fate.partition(":")[0], task.key})
+
+    def _permitted(self, key: str) -> frozenset[str]:
+        """What the person has allowed by now; a late order is judged by when it was made."""
+        failures = {"capacity", "moderation"} if self.allowed.failed else set()
+        failures |= {"capacity"} if self.allowed.retries else set()
+        return frozenset(failures | ({key} & self.allowed_takes))
 
     def accepted(self) -> list[Task]:
         """All that was or will be charged."""
@@ -195,7 +202,8 @@ class Gateway:
         finishes_at = charged_at + self.chance.lognormvariate(4.5, 0.6)
         number = len(self.tasks) + len(self._due) + 1
         task_id = f"task-{number}-{self.chance.getrandbits(32):08x}"
-        task = Task(task_id, key, now_s, charged_at, finishes_at, fate, self.allowed.life)
+        permitted = self._permitted(key)
+        task = Task(task_id, key, now_s, charged_at, finishes_at, fate, self.allowed.life, permitted)
         self._due.append(task)
         self.settle()
         return task
@@ -204,9 +212,8 @@ class Gateway:
         if task is None or fault in ("lost", "too late"):
             return NoReply(True, "the connection broke before the answer")
         whole = _json({"id": task.id, "object": "video", "model": TIER, "status": "queued"})
-        # An id of which the client cannot have heard is nobody's to it: that lie could be seen by no one.
-        others = [t.id for t in self.tasks.values() if t.told and t is not task]
-        task.told = fault not in _ID_UNSEEN
+        # An id that the client does not hold is nobody's to it: that lie could be seen by no one.
+        others = [t for t in self.tasks if t in self.kept and t != task.id]
         return {
             "5xx after": Reply(500, {}, b"oops"),
             "no id": Reply(200, {}, b'{"object":"video"}'),
