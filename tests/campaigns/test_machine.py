@@ -349,13 +349,16 @@ class Machine(RuleBasedStateMachine):
 
     # -------- what holds
 
+    def _ghosts(self, book: Book) -> set[str]:
+        """Doubts of which only a damaged line tells: of a uid that was hit, or of a refusal that was dropped since."""
+        doubts = {u for u, p in book.purchases.items() if p.state == "in_doubt"} if self.damaged else set()
+        return doubts - self.model.keys()
+
     @invariant()
     def the_book_is_the_model(self) -> None:
-        """Refusals aside, of which the next attempt may take the place; and doubts where damage has hit a uid."""
+        """Refusals aside, of which the next attempt may take the place."""
         book = self.ledger.book if self.ledger else read(self.paths)
-        ghosts = {
-            u for u, p in book.purchases.items() if self.damaged and p.state == "in_doubt"
-        } - self.model.keys()
+        ghosts = self._ghosts(book)
         told = {uid: p for uid, p in book.purchases.items() if p.state != "rejected" and uid not in ghosts}
         got = {uid: _told(p) for uid, p in told.items()}
         settled = self.model.values() if self.ledger else map(_as_found, self.model.values())
@@ -368,7 +371,10 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nothing_known_is_unlearned(self) -> None:
         book = self.ledger.book if self.ledger else read(self.paths)
+        ghosts = self._ghosts(book)
         for uid, purchase in book.purchases.items():
+            if uid in ghosts:
+                continue
             assert self.ids.setdefault(uid, purchase.task_id or "") in ("", purchase.task_id)
             if purchase.task_id:
                 self.ids[uid] = purchase.task_id
