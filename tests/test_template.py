@@ -239,6 +239,41 @@ def test_variables_that_double_each_other_end_in_an_error() -> None:
     assert [p.message for p in scope.problems] == ["a text of over 100,000 characters"]
 
 
+def shots_that_use(expression: str, variables: str, number: int) -> tuple[set[str], list[Json]]:
+    """The codes of what is wrong with so many shots of one expression, and what became of each."""
+    renderer = Renderer(parse(variables, "v").value, {}, [], {})
+    node, made, codes = Node(expression, Mark("f", 1, 1)), [], set()
+    for cell in range(number):
+        scope = Scope(own={"own": Node(cell, Mark("f", 1, 1))}, matrix={"n": cell})
+        made.append(renderer.render(node, scope))
+        codes |= {p.code for p in scope.problems}
+    return codes, made
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "${{ [matrix.n, vars.big] }}",
+        "${{ vars.big | length + matrix.n }}",
+        "${{ matrix.n }}" + "${{ vars.text }}" * 100,
+    ],
+)
+def test_a_small_manifest_of_many_shots_cannot_make_without_end(expression: str) -> None:
+    """A list of 40,000 in each of 10,000 shots took all memory. Once the budget is used up, all else ends at once."""
+    big = f"big: [{','.join('1' * 40_000)}]\ntext: '{'x' * 90_000}'"
+    codes, made = shots_that_use(expression, big, 10_000)
+    assert codes == {"budget"}
+    assert 4 < sum(value is not None for value in made) < 150
+
+
+def test_a_large_manifest_of_ordinary_shots_has_no_budget() -> None:
+    codes, made = shots_that_use(
+        "${{ vars.prompt | upper | trim }} ${{ matrix.n }}", f"prompt: {'x' * 2_500}", 20_000
+    )
+    assert codes == set()
+    assert made[-1] == "X" * 2_500 + " 19999"
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

@@ -32,6 +32,7 @@ from klingflow.manifest.functions import (
     join_text,
     kind_of,
     number,
+    spend,
 )
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json, Pending
@@ -242,7 +243,11 @@ def compile_expression(text: str) -> Expression:
 
 def to_json(value: Any) -> Json:
     """The result of an expression as data; a Later becomes its Pending. Raises ExpressionError."""
-    return _data(value, iter(range(MAX_PARTS)))
+    spend(0)
+    room = iter(range(MAX_PARTS))
+    made = _data(value, room)
+    spend(next(room, MAX_PARTS))
+    return made
 
 
 def _data(value: Any, room: Iterator[int]) -> Json:

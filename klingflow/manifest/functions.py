@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined
@@ -20,6 +21,10 @@ MAX_TEXT = 100_000  # characters of one text, forty times the longest prompt
 MAX_ITEMS = 10_000  # of one list
 MAX_SIZE = 1_000_000  # characters and items of one value, shared parts counted each time
 MAX_INTEGER = 2**63
+# What may be made in parts, which are items, and every sixteen characters of a text. An expression's first ones are
+# free, so that large manifests are; the rest counts together, so that a small one cannot take hours or all memory.
+FREE_PARTS = 2_000  # ten of the longest prompts
+MAX_WORK = 5_000_000  # of one manifest, about two seconds
 
 
 class ExpressionError(Exception):
@@ -36,6 +41,30 @@ class Missing(StrictUndefined):
     @property
     def message(self) -> str:
         return self._undefined_message
+
+
+class Meter:
+    """How many more parts the expressions of one manifest may make."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: float = math.inf) -> None:
+        self.left = left
+
+
+METER: ContextVar[Meter] = ContextVar("meter", default=Meter())  # noqa: B039  # endless, so never changed by its use
+
+
+def spend(parts: int) -> None:
+    """Count what an expression makes. Raises ExpressionError once its manifest has made too much, for ever after."""
+    meter = METER.get()
+    meter.left -= parts
+    if meter.left < 0:
+        meter.left = -math.inf
+        raise ExpressionError(
+            f"the expressions of this manifest make over {MAX_WORK:,} parts together; make less, or split it",
+            "budget",
+        )
 
 
 def _refuse(self: Opaque, *_: object) -> NoReturn:
@@ -68,9 +97,11 @@ def _whole(text: str) -> None:
 def checked(value: Any) -> Any:
     """`value`, if it is data of a sensible size; else raises ExpressionError."""
     if type(value) is str and len(value) <= MAX_TEXT:
+        spend(1 + len(value) // 16)
         _whole(value)
         return value
-    size, todo = 0, [value]
+    spend(0)  # ends here where nothing more may be made
+    size, parts, todo = 0, 0, [value]
     while todo:
         part = todo.pop()
         if isinstance(part, Missing):
@@ -91,6 +122,8 @@ def checked(value: Any) -> Any:
             todo.extend(part.values())
         if size + len(todo) > MAX_SIZE:
             raise ExpressionError(f"a value of over {MAX_SIZE:,} characters")
+        parts += 1 + (len(part) // 16 if isinstance(part, str) else 0)
+    spend(parts)
     return value
 
 

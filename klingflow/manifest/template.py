@@ -21,7 +21,15 @@ from klingflow.manifest.expressions import (
     compile_expression,
     to_json,
 )
-from klingflow.manifest.functions import ExpressionError, Missing, as_text
+from klingflow.manifest.functions import (
+    FREE_PARTS,
+    MAX_WORK,
+    METER,
+    ExpressionError,
+    Meter,
+    Missing,
+    as_text,
+)
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
 
@@ -167,6 +175,7 @@ class Renderer:
         self._shared: dict[int, tuple[Node, Json, frozenset[str]]] = {}
         self._chain: list[str] = []
         self._scope = Scope()
+        self._meter = Meter(MAX_WORK)
 
     def render(self, node: Node, scope: Scope) -> Json:
         """The value of `node` in `scope`. Mistakes go to `scope.problems`, None in their place."""
@@ -176,12 +185,14 @@ class Renderer:
                 return value
         elif type(value) is not dict and type(value) is not list:
             return value
-        if not scope.own and (shared := self._shared.get(id(node))):
+        # What uses no variable is the same also where a shot has its own.
+        if (shared := self._shared.get(id(node))) and not (scope.own and "vars" in shared[2]):
             scope.used |= shared[2]
             return shared[1]
         before, scope.used, mistakes = scope.used, set(), len(scope.problems)
         made = self._make(node, scope)
-        if not scope.own and mistakes == len(scope.problems) and scope.used.isdisjoint(_OF_A_SHOT):
+        own = scope.own and "vars" in scope.used
+        if not own and mistakes == len(scope.problems) and scope.used.isdisjoint(_OF_A_SHOT):
             self._shared[id(node)] = (node, made, frozenset(scope.used))
         scope.used |= before
         return made
@@ -238,16 +249,20 @@ class Renderer:
             return {key: self.render(part, scope) for key, part in node.value.items()}
         if type(node.value) is list:
             return [self.render(part, scope) for part in node.value]
+        left, outer = self._meter.left, METER.set(self._meter)
         try:
-            made = self._text(node, scope)
+            return self._text(node, scope)
         except _Broken as error:
             scope.problems.append(error.problem)
             return None
-        return made
+        finally:
+            METER.reset(outer)
+            self._meter.left = min(left, self._meter.left)
 
     def _text(self, node: Node, scope: Scope) -> Json:
         """A scalar with expressions in it. Raises _Broken."""
         pieces = self._cut(node)
+        self._meter.left += FREE_PARTS * len(pieces)
         if len(pieces) == 1 and isinstance(pieces[0], _Piece):
             return self._value(pieces[0], node, scope)
         parts: list[str | Reference] = []

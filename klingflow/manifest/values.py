@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from klingflow.errors import Mark
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 _SHOWN_MOST = 60
+# Of one value: a list of thousands has as many mistakes, and nobody reads them.
+_FAULTS_MOST = 50
 
 
 class Fault(NamedTuple):
@@ -76,7 +79,7 @@ def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
     from klingflow.manifest.violations import violations
 
     found: dict[Path, Fault] = {}
-    for error in violations(schema, value):
+    for error in islice(violations(schema, value), _FAULTS_MOST):
         for fault in _explained(error, (*base, *error.absolute_path)):
             found.setdefault(fault.path, fault)
     return tuple(found.values())

@@ -462,7 +462,7 @@ def test_a_ledger_never_unlearns(machine: type[Machine], long: bool, report: Rep
     """Of what goes wrong, Hypothesis tells a history, in the long form the shortest."""
     name = f"ledger machine{'' if machine.boxed else ', no black box'}"
     try:
-        play(machine, *((1200, *Phase) if long else (20, Phase.generate)))
+        play(machine, *((600, *Phase) if long else (20, Phase.generate)))
     except Exception as error:
         report.add(name, dict(_tried), wrong={"ids lost": 1, "crashes": 0}, found=error)
     report.add(name, dict(_tried), wrong={"ids lost": 0, "crashes": 0})
