@@ -20,6 +20,9 @@ from klingflow.model import Json, Node
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_DEPTH = 64
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels; flatten it"
+# Of newer ones, at 1,000 brackets, which it reads ahead of what it tells of.
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 # What aliases and merges may add: enough for 100,000 shots that share presets, far below a bomb.
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
@@ -135,6 +138,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Ma
     if problem == "found unexpected end of stream" and error.context_mark:
         at = error.context_mark
     mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
+    if problem == _LIBYAML_TOO_DEEP:
+        return mark, "too-deep", _TOO_DEEP
     hint = _SYNTAX_HINTS.get(problem, "")
     lines = LINE_END.split(text)
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
@@ -338,7 +343,7 @@ class _Builder:
         mark = self.mark(event)
         mapping = type(event) is yaml.MappingStartEvent
         if len(self.stack) == MAX_DEPTH:
-            self.stop(mark, "too-deep", f"nested deeper than {MAX_DEPTH} levels; flatten it")
+            self.stop(mark, "too-deep", _TOO_DEEP)
         if event.tag not in (None, "!", _TAG + ("map" if mapping else "seq")):
             self.note(mark, "unknown-tag", f"unknown tag {_shown(event.tag)}; delete it")
         if self.stack and type(self.stack[-1].items) is dict and self.stack[-1].key is None:
