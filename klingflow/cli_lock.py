@@ -58,7 +58,8 @@ def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool,
     klingflow lock merge film.yaml film.lock.damaged
 
     OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside whose lock the
-    journal counts, too. The result is the same whatever the order; merging twice changes nothing.
+    journal counts, too. The result is the same whatever the order; merging twice changes nothing. Exits with 4 where
+    two ledgers name different tasks for one purchase: look which of them is right.
     """
     from klingflow import lock_commands
 

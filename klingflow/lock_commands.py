@@ -104,7 +104,7 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
             f"  {other.key}: task {other.task_id} is not the one that was learned first; the line {kept} in"
             f" {paths.lock_damaged.name}"
         )
-    return ExitCode.OK
+    return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
 
 
 def prune(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow import ExitCode
+from klingflow import ExitCode, lock_commands
 from klingflow.api import SANDBOX, Wish, load, now, paths_at, plan, status
 from klingflow.custody import Prunable, merge, prune
 from klingflow.decide.lifecycle import advance
@@ -99,6 +99,16 @@ def test_two_answers_to_one_doubt_are_both_kept(tmp_path: Path) -> None:
         assert [p.task_id for p in found.contradicting] == ["late"] or found.same
     assert [p.task_id for p in read(ours).purchases.values()] == ["early"]
     assert ours.lock_damaged.read_bytes().count(b"late") == 1
+
+
+def test_a_merge_in_which_two_ids_contradict_each_other_does_not_end_well(tmp_path: Path) -> None:
+    """A script that merges and then runs stops there, and a person looks."""
+    there = doubtful("a")
+    ours = film(tmp_path / "ours", advance(there, "found", AT, task_id="early"))
+    other = film(tmp_path / "other", advance(there, "found", LATER, task_id="late"))
+    same = film(tmp_path / "same", advance(there, "found", AT, task_id="early"))
+    codes = [lock_commands.merge(str(ours.lock), [str(p.lock)], False, True, False) for p in (same, other)]
+    assert codes == [ExitCode.OK, ExitCode.UNSETTLED]
 
 
 @pytest.mark.parametrize("what", ["folder", "manifest", "journal"])
