@@ -132,14 +132,7 @@ def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quie
 @click.option(
     "--origins", is_flag=True, help="Also say where in the manifest each value of a body was written."
 )
-def render(
-    file: str,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    form: str,
-    origins: bool,
-) -> int:
+def render(file: str, form: str, origins: bool, **options: Any) -> int:
     """Print the request bodies, with fingerprints and predicted tiers.
 
     \b
@@ -149,7 +142,7 @@ def render(
     """
     from klingflow import commands
 
-    return commands.render(file, variables, select, exclude, form, origins)
+    return commands.render(file, commands.Options(**options), form, origins)
 
 
 @cli.command()
@@ -162,18 +155,7 @@ def render(
 @_format("text", "json")
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
 @_quiet
-def plan(
-    file: str,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    rerun: tuple[str, ...],
-    sandbox: bool,
-    no_black_box: bool,
-    form: str,
-    check: bool,
-    quiet: bool,
-) -> int:
+def plan(file: str, form: str, check: bool, **options: Any) -> int:
     """Show what a run would do, and what it costs. Buys nothing, needs no network.
 
     \b
@@ -191,7 +173,7 @@ def plan(
     """
     from klingflow import commands
 
-    return commands.plan(file, variables, select, exclude, rerun, sandbox, no_black_box, form, check, quiet)
+    return commands.plan(file, commands.Options(**options), form, check)
 
 
 _limits = _together(
@@ -242,7 +224,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     """
     from klingflow import commands
 
-    return commands.run(files, commands.RunOptions(**options))
+    return commands.run(files, commands.Options(**options))
 
 
 @cli.command()
@@ -262,7 +244,7 @@ def fetch(file: str, **options: Any) -> int:
     """
     from klingflow import commands
 
-    return commands.fetch(file, commands.RunOptions(**options))
+    return commands.fetch(file, commands.Options(**options))
 
 
 @cli.command()
@@ -272,15 +254,7 @@ def fetch(file: str, **options: Any) -> int:
 @_sandbox
 @_no_black_box
 @_format("text", "json")
-def status(
-    file: str,
-    variables: tuple[str, ...],
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    sandbox: bool,
-    no_black_box: bool,
-    form: str,
-) -> int:
+def status(file: str, form: str, **options: Any) -> int:
     """Say what the ledger knows of each shot. No network, nothing is changed.
 
     \b
@@ -289,7 +263,7 @@ def status(
     """
     from klingflow import commands
 
-    return commands.status(file, variables, select, exclude, sandbox, no_black_box, form)
+    return commands.status(file, commands.Options(**options), form)
 
 
 @cli.command()
@@ -299,9 +273,7 @@ def status(
 @_sandbox
 @_no_black_box
 @_format("text", "json")
-def why(
-    file: str, shot: str, variables: tuple[str, ...], sandbox: bool, no_black_box: bool, form: str
-) -> int:
+def why(file: str, shot: str, form: str, **options: Any) -> int:
     """Say what has changed in a shot since it was bought.
 
     \b
@@ -312,7 +284,7 @@ def why(
     """
     from klingflow import commands
 
-    return commands.why(file, shot, variables, sandbox, no_black_box, form)
+    return commands.why(file, shot, commands.Options(**options), form)
 
 
 @cli.command()
@@ -332,15 +304,7 @@ def why(
     help="With --task: take the id although the gateway's word does not fit, or is not to be had.",
 )
 def resolve(
-    file: str,
-    shot: str,
-    variables: tuple[str, ...],
-    sandbox: bool,
-    no_black_box: bool,
-    task: str | None,
-    abandon: bool,
-    resubmit: bool,
-    force: bool,
+    file: str, shot: str, task: str | None, abandon: bool, resubmit: bool, force: bool, **options: Any
 ) -> int:
     """Settle a purchase that is in doubt: the only way out of it.
 
@@ -360,7 +324,7 @@ def resolve(
     if force and task is None:
         raise click.UsageError("--force goes with --task ID")
     verdict = "abandon" if abandon else "resubmit"
-    return commands.resolve(file, shot, variables, sandbox, no_black_box, task, verdict, force)
+    return commands.resolve(file, shot, commands.Options(**options), task, verdict, force)
 
 
 cli.add_command(lock)

@@ -17,8 +17,8 @@ from klingflow.model import Json, Limits, Manifest, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """The options of `run` and `fetch`, as given."""
+class Options:
+    """What commands share, as given; each takes some of it."""
 
     variables: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
@@ -99,19 +99,12 @@ def validate(files: Sequence[str], variables: Sequence[str], form: str, quiet: b
     return ExitCode.USAGE if failed else ExitCode.OK
 
 
-def render(
-    file: str,
-    variables: Sequence[str],
-    select: Sequence[str],
-    exclude: Sequence[str],
-    form: str,
-    origins: bool,
-) -> int:
+def render(file: str, options: Options, form: str, origins: bool) -> int:
     """`klingflow render`."""
     from klingflow.manifest.request import origins as origins_of
 
-    manifest = api.load(file, variables=_variables(variables))
-    wanted = api.selected(manifest, api.Wish(select, exclude))
+    manifest = api.load(file, variables=_variables(options.variables))
+    wanted = api.selected(manifest, options.wish)
     rows = []
     for shot, request in manifest:
         if wanted is not None and shot.key not in wanted:
@@ -168,45 +161,25 @@ def _sandbox_greeting(address: str) -> str:
 # ------------------------------------------------------------ the ledger, read only
 
 
-def plan(
-    file: str,
-    variables: Sequence[str],
-    select: Sequence[str],
-    exclude: Sequence[str],
-    rerun: Sequence[str],
-    in_sandbox: bool,
-    no_black_box: bool,
-    form: str,
-    check: bool,
-    quiet: bool,
-) -> int:
+def plan(file: str, options: Options, form: str, check: bool) -> int:
     """`klingflow plan`."""
     from klingflow.decide.plan import buys
 
-    manifest = api.load(file, variables=_variables(variables))
-    wish = api.Wish(select, exclude, frozenset(rerun), in_sandbox, not no_black_box)
-    made = api.plan(manifest, wish, origin=_origin([manifest], in_sandbox))
+    manifest = api.load(file, variables=_variables(options.variables))
+    made = api.plan(manifest, options.wish, origin=_origin([manifest], options.sandbox))
     if form == "json":
         console.dump_json(views.plan_data(made))
-    elif not quiet:
+    elif not options.quiet:
         _show_warnings(manifest)
         views.show_problems(made.problems)
         views.show_plan(made)
     return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
 
 
-def status(
-    file: str,
-    variables: Sequence[str],
-    select: Sequence[str],
-    exclude: Sequence[str],
-    in_sandbox: bool,
-    no_black_box: bool,
-    form: str,
-) -> int:
+def status(file: str, options: Options, form: str) -> int:
     """`klingflow status`."""
-    manifest = api.load(file, variables=_variables(variables))
-    record = api.status(manifest, api.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box))
+    manifest = api.load(file, variables=_variables(options.variables))
+    record = api.status(manifest, options.wish)
     if form == "json":
         console.dump_json(record)
     else:
@@ -215,12 +188,10 @@ def status(
     return ExitCode.OK
 
 
-def why(
-    file: str, shot: str, variables: Sequence[str], in_sandbox: bool, no_black_box: bool, form: str
-) -> int:
+def why(file: str, shot: str, options: Options, form: str) -> int:
     """`klingflow why`."""
-    manifest = api.load(file, variables=_variables(variables))
-    answer = api.why(manifest, shot, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    manifest = api.load(file, variables=_variables(options.variables))
+    answer = api.why(manifest, shot, options.wish)
     if form == "json":
         console.dump_json(answer)
     else:
@@ -241,50 +212,40 @@ def doctor(file: str | None) -> int:
 # ------------------------------------------------------------ the ledger, written
 
 
-def resolve(
-    file: str,
-    shot: str,
-    variables: Sequence[str],
-    in_sandbox: bool,
-    no_black_box: bool,
-    task: str | None,
-    verdict: str,
-    force: bool,
-) -> int:
+def resolve(file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool) -> int:
     """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
-    manifest = api.load(file, variables=_variables(variables))
-    wish = api.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    origin = _origin([manifest], in_sandbox)
+    manifest = api.load(file, variables=_variables(options.variables))
+    wish, origin = options.wish, _origin([manifest], options.sandbox)
     with ExitStack() as stack:
-        ask = _asker(stack, manifest, in_sandbox) if task is not None else None
+        ask = _asker(stack, manifest, options) if task is not None else None
         said = settle.resolve(manifest, shot, wish, origin, task=task, verdict=verdict, ask=ask, force=force)
     for line in said:
         console.say(line)
     return ExitCode.OK
 
 
-def _asker(stack: ExitStack, manifest: Manifest, in_sandbox: bool) -> settle.Ask | None:
+def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> settle.Ask | None:
     """Who asks the gateway, or the sandbox, after a task; nobody where no key or no address is known."""
     import anyio
 
     try:
-        base_url, key = _target(stack, [manifest], RunOptions(sandbox=in_sandbox))
+        base_url, key = _target(stack, [manifest], options)
     except UsageError:
         return None
     return lambda task_id: anyio.run(settle.asked, base_url, key, task_id)
 
 
-def fetch(file: str, options: RunOptions) -> int:
+def fetch(file: str, options: Options) -> int:
     """`klingflow fetch`."""
     return _go([file], options, buying=False)
 
 
-def run(files: Sequence[str], options: RunOptions) -> int:
+def run(files: Sequence[str], options: Options) -> int:
     """`klingflow run`."""
     return _go(files, options, buying=True)
 
 
-def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
+def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     manifests = _load_all(files, options.variables)
     limits = _limits(batch.tightest(manifests), options)
     if options.dry_run:
@@ -328,7 +289,7 @@ def _go(files: Sequence[str], options: RunOptions, *, buying: bool) -> int:
     return result.exit_code
 
 
-def _agreed(plans: Sequence[Plan], limits: Limits, options: RunOptions) -> bool:
+def _agreed(plans: Sequence[Plan], limits: Limits, options: Options) -> bool:
     """Whether the user wants to spend what the plans cost. Raises UsageError where nobody can be asked."""
     from klingflow.decide.plan import buys, cost
 
@@ -388,7 +349,7 @@ def _variables(assignments: Sequence[str]) -> dict[str, Json]:
     return found
 
 
-def _limits(limits: Limits, options: RunOptions) -> Limits:
+def _limits(limits: Limits, options: Options) -> Limits:
     """The manifest's limits under the command line's."""
     from klingflow.manifest.settings import parse_rate
 
@@ -430,7 +391,7 @@ def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
     return _normal(found) if found else ""
 
 
-def _target(stack: ExitStack, manifests: Sequence[Manifest], options: RunOptions) -> tuple[str, str]:
+def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -> tuple[str, str]:
     """(base URL, key), of a sandbox started for this run or of the gateway. Raises UsageError."""
     if options.sandbox:
         from klingflow.sandbox.child import start
