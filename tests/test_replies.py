@@ -101,6 +101,9 @@ def test_a_cut_body_that_is_whole_json_is_a_purchase() -> None:
         {"id": ""},
         {"id": "."},
         {"id": ".."},
+        {"id": "0"},
+        {"id": "undefined"},
+        {"id": "None"},
         {"id": "a b"},
         {"id": "a\nb"},
         {"id": "任务"},
@@ -510,11 +513,18 @@ def test_a_success_that_names_no_task_says_so() -> None:
 @pytest.mark.parametrize(
     "more",
     [{"message": "ok"}, {"message": ""}, {"message": {}}, {"code": {}, "message": "x"}, {"error": {}}, {"error": None},
-     {"code": 0, "message": "SUCCESS"}, {"code": "success", "message": "x"}],
+     {"code": 0, "message": "SUCCESS"}, {"code": "queued"}, {"code": "moderation", "message": "unsafe"},
+     {"code": "success", "message": "x"}],
 )  # fmt: skip
 def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[str, Any]) -> None:
     """It is paid for."""
     assert isinstance(read_query(reply(200, {"id": ID, **more}), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize("status", [600, 700, 999])
+def test_a_status_that_http_does_not_know_is_a_doubt(status: int) -> None:
+    body = error("model_not_found")
+    assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
 
 
 @pytest.mark.parametrize("body", [{"message": ""}, {"code": 0}, {"code": {}, "message": []}, {"error": {}}])

@@ -246,8 +246,10 @@ def error_of(body: bytes) -> tuple[str, str] | None:
 
 
 def plausible_id(text: str) -> bool:
-    """Whether `text` may be a task id: printable ASCII without spaces, and no path of dots in a URL."""
-    return re.fullmatch(rf"[!-~]{{1,{MAX_ID}}}", text) is not None and text.strip(".") != ""
+    """Whether `text` may be a task id: printable ASCII without spaces, no path of dots in a URL, and no word
+    for nothing, such as a program writes that has none."""
+    nothing = not text.strip(".0-") or text.lower() in ("null", "none", "nil", "undefined", "nan")
+    return re.fullmatch(rf"[!-~]{{1,{MAX_ID}}}", text) is not None and not nothing
 
 
 def clean(text: object, limit: int = MAX_MESSAGE) -> str:
@@ -263,7 +265,7 @@ def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool)
     error = _error(document) if document is not None else None
     if error is not None and says_body_was_lost(*error):
         return False
-    if status >= 500:
+    if 500 <= status < 600:
         # A relay says model_not_found with 503 while it still looks for a channel: nothing was passed on.
         return error is not None and (refund_5xx or classify_refusal(status, *error) == "model")
     if not 400 <= status < 500 or status in _NEVER_DEFINITE:
@@ -342,9 +344,8 @@ def _without_status(
     if says_no_such_task(*error):
         return NoSuchTask(Failure("unknown", *error))
     kind = classify_task(*error)
-    # A message alone may be anything: what was paid for is given up only for an error that is called one.
-    called = document.get("error") or task.get("error") or error[0].lower() not in _NO_ERROR
-    if about_us and called and kind not in ("key", "quota", "limited"):
+    # A code or a message may be anything: what was paid for is given up only for an error that is called one.
+    if about_us and (document.get("error") or task.get("error")) and kind not in ("key", "quota", "limited"):
         return TaskFailed(Failure(kind, *error), _tier(task))
     return Hiccup(f"an error without a status: {error[1] or error[0]}", wait_s)
 
