@@ -151,7 +151,7 @@ def as_text(value: Any) -> str:
 def join_text(values: tuple[Any, ...]) -> str:
     """The operator `~`."""
     parts = [as_text(v) for v in values]
-    _room(sum(map(len, parts)))
+    check_room(sum(map(len, parts)))
     return "".join(parts)
 
 
@@ -167,7 +167,8 @@ def kind_of(value: Any) -> str:
     return "null" if value is None else names.get(type(value), "a list")
 
 
-def _room(characters: int) -> None:
+def check_room(characters: int) -> None:
+    """Raises ExpressionError for a text that would be too long."""
     if characters > MAX_TEXT:
         raise ExpressionError(f"a text of over {MAX_TEXT:,} characters")
 
@@ -192,13 +193,13 @@ def _count(value: Any) -> int:
 
 def _replace(value: Any, old: Any, new: Any) -> str:
     text, old, new = _text(value), _text(old), _text(new)
-    _room(len(text) + text.count(old) * max(0, len(new) - len(old)))
+    check_room(len(text) + text.count(old) * max(0, len(new) - len(old)))
     return text.replace(old, new)
 
 
 def _join(value: Any, between: Any = "") -> str:
     parts = [as_text(v) for v in _list(value)]
-    _room(sum(map(len, parts)) + len(parts) * len(_text(between)))
+    check_room(sum(map(len, parts)) + len(parts) * len(_text(between)))
     return str(between).join(parts)
 
 

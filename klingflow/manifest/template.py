@@ -29,6 +29,7 @@ from klingflow.manifest.functions import (
     Meter,
     Missing,
     as_text,
+    check_room,
 )
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
@@ -266,13 +267,18 @@ class Renderer:
         if len(pieces) == 1 and isinstance(pieces[0], _Piece):
             return self._value(pieces[0], node, scope)
         parts: list[str | Reference] = []
+        characters = 0
         for piece in pieces:
             if isinstance(piece, str):
                 parts.append(piece)
                 continue
             value = self._value(piece, node, scope)
             try:
-                parts.extend(value.parts if isinstance(value, Pending) else (as_text(value),))
+                if isinstance(value, Pending):
+                    parts.extend(value.parts)
+                else:
+                    parts.append(text := as_text(value))
+                    check_room(characters := characters + len(text))
             except ExpressionError as error:
                 raise _broken(node, piece.offset, error) from None
         if all(isinstance(part, str) for part in parts):
