@@ -196,7 +196,7 @@ def test_the_program_under_faketime(tmp_path: Path, long: bool, report: Report) 
     at = tmp_path / "faketime"
     environ["FAKETIME_TIMESTAMP_FILE"] = str(at)
     with sandboxed(tmp_path / "film", "create:slow=0.3,150ms", task_time="200ms") as (film, sandbox):
-        film.write(100 if long else 24, run={"submit": "8/1s", "max_running": 10})
+        film.write(100 if long else 24, run={"submit": "4/1s", "max_running": 10})
         for _ in range(kills):
             at.write_text(chance.choice(OFFSETS), encoding="utf-8")
             process = film.start("run", "film.yaml", "-y", "--log", "run.jsonl", **environ)
