@@ -35,6 +35,7 @@ class Liar:
 
     scripts: Mapping[str, Script]
     base: str = ""
+    sent_to: set[str] = field(default_factory=set)  # the paths to which a download was redirected
     strays: list[str] = field(default_factory=list)
     shot_of: dict[str, str] = field(default_factory=dict)  # id → shot
 
@@ -49,7 +50,8 @@ class Liar:
         task_id, _, rest = path.removeprefix("/v1/videos/").partition("/")
         shot = self.shot_of.get(unquote(task_id))
         if shot is None:
-            self.strays.append(path)
+            if path not in self.sent_to:
+                self.strays.append(path)
             return _json(404, {"code": "task_not_exist", "message": "no such task"})
         return self._about(shot, "content" if rest else "query", unquote(task_id))
 
@@ -71,7 +73,10 @@ class Liar:
         script = self.scripts[shot]
         script.asked[route] += 1
         if script.asked[route] == 1 and route in script.lies:
-            return script.lies[route].with_id(task_id)
+            lie = script.lies[route].with_id(task_id)
+            if route == "content" and 300 <= lie.status < 400:
+                self.sent_to.update(value.decode() for name, value in lie.headers if name == b"location")
+            return lie
         if route == "content":
             return Lie(200, ((b"content-type", b"video/mp4"),), VIDEO, ending="keep")
         return _json(200, {"id": task_id, "status": "completed", "model": "kling-2.5-720p-mute"})

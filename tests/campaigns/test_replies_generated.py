@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from klingflow.decide.lifecycle import PAID
 from klingflow.effects.gateway import Timeouts
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
-from tests.campaigns.liar import Script, lying
+from tests.campaigns.liar import VIDEO, Script, lying
 from tests.campaigns.lies import Lie, document_of, ids_in, lies
 from tests.campaigns.steps import Rig
 from tests.harness import pipeline_at
@@ -158,6 +159,13 @@ def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
         and counts["ids that had to be kept"]
         and counts["POSTs repeated"]
     )
+
+
+@pytest.mark.parametrize("told", [302, 200])
+def test_only_a_redirect_leads_a_download_elsewhere(tmp_path: Path, told: int) -> None:
+    """Where a reply to a download names a place, it is asked for as a redirect alone; the judge knows both."""
+    sent = ("content", Lie(told, ((b"location", b"/v1/videos"),), VIDEO, ending="keep"))
+    assert anyio.run(bought, tmp_path, [sent], Counter[str]()) == []
 
 
 def test_the_reading_of_any_reply(long: bool, report: Report) -> None:
