@@ -274,6 +274,24 @@ def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: 
     assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Post "https://upstream/v1/videos": context deadline exceeded (Client.Timeout exceeded)',
+        "read tcp 10.0.0.1:443: connection reset by peer",
+        "Upstream request timeout",
+        "上游请求超时，请稍后再试",
+    ],
+)
+def test_a_refusal_that_tells_of_a_lost_connection_onward_is_none(message: str) -> None:
+    """Who is behind the gateway may have taken it. A limit, or a picture out of reach, is a refusal all the same."""
+    assert isinstance(read_create(reply(400, error(message, "x"))), Doubtful)
+    assert isinstance(read_create(reply(429, error(message, "x"))), Refused)
+    assert isinstance(
+        read_create(reply(400, error(f"failed to fetch the image_url: {message}", "x"))), Refused
+    )
+
+
 def test_5xx_with_the_gateways_own_error_is_definite_where_the_user_says_so() -> None:
     """`refund_5xx` makes JSON errors definite, and nothing else."""
     assert read_create(reply(500, error("no", "x")), refund_5xx=True) == Refused(
@@ -519,6 +537,17 @@ def test_a_success_that_names_no_task_says_so() -> None:
 def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[str, Any]) -> None:
     """It is paid for."""
     assert isinstance(read_query(reply(200, {"id": ID, **more}), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize(
+    "words", ["invalid token", "insufficient user quota", "upstream timeout", "请求超时"]
+)
+def test_no_task_is_given_up_for_what_may_be_about_the_query(words: str) -> None:
+    """Whether without a status, or with one and without a name; under both the task's failure is believed."""
+    assert isinstance(read_query(reply(200, {"id": ID, "error": words}), task_id=ID), Hiccup)
+    assert isinstance(read_query(reply(200, {"status": "error", "error": words}), task_id=ID), Hiccup)
+    failed = {"id": ID, "status": "failed", "error": words}
+    assert isinstance(read_query(reply(200, failed), task_id=ID), TaskFailed)
 
 
 @pytest.mark.parametrize("status", [600, 700, 999])

@@ -91,6 +91,14 @@ _BODY_LOST = (
     "'loc':['body']", "请求体为空", "请求体不能为空", "modelisrequired", "modelnameisrequired",
     "mustprovideamodel", "未指定模型", "模型名称不能为空",
 )  # fmt: skip
+# That the way onward failed, not the request: whoever stands behind the relay may have taken it all the same. Some
+# relays pass such words on with a 4xx of their own. About a picture that could not be fetched they are definite.
+_WAY_LOST = (
+    "contextdeadlineexceeded", "i/otimeout", "connectionreset", "brokenpipe", "sockethangup", "econnreset",
+    "etimedout", "clienttimeout", "readtimeout", "readtimedout", "upstreamtimeout", "upstreamrequesttimeout",
+    "gatewaytimeout", "requesttimeout", "requesttimedout", "请求超时", "上游超时", "网关超时", "连接超时",
+    "响应超时", "连接被重置",
+)  # fmt: skip
 _EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
 
 
@@ -119,6 +127,12 @@ def says_body_was_lost(code: str, message: str) -> bool:
     """Whether a refusal is about a body that did not arrive, or not whole."""
     squeezed = _squeeze(code, message)
     return any(word in squeezed for word in _BODY_LOST) or _EOF.search(message) is not None
+
+
+def says_way_was_lost(code: str, message: str) -> bool:
+    """Whether an error is about the connection from the gateway to what is behind it, and not to an input."""
+    squeezed = _squeeze(code, message)
+    return any(word in squeezed for word in _WAY_LOST) and classify_task(code, message) != "input"
 
 
 def _squeeze(code: str, message: str) -> str:

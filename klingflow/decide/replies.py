@@ -24,6 +24,7 @@ from klingflow.decide.failures import (
     classify_task,
     says_body_was_lost,
     says_no_such_task,
+    says_way_was_lost,
 )
 from klingflow.model import Failure, Json
 
@@ -270,6 +271,8 @@ def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool)
         return error is not None and (refund_5xx or classify_refusal(status, *error) == "model")
     if not 400 <= status < 500 or status in _NEVER_DEFINITE:
         return False
+    if error is not None and status != 429 and says_way_was_lost(*error):
+        return False
     return error is not None or status in _DEFINITE_WITHOUT_BODY
 
 
@@ -328,7 +331,8 @@ def _by_status(task: dict[str, Any], status: str, named: bool, wait_s: float | N
     if status in _SUCCEEDED:
         return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), named)
     if status in _FAILED:
-        return TaskFailed(_task_failure(task, status), _tier(task), named)
+        failure = _task_failure(task, status)
+        return None if not named and _of_the_request(failure) else TaskFailed(failure, _tier(task), named)
     if status in _RUNNING:
         return Running(_progress(task.get("progress")), _tier(task), wait_s, named)
     return None
@@ -343,11 +347,16 @@ def _without_status(
         return Hiccup(f"status {status!r} says nothing" if status else "the reply has no status", wait_s)
     if says_no_such_task(*error):
         return NoSuchTask(Failure("unknown", *error))
-    kind = classify_task(*error)
+    failure = Failure(classify_task(*error), *error)
     # A code or a message may be anything: what was paid for is given up only for an error that is called one.
-    if about_us and (document.get("error") or task.get("error")) and kind not in ("key", "quota", "limited"):
-        return TaskFailed(Failure(kind, *error), _tier(task))
+    if about_us and (document.get("error") or task.get("error")) and not _of_the_request(failure):
+        return TaskFailed(failure, _tier(task))
     return Hiccup(f"an error without a status: {error[1] or error[0]}", wait_s)
+
+
+def _of_the_request(failure: Failure) -> bool:
+    """Whether an error may as well be about the query as about its task: the key, a limit, a lost connection."""
+    return failure.kind in ("key", "quota", "limited") or says_way_was_lost(failure.code, failure.message)
 
 
 def _task(document: dict[str, Any]) -> dict[str, Any]:
