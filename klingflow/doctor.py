@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 
 from klingflow import __version__, api
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.origin import in_clear_warning
 from klingflow.effects import key as keys
 from klingflow.effects import ledger
@@ -125,17 +125,17 @@ def _gateway(folder: Path, base_url: str | None) -> Iterator[Finding]:
     yield _verdict(address, outcome)
 
 
-async def _ask(address: str, key: str) -> replies.QueryOutcome:
+async def _ask(address: str, key: str) -> outcomes.QueryOutcome:
     async with Gateway(address, key) as gateway:
         return replies.read_query(await gateway.query(_NO_TASK), task_id=_NO_TASK)
 
 
-def _verdict(address: str, outcome: replies.QueryOutcome) -> Finding:
-    if isinstance(outcome, replies.NoSuchTask):
+def _verdict(address: str, outcome: outcomes.QueryOutcome) -> Finding:
+    if isinstance(outcome, outcomes.NoSuchTask):
         return Finding(True, f"{address} answers, and takes the key")
-    if isinstance(outcome, replies.Blind):
+    if isinstance(outcome, outcomes.Blind):
         return Finding(
             False, f"{address} refuses the key ({outcome.failure.kind}): {outcome.failure.message}"
         )
-    reason = outcome.reason if isinstance(outcome, replies.Hiccup) else type(outcome).__name__
+    reason = outcome.reason if isinstance(outcome, outcomes.Hiccup) else type(outcome).__name__
     return Finding(False, f"{address} does not answer as a gateway of videos: {reason}")

@@ -8,7 +8,7 @@ import anyio
 
 from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
 from klingflow.decide.found import learned, misfits
-from klingflow.decide.replies import Answer
+from klingflow.decide.outcomes import Answer
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.effects import ledger
 from klingflow.errors import UsageError

@@ -11,7 +11,7 @@ import pytest
 
 from klingflow.decide.found import created_at, learned, misfits
 from klingflow.decide.lifecycle import advance
-from klingflow.decide.replies import NoReply, Reply
+from klingflow.decide.outcomes import NoReply, Reply
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
 from klingflow.model import Purchase

@@ -10,7 +10,8 @@ import anyio
 import httpx
 import pytest
 
-from klingflow.decide.replies import Doubtful, NoReply, Reply, Succeeded, read_create, read_query
+from klingflow.decide.outcomes import Doubtful, NoReply, Reply, Succeeded
+from klingflow.decide.replies import read_create, read_query
 from klingflow.decide.secret import Secret
 from klingflow.effects import gateway as module
 from klingflow.effects.gateway import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.failures import KINDS, classify_task
-from klingflow.decide.replies import (
+from klingflow.decide.outcomes import (
     Accepted,
     Blind,
     Doubtful,
@@ -25,10 +25,8 @@ from klingflow.decide.replies import (
     Succeeded,
     TaskFailed,
     Unsent,
-    read_create,
-    read_query,
-    retry_after_s,
 )
+from klingflow.decide.replies import read_create, read_query, retry_after_s
 from klingflow.model import Failure
 
 ID = "task_uS28Df3npjkcVE8FfH9JQcvjWKxUgrsG"
@@ -652,6 +650,6 @@ def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
 def test_a_refusal_that_breaks_off_and_speaks_of_a_task_is_a_doubt(status: int) -> None:
     """Such a status is definite without a readable body, but not where what can be read of it says otherwise."""
     for body in (b'{"id": "task_x", "status": "que', b' {"code": 1, "data": {"task_id" : "x"}}HTTP/1.1'):
-        assert isinstance(replies.read_create(replies.Reply(status, {}, body)), replies.Doubtful)
+        assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Doubtful)
     for body in (b"", b'<html>"id": "x"</html>', b'{"code": "limited", "mess'):
-        assert isinstance(replies.read_create(replies.Reply(status, {}, body)), replies.Refused)
+        assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Refused)

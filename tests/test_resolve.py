@@ -11,7 +11,8 @@ import pytest
 
 from klingflow.decide.book import Book
 from klingflow.decide.lifecycle import advance, last_event
-from klingflow.decide.replies import Accepted, Reply, read_create
+from klingflow.decide.outcomes import Accepted, Reply
+from klingflow.decide.replies import read_create
 from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
 from klingflow.errors import Mark, UsageError
 from klingflow.model import Failure, Node, Purchase, Request, Shot

@@ -13,8 +13,8 @@ import pytest
 
 from klingflow import api, batch
 from klingflow.decide.lifecycle import advance, begin
+from klingflow.decide.outcomes import Reply
 from klingflow.decide.polling import Durations
-from klingflow.decide.replies import Reply
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.effects.gateway import Gateway
 from klingflow.model import Limits, Rate

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.decide.replies import NoReply, read_create
+from klingflow.decide.outcomes import NoReply
+from klingflow.decide.replies import read_create
 from klingflow.effects import download
 from klingflow.effects.download import DownloadFailed
 from klingflow.effects.gateway import Gateway, Stream, Timeouts

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.lifecycle import advance
-from klingflow.decide.replies import Answer
+from klingflow.decide.outcomes import Answer
 from klingflow.model import Purchase
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.
@@ -25,7 +25,7 @@ _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 def created_at(answer: Answer) -> datetime | None:
     """The `created_at` of a reply to a query, in s or ms; None where it has none that can be a time."""
     try:
-        document: Any = json.loads(answer.body) if isinstance(answer, replies.Reply) else {}
+        document: Any = json.loads(answer.body) if isinstance(answer, outcomes.Reply) else {}
         task = document["data"] if isinstance(document.get("data"), dict) else document
         value = task["created_at"]
         seconds = float(value)
@@ -42,14 +42,14 @@ def misfits(adopted: Purchase, answer: Answer) -> list[str]:
     `adopted` is the purchase with the task's id, as it would be recorded.
     """
     outcome = replies.read_query(answer, task_id=str(adopted.task_id))
-    if isinstance(outcome, replies.NoSuchTask):
+    if isinstance(outcome, outcomes.NoSuchTask):
         said = outcome.failure.message or outcome.failure.code
         return [f"the gateway knows no task {adopted.task_id}" + (f" ({said})" if said else "")]
-    if isinstance(outcome, replies.Blind):
+    if isinstance(outcome, outcomes.Blind):
         return [f"the gateway refuses the key ({outcome.failure.message}), so it could not be asked"]
-    if isinstance(outcome, replies.Misnamed):
+    if isinstance(outcome, outcomes.Misnamed):
         return [f"the gateway's reply is about another task, {replies.clean(outcome.name, 200)}"]
-    if not isinstance(outcome, (replies.Running, replies.Succeeded, replies.TaskFailed)):
+    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
         reason = getattr(outcome, "reason", type(outcome).__name__)
         return [f"the gateway could not be asked: {reason}"]
     found = []
@@ -66,15 +66,15 @@ def learned(adopted: Purchase, answer: Answer | None, at: str) -> list[Purchase]
     if answer is None:
         return [adopted]
     outcome = replies.read_query(answer, task_id=str(adopted.task_id))
-    if not isinstance(outcome, (replies.Running, replies.Succeeded, replies.TaskFailed)):
+    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
         return [adopted]
     if (begun := created_at(answer)) is not None:
         adopted = replace(adopted, evidence={**(adopted.evidence or {}), "created_at": begun.isoformat()})
     if outcome.billed_tier:
         adopted = replace(adopted, billed_tier=outcome.billed_tier)
-    if isinstance(outcome, replies.Succeeded) and outcome.named:
+    if isinstance(outcome, outcomes.Succeeded) and outcome.named:
         return [adopted, advance(adopted, "succeeded", at, video_url=outcome.video_url)]
-    if isinstance(outcome, replies.TaskFailed) and outcome.named:
+    if isinstance(outcome, outcomes.TaskFailed) and outcome.named:
         return [adopted, advance(adopted, "failed", at, error=outcome.failure)]
     return [adopted]
 

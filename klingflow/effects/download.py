@@ -17,7 +17,8 @@ from typing import Self
 
 import anyio
 
-from klingflow.decide.replies import NoReply, clean, error_of, retry_after_s
+from klingflow.decide.outcomes import NoReply
+from klingflow.decide.replies import clean, error_of, retry_after_s
 from klingflow.effects import mp4
 from klingflow.effects.files import make_folder, sync_folder, write_all
 from klingflow.effects.gateway import Cut, Gateway, Stream

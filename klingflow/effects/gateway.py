@@ -28,7 +28,8 @@ import httpx
 
 from klingflow import __version__
 from klingflow.decide.origin import is_loopback, names_this_machine, normal_base
-from klingflow.decide.replies import Answer, NoReply, Reply, clean
+from klingflow.decide.outcomes import Answer, NoReply, Reply
+from klingflow.decide.replies import clean
 from klingflow.decide.secret import Secret
 from klingflow.errors import KlingflowError, UsageError
 

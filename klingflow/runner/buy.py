@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import anyio
 
-from klingflow.decide import lifecycle, replies
+from klingflow.decide import lifecycle, outcomes, replies
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Purchase
@@ -47,11 +47,11 @@ async def buy(context: Context, wanted: Wanted) -> None:
         await _settle(context, wanted, purchase, outcome, sent_at)
 
 
-def _proves(outcome: replies.CreateOutcome) -> bool:
+def _proves(outcome: outcomes.CreateOutcome) -> bool:
     """Whether the gateway dealt with the create: the address is one, and the key is good."""
-    if isinstance(outcome, replies.Refused):
+    if isinstance(outcome, outcomes.Refused):
         return outcome.failure.kind not in ("key", "quota")
-    return isinstance(outcome, (replies.Accepted, replies.Doubtful))
+    return isinstance(outcome, (outcomes.Accepted, outcomes.Doubtful))
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
@@ -78,17 +78,17 @@ def _intent(context: Context, wanted: Wanted) -> Purchase:
 
 
 async def _settle(
-    context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.CreateOutcome, sent_at: float
+    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.CreateOutcome, sent_at: float
 ) -> None:
-    if isinstance(outcome, replies.Accepted) and _is_taken(context, outcome.task_id):
+    if isinstance(outcome, outcomes.Accepted) and _is_taken(context, outcome.task_id):
         reason = f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
-        outcome = replies.Doubtful(reason, {"reason": reason, "answered_task_id": outcome.task_id})
-    if isinstance(outcome, replies.Unsent):
+        outcome = outcomes.Doubtful(reason, {"reason": reason, "answered_task_id": outcome.task_id})
+    if isinstance(outcome, outcomes.Unsent):
         return await _unsent(context, wanted, purchase, outcome)
     context.reached, context.unsent_in_a_row = True, 0
-    if isinstance(outcome, replies.Accepted):
+    if isinstance(outcome, outcomes.Accepted):
         return await _accepted(context, wanted, purchase, outcome, sent_at)
-    if isinstance(outcome, replies.Refused):
+    if isinstance(outcome, outcomes.Refused):
         return await _refused(context, wanted, purchase, outcome, sent_at)
     return await _doubted(context, wanted, purchase, outcome)
 
@@ -98,7 +98,7 @@ def _is_taken(context: Context, task_id: str) -> bool:
 
 
 async def _accepted(
-    context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.Accepted, sent_at: float
+    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Accepted, sent_at: float
 ) -> None:
     purchase = await context.record(
         wanted.job, purchase, "accepted", task_id=outcome.task_id, billed_tier=outcome.billed_tier
@@ -118,7 +118,7 @@ async def _accepted(
 
 
 async def _refused(
-    context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.Refused, sent_at: float
+    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Refused, sent_at: float
 ) -> None:
     failure = outcome.failure
     await context.record(wanted.job, purchase, "refused", error=failure)
@@ -132,7 +132,7 @@ async def _refused(
         context.stop_buying(f"{wanted.action.key} was refused (--fail-fast)")
 
 
-def _limited(context: Context, wanted: Wanted, outcome: replies.Refused, sent_at: float) -> None:
+def _limited(context: Context, wanted: Wanted, outcome: outcomes.Refused, sent_at: float) -> None:
     now, submit = context.clock(), context.schedule.submit
     submit.refused(now, sent_at, outcome.retry_after_s, context.chance())
     context.schedule.again(wanted)
@@ -143,7 +143,7 @@ def _limited(context: Context, wanted: Wanted, outcome: replies.Refused, sent_at
         context.refuse(outcome.failure)
 
 
-async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.Unsent) -> None:
+async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Unsent) -> None:
     failure = Failure("not_sent", "not_sent", outcome.reason)
     await context.record(wanted.job, purchase, "unsent", error=failure)
     pause_s = min(_LONGEST_PAUSE_S, 2.0**context.unsent_in_a_row) * (0.5 + context.chance() / 2)
@@ -156,7 +156,7 @@ async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome:
         context.stop_buying(f"the gateway cannot be reached: {outcome.reason}")
 
 
-async def _doubted(context: Context, wanted: Wanted, purchase: Purchase, outcome: replies.Doubtful) -> None:
+async def _doubted(context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Doubtful) -> None:
     evidence = {"from": purchase.times["intent"], "to": context.now(), **outcome.evidence}
     failure = outcome.failure or Failure("unknown", "in_doubt", outcome.reason)
     await context.record(wanted.job, purchase, "doubted", error=failure, evidence=evidence)

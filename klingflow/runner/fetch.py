@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.schedule import Fetch
 from klingflow.effects import download, files
 from klingflow.model import Failure
@@ -75,5 +75,5 @@ async def _renew(context: Context, fetch: Fetch) -> None:
     task_id = fetch.purchase.task_id
     assert task_id is not None, "what succeeded has a task id"
     outcome = replies.read_query(await context.gateway.query(task_id), task_id=task_id)
-    if isinstance(outcome, replies.Succeeded) and outcome.named and outcome.video_url:
+    if isinstance(outcome, outcomes.Succeeded) and outcome.named and outcome.video_url:
         fetch.purchase = replace(fetch.purchase, video_url=outcome.video_url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.plan import decide_one
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.model import Failure
@@ -29,16 +29,16 @@ async def poll(context: Context, flight: Flight) -> None:
     answer = await context.gateway.query(task_id, apart=flight.apart)
     outcome = _believed(context, flight, replies.read_query(answer, task_id=task_id))
     now = context.clock()
-    if isinstance(outcome, replies.Blind):
+    if isinstance(outcome, outcomes.Blind):
         return _blinded(context, flight, outcome.failure, now)
     context.blind_rounds = 0
-    if isinstance(outcome, replies.Succeeded):
+    if isinstance(outcome, outcomes.Succeeded):
         return await _succeeded(context, flight, outcome, now)
-    if isinstance(outcome, replies.TaskFailed):
+    if isinstance(outcome, outcomes.TaskFailed):
         return await _failed(context, flight, outcome, now)
-    if isinstance(outcome, replies.NoSuchTask):
+    if isinstance(outcome, outcomes.NoSuchTask):
         return await _unknown(context, flight, outcome.failure, now)
-    if isinstance(outcome, replies.Running):
+    if isinstance(outcome, outcomes.Running):
         flight.unfinished_at = now
         if outcome.progress is not None:
             flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), outcome.progress)]
@@ -47,7 +47,7 @@ async def poll(context: Context, flight: Flight) -> None:
     await _again(context, flight, now, outcome.retry_after_s)
 
 
-def _believed(context: Context, flight: Flight, outcome: replies.QueryOutcome) -> replies.QueryOutcome:
+def _believed(context: Context, flight: Flight, outcome: outcomes.QueryOutcome) -> outcomes.QueryOutcome:
     """The outcome, or a Hiccup in place of one that may be another task's.
 
     A reply left over from another request bears no sign of it but its id. So one without our id counts only when it
@@ -56,16 +56,16 @@ def _believed(context: Context, flight: Flight, outcome: replies.QueryOutcome) -
     has called the task by our id, that is its name there, and another name is another task's.
     """
     asked_apart, flight.apart = flight.apart, False
-    if isinstance(outcome, replies.Misnamed):
+    if isinstance(outcome, outcomes.Misnamed):
         flight.apart = True
         ours = asked_apart and not flight.goes_by_its_id and _is_ours(context, flight, outcome.name)
         return outcome.answer if ours else outcome
-    if not isinstance(outcome, (replies.Running, replies.Succeeded, replies.TaskFailed)):
+    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
         return outcome
     flight.goes_by_its_id |= outcome.named
-    if not (outcome.named or asked_apart or isinstance(outcome, replies.Running)):
+    if not (outcome.named or asked_apart or isinstance(outcome, outcomes.Running)):
         flight.apart = True
-        return replies.Hiccup("a final answer that does not name the task")
+        return outcomes.Hiccup("a final answer that does not name the task")
     return outcome
 
 
@@ -90,7 +90,7 @@ async def _again(context: Context, flight: Flight, now: float, retry_after_s: fl
     context.schedule.follow(flight, now, context.chance(), retry_after_s=retry_after_s)
 
 
-async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeeded, now: float) -> None:
+async def _succeeded(context: Context, flight: Flight, outcome: outcomes.Succeeded, now: float) -> None:
     bounds = (round(flight.unfinished_at - flight.since, 3), round(now - flight.since, 3))
     purchase = await context.record(
         flight.job,
@@ -109,7 +109,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: replies.Succeede
         release(context, flight.job, purchase.shot)
 
 
-async def _failed(context: Context, flight: Flight, outcome: replies.TaskFailed, now: float) -> None:
+async def _failed(context: Context, flight: Flight, outcome: outcomes.TaskFailed, now: float) -> None:
     billed_tier = outcome.billed_tier or flight.purchase.billed_tier
     await context.record(
         flight.job, flight.purchase, "failed", error=outcome.failure, billed_tier=billed_tier
@@ -184,7 +184,7 @@ def release(context: Context, job: int, shot_id: str) -> None:
             context.schedule.want(replace(waiting, action=anew))
 
 
-def _facts(outcome: replies.Running | replies.Hiccup) -> dict[str, object]:
-    if isinstance(outcome, replies.Running):
+def _facts(outcome: outcomes.Running | outcomes.Hiccup) -> dict[str, object]:
+    if isinstance(outcome, outcomes.Running):
         return {"status": "running", "progress": outcome.progress}
     return {"status": "hiccup", "reason": outcome.reason}

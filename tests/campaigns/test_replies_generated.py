@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from klingflow import api
-from klingflow.decide import replies
+from klingflow.decide import outcomes, replies
 from klingflow.decide.lifecycle import PAID
 from klingflow.effects.gateway import Timeouts
 from klingflow.model import Purchase
@@ -186,7 +186,7 @@ def misread(lie: Lie, counts: Counter[str], *, refund_5xx: bool = False) -> Iter
     """What is wrong with how a whole reply is read, as one to a create and as one to a query."""
     whole = replace(lie, framing="length", cut=1.0).with_id("task_x")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in whole.headers}
-    reply = replies.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
+    reply = outcomes.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
     try:
         create = replies.read_create(reply, refund_5xx=refund_5xx)
         query = replies.read_query(reply, task_id="task_x")
@@ -194,14 +194,16 @@ def misread(lie: Lie, counts: Counter[str], *, refund_5xx: bool = False) -> Iter
         yield "crashes"
         return
     counts.update([type(create).__name__, type(query).__name__])
-    if isinstance(create, replies.Refused) and not whole.certainly_bought_nothing():
+    if isinstance(create, outcomes.Refused) and not whole.certainly_bought_nothing():
         yield "charged twice"
     told = [*ids_in(document_of(whole.told()))]
-    if isinstance(create, replies.Accepted) and (create.task_id not in told or not 200 <= whole.status < 300):
+    if isinstance(create, outcomes.Accepted) and (
+        create.task_id not in told or not 200 <= whole.status < 300
+    ):
         yield "ids lost"
-    if isinstance(query, replies.TaskFailed) and not whole.may_end_a_task("failed"):
+    if isinstance(query, outcomes.TaskFailed) and not whole.may_end_a_task("failed"):
         yield "ids lost"
-    if isinstance(query, replies.Succeeded) and not whole.may_end_a_task("succeeded"):
+    if isinstance(query, outcomes.Succeeded) and not whole.may_end_a_task("succeeded"):
         yield "ids lost"
 
 

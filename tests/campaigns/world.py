@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 
-from klingflow.decide.replies import Answer, NoReply, Reply
+from klingflow.decide.outcomes import Answer, NoReply, Reply
 from klingflow.effects.gateway import Cut, Timeouts
 from tests.boxes import film
 

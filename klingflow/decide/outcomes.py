@@ -1,0 +1,137 @@
+"""What a request can come to: a reply or none, and what it says of a create or of a task. Values alone; how they are
+read is klingflow.decide.replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from klingflow.model import Failure, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply: header names in lower case; `complete` is False when the body was cut short."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No status line came back. `sent` is False only where certainly no byte of the request left."""
+
+    sent: bool
+    reason: str
+
+
+Answer = Reply | NoReply
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`."""
+
+    task_id: str
+    billed_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certainly not bought. `retry_after_s` is what the gateway asked for, as it asked."""
+
+    failure: Failure
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Certainly not bought, for nothing was sent: it may be tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Perhaps bought. `evidence` is for the person who settles it.
+
+    `failure` is set (kind key or quota) where the reply also says that buying should stop.
+    """
+
+    reason: str
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named` as in Succeeded."""
+
+    progress: float | None = None
+    billed_tier: str | None = None
+    retry_after_s: float | None = None
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Finished; the video is at `video_url` or, where that is None, at the content route.
+
+    `named`: the reply says that it is about this task. One that does not is believed when the next says the same.
+    """
+
+    video_url: str | None = None
+    billed_tier: str | None = None
+    seconds: float | None = None
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task itself failed, for good. `named` as in Succeeded."""
+
+    failure: Failure
+    billed_tier: str | None = None
+    named: bool = True
+
+
+Progress = Running | Succeeded | TaskFailed
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchTask:
+    """The gateway does not know the id; not final while the task is young."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The key or the balance is refused, which says nothing about the task."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Hiccup:
+    """Nothing was learned: ask again later."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Misnamed(Hiccup):
+    """A reply that bears another id than was asked after: another task's, or a relay's second name for ours.
+
+    `answer` is what it says, should `name` turn out to be ours.
+    """
+
+    name: str = ""
+    answer: Progress = Running()
+
+
+CreateOutcome = Accepted | Refused | Unsent | Doubtful
+QueryOutcome = Progress | NoSuchTask | Blind | Hiccup
