@@ -22,7 +22,7 @@ from tests.wire import HANG, RESET, Answer, Wire, http, serve
 FILM = film()
 KEY = "key-0123456789abcdef"
 KEY_ECHO = f'{{"error":{{"message":"bad token {KEY}"}}}}'
-SOON = Timeouts(download_read_s=0.05)
+SOON = Timeouts(download_read_s=0.4)
 
 pytestmark = pytest.mark.anyio
 

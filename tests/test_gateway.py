@@ -21,7 +21,7 @@ from tests.wire import DRIP, HANG, RESET, http, serve
 KEY = "sk-0123456789abcdef0123456789"
 ESCAPED = "".join(f"\\u{ord(c):04x}" for c in KEY)
 BODY = b'{"model":"kling-3.0"}'
-SOON = Timeouts(connect_s=5, create_read_s=0.05, create_total_s=5, query_total_s=0.05, download_read_s=0.05)
+SOON = Timeouts(connect_s=5, create_read_s=0.4, create_total_s=5, query_total_s=0.4, download_read_s=0.4)
 
 pytestmark = pytest.mark.anyio
 
