@@ -350,9 +350,13 @@ class Machine(RuleBasedStateMachine):
     # -------- what holds
 
     def _ghosts(self, book: Book) -> set[str]:
-        """Doubts of which only a damaged line tells: of a uid that was hit, or of a refusal that was dropped since."""
-        doubts = {u for u, p in book.purchases.items() if p.state == "in_doubt"} if self.damaged else set()
-        return doubts - self.model.keys()
+        """Doubts of which only a damaged line tells, or an older lock: of a uid that was hit, or of a refusal that was
+        forgotten, since another attempt followed it."""
+        doubts = {u for u, p in book.purchases.items() if p.state in IN_DOUBT}
+        hit = doubts - self.model.keys() if self.damaged else set()
+        last = {p.key: p.uid for p in sorted(self.model.values(), key=lambda p: p.attempt)}
+        refused = {u for u, p in self.model.items() if p.state == "rejected" and last[p.key] != u}
+        return hit | (doubts & refused)
 
     @invariant()
     def the_book_is_the_model(self) -> None:
@@ -428,10 +432,11 @@ def _as_found(purchase: Purchase) -> Purchase:
 
 
 def _told(purchase: Purchase) -> tuple[object, ...]:
-    """What must be the same wherever it is read; when a doubt arose is the reader's."""
-    times = purchase.times if purchase.state != "in_doubt" else {}
+    """What must be the same wherever it is read; whether and when a doubt arose is the reader's: a colleague's may be
+    of an intent that was on its way here."""
     p = purchase
-    return p.key, p.attempt, p.state, p.task_id, dict(times), dict(p.body), p.price, p.fingerprint, p.origin
+    times = {name: at for name, at in p.times.items() if name != "in_doubt"} if p.state != "in_doubt" else {}
+    return p.key, p.attempt, p.state, p.task_id, times, dict(p.body), p.price, p.fingerprint, p.origin
 
 
 def _folded(accounts: list[Purchase]) -> list[Purchase]:
