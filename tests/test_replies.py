@@ -129,7 +129,7 @@ def test_a_redirect_is_in_doubt(status: int) -> None:
     assert isinstance(read_create(reply(status, error("moved"), location="/x")), Doubtful)
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 499])
+@pytest.mark.parametrize("status", [408, 409, 424, 425, 499])
 @pytest.mark.parametrize("body", [b"", HTML, error("conflict")])
 def test_4xx_that_speak_of_timing_are_in_doubt(status: int, body: Any) -> None:
     """They do not say that nothing was created, however readable."""
@@ -277,6 +277,8 @@ def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: 
     [
         'Post "https://upstream/v1/videos": context deadline exceeded (Client.Timeout exceeded)',
         "read tcp 10.0.0.1:443: connection reset by peer",
+        "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
+        "Server disconnected without sending a response.",
         "Upstream request timeout",
         "上游请求超时，请稍后再试",
     ],
@@ -625,7 +627,7 @@ def test_no_reply_to_a_create_is_misread(answer: Reply, refund_5xx: bool) -> Non
         assert replies.plausible_id(outcome.task_id)
         assert outcome.task_id.isascii() and outcome.task_id.isprintable() and " " not in outcome.task_id
     if isinstance(outcome, Refused):
-        assert answer.status >= 400 and answer.status not in (408, 409, 425, 499)
+        assert answer.status >= 400 and answer.status not in (408, 409, 424, 425, 499)
     assert not isinstance(outcome, Unsent)
 
 

@@ -95,9 +95,9 @@ _BODY_LOST = (
 # relays pass such words on with a 4xx of their own. About a picture that could not be fetched they are definite.
 _WAY_LOST = (
     "contextdeadlineexceeded", "i/otimeout", "connectionreset", "brokenpipe", "sockethangup", "econnreset",
-    "etimedout", "clienttimeout", "readtimeout", "readtimedout", "upstreamtimeout", "upstreamrequesttimeout",
-    "gatewaytimeout", "requesttimeout", "requesttimedout", "请求超时", "上游超时", "网关超时", "连接超时",
-    "响应超时", "连接被重置",
+    "etimedout", "client.timeout", "contextcancel", "requestcancel", "serverdisconnected", "readtimeout",
+    "readtimedout", "upstreamtimeout", "upstreamrequesttimeout", "gatewaytimeout", "requesttimeout",
+    "requesttimedout", "请求超时", "上游超时", "网关超时", "连接超时", "响应超时", "连接被重置",
 )  # fmt: skip
 _EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
 

@@ -64,9 +64,9 @@ REQUEST_ID_HEADERS = (
 # Statuses that a web server, router or authenticator gives before a handler could have created anything, so
 # they are definite without a readable body. 403 is not here: a filter on the way back may say it afterwards.
 _DEFINITE_WITHOUT_BODY = frozenset({401, 402, 404, 405, 411, 413, 414, 415, 429, 431})
-# 4xx that say nothing certain: the server timed out, saw a conflict (perhaps with this very request), or
-# believes that we hung up.
-_NEVER_DEFINITE = frozenset({408, 409, 425, 499})
+# 4xx that say nothing certain: the server timed out, saw a conflict (perhaps with this very request), believes
+# that we hung up, or says that somebody behind it failed.
+_NEVER_DEFINITE = frozenset({408, 409, 424, 425, 499})
 
 _RUNNING = frozenset({
     "queued", "queue", "queueing", "pending", "submitted", "created", "not_start", "in_queue", "waiting",
