@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,42 +18,55 @@ DRIP = b"\x00drip"  # at the end of an answer: send no more, and keep the connec
 class Wire:
     """The server's address and what it was sent. `connections` counts those that were opened."""
 
-    base: str
+    base: str = ""
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
 
 @asynccontextmanager
-async def serve(*answers: Answer, close: bool = True) -> AsyncIterator[Wire]:
-    """Answer the n-th request with the n-th answer, the last one for ever; then close, unless told not to."""
+async def listening(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A port of our own, whose address this is; each connection is handed to `handle`, and closed after it."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wire.connections += 1
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while (request := await _request(reader)) is not None:
-                wire.requests.append(request)
-                answer = answers[min(len(wire.requests), len(answers)) - 1]
-                await _answer(reader, writer, answer(request) if callable(answer) else answer)
-                if close:
-                    break
-        except ConnectionError:
+            await handle(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the client has left
         finally:
             writer.close()
 
     def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(handle(reader, writer)))
+        tasks.add(asyncio.ensure_future(attend(reader, writer)))
 
     server = await asyncio.start_server(start, "127.0.0.1", 0)
-    wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     try:
-        yield wire
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serve(*answers: Answer, close: bool = True) -> AsyncIterator[Wire]:
+    """Answer the n-th request with the n-th answer, the last one for ever; then close, unless told not to."""
+    wire = Wire()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire.connections += 1
+        while (request := await _request(reader)) is not None:
+            wire.requests.append(request)
+            answer = answers[min(len(wire.requests), len(answers)) - 1]
+            await _answer(reader, writer, answer(request) if callable(answer) else answer)
+            if close:
+                break
+
+    async with listening(handle) as wire.base:
+        yield wire
 
 
 def http(status: int, body: bytes = b"", *headers: str) -> bytes:

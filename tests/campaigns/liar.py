@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from tests.boxes import film
 from tests.campaigns.lies import Lie, document_of, ids_in
+from tests.wire import listening
 
 VIDEO = film(3000)
 _PAUSE_S = 0.002  # between the pieces of a reply that comes in pieces
@@ -92,29 +93,13 @@ def _json(status: int, document: object) -> Lie:
 async def lying(scripts: Mapping[str, Script]) -> AsyncIterator[Liar]:
     """Serve until left."""
     liar = Liar(scripts)
-    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await _exchange(liar, reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the client has left
-        finally:
-            writer.close()
+        while await _exchange(liar, reader, writer):
+            pass
 
-    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(handle(reader, writer)))
-
-    server = await asyncio.start_server(start, "127.0.0.1", 0)
-    liar.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(handle) as liar.base:
         yield liar
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _exchange(liar: Liar, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

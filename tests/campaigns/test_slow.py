@@ -6,8 +6,6 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from tests.boxes import film as clip
 from tests.campaigns.figures import Report
 from tests.campaigns.steps import Rig
 from tests.harness import pipeline_at
+from tests.wire import listening
 
 ROUTES = ("create", "query", "content")
 # How slow: silent for ever after so many bytes, or all of it, a byte at a time, over so many seconds.
@@ -38,7 +37,6 @@ class Slow:
     route: str
     manner: str
     asked: Counter[str] = field(default_factory=Counter)
-    base: str = ""
 
     async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one reply, and the connection's end."""
@@ -54,6 +52,7 @@ class Slow:
             await reader.read()  # until the client leaves
         else:
             await _drip(writer, reply, DRIPS_S[self.manner])
+        await writer.drain()
 
 
 async def _drip(writer: asyncio.StreamWriter, reply: bytes, over_s: float) -> None:
@@ -73,41 +72,13 @@ def _reply(route: str) -> bytes:
     )
 
 
-@asynccontextmanager
-async def serving(slow: Slow) -> AsyncIterator[Slow]:
-    """Serve until left."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await slow.exchange(reader, writer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has left
-        finally:
-            writer.close()
-
-    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(handle(reader, writer)))
-
-    server = await asyncio.start_server(start, "127.0.0.1", 0)
-    slow.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield slow
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def bought(folder: Path, slow: Slow) -> str:
     """Two runs, the slow server first; what is wrong with the outcome, or nothing."""
     film = pipeline_at(folder)
     film.write(1)
     manifest = api.load(film.manifest)
-    async with serving(slow):
-        rig = Rig(slow.base, TIMEOUTS)
+    async with listening(slow.exchange) as base:
+        rig = Rig(base, TIMEOUTS)
         for _ in range(2):
             try:
                 outcome = await rig.run_manifest(manifest)
