@@ -216,9 +216,8 @@ class Purchase:
     sha256: str | None = None
     size_bytes: int | None = None
     error: Failure | None = None
-    evidence: Mapping[str, Json] | None = (
-        None  # of an in-doubt purchase: window, status, request id, what came back
-    )
+    # Of an in-doubt purchase: window, status, request id, what came back.
+    evidence: Mapping[str, Json] | None = None
 
     @property
     def key(self) -> str:

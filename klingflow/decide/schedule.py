@@ -48,9 +48,7 @@ class Flight:
     deadline: float
     wanted: Wanted
     unknown_polls: int = 0
-    apart: bool = (
-        False  # the last answer did not bear its id: the next question goes out on a connection of its own
-    )
+    apart: bool = False  # the last answer did not bear its id: ask the next on a connection of its own
     other_name: str | None = None  # what answers on such connections call it
     goes_by_its_id: bool = False  # an answer has called it by the id that its create was answered with
     timed: bool = True  # False where a pause between two runs makes the duration unknown

@@ -40,9 +40,8 @@ class Parsed:
 
     accounts: list[Purchase] = field(default_factory=list)
     doubts: list[Purchase] = field(default_factory=list)  # what damaged lines may have been about
-    lines: dict[str, tuple[Purchase, bytes]] = field(
-        default_factory=dict
-    )  # by uid, intact lock lines as they were
+    # By uid, intact lock lines as they were.
+    lines: dict[str, tuple[Purchase, bytes]] = field(default_factory=dict)
     headers: list[dict[str, Json]] = field(default_factory=list)
     runner: dict[str, Json] | None = None  # the last process that wrote a journal
     damaged: list[bytes] = field(default_factory=list)

@@ -248,9 +248,8 @@ class Ledger:
                 self._batch = None
                 await anyio.to_thread.run_sync(self._commit, batch)
         finally:
-            if (
-                not batch.settled
-            ):  # torn away by a cancellation that heeds no shield, and others wait for this
+            # Torn away by a cancellation that heeds no shield, and others wait for this.
+            if not batch.settled:
                 if self._batch is batch:
                     self._batch = None
                 self._commit(batch)

@@ -333,9 +333,8 @@ class Machine(RuleBasedStateMachine):
         path = self.paths.journal if journal else self.paths.lock
         if not path.exists() or not (data := bytearray(path.read_bytes())):
             return
-        begins = (
-            0 if journal else data.find(b"\n") + 1
-        )  # a lock without its header is told by its purchases alone
+        # A lock without its header is told by its purchases alone.
+        begins = 0 if journal else data.find(b"\n") + 1
         if begins == len(data):
             return
         _tried["damages"] += 1

@@ -76,9 +76,8 @@ class Task:
     finishes_at: float
     fate: str
     life: int
-    permitted: frozenset[
-        str
-    ]  # when it was ordered: failures after which it may be bought again, and its own key
+    # When it was ordered: failures after which it may be bought again, and its own key.
+    permitted: frozenset[str]
 
     @property
     def failed(self) -> bool:
