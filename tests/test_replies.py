@@ -203,6 +203,24 @@ def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (
+            500,
+            error("上游\x1b[31m失败", "x"),
+            "HTTP 500 (上游 [31m失败) does not say that nothing was created",
+        ),
+        (200, {"code": "try_again"}, "HTTP 200 (try_again) without a readable task id"),
+        (400, {"id": ID, **error("b" * 900)}, f"HTTP 400 ({'b' * 200}) yet with a task id in the reply"),
+    ],
+)
+def test_a_doubt_tells_what_the_gateway_said(status: int, body: dict[str, Any], reason: str) -> None:
+    """In its words, on one line and bounded."""
+    outcome = read_create(reply(status, body))
+    assert isinstance(outcome, Doubtful) and outcome.reason == reason
+
+
 # Creates that were refused, and those that never left
 
 

@@ -50,6 +50,7 @@ MAX_ID = 256
 MAX_URL = 8192
 MAX_MESSAGE = 500
 MAX_EVIDENCE = 2048
+MAX_QUOTED = 200
 
 # Where relays and the services in front of them name the request, for whoever must ask support about it.
 REQUEST_ID_HEADERS = (
@@ -91,12 +92,12 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
     if 200 <= answer.status < 300:
         if task_id is not None:
             return Accepted(task_id, _tier(document))
-        return _doubtful(answer, document, f"HTTP {answer.status} without a readable task id")
+        return _doubtful(answer, document, "without a readable task id")
     if task_id is not None or (document is None and _BROKEN_WITH_ID.match(answer.body)):
-        return _doubtful(answer, document, f"HTTP {answer.status}, yet with a task id in the reply")
+        return _doubtful(answer, document, "yet with a task id in the reply")
     if _is_definite(answer.status, document, refund_5xx):
         return Refused(_refusal(answer.status, document), retry_after_s(answer.headers))
-    return _doubtful(answer, document, f"HTTP {answer.status} does not say that nothing was created")
+    return _doubtful(answer, document, "does not say that nothing was created")
 
 
 def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
@@ -166,7 +167,10 @@ def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool)
     return error is not None or status in _DEFINITE_WITHOUT_BODY
 
 
-def _doubtful(reply: Reply, document: dict[str, Any] | None, reason: str) -> Doubtful:
+def _doubtful(reply: Reply, document: dict[str, Any] | None, why: str) -> Doubtful:
+    error = _error(document) if document is not None else None
+    said = f" ({(error[1] or error[0])[:MAX_QUOTED]})" if error else ""
+    reason = f"HTTP {reply.status}{said} {why}"
     failure = _refusal(reply.status, document)
     evidence: dict[str, Json] = {
         "reason": reason,
