@@ -11,6 +11,7 @@ from typing import Any
 from klingflow import console
 from klingflow.batch import Result
 from klingflow.decide.book import Book
+from klingflow.decide.lifecycle import IN_DOUBT
 from klingflow.decide.plan import MARKS, cost, counts, seconds
 from klingflow.errors import ExitCode
 from klingflow.model import Action, Json, Plan, Price
@@ -285,7 +286,9 @@ def _bought(result: Result) -> str:
     parts = [f"{amount:.2f} {currency} by your prices" for currency, amount in amounts.items()]
     parts += [f"{unpriced} of unknown price"] if unpriced else []
     seconds = sum(purchase.seconds for purchase in result.bought)
-    return f"Bought in this run: {len(result.bought)}, {seconds} s of video, {', '.join(parts)}."
+    doubtful = sum(purchase.state in IN_DOUBT for purchase in result.bought)
+    number = f"{len(result.bought)}" + (f" ({doubtful} perhaps)" if doubtful else "")
+    return f"Bought in this run: {number}, {seconds} s of video, {', '.join(parts)}."
 
 
 def _why_stopped(result: Result) -> str:
