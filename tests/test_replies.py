@@ -297,6 +297,13 @@ def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: 
         "read tcp 10.0.0.1:443: connection reset by peer",
         "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
         "Server disconnected without sending a response.",
+        "TypeError: fetch failed (cause: read ECONNRESET)",
+        "failed to fetch upstream response: read timeout",
+        "cURL error 28: Operation timed out after 30000 milliseconds",
+        "cURL error 52: Empty reply from server",
+        "upstream prematurely closed connection while reading response header",
+        "http2: server sent GOAWAY and closed the connection",
+        "invalid character '<' looking for beginning of value",
         "Upstream request timeout",
         "上游请求超时，请稍后再试",
     ],
@@ -308,6 +315,15 @@ def test_a_refusal_that_tells_of_a_lost_connection_onward_is_none(message: str) 
     assert isinstance(
         read_create(reply(400, error(f"failed to fetch the image_url: {message}", "x"))), Refused
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["upstream returned invalid model response", "unknown model error", "model_not_found: read timeout"],
+)
+def test_a_5xx_that_only_speaks_of_a_model_is_a_doubt(message: str) -> None:
+    """What came back from the model is not that there is none."""
+    assert isinstance(read_create(reply(503, error(message, "x"))), Doubtful)
 
 
 def test_5xx_with_the_gateways_own_error_is_definite_where_the_user_says_so() -> None:
@@ -558,14 +574,55 @@ def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[s
 
 
 @pytest.mark.parametrize(
-    "words", ["invalid token", "insufficient user quota", "upstream timeout", "请求超时"]
+    "words",
+    [
+        "invalid token",
+        "insufficient user quota",
+        "failed to query upstream: context deadline exceeded",
+        "请求超时",
+        "Too many requests, please slow down",
+        "系统繁忙，请稍后再试",
+    ],
 )
 def test_no_task_is_given_up_for_what_may_be_about_the_query(words: str) -> None:
     """Whether without a status, or with one and without a name; under both the task's failure is believed."""
     assert isinstance(read_query(reply(200, {"id": ID, "error": words}), task_id=ID), Hiccup)
-    assert isinstance(read_query(reply(200, {"status": "error", "error": words}), task_id=ID), Hiccup)
+    assert isinstance(read_query(reply(200, {"status": "failed", "error": words}), task_id=ID), Hiccup)
     failed = {"id": ID, "status": "failed", "error": words}
     assert isinstance(read_query(reply(200, failed), task_id=ID), TaskFailed)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "error", "message": "Service temporarily unavailable"},
+        {"status": "error", "code": 429, "message": "Too many requests, please slow down"},
+        {"id": ID, "status": "error", "message": "failed to query upstream: context deadline exceeded"},
+        {"status": "success", "data": {"id": ID, "status": "unheard of"}},
+    ],
+)
+def test_an_envelope_with_a_status_of_its_own_is_no_task(body: dict[str, Any]) -> None:
+    """What it says is said of the query: a task that was paid for is asked after again."""
+    assert isinstance(read_query(reply(200, body), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize("status", ["success", 200, "ok"])
+def test_a_task_within_an_envelope_that_has_a_status_is_read(status: object) -> None:
+    """The one that names the task is the task's."""
+    body = {"status": status, "data": {"id": ID, "status": "processing", "progress": 30}}
+    assert read_query(reply(200, body), task_id=ID) == Running(30)
+
+
+def test_the_videos_own_status_counts_beside_what_came_from_further_on() -> None:
+    """A reply that names its task is not an envelope."""
+    body = {"id": ID, "status": "in_progress", "data": {"task_id": UPSTREAM, "status": "succeed"}}
+    assert isinstance(read_query(reply(200, body), task_id=ID), Running)
+
+
+def test_a_403_about_one_tasks_content_is_about_neither_key_nor_money() -> None:
+    """It must not end the run."""
+    said = error("the prompt violates our content policy", "content_policy_violation")
+    assert isinstance(read_query(reply(403, said), task_id=ID), Hiccup)
 
 
 @pytest.mark.parametrize("status", [600, 700, 999])

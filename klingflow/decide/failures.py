@@ -92,13 +92,20 @@ _BODY_LOST = (
     "mustprovideamodel", "未指定模型", "模型名称不能为空",
 )  # fmt: skip
 # That the way onward failed, not the request: whoever stands behind the relay may have taken it all the same. Some
-# relays pass such words on with a 4xx of their own. About a picture that could not be fetched they are definite.
+# relays pass such words on with a 4xx of their own. They are what Go, Node, Python, PHP, Java and proxies say.
 _WAY_LOST = (
-    "contextdeadlineexceeded", "i/otimeout", "connectionreset", "brokenpipe", "sockethangup", "econnreset",
-    "etimedout", "client.timeout", "contextcancel", "requestcancel", "serverdisconnected", "readtimeout",
-    "readtimedout", "upstreamtimeout", "upstreamrequesttimeout", "gatewaytimeout", "requesttimeout",
-    "requesttimedout", "请求超时", "上游超时", "网关超时", "连接超时", "响应超时", "连接被重置",
+    "timeout", "timedout", "deadlineexceed", "msexceeded", "超时", "contextcancel", "requestcancel", "abort",
+    "connectionreset", "connectionclosed", "connectionbroken", "connectionlost", "closednetworkconnection",
+    "closedidleconnection", "prematurely", "disconnect", "brokenpipe", "hangup", "othersideclosed", "goaway",
+    "streamerror", "emptyreply", "econnreset", "econnaborted", "etimedout", "epipe", "curlerror", "socketexception",
+    "badgateway", "invalidcharacter'<'", "unexpectedtoken<", "网络异常", "网络错误", "网络中断", "连接断开",
+    "连接中断", "连接被重置", "连接异常",
 )  # fmt: skip
+# About a picture or a video that could not be fetched such words are definite.
+_INPUTS = ("image", "picture", "videourl", "fileurl", "图片", "图像", "照片", "素材", "下载")
+# That nobody offers the model, so that nothing was passed on; more exact than the kind `model`, which what came back
+# from there may be taken for, too ("invalid model response").
+_NOT_OFFERED = ("modelnotfound", "modelnotexist", "modeldoesnotexist", "noavailablechannel", "nosuchmodel", "模型不存在", "无可用渠道")
 _EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
 
 
@@ -132,7 +139,13 @@ def says_body_was_lost(code: str, message: str) -> bool:
 def says_way_was_lost(code: str, message: str) -> bool:
     """Whether an error is about the connection from the gateway to what is behind it, and not to an input."""
     squeezed = _squeeze(code, message)
-    return any(word in squeezed for word in _WAY_LOST) and classify_task(code, message) != "input"
+    return any(word in squeezed for word in _WAY_LOST) and not any(word in squeezed for word in _INPUTS)
+
+
+def says_model_is_not_offered(code: str, message: str) -> bool:
+    """Whether an error says that there was nobody to pass the request on to."""
+    squeezed = _squeeze(code, message)
+    return any(word in squeezed for word in _NOT_OFFERED) and not says_way_was_lost(code, message)
 
 
 def _squeeze(code: str, message: str) -> str:

@@ -22,6 +22,7 @@ from klingflow.decide.failures import (
     classify_refusal,
     classify_task,
     says_body_was_lost,
+    says_model_is_not_offered,
     says_no_such_task,
     says_way_was_lost,
 )
@@ -159,12 +160,10 @@ def _is_definite(status: int, document: dict[str, Any] | None, refund_5xx: bool)
         return False
     if 500 <= status < 600:
         # A relay says model_not_found with 503 while it still looks for a channel: nothing was passed on.
-        return error is not None and (refund_5xx or classify_refusal(status, *error) == "model")
+        return error is not None and (refund_5xx or says_model_is_not_offered(*error))
     if not 400 <= status < 500 or status in _NEVER_DEFINITE:
         return False
-    if error is not None and status != 429 and says_way_was_lost(*error):
-        return False
-    return error is not None or status in _DEFINITE_WITHOUT_BODY
+    return status in _DEFINITE_WITHOUT_BODY or (error is not None and not says_way_was_lost(*error))
 
 
 def _doubtful(reply: Reply, document: dict[str, Any] | None, why: str) -> Doubtful:
@@ -212,7 +211,8 @@ def _id(value: object) -> str | None:
 
 def _query_refused(status: int, document: dict[str, Any] | None, wait_s: float | None) -> QueryOutcome:
     failure = _refusal(status, document)
-    if status in (401, 402, 403) or (status == 429 and failure.kind == "quota"):
+    # 403 may be about this task alone, such as its prompt.
+    if status in (401, 402, 403, 429) and failure.kind in ("key", "quota"):
         return Blind(failure)
     error = _error(document) if document is not None else None
     # A 404 page is a web server's word about a route, not the gateway's about a task.
@@ -226,7 +226,12 @@ def _by_status(task: dict[str, Any], status: str, named: bool, wait_s: float | N
         return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), named)
     if status in _FAILED:
         failure = _task_failure(task, status)
-        return None if not named and _of_the_request(failure) else TaskFailed(failure, _tier(task), named)
+        # `error` is also what the envelope of a query says that went wrong; of capacity it is the task's word.
+        doubted = not named or (status == "error" and failure.kind != "capacity")
+        about_no_task = status == "error" and not named and _error(task) is not None
+        if about_no_task or (doubted and _of_the_request(failure)):
+            return None
+        return TaskFailed(failure, _tier(task), named)
     if status in _RUNNING:
         return Running(_progress(task.get("progress")), _tier(task), wait_s, named)
     return None
@@ -238,7 +243,10 @@ def _without_status(
     """An error without a status is the task's own only where the reply names the task."""
     error = _error(document) or _error(task)
     if status or error is None:
-        return Hiccup(f"status {status!r} says nothing" if status else "the reply has no status", wait_s)
+        words = f" ({error[1] or error[0]})" if error else ""
+        return Hiccup(
+            f"status {status!r}{words} says nothing" if status else "the reply has no status", wait_s
+        )
     if says_no_such_task(*error):
         return NoSuchTask(Failure("unknown", *error))
     failure = Failure(classify_task(*error), *error)
@@ -250,20 +258,29 @@ def _without_status(
 
 def _of_the_request(failure: Failure) -> bool:
     """Whether an error may as well be about the query as about its task: the key, a limit, a lost connection."""
-    return failure.kind in ("key", "quota", "limited") or says_way_was_lost(failure.code, failure.message)
+    return failure.kind in ("key", "quota", "capacity") or says_way_was_lost(failure.code, failure.message)
 
 
 def _task(document: dict[str, Any]) -> dict[str, Any]:
-    """The object that carries the status: the reply itself, or `data` of the legacy shape."""
+    """The object that carries the status: the reply itself, or `data` of the legacy shape, whose envelope may have a
+    status of its own, but names no task."""
     data = document.get("data")
-    return data if isinstance(data, dict) and "status" not in document else document
+    if not isinstance(data, dict):
+        return document
+    names_itself = _named(document) is not None
+    return data if "status" not in document or ("status" in data and not names_itself) else document
+
+
+def _named(task: dict[str, Any]) -> str | None:
+    """`id` where there is one, since `task_id` is often the upstream's."""
+    return _id(task.get("id")) or _id(task.get("task_id"))
 
 
 def _claimed_ids(document: dict[str, Any], task: dict[str, Any]) -> set[str]:
-    """Whose reply this says it is: `id` alone where there is one, since `task_id` is often the upstream's."""
+    """Whose reply this says it is."""
     if task is not document:
         return {text for text in (_id(task.get("id")), _id(task.get("task_id"))) if text is not None}
-    found = _id(task.get("id")) or _id(task.get("task_id"))
+    found = _named(task)
     return {found} if found is not None else set()
 
 
