@@ -216,7 +216,7 @@ class Purchase:
     sha256: str | None = None
     size_bytes: int | None = None
     error: Failure | None = None
-    # Of an in-doubt purchase: window, status, request id, what came back.
+    # Of one in doubt: window, status, request id, what came back. Of one whose reply named several ids: the reply.
     evidence: Mapping[str, Json] | None = None
 
     @property

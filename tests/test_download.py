@@ -108,6 +108,40 @@ async def test_a_cut_download_is_found_and_gone_on_with(tmp_path: Path, cut: byt
     assert b"range: bytes=8" in wire.requests[1]
 
 
+SIZE = len(FILM)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        http(203, FILM),
+        http(206, FILM, f"content-range: bytes 0-{SIZE - 1}/{SIZE}"),
+        chunked(FILM).replace(b"\r\n", b"\r\ncontent-length: 1234\r\n", 1),
+    ],
+    ids=["by a proxy", "a range that nobody asked for", "two lengths"],
+)
+async def test_a_whole_video_is_taken_in_any_form(tmp_path: Path, whole: bytes) -> None:
+    """As servers send it that put something between."""
+    results, _ = await fetched(tmp_path / "a.mp4", whole)
+    assert results == [whole_at(tmp_path / "a.mp4")]
+
+
+async def test_a_part_of_a_video_that_nobody_asked_for_is_not_taken(tmp_path: Path) -> None:
+    results, _ = await fetched(
+        tmp_path / "a.mp4", http(206, FILM[100:], f"content-range: bytes 100-{SIZE - 1}/{SIZE}")
+    )
+    assert results == [DownloadFailed("HTTP 206")]
+    assert names_in(tmp_path) == []
+
+
+async def test_a_line_that_a_script_adds_spoils_no_video(tmp_path: Path) -> None:
+    """The length says that all is here. Without one it may be the beginning of what was cut off."""
+    target = tmp_path / "a.mp4"
+    results, _ = await fetched(target, chunked(FILM + b"\r\n"), http(200, FILM + b"\r\n"), attempts=2)
+    assert isinstance(results[0], DownloadFailed) and isinstance(results[1], Downloaded)
+    assert target.read_bytes() == FILM + b"\r\n"
+
+
 async def test_where_range_is_ignored_it_starts_over(tmp_path: Path) -> None:
     """200 where 206 was asked for is the whole video again."""
     target = tmp_path / "a.mp4"

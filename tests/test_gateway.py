@@ -97,6 +97,16 @@ async def test_each_create_has_a_connection_of_its_own() -> None:
         assert wire.connections == 4
 
 
+async def test_each_download_has_a_connection_of_its_own() -> None:
+    """A second reply left over on a kept one would be the next task's video."""
+    async with serve(http(200, b"video"), close=False) as wire, Gateway(wire.base, KEY) as gateway:
+        for task in ("task_1", "task_2"):
+            async with gateway.open(gateway.content_url(task)) as stream:
+                assert isinstance(stream, Stream) and await stream.read() == b"video"
+                assert await stream.read() == b""
+    assert wire.connections == 2
+
+
 async def test_a_query_names_the_task_safely_in_its_path() -> None:
     """An id cannot climb out of its place in the URL."""
     async with serve(http(200, b"{}")) as wire, Gateway(f"{wire.base}/relay/v1/", KEY) as gateway:
@@ -196,9 +206,10 @@ async def test_an_endless_body_is_bounded() -> None:
     assert not answer.complete
 
 
-async def test_a_packed_reply_is_unpacked_within_bounds() -> None:
+@pytest.mark.parametrize("name", ["gzip", "GZip"])
+async def test_a_packed_reply_is_unpacked_within_bounds(name: str) -> None:
     """A server that packs although it was asked not to costs no id, and a bomb no memory."""
-    small = http(200, gzip.compress(b'{"id":"task_1"}'), "content-encoding: gzip")
+    small = http(200, gzip.compress(b'{"id":"task_1"}'), f"content-encoding: {name}")
     bomb = http(200, gzip.compress(bytes(50 * MAX_BODY_BYTES)), "content-encoding: gzip")
     async with serve(small, bomb) as wire, Gateway(wire.base, KEY) as gateway:
         first = await gateway.create(BODY, "shot/1")
@@ -342,6 +353,18 @@ async def test_redirects_in_a_circle_end() -> None:
     ):
         assert isinstance(stream, NoReply)
     assert len(wire.requests) == 6
+
+
+async def test_a_redirect_to_an_address_that_holds_the_key_is_not_followed() -> None:
+    """The server knows it; who stands there does not."""
+    async with (
+        serve(http(200)) as elsewhere,
+        serve(http(302, b"", f"location: {elsewhere.base}/?key={KEY}")) as wire,
+        Gateway(wire.base, KEY) as gateway,
+        gateway.open(f"{wire.base}/start") as stream,
+    ):
+        assert isinstance(stream, NoReply)
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("location", ["ftp://x/y", "http://[::1", "//", "http://a b/", "file:///etc/passwd"])

@@ -56,6 +56,24 @@ def test_what_is_wrong_is_said(tmp_path: Path, data: bytes, wrong: str) -> None:
     assert mp4.check(path) == wrong
 
 
+@pytest.mark.parametrize(
+    ("more", "taken"),
+    [
+        (b"\n", True),
+        (b"\r\n<!-- done -->\r\n", True),
+        (box(b"mdat", b"d" * 50)[:-1], False),
+        (b"\0\0\0", True),
+    ],
+    ids=["line", "words", "cut box", "bytes"],
+)
+def test_what_is_no_box_may_follow_where_all_is_here(tmp_path: Path, more: bytes, taken: bool) -> None:
+    """A box that was cut is one at the server, too."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(FTYP + MOOV + MDAT + more)
+    assert (mp4.check(path, all_here=True) is None) is taken
+    assert mp4.check(path) is not None
+
+
 def test_a_film_cut_anywhere_is_found(tmp_path: Path) -> None:
     """No prefix of a film passes for the film."""
     path, whole = tmp_path / "a.mp4", film(300)

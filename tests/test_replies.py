@@ -221,6 +221,23 @@ def test_a_doubt_tells_what_the_gateway_said(status: int, body: dict[str, Any], 
     assert isinstance(outcome, Doubtful) and outcome.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("body", "task_id", "others"),
+    [
+        ({"id": ID, "task_id": ID, "status": "queued"}, ID, set()),
+        ({"id": ID, "task_id": UPSTREAM, "status": "queued"}, ID, {UPSTREAM}),
+        ({"id": "req-1", "code": 0, "data": {"task_id": ID}}, ID, {"req-1"}),
+        ({"id": ID, "model": TIER, "code": 0, "data": {"task_id": UPSTREAM}}, ID, {UPSTREAM}),
+    ],
+)
+def test_of_several_ids_none_is_thrown_away(body: dict[str, Any], task_id: str, others: set[str]) -> None:
+    """The task's own goes first, and a reply that names others is kept with the purchase."""
+    outcome = read_create(reply(200, body))
+    assert isinstance(outcome, Accepted)
+    assert outcome.task_id == task_id and set(outcome.other_ids) == others
+    assert all(name in str(outcome.evidence["body"]) for name in (task_id, *others))
+
+
 # Creates that were refused, and those that never left
 
 

@@ -73,6 +73,16 @@ def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(tmp_pa
         assert sorted(p["state"] for p in film.purchases()) == ["done", "done", "in_doubt"]
 
 
+def test_an_answer_with_anothers_id_is_kept_whole(tmp_path: Path) -> None:
+    """What else stands in it may be the task's own id."""
+    with sandboxed(tmp_path, "create:same_id=1") as (film, _):
+        film.write(2)
+        film.do("run", "film.yaml", "-y", code=4)
+        doubt = next(p for p in film.purchases() if p["state"] == "in_doubt")
+        assert doubt["evidence"]["answered_task_id"] in doubt["evidence"]["body"]
+        assert doubt["evidence"]["status"] == 200
+
+
 def test_resolve_with_a_task_id_adopts_the_purchase(tmp_path: Path) -> None:
     """A doubt whose task was found at the gateway is polled and downloaded, without a POST."""
     with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):

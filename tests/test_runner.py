@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,30 @@ def test_a_name_that_changes_is_not_believed(tmp_path: Path) -> None:
     """Two names for one task are one too many."""
     gateway = _Says(*[{"id": f"alias_{n % 2}", **FAILED} for n in range(6)])
     assert set(polled(tmp_path, gateway, *["task_1"] * 6)) == {"submitted"}
+
+
+def test_a_task_is_parked_when_its_id_has_been_unknown_for_a_minute(tmp_path: Path) -> None:
+    """However old it is: a server that takes over from another may know nothing for a while."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    nobody = {"id": "task_1", "error": {"code": "task_not_exist", "message": "no"}}
+    known = {"id": "task_1", "status": "in_progress"}
+
+    async def main(job: Job) -> list[str]:
+        purchase = submitted("shot001", task_id="task_1")
+        await job.ledger.record(purchase)
+        flight = Flight(0, purchase, 0.0, 0.0, 9000.0, wanted_of(job))
+        states = []
+        for now, body in [(500.0, nobody), (505.0, nobody), (510.0, nobody), (515.0, known), (600.0, nobody),
+                          (630.0, nobody), (661.0, nobody)]:  # fmt: skip
+            context = context_of(job, _Says(body), [])  # type: ignore[arg-type]  # all that is asked of it here
+            context.clock = partial(float, now)
+            await poll(context, flight)
+            states.append(job.ledger.book.purchases[purchase.uid].state)
+        return states
+
+    with batch.open_job(api.load(film.manifest), api.Wish(), NOWHERE) as job:
+        assert anyio.run(main, job) == ["submitted"] * 6 + ["parked"]
 
 
 def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:

@@ -105,7 +105,10 @@ _WAY_LOST = (
 _INPUTS = ("image", "picture", "videourl", "fileurl", "图片", "图像", "照片", "素材", "下载")
 # That nobody offers the model, so that nothing was passed on; more exact than the kind `model`, which what came back
 # from there may be taken for, too ("invalid model response").
-_NOT_OFFERED = ("modelnotfound", "modelnotexist", "modeldoesnotexist", "noavailablechannel", "nosuchmodel", "模型不存在", "无可用渠道")
+_NOT_OFFERED = (
+    "modelnotfound", "modelnotexist", "modeldoesnotexist", "noavailablechannel", "nosuchmodel", "模型不存在",
+    "无可用渠道",
+)  # fmt: skip
 _EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
 
 

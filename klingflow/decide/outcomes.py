@@ -32,10 +32,16 @@ Answer = Reply | NoReply
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`."""
+    """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`.
+
+    `evidence` as in Doubtful, for whoever has to find the task otherwise; it is worth keeping where the reply names
+    `other_ids`.
+    """
 
     task_id: str
     billed_tier: str | None = None
+    evidence: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    other_ids: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

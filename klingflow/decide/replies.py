@@ -89,10 +89,11 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
     if isinstance(answer, NoReply):
         return Doubtful(answer.reason, {"reason": answer.reason}) if answer.sent else Unsent(answer.reason)
     document = _document(answer.body)
-    task_id = _created_id(document)
+    ids = _created_ids(document)
+    task_id = ids[0] if ids else None
     if 200 <= answer.status < 300:
         if task_id is not None:
-            return Accepted(task_id, _tier(document))
+            return Accepted(task_id, _tier(document), _evidence(answer), frozenset(ids) - {task_id})
         return _doubtful(answer, document, "without a readable task id")
     if task_id is not None or (document is None and _BROKEN_WITH_ID.match(answer.body)):
         return _doubtful(answer, document, "yet with a task id in the reply")
@@ -171,15 +172,18 @@ def _doubtful(reply: Reply, document: dict[str, Any] | None, why: str) -> Doubtf
     said = f" ({(error[1] or error[0])[:MAX_QUOTED]})" if error else ""
     reason = f"HTTP {reply.status}{said} {why}"
     failure = _refusal(reply.status, document)
-    evidence: dict[str, Json] = {
-        "reason": reason,
+    evidence = {"reason": reason, **_evidence(reply)}
+    return Doubtful(reason, evidence, failure if failure.kind in ("key", "quota") else None)
+
+
+def _evidence(reply: Reply) -> dict[str, Json]:
+    return {
         "status": reply.status,
         "content_type": clean(reply.headers.get("content-type", ""), 100),
         "request_ids": {n: clean(reply.headers[n], 200) for n in REQUEST_ID_HEADERS if n in reply.headers},
         "body": clean(reply.body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"), MAX_EVIDENCE),
         "complete": reply.complete,
     }
-    return Doubtful(reason, evidence, failure if failure.kind in ("key", "quota") else None)
 
 
 def _refusal(status: int, document: dict[str, Any] | None) -> Failure:
@@ -188,15 +192,17 @@ def _refusal(status: int, document: dict[str, Any] | None) -> Failure:
     return Failure(kind, code or f"http_{status}", message or f"HTTP {status}")
 
 
-def _created_id(document: dict[str, Any] | None) -> str | None:
+def _created_ids(document: dict[str, Any] | None) -> list[str]:
+    """The ids in a create's reply, the task's own first."""
     if document is None:
-        return None
+        return []
+    own = [document.get("id"), document.get("task_id")]
     data = document.get("data")
-    # In the legacy shape `id` is the relay's row number, so there the task_id goes first.
-    found = [document.get("id"), document.get("task_id")]
-    if isinstance(data, dict):
-        found += [data.get("task_id"), data.get("id")]
-    return next((text for text in map(_id, found) if text is not None), None)
+    inner = [data.get("task_id"), data.get("id")] if isinstance(data, dict) else []
+    # In the legacy shape `data` is the task, whose `id` is the relay's row number; an `id` of the envelope is the
+    # request's.
+    is_envelope = "code" in document and document.keys().isdisjoint({"status", "object", "model"})
+    return [text for text in map(_id, inner + own if is_envelope else own + inner) if text is not None]
 
 
 def _id(value: object) -> str | None:

@@ -47,7 +47,8 @@ class Flight:
     unfinished_at: float
     deadline: float
     wanted: Wanted
-    unknown_polls: int = 0
+    unknown_polls: int = 0  # in a row
+    unknown_since: float = 0.0  # the first of them
     apart: bool = False  # the last answer did not bear its id: ask the next on a connection of its own
     other_name: str | None = None  # what answers on such connections call it
     goes_by_its_id: bool = False  # an answer has called it by the id that its create was answered with

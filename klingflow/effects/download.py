@@ -134,7 +134,7 @@ class _Part:
         """Check, sync and rename. Blocks; raises OSError."""
         if self.total is not None and self.size != self.total:
             raise _Failed(DownloadFailed(f"cut short at {self.size} of {self.total} bytes"))
-        wrong = mp4.check(self._path)
+        wrong = mp4.check(self._path, all_here=self.total is not None)
         if wrong is not None:
             if self.total is not None:
                 self.restart()  # all bytes are here, and they are no video: going on cannot help
@@ -197,7 +197,8 @@ async def _transfer(gateway: Gateway, url: str, part: _Part) -> None:
 
 async def _start(stream: Stream, part: _Part) -> None:
     """Take the first bytes of a whole video, after looking whether they are one."""
-    if stream.status != 200:
+    total = _size_of_all(stream)
+    if stream.status not in (200, 203) and (stream.status != 206 or total is None):
         if stream.status == 416:
             part.restart()
         raise _Failed(await _refusal(stream))
@@ -209,7 +210,7 @@ async def _start(stream: Stream, part: _Part) -> None:
         )
         raise _Failed(NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers)))
     part.restart()
-    part.total = _size(stream.headers.get("content-length", ""))
+    part.total = total
     part.write(head)
 
 
@@ -229,6 +230,16 @@ async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
     reason = f"HTTP {stream.status}" + (f": {error[1] or error[0]}" if error else "")
     kind = NotYet if stream.status in _NOT_READY else DownloadFailed
     return kind(reason, retry_after_s=retry_after_s(stream.headers))
+
+
+def _size_of_all(stream: Stream) -> int | None:
+    """How long the whole video is that a reply brings, as far as it says; None where it brings a part of one."""
+    if stream.status == 206:  # of a relay that asks for a range by itself
+        first, size = _range(stream.headers.get("content-range", "")) or (None, None)
+        return size if first == 0 else None
+    if "transfer-encoding" in stream.headers:  # which overrides a length (RFC 9112, 6.3)
+        return None
+    return _size(stream.headers.get("content-length", ""))
 
 
 def _size(text: str) -> int | None:

@@ -240,6 +240,8 @@ class Gateway:
                 if response.status_code not in _REDIRECTS or location is None:
                     return Stream(url, response, self._secret)
                 url = urljoin(url, location)
+                if self._secret.clean_text(url) != url:
+                    return NoReply(True, "a redirect to an address that holds the key is not followed")
             except _CAUGHT as error:
                 return _no_reply(error, self._secret)
         return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
@@ -289,7 +291,8 @@ class Gateway:
     def _connections_for(self, url: str) -> _Connections:
         proxy = _proxy_for(url)
         if proxy not in self._downloads:
-            self._downloads[proxy] = _Connections(proxy, self._context, kept=True)
+            # A second reply on a kept one would be the next task's video, and nothing in it would say so.
+            self._downloads[proxy] = _Connections(proxy, self._context, kept=False)
         return self._downloads[proxy]
 
 
@@ -341,7 +344,7 @@ def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
     """A body that was packed although we asked for it plain: better obliging than losing the id in it."""
-    if encoding not in ("gzip", "x-gzip", "deflate"):
+    if (encoding or "").strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:
         return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)

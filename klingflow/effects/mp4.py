@@ -7,6 +7,7 @@ HTTP nor the length tells. The boxes do: each says how long it is, and one that 
 from __future__ import annotations
 
 import os
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -16,14 +17,15 @@ _MOST_BOXES = 100_000
 _NEEDED = (b"ftyp", b"moov", b"mdat")
 
 
-def check(path: Path) -> str | None:
+def check(path: Path, *, all_here: bool = False) -> str | None:
     """What is wrong with the file at `path`, or None: boxes from first to last byte, ftyp, moov and mdat among
-    them. Raises OSError."""
+    them. Where `all_here` bytes are that the server has, something that is no box may follow, such as a line's end
+    that a script adds. Raises OSError."""
     with path.open("rb") as file:
-        return _check(file, os.fstat(file.fileno()).st_size)
+        return _check(file, os.fstat(file.fileno()).st_size, all_here)
 
 
-def _check(file: BinaryIO, size: int) -> str | None:
+def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
     seen: set[bytes] = set()
     offset = 0
     for _ in range(_MOST_BOXES):
@@ -31,10 +33,13 @@ def _check(file: BinaryIO, size: int) -> str | None:
             missing = [name.decode() for name in _NEEDED if name not in seen]
             return f"the MP4 has no {' and no '.join(missing)}" if missing else None
         file.seek(offset)
-        kind, length = _box(file.read(16), size - offset)
+        head = file.read(16)
+        kind, length = _box(head, size - offset)
         if not seen and kind != b"ftyp":
             return "not an MP4"
         if length is None or length > size - offset:
+            if all_here and seen.issuperset(_NEEDED) and re.fullmatch(rb"[a-z]{4}", head[4:8]) is None:
+                return None
             return f"the MP4 is cut short in the box at byte {offset} of {size}"
         seen.add(kind)
         offset += length

@@ -172,7 +172,10 @@ _PURCHASE: Final[dict[str, Json]] = {
     "sha256": _described(_OPTIONAL, "The file's hash."),
     "size_bytes": _SIZE,
     "error": _ERROR,
-    "evidence": _described({"type": ["object", "null"]}, "Of an in-doubt purchase: what is known of it."),
+    "evidence": _described(
+        {"type": ["object", "null"]},
+        "Of one in doubt: what is known of it. Of one whose reply named several ids: the reply.",
+    ),
 }
 
 

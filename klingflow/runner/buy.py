@@ -82,7 +82,8 @@ async def _settle(
 ) -> None:
     if isinstance(outcome, outcomes.Accepted) and _is_taken(context, outcome.task_id):
         reason = f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
-        outcome = outcomes.Doubtful(reason, {"reason": reason, "answered_task_id": outcome.task_id})
+        evidence = {**outcome.evidence, "reason": reason, "answered_task_id": outcome.task_id}
+        outcome = outcomes.Doubtful(reason, evidence)
     if isinstance(outcome, outcomes.Unsent):
         return await _unsent(context, wanted, purchase, outcome)
     context.reached, context.unsent_in_a_row = True, 0
@@ -100,8 +101,9 @@ def _is_taken(context: Context, task_id: str) -> bool:
 async def _accepted(
     context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Accepted, sent_at: float
 ) -> None:
+    kept = {"evidence": dict(outcome.evidence)} if outcome.other_ids else {}
     purchase = await context.record(
-        wanted.job, purchase, "accepted", task_id=outcome.task_id, billed_tier=outcome.billed_tier
+        wanted.job, purchase, "accepted", task_id=outcome.task_id, billed_tier=outcome.billed_tier, **kept
     )
     now = context.clock()
     context.schedule.submit.accepted(now, sent_at)

@@ -11,8 +11,9 @@ from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 
-# An id that the gateway does not know is common in a task's first seconds; later, and so often in a row, the task
-# is parked: the money was spent, so the next run asks again (gateway.md 4, "sometimes only for the first seconds").
+# An id that the gateway does not know is common in a task's first seconds, and while one of its servers takes over
+# from another; after so long, and so often in a row, the task is parked: the money was spent, so the next run asks
+# again (gateway.md 4, "sometimes only for the first seconds").
 _UNKNOWN_GRACE_S = 60.0
 _UNKNOWN_POLLS = 3
 # So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses between them
@@ -136,9 +137,10 @@ async def _failed(context: Context, flight: Flight, outcome: outcomes.TaskFailed
 
 async def _unknown(context: Context, flight: Flight, failure: Failure, now: float) -> None:
     context.tell("poll", flight.wanted, status="unknown", reason=failure.message)
-    if now - flight.since >= _UNKNOWN_GRACE_S:
-        flight.unknown_polls += 1
-    if flight.unknown_polls >= _UNKNOWN_POLLS:
+    flight.unknown_polls += 1
+    if flight.unknown_polls == 1:
+        flight.unknown_since = now
+    if flight.unknown_polls >= _UNKNOWN_POLLS and now - flight.unknown_since >= _UNKNOWN_GRACE_S:
         return await _park(context, flight, failure)
     await _again(context, flight, now)
 
