@@ -315,7 +315,8 @@ def resolve(
 
     Look into your account at the gateway first; klingflow status FILE says when the request went out and what came
     back. With --task the gateway is asked, too: a task that it does not know, that is billed as another tier or was
-    created at another time is refused, unless you say --force. Also settles a task that is parked.
+    created at another time is refused, unless you say --force. Also settles a task that is parked. Of one that failed,
+    --task with its own id asks the gateway once more.
     """
     from klingflow import commands
 

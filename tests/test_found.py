@@ -7,17 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from klingflow import api, settle
 from klingflow.decide.found import created_at, learned, misfits
 from klingflow.decide.lifecycle import advance
 from klingflow.decide.outcomes import NoReply, Reply
+from klingflow.effects.ledger import ledger_paths, open_ledger
+from klingflow.errors import UsageError
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
-from klingflow.model import Purchase
+from klingflow.model import Failure, Purchase
 from klingflow.results.doubts import doubts
-from tests.harness import charges, sandboxed
-from tests.purchases import AT, LATER, intent
+from tests.harness import charges, pipeline_at, sandboxed
+from tests.purchases import AT, LATER, ORIGIN, intent
 
 NOBODY = "http://127.0.0.1:9"
 BEGUN = 1780901570  # 2026-06-08T06:52:50Z, between AT and LATER
@@ -90,6 +94,23 @@ def test_what_was_learned_is_recorded_with_the_id(status: str, state: str) -> No
     assert records[-1].evidence and records[-1].evidence["created_at"].startswith("2026-06-08T06:52:50")
 
 
+@pytest.mark.parametrize(
+    ("status", "state", "says"),
+    [
+        ("completed", "succeeded", ""),
+        ("failed", "failed", "it has failed"),
+        ("queued", "failed", "not finished"),
+    ],
+)
+def test_a_failure_is_taken_back_where_the_gateway_says_so(status: str, state: str, says: str) -> None:
+    """It was paid for, and a gateway may have been wrong about it for a while."""
+    failed = advance(adopted(), "failed", LATER, error=Failure("capacity", "x", "busy"))
+    assert says in "; ".join(misfits(failed, reply(status=status)))
+    assert bool(says) == bool(misfits(failed, reply(status=status)))
+    last = learned(failed, reply(status=status), LATER)[-1]
+    assert (last.state, last.task_id, last.error is None) == (state, "task_x", state == "succeeded")
+
+
 # ------------------------------------------------------------ the tag
 
 
@@ -120,6 +141,22 @@ def test_a_doubt_is_told_with_all_that_finds_it() -> None:
 
 
 # ------------------------------------------------------------ as a user
+
+
+def test_a_task_that_failed_is_asked_after_once_more(tmp_path: Path) -> None:
+    """`resolve --task` with its own id takes the failure back, and buys nothing."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}})
+    failed = advance(adopted(), "failed", LATER, error=Failure("capacity", "x", "busy"))
+    with open_ledger(ledger_paths(film.manifest), lambda: LATER) as ledger:
+        anyio.run(ledger.record, failed)
+    ways: dict[str, Any] = {"task": "task_x", "verdict": ""}
+    manifest, wish = api.load(film.manifest), api.Wish()
+    with pytest.raises(UsageError, match="not finished"):
+        settle.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(status="queued"), **ways)
+    (said,) = settle.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(), **ways)
+    assert "klingflow fetch downloads it" in said
+    assert [(p["state"], p["task_id"]) for p in film.purchases()] == [("succeeded", "task_x")]
 
 
 def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:

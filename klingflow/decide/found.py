@@ -53,6 +53,9 @@ def misfits(adopted: Purchase, answer: Answer) -> list[str]:
         reason = getattr(outcome, "reason", type(outcome).__name__)
         return [f"the gateway could not be asked: {reason}"]
     found = []
+    if adopted.state == "failed" and not isinstance(outcome, outcomes.Succeeded):
+        unfinished = isinstance(outcome, outcomes.Running)
+        found.append("it is not finished; ask again later" if unfinished else "it has failed, as is known")
     if not getattr(outcome, "named", True):
         found.append("the gateway's reply does not name the task it is about")
     if not _same_tier(adopted, outcome.billed_tier):
@@ -74,7 +77,7 @@ def learned(adopted: Purchase, answer: Answer | None, at: str) -> list[Purchase]
         adopted = replace(adopted, billed_tier=outcome.billed_tier)
     if isinstance(outcome, outcomes.Succeeded) and outcome.named:
         return [adopted, advance(adopted, "succeeded", at, video_url=outcome.video_url)]
-    if isinstance(outcome, outcomes.TaskFailed) and outcome.named:
+    if isinstance(outcome, outcomes.TaskFailed) and outcome.named and adopted.state != "failed":
         return [adopted, advance(adopted, "failed", at, error=outcome.failure)]
     return [adopted]
 

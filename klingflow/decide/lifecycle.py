@@ -9,6 +9,8 @@ later even if the clock goes back. A task id, once known, is never replaced.
       │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
       │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
 
+A task that failed can still have `succeeded`: where a person has the gateway asked once more, and it says so now.
+
 `resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up by the
 next purchase of it (klingflow.decide.plan).
 """
@@ -43,6 +45,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("parked", "failed"): "failed",
     ("parked", "abandoned"): "failed",
     ("parked", "resubmitted"): "failed",
+    ("failed", "succeeded"): "succeeded",
     ("succeeded", "downloaded"): "done",
     ("succeeded", "undelivered"): "succeeded",
     ("succeeded", "resubmitted"): "succeeded",

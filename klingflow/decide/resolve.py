@@ -33,15 +33,18 @@ def adopt(
     new_uid: Callable[[], str],
     at: str,
 ) -> list[Purchase]:
-    """The take was bought: its task is `task_id`. Settles its doubt or, if it has none, records the purchase.
+    """The take was bought: its task is `task_id`. Settles its doubt or, if it has none, records the purchase. A task of
+    its own that failed is as it was; whether it did is for the gateway to say once more.
 
     `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises UsageError.
     """
     if not plausible_id(task_id):
         raise UsageError(f"{task_id!r} is no task id")
     if (owner := book.task_ids.get(task_id)) is not None:
-        key = (book.purchases.get(owner) or book.pruned[owner]).key
-        raise UsageError(f"task {task_id} is already that of {key}")
+        known = book.purchases.get(owner)
+        if known is not None and (known.key, known.state) == (key, "failed"):
+            return [known]
+        raise UsageError(f"task {task_id} is already that of {(known or book.pruned[owner]).key}")
     purchases = book.of(*split_key(key))
     open_ones = [p for p in purchases if p.state in (*IN_DOUBT, "abandoned")]
     if doubtful := [p for p in open_ones if p.state in IN_DOUBT] or open_ones:
