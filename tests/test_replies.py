@@ -238,6 +238,16 @@ def test_of_several_ids_none_is_thrown_away(body: dict[str, Any], task_id: str, 
     assert all(name in str(outcome.evidence["body"]) for name in (task_id, *others))
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "off_the_mark"),
+    [(301, b"", True), (200, HTML, True), (200, b"", False), (200, b'{"id":', False), (502, HTML, False)],
+)
+def test_what_a_wrong_address_answers_is_told_apart(status: int, body: bytes, off_the_mark: bool) -> None:
+    """A redirect, or a page that is no error."""
+    outcome = read_create(reply(status, body))
+    assert isinstance(outcome, Doubtful) and outcome.off_the_mark is off_the_mark
+
+
 # Creates that were refused, and those that never left
 
 

@@ -73,6 +73,18 @@ def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(tmp_pa
         assert sorted(p["state"] for p in film.purchases()) == ["done", "done", "in_doubt"]
 
 
+def test_pages_and_nothing_else_are_a_wrong_address(tmp_path: Path) -> None:
+    """Three are perhaps bought, and the rest waits for the address to be looked at; one page is no such sign."""
+    with sandboxed(tmp_path, "create:html200=1") as (film, sandbox):
+        film.write(6)
+        said = film.do("run", "film.yaml", "-y", code=4)
+        assert "is the gateway's address (KLINGFLOW_BASE_URL) right?" in said
+        assert [p["state"] for p in film.purchases()] == ["in_doubt"] * 3
+        sandbox.set(faults=["create:html200=first:2"])
+        film.do("run", "film.yaml", "-y", code=4)
+        assert len(charges(sandbox)) == 6
+
+
 def test_an_answer_with_anothers_id_is_kept_whole(tmp_path: Path) -> None:
     """What else stands in it may be the task's own id."""
     with sandboxed(tmp_path, "create:same_id=1") as (film, _):

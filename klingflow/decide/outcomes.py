@@ -63,12 +63,14 @@ class Unsent:
 class Doubtful:
     """Perhaps bought. `evidence` is for the person who settles it.
 
-    `failure` is set (kind key or quota) where the reply also says that buying should stop.
+    `failure` is set (kind key or quota) where the reply also says that buying should stop. `off_the_mark`: it is a
+    redirect or a page without being an error, as a wrong address answers.
     """
 
     reason: str
     evidence: Mapping[str, Json] = field(default_factory=dict)
     failure: Failure | None = None
+    off_the_mark: bool = False
 
 
 @dataclass(frozen=True, slots=True)

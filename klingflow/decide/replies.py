@@ -173,7 +173,9 @@ def _doubtful(reply: Reply, document: dict[str, Any] | None, why: str) -> Doubtf
     reason = f"HTTP {reply.status}{said} {why}"
     failure = _refusal(reply.status, document)
     evidence = {"reason": reason, **_evidence(reply)}
-    return Doubtful(reason, evidence, failure if failure.kind in ("key", "quota") else None)
+    is_page = reply.body.lstrip()[:1] == b"<" and 200 <= reply.status < 300
+    off_the_mark = is_page or 300 <= reply.status < 400
+    return Doubtful(reason, evidence, failure if failure.kind in ("key", "quota") else None, off_the_mark)
 
 
 def _evidence(reply: Reply) -> dict[str, Json]:

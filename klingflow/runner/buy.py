@@ -23,6 +23,8 @@ from klingflow.runner.context import Context, as_data
 _FIRST_ROUNDS = 5
 _PATIENT_ROUNDS = 40
 _LONGEST_PAUSE_S = 60.0
+# So many redirects or pages in answer to a run's first creates, and nothing else, are a wrong address.
+_PAGES = 3
 
 
 async def buy(context: Context, wanted: Wanted) -> None:
@@ -51,7 +53,9 @@ def _proves(outcome: outcomes.CreateOutcome) -> bool:
     """Whether the gateway dealt with the create: the address is one, and the key is good."""
     if isinstance(outcome, outcomes.Refused):
         return outcome.failure.kind not in ("key", "quota")
-    return isinstance(outcome, (outcomes.Accepted, outcomes.Doubtful))
+    if isinstance(outcome, outcomes.Doubtful):
+        return not outcome.off_the_mark
+    return isinstance(outcome, outcomes.Accepted)
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
@@ -166,3 +170,8 @@ async def _doubted(context: Context, wanted: Wanted, purchase: Purchase, outcome
     context.tell("in_doubt", wanted, reason=outcome.reason)
     if outcome.failure is not None:
         context.refuse(outcome.failure)
+    context.off_the_mark += outcome.off_the_mark
+    if context.off_the_mark >= _PAGES and not context.schedule.proven:
+        context.stop_buying(
+            f"nothing but {outcome.reason}: is the gateway's address (KLINGFLOW_BASE_URL) right?"
+        )

@@ -65,6 +65,7 @@ class Context:
     waiting_for: defaultdict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
+    off_the_mark: int = 0  # creates that were answered as by a wrong address
     bought: list[tuple[int, str]] = field(default_factory=list)  # intents: (manifest number, uid)
     blind_rounds: int = 0
     other_names: dict[str, str] = field(default_factory=dict)  # see runner.poll: name → uid, "" if several
