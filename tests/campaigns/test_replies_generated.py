@@ -117,9 +117,10 @@ def judged(script: Script, purchase: Purchase | None, counts: Counter[str]) -> l
 
 
 def _meant(lie: Lie) -> str | None:
-    """The id that a proper reply names first and beyond doubt."""
+    """The id that a proper reply names first and beyond doubt: not in an envelope, whose own may be the request's."""
     document = document_of(lie.told())
-    named = document.get("id") if isinstance(document, dict) else None
+    is_envelope = isinstance(document, dict) and isinstance(document.get("data"), dict)
+    named = document.get("id") if isinstance(document, dict) and not is_envelope else None
     return (
         named
         if isinstance(named, str) and named in ids_in(document) and replies.plausible_id(named)
