@@ -76,7 +76,8 @@ def learned(adopted: Purchase, answer: Answer | None, at: str) -> list[Purchase]
     if outcome.billed_tier:
         adopted = replace(adopted, billed_tier=outcome.billed_tier)
     if isinstance(outcome, outcomes.Succeeded) and outcome.named:
-        return [adopted, advance(adopted, "succeeded", at, video_url=outcome.video_url)]
+        event = "recovered" if adopted.state == "failed" else "succeeded"
+        return [adopted, advance(adopted, event, at, video_url=outcome.video_url)]
     if isinstance(outcome, outcomes.TaskFailed) and outcome.named and adopted.state != "failed":
         return [adopted, advance(adopted, "failed", at, error=outcome.failure)]
     return [adopted]

@@ -9,7 +9,7 @@ later even if the clock goes back. A task id, once known, is never replaced.
       │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
       │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
 
-A task that failed can still have `succeeded`: where a person has the gateway asked once more, and it says so now.
+A task that failed can have `recovered`: where a person has the gateway asked once more, and it has succeeded after all.
 
 `resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up by the
 next purchase of it (klingflow.decide.plan).
@@ -45,7 +45,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("parked", "failed"): "failed",
     ("parked", "abandoned"): "failed",
     ("parked", "resubmitted"): "failed",
-    ("failed", "succeeded"): "succeeded",
+    ("failed", "recovered"): "succeeded",
     ("succeeded", "downloaded"): "done",
     ("succeeded", "undelivered"): "succeeded",
     ("succeeded", "resubmitted"): "succeeded",
@@ -82,6 +82,7 @@ TIMES: dict[str, str] = {
     "doubted": "in_doubt",
     "succeeded": "finished",
     "failed": "finished",
+    "recovered": "recovered",
     "parked": "parked",
     "unparked": "unparked",
     "downloaded": "done",
@@ -91,7 +92,7 @@ TIMES: dict[str, str] = {
 }
 
 _NEEDS_TASK_ID = frozenset({"accepted", "found"})
-_CLEARS_ERROR = frozenset({"accepted", "found", "succeeded", "downloaded"})
+_CLEARS_ERROR = frozenset({"accepted", "found", "succeeded", "recovered", "downloaded"})
 _IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
 # What one account may fill in where a more certain one is silent.
 _FILLED = (
