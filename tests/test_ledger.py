@@ -344,6 +344,25 @@ def test_a_damaged_line_is_set_aside_and_its_take_is_held(paths: LedgerPaths) ->
     assert b"task_A" in paths.lock_damaged.read_bytes()
 
 
+def test_a_line_that_is_being_written_is_waited_for(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks on reads all of it."""
+    line = journal_line(submitted("b"))
+
+    def write_the_rest(_: float) -> None:
+        with paths.journal.open("ab") as file:
+            file.write(line[200:])
+
+    monkeypatch.setattr(time, "sleep", write_the_rest)
+    with open_ledger(paths, lambda: LATER) as ledger:
+        anyio.run(ledger.record, submitted("a"))
+        with paths.journal.open("ab") as file:
+            file.write(line[:200])
+        book = read(paths)
+        assert (sorted(p.shot for p in book.purchases.values()), book.problems) == (["a", "b"], [])
+
+
 def test_reading_writes_nothing(paths: LedgerPaths) -> None:
     keep(paths, submitted("a"))
     paths.lock.write_bytes(paths.lock.read_bytes()[:-9])

@@ -17,13 +17,13 @@ import json
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.effects import oslock
-from klingflow.effects.files import append, atomic_write, read_whole, sync, sync_folder, write_all
+from klingflow.effects.files import append, atomic_write, read_log, read_whole, sync, sync_folder, write_all
 from klingflow.effects.holder import Holder, holder
 from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace
@@ -87,7 +87,7 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
         copy, journal = _files(folder)
         reading.stamps |= {path: _stamp(path) for path in (copy, journal, _merged_file(folder))}
         waiting = (waiting | _merged_in(folder)) - reading.lineages
-        reading.since.add(parse_journal(_bytes(journal), str(journal)))
+        reading.since.add(parse_journal(_bytes(journal, read_log), str(journal)))
         reading.copies[copy] = _bytes(copy)  # second: renewing moves lines this way
         pruned = place.pruned(lineage)
         reading.pruned.add(parse_lines(_bytes(pruned), str(pruned)))
@@ -274,9 +274,9 @@ def _said(folder: Path, error: Exception) -> str:
     return f"the black box cannot be written: {folder}: {what}; {WITHOUT}"
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, reading: Callable[[Path], bytes] = read_whole) -> bytes:
     try:
-        return read_whole(path)
+        return reading(path)
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:

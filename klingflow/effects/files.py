@@ -73,6 +73,24 @@ def read_whole(path: Path) -> bytes:
         return file.read()
 
 
+# A line takes far less than this to be written, unless the system gives the writer no turn.
+_LOOKS, _PAUSE_S = 100, 0.01
+
+
+def read_log(path: Path) -> bytes:
+    """What a file of lines holds, not in the middle of one that another process is writing at this moment. One whose
+    last line was never finished is read as it is. Raises OSError as read_whole."""
+    data = read_whole(path)
+    for _ in range(_LOOKS):
+        if not data or data.endswith(b"\n"):
+            break
+        time.sleep(_PAUSE_S)
+        before, data = data, read_whole(path)
+        if data == before:
+            break
+    return data
+
+
 def append(path: Path, lines: Sequence[bytes]) -> None:
     """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises OSError."""
     flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +14,7 @@ from pathlib import Path
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.decide.lifecycle import RANK
 from klingflow.effects import blackbox, emergency
-from klingflow.effects.files import append, read_whole
+from klingflow.effects.files import append, read_log, read_whole
 from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace, LedgerPaths
 from klingflow.errors import LedgerError
@@ -75,7 +75,7 @@ def _collecting_later() -> Iterator[None]:
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lineages = _lineages(paths)
     box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
-    journal, saved = _journals(paths)
+    journal, saved = _journals(paths, read_whole if until else read_log)
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
     lock = _lock_in(text, paths)
@@ -233,19 +233,19 @@ def signature(stat: os.stat_result) -> Signature:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _journals(paths: LedgerPaths) -> tuple[Parsed, dict[Path, Signature]]:
+def _journals(paths: LedgerPaths, reading: Callable[[Path], bytes]) -> tuple[Parsed, dict[Path, Signature]]:
     parsed = Parsed()
     if signature_of(paths.folded) != signature_of(paths.lock) and (folded := _bytes(paths.folded)):
         parsed.add(parse_lock(folded, paths.folded.name))
-    parsed.add(parse_journal(_bytes(paths.journal), paths.journal.name))
+    parsed.add(parse_journal(_bytes(paths.journal, reading), paths.journal.name))
     saved, signatures = load_saved(paths)
     parsed.add(saved)
     return parsed, signatures
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, reading: Callable[[Path], bytes] = read_whole) -> bytes:
     try:
-        return read_whole(path)
+        return reading(path)
     except FileNotFoundError:
         return b""
 
