@@ -71,14 +71,18 @@ def learned(adopted: Purchase, answer: Answer | None, at: str) -> list[Purchase]
     outcome = replies.read_query(answer, task_id=str(adopted.task_id))
     if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
         return [adopted]
+    known = adopted
     if (begun := created_at(answer)) is not None:
         adopted = replace(adopted, evidence={**(adopted.evidence or {}), "created_at": begun.isoformat()})
     if outcome.billed_tier:
         adopted = replace(adopted, billed_tier=outcome.billed_tier)
+    if known.state == "failed":
+        if isinstance(outcome, outcomes.Succeeded) and outcome.named:
+            return [advance(adopted, "recovered", at, video_url=outcome.video_url)]
+        return [known]
     if isinstance(outcome, outcomes.Succeeded) and outcome.named:
-        event = "recovered" if adopted.state == "failed" else "succeeded"
-        return [adopted, advance(adopted, event, at, video_url=outcome.video_url)]
-    if isinstance(outcome, outcomes.TaskFailed) and outcome.named and adopted.state != "failed":
+        return [adopted, advance(adopted, "succeeded", at, video_url=outcome.video_url)]
+    if isinstance(outcome, outcomes.TaskFailed) and outcome.named:
         return [adopted, advance(adopted, "failed", at, error=outcome.failure)]
     return [adopted]
 

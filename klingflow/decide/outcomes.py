@@ -110,7 +110,7 @@ Progress = Running | Succeeded | TaskFailed
 
 @dataclass(frozen=True, slots=True)
 class NoSuchTask:
-    """The gateway does not know the id; not final while the task is young."""
+    """The gateway does not know the id, which alone is not final: it may not know it yet, or not at this moment."""
 
     failure: Failure
 

@@ -234,12 +234,15 @@ def _by_status(task: dict[str, Any], status: str, named: bool, wait_s: float | N
         return Succeeded(_video_url(task), _tier(task), _number(task.get("seconds")), named)
     if status in _FAILED:
         failure = _task_failure(task, status)
-        # `error` is also what the envelope of a query says that went wrong; of capacity it is the task's word.
-        doubted = not named or (status == "error" and failure.kind != "capacity")
-        about_no_task = status == "error" and not named and _error(task) is not None
-        if about_no_task or (doubted and _of_the_request(failure)):
-            return None
-        return TaskFailed(failure, _tier(task), named)
+        if (
+            status == "error"
+        ):  # also what the envelope of a query says that went wrong; not of capacity, by name
+            is_envelope = (
+                _of_the_request(failure) and failure.kind != "capacity" if named else bool(_error(task))
+            )
+        else:
+            is_envelope = not named and _of_the_request(failure)
+        return None if is_envelope else TaskFailed(failure, _tier(task), named)
     if status in _RUNNING:
         return Running(_progress(task.get("progress")), _tier(task), wait_s, named)
     return None

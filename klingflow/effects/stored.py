@@ -75,6 +75,7 @@ def _collecting_later() -> Iterator[None]:
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lineages = _lineages(paths)
     box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
+    # Who opens it for writing holds it, so that nobody is in the middle of a line.
     journal, saved = _journals(paths, read_whole if until else read_log)
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
