@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from klingflow import disk
 from klingflow.api import Wish, load, paths_at
 from klingflow.decide import audit
 from klingflow.decide.book import in_order
@@ -107,7 +108,7 @@ def _each_line(
     document_of: Callable[[bytes], bytes],
     todo: str,
     places: Places,
-    read: Callable[[Path], bytes] = files.read_whole,
+    read: Callable[[Path], bytes] = disk.read_whole,
 ) -> Iterator[Finding]:
     try:
         data = read(path)
@@ -201,7 +202,7 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
     """Header, order and number of lines."""
     name = paths.lock.name
     try:
-        data = files.read_whole(paths.lock)
+        data = disk.read_whole(paths.lock)
     except FileNotFoundError:
         yield Finding(name, "note", "there is no lock: nothing was bought yet, or git has it")
         return
@@ -226,7 +227,7 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
     """What was set aside earlier: a task id that stands nowhere else must not be forgotten there."""
     for path, parse in ((paths.lock_damaged, parse_lines), (paths.journal_damaged, parse_journal)):
         try:
-            data = files.read_whole(path)
+            data = disk.read_whole(path)
         except FileNotFoundError:
             continue
         parsed = parse(data, path.name)

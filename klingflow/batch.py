@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from klingflow import disk
 from klingflow.api import (
     SANDBOX,
     Wish,
@@ -29,7 +30,7 @@ from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.secret import key_holder
-from klingflow.effects import files, ledger, signals
+from klingflow.effects import ledger, signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
@@ -84,11 +85,11 @@ def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) ->
     """The run manifest, written; why it could not be. It can always be made again from the ledger."""
     record = run_manifest.build(manifest, book, gateway=origin, generated_at=now())
     folder = folder_of(manifest)
-    if not files.stays_below(folder, target.relative_to(folder).as_posix()):
+    if not disk.stays_below(folder, target.relative_to(folder).as_posix()):
         return f"{target}: leads elsewhere by a link below outputs"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        files.atomic_write(target, run_manifest.as_bytes(record))
+        disk.atomic_write(target, run_manifest.as_bytes(record))
     except OSError as error:
         return f"{target}: {error.strerror or error}"
     return None

@@ -11,9 +11,9 @@ from klingflow.decide.book import Book, in_order, paid_twice
 from klingflow.decide.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.decide.select import select
 from klingflow.decide.unite import Telling, United, telling_of, unite
+from klingflow.disk import append, read_whole
 from klingflow.effects import ledger
 from klingflow.effects.elsewhere import Other, tell
-from klingflow.effects.files import append, read_whole
 from klingflow.effects.journal import lock_line
 from klingflow.effects.places import LedgerPaths
 from klingflow.errors import LedgerError, Mark, NothingSelected, UsageError

@@ -226,6 +226,14 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFact:
+    """A file on disk."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One line of a plan; the verbs are those of `klingflow.decide.plan.MARKS`."""
 

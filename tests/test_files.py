@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.decide.plan import FileFact
+from klingflow import disk
+from klingflow.disk import atomic_write, second_name
 from klingflow.effects import files
-from klingflow.effects.files import atomic_write, facts, second_name
+from klingflow.effects.files import facts
+from klingflow.model import FileFact
 
 OLD = 1_600_000_000
 
@@ -80,7 +82,7 @@ def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pyte
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:3]))
     fd = os.open(tmp_path / "x", os.O_WRONLY | os.O_CREAT)
-    files.write_all(fd, b"0123456789")
+    disk.write_all(fd, b"0123456789")
     os.close(fd)
     assert (tmp_path / "x").read_bytes() == b"0123456789"
 
@@ -90,11 +92,11 @@ def test_a_folder_that_is_made_is_durable_with_all_above_it(
 ) -> None:
     """Each one's name is in the folder above, which is synced once it holds it."""
     synced: set[Path] = set()
-    monkeypatch.setattr(files, "sync_folder", lambda folder: synced.update(folder.iterdir()))
-    files.make_folder(tmp_path / "outputs" / "film")
+    monkeypatch.setattr(disk, "sync_folder", lambda folder: synced.update(folder.iterdir()))
+    disk.make_folder(tmp_path / "outputs" / "film")
     assert synced == {tmp_path / "outputs", tmp_path / "outputs" / "film"}
     synced.clear()
-    files.make_folder(tmp_path / "outputs" / "film")
+    disk.make_folder(tmp_path / "outputs" / "film")
     assert not synced
 
 

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "klingflow"
 FLOORS = [
     {"errors"},
     {"model"},
+    {"disk"},
     {"manifest"},
     {"decide"},
     {"effects"},

@@ -17,8 +17,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from klingflow import disk
 from klingflow.decide.lifecycle import advance
-from klingflow.effects import emergency, files, oslock
+from klingflow.effects import emergency, oslock
 from klingflow.effects import ledger as ledger_module
 from klingflow.effects.journal import journal_line
 from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
@@ -207,7 +208,7 @@ def test_a_cleared_folder_lets_no_second_runner_in(paths: LedgerPaths) -> None:
     paths.anchor.write_text("version: 1")
     with open_ledger(paths, now) as ledger:
         write(ledger, submitted("a"))
-        files.atomic_write(paths.anchor, b"version: 1\n")
+        disk.atomic_write(paths.anchor, b"version: 1\n")
         anyio.run(ledger.fold)
         shutil.rmtree(paths.hidden)
         with pytest.raises(LedgerHeld):
@@ -245,7 +246,7 @@ def test_an_older_lock_from_git_and_a_kill_lose_nothing_that_was_folded(paths: L
     ledger = open_ledger(paths, now)
     write(ledger, submitted("a"))
     anyio.run(ledger.fold)
-    files.atomic_write(paths.lock, older)
+    disk.atomic_write(paths.lock, older)
     os.close(ledger._fd)  # killed
     assert read(paths).task_ids.keys() == {"task_before", "task_a"}
     keep(paths)
@@ -260,7 +261,7 @@ def test_an_older_lock_from_git_and_a_kill_lose_nothing_where_there_was_nothing_
     older = paths.lock.read_bytes()
     keep(paths, submitted("a"))
     ledger = open_ledger(paths, now)
-    files.atomic_write(paths.lock, older)
+    disk.atomic_write(paths.lock, older)
     os.close(ledger._fd)  # killed
     assert read(paths).task_ids.keys() == {"task_before", "task_a"}
 
@@ -564,10 +565,10 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 
 def test_atomic_write_failing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "x"
-    files.atomic_write(target, b"old")
+    disk.atomic_write(target, b"old")
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(OSError, match="Input/output"):
-        files.atomic_write(target, b"new")
+        disk.atomic_write(target, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["x"] and target.read_bytes() == b"old"
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from klingflow.decide.book import Book, contradictions, superseded
 from klingflow.decide.lifecycle import advance
-from klingflow.decide.plan import MARKS, FileFact, buys, cost, counts, decide_one, make_plan, seconds
+from klingflow.decide.plan import MARKS, buys, cost, counts, decide_one, make_plan, seconds
 from klingflow.errors import Mark
 from klingflow.model import (
     Failure,
+    FileFact,
     GatewaySettings,
     Limits,
     Manifest,

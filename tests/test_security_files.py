@@ -14,8 +14,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from klingflow.disk import read_whole
 from klingflow.effects import emergency
-from klingflow.effects.files import facts, read_whole
+from klingflow.effects.files import facts
 from klingflow.effects.journal import journal_line, lock_header, lock_line
 from klingflow.effects.ledger import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import KlingflowError, LedgerError, UsageError

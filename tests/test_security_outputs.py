@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from klingflow import ManifestError, load
 from klingflow.decide.records import as_json, from_json
+from klingflow.disk import stays_below
 from klingflow.effects import journal
-from klingflow.effects.files import stays_below
 from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
 from tests.boxes import film as film_bytes
 from tests.harness import pipeline_at, sandboxed

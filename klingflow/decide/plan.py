@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 from klingflow.decide.book import Book
 from klingflow.decide.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
-from klingflow.model import Action, Manifest, Plan, Purchase, Request, Shot
+from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot
 
 MARKS: dict[str, str] = {
     "create": "+",
@@ -43,14 +43,6 @@ _CALLS_FOR: dict[str, str] = {
 _DELIVERED = frozenset({"succeeded", "done"})
 _AT_THE_GATEWAY = frozenset({"resume", "download"})
 _COMES_BY_ITSELF = frozenset({"create", "resume", "download"})
-
-
-@dataclass(frozen=True, slots=True)
-class FileFact:
-    """A file on disk."""
-
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from klingflow.disk import append, atomic_write, read_log, read_whole, sync, sync_folder, write_all
 from klingflow.effects import oslock
-from klingflow.effects.files import append, atomic_write, read_log, read_whole, sync, sync_folder, write_all
 from klingflow.effects.holder import Holder, holder
 from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace

@@ -19,8 +19,8 @@ import anyio
 
 from klingflow.decide.outcomes import NoReply
 from klingflow.decide.replies import clean, error_of, retry_after_s
+from klingflow.disk import make_folder, sync_folder, write_all
 from klingflow.effects import mp4
-from klingflow.effects.files import make_folder, sync_folder, write_all
 from klingflow.effects.gateway import Cut, Gateway, Stream
 from klingflow.model import Purchase
 

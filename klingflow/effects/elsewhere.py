@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.decide.unite import Telling
+from klingflow.disk import read_whole
 from klingflow.effects import stored
-from klingflow.effects.files import read_whole
 from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import LedgerPaths, ledger_paths
 from klingflow.errors import LedgerError, UsageError

@@ -1,157 +1,20 @@
-"""Files that must be whole or absent, and what is known of the videos on disk without reading them again."""
+"""What is known of the videos on disk, without reading them again."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from klingflow.decide.plan import FileFact
+from klingflow.disk import atomic_write, read_whole
+from klingflow.model import FileFact
 
-if sys.platform == "darwin":
-    import fcntl
-
-# Through no link, for a folder from elsewhere may hold links to anything; and no pipe makes us wait.
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
-_READ = os.O_RDONLY | _BINARY
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000
-
-
-def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
-    """Replace `path` by the chunks so that a crash at any moment leaves the old file or the new one, durably.
-
-    Two writers of one path must exclude each other. Returns the new file's stat; raises OSError.
-    """
-    temp = path.with_name(f".{path.name}.tmp")
-    try:
-        with os.fdopen(os.open(temp, _FLAGS, 0o666), "wb", buffering=1 << 20) as file:
-            file.writelines(chunks)
-            file.flush()
-            sync(file.fileno())
-            written = os.fstat(file.fileno())
-        temp.replace(path)
-    except OSError:
-        temp.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-    return written
-
-
-def second_name(path: Path, name: Path) -> None:
-    """Let `name` be the file at `path` too, so that this version stays when another takes its place.
-
-    Where a file system has no links there is none.
-    """
-    temp = name.with_name(f".{name.name}.tmp")
-    with suppress(OSError):
-        temp.unlink(missing_ok=True)
-        if not (
-            name.exists() and name.samefile(path)
-        ):  # renaming a file to another name of its own does nothing
-            temp.hardlink_to(path)
-            temp.replace(name)
-        sync_folder(name.parent)
-    with suppress(OSError):  # of a rename that failed
-        temp.unlink(missing_ok=True)
-
-
-def read_whole(path: Path) -> bytes:
-    """What a file holds. Raises OSError, also for a pipe or a device, which may have no end."""
-    with os.fdopen(os.open(path, _READ), "rb") as file:
-        if not S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read()
-
-
-# A line takes far less than this to be written, unless the system gives the writer no turn.
-_LOOKS, _PAUSE_S = 100, 0.01
-
-
-def read_log(path: Path) -> bytes:
-    """What a file of lines holds, not in the middle of one that another process is writing at this moment. One whose
-    last line was never finished is read as it is. Raises OSError as read_whole."""
-    data = read_whole(path)
-    for _ in range(_LOOKS):
-        if not data or data.endswith(b"\n"):
-            break
-        time.sleep(_PAUSE_S)
-        before, data = data, read_whole(path)
-        if data == before:
-            break
-    return data
-
-
-def append(path: Path, lines: Sequence[bytes]) -> None:
-    """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises OSError."""
-    flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
-    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
-        if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
-            file.write(b"\n")
-        file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
-        file.flush()
-        sync(file.fileno())
-    sync_folder(path.parent)
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Make the file, through no link; one that is there stays as it is. Raises OSError."""
-    flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
-    with suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
-        file.write(data)
-
-
-def stays_below(folder: Path, relative: str) -> bool:
-    """Whether no link below the first folder of a relative path leads out of that folder.
-
-    The first itself may be a link: who has little room lets `outputs` be one to another disk.
-    """
-    top, _, rest = relative.rpartition("/")[0].partition("/")
-    root = os.path.realpath(folder / top)
-    return Path(os.path.realpath(folder / top / rest)).is_relative_to(root)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write every byte, however few the system takes at a time; raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def sync(fd: int) -> None:
-    """Make what was written to `fd` durable; raises OSError."""
-    if sys.platform == "darwin":  # whose fsync leaves it in the disk's own cache
-        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable. Windows has no way to, and no need."""
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        sync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, durably; raises OSError."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
-        sync_folder(path.parent)
 
 
 def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, FileFact]:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.effects.files import read_whole
+from klingflow.disk import read_whole
 from klingflow.effects.journal import parse_journal
 from klingflow.model import Json
 

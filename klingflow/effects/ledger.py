@@ -24,9 +24,9 @@ import anyio
 
 from klingflow.decide.book import Book, fold, in_order, superseded
 from klingflow.decide.lifecycle import advance, merge
+from klingflow.disk import atomic_write, second_name, sync, sync_folder, write_all, write_new
 from klingflow.effects import blackbox, emergency, oslock
 from klingflow.effects.blackbox import BlackBox
-from klingflow.effects.files import atomic_write, second_name, sync, sync_folder, write_all, write_new
 from klingflow.effects.holder import holder
 from klingflow.effects.journal import (
     Parsed,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.decide.lifecycle import RANK
+from klingflow.disk import append, read_log, read_whole
 from klingflow.effects import blackbox, emergency
-from klingflow.effects.files import append, read_log, read_whole
 from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import BoxPlace, LedgerPaths
 from klingflow.errors import LedgerError

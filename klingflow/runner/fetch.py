@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from klingflow import disk
 from klingflow.decide import outcomes, replies
 from klingflow.decide.schedule import Fetch
-from klingflow.effects import download, files
+from klingflow.effects import download
 from klingflow.model import Failure
 from klingflow.runner.context import Context
 
@@ -30,7 +31,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     result: download.Result
     if not output:
         result = download.DownloadFailed("the ledger does not say where its video goes", permanent=True)
-    elif not files.stays_below(context.jobs[fetch.job].folder, output):
+    elif not disk.stays_below(context.jobs[fetch.job].folder, output):
         result = download.DownloadFailed(f"{output} leads elsewhere by a link below its first folder", True)
     else:
         result = await download.fetch(context.gateway, purchase, target, attempt=fetch.tries)
