@@ -14,10 +14,11 @@ from klingflow import disk
 from klingflow.api import Wish, load, paths_at
 from klingflow.decide import audit
 from klingflow.decide.book import in_order
-from klingflow.effects import emergency, files, mp4, stored
+from klingflow.effects import emergency, files, stored
 from klingflow.effects.journal import Parsed, in_conflict, parse_journal, parse_lines, parse_lock
 from klingflow.effects.places import LedgerPaths
 from klingflow.errors import KlingflowError, LedgerError
+from klingflow.gateway import mp4
 from klingflow.manifest.schema import generate
 from klingflow.model import Json, Purchase
 

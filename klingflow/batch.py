@@ -26,17 +26,17 @@ from klingflow.api import (
     takes_of,
 )
 from klingflow.decide.book import Book
-from klingflow.decide.origin import normal_base
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.decide.secret import key_holder
 from klingflow.effects import ledger, signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
+from klingflow.gateway.origin import normal_base
+from klingflow.gateway.secret import key_holder
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
 
 if TYPE_CHECKING:
-    from klingflow.effects.gateway import Gateway
+    from klingflow.gateway.http import Gateway
     from klingflow.runner import Context, Emit, Job, Outcome
 
 
@@ -128,7 +128,7 @@ def run_jobs(
 ) -> Result:
     """Run plans whose ledgers are held. `buying` False polls and downloads only."""
     # Here, for start-up: `plan` and `validate` need no HTTP.
-    from klingflow.effects.gateway import Gateway
+    from klingflow.gateway.http import Gateway
     from klingflow.runner import run as run_context
 
     _check_apart(jobs)

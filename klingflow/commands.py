@@ -376,14 +376,14 @@ def _limits(limits: Limits, options: Options) -> Limits:
 
 
 def _normal(base_url: str) -> str:
-    from klingflow.decide.origin import normal_base
+    from klingflow.gateway.origin import normal_base
 
     return normal_base(base_url)
 
 
 def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
     """The origin that a run would have; empty where no address is known, which read-only commands do not need."""
-    from klingflow.effects import key
+    from klingflow.gateway import key
 
     if in_sandbox:
         return api.SANDBOX
@@ -400,8 +400,8 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
         state = api.sandbox_state(manifests[0])
         state.parent.mkdir(parents=True, exist_ok=True)
         return stack.enter_context(start(Options(state=str(state)))).base_url, api.SANDBOX
-    from klingflow.decide.origin import in_clear_warning
-    from klingflow.effects import key
+    from klingflow.gateway import key
+    from klingflow.gateway.origin import in_clear_warning
 
     found = key.settings(api.folder_of(manifests[0]))
     addresses = {m.gateway.base_url for m in manifests if m.gateway.base_url}

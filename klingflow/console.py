@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
 
 if TYPE_CHECKING:
-    from klingflow.decide.secret import Secret
+    from klingflow.gateway.secret import Secret
 
 # Of the characters up to U+FFFF: C1 and DEL, the invisible and the directing ones (category Cf), line separators, and
 # half characters. All are text in JSON, never a part of its form.
@@ -126,7 +126,7 @@ def crash(problem: BaseException) -> None:
 
 def redacted(text: str) -> str:
     """`text` without the key, wherever it came from."""
-    from klingflow.effects.key import known_keys
+    from klingflow.gateway.key import known_keys
 
     for key in known_keys():
         text = _secret(key).clean_text(text)
@@ -135,7 +135,7 @@ def redacted(text: str) -> str:
 
 @functools.cache
 def _secret(key: str) -> Secret:
-    from klingflow.decide.secret import Secret
+    from klingflow.gateway.secret import Secret
 
     return Secret(key)
 

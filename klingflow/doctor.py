@@ -15,12 +15,12 @@ from pathlib import Path
 import anyio
 
 from klingflow import __version__, api
-from klingflow.decide import outcomes, replies
-from klingflow.decide.origin import in_clear_warning
-from klingflow.effects import key as keys
 from klingflow.effects import ledger
-from klingflow.effects.gateway import Gateway
 from klingflow.errors import KlingflowError
+from klingflow.gateway import key as keys
+from klingflow.gateway import outcomes, replies
+from klingflow.gateway.http import Gateway
+from klingflow.gateway.origin import in_clear_warning
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 

@@ -1,4 +1,5 @@
-"""What can go wrong, named once: diagnostics for a user's mistakes, exceptions for the world's, exit codes.
+"""PURE. What can go wrong, named once: diagnostics for a user's mistakes, exceptions for the
+world's, exit codes.
 
 Only the command line turns any of these into an exit code; nobody else prints or exits.
 

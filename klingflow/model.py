@@ -1,4 +1,5 @@
-"""The records that flow through klingflow: manifest → plan → run → ledger → results. Frozen data, no rules.
+"""PURE. The records that flow through klingflow: manifest → plan → run → ledger → results. Frozen
+data, no rules.
 
 A Shot is what the manifest wants, a Request what would be sent for it, a Purchase what the ledger knows of one
 attempt to buy it, an Action what the plan means to do next, and a Manifest or a Plan the whole of them.
@@ -180,7 +181,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was refused or failed. `kind` is one of the classes in `klingflow.decide.replies`."""
+    """Why something was refused or failed. `kind` is one of the classes in `klingflow.gateway.replies`."""
 
     kind: str
     code: str

@@ -8,10 +8,10 @@ import anyio
 
 from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
 from klingflow.decide.found import learned, misfits
-from klingflow.decide.outcomes import Answer
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.effects import ledger
 from klingflow.errors import UsageError
+from klingflow.gateway.outcomes import Answer
 from klingflow.model import Manifest, Purchase
 
 Ask = Callable[[str], Answer]  # what the gateway says of a task id
@@ -98,7 +98,7 @@ _VERDICT_WORDS = {
 
 async def asked(base_url: str, key: str, task_id: str) -> Answer:
     """What the gateway says of a task."""
-    from klingflow.effects.gateway import Gateway  # for start-up
+    from klingflow.gateway.http import Gateway  # for start-up
 
     async with Gateway(base_url, key) as gateway:
         return await gateway.query(task_id)

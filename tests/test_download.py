@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.effects import download
-from klingflow.effects.download import OVERLAP_BYTES, Downloaded, DownloadFailed, NotYet
-from klingflow.effects.gateway import Gateway, Timeouts
+from klingflow.gateway import download
+from klingflow.gateway.download import OVERLAP_BYTES, Downloaded, DownloadFailed, NotYet
+from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.model import Purchase
 from tests.boxes import film
 from tests.wire import HANG, RESET, Answer, Wire, http, serve

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.effects import mp4
+from klingflow.gateway import mp4
 from tests.boxes import box, film
 
 FTYP, MOOV, MDAT = box(b"ftyp", b"isom"), box(b"moov", b"m"), box(b"mdat", b"d" * 50)

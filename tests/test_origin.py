@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.decide.origin import in_clear_warning, is_loopback, names_this_machine, normal_base
 from klingflow.errors import UsageError
+from klingflow.gateway.origin import in_clear_warning, is_loopback, names_this_machine, normal_base
 
 
 @pytest.mark.parametrize(

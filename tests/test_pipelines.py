@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from klingflow.effects.mp4 import check
+from klingflow.gateway.mp4 import check
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.prices import price
 from klingflow.manifest.source import parse

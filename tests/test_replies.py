@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide import outcomes, replies
-from klingflow.decide.failures import KINDS, classify_task
-from klingflow.decide.outcomes import (
+from klingflow.gateway import outcomes, replies
+from klingflow.gateway.failures import KINDS, classify_task
+from klingflow.gateway.outcomes import (
     Accepted,
     Blind,
     Doubtful,
@@ -26,7 +26,7 @@ from klingflow.decide.outcomes import (
     TaskFailed,
     Unsent,
 )
-from klingflow.decide.replies import read_create, read_query, retry_after_s
+from klingflow.gateway.replies import read_create, read_query, retry_after_s
 from klingflow.model import Failure
 
 ID = "task_uS28Df3npjkcVE8FfH9JQcvjWKxUgrsG"

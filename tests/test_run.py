@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.effects.mp4 import check
+from klingflow.gateway.mp4 import check
 from tests.harness import charges, pipeline_at, sandboxed
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from klingflow import api, batch
 from klingflow.decide.lifecycle import advance, begin
-from klingflow.decide.outcomes import Reply
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Flight, Schedule, Wanted
-from klingflow.effects.gateway import Gateway
+from klingflow.gateway.http import Gateway
+from klingflow.gateway.outcomes import Reply
 from klingflow.model import Limits, Rate
 from klingflow.runner import Context, Job
 from klingflow.runner.buy import buy

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.secret import MARK, Secret
+from klingflow.gateway.secret import MARK, Secret
 
 KEY = "sk-0123456789/abc+DEF="
 # What a bearer token is made of (RFC 6750, section 2.1).

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.decide.outcomes import NoReply
-from klingflow.decide.replies import read_create
-from klingflow.effects import download
-from klingflow.effects.download import DownloadFailed
-from klingflow.effects.gateway import Gateway, Stream, Timeouts
 from klingflow.errors import UsageError
+from klingflow.gateway import download
+from klingflow.gateway.download import DownloadFailed
+from klingflow.gateway.http import Gateway, Stream, Timeouts
+from klingflow.gateway.outcomes import NoReply
+from klingflow.gateway.replies import read_create
 from klingflow.model import Purchase
 from tests.wire import DRIP, http, serve
 
@@ -114,7 +114,7 @@ async def test_only_web_addresses_are_fetched(url: str) -> None:
 
 
 def test_a_proxy_is_never_shown_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over https it is asked for a tunnel (test_gateway.py); over http it would see the key, so nothing begins."""
+    """Over https it is asked for a tunnel (test_http.py); over http it would see the key, so nothing begins."""
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(UsageError, match="no_proxy"):

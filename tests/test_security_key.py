@@ -12,8 +12,8 @@ import pytest
 
 from klingflow import ManifestError, console, load
 from klingflow.cli import cli
-from klingflow.effects import key as keys
 from klingflow.errors import Diagnostic, Mark
+from klingflow.gateway import key as keys
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 KEY = "sk-test-0123456789abcdef"

@@ -1,1 +1,3 @@
-"""PURE: what to do next, from values handed in. No clock, file, environment or random source is read here."""
+"""PURE: what to do next, from values handed in. No clock, file, environment or random source is
+read here.
+"""

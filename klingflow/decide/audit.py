@@ -1,4 +1,6 @@
-"""What is wrong with a ledger's purchases taken by themselves: each with what to do. Files are read elsewhere."""
+"""PURE. What is wrong with a ledger's purchases taken by themselves: each with what to do. Files
+are read elsewhere.
+"""
 
 from __future__ import annotations
 

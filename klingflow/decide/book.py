@@ -1,4 +1,4 @@
-"""The ledger's content, indexed: purchases by uid, by take and by task id.
+"""PURE. The ledger's content, indexed: purchases by uid, by take and by task id.
 
 What is wrong with the content itself (a shot paid twice, an id held twice) is found here; what is wrong with
 the files is reported by klingflow.effects, which reads and writes them.

@@ -1,4 +1,6 @@
-"""How much a run may buy: reserved before each POST, given back only when certainly nothing was bought."""
+"""PURE. How much a run may buy: reserved before each POST, given back only when certainly nothing
+was bought.
+"""
 
 from __future__ import annotations
 

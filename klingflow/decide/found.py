@@ -1,4 +1,5 @@
-"""A task that a person found at the gateway: whether what the gateway says of it fits the purchase it is to be.
+"""PURE. A task that a person found at the gateway: whether what the gateway says of it fits the
+purchase it is to be.
 
 A wrong id would give one shot another one's video and leave the real purchase unfound, so whatever does not fit is a
 question to the person.
@@ -12,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from klingflow.decide import outcomes, replies
 from klingflow.decide.lifecycle import advance
-from klingflow.decide.outcomes import Answer
+from klingflow.gateway import outcomes, replies
+from klingflow.gateway.outcomes import Answer
 from klingflow.model import Purchase
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.

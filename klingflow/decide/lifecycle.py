@@ -1,4 +1,5 @@
-"""A purchase's life, as one table: state × event → state; and how several accounts of one become one.
+"""PURE. A purchase's life, as one table: state × event → state; and how several accounts of one
+become one.
 
 Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any
 order: the higher rank knows more. Where ranks are equal the later `updated` counts, which every transition makes

@@ -1,4 +1,5 @@
-"""How fast to buy: a bucket for steady rates, and a rate and a number of running tasks that learn from 429.
+"""PURE. How fast to buy: a bucket for steady rates, and a rate and a number of running tasks that
+learn from 429.
 
 PURE: `now` is monotonic seconds and `u` chance in [0, 1), both handed in. Nobody waits here; the answers are
 delays. Each limit has the same three words: `delay_s(now)` is 0 where a request may go now, `take(now)` counts it.

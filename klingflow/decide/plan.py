@@ -1,4 +1,5 @@
-"""The difference between what a manifest wants and what its ledger holds: one action per take, with a reason.
+"""PURE. The difference between what a manifest wants and what its ledger holds: one action per
+take, with a reason.
 
 What was paid for serves first: it is kept, polled or downloaded, whichever body it was bought for. A take is
 bought only when nothing was, or when the user permitted it (`--rerun`, `resolve --resubmit`). A doubt holds

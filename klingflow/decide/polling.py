@@ -1,4 +1,4 @@
-"""When to ask about a task next, learned per tier from how long its tasks took.
+"""PURE. When to ask about a task next, learned per tier from how long its tasks took.
 
 Asking costs the gateway a request, not asking costs the user time. With h(t) the hazard (the chance that a task
 of age t finishes now), the schedule that trades them best asks with density n(t) = √(h(t) / 2c) per second: the

@@ -1,4 +1,6 @@
-"""A purchase as JSON and back. What is read is checked field by field: a ledger may come from anywhere."""
+"""PURE. A purchase as JSON and back. What is read is checked field by field: a ledger may come from
+anywhere.
+"""
 
 from __future__ import annotations
 

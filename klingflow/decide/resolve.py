@@ -1,4 +1,5 @@
-"""What a person decides about a purchase that klingflow cannot settle: three answers, as records to write.
+"""PURE. What a person decides about a purchase that klingflow cannot settle: three answers, as
+records to write.
 
 They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than this one.
 """
@@ -10,8 +11,8 @@ from typing import Any
 
 from klingflow.decide.book import Book
 from klingflow.decide.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
-from klingflow.decide.replies import plausible_id
 from klingflow.errors import UsageError
+from klingflow.gateway.replies import plausible_id
 from klingflow.model import Failure, Purchase, Request, Shot
 
 _GIVEN_UP = "given up by `klingflow resolve`"

@@ -1,5 +1,6 @@
-"""What a run does next, and when: its queues. Knows nothing of HTTP or files; the time (monotonic seconds) and
-chance (u in [0, 1)) are handed in, so that a simulation can drive it as the runner does.
+"""PURE. What a run does next, and when: its queues. Knows nothing of HTTP or files; the time
+(monotonic seconds) and chance (u in [0, 1)) are handed in, so that a simulation can drive it as the
+runner does.
 
     ready ──Buy──▶ flights ──Poll──▶ fetches ──Fetch──▶ (done)
 

@@ -1,4 +1,4 @@
-"""`--select` and `--exclude`: which shots are meant.
+"""PURE. `--select` and `--exclude`: which shots are meant.
 
     -s 'opening postcard@*,tag:night state:failed'
 

@@ -1,4 +1,5 @@
-"""Several ledgers of one manifest as one: the same, whatever their order and however they are grouped.
+"""PURE. Several ledgers of one manifest as one: the same, whatever their order and however they are
+grouped.
 
 The rules for purchases are those of every fold (klingflow.decide.book); here are those for ledgers as wholes. Of two
 lineages the smaller one stays and of the serials the largest, so that nothing depends on who merges whom.

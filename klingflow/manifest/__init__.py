@@ -1,4 +1,5 @@
-"""What the file says: manifest text → shots with their requests. PURE: texts and environment are handed in.
+"""PURE. What the file says: manifest text → shots with their requests. Texts and environment are
+handed in.
 
 source.py       YAML text → Nodes with places
 expressions.py  the language inside ${{ }}; functions.py what it may call

@@ -1,4 +1,5 @@
-"""Whether a value meets its schema. That it does not, or may not, is all that is said here; jsonschema says why.
+"""PURE. Whether a value meets its schema. That it does not, or may not, is all that is said here;
+jsonschema says why.
 
 Nearly every value is right, and jsonschema takes a tenth of a second to import: only the first mistake pays
 for it. Known are the keywords that the tables in fields.py, body.py and prices.py use; a schema with any other

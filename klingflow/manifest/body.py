@@ -1,4 +1,5 @@
-"""The body of POST /v1/videos as the gateway's document has it (sections 3.1 to 3.6), as a JSON Schema.
+"""PURE. The body of POST /v1/videos as the gateway's document has it (sections 3.1 to 3.6), as a
+JSON Schema.
 
 It judges what an author wrote in the gateway's own words: `request` and `extra`. Everything in it is open,
 since the gateway may know more tomorrow. What the language's own fields take is in fields.py, which shares

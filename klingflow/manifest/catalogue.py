@@ -1,5 +1,5 @@
-"""The catalogue of models, as data: what each is known, said or doubted to do. Rules about it are in
-rules.py.
+"""PURE. The catalogue of models, as data: what each is known, said or doubted to do. Rules about it
+are in rules.py.
 
 Sources: the gateway's document, section 2, and for what it leaves open the upstream service's own tables.
 YES and NO are known; UNSURE is what sources disagree about and only ever warns; FULL_HD means "with 1080P

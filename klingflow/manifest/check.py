@@ -1,4 +1,4 @@
-"""What is wrong with a document or a shot, as diagnostics that each speak of one field.
+"""PURE. What is wrong with a document or a shot, as diagnostics that each speak of one field.
 
 A document is checked as it was written: its keys, and the values that no expression makes. A shot is
 checked as it was rendered: each value against the field table, then the body as a whole against the rules.

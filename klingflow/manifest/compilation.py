@@ -1,4 +1,6 @@
-"""From a manifest's path to the Manifest: reads, expands and checks, and collects every mistake."""
+"""PURE. From a manifest's path to the Manifest: reads, expands and checks, and collects every
+mistake.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Layers, matrices, rows and takes → Drafts: every take of every wanted video, with its rendered fields.
+"""PURE. Layers, matrices, rows and takes → Drafts: every take of every wanted video, with its
+rendered fields.
 
 Knows what multiplies a shot and what it is then called; what its fields may hold is for check.py. Mistakes
 are noted, not raised: a broken shot is left out, the others go on.

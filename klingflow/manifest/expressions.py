@@ -1,5 +1,5 @@
-"""The language inside `${{ }}`: Jinja2's expression grammar in a locked sandbox. Knows no names but its
-functions.
+"""PURE. The language inside `${{ }}`: Jinja2's expression grammar in a locked sandbox. Knows no
+names but its functions.
 
 The syntax tree may hold only what `_SYNTAX` lists, attributes are lookups in data, and operators are checked
 before they run. What is left cannot reach Python, hang, or fill the machine.

@@ -1,5 +1,5 @@
-"""The one field table: what a shot may say, what each value looks like, and where it goes in the gateway's
-body.
+"""PURE. The one field table: what a shot may say, what each value looks like, and where it goes in
+the gateway's body.
 
 From it come the strict schema of each kind, the authoring schema and the request schema (schema.py), the
 checks (check.py) and the body itself (request.py). Sources: the gateway's document, sections 3 and 4, and

@@ -1,4 +1,5 @@
-"""What an expression may call: filters, functions and tests, over plain JSON data. Pure, and bounded in size.
+"""PURE. What an expression may call: filters, functions and tests, over plain JSON data. Pure, and
+bounded in size.
 
 Jinja's own are not used: they reach attributes, turn everything into text and know no limits.
 """

@@ -1,4 +1,6 @@
-"""What a shot is called, and where its video goes: names that mean the same on every file system."""
+"""PURE. What a shot is called, and where its video goes: names that mean the same on every file
+system.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""defaults < presets < shot: how layers of a shot become one. Works on Nodes, before anything is rendered."""
+"""PURE. defaults < presets < shot: how layers of a shot become one. Works on Nodes, before anything
+is rendered.
+"""
 
 from __future__ import annotations
 

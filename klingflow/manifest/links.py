@@ -1,4 +1,6 @@
-"""Which shot waits for which: every id that is named must be there, and no shot may wait for itself."""
+"""PURE. Which shot waits for which: every id that is named must be there, and no shot may wait for
+itself.
+"""
 
 from __future__ import annotations
 

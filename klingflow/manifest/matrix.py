@@ -1,4 +1,6 @@
-"""A matrix's axes, include and exclude → its cells, by the rules that GitHub Actions has for them."""
+"""PURE. A matrix's axes, include and exclude → its cells, by the rules that GitHub Actions has for
+them.
+"""
 
 from __future__ import annotations
 

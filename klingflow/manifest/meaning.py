@@ -1,4 +1,5 @@
-"""What a body means to the gateway: its precedence rules applied and its documented defaults filled in.
+"""PURE. What a body means to the gateway: its precedence rules applied and its documented defaults
+filled in.
 
 Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are taken from it.
 Source: the gateway's document, sections 3.1 (seconds), 3.2 (resolution), 4 (enums and equivalents) and 13

@@ -1,5 +1,5 @@
-"""The user's prices: what a tier costs, by its exact name or a glob. A tier without a price costs
-*unknown*, never 0.
+"""PURE. The user's prices: what a tier costs, by its exact name or a glob. A tier without a price
+costs *unknown*, never 0.
 
     currency: CNY
     as_of: 2026-06-01

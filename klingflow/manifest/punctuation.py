@@ -1,4 +1,4 @@
-"""Chinese punctuation where YAML's own belongs: `prompt：雨夜`, `【a】`, `“x, y”`.
+"""PURE. Chinese punctuation where YAML's own belongs: `prompt：雨夜`, `【a】`, `“x, y”`.
 
 YAML takes it for text, so that what it then complains of stands elsewhere or says nothing. This looks at the
 lines of a mistake that was found already; in a text that is right, such punctuation is never touched.

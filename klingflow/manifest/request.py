@@ -1,4 +1,5 @@
-"""From a shot's rendered fields to what would be sent for it: body, fingerprint, predicted tier and price.
+"""PURE. From a shot's rendered fields to what would be sent for it: body, fingerprint, predicted
+tier and price.
 
 The body holds what the author wrote, placed by the field table, and nothing else; only `seconds` is always
 accompanied by an equal `output_config.duration`. A body with another shot's result in it is final once the

@@ -1,4 +1,5 @@
-"""The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place. All of it is data.
+"""PURE. The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place.
+All of it is data.
 
 A CSV cell is always text; nothing in a row is ever taken for an expression.
 """

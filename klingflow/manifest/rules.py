@@ -1,4 +1,5 @@
-"""Rules between fields: what the document and the catalogue of models say about a body as a whole.
+"""PURE. Rules between fields: what the document and the catalogue of models say about a body as a
+whole.
 
 An error is a rule that the document states; whatever it leaves open, contradicts or only advises is a
 warning. `allow: [CODE]` in a shot makes a rule's error a warning. Each rule looks at Facts and answers

@@ -1,4 +1,5 @@
-"""The JSON Schemas (draft 2020-12) that klingflow publishes, generated: from the field table where it knows.
+"""PURE. The JSON Schemas (draft 2020-12) that klingflow publishes, generated: from the field table
+where it knows.
 
 Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds each as
 committed; a test compares. The authoring schema is the strict one with an expression allowed wherever a

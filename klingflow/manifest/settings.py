@@ -1,4 +1,6 @@
-"""`run:` and `gateway:` → Limits and GatewaySettings; durations and rates as people write them."""
+"""PURE. `run:` and `gateway:` → Limits and GatewaySettings; durations and rates as people write
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML text → Nodes: every value with its place. Knows YAML, nothing of manifests.
+"""PURE. YAML text → Nodes: every value with its place. Knows YAML, nothing of manifests.
 
 The C parser of PyYAML is used for its events alone: its composer recurses in C and dies on 100 KB of `[`, and
 its constructor follows merge-key bombs for ever. The tree is built here with a stack of our own, scalars

@@ -1,4 +1,4 @@
-"""The tag by which a person finds an attempt at the gateway (`run: { tag_media: true }`).
+"""PURE. The tag by which a person finds an attempt at the gateway (`run: { tag_media: true }`).
 
 It is the video's name there (`output_config.media_name`, at most 64 characters) where the author gave none, and it
 means nothing: a body with a tag buys the same video as one without.

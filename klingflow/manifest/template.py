@@ -1,5 +1,5 @@
-"""`${{ … }}` in Nodes → values, with every mistake at its place. Knows what the names mean, nothing of shots'
-fields.
+"""PURE. `${{ … }}` in Nodes → values, with every mistake at its place. Knows what the names mean,
+nothing of shots' fields.
 
 One pass: what an expression gives is data and never looked at again. What does not depend on a shot is
 rendered once and shared by all. What only the run knows (`shots.x.video_url`) comes out as a Pending.

@@ -1,4 +1,5 @@
-"""The tier that a body will probably be billed as. A prediction: what was billed is the reply's `model`.
+"""PURE. The tier that a body will probably be billed as. A prediction: what was billed is the
+reply's `model`.
 
 The document shows two names, `kling-2.5-motion-std-720p` and `kling-3.0-omni-720p-noref-mute`; the others
 follow them. A name says what its model's line in the document's table distinguishes: sound where it lists

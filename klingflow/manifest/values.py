@@ -1,4 +1,5 @@
-"""What is wrong with one value: its schema's verdict, as faults that each speak of one field in one line.
+"""PURE. What is wrong with one value: its schema's verdict, as faults that each speak of one field
+in one line.
 
 The caller knows whose value it is and where it stands; here are only paths. The verdict on a scalar is kept,
 since scalars repeat from shot to shot.

@@ -1,4 +1,5 @@
-"""Which keywords of its schema a value breaks, by jsonschema; imported by whoever has met a value that may be wrong.
+"""PURE. Which keywords of its schema a value breaks, by jsonschema; imported by whoever has met a
+value that may be wrong.
 
 Stricter than JSON Schema where accepts.py says so.
 """

@@ -1,4 +1,6 @@
-"""What is in doubt, for the person who looks it up at the gateway: all that is known, and the ways to settle it."""
+"""PURE. What is in doubt, for the person who looks it up at the gateway: all that is known, and the
+ways to settle it.
+"""
 
 from __future__ import annotations
 

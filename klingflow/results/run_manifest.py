@@ -1,4 +1,5 @@
-"""The record of a run for people and programs: every shot with what was bought for it, and totals by billed tier.
+"""PURE. The record of a run for people and programs: every shot with what was bought for it, and
+totals by billed tier.
 
 Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made anew from manifest and ledger.
 """

@@ -1,4 +1,6 @@
-"""Why a shot counts as changed: its body as it was bought beside its body now, value by value."""
+"""PURE. Why a shot counts as changed: its body as it was bought beside its body now, value by
+value.
+"""
 
 from __future__ import annotations
 

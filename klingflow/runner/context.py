@@ -10,9 +10,9 @@ from typing import Any
 
 from klingflow.decide import lifecycle
 from klingflow.decide.schedule import Schedule, Wanted
-from klingflow.effects.gateway import Gateway
 from klingflow.effects.ledger import Ledger
 from klingflow.errors import LedgerBroken
+from klingflow.gateway.http import Gateway
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
 
 Emit = Callable[[dict[str, Any]], None]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from klingflow import disk
-from klingflow.decide import outcomes, replies
 from klingflow.decide.schedule import Fetch
-from klingflow.effects import download
+from klingflow.gateway import download, outcomes, replies
 from klingflow.model import Failure
 from klingflow.runner.context import Context
 

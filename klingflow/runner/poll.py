@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from klingflow.decide import outcomes, replies
 from klingflow.decide.plan import decide_one
 from klingflow.decide.schedule import Fetch, Flight, Wanted
+from klingflow.gateway import outcomes, replies
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.effects.ledger import ledger_paths, read
-from klingflow.effects.mp4 import check
+from klingflow.gateway.mp4 import check
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges

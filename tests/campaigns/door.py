@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from klingflow.decide.outcomes import Answer, NoReply
+from klingflow.gateway.outcomes import Answer, NoReply
 from klingflow.model import Limits, Rate
 from klingflow.runner import Job
 from tests.campaigns.powercut import Disk

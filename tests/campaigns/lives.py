@@ -31,9 +31,9 @@ from klingflow.decide.lifecycle import IN_DOUBT, last_event
 from klingflow.decide.polling import Durations
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import gateway as real
 from klingflow.effects import ledger as ledgers
 from klingflow.errors import LedgerBroken, LedgerError
+from klingflow.gateway import http as real
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.runner import Context, Job, Outcome
 from klingflow.runner import run as run_context

@@ -15,7 +15,7 @@ from klingflow import api, batch
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.effects import ledger
-from klingflow.effects.gateway import Gateway, Timeouts
+from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.model import Limits, Manifest, Rate
 from klingflow.runner import Context, Job, Outcome
 from klingflow.runner import run as run_context

@@ -34,7 +34,7 @@ SOCKET_CALLS = ("connect", "sendto", "recvfrom")
 # Imports are most of a process's calls and none of its purchases: they are made before strace looks on.
 _LAUNCH = """
 import os, signal, tempfile
-import klingflow.batch, klingflow.cli, klingflow.commands, klingflow.effects.gateway, klingflow.runner
+import klingflow.batch, klingflow.cli, klingflow.commands, klingflow.gateway.http, klingflow.runner
 import klingflow.manifest.check, klingflow.manifest.compilation, klingflow.manifest.expand
 os.kill(os.getpid(), signal.SIGSTOP)
 klingflow.cli.main()

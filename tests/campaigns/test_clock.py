@@ -23,7 +23,7 @@ import pytest
 from klingflow import api
 from klingflow.decide.resolve import adopt, resubmit
 from klingflow.effects import ledger
-from klingflow.effects.gateway import Timeouts
+from klingflow.gateway.http import Timeouts
 from klingflow.model import Manifest
 from klingflow.runner import Job
 from klingflow.sandbox.child import Sandbox

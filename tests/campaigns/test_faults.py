@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from klingflow.effects.mp4 import check
+from klingflow.gateway.mp4 import check
 from klingflow.sandbox.faults import CATALOGUE
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import judge

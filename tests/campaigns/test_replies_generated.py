@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from klingflow import api
-from klingflow.decide import outcomes, replies
 from klingflow.decide.lifecycle import PAID
-from klingflow.effects.gateway import Timeouts
+from klingflow.gateway import outcomes, replies
+from klingflow.gateway.http import Timeouts
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.liar import VIDEO, Script, lying

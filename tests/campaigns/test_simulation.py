@@ -20,7 +20,7 @@ import anyio
 import pytest
 
 from klingflow import api
-from klingflow.decide.outcomes import Answer, NoReply, Reply
+from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.model import Manifest, Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.lives import Figures, Seed

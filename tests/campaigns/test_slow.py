@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from klingflow import api
-from klingflow.effects.gateway import Timeouts
+from klingflow.gateway.http import Timeouts
 from tests.boxes import film as clip
 from tests.campaigns.figures import Report
 from tests.campaigns.steps import Rig

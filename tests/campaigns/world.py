@@ -16,8 +16,8 @@ from typing import Any
 
 import anyio
 
-from klingflow.decide.outcomes import Answer, NoReply, Reply
-from klingflow.effects.gateway import Cut, Timeouts
+from klingflow.gateway.http import Cut, Timeouts
+from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from tests.boxes import film
 
 ORIGIN = "https://gateway.example.com"

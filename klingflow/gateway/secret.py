@@ -1,4 +1,5 @@
-"""Takes the key out of what a server said, in every spelling in which an honest or a lying server may repeat it.
+"""PURE. Takes the key out of what a server said, in every spelling in which an honest or a lying
+server may repeat it.
 
 It works on bytes rather than on decoded values, so that a page, a header, JSON that was cut short and JSON inside
 JSON are all cleaned alike, and what surrounds the key stays as it came. Found are the key as it is, in base64 and in

@@ -10,12 +10,12 @@ import anyio
 import httpx
 import pytest
 
-from klingflow.decide.outcomes import Doubtful, NoReply, Reply, Succeeded
-from klingflow.decide.replies import read_create, read_query
-from klingflow.decide.secret import Secret
-from klingflow.effects import gateway as module
-from klingflow.effects.gateway import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts
 from klingflow.errors import UsageError
+from klingflow.gateway import http as module
+from klingflow.gateway.http import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts
+from klingflow.gateway.outcomes import Doubtful, NoReply, Reply, Succeeded
+from klingflow.gateway.replies import read_create, read_query
+from klingflow.gateway.secret import Secret
 from tests.wire import DRIP, HANG, RESET, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"

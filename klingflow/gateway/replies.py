@@ -1,4 +1,5 @@
-"""What the gateway's replies mean: was this bought, is it ready, did it fail? No network here, only values.
+"""PURE. What the gateway's replies mean: was this bought, is it ready, did it fail? No network
+here, only values.
 
 A create that is misread buys twice or loses a task id, so there are four answers and the default is the last:
 Accepted (the id is ours), Refused (certainly nothing was bought), Unsent (nothing left this machine) and
@@ -18,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from klingflow.decide.failures import (
+from klingflow.gateway.failures import (
     classify_refusal,
     classify_task,
     says_body_was_lost,
@@ -26,7 +27,7 @@ from klingflow.decide.failures import (
     says_no_such_task,
     says_way_was_lost,
 )
-from klingflow.decide.outcomes import (
+from klingflow.gateway.outcomes import (
     Accepted,
     Answer,
     Blind,

@@ -1,4 +1,6 @@
-"""The gateway's address as text: the one form that the ledger keeps and requests are joined to. No I/O."""
+"""PURE. The gateway's address as text: the one form that the ledger keeps and requests are joined
+to. No I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which class an error belongs to, from its status, code and words in English and Chinese. Tables, no I/O.
+"""PURE. Which class an error belongs to, from its status, code and words in English and Chinese.
+Tables, no I/O.
 
 The classes decide what happens next: `limited` and `capacity` may be tried again, `key` and `quota` stop
 buying, the others are for the author of the shot. Words are compared in lower case with spaces, `_` and `-`

@@ -17,11 +17,11 @@ from typing import Self
 
 import anyio
 
-from klingflow.decide.outcomes import NoReply
-from klingflow.decide.replies import clean, error_of, retry_after_s
 from klingflow.disk import make_folder, sync_folder, write_all
-from klingflow.effects import mp4
-from klingflow.effects.gateway import Cut, Gateway, Stream
+from klingflow.gateway import mp4
+from klingflow.gateway.http import Cut, Gateway, Stream
+from klingflow.gateway.outcomes import NoReply
+from klingflow.gateway.replies import clean, error_of, retry_after_s
 from klingflow.model import Purchase
 
 MAX_BYTES = 4 * 1024**3

@@ -1,5 +1,6 @@
-"""What a request can come to: a reply or none, and what it says of a create or of a task. Values alone; how they are
-read is klingflow.decide.replies."""
+"""PURE. What a request can come to: a reply or none, and what it says of a create or of a task.
+Values alone; how they are read is klingflow.gateway.replies.
+"""
 
 from __future__ import annotations
 

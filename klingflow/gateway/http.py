@@ -1,6 +1,6 @@
 """The gateway over HTTP: three routes, and every failure of the network as a value. Only here is httpx used.
 
-What a reply means is decided elsewhere (`klingflow.decide.replies`); this says truthfully what came back and
+What a reply means is decided elsewhere (`klingflow.gateway.replies`); this says truthfully what came back and
 whether anything was sent. Promises:
 
 - A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
@@ -27,11 +27,11 @@ import anyio
 import httpx
 
 from klingflow import __version__
-from klingflow.decide.origin import is_loopback, names_this_machine, normal_base
-from klingflow.decide.outcomes import Answer, NoReply, Reply
-from klingflow.decide.replies import clean
-from klingflow.decide.secret import Secret
 from klingflow.errors import KlingflowError, UsageError
+from klingflow.gateway.origin import is_loopback, names_this_machine, normal_base
+from klingflow.gateway.outcomes import Answer, NoReply, Reply
+from klingflow.gateway.replies import clean
+from klingflow.gateway.secret import Secret
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 5
