@@ -46,7 +46,7 @@ def _median(runs: int, verb: str, folder: Path) -> tuple[float, float]:
 
 def _write(folder: str, lines: str) -> None:
     from klingflow.api import now
-    from klingflow.effects.ledger import ledger_paths, open_ledger
+    from klingflow.ledger.store import ledger_paths, open_ledger
     from tests.purchases import done
 
     purchases = (done(f"shot{n:06}") for n in range(int(lines)))
@@ -56,7 +56,7 @@ def _write(folder: str, lines: str) -> None:
 
 def _open(folder: str) -> None:
     from klingflow.api import now
-    from klingflow.effects.ledger import ledger_paths, open_ledger
+    from klingflow.ledger.store import ledger_paths, open_ledger
 
     paths = ledger_paths(Path(folder) / "big.yaml")
     held = _timed(lambda: open_ledger(paths, now))
@@ -64,8 +64,8 @@ def _open(folder: str) -> None:
 
 
 def _fold(folder: str) -> None:
-    from klingflow.effects.journal import journal_line
-    from klingflow.effects.ledger import ledger_paths
+    from klingflow.ledger.lines import journal_line
+    from klingflow.ledger.store import ledger_paths
     from tests.purchases import submitted
 
     left = (submitted(f"late{n:06}", task_id=f"task_{time.time_ns()}") for n in range(_LEFT))

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from klingflow.decide.book import Book, in_order
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
-from klingflow.effects import files, ledger, texts
+from klingflow.effects import texts
 from klingflow.errors import NothingSelected, UsageError
+from klingflow.ledger import files, store
+from klingflow.ledger.book import Book, in_order
 from klingflow.manifest import compile as compile_manifest
 from klingflow.model import Json, Manifest, Plan
 from klingflow.results import run_manifest
@@ -118,7 +119,7 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
 
 def book_of(manifest: Manifest, wish: Wish) -> Book:
     """What the ledger says, for looking at. Raises LedgerError, UsageError."""
-    book = ledger.read(paths_of(manifest, wish))
+    book = store.read(paths_of(manifest, wish))
     book.recall(takes_of(manifest))
     return book
 
@@ -130,13 +131,13 @@ def takes_of(manifest: Manifest) -> set[tuple[str, int]]:
 
 def sandbox_state(manifest: Manifest) -> Path:
     """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
-    return ledger.ledger_paths(manifest.path, sandbox=True).journal.parent / "server.jsonl"
+    return store.ledger_paths(manifest.path, sandbox=True).journal.parent / "server.jsonl"
 
 
 def planned(
     manifest: Manifest, book: Book, keys: set[str] | None, rerun: frozenset[str], origin: str
 ) -> Plan:
-    hidden = ledger.ledger_paths(manifest.path).hidden
+    hidden = store.ledger_paths(manifest.path).hidden
     facts = files.facts(folder_of(manifest), files_of(book), hidden / "files.json")
     with _without_collector():
         return make_plan(manifest, book, facts, rerun=rerun, origin=origin, selected=keys)
@@ -147,12 +148,12 @@ def files_of(book: Book) -> Iterable[str]:
     return {p.output for p in book.purchases.values() if p.output and p.sha256}
 
 
-def paths_of(manifest: Manifest, wish: Wish) -> ledger.LedgerPaths:
+def paths_of(manifest: Manifest, wish: Wish) -> store.LedgerPaths:
     """Where the manifest's ledger lies, its black box included. Raises UsageError."""
     return paths_at(manifest.path, wish)
 
 
-def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> ledger.LedgerPaths:
+def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> store.LedgerPaths:
     """As `paths_of`, for a manifest that need not be readable; its lock means the same ledger."""
     path = Path(manifest)
     if path.suffix == ".lock":
@@ -161,13 +162,13 @@ def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> ledger.LedgerPaths
         )
     state = None
     if wish.black_box and not wish.sandbox:
-        state = ledger.state_folder(os.environ.get(ledger.STATE_DIR))
-    return ledger.ledger_paths(path, sandbox=wish.sandbox, state=state)
+        state = store.state_folder(os.environ.get(store.STATE_DIR))
+    return store.ledger_paths(path, sandbox=wish.sandbox, state=state)
 
 
 def folder_of(manifest: Manifest) -> Path:
     """Where the manifest's outputs are relative to."""
-    return ledger.manifest_file(manifest.path).parent
+    return store.manifest_file(manifest.path).parent
 
 
 def in_sandbox(manifest: Manifest) -> Manifest:

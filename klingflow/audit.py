@@ -12,13 +12,12 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.api import Wish, load, paths_at
-from klingflow.decide import audit
-from klingflow.decide.book import in_order
-from klingflow.effects import emergency, files, stored
-from klingflow.effects.journal import Parsed, in_conflict, parse_journal, parse_lines, parse_lock
-from klingflow.effects.places import LedgerPaths
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
+from klingflow.ledger import emergency, files, flaws, stored
+from klingflow.ledger.book import in_order
+from klingflow.ledger.lines import Parsed, in_conflict, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.places import LedgerPaths
 from klingflow.manifest.schema import generate
 from klingflow.model import Json, Purchase
 
@@ -32,7 +31,7 @@ Places = dict[str, str]  # where a purchase stands, by uid
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: `place` is file:line, or a file. `level` is one of klingflow.decide.audit.LEVELS."""
+    """One thing found: `place` is file:line, or a file. `level` is one of klingflow.ledger.flaws.LEVELS."""
 
     place: str
     level: str
@@ -68,7 +67,7 @@ def check(file: str, wish: Wish) -> Report:
             "look both tasks up at the gateway: both may be charged",
         )
         findings.append(Finding(places.get(p.uid, paths.lock.name), "damaged", message, todo, p.key))
-    for flaw in audit.examine(purchases, manifest):
+    for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
     videos, about_videos = _videos(paths, purchases, places, wanted_takes(file), manifest)

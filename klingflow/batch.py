@@ -25,13 +25,14 @@ from klingflow.api import (
     selected_keys,
     takes_of,
 )
-from klingflow.decide.book import Book
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import ledger, signals
+from klingflow.effects import signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
+from klingflow.ledger import store
+from klingflow.ledger.book import Book
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
 
@@ -60,7 +61,7 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
 
     paths = paths_of(manifest, wish)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
-    with ledger.open_ledger(paths, now) as held:
+    with store.open_ledger(paths, now) as held:
         held.book.recall(takes_of(manifest))
         keys = selected_keys(manifest, held.book, wish)
         made = planned(manifest, held.book, keys, wish.rerun, origin)
@@ -217,7 +218,7 @@ def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> C
         clock=time.monotonic,
         now=now,
         chance=random.random,
-        new_uid=lambda: ledger.new_uid(now()),
+        new_uid=lambda: store.new_uid(now()),
     )
 
 

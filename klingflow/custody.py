@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.api import SANDBOX, Wish, now, paths_of, takes_of
-from klingflow.decide.book import Book, in_order, paid_twice
-from klingflow.decide.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.decide.select import select
-from klingflow.decide.unite import Telling, United, telling_of, unite
 from klingflow.disk import append, read_whole
-from klingflow.effects import ledger
-from klingflow.effects.elsewhere import Other, tell
-from klingflow.effects.journal import lock_line
-from klingflow.effects.places import LedgerPaths
 from klingflow.errors import LedgerError, Mark, NothingSelected, UsageError
+from klingflow.ledger import store
+from klingflow.ledger.book import Book, in_order, paid_twice
+from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED
+from klingflow.ledger.lines import lock_line
+from klingflow.ledger.others import Other, tell
+from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.unite import Telling, United, telling_of, unite
 from klingflow.model import Manifest, Node, Purchase, Shot
 
 
@@ -50,10 +50,10 @@ def merge(
     for other in told:
         _of_one_kind(other, sandbox)
         if wanted is not None:
-            _of_one_manifest(other, ledger.read(paths), wanted)
+            _of_one_manifest(other, store.read(paths), wanted)
     if dry_run:
-        return _merged(ledger.read(paths), told)[0]
-    with ledger.open_ledger(paths, now) as held:
+        return _merged(store.read(paths), told)[0]
+    with store.open_ledger(paths, now) as held:
         found, united = _merged(held.book, told)
         try:
             _keep_once(paths.lock_damaged, map(lock_line, found.contradicting))
@@ -133,11 +133,11 @@ def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) ->
     it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
     """
     paths = paths_of(manifest, wish)
-    found = _prunable(manifest, ledger.read(paths), wish)
+    found = _prunable(manifest, store.read(paths), wish)
     if not found.pruned or not agreed(found):
         return found, False
     meant = {p.uid for p in found.pruned}
-    with ledger.open_ledger(paths, now) as held:
+    with store.open_ledger(paths, now) as held:
         found = _prunable(manifest, held.book, wish)
         found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
         try:

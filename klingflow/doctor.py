@@ -15,12 +15,12 @@ from pathlib import Path
 import anyio
 
 from klingflow import __version__, api
-from klingflow.effects import ledger
 from klingflow.errors import KlingflowError
 from klingflow.gateway import key as keys
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.origin import in_clear_warning
+from klingflow.ledger import store
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -70,9 +70,9 @@ def _env_file(folder: Path) -> Iterator[Finding]:
 
 
 def _ledger(file: str) -> Iterator[Finding]:
-    paths = ledger.ledger_paths(file)
+    paths = store.ledger_paths(file)
     try:
-        book = ledger.read(paths)
+        book = store.read(paths)
     except KlingflowError as error:
         yield Finding(False, str(error))
         return

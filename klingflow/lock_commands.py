@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from klingflow import api, audit, console, custody
-from klingflow.decide.audit import LEVELS
-from klingflow.effects.places import LedgerPaths
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
+from klingflow.ledger.flaws import LEVELS
+from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Json, Purchase
 from klingflow.results.run_manifest import amounts
 

@@ -9,9 +9,9 @@ import anyio
 from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
 from klingflow.decide.found import learned, misfits
 from klingflow.decide.resolve import abandon, adopt, resubmit
-from klingflow.effects import ledger
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import Answer
+from klingflow.ledger import store
 from klingflow.model import Manifest, Purchase
 
 Ask = Callable[[str], Answer]  # what the gateway says of a task id
@@ -35,7 +35,7 @@ def resolve(
     """
     paths = paths_of(manifest, wish)
     key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
-    with ledger.open_ledger(paths, now) as held:
+    with store.open_ledger(paths, now) as held:
         held.book.recall(takes_of(manifest))
         at = now()
         notes: list[str] = []
@@ -44,7 +44,7 @@ def resolve(
         wanted = (action.shot, action.request) if action and action.shot and action.request else None
         if task is not None:
             (adopted,) = adopt(
-                held.book, key, task, wanted=wanted, origin=origin, new_uid=lambda: ledger.new_uid(at), at=at
+                held.book, key, task, wanted=wanted, origin=origin, new_uid=lambda: store.new_uid(at), at=at
             )
             records, notes = _fitting(adopted, origin, ask, force)
         elif verdict == "abandon":

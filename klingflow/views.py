@@ -10,10 +10,10 @@ from typing import Any
 
 from klingflow import console
 from klingflow.batch import Result
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import IN_DOUBT
 from klingflow.decide.plan import MARKS, cost, counts, seconds
 from klingflow.errors import ExitCode
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.model import Action, Json, Plan, Price
 
 # What the counts line calls each verb.

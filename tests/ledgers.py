@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from klingflow.decide.lifecycle import TRANSITIONS, advance
-from klingflow.decide.unite import Telling, United, unite
-from klingflow.effects.journal import lock_header, lock_line
+from klingflow.ledger.lifecycle import TRANSITIONS, advance
+from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.unite import Telling, United, unite
 from klingflow.model import Failure, Purchase
 from tests.purchases import intent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import count
 
-from klingflow.decide.lifecycle import advance
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import Price, Purchase
 
 AT = "2026-06-08T06:52:49.123Z"

@@ -14,8 +14,8 @@ import pytest
 from klingflow import ExitCode
 from klingflow.api import Wish, paths_at
 from klingflow.audit import Finding, check
-from klingflow.decide.lifecycle import advance
-from klingflow.effects.journal import lock_header, lock_line
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.manifest.request import fingerprint
 from klingflow.model import Purchase
 from tests.boxes import film as mp4_bytes

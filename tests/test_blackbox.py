@@ -12,11 +12,11 @@ import anyio
 import pytest
 
 from klingflow import custody
-from klingflow.decide.lifecycle import advance
-from klingflow.effects import blackbox
-from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
-from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
+from klingflow.ledger import blackbox
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.places import BoxPlace
+from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
 from klingflow.model import Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -142,7 +142,7 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
     clone = paths_in(tmp_path / "clone", state)
     clone.lock.write_bytes(paths.lock.read_bytes())
     code = (
-        "import sys; from pathlib import Path; from klingflow.effects.ledger import *\n"
+        "import sys; from pathlib import Path; from klingflow.ledger.store import *\n"
         f"paths = ledger_paths({str(paths.anchor)!r}, state=Path({str(state)!r}))\n"
         "with open_ledger(paths, lambda: '2026'):\n    print('held', flush=True); sys.stdin.read()\n"
     )

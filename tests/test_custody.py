@@ -12,13 +12,13 @@ import pytest
 from klingflow import ExitCode, lock_commands
 from klingflow.api import SANDBOX, Wish, load, now, paths_at, plan, status
 from klingflow.custody import Prunable, merge, prune
-from klingflow.decide.lifecycle import advance
-from klingflow.effects.ledger import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import LedgerError, LedgerHeld, NothingSelected, UsageError
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Purchase
 from tests.harness import Pipeline, pipeline_at
 from tests.purchases import AT, LATER, done, intent, submitted
-from tests.test_ledger import write
+from tests.test_store import write
 
 
 def doubtful(shot: str, uid: str = "") -> Purchase:

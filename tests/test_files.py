@@ -10,8 +10,8 @@ import pytest
 
 from klingflow import disk
 from klingflow.disk import atomic_write, second_name
-from klingflow.effects import files
-from klingflow.effects.files import facts
+from klingflow.ledger import files
+from klingflow.ledger.files import facts
 from klingflow.model import FileFact
 
 OLD = 1_600_000_000

@@ -12,10 +12,10 @@ import pytest
 
 from klingflow import api, settle
 from klingflow.decide.found import created_at, learned, misfits
-from klingflow.decide.lifecycle import advance
-from klingflow.effects.ledger import ledger_paths, open_ledger
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import NoReply, Reply
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.store import ledger_paths, open_ledger
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
 from klingflow.model import Failure, Purchase

@@ -19,6 +19,7 @@ FLOORS = [
     {"disk"},
     {"manifest"},
     {"gateway"},
+    {"ledger"},
     {"decide"},
     {"effects"},
     {"results"},

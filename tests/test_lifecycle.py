@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.lifecycle import PAID, RANK, STATES, TIMES, TRANSITIONS, advance, last_event, merge
+from klingflow.ledger.lifecycle import PAID, RANK, STATES, TIMES, TRANSITIONS, advance, last_event, merge
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 

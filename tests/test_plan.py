@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.decide.book import Book, contradictions, superseded
-from klingflow.decide.lifecycle import advance
 from klingflow.decide.plan import MARKS, buys, cost, counts, decide_one, make_plan, seconds
 from klingflow.errors import Mark
+from klingflow.ledger.book import Book, contradictions, superseded
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import (
     Failure,
     FileFact,

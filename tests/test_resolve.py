@@ -9,12 +9,12 @@ from functools import partial
 
 import pytest
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import advance, last_event
 from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
 from klingflow.errors import Mark, UsageError
 from klingflow.gateway.outcomes import Accepted, Reply
 from klingflow.gateway.replies import read_create
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import advance, last_event
 from klingflow.model import Failure, Node, Purchase, Request, Shot
 from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import advance
 from klingflow.errors import Mark
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import Failure, GatewaySettings, Json, Limits, Manifest, Node, Purchase, Request, Shot
 from klingflow.results.run_manifest import as_bytes, build
 from tests.purchases import AT, LATER, done, intent, submitted

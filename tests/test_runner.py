@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 from klingflow import api, batch
-from klingflow.decide.lifecycle import advance, begin
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Reply
+from klingflow.ledger.lifecycle import advance, begin
 from klingflow.model import Limits, Rate
 from klingflow.runner import Context, Job
 from klingflow.runner.buy import buy

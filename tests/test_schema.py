@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from klingflow.effects.journal import lock_header, lock_line
+from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.manifest.fields import KINDS
 from klingflow.manifest.schema import NAMES, generate, strict
 from klingflow.manifest.source import parse

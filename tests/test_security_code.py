@@ -70,7 +70,7 @@ def test_nothing_is_made_in_a_shared_folder_but_the_last_resort() -> None:
     users = {
         file for file, node in nodes() if isinstance(node, ast.Import) and node.names[0].name == "tempfile"
     }
-    assert users == {"effects/emergency.py"}
+    assert users == {"ledger/emergency.py"}
 
 
 def test_every_promise_in_security_md_names_tests_that_exist() -> None:

@@ -15,11 +15,11 @@ import anyio
 import pytest
 
 from klingflow.disk import read_whole
-from klingflow.effects import emergency
-from klingflow.effects.files import facts
-from klingflow.effects.journal import journal_line, lock_header, lock_line
-from klingflow.effects.ledger import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import KlingflowError, LedgerError, UsageError
+from klingflow.ledger import emergency
+from klingflow.ledger.files import facts
+from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.sandbox.tasks import Book
 from tests.purchases import LATER, submitted
 

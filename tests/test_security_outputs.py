@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow import ManifestError, load
-from klingflow.decide.records import as_json, from_json
 from klingflow.disk import stays_below
-from klingflow.effects import journal
+from klingflow.ledger import lines
+from klingflow.ledger.records import as_json, from_json
 from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
 from tests.boxes import film as film_bytes
 from tests.harness import pipeline_at, sandboxed
@@ -220,4 +220,4 @@ def replant(lock: Path, **changes: Any) -> None:
     header, line = lock.read_bytes().splitlines(keepends=True)
     document = {**json.loads(line), **changes}
     del document["crc"]
-    lock.write_bytes(header + journal._sealed(journal._json(document)))
+    lock.write_bytes(header + lines._sealed(lines._json(document)))

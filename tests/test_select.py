@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import advance
 from klingflow.decide.select import select
 from klingflow.errors import Mark, NothingSelected, UsageError
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import Node, Shot
 from tests.purchases import AT, done, submitted
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from klingflow.decide.lifecycle import advance
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.outcomes import Answer
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import Purchase
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import IN_DOUBT, PAID, last_event
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
 from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot
 

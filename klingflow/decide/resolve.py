@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
 from klingflow.errors import UsageError
 from klingflow.gateway.replies import plausible_id
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
 from klingflow.model import Failure, Purchase, Request, Shot
 
 _GIVEN_UP = "given up by `klingflow resolve`"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from klingflow.decide.book import Book
-from klingflow.decide.lifecycle import STATES
 from klingflow.errors import NothingSelected, UsageError
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import STATES
 from klingflow.model import Shot
 
 NEW = "new"  # the state of a take that the ledger does not know

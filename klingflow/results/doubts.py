@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
-from klingflow.decide.lifecycle import IN_DOUBT
+from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
 from klingflow.model import Json, Purchase
 

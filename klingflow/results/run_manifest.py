@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 
-from klingflow.decide.book import Book, in_order
-from klingflow.decide.lifecycle import PAID
-from klingflow.decide.records import as_json
+from klingflow.ledger.book import Book, in_order
+from klingflow.ledger.lifecycle import PAID
+from klingflow.ledger.records import as_json
 from klingflow.model import Json, Manifest, Purchase, Shot
 
 UNBOUGHT = "unbought"  # the state of a take without a purchase

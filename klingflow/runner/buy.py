@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import anyio
 
-from klingflow.decide import lifecycle
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.gateway import outcomes, replies
+from klingflow.ledger import lifecycle
 from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Purchase
 from klingflow.runner.context import Context, as_data

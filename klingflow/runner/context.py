@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from klingflow.decide import lifecycle
 from klingflow.decide.schedule import Schedule, Wanted
-from klingflow.effects.ledger import Ledger
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
+from klingflow.ledger import lifecycle
+from klingflow.ledger.store import Ledger
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
 
 Emit = Callable[[dict[str, Any]], None]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from klingflow.effects.ledger import ledger_paths, read
 from klingflow.gateway.mp4 import check
+from klingflow.ledger.store import ledger_paths, read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from klingflow.effects.journal import (
+from klingflow.errors import Diagnostic, LedgerError, ManifestError
+from klingflow.ledger.lines import (
     journal_line,
     lock_header,
     lock_line,
@@ -19,7 +20,6 @@ from klingflow.effects.journal import (
     parse_lock,
     runner_line,
 )
-from klingflow.errors import Diagnostic, LedgerError, ManifestError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.source import parse
 from tests.purchases import AT, done, intent, submitted, succeeded

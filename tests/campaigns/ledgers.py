@@ -12,9 +12,9 @@ from unittest import mock
 
 import anyio
 
-from klingflow.decide.lifecycle import advance
-from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import LedgerBroken
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 

@@ -27,13 +27,13 @@ import anyio
 import anyio.to_thread
 
 from klingflow import api
-from klingflow.decide.lifecycle import IN_DOUBT, last_event
 from klingflow.decide.polling import Durations
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import ledger as ledgers
 from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.gateway import http as real
+from klingflow.ledger import store as ledgers
+from klingflow.ledger.lifecycle import IN_DOUBT, last_event
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.runner import Context, Job, Outcome
 from klingflow.runner import run as run_context

@@ -14,8 +14,8 @@ import anyio
 from klingflow import api, batch
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import ledger
 from klingflow.gateway.http import Gateway, Timeouts
+from klingflow.ledger import store
 from klingflow.model import Limits, Manifest, Rate
 from klingflow.runner import Context, Job, Outcome
 from klingflow.runner import run as run_context
@@ -59,7 +59,7 @@ class Rig:
                 clock=time.monotonic,
                 now=self.now,
                 chance=self.chance.random,
-                new_uid=lambda: ledger.new_uid(self.now()),
+                new_uid=lambda: store.new_uid(self.now()),
             )
 
             def emit(event: dict[str, Any]) -> None:

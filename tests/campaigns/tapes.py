@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from klingflow.decide.lifecycle import advance
-from klingflow.effects.ledger import Ledger, open_ledger, read
 from klingflow.errors import LedgerBroken
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Failure, Purchase
 from tests.campaigns.ledgers import (
     JOURNAL,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.effects import journal
 from klingflow.errors import LedgerError
+from klingflow.ledger import lines
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.ledgers import JOURNAL, LOCK, MANIFEST, STATE, a_killed_run, open_twice
@@ -283,7 +283,7 @@ def test_of_ledger_and_black_box_either_may_be_damaged(boxed: Bench, long: bool,
 
 def test_the_campaign_sees_a_reader_without_sums(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which takes a flipped bit for another id."""
-    monkeypatch.setattr(journal, "_unsummed", lambda raw: journal._document(raw[9:]))
+    monkeypatch.setattr(lines, "_unsummed", lambda raw: lines._document(raw[9:]))
     data = bench.whole.files[JOURNAL]
     for bit in range(8):
         bench.damage(JOURNAL, flip(data, 8 * data.index(b"task_k1") + bit), "", spared=nothing)
@@ -292,7 +292,7 @@ def test_the_campaign_sees_a_reader_without_sums(bench: Bench, monkeypatch: pyte
 
 def test_the_campaign_sees_a_reader_that_says_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which lets a damaged line go by."""
-    monkeypatch.setattr(journal, "_set_aside", lambda parsed, raw, place: None)
+    monkeypatch.setattr(lines, "_set_aside", lambda parsed, raw, place: None)
     data = bench.whole.files[JOURNAL]
     bench.damage(JOURNAL, flip(data, 8 * data.index(b'"k3"') + 9), "", spared=nothing)
     assert bench.freed

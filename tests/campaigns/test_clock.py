@@ -22,8 +22,8 @@ import pytest
 
 from klingflow import api
 from klingflow.decide.resolve import adopt, resubmit
-from klingflow.effects import ledger
 from klingflow.gateway.http import Timeouts
+from klingflow.ledger import store
 from klingflow.model import Manifest
 from klingflow.runner import Job
 from klingflow.sandbox.child import Sandbox
@@ -72,7 +72,7 @@ class Jumping:
 @contextmanager
 def opened(manifest: Manifest, origin: str, now: Jumping) -> Iterator[Job]:
     """As `batch.open_job`, by this clock."""
-    with ledger.open_ledger(api.paths_of(manifest, api.Wish()), now) as held:
+    with store.open_ledger(api.paths_of(manifest, api.Wish()), now) as held:
         made = api.planned(manifest, held.book, None, frozenset(), origin)
         folder = api.folder_of(manifest)
         yield Job(made, held, folder, origin, folder / "manifest.json", lambda: None,

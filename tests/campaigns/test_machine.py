@@ -27,14 +27,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from klingflow.decide.book import Book, fold
-from klingflow.decide.lifecycle import IN_DOUBT, RANK, TRANSITIONS, advance
 from klingflow.decide.resolve import abandon, adopt, resubmit
-from klingflow.effects import emergency, stored
-from klingflow.effects import ledger as ledgers
-from klingflow.effects.journal import Parsed
-from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.errors import LedgerBroken
+from klingflow.ledger import emergency, stored
+from klingflow.ledger import store as ledgers
+from klingflow.ledger.book import Book, fold
+from klingflow.ledger.lifecycle import IN_DOUBT, RANK, TRANSITIONS, advance
+from klingflow.ledger.lines import Parsed
+from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.ledgers import MANIFEST

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from klingflow.decide.unite import Telling, United, unite
+from klingflow.ledger.unite import Telling, United, unite
 from tests.campaigns.figures import Report
 from tests.ledgers import as_bytes, as_telling, ids, ledgers
 

@@ -20,8 +20,8 @@ from unittest import mock
 import pytest
 
 import klingflow
-from klingflow.decide.lifecycle import RANK
 from klingflow.errors import LedgerError
+from klingflow.ledger.lifecycle import RANK
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.ledgers import JOURNAL, LOCK, STATE, open_twice

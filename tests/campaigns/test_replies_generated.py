@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from klingflow import api
-from klingflow.decide.lifecycle import PAID
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.http import Timeouts
+from klingflow.ledger.lifecycle import PAID
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.liar import VIDEO, Script, lying

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.effects.ledger import ledger_paths, read
+from klingflow.ledger.store import ledger_paths, read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import Verdict, judge

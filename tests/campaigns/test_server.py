@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from klingflow.decide.lifecycle import PAID
 from klingflow.errors import ExitCode
+from klingflow.ledger.lifecycle import PAID
 from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.faults import CATALOGUE, Chance, Dice, Fault
 from tests.campaigns.figures import Report

@@ -1,7 +1,7 @@
 """PURE. Several ledgers of one manifest as one: the same, whatever their order and however they are
 grouped.
 
-The rules for purchases are those of every fold (klingflow.decide.book); here are those for ledgers as wholes. Of two
+The rules for purchases are those of every fold (klingflow.ledger.book); here are those for ledgers as wholes. Of two
 lineages the smaller one stays and of the serials the largest, so that nothing depends on who merges whom.
 """
 
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from klingflow.decide.book import Book, fold, in_order, superseded
+from klingflow.ledger.book import Book, fold, in_order, superseded
 from klingflow.model import Purchase
 
 

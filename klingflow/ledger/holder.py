@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.disk import read_whole
-from klingflow.effects.journal import parse_journal
+from klingflow.ledger.lines import parse_journal
 from klingflow.model import Json
 
 # Whoever has just got the lock first reads the ledger, and then says who it is.

@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from klingflow.decide.book import held_twice, paid_twice
-from klingflow.decide.lifecycle import IN_DOUBT
 from klingflow.errors import ExitCode
+from klingflow.ledger.book import held_twice, paid_twice
+from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase
 

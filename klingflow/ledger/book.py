@@ -1,7 +1,7 @@
 """PURE. The ledger's content, indexed: purchases by uid, by take and by task id.
 
 What is wrong with the content itself (a shot paid twice, an id held twice) is found here; what is wrong with
-the files is reported by klingflow.effects, which reads and writes them.
+the files is reported by those who read and write them (lines.py, stored.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from klingflow.decide.lifecycle import PAID, advance, merge
+from klingflow.ledger.lifecycle import PAID, advance, merge
 from klingflow.model import Purchase
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.decide.unite import Telling
 from klingflow.disk import read_whole
-from klingflow.effects import stored
-from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
-from klingflow.effects.places import LedgerPaths, ledger_paths
 from klingflow.errors import LedgerError, UsageError
+from klingflow.ledger import stored
+from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.unite import Telling
 
 _MANIFESTS = (".yaml", ".yml")
 

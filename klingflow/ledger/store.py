@@ -22,13 +22,14 @@ from types import TracebackType
 
 import anyio
 
-from klingflow.decide.book import Book, fold, in_order, superseded
-from klingflow.decide.lifecycle import advance, merge
 from klingflow.disk import atomic_write, second_name, sync, sync_folder, write_all, write_new
-from klingflow.effects import blackbox, emergency, oslock
-from klingflow.effects.blackbox import BlackBox
-from klingflow.effects.holder import holder
-from klingflow.effects.journal import (
+from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
+from klingflow.ledger import blackbox, emergency, oslock
+from klingflow.ledger.blackbox import BlackBox
+from klingflow.ledger.book import Book, fold, in_order, superseded
+from klingflow.ledger.holder import holder
+from klingflow.ledger.lifecycle import advance, merge
+from klingflow.ledger.lines import (
     Parsed,
     journal_line,
     lock_header,
@@ -36,8 +37,8 @@ from klingflow.effects.journal import (
     parse_journal,
     runner_line,
 )
-from klingflow.effects.places import STATE_DIR, LedgerPaths, ledger_paths, manifest_file, state_folder
-from klingflow.effects.stored import (
+from klingflow.ledger.places import STATE_DIR, LedgerPaths, ledger_paths, manifest_file, state_folder
+from klingflow.ledger.stored import (
     Stored,
     forget_saved,
     load,
@@ -50,7 +51,6 @@ from klingflow.effects.stored import (
     signature,
     signature_of,
 )
-from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
 from klingflow.model import Purchase
 
 __all__ = [

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.book import Book, fold
-from klingflow.decide.lifecycle import advance
-from klingflow.decide.records import FIELDS, as_json
-from klingflow.effects import journal
-from klingflow.effects.journal import (
+from klingflow.ledger import lines
+from klingflow.ledger.book import Book, fold
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import (
     Parsed,
     journal_line,
     lock_header,
@@ -22,6 +21,7 @@ from klingflow.effects.journal import (
     parse_lock,
     runner_line,
 )
+from klingflow.ledger.records import FIELDS, as_json
 from klingflow.model import Failure, Json, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -180,7 +180,7 @@ def test_damaged_lines_that_ran_into_one_another_leave_a_doubt_each() -> None:
 def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(wrong: dict[str, Json]) -> None:
     said = as_json(submitted("a")) | wrong
     document = {name: said[name] for name in FIELDS if name in said}
-    parsed = parse_lock(journal._sealed(journal._json(document)), "x")
+    parsed = parse_lock(lines._sealed(lines._json(document)), "x")
     assert (parsed.accounts, len(parsed.damaged)) == ([], 1)
 
 
@@ -207,13 +207,13 @@ def test_a_wrong_detail_costs_the_detail_and_not_the_task_id(
     purchase = submitted("a")
     said = as_json(purchase) | wrong
     document = {name: said[name] for name in (*sorted(said.keys() - {*FIELDS}), *FIELDS) if name in said}
-    parsed = parse_lock(journal._sealed(journal._json(document)), "x")
+    parsed = parse_lock(lines._sealed(lines._json(document)), "x")
     assert parsed.accounts == [replace(purchase, **without)]
 
 
 def test_a_line_that_says_no_more_than_whose_it_is_has_the_defaults_of_a_purchase() -> None:
     said: dict[str, Any] = {"uid": "u", "shot": "a", "take": 1, "attempt": 1, "state": "submitted"}
-    parsed = parse_lock(journal._sealed(journal._json(said)), "x")
+    parsed = parse_lock(lines._sealed(lines._json(said)), "x")
     nothing: dict[str, Any] = dict.fromkeys(("fingerprint", "origin", "predicted_tier"), "")
     assert parsed.accounts == [Purchase(**said, **nothing, body={}, seconds=0)]
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from klingflow.decide.book import Book, contradictions, fold, in_order, settled, superseded
-from klingflow.decide.lifecycle import RANK
 from klingflow.disk import append, read_log, read_whole
-from klingflow.effects import blackbox, emergency
-from klingflow.effects.journal import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
-from klingflow.effects.places import BoxPlace, LedgerPaths
 from klingflow.errors import LedgerError
+from klingflow.ledger import blackbox, emergency
+from klingflow.ledger.book import Book, contradictions, fold, in_order, settled, superseded
+from klingflow.ledger.lifecycle import RANK
+from klingflow.ledger.lines import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.places import BoxPlace, LedgerPaths
 from klingflow.model import Purchase
 
 Signature = tuple[int, ...] | None

@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from klingflow.disk import sync, sync_folder, write_all
-from klingflow.effects import oslock
+from klingflow.ledger import oslock
 
 RESERVE_BYTES = 64 * 1024
 # Neither through a link nor into a pipe that waits for a reader.

@@ -18,12 +18,12 @@ import anyio
 import pytest
 
 from klingflow import disk
-from klingflow.decide.lifecycle import advance
-from klingflow.effects import emergency, oslock
-from klingflow.effects import ledger as ledger_module
-from klingflow.effects.journal import journal_line
-from klingflow.effects.ledger import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
 from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld, UsageError
+from klingflow.ledger import emergency, oslock
+from klingflow.ledger import store as ledger_module
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
 from klingflow.model import Purchase
 from tests.purchases import AT, LATER, intent, submitted
 
@@ -137,7 +137,7 @@ def test_only_the_last_refusal_is_kept(paths: LedgerPaths) -> None:
 
 def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> None:
     code = (
-        "import sys, time; from klingflow.effects.ledger import *\n"
+        "import sys, time; from klingflow.ledger.store import *\n"
         f"with open_ledger(ledger_paths({str(paths.lock.with_suffix('.yaml'))!r}), lambda: '2026'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
@@ -158,7 +158,7 @@ def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(paths: Ledg
     assert paths.anchor
     paths.anchor.write_text("version: 1")
     code = (
-        "from klingflow.effects.ledger import *\n"
+        "from klingflow.ledger.store import *\n"
         f"open_ledger(ledger_paths({str(paths.anchor)!r}), lambda: '2026').close()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -528,7 +528,7 @@ def test_uids_sort_by_time() -> None:
 
 WRITER = """
 import sys, anyio
-from klingflow.effects.ledger import ledger_paths, open_ledger
+from klingflow.ledger.store import ledger_paths, open_ledger
 from tests.purchases import submitted
 
 async def main(ledger):

@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.disk import append, atomic_write, read_log, read_whole, sync, sync_folder, write_all
-from klingflow.effects import oslock
-from klingflow.effects.holder import Holder, holder
-from klingflow.effects.journal import Parsed, parse_journal, parse_lines, parse_lock
-from klingflow.effects.places import BoxPlace
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
+from klingflow.ledger import oslock
+from klingflow.ledger.holder import Holder, holder
+from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.places import BoxPlace
 
 _UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 WITHOUT = "--no-black-box does without it"

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from klingflow.decide.lifecycle import RANK
+from klingflow.ledger.lifecycle import RANK
 from klingflow.model import Failure, Json, Price, Purchase
 
 MAX_TASK_ID = 1000

@@ -1,4 +1,4 @@
-"""The lines of the lock and the journal: purchases to bytes and back, and what to do with damaged ones.
+"""PURE. The lines of the lock and the journal: purchases to bytes and back, and what to do with damaged ones.
 
 A lock line is a JSON object whose last key is the CRC32 of everything before it; a journal line is CRC32, a
 space and a JSON object. A line with a wrong sum is set aside, never believed. But it may have been a
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from klingflow.decide.records import as_json, from_json
 from klingflow.errors import LedgerError
+from klingflow.ledger.records import as_json, from_json
 from klingflow.model import Json, Purchase
 
 VERSION = 1
