@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from klingflow import texts
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
-from klingflow.effects import texts
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger import files, store
 from klingflow.ledger.book import Book, in_order

@@ -27,7 +27,6 @@ from klingflow.api import (
 )
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.effects import signals
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
@@ -35,10 +34,11 @@ from klingflow.ledger import store
 from klingflow.ledger.book import Book
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.results import run_manifest
+from klingflow.runner import signals
 
 if TYPE_CHECKING:
     from klingflow.gateway.http import Gateway
-    from klingflow.runner import Context, Emit, Job, Outcome
+    from klingflow.runner.context import Context, Emit, Job, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Result:
 @contextmanager
 def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
-    from klingflow.runner import Job  # for start-up
+    from klingflow.runner.context import Job  # for start-up
 
     paths = paths_of(manifest, wish)
     manifest = in_sandbox(manifest) if wish.sandbox else manifest
@@ -130,7 +130,7 @@ def run_jobs(
     """Run plans whose ledgers are held. `buying` False polls and downloads only."""
     # Here, for start-up: `plan` and `validate` need no HTTP.
     from klingflow.gateway.http import Gateway
-    from klingflow.runner import run as run_context
+    from klingflow.runner.dispatch import run as run_context
 
     _check_apart(jobs)
     for job in jobs:
@@ -204,7 +204,7 @@ def _check_apart(jobs: Sequence[Job]) -> None:
 
 
 def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> Context:
-    from klingflow.runner import Context
+    from klingflow.runner.context import Context
 
     durations = Durations()
     for job in jobs:

@@ -11,8 +11,8 @@ import click
 
 from klingflow import __version__
 from klingflow.cli_lock import lock
-from klingflow.effects import signals
 from klingflow.errors import ExitCode, KlingflowError
+from klingflow.runner import signals
 
 F = TypeVar("F", bound=Callable[..., Any])
 

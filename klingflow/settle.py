@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 
 from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
-from klingflow.decide.found import learned, misfits
+from klingflow.decide.adoption import learned, misfits
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import Answer

@@ -19,8 +19,8 @@ from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Reply
 from klingflow.ledger.lifecycle import advance, begin
 from klingflow.model import Limits, Rate
-from klingflow.runner import Context, Job
 from klingflow.runner.buy import buy
+from klingflow.runner.context import Context, Job
 from klingflow.runner.poll import poll
 from tests.harness import pipeline_at, sandboxed
 from tests.purchases import submitted

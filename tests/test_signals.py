@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from klingflow.effects import signals
+from klingflow.runner import signals
 from tests.harness import pipeline_at
 
 ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

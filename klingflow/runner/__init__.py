@@ -5,9 +5,5 @@ buy.py        the one place that sends a POST
 poll.py       asks after tasks
 fetch.py      downloads
 context.py    what the steps share
+signals.py    Ctrl-C, a termination, a closed terminal
 """
-
-from klingflow.runner.context import Context, Emit, Job, Outcome
-from klingflow.runner.dispatch import run
-
-__all__ = ["Context", "Emit", "Job", "Outcome", "run"]

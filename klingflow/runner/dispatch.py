@@ -12,9 +12,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
-from klingflow.effects import signals
 from klingflow.errors import LedgerBroken
 from klingflow.model import Action, Purchase
+from klingflow.runner import signals
 from klingflow.runner.buy import buy
 from klingflow.runner.context import Context, Outcome
 from klingflow.runner.fetch import fetch

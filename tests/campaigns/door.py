@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from klingflow.gateway.outcomes import Answer, NoReply
 from klingflow.model import Limits, Rate
-from klingflow.runner import Job
+from klingflow.runner.context import Job
 from tests.campaigns.powercut import Disk
 from tests.campaigns.world import Gateway, Video
 

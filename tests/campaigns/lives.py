@@ -35,8 +35,8 @@ from klingflow.gateway import http as real
 from klingflow.ledger import store as ledgers
 from klingflow.ledger.lifecycle import IN_DOUBT, last_event
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
-from klingflow.runner import Context, Job, Outcome
-from klingflow.runner import run as run_context
+from klingflow.runner.context import Context, Job, Outcome
+from klingflow.runner.dispatch import run as run_context
 from tests.campaigns.door import Door, Found
 from tests.campaigns.powercut import Disk, a_crash, disk_with, tree_at
 from tests.campaigns.recorder import Op, Recorder

@@ -17,8 +17,8 @@ from klingflow.decide.schedule import Schedule
 from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.ledger import store
 from klingflow.model import Limits, Manifest, Rate
-from klingflow.runner import Context, Job, Outcome
-from klingflow.runner import run as run_context
+from klingflow.runner.context import Context, Job, Outcome
+from klingflow.runner.dispatch import run as run_context
 
 KEY = "sk-test-0123456789abcdef"
 QUICK = Limits(

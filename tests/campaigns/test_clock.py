@@ -25,7 +25,7 @@ from klingflow.decide.resolve import adopt, resubmit
 from klingflow.gateway.http import Timeouts
 from klingflow.ledger import store
 from klingflow.model import Manifest
-from klingflow.runner import Job
+from klingflow.runner.context import Job
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import judge

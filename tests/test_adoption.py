@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from klingflow import api, settle
-from klingflow.decide.found import created_at, learned, misfits
+from klingflow.decide.adoption import created_at, learned, misfits
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import NoReply, Reply
 from klingflow.ledger.lifecycle import advance
