@@ -45,7 +45,7 @@ def _median(runs: int, verb: str, folder: Path) -> tuple[float, float]:
 
 
 def _write(folder: str, lines: str) -> None:
-    from klingflow.api import now
+    from klingflow.api.site import now
     from klingflow.ledger.store import ledger_paths, open_ledger
     from tests.purchases import done
 
@@ -55,7 +55,7 @@ def _write(folder: str, lines: str) -> None:
 
 
 def _open(folder: str) -> None:
-    from klingflow.api import now
+    from klingflow.api.site import now
     from klingflow.ledger.store import ledger_paths, open_ledger
 
     paths = ledger_paths(Path(folder) / "big.yaml")

@@ -2,16 +2,15 @@
 
 A manifest says what is wanted, the ledger says what was bought, a plan is the difference, and a run closes it:
 
-    manifest/   PURE   what the file says: YAML with positions → shots, bodies, tiers, prices
-    decide/     PURE   what to do next: plan, lifecycle, pace, polling, replies
-    effects/    I/O    one module per outside thing: ledger, gateway, download, files
-    results/    PURE   what came of it: the run manifest
-    sandbox/           the gateway's double, for trying without a key and without money
-    runner/            the only room where deciding meets doing
-    api.py             load, plan and what else is asked without changing anything
-    batch.py           run: ledgers held, the runner started, an exit code
-    settle.py          what a person writes into a ledger
-    console.py, commands.py, cli.py   what a terminal shows and takes
+    manifest/   what is wanted: YAML with positions → shots, bodies, tiers, prices
+    gateway/    what is said to a gateway, and what its words mean
+    ledger/     what was bought, and how it is kept so that nothing of it is lost
+    decide/     what to do next: plan, limits, polling
+    results/    what came of it: the record of a run
+    runner/     the only room where deciding meets doing
+    sandbox/    the gateway's double, for trying without a key and without money
+    api/        what may be asked of a manifest; returns values, prints nothing
+    terminal/   what a person types and sees
 
 Three functions are the whole of it for programs:
 
@@ -39,8 +38,10 @@ from klingflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from klingflow.api import Wish, load, plan
-    from klingflow.batch import Result, run
+    from klingflow.api.loading import load
+    from klingflow.api.planning import plan
+    from klingflow.api.running import Result, run
+    from klingflow.api.site import Wish
     from klingflow.model import Action, Manifest, Plan, Price, Purchase, Request, Shot
 
 __version__ = "0.1.0"
@@ -72,8 +73,10 @@ __all__ = [
 
 # Imported on first use: `klingflow --help` must not pay for YAML, JSON Schema and HTTP.
 _HOMES = {
-    **dict.fromkeys(("Wish", "load", "plan"), "klingflow.api"),
-    **dict.fromkeys(("Result", "run"), "klingflow.batch"),
+    "Wish": "klingflow.api.site",
+    "load": "klingflow.api.loading",
+    "plan": "klingflow.api.planning",
+    **dict.fromkeys(("Result", "run"), "klingflow.api.running"),
     **dict.fromkeys(
         ("Action", "Manifest", "Plan", "Price", "Purchase", "Request", "Shot"), "klingflow.model"
     ),

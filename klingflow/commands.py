@@ -11,7 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from klingflow import api, batch, console, progress, settle, views
+from klingflow import console, progress, views
+from klingflow.api import loading, planning, reporting, resolving, running, site
 from klingflow.errors import Diagnostic, ExitCode, ManifestError, UsageError
 from klingflow.model import Json, Limits, Manifest, Plan
 
@@ -40,9 +41,11 @@ class Options:
     verbose: bool = False
 
     @property
-    def wish(self) -> api.Wish:
+    def wish(self) -> site.Wish:
         """What of the manifests is meant."""
-        return api.Wish(self.select, self.exclude, frozenset(self.rerun), self.sandbox, not self.no_black_box)
+        return site.Wish(
+            self.select, self.exclude, frozenset(self.rerun), self.sandbox, not self.no_black_box
+        )
 
 
 # ------------------------------------------------------------ without a ledger
@@ -74,7 +77,7 @@ def validate(files: Sequence[str], variables: Sequence[str], form: str, quiet: b
     shots = 0
     for file in files:
         try:
-            manifest = api.load(file, variables=_variables(variables))
+            manifest = loading.load(file, variables=_variables(variables))
         except ManifestError as error:
             diagnostics += error.diagnostics
             sources |= error.sources
@@ -103,8 +106,8 @@ def render(file: str, options: Options, form: str, origins: bool) -> int:
     """`klingflow render`."""
     from klingflow.manifest.request import origins as origins_of
 
-    manifest = api.load(file, variables=_variables(options.variables))
-    wanted = api.selected(manifest, options.wish)
+    manifest = loading.load(file, variables=_variables(options.variables))
+    wanted = planning.selected(manifest, options.wish)
     rows = []
     for shot, request in manifest:
         if wanted is not None and shot.key not in wanted:
@@ -165,8 +168,8 @@ def plan(file: str, options: Options, form: str, check: bool) -> int:
     """`klingflow plan`."""
     from klingflow.decide.plan import buys
 
-    manifest = api.load(file, variables=_variables(options.variables))
-    made = api.plan(manifest, options.wish, origin=_origin([manifest], options.sandbox))
+    manifest = loading.load(file, variables=_variables(options.variables))
+    made = planning.plan(manifest, options.wish, origin=_origin([manifest], options.sandbox))
     if form == "json":
         console.dump_json(views.plan_data(made))
     elif not options.quiet:
@@ -178,8 +181,8 @@ def plan(file: str, options: Options, form: str, check: bool) -> int:
 
 def status(file: str, options: Options, form: str) -> int:
     """`klingflow status`."""
-    manifest = api.load(file, variables=_variables(options.variables))
-    record = api.status(manifest, options.wish)
+    manifest = loading.load(file, variables=_variables(options.variables))
+    record = reporting.status(manifest, options.wish)
     if form == "json":
         console.dump_json(record)
     else:
@@ -190,8 +193,8 @@ def status(file: str, options: Options, form: str) -> int:
 
 def why(file: str, shot: str, options: Options, form: str) -> int:
     """`klingflow why`."""
-    manifest = api.load(file, variables=_variables(options.variables))
-    answer = api.why(manifest, shot, options.wish)
+    manifest = loading.load(file, variables=_variables(options.variables))
+    answer = reporting.why(manifest, shot, options.wish)
     if form == "json":
         console.dump_json(answer)
     else:
@@ -201,7 +204,7 @@ def why(file: str, shot: str, options: Options, form: str) -> int:
 
 def doctor(file: str | None) -> int:
     """`klingflow doctor`."""
-    from klingflow.doctor import examine
+    from klingflow.api.doctor import examine
 
     findings = examine(file)
     for finding in findings:
@@ -214,17 +217,19 @@ def doctor(file: str | None) -> int:
 
 def resolve(file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool) -> int:
     """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
-    manifest = api.load(file, variables=_variables(options.variables))
+    manifest = loading.load(file, variables=_variables(options.variables))
     wish, origin = options.wish, _origin([manifest], options.sandbox)
     with ExitStack() as stack:
         ask = _asker(stack, manifest, options) if task is not None else None
-        said = settle.resolve(manifest, shot, wish, origin, task=task, verdict=verdict, ask=ask, force=force)
+        said = resolving.resolve(
+            manifest, shot, wish, origin, task=task, verdict=verdict, ask=ask, force=force
+        )
     for line in said:
         console.say(line)
     return ExitCode.OK
 
 
-def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> settle.Ask | None:
+def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> resolving.Ask | None:
     """Who asks the gateway, or the sandbox, after a task; nobody where no key or no address is known."""
     import anyio
 
@@ -232,7 +237,7 @@ def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> settle.Ask
         base_url, key = _target(stack, [manifest], options)
     except UsageError:
         return None
-    return lambda task_id: anyio.run(settle.asked, base_url, key, task_id)
+    return lambda task_id: anyio.run(resolving.asked, base_url, key, task_id)
 
 
 def fetch(file: str, options: Options) -> int:
@@ -247,18 +252,18 @@ def run(files: Sequence[str], options: Options) -> int:
 
 def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     manifests = _load_all(files, options.variables)
-    limits = _limits(batch.tightest(manifests), options)
+    limits = _limits(running.tightest(manifests), options)
     if options.dry_run:
         for manifest in manifests:
-            made = api.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox))
+            made = planning.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox))
             _show_warnings(manifest)
             views.show_problems(made.problems)
             views.show_plan(made)
         return ExitCode.OK
     with ExitStack() as stack:
         base_url, key = _target(stack, manifests, options)
-        origin = api.SANDBOX if options.sandbox else _normal(base_url)
-        jobs = [stack.enter_context(batch.open_job(m, options.wish, origin)) for m in manifests]
+        origin = site.SANDBOX if options.sandbox else _normal(base_url)
+        jobs = [stack.enter_context(running.open_job(m, options.wish, origin)) for m in manifests]
         for job in jobs:
             if not options.quiet:
                 _show_warnings(job.plan.manifest)
@@ -273,7 +278,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             verbose=options.verbose,
             plain=options.no_progress,
         ) as watch:
-            result = batch.run_jobs(
+            result = running.run_jobs(
                 jobs,
                 base_url,
                 key,
@@ -323,7 +328,7 @@ def _load_all(files: Sequence[str], variables: Sequence[str]) -> list[Manifest]:
         raise UsageError("the same manifest is named twice")
     for file in files:
         try:
-            manifests.append(api.load(file, variables=_variables(variables)))
+            manifests.append(loading.load(file, variables=_variables(variables)))
         except ManifestError as error:
             diagnostics += error.diagnostics
             sources |= error.sources
@@ -386,8 +391,8 @@ def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
     from klingflow.gateway import key
 
     if in_sandbox:
-        return api.SANDBOX
-    found = key.settings(api.folder_of(manifests[0])).get(key.BASE_URL) or manifests[0].gateway.base_url
+        return site.SANDBOX
+    found = key.settings(site.folder_of(manifests[0])).get(key.BASE_URL) or manifests[0].gateway.base_url
     return _normal(found) if found else ""
 
 
@@ -397,13 +402,13 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
         from klingflow.sandbox.child import start
         from klingflow.sandbox.options import Options
 
-        state = api.sandbox_state(manifests[0])
+        state = site.sandbox_state(manifests[0])
         state.parent.mkdir(parents=True, exist_ok=True)
-        return stack.enter_context(start(Options(state=str(state)))).base_url, api.SANDBOX
+        return stack.enter_context(start(Options(state=str(state)))).base_url, site.SANDBOX
     from klingflow.gateway import key
     from klingflow.gateway.origin import in_clear_warning
 
-    found = key.settings(api.folder_of(manifests[0]))
+    found = key.settings(site.folder_of(manifests[0]))
     addresses = {m.gateway.base_url for m in manifests if m.gateway.base_url}
     if key.BASE_URL in found:
         addresses = {found[key.BASE_URL]}
@@ -416,7 +421,7 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
     if key.KEY not in found:
         raise UsageError(f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox")
     address = addresses.pop()
-    for path in key.exposed(api.folder_of(manifests[0])):
+    for path in key.exposed(site.folder_of(manifests[0])):
         console.warn(f"warning: {key.said_of_exposed(path)}")
     if warning := in_clear_warning(address):
         console.warn(f"warning: {warning}")

@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -96,6 +96,17 @@ def append(path: Path, lines: Sequence[bytes]) -> None:
         file.flush()
         sync(file.fileno())
     sync_folder(path.parent)
+
+
+def append_new(path: Path, lines: Iterable[bytes]) -> None:
+    """Add those lines that the file does not hold yet, durably. Raises OSError."""
+    try:
+        known = set(read_whole(path).split(b"\n"))
+    except FileNotFoundError:
+        known = set()
+    fresh = [line for line in dict.fromkeys(lines) if line.rstrip(b"\n") not in known]
+    if fresh:
+        append(path, fresh)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from klingflow import api, audit, console, custody
+from klingflow import console
+from klingflow.api import checking, loading, merging, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths
@@ -19,9 +20,9 @@ _SHOWN = 200
 
 def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
     """`klingflow lock check`."""
-    wish = api.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    _must_be(file, api.paths_at(file, wish))
-    report = audit.check(file, wish)
+    wish = site.Wish(sandbox=in_sandbox, black_box=not no_black_box)
+    _must_be(file, site.paths_at(file, wish))
+    report = checking.check(file, wish)
     codes = {LEVELS[f.level] for f in report.findings}
     code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
     levels = Counter(f.level for f in report.findings)
@@ -68,7 +69,7 @@ _NOUNS = {
 }
 
 
-def _as_data(finding: audit.Finding) -> dict[str, Json]:
+def _as_data(finding: checking.Finding) -> dict[str, Json]:
     return {
         "place": finding.place,
         "level": finding.level,
@@ -80,10 +81,10 @@ def _as_data(finding: audit.Finding) -> dict[str, Json]:
 
 def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
     """`klingflow lock merge`."""
-    paths = api.paths_at(file, api.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    paths = site.paths_at(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
     _must_be(file, paths)
-    wanted = audit.wanted_takes(file)
-    found = custody.merge(
+    wanted = checking.wanted_takes(file)
+    found = merging.merge(
         paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run, wanted=wanted
     )
     for problem in found.problems:
@@ -111,10 +112,10 @@ def prune(
     file: str, select: Sequence[str], exclude: Sequence[str], in_sandbox: bool, no_black_box: bool, yes: bool
 ) -> int:
     """`klingflow lock prune`."""
-    manifest = api.load(file)
-    wish = api.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box)
-    paths = api.paths_of(manifest, wish)
-    found, done = custody.prune(manifest, wish, lambda found: _agreed(found, yes))
+    manifest = loading.load(file)
+    wish = site.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box)
+    paths = site.paths_of(manifest, wish)
+    found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, yes))
     for purchase in found.kept:
         console.say(f"  kept    {_told(purchase)}: {_WHY_KEPT.get(purchase.state, _WHY_KEPT['in_doubt'])}")
     if done:
@@ -134,7 +135,7 @@ _WHY_KEPT = {
 }
 
 
-def _agreed(found: custody.Prunable, yes: bool) -> bool:
+def _agreed(found: pruning.Prunable, yes: bool) -> bool:
     for purchase in found.pruned:
         console.say(f"  prune   {_told(purchase)}")
     paid = [p for p in found.pruned if p.task_id]

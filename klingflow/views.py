@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from klingflow import console
-from klingflow.batch import Result
+from klingflow.api.running import Result
 from klingflow.decide.plan import MARKS, cost, counts, seconds
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from klingflow import api, settle
+from klingflow.api import loading, resolving, site
 from klingflow.decide.adoption import created_at, learned, misfits
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import NoReply, Reply
@@ -151,10 +151,10 @@ def test_a_task_that_failed_is_asked_after_once_more(tmp_path: Path) -> None:
     with open_ledger(ledger_paths(film.manifest), lambda: LATER) as ledger:
         anyio.run(ledger.record, failed)
     ways: dict[str, Any] = {"task": "task_x", "verdict": ""}
-    manifest, wish = api.load(film.manifest), api.Wish()
+    manifest, wish = loading.load(film.manifest), site.Wish()
     with pytest.raises(UsageError, match="not finished"):
-        settle.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(status="queued"), **ways)
-    (said,) = settle.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(), **ways)
+        resolving.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(status="queued"), **ways)
+    (said,) = resolving.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: reply(), **ways)
     assert "klingflow fetch downloads it" in said
     assert [(p["state"], p["task_id"]) for p in film.purchases()] == [("succeeded", "task_x")]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from klingflow import custody
+from klingflow.api import merging
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import blackbox
 from klingflow.ledger.lifecycle import advance
@@ -378,7 +378,7 @@ def test_a_lock_from_before_two_ledgers_were_merged_loses_nothing(
     if by == "git":
         ours.lock.write_bytes(ours_before + theirs_before)
     else:
-        custody.merge(ours, [theirs.lock], sandbox=False, dry_run=False)
+        merging.merge(ours, [theirs.lock], sandbox=False, dry_run=False)
     keep(ours, submitted("c"))
     for older in (ours_before, theirs_before):
         ours.lock.write_bytes(older)

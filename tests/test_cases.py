@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.api.texts import reader
 from klingflow.errors import ManifestError
 from klingflow.manifest import compile
 from klingflow.model import Manifest
-from klingflow.texts import reader
 
 CASES = Path(__file__).parent / "cases"
 REJECTED = sorted((CASES / "reject").glob("*.yaml"))

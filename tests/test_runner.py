@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from klingflow import api, batch
+from klingflow.api import loading, running, site
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.gateway.http import Gateway
@@ -42,7 +42,7 @@ def context_of(job: Job, gateway: Gateway, told: list[dict[str, Any]]) -> Contex
         schedule=Schedule(Limits(), Durations()),
         emit=told.append,
         clock=lambda: 0.0,
-        now=api.now,
+        now=site.now,
         chance=random.Random(1).random,
         new_uid=lambda: "uid-of-this-run",
     )
@@ -52,22 +52,22 @@ def test_what_came_into_the_ledger_meanwhile_is_not_bought_again(tmp_path: Path)
     """A colleague's purchase that a merge brings in during the run spares ours: no intent, nothing sent."""
     film = pipeline_at(tmp_path)
     film.write(1)
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
     told: list[dict[str, Any]] = []
 
     async def main(job: Job) -> None:
         async with Gateway(NOWHERE, "any-key") as gateway:
             wanted = wanted_of(job)
             shot, request = manifest.shots[0], manifest.requests[0]
-            theirs = begin(shot, request, uid="theirs", attempt=1, origin=NOWHERE, at=api.now())
-            await job.ledger.record(advance(theirs, "accepted", api.now(), task_id="task_theirs"))
+            theirs = begin(shot, request, uid="theirs", attempt=1, origin=NOWHERE, at=site.now())
+            await job.ledger.record(advance(theirs, "accepted", site.now(), task_id="task_theirs"))
             context = context_of(job, gateway, told)
             context.schedule.want(wanted)
             assert context.schedule.next(0.0) is wanted
             await buy(context, wanted)
             assert (context.schedule.running, context.schedule.caps.tasks) == (0, 0)
 
-    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with running.open_job(manifest, site.Wish(), NOWHERE) as job:
         anyio.run(main, job)
         assert [p.uid for p in job.ledger.book.purchases.values()] == ["theirs"]
     assert [event["event"] for event in told] == ["spared"]
@@ -129,7 +129,7 @@ def polled(folder: Path, gateway: _Says, *tasks: str) -> list[str]:
     """Two shots are at the gateway, task_1 and task_2. Ask after `tasks`; gives each one's state after its answer."""
     film = pipeline_at(folder)
     film.write(2)
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
 
     async def main(job: Job) -> list[str]:
         context = context_of(job, gateway, [])  # type: ignore[arg-type]  # all that is asked of it here
@@ -144,7 +144,7 @@ def polled(folder: Path, gateway: _Says, *tasks: str) -> list[str]:
             states.append(job.ledger.book.purchases[flights[task_id].purchase.uid].state)
         return states
 
-    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with running.open_job(manifest, site.Wish(), NOWHERE) as job:
         return anyio.run(main, job)
 
 
@@ -208,7 +208,7 @@ def test_a_task_is_parked_when_its_id_has_been_unknown_for_a_minute(tmp_path: Pa
             states.append(job.ledger.book.purchases[purchase.uid].state)
         return states
 
-    with batch.open_job(api.load(film.manifest), api.Wish(), NOWHERE) as job:
+    with running.open_job(loading.load(film.manifest), site.Wish(), NOWHERE) as job:
         assert anyio.run(main, job) == ["submitted"] * 6 + ["parked"]
 
 
@@ -216,7 +216,7 @@ def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
     """While our task was on its way a merge brought a colleague's purchase: its failure does not buy another."""
     film = pipeline_at(tmp_path)
     film.write(1)
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
     told: list[dict[str, Any]] = []
 
     async def main(job: Job) -> None:
@@ -234,6 +234,6 @@ def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
         assert isinstance(again, Wanted)
         await buy(context, again)
 
-    with batch.open_job(manifest, api.Wish(), NOWHERE) as job:
+    with running.open_job(manifest, site.Wish(), NOWHERE) as job:
         anyio.run(main, job)
     assert [event["event"] for event in told] == ["failed", "spared"]

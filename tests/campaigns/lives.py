@@ -26,7 +26,7 @@ from unittest import mock
 import anyio
 import anyio.to_thread
 
-from klingflow import api
+from klingflow.api import planning
 from klingflow.decide.polling import Durations
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.decide.schedule import Schedule
@@ -338,7 +338,7 @@ class Life:
             plan = Plan(manifest, ())
 
             def plan_again(manifest: Manifest = manifest, held: Any = held) -> Plan:
-                return api.planned(manifest, held.book, None, frozenset(), ORIGIN)
+                return planning.planned(manifest, held.book, None, frozenset(), ORIGIN)
 
             results = self.seed.folder / "outputs" / f"{manifest.name}.json"
             self._jobs.append(Job(plan, held, self.seed.folder, ORIGIN, results, lambda: None, plan_again))
@@ -349,7 +349,7 @@ class Life:
 
     def _plan(self, job: Job) -> Plan:
         rerun = frozenset({"failed"}) if self.rerun else frozenset()
-        return api.planned(job.plan.manifest, job.ledger.book, None, rerun, ORIGIN)
+        return planning.planned(job.plan.manifest, job.ledger.book, None, rerun, ORIGIN)
 
     def _judge_the_start(self) -> None:
         """What was charged is known or in doubt, and what klingflow once told of is as it was."""

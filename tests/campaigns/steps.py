@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from klingflow import api, batch
+from klingflow.api import running, site
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.gateway.http import Gateway, Timeouts
@@ -39,7 +39,7 @@ class Rig:
     base: str
     timeouts: Timeouts
     limits: Limits = QUICK
-    now: Callable[[], str] = api.now
+    now: Callable[[], str] = site.now
     leave: Callable[[dict[str, Any]], bool] = lambda event: False
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -72,5 +72,5 @@ class Rig:
 
     async def run_manifest(self, manifest: Manifest, within_s: float = 60.0) -> Outcome:
         """Open, run, close. Raises TimeoutError when it hangs."""
-        with batch.open_job(manifest, api.Wish(), self.base) as job, anyio.fail_after(within_s):
+        with running.open_job(manifest, site.Wish(), self.base) as job, anyio.fail_after(within_s):
             return await self.run([job])

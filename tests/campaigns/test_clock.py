@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import pytest
 
-from klingflow import api
+from klingflow.api import loading, planning, site
 from klingflow.decide.resolve import adopt, resubmit
 from klingflow.gateway.http import Timeouts
 from klingflow.ledger import store
@@ -72,18 +72,18 @@ class Jumping:
 @contextmanager
 def opened(manifest: Manifest, origin: str, now: Jumping) -> Iterator[Job]:
     """As `batch.open_job`, by this clock."""
-    with store.open_ledger(api.paths_of(manifest, api.Wish()), now) as held:
-        made = api.planned(manifest, held.book, None, frozenset(), origin)
-        folder = api.folder_of(manifest)
+    with store.open_ledger(site.paths_of(manifest, site.Wish()), now) as held:
+        made = planning.planned(manifest, held.book, None, frozenset(), origin)
+        folder = site.folder_of(manifest)
         yield Job(made, held, folder, origin, folder / "manifest.json", lambda: None,
-                  lambda: api.planned(manifest, held.book, None, frozenset(), origin))  # fmt: skip
+                  lambda: planning.planned(manifest, held.book, None, frozenset(), origin))  # fmt: skip
 
 
 def one_seed(folder: Path, sandbox: Sandbox, seed: int, counts: Counter[str]) -> list[str]:
     """Runs that are left early, doubts settled by what the gateway says; at the end every shot is charged once."""
     chance, film = random.Random(seed), pipeline_at(folder)
     film.write({f"s{n}": {"prompt": f"seed {seed} street {n}"} for n in range(SHOTS)})
-    manifest, now = api.load(film.manifest), Jumping(chance)
+    manifest, now = loading.load(film.manifest), Jumping(chance)
     wrong: list[str] = []
     uids: list[str] = []
     for number in range(RUNS):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from klingflow import api
+from klingflow.api import loading, planning
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.http import Timeouts
 from klingflow.ledger.lifecycle import PAID
@@ -60,7 +60,7 @@ async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]
     """Run a film against these lies until it is bought or the runs are used up; what is wrong with the outcome."""
     film = pipeline_at(folder)
     film.write(len(told))
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
     cast = {shot.id: Script({route: lie.with_id(f"id{n}") if route == "create" else lie})
             for n, (shot, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True))}  # fmt: skip
     wrong: list[str] = []
@@ -71,7 +71,7 @@ async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]
             counts["runs"] += 1
             if outcome.crash or outcome.broken:
                 wrong.append(f"{outcome.crash!r} {outcome.broken!r}")
-            plan = api.plan(manifest, origin=liar.base)
+            plan = planning.plan(manifest, origin=liar.base)
             if {action.verb for action in plan.actions} <= {"keep", "in_doubt", "failed"}:
                 break
         purchases = {p.shot: p for action in plan.actions if (p := action.purchase)}

@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 import pytest
 
-from klingflow import api
+from klingflow.api import loading
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.model import Manifest, Purchase
 from tests.campaigns.figures import Report
@@ -78,7 +78,7 @@ class Theatre:
         prices = {"currency": "CNY", "as_of": "2026-01-01", "tiers": {"*": {"per_request": 2}}}
         (self._folder / "prices.yaml").write_text(json.dumps(prices))
         if which not in self._manifests:
-            self._manifests[which] = tuple(api.load(self._folder / f"{n}.yaml") for n in BATCHES[which])
+            self._manifests[which] = tuple(loading.load(self._folder / f"{n}.yaml") for n in BATCHES[which])
         seed = Seed(number, self._folder, self._manifests[which], self.figures, **sown)
         seed.play()
         gc.unfreeze()  # loading and planning freeze what there is, as is right for a process that does so once

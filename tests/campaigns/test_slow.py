@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from klingflow import api
+from klingflow.api import loading
 from klingflow.gateway.http import Timeouts
 from tests.boxes import film as clip
 from tests.campaigns.figures import Report
@@ -76,7 +76,7 @@ async def bought(folder: Path, slow: Slow) -> str:
     """Two runs, the slow server first; what is wrong with the outcome, or nothing."""
     film = pipeline_at(folder)
     film.write(1)
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
     async with listening(slow.exchange) as base:
         rig = Rig(base, TIMEOUTS)
         for _ in range(2):
@@ -128,7 +128,7 @@ def test_a_server_that_takes_no_connection_is_sent_nothing(tmp_path: Path, repor
     """A full queue of connections: nothing was sent, no doubt is left, and the shot can be bought afterwards."""
     film = pipeline_at(tmp_path)
     film.write(1)
-    manifest = api.load(film.manifest)
+    manifest = loading.load(film.manifest)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

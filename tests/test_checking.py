@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from klingflow import ExitCode
-from klingflow.api import Wish, paths_at
-from klingflow.audit import Finding, check
+from klingflow.api.checking import Finding, check
+from klingflow.api.site import Wish, paths_at
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.manifest.request import fingerprint

@@ -1,23 +1,21 @@
-"""A ledger as a whole, in a person's hands: several made one, and what is no longer wanted put away."""
+"""Several ledgers of one manifest made into one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.api import SANDBOX, Wish, now, paths_of, takes_of
-from klingflow.decide.select import select
-from klingflow.disk import append, read_whole
-from klingflow.errors import LedgerError, Mark, NothingSelected, UsageError
+from klingflow.api.site import SANDBOX, now
+from klingflow.disk import append_new
+from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import store
-from klingflow.ledger.book import Book, in_order, paid_twice
-from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED
+from klingflow.ledger.book import Book, paid_twice
 from klingflow.ledger.lines import lock_line
 from klingflow.ledger.others import Other, tell
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.unite import Telling, United, telling_of, unite
-from klingflow.model import Manifest, Node, Purchase, Shot
+from klingflow.model import Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def merge(
     with store.open_ledger(paths, now) as held:
         found, united = _merged(held.book, told)
         try:
-            _keep_once(paths.lock_damaged, map(lock_line, found.contradicting))
+            append_new(paths.lock_damaged, map(lock_line, found.contradicting))
         except OSError as error:
             raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
         if held.box:
@@ -102,75 +100,3 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
         new, updated, united.contradicting, paid_twice(united.purchases), len(lineages) > 1, same, problems
     )
     return found, united
-
-
-def _keep_once(path: Path, lines: Iterable[bytes]) -> None:
-    """Add those lines that the file does not hold yet, durably. Raises OSError."""
-    try:
-        known = set(read_whole(path).split(b"\n"))
-    except FileNotFoundError:
-        known = set()
-    fresh = [line for line in dict.fromkeys(lines) if line.rstrip(b"\n") not in known]
-    if fresh:
-        append(path, fresh)
-
-
-# ---------------------------------------------------------------- prune
-
-
-@dataclass(frozen=True, slots=True)
-class Prunable:
-    """Orphans: takes that are in the ledger and not in the manifest. `kept` are those that are not settled."""
-
-    pruned: Sequence[Purchase]
-    kept: Sequence[Purchase]
-
-
-def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) -> tuple[Prunable, bool]:
-    """Put the orphans away, if `agreed` says so: into the pruned file, durably, and then out of the lock.
-
-    A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was found and whether
-    it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
-    """
-    paths = paths_of(manifest, wish)
-    found = _prunable(manifest, store.read(paths), wish)
-    if not found.pruned or not agreed(found):
-        return found, False
-    meant = {p.uid for p in found.pruned}
-    with store.open_ledger(paths, now) as held:
-        found = _prunable(manifest, held.book, wish)
-        found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
-        try:
-            _keep_once(paths.pruned, map(lock_line, found.pruned))
-        except OSError as error:
-            raise LedgerError(f"{paths.pruned}: cannot be written, so nothing was pruned: {error}") from error
-        if held.box and found.pruned:
-            held.box.keep_pruned([lock_line(p) for p in found.pruned])
-        gone = {p.uid for p in found.pruned}
-        left = [p for p in held.book.purchases.values() if p.uid not in gone]
-        held.replace(Book(left, lineage=held.book.lineage, serial=held.book.serial))
-    return found, True
-
-
-def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
-    wanted = takes_of(manifest)
-    orphans = [_as_shot(*take) for take in sorted(set(book.takes()) - wanted)]
-    keys = select(orphans, book, wish.select, wish.exclude) if orphans else set()
-    if not orphans and wish.select:
-        raise NothingSelected(
-            f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
-        )
-    pruned: list[Purchase] = []
-    kept: list[Purchase] = []
-    for shot in orphans:
-        if shot.key in keys:
-            purchases = book.of(shot.id, shot.take)
-            open_ones = [p for p in purchases if p.state in IN_DOUBT | UNFINISHED]
-            kept += open_ones
-            pruned += purchases if not open_ones else ()
-    return Prunable(in_order(pruned), in_order(kept))
-
-
-def _as_shot(shot: str, take: int) -> Shot:
-    """An orphan as something to select."""
-    return Shot(shot, take, "", {}, "", Node({}, Mark("", 1, 1)))

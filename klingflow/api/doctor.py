@@ -14,7 +14,8 @@ from pathlib import Path
 
 import anyio
 
-from klingflow import __version__, api
+from klingflow import __version__
+from klingflow.api import loading
 from klingflow.errors import KlingflowError
 from klingflow.gateway import key as keys
 from klingflow.gateway import outcomes, replies
@@ -42,7 +43,7 @@ def examine(file: str | None) -> list[Finding]:
     base_url = None
     if file:
         try:
-            manifest = api.load(file)
+            manifest = loading.load(file)
         except KlingflowError as error:
             findings.append(
                 Finding(False, f"{file} is not valid: klingflow validate {file} says why\n{error}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow import disk
-from klingflow.api import Wish, load, paths_at
+from klingflow.api.loading import load
+from klingflow.api.site import Wish, paths_at
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
 from klingflow.ledger import emergency, files, flaws, stored

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from klingflow import ExitCode, lock_commands
-from klingflow.api import SANDBOX, Wish, load, now, paths_at, plan, status
-from klingflow.custody import Prunable, merge, prune
+from klingflow.api.loading import load
+from klingflow.api.merging import merge
+from klingflow.api.planning import plan
+from klingflow.api.pruning import Prunable, prune
+from klingflow.api.reporting import status
+from klingflow.api.site import SANDBOX, Wish, now, paths_at
 from klingflow.errors import LedgerError, LedgerHeld, NothingSelected, UsageError
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read

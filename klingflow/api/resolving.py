@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import anyio
 
-from klingflow.api import Wish, in_sandbox, now, paths_of, planned, takes_of
+from klingflow.api.planning import planned
+from klingflow.api.site import Wish, in_sandbox, now, paths_of, takes_of
 from klingflow.decide.adoption import learned, misfits
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError

@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from klingflow import disk
-from klingflow.api import (
-    SANDBOX,
-    Wish,
-    folder_of,
-    in_sandbox,
-    now,
-    paths_of,
-    planned,
-    selected_keys,
-    takes_of,
-)
+from klingflow.api.planning import planned, selected_keys
+from klingflow.api.site import SANDBOX, Wish, folder_of, in_sandbox, now, paths_of, takes_of
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError

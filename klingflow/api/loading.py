@@ -1,0 +1,39 @@
+"""A manifest from its file and all that it names."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from klingflow.api import texts
+from klingflow.manifest import compile as compile_manifest
+from klingflow.model import Json, Manifest
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    variables: Mapping[str, Json] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Read, expand and check a manifest and what it names. Raises ManifestError with every mistake in it."""
+    environ = os.environ if environ is None else environ
+    with without_collector():
+        name = os.fspath(path)
+        read = texts.reader(name, texts.allowed_folders(environ.get(texts.READ_BELOW, "")))
+        return compile_manifest(name, read, variables=variables or {}, environ=environ)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a quarter of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.freeze()  # what was made stays until the end: later collections need not look at it
+            gc.enable()

@@ -1,0 +1,38 @@
+"""What the ledger says of the shots of a manifest, and why one of them counts as changed."""
+
+from __future__ import annotations
+
+from klingflow.api.planning import book_of, selected_keys
+from klingflow.api.site import SANDBOX, Wish, now
+from klingflow.decide.plan import make_plan
+from klingflow.decide.select import select as select_keys
+from klingflow.errors import UsageError
+from klingflow.ledger.book import in_order
+from klingflow.model import Json, Manifest
+from klingflow.results import run_manifest
+from klingflow.results.doubts import doubts
+from klingflow.results.why import explain
+
+
+def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
+    """What the ledger says of the selected shots, in the shape of the run manifest."""
+    book = book_of(manifest, wish)
+    keys = selected_keys(manifest, book, wish)
+    gateway = SANDBOX if wish.sandbox else ""
+    record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
+    meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
+    in_doubt = doubts(meant, manifest.path, sandbox=wish.sandbox)
+    return {**record, "doubts": in_doubt, "problems": list(book.problems)}
+
+
+def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
+    """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
+    book = book_of(manifest, wish)
+    # `opening` is also what every table calls the first take, so here it means that one.
+    exact = {shot.key for shot in manifest.shots if shot.key == key}
+    keys = exact or select_keys(manifest.shots, book, [key], [])
+    made = make_plan(manifest, book, {}, selected=keys)
+    answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
+    if len(answers) != 1:
+        raise UsageError(f"{key!r} means {len(answers)} takes; name one")
+    return answers[0]
