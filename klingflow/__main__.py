@@ -1,5 +1,5 @@
 """`python -m klingflow`."""
 
-from klingflow.cli import main
+from klingflow.terminal.cli import main
 
 main()

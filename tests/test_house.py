@@ -24,16 +24,12 @@ FLOORS = [
     {"results"},
     {"runner"},
     {"api"},
-    {"console"},
-    {"progress", "views"},
-    {"commands", "lock_commands"},
-    {"cli_lock"},
-    {"cli"},
+    {"terminal"},
     {"__main__"},
 ]
 # The double of the gateway knows nothing of the client, which knows nothing of it: the command line starts it.
 SANDBOX_MAY_IMPORT = {"errors", "sandbox"}
-SANDBOX_IS_IMPORTED_BY = {"sandbox", "commands"}
+SANDBOX_IS_IMPORTED_BY = {"sandbox", "terminal"}
 # Rooms in which every module is PURE; elsewhere purity is each module's own word.
 PURE_ROOMS = {"errors", "model", "manifest", "decide", "results"}
 # Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would be pure; nobody
@@ -148,7 +144,9 @@ def test_only_one_module_speaks_http() -> None:
     assert users == {"gateway/http.py"}
 
 
-@pytest.mark.parametrize("statement", ["import klingflow", "import klingflow.cli", "import klingflow.model"])
+@pytest.mark.parametrize(
+    "statement", ["import klingflow", "import klingflow.terminal.cli", "import klingflow.model"]
+)
 def test_start_up_imports_nothing_heavy(statement: str) -> None:
     """`klingflow --help` does not pay for YAML, JSON Schema and HTTP."""
     code = f"{statement}; import sys; print(*sys.modules)"

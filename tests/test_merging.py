@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow import ExitCode, lock_commands
+from klingflow import ExitCode
 from klingflow.api.loading import load
 from klingflow.api.merging import merge
 from klingflow.api.planning import plan
@@ -20,6 +20,7 @@ from klingflow.errors import LedgerError, LedgerHeld, NothingSelected, UsageErro
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Purchase
+from klingflow.terminal import lock_commands
 from tests.harness import Pipeline, pipeline_at
 from tests.purchases import AT, LATER, done, intent, submitted
 from tests.test_store import write

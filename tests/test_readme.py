@@ -16,7 +16,6 @@ import click
 import pytest
 
 from klingflow import load
-from klingflow.cli import cli
 from klingflow.decide.plan import MARKS
 from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.manifest import check
@@ -29,6 +28,7 @@ from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
 from klingflow.model import Limits
 from klingflow.sandbox.faults import parse_fault
+from klingflow.terminal.cli import cli
 from tests.harness import Pipeline, pipeline_at, sandboxed
 
 ROOT = Path(__file__).parent.parent

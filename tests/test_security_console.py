@@ -13,8 +13,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klingflow import console, progress, views
 from klingflow.errors import Diagnostic, Mark
+from klingflow.terminal import console, progress, views
 from tests.harness import pipeline_at
 
 # Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides another.

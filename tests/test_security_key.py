@@ -10,10 +10,11 @@ from typing import Any
 import click
 import pytest
 
-from klingflow import ManifestError, console, load
-from klingflow.cli import cli
+from klingflow import ManifestError, load
 from klingflow.errors import Diagnostic, Mark
 from klingflow.gateway import key as keys
+from klingflow.terminal import console
+from klingflow.terminal.cli import cli
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 KEY = "sk-test-0123456789abcdef"

@@ -34,10 +34,11 @@ SOCKET_CALLS = ("connect", "sendto", "recvfrom")
 # Imports are most of a process's calls and none of its purchases: they are made before strace looks on.
 _LAUNCH = """
 import os, signal, tempfile
-import klingflow.batch, klingflow.cli, klingflow.commands, klingflow.gateway.http, klingflow.runner
+import klingflow.api.running, klingflow.gateway.http, klingflow.runner.dispatch
+import klingflow.terminal.cli, klingflow.terminal.commands
 import klingflow.manifest.check, klingflow.manifest.compilation, klingflow.manifest.expand
 os.kill(os.getpid(), signal.SIGSTOP)
-klingflow.cli.main()
+klingflow.terminal.cli.main()
 """
 
 

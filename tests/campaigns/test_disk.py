@@ -117,7 +117,7 @@ def test_a_call_fails(sandbox: Sandbox, tmp_path: Path, long: bool, report: Repo
 
 _SMALL_FILES = (
     "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2);"
-    "import klingflow.cli; klingflow.cli.main()"
+    "import klingflow.terminal.cli; klingflow.terminal.cli.main()"
 )
 
 

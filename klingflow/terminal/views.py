@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from klingflow import console
 from klingflow.api.running import Result
 from klingflow.decide.plan import MARKS, cost, counts, seconds
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.model import Action, Json, Plan, Price
+from klingflow.terminal import console
 
 # What the counts line calls each verb.
 _NOUNS = {

@@ -1,4 +1,4 @@
-"""`klingflow lock`: the command line's group for a ledger as a whole. As thin as klingflow.cli."""
+"""`klingflow lock`: the command line's group for a ledger as a whole. As thin as klingflow.terminal.cli."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     something is in doubt or parked, 3 if a video is missing or damaged or a shot was paid for twice. If several
     apply: 1, 4, 3. Notes alone are exit 0.
     """
-    from klingflow import lock_commands
+    from klingflow.terminal import lock_commands
 
     return lock_commands.check(file, sandbox, no_black_box, form)
 
@@ -61,7 +61,7 @@ def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool,
     journal counts, too. The result is the same whatever the order; merging twice changes nothing. Exits with 4 where
     two ledgers name different tasks for one purchase: look which of them is right.
     """
-    from klingflow import lock_commands
+    from klingflow.terminal import lock_commands
 
     return lock_commands.merge(file, others, sandbox, no_black_box, dry_run)
 
@@ -92,6 +92,6 @@ def prune(
     They go to FILE's .pruned.jsonl, which you commit: what was paid stays on record, counts in the totals, and serves
     its shot again if that comes back. What is in doubt or not finished stays in the lock.
     """
-    from klingflow import lock_commands
+    from klingflow.terminal import lock_commands
 
     return lock_commands.prune(file, select, exclude, sandbox, no_black_box, yes)

@@ -19,9 +19,9 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from klingflow import console
 from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Plan, Price
+from klingflow.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,10 +11,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from klingflow import console, progress, views
 from klingflow.api import loading, planning, reporting, resolving, running, site
 from klingflow.errors import Diagnostic, ExitCode, ManifestError, UsageError
 from klingflow.model import Json, Limits, Manifest, Plan
+from klingflow.terminal import console, progress, views
 
 
 @dataclass(frozen=True, slots=True)

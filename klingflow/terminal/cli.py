@@ -1,5 +1,8 @@
-"""The command line: parse, call `klingflow.commands`, return an exit code. Nothing heavy is imported here, since
-`klingflow --help` has to answer at once; each command imports what it does when it runs."""
+"""The command line: parse, call `klingflow.terminal.commands`, return an exit code.
+
+Nothing heavy is imported here, because `klingflow --help` has to answer at once: each command
+imports what it does when it runs.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from klingflow import __version__
-from klingflow.cli_lock import lock
 from klingflow.errors import ExitCode, KlingflowError
 from klingflow.runner import signals
+from klingflow.terminal.cli_lock import lock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +103,7 @@ def init(folder: str) -> int:
 
     Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left alone.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.init(folder)
 
@@ -119,7 +122,7 @@ def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quie
 
     Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings alone are exit 0.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.validate(files, variables, form, quiet)
 
@@ -140,7 +143,7 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
     klingflow render film.yaml -s opening --format yaml --origins
     klingflow render film.yaml --format jsonl       a line for each shot
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.render(file, commands.Options(**options), form, origins)
 
@@ -171,7 +174,7 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
       ? in doubt: perhaps bought        … waits for another shot
       - orphan: bought, no longer in the manifest
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.plan(file, commands.Options(**options), form, check)
 
@@ -222,7 +225,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     once. What is given here wins over the manifest's run: block. The key comes from KLINGFLOW_API_KEY (environment
     or .env), the address from KLINGFLOW_BASE_URL or the manifest's gateway.base_url.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.run(files, commands.Options(**options))
 
@@ -242,7 +245,7 @@ def fetch(file: str, **options: Any) -> int:
     klingflow fetch film.yaml -s opening
     klingflow fetch film.yaml --sandbox      what was bought by run --sandbox
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.fetch(file, commands.Options(**options))
 
@@ -261,7 +264,7 @@ def status(file: str, form: str, **options: Any) -> int:
     klingflow status film.yaml
     klingflow status film.yaml -s state:in_doubt --format json
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.status(file, commands.Options(**options), form)
 
@@ -282,7 +285,7 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
 
     Each value, old → new, with the line that sets it.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.why(file, shot, commands.Options(**options), form)
 
@@ -318,7 +321,7 @@ def resolve(
     created at another time is refused, unless you say --force. Also settles a task that is parked. Of one that failed,
     --task with its own id asks the gateway once more.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     if (task is not None) + abandon + resubmit != 1:
         raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
@@ -342,7 +345,7 @@ def schema(name: str) -> int:
 
     NAME is manifest (the default), request, lock, run-manifest or prices.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.schema(name)
 
@@ -356,7 +359,7 @@ def doctor(file: str | None) -> int:
     klingflow doctor
     klingflow doctor film.yaml      also that manifest, its ledger and its outputs
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.doctor(file)
 
@@ -405,7 +408,7 @@ def sandbox(**options: Any) -> int:
 
     Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET /sandbox/ledger.
     """
-    from klingflow import commands
+    from klingflow.terminal import commands
 
     return commands.sandbox(options)
 
@@ -418,7 +421,7 @@ def main() -> NoReturn:
         signals.ignored()
     except KeyboardInterrupt:  # while an error was being shown
         code = ExitCode.INTERRUPTED
-    from klingflow import console
+    from klingflow.terminal import console
 
     console.flush()
     sys.exit(code)
@@ -433,12 +436,12 @@ def _exit_code(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except KlingflowError as error:
-        from klingflow import console
+        from klingflow.terminal import console
 
         console.error(error)
         return error.exit_code
     except Exception as error:
-        from klingflow import console
+        from klingflow.terminal import console
 
         console.crash(error)
         return ExitCode.INTERNAL

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from klingflow import console
 from klingflow.api import checking, loading, merging, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Json, Purchase
 from klingflow.results.run_manifest import amounts
+from klingflow.terminal import console
 
 _SHOWN = 200
 
