@@ -11,6 +11,6 @@ in_flight.py   memory while thousands of tasks run
 simulated.py   polls, delays and refusals on a virtual clock
 killing.py     the campaign of kills
 
-Wall time says little on a busy machine, so CPU time is measured where it can be, and every ratio is of two
-figures of one run.
+Wall time says little on a busy machine, so CPU time is measured where it can be, and every ratio is
+of two figures of one run.
 """

@@ -40,7 +40,9 @@ def main() -> None:
     """Measure what is asked for, one after the other, and print it together."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also what takes minutes")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(FULL)}; default: all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(FULL)}; default: all"
+    )
     given = parser.parse_args()
     measures = FULL if given.full else SHORT
     if unknown := set(given.names) - measures.keys():

@@ -1,7 +1,8 @@
-"""CPU per shot, from create to file, beside a script on the official SDK: one sandbox, one run, as many polls.
+"""CPU per shot, from create to file, beside a script on the official SDK: one sandbox, one run, as
+many polls.
 
-Of each process's CPU its own start is taken off, as a run of one shot measures it; what is left is the shots'.
-Tasks take sixty times less than at the gateway, and so do both intervals.
+Of each process's CPU its own start is taken off, as a run of one shot measures it; what is left is
+the shots'. Tasks take sixty times less than at the gateway, and so do both intervals.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def _measured(sandbox: Sandbox, shots: int, buy: Callable[[int], tuple[float, fl
 def _klingflow(film: Pipeline, sandbox: Sandbox, shots: int) -> tuple[float, float]:
     film = pipeline_at(film.folder / f"klingflow{shots}", sandbox.base_url)
     film.write(shots, run=_LIMITS)
-    spent = spend(python("-m", "klingflow", "run", "film.yaml", "-y"), cwd=film.folder, env=film.environ)
+    spent = spend(
+        python("-m", "klingflow", "run", "film.yaml", "-y"), cwd=film.folder, env=film.environ
+    )
     _check(len(film.videos()), shots, spent.out)
     return spent.cpu_s, spent.peak_mb
 
@@ -78,7 +81,9 @@ def _script(film: Pipeline, sandbox: Sandbox, shots: int, every_s: float) -> tup
     (folder / "prompts.json").write_text(json.dumps(prompts))
     given = (sandbox.base_url, "prompts.json", ".", str(_AT_ONCE), str(every_s))
     script = str(ROOT / "benchmarks" / "sdk_script.py")
-    spent = spend(python("-W", "ignore::DeprecationWarning", script, *given), cwd=folder, env=film.environ)
+    spent = spend(
+        python("-W", "ignore::DeprecationWarning", script, *given), cwd=folder, env=film.environ
+    )
     _check(len(list(folder.glob("*.mp4"))), shots, spent.out)
     return spent.cpu_s, spent.peak_mb
 
@@ -94,6 +99,8 @@ def _interval_s(polls: float) -> float:
     for _ in range(12):
         middle_s = (few + many) / 2
         few, many = (
-            (few, middle_s) if fixed_polls(middle_s, tasks=1000).per_task > polls else (middle_s, many)
+            (few, middle_s)
+            if fixed_polls(middle_s, tasks=1000).per_task > polls
+            else (middle_s, many)
         )
     return (few + many) / 2

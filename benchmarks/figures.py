@@ -1,7 +1,8 @@
 """A figure beside its target, the table of them, and processes whose CPU and memory are measured.
 
-Peak memory is what Linux counts for a child, and that begins with the parent's own at the fork: whatever builds
-something large does so in a child, and this process stays smaller than what it measures.
+Peak memory is what Linux counts for a child, and that begins with the parent's own at the fork:
+whatever builds something large does so in a child, and this process stays smaller than what it
+measures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table; all but the name may be empty. `ratio` is measured over beside: below 1 is better."""
+    """One line of the table; all but the name may be empty. `ratio` is measured over beside: below
+    1 is better.
+    """
 
     figure: str
     target: str
@@ -65,7 +68,9 @@ def spend(
 def middle(runs: Iterable[Spent]) -> Spent:
     """The medians of several runs."""
     runs = list(runs)
-    wall_s, cpu_s, peak_mb = (median(column) for column in zip(*(astuple(r)[:3] for r in runs), strict=True))
+    wall_s, cpu_s, peak_mb = (
+        median(column) for column in zip(*(astuple(r)[:3] for r in runs), strict=True)
+    )
     return Spent(wall_s, cpu_s, peak_mb, runs[0].out)
 
 
@@ -74,5 +79,6 @@ def table(figures: Sequence[Figure]) -> str:
     rows = [("figure", "target", "measured", "beside", "ratio"), *(astuple(f) for f in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )

@@ -19,7 +19,10 @@ _STAY_S = 12.0
 def figures(tasks: int, folder: Path) -> list[Figure]:
     """The peak until some seconds after the last create, and the CPU of getting there."""
     with sandboxed(folder, task_time="2h") as (film, sandbox):
-        film.write(tasks, run={"max_running": tasks, "poll_floor": "5s", "poll": "120/1m", "deadline": "3h"})
+        film.write(
+            tasks,
+            run={"max_running": tasks, "poll_floor": "5s", "poll": "120/1m", "deadline": "3h"},
+        )
         with subprocess.Popen(
             python("-m", "klingflow", "run", "film.yaml", "-y", "-q"),
             cwd=film.folder,
@@ -37,7 +40,11 @@ def figures(tasks: int, folder: Path) -> list[Figure]:
     target = "≤ 200 MB" if tasks == 10_000 else ""
     peak, now = _mb(status, "VmHWM"), _mb(status, "VmRSS")
     return [
-        Figure(f"memory with {tasks:,} shots in flight", target, f"{peak:.0f} MB peak, {now:.0f} MB then")
+        Figure(
+            f"memory with {tasks:,} shots in flight",
+            target,
+            f"{peak:.0f} MB peak, {now:.0f} MB then",
+        )
     ]
 
 

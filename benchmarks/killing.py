@@ -1,4 +1,6 @@
-"""The campaigns' own verdicts: what the sandbox charged, held against the ledger, after kills and under faults."""
+"""The campaigns' own verdicts: what the sandbox charged, held against the ledger, after kills and
+under faults.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ def figures() -> list[Figure]:
     """A line of each campaign in its long form."""
     lines = spend(python(*_CAMPAIGNS)).out.splitlines()
     said = [line.lstrip(".").split(": ", 1) for line in lines if " charges, " in line]
-    return [Figure(f"double charges, lost task ids ({kind})", "0", verdict) for kind, verdict in said]
+    return [
+        Figure(f"double charges, lost task ids ({kind})", "0", verdict) for kind, verdict in said
+    ]
 
 
 def command() -> list[Figure]:

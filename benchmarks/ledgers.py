@@ -1,4 +1,5 @@
-"""Opening a large ledger: a lock that the project's own writer wrote, alone and with a journal left by a crash.
+"""Opening a large ledger: a lock that the project's own writer wrote, alone and with a journal left
+by a crash.
 
 Beside it stands json.loads of every line, which checks no seal and knows nothing of purchases.
 """
@@ -31,7 +32,13 @@ def figures(lines: int, folder: Path, *, runs: int) -> list[Figure]:
         beside = f"json.loads: {naive_s:.2f} s, {naive_mb:.0f} MB"
         measured = f"{cpu_s:.2f} s, {peak_mb:.0f} MB"
         found.append(
-            Figure(f"{lines:,} lines of ledger {name}", target, measured, beside, f"{cpu_s / naive_s:.2f}")
+            Figure(
+                f"{lines:,} lines of ledger {name}",
+                target,
+                measured,
+                beside,
+                f"{cpu_s / naive_s:.2f}",
+            )
         )
     return found
 
@@ -91,5 +98,10 @@ def _timed(act: Callable[[], T]) -> T:
 
 
 if __name__ == "__main__":
-    VERBS: dict[str, Callable[..., None]] = {"write": _write, "open": _open, "fold": _fold, "naive": _naive}
+    VERBS: dict[str, Callable[..., None]] = {
+        "write": _write,
+        "open": _open,
+        "fold": _fold,
+        "naive": _naive,
+    }
     VERBS[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,7 @@
 """File to plan, as shots written out, as a matrix, and as rows of a CSV file.
 
-Beside it stands the least that a script would do with the first of the three: PyYAML's C loader and jsonschema,
-without positions, layers, expressions, rules, prices or a ledger.
+Beside it stands the least that a script would do with the first of the three: PyYAML's C loader and
+jsonschema, without positions, layers, expressions, rules, prices or a ledger.
 """
 
 from __future__ import annotations

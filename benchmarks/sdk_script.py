@@ -1,4 +1,5 @@
-"""What a user writes who has no klingflow: the official SDK, a semaphore, and a loop that asks every so often.
+"""What a user writes who has no klingflow: the official SDK, a semaphore, and a loop that asks
+every so often.
 
     python sdk_script.py BASE_URL PROMPTS.json FOLDER AT_ONCE EVERY_S
 
@@ -38,7 +39,8 @@ async def main(base_url: str, prompts: str, folder: str, at_once: str, every_s: 
     """Make a video of each prompt of a JSON list."""
     wanted = json.loads(await asyncio.to_thread(Path(prompts).read_text))
     places = asyncio.Semaphore(int(at_once))
-    # A create that may have been charged must not be sent again, which is what the SDK does by default.
+    # A create that may have been charged must not be sent again, which is what the SDK does by
+    # default.
     async with AsyncOpenAI(base_url=f"{base_url}/v1", api_key="sk-any", max_retries=0) as client:
 
         async def placed(number: int, prompt: str) -> None:

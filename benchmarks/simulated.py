@@ -1,4 +1,6 @@
-"""What deciding alone comes to, on a virtual clock: polls and their delay, and refusals at a limit that halves."""
+"""What deciding alone comes to, on a virtual clock: polls and their delay, and refusals at a limit
+that halves.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _SEEDS = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Polls per task and their median delay in seconds, learned and fixed; refusals per 1,000 creates."""
+    """Polls per task and their median delay in seconds, learned and fixed; refusals per 1,000
+    creates.
+    """
 
     learned: Polls
     progress: Polls
@@ -41,8 +45,12 @@ def figures() -> list[Figure]:
     found = simulate()
     fixed = f"every 10 s: {_said(found.every_10_s)}; 15 s: {_said(found.every_15_s)}"
     return [
-        _polling("polls per shot, once learned", "≤ 7, ≤ 7 s", found.learned, fixed, found.every_15_s),
-        _polling("the same, with honest progress", "fewer", found.progress, fixed, found.every_15_s),
+        _polling(
+            "polls per shot, once learned", "≤ 7, ≤ 7 s", found.learned, fixed, found.every_15_s
+        ),
+        _polling(
+            "the same, with honest progress", "fewer", found.progress, fixed, found.every_15_s
+        ),
         Figure(
             "429s per 1,000 creates, limit halves",
             "≤ 25",

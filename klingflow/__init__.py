@@ -1,6 +1,7 @@
 """klingflow: a purchase ledger with a runner around it, for batches of AI video.
 
-A manifest says what is wanted, the ledger says what was bought, a plan is the difference, and a run closes it:
+A manifest says what is wanted, the ledger says what was bought, a plan is the difference, and a run
+closes it:
 
     manifest/   what is wanted: YAML with positions → shots, bodies, tiers, prices
     gateway/    what is said to a gateway, and what its words mean

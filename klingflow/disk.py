@@ -1,6 +1,8 @@
-"""Durable files: written whole or not at all, appended by whole lines, read without following a link into a device.
+"""Durable files: written whole or not at all, appended by whole lines, read without following a
+link into a device.
 
-The lowest room that does I/O: the gateway's downloads and the ledger both stand on it."""
+The lowest room that does I/O: the gateway's downloads and the ledger both stand on it.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,16 @@ from stat import S_ISREG
 if sys.platform == "darwin":
     import fcntl
 
-# Through no link, for a folder from elsewhere may hold links to anything; and no pipe makes us wait.
+# Through no link, for a folder from elsewhere may hold links to anything; and no pipe makes us
+# wait.
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _BINARY
 
 
 def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
-    """Replace `path` by the chunks so that a crash at any moment leaves the old file or the new one, durably.
+    """Replace `path` by the chunks so that a crash at any moment leaves the old file or the new
+    one, durably.
 
     Two writers of one path must exclude each other. Returns the new file's stat; raises OSError.
     """
@@ -43,7 +47,8 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
 
 
 def second_name(path: Path, name: Path) -> None:
-    """Let `name` be the file at `path` too, so that this version stays when another takes its place.
+    """Let `name` be the file at `path` too, so that this version stays when another takes its
+    place.
 
     Where a file system has no links there is none.
     """
@@ -73,8 +78,9 @@ _LOOKS, _PAUSE_S = 100, 0.01
 
 
 def read_log(path: Path) -> bytes:
-    """What a file of lines holds, not in the middle of one that another process is writing at this moment. One whose
-    last line was never finished is read as it is. Raises OSError as read_whole."""
+    """What a file of lines holds, not in the middle of one that another process is writing at this
+    moment. One whose last line was never finished is read as it is. Raises OSError as read_whole.
+    """
     data = read_whole(path)
     for _ in range(_LOOKS):
         if not data or data.endswith(b"\n"):
@@ -87,7 +93,9 @@ def read_log(path: Path) -> bytes:
 
 
 def append(path: Path, lines: Sequence[bytes]) -> None:
-    """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises OSError."""
+    """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises
+    OSError.
+    """
     flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
     with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
         if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":

@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
-    """The process's exit codes (README, "Exit codes"). Where several apply, the first of `PRECEDENCE` counts."""
+    """The process's exit codes (README, "Exit codes"). Where several apply, the first of
+    `PRECEDENCE` counts.
+    """
 
     OK = 0
     INTERNAL = 1
@@ -58,10 +60,11 @@ class Mark(NamedTuple):
 
 
 class Diagnostic(NamedTuple):
-    """One mistake (or doubt) of the user's, with its place and a stable code such as `unknown-field`.
+    """One mistake (or doubt) of the user's, with its place and a stable code such as
+    `unknown-field`.
 
-    `message` is one line and says what was found and what to do. `related` is a second place (the first
-    of two duplicate keys, the preset that set a value).
+    `message` is one line and says what was found and what to do. `related` is a second place (the
+    first of two duplicate keys, the preset that set a value).
     """
 
     mark: Mark
@@ -81,11 +84,15 @@ class KlingflowError(Exception):
 
 
 class ManifestError(KlingflowError):
-    """The manifest cannot be used. `diagnostics` holds every mistake, in file order; `sources` the texts read."""
+    """The manifest cannot be used. `diagnostics` holds every mistake, in file order; `sources` the
+    texts read.
+    """
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, diagnostics: Sequence[Diagnostic], sources: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, diagnostics: Sequence[Diagnostic], sources: dict[str, str] | None = None
+    ) -> None:
         super().__init__("\n".join(str(d) for d in diagnostics))
         self.diagnostics = tuple(diagnostics)
         self.sources = sources or {}
@@ -118,17 +125,25 @@ class LedgerBroken(KlingflowError):
 class LedgerHeld(KlingflowError):
     """Another runner holds this ledger, or a `copy` of it: the manifest beside which that one lies.
 
-    Or somebody who does not say so holds the file `locked`, without which nobody may write the ledger.
+    Or somebody who does not say so holds the file `locked`, without which nobody may write the
+    ledger.
     """
 
     exit_code = ExitCode.HELD
 
     def __init__(
-        self, path: str, pid: int | None, host: str | None, copy: str | None = None, locked: str | None = None
+        self,
+        path: str,
+        pid: int | None,
+        host: str | None,
+        copy: str | None = None,
+        locked: str | None = None,
     ) -> None:
         who = f"process {pid} on {host}" if pid else "another process"
         what = (
-            f"is running {copy}, whose ledger this one is a copy of" if copy else "is running this manifest"
+            f"is running {copy}, whose ledger this one is a copy of"
+            if copy
+            else "is running this manifest"
         )
         if locked:
             what = (

@@ -1,8 +1,9 @@
 """PURE. The records that flow through klingflow: manifest → plan → run → ledger → results. Frozen
 data, no rules.
 
-A Shot is what the manifest wants, a Request what would be sent for it, a Purchase what the ledger knows of one
-attempt to buy it, an Action what the plan means to do next, and a Manifest or a Plan the whole of them.
+A Shot is what the manifest wants, a Request what would be sent for it, a Purchase what the ledger
+knows of one attempt to buy it, an Action what the plan means to do next, and a Manifest or a Plan
+the whole of them.
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ Json = Any
 
 
 class Node:
-    """A YAML value with its place: a scalar's Python value, a dict of Nodes by key, or a list of Nodes.
+    """A YAML value with its place: a scalar's Python value, a dict of Nodes by key, or a list of
+    Nodes.
 
-    `mark` is where the value begins, `key_mark` where its key does (None outside mappings). Nodes are shared
-    between layers and between all shots that a matrix makes, so they are never changed once built.
-    `plain` says that a scalar was written on one line and without escapes, so that offsets in it are columns;
-    `inset` is then 1 if it stands in quotes.
+    `mark` is where the value begins, `key_mark` where its key does (None outside mappings). Nodes
+    are shared between layers and between all shots that a matrix makes, so they are never changed
+    once built. `plain` says that a scalar was written on one line and without escapes, so that
+    offsets in it are columns; `inset` is then 1 if it stands in quotes.
     """
 
     __slots__ = ("inset", "key_mark", "mark", "plain", "value")
 
     def __init__(
-        self, value: Any, mark: Mark, key_mark: Mark | None = None, plain: bool = False, inset: int = 0
+        self,
+        value: Any,
+        mark: Mark,
+        key_mark: Mark | None = None,
+        plain: bool = False,
+        inset: int = 0,
     ) -> None:
         self.value = value
         self.mark = mark
@@ -39,7 +46,9 @@ class Node:
         self.inset = inset
 
     def at(self, *path: str | int) -> Node:
-        """The deepest Node on `path` that the author wrote: what an expression made has its expression's place."""
+        """The deepest Node on `path` that the author wrote: what an expression made has its
+        expression's place.
+        """
         node = self
         for step in path:
             if not isinstance(node.value, (dict, list)):
@@ -59,9 +68,11 @@ class Reference(NamedTuple):
 
 
 class Pending(str):
-    """Text with References in it, in a body that is not final yet. Its own text is the expression as written.
+    """Text with References in it, in a body that is not final yet. Its own text is the expression
+    as written.
 
-    A str, so that bodies stay JSON; its own type, so that what a CSV cell holds is never taken for one.
+    A str, so that bodies stay JSON; its own type, so that what a CSV cell holds is never taken for
+    one.
     """
 
     __slots__ = ("parts",)
@@ -69,7 +80,8 @@ class Pending(str):
 
     def __new__(cls, parts: Sequence[str | Reference]) -> Pending:
         text = "".join(
-            p if isinstance(p, str) else f"${{{{ shots[{p.shot!r}].{p.attribute} }}}}" for p in parts
+            p if isinstance(p, str) else f"${{{{ shots[{p.shot!r}].{p.attribute} }}}}"
+            for p in parts
         )
         self = super().__new__(cls, text)
         self.parts = tuple(parts)
@@ -127,7 +139,9 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One take of one wanted video. `fields` holds rendered values; `node` the author's text behind them."""
+    """One take of one wanted video. `fields` holds rendered values; `node` the author's text behind
+    them.
+    """
 
     id: str
     take: int
@@ -181,7 +195,9 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was refused or failed. `kind` is one of the classes in `klingflow.gateway.replies`."""
+    """Why something was refused or failed. `kind` is one of the classes in
+    `klingflow.gateway.replies`.
+    """
 
     kind: str
     code: str
@@ -192,9 +208,10 @@ class Failure:
 class Purchase:
     """One attempt to buy one take, as the ledger keeps it (schemas/lock.schema.json).
 
-    Times are UTC, ISO 8601 with milliseconds, by the name of what happened: intent, submitted, finished, done, …;
-    `updated` is that of the last change. `finished_after_s` bounds the generation time: seconds from the accepted
-    create to the last poll that found it unfinished and to the first that found it finished.
+    Times are UTC, ISO 8601 with milliseconds, by the name of what happened: intent, submitted,
+    finished, done, …; `updated` is that of the last change. `finished_after_s` bounds the
+    generation time: seconds from the accepted create to the last poll that found it unfinished and
+    to the first that found it finished.
     """
 
     uid: str
@@ -217,7 +234,8 @@ class Purchase:
     sha256: str | None = None
     size_bytes: int | None = None
     error: Failure | None = None
-    # Of one in doubt: window, status, request id, what came back. Of one whose reply named several ids: the reply.
+    # Of one in doubt: window, status, request id, what came back. Of one whose reply named several
+    # ids: the reply.
     evidence: Mapping[str, Json] | None = None
 
     @property
@@ -250,7 +268,8 @@ class Action:
 class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
 
-    `by_key` has every shot's action, also of those that are not selected, after those of the shots it needs.
+    `by_key` has every shot's action, also of those that are not selected, after those of the shots
+    it needs.
     """
 
     manifest: Manifest

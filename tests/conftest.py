@@ -9,7 +9,9 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--long", action="store_true", help="run the campaigns' long forms (minutes instead of seconds)"
+        "--long",
+        action="store_true",
+        help="run the campaigns' long forms (minutes instead of seconds)",
     )
     parser.addoption("--seed", type=int, default=0, help="the history that the simulation tells")
 

@@ -1,4 +1,6 @@
-"""A pipeline in a folder, the command line as a process, and a sandbox as its gateway: what a user has."""
+"""A pipeline in a folder, the command line as a process, and a sandbox as its gateway: what a user
+has.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ class Pipeline:
     ) -> None:
         """Write the manifest: shots by name, or so many plain ones."""
         if isinstance(shots, int):
-            shots = {f"shot{n:03}": {"prompt": f"a quiet street, number {n}"} for n in range(1, shots + 1)}
+            shots = {
+                f"shot{n:03}": {"prompt": f"a quiet street, number {n}"}
+                for n in range(1, shots + 1)
+            }
         document = {
             "version": 1,
             "run": {**FAST, **(run or {})},
@@ -76,7 +81,9 @@ class Pipeline:
         )
 
     def do(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run klingflow to its end; its exit code must be `code`. Returns stdout and stderr together."""
+        """Run klingflow to its end; its exit code must be `code`. Returns stdout and stderr
+        together.
+        """
         process = self.start(*arguments, **environ)
         out, err = process.communicate(timeout=240)
         assert process.returncode == code, f"exit {process.returncode}, not {code}\n{out}\n{err}"
@@ -96,19 +103,29 @@ class Pipeline:
 
     def record(self) -> Any:
         """The run manifest."""
-        return json.loads((self.folder / "outputs" / self.name / "manifest.json").read_text(encoding="utf-8"))
+        return json.loads(
+            (self.folder / "outputs" / self.name / "manifest.json").read_text(encoding="utf-8")
+        )
 
     def videos(self) -> list[Path]:
         """The videos in the outputs folder."""
         return sorted((self.folder / "outputs").rglob("*.mp4"))
 
 
-def pipeline_at(folder: Path, gateway: str | None = None, key: str = "sk-test-0123456789abcdef") -> Pipeline:
-    """A Pipeline whose gateway is at `gateway`, in an environment with nothing of this machine's own."""
+def pipeline_at(
+    folder: Path, gateway: str | None = None, key: str = "sk-test-0123456789abcdef"
+) -> Pipeline:
+    """A Pipeline whose gateway is at `gateway`, in an environment with nothing of this machine's
+    own.
+    """
     environ = {
-        k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()
     }
-    state = folder.absolute().parent / f"{folder.name}.state"  # beside it: `git clean` does not reach it
+    state = (
+        folder.absolute().parent / f"{folder.name}.state"
+    )  # beside it: `git clean` does not reach it
     environ |= {"PYTHONUTF8": "1", "NO_COLOR": "1", "KLINGFLOW_STATE_DIR": str(state)}
     if gateway:
         environ |= {"KLINGFLOW_BASE_URL": gateway, "KLINGFLOW_API_KEY": key}

@@ -35,8 +35,9 @@ def as_telling(united: United) -> Telling:
 
 @st.composite
 def lives(draw: st.DrawFn, uid: str, shot: str, take: int, attempt: int) -> list[Purchase]:
-    """Accounts of one purchase as copies of its ledger may hold them. Copies that parted in doubt may have learned of
-    two different tasks; what is known of one task does not depend on who asked."""
+    """Accounts of one purchase as copies of its ledger may hold them. Copies that parted in doubt
+    may have learned of two different tasks; what is known of one task does not depend on who asked.
+    """
     clock = (f"2026-06-08T07:{n // 60:02}:{n % 60:02}.000Z" for n in count(1))
     tree = [intent(shot, take, attempt, uid=uid)]
     for _ in range(draw(st.integers(1, 6))):
@@ -56,7 +57,8 @@ def lives(draw: st.DrawFn, uid: str, shot: str, take: int, attempt: int) -> list
             changes |= {"evidence": {"from": before.times["intent"], "to": at}}
         tree.append(advance(before, event, at, **changes))
     refused = [p for p in tree if p.state == "rejected"]
-    # What was refused cost nothing and is known by its own runner only; an intent never outlives its runner.
+    # What was refused cost nothing and is known by its own runner only; an intent never outlives
+    # its runner.
     return refused[:1] or tree[1:]
 
 

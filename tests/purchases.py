@@ -41,11 +41,17 @@ def intent(
     )
 
 
-def submitted(shot: str, take: int = 1, attempt: int = 1, *, task_id: str = "", **about: str) -> Purchase:
+def submitted(
+    shot: str, take: int = 1, attempt: int = 1, *, task_id: str = "", **about: str
+) -> Purchase:
     """Bought; its task is `task_<shot>` unless said otherwise."""
     purchase = intent(shot, take, attempt, **about)
     return advance(
-        purchase, "accepted", AT, task_id=task_id or f"task_{purchase.key}", billed_tier="kling-3.0-720p"
+        purchase,
+        "accepted",
+        AT,
+        task_id=task_id or f"task_{purchase.key}",
+        billed_tier="kling-3.0-720p",
     )
 
 
@@ -57,4 +63,6 @@ def succeeded(shot: str, take: int = 1, attempt: int = 1, **about: str) -> Purch
 
 def done(shot: str, take: int = 1, attempt: int = 1, **about: str) -> Purchase:
     """Downloaded: 10 bytes whose hash is `aa`."""
-    return advance(succeeded(shot, take, attempt, **about), "downloaded", AT, sha256="aa", size_bytes=10)
+    return advance(
+        succeeded(shot, take, attempt, **about), "downloaded", AT, sha256="aa", size_bytes=10
+    )

@@ -1,6 +1,8 @@
-"""The world that pace and polling decide about, simulated: a gateway with a rate limit, and tasks that take time.
+"""The world that pace and polling decide about, simulated: a gateway with a rate limit, and tasks
+that take time.
 
-Both simulations run on numbers alone, so that a day passes in a second. `benchmarks/` prints what they come to.
+Both simulations run on numbers alone, so that a day passes in a second. `benchmarks/` prints what
+they come to.
 """
 
 from __future__ import annotations
@@ -35,13 +37,20 @@ class Creates(NamedTuple):
 
 
 def creates(
-    pace: Pace, *, wanted: int = 1000, halves_at: int = 300, retry_after_s: float | None = None, seed: int = 1
+    pace: Pace,
+    *,
+    wanted: int = 1000,
+    halves_at: int = 300,
+    retry_after_s: float | None = None,
+    seed: int = 1,
 ) -> Creates:
     """Buy `wanted` shots from a gateway whose limit halves after `halves_at` of them."""
     chance = random.Random(seed)
     limit = Gcra(ALLOWED, burst=3)
     halved = Gcra(Rate(ALLOWED.count // 2, ALLOWED.period_s), burst=3)
-    replies: list[tuple[float, float, bool]] = []  # (when it comes, when it was sent, whether accepted)
+    replies: list[
+        tuple[float, float, bool]
+    ] = []  # (when it comes, when it was sent, whether accepted)
     now, accepted, refused, granted = 0.0, 0, 0, 0
     while accepted < wanted:
         delay_s = pace.delay_s(now) if granted < wanted else math.inf
@@ -74,7 +83,9 @@ def _tell(
 
 
 class Polls(NamedTuple):
-    """Means over the tasks after the first `learning`: polls a task, and the median delay of noticing its end."""
+    """Means over the tasks after the first `learning`: polls a task, and the median delay of
+    noticing its end.
+    """
 
     per_task: float
     delay_s: float
@@ -83,7 +94,9 @@ class Polls(NamedTuple):
 def learned_polls(
     *, honest_progress: bool = False, seed: int = 1, tasks: int = 4000, scale: float = 1.0
 ) -> Polls:
-    """Poll lognormal tasks (median 90 s, p95 240 s) by a schedule learned from the polls themselves."""
+    """Poll lognormal tasks (median 90 s, p95 240 s) by a schedule learned from the polls
+    themselves.
+    """
     durations, chance, found = Durations(), random.Random(seed), []
     for _ in range(tasks):
         end_s, age_s, seen_s, polls = duration_s(chance) * scale, 0.0, 0.0, 0
@@ -117,4 +130,6 @@ def duration_s(chance: random.Random) -> float:
 
 
 def _summed(found: list[tuple[int, float]]) -> Polls:
-    return Polls(statistics.mean(n for n, _ in found), statistics.median(delay_s for _, delay_s in found))
+    return Polls(
+        statistics.mean(n for n, _ in found), statistics.median(delay_s for _, delay_s in found)
+    )

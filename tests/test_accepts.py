@@ -21,14 +21,22 @@ from klingflow.model import Json, Pending, Reference
 def parts(schema: Json) -> Iterator[Json]:
     """A schema and all in it."""
     yield schema
-    inner = [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    inner = [
+        *schema.get("properties", {}).values(),
+        schema.get("items"),
+        schema.get("additionalProperties"),
+    ]
     for part in inner:
         if isinstance(part, dict):
             yield from parts(part)
 
 
 FIELDS = [*SHOT.values(), *RUN.values(), *GATEWAY.values(), *TOP.values(), *ABOUT]
-SCHEMAS = [part for whole in (BODY, prices.SCHEMA, *(f.schema for f in FIELDS if f)) for part in parts(whole)]
+SCHEMAS = [
+    part
+    for whole in (BODY, prices.SCHEMA, *(f.schema for f in FIELDS if f))
+    for part in parts(whole)
+]
 KEYS = sorted({key for schema in SCHEMAS for key in schema.get("properties", ())} | {"5", "x"})
 CHOICES = sorted({str(choice) for schema in SCHEMAS for choice in schema.get("enum", ())})
 WORDS = [
@@ -47,11 +55,28 @@ WORDS = [
 ]
 PENDING = Pending((Reference("a", "video_url"),))
 SCALARS = st.sampled_from(
-    [None, True, False, 0, 1, -1, 5, 5.0, 0.6, float("nan"), float("inf"), PENDING, *WORDS, *CHOICES]
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        5,
+        5.0,
+        0.6,
+        float("nan"),
+        float("inf"),
+        PENDING,
+        *WORDS,
+        *CHOICES,
+    ]
 )
 VALUES: st.SearchStrategy[Json] = st.recursive(
     SCALARS | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 
@@ -79,7 +104,11 @@ def test_a_manifest_without_mistakes_does_not_import_jsonschema(tmp_path: Path) 
     (tmp_path / "prices.yaml").write_text('currency: CNY\ntiers: { "*": { per_second: 0.6 } }\n')
     shots = "shots: { a: { prompt: rain, seconds: 5, images: ['https://a.example/b.png'], tags: [wet] } }\n"
     film = tmp_path / "film.yaml"
-    film.write_text("version: 1\nprices: prices.yaml\ndefaults: { model: kling-3.0-omni }\n" + shots)
+    film.write_text(
+        "version: 1\nprices: prices.yaml\ndefaults: { model: kling-3.0-omni }\n" + shots
+    )
     code = "import sys, klingflow; klingflow.plan(klingflow.load(sys.argv[1])); print('jsonschema' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, str(film)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(film)], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "False\n"

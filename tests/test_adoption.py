@@ -1,4 +1,6 @@
-"""A task that a person found: taken where the gateway's word fits the purchase, asked about where it does not."""
+"""A task that a person found: taken where the gateway's word fits the purchase, asked about where
+it does not.
+"""
 
 from __future__ import annotations
 
@@ -57,12 +59,18 @@ def test_what_fits_is_taken(answer: Reply) -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (reply(model="kling-3.0-1080p"), "billed as kling-3.0-1080p, where kling-3.0-720p was predicted"),
+        (
+            reply(model="kling-3.0-1080p"),
+            "billed as kling-3.0-1080p, where kling-3.0-720p was predicted",
+        ),
         (reply(created_at=BEGUN - 3600), "created at 2026-06-08 05:52:50 UTC"),
         (reply(created_at=(BEGUN + 3600) * 1000), "created at 2026-06-08 07:52:50 UTC"),
         (reply(id=None), "does not name the task"),
         (reply(id="another"), "the gateway's reply is about another task, another"),
-        (Reply(404, {}, b'{"code":"task_not_exist","message":"no such task"}'), "knows no task task_x"),
+        (
+            Reply(404, {}, b'{"code":"task_not_exist","message":"no such task"}'),
+            "knows no task task_x",
+        ),
         (Reply(401, {}, b'{"error":{"message":"bad key","code":"invalid"}}'), "refuses the key"),
         (Reply(502, {}, b"<html>"), "could not be asked: HTTP 502"),
         (NoReply(False, "no connection"), "could not be asked: no connection"),
@@ -74,7 +82,9 @@ def test_what_does_not_fit_is_said(answer: Reply, says: str) -> None:
 
 
 def test_a_purchase_made_elsewhere_may_be_of_any_time() -> None:
-    elsewhere = advance(intent("a"), "accepted", LATER, task_id="task_x", evidence={"adopted": LATER})
+    elsewhere = advance(
+        intent("a"), "accepted", LATER, task_id="task_x", evidence={"adopted": LATER}
+    )
     assert misfits(elsewhere, reply(created_at=1)) == []
 
 
@@ -88,10 +98,14 @@ ENDS = [("queued", "submitted"), ("completed", "succeeded"), ("failed", "failed"
 
 @pytest.mark.parametrize(("status", "state"), ENDS)
 def test_what_was_learned_is_recorded_with_the_id(status: str, state: str) -> None:
-    records = learned(adopted(), reply(status=status, video_url="https://cdn.example.com/x.mp4"), LATER)
+    records = learned(
+        adopted(), reply(status=status, video_url="https://cdn.example.com/x.mp4"), LATER
+    )
     assert [r.state for r in records] == list(dict.fromkeys(["submitted", state]))
     assert (records[-1].task_id, records[-1].billed_tier) == ("task_x", TIER)
-    assert records[-1].evidence and records[-1].evidence["created_at"].startswith("2026-06-08T06:52:50")
+    assert records[-1].evidence and records[-1].evidence["created_at"].startswith(
+        "2026-06-08T06:52:50"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +116,9 @@ def test_what_was_learned_is_recorded_with_the_id(status: str, state: str) -> No
         ("queued", "failed", "not finished"),
     ],
 )
-def test_a_failure_is_taken_back_where_the_gateway_says_so(status: str, state: str, says: str) -> None:
+def test_a_failure_is_taken_back_where_the_gateway_says_so(
+    status: str, state: str, says: str
+) -> None:
     """It was paid for, and a gateway may have been wrong about it for a while."""
     failed = advance(adopted(), "failed", LATER, error=Failure("capacity", "x", "busy"))
     assert says in "; ".join(misfits(failed, reply(status=status)))
@@ -114,12 +130,17 @@ def test_a_failure_is_taken_back_where_the_gateway_says_so(status: str, state: s
 # ------------------------------------------------------------ the tag
 
 
-@pytest.mark.parametrize("body", [{"model": "m"}, {"metadata": {"a": 1, "output_config": {"duration": 5}}}])
+@pytest.mark.parametrize(
+    "body", [{"model": "m"}, {"metadata": {"a": 1, "output_config": {"duration": 5}}}]
+)
 def test_a_tag_is_short_and_means_nothing(body: dict[str, Any]) -> None:
     marked = tagged(body, "20260608065249123-3f9a0c12b7de")
     assert tag_in(marked) == "klingflow-3f9a0c12b7de"
     assert fingerprint(marked) == fingerprint(body)
-    assert all(len(tag_of(uid)) <= 64 and is_tag(tag_of(uid)) for uid in ("x" * 99, "a-b-c", "20260608-new"))
+    assert all(
+        len(tag_of(uid)) <= 64 and is_tag(tag_of(uid))
+        for uid in ("x" * 99, "a-b-c", "20260608-new")
+    )
 
 
 def test_an_authors_name_stays() -> None:
@@ -129,10 +150,17 @@ def test_an_authors_name_stays() -> None:
 
 
 def test_a_doubt_is_told_with_all_that_finds_it() -> None:
-    doubt = advance(intent("a", 2, uid="20260608-3f"), "doubted", AT, evidence={"from": AT, "to": LATER})
+    doubt = advance(
+        intent("a", 2, uid="20260608-3f"), "doubted", AT, evidence={"from": AT, "to": LATER}
+    )
     doubt = replace(doubt, body=tagged(doubt.body, doubt.uid))
     (said,) = doubts([doubt, adopted()], "my film.yaml", sandbox=True)
-    assert (said["key"], said["from"], said["to"], said["tag"]) == ("a#2", AT, LATER, "klingflow-3f")
+    assert (said["key"], said["from"], said["to"], said["tag"]) == (
+        "a#2",
+        AT,
+        LATER,
+        "klingflow-3f",
+    )
     assert said["most"] == {"amount": "3.00", "currency": "CNY"}
     assert said["commands"]["task"] == "klingflow resolve 'my film.yaml' 'a#2' --sandbox --task ID"
     assert doubts([replace(doubt, price=None)], "f", sandbox=False)[0]["most"] is None
@@ -160,7 +188,9 @@ def test_a_task_that_failed_is_asked_after_once_more(tmp_path: Path) -> None:
 
 
 def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
-    """The tag is at the gateway and in `status`; a wrong id is refused, the right one is taken with what is billed."""
+    """The tag is at the gateway and in `status`; a wrong id is refused, the right one is taken with
+    what is billed.
+    """
     with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
         film.write(2, run={"tag_media": True})
         film.do("run", "film.yaml", "-y", code=4)
@@ -178,7 +208,9 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         assert "already that of" in film.do(
             "resolve", "film.yaml", key, "--task", known.pop(), "--force", code=2
         )
-        elsewhere = film.do("resolve", "film.yaml", key, "--task", lost, code=2, KLINGFLOW_BASE_URL=NOBODY)
+        elsewhere = film.do(
+            "resolve", "film.yaml", key, "--task", lost, code=2, KLINGFLOW_BASE_URL=NOBODY
+        )
         assert "the purchase was sent to" in elsewhere
         assert "bought as task" in film.do("resolve", "film.yaml", key, "--task", lost)
         found = next(p for p in film.purchases() if p["shot"] == key)

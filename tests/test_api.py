@@ -11,14 +11,19 @@ from tests.harness import charges, sandboxed
 
 
 def test_load_plan_run_from_python(tmp_path: Path) -> None:
-    """A program gets the manifest, the plan, and a result with the exit code that the command would give."""
+    """A program gets the manifest, the plan, and a result with the exit code that the command would
+    give.
+    """
     with sandboxed(tmp_path) as (film, sandbox):
         film.write(2)
         manifest = klingflow.load(film.manifest)
         assert [a.verb for a in klingflow.plan(manifest).actions] == ["create", "create"]
         events: list[str] = []
         result = klingflow.run(
-            [manifest], base_url=sandbox.base_url, key="any", emit=lambda event: events.append(event["event"])
+            [manifest],
+            base_url=sandbox.base_url,
+            key="any",
+            emit=lambda event: events.append(event["event"]),
         )
         assert result.exit_code is klingflow.ExitCode.OK
         assert [a.verb for a in klingflow.plan(manifest).actions] == ["keep", "keep"]

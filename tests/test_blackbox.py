@@ -16,7 +16,14 @@ from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import blackbox
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import BoxPlace
-from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read, state_folder
+from klingflow.ledger.store import (
+    Ledger,
+    LedgerPaths,
+    ledger_paths,
+    open_ledger,
+    read,
+    state_folder,
+)
 from klingflow.model import Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -108,7 +115,9 @@ def test_a_ledger_cleared_away_comes_back_by_the_place_of_its_manifest(paths: Le
     assert b"task_opening" in paths.lock.read_bytes()
 
 
-def test_a_fresh_clone_has_the_same_black_box(paths: LedgerPaths, tmp_path: Path, state: Path) -> None:
+def test_a_fresh_clone_has_the_same_black_box(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
     keep(paths)
     keep(paths, submitted("opening"))
     committed = paths.lock.read_bytes()
@@ -150,13 +159,17 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout and other.stdout.readline() == "held\n"
-        with pytest.raises(LedgerHeld, match=r"film\.yaml, whose ledger this one is a copy of") as held:
+        with pytest.raises(
+            LedgerHeld, match=r"film\.yaml, whose ledger this one is a copy of"
+        ) as held:
             open_ledger(clone, now)
         assert held.value.pid == other.pid
         shutil.rmtree(paths.hidden)
         assert paths.anchor
         paths.anchor.unlink()
-        with pytest.raises(LedgerHeld):  # though nothing beside the manifest tells of the other any more
+        with pytest.raises(
+            LedgerHeld
+        ):  # though nothing beside the manifest tells of the other any more
             open_ledger(paths, now)
         other.kill()
     keep(clone)
@@ -196,7 +209,9 @@ def test_a_black_box_that_cannot_be_read_is_not_passed_over(paths: LedgerPaths) 
             opened(paths)
 
 
-def test_a_black_box_deleted_during_a_run_is_begun_anew_whole(paths: LedgerPaths, state: Path) -> None:
+def test_a_black_box_deleted_during_a_run_is_begun_anew_whole(
+    paths: LedgerPaths, state: Path
+) -> None:
     keep(paths, submitted("before"))
     ledger = open_ledger(paths, now)
     write(ledger, submitted("a"))
@@ -264,7 +279,10 @@ def test_two_lineages_that_were_merged_are_both_remembered(
     keep(paths)
     keep(paths, submitted("a"))
     keep(other, submitted("b"))
-    lines = [*other.lock.read_bytes().splitlines(True)[:1], *paths.lock.read_bytes().splitlines(True)[:1]]
+    lines = [
+        *other.lock.read_bytes().splitlines(True)[:1],
+        *paths.lock.read_bytes().splitlines(True)[:1],
+    ]
     paths.lock.write_bytes(b"".join(lines))
     assert read(paths).task_ids.keys() == {"task_a", "task_b"}
     keep(paths)
@@ -324,7 +342,9 @@ def test_what_is_recorded_while_somebody_looks_is_not_lost_track_of(
 def test_two_copies_in_one_run_are_told_of_each_other(paths: LedgerPaths, tmp_path: Path) -> None:
     keep(paths)
     keep(paths, submitted("opening"))
-    copy = ledger_paths(tmp_path / "film" / "copy.yaml", state=paths.box.state if paths.box else None)
+    copy = ledger_paths(
+        tmp_path / "film" / "copy.yaml", state=paths.box.state if paths.box else None
+    )
     copy.lock.write_bytes(paths.lock.read_bytes())
     with open_ledger(paths, now), pytest.raises(UsageError, match="have copies of one ledger"):
         open_ledger(copy, now)
@@ -385,10 +405,14 @@ def test_a_lock_from_before_two_ledgers_were_merged_loses_nothing(
         assert read(ours).task_ids.keys() == {"task_a", "task_b", "task_c"}
     keep(ours)
     assert read(ours).problems == []
-    assert ours.lock.read_bytes().split(b",")[1] == theirs_before.split(b",")[1]  # as its lock has it
+    assert (
+        ours.lock.read_bytes().split(b",")[1] == theirs_before.split(b",")[1]
+    )  # as its lock has it
 
 
-def test_a_ledger_that_runs_is_merged_with_no_other(paths: LedgerPaths, tmp_path: Path, state: Path) -> None:
+def test_a_ledger_that_runs_is_merged_with_no_other(
+    paths: LedgerPaths, tmp_path: Path, state: Path
+) -> None:
     """Its purchases of this moment would be nobody's else."""
     keep(paths, submitted("a"))
     other = paths_in(tmp_path / "other", state)
@@ -396,7 +420,9 @@ def test_a_ledger_that_runs_is_merged_with_no_other(paths: LedgerPaths, tmp_path
         write(running, submitted("b"))
         anyio.run(running.fold)
         paths.lock.write_bytes(paths.lock.read_bytes() + other.lock.read_bytes())
-        with pytest.raises(UsageError, match="have copies of one ledger"):  # LedgerHeld in another process
+        with pytest.raises(
+            UsageError, match="have copies of one ledger"
+        ):  # LedgerHeld in another process
             open_ledger(paths, now)
     keep(paths)
     assert read(paths).task_ids.keys() == {"task_a", "task_b"}
@@ -410,7 +436,9 @@ def test_a_state_folder_is_the_same_wherever_klingflow_is_called() -> None:
 def test_what_was_not_committed_outlives_a_merge_made_elsewhere(
     paths: LedgerPaths, tmp_path: Path, state: Path
 ) -> None:
-    """`git reset --hard` to a colleague's lock, which is of their lineage and holds what we had committed."""
+    """`git reset --hard` to a colleague's lock, which is of their lineage and holds what we had
+    committed.
+    """
     other = paths_in(tmp_path / "other", tmp_path / "another's state")
     keep(paths, submitted("a"))
     keep(other, submitted("b"))

@@ -1,8 +1,8 @@
-"""The example files: each manifest in `cases/reject/` is refused in exactly the words beside it, each in
-`cases/accept/` gives exactly the shots beside it.
+"""The example files: each manifest in `cases/reject/` is refused in exactly the words beside it,
+each in `cases/accept/` gives exactly the shots beside it.
 
-A new case is a new file. `NAME.expected` holds the diagnostics, one a line, warnings included; files that a case
-needs are in `parts/`. `NAME.json` lists id, take, kind and body of the shots.
+A new case is a new file. `NAME.expected` holds the diagnostics, one a line, warnings included;
+files that a case needs are in `parts/`. `NAME.json` lists id, take, kind and body of the shots.
 """
 
 from __future__ import annotations

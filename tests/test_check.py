@@ -1,4 +1,6 @@
-"""What is said about shots and documents; the exact words for bad manifests are in tests/cases/reject."""
+"""What is said about shots and documents; the exact words for bad manifests are in
+tests/cases/reject.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ from tests.one_shot import CLIP, PICTURE, complaints, manifest_of
 
 _TEXT: dict[str, Json] = {"model": "kling-3.0", "prompt": "x"}
 _OMNI: dict[str, Json] = {"model": "kling-3.0-omni", "prompt": "x"}
-_MOTION: dict[str, Json] = {"model": "kling-2.5", "prompt": "x", "motion_video": CLIP, "image": PICTURE}
+_MOTION: dict[str, Json] = {
+    "model": "kling-2.5",
+    "prompt": "x",
+    "motion_video": CLIP,
+    "image": PICTURE,
+}
 _FACE: dict[str, Json] = {"model": "kling-2.5", "prompt": "x", "image": PICTURE}
 
 
@@ -38,7 +45,12 @@ _BREAKS: dict[str, Json] = {
     "size-overruled": {**_TEXT, "size": "720x1280", "resolution": "1080P"},
     "audio-model": {**_TEXT, "model": "kling-2.1", "audio": True},
     "audio-beside-video": {**_OMNI, "video": CLIP, "audio": True},
-    "last-frame-model": {**_TEXT, "model": "kling-2.5", "first_frame": PICTURE, "last_frame": PICTURE},
+    "last-frame-model": {
+        **_TEXT,
+        "model": "kling-2.5",
+        "first_frame": PICTURE,
+        "last_frame": PICTURE,
+    },
     "first-frame-missing": {**_TEXT, "last_frame": PICTURE},
     "references-model": {**_TEXT, "images": [PICTURE]},
     "omni-noref": {**_OMNI, "image": PICTURE},
@@ -64,7 +76,9 @@ _BREAKS: dict[str, Json] = {
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_a_rule_speaks_up(rule: Json) -> None:
     """Each rule has a shot that breaks it, and says so with its code and severity."""
-    assert (rule.code, rule.severity) in {(d.code, d.severity) for d in complaints(**_BREAKS[rule.code])}
+    assert (rule.code, rule.severity) in {
+        (d.code, d.severity) for d in complaints(**_BREAKS[rule.code])
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,9 +136,13 @@ shots:
 
 def test_an_unknown_field_of_a_pasted_body_is_doubted_only() -> None:
     """The gateway may know it tomorrow."""
-    found = complaints(request={"model": "kling-3.0", "prompt": "x", "metadata": {"scene_tipe": "lip_sync"}})
+    found = complaints(
+        request={"model": "kling-3.0", "prompt": "x", "metadata": {"scene_tipe": "lip_sync"}}
+    )
     expected = "shot 's': unknown field 'scene_tipe' in 'metadata'; did you mean 'scene_type'?"
-    assert [(d.code, d.severity, d.message) for d in found] == [("undocumented-field", "warning", expected)]
+    assert [(d.code, d.severity, d.message) for d in found] == [
+        ("undocumented-field", "warning", expected)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""`lock check`: every flaw has its place and what to do, the exit code says how bad it is, and nothing is changed."""
+"""`lock check`: every flaw has its place and what to do, the exit code says how bad it is, and
+nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def right(purchase: Purchase) -> Purchase:
 def written(folder: Path, *purchases: Purchase, lines: bytes = b"") -> Path:
     """A manifest whose lock holds these purchases, and then `lines`."""
     lock = folder / "film.lock"
-    lock.write_bytes(b"".join([lock_header("aa", 1, len(purchases)), *map(lock_line, purchases), lines]))
+    lock.write_bytes(
+        b"".join([lock_header("aa", 1, len(purchases)), *map(lock_line, purchases), lines])
+    )
     return folder / "film.yaml"
 
 
@@ -89,13 +93,18 @@ def nested(depth: int) -> Any:
         (line_with(take=0), "take: 0 is less than the minimum of 1"),
         (line_with(colour="red"), "'colour' was unexpected"),
         (line_with(colour=nested(700)), "nested too deeply"),
-        (line_with(times={"intent": LATER, "submitted": AT}), f"submitted at {AT}, before intent at {LATER}"),
+        (
+            line_with(times={"intent": LATER, "submitted": AT}),
+            f"submitted at {AT}, before intent at {LATER}",
+        ),
         (line_with(times={"intent": "yesterday"}), "intent at 'yesterday', which is no time"),
         (line_with(state="in_doubt"), "in_doubt, but with task task_b"),
         (line_with().replace(b"720p", b"721p"), "a damaged line of b"),
     ],
 )
-def test_a_line_of_a_wrong_form_is_told_with_its_number(tmp_path: Path, line: bytes, says: str) -> None:
+def test_a_line_of_a_wrong_form_is_told_with_its_number(
+    tmp_path: Path, line: bytes, says: str
+) -> None:
     flaws = found(written(tmp_path, right(submitted("a")), lines=line))
     assert says in next(f.message for f in flaws if f.place == "film.lock:3")
     assert flaws[0].level == "damaged"
@@ -124,11 +133,15 @@ def test_an_id_that_was_only_set_aside_is_not_forgotten(tmp_path: Path) -> None:
 def test_a_video_is_looked_at(tmp_path: Path, fault: str) -> None:
     """Its size, its hash, and its boxes."""
     data = mp4_bytes()[:-1] if fault == "cut" else mp4_bytes()
-    bought = right(replace(done("a"), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)))
+    bought = right(
+        replace(done("a"), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+    )
     video = tmp_path / str(bought.output)
     video.parent.mkdir(parents=True)
     manifest = written(tmp_path, bought)
-    contents = {"missing": None, "shorter": data[:-9], "other": b"x" * len(data), "cut": data}[fault]
+    contents = {"missing": None, "shorter": data[:-9], "other": b"x" * len(data), "cut": data}[
+        fault
+    ]
     if contents is not None:
         video.write_bytes(contents)
     (flaw,) = found(manifest)
@@ -148,14 +161,22 @@ def test_a_video_is_looked_at(tmp_path: Path, fault: str) -> None:
 def test_a_video_is_read_again_whatever_is_remembered_of_it(tmp_path: Path) -> None:
     """A disk that forgets bits leaves size and times as they were; and nothing is written down."""
     data = mp4_bytes()
-    bought = right(replace(done("a"), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)))
+    bought = right(
+        replace(done("a"), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+    )
     video = tmp_path / str(bought.output)
     video.parent.mkdir(parents=True)
     video.write_bytes(b"x" * len(data))
     manifest = written(tmp_path, bought)
     stat = video.stat()
     remembered = {
-        bought.output: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, bought.sha256]
+        bought.output: [
+            stat.st_size,
+            stat.st_mtime_ns,
+            stat.st_ctime_ns,
+            stat.st_ino,
+            bought.sha256,
+        ]
     }
     cache = tmp_path / ".klingflow" / "files.json"
     cache.parent.mkdir()
@@ -165,13 +186,17 @@ def test_a_video_is_read_again_whatever_is_remembered_of_it(tmp_path: Path) -> N
 
 
 def test_the_command_says_it_and_changes_nothing(tmp_path: Path) -> None:
-    """A real ledger is well; without a video it is exit 3, with a flipped bit 1; its files stay as they are."""
+    """A real ledger is well; without a video it is exit 3, with a flipped bit 1; its files stay as
+    they are.
+    """
     with sandboxed(tmp_path) as (film, _):
         film.write(2)
         film.do("run", "film.yaml", "-y")
         assert "2 purchases, 2 videos: all is well" in film.do("lock", "check", "film.yaml")
         film.videos()[0].unlink()
-        assert "klingflow fetch film.yaml" in film.do("lock", "check", "film.yaml", code=ExitCode.FAILED)
+        assert "klingflow fetch film.yaml" in film.do(
+            "lock", "check", "film.yaml", code=ExitCode.FAILED
+        )
         lock = tmp_path / "film.lock"
         lock.write_bytes(lock.read_bytes().replace(b"720p", b"721p", 1))
         before = snapshot(film)

@@ -56,12 +56,18 @@ def test_settings_are_read_and_the_rest_has_its_defaults() -> None:
     )
     assert made.gateway == GatewaySettings("https://gateway.example.com", True)
     assert made.limits == Limits(
-        max_running=9, submit=Rate(6000, 1.0), poll_floor_s=0.25, max_spend=Decimal("12.5"), deadline_s=7200.0
+        max_running=9,
+        submit=Rate(6000, 1.0),
+        poll_floor_s=0.25,
+        max_spend=Decimal("12.5"),
+        deadline_s=7200.0,
     )
 
 
 def test_variables_of_the_command_line_win_everywhere_and_are_data() -> None:
-    text = HEAD + "vars: { who: Lin }\nshots: { a: { prompt: '${{ vars.who }}', vars: { who: Bo } } }"
+    text = (
+        HEAD + "vars: { who: Lin }\nshots: { a: { prompt: '${{ vars.who }}', vars: { who: Bo } } }"
+    )
     assert compiled(text, who="${{ x }}").requests[0].body["prompt"] == "${{ x }}"
     assert refused(text, woh=1) == [
         "--var:1:1: error[unknown-variable]: there is no variable 'woh'; did you mean 'who'?"
@@ -109,7 +115,8 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_files_and_lines() -> None
 
 def test_a_file_that_cannot_be_read_is_a_diagnostic() -> None:
     with pytest.raises(
-        ManifestError, match=r"^no\.yaml:1:1: error\[unreadable\]: no\.yaml cannot be read: No such file$"
+        ManifestError,
+        match=r"^no\.yaml:1:1: error\[unreadable\]: no\.yaml cannot be read: No such file$",
     ):
         compile(
             "no.yaml",
@@ -130,7 +137,9 @@ def test_rows_without_a_row_warn() -> None:
     assert [d.code for d in made.warnings] == ["no-rows"]
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("250ms", 0.25), ("5s", 5.0), ("1.5m", 90.0), ("2h", 7200.0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("250ms", 0.25), ("5s", 5.0), ("1.5m", 90.0), ("2h", 7200.0)]
+)
 def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 

@@ -37,9 +37,14 @@ def purchase(video_url: str | None = None) -> Purchase:
                     video_url=video_url)  # fmt: skip
 
 
-async def fetched(target: Path, *answers: Answer, attempts: int = 1) -> tuple[list[download.Result], Wire]:
+async def fetched(
+    target: Path, *answers: Answer, attempts: int = 1
+) -> tuple[list[download.Result], Wire]:
     """What so many tries in a row came to, against a server that gives `answers` one by one."""
-    async with serve(*answers) as wire, Gateway(wire.base, "key-0123456789abcdef", timeouts=SOON) as gateway:
+    async with (
+        serve(*answers) as wire,
+        Gateway(wire.base, "key-0123456789abcdef", timeouts=SOON) as gateway,
+    ):
         results = [await download.fetch(gateway, purchase(), target) for _ in range(attempts)]
     return results, wire
 
@@ -57,7 +62,9 @@ def ranged(whole: bytes) -> Callable[[bytes], bytes]:
         found = re.search(rb"range: bytes=(\d+)-", request)
         assert found is not None
         begin = int(found[1])
-        return http(206, whole[begin:], f"content-range: bytes {begin}-{len(whole) - 1}/{len(whole)}")
+        return http(
+            206, whole[begin:], f"content-range: bytes {begin}-{len(whole) - 1}/{len(whole)}"
+        )
 
     return answer
 
@@ -137,7 +144,9 @@ async def test_a_part_of_a_video_that_nobody_asked_for_is_not_taken(tmp_path: Pa
 async def test_a_line_that_a_script_adds_spoils_no_video(tmp_path: Path) -> None:
     """The length says that all is here. Without one it may be the beginning of what was cut off."""
     target = tmp_path / "a.mp4"
-    results, _ = await fetched(target, chunked(FILM + b"\r\n"), http(200, FILM + b"\r\n"), attempts=2)
+    results, _ = await fetched(
+        target, chunked(FILM + b"\r\n"), http(200, FILM + b"\r\n"), attempts=2
+    )
     assert isinstance(results[0], DownloadFailed) and isinstance(results[1], Downloaded)
     assert target.read_bytes() == FILM + b"\r\n"
 
@@ -162,7 +171,9 @@ async def test_two_different_videos_are_never_joined(tmp_path: Path) -> None:
 async def test_a_range_that_cannot_be_met_starts_over(tmp_path: Path) -> None:
     """416 says that what is here is longer than the video."""
     target = tmp_path / "a.mp4"
-    results, _ = await fetched(target, chunked(FILM[:150_000]), http(416), http(200, FILM), attempts=3)
+    results, _ = await fetched(
+        target, chunked(FILM[:150_000]), http(416), http(200, FILM), attempts=3
+    )
     assert results[1:] == [DownloadFailed("HTTP 416"), whole_at(target)]
 
 
@@ -180,7 +191,9 @@ async def test_a_range_of_5000_digits_starts_over(tmp_path: Path, header: str) -
     """Python refuses to read such numbers; the server's nonsense costs a try."""
     target = tmp_path / "a.mp4"
     nonsense = http(206, FILM, f"content-range: {header.format('9' * 5000)}")
-    results, _ = await fetched(target, chunked(FILM[:150_000]), nonsense, http(200, FILM), attempts=3)
+    results, _ = await fetched(
+        target, chunked(FILM[:150_000]), nonsense, http(200, FILM), attempts=3
+    )
     assert isinstance(results[1], DownloadFailed) and not results[1].permanent
     assert results[2] == whole_at(target)
 
@@ -204,7 +217,10 @@ def test_no_header_breaks_the_reader(first: str, last: str, total: str, noise: s
 @pytest.mark.parametrize("status", [200, 403])
 async def test_an_echo_of_the_key_is_not_passed_on(tmp_path: Path, status: int, body: str) -> None:
     """Neither from what came in place of a video, nor from its headers."""
-    for answer in (http(status, body.encode()), http(status, b"<html>", f"content-type: text/{KEY}")):
+    for answer in (
+        http(status, body.encode()),
+        http(status, b"<html>", f"content-type: text/{KEY}"),
+    ):
         [result], _ = await fetched(tmp_path / "a.mp4", answer)
         assert not isinstance(result, Downloaded)
         assert KEY not in result.reason
@@ -241,7 +257,11 @@ async def test_text_instead_of_the_rest_keeps_the_part(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     answers = (chunked(FILM[:150_000]), http(200, b"{}"), http(502, b"<html>"), ranged(FILM))
     results, _ = await fetched(target, *answers, attempts=4)
-    assert results[1:] == [NotYet("no video yet: nothing"), DownloadFailed("HTTP 502"), whole_at(target)]
+    assert results[1:] == [
+        NotYet("no video yet: nothing"),
+        DownloadFailed("HTTP 502"),
+        whole_at(target),
+    ]
 
 
 @pytest.mark.parametrize("answer", [HANG, RESET, b""])
@@ -262,14 +282,19 @@ async def test_a_refusal_is_a_failed_try(tmp_path: Path, status: int) -> None:
 async def test_a_whole_transfer_that_is_no_film_starts_over(tmp_path: Path) -> None:
     """All promised bytes that are broken are thrown away, not gone on with."""
     broken = FILM[:-5]
-    results, wire = await fetched(tmp_path / "a.mp4", http(200, broken), http(200, FILM), attempts=2)
+    results, wire = await fetched(
+        tmp_path / "a.mp4", http(200, broken), http(200, FILM), attempts=2
+    )
     assert results[1] == whole_at(tmp_path / "a.mp4")
     assert b"range:" not in wire.requests[1]
 
 
 async def test_a_video_over_the_bound_is_given_up(tmp_path: Path) -> None:
     """An endless transfer cannot fill the disk."""
-    async with serve(http(200, FILM)) as wire, Gateway(wire.base, "key-0123456789abcdef") as gateway:
+    async with (
+        serve(http(200, FILM)) as wire,
+        Gateway(wire.base, "key-0123456789abcdef") as gateway,
+    ):
         result = await download.fetch(gateway, purchase(), tmp_path / "a.mp4", max_bytes=100_000)
     assert result == DownloadFailed("longer than 100000 bytes", permanent=True)
     assert names_in(tmp_path) == []
@@ -305,7 +330,9 @@ async def test_a_full_disk_is_permanent_and_gives_its_room_back(
 
     monkeypatch.setattr(download, "write_all", full)
     [result], _ = await fetched(tmp_path / "a.mp4", http(200, FILM))
-    assert result == DownloadFailed(f"{tmp_path / 'a.mp4'}: No space left on device", permanent=True)
+    assert result == DownloadFailed(
+        f"{tmp_path / 'a.mp4'}: No space left on device", permanent=True
+    )
     assert names_in(tmp_path) == []
 
 
@@ -321,7 +348,9 @@ async def test_a_folder_that_cannot_be_made_is_permanent(tmp_path: Path) -> None
 async def test_what_lies_at_the_target_is_kept_unless_it_is_the_video(
     tmp_path: Path, there: bytes, left: list[str]
 ) -> None:
-    """A run may die after a video got its name and before the ledger says so: that is nobody else's work."""
+    """A run may die after a video got its name and before the ledger says so: that is nobody else's
+    work.
+    """
     target = tmp_path / "opening.mp4"
     target.write_bytes(there)
     results, _ = await fetched(target, http(200, FILM))

@@ -18,7 +18,9 @@ from klingflow.model import Json, Reference
 def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic]]:
     """The Drafts of a document that is not checked any further."""
     root = parse(text, "f").value
-    sections = {name: root[name].value if name in root else {} for name in ("vars", "presets", "shots")}
+    sections = {
+        name: root[name].value if name in root else {} for name in ("vars", "presets", "shots")
+    }
     renderer = Renderer(sections["vars"], variables, [], {})
     return expand(
         Document(
@@ -72,11 +74,18 @@ def test_tags_add_up_over_the_layers_and_null_drops_those_below() -> None:
         "defaults: { tags: all }\npresets: { p: { tags: [p, q] } }\n"
         "shots:\n  a: { use: p, tags: [a, q] }\n  b: { use: p }\n  c: { tags: null }\n  d: {}"
     )
-    assert [draft.tags for draft in made] == [("all", "p", "q", "a"), ("all", "p", "q"), (), ("all",)]
+    assert [draft.tags for draft in made] == [
+        ("all", "p", "q", "a"),
+        ("all", "p", "q"),
+        (),
+        ("all",),
+    ]
 
 
 def test_a_null_that_an_expression_makes_deletes_as_a_written_one() -> None:
-    (made,) = drafts("shots: { a: { audio: '${{ none }}', extra: { x: '${{ none }}', y: 1 }, prompt: x } }")
+    (made,) = drafts(
+        "shots: { a: { audio: '${{ none }}', extra: { x: '${{ none }}', y: 1 }, prompt: x } }"
+    )
     assert made.fields == {"extra": {"y": 1}, "prompt": "x"}
 
 
@@ -84,7 +93,10 @@ def test_what_is_about_the_shot_is_not_among_its_fields() -> None:
     (made,) = drafts(
         "shots: { a: { prompt: x, title: T, note: N, tags: t, takes: 1, dialogue: [D], output: o.mp4 } }"
     )
-    assert (made.fields, made.about) == ({"prompt": "x"}, {"title": "T", "note": "N", "dialogue": ["D"]})
+    assert (made.fields, made.about) == (
+        {"prompt": "x"},
+        {"title": "T", "note": "N", "dialogue": ["D"]},
+    )
 
 
 def test_takes_of_one_body_share_their_fields() -> None:
@@ -103,7 +115,9 @@ def test_references_and_after_are_kept_apart_and_each_once() -> None:
 
 
 def test_a_chain_of_ten_thousand_shots_is_no_cycle() -> None:
-    text = "shots:\n  s0: {}\n" + "".join(f"  s{i}: {{ after: s{i - 1} }}\n" for i in range(1, 10_000))
+    text = "shots:\n  s0: {}\n" + "".join(
+        f"  s{i}: {{ after: s{i - 1} }}\n" for i in range(1, 10_000)
+    )
     assert len(drafts(text)) == 10_000
 
 
@@ -111,7 +125,11 @@ def test_a_broken_shot_leaves_the_others_standing_and_its_id_known() -> None:
     made, found = expanded(
         "shots:\n  a: { prompt: '${{ x }}' }\n  b: { after: a }\n  c: { matrix: 1 }\n  d: { after: c@1 }"
     )
-    assert [(draft.id, draft.spoiled) for draft in made] == [("a", True), ("b", False), ("d", False)]
+    assert [(draft.id, draft.spoiled) for draft in made] == [
+        ("a", True),
+        ("b", False),
+        ("d", False),
+    ]
     assert [d.code for d in found] == ["undefined", "bad-matrix"]
 
 
@@ -175,13 +193,16 @@ def test_a_value_in_an_id_suits_every_file_system(value: Json, label: str) -> No
     assert cell(value) == label
 
 
-@pytest.mark.parametrize("key", ["alley", "1", "上海-外滩", "a.b_c-d", "हिन्दी", "_x", "console", "x" * 100])
+@pytest.mark.parametrize(
+    "key", ["alley", "1", "上海-外滩", "a.b_c-d", "हिन्दी", "_x", "console", "x" * 100]
+)
 def test_a_key_may_hold_letters_of_any_script(key: str) -> None:
     assert key_fault(key) is None
 
 
 @pytest.mark.parametrize(
-    "key", ["", ".a", "-a", "a.", "a b", "a/b", "a@b", "a#2", "a:b", "NUL", "com1.x", "x" * 101, "a*"]
+    "key",
+    ["", ".a", "-a", "a.", "a b", "a/b", "a@b", "a#2", "a:b", "NUL", "com1.x", "x" * 101, "a*"],
 )
 def test_a_key_that_some_file_system_or_command_takes_otherwise_is_refused(key: str) -> None:
     assert key_fault(key)

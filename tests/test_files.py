@@ -47,7 +47,9 @@ def test_an_unchanged_file_is_not_read_again(
     assert facts(tmp_path, ["a.mp4"], tmp_path / "cache") == first
 
 
-def test_a_file_of_the_same_size_and_time_but_other_content_is_seen(tmp_path: Path, settled: None) -> None:
+def test_a_file_of_the_same_size_and_time_but_other_content_is_seen(
+    tmp_path: Path, settled: None
+) -> None:
     put(tmp_path / "a.mp4", b"video")
     facts(tmp_path, ["a.mp4"], tmp_path / "cache")
     fact = put(tmp_path / "a.mp4", b"VIDEO")
@@ -78,7 +80,9 @@ def test_atomic_write_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: 
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x": b"new"}
 
 
-def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_all_goes_on_after_a_short_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:3]))
     fd = os.open(tmp_path / "x", os.O_WRONLY | os.O_CREAT)

@@ -27,13 +27,14 @@ FLOORS = [
     {"terminal"},
     {"__main__"},
 ]
-# The double of the gateway knows nothing of the client, which knows nothing of it: the command line starts it.
+# The double of the gateway knows nothing of the client, which knows nothing of it: the command line
+# starts it.
 SANDBOX_MAY_IMPORT = {"errors", "sandbox"}
 SANDBOX_IS_IMPORTED_BY = {"sandbox", "terminal"}
 # Rooms in which every module is PURE; elsewhere purity is each module's own word.
 PURE_ROOMS = {"errors", "model", "manifest", "decide", "results"}
-# Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would be pure; nobody
-# has needed it yet.
+# Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would
+# be pure; nobody has needed it yet.
 IMPURE_MODULES = {
     "os", "sys", "time", "random", "secrets", "uuid", "pathlib", "glob", "shutil", "tempfile", "socket",
     "subprocess", "threading", "asyncio", "anyio", "httpx", "logging", "platform", "getpass", "importlib",
@@ -62,7 +63,9 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 def rooms_imported(tree: ast.Module) -> set[str]:
     names = {name.split(".")[1] for name in imports(tree) if name.startswith("klingflow.")}
-    return {name for name in names if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()}
+    return {
+        name for name in names if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+    }
 
 
 def test_imports_point_down() -> None:
@@ -108,7 +111,9 @@ def test_pure_modules_read_no_clock_file_environment_or_chance() -> None:
     for _, path, tree in modules():
         if not is_pure(tree):
             continue
-        wrong += [f"{path.name}: import {n}" for n in imports(tree) if n.split(".")[0] in IMPURE_MODULES]
+        wrong += [
+            f"{path.name}: import {n}" for n in imports(tree) if n.split(".")[0] in IMPURE_MODULES
+        ]
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -139,7 +144,9 @@ def is_room(name: str) -> bool:
 def test_only_one_module_speaks_http() -> None:
     """httpx has one home in the client."""
     users = {
-        path.relative_to(PACKAGE).as_posix() for _, path, tree in modules() if "httpx" in set(imports(tree))
+        path.relative_to(PACKAGE).as_posix()
+        for _, path, tree in modules()
+        if "httpx" in set(imports(tree))
     }
     assert users == {"gateway/http.py"}
 

@@ -21,7 +21,9 @@ from tests.wire import DRIP, HANG, RESET, http, serve
 KEY = "sk-0123456789abcdef0123456789"
 ESCAPED = "".join(f"\\u{ord(c):04x}" for c in KEY)
 BODY = b'{"model":"kling-3.0"}'
-SOON = Timeouts(connect_s=5, create_read_s=0.4, create_total_s=5, query_total_s=0.4, download_read_s=0.4)
+SOON = Timeouts(
+    connect_s=5, create_read_s=0.4, create_total_s=5, query_total_s=0.4, download_read_s=0.4
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +56,9 @@ def test_every_exception_of_httpx_is_mapped() -> None:
 
 
 def test_unsent_is_only_what_made_no_connection() -> None:
-    """The list of exceptions that let a create be repeated is short, and a change to it is a decision."""
+    """The list of exceptions that let a create be repeated is short, and a change to it is a
+    decision.
+    """
     assert {c for c, (sent, _) in FAILURES.items() if not sent} == {
         httpx.ConnectError,
         httpx.ConnectTimeout,
@@ -156,7 +160,10 @@ async def test_a_create_without_an_answer_was_sent(answer: bytes) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_create_is_never_redirected(status: int) -> None:
     """A redirect is handed back as the reply that it is."""
-    async with serve(http(status, b"", "location: /elsewhere")) as wire, Gateway(wire.base, KEY) as gateway:
+    async with (
+        serve(http(status, b"", "location: /elsewhere")) as wire,
+        Gateway(wire.base, KEY) as gateway,
+    ):
         answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, Reply)
     assert answer.status == status
@@ -265,7 +272,9 @@ async def test_an_id_that_holds_the_key_is_no_id(said: str) -> None:
 
 async def test_an_address_that_holds_the_key_is_no_address() -> None:
     """The video then comes from the content route, and the ledger does not keep the address."""
-    body = f'{{"id":"t","status":"completed","video_url":"https://c.example/?key={ESCAPED}"}}'.encode()
+    body = (
+        f'{{"id":"t","status":"completed","video_url":"https://c.example/?key={ESCAPED}"}}'.encode()
+    )
     async with serve(http(200, body)) as wire, Gateway(wire.base, KEY) as gateway:
         assert read_query(await gateway.query("t"), task_id="t") == Succeeded()
 
@@ -294,7 +303,9 @@ def test_an_unusable_key_is_refused_without_showing_it(key: str) -> None:
     assert not key or key not in str(refused.value)
 
 
-async def test_an_environment_proxy_is_not_used_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_environment_proxy_is_not_used_on_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The sandbox is reached whatever proxy the user works behind."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with serve(http(200, b"{}")) as wire, Gateway(wire.base, KEY) as gateway:
@@ -302,7 +313,9 @@ async def test_an_environment_proxy_is_not_used_on_loopback(monkeypatch: pytest.
 
 
 async def test_an_environment_proxy_is_used_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the user's environment names as a proxy carries the requests: over https in a tunnel, else as they are."""
+    """What the user's environment names as a proxy carries the requests: over https in a tunnel,
+    else as they are.
+    """
     async with serve(http(503), http(200, b"video")) as wire:
         for name in ("http_proxy", "https_proxy"):
             monkeypatch.setenv(name, wire.base.removeprefix("http://"))
@@ -367,7 +380,9 @@ async def test_a_redirect_to_an_address_that_holds_the_key_is_not_followed() -> 
     assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("location", ["ftp://x/y", "http://[::1", "//", "http://a b/", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "location", ["ftp://x/y", "http://[::1", "//", "http://a b/", "file:///etc/passwd"]
+)
 async def test_a_redirect_to_nowhere_is_no_reply(location: str) -> None:
     """An address that cannot be followed is a failure of the network, not of ours."""
     async with (

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.ledger.lifecycle import PAID, RANK, STATES, TIMES, TRANSITIONS, advance, last_event, merge
+from klingflow.ledger.lifecycle import (
+    PAID,
+    RANK,
+    STATES,
+    TIMES,
+    TRANSITIONS,
+    advance,
+    last_event,
+    merge,
+)
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -54,7 +63,9 @@ def test_no_event_leads_from_paid_to_never_bought(state: str) -> None:
 
 
 @given(lives(), st.data())
-def test_accounts_of_one_life_fold_to_its_end_in_any_order(life: list[Purchase], data: st.DataObject) -> None:
+def test_accounts_of_one_life_fold_to_its_end_in_any_order(
+    life: list[Purchase], data: st.DataObject
+) -> None:
     told = data.draw(st.permutations(life + data.draw(st.lists(st.sampled_from(life)))))
     merged, contradicting = merge(told)
     end = life[-1]
@@ -72,7 +83,9 @@ def test_a_task_id_is_never_replaced(
     theirs = [replace(p, task_id="task_2") if p.task_id else p for p in theirs]
     told = data.draw(st.permutations(ours + theirs))
     merged, contradicting = merge(told)
-    assert {p.task_id for p in [merged, *contradicting]} - {None} == {p.task_id for p in told} - {None}
+    assert {p.task_id for p in [merged, *contradicting]} - {None} == {p.task_id for p in told} - {
+        None
+    }
     assert all(p.task_id not in (None, merged.task_id) for p in contradicting)
 
 
@@ -80,7 +93,11 @@ def test_advance_keeps_times_and_clears_an_old_error() -> None:
     purchase = replace(submitted("a"), error=Failure("unknown", "x", "y"))
     after = advance(purchase, "succeeded", LATER, video_url="https://x/y.mp4")
     assert after.times == {"intent": AT, "submitted": AT, "finished": LATER, "updated": LATER}
-    assert (after.error, after.video_url, last_event(after)) == (None, "https://x/y.mp4", "finished")
+    assert (after.error, after.video_url, last_event(after)) == (
+        None,
+        "https://x/y.mp4",
+        "finished",
+    )
 
 
 def test_updated_goes_on_where_the_clock_goes_back() -> None:

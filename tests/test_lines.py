@@ -1,4 +1,6 @@
-"""Lines and damage: whatever happens to the bytes, no wrong task id is ever read, and later lines count."""
+"""Lines and damage: whatever happens to the bytes, no wrong task id is ever read, and later lines
+count.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,11 @@ def texts() -> st.SearchStrategy[str]:
 
 def values() -> st.SearchStrategy[Json]:
     leaves = (
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts()
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | texts()
     )
     return st.recursive(leaves, lambda v: st.lists(v) | st.dictionaries(texts(), v), max_leaves=5)
 
@@ -88,7 +94,9 @@ def test_a_line_has_one_form() -> None:
         '"origin":"https://gateway.example.com",'
         '"times":{"intent":"2026-06-08T06:52:49.123Z","submitted":"2026-06-08T06:52:49.123Z",'
         '"updated":"2026-06-08T06:52:49.123Z"},"output":"outputs/film/opening.mp4",'
-        '"body":{"model":"kling-3.0","prompt":"雨夜","seconds":"5"},"crc":"' + line.decode()[-11:-3] + '"}\n'
+        '"body":{"model":"kling-3.0","prompt":"雨夜","seconds":"5"},"crc":"'
+        + line.decode()[-11:-3]
+        + '"}\n'
     )
 
 
@@ -160,7 +168,9 @@ def test_a_line_edited_by_hand_is_damaged() -> None:
 def test_damaged_lines_that_ran_into_one_another_leave_a_doubt_each() -> None:
     """As after a block of another file, or of zeros, between them."""
     a, b = lock_line(submitted("a")), lock_line(submitted("b"))
-    parsed = parse_lock(a[:200] + bytes(100) + b[:150] + b"\n" + lock_line(submitted("c")), "film.lock")
+    parsed = parse_lock(
+        a[:200] + bytes(100) + b[:150] + b"\n" + lock_line(submitted("c")), "film.lock"
+    )
     assert told(parsed) == {"a": None, "b": None, "c": "task_c"}
     assert parsed.problems[0].startswith("film.lock:1: a damaged line of a, b was set aside")
 
@@ -177,7 +187,9 @@ def test_damaged_lines_that_ran_into_one_another_leave_a_doubt_each() -> None:
         {"take": -1},
     ],
 )
-def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(wrong: dict[str, Json]) -> None:
+def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(
+    wrong: dict[str, Json],
+) -> None:
     said = as_json(submitted("a")) | wrong
     document = {name: said[name] for name in FIELDS if name in said}
     parsed = parse_lock(lines._sealed(lines._json(document)), "x")
@@ -206,7 +218,9 @@ def test_a_wrong_detail_costs_the_detail_and_not_the_task_id(
 ) -> None:
     purchase = submitted("a")
     said = as_json(purchase) | wrong
-    document = {name: said[name] for name in (*sorted(said.keys() - {*FIELDS}), *FIELDS) if name in said}
+    document = {
+        name: said[name] for name in (*sorted(said.keys() - {*FIELDS}), *FIELDS) if name in said
+    }
     parsed = parse_lock(lines._sealed(lines._json(document)), "x")
     assert parsed.accounts == [replace(purchase, **without)]
 
@@ -229,5 +243,7 @@ def test_lines_that_vanished_are_missed() -> None:
 def test_two_ledgers_merged_into_one_are_reported() -> None:
     other = lock_header("another", 1, 0)
     parsed = parse_lock(LOCK + other, "film.lock")
-    assert parsed.problems == ["film.lock: two ledgers that began apart were merged into it; both are kept"]
+    assert parsed.problems == [
+        "film.lock: two ledgers that began apart were merged into it; both are kept"
+    ]
     assert len(Book(parsed.accounts).purchases) == 3

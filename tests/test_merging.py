@@ -59,7 +59,8 @@ def test_the_order_and_the_grouping_of_ledgers_do_not_matter(tmp_path: Path) -> 
         advance(shared, "accepted", AT, task_id="t"),
     )
     sold = [
-        film(tmp_path / name, p, done(name)) for name, p in zip("xyz", (*parted, submitted("b")), strict=True)
+        film(tmp_path / name, p, done(name))
+        for name, p in zip("xyz", (*parted, submitted("b")), strict=True)
     ]
     results = set()
     for number, order in enumerate(permutations(paths.lock for paths in sold)):
@@ -68,10 +69,18 @@ def test_the_order_and_the_grouping_of_ledgers_do_not_matter(tmp_path: Path) -> 
         if number % 2:
             results.add(merged(ours, *order))
         else:
-            results |= {merged(ours, order[0]) and merged(ours, order[1]) and merged(ours, order[2])}
+            results |= {
+                merged(ours, order[0]) and merged(ours, order[1]) and merged(ours, order[2])
+            }
         assert merged(ours, *order) in results
     assert len(results) == 1
-    assert keys(ours) == [("a", "submitted"), ("b", "submitted"), ("x", "done"), ("y", "done"), ("z", "done")]
+    assert keys(ours) == [
+        ("a", "submitted"),
+        ("b", "submitted"),
+        ("x", "done"),
+        ("y", "done"),
+        ("z", "done"),
+    ]
 
 
 def test_what_is_taken_is_said_and_a_dry_run_takes_nothing(tmp_path: Path) -> None:
@@ -95,7 +104,9 @@ def test_what_is_taken_is_said_and_a_dry_run_takes_nothing(tmp_path: Path) -> No
 
 
 def test_two_answers_to_one_doubt_are_both_kept(tmp_path: Path) -> None:
-    """The id learned first stays; the other is in .damaged, once, however often the ledgers are merged."""
+    """The id learned first stays; the other is in .damaged, once, however often the ledgers are
+    merged.
+    """
     there = doubtful("a")
     ours = film(tmp_path / "ours", advance(there, "found", LATER, task_id="late"))
     other = film(tmp_path / "other", advance(there, "found", AT, task_id="early"))
@@ -112,7 +123,10 @@ def test_a_merge_in_which_two_ids_contradict_each_other_does_not_end_well(tmp_pa
     ours = film(tmp_path / "ours", advance(there, "found", AT, task_id="early"))
     other = film(tmp_path / "other", advance(there, "found", LATER, task_id="late"))
     same = film(tmp_path / "same", advance(there, "found", AT, task_id="early"))
-    codes = [lock_commands.merge(str(ours.lock), [str(p.lock)], False, True, False) for p in (same, other)]
+    codes = [
+        lock_commands.merge(str(ours.lock), [str(p.lock)], False, True, False)
+        for p in (same, other)
+    ]
     assert codes == [ExitCode.OK, ExitCode.UNSETTLED]
 
 
@@ -146,10 +160,14 @@ def test_the_sandboxs_purchases_and_real_ones_stay_apart(tmp_path: Path, sandbox
 
 
 def test_another_manifests_ledger_is_refused(tmp_path: Path) -> None:
-    """Their black boxes would be one for ever. A ledger that begins apart may know other shots of ours."""
+    """Their black boxes would be one for ever. A ledger that begins apart may know other shots of
+    ours.
+    """
     ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("x"))
     for dry_run in (True, False):
-        with pytest.raises(UsageError, match=r"other/film\.lock began apart and knows no shot of this"):
+        with pytest.raises(
+            UsageError, match=r"other/film\.lock began apart and knows no shot of this"
+        ):
             merge(ours, [other.lock], sandbox=False, dry_run=dry_run, wanted={("a", 1), ("b", 1)})
     merge(ours, [other.lock], sandbox=False, dry_run=False, wanted={("a", 1), ("x", 1)})
     assert keys(ours) == [("a", "done"), ("x", "done")]
@@ -194,7 +212,9 @@ def pruned(pipeline: Pipeline, *select: str) -> tuple[Prunable, bool]:
 
 
 def test_orphans_leave_the_lock_and_stay_on_record(pipeline: Pipeline) -> None:
-    """In the pruned file as they were, in the totals as before, and the black box does not bring them back."""
+    """In the pruned file as they were, in the totals as before, and the black box does not bring
+    them back.
+    """
     paths = bought(pipeline, done("kept"), done("old"), submitted("running"), doubtful("maybe"))
     line = next(x for x in paths.lock.read_bytes().splitlines() if b'"old"' in x)
     before = status(load(pipeline.manifest), Wish())["totals"]
@@ -239,7 +259,9 @@ def test_a_damaged_line_of_what_was_pruned_is_a_doubt(pipeline: Pipeline) -> Non
     pipeline.write({"old": {"prompt": "y"}})
     made = plan(load(pipeline.manifest))
     assert [(a.key, a.verb) for a in made.actions] == [("old", "in_doubt")]
-    assert made.problems == ("film.pruned.jsonl:1: a damaged line of old; git may have it as it was",)
+    assert made.problems == (
+        "film.pruned.jsonl:1: a damaged line of old; git may have it as it was",
+    )
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -279,11 +301,15 @@ def test_a_line_goes_below_one_that_was_torn(pipeline: Pipeline) -> None:
 def test_the_task_of_a_pruned_purchase_is_taken(pipeline: Pipeline) -> None:
     bought(pipeline, done("old"))
     pruned(pipeline)
-    said = pipeline.do("resolve", "film.yaml", "kept", "--task", "task_old", "--force", code=ExitCode.USAGE)
+    said = pipeline.do(
+        "resolve", "film.yaml", "kept", "--task", "task_old", "--force", code=ExitCode.USAGE
+    )
     assert "task task_old is already that of old" in said
 
 
-@pytest.mark.parametrize("command", [("check",), ("merge", "film.lock"), ("merge", "film.lock", "-n")])
+@pytest.mark.parametrize(
+    "command", [("check",), ("merge", "film.lock"), ("merge", "film.lock", "-n")]
+)
 def test_a_slip_of_the_pen_is_no_new_ledger(pipeline: Pipeline, command: tuple[str, ...]) -> None:
     bought(pipeline, done("kept"))
     said = pipeline.do("lock", command[0], "fim.yaml", *command[1:], code=ExitCode.USAGE)
@@ -292,7 +318,9 @@ def test_a_slip_of_the_pen_is_no_new_ledger(pipeline: Pipeline, command: tuple[s
 
 
 def test_a_take_with_an_open_purchase_stays_whole(pipeline: Pipeline) -> None:
-    paths = bought(pipeline, done("old"), advance(intent("old", attempt=2), "doubted", AT, evidence={}))
+    paths = bought(
+        pipeline, done("old"), advance(intent("old", attempt=2), "doubted", AT, evidence={})
+    )
     assert [p.key for p in pruned(pipeline)[0].pruned] == []
     assert len(read(paths).purchases) == 2
 
@@ -308,7 +336,9 @@ def test_a_record_that_cannot_be_kept_stops_the_pruning(pipeline: Pipeline) -> N
     paths = bought(pipeline, done("old"))
     paths.pruned.symlink_to(pipeline.folder / "elsewhere")  # written through no link
     before = paths.lock.read_bytes()
-    with pytest.raises(LedgerError, match=r"pruned\.jsonl: cannot be written, so nothing was pruned"):
+    with pytest.raises(
+        LedgerError, match=r"pruned\.jsonl: cannot be written, so nothing was pruned"
+    ):
         pruned(pipeline)
     assert paths.lock.read_bytes() == before
 
@@ -321,6 +351,7 @@ def test_without_a_terminal_pruning_wants_yes(pipeline: Pipeline) -> None:
     assert "paid: 3.00 CNY" in said
     pipeline.do("lock", "prune", "film.yaml", "-y")
     assert [
-        json.loads(x)["shot"] for x in (pipeline.folder / "film.pruned.jsonl").read_text().splitlines()
+        json.loads(x)["shot"]
+        for x in (pipeline.folder / "film.pruned.jsonl").read_text().splitlines()
     ] == ["old"]
     assert pipeline.purchases() == []

@@ -44,7 +44,10 @@ def test_a_whole_film_is_in_order(tmp_path: Path, whole: bytes) -> None:
         (FTYP + MOOV, "the MP4 has no mdat"),
         (FTYP + MOOV + MDAT[:-1], "the MP4 is cut short in the box at byte 21 of 78"),
         (FTYP + MOOV + MDAT + b"\x00\x00", "the MP4 is cut short in the box at byte 79 of 81"),
-        (FTYP + MOOV + box(b"mdat", b"", length=7), "the MP4 is cut short in the box at byte 21 of 29"),
+        (
+            FTYP + MOOV + box(b"mdat", b"", length=7),
+            "the MP4 is cut short in the box at byte 21 of 29",
+        ),
         (FTYP + MOOV + LONG_MDAT[:12], "the MP4 is cut short in the box at byte 21 of 33"),
         (FTYP + box(b"free") * 100_001, "the MP4 has too many boxes"),
     ],
@@ -66,7 +69,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, data: bytes, wrong: str) -> None:
     ],
     ids=["line", "page", "cut box", "bytes"],
 )
-def test_what_is_no_box_may_follow_where_all_is_here(tmp_path: Path, more: bytes, taken: bool) -> None:
+def test_what_is_no_box_may_follow_where_all_is_here(
+    tmp_path: Path, more: bytes, taken: bool
+) -> None:
     """A box that was cut is one at the server, too."""
     path = tmp_path / "a.mp4"
     path.write_bytes(FTYP + MOOV + MDAT + more)

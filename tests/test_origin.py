@@ -66,7 +66,9 @@ def test_an_address_that_cannot_be_used_is_refused(typed: str) -> None:
     ],
 )
 def test_this_machine_is_known_however_it_is_written(host: str, ours: bool) -> None:
-    """Its numbers, their other spellings, and the link where clouds keep secrets; not the local network."""
+    """Its numbers, their other spellings, and the link where clouds keep secrets; not the local
+    network.
+    """
     assert names_this_machine(host) is ours
 
 

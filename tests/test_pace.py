@@ -1,4 +1,6 @@
-"""The pace of buying: never above what was configured, soon below what the gateway allows, and never for ever."""
+"""The pace of buying: never above what was configured, soon below what the gateway allows, and
+never for ever.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ SECOND = Rate(1, 1.0)
     st.lists(st.floats(0, 5), min_size=1, max_size=60),
     st.sampled_from([Rate(30, 60.0), SECOND, Rate(6000, 1.0)]),
 )
-def test_no_window_holds_more_than_the_rate_and_its_burst(burst: int, waits: list[float], rate: Rate) -> None:
+def test_no_window_holds_more_than_the_rate_and_its_burst(
+    burst: int, waits: list[float], rate: Rate
+) -> None:
     """However requests come, n of them span at least n − burst intervals."""
     bucket, now, taken = Gcra(rate, burst), 0.0, []
     for wait_s in waits:
@@ -42,7 +46,9 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
 
 
 def test_a_limit_that_halves_costs_few_refusals() -> None:
-    """A static bucket is refused hundreds of times per thousand creates, the adaptive one hardly ever."""
+    """A static bucket is refused hundreds of times per thousand creates, the adaptive one hardly
+    ever.
+    """
     static, adaptive = creates(Gcra(ALLOWED)), creates(AdaptiveRate(ALLOWED))
     assert static.refused > 600
     assert adaptive.refused <= 14
@@ -66,7 +72,9 @@ def test_an_acceptance_from_before_the_refusal_ends_no_pause() -> None:
 
 
 @pytest.mark.parametrize(("retry_after_s", "pause_s"), [(None, 0.75), (0.0, 0.0), (30.0, 30.0)])
-def test_a_refusal_pauses_as_asked_or_by_itself(retry_after_s: float | None, pause_s: float) -> None:
+def test_a_refusal_pauses_as_asked_or_by_itself(
+    retry_after_s: float | None, pause_s: float
+) -> None:
     """Retry-After is obeyed; without one the pause is a jittered second at first."""
     pace = AdaptiveRate(SECOND)
     pace.refused(now=10.0, sent_at=9.0, retry_after_s=retry_after_s, u=0.5)

@@ -1,4 +1,6 @@
-"""Everything in pipelines/: the examples that people copy are checked, priced and bought to the end in the sandbox."""
+"""Everything in pipelines/: the examples that people copy are checked, priced and bought to the end
+in the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from tests.harness import FAST, charges, pipeline_at, sandboxed
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"
 FILES = sorted(
-    p.relative_to(PIPELINES).as_posix() for at in ("", "scenes") for p in (PIPELINES / at).glob("*.yaml")
+    p.relative_to(PIPELINES).as_posix()
+    for at in ("", "scenes")
+    for p in (PIPELINES / at).glob("*.yaml")
 )
 MANIFESTS = [name for name in FILES if "/" not in name and name != "prices.yaml"]
 # The document's fourteen bodies stand there as they are, with all that is doubtful about them.
@@ -61,7 +65,9 @@ def test_an_editor_checks_each_file_by_the_schema_that_its_first_line_names(name
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_each_manifest_is_valid_and_its_comments_name_every_warning(name: str, tmp_path: Path) -> None:
+def test_each_manifest_is_valid_and_its_comments_name_every_warning(
+    name: str, tmp_path: Path
+) -> None:
     """Whoever tries an example is not left alone with a warning."""
     copied(tmp_path)
     found = pipeline_at(tmp_path).data("validate", name)

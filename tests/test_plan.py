@@ -41,7 +41,9 @@ def shot(name: str, *needs: str, take: int = 1) -> Shot:
 
 def request(fingerprint: str | None = SAME, amount: str | None = "3.00") -> Request:
     price = Price(Decimal(amount), "CNY", "flat") if amount else None
-    return Request({"model": "kling-3.0", "prompt": "雨夜"}, fingerprint, "kling-3.0-720p", 5, price)
+    return Request(
+        {"model": "kling-3.0", "prompt": "雨夜"}, fingerprint, "kling-3.0-720p", 5, price
+    )
 
 
 def manifest(*wanted: Shot | tuple[Shot, Request]) -> Manifest:
@@ -51,7 +53,10 @@ def manifest(*wanted: Shot | tuple[Shot, Request]) -> Manifest:
 
 
 def plan(
-    bought: Sequence[Purchase], *wanted: Shot | tuple[Shot, Request], rerun: str = "", **more: object
+    bought: Sequence[Purchase],
+    *wanted: Shot | tuple[Shot, Request],
+    rerun: str = "",
+    **more: object,
 ) -> Plan:
     options = {"files": THERE, "rerun": frozenset(rerun.split()), "origin": ORIGIN, **more}
     return make_plan(manifest(*(wanted or (shot("a"),))), Book(bought), **options)  # type: ignore[arg-type]
@@ -80,8 +85,20 @@ CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
     ("not sent", [moved(intent("a"), "unsent")], GONE, "", "create"),
     ("intent", [intent("a")], GONE, "failed changed", "in_doubt"),
     ("in doubt", [moved(intent("a"), "doubted")], GONE, "failed changed", "in_doubt"),
-    ("in doubt, other body", [moved(intent("a", fingerprint=OTHER), "doubted")], GONE, "changed", "in_doubt"),
-    ("in doubt beside done", [done("a"), moved(intent("a", attempt=2), "doubted")], THERE, "", "in_doubt"),
+    (
+        "in doubt, other body",
+        [moved(intent("a", fingerprint=OTHER), "doubted")],
+        GONE,
+        "changed",
+        "in_doubt",
+    ),
+    (
+        "in doubt beside done",
+        [done("a"), moved(intent("a", attempt=2), "doubted")],
+        THERE,
+        "",
+        "in_doubt",
+    ),
     ("submitted", [submitted("a")], GONE, "failed changed", "resume"),
     ("submitted, other body", [submitted("a", fingerprint=OTHER)], GONE, "changed", "resume"),
     ("parked", [moved(submitted("a"), "parked")], GONE, "failed", "resume"),
@@ -98,7 +115,13 @@ CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
     ("failed, rerun", [failed()], GONE, "failed", "create"),
     ("failed, other body", [failed(fingerprint=OTHER)], GONE, "", "failed"),
     ("failed, other body, rerun", [failed(fingerprint=OTHER)], GONE, "changed", "create"),
-    ("failed, then refused", [failed(), moved(intent("a", attempt=2), "refused")], GONE, "", "failed"),
+    (
+        "failed, then refused",
+        [failed(), moved(intent("a", attempt=2), "refused")],
+        GONE,
+        "",
+        "failed",
+    ),
     ("abandoned", [moved(intent("a"), "doubted", "abandoned")], GONE, "", "failed"),
     ("abandoned, rerun", [moved(intent("a"), "doubted", "abandoned")], GONE, "failed", "create"),
     ("resubmitted", [moved(intent("a"), "doubted", "resubmitted")], GONE, "", "create"),
@@ -120,7 +143,13 @@ CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
     ("undelivered", [moved(done("a"), "undelivered")], GONE, "", "download"),
     ("undelivered, rerun", [moved(succeeded("a"), "undelivered")], GONE, "failed", "create"),
     ("an older one serves", [done("a"), failed(attempt=2)], THERE, "failed", "keep"),
-    ("an older body again", [done("a"), done("a", attempt=2, fingerprint=OTHER)], THERE, "changed", "keep"),
+    (
+        "an older body again",
+        [done("a"), done("a", attempt=2, fingerprint=OTHER)],
+        THERE,
+        "changed",
+        "keep",
+    ),
     (
         "damaged line",
         [replace(intent("a"), state="in_doubt", fingerprint="", origin="")],
@@ -175,7 +204,9 @@ def test_what_was_given_up_elsewhere_comes_where_it_is(origin: str, verb: str) -
     [(failed(attempt=2), "failed"), (moved(intent("a", attempt=2), "doubted"), "in_doubt")],
     ids=["failed", "in doubt"],
 )
-@pytest.mark.parametrize("given_up", [succeeded("a"), done("a"), moved(succeeded("a"), "undelivered")])
+@pytest.mark.parametrize(
+    "given_up", [succeeded("a"), done("a"), moved(succeeded("a"), "undelivered")]
+)
 def test_a_permission_is_used_up_by_the_next_purchase(
     given_up: Purchase, next_one: Purchase, verb: str
 ) -> None:
@@ -207,12 +238,21 @@ def test_a_purchase_that_knows_no_file_gets_the_manifests() -> None:
 def test_what_is_not_in_the_manifest_is_kept_and_shown_last() -> None:
     refused = moved(intent("z"), "refused")
     made = plan([done("b"), done("a", take=2), refused], shot("a"))
-    assert [(a.verb, a.key) for a in made.actions] == [("create", "a"), ("orphan", "a#2"), ("orphan", "b")]
+    assert [(a.verb, a.key) for a in made.actions] == [
+        ("create", "a"),
+        ("orphan", "a#2"),
+        ("orphan", "b"),
+    ]
 
 
 def pending(name: str, need: str) -> tuple[Shot, Request]:
     reference = Reference(need, "video_url")
-    body = {"model": "kling-3.0-omni", "prompt": "x", "images": [Pending([reference])], "seconds": "5"}
+    body = {
+        "model": "kling-3.0-omni",
+        "prompt": "x",
+        "images": [Pending([reference])],
+        "seconds": "5",
+    }
     wanted = Shot(name, 1, "images", {}, f"outputs/film/{name}.mp4", NODE, references=(reference,))
     return wanted, Request(body, None, "kling-3.0-omni-720p", 5, None)
 
@@ -223,7 +263,12 @@ def pending(name: str, need: str) -> tuple[Shot, Request]:
         ([], "", ["create", "waits"], "waits for a"),
         ([submitted("a")], "", ["resume", "waits"], "waits for a"),
         ([failed()], "", ["failed", "waits"], "waits for a, which failed"),
-        ([moved(intent("a"), "doubted")], "", ["in_doubt", "waits"], "waits for a, which is in doubt"),
+        (
+            [moved(intent("a"), "doubted")],
+            "",
+            ["in_doubt", "waits"],
+            "waits for a, which is in doubt",
+        ),
         ([succeeded("a")], "", ["download", "create"], "never bought"),
         ([done("a")], "", ["keep", "create"], "never bought"),
         ([done("a", fingerprint=OTHER)], "", ["changed", "create"], "never bought"),
@@ -258,7 +303,10 @@ def test_the_final_body_holds_the_address_and_its_fingerprint_the_purchase() -> 
 def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> None:
     bought = replace(done("b"), output="outputs/film/a.mp4")
     assert verbs(plan([bought], shot("a"), pending("b", "a"))) == ["create", "keep"]
-    assert verbs(plan([bought], shot("a"), pending("b", "a"), rerun="changed")) == ["create", "waits"]
+    assert verbs(plan([bought], shot("a"), pending("b", "a"), rerun="changed")) == [
+        "create",
+        "waits",
+    ]
     assert verbs(plan([submitted("b")], shot("a"), pending("b", "a"), rerun="changed")) == [
         "create",
         "resume",
@@ -353,6 +401,8 @@ def test_an_action_knows_its_take() -> None:
         ("refused", Failure("limited", "429", "too many"), "refused (too many)"),
     ],
 )
-def test_a_try_that_never_left_was_not_refused(event: str, error: Failure | None, reason: str) -> None:
+def test_a_try_that_never_left_was_not_refused(
+    event: str, error: Failure | None, reason: str
+) -> None:
     (action,) = plan([advance(intent("a"), event, AT, error=error)]).actions
     assert (action.verb, action.reason) == ("create", f"never bought; the last try was {reason}")

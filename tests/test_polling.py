@@ -97,14 +97,18 @@ def test_progress_that_says_nothing_yet_is_ignored(progress: list[tuple[float, f
         durations.learn("a", end_s - 5, end_s + 5, progress=[(end_s / 2, 50.0)])
     plain = durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5)
     assert durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5, progress=progress) == plain
-    assert durations.next_delay_s("a", 40.0, floor_s=5.0, u=0.5, progress=[(40.0, 50.0)]) == pytest.approx(40)
+    assert durations.next_delay_s(
+        "a", 40.0, floor_s=5.0, u=0.5, progress=[(40.0, 50.0)]
+    ) == pytest.approx(40)
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_the_likelihood_orders_tasks_by_how_probably_they_are_done(known: bool) -> None:
     """It grows with the time since the last look and is a chance."""
     durations = learned() if known else Durations()
-    chances = [durations.likelihood("a", 60.0, age_s) for age_s in (60.0, 70.0, 100.0, 400.0, 9000.0)]
+    chances = [
+        durations.likelihood("a", 60.0, age_s) for age_s in (60.0, 70.0, 100.0, 400.0, 9000.0)
+    ]
     assert chances == sorted(chances)
     assert chances[0] == 0
     assert all(0 <= chance <= 1 for chance in chances)

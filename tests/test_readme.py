@@ -61,7 +61,9 @@ def text_of(readme: str) -> str:
 
 
 def blocks(readme: str) -> list[Block]:
-    found = re.findall(r"(?:<!-- ([^>]+) -->\n)?^```(\w+)\n(.*?)^```$", text_of(readme), re.M | re.S)
+    found = re.findall(
+        r"(?:<!-- ([^>]+) -->\n)?^```(\w+)\n(.*?)^```$", text_of(readme), re.M | re.S
+    )
     return [Block(language, label, text) for label, language, text in found]
 
 
@@ -72,7 +74,9 @@ def labelled(readme: str, label: str) -> str:
 def rows(readme: str, table: str) -> list[list[str]]:
     """The body of the table behind `<!-- table: … -->`, cell by cell."""
     after = text_of(readme).split(f"<!-- table: {table} -->\n", 1)[1].split("\n\n", 1)[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in after.splitlines()[2:]]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in after.splitlines()[2:]
+    ]
 
 
 def quoted(text: str) -> list[str]:
@@ -142,7 +146,9 @@ def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_the_manifest_is_complete(shown: Pipeline) -> None:
-    """The page's manifest, rows and prices go together, without a warning and without an unknown price."""
+    """The page's manifest, rows and prices go together, without a warning and without an unknown
+    price.
+    """
     manifest = load(str(shown.manifest))
     assert manifest.warnings == ()
     assert all(request.price for _, request in manifest)
@@ -223,7 +229,9 @@ def test_limits_have_their_defaults(readme: str) -> None:
     assert faults == {}
     assert limits == Limits()
     assert {RUN_SETTINGS[name][0] for name, text in table.items() if text == "none"} == {
-        name for name in ("max_spend", "max_tasks", "max_seconds") if getattr(Limits(), name) is None
+        name
+        for name in ("max_spend", "max_tasks", "max_seconds")
+        if getattr(Limits(), name) is None
     }
 
 
@@ -243,7 +251,9 @@ def test_marks_codes_and_names_are_those_of_the_code(readme: str) -> None:
     assert set(first_cells(readme, "allow")) == check._LIFTED
     assert first_cells(readme, "names") == list(ROOTS)
     listed = re.findall(r"^- \S.*?[:：] ?((?:`\w+`[, 、]*)+)$", text_of(readme), re.M)
-    assert [quoted(line) for line in listed] == [sorted(table) for table in (FILTERS, FUNCTIONS, TESTS)]
+    assert [quoted(line) for line in listed] == [
+        sorted(table) for table in (FILTERS, FUNCTIONS, TESTS)
+    ]
 
 
 WORDS = {"无": "no", "有": "yes", "存疑": "unsure", "仅 1080P": "1080P only"}
@@ -252,7 +262,10 @@ WORDS = {"无": "no", "有": "yes", "存疑": "unsure", "仅 1080P": "1080P only
 @pytest.mark.parametrize("readme", [ENGLISH, CHINESE])
 def test_models_are_those_of_the_catalogue(readme: str) -> None:
     """What the page says of a model is what it is checked against."""
-    said = {quoted(row[0])[0]: [WORDS.get(cell, cell) for cell in row[1:]] for row in rows(readme, "models")}
+    said = {
+        quoted(row[0])[0]: [WORDS.get(cell, cell) for cell in row[1:]]
+        for row in rows(readme, "models")
+    }
     assert said.keys() == {name for name, model in MODELS.items() if model.seconds}
     for name, (lengths, *abilities) in said.items():
         model = MODELS[name]
@@ -278,7 +291,9 @@ def test_every_command_and_option_is_there(readme: str) -> None:
     """The table of commands has them all, each with its own options and no others."""
     known_names = leaves()
     found = {
-        next(n for n in known_names if f"{row[0].strip('`')} ".startswith(f"klingflow {n} ")): row[2]
+        next(n for n in known_names if f"{row[0].strip('`')} ".startswith(f"klingflow {n} ")): row[
+            2
+        ]
         for row in rows(readme, "commands")
     }
     assert sorted(found) == sorted(known_names)

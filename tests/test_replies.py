@@ -1,4 +1,6 @@
-"""A reply is read for what it proves: bought, certainly not bought, or neither; finished, failed, or neither."""
+"""A reply is read for what it proves: bought, certainly not bought, or neither; finished, failed,
+or neither.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,11 @@ def error(message: str, code: str = "") -> dict[str, Any]:
         (202, {"task_id": "t1"}, Accepted("t1")),
         (200, {"id": 7250}, Accepted("7250")),
         (200, {"id": None, "task_id": "t1"}, Accepted("t1")),
-        (200, {"code": "success", "message": "", "data": {"task_id": "t1", "id": 33}}, Accepted("t1")),
+        (
+            200,
+            {"code": "success", "message": "", "data": {"task_id": "t1", "id": 33}},
+            Accepted("t1"),
+        ),
         (200, {"code": "success", "data": {"id": "t1"}}, Accepted("t1")),
         (200, {**CREATED, "error": None}, Accepted(ID, TIER)),
         (200, {**CREATED, "status": "failed", "error": {"message": "no"}}, Accepted(ID, TIER)),
@@ -149,7 +155,9 @@ def test_an_unreadable_4xx_is_in_doubt(status: int, body: Any) -> None:
 )
 def test_a_refusal_with_an_id_is_in_doubt(status: int, carries: dict[str, Any]) -> None:
     """A reply that refuses and names a task says two things at once."""
-    assert isinstance(read_create(reply(status, {**error("no"), **carries}), refund_5xx=True), Doubtful)
+    assert isinstance(
+        read_create(reply(status, {**error("no"), **carries}), refund_5xx=True), Doubtful
+    )
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524, 529])
@@ -176,7 +184,9 @@ def test_a_sent_create_without_a_reply_is_in_doubt() -> None:
         (200, HTML, None),
     ],
 )
-def test_a_doubt_can_also_say_that_buying_should_stop(status: int, body: Any, kind: str | None) -> None:
+def test_a_doubt_can_also_say_that_buying_should_stop(
+    status: int, body: Any, kind: str | None
+) -> None:
     """One purchase in doubt for an empty account is enough."""
     outcome = read_create(reply(status, body))
     assert isinstance(outcome, Doubtful)
@@ -187,7 +197,12 @@ def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
     """Status, request ids and the beginning of the body, bounded and clean."""
     answer = Reply(
         502,
-        {"x-request-id": "r\x1b[31m1", "cf-ray": "8f", "content-type": "text/html", "set-cookie": "secret"},
+        {
+            "x-request-id": "r\x1b[31m1",
+            "cf-ray": "8f",
+            "content-type": "text/html",
+            "set-cookie": "secret",
+        },
         b"<html>\x00\x1b]0;pwned\x07\r\n\xe2\x80\xae" + b"z" * 9000,
         complete=False,
     )
@@ -212,10 +227,16 @@ def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
             "HTTP 500 (上游 [31m失败) does not say that nothing was created",
         ),
         (200, {"code": "try_again"}, "HTTP 200 (try_again) without a readable task id"),
-        (400, {"id": ID, **error("b" * 900)}, f"HTTP 400 ({'b' * 200}) yet with a task id in the reply"),
+        (
+            400,
+            {"id": ID, **error("b" * 900)},
+            f"HTTP 400 ({'b' * 200}) yet with a task id in the reply",
+        ),
     ],
 )
-def test_a_doubt_tells_what_the_gateway_said(status: int, body: dict[str, Any], reason: str) -> None:
+def test_a_doubt_tells_what_the_gateway_said(
+    status: int, body: dict[str, Any], reason: str
+) -> None:
     """In its words, on one line and bounded."""
     outcome = read_create(reply(status, body))
     assert isinstance(outcome, Doubtful) and outcome.reason == reason
@@ -230,7 +251,9 @@ def test_a_doubt_tells_what_the_gateway_said(status: int, body: dict[str, Any], 
         ({"id": ID, "model": TIER, "code": 0, "data": {"task_id": UPSTREAM}}, ID, {UPSTREAM}),
     ],
 )
-def test_of_several_ids_none_is_thrown_away(body: dict[str, Any], task_id: str, others: set[str]) -> None:
+def test_of_several_ids_none_is_thrown_away(
+    body: dict[str, Any], task_id: str, others: set[str]
+) -> None:
     """The task's own goes first, and a reply that names others is kept with the purchase."""
     outcome = read_create(reply(200, body))
     assert isinstance(outcome, Accepted)
@@ -240,9 +263,17 @@ def test_of_several_ids_none_is_thrown_away(body: dict[str, Any], task_id: str, 
 
 @pytest.mark.parametrize(
     ("status", "body", "off_the_mark"),
-    [(301, b"", True), (200, HTML, True), (200, b"", False), (200, b'{"id":', False), (502, HTML, False)],
+    [
+        (301, b"", True),
+        (200, HTML, True),
+        (200, b"", False),
+        (200, b'{"id":', False),
+        (502, HTML, False),
+    ],
 )
-def test_what_a_wrong_address_answers_is_told_apart(status: int, body: bytes, off_the_mark: bool) -> None:
+def test_what_a_wrong_address_answers_is_told_apart(
+    status: int, body: bytes, off_the_mark: bool
+) -> None:
     """A redirect, or a page that is no error."""
     outcome = read_create(reply(status, body))
     assert isinstance(outcome, Doubtful) and outcome.off_the_mark is off_the_mark
@@ -305,15 +336,32 @@ def test_a_definite_refusal_has_a_class(status: int, body: Any, failure: Failure
             }
         },
         {"error": {"message": "参数错误: EOF", "type": "new_api_error"}},
-        {"error": {"message": "未指定模型名称，模型名称不能为空", "type": "new_api_error", "code": ""}},
-        {"code": "invalid_request", "message": "Expecting value: line 1 column 1 (char 0)", "data": None},
-        {"error": {"message": 'relay: upstream says {"message": "request body is empty"}', "code": "400"}},
+        {
+            "error": {
+                "message": "未指定模型名称，模型名称不能为空",
+                "type": "new_api_error",
+                "code": "",
+            }
+        },
+        {
+            "code": "invalid_request",
+            "message": "Expecting value: line 1 column 1 (char 0)",
+            "data": None,
+        },
+        {
+            "error": {
+                "message": 'relay: upstream says {"message": "request body is empty"}',
+                "code": "400",
+            }
+        },
         {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]},
     ],
 )
 @pytest.mark.parametrize("status", [400, 422, 500])
 def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: Any) -> None:
-    """We sent it whole: a relay has repeated the request without it, and the first one may have been charged."""
+    """We sent it whole: a relay has repeated the request without it, and the first one may have
+    been charged.
+    """
     assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
 
 
@@ -336,7 +384,9 @@ def test_a_refusal_of_a_body_that_was_lost_is_not_about_ours(status: int, body: 
     ],
 )
 def test_a_refusal_that_tells_of_a_lost_connection_onward_is_none(message: str) -> None:
-    """Who is behind the gateway may have taken it. A limit, or a picture out of reach, is a refusal all the same."""
+    """Who is behind the gateway may have taken it. A limit, or a picture out of reach, is a refusal
+    all the same.
+    """
     assert isinstance(read_create(reply(400, error(message, "x"))), Doubtful)
     assert isinstance(read_create(reply(429, error(message, "x"))), Refused)
     assert isinstance(
@@ -346,7 +396,11 @@ def test_a_refusal_that_tells_of_a_lost_connection_onward_is_none(message: str) 
 
 @pytest.mark.parametrize(
     "message",
-    ["upstream returned invalid model response", "unknown model error", "model_not_found: read timeout"],
+    [
+        "upstream returned invalid model response",
+        "unknown model error",
+        "model_not_found: read timeout",
+    ],
 )
 def test_a_5xx_that_only_speaks_of_a_model_is_a_doubt(message: str) -> None:
     """What came back from the model is not that there is none."""
@@ -380,9 +434,27 @@ def test_a_limit_says_how_long_to_wait() -> None:
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0.0),
-        ({"retry-after": "Wed, 99 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, None),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT",
+                "date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            30.0,
+        ),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT",
+                "date": "Wed, 21 Oct 2026 07:29:00 GMT",
+            },
+            0.0,
+        ),
+        (
+            {
+                "retry-after": "Wed, 99 Oct 2026 07:28:00 GMT",
+                "date": "Wed, 21 Oct 2026 07:29:00 GMT",
+            },
+            None,
+        ),
         ({"openai-poll-after-ms": "2500"}, 2.5),
         ({"openai-poll-after-ms": "2500", "retry-after": "1"}, 2.5),
     ],
@@ -403,7 +475,9 @@ def test_success_has_many_names(status: str) -> None:
     assert read_query(reply(200, {"id": ID, "status": status}), task_id=ID) == Succeeded()
 
 
-@pytest.mark.parametrize("status", ["failed", "FAILURE", "error", "canceled", "cancelled", "expired", "Fail"])
+@pytest.mark.parametrize(
+    "status", ["failed", "FAILURE", "error", "canceled", "cancelled", "expired", "Fail"]
+)
 def test_failure_has_many_names(status: str) -> None:
     """All of them end the task; without an error the status is the reason."""
     outcome = read_query(reply(200, {"id": ID, "status": status, "model": TIER}), task_id=ID)
@@ -452,8 +526,12 @@ def test_the_documents_replies_are_read_as_it_means_them() -> None:
         "error": {"code": "task_failed", "message": "参数错误:参考视频 URL 无法访问"},
     }
     assert read_query(reply(200, CREATED), task_id=ID) == Running(0.0, TIER)
-    assert read_query(reply(200, {**base, "status": "in_progress"}), task_id=ID) == Running(0.0, TIER)
-    assert read_query(reply(200, done), task_id=ID) == Succeeded("https://c.example/x.mp4", TIER, 5.0)
+    assert read_query(reply(200, {**base, "status": "in_progress"}), task_id=ID) == Running(
+        0.0, TIER
+    )
+    assert read_query(reply(200, done), task_id=ID) == Succeeded(
+        "https://c.example/x.mp4", TIER, 5.0
+    )
     assert read_query(reply(200, failed), task_id=ID) == TaskFailed(
         Failure("input", "task_failed", "参数错误:参考视频 URL 无法访问"), TIER
     )
@@ -468,7 +546,9 @@ def test_the_documents_replies_are_read_as_it_means_them() -> None:
 def test_the_video_is_found_where_relays_put_it(where: dict[str, Any]) -> None:
     """Four places, of which the first that holds a web address counts."""
     url = "https://cdn.example.com/视频.mp4?sig=a%2Fb"
-    body = json.loads(json.dumps({"id": ID, "status": "completed", **where}).replace('"U"', json.dumps(url)))
+    body = json.loads(
+        json.dumps({"id": ID, "status": "completed", **where}).replace('"U"', json.dumps(url))
+    )
     assert read_query(reply(200, body), task_id=ID) == Succeeded(url)
 
 
@@ -491,7 +571,8 @@ def test_the_video_is_found_where_relays_put_it(where: dict[str, Any]) -> None:
 def test_what_is_no_web_address_is_left_to_the_content_route(url: Any) -> None:
     """A result without a usable address is still a result."""
     assert (
-        read_query(reply(200, {"id": ID, "status": "completed", "video_url": url}), task_id=ID) == Succeeded()
+        read_query(reply(200, {"id": ID, "status": "completed", "video_url": url}), task_id=ID)
+        == Succeeded()
     )
 
 
@@ -522,7 +603,9 @@ def test_the_legacy_shape_is_read_through() -> None:
     ],
 )
 def test_another_tasks_reply_is_never_ours(body: dict[str, Any]) -> None:
-    """A mixed-up reply costs a poll, not a video. It says whose it is: a relay may have given ours a second name."""
+    """A mixed-up reply costs a poll, not a video. It says whose it is: a relay may have given ours
+    a second name.
+    """
     outcome = read_query(reply(200, body), task_id=ID)
     assert isinstance(outcome, Misnamed) and isinstance(outcome, Hiccup)
     assert (outcome.reason, outcome.name) == ("the reply is about another task", UPSTREAM)
@@ -558,7 +641,9 @@ def test_a_refused_key_says_nothing_about_the_task(status: int, body: Any, kind:
 @pytest.mark.parametrize("status", [302, 400, 404, 405, 429, 500, 502, 503, 504, 524])
 def test_a_server_that_stumbles_is_asked_again(status: int) -> None:
     """Pages and bursts of 5xx are nothing about the task; the asked-for pause is kept."""
-    assert read_query(reply(status, HTML, retry_after="4"), task_id=ID) == Hiccup(f"HTTP {status}", 4.0)
+    assert read_query(reply(status, HTML, retry_after="4"), task_id=ID) == Hiccup(
+        f"HTTP {status}", 4.0
+    )
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"[]", b'{"id":"ta', {}, {"id": ID}, {"status": None}])
@@ -586,7 +671,9 @@ def test_a_final_answer_that_names_no_task_says_so(body: Any) -> None:
 def test_a_success_that_names_no_task_says_so() -> None:
     """Its address may be another task's video."""
     body = {"status": "completed", "video_url": "https://c.example/x.mp4", "model": TIER}
-    assert read_query(reply(200, body), task_id=ID) == Succeeded("https://c.example/x.mp4", TIER, named=False)
+    assert read_query(reply(200, body), task_id=ID) == Succeeded(
+        "https://c.example/x.mp4", TIER, named=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -612,9 +699,13 @@ def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[s
     ],
 )
 def test_no_task_is_given_up_for_what_may_be_about_the_query(words: str) -> None:
-    """Whether without a status, or with one and without a name; under both the task's failure is believed."""
+    """Whether without a status, or with one and without a name; under both the task's failure is
+    believed.
+    """
     assert isinstance(read_query(reply(200, {"id": ID, "error": words}), task_id=ID), Hiccup)
-    assert isinstance(read_query(reply(200, {"status": "failed", "error": words}), task_id=ID), Hiccup)
+    assert isinstance(
+        read_query(reply(200, {"status": "failed", "error": words}), task_id=ID), Hiccup
+    )
     failed = {"id": ID, "status": "failed", "error": words}
     assert isinstance(read_query(reply(200, failed), task_id=ID), TaskFailed)
 
@@ -624,7 +715,11 @@ def test_no_task_is_given_up_for_what_may_be_about_the_query(words: str) -> None
     [
         {"status": "error", "message": "Service temporarily unavailable"},
         {"status": "error", "code": 429, "message": "Too many requests, please slow down"},
-        {"id": ID, "status": "error", "message": "failed to query upstream: context deadline exceeded"},
+        {
+            "id": ID,
+            "status": "error",
+            "message": "failed to query upstream: context deadline exceeded",
+        },
         {"status": "success", "data": {"id": ID, "status": "unheard of"}},
     ],
 )
@@ -658,7 +753,9 @@ def test_a_status_that_http_does_not_know_is_a_doubt(status: int) -> None:
     assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
 
 
-@pytest.mark.parametrize("body", [{"message": ""}, {"code": 0}, {"code": {}, "message": []}, {"error": {}}])
+@pytest.mark.parametrize(
+    "body", [{"message": ""}, {"code": 0}, {"code": {}, "message": []}, {"error": {}}]
+)
 def test_a_refusal_without_words_is_a_doubt(body: dict[str, Any]) -> None:
     assert isinstance(read_create(reply(400, body)), Doubtful)
 
@@ -699,7 +796,9 @@ def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -
     ],
 )
 def test_a_failed_tasks_words_give_its_class(message: str, kind: str) -> None:
-    """In English and Chinese; capacity only where the words leave no doubt, since it may be bought again."""
+    """In English and Chinese; capacity only where the words leave no doubt, since it may be bought
+    again.
+    """
     assert classify_task("task_failed", message) == kind
     assert kind in KINDS
 
@@ -727,7 +826,11 @@ def test_no_reply_to_a_create_is_misread(answer: Reply, refund_5xx: bool) -> Non
     if isinstance(outcome, Accepted):
         assert 200 <= answer.status < 300
         assert replies.plausible_id(outcome.task_id)
-        assert outcome.task_id.isascii() and outcome.task_id.isprintable() and " " not in outcome.task_id
+        assert (
+            outcome.task_id.isascii()
+            and outcome.task_id.isprintable()
+            and " " not in outcome.task_id
+        )
     if isinstance(outcome, Refused):
         assert answer.status >= 400 and answer.status not in (408, 409, 424, 425, 499)
     assert not isinstance(outcome, Unsent)
@@ -752,8 +855,13 @@ def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 404, 429])
 def test_a_refusal_that_breaks_off_and_speaks_of_a_task_is_a_doubt(status: int) -> None:
-    """Such a status is definite without a readable body, but not where what can be read of it says otherwise."""
-    for body in (b'{"id": "task_x", "status": "que', b' {"code": 1, "data": {"task_id" : "x"}}HTTP/1.1'):
+    """Such a status is definite without a readable body, but not where what can be read of it says
+    otherwise.
+    """
+    for body in (
+        b'{"id": "task_x", "status": "que',
+        b' {"code": 1, "data": {"task_id" : "x"}}HTTP/1.1',
+    ):
         assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Doubtful)
     for body in (b"", b'<html>"id": "x"</html>', b'{"code": "limited", "mess'):
         assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Refused)

@@ -59,9 +59,16 @@ def test_cuts_without_seconds_last_as_long_as_all_of_them() -> None:
 
 def test_style_is_appended_to_every_prompt() -> None:
     """Also to those of cuts, divided as the language of the prompt asks for."""
-    assert request_of(model="kling-3.0", prompt="a cat", style="35mm").body["prompt"] == "a cat, 35mm"
-    assert request_of(model="kling-3.0", prompt="一只猫", style="胶片").body["prompt"] == "一只猫\uff0c胶片"
-    assert request_of(model="kling-3.0", prompt="A cat.", style="Film").body["prompt"] == "A cat. Film"
+    assert (
+        request_of(model="kling-3.0", prompt="a cat", style="35mm").body["prompt"] == "a cat, 35mm"
+    )
+    assert (
+        request_of(model="kling-3.0", prompt="一只猫", style="胶片").body["prompt"]
+        == "一只猫\uff0c胶片"
+    )
+    assert (
+        request_of(model="kling-3.0", prompt="A cat.", style="Film").body["prompt"] == "A cat. Film"
+    )
     cuts = request_of(model="kling-3.0", cuts=[{"seconds": 5, "prompt": "a"}], style="b").body
     inner = json.loads(json.loads(cuts["metadata"]["ext_info"])["AdditionalParameters"])
     assert inner["multi_prompt"] == [{"index": 1, "prompt": "a, b", "duration": "5"}]
@@ -87,12 +94,18 @@ def test_every_file_keeps_its_role() -> None:
 
 def test_extra_is_merged_into_the_body_last() -> None:
     """Mappings merge, all else replaces, and unknown fields are welcome."""
-    extra = {"seed": 7, "metadata": {"camera": {"pan": 1}, "output_config": {"resolution": "1080P"}}}
+    extra = {
+        "seed": 7,
+        "metadata": {"camera": {"pan": 1}, "output_config": {"resolution": "1080P"}},
+    }
     body = request_of(**_MINIMAL, resolution="720P", aspect_ratio="1:1", extra=extra).body
     assert body == {
         **_MINIMAL,
         "seed": 7,
-        "metadata": {"camera": {"pan": 1}, "output_config": {"resolution": "1080P", "aspect_ratio": "1:1"}},
+        "metadata": {
+            "camera": {"pan": 1},
+            "output_config": {"resolution": "1080P", "aspect_ratio": "1:1"},
+        },
     }
 
 
@@ -108,7 +121,10 @@ _SAME: list[tuple[Json, Json]] = [
     ({"size": "1080P"}, {"metadata": {"resolution": "1080P"}}),
     ({"size": "720x1280"}, {"metadata": {"output_config": {"aspect_ratio": "9:16"}}}),
     ({"size": "1080P", "metadata": {"resolution": "720P"}}, {}),
-    ({"metadata": {"audio": True}}, {"metadata": {"output_config": {"audio_generation": "Enabled"}}}),
+    (
+        {"metadata": {"audio": True}},
+        {"metadata": {"output_config": {"audio_generation": "Enabled"}}},
+    ),
     ({"metadata": {"audio_generation": "Enabled"}}, {"metadata": {"audio": True}}),
     ({"prompt": "x"}, {"content": [{"type": "text", "text": "x"}]}),
     (
@@ -137,7 +153,10 @@ _DIFFERENT: list[tuple[Json, Json]] = [
     ({}, {"metadata": {"output_config": {"duration": 10}}}),
     ({"prompt": "x"}, {"prompt": "y"}),
     ({"image": PICTURE}, {"images": [PICTURE]}),
-    ({"image": PICTURE}, {"image": PICTURE, "metadata": {"output_config": {"aspect_ratio": "16:9"}}}),
+    (
+        {"image": PICTURE},
+        {"image": PICTURE, "metadata": {"output_config": {"aspect_ratio": "16:9"}}},
+    ),
     ({}, {"metadata": {"output_config": {"audio_generation": "Enabled"}}}),
     ({}, {"metadata": {"scene_type": "lip_sync"}}),
     ({}, {"tomorrow": 1}),
@@ -146,7 +165,9 @@ _DIFFERENT: list[tuple[Json, Json]] = [
 
 
 @pytest.mark.parametrize(("one", "other"), _DIFFERENT)
-def test_bodies_that_mean_different_videos_have_different_fingerprints(one: Json, other: Json) -> None:
+def test_bodies_that_mean_different_videos_have_different_fingerprints(
+    one: Json, other: Json
+) -> None:
     """What would change the video, or might, changes the fingerprint."""
     assert fingerprint({"model": "m", **one}) != fingerprint({"model": "m", **other})
 
@@ -161,7 +182,11 @@ def test_another_shots_result_counts_as_its_purchase() -> None:
     """It is final once the run knows the address; its fingerprint is of the purchase, not the URL."""
     shots = {
         "a": _MINIMAL,
-        "b": {"model": "kling-3.0-omni", "prompt": "y", "files": [{"video": "${{ shots.a.video_url }}"}]},
+        "b": {
+            "model": "kling-3.0-omni",
+            "prompt": "y",
+            "files": [{"video": "${{ shots.a.video_url }}"}],
+        },
     }
     text = json.dumps({"version": 1, "shots": shots})
     waiting = compile("m.yaml", lambda _: text, variables={}, environ={}).requests[1]
@@ -200,7 +225,9 @@ shots:
     extra: { seed: 7 }
 """
     shot = compile("m.yaml", lambda _: text, variables={}, environ={}).shots[0]
-    found = {pointer: (source, mark.line) for pointer, (source, mark) in origins(shot, shot.kind).items()}
+    found = {
+        pointer: (source, mark.line) for pointer, (source, mark) in origins(shot, shot.kind).items()
+    }
     assert found == {
         "/model": (("model",), 2),
         "/seconds": (("seconds",), 2),

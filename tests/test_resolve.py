@@ -32,7 +32,9 @@ def parked() -> Purchase:
 
 def adopted(book: Book, task_id: str, request: Request | None = REQUEST) -> list[Purchase]:
     wanted = (SHOT, request) if request else None
-    return adopt(book, "a", task_id, wanted=wanted, origin=ORIGIN, new_uid=lambda: "20260608-new", at=LATER)
+    return adopt(
+        book, "a", task_id, wanted=wanted, origin=ORIGIN, new_uid=lambda: "20260608-new", at=LATER
+    )
 
 
 def test_a_task_that_was_found_settles_its_doubt() -> None:
@@ -89,8 +91,16 @@ def test_a_task_that_cannot_be_right_is_refused(
 def test_abandon_and_resubmit_settle_what_is_open(purchase: Purchase, after: str) -> None:
     (given_up,) = abandon(Book([purchase]), "a", origin=ORIGIN, at=LATER)
     (again,) = resubmit(Book([purchase]), "a", origin=ORIGIN, at=LATER, held=False)
-    assert (given_up.state, given_up.task_id, last_event(given_up)) == (after, purchase.task_id, "abandoned")
-    assert (again.state, again.task_id, last_event(again)) == (after, purchase.task_id, "resubmitted")
+    assert (given_up.state, given_up.task_id, last_event(given_up)) == (
+        after,
+        purchase.task_id,
+        "abandoned",
+    )
+    assert (again.state, again.task_id, last_event(again)) == (
+        after,
+        purchase.task_id,
+        "resubmitted",
+    )
 
 
 @pytest.mark.parametrize(

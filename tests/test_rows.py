@@ -16,7 +16,11 @@ from klingflow.model import Json
     [
         (".csv", "a,b\n1,x\n", [(2, 1, {"a": "1", "b": "x"})]),
         (".CSV", "\ufeffa, b\r\n\r\n1,\r\n", [(3, 1, {"a": "1", "b": ""})]),
-        (".csv", 'a,b\n1,"x\ny"\n2,z\n', [(2, 1, {"a": "1", "b": "x\ny"}), (4, 1, {"a": "2", "b": "z"})]),
+        (
+            ".csv",
+            'a,b\n1,"x\ny"\n2,z\n',
+            [(2, 1, {"a": "1", "b": "x\ny"}), (4, 1, {"a": "2", "b": "z"})],
+        ),
         (".csv", "a\n${{ env.HOME }}\n", [(2, 1, {"a": "${{ env.HOME }}"})]),
         (".csv", "", []),
         (".json", ' [ {"a": 1},\n  {"a": null} ]\n', [(1, 4, {"a": 1}), (2, 3, {"a": None})]),
@@ -26,8 +30,12 @@ from klingflow.model import Json
         (".yaml", "- a: 1\n- { a: no }\n", [(1, 3, {"a": 1}), (2, 3, {"a": "no"})]),
     ],
 )
-def test_a_row_is_a_map_with_its_place(suffix: str, text: str, rows: list[tuple[int, int, Json]]) -> None:
-    assert read_rows(text, "r", suffix) == [(Mark("r", line, column), row) for line, column, row in rows]
+def test_a_row_is_a_map_with_its_place(
+    suffix: str, text: str, rows: list[tuple[int, int, Json]]
+) -> None:
+    assert read_rows(text, "r", suffix) == [
+        (Mark("r", line, column), row) for line, column, row in rows
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The main job as a user meets it: the command line against the sandbox over real HTTP, whose ledger is the judge."""
+"""The main job as a user meets it: the command line against the sandbox over real HTTP, whose
+ledger is the judge.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from tests.harness import charges, pipeline_at, sandboxed
 
 
 def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
-    """Every shot is charged once, its video plays, and ledger and record name its task and billed tier."""
+    """Every shot is charged once, its video plays, and ledger and record name its task and billed
+    tier.
+    """
     with sandboxed(tmp_path) as (film, sandbox):
         film.write(3)
         film.do("run", "film.yaml", "-y")
@@ -62,11 +66,15 @@ LOST_REPLIES = [
 
 
 @pytest.mark.parametrize("fault", LOST_REPLIES)
-def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(tmp_path: Path, fault: str) -> None:
+def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(
+    tmp_path: Path, fault: str
+) -> None:
     """One in doubt, exit 4, and no later run sends a second POST for it."""
     with sandboxed(tmp_path, f"create:{fault}=first:1") as (film, sandbox):
         film.write(3)
-        assert "Bought in this run: 3 (1 perhaps), 15 s" in film.do("run", "film.yaml", "-y", code=4)
+        assert "Bought in this run: 3 (1 perhaps), 15 s" in film.do(
+            "run", "film.yaml", "-y", code=4
+        )
         film.do("run", "film.yaml", "-y", code=4)
         film.do("run", "film.yaml", "-y", "--rerun", "failed", "--rerun", "changed", code=4)
         assert len(charges(sandbox)) == 3
@@ -74,7 +82,9 @@ def test_a_reply_lost_after_the_charge_is_in_doubt_and_never_bought_again(tmp_pa
 
 
 def test_pages_and_nothing_else_are_a_wrong_address(tmp_path: Path) -> None:
-    """Three are perhaps bought, and the rest waits for the address to be looked at; one page is no such sign."""
+    """Three are perhaps bought, and the rest waits for the address to be looked at; one page is no
+    such sign.
+    """
     with sandboxed(tmp_path, "create:html200=1") as (film, sandbox):
         film.write(6)
         said = film.do("run", "film.yaml", "-y", code=4)
@@ -116,7 +126,9 @@ def test_a_shot_that_needs_another_is_adopted_once_that_is_bought(tmp_path: Path
                 "wide": {"model": "kling-3.0-omni", "prompt": "x", "files": [clip]},
             }
         )
-        assert "its body is not known" in film.do("resolve", "film.yaml", "wide", "--task", "task_x", code=2)
+        assert "its body is not known" in film.do(
+            "resolve", "film.yaml", "wide", "--task", "task_x", code=2
+        )
         film.do("run", "film.yaml", "-y", "-s", "chase")
         film.do("resolve", "film.yaml", "wide", "--task", "task_x", "--force")
         chase, wide = film.purchases()
@@ -154,7 +166,9 @@ def test_a_refused_key_ends_the_run_after_a_handful_of_requests(tmp_path: Path) 
         assert "refuse" in said
         assert charges(sandbox) == []
         posts = [
-            e for e in (tmp_path / "run.jsonl").read_text().splitlines() if json.loads(e)["event"] == "intent"
+            e
+            for e in (tmp_path / "run.jsonl").read_text().splitlines()
+            if json.loads(e)["event"] == "intent"
         ]
         assert len(posts) <= 5
         kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -243,7 +257,9 @@ def test_a_dependant_gets_the_address_of_what_it_waits_for(tmp_path: Path) -> No
                 "wide": {
                     "model": "kling-3.0-omni",
                     "prompt": "the same, from afar",
-                    "files": [{"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}],
+                    "files": [
+                        {"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}
+                    ],
                 },
                 "chase": {"prompt": "a chase over roofs"},
             }
@@ -257,10 +273,17 @@ def test_a_dependant_gets_the_address_of_what_it_waits_for(tmp_path: Path) -> No
 
 
 def test_a_dependant_of_a_shot_with_takes_waits_for_its_first(tmp_path: Path) -> None:
-    """It is bought in the same run, whichever take is finished first, and also where it needs two shots."""
+    """It is bought in the same run, whichever take is finished first, and also where it needs two
+    shots.
+    """
     with sandboxed(tmp_path, task_time="lognormal:100ms,400ms") as (film, sandbox):
         reference = {"video": "${{ shots.chase.video_url }}", "reference_type": "feature"}
-        wide = {"model": "kling-3.0-omni", "prompt": "from afar", "after": "other", "files": [reference]}
+        wide = {
+            "model": "kling-3.0-omni",
+            "prompt": "from afar",
+            "after": "other",
+            "files": [reference],
+        }
         film.write(
             {
                 "wide": wide,
@@ -272,7 +295,9 @@ def test_a_dependant_of_a_shot_with_takes_waits_for_its_first(tmp_path: Path) ->
         assert len(charges(sandbox)) == 6
 
 
-def test_a_task_that_failed_for_want_of_capacity_is_bought_again_within_retries(tmp_path: Path) -> None:
+def test_a_task_that_failed_for_want_of_capacity_is_bought_again_within_retries(
+    tmp_path: Path,
+) -> None:
     """`retries: 1` buys once more; other failures are never bought again by themselves."""
     with sandboxed(tmp_path, "query:fail_capacity=first:1") as (film, sandbox):
         film.write(2, run={"retries": 1})
@@ -285,19 +310,25 @@ def test_a_task_that_failed_for_want_of_capacity_is_bought_again_within_retries(
 
 
 def test_run_sandbox_needs_nothing_and_counts_nowhere_else(tmp_path: Path) -> None:
-    """No key, no address: the purchases lie under .klingflow/sandbox, and the real plan still buys everything."""
+    """No key, no address: the purchases lie under .klingflow/sandbox, and the real plan still buys
+    everything.
+    """
     film = pipeline_at(tmp_path)
     film.write(2)
     film.do("run", "film.yaml", "--sandbox")
     assert not (tmp_path / "film.lock").exists()
-    assert [v.relative_to(tmp_path).parts[:2] for v in film.videos()] == [("outputs", "sandbox")] * 2
+    assert [v.relative_to(tmp_path).parts[:2] for v in film.videos()] == [
+        ("outputs", "sandbox")
+    ] * 2
     assert film.data("plan", "film.yaml")["counts"] == {"create": 2}
     assert film.data("plan", "film.yaml", "--sandbox")["counts"] == {"keep": 2}
     film.do("plan", "film.yaml", "--check", code=6)
 
 
 def test_a_selection_by_state_means_the_same_shots_to_the_end(tmp_path: Path) -> None:
-    """What a run was asked for is what its exit code is about, though their states have changed meanwhile."""
+    """What a run was asked for is what its exit code is about, though their states have changed
+    meanwhile.
+    """
     with sandboxed(tmp_path, "query:fail_moderation=first:1") as (film, sandbox):
         film.write(2, run={"max_running": 1})
         film.do("run", "film.yaml", "-y", "-s", "state:new", code=3)
@@ -317,7 +348,9 @@ def test_a_cap_is_said_also_where_something_is_bought_again(tmp_path: Path) -> N
 
 
 def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
-    """With stdout closed after a line, the run buys, downloads and says how it ended by its exit code."""
+    """With stdout closed after a line, the run buys, downloads and says how it ended by its exit
+    code.
+    """
     with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
         film.write(5)
         with film.start("run", "film.yaml", "-y") as process:
@@ -329,9 +362,13 @@ def test_a_reader_that_goes_away_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_quiet_says_why_an_exit_code_is_not_0(tmp_path: Path) -> None:
-    """It is errors only, not silence: what is in doubt is named; where all is well there is nothing to say."""
+    """It is errors only, not silence: what is in doubt is named; where all is well there is nothing
+    to say.
+    """
     with sandboxed(tmp_path, "create:drop_after=first:1") as (film, _):
         film.write(1)
-        assert film.do("run", "film.yaml", "-y", "-q", code=4).startswith("film: shot001: in doubt: ")
+        assert film.do("run", "film.yaml", "-y", "-q", code=4).startswith(
+            "film: shot001: in doubt: "
+        )
         film.do("resolve", "film.yaml", "shot001", "--resubmit")
         assert film.do("run", "film.yaml", "-y", "-q") == ""

@@ -12,12 +12,24 @@ from jsonschema import Draft202012Validator
 from klingflow.errors import Mark
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
-from klingflow.model import Failure, GatewaySettings, Json, Limits, Manifest, Node, Purchase, Request, Shot
+from klingflow.model import (
+    Failure,
+    GatewaySettings,
+    Json,
+    Limits,
+    Manifest,
+    Node,
+    Purchase,
+    Request,
+    Shot,
+)
 from klingflow.results.run_manifest import as_bytes, build
 from tests.purchases import AT, LATER, done, intent, submitted
 
 SCHEMA = json.loads(
-    (Path(__file__).parent.parent / "schemas" / "run-manifest.schema.json").read_text(encoding="utf-8")
+    (Path(__file__).parent.parent / "schemas" / "run-manifest.schema.json").read_text(
+        encoding="utf-8"
+    )
 )
 REQUEST = Request({}, "sha256:1", "kling-3.0-720p", 5, None)
 
@@ -25,9 +37,12 @@ REQUEST = Request({}, "sha256:1", "kling-3.0-720p", 5, None)
 def record(*purchases: Purchase) -> dict[str, Json]:
     node = Node({}, Mark("film.yaml", 1, 1))
     shots = tuple(
-        Shot(name, 1, "text", {}, f"{name}.mp4", node, tags=("ext",), about={"title": "T"}) for name in "abc"
+        Shot(name, 1, "text", {}, f"{name}.mp4", node, tags=("ext",), about={"title": "T"})
+        for name in "abc"
     )
-    manifest = Manifest("film.yaml", "film", shots, (REQUEST,) * 3, Limits(), GatewaySettings(), (), {})
+    manifest = Manifest(
+        "film.yaml", "film", shots, (REQUEST,) * 3, Limits(), GatewaySettings(), (), {}
+    )
     made = build(manifest, Book(purchases), gateway="https://g", generated_at=LATER)
     Draft202012Validator(SCHEMA).validate(made)
     return made
@@ -70,7 +85,10 @@ def test_a_shot_has_its_facts_and_every_attempt() -> None:
         "T",
     ]
     assert shot["price"] == {"amount": "3.00", "currency": "CNY", "basis": "5 s × 0.6"}
-    assert [(a["task_id"], a["state"]) for a in shot["attempts"]] == [("t1", "failed"), ("t2", "done")]
+    assert [(a["task_id"], a["state"]) for a in shot["attempts"]] == [
+        ("t1", "failed"),
+        ("t2", "done"),
+    ]
     assert "body" not in shot["attempts"][0]
 
 
@@ -82,11 +100,22 @@ def test_totals_are_exact_and_by_the_gateways_own_tiers() -> None:
         "by_state": {"done": 1, "failed": 1, "submitted": 1},
         "by_tier": {
             "kling-3.0-1080p": {"tasks": 1, "seconds": 5, "amount": "3.00", "currency": "CNY"},
-            "kling-3.0-720p": {"tasks": 1, "seconds": 5, "amount": "3.00", "currency": "CNY", "failed": 1},
+            "kling-3.0-720p": {
+                "tasks": 1,
+                "seconds": 5,
+                "amount": "3.00",
+                "currency": "CNY",
+                "failed": 1,
+            },
         },
         "amount": {"CNY": "6.00"},
         "differences": [
-            {"shot": "b", "task_id": "task_b", "predicted": "kling-3.0-720p", "billed": "kling-3.0-1080p"}
+            {
+                "shot": "b",
+                "task_id": "task_b",
+                "predicted": "kling-3.0-720p",
+                "billed": "kling-3.0-1080p",
+            }
         ],
     }
 

@@ -49,7 +49,9 @@ def context_of(job: Job, gateway: Gateway, told: list[dict[str, Any]]) -> Contex
 
 
 def test_what_came_into_the_ledger_meanwhile_is_not_bought_again(tmp_path: Path) -> None:
-    """A colleague's purchase that a merge brings in during the run spares ours: no intent, nothing sent."""
+    """A colleague's purchase that a merge brings in during the run spares ours: no intent, nothing
+    sent.
+    """
     film = pipeline_at(tmp_path)
     film.write(1)
     manifest = loading.load(film.manifest)
@@ -106,7 +108,9 @@ def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
     """Both needs are finished within one poll of each other."""
     with sandboxed(tmp_path) as (film, sandbox):
         needs = {"a": {"prompt": "a street"}, "b": {"prompt": "a roof"}}
-        film.write({**needs, "c": {"prompt": "a bridge", "after": ["a", "b"]}}, run={"max_running": 2})
+        film.write(
+            {**needs, "c": {"prompt": "a bridge", "after": ["a", "b"]}}, run={"max_running": 2}
+        )
         film.do("run", "film.yaml", "-y", "--log", "run.jsonl")
         events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
         assert [e["shot"] for e in events if e["event"] == "intent"].count("c") == 1
@@ -114,7 +118,9 @@ def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
 
 
 class _Says:
-    """A gateway whose every query is answered by the next of some bodies; `apart` notes how each was asked."""
+    """A gateway whose every query is answered by the next of some bodies; `apart` notes how each
+    was asked.
+    """
 
     def __init__(self, *bodies: dict[str, Any]) -> None:
         self._bodies = iter(bodies)
@@ -126,7 +132,9 @@ class _Says:
 
 
 def polled(folder: Path, gateway: _Says, *tasks: str) -> list[str]:
-    """Two shots are at the gateway, task_1 and task_2. Ask after `tasks`; gives each one's state after its answer."""
+    """Two shots are at the gateway, task_1 and task_2. Ask after `tasks`; gives each one's state
+    after its answer.
+    """
     film = pipeline_at(folder)
     film.write(2)
     manifest = loading.load(film.manifest)
@@ -152,7 +160,9 @@ FAILED = {"status": "failed", "error": {"code": "x", "message": "no"}}
 
 
 def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path: Path) -> None:
-    """The first may be another request's reply, left over on the connection; so the next is asked on a new one."""
+    """The first may be another request's reply, left over on the connection; so the next is asked
+    on a new one.
+    """
     gateway = _Says(FAILED, {"status": "queued"}, FAILED, FAILED)
     states = polled(tmp_path, gateway, *["task_1"] * 4)
     assert states == ["submitted", "submitted", "submitted", "failed"]
@@ -160,7 +170,9 @@ def test_a_final_answer_that_names_no_task_is_believed_the_second_time(tmp_path:
 
 
 def test_a_task_that_queries_call_otherwise_is_finished(tmp_path: Path) -> None:
-    """A relay's second name for a task is believed once it has come twice on connections of its own."""
+    """A relay's second name for a task is believed once it has come twice on connections of its
+    own.
+    """
     done = {"id": "alias_1", "status": "completed"}
     gateway = _Says({**done, "status": "queued"}, done, done)
     assert polled(tmp_path, gateway, *["task_1"] * 3) == ["submitted", "submitted", "succeeded"]
@@ -213,7 +225,9 @@ def test_a_task_is_parked_when_its_id_has_been_unknown_for_a_minute(tmp_path: Pa
 
 
 def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
-    """While our task was on its way a merge brought a colleague's purchase: its failure does not buy another."""
+    """While our task was on its way a merge brought a colleague's purchase: its failure does not
+    buy another.
+    """
     film = pipeline_at(tmp_path)
     film.write(1)
     manifest = loading.load(film.manifest)
@@ -225,7 +239,10 @@ def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
         )
         context = context_of(job, gateway, told)
         context.limits = replace(context.limits, retries=2)
-        ours, theirs = submitted("shot001", task_id="task_ours"), submitted("shot001", task_id="task_theirs")
+        ours, theirs = (
+            submitted("shot001", task_id="task_ours"),
+            submitted("shot001", task_id="task_theirs"),
+        )
         await job.ledger.record(ours)
         await job.ledger.record(theirs)
         context.schedule.running = 1

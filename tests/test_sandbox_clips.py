@@ -1,4 +1,6 @@
-"""The sandbox's videos: playable, of the shape and length that were bought, one of its own for each task."""
+"""The sandbox's videos: playable, of the shape and length that were bought, one of its own for each
+task.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_a_drawn_clip_has_its_shots_shape_and_length(
     width: int, height: int, seconds: int, expected: tuple[int, int, float, int]
 ) -> None:
     """Smaller than bought and a few frames only, but right in ratio and seconds."""
-    assert played(draw(SHOT._replace(width=width, height=height, seconds=seconds))) == pytest.approx(expected)
+    assert played(
+        draw(SHOT._replace(width=width, height=height, seconds=seconds))
+    ) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +79,17 @@ def test_no_two_tasks_share_a_file() -> None:
 def test_the_shipped_clip_plays() -> None:
     """Whole boxes, the task's id in the last of them, five seconds of H.264."""
     clip = plain("task_1")
-    assert boxes(clip) == [*boxes(clips._shipped()), "free"] and {"ftyp", "moov", "mdat"} <= set(boxes(clip))
+    assert boxes(clip) == [*boxes(clips._shipped()), "free"] and {"ftyp", "moov", "mdat"} <= set(
+        boxes(clip)
+    )
     assert clip.endswith(b"task_1") and len(clip) < 10_000
     assert played(clip) == (320, 180, 5.0, 25)
 
 
 def test_without_a_chinese_font_the_text_says_so() -> None:
     """Instead of rows of empty boxes."""
-    assert clips._drawable("雨夜 neon 霓虹", False) == "neon [4 characters; no Chinese font is installed]"
+    assert (
+        clips._drawable("雨夜 neon 霓虹", False)
+        == "neon [4 characters; no Chinese font is installed]"
+    )
     assert clips._drawable("雨夜 neon", True) == "雨夜 neon"

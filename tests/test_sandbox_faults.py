@@ -27,7 +27,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def connected(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.base_url, headers=KEY, timeout=5.0, trust_env=False) as opened:
+    with httpx.Client(
+        base_url=sandbox.base_url, headers=KEY, timeout=5.0, trust_env=False
+    ) as opened:
         yield opened
 
 
@@ -51,7 +53,9 @@ def ask(client: httpx.Client, method: str, url: str, **more: Any) -> str | httpx
 
 
 def shown(reply: str | httpx.Response) -> str:
-    """What a reply is, in a few words: `dropped`, `502 html`, `200 empty`, `400 flat`, `401 nested`, `200 task`."""
+    """What a reply is, in a few words: `dropped`, `502 html`, `200 empty`, `400 flat`, `401
+    nested`, `200 task`.
+    """
     if isinstance(reply, str):
         return reply
     return f"{reply.status_code} {_kind(reply)}"
@@ -69,7 +73,11 @@ def _kind(reply: httpx.Response) -> str:
     except ValueError:
         return "broken"
     shapes = {"error": "nested", "code": "flat"}
-    return "task" if "id" in document else next((s for n, s in shapes.items() if n in document), "json")
+    return (
+        "task"
+        if "id" in document
+        else next((s for n, s in shapes.items() if n in document), "json")
+    )
 
 
 def create(client: httpx.Client) -> str | httpx.Response:
@@ -127,7 +135,9 @@ CREATE = {
 
 
 @pytest.mark.parametrize("name", CREATE)
-def test_a_create_goes_wrong_as_its_fault_says(sandbox: Sandbox, client: httpx.Client, name: str) -> None:
+def test_a_create_goes_wrong_as_its_fault_says(
+    sandbox: Sandbox, client: httpx.Client, name: str
+) -> None:
     """The client sees the one, the ledger knows the other."""
     before = charges(sandbox)
     sandbox.set(faults=[f"create:{name}=first:1,50ms"])
@@ -160,12 +170,17 @@ def test_refusals_that_ask_for_patience(sandbox: Sandbox, client: httpx.Client) 
 
 
 def test_a_limit_may_come_as_a_failed_task(sandbox: Sandbox, client: httpx.Client) -> None:
-    """Above --max-running the task is taken, charged, then fails for want of capacity and is refunded."""
+    """Above --max-running the task is taken, charged, then fails for want of capacity and is
+    refunded.
+    """
     sandbox.set(faults=["create:limit_as_failure"], max_running=1, task_time="100ms")
     create(client)
     late = bought(client)
     deadline = time.monotonic() + 5
-    while client.get(f"/v1/videos/{late}").json()["status"] != "failed" and time.monotonic() < deadline:
+    while (
+        client.get(f"/v1/videos/{late}").json()["status"] != "failed"
+        and time.monotonic() < deadline
+    ):
         pass
     assert late in [refund["task_id"] for refund in sandbox.ledger()["refunds"]]
 
@@ -198,7 +213,9 @@ QUERY = {
 
 
 @pytest.mark.parametrize("name", QUERY)
-def test_a_query_goes_wrong_as_its_fault_says(sandbox: Sandbox, client: httpx.Client, name: str) -> None:
+def test_a_query_goes_wrong_as_its_fault_says(
+    sandbox: Sandbox, client: httpx.Client, name: str
+) -> None:
     """Once; the next one is answered."""
     task_id = bought(client)
     sandbox.set(faults=[f"query:{name}=first:1,50ms"])
@@ -236,7 +253,9 @@ EDITS: dict[str, Any] = {
     "progress_text": lambda d: d["progress"] == "100%",
     "created_ms": lambda d: d["created_at"] > 10**12,
     "completed_at_early": lambda d: "completed_at" in d,
-    "legacy_shape": lambda d: d["data"]["status"] == "SUCCESS" and d["data"]["result_url"].endswith(".mp4"),
+    "legacy_shape": lambda d: (
+        d["data"]["status"] == "SUCCESS" and d["data"]["result_url"].endswith(".mp4")
+    ),
     "url_url": lambda d: "video_url" not in d and d["url"].endswith(".mp4"),
     "url_metadata": lambda d: "video_url" not in d and d["metadata"]["url"].endswith(".mp4"),
     "url_result_url": lambda d: "video_url" not in d and d["result_url"].endswith(".mp4"),
@@ -282,8 +301,12 @@ def test_a_stuck_task_says_failure_at_content_alone(sandbox: Sandbox, client: ht
     assert task_id not in [refund["task_id"] for refund in sandbox.ledger()["refunds"]]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("not_found_first", "400 flat"), ("not_found_404", "404 nested")])
-def test_an_id_may_be_unknown_at_first(sandbox: Sandbox, client: httpx.Client, name: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"), [("not_found_first", "400 flat"), ("not_found_404", "404 nested")]
+)
+def test_an_id_may_be_unknown_at_first(
+    sandbox: Sandbox, client: httpx.Client, name: str, kind: str
+) -> None:
     """For its first seconds only."""
     sandbox.set(faults=[f"query:{name},1h"])
     assert shown(ask(client, "GET", f"/v1/videos/{bought(client)}")) == kind
@@ -360,7 +383,9 @@ def test_range_is_ignored_when_the_fault_says_so(sandbox: Sandbox, client: httpx
     assert client.get(url, headers={"range": "bytes=8-"}).status_code == 200
 
 
-def test_the_other_origin_notes_a_key_that_came_along(sandbox: Sandbox, client: httpx.Client) -> None:
+def test_the_other_origin_notes_a_key_that_came_along(
+    sandbox: Sandbox, client: httpx.Client
+) -> None:
     """A good client leaves it behind; one that does not is found out."""
     task_id = bought(client)
     sandbox.set(faults=["content:redirect_away"])
@@ -383,7 +408,9 @@ def test_every_fault_of_the_catalogue_is_tested_here() -> None:
 def test_no_fault_that_hides_a_charge_is_safe_to_retry() -> None:
     """What is safe either refuses plainly or tells the id."""
     hides = {
-        name for name, (reply, charged) in CREATE.items() if charged and reply not in ("200 task", "200 flat")
+        name
+        for name, (reply, charged) in CREATE.items()
+        if charged and reply not in ("200 task", "200 flat")
     }
     safe = {fault.name for fault in CATALOGUE if fault.stage == "create" and fault.safe_to_retry}
     assert not hides & safe
@@ -410,7 +437,9 @@ def test_no_fault_that_hides_a_charge_is_safe_to_retry() -> None:
         ("create:hang,1m", 1.0, None, 60.0),
     ],
 )
-def test_faults_are_written_as_text(text: str, share: float, first: int | None, seconds: float) -> None:
+def test_faults_are_written_as_text(
+    text: str, share: float, first: int | None, seconds: float
+) -> None:
     """By share or by count, with seconds where they take some."""
     chance = parse_fault(text)
     assert (chance.share, chance.first, chance.seconds) == (share, first, seconds)
@@ -451,7 +480,8 @@ def test_a_tasks_fate_is_decided_by_its_number() -> None:
     dice = Dice(["query:stuck=0.3", "content:not_ready=first:2,9s"], 1)
     fates = [dice.of_task(number) for number in range(1, 101)]
     assert fates == [
-        Dice(["query:stuck=0.3", "content:not_ready=first:2,9s"], 1).of_task(n) for n in range(1, 101)
+        Dice(["query:stuck=0.3", "content:not_ready=first:2,9s"], 1).of_task(n)
+        for n in range(1, 101)
     ]
     assert [f.get("not_ready") for f in fates[:3]] == [9.0, 9.0, None]
     assert 15 < sum("stuck" in f for f in fates) < 45

@@ -80,7 +80,10 @@ def test_every_example_of_the_document_is_accepted(name: str) -> None:
         (text(content="text"), "content must be a JSON array"),
         (text(content=[{"text": "no type"}]), "needs a type"),
         (text(content=[{"type": "text"}]), "a text part needs text"),
-        (text(content=[{"type": "image_url", "image_url": {"url": "data:x"}}]), "image_url must be"),
+        (
+            text(content=[{"type": "image_url", "image_url": {"url": "data:x"}}]),
+            "image_url must be",
+        ),
         (text(metadata=[]), "metadata must be an object"),
         (text(metadata={"output_config": "720P"}), "output_config must be an object"),
         (text(metadata={"scene_type": "dance"}), "scene_type must be one of"),
@@ -89,8 +92,14 @@ def test_every_example_of_the_document_is_accepted(name: str) -> None:
         (text(metadata={"audio": "yes"}), "audio must be a JSON boolean"),
         (text(metadata={"last_frame_url": "data:x"}), "last_frame_url must be"),
         (text(metadata={"output_config": {"aspect_ratio": "4:3"}}), "aspect_ratio must be one of"),
-        (text(metadata={"output_config": {"audio_generation": True}}), "audio_generation must be one of"),
-        (text(metadata={"output_config": {"storage_mode": "Forever"}}), "storage_mode must be one of"),
+        (
+            text(metadata={"output_config": {"audio_generation": True}}),
+            "audio_generation must be one of",
+        ),
+        (
+            text(metadata={"output_config": {"storage_mode": "Forever"}}),
+            "storage_mode must be one of",
+        ),
         (text(metadata={"output_config": {"media_name": "x" * 65}}), "at most 64 characters"),
         (text(metadata={"output_config": {"class_id": "7"}}), "class_id must be a JSON integer"),
         (text(metadata={"file_infos": {}}), "must be an array of objects"),
@@ -106,7 +115,10 @@ def test_every_example_of_the_document_is_accepted(name: str) -> None:
         (text(metadata={"ext_info": "{"}), "must hold JSON objects"),
         (text(metadata={"ext_info": '{"AdditionalParameters": "{"}'}), "must hold JSON objects"),
         (text(metadata={"ext_info": '{"AdditionalParameters": {}}'}), "must hold JSON objects"),
-        (text(metadata={"scene_type": "motion_control"}), "motion_control needs metadata.video_url"),
+        (
+            text(metadata={"scene_type": "motion_control"}),
+            "motion_control needs metadata.video_url",
+        ),
     ],
 )
 def test_what_the_document_forbids_is_refused(body: object, message: str) -> None:
@@ -185,7 +197,9 @@ def test_tiers_follow_the_documents_precedence(body: object, tier: str) -> None:
     ],
 )
 def test_seconds_follow_the_documents_precedence(fields: dict[str, Any], seconds: int) -> None:
-    """A float is dropped silently, output_config is not in the list, and lip-sync is billed as 5 at least."""
+    """A float is dropped silently, output_config is not in the list, and lip-sync is billed as 5 at
+    least.
+    """
     assert billed(text(**fields)).seconds == seconds
 
 
@@ -201,14 +215,25 @@ _WORDS = [
     "metadata",
     "output_config",
 ]
-_WORDS += ["file_infos", "url", "ext_info", "scene_type", "video_url", "media_name", "duration", "resolution"]
+_WORDS += [
+    "file_infos",
+    "url",
+    "ext_info",
+    "scene_type",
+    "video_url",
+    "media_name",
+    "duration",
+    "resolution",
+]
 _JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.sampled_from(["", "Url", "5", "{}", "a b", URL]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=6)
+    ),
 )
 
 

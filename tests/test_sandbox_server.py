@@ -1,4 +1,6 @@
-"""The sandbox as a server: its routes, its limits, its ledger under load, and its life as a child process."""
+"""The sandbox as a server: its routes, its limits, its ledger under load, and its life as a child
+process.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def test_a_create_is_answered_as_the_document_shows(client: httpx.Client) -> Non
     assert task_id.startswith("task_") and abs(time.time() - created) < 60
 
 
-def test_a_finished_task_is_shown_as_in_the_document(client: httpx.Client, sandbox: Sandbox) -> None:
+def test_a_finished_task_is_shown_as_in_the_document(
+    client: httpx.Client, sandbox: Sandbox
+) -> None:
     """Section 8.3, with a task_id that is not the id."""
     task_id = bought(client)
     document = client.get(f"/v1/videos/{task_id}").json()
@@ -99,11 +103,17 @@ def test_an_unfinished_task_has_no_result_yet(client: httpx.Client, sandbox: San
     sandbox.set(task_time="1h")
     task_id = bought(client)
     document = client.get(f"/v1/videos/{task_id}").json()
-    assert (document["status"], document["progress"], "video_url" in document) == ("queued", 0, False)
+    assert (document["status"], document["progress"], "video_url" in document) == (
+        "queued",
+        0,
+        False,
+    )
     assert client.get(f"/v1/videos/{task_id}/content").json()["code"] == "video_not_ready"
 
 
-def test_a_query_reads_a_row_that_is_refreshed_now_and_then(client: httpx.Client, sandbox: Sandbox) -> None:
+def test_a_query_reads_a_row_that_is_refreshed_now_and_then(
+    client: httpx.Client, sandbox: Sandbox
+) -> None:
     """With --refresh 1h nothing is learned until the next full hour."""
     sandbox.set(refresh="10000h")
     assert client.get(f"/v1/videos/{bought(client)}").json()["status"] == "queued"
@@ -160,9 +170,14 @@ def test_a_bad_body_is_refused_and_not_charged(
 def test_half_characters_break_nothing(client: httpx.Client, sandbox: Sandbox) -> None:
     """JSON can spell them in a prompt or in a model's name."""
     assert (
-        client.post("/v1/videos", content=rb'{"model": "kling-2.5", "prompt": "a\ud800"}').status_code == 200
+        client.post(
+            "/v1/videos", content=rb'{"model": "kling-2.5", "prompt": "a\ud800"}'
+        ).status_code
+        == 200
     )
-    assert client.post("/v1/videos", content=rb'{"model": "\ud800", "prompt": "a"}').status_code == 503
+    assert (
+        client.post("/v1/videos", content=rb'{"model": "\ud800", "prompt": "a"}').status_code == 503
+    )
     assert sandbox.ledger()["charges"][-1]["prompt"] == "a?"
 
 
@@ -249,7 +264,9 @@ def test_creates_above_the_running_tasks_are_refused() -> None:
         bought(client)
         assert client.post("/v1/videos", json=BODY).status_code == 429
         deadline = time.monotonic() + 5
-        while client.post("/v1/videos", json=BODY).status_code == 429 and time.monotonic() < deadline:
+        while (
+            client.post("/v1/videos", json=BODY).status_code == 429 and time.monotonic() < deadline
+        ):
             pass
         assert time.monotonic() < deadline
 
@@ -270,7 +287,12 @@ def test_the_ledger_is_exact_under_concurrent_creates_with_faults(sandbox: Sandb
     """Every create that was done is one charge, whether or not its reply arrived."""
     before = {charge["task_id"] for charge in sandbox.ledger()["charges"]}
     sandbox.set(
-        faults=["create:drop_before=0.1", "create:drop_after=0.1", "create:html502=0.1", "create:err429=0.1"]
+        faults=[
+            "create:drop_before=0.1",
+            "create:drop_after=0.1",
+            "create:html502=0.1",
+            "create:err429=0.1",
+        ]
     )
     told, lost, refused = asyncio.run(_crowd(sandbox.base_url, 300))
     charges = [c for c in sandbox.ledger()["charges"] if c["task_id"] not in before]
@@ -316,7 +338,9 @@ def test_a_sandbox_killed_and_started_again_knows_its_tasks(tmp_path: Path) -> N
 
 
 def test_the_video_is_drawn_where_the_media_extra_is_installed() -> None:
-    """In its own length; downloads at the same moment get the same bytes, and the server goes on answering."""
+    """In its own length; downloads at the same moment get the same bytes, and the server goes on
+    answering.
+    """
     pytest.importorskip("av")
     with child.start(Options(task_time="0s")) as running:
         videos = asyncio.run(_downloads(running.base_url))
@@ -341,13 +365,22 @@ async def _downloads(base_url: str) -> list[bytes]:
     ("fields", "status"),
     [
         ({"model": "kling-2.5", "prompt": "x", "images[]": "https://example.com/a.png"}, 200),
-        ({"model": "kling-2.5", "prompt": "x", "metadata": '{"output_config": {"resolution": "4K"}}'}, 400),
+        (
+            {
+                "model": "kling-2.5",
+                "prompt": "x",
+                "metadata": '{"output_config": {"resolution": "4K"}}',
+            },
+            400,
+        ),
         ({"model": "kling-2.5", "prompt": "x", "metadata": "{"}, 400),
         ({"model": "kling-2.5", "prompt": "x", "a[": "1"}, 400),
         ({"model": "kling-2.5", "prompt": "x", "prompt[a]": "1"}, 400),
     ],
 )
-def test_forms_are_read_like_json(client: httpx.Client, fields: dict[str, str], status: int) -> None:
+def test_forms_are_read_like_json(
+    client: httpx.Client, fields: dict[str, str], status: int
+) -> None:
     """The same rules hold."""
     multipart = {name: (None, value) for name, value in fields.items()}
     assert client.post("/v1/videos", files=multipart).status_code == status
@@ -364,7 +397,10 @@ def test_a_broken_form_is_refused(client: httpx.Client) -> None:
 
 def test_a_sandbox_that_cannot_start_says_why() -> None:
     """With the reason in the exception."""
-    options, said = Options(faults=("create:nothing",)), "did not start: no fault is called 'create:nothing'"
+    options, said = (
+        Options(faults=("create:nothing",)),
+        "did not start: no fault is called 'create:nothing'",
+    )
     with pytest.raises(KlingflowError, match=said), child.start(options):
         pass
 

@@ -11,13 +11,22 @@ import pytest
 
 from klingflow.errors import UsageError
 from klingflow.sandbox.billing import Spec
-from klingflow.sandbox.options import Options, Rate, TaskTime, options_from, parse_rate, parse_task_time
+from klingflow.sandbox.options import (
+    Options,
+    Rate,
+    TaskTime,
+    options_from,
+    parse_rate,
+    parse_task_time,
+)
 from klingflow.sandbox.tasks import Book, Phase, Task, ledger, phase, sample_s, seen_at
 
 SPEC = Spec("kling-2.5-720p-mute", 5, 5, 1280, 720, "雨夜", "opening")
 
 
-def bought(book: Book, *, at: float = 100.0, takes_s: float = 10.0, fate: str | None = None) -> Task:
+def bought(
+    book: Book, *, at: float = 100.0, takes_s: float = 10.0, fate: str | None = None
+) -> Task:
     return book.charge(SPEC, "0" * 64, {fate: 2.0} if fate else {}, at, takes_s)
 
 
@@ -154,8 +163,16 @@ def test_ids_are_never_given_twice() -> None:
 
 
 def test_options_are_read_from_a_command_lines_values() -> None:
-    """What is None or not an option of the server is left out, and the whole passes through one line of JSON."""
-    values = {"port": 0, "task_time": "2s", "faults": ("create:cut=0.1",), "rate": None, "list_faults": False}
+    """What is None or not an option of the server is left out, and the whole passes through one
+    line of JSON.
+    """
+    values = {
+        "port": 0,
+        "task_time": "2s",
+        "faults": ("create:cut=0.1",),
+        "rate": None,
+        "list_faults": False,
+    }
     options = options_from({**values, "key": "secret"})
     assert options == Options(task_time="2s", faults=("create:cut=0.1",), key="secret")
     assert "secret" not in repr(options)

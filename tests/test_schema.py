@@ -41,7 +41,9 @@ def test_every_field_helps_the_author() -> None:
     assert [name for name, field in fields.items() if not field.get("description")] == []
 
 
-@pytest.mark.parametrize("path", sorted((_ROOT / "pipelines").rglob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((_ROOT / "pipelines").rglob("*.yaml")), ids=lambda path: path.name
+)
 def test_editors_accept_every_pipeline(path: Path) -> None:
     """The authoring schema takes what klingflow takes, expressions and all."""
     content = content_of(parse(path.read_text("utf-8"), path.name))
@@ -73,7 +75,10 @@ _SHOTS: dict[str, tuple[Json, Json]] = {  # one that is right, one that is wrong
     "avatar": ({"model": "m", "image": PICTURE}, {"model": "m", "motion_video": CLIP}),
     "lip-sync": ({"model": "m", "image": PICTURE}, {"model": "m", "audio": "loud"}),
     "reference": ({"model": "m", "files": [{"video": CLIP}]}, {"model": "m", "files": []}),
-    "multi-shot": ({"model": "m", "cuts": [{"seconds": 1, "prompt": "x"}]}, {"model": "m", "cuts": [{}]}),
+    "multi-shot": (
+        {"model": "m", "cuts": [{"seconds": 1, "prompt": "x"}]},
+        {"model": "m", "cuts": [{}]},
+    ),
     "request": ({"request": {"model": "m"}}, {"model": "m"}),
 }
 

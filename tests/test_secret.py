@@ -88,7 +88,9 @@ def test_a_short_key_is_not_taken_out_of_other_words(key: str, text: str, cleane
 
 @given(TOKEN, st.binary(max_size=20), st.binary(max_size=20))
 def test_the_key_in_base64_and_hexadecimal_is_found(key: str, before: bytes, after: bytes) -> None:
-    """With whatever was packed together with it, in either alphabet, with PHP's slashes and over lines."""
+    """With whatever was packed together with it, in either alphabet, with PHP's slashes and over
+    lines.
+    """
     packed = base64.b64encode(before + key.encode() + after)
     safe = packed.replace(b"+", b"-").replace(b"/", b"_")
     first, last = len(before) + 4, len(before) + len(key) - 4
@@ -99,7 +101,10 @@ def test_the_key_in_base64_and_hexadecimal_is_found(key: str, before: bytes, aft
             cleaned = Secret(key).clean(b'"%b"' % said)
             assert MARK in cleaned
             assert middle not in cleaned.replace(b"\r\n", b"").replace(rb"\/", b"/")
-    for said in ((before + key.encode() + after).hex().encode(), key.encode().hex().upper().encode()):
+    for said in (
+        (before + key.encode() + after).hex().encode(),
+        key.encode().hex().upper().encode(),
+    ):
         assert key.encode().hex() not in Secret(key).clean(said).decode().lower()
 
 
@@ -121,7 +126,9 @@ def test_a_key_that_the_end_cuts_off_is_found(spelt: str) -> None:
 
 
 def test_a_piece_of_the_key_is_found_where_only_words_are() -> None:
-    """A message cut to a length, at either side of the key; less than half of it is nothing to anybody."""
+    """A message cut to a length, at either side of the key; less than half of it is nothing to
+    anybody.
+    """
     secret, half = Secret(KEY), len(KEY) // 2
     for piece in (
         KEY[: half + 1],
@@ -131,12 +138,17 @@ def test_a_piece_of_the_key_is_found_where_only_words_are() -> None:
         base64.b64encode(KEY.encode())[4:26],
     ):
         text = piece if isinstance(piece, str) else piece.decode()
-        assert secret.clean_words(f'{{"e":"bad {text}, sorry"}}'.encode()) == b'{"e":"bad [the key], sorry"}'
+        assert (
+            secret.clean_words(f'{{"e":"bad {text}, sorry"}}'.encode())
+            == b'{"e":"bad [the key], sorry"}'
+        )
     assert secret.clean_words(f'"{KEY[:half]}"'.encode()) == f'"{KEY[:half]}"'.encode()
 
 
 def test_an_address_that_begins_like_the_key_stays() -> None:
-    """All tokens of one kind begin alike, and keys hold the name of an account, as its videos' addresses may."""
+    """All tokens of one kind begin alike, and keys hold the name of an account, as its videos'
+    addresses may.
+    """
     key = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.0123456789abcdef0123456789abcdef"
     body = f'{{"video_url":"https://c.example/v?token={key[:60]}zzz"}}'.encode()
     assert Secret(key).clean(body) == body

@@ -32,14 +32,18 @@ def named(node: ast.AST) -> str:
 
 
 def test_nothing_that_was_read_is_run() -> None:
-    """No pickle, no eval, no shell, no YAML loader that makes objects; no certificate goes unchecked."""
+    """No pickle, no eval, no shell, no YAML loader that makes objects; no certificate goes
+    unchecked.
+    """
     wrong = []
     for file, node in nodes():
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             imported = [alias.name for alias in node.names] + [str(getattr(node, "module", ""))]
             wrong += [f"{file}: import {n}" for n in imported if n.split(".")[0] in BANNED_MODULES]
         elif isinstance(node, ast.Call) and named(node.func) in BANNED_CALLS:
-            is_python = isinstance(node.func, ast.Name) or named(getattr(node.func, "value", node)) in (
+            is_python = isinstance(node.func, ast.Name) or named(
+                getattr(node.func, "value", node)
+            ) in (
                 "os",
                 "builtins",
             )
@@ -55,7 +59,9 @@ def test_nothing_that_was_read_is_run() -> None:
 
 
 def test_few_modules_start_a_process() -> None:
-    """The sandbox, without the key (test_security_sandbox.py), and the search for a font, which is started by it."""
+    """The sandbox, without the key (test_security_sandbox.py), and the search for a font, which is
+    started by it.
+    """
     users = {
         file
         for file, node in nodes()
@@ -68,7 +74,9 @@ def test_few_modules_start_a_process() -> None:
 def test_nothing_is_made_in_a_shared_folder_but_the_last_resort() -> None:
     """The temporary folder is everybody's (test_security_files.py)."""
     users = {
-        file for file, node in nodes() if isinstance(node, ast.Import) and node.names[0].name == "tempfile"
+        file
+        for file, node in nodes()
+        if isinstance(node, ast.Import) and node.names[0].name == "tempfile"
     }
     assert users == {"ledger/emergency.py"}
 
@@ -77,7 +85,9 @@ def test_every_promise_in_security_md_names_tests_that_exist() -> None:
     """A promise without a proof is none."""
     root = PACKAGE.parent
     rows = [
-        line for line in (root / "SECURITY.md").read_text(encoding="utf-8").splitlines() if "`tests/" in line
+        line
+        for line in (root / "SECURITY.md").read_text(encoding="utf-8").splitlines()
+        if "`tests/" in line
     ]
     assert len(rows) > 25
     for row in rows:
@@ -86,4 +96,6 @@ def test_every_promise_in_security_md_names_tests_that_exist() -> None:
                 continue
             file, _, name = reference.partition("::")
             assert (root / file).exists(), reference
-            assert not name or f"def {name}(" in (root / file).read_text(encoding="utf-8"), reference
+            assert not name or f"def {name}(" in (root / file).read_text(encoding="utf-8"), (
+                reference
+            )

@@ -1,4 +1,6 @@
-"""What a server or a file says is shown, and not obeyed: by a terminal, by a build's log, by whoever parses it."""
+"""What a server or a file says is shown, and not obeyed: by a terminal, by a build's log, by
+whoever parses it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from klingflow.errors import Diagnostic, Mark
 from klingflow.terminal import console, progress, views
 from tests.harness import pipeline_at
 
-# Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides another.
+# Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides
+# another.
 ATTACKS = [
     "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07", "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
     "\x9b2J", "\x9d52;c;eA==\x9c", "\x7f", "\x08\x08\x08", "a\rb", "\u202egpj.4pm", "\u2066x\u2069", "\u200f", "\ufeff",
@@ -46,7 +49,9 @@ def test_a_line_obeys_nobody(attack: str, capsys: pytest.CaptureFixture[str]) ->
 def test_data_obeys_nobody_and_is_the_same_data(
     attack: str, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """JSON lets more through than it escapes; a prompt comes out as it was, and no terminal acts on it."""
+    """JSON lets more through than it escapes; a prompt comes out as it was, and no terminal acts on
+    it.
+    """
     row = {"prompt": f"银发 {attack}", attack: [attack]}
     views.dump_rows([row], form)
     shown = capsys.readouterr().out
@@ -78,7 +83,9 @@ def test_an_annotation_is_one_command(text: str) -> None:
 
 
 def test_a_message_in_text_is_no_command_of_a_build(tmp_path: Path) -> None:
-    """A value with a line end in it begins no line of its own, where a build would read `::` as a command."""
+    """A value with a line end in it begins no line of its own, where a build would read `::` as a
+    command.
+    """
     film = pipeline_at(tmp_path)
     film.write({"a": {"prompt": "x", "model": "x\n::error::pwn", "resolution": "y\n::add-mask::pwn"}}, gateway={
         "base_url": "z\n::warning::pwn"})  # fmt: skip
@@ -103,5 +110,7 @@ def test_a_live_view_reads_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress.watching([], log=None, quiet=False, verbose=True, plain=False) as watch:
         watch.emit({"event": "failed", "reason": said, "manifest": "m", "shot": "a"})
     shown = terminal.getvalue()
-    assert "[red]x[/red] [link=https://evil.example]y[/link] :skull: \ufffd]52;c;eA==\ufffd" in shown
+    assert (
+        "[red]x[/red] [link=https://evil.example]y[/link] :skull: \ufffd]52;c;eA==\ufffd" in shown
+    )
     assert "\x1b]" not in shown

@@ -1,7 +1,7 @@
 """A folder from elsewhere holds links, pipes and devices: nothing is read or written through them.
 
-What a repository brings along may be called like one of our files and lead anywhere: to a shell's start-up file, to
-a key, to a device without an end.
+What a repository brings along may be called like one of our files and lead anywhere: to a shell's
+start-up file, to a key, to a device without an end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.sandbox.tasks import Book
 from tests.purchases import LATER, submitted
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and owners as POSIX has them")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="links, pipes and owners as POSIX has them"
+)
 
 
 def now() -> str:
@@ -89,7 +91,9 @@ def test_a_link_to_nothing_is_not_followed_into_being(paths: LedgerPaths, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["film.lock", ".klingflow/film.journal", ".klingflow/film.folded"])
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "zero"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "zero"]
+)
 def test_a_ledger_without_an_end_is_an_error(
     paths: LedgerPaths, name: str, make: Callable[[Path], None]
 ) -> None:
@@ -133,7 +137,9 @@ def plant_pipe(place: Path, precious: Path) -> None:
 def test_what_somebody_put_in_the_place_of_an_emergency_file_is_not_written_to(
     paths: LedgerPaths, precious: Path, plant: Callable[[Path, Path], None]
 ) -> None:
-    """Its name can be foretold, and the temporary folder is everybody's: the next place is taken, or none."""
+    """Its name can be foretold, and the temporary folder is everybody's: the next place is taken,
+    or none.
+    """
     first, second = emergency.places(paths.journal)
     first.parent.mkdir()
     try:
@@ -148,9 +154,13 @@ def test_what_somebody_put_in_the_place_of_an_emergency_file_is_not_written_to(
     assert precious.read_text() == "mine"
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can make a file another's")
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.getuid() != 0, reason="only root can make a file another's"
+)
 def test_another_users_file_takes_and_gives_no_ids(paths: LedgerPaths) -> None:
-    """What we wrote there its owner could read, and we would not believe it again; nor do we believe what is there."""
+    """What we wrote there its owner could read, and we would not believe it again; nor do we
+    believe what is there.
+    """
     first, _ = places = emergency.places(paths.journal)
     first.parent.mkdir()
     first.write_bytes(theirs := journal_line(submitted("a")))

@@ -1,4 +1,6 @@
-"""Whom the key is sent to, what a server may do to us, and what is seen of the key by whoever debugs."""
+"""Whom the key is sent to, what a server may do to us, and what is seen of the key by whoever
+debugs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from klingflow.model import Purchase
 from tests.wire import DRIP, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"
-SOON = Timeouts(connect_s=10, create_read_s=20, create_total_s=20, query_total_s=20, download_read_s=20)
+SOON = Timeouts(
+    connect_s=10, create_read_s=20, create_total_s=20, query_total_s=20, download_read_s=20
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +65,9 @@ async def test_the_key_goes_to_its_own_origin_alone(url: str, takes_key: bool) -
     assert (KEY in str(request.headers.raw)) is takes_key
 
 
-@pytest.mark.parametrize("url", ["http://evil.example[::1]:3000/", "http://[::1]:3000\\@evil.example/"])
+@pytest.mark.parametrize(
+    "url", ["http://evil.example[::1]:3000/", "http://[::1]:3000\\@evil.example/"]
+)
 async def test_where_two_readings_of_an_address_differ_no_key_goes(url: str) -> None:
     """The request goes where the HTTP library reads it to go, so its reading decides."""
     async with Gateway("http://[::1]:3000", KEY) as gateway, gateway.open(url) as stream:
@@ -98,7 +104,10 @@ async def test_no_redirect_takes_the_key_along(route: str) -> None:
 )
 async def test_a_gateway_elsewhere_fetches_nothing_from_this_machine(url: str) -> None:
     """Nor from its link: such an address in a reply is a try at what only this machine can reach."""
-    async with serve(http(200, b"secret")) as wire, Gateway("https://gw.example.com", KEY) as gateway:
+    async with (
+        serve(http(200, b"secret")) as wire,
+        Gateway("https://gw.example.com", KEY) as gateway,
+    ):
         planted = url.format(port=wire.base.rpartition(":")[2])
         async with gateway.open(planted) as stream:
             assert isinstance(stream, NoReply)
@@ -114,7 +123,9 @@ async def test_only_web_addresses_are_fetched(url: str) -> None:
 
 
 def test_a_proxy_is_never_shown_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over https it is asked for a tunnel (test_http.py); over http it would see the key, so nothing begins."""
+    """Over https it is asked for a tunnel (test_http.py); over http it would see the key, so
+    nothing begins.
+    """
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(UsageError, match="no_proxy"):
@@ -148,7 +159,12 @@ async def test_a_server_that_cannot_prove_its_name_gets_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing switches that off: neither an option nor the variables that other programs heed."""
-    for name in ("PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_TLS_REJECT_UNAUTHORIZED"):
+    for name in (
+        "PYTHONHTTPSVERIFY",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+    ):
         monkeypatch.setenv(name, "0" if "BUNDLE" not in name else "")
     context = self_signed(tmp_path)
     heard: list[bytes] = []
@@ -173,7 +189,9 @@ async def test_what_the_http_library_logs_holds_no_key(caplog: pytest.LogCapture
     """With every logger at DEBUG, which shows the heads of replies as they came."""
     caplog.set_level(logging.DEBUG)
     escaped = "".join(f"%{ord(c):02x}" for c in KEY)
-    echo = http(401, KEY.encode(), f"x-echo: Bearer {KEY}", f"x-more: {escaped}", f"location: /{KEY}")
+    echo = http(
+        401, KEY.encode(), f"x-echo: Bearer {KEY}", f"x-more: {escaped}", f"location: /{KEY}"
+    )
     async with serve(echo) as wire, Gateway(wire.base, KEY) as gateway:
         await gateway.create(b"{}", "u/a")
         await gateway.query("t")
@@ -216,7 +234,9 @@ def names_in(folder: Path) -> list[str]:
 
 
 def bought() -> Purchase:
-    return Purchase("u1", "a", 1, 1, "succeeded", "sha256:0", {}, "https://g", "t", 5, task_id="task_1")
+    return Purchase(
+        "u1", "a", 1, 1, "succeeded", "sha256:0", {}, "https://g", "t", 5, task_id="task_1"
+    )
 
 
 async def test_a_download_of_no_said_length_is_bounded(tmp_path: Path) -> None:
@@ -232,7 +252,9 @@ async def test_a_download_of_no_said_length_is_bounded(tmp_path: Path) -> None:
 
 async def test_a_download_that_is_packed_is_not_unpacked(tmp_path: Path) -> None:
     """It was asked for as it is: a bomb stays the few bytes that it is."""
-    packed = http(200, b"\x1f\x8b\x08" + bytes(100), "content-encoding: gzip", "content-type: video/mp4")
+    packed = http(
+        200, b"\x1f\x8b\x08" + bytes(100), "content-encoding: gzip", "content-type: video/mp4"
+    )
     async with serve(packed) as wire, Gateway(wire.base, KEY) as gateway:
         result = await download.fetch(gateway, bought(), tmp_path / "a.mp4")
     assert isinstance(result, download.NotYet)
@@ -247,7 +269,9 @@ async def test_a_header_holds_no_piece_of_the_key() -> None:
 
 
 async def test_a_cut_echo_of_the_key_is_no_evidence() -> None:
-    """Neither where the server shortens its message, nor where the connection breaks within the key."""
+    """Neither where the server shortens its message, nor where the connection breaks within the
+    key.
+    """
     short = http(500, f'{{"error":"bad header: Bearer {KEY[:20]}"}}'.encode())
     broken = b"HTTP/1.1 500 Oh\r\ncontent-length: 999\r\n\r\nBearer " + KEY[:12].encode()
     async with serve(short, broken) as wire, Gateway(wire.base, KEY) as gateway:

@@ -41,7 +41,9 @@ def test_an_env_file_that_is_open_to_others_is_warned_of(tmp_path: Path) -> None
     """By whatever is about to use the key, and by doctor."""
     film = pipeline_at(tmp_path)
     film.write(1)
-    (tmp_path / ".env").write_text(f"KLINGFLOW_API_KEY={KEY}\nKLINGFLOW_BASE_URL=http://127.0.0.1:9\n")
+    (tmp_path / ".env").write_text(
+        f"KLINGFLOW_API_KEY={KEY}\nKLINGFLOW_BASE_URL=http://127.0.0.1:9\n"
+    )
     (tmp_path / ".env").chmod(0o644)
     for said in (film.do("fetch", "film.yaml"), film.do("doctor", "film.yaml", code=2)):
         assert ".env is open to other users: chmod 600 .env" in said
@@ -51,9 +53,13 @@ def test_an_env_file_that_is_open_to_others_is_warned_of(tmp_path: Path) -> None
 def test_a_gateway_that_is_sent_the_key_in_clear_is_warned_of(tmp_path: Path) -> None:
     film = pipeline_at(tmp_path, "http://gateway.invalid", KEY)
     film.write(1)
-    assert "warning: the key goes to http://gateway.invalid in clear" in film.do("fetch", "film.yaml")
+    assert "warning: the key goes to http://gateway.invalid in clear" in film.do(
+        "fetch", "film.yaml"
+    )
     assert "in clear" in film.do("doctor", "film.yaml", code=2)
-    assert "in clear" not in film.do("fetch", "film.yaml", KLINGFLOW_BASE_URL="https://gateway.invalid")
+    assert "in clear" not in film.do(
+        "fetch", "film.yaml", KLINGFLOW_BASE_URL="https://gateway.invalid"
+    )
 
 
 @pytest.mark.parametrize("name", ["KLINGFLOW_API_KEY", "klingflow_api_key"])
@@ -93,7 +99,9 @@ def put_into(film: Pipeline, where: str) -> tuple[str, ...]:
     return ("--var", f"who={KEY}") if where == "--var" else ()
 
 
-@pytest.mark.parametrize("where", ["prompt", "note", "id", "output", "rows", "another variable", "--var"])
+@pytest.mark.parametrize(
+    "where", ["prompt", "note", "id", "output", "rows", "another variable", "--var"]
+)
 def test_a_manifest_that_holds_the_key_is_not_run(tmp_path: Path, where: str) -> None:
     """It would stand in the ledger, in the record and at the gateway."""
     with sandboxed(tmp_path) as (film, sandbox):
@@ -116,7 +124,9 @@ def test_the_key_is_no_argument_of_any_command() -> None:
 
     assert "--select" in names(cli)
     assert not [
-        n for n in names(cli) if any(word in n.lower() for word in ("key", "token", "secret", "pass"))
+        n
+        for n in names(cli)
+        if any(word in n.lower() for word in ("key", "token", "secret", "pass"))
     ]
 
 
@@ -129,7 +139,9 @@ def test_a_run_shows_the_key_to_no_other_process(tmp_path: Path) -> None:
         assert process.stdout
         while "bought as" not in process.stdout.readline():
             assert process.poll() is None
-        family = [p for p in Path("/proc").iterdir() if p.name.isdigit() and parent_of(p) == process.pid]
+        family = [
+            p for p in Path("/proc").iterdir() if p.name.isdigit() and parent_of(p) == process.pid
+        ]
         shown = [Path(f"/proc/{process.pid}/cmdline").read_bytes()]
         shown += [(p / name).read_bytes() for p in family for name in ("cmdline", "environ")]
         process.terminate()
@@ -149,7 +161,10 @@ def parent_of(process: Path) -> int:
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        (f"gateway: {{ api_key: {KEY}, base_url: x }}", f"gateway: {{ api_key: {'*' * 24}, base_url: x }}"),
+        (
+            f"gateway: {{ api_key: {KEY}, base_url: x }}",
+            f"gateway: {{ api_key: {'*' * 24}, base_url: x }}",
+        ),
         (f'Authorization: "Bearer {KEY}"', f'Authorization: "Bearer {"*" * 24}"'),
         (f"KLINGFLOW_API_KEY={KEY}", f"KLINGFLOW_API_KEY={'*' * 24}"),
         ("prompt: 银发女侦探林夏走进窄巷", "prompt: 银发女侦探林夏走进窄巷"),
@@ -157,7 +172,9 @@ def parent_of(process: Path) -> int:
 )
 def test_a_source_line_is_shown_without_what_looks_like_a_key(line: str, shown: str) -> None:
     """A check's log may be public, and nobody knows there what the key is."""
-    found = console.excerpted(Diagnostic(Mark("f.yaml", 1, 1), "unknown-field", "?"), {"f.yaml": line})
+    found = console.excerpted(
+        Diagnostic(Mark("f.yaml", 1, 1), "unknown-field", "?"), {"f.yaml": line}
+    )
     assert found.splitlines()[1] == f"    1 | {shown}"
 
 

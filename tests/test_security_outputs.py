@@ -1,4 +1,6 @@
-"""Whatever names a video, and wherever the name comes from: it lies below the manifest's folder, and is one shot's."""
+"""Whatever names a video, and wherever the name comes from: it lies below the manifest's folder,
+and is one shot's.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_ordinary_names_are_names(name: str) -> None:
 def test_a_file_that_is_called_so_gives_no_name(tmp_path: Path) -> None:
     """Nor does its stem, where no name is written."""
     path = tmp_path / "con.yaml"
-    path.write_text("version: 1\noutput: x/{shot}.mp4\nshots: { a: { model: kling-2.5, prompt: x } }\n")
+    path.write_text(
+        "version: 1\noutput: x/{shot}.mp4\nshots: { a: { model: kling-2.5, prompt: x } }\n"
+    )
     with pytest.raises(ManifestError, match="folder"):
         load(path)
 
@@ -101,10 +105,14 @@ def test_whatever_a_cell_holds_its_video_lies_in_the_folder(text: str) -> None:
     ],
 )
 def test_two_names_of_one_file_are_two_shots_nowhere(tmp_path: Path, one: str, other: str) -> None:
-    """On a disk that knows no case, or stores letters composed otherwise, the second would take the first's file."""
+    """On a disk that knows no case, or stores letters composed otherwise, the second would take the
+    first's file.
+    """
     assert same_file(one) == same_file(other)
     shot = {"model": "kling-2.5", "prompt": "x"}
-    (tmp_path / "film.yaml").write_text(json.dumps({"version": 1, "shots": {one: shot, other: shot}}))
+    (tmp_path / "film.yaml").write_text(
+        json.dumps({"version": 1, "shots": {one: shot, other: shot}})
+    )
     with pytest.raises(ManifestError):
         load(tmp_path / "film.yaml")
 
@@ -161,7 +169,9 @@ async def test_nothing_that_a_server_says_names_a_file(tmp_path: Path, anyio_bac
     def answer(request: bytes) -> bytes:
         path = request.split()[1]
         if path.endswith((b"/content", b".mp4")):
-            return http(200, film_bytes(), 'content-disposition: attachment; filename="../../evil.mp4"')
+            return http(
+                200, film_bytes(), 'content-disposition: attachment; filename="../../evil.mp4"'
+            )
         return http(200, json.dumps(said).encode(), "content-type: application/json")
 
     async with serve(answer) as wire:
@@ -180,7 +190,9 @@ def anyio_backend() -> str:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
 def test_no_link_below_outputs_is_followed(tmp_path: Path) -> None:
-    """Neither a video nor the record is written through one; what was bought is fetched once it is gone."""
+    """Neither a video nor the record is written through one; what was bought is fetched once it is
+    gone.
+    """
     away = tmp_path / "away"
     away.mkdir()
     with sandboxed(tmp_path / "film") as (film, _):

@@ -63,7 +63,9 @@ def table(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "[::1]", ""]
 )
-@pytest.mark.parametrize("route", ["GET /sandbox/ledger", "PUT /sandbox/options", "GET /files/x.mp4"])
+@pytest.mark.parametrize(
+    "route", ["GET /sandbox/ledger", "PUT /sandbox/options", "GET /files/x.mp4"]
+)
 def test_a_name_that_only_leads_here_is_refused(sandbox: Sandbox, route: str, host: str) -> None:
     """A page whose name was made to mean 127.0.0.1 neither reads the charges nor sets the faults."""
     method, path = route.split()

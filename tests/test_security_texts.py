@@ -1,4 +1,6 @@
-"""A manifest from a stranger reads what lies in its folder, and nothing that somebody keeps to himself."""
+"""A manifest from a stranger reads what lies in its folder, and nothing that somebody keeps to
+himself.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ EVERYWHERE = pytest.mark.parametrize("where", ["include", "rows", "prices"])
 
 
 @EVERYWHERE
-@pytest.mark.parametrize("name", ["../secret.yaml", "x/../../secret.yaml", "/etc/hostname", "C:secret.yaml"])
+@pytest.mark.parametrize(
+    "name", ["../secret.yaml", "x/../../secret.yaml", "/etc/hostname", "C:secret.yaml"]
+)
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, where: str, name: str) -> None:
     (tmp_path / "secret.yaml").write_text(SECRET)
     said = refused(naming(tmp_path / "film", where, name))
@@ -122,17 +126,25 @@ def shared(folder: Path) -> None:
     (folder / ".env").write_text(SECRET)
 
 
-NAMED = {"include": "../shared/looks.yaml", "rows": "../shared/rows.csv", "prices": "../shared/prices.yaml"}
+NAMED = {
+    "include": "../shared/looks.yaml",
+    "rows": "../shared/rows.csv",
+    "prices": "../shared/prices.yaml",
+}
 
 
 @EVERYWHERE
 def test_the_user_may_allow_a_folder(tmp_path: Path, where: str) -> None:
-    """By the environment, which no manifest writes; each folder that is named, and nothing beside it."""
+    """By the environment, which no manifest writes; each folder that is named, and nothing beside
+    it.
+    """
     shared(tmp_path / "shared")
     (tmp_path / "secret.yaml").write_text(SECRET)
     path = naming(tmp_path / "film", where, NAMED[where])
     assert "KLINGFLOW_READ_BELOW" in refused(path)
-    allowed = {"KLINGFLOW_READ_BELOW": os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "shared")])}
+    allowed = {
+        "KLINGFLOW_READ_BELOW": os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "shared")])
+    }
     assert len(load(path, environ=allowed).shots) == 1
     for name in ("../secret.yaml", "../shared/.env"):
         with pytest.raises(ManifestError) as error:
@@ -170,7 +182,9 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
     assert len(load(tmp_path / "linked" / "film.yaml").shots) == 1
 
 
-@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no /dev/fd, through which shells pass pipes")
+@pytest.mark.skipif(
+    not Path("/dev/fd").is_dir(), reason="no /dev/fd, through which shells pass pipes"
+)
 def test_the_manifest_itself_may_be_a_pipe(tmp_path: Path) -> None:
     """`klingflow validate <(generate)` is the user's own wish."""
     read, write = os.pipe()

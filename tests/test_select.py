@@ -48,8 +48,12 @@ def test_selection(chosen: list[str], exclude: list[str], expected: set[str]) ->
     assert select(SHOTS, BOOK, chosen, exclude) == expected
 
 
-@pytest.mark.parametrize(("chosen", "exclude"), [(["openin"], []), ([], ["openin"]), (["door openin"], [])])
-def test_a_name_that_there_is_not_is_an_error_with_a_hint(chosen: list[str], exclude: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "exclude"), [(["openin"], []), ([], ["openin"]), (["door openin"], [])]
+)
+def test_a_name_that_there_is_not_is_an_error_with_a_hint(
+    chosen: list[str], exclude: list[str]
+) -> None:
     with pytest.raises(NothingSelected, match=r"'openin'; did you mean 'opening'\?"):
         select(SHOTS, BOOK, chosen, exclude)
 

@@ -90,7 +90,9 @@ def test_in_another_thread_signals_are_the_program_s_business() -> None:
 
 
 @pytest.mark.parametrize("number", ENDS)
-def test_a_process_that_has_not_begun_yet_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_process_that_has_not_begun_yet_ends_with_130(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """While the manifest is being read, which a pipe holds up here."""
     film = pipeline_at(tmp_path)
     os.mkfifo(film.manifest)

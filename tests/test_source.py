@@ -112,7 +112,9 @@ def test_places_count_characters_from_one() -> None:
         ("a: &x one", False, 0),
     ],
 )
-def test_a_scalar_knows_whether_offsets_in_it_are_columns(text: str, plain: bool, inset: int) -> None:
+def test_a_scalar_knows_whether_offsets_in_it_are_columns(
+    text: str, plain: bool, inset: int
+) -> None:
     node = parse(text, "f.yaml").at("a")
     assert (node.plain, node.inset) == (plain, inset)
 
@@ -127,7 +129,8 @@ BOMBS = {
     "maps": "{a: " * 50_000,
     "blocks": "- " * 100_000,
     "keys": "? " * 50_000,
-    "aliases": "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 200)),
+    "aliases": "a0: &a0 [x, x]\n"
+    + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 200)),
     "merges": "m: &m {"
     + ", ".join(f"k{i}: 1" for i in range(1000))
     + "}\nn: {<<: ["
@@ -180,7 +183,21 @@ YAML_WORDS = (
         "!!int ",
         "!x ",
     ),
-    *("'", '"', "|\n ", "#", "---\n", "012", "16:9", "~", "\\", "\t", "\ufeff", "\x85", "%YAML 1.2\n"),
+    *(
+        "'",
+        '"',
+        "|\n ",
+        "#",
+        "---\n",
+        "012",
+        "16:9",
+        "~",
+        "\\",
+        "\t",
+        "\ufeff",
+        "\x85",
+        "%YAML 1.2\n",
+    ),
 )
 
 
@@ -190,7 +207,9 @@ def test_anything_like_yaml_is_a_value_or_a_manifest_error(text: str) -> None:
     try:
         assert isinstance(parse(text, "f.yaml"), Node)
     except ManifestError as error:
-        assert all(d.mark >= Mark("f.yaml", 1, 1) and "\n" not in d.message for d in error.diagnostics)
+        assert all(
+            d.mark >= Mark("f.yaml", 1, 1) and "\n" not in d.message for d in error.diagnostics
+        )
 
 
 SCALARS = (
@@ -203,7 +222,8 @@ SCALARS = (
 JSON = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("ab雨", min_size=1), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("ab雨", min_size=1), inner, max_size=3)
     ),
     max_leaves=8,
 )

@@ -1,4 +1,6 @@
-"""The ledger on disk: durable before it answers, whole whatever happens to its files, held by one process."""
+"""The ledger on disk: durable before it answers, whole whatever happens to its files, held by one
+process.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,9 @@ def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> Non
 
 
 @pytest.mark.parametrize("which", ["manifest", "journal"])
-def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(paths: LedgerPaths, which: str) -> None:
+def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(
+    paths: LedgerPaths, which: str
+) -> None:
     """Another program's, or that of klingflow by a hard link; not the last run's, which is over."""
     assert paths.anchor
     paths.anchor.write_text("version: 1")
@@ -173,7 +177,9 @@ def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(paths: Ledg
 
 def test_a_child_process_does_not_inherit_the_lock(paths: LedgerPaths) -> None:
     with open_ledger(paths, now):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        child = subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+        )
     open_ledger(paths, now).close()
     child.communicate(b"\n")
 
@@ -203,7 +209,9 @@ def test_a_journal_that_another_runner_took_over_stops_buying(paths: LedgerPaths
 
 
 def test_a_cleared_folder_lets_no_second_runner_in(paths: LedgerPaths) -> None:
-    """`rm -rf .klingflow` leaves the manifest, which is locked too, also after an editor has replaced it."""
+    """`rm -rf .klingflow` leaves the manifest, which is locked too, also after an editor has
+    replaced it.
+    """
     assert paths.anchor
     paths.anchor.write_text("version: 1")
     with open_ledger(paths, now) as ledger:
@@ -302,7 +310,9 @@ def test_a_lock_deleted_during_a_run_comes_back(paths: LedgerPaths) -> None:
     assert read(paths).task_ids.keys() == {"task_a"}
 
 
-def test_a_lock_that_git_replaced_during_a_run_is_merged(paths: LedgerPaths, tmp_path: Path) -> None:
+def test_a_lock_that_git_replaced_during_a_run_is_merged(
+    paths: LedgerPaths, tmp_path: Path
+) -> None:
     elsewhere = ledger_paths(tmp_path / "other.yaml")
     keep(elsewhere, submitted("theirs"), intent("ours", uid="20260608-ours"))
     with open_ledger(paths, now) as ledger:
@@ -322,7 +332,11 @@ def test_two_branches_merged_by_union_are_one_ledger(paths: LedgerPaths, tmp_pat
     keep(paths, submitted("opening", uid="20260608-a", task_id="task_1"))
     keep(other, submitted("opening", uid="20260608-b", task_id="task_2"))
     union = (
-        b"<<<<<<< HEAD\n" + paths.lock.read_bytes() + b"=======\n" + other.lock.read_bytes() + b">>>>>>> b\n"
+        b"<<<<<<< HEAD\n"
+        + paths.lock.read_bytes()
+        + b"=======\n"
+        + other.lock.read_bytes()
+        + b">>>>>>> b\n"
     )
     paths.lock.write_bytes(union)
     book = read(paths)
@@ -369,7 +383,9 @@ def test_reading_writes_nothing(paths: LedgerPaths) -> None:
     paths.lock.write_bytes(paths.lock.read_bytes()[:-9])
     before = sorted((p, p.read_bytes()) for p in paths.lock.parent.rglob("*") if p.is_file())
     assert read(paths).problems
-    assert sorted((p, p.read_bytes()) for p in paths.lock.parent.rglob("*") if p.is_file()) == before
+    assert (
+        sorted((p, p.read_bytes()) for p in paths.lock.parent.rglob("*") if p.is_file()) == before
+    )
 
 
 def test_a_lock_of_a_newer_klingflow_is_refused(paths: LedgerPaths) -> None:
@@ -405,7 +421,9 @@ def broken(*_: object) -> None:
 def test_a_ledger_that_cannot_be_written_keeps_the_ids_elsewhere(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, what: str, fails: Callable[..., object]
 ) -> None:
-    """The descriptor is never used again; the id is in the emergency file, and the next start takes it in."""
+    """The descriptor is never used again; the id is in the emergency file, and the next start takes
+    it in.
+    """
     ledger = open_ledger(paths, now)
     write(ledger, submitted("a"))
     with monkeypatch.context() as patch:
@@ -462,7 +480,9 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
     assert read(paths).task_ids.keys() == {"task_a"}
 
 
-def test_the_reserve_makes_room_for_the_last_ids(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reserve_makes_room_for_the_last_ids(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger = open_ledger(paths, now)
     reserve = paths.journal.with_suffix(".reserve")
     assert reserve.stat().st_blocks * 512 >= emergency.RESERVE_BYTES
@@ -488,7 +508,9 @@ def test_a_fold_that_fails_stops_buying_but_outcomes_are_still_kept(
     assert read(paths).task_ids.keys() == {"task_a", "task_c"}
 
 
-def test_a_fold_cut_off_anywhere_loses_nothing(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fold_cut_off_anywhere_loses_nothing(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lock first, journal after: dying in between leaves both."""
     ledger = open_ledger(paths, now)
     write(ledger, submitted("a"))
@@ -514,7 +536,9 @@ def test_a_cancelled_record_is_written_all_the_same(paths: LedgerPaths) -> None:
         assert len(read(paths).purchases) == len(ledger.book.purchases) == 20
 
 
-def test_a_read_only_folder_is_one_clear_error(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_is_one_clear_error(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
     )
@@ -552,7 +576,9 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     manifest, promised = tmp_path / "film.yaml", set[str]()
     for turn in range(6):
         command = [sys.executable, "-c", WRITER, str(manifest), str(turn)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent) as writer:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
+        ) as writer:
             assert writer.stdout
             promised.add(writer.stdout.readline().decode().strip())
             time.sleep(0.013 * turn)
@@ -563,7 +589,9 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert all(f"task_{p.shot}" == p.task_id for p in book.purchases.values() if p.task_id)
 
 
-def test_atomic_write_failing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_atomic_write_failing_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "x"
     disk.atomic_write(target, b"old")
     monkeypatch.setattr(os, "fsync", broken)

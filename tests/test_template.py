@@ -32,7 +32,9 @@ b: ${{ vars.a }}
 
 def renderer() -> Renderer:
     variables = parse(VARS, "vars.yaml").value
-    return Renderer(variables, {"typed": "${{ raw }}"}, ["CDN", "UNSET"], {"CDN": "cdn", "HOME": "/root"})
+    return Renderer(
+        variables, {"typed": "${{ raw }}"}, ["CDN", "UNSET"], {"CDN": "cdn", "HOME": "/root"}
+    )
 
 
 def rendered(text: str, **names: Any) -> tuple[Json, Scope]:
@@ -162,7 +164,9 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         ("${{ vars.a }}", "vars-cycle", "the variable needs itself: a → b → a"),
     ],
 )  # fmt: skip
-def test_a_mistake_says_what_was_found_and_what_to_do(text: str, code: str, message: str | None) -> None:
+def test_a_mistake_says_what_was_found_and_what_to_do(
+    text: str, code: str, message: str | None
+) -> None:
     found = problem(text)
     assert (found.code, found.message) == (code, message or found.message)
 
@@ -219,7 +223,10 @@ def test_no_expression_can_hang_or_fill_the_machine(text: str) -> None:
 
 def test_lists_that_hold_each_other_twice_end_in_an_error() -> None:
     """Thirty lines are a thousand million items, unless somebody counts."""
-    lines = ["v0: [x, x]", *(f"v{i}: '${{{{ [vars.v{i - 1}, vars.v{i - 1}] }}}}'" for i in range(1, 30))]
+    lines = [
+        "v0: [x, x]",
+        *(f"v{i}: '${{{{ [vars.v{i - 1}, vars.v{i - 1}] }}}}'" for i in range(1, 30)),
+    ]
     renderer = Renderer(parse("\n".join(lines), "v").value, {}, [], {})
     scope = Scope()
     renderer.render(Node("${{ vars.v29 | length }}", Mark("f", 1, 1)), scope)
@@ -250,9 +257,13 @@ def shots_that_use(expression: str, variables: str, number: int) -> tuple[set[st
     return codes, made
 
 
-@pytest.mark.parametrize("expression", ["${{ [matrix.n, vars.big] }}", "${{ vars.big | length + matrix.n }}"])
+@pytest.mark.parametrize(
+    "expression", ["${{ [matrix.n, vars.big] }}", "${{ vars.big | length + matrix.n }}"]
+)
 def test_a_small_manifest_of_many_shots_cannot_make_without_end(expression: str) -> None:
-    """A list of 40,000 in each of 10,000 shots took all memory. Once the budget is used up, all else ends at once."""
+    """A list of 40,000 in each of 10,000 shots took all memory. Once the budget is used up, all
+    else ends at once.
+    """
     codes, made = shots_that_use(expression, f"big: [{','.join('1' * 40_000)}]", 10_000)
     assert codes == {"budget"}
     assert 4 < sum(value is not None for value in made) < 150
@@ -314,7 +325,10 @@ def test_what_the_run_makes_cannot_be_looked_into(text: str) -> None:
 
 
 def test_what_a_row_holds_is_data() -> None:
-    assert value("${{ row.x }} ${{ row.y }}", row={"x": "${{ env.HOME }}", "y": "}}"}) == "${{ env.HOME }} }}"
+    assert (
+        value("${{ row.x }} ${{ row.y }}", row={"x": "${{ env.HOME }}", "y": "}}"})
+        == "${{ env.HOME }} }}"
+    )
 
 
 def test_a_mistake_in_a_variable_is_told_at_the_variable() -> None:
@@ -324,9 +338,16 @@ def test_a_mistake_in_a_variable_is_told_at_the_variable() -> None:
 
 @pytest.mark.parametrize(
     ("text", "column"),
-    [("a: x ${{ no }}", 6), ("a: 'x ${{ no }}'", 7), ('a: "x ${{ no }}"', 7), ('a: "\\x41 ${{ no }}"', 4)],
+    [
+        ("a: x ${{ no }}", 6),
+        ("a: 'x ${{ no }}'", 7),
+        ('a: "x ${{ no }}"', 7),
+        ('a: "\\x41 ${{ no }}"', 4),
+    ],
 )
-def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(text: str, column: int) -> None:
+def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(
+    text: str, column: int
+) -> None:
     renderer = Renderer({}, {}, [], {})
     scope = Scope()
     renderer.render(parse(text, "f").at("a"), scope)

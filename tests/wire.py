@@ -1,4 +1,6 @@
-"""A server on loopback that sends exactly the bytes it is told to: replies no honest server would give."""
+"""A server on loopback that sends exactly the bytes it is told to: replies no honest server would
+give.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from dataclasses import dataclass, field
 
 Answer = bytes | Callable[[bytes], bytes]
 
-HANG = b"\x00hang"  # as an answer: say nothing, and keep the connection open until the client leaves
+HANG = (
+    b"\x00hang"  # as an answer: say nothing, and keep the connection open until the client leaves
+)
 RESET = b"\x00reset"  # as an answer: break the connection off without a proper end
 DRIP = b"\x00drip"  # at the end of an answer: send no more, and keep the connection open
 
@@ -27,7 +31,9 @@ class Wire:
 async def listening(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """A port of our own, whose address this is; each connection is handed to `handle`, and closed after it."""
+    """A port of our own, whose address this is; each connection is handed to `handle`, and closed
+    after it.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,7 +59,9 @@ async def listening(
 
 @asynccontextmanager
 async def serve(*answers: Answer, close: bool = True) -> AsyncIterator[Wire]:
-    """Answer the n-th request with the n-th answer, the last one for ever; then close, unless told not to."""
+    """Answer the n-th request with the n-th answer, the last one for ever; then close, unless told
+    not to.
+    """
     wire = Wire()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +83,9 @@ def http(status: int, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes
+) -> None:
     if answer == RESET:
         writer.transport.abort()
     elif answer == HANG:
@@ -91,7 +101,9 @@ async def _request(reader: asyncio.StreamReader) -> bytes | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.lower().split(b"\r\n")
-        size = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
+        size = next(
+            (int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0
+        )
         return head + await reader.readexactly(size)
     except asyncio.IncompleteReadError:
         return None

@@ -23,16 +23,16 @@ from klingflow.manifest.schema import generate
 from klingflow.model import Json, Purchase
 
 _PLACE = re.compile(r"(.+?:(?:[0-9]+| the last line)): (.*)", re.DOTALL)
-_FROM_GIT = (
-    "git may have it as it was: git log -p {name}; the next run sets it aside in {name}.damaged and goes on"
-)
+_FROM_GIT = "git may have it as it was: git log -p {name}; the next run sets it aside in {name}.damaged and goes on"
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: `place` is file:line, or a file. `level` is one of klingflow.ledger.flaws.LEVELS."""
+    """One thing found: `place` is file:line, or a file. `level` is one of
+    klingflow.ledger.flaws.LEVELS.
+    """
 
     place: str
     level: str
@@ -52,7 +52,9 @@ class Report:
 
 
 def check(file: str, wish: Wish) -> Report:
-    """Look at the ledger beside `file`. Raises LedgerError for what cannot be read at all, UsageError."""
+    """Look at the ledger beside `file`. Raises LedgerError for what cannot be read at all,
+    UsageError.
+    """
     paths = paths_at(file, wish)
     manifest = shlex.quote(str(paths.anchor or file)) + (" --sandbox" if wish.sandbox else "")
     try:
@@ -67,7 +69,9 @@ def check(file: str, wish: Wish) -> Report:
             stored.said_of_contradicting(p),
             "look both tasks up at the gateway: both may be charged",
         )
-        findings.append(Finding(places.get(p.uid, paths.lock.name), "damaged", message, todo, p.key))
+        findings.append(
+            Finding(places.get(p.uid, paths.lock.name), "damaged", message, todo, p.key)
+        )
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
@@ -89,7 +93,9 @@ Parse = Callable[[bytes, str], Parsed]
 
 
 def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
-    """Each line's sum, its JSON and its form. Where purchases stand goes into `places`; the lock's own word counts."""
+    """Each line's sum, its JSON and its form. Where purchases stand goes into `places`; the lock's
+    own word counts.
+    """
     todo = _FROM_GIT.format(name=paths.lock.name)
     yield from _each_line(paths.lock, parse_lock, _sealed, todo, places)
     todo = "the next run sets it aside; if it told of a purchase, its shot is then in doubt"
@@ -133,7 +139,10 @@ def _each_line(
     for number, raw in enumerate(data.split(b"\n"), 1):
         if raw.strip() and (fault := _misformed(document_of(raw))):
             yield Finding(
-                f"{path.name}:{number}", "damaged", fault, "no klingflow wrote it so; see where it is from"
+                f"{path.name}:{number}",
+                "damaged",
+                fault,
+                "no klingflow wrote it so; see where it is from",
             )
 
 
@@ -160,7 +169,9 @@ def _misformed(raw: bytes) -> str | None:
     if not isinstance(document, dict) or "runner" in document:
         return None
     try:
-        shape = tuple((key, "" if key == "body" else _shape(key, value)) for key, value in document.items())
+        shape = tuple(
+            (key, "" if key == "body" else _shape(key, value)) for key, value in document.items()
+        )
     except RecursionError:
         return "nested too deeply"
     if shape not in _shapes:
@@ -218,7 +229,10 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
     expected = max((h["purchases"] for h in parsed.headers), default=0)
     if (missing := expected - len(parsed.accounts) - len(parsed.damaged)) > 0:
         yield Finding(
-            f"{name}:1", "damaged", f"{missing} purchases fewer than the header says", "git may have them"
+            f"{name}:1",
+            "damaged",
+            f"{missing} purchases fewer than the header says",
+            "git may have them",
         )
     if parsed.accounts != in_order(parsed.accounts) or len(parsed.lines) < len(parsed.accounts):
         yield Finding(name, "note", "lines out of order, or twice", tidies)
@@ -244,7 +258,9 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
                     )
         count = sum(bool(raw.strip()) for raw in data.split(b"\n"))
         message = f"{count} line{'s'[: count != 1]} set aside earlier"
-        yield Finding(path.name, "note", message, "look at them, and delete the file when all is known")
+        yield Finding(
+            path.name, "note", message, "look at them, and delete the file when all is known"
+        )
 
 
 # ---------------------------------------------------------------- videos
@@ -257,7 +273,9 @@ def _videos(
     wanted: set[tuple[str, int]] | None,
     manifest: str,
 ) -> tuple[int, list[Finding]]:
-    """How many videos ought to be there, and what is wrong with them. Each is read: a disk forgets bits, not times."""
+    """How many videos ought to be there, and what is wrong with them. Each is read: a disk forgets
+    bits, not times.
+    """
     claims: defaultdict[str, list[Purchase]] = defaultdict(list)
     for purchase in purchases:
         if purchase.state == "done" and purchase.output:
@@ -271,12 +289,16 @@ def _videos(
         if not owners:  # an older attempt's, under another name: nobody needs it
             continue
         fact = facts.get(output)
-        fault = _fault(folder / output, None if fact is None else (fact.sha256, fact.size_bytes), several)
+        fault = _fault(
+            folder / output, None if fact is None else (fact.sha256, fact.size_bytes), several
+        )
         if fault:
             owner = owners[-1]
             here = wanted is None or (owner.shot, owner.take) in wanted
             todo = (
-                f"klingflow fetch {manifest}" if here else "no longer in the manifest, so nothing fetches it"
+                f"klingflow fetch {manifest}"
+                if here
+                else "no longer in the manifest, so nothing fetches it"
             )
             place = places.get(owner.uid, paths.lock.name)
             level = "video" if here else "note"

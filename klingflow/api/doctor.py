@@ -1,4 +1,5 @@
-"""`klingflow doctor`: what may be wrong with this installation, the key, the address and a manifest's folder.
+"""`klingflow doctor`: what may be wrong with this installation, the key, the address and a
+manifest's folder.
 
 It asks the gateway one question that cannot cost anything: after a task that does not exist.
 """
@@ -38,7 +39,10 @@ class Finding:
 def examine(file: str | None) -> list[Finding]:
     """Everything worth knowing, in the order in which to mend it."""
     folder = Path(file).parent if file else Path()
-    findings = [Finding(True, f"klingflow {__version__}, Python {sys.version.split()[0]}"), _media()]
+    findings = [
+        Finding(True, f"klingflow {__version__}, Python {sys.version.split()[0]}"),
+        _media(),
+    ]
     findings += _env_file(folder)
     base_url = None
     if file:
@@ -59,9 +63,13 @@ def examine(file: str | None) -> list[Finding]:
 
 def _media() -> Finding:
     if find_spec("av") and find_spec("PIL"):
-        return Finding(True, "the media extra is installed: sandbox videos show their shot", needed=False)
+        return Finding(
+            True, "the media extra is installed: sandbox videos show their shot", needed=False
+        )
     return Finding(
-        False, "no media extra: sandbox videos are plain (pip install 'klingflow[media]')", needed=False
+        False,
+        "no media extra: sandbox videos are plain (pip install 'klingflow[media]')",
+        needed=False,
     )
 
 
@@ -78,7 +86,8 @@ def _ledger(file: str) -> Iterator[Finding]:
         yield Finding(False, str(error))
         return
     yield Finding(
-        not book.problems, f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems"
+        not book.problems,
+        f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems",
     )
     for problem in book.problems:
         yield Finding(False, problem, needed=False)
@@ -86,7 +95,9 @@ def _ledger(file: str) -> Iterator[Finding]:
 
 def _folder(folder: Path) -> Iterator[Finding]:
     if not os.access(folder or Path(), os.W_OK):
-        yield Finding(False, f"{folder or '.'} cannot be written: the ledger and the videos go there")
+        yield Finding(
+            False, f"{folder or '.'} cannot be written: the ledger and the videos go there"
+        )
     attributes = next(
         (
             p / ".gitattributes"
@@ -95,7 +106,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
         ),
         None,
     )
-    if attributes is None or "merge=union" not in attributes.read_text(encoding="utf-8", errors="replace"):
+    if attributes is None or "merge=union" not in attributes.read_text(
+        encoding="utf-8", errors="replace"
+    ):
         yield Finding(
             False,
             "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict",
@@ -108,11 +121,13 @@ def _gateway(folder: Path, base_url: str | None) -> Iterator[Finding]:
     address = found.get(keys.BASE_URL) or base_url
     if keys.KEY not in found:
         yield Finding(
-            False, f"no key: set {keys.KEY} in the environment or in .env (not needed with --sandbox)"
+            False,
+            f"no key: set {keys.KEY} in the environment or in .env (not needed with --sandbox)",
         )
     if not address:
         yield Finding(
-            False, f"no gateway: set {keys.BASE_URL} or gateway.base_url (not needed with --sandbox)"
+            False,
+            f"no gateway: set {keys.BASE_URL} or gateway.base_url (not needed with --sandbox)",
         )
     if keys.KEY not in found or not address:
         return

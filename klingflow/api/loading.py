@@ -18,7 +18,9 @@ def load(
     variables: Mapping[str, Json] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Read, expand and check a manifest and what it names. Raises ManifestError with every mistake in it."""
+    """Read, expand and check a manifest and what it names. Raises ManifestError with every mistake
+    in it.
+    """
     environ = os.environ if environ is None else environ
     with without_collector():
         name = os.fspath(path)
@@ -28,7 +30,9 @@ def load(
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a quarter of its time."""
+    """Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a
+    quarter of its time.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

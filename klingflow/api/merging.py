@@ -39,10 +39,11 @@ def merge(
     dry_run: bool,
     wanted: Set[tuple[str, int]] | None = None,
 ) -> Merged:
-    """Take what the `others` know into the ledger at `paths`; `dry_run` only says what that would be.
+    """Take what the `others` know into the ledger at `paths`; `dry_run` only says what that would
+    be.
 
-    `wanted` are the takes of the manifest, as far as they are known. Raises UsageError for what is no ledger of it,
-    LedgerHeld, LedgerError, LedgerBroken.
+    `wanted` are the takes of the manifest, as far as they are known. Raises UsageError for what is
+    no ledger of it, LedgerHeld, LedgerError, LedgerBroken.
     """
     told = [tell(other, paths, sandbox=sandbox) for other in others]
     for other in told:
@@ -58,7 +59,9 @@ def merge(
         except OSError as error:
             raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
         if held.box:
-            held.box.join(set(held.lineages).union({held.book.lineage}, *(t.telling.lineages for t in told)))
+            held.box.join(
+                set(held.lineages).union({held.book.lineage}, *(t.telling.lineages for t in told))
+            )
         if not found.same:
             # One less, for folding counts one up: whoever merges whom, the largest serial stays.
             held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
@@ -66,14 +69,18 @@ def merge(
 
 
 def _of_one_kind(other: Other, sandbox: bool) -> None:
-    """What the sandbox sold was not bought anywhere else, and the other way round. Raises UsageError."""
+    """What the sandbox sold was not bought anywhere else, and the other way round. Raises
+    UsageError.
+    """
     if any(a.origin and (a.origin == SANDBOX) is not sandbox for a in other.telling.accounts):
         here, there = ("the sandbox's", "real") if sandbox else ("real", "the sandbox's")
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
 
 
 def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> None:
-    """Two manifests with one ledger would remember each other's purchases for ever. Raises UsageError."""
+    """Two manifests with one ledger would remember each other's purchases for ever. Raises
+    UsageError.
+    """
     telling = other.telling
     takes = {(a.shot, a.take) for a in telling.accounts}
     apart = telling.lineages and ours.lineage not in telling.lineages
@@ -91,12 +98,20 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     tellings = [other.telling for other in others]
     united = unite([ours, *tellings])
     new = [p for p in united.purchases if p.uid not in book.purchases]
-    updated = [p for p in united.purchases if p.uid in book.purchases and p != book.purchases[p.uid]]
+    updated = [
+        p for p in united.purchases if p.uid in book.purchases and p != book.purchases[p.uid]
+    ]
     lineages = ours.lineages.union(*(telling.lineages for telling in tellings))
     header = (united.lineage, united.serial) == (book.lineage, book.serial)
     problems = [f"{other.path}: {problem}" for other in others for problem in other.problems]
     same = header and not new and not updated and len(united.purchases) == len(book.purchases)
     found = Merged(
-        new, updated, united.contradicting, paid_twice(united.purchases), len(lineages) > 1, same, problems
+        new,
+        updated,
+        united.contradicting,
+        paid_twice(united.purchases),
+        len(lineages) > 1,
+        same,
+        problems,
     )
     return found, united

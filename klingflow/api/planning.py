@@ -25,7 +25,9 @@ def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
-    """The keys of the shots that are meant; None for all. Reads the ledger only if there is a selection."""
+    """The keys of the shots that are meant; None for all. Reads the ledger only if there is a
+    selection.
+    """
     if not (wish.select or wish.exclude):
         return None
     return selected_keys(manifest, book_of(manifest, wish), wish)

@@ -18,17 +18,22 @@ from klingflow.model import Manifest, Node, Purchase, Shot
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """Orphans: takes that are in the ledger and not in the manifest. `kept` are those that are not settled."""
+    """Orphans: takes that are in the ledger and not in the manifest. `kept` are those that are not
+    settled.
+    """
 
     pruned: Sequence[Purchase]
     kept: Sequence[Purchase]
 
 
-def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) -> tuple[Prunable, bool]:
-    """Put the orphans away, if `agreed` says so: into the pruned file, durably, and then out of the lock.
+def prune(
+    manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]
+) -> tuple[Prunable, bool]:
+    """Put the orphans away, if `agreed` says so: into the pruned file, durably, and then out of the
+    lock.
 
-    A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was found and whether
-    it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
+    A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was
+    found and whether it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
     """
     paths = paths_of(manifest, wish)
     found = _prunable(manifest, store.read(paths), wish)
@@ -41,7 +46,9 @@ def prune(manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]) ->
         try:
             append_new(paths.pruned, map(lock_line, found.pruned))
         except OSError as error:
-            raise LedgerError(f"{paths.pruned}: cannot be written, so nothing was pruned: {error}") from error
+            raise LedgerError(
+                f"{paths.pruned}: cannot be written, so nothing was pruned: {error}"
+            ) from error
         if held.box and found.pruned:
             held.box.keep_pruned([lock_line(p) for p in found.pruned])
         gone = {p.uid for p in found.pruned}

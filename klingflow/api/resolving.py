@@ -29,10 +29,11 @@ def resolve(
     ask: Ask | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Settle one take: its task's id, or the verdict `abandon` or `resubmit`. Returns what was done, in words.
+    """Settle one take: its task's id, or the verdict `abandon` or `resubmit`. Returns what was
+    done, in words.
 
-    A task is asked after with `ask`, and taken only if what the gateway says fits the purchase, or by `force`.
-    Raises UsageError, LedgerHeld, LedgerError.
+    A task is asked after with `ask`, and taken only if what the gateway says fits the purchase, or
+    by `force`. Raises UsageError, LedgerHeld, LedgerError.
     """
     paths = paths_of(manifest, wish)
     key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
@@ -42,10 +43,18 @@ def resolve(
         notes: list[str] = []
         meant = in_sandbox(manifest) if wish.sandbox else manifest
         action = planned(meant, held.book, None, frozenset(), origin).by_key.get(key)
-        wanted = (action.shot, action.request) if action and action.shot and action.request else None
+        wanted = (
+            (action.shot, action.request) if action and action.shot and action.request else None
+        )
         if task is not None:
             (adopted,) = adopt(
-                held.book, key, task, wanted=wanted, origin=origin, new_uid=lambda: store.new_uid(at), at=at
+                held.book,
+                key,
+                task,
+                wanted=wanted,
+                origin=origin,
+                new_uid=lambda: store.new_uid(at),
+                at=at,
             )
             records, notes = _fitting(adopted, origin, ask, force)
         elif verdict == "abandon":
@@ -67,7 +76,9 @@ def resolve(
 def _fitting(
     adopted: Purchase, origin: str, ask: Ask | None, force: bool
 ) -> tuple[list[Purchase], list[str]]:
-    """The records of an adoption, and what was found on the way. Raises UsageError where it does not fit."""
+    """The records of an adoption, and what was found on the way. Raises UsageError where it does
+    not fit.
+    """
     answer = None
     if ask is None:
         doubts = ["the gateway could not be asked: no key or no address is set"]
@@ -81,7 +92,9 @@ def _fitting(
             f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
             f" {adopted.task_id} is this purchase, say --force"
         )
-    return learned(adopted, answer, now()), [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
+    return learned(adopted, answer, now()), [
+        f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts
+    ]
 
 
 _STATE_WORDS = {

@@ -1,4 +1,6 @@
-"""From plans to videos: ledgers opened and held, the runner started, and the exit code that says how it went."""
+"""From plans to videos: ledgers opened and held, the runner started, and the exit code that says
+how it went.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to: the plans as they stand afterwards, and the exit code that the command gives."""
+    """What a run came to: the plans as they stand afterwards, and the exit code that the command
+    gives.
+    """
 
     plans: tuple[Plan, ...]
     exit_code: ExitCode
@@ -58,7 +62,13 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
         made = planned(manifest, held.book, keys, wish.rerun, origin)
         folder = folder_of(manifest)
 
-        target = folder / "outputs" / ("sandbox" if wish.sandbox else "") / manifest.name / "manifest.json"
+        target = (
+            folder
+            / "outputs"
+            / ("sandbox" if wish.sandbox else "")
+            / manifest.name
+            / "manifest.json"
+        )
 
         def write_results() -> str | None:
             return _write_results(made.manifest, held.book, target, origin)
@@ -96,7 +106,8 @@ def run(
     limits: Limits | None = None,
     emit: Emit = lambda event: None,
 ) -> Result:
-    """Buy what the plans say, wait, download. Resumes what an earlier run left. Raises as `plan`, and LedgerHeld.
+    """Buy what the plans say, wait, download. Resumes what an earlier run left. Raises as `plan`,
+    and LedgerHeld.
 
     Spends without asking; `limits` (default: the first manifest's) bounds it.
     """
@@ -213,8 +224,9 @@ def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> C
     )
 
 
-# What a shot's line in the plan after the run means for the exit code. A shot that is still to be created was
-# capped, or else refused or never reached. One that waits says nothing of its own: what it waits for does.
+# What a shot's line in the plan after the run means for the exit code. A shot that is still to be
+# created was capped, or else refused or never reached. One that waits says nothing of its own: what
+# it waits for does.
 _VERDICTS = {
     "in_doubt": ExitCode.UNSETTLED,
     "held": ExitCode.UNSETTLED,
@@ -244,6 +256,10 @@ def _exit_code(
         codes.add(ExitCode.INTERNAL)
     if outcome.refused:
         codes.add(ExitCode.REFUSED)
-    if not codes and context.buying and any(a.verb == "waits" for made in plans for a in made.actions):
+    if (
+        not codes
+        and context.buying
+        and any(a.verb == "waits" for made in plans for a in made.actions)
+    ):
         codes.add(ExitCode.FAILED)  # for a shot that was not selected
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

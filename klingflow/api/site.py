@@ -17,9 +17,11 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What of a manifest is meant: `select` and `exclude` as on the command line, `rerun` of `changed`, `failed`.
+    """What of a manifest is meant: `select` and `exclude` as on the command line, `rerun` of
+    `changed`, `failed`.
 
-    Without `black_box`, what the user's state folder remembers of the ledger does not count, and nothing is kept there.
+    Without `black_box`, what the user's state folder remembers of the ledger does not count, and
+    nothing is kept there.
     """
 
     select: Sequence[str] = ()
@@ -49,7 +51,8 @@ def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> store.LedgerPaths:
     path = Path(manifest)
     if path.suffix == ".lock":
         path = next(
-            (p for s in (".yaml", ".yml") if (p := path.with_suffix(s)).exists()), path.with_suffix(".yaml")
+            (p for s in (".yaml", ".yml") if (p := path.with_suffix(s)).exists()),
+            path.with_suffix(".yaml"),
         )
     state = None
     if wish.black_box and not wish.sandbox:

@@ -1,9 +1,9 @@
 """The texts that a manifest is made of: its own, and those it names, which lie below its folder.
 
-A manifest may come from a stranger, and what is in the files it names is shown in messages and sent in prompts. So
-none of them may lead elsewhere by `..` or by a link, nor be one of those hidden files in which keys are kept, nor be
-without an end. Other folders are allowed by the user's environment, never by the manifest. The manifest itself is what
-the user typed, and may be a pipe.
+A manifest may come from a stranger, and what is in the files it names is shown in messages and sent
+in prompts. So none of them may lead elsewhere by `..` or by a link, nor be one of those hidden
+files in which keys are kept, nor be without an end. Other folders are allowed by the user's
+environment, never by the manifest. The manifest itself is what the user typed, and may be a pipe.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 def allowed_folders(chosen: str) -> list[Path]:
-    """The folders that KLINGFLOW_READ_BELOW names, separated as in PATH. Raises UsageError for one that depends on
-    where we stand, or is everything."""
+    """The folders that KLINGFLOW_READ_BELOW names, separated as in PATH. Raises UsageError for one
+    that depends on where we stand, or is everything.
+    """
     folders = [Path(folder) for folder in chosen.split(os.pathsep) if folder]
     for folder in folders:
         if not folder.is_absolute() or folder.parent == folder:
@@ -34,10 +35,11 @@ def allowed_folders(chosen: str) -> list[Path]:
 
 
 def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
-    """What reads the text of `manifest` and of the files below its folder, by paths as the user would type them.
+    """What reads the text of `manifest` and of the files below its folder, by paths as the user
+    would type them.
 
-    Files below the `allowed` folders may be read as well. It raises OSError, for what is refused too (OutsideError
-    where that is for its place), and UnicodeDecodeError.
+    Files below the `allowed` folders may be read as well. It raises OSError, for what is refused
+    too (OutsideError where that is for its place), and UnicodeDecodeError.
     """
     folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 
@@ -55,7 +57,11 @@ def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
 
 
 def _check_below(folders: Iterable[str], real: str) -> None:
-    below = [Path(real).relative_to(folder).parts for folder in folders if Path(real).is_relative_to(folder)]
+    below = [
+        Path(real).relative_to(folder).parts
+        for folder in folders
+        if Path(real).is_relative_to(folder)
+    ]
     if not below:
         raise OutsideError(f"put the file itself below it, or allow its folder by {READ_BELOW}")
     if all(any(part.startswith(".") for part in parts) for parts in below):

@@ -23,7 +23,9 @@ class Caps:
     currency: str | None = None
 
     def reserve(self, price: Price | None, seconds: int) -> str | None:
-        """Set aside what one purchase may cost. Returns why it may not be made, and then reserves nothing."""
+        """Set aside what one purchase may cost. Returns why it may not be made, and then reserves
+        nothing.
+        """
         refusal = self._refusal(price, seconds)
         if refusal is None:
             self._add(price, seconds, 1)

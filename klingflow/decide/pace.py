@@ -1,8 +1,9 @@
 """PURE. How fast to buy: a bucket for steady rates, and a rate and a number of running tasks that
 learn from 429.
 
-PURE: `now` is monotonic seconds and `u` chance in [0, 1), both handed in. Nobody waits here; the answers are
-delays. Each limit has the same three words: `delay_s(now)` is 0 where a request may go now, `take(now)` counts it.
+PURE: `now` is monotonic seconds and `u` chance in [0, 1), both handed in. Nobody waits here; the
+answers are delays. Each limit has the same three words: `delay_s(now)` is 0 where a request may go
+now, `take(now)` counts it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from klingflow.model import Rate
 
 # One cut a round trip by this share; a limit that halves is found in three cuts.
 CUT = 0.75
-# Share of the configured rate that each acceptance gives back: about one refusal in a hundred creates at a limit
-# of half the configured rate.
+# Share of the configured rate that each acceptance gives back: about one refusal in a hundred
+# creates at a limit of half the configured rate.
 RISE = 0.001
 # A rate never falls below this share of the configured one: then the pauses do the work.
 LEAST = 0.01
 
 
 class Gcra:
-    """At most `burst` at once, and `rate` in the long run (the generic cell rate algorithm: one number of state)."""
+    """At most `burst` at once, and `rate` in the long run (the generic cell rate algorithm: one
+    number of state).
+    """
 
     def __init__(self, rate: Rate, burst: int = 1) -> None:
         self.interval_s = rate.interval_s
@@ -39,13 +42,15 @@ class Gcra:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however they were spaced.
+    """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however
+    they were spaced.
 
-    Limits by the minute end by themselves well within five; arrears do not end. Whoever asks should also see that
-    no task of its own is running at the gateway, for such a limit ends with them.
+    Limits by the minute end by themselves well within five; arrears do not end. Whoever asks should
+    also see that no task of its own is running at the gateway, for such a limit ends with them.
 
-    A gateway that asks for more than `longest_asked_s` says that there is nothing to wait for (a day's quota, or
-    nonsense): that is the end at once. Should tasks of ours be running, it is asked again at our own pace meanwhile.
+    A gateway that asks for more than `longest_asked_s` says that there is nothing to wait for (a
+    day's quota, or nonsense): that is the end at once. Should tasks of ours be running, it is asked
+    again at our own pace meanwhile.
     """
 
     rounds: int = 6
@@ -56,10 +61,12 @@ class Patience:
 
 
 class AdaptiveRate:
-    """The rate of creates: the configured one, lowered by refusals (429), raised slowly by acceptances.
+    """The rate of creates: the configured one, lowered by refusals (429), raised slowly by
+    acceptances.
 
-    Refusals of requests that were on their way together are one round and count once. From a refusal to the next
-    acceptance one request at a time is tried, after the pause that the gateway asked for or a growing one.
+    Refusals of requests that were on their way together are one round and count once. From a
+    refusal to the next acceptance one request at a time is tried, after the pause that the gateway
+    asked for or a growing one.
     """
 
     def __init__(self, rate: Rate, burst: int = 1, patience: Patience | None = None) -> None:
@@ -86,7 +93,8 @@ class AdaptiveRate:
         """Count a create that goes now."""
         self._bucket.take(now)
         if self._rounds:
-            # Sent to find out whether it is over: the next waits for the answer, or about as long again.
+            # Sent to find out whether it is over: the next waits for the answer, or about as long
+            # again.
             self._paused_until = now + self._backoff_s(self._rounds)
 
     def refused(self, now: float, sent_at: float, retry_after_s: float | None, u: float) -> None:
@@ -101,7 +109,9 @@ class AdaptiveRate:
         self._paused_until = max(self._paused_until, now + pause_s)
 
     def accepted(self, now: float, sent_at: float) -> None:
-        """A create sent at `sent_at` was accepted. One that left before the last cut says nothing about it."""
+        """A create sent at `sent_at` was accepted. One that left before the last cut says nothing
+        about it.
+        """
         if sent_at < self._cut_at:
             return
         if self._rounds:
@@ -119,7 +129,8 @@ class AdaptiveRate:
         self._cut_at = now
         if self._rounds == 0:
             self._first_refused_at = now
-            # Later refusals in a row say that the gate is shut, not that the rate is still too high.
+            # Later refusals in a row say that the gate is shut, not that the rate is still too
+            # high.
             self._set(max(LEAST * self._fastest, self._per_s * CUT))
         self._rounds += 1
 
@@ -129,12 +140,17 @@ class AdaptiveRate:
 
     def _backoff_s(self, rounds: int) -> float:
         return float(
-            min(self._patience.longest_pause_s, self._patience.first_pause_s * 2.0 ** min(rounds - 1, 30))
+            min(
+                self._patience.longest_pause_s,
+                self._patience.first_pause_s * 2.0 ** min(rounds - 1, 30),
+            )
         )
 
 
 class AdaptiveRunning:
-    """How many tasks may be unfinished at once: the configured number, until 429 says that the gateway's is lower."""
+    """How many tasks may be unfinished at once: the configured number, until 429 says that the
+    gateway's is lower.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most

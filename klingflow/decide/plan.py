@@ -1,9 +1,9 @@
 """PURE. The difference between what a manifest wants and what its ledger holds: one action per
 take, with a reason.
 
-What was paid for serves first: it is kept, polled or downloaded, whichever body it was bought for. A take is
-bought only when nothing was, or when the user permitted it (`--rerun`, `resolve --resubmit`). A doubt holds
-its take until a person has settled it.
+What was paid for serves first: it is kept, polled or downloaded, whichever body it was bought for.
+A take is bought only when nothing was, or when the user permitted it (`--rerun`, `resolve
+--resubmit`). A doubt holds its take until a person has settled it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class _Ground:
 
     def has_file(self, purchase: Purchase) -> bool:
         fact = self.files.get(purchase.output or "")
-        return fact is not None and (fact.sha256, fact.size_bytes) == (purchase.sha256, purchase.size_bytes)
+        return fact is not None and (fact.sha256, fact.size_bytes) == (
+            purchase.sha256,
+            purchase.size_bytes,
+        )
 
     def elsewhere(self, purchase: Purchase) -> bool:
         """Whether its task is at another gateway than the run's, as far as is known."""
@@ -83,10 +86,12 @@ def make_plan(
     origin: str = "",
     selected: Set[str] | None = None,
 ) -> Plan:
-    """What a run would do. `files` tells of the outputs on disk by their paths relative to the manifest.
+    """What a run would do. `files` tells of the outputs on disk by their paths relative to the
+    manifest.
 
-    `rerun` may hold `failed` and `changed`; `origin` is the gateway of this run, "" while it is not known;
-    `selected` are keys of shots: the others are left alone, and what needs one that is not bought yet waits.
+    `rerun` may hold `failed` and `changed`; `origin` is the gateway of this run, "" while it is not
+    known; `selected` are keys of shots: the others are left alone, and what needs one that is not
+    bought yet waits.
     """
     ground = _Ground(book, files, rerun, origin, selected)
     by_key: dict[str, Action] = {}
@@ -117,7 +122,9 @@ def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: 
         request = _finished(request, supplies)
     serving = _serving(bought, request.fingerprint, ground)
     if serving is None:
-        return _buying(shot, request, None, _never_bought(ground.book.latest(shot.id, shot.take)), obstacle)
+        return _buying(
+            shot, request, None, _never_bought(ground.book.latest(shot.id, shot.take)), obstacle
+        )
     if serving.output is None:  # known from a damaged line only, or from elsewhere
         serving = replace(serving, output=shot.output)
     return _served(Action("", shot.key, "", shot, request, serving), bought[-1], obstacle, ground)
@@ -136,19 +143,27 @@ def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground
         return _buying(shot, request, last, permission, obstacle)
     if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
         return replace(
-            draft, verb="waits", reason=f"{obstacle}, and may have to be bought again", purchase=last
+            draft,
+            verb="waits",
+            reason=f"{obstacle}, and may have to be bought again",
+            purchase=last,
         )
     if verb in _AT_THE_GATEWAY and ground.elsewhere(serving):
         return replace(
-            draft, verb="held", reason=f"bought from {serving.origin}: run with that address, or resolve it"
+            draft,
+            verb="held",
+            reason=f"bought from {serving.origin}: run with that address, or resolve it",
         )
     if verb == "keep" and not same:
         verb = "changed"
     return replace(draft, verb=verb, reason=_reason(verb, serving, same))
 
 
-def _serving(bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground) -> Purchase | None:
-    """The purchase that counts for a take. One for the present body counts more than one for another.
+def _serving(
+    bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground
+) -> Purchase | None:
+    """The purchase that counts for a take. One for the present body counts more than one for
+    another.
 
     One that was given up counts no more than any other as soon as another followed it.
     """
@@ -165,13 +180,18 @@ def _never_bought(rejected: Purchase | None) -> str:
     if rejected is None:
         return "never bought"
     refused = rejected.error is not None and rejected.error.kind != "not_sent"
-    return f"never bought; the last try was {'refused' if refused else 'not sent'}{_because(rejected)}"
+    return (
+        f"never bought; the last try was {'refused' if refused else 'not sent'}{_because(rejected)}"
+    )
 
 
-def _permission(verb: str, serving: Purchase, same: bool, rerun: Set[str], *, given_up: bool) -> str | None:
+def _permission(
+    verb: str, serving: Purchase, same: bool, rerun: Set[str], *, given_up: bool
+) -> str | None:
     """Why the user wants this take bought again; None if nobody said so.
 
-    `given_up` says that the take's latest purchase was, which permits one more: that one uses it up.
+    `given_up` says that the take's latest purchase was, which permits one more: that one uses it
+    up.
     """
     happened = last_event(serving)
     if given_up and verb in ("failed", "download"):
@@ -207,7 +227,8 @@ def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
 def decide_one(shot: Shot, request: Request, plan: Plan, book: Book) -> Action:
     """Of a shot that waits by `plan`: whether it can be bought now that `book` knows more.
 
-    The action is `create` with the final body, or else `waits`, or what a purchase made meanwhile calls for.
+    The action is `create` with the final body, or else `waits`, or what a purchase made meanwhile
+    calls for.
     """
     supplies, obstacle = _supplies(shot, plan.by_key, book)
     if obstacle is not None:
@@ -222,8 +243,12 @@ def decide_one(shot: Shot, request: Request, plan: Plan, book: Book) -> Action:
     return Action("create", shot.key, "what it waited for is there", shot, request)
 
 
-def _supplies(shot: Shot, by_key: Mapping[str, Action], book: Book) -> tuple[dict[str, Purchase], str | None]:
-    """The purchases that meet a shot's needs, and why one is not met. Take 1 of a shot serves the others."""
+def _supplies(
+    shot: Shot, by_key: Mapping[str, Action], book: Book
+) -> tuple[dict[str, Purchase], str | None]:
+    """The purchases that meet a shot's needs, and why one is not met. Take 1 of a shot serves the
+    others.
+    """
     supplies: dict[str, Purchase] = {}
     for need in shot.needs:
         action = by_key.get(need)
@@ -239,10 +264,14 @@ def _supplies(shot: Shot, by_key: Mapping[str, Action], book: Book) -> tuple[dic
 
 
 def _supply(action: Action, book: Book) -> Purchase | None:
-    """The finished purchase of a needed shot; of one that is to be bought only a newer one than it had."""
+    """The finished purchase of a needed shot; of one that is to be bought only a newer one than it
+    had.
+    """
     if action.verb in ("create", "waits"):
         assert action.shot is not None
-        latest = [p for p in book.of(action.shot.id, action.shot.take) if p.state != "rejected"][-1:]
+        latest = [p for p in book.of(action.shot.id, action.shot.take) if p.state != "rejected"][
+            -1:
+        ]
         new = [p for p in latest if action.purchase is None or p.uid != action.purchase.uid]
         return next((p for p in new if p.state in _DELIVERED), None)
     now = book.purchases.get(action.purchase.uid) if action.purchase else None
@@ -251,7 +280,9 @@ def _supply(action: Action, book: Book) -> Purchase | None:
 
 def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
     return finish(
-        request, lambda ref: getattr(supplies[ref.shot], ref.attribute), lambda need: supplies[need].uid
+        request,
+        lambda ref: getattr(supplies[ref.shot], ref.attribute),
+        lambda need: supplies[need].uid,
     )
 
 
@@ -269,7 +300,9 @@ def _hitch(action: Action) -> str:
 
 def _doubt_of(purchase: Purchase) -> str:
     since = purchase.times.get("intent", "an unknown time")
-    return f"perhaps bought, at {since}{_because(purchase)}; held until `klingflow resolve` settles it"
+    return (
+        f"perhaps bought, at {since}{_because(purchase)}; held until `klingflow resolve` settles it"
+    )
 
 
 def _because(purchase: Purchase) -> str:
@@ -307,7 +340,9 @@ def buys(plan: Plan) -> list[Action]:
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    """How many actions of each verb there are, in the order of MARKS, without those that do not occur."""
+    """How many actions of each verb there are, in the order of MARKS, without those that do not
+    occur.
+    """
     found = Counter(action.verb for action in plan.actions)
     return {verb: found[verb] for verb in MARKS if found[verb]}
 

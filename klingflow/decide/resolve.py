@@ -1,7 +1,8 @@
 """PURE. What a person decides about a purchase that klingflow cannot settle: three answers, as
 records to write.
 
-They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than this one.
+They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than
+this one.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ def adopt(
     new_uid: Callable[[], str],
     at: str,
 ) -> list[Purchase]:
-    """The take was bought: its task is `task_id`. Settles its doubt or, if it has none, records the purchase. A task of
-    its own that failed is as it was; whether it did is for the gateway to say once more.
+    """The take was bought: its task is `task_id`. Settles its doubt or, if it has none, records the
+    purchase. A task of its own that failed is as it was; whether it did is for the gateway to say
+    once more.
 
-    `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises UsageError.
+    `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises
+    UsageError.
     """
     if not plausible_id(task_id):
         raise UsageError(f"{task_id!r} is no task id")
@@ -49,7 +52,11 @@ def adopt(
     purchases = book.of(*split_key(key))
     open_ones = [p for p in purchases if p.state in (*IN_DOUBT, "abandoned")]
     if doubtful := [p for p in open_ones if p.state in IN_DOUBT] or open_ones:
-        return [advance(doubtful[-1], "found", at, task_id=task_id, origin=doubtful[-1].origin or origin)]
+        return [
+            advance(
+                doubtful[-1], "found", at, task_id=task_id, origin=doubtful[-1].origin or origin
+            )
+        ]
     if paid := [p for p in purchases if p.state in PAID]:
         raise UsageError(f"{key} is bought: its task is {paid[-1].task_id}")
     if wanted is None:
@@ -66,14 +73,18 @@ def adopt(
 
 def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
     """Nothing came of it, and it is not to be bought again by itself. Raises UsageError."""
-    return [advance(p, "abandoned", at, **_given_up(p)) for p in _unsettled(book, key, origin, _ABANDONABLE)]
+    return [
+        advance(p, "abandoned", at, **_given_up(p))
+        for p in _unsettled(book, key, origin, _ABANDONABLE)
+    ]
 
 
 def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[Purchase]:
     """Nothing came of it: the next run may buy it once more. Raises UsageError.
 
-    `held` says that the plan has no other use for it, because its task is at another gateway. Without this, what is
-    finished needs no second purchase, and a permission for one would lie in wait until its file is missing.
+    `held` says that the plan has no other use for it, because its task is at another gateway.
+    Without this, what is finished needs no second purchase, and a permission for one would lie in
+    wait until its file is missing.
     """
     found = _unsettled(book, key, origin, _RESUBMITTABLE)
     if not held and (finished := [p for p in found if p.state in ("succeeded", "done")]):
@@ -101,9 +112,13 @@ def _given_up(purchase: Purchase) -> dict[str, Any]:
 def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> list[Purchase]:
     purchases = [p for p in book.of(*split_key(key)) if p.state != "rejected"]
     if not purchases:
-        raise UsageError(f"{key}: the ledger knows no purchase of it, so there is nothing to resolve")
+        raise UsageError(
+            f"{key}: the ledger knows no purchase of it, so there is nothing to resolve"
+        )
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
-    found = doubtful or [p for p in purchases[-1:] if p.state in states and not _still_comes(p, origin)]
+    found = doubtful or [
+        p for p in purchases[-1:] if p.state in states and not _still_comes(p, origin)
+    ]
     if not found:
         last = purchases[-1]
         raise UsageError(

@@ -4,8 +4,9 @@ runner does.
 
     ready ──Buy──▶ flights ──Poll──▶ fetches ──Fetch──▶ (done)
 
-`next(now)` gives the step to start now, or the time at which to ask again, or None when only something that is
-still going on can bring more work. Whoever starts a step reports what came of it through the methods below.
+`next(now)` gives the step to start now, or the time at which to ask again, or None when only
+something that is still going on can bring more work. Whoever starts a step reports what came of it
+through the methods below.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _BURST = 3
 
 @dataclass(slots=True, eq=False)
 class Wanted:
-    """A take to buy, for manifest number `job` of the run. `failures` counts what was bought in vain.
+    """A take to buy, for manifest number `job` of the run. `failures` counts what was bought in
+    vain.
 
     `known` are the purchases of this take that the decision to buy has taken into account, by uid.
     """
@@ -40,7 +42,9 @@ class Wanted:
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """An unfinished task. Times are monotonic seconds; `unfinished_at` is the last poll that found it so."""
+    """An unfinished task. Times are monotonic seconds; `unfinished_at` is the last poll that found
+    it so.
+    """
 
     job: int
     purchase: Purchase
@@ -50,11 +54,17 @@ class Flight:
     wanted: Wanted
     unknown_polls: int = 0  # in a row
     unknown_since: float = 0.0  # the first of them
-    apart: bool = False  # the last answer did not bear its id: ask the next on a connection of its own
+    apart: bool = (
+        False  # the last answer did not bear its id: ask the next on a connection of its own
+    )
     other_name: str | None = None  # what answers on such connections call it
-    goes_by_its_id: bool = False  # an answer has called it by the id that its create was answered with
+    goes_by_its_id: bool = (
+        False  # an answer has called it by the id that its create was answered with
+    )
     timed: bool = True  # False where a pause between two runs makes the duration unknown
-    progress: list[tuple[float, float]] = field(default_factory=list)  # (age, percent), as polls saw it
+    progress: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # (age, percent), as polls saw it
 
     @property
     def tier(self) -> str:
@@ -68,7 +78,9 @@ class Flight:
 
 @dataclass(slots=True, eq=False)
 class Fetch:
-    """A finished task whose file is not here yet. `tries` counts downloads in a row that brought nothing new."""
+    """A finished task whose file is not here yet. `tries` counts downloads in a row that brought
+    nothing new.
+    """
 
     job: int
     purchase: Purchase
@@ -92,8 +104,8 @@ class Schedule:
         self.capped: list[tuple[Wanted, str]] = []
         self.running = 0  # creates on their way and unfinished tasks
         self.creating = 0  # of them, creates on their way
-        # Until the gateway has answered one create otherwise than by refusing us, they go one by one: a wrong key or
-        # address is found out by a single request.
+        # Until the gateway has answered one create otherwise than by refusing us, they go one by
+        # one: a wrong key or address is found out by a single request.
         self.proven = False
         self.buying = True
         self.working = True  # False: no new step of any kind
@@ -114,12 +126,16 @@ class Schedule:
             self.ready.append(wanted)
 
     def answered(self, *, proven: bool) -> None:
-        """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it said of the shot."""
+        """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it
+        said of the shot.
+        """
         self.creating -= 1
         self.proven = self.proven or proven
 
     def again(self, wanted: Wanted) -> None:
-        """Queue a take whose create certainly bought nothing: it keeps its reservation and its turn."""
+        """Queue a take whose create certainly bought nothing: it keeps its reservation and its
+        turn.
+        """
         self.running -= 1
         if self.buying:
             self.ready.appendleft(wanted)
@@ -129,17 +145,26 @@ class Schedule:
         self.running += 1
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
-    def follow(self, flight: Flight, now: float, u: float, *, retry_after_s: float | None = None) -> None:
-        """Poll `flight` when its tier's durations say so, not before the gateway asked for, and not after its
-        deadline: a gateway that asks for a year's pause must not hold the run for one."""
+    def follow(
+        self, flight: Flight, now: float, u: float, *, retry_after_s: float | None = None
+    ) -> None:
+        """Poll `flight` when its tier's durations say so, not before the gateway asked for, and not
+        after its deadline: a gateway that asks for a year's pause must not hold the run for one.
+        """
         delay_s = self.durations.next_delay_s(
-            flight.tier, flight.age_s(now), floor_s=self._poll_floor_s, u=u, progress=flight.progress
+            flight.tier,
+            flight.age_s(now),
+            floor_s=self._poll_floor_s,
+            u=u,
+            progress=flight.progress,
         )
         due = max(now + delay_s, min(now + (retry_after_s or 0.0), flight.deadline))
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def landed(self, *, give_back: Wanted | None = None) -> None:
-        """A create that is over, or a finished task, gives its place free; `give_back` also what it reserved."""
+        """A create that is over, or a finished task, gives its place free; `give_back` also what it
+        reserved.
+        """
         self.running -= 1
         if give_back is not None and give_back.reserved:
             request = give_back.action.request
@@ -186,7 +211,9 @@ class Schedule:
         self.working = False
 
     def next(self, now: float) -> Step | float | None:
-        """The step to start at `now`, or when to ask again, or None if there is nothing to wait for here."""
+        """The step to start at `now`, or when to ask again, or None if there is nothing to wait for
+        here.
+        """
         if not self.working:
             return None
         times: list[float] = []
@@ -213,7 +240,9 @@ class Schedule:
         return self.ready.popleft()
 
     def _reserve_first(self) -> None:
-        """Make the first of `ready` one whose cost is reserved; what a cap forbids goes to `capped`."""
+        """Make the first of `ready` one whose cost is reserved; what a cap forbids goes to
+        `capped`.
+        """
         while self.ready and not self.ready[0].reserved:
             wanted = self.ready[0]
             request = wanted.action.request

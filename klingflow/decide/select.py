@@ -2,8 +2,8 @@
 
     -s 'opening postcard@*,tag:night state:failed'
 
-A space or another `-s` is union, a comma is intersection. A term is a key (`opening#2`), an id (all its
-takes), a glob over either, `tag:` with a glob, or `state:` with a purchase's state or `new`.
+A space or another `-s` is union, a comma is intersection. A term is a key (`opening#2`), an id (all
+its takes), a glob over either, `tag:` with a glob, or `state:` with a purchase's state or `new`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from klingflow.model import Shot
 NEW = "new"  # the state of a take that the ledger does not know
 
 
-def select(shots: Sequence[Shot], book: Book, select: Sequence[str], exclude: Sequence[str]) -> set[str]:
+def select(
+    shots: Sequence[Shot], book: Book, select: Sequence[str], exclude: Sequence[str]
+) -> set[str]:
     """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
 
-    A slip of the pen must not buy the wrong shots: raises UsageError for a state that there is not or a comma with
-    nothing beside it, and NothingSelected for an empty text, or a name, glob or tag that no shot has.
+    A slip of the pen must not buy the wrong shots: raises UsageError for a state that there is not
+    or a comma with nothing beside it, and NothingSelected for an empty text, or a name, glob or tag
+    that no shot has.
     """
     if any(not text.split() for text in (*select, *exclude)):
         raise NothingSelected("the selection is empty text; leave it out to mean all shots")

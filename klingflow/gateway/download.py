@@ -1,8 +1,10 @@
-"""One try at fetching one video, from the gateway to a whole file under its name. It can never buy anything.
+"""One try at fetching one video, from the gateway to a whole file under its name. It can never buy
+anything.
 
-The bytes go to `<target>.part`, which only becomes the target when it is a whole MP4 and on the disk. What is left
-of an earlier try is gone on with where the server honours Range. Whether that is still the same video is not asked
-of ETags, which relays drop, but of the bytes: the resumed part overlaps what is here, and has to be equal.
+The bytes go to `<target>.part`, which only becomes the target when it is a whole MP4 and on the
+disk. What is left of an earlier try is gone on with where the server honours Range. Whether that is
+still the same video is not asked of ETags, which relays drop, but of the bytes: the resumed part
+overlaps what is here, and has to be equal.
 """
 
 from __future__ import annotations
@@ -141,8 +143,8 @@ class _Part:
             raise _Failed(DownloadFailed(wrong))
         os.fsync(self._fd)
         sha256 = _sha256(self._path)
-        # Not known to be what was bought, or it would not be fetched: perhaps somebody's own work. But it may also be
-        # the very video, of a run that died before it could say so.
+        # Not known to be what was bought, or it would not be fetched: perhaps somebody's own work.
+        # But it may also be the very video, of a run that died before it could say so.
         if target.exists() and not (target.is_file() and _sha256(target) == sha256):
             target.replace(target.with_name(f"{target.name}.bak"))
         self._path.replace(target)
@@ -206,7 +208,9 @@ async def _start(stream: Stream, part: _Part) -> None:
     if head[4:8] != b"ftyp":
         error = error_of(await stream.words(head))
         said = (
-            f"{error[0]} {error[1]}".strip() if error else clean(stream.headers.get("content-type", ""), 80)
+            f"{error[0]} {error[1]}".strip()
+            if error
+            else clean(stream.headers.get("content-type", ""), 80)
         )
         raise _Failed(NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers)))
     part.restart()
@@ -220,7 +224,9 @@ async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
     again = await stream.at_least(len(tail))
     if found is None or found[0] != part.size - len(tail) or not again.startswith(tail):
         part.restart()
-        raise _Failed(DownloadFailed("the server's bytes do not follow on from those here; starting over"))
+        raise _Failed(
+            DownloadFailed("the server's bytes do not follow on from those here; starting over")
+        )
     part.total = found[1]
     part.write(again[len(tail) :])
 
@@ -233,7 +239,9 @@ async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
 
 
 def _size_of_all(stream: Stream) -> int | None:
-    """How long the whole video is that a reply brings, as far as it says; None where it brings a part of one."""
+    """How long the whole video is that a reply brings, as far as it says; None where it brings a
+    part of one.
+    """
     if stream.status == 206:  # of a relay that asks for a range by itself
         first, size = _range(stream.headers.get("content-range", "")) or (None, None)
         return size if first == 0 else None
@@ -243,7 +251,9 @@ def _size_of_all(stream: Stream) -> int | None:
 
 
 def _size(text: str) -> int | None:
-    """A number of bytes from a header; longer ones are nobody's, and Python refuses to read 5,000 digits."""
+    """A number of bytes from a header; longer ones are nobody's, and Python refuses to read 5,000
+    digits.
+    """
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 

@@ -1,9 +1,10 @@
 """PURE. Which class an error belongs to, from its status, code and words in English and Chinese.
 Tables, no I/O.
 
-The classes decide what happens next: `limited` and `capacity` may be tried again, `key` and `quota` stop
-buying, the others are for the author of the shot. Words are compared in lower case with spaces, `_` and `-`
-taken out, so that `insufficient_user_quota`, `InsufficientUserQuota` and "insufficient user quota" are one.
+The classes decide what happens next: `limited` and `capacity` may be tried again, `key` and `quota`
+stop buying, the others are for the author of the shot. Words are compared in lower case with
+spaces, `_` and `-` taken out, so that `insufficient_user_quota`, `InsufficientUserQuota` and
+"insufficient user quota" are one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ KINDS = (
     "not_sent", "unknown",
 )  # fmt: skip
 
-# Words that mean an empty account and nothing else. The bare word "quota" is not among them: clouds also say
-# it of requests per minute, and taking that for arrears would end a night's run.
+# Words that mean an empty account and nothing else. The bare word "quota" is not among them: clouds
+# also say it of requests per minute, and taking that for arrears would end a night's run.
 _ARREARS = (
     "insufficientquota", "insufficientuserquota", "insufficientbalance", "insufficientcredit",
     "insufficientfund", "notenoughcredit", "notenoughbalance", "balancenotenough", "creditnotenough",
@@ -26,8 +27,9 @@ _ARREARS = (
     "配额不足", "充值",
 )  # fmt: skip
 
-# In order of precedence: "parameter error: the prompt is sensitive" is moderation, "invalid image url" input.
-# `capacity` holds no loose words such as "too many" or "try again later": a user may let it buy again.
+# In order of precedence: "parameter error: the prompt is sensitive" is moderation, "invalid image
+# url" input. `capacity` holds no loose words such as "too many" or "try again later": a user may
+# let it buy again.
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("quota", _ARREARS),
     ("moderation", (
@@ -64,7 +66,8 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
 )  # fmt: skip
 
-# What a status alone says. A relay refuses an unknown or exhausted key with 401, and a spent quota with 403.
+# What a status alone says. A relay refuses an unknown or exhausted key with 401, and a spent quota
+# with 403.
 _BY_STATUS = {
     400: "parameters", 401: "key", 402: "quota", 403: "quota", 411: "parameters", 413: "too_large",
     414: "parameters", 415: "parameters", 422: "parameters", 429: "limited", 431: "too_large",
@@ -83,17 +86,19 @@ _NO_SUCH_TASK = (
     "任务不存在", "任务未找到", "未找到任务", "找不到任务",
 )  # fmt: skip
 
-# That nothing, or half of it, had come, or no model was named: of a body that was sent whole, this is said about
-# another request. A relay that repeats a POST by itself, when the connection to the next server has broken, may
-# leave the body out (LiteLLM 1.106 does); the first one may have been charged.
+# That nothing, or half of it, had come, or no model was named: of a body that was sent whole, this
+# is said about another request. A relay that repeats a POST by itself, when the connection to the
+# next server has broken, may leave the body out (LiteLLM 1.106 does); the first one may have been
+# charged.
 _BODY_LOST = (
     "unexpectedendofjson", "expectingvalue:line1column1(char0)", "emptybody", "emptyrequestbody", "bodyisempty",
     "bodywasempty", "bodycannotbeempty", "bodyisrequired", "bodyismissing", "missingrequestbody",
     "'loc':['body']", "请求体为空", "请求体不能为空", "modelisrequired", "modelnameisrequired",
     "mustprovideamodel", "未指定模型", "模型名称不能为空",
 )  # fmt: skip
-# That the way onward failed, not the request: whoever stands behind the relay may have taken it all the same. Some
-# relays pass such words on with a 4xx of their own. They are what Go, Node, Python, PHP, Java and proxies say.
+# That the way onward failed, not the request: whoever stands behind the relay may have taken it all
+# the same. Some relays pass such words on with a 4xx of their own. They are what Go, Node, Python,
+# PHP, Java and proxies say.
 _WAY_LOST = (
     "timeout", "timedout", "deadlineexceed", "msexceeded", "超时", "contextcancel", "requestcancel", "abort",
     "connectionreset", "connectionclosed", "connectionbroken", "connectionlost", "closednetworkconnection",
@@ -104,8 +109,8 @@ _WAY_LOST = (
 )  # fmt: skip
 # About a picture or a video that could not be fetched such words are definite.
 _INPUTS = ("image", "picture", "videourl", "fileurl", "图片", "图像", "照片", "素材", "下载")
-# That nobody offers the model, so that nothing was passed on; more exact than the kind `model`, which what came back
-# from there may be taken for, too ("invalid model response").
+# That nobody offers the model, so that nothing was passed on; more exact than the kind `model`,
+# which what came back from there may be taken for, too ("invalid model response").
 _NOT_OFFERED = (
     "modelnotfound", "modelnotexist", "modeldoesnotexist", "noavailablechannel", "nosuchmodel", "模型不存在",
     "无可用渠道",
@@ -141,9 +146,13 @@ def says_body_was_lost(code: str, message: str) -> bool:
 
 
 def says_way_was_lost(code: str, message: str) -> bool:
-    """Whether an error is about the connection from the gateway to what is behind it, and not to an input."""
+    """Whether an error is about the connection from the gateway to what is behind it, and not to an
+    input.
+    """
     squeezed = _squeeze(code, message)
-    return any(word in squeezed for word in _WAY_LOST) and not any(word in squeezed for word in _INPUTS)
+    return any(word in squeezed for word in _WAY_LOST) and not any(
+        word in squeezed for word in _INPUTS
+    )
 
 
 def says_model_is_not_offered(code: str, message: str) -> bool:

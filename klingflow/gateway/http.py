@@ -1,7 +1,8 @@
-"""The gateway over HTTP: three routes, and every failure of the network as a value. Only here is httpx used.
+"""The gateway over HTTP: three routes, and every failure of the network as a value. Only here is
+httpx used.
 
-What a reply means is decided elsewhere (`klingflow.gateway.replies`); this says truthfully what came back and
-whether anything was sent. Promises:
+What a reply means is decided elsewhere (`klingflow.gateway.replies`); this says truthfully what
+came back and whether anything was sent. Promises:
 
 - A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
   would be gone and nobody could say whether they were read. It is never redirected and never repeated.
@@ -43,9 +44,10 @@ _LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2"
 # What is read of a reply that should have been a video, to see why it is none.
 _WORDS_BYTES = 16_000
 
-# What an exception comes to: (whether bytes may have been sent, what to call it). The nearest class in the
-# exception's ancestry counts. False only where no connection was made or our own side refused to begin:
-# httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError also for DNS and TLS.
+# What an exception comes to: (whether bytes may have been sent, what to call it). The nearest class
+# in the exception's ancestry counts. False only where no connection was made or our own side
+# refused to begin: httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError
+# also for DNS and TLS.
 FAILURES: dict[type[Exception], tuple[bool, str]] = {
     httpx.ConnectError: (False, "no connection"),
     httpx.ConnectTimeout: (False, "no connection in time"),
@@ -91,7 +93,9 @@ class Cut(KlingflowError):
 
 
 class Stream:
-    """The reply to a download: status, headers in lower case, where it came from, and its bytes by pieces."""
+    """The reply to a download: status, headers in lower case, where it came from, and its bytes by
+    pieces.
+    """
 
     def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
         self.url = url
@@ -115,15 +119,18 @@ class Stream:
         return data
 
     async def words(self, begun: bytes = b"") -> bytes:
-        """What a reply that is no video says: `begun`, already read, and what follows, without the key."""
+        """What a reply that is no video says: `begun`, already read, and what follows, without the
+        key.
+        """
         return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
 
 
 class _Connections:
     """Transports of one connection each, the last used first.
 
-    One httpx pool looks at all its idle connections before and after each request, which at 16 of them is a
-    third of a request's CPU; taken from a stack, a transport looks at its own one only, and none ever waits.
+    One httpx pool looks at all its idle connections before and after each request, which at 16 of
+    them is a third of a request's CPU; taken from a stack, a transport looks at its own one only,
+    and none ever waits.
     """
 
     def __init__(self, proxy: str | None, context: ssl.SSLContext, *, kept: bool) -> None:
@@ -137,7 +144,9 @@ class _Connections:
         try:
             self._idle = [httpx.AsyncHTTPTransport(**self._options)]
         except (ImportError, ValueError) as error:
-            raise UsageError(f"the proxy that the environment names cannot be used: {error}") from error
+            raise UsageError(
+                f"the proxy that the environment names cannot be used: {error}"
+            ) from error
 
     @contextmanager
     def borrow(self) -> Iterator[httpx.AsyncHTTPTransport]:
@@ -153,9 +162,11 @@ class _Connections:
 
 
 class Gateway:
-    """The three routes under `base_url`, with `key`. How many requests go on at once is the caller's concern.
+    """The three routes under `base_url`, with `key`. How many requests go on at once is the
+    caller's concern.
 
-    Raises UsageError for an address or a key that cannot be used. Close it with `async with` or `aclose()`.
+    Raises UsageError for an address or a key that cannot be used. Close it with `async with` or
+    `aclose()`.
     """
 
     def __init__(self, base_url: str, key: str, *, timeouts: Timeouts | None = None) -> None:
@@ -164,7 +175,11 @@ class Gateway:
         self._url = httpx.URL(self._videos)
         self._secret = Secret(_checked_key(key))
         self._timeouts = timeouts or Timeouts()
-        plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"klingflow/{__version__}"}
+        plain = {
+            "accept": "*/*",
+            "accept-encoding": "identity",
+            "user-agent": f"klingflow/{__version__}",
+        }
         own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
         self._plain = httpx.Headers(plain)
         self._own = httpx.Headers(own)
@@ -199,11 +214,18 @@ class Gateway:
     async def create(self, body: bytes, client_request_id: str) -> Answer:
         """POST a JSON body, once. Costs money; the caller has written down its intention.
 
-        `client_request_id` goes along in `X-Client-Request-Id`, by which a gateway's operator can find a purchase
-        whose reply was lost.
+        `client_request_id` goes along in `X-Client-Request-Id`, by which a gateway's operator can
+        find a purchase whose reply was lost.
         """
-        limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.create_read_s, "write": 30.0}
-        named = ("x-client-request-id", quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID])
+        limits = {
+            "connect": self._timeouts.connect_s,
+            "read": self._timeouts.create_read_s,
+            "write": 30.0,
+        }
+        named = (
+            "x-client-request-id",
+            quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID],
+        )
         headers = httpx.Headers([*self._json.multi_items(), named])
         request = httpx.Request(
             "POST", self._url, headers=headers, content=body, extensions={"timeout": limits}
@@ -211,7 +233,9 @@ class Gateway:
         return await self._exchange(self._single, request, self._timeouts.create_total_s)
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
-        """GET the state of a task. `apart`: on a new connection, where no reply to another request can be left."""
+        """GET the state of a task. `apart`: on a new connection, where no reply to another request
+        can be left.
+        """
         url = f"{self._videos}/{quote(task_id, safe='')}"
         request = httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
         connections = self._single if apart else self._queries
@@ -229,7 +253,9 @@ class Gateway:
         async with AsyncExitStack() as held:
             yield await self._follow(url, headers or {}, held)
 
-    async def _follow(self, url: str, headers: Mapping[str, str], held: AsyncExitStack) -> Stream | NoReply:
+    async def _follow(
+        self, url: str, headers: Mapping[str, str], held: AsyncExitStack
+    ) -> Stream | NoReply:
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 request = self._download_request(url, headers)
@@ -241,12 +267,16 @@ class Gateway:
                     return Stream(url, response, self._secret)
                 url = urljoin(url, location)
                 if self._secret.clean_text(url) != url:
-                    return NoReply(True, "a redirect to an address that holds the key is not followed")
+                    return NoReply(
+                        True, "a redirect to an address that holds the key is not followed"
+                    )
             except _CAUGHT as error:
                 return _no_reply(error, self._secret)
         return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
 
-    async def _exchange(self, connections: _Connections, request: httpx.Request, total_s: float) -> Answer:
+    async def _exchange(
+        self, connections: _Connections, request: httpx.Request, total_s: float
+    ) -> Answer:
         """One request and its whole reply. Of a reply that breaks off, what had come by then."""
         response: httpx.Response | None = None
         body = bytearray()
@@ -277,7 +307,11 @@ class Gateway:
         return Reply(response.status_code, headers, clean(body), complete)
 
     def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
-        limits = {"connect": self._timeouts.connect_s, "read": self._timeouts.download_read_s, "write": 30.0}
+        limits = {
+            "connect": self._timeouts.connect_s,
+            "read": self._timeouts.download_read_s,
+            "write": 30.0,
+        }
         target = httpx.URL(url)
         if target.scheme not in ("http", "https") or not target.raw_host:
             raise httpx.UnsupportedProtocol("a video's address must be http(s)")
@@ -291,13 +325,16 @@ class Gateway:
     def _connections_for(self, url: str) -> _Connections:
         proxy = _proxy_for(url)
         if proxy not in self._downloads:
-            # A second reply on a kept one would be the next task's video, and nothing in it would say so.
+            # A second reply on a kept one would be the next task's video, and nothing in it would
+            # say so.
             self._downloads[proxy] = _Connections(proxy, self._context, kept=False)
         return self._downloads[proxy]
 
 
 class _Unlogged(logging.Filter):
-    """Takes the key out of what the HTTP library tells whoever debugs: the heads of replies, as they came."""
+    """Takes the key out of what the HTTP library tells whoever debugs: the heads of replies, as
+    they came.
+    """
 
     def __init__(self, secret: Secret) -> None:
         super().__init__()
@@ -323,7 +360,9 @@ def _is_here(url: httpx.URL) -> bool:
 
 
 def _no_reply(error: Exception, secret: Secret) -> NoReply:
-    """What an exception of the network comes to. Its own text may quote the server, who may quote the key."""
+    """What an exception of the network comes to. Its own text may quote the server, who may quote
+    the key.
+    """
     sent, reason = next(FAILURES[c] for c in type(error).__mro__ if c in FAILURES)
     detail = clean(secret.clean_text(str(error)), 200)
     return NoReply(sent, f"{reason} ({detail})" if detail else reason)
@@ -338,12 +377,15 @@ def _body(response: httpx.Response) -> httpx.AsyncByteStream:
 def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
     """None of them is an id or an address that is kept, so they are only words."""
     return {
-        n.decode("latin-1").lower(): secret.clean_words(v).decode("latin-1") for n, v in response.headers.raw
+        n.decode("latin-1").lower(): secret.clean_words(v).decode("latin-1")
+        for n, v in response.headers.raw
     }
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """A body that was packed although we asked for it plain: better obliging than losing the id in it."""
+    """A body that was packed although we asked for it plain: better obliging than losing the id in
+    it.
+    """
     if (encoding or "").strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:

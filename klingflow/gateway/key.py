@@ -1,4 +1,6 @@
-"""The key and the address of the gateway, from the environment or `.env`. The key is never shown or written."""
+"""The key and the address of the gateway, from the environment or `.env`. The key is never shown or
+written.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _known: set[str] = set()
 
 
 def settings(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """`KLINGFLOW_*` of the environment over those of `.env` here, over those of `.env` beside the manifest."""
+    """`KLINGFLOW_*` of the environment over those of `.env` here, over those of `.env` beside the
+    manifest.
+    """
     from dotenv import dotenv_values
 
     environ = os.environ if environ is None else environ
@@ -34,7 +38,9 @@ def settings(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str
 
 
 def exposed(folder: Path) -> list[Path]:
-    """Those `.env` files that `settings` reads and other users can read or change. POSIX tells, Windows does not."""
+    """Those `.env` files that `settings` reads and other users can read or change. POSIX tells,
+    Windows does not.
+    """
     if os.name != "posix":
         return []
     found = dict.fromkeys((folder / ".env", Path(".env")))
@@ -47,5 +53,7 @@ def said_of_exposed(path: Path) -> str:
 
 
 def known_keys() -> frozenset[str]:
-    """The keys read so far, longest first is the caller's concern: they never contain each other in practice."""
+    """The keys read so far, longest first is the caller's concern: they never contain each other in
+    practice.
+    """
     return frozenset(_known)

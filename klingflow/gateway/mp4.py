@@ -1,7 +1,9 @@
-"""Whether a file is a whole MP4, going by its boxes: the only sign of a download that was cut without a word.
+"""Whether a file is a whole MP4, going by its boxes: the only sign of a download that was cut
+without a word.
 
-A relay that proxies a video in chunks and runs into its own time limit ends the transfer properly, so that neither
-HTTP nor the length tells. The boxes do: each says how long it is, and one that says more than there is was cut.
+A relay that proxies a video in chunks and runs into its own time limit ends the transfer properly,
+so that neither HTTP nor the length tells. The boxes do: each says how long it is, and one that says
+more than there is was cut.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-# A fragmented film has two boxes a fragment; more than this is no film but a trap for whoever counts.
+# A fragmented film has two boxes a fragment; more than this is no film but a trap for whoever
+# counts.
 _MOST_BOXES = 100_000
 _NEEDED = (b"ftyp", b"moov", b"mdat")
 
 
 def check(path: Path, *, all_here: bool = False) -> str | None:
-    """What is wrong with the file at `path`, or None: boxes from first to last byte, ftyp, moov and mdat among
-    them. Where `all_here` bytes are that the server has, a few blanks may follow, such as the line's end that a script
-    adds; an error page may not, for the film before it may have been cut between two boxes. Raises OSError."""
+    """What is wrong with the file at `path`, or None: boxes from first to last byte, ftyp, moov and
+    mdat among them. Where `all_here` bytes are that the server has, a few blanks may follow, such
+    as the line's end that a script adds; an error page may not, for the film before it may have
+    been cut between two boxes. Raises OSError.
+    """
     with path.open("rb") as file:
         return _check(file, os.fstat(file.fileno()).st_size, all_here)
 
@@ -37,7 +42,12 @@ def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
         if not seen and kind != b"ftyp":
             return "not an MP4"
         if length is None or length > size - offset:
-            if all_here and seen.issuperset(_NEEDED) and len(head) < 16 and not head.strip(b"\0 \t\r\n"):
+            if (
+                all_here
+                and seen.issuperset(_NEEDED)
+                and len(head) < 16
+                and not head.strip(b"\0 \t\r\n")
+            ):
                 return None
             return f"the MP4 is cut short in the box at byte {offset} of {size}"
         seen.add(kind)
@@ -46,9 +56,11 @@ def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
 
 
 def _box(head: bytes, left: int) -> tuple[bytes, int | None]:
-    """(kind, length in bytes) of the box that begins with `head`; no length where the head is not whole.
+    """(kind, length in bytes) of the box that begins with `head`; no length where the head is not
+    whole.
 
-    A length of 1 means that 64 bits follow, 0 that the box goes on to the end of the file (ISO 14496-12, 4.2).
+    A length of 1 means that 64 bits follow, 0 that the box goes on to the end of the file (ISO
+    14496-12, 4.2).
     """
     if len(head) < 8:
         return b"", None

@@ -15,20 +15,30 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def normal_base(base_url: str) -> str:
-    """`base_url` as `scheme://host[:port][/path]`, without a slash or `/v1` at its end; raises UsageError."""
+    """`base_url` as `scheme://host[:port][/path]`, without a slash or `/v1` at its end; raises
+    UsageError.
+    """
     try:
         parts = urlsplit(base_url.strip())
         port, host = parts.port, parts.hostname
     except ValueError as error:
         raise UsageError(f"the gateway's address is not a URL: {error}") from error
-    if parts.scheme not in _DEFAULT_PORTS or not host or not all(0 < len(n) < 64 for n in host.split(".")):
-        raise UsageError("the gateway's address must begin with https:// or http:// and name a host")
+    if (
+        parts.scheme not in _DEFAULT_PORTS
+        or not host
+        or not all(0 < len(n) < 64 for n in host.split("."))
+    ):
+        raise UsageError(
+            "the gateway's address must begin with https:// or http:// and name a host"
+        )
     if parts.username is not None or parts.password is not None:
         raise UsageError(
             "the gateway's address must hold no user name or password (the key has a place of its own)"
         )
     if parts.query or parts.fragment or not _is_plain(base_url.strip()):
-        raise UsageError("the gateway's address must hold no query, fragment, space or non-ASCII character")
+        raise UsageError(
+            "the gateway's address must hold no query, fragment, space or non-ASCII character"
+        )
     named = f"[{host}]" if ":" in host else host
     shown = named if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{named}:{port}"
     return f"{parts.scheme}://{shown}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
@@ -44,7 +54,8 @@ def in_clear_warning(base_url: str) -> str | None:
 
 
 def names_this_machine(host: str) -> bool:
-    """Whether a host is this machine or its link (where clouds keep their machines' secrets), however it is written.
+    """Whether a host is this machine or its link (where clouds keep their machines' secrets),
+    however it is written.
 
     A name that only the DNS leads here is not known by looking at it.
     """

@@ -35,8 +35,8 @@ Answer = Reply | NoReply
 class Accepted:
     """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`.
 
-    `evidence` as in Doubtful, for whoever has to find the task otherwise; it is worth keeping where the reply names
-    `other_ids`.
+    `evidence` as in Doubtful, for whoever has to find the task otherwise; it is worth keeping where
+    the reply names `other_ids`.
     """
 
     task_id: str
@@ -64,8 +64,8 @@ class Unsent:
 class Doubtful:
     """Perhaps bought. `evidence` is for the person who settles it.
 
-    `failure` is set (kind key or quota) where the reply also says that buying should stop. `off_the_mark`: it is a
-    redirect or a page without being an error, as a wrong address answers.
+    `failure` is set (kind key or quota) where the reply also says that buying should stop.
+    `off_the_mark`: it is a redirect or a page without being an error, as a wrong address answers.
     """
 
     reason: str
@@ -76,7 +76,9 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named` as in Succeeded."""
+    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named` as
+    in Succeeded.
+    """
 
     progress: float | None = None
     billed_tier: str | None = None
@@ -88,7 +90,8 @@ class Running:
 class Succeeded:
     """Finished; the video is at `video_url` or, where that is None, at the content route.
 
-    `named`: the reply says that it is about this task. One that does not is believed when the next says the same.
+    `named`: the reply says that it is about this task. One that does not is believed when the next
+    says the same.
     """
 
     video_url: str | None = None
@@ -111,7 +114,9 @@ Progress = Running | Succeeded | TaskFailed
 
 @dataclass(frozen=True, slots=True)
 class NoSuchTask:
-    """The gateway does not know the id, which alone is not final: it may not know it yet, or not at this moment."""
+    """The gateway does not know the id, which alone is not final: it may not know it yet, or not at
+    this moment.
+    """
 
     failure: Failure
 
@@ -133,7 +138,8 @@ class Hiccup:
 
 @dataclass(frozen=True, slots=True)
 class Misnamed(Hiccup):
-    """A reply that bears another id than was asked after: another task's, or a relay's second name for ours.
+    """A reply that bears another id than was asked after: another task's, or a relay's second name
+    for ours.
 
     `answer` is what it says, should `name` turn out to be ours.
     """

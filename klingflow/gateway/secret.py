@@ -1,10 +1,10 @@
 """PURE. Takes the key out of what a server said, in every spelling in which an honest or a lying
 server may repeat it.
 
-It works on bytes rather than on decoded values, so that a page, a header, JSON that was cut short and JSON inside
-JSON are all cleaned alike, and what surrounds the key stays as it came. Found are the key as it is, in base64 and in
-hexadecimal, each of them also escaped, broken over lines, or cut off by the end of the data. Not found: the key
-encrypted, packed or hashed.
+It works on bytes rather than on decoded values, so that a page, a header, JSON that was cut short
+and JSON inside JSON are all cleaned alike, and what surrounds the key stays as it came. Found are
+the key as it is, in base64 and in hexadecimal, each of them also escaped, broken over lines, or cut
+off by the end of the data. Not found: the key encrypted, packed or hashed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,33 @@ from typing import Any
 
 from klingflow.model import Manifest
 
-# The space makes whatever held the key neither a task id nor a web address, so that a purchase is in doubt rather
-# than written down under an id that is not its own.
+# The space makes whatever held the key neither a task id nor a web address, so that a purchase is
+# in doubt rather than written down under an id that is not its own.
 MARK = b"[the key]"
-# A shorter key is found as a whole word only, or it would be taken out of ids that happen to hold it; one that is
-# shorter still could be a number of seconds, and is only found behind `Bearer`.
+# A shorter key is found as a whole word only, or it would be taken out of ids that happen to hold
+# it; one that is shorter still could be a number of seconds, and is only found behind `Bearer`.
 _LONG, _SHORT = 16, 8
-# Where the data ends, so much of the key's beginning counts as the key: many keys begin with `sk-` or `sk-proj`.
+# Where the data ends, so much of the key's beginning counts as the key: many keys begin with `sk-`
+# or `sk-proj`.
 _CUT = 8
-# Without one of these a text holds the key as it is or not at all. Escaped Chinese (\u4efb), which is common in
-# replies, has none of them.
-_SIGNS = (b"\\u00", b"\\x", b"\\/", b'\\"', b"\\'", b"\\\\", b"\\n", b"\\r", b"\n", b"\r", b"%", b"&")
-# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each escaped more than once too. Line ends,
-# escaped or not, and any other backslash are left out of the comparison.
+# Without one of these a text holds the key as it is or not at all. Escaped Chinese (\u4efb), which
+# is common in replies, has none of them.
+_SIGNS = (
+    b"\\u00",
+    b"\\x",
+    b"\\/",
+    b'\\"',
+    b"\\'",
+    b"\\\\",
+    b"\\n",
+    b"\\r",
+    b"\n",
+    b"\r",
+    b"%",
+    b"&",
+)
+# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each escaped more than once
+# too. Line ends, escaped or not, and any other backslash are left out of the comparison.
 _ESCAPE = re.compile(
     rb"(?:\\{1,8}(?:u00|x)|%(?:25){0,3})([0-9a-fA-F]{2})"
     rb"|&(?:amp;){0,3}#(?:[xX]0{0,5}([0-9a-fA-F]{2})|0{0,5}(1[01][0-9]|12[0-6]|[3-9][0-9]))(?:;|(?![0-9a-fA-F]))"
@@ -53,15 +67,20 @@ class Secret:
         words = tuple(dict.fromkeys((word, *_encoded(word)))) if self._is_long else (word,)
         # Each with its beginning, without which there is neither the word nor a cut one.
         self._words = [(word[:_CUT], word) for word in words]
-        self._unescaped = [(word[:_CUT], word) for word in (_ESCAPE.sub(_character, w) for w in words)]
+        self._unescaped = [
+            (word[:_CUT], word) for word in (_ESCAPE.sub(_character, w) for w in words)
+        ]
 
     def clean(self, data: bytes) -> bytes:
-        """`data` with MARK in place of the key. Where there is nothing to clean it costs a search or little more."""
+        """`data` with MARK in place of the key. Where there is nothing to clean it costs a search
+        or little more.
+        """
         return self._cleaned(data, pieces=False)
 
     def clean_words(self, data: bytes) -> bytes:
-        """As `clean`, and with MARK for any piece that is more than half of the key, such as a message cut to a
-        length holds. For what is only said, not for an id or an address: keys begin with an account's name, too.
+        """As `clean`, and with MARK for any piece that is more than half of the key, such as a
+        message cut to a length holds. For what is only said, not for an id or an address: keys
+        begin with an account's name, too.
         """
         return self._cleaned(data, pieces=True)
 
@@ -93,7 +112,9 @@ class Secret:
 
 
 def key_holder(manifest: Manifest, key: str) -> str | None:
-    """The file or the shot that holds the key, which is to be written down nowhere. Only long keys are looked for."""
+    """The file or the shot that holds the key, which is to be written down nowhere. Only long keys
+    are looked for.
+    """
     if len(key) < _LONG:
         return None
     for file, text in manifest.sources.items():
@@ -101,13 +122,19 @@ def key_holder(manifest: Manifest, key: str) -> str | None:
             return file
     word = json.dumps(key)[1:-1]
     for shot, request in manifest:
-        if key in shot.key or key in shot.output or word in _written(request.body, shot.about, shot.tags):
+        if (
+            key in shot.key
+            or key in shot.output
+            or word in _written(request.body, shot.about, shot.tags)
+        ):
             return f"shot '{shot.id}'" if key not in shot.id else "a shot's id"
     return None
 
 
 def _written(*values: Any) -> str:
-    return json.dumps(values, default=lambda value: dict(value) if isinstance(value, Mapping) else "")
+    return json.dumps(
+        values, default=lambda value: dict(value) if isinstance(value, Mapping) else ""
+    )
 
 
 def _encoded(word: bytes) -> Iterator[bytes]:
@@ -142,7 +169,9 @@ def _cut_off(text: bytes, word: bytes) -> Iterator[Span]:
 
 
 def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
-    """Runs of more than half of the word. Each holds one of the blocks into which the word is cut, whole."""
+    """Runs of more than half of the word. Each holds one of the blocks into which the word is cut,
+    whole.
+    """
     least = len(word) // 2 + 1
     size = (least + 1) // 2
     for begin in range(0, len(word) - size + 1, size):
@@ -151,7 +180,11 @@ def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
             left = right = 0
             while left < min(begin, at) and text[at - left - 1] == word[begin - left - 1]:
                 left += 1
-            while text[at + size + right : at + size + right + 1] == word[begin + size + right :][:1] != b"":
+            while (
+                text[at + size + right : at + size + right + 1]
+                == word[begin + size + right :][:1]
+                != b""
+            ):
                 right += 1
             if left + size + right >= least:
                 yield at - left, at + size + right
@@ -187,8 +220,9 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
-    """The places in `data` of `spans`, which are places in its unescaped text of `length` bytes. A span that goes to
-    the end of the text goes to the end of the data."""
+    """The places in `data` of `spans`, which are places in its unescaped text of `length` bytes. A
+    span that goes to the end of the text goes to the end of the data.
+    """
     edges = [edge for span in spans for edge in span]
     places: list[int] = []
     longer = 0  # by how much `data` up to here is longer than the unescaped text

@@ -1,14 +1,15 @@
 """The black box: what a ledger recorded, once more, in the user's state folder.
 
-A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`, a fresh clone. Then the
-purchases that only it knew would be bought again. So every record is also appended here, by the lock's lineage, and
-what the black box knows beyond the lock counts at the next start. It is made of the same two files as the ledger: a
-copy of the lock, and a journal that carries an OS lock of its own, so that two copies of one ledger are not run at
-once either. Lineages that were merged remember each other: all are asked, whichever an older lock names, and the
-smallest one's is the one that is held.
+A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`, a fresh
+clone. Then the purchases that only it knew would be bought again. So every record is also appended
+here, by the lock's lineage, and what the black box knows beyond the lock counts at the next start.
+It is made of the same two files as the ledger: a copy of the lock, and a journal that carries an OS
+lock of its own, so that two copies of one ledger are not run at once either. Lineages that were
+merged remember each other: all are asked, whichever an older lock names, and the smallest one's is
+the one that is held.
 
-It is the second line. Where it cannot be read, nothing is decided without it; where it cannot be written, the run
-goes on and says so.
+It is the second line. Where it cannot be read, nothing is decided without it; where it cannot be
+written, the run goes on and says so.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def lineage_of(place: BoxPlace) -> str | None:
 def look(place: BoxPlace, lineages: set[str]) -> Reading:
     """What the black boxes of `lineages` hold. Raises LedgerError.
 
-    To be read before the ledger's own files, which are written first: what they do not know then, they have lost.
+    To be read before the ledger's own files, which are written first: what they do not know then,
+    they have lost.
     """
     reading = Reading()
     waiting = set(lineages)
@@ -97,7 +99,9 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
 def shares(place: BoxPlace, lineage: str, lock: bytes) -> bool:
     """Whether a lock names a purchase that the black box of a lineage has. Raises LedgerError."""
     named = set(_UID.findall(lock))
-    return any(not named.isdisjoint(_UID.findall(_bytes(file))) for file in _files(place.folder(lineage)))
+    return any(
+        not named.isdisjoint(_UID.findall(_bytes(file))) for file in _files(place.folder(lineage))
+    )
 
 
 def changed(reading: Reading) -> bool:
@@ -106,7 +110,9 @@ def changed(reading: Reading) -> bool:
 
 
 class BlackBox:
-    """The black box of one ledger, held by this process. `trouble` says why it is not written any more."""
+    """The black box of one ledger, held by this process. `trouble` says why it is not written any
+    more.
+    """
 
     def __init__(self, place: BoxPlace, lineage: str, fd: int) -> None:
         self.trouble: str | None = None
@@ -135,14 +141,18 @@ class BlackBox:
             self.trouble = _said(self._folder, error)
 
     def keep_pruned(self, lines: Sequence[bytes]) -> None:
-        """Keep what is pruned from the lock, before renewing forgets it. What fails is told as by `append`."""
+        """Keep what is pruned from the lock, before renewing forgets it. What fails is told as by
+        `append`.
+        """
         try:
             append(self._place.pruned(self._lineage), lines)
         except OSError as error:
             self.trouble = _said(self._folder, error)
 
     def renew(self, *lock: bytes) -> None:
-        """Hold what the ledger's lock holds, and begin the journal again. What fails is told as by `append`."""
+        """Hold what the ledger's lock holds, and begin the journal again. What fails is told as by
+        `append`.
+        """
         try:
             if not oslock.is_at(self._fd, self._journal):
                 self._begin_again()
@@ -155,7 +165,9 @@ class BlackBox:
             self.trouble = None
 
     def join(self, lineages: set[str]) -> None:
-        """Remember that these were merged. What fails is told as by `append`; raises as `hold` does."""
+        """Remember that these were merged. What fails is told as by `append`; raises as `hold`
+        does.
+        """
         try:
             _join(self._place, self._lineage, lineages)
         except (OSError, LedgerError) as error:
@@ -175,9 +187,11 @@ class BlackBox:
 
 
 def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | str:
-    """The black box of all these lineages, ours alone and made if need be; or why it cannot be written.
+    """The black box of all these lineages, ours alone and made if need be; or why it cannot be
+    written.
 
-    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where we do that ourselves.
+    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where we do
+    that ourselves.
     """
     lineage = min(lineages)
     with ExitStack() as undo:
@@ -193,7 +207,9 @@ def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | str:
 
 
 def _join(place: BoxPlace, ours: str, lineages: set[str]) -> None:
-    """Let each of these black boxes know of the others. None of them may be in use elsewhere; `ours` we hold."""
+    """Let each of these black boxes know of the others. None of them may be in use elsewhere;
+    `ours` we hold.
+    """
     for lineage in sorted(lineages) if len(lineages) > 1 else ():
         folder = place.folder(lineage)
         if lineages <= (known := _merged_in(folder) | {lineage}):
@@ -204,7 +220,9 @@ def _join(place: BoxPlace, ours: str, lineages: set[str]) -> None:
             if (fd := oslock.acquire(_files(folder)[1])) is None:
                 raise _held(place, lineage)
         try:
-            atomic_write(_merged_file(folder), json.dumps(sorted(known | lineages)).encode() + b"\n")
+            atomic_write(
+                _merged_file(folder), json.dumps(sorted(known | lineages)).encode() + b"\n"
+            )
             sync_folder(folder.parent)
         finally:
             if fd is not None:
@@ -218,7 +236,9 @@ def _held(place: BoxPlace, lineage: str) -> LedgerHeld | UsageError:
     except OSError:
         who = Holder()
     if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
-        return UsageError(f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart")
+        return UsageError(
+            f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart"
+        )
     locked = None if who.pid else str(journal)
     return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
 
@@ -248,7 +268,8 @@ def _remember(place: BoxPlace, lineage: str) -> None:
         place.remembered.parent.mkdir(exist_ok=True, mode=0o700)
         manifest = os.path.realpath(place.manifest)
         atomic_write(
-            place.remembered, json.dumps({"lineage": lineage, "manifest": manifest}).encode() + b"\n"
+            place.remembered,
+            json.dumps({"lineage": lineage, "manifest": manifest}).encode() + b"\n",
         )
 
 
@@ -266,7 +287,11 @@ def _merged_in(folder: Path) -> set[str]:
         lineages = json.loads(_bytes(_merged_file(folder)) or b"[]")
     except (ValueError, RecursionError):
         return set()
-    return {one for one in lineages if isinstance(one, str) and one} if isinstance(lineages, list) else set()
+    return (
+        {one for one in lineages if isinstance(one, str) and one}
+        if isinstance(lineages, list)
+        else set()
+    )
 
 
 def _said(folder: Path, error: Exception) -> str:

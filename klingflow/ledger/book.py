@@ -1,7 +1,7 @@
 """PURE. The ledger's content, indexed: purchases by uid, by take and by task id.
 
-What is wrong with the content itself (a shot paid twice, an id held twice) is found here; what is wrong with
-the files is reported by those who read and write them (lines.py, stored.py).
+What is wrong with the content itself (a shot paid twice, an id held twice) is found here; what is
+wrong with the files is reported by those who read and write them (lines.py, stored.py).
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ class Book:
     `lineage` names the ledger across its copies, `serial` counts its folds.
     """
 
-    def __init__(self, purchases: Iterable[Purchase] = (), *, lineage: str = "", serial: int = 0) -> None:
+    def __init__(
+        self, purchases: Iterable[Purchase] = (), *, lineage: str = "", serial: int = 0
+    ) -> None:
         self.purchases: dict[str, Purchase] = {}
         self.task_ids: dict[str, str] = {}  # task id → uid, also of what was pruned
         self.problems: list[str] = []
-        self.pruned: dict[str, Purchase] = {}  # by uid: paid for, and taken out of the lock by a person
+        self.pruned: dict[
+            str, Purchase
+        ] = {}  # by uid: paid for, and taken out of the lock by a person
         self.lineage = lineage
         self.serial = serial
         self._takes: dict[tuple[str, int], list[str]] = {}
@@ -45,7 +49,9 @@ class Book:
         self._takes[purchase.shot, purchase.take].remove(uid)
 
     def remember(self, pruned: Iterable[Purchase]) -> None:
-        """Keep in mind what was pruned, where the book does not hold it: the ids of its tasks stay taken."""
+        """Keep in mind what was pruned, where the book does not hold it: the ids of its tasks stay
+        taken.
+        """
         self.pruned = {p.uid: p for p in pruned if p.uid not in self.purchases}
         for uid, purchase in self.pruned.items():
             if purchase.task_id:
@@ -53,7 +59,9 @@ class Book:
 
     def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Enter again what was pruned of takes that are wanted after all: it is paid for."""
-        for uid in [u for u, p in self.pruned.items() if (p.shot, p.take) in wanted] if self.pruned else ():
+        for uid in (
+            [u for u, p in self.pruned.items() if (p.shot, p.take) in wanted] if self.pruned else ()
+        ):
             self.put(self.pruned.pop(uid))
 
     def of(self, shot: str, take: int) -> list[Purchase]:
@@ -66,7 +74,9 @@ class Book:
         return next(reversed(self.of(shot, take)), None)
 
     def next_attempt(self, shot: str, take: int) -> int:
-        """The number of the next attempt: a rejected one bought nothing, so its number is used again."""
+        """The number of the next attempt: a rejected one bought nothing, so its number is used
+        again.
+        """
         return 1 + max((p.attempt for p in self.of(shot, take) if p.state != "rejected"), default=0)
 
     def takes(self) -> Iterable[tuple[str, int]]:
@@ -75,8 +85,9 @@ class Book:
 
 
 def _order(purchase: Purchase) -> tuple[int, bool, str]:
-    """Of one attempt, refusals come before what was bought, and among themselves stay in the order they were
-    entered in: their uids are of a clock that may go back."""
+    """Of one attempt, refusals come before what was bought, and among themselves stay in the order
+    they were entered in: their uids are of a clock that may go back.
+    """
     bought = purchase.state != "rejected"
     return purchase.attempt, bought, purchase.uid if bought else ""
 
@@ -91,7 +102,8 @@ def fold(
 ) -> tuple[list[Purchase], list[Purchase]]:
     """One purchase per uid out of all accounts in any order, and the accounts that contradict them.
 
-    `doubts` are what damaged lines may have said; one counts only where nothing else tells of its uid.
+    `doubts` are what damaged lines may have said; one counts only where nothing else tells of its
+    uid.
     """
     first: dict[str, Purchase] = {}
     several: dict[str, list[Purchase]] = {}
@@ -107,7 +119,9 @@ def fold(
 
 
 def superseded(purchases: Sequence[Purchase]) -> set[str]:
-    """The uids of rejected purchases that something came after: they cost nothing and explain no more."""
+    """The uids of rejected purchases that something came after: they cost nothing and explain no
+    more.
+    """
     rejected = [p for p in purchases if p.state == "rejected"]
     last = {(p.shot, p.take): p for p in rejected}
     for purchase in purchases if rejected else ():
@@ -118,7 +132,9 @@ def superseded(purchases: Sequence[Purchase]) -> set[str]:
 
 
 def doubt(intent: Purchase, until: str | None) -> Purchase:
-    """An intent whose outcome nobody recorded: its POST may have gone out between its time and `until`."""
+    """An intent whose outcome nobody recorded: its POST may have gone out between its time and
+    `until`.
+    """
     begun = intent.times.get("intent", "")
     evidence = {
         "from": begun,
@@ -138,7 +154,8 @@ def contradictions(purchases: Iterable[Purchase]) -> list[str]:
     """What ought not to be, for people: one task under two purchases, a take paid for twice."""
     purchases = list(purchases)
     shared = [
-        f"task {a.task_id} is in two purchases: {_named(a)} and {_named(b)}" for a, b in held_twice(purchases)
+        f"task {a.task_id} is in two purchases: {_named(a)} and {_named(b)}"
+        for a, b in held_twice(purchases)
     ]
     return shared + [
         f"{a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
@@ -150,7 +167,9 @@ def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]
     """Pairs of purchases that name the same task."""
     by_task: dict[str, Purchase] = {}
     return [
-        (other, p) for p in purchases if p.task_id and (other := by_task.setdefault(p.task_id, p)) is not p
+        (other, p)
+        for p in purchases
+        if p.task_id and (other := by_task.setdefault(p.task_id, p)) is not p
     ]
 
 
@@ -167,7 +186,9 @@ def paid_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]
 
 
 def _unexplained(earlier: Purchase, later: Purchase) -> bool:
-    """Whether nobody can have meant to pay for both: two branches bought the same, or one number, twice."""
+    """Whether nobody can have meant to pay for both: two branches bought the same, or one number,
+    twice.
+    """
     if earlier.attempt == later.attempt:
         return True
     meant = earlier.times.keys() & {"resubmitted", "undelivered"}

@@ -1,4 +1,6 @@
-"""The last resort of a ledger that cannot be written: another file, and room kept free for it on disk."""
+"""The last resort of a ledger that cannot be written: another file, and room kept free for it on
+disk.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ from klingflow.ledger import oslock
 
 RESERVE_BYTES = 64 * 1024
 # Neither through a link nor into a pipe that waits for a reader.
-_NOT_ELSEWHERE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NOT_ELSEWHERE = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_ELSEWHERE
 
 
 def places(journal: Path) -> tuple[Path, Path]:
-    """Where records are saved when `journal` fails: beside it, else in the system's temporary folder."""
+    """Where records are saved when `journal` fails: beside it, else in the system's temporary
+    folder.
+    """
     which = hashlib.sha256(os.fsencode(os.path.realpath(journal))).hexdigest()[:16]
     elsewhere = Path(tempfile.gettempdir()) / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
     return journal.with_suffix(".emergency.jsonl"), elsewhere
@@ -66,7 +72,9 @@ def _append(place: Path, lines: bytes) -> None:
 
 
 def read(place: Path) -> bytes:
-    """What was saved at `place`; nothing if it is not ours: anybody may put a file into a shared folder."""
+    """What was saved at `place`; nothing if it is not ours: anybody may put a file into a shared
+    folder.
+    """
     try:
         return place.read_bytes() if _is_ours(place.lstat()) else b""
     except FileNotFoundError:
@@ -74,7 +82,9 @@ def read(place: Path) -> bytes:
 
 
 def _is_ours(stat: os.stat_result) -> bool:
-    """Whether what is written there can be found again, and was put there by nobody else: a file with one name."""
+    """Whether what is written there can be found again, and was put there by nobody else: a file
+    with one name.
+    """
     owned = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
     return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
 

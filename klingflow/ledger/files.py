@@ -58,7 +58,11 @@ def _cached(cache: Path) -> dict[str, list[Any]]:
         return {}
     if not isinstance(entries, dict):
         return {}
-    return {k: v for k, v in entries.items() if isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)}
+    return {
+        k: v
+        for k, v in entries.items()
+        if isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)
+    }
 
 
 def _keep(cache: Path, entries: dict[str, list[Any]]) -> None:

@@ -38,8 +38,9 @@ class Flaw(NamedTuple):
 
 
 def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
-    """Every flaw, purchase by purchase, then those between purchases. `manifest` is the file's name, for the commands
-    to give."""
+    """Every flaw, purchase by purchase, then those between purchases. `manifest` is the file's
+    name, for the commands to give.
+    """
     purchases = list(purchases)
     task_ids = {p.task_id for p in purchases if p.task_id}
     for purchase in purchases:
@@ -100,15 +101,16 @@ def _times(purchase: Purchase) -> Iterator[Flaw]:
     for (earlier, first), (later, second) in pairwise(known):
         if second < first:
             yield _damaged(
-                purchase, f"{later} at {purchase.times[later]}, before {earlier} at {purchase.times[earlier]}"
+                purchase,
+                f"{later} at {purchase.times[later]}, before {earlier} at {purchase.times[earlier]}",
             )
 
 
 def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
     """The fingerprint again from the body.
 
-    A body with another shot's result in it, an address or an id, has its fingerprint of something else, which is not in
-    the ledger.
+    A body with another shot's result in it, an address or an id, has its fingerprint of something
+    else, which is not in the ledger.
     """
     if not purchase.body or not purchase.fingerprint:
         return
@@ -118,7 +120,9 @@ def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
     except (ValueError, TypeError, AttributeError):
         anew = ""
     if anew != purchase.fingerprint and not _may_refer(body, task_ids):
-        yield _damaged(purchase, f"its body is not the one of its fingerprint {purchase.fingerprint}")
+        yield _damaged(
+            purchase, f"its body is not the one of its fingerprint {purchase.fingerprint}"
+        )
 
 
 def _may_refer(body: Json, task_ids: set[str]) -> bool:
@@ -127,7 +131,9 @@ def _may_refer(body: Json, task_ids: set[str]) -> bool:
 
 
 def _damaged(purchase: Purchase, message: str) -> Flaw:
-    return Flaw(purchase, "damaged", message, "git may have this line as it was: git log -p on the lock")
+    return Flaw(
+        purchase, "damaged", message, "git may have this line as it was: git log -p on the lock"
+    )
 
 
 def _status(manifest: str) -> str:

@@ -1,4 +1,6 @@
-"""Who keeps us out of a ledger: what its journal says of the process that holds it, if that is still true."""
+"""Who keeps us out of a ledger: what its journal says of the process that holds it, if that is
+still true.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _LOOKS, _PAUSE_S = 40, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds a ledger, by its host and the manifest that it runs; all None for one that says nothing."""
+    """A process that holds a ledger, by its host and the manifest that it runs; all None for one
+    that says nothing.
+    """
 
     pid: int | None = None
     host: str | None = None
@@ -27,7 +31,8 @@ class Holder:
 
 
 def holder(journal: Path) -> Holder:
-    """Who holds a journal, by what it says. It may be of a run that is over: then it is soon said anew, or never.
+    """Who holds a journal, by what it says. It may be of a run that is over: then it is soon said
+    anew, or never.
 
     Raises OSError.
     """

@@ -1,19 +1,20 @@
 """PURE. A purchase's life, as one table: state × event → state; and how several accounts of one
 become one.
 
-Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded in any
-order: the higher rank knows more. Where ranks are equal the later `updated` counts, which every transition makes
-later even if the clock goes back. A task id, once known, is never replaced.
+Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded
+in any order: the higher rank knows more. Where ranks are equal the later `updated` counts, which
+every transition makes later even if the clock goes back. A task id, once known, is never replaced.
 
     intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
       │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
       │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
       │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
 
-A task that failed can have `recovered`: where a person has the gateway asked once more, and it has succeeded after all.
+A task that failed can have `recovered`: where a person has the gateway asked once more, and it has
+succeeded after all.
 
-`resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up by the
-next purchase of it (klingflow.decide.plan).
+`resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up
+by the next purchase of it (klingflow.decide.plan).
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("done", "resubmitted"): "done",
 }
 
-# What is known for certain, from least to most. A task id outranks its absence; a video outranks a failure
-# that another branch or the user declared meanwhile.
+# What is known for certain, from least to most. A task id outranks its absence; a video outranks a
+# failure that another branch or the user declared meanwhile.
 RANK: dict[str, int] = {
     "intent": 0,
     "in_doubt": 1,
@@ -70,7 +71,9 @@ RANK: dict[str, int] = {
 }
 STATES = tuple(RANK)
 
-PAID = frozenset({"submitted", "parked", "succeeded", "done"})  # bought, and its video exists or may yet come
+PAID = frozenset(
+    {"submitted", "parked", "succeeded", "done"}
+)  # bought, and its video exists or may yet come
 UNFINISHED = frozenset({"submitted", "parked"})
 IN_DOUBT = frozenset({"intent", "in_doubt"})  # an intent without an outcome is a doubt
 
@@ -101,14 +104,18 @@ _FILLED = (
     "finished_after_s", "video_url", "output", "sha256", "size_bytes",
 )  # fmt: skip
 # What was settled with the intent, whatever task came of it: accounts of two tasks agree in it.
-_OF_THE_ATTEMPT = frozenset({"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "output"})
+_OF_THE_ATTEMPT = frozenset(
+    {"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "output"}
+)
 _WITHOUT_TASK = frozenset({"intent", "in_doubt", "abandoned", "resubmitted"})
 _LEARNED = ("submitted", "found")
 _ONCE = frozenset({"intent", "in_doubt", "submitted", "found", "finished"})
 _ORDER = {name: number for number, name in enumerate(dict.fromkeys(("intent", *TIMES.values())))}
 
 
-def begin(shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, at: str) -> Purchase:
+def begin(
+    shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, at: str
+) -> Purchase:
     """The intent to buy `shot` with its final `request`, to be made durable before a byte is sent."""
     if request.fingerprint is None:
         raise ValueError(f"{shot.key}: its body is not final")
@@ -132,8 +139,8 @@ def begin(shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, 
 def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase:
     """`purchase` after `event` at the time `at`. `changes` are what else became known, by field.
 
-    Raises ValueError for an event that this state does not know, for a second task id, and for an `accepted`
-    or `found` without one: programmer's mistakes, all of them.
+    Raises ValueError for an event that this state does not know, for a second task id, and for an
+    `accepted` or `found` without one: programmer's mistakes, all of them.
     """
     state = TRANSITIONS.get((purchase.state, event))
     if state is None:
@@ -149,14 +156,17 @@ def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase
         changes.setdefault("error", None)
     last = purchase.times.get("updated", at)
     updated = _later(at, last) if RANK[state] == RANK[purchase.state] else max(at, last)
-    before = {name: t for name, t in purchase.times.items() if name not in (TIMES[event], "updated")}
+    before = {
+        name: t for name, t in purchase.times.items() if name not in (TIMES[event], "updated")
+    }
     times = {**before, TIMES[event]: updated, "updated": updated}
     return replace(purchase, state=state, times=times, **changes)
 
 
 def _later(at: str, last: str) -> str:
-    """`at`, or just after `last` where the clock has stood still or gone back: accounts are folded by these times, so
-    that two of one purchase at one time would be in no order."""
+    """`at`, or just after `last` where the clock has stood still or gone back: accounts are folded
+    by these times, so that two of one purchase at one time would be in no order.
+    """
     if at > last:
         return at
     try:
@@ -169,20 +179,28 @@ def _later(at: str, last: str) -> str:
 def last_event(purchase: Purchase) -> str | None:
     """What happened to a purchase last, by its name in `times`."""
     updated = purchase.times.get("updated")
-    latest = (name for name, at in reversed([*purchase.times.items()]) if at == updated and name != "updated")
+    latest = (
+        name
+        for name, at in reversed([*purchase.times.items()])
+        if at == updated and name != "updated"
+    )
     return next(latest, None)
 
 
 def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
-    """One purchase out of all accounts of one uid in any order and grouping, and the accounts that contradict it.
+    """One purchase out of all accounts of one uid in any order and grouping, and the accounts that
+    contradict it.
 
-    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one learned first
-    stays; what the other accounts say is about another task, so they are handed back whole.
+    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one
+    learned first stays; what the other accounts say is about another task, so they are handed back
+    whole.
     """
     if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
     told = [a for a in accounts if not _is_witness(a)] or [*accounts]
-    first = min((a for a in told if a.task_id), key=_age, default=None) or _most_certain_first(told)[0]
+    first = (
+        min((a for a in told if a.task_id), key=_age, default=None) or _most_certain_first(told)[0]
+    )
     agreeing = [a for a in told if _same_purchase(a, first)]
     contradicting = [a for a in told if not _same_purchase(a, first)]
     return _filled(_most_certain_first(agreeing), contradicting), contradicting
@@ -190,7 +208,11 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
 
 def _is_witness(account: Purchase) -> bool:
     """Whether it comes from a damaged line: a doubt that counts where nothing else tells."""
-    return account.state == "in_doubt" and not account.fingerprint and "damaged" in (account.evidence or {})
+    return (
+        account.state == "in_doubt"
+        and not account.fingerprint
+        and "damaged" in (account.evidence or {})
+    )
 
 
 def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> Purchase:
@@ -204,10 +226,14 @@ def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> 
                 changes[name] = known
     told = [a.evidence for a in (*accounts, *contradicting) if a.evidence]
     if any(evidence != best.evidence for evidence in told):
-        changes["evidence"] = max(told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str)))
+        changes["evidence"] = max(
+            told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str))
+        )
     times = _times(accounts, contradicting)
     if times != best.times:
-        changes["times"] = {name: times[name] for name in sorted(times, key=lambda n: _when(n, times[n]))}
+        changes["times"] = {
+            name: times[name] for name in sorted(times, key=lambda n: _when(n, times[n]))
+        }
     return replace(best, **changes) if changes else best
 
 

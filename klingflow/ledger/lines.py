@@ -1,9 +1,10 @@
-"""PURE. The lines of the lock and the journal: purchases to bytes and back, and what to do with damaged ones.
+"""PURE. The lines of the lock and the journal: purchases to bytes and back, and what to do with
+damaged ones.
 
-A lock line is a JSON object whose last key is the CRC32 of everything before it; a journal line is CRC32, a
-space and a JSON object. A line with a wrong sum is set aside, never believed. But it may have been a
-purchase: when shot and uid can still be read in it, that purchase counts as in doubt, so that nobody buys
-it again by accident. No file is touched here.
+A lock line is a JSON object whose last key is the CRC32 of everything before it; a journal line is
+CRC32, a space and a JSON object. A line with a wrong sum is set aside, never believed. But it may
+have been a purchase: when shot and uid can still be read in it, that purchase counts as in doubt,
+so that nobody buys it again by accident. No file is touched here.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ _MAX_EVIDENCE = 2000
 
 @dataclass(slots=True)
 class Parsed:
-    """What a file's bytes say. `accounts` may tell of one uid several times, `damaged` is to be set aside."""
+    """What a file's bytes say. `accounts` may tell of one uid several times, `damaged` is to be set
+    aside.
+    """
 
     accounts: list[Purchase] = field(default_factory=list)
     doubts: list[Purchase] = field(default_factory=list)  # what damaged lines may have been about
@@ -54,8 +57,15 @@ class Parsed:
 
 
 def lock_header(lineage: str, serial: int, purchases: int) -> bytes:
-    """The first line of a lock. `purchases` counts the lines below it, so that lost ones are missed."""
-    header = {"klingflow_lock": VERSION, "lineage": lineage, "serial": serial, "purchases": purchases}
+    """The first line of a lock. `purchases` counts the lines below it, so that lost ones are
+    missed.
+    """
+    header = {
+        "klingflow_lock": VERSION,
+        "lineage": lineage,
+        "serial": serial,
+        "purchases": purchases,
+    }
     return _sealed(_json(header))
 
 
@@ -90,7 +100,9 @@ def parse_lock(data: bytes, name: str) -> Parsed:
             continue
         _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
     if conflicts:
-        parsed.problems.append(f"{name}: holds git's conflict markers; the purchases of both sides are kept")
+        parsed.problems.append(
+            f"{name}: holds git's conflict markers; the purchases of both sides are kept"
+        )
     _check_headers(parsed, name, empty=not data.strip())
     return parsed
 
@@ -145,7 +157,9 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 Unwrap = Callable[[bytes], dict[str, Json]]
 
 
-def _take_in(parsed: Parsed, raw: bytes, place: str, unwrap: Unwrap, seam: re.Pattern[bytes]) -> None:
+def _take_in(
+    parsed: Parsed, raw: bytes, place: str, unwrap: Unwrap, seam: re.Pattern[bytes]
+) -> None:
     try:
         return _enter(parsed, raw, unwrap(raw))
     except ValueError:
@@ -190,7 +204,8 @@ def _set_aside(parsed: Parsed, raw: bytes, place: str) -> None:
 
 
 def _witnesses(raw: bytes) -> Iterator[Purchase]:
-    """The purchases that a damaged line was about, as doubts: several where lines ran into one another.
+    """The purchases that a damaged line was about, as doubts: several where lines ran into one
+    another.
 
     Nothing in it is believed but its place.
     """
@@ -218,11 +233,15 @@ def _check_headers(parsed: Parsed, name: str, *, empty: bool) -> None:
         parsed.problems.append(f"{name}: {what}; git may have an older version of it")
         return
     if len({h["lineage"] for h in parsed.headers}) > 1:
-        parsed.problems.append(f"{name}: two ledgers that began apart were merged into it; both are kept")
+        parsed.problems.append(
+            f"{name}: two ledgers that began apart were merged into it; both are kept"
+        )
     expected = max(h["purchases"] for h in parsed.headers)
     missing = expected - len(parsed.accounts) - len(parsed.damaged)
     if missing > 0:
-        parsed.problems.append(f"{name}: {missing} purchases fewer than its header says; git may have them")
+        parsed.problems.append(
+            f"{name}: {missing} purchases fewer than its header says; git may have them"
+        )
 
 
 def _header(document: dict[str, Json]) -> dict[str, Json]:
@@ -299,7 +318,9 @@ def _document(raw: bytes) -> dict[str, Json]:
 
 
 class StoredBody(Mapping[str, Json]):
-    """A body as it stands in its sealed line, parsed when somebody looks: few of a ledger's bodies are looked at."""
+    """A body as it stands in its sealed line, parsed when somebody looks: few of a ledger's bodies
+    are looked at.
+    """
 
     __slots__ = ("_line", "_parsed", "_start")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from klingflow.errors import LedgerError
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
-# Not through a link: what a journal holds is emptied, and a folder from elsewhere may hold a link to anything.
+# Not through a link: what a journal holds is emptied, and a folder from elsewhere may hold a link
+# to anything.
 _FLAGS = (
     os.O_RDWR
     | os.O_CREAT
@@ -45,11 +46,12 @@ else:
 
 
 def acquire(path: Path) -> int | None:
-    """A descriptor of `path`, for appending, locked until it is closed; None when another process has it.
+    """A descriptor of `path`, for appending, locked until it is closed; None when another process
+    has it.
 
-    The file is made if need be, and must still be the one at `path` once it is locked: somebody may delete
-    it in between, and a lock on a deleted file keeps nobody out. Raises OSError, and LedgerError where
-    there are no locks.
+    The file is made if need be, and must still be the one at `path` once it is locked: somebody may
+    delete it in between, and a lock on a deleted file keeps nobody out. Raises OSError, and
+    LedgerError where there are no locks.
     """
     for _ in range(_ATTEMPTS):
         fd = os.open(path, _FLAGS, 0o666)
@@ -67,11 +69,12 @@ def acquire(path: Path) -> int | None:
 
 
 def anchor(path: Path) -> int | None:
-    """A locked descriptor of a file that is only read, which outlives folders that people clear away.
+    """A locked descriptor of a file that is only read, which outlives folders that people clear
+    away.
 
-    None where there is no such lock: no file, or a file system that locks only what may be written. Raises
-    BlockingIOError when another process has it. On Windows nothing that is open can be deleted or replaced,
-    so that no anchor is needed there, and one would be in the way of editors.
+    None where there is no such lock: no file, or a file system that locks only what may be written.
+    Raises BlockingIOError when another process has it. On Windows nothing that is open can be
+    deleted or replaced, so that no anchor is needed there, and one would be in the way of editors.
     """
     if sys.platform == "win32" or not path.is_file():
         return None
@@ -90,7 +93,9 @@ def anchor(path: Path) -> int | None:
 
 
 def release(fd: int) -> None:
-    """Give the lock back, also from a child that is just being started and has not closed its copy yet."""
+    """Give the lock back, also from a child that is just being started and has not closed its copy
+    yet.
+    """
     try:
         _unlock(fd)
     finally:

@@ -1,4 +1,6 @@
-"""What other ledgers of a manifest say: a lock or what is left of one, or all the files of a ledger together."""
+"""What other ledgers of a manifest say: a lock or what is left of one, or all the files of a ledger
+together.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ class Other:
 
 
 def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
-    """What the ledger at `path` says: a lock, a journal, an emergency file or a .damaged one; or a manifest, or a
-    folder that holds one called like ours, whose files all count.
+    """What the ledger at `path` says: a lock, a journal, an emergency file or a .damaged one; or a
+    manifest, or a folder that holds one called like ours, whose files all count.
 
     Raises UsageError for what is no ledger of klingflow, LedgerError for what cannot be read.
     """

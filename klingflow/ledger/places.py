@@ -17,10 +17,12 @@ _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
 def state_folder(chosen: str | None) -> Path:
-    """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for such things.
+    """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for
+    such things.
 
-    Raises UsageError where nobody knows the user's home, which would else be a folder called `~` where we stand, and
-    for one that depends on where we stand: called from elsewhere, what was bought would be forgotten.
+    Raises UsageError where nobody knows the user's home, which would else be a folder called `~`
+    where we stand, and for one that depends on where we stand: called from elsewhere, what was
+    bought would be forgotten.
     """
     if chosen:
         folder = Path(chosen)
@@ -60,7 +62,9 @@ class BoxPlace:
         return self.state / "ledgers" / name
 
     def pruned(self, lineage: str) -> Path:
-        """What was pruned from the lock, once more: `git clean` takes a file that is not committed yet."""
+        """What was pruned from the lock, once more: `git clean` takes a file that is not committed
+        yet.
+        """
         return self.folder(lineage) / "ledger.pruned.jsonl"
 
     @property
@@ -72,10 +76,12 @@ class BoxPlace:
 
 @dataclass(frozen=True, slots=True)
 class LedgerPaths:
-    """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git ignores.
+    """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git
+    ignores.
 
-    `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The sandbox's ledger
-    has none, for it may be used beside the real one. `box` is where its black box lies, if it has one.
+    `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The
+    sandbox's ledger has none, for it may be used beside the real one. `box` is where its black box
+    lies, if it has one.
     """
 
     lock: Path
@@ -101,7 +107,9 @@ class LedgerPaths:
 
     @property
     def folded(self) -> Path:
-        """While a run lasts, a second name of the lock it folded last: git may put an older one in its place."""
+        """While a run lasts, a second name of the lock it folded last: git may put an older one in
+        its place.
+        """
         return self.journal.with_suffix(".folded")
 
 
@@ -110,8 +118,8 @@ def ledger_paths(
 ) -> LedgerPaths:
     """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought.
 
-    `state` is the folder of the black boxes; without one, and in the sandbox, there is none. Raises UsageError for
-    two manifests that would share a ledger.
+    `state` is the folder of the black boxes; without one, and in the sandbox, there is none. Raises
+    UsageError for two manifests that would share a ledger.
     """
     manifest = manifest_file(manifest_path)
     _refuse_twin(manifest)
@@ -121,11 +129,15 @@ def ledger_paths(
     lock, journal = lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal"
     if sandbox:
         return LedgerPaths(lock, journal, hidden)
-    return LedgerPaths(lock, journal, hidden, manifest, BoxPlace(state, manifest) if state else None)
+    return LedgerPaths(
+        lock, journal, hidden, manifest, BoxPlace(state, manifest) if state else None
+    )
 
 
 def manifest_file(path: str | os.PathLike[str]) -> Path:
-    """The manifest itself where `path` is a link to it: one manifest has one ledger, whatever it is called."""
+    """The manifest itself where `path` is a link to it: one manifest has one ledger, whatever it is
+    called.
+    """
     manifest = Path(path)
     return Path(os.path.realpath(manifest)) if manifest.is_symlink() else manifest
 

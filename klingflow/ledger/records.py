@@ -27,7 +27,8 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("price", "times", "error", "evidence"), dict),
     "finished_after_s": list,
 }
-# What a purchase has that was found with less: a line of the journal leaves the body to an earlier one.
+# What a purchase has that was found with less: a line of the journal leaves the body to an earlier
+# one.
 _WITHOUT: dict[str, Json] = {
     "fingerprint": "",
     "body": {},
@@ -44,7 +45,11 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
     plain = {name: value for name in FIELDS if (value := getattr(purchase, name)) is not None}
     if purchase.price is not None:
         price = purchase.price
-        plain["price"] = {"amount": str(price.amount), "currency": price.currency, "basis": price.basis}
+        plain["price"] = {
+            "amount": str(price.amount),
+            "currency": price.currency,
+            "basis": price.basis,
+        }
         if price.as_of is not None:
             plain["price"]["as_of"] = price.as_of
     if purchase.error is not None:
@@ -56,8 +61,8 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
 def from_json(document: Mapping[str, Json]) -> Purchase:
     """The purchase that `as_json` made the document of.
 
-    ValueError if it cannot be one. Only what says which purchase this is can make that so: a detail that is
-    not what it should be is left out, for a line must not lose its task id over its price.
+    ValueError if it cannot be one. Only what says which purchase this is can make that so: a detail
+    that is not what it should be is left out, for a line must not lose its task id over its price.
     """
     known: dict[str, Any] = {**_WITHOUT, **document}
     body = known.pop("body")
@@ -80,20 +85,25 @@ def from_json(document: Mapping[str, Json]) -> Purchase:
 
 
 def _purchase(known: Mapping[str, Any]) -> Purchase:
-    """As `Purchase(**known)`, but written slot by slot: a frozen record's own way there takes 13 µs, and this 3."""
+    """As `Purchase(**known)`, but written slot by slot: a frozen record's own way there takes 13
+    µs, and this 3.
+    """
     purchase = object.__new__(Purchase)
     for name, put in _SLOTS:
         put(purchase, known.get(name))
     return purchase
 
 
-# What writes each field. The default of all that a line may lack is None; `_WITHOUT` has the others.
+# What writes each field. The default of all that a line may lack is None; `_WITHOUT` has the
+# others.
 _SLOTS = tuple((field.name, getattr(Purchase, field.name).__set__) for field in fields(Purchase))
 
 
 @lru_cache(maxsize=64)
 def _types_of(names: tuple[str, ...]) -> tuple[type | None, ...]:
-    """The types that go with these names. Whole ledgers have few sets of names, so this asks for each once."""
+    """The types that go with these names. Whole ledgers have few sets of names, so this asks for
+    each once.
+    """
     return tuple(_TYPES.get(name) for name in names)
 
 
@@ -108,8 +118,10 @@ _LEADS_ELSEWHERE = ("/.", "/~", "./", " /", "//", "\\", ":")
 
 
 def _output(value: str) -> str | None:
-    """The path of a video under the manifest's folder, or nothing: a ledger from elsewhere must not name other
-    files, neither here nor on Windows, where spaces and dots at a name's end do not count."""
+    """The path of a video under the manifest's folder, or nothing: a ledger from elsewhere must not
+    name other files, neither here nor on Windows, where spaces and dots at a name's end do not
+    count.
+    """
     if value[:1] in ("/", "~", ".") or value[-4:].lower() != ".mp4" or not value.isprintable():
         return None
     return None if any(sign in value for sign in _LEADS_ELSEWHERE) else value

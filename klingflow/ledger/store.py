@@ -1,10 +1,11 @@
-"""The ledger's two files: the committed lock, and the journal, on disk before anything it announces.
+"""The ledger's two files: the committed lock, and the journal, on disk before anything it
+announces.
 
 A record is in the journal, fsynced, before `record` returns; all that wait share one fsync. Folding
-replaces the lock atomically and empties the journal, in this order, so that a reader who takes the journal
-first and the lock second misses nothing. When a write or an fsync fails, its descriptor is never used again
-(what the kernel then holds cannot be known): buying stops, and what must still be kept goes to an emergency
-file on a new one.
+replaces the lock atomically and empties the journal, in this order, so that a reader who takes the
+journal first and the lock second misses nothing. When a write or an fsync fails, its descriptor is
+never used again (what the kernel then holds cannot be known): buying stops, and what must still be
+kept goes to an emergency file on a new one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ from klingflow.ledger.lines import (
     parse_journal,
     runner_line,
 )
-from klingflow.ledger.places import STATE_DIR, LedgerPaths, ledger_paths, manifest_file, state_folder
+from klingflow.ledger.places import (
+    STATE_DIR,
+    LedgerPaths,
+    ledger_paths,
+    manifest_file,
+    state_folder,
+)
 from klingflow.ledger.stored import (
     Stored,
     forget_saved,
@@ -75,7 +82,8 @@ def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
 
 
 def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
-    """The ledger for writing: ours alone until it is closed, folded, and with a doubt for every stale intent.
+    """The ledger for writing: ours alone until it is closed, folded, and with a doubt for every
+    stale intent.
 
     Raises LedgerHeld, and LedgerError when it cannot be read or written.
     """
@@ -115,7 +123,9 @@ def _acquire(paths: LedgerPaths) -> int:
 
 
 def _anchor(paths: LedgerPaths) -> int | None:
-    """The manifest locked, if it can be: whoever clears `.klingflow` away lets nobody in while we run."""
+    """The manifest locked, if it can be: whoever clears `.klingflow` away lets nobody in while we
+    run.
+    """
     try:
         return oslock.anchor(paths.anchor) if paths.anchor else None
     except BlockingIOError as error:
@@ -147,7 +157,9 @@ def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger
 
 
 def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
-    """What all files say, the black box read while it is ours; without it, why is among the book's problems."""
+    """What all files say, the black box read while it is ours; without it, why is among the book's
+    problems.
+    """
     while True:
         stored = load(paths, until=now())
         if paths.box is None:
@@ -163,8 +175,9 @@ def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
 
 @dataclass(slots=True)
 class _Batch:
-    """Records that share one fsync. `failed` says why they are not in the journal, where `purchases` then are as
-    they were saved elsewhere."""
+    """Records that share one fsync. `failed` says why they are not in the journal, where
+    `purchases` then are as they were saved elsewhere.
+    """
 
     purchases: list[Purchase] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
@@ -183,14 +196,22 @@ class _Changes:
 
 
 class Ledger:
-    """The ledger of one manifest, held by this process. Made by `open_ledger`; use it as a context manager.
+    """The ledger of one manifest, held by this process. Made by `open_ledger`; use it as a context
+    manager.
 
-    `book` always holds what was handed to `record`, also while it is still being written. `unwritten` are the
-    purchases that never reached the journal: their ids must be shown to the user.
+    `book` always holds what was handed to `record`, also while it is still being written.
+    `unwritten` are the purchases that never reached the journal: their ids must be shown to the
+    user.
     """
 
     def __init__(
-        self, paths: LedgerPaths, fd: int, anchor: int | None, box: BlackBox | None, stored: Stored, now: Now
+        self,
+        paths: LedgerPaths,
+        fd: int,
+        anchor: int | None,
+        box: BlackBox | None,
+        stored: Stored,
+        now: Now,
     ) -> None:
         self.paths = paths
         self.box = box
@@ -204,10 +225,14 @@ class Ledger:
         self._batch: _Batch | None = None  # open for more records
         self._journalled: list[bytes] = []  # since the last fold
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
-        self._lines = stored.lock.lines  # as they stand in the lock, so that only what changed is made anew
+        self._lines = (
+            stored.lock.lines
+        )  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
-        self.lineages = frozenset(stored.box.lineages)  # with those that were merged into it, by the box
+        self.lineages = frozenset(
+            stored.box.lineages
+        )  # with those that were merged into it, by the box
         self._box_behind = stored.box_behind  # it is no copy of the lock
         self._broken: LedgerBroken | None = None
         self._journal_dead = False
@@ -221,7 +246,8 @@ class Ledger:
     async def record(self, purchase: Purchase) -> None:
         """Make a purchase, or what became of it, durable: it is on disk when this returns.
 
-        Raises LedgerBroken when it is not, for ever after. Cancellation waits until the outcome is known.
+        Raises LedgerBroken when it is not, for ever after. Cancellation waits until the outcome is
+        known.
         """
         if self._broken and purchase.state == "intent":
             raise self._broken
@@ -273,7 +299,8 @@ class Ledger:
                 self._apply(await anyio.to_thread.run_sync(partial(self.fold_now, snapshot)))
 
     def replace(self, book: Book) -> None:
-        """Make `book` the ledger's content, in the lock before this returns: what a person made of it by hand.
+        """Make `book` the ledger's content, in the lock before this returns: what a person made of
+        it by hand.
 
         Folding counts its serial one up. Raises LedgerBroken.
         """
@@ -305,7 +332,10 @@ class Ledger:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -340,9 +370,11 @@ class Ledger:
         return self._broken
 
     def _keep_hold(self) -> None:
-        """Somebody may delete the journal (`git clean`): then begin another with all that the old one held.
+        """Somebody may delete the journal (`git clean`): then begin another with all that the old
+        one held.
 
-        Where that fails, above all because another runner has begun one, what it held is saved elsewhere.
+        Where that fails, above all because another runner has begun one, what it held is saved
+        elsewhere.
         """
         if oslock.is_at(self._fd, self.paths.journal):
             return
@@ -356,8 +388,12 @@ class Ledger:
             raise
 
     def _keep_anchor(self) -> None:
-        """An editor that saves puts another file in the manifest's place: lock that one. The journal decides."""
-        if self.paths.anchor is None or (self._anchor and oslock.is_at(self._anchor, self.paths.anchor)):
+        """An editor that saves puts another file in the manifest's place: lock that one. The
+        journal decides.
+        """
+        if self.paths.anchor is None or (
+            self._anchor and oslock.is_at(self._anchor, self.paths.anchor)
+        ):
             return
         with suppress(BlockingIOError):
             if (fd := oslock.anchor(self.paths.anchor)) is not None:
@@ -425,7 +461,9 @@ class Ledger:
         return lock_header(self.book.lineage, serial, len(lines)), b"\n".join([*lines, b""])
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> _Changes:
-        """Complete `snapshot` by what came meanwhile: a lock that git put there, what another runner saved."""
+        """Complete `snapshot` by what came meanwhile: a lock that git put there, what another
+        runner saved.
+        """
         changes = _Changes()
         lock = Parsed() if self._lock_is_ours() else load_lock(self.paths)
         saved, self._saved = load_saved(self.paths, self._saved)

@@ -16,7 +16,14 @@ from klingflow.errors import LedgerError
 from klingflow.ledger import blackbox, emergency
 from klingflow.ledger.book import Book, contradictions, fold, in_order, settled, superseded
 from klingflow.ledger.lifecycle import RANK
-from klingflow.ledger.lines import Parsed, headers_in, lock_line, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.lines import (
+    Parsed,
+    headers_in,
+    lock_line,
+    parse_journal,
+    parse_lines,
+    parse_lock,
+)
 from klingflow.ledger.places import BoxPlace, LedgerPaths
 from klingflow.model import Purchase
 
@@ -25,7 +32,9 @@ Signature = tuple[int, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One reading of all files. `tidy` says that the lock's text already is what folding would write."""
+    """One reading of all files. `tidy` says that the lock's text already is what folding would
+    write.
+    """
 
     book: Book
     journal: Parsed
@@ -40,7 +49,8 @@ class Stored:
 
 
 def read(paths: LedgerPaths) -> Book:
-    """What the ledger says, for looking at: takes no lock, writes nothing; an intent reads as in doubt.
+    """What the ledger says, for looking at: takes no lock, writes nothing; an intent reads as in
+    doubt.
 
     Raises LedgerError.
     """
@@ -62,7 +72,9 @@ def load(paths: LedgerPaths, until: str | None) -> Stored:
 
 @contextmanager
 def _collecting_later() -> Iterator[None]:
-    """A large ledger is half a million objects and no garbage: looking for some took a quarter of the time."""
+    """A large ledger is half a million objects and no garbage: looking for some took a quarter of
+    the time.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -89,7 +101,9 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     again = {a.uid for a in accounts} & pruned.keys() if pruned else ()
     more = [pruned[uid] for uid in again]
     purchases, contradicting = fold([*accounts, *more], (d for one in told for d in one.doubts))
-    contradicting = [c for c in contradicting if not any(c is p for p in more)]  # it stands where it stood
+    contradicting = [
+        c for c in contradicting if not any(c is p for p in more)
+    ]  # it stands where it stood
     dropped = superseded(purchases)
     kept = settled((p for p in purchases if p.uid not in dropped), until)
     # Of two lineages that were merged, whoever merges them takes the same.
@@ -99,7 +113,10 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     book.problems += [
         *lock.problems,
         *journal.problems,
-        *(f"{said.partition(' was set aside')[0]}; git may have it as it was" for said in put_away.problems),
+        *(
+            f"{said.partition(' was set aside')[0]}; git may have it as it was"
+            for said in put_away.problems
+        ),
         *beyond.problems,
         *_restored(
             paths,
@@ -113,7 +130,16 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     tidy = not (journal.accounts or journal.damaged or lock.damaged or lock.problems)
     tidy = tidy and len(lock.headers) < 2 and lock.accounts == in_order(kept)
     return Stored(
-        book, journal, lock, signature, contradicting, tidy, saved, box, beyond, not box.is_copy_of(text)
+        book,
+        journal,
+        lock,
+        signature,
+        contradicting,
+        tidy,
+        saved,
+        box,
+        beyond,
+        not box.is_copy_of(text),
     )
 
 
@@ -126,8 +152,10 @@ def _lineages(paths: LedgerPaths) -> set[str]:
 
 
 def _box(place: BoxPlace, lineages: set[str], lock: Path) -> blackbox.Reading:
-    """The black boxes, also that of the ledger which was here last, if the lock's has purchases of it: then somebody
-    merged the two elsewhere, and knew nothing of what had not been committed here."""
+    """The black boxes, also that of the ledger which was here last, if the lock's has purchases of
+    it: then somebody merged the two elsewhere, and knew nothing of what had not been committed
+    here.
+    """
     reading = blackbox.look(place, lineages)
     last = blackbox.lineage_of(place)
     if last and last not in reading.lineages and blackbox.shares(place, last, _bytes(lock)):
@@ -136,18 +164,24 @@ def _box(place: BoxPlace, lineages: set[str], lock: Path) -> blackbox.Reading:
 
 
 def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str, Purchase]]:
-    """What was pruned, by uid, as its file or the black box has it. A damaged line is in doubt: it may be all that is
-    known of what was paid, so that its shot is not bought again if it comes back."""
+    """What was pruned, by uid, as its file or the black box has it. A damaged line is in doubt: it
+    may be all that is known of what was paid, so that its shot is not bought again if it comes
+    back.
+    """
     parsed = parse_lines(_bytes(paths.pruned), paths.pruned.name)
     told, _ = fold([*parsed.accounts, *box.pruned.accounts], [*parsed.doubts, *box.pruned.doubts])
     return parsed, {p.uid: p for p in told}
 
 
 def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
-    """What a person pruned does not come back because a black box, here or on another machine, remembers it."""
+    """What a person pruned does not come back because a black box, here or on another machine,
+    remembers it.
+    """
     if pruned:
         box.accounts = [
-            a for a in box.accounts if a.uid not in pruned or RANK[a.state] > RANK[pruned[a.uid].state]
+            a
+            for a in box.accounts
+            if a.uid not in pruned or RANK[a.state] > RANK[pruned[a.uid].state]
         ]
         box.doubts = [d for d in box.doubts if d.uid not in pruned]
 
@@ -189,7 +223,9 @@ _OURS = b'"klingflow_lock"'
 def load_saved(
     paths: LedgerPaths, known: Mapping[Path, Signature] | None = None
 ) -> tuple[Parsed, dict[Path, Signature]]:
-    """What the emergency files hold, save those versions that are `known`, and which versions there are now."""
+    """What the emergency files hold, save those versions that are `known`, and which versions there
+    are now.
+    """
     parsed, now = Parsed(), {}
     for place in emergency.places(paths.journal):
         now[place] = signature_of(place)
@@ -200,7 +236,9 @@ def load_saved(
 
 def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
     """Delete the emergency files that were taken in, but none that somebody wrote to since."""
-    emergency.clear(p for p, then in taken_in.items() if then is not None and signature_of(p) == then)
+    emergency.clear(
+        p for p, then in taken_in.items() if then is not None and signature_of(p) == then
+    )
 
 
 def newest_serial(lock: Parsed) -> int:
@@ -210,12 +248,12 @@ def newest_serial(lock: Parsed) -> int:
 
 def said_of_contradicting(purchase: Purchase) -> str:
     """The report of a line that was set aside."""
-    return (
-        f"{purchase.key}: a line names task {purchase.task_id}, others of the same purchase do not; set aside"
-    )
+    return f"{purchase.key}: a line names task {purchase.task_id}, others of the same purchase do not; set aside"
 
 
-def set_aside(paths: LedgerPaths, journal: Parsed, lock: Parsed, contradicting: Iterable[Purchase]) -> None:
+def set_aside(
+    paths: LedgerPaths, journal: Parsed, lock: Parsed, contradicting: Iterable[Purchase]
+) -> None:
     """Keep, durably, what is about to vanish from the files. Raises OSError."""
     _append(paths.journal_damaged, journal.damaged)
     _append(paths.lock_damaged, [*lock.damaged, *map(lock_line, contradicting)])
@@ -234,7 +272,9 @@ def signature(stat: os.stat_result) -> Signature:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _journals(paths: LedgerPaths, reading: Callable[[Path], bytes]) -> tuple[Parsed, dict[Path, Signature]]:
+def _journals(
+    paths: LedgerPaths, reading: Callable[[Path], bytes]
+) -> tuple[Parsed, dict[Path, Signature]]:
     parsed = Parsed()
     if signature_of(paths.folded) != signature_of(paths.lock) and (folded := _bytes(paths.folded)):
         parsed.add(parse_lock(folded, paths.folded.name))

@@ -1,8 +1,9 @@
 """PURE. Several ledgers of one manifest as one: the same, whatever their order and however they are
 grouped.
 
-The rules for purchases are those of every fold (klingflow.ledger.book); here are those for ledgers as wholes. Of two
-lineages the smaller one stays and of the serials the largest, so that nothing depends on who merges whom.
+The rules for purchases are those of every fold (klingflow.ledger.book); here are those for ledgers
+as wholes. Of two lineages the smaller one stays and of the serials the largest, so that nothing
+depends on who merges whom.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from klingflow.model import Purchase
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What one ledger, or what is left of one, says. `doubts` are what its damaged lines may have been about."""
+    """What one ledger, or what is left of one, says. `doubts` are what its damaged lines may have
+    been about.
+    """
 
     accounts: Sequence[Purchase]
     doubts: Sequence[Purchase] = ()
@@ -27,7 +30,9 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class United:
-    """One ledger out of several: its purchases in the lock's order, and the accounts that contradict them."""
+    """One ledger out of several: its purchases in the lock's order, and the accounts that
+    contradict them.
+    """
 
     purchases: Sequence[Purchase]
     contradicting: Sequence[Purchase]
@@ -36,10 +41,12 @@ class United:
 
 
 def unite(tellings: Iterable[Telling]) -> United:
-    """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that contradicts one.
+    """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that
+    contradicts one.
 
-    Merged in several steps they come to the same ledger, save that an account set aside at one step (another task of
-    the same attempt) has no say at the next: which task each purchase has is the same, what is known of it may be less.
+    Merged in several steps they come to the same ledger, save that an account set aside at one step
+    (another task of the same attempt) has no say at the next: which task each purchase has is the
+    same, what is known of it may be less.
     """
     tellings = list(tellings)
     accounts = in_order(account for telling in tellings for account in telling.accounts)

@@ -1,9 +1,9 @@
 """PURE. Whether a value meets its schema. That it does not, or may not, is all that is said here;
 jsonschema says why.
 
-Nearly every value is right, and jsonschema takes a tenth of a second to import: only the first mistake pays
-for it. Known are the keywords that the tables in fields.py, body.py and prices.py use; a schema with any other
-accepts nothing here, and is left to jsonschema.
+Nearly every value is right, and jsonschema takes a tenth of a second to import: only the first
+mistake pays for it. Known are the keywords that the tables in fields.py, body.py and prices.py use;
+a schema with any other accepts nothing here, and is left to jsonschema.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ _KEYWORDS: Final[dict[str, Callable[[Any, Json, Json], bool]]] = {
     "minItems": lambda least, value, _: not isinstance(value, list) or len(value) >= least,
     "maxItems": lambda most, value, _: not isinstance(value, list) or len(value) <= most,
     "minProperties": lambda least, value, _: not isinstance(value, dict) or len(value) >= least,
-    "required": lambda keys, value, _: not isinstance(value, dict) or all(key in value for key in keys),
+    "required": lambda keys, value, _: (
+        not isinstance(value, dict) or all(key in value for key in keys)
+    ),
     "items": _items,
     "properties": _properties,
     "additionalProperties": _others,

@@ -1,9 +1,9 @@
 """PURE. The body of POST /v1/videos as the gateway's document has it (sections 3.1 to 3.6), as a
 JSON Schema.
 
-It judges what an author wrote in the gateway's own words: `request` and `extra`. Everything in it is open,
-since the gateway may know more tomorrow. What the language's own fields take is in fields.py, which shares
-its values.
+It judges what an author wrote in the gateway's own words: `request` and `extra`. Everything in it
+is open, since the gateway may know more tomorrow. What the language's own fields take is in
+fields.py, which shares its values.
 """
 
 from __future__ import annotations
@@ -109,7 +109,12 @@ BODY: Final[Json] = {
         "duration": _LENGTH,
         "size": {"type": "string", "title": "text"},
         "image": URL,
-        "images": {"type": "array", "items": URL, "maxItems": 3, "title": "a list of at most 3 URLs"},
+        "images": {
+            "type": "array",
+            "items": URL,
+            "maxItems": 3,
+            "title": "a list of at most 3 URLs",
+        },
         "input_reference": URL,
         "mode": {"type": "string", "title": "text"},
         "content": {"type": "array", "items": _PART, "title": "a list"},

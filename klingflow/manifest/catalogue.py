@@ -1,9 +1,9 @@
 """PURE. The catalogue of models, as data: what each is known, said or doubted to do. Rules about it
 are in rules.py.
 
-Sources: the gateway's document, section 2, and for what it leaves open the upstream service's own tables.
-YES and NO are known; UNSURE is what sources disagree about and only ever warns; FULL_HD means "with 1080P
-only".
+Sources: the gateway's document, section 2, and for what it leaves open the upstream service's own
+tables. YES and NO are known; UNSURE is what sources disagree about and only ever warns; FULL_HD
+means "with 1080P only".
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _ANY_LENGTH: tuple[int, ...] = ()
 class Model:
     """One model. `tier` is the pattern of its billed names.
 
-    `seconds` lists the lengths it makes (empty: by scene), `video_seconds` those beside a reference video.
+    `seconds` lists the lengths it makes (empty: by scene), `video_seconds` those beside a reference
+    video.
     """
 
     name: str
@@ -49,7 +50,8 @@ _ROWS = (
     Model("kling-2.0", full_hd=UNSURE, last_frame=UNSURE),
     Model("kling-2.1", last_frame=FULL_HD),
     Model("kling-2.5", audio=YES, last_frame=FULL_HD, motion=YES, tier=_SOUND),
-    # Missing from the document's table; its motion examples use it under headings that say 2.5 (6.8, 6.9).
+    # Missing from the document's table; its motion examples use it under headings that say 2.5
+    # (6.8, 6.9).
     Model(
         "kling-2.6",
         audio=FULL_HD,
@@ -70,7 +72,14 @@ _ROWS = (
         tier=_REFERENCES,
         video_seconds=_THREE_TO_TEN,
     ),
-    Model("kling-o1", _THREE_TO_TEN, audio=UNSURE, references=YES, avatar=NO, video_seconds=_THREE_TO_TEN),
+    Model(
+        "kling-o1",
+        _THREE_TO_TEN,
+        audio=UNSURE,
+        references=YES,
+        avatar=NO,
+        video_seconds=_THREE_TO_TEN,
+    ),
     Model("kling-identify-face", _ANY_LENGTH, audio=UNSURE, avatar=NO, tier="{model}"),
     Model("kling-avatar-720p", _ANY_LENGTH, audio=UNSURE, tier="{model}"),
     Model("kling-avatar-1080p", _ANY_LENGTH, audio=UNSURE, tier="{model}"),

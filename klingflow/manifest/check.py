@@ -1,8 +1,8 @@
 """PURE. What is wrong with a document or a shot, as diagnostics that each speak of one field.
 
-A document is checked as it was written: its keys, and the values that no expression makes. A shot is
-checked as it was rendered: each value against the field table, then the body as a whole against the rules.
-Nothing is raised and nothing printed; the caller collects.
+A document is checked as it was written: its keys, and the values that no expression makes. A shot
+is checked as it was rendered: each value against the field table, then the body as a whole against
+the rules. Nothing is raised and nothing printed; the caller collects.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ _LIFTED: Final = _LIMITS | _RULE_ERRORS
 
 
 class Checked(NamedTuple):
-    """A shot's kind, what is wrong or doubtful about it, and what it would send if nothing is wrong."""
+    """A shot's kind, what is wrong or doubtful about it, and what it would send if nothing is
+    wrong.
+    """
 
     kind: str
     diagnostics: list[Diagnostic]
@@ -76,7 +78,11 @@ def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
 
 def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
     """A rule's error as a warning, where the shot allows it."""
-    return fault._replace(severity="warning") if fault.code in allow and fault.code in _LIFTED else fault
+    return (
+        fault._replace(severity="warning")
+        if fault.code in allow and fault.code in _LIFTED
+        else fault
+    )
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
@@ -103,7 +109,9 @@ def _value_faults(name: str, value: Json) -> Iterable[Fault]:
 
 
 def _idle(draft: Draft) -> Iterator[Fault]:
-    """What stands beside `request` and goes nowhere; not what defaults and presets say to every shot."""
+    """What stands beside `request` and goes nowhere; not what defaults and presets say to every
+    shot.
+    """
     request = draft.node.at("request").key_mark
     for name in draft.fields:
         mark = draft.node.at(name).key_mark
@@ -155,15 +163,23 @@ def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
             yield Fault(("files", index, "category"), "file-source", text, at_key=True)
     for path, leaf in leaves(fields["cuts"], ("cuts",)) if "cuts" in fields else ():
         if isinstance(leaf, Pending):
-            yield Fault(path, "reference-place", f"'{dotted(path)}' cannot hold another shot's result")
+            yield Fault(
+                path, "reference-place", f"'{dotted(path)}' cannot hold another shot's result"
+            )
 
 
 def _records(value: Json) -> list[Mapping[str, Json]]:
-    return [item if isinstance(item, dict) else {} for item in value] if isinstance(value, list) else []
+    return (
+        [item if isinstance(item, dict) else {} for item in value]
+        if isinstance(value, list)
+        else []
+    )
 
 
 def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
-    """The body as a whole; its shape too where the author wrote parts of it in the gateway's own words."""
+    """The body as a whole; its shape too where the author wrote parts of it in the gateway's own
+    words.
+    """
     own = [*_pasted_faults(sendable.body, kind)] if kind == "request" or "extra" in fields else []
     for fault in own:
         yield _at_author(fault, fields, kind)
@@ -202,7 +218,9 @@ def check_document(root: Node) -> list[Diagnostic]:
     """What is wrong with a manifest's own text: unknown keys, values of the wrong shape, no shots."""
     found = [*_section(root, TOP, "")]
     if isinstance(root.value, dict) and not root.value.keys() & {"shots", "include"}:
-        found.append(Diagnostic(root.mark, "missing-field", "'shots' is missing: the videos wanted, by id"))
+        found.append(
+            Diagnostic(root.mark, "missing-field", "'shots' is missing: the videos wanted, by id")
+        )
     return [*found, *_sections(root)]
 
 
@@ -230,14 +248,18 @@ _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
 
 
 def _section(node: Node, table: Mapping[str, Field | None], label: str) -> Iterator[Diagnostic]:
-    """One mapping of the document against its table. null deletes, an expression may become anything."""
+    """One mapping of the document against its table. null deletes, an expression may become
+    anything.
+    """
     if not isinstance(node.value, dict):
         if not _is_expression(node):
             yield Diagnostic(node.mark, "wrong-type", f"{label}must be a mapping of fields")
         return
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
-            yield Diagnostic(place_of(fault, node), fault.code, label + fault.message, fault.severity)
+            yield Diagnostic(
+                place_of(fault, node), fault.code, label + fault.message, fault.severity
+            )
 
 
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:

@@ -33,12 +33,16 @@ T = TypeVar("T", Limits, GatewaySettings)
 
 
 def compile(
-    path: str, read: Callable[[str], str], *, variables: Mapping[str, Json], environ: Mapping[str, str]
+    path: str,
+    read: Callable[[str], str],
+    *,
+    variables: Mapping[str, Json],
+    environ: Mapping[str, str],
 ) -> Manifest:
     """The manifest at `path`, as its user typed it; `read` gives the text of a file by such a path.
 
-    `variables` win over the manifest's `vars` and are never evaluated; of `environ` only what `env:` allows
-    is seen.
+    `variables` win over the manifest's `vars` and are never evaluated; of `environ` only what
+    `env:` allows is seen.
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
@@ -50,7 +54,11 @@ class _Compilation:
     """The texts read and the diagnostics found so far."""
 
     def __init__(
-        self, path: str, read: Callable[[str], str], variables: Mapping[str, Json], environ: Mapping[str, str]
+        self,
+        path: str,
+        read: Callable[[str], str],
+        variables: Mapping[str, Json],
+        environ: Mapping[str, str],
     ) -> None:
         self.path = path
         self.read = read
@@ -68,7 +76,9 @@ class _Compilation:
         if root is None:
             self.stop()
         if not isinstance(root.value, dict):
-            self.note(root.mark, "wrong-type", "a manifest is a mapping; begin with version: 1 and shots:")
+            self.note(
+                root.mark, "wrong-type", "a manifest is a mapping; begin with version: 1 and shots:"
+            )
             self.stop()
         self.diagnostics += check_document(root)
         if "version" not in root.value:
@@ -86,7 +96,9 @@ class _Compilation:
         warnings = self.settled()
         shots = tuple(shot for shot, _ in pairs)
         requests = tuple(request for _, request in pairs)
-        return Manifest(self.path, document.name, shots, requests, limits, gateway, warnings, self.sources)
+        return Manifest(
+            self.path, document.name, shots, requests, limits, gateway, warnings, self.sources
+        )
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, related=related))
@@ -137,7 +149,9 @@ class _Compilation:
         except OutsideError as error:
             self.note(mark, "path-outside", f"'{path}' leads out of the manifest's folder; {error}")
         except UnicodeDecodeError as error:
-            self.note(mark, "not-utf8", f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8")
+            self.note(
+                mark, "not-utf8", f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8"
+            )
         except OSError as error:
             self.note(mark, "unreadable", f"{path} cannot be read: {error.strerror or error}")
         return None
@@ -155,7 +169,9 @@ class _Compilation:
         return root
 
     def beside(self, path: str, mark: Mark) -> str | None:
-        """A path in the manifest, as one that `read` takes: a relative one, the same on every machine."""
+        """A path in the manifest, as one that `read` takes: a relative one, the same on every
+        machine.
+        """
         if "\\" in path or posixpath.isabs(path) or re.match(r"[A-Za-z]:", path):
             self.note(
                 mark,
@@ -189,7 +205,9 @@ class _Compilation:
     # --- the document --------------------------------------------------------------------------------------
 
     def add_sections(self, root: Node) -> None:
-        """Take over vars, presets and shots; what another file has already is an error with both places."""
+        """Take over vars, presets and shots; what another file has already is an error with both
+        places.
+        """
         for section in _SECTIONS:
             node = root.value.get(section)
             if node is None or not isinstance(node.value, dict):
@@ -212,7 +230,9 @@ class _Compilation:
             full = self.beside(path, item.mark) if isinstance(path, str) else None
             if full in self.files:
                 self.note(
-                    item.mark, "duplicate-include", f"'{path}' is included twice, or is the manifest itself"
+                    item.mark,
+                    "duplicate-include",
+                    f"'{path}' is included twice, or is the manifest itself",
                 )
                 continue
             included = self.parsed(full, item.mark) if full else None
@@ -223,7 +243,9 @@ class _Compilation:
                 self.add_sections(included)
             elif included.value is not None:
                 self.note(
-                    included.mark, "wrong-type", "an included file is a mapping with vars, presets or shots"
+                    included.mark,
+                    "wrong-type",
+                    "an included file is a mapping with vars, presets or shots",
                 )
 
     def renderer(self, root: Node) -> Renderer:
@@ -273,7 +295,11 @@ class _Compilation:
         self, root: Node, name: str, table: Table, record: type[T], renderer: Renderer, scope: Scope
     ) -> T:
         node = root.value.get(name)
-        block = (self.rendered(node, renderer, scope) or {}) if node and isinstance(node.value, dict) else {}
+        block = (
+            (self.rendered(node, renderer, scope) or {})
+            if node and isinstance(node.value, dict)
+            else {}
+        )
         settings, faults = read_settings(block, table, record)
         self.note_new(
             [
@@ -326,17 +352,23 @@ class _Compilation:
                 hint = did_you_mean(name, self.sections["vars"]) or (
                     f"; there are {known}" if known else "; add it to vars: first"
                 )
-                self.note(Mark("--var", 1, 1), "unknown-variable", f"there is no variable '{name}'{hint}")
+                self.note(
+                    Mark("--var", 1, 1), "unknown-variable", f"there is no variable '{name}'{hint}"
+                )
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             self.note(
-                Mark(self.path, 1, 1), "missing-field", "there are no shots; write them under shots:, by id"
+                Mark(self.path, 1, 1),
+                "missing-field",
+                "there are no shots; write them under shots:, by id",
             )
         drafts, found = expand(document, renderer)
         self.note_new(found)
         return drafts
 
     def checked(self, drafts: list[Draft], prices: Prices | None) -> list[tuple[Shot, Request]]:
-        """The Drafts that can be bought; what is wrong with the others is noted. Takes share a body."""
+        """The Drafts that can be bought; what is wrong with the others is noted. Takes share a
+        body.
+        """
         pairs: list[tuple[Shot, Request]] = []
         fields: Mapping[str, Json] | None = None
         request: Request | None = None

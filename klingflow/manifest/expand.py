@@ -1,8 +1,8 @@
 """PURE. Layers, matrices, rows and takes → Drafts: every take of every wanted video, with its
 rendered fields.
 
-Knows what multiplies a shot and what it is then called; what its fields may hold is for check.py. Mistakes
-are noted, not raised: a broken shot is left out, the others go on.
+Knows what multiplies a shot and what it is then called; what its fields may hold is for check.py.
+Mistakes are noted, not raised: a broken shot is left out, the others go on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _NO_CELL = [Cell({}, "")]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One take, rendered but not checked. `mark` is the place of the shot's key, `node` its merged layers.
+    """One take, rendered but not checked. `mark` is the place of the shot's key, `node` its merged
+    layers.
 
     `spoiled` says that some of it could not be rendered and is left out, which has been noted.
     """
@@ -53,7 +54,9 @@ class Draft:
 
 
 class Document(NamedTuple):
-    """What a manifest and its includes say about shots. `rows` reads a foreach file, None if it cannot."""
+    """What a manifest and its includes say about shots. `rows` reads a foreach file, None if it
+    cannot.
+    """
 
     name: str
     defaults: Node | None
@@ -64,7 +67,9 @@ class Document(NamedTuple):
 
 
 class _Base(NamedTuple):
-    """What lies below a shot: defaults and presets as one layer, and the tags of each, which add up."""
+    """What lies below a shot: defaults and presets as one layer, and the tags of each, which add
+    up.
+    """
 
     layers: list[Node]
     tags: list[Node]
@@ -122,7 +127,13 @@ class _Expansion:
 
     def base(self, key: str, use: Node | None) -> _Base:
         """The layers below a shot that uses these presets."""
-        names = [] if use is None or use.value is None else use.value if type(use.value) is list else [use]
+        names = (
+            []
+            if use is None or use.value is None
+            else use.value
+            if type(use.value) is list
+            else [use]
+        )
         if not all(isinstance(name.value, str) for name in names):
             raise _Skip
         wanted = tuple(name.value for name in names)
@@ -137,7 +148,11 @@ class _Expansion:
         preset = self.document.presets.get(name.value)
         if preset is None:
             hint = did_you_mean(name.value, self.document.presets)
-            self.note(name.mark, "unknown-preset", f"shot '{key}': there is no preset '{name.value}'{hint}")
+            self.note(
+                name.mark,
+                "unknown-preset",
+                f"shot '{key}': there is no preset '{name.value}'{hint}",
+            )
         return preset if preset and type(preset.value) is dict else None
 
     def claim_id(self, id: str, place: Mark) -> bool:
@@ -146,7 +161,9 @@ class _Expansion:
         if first != id:
             message = f"shot '{id}': some file systems take this id for '{first}'; rename one"
         elif id in self.ids:
-            message = f"shot '{id}': this id is taken already, at {self.ids[id]}; make the values differ"
+            message = (
+                f"shot '{id}': this id is taken already, at {self.ids[id]}; make the values differ"
+            )
         else:
             self.ids[id] = place
             return True
@@ -159,16 +176,24 @@ class _Expansion:
         first, mark = self.paths.setdefault(same_file(draft.output), (draft, place))
         if first is draft or (first.id == draft.id and first.take == draft.take):
             return
-        who = f"takes {first.take} and {draft.take}" if first.id == draft.id else f"it and shot '{first.id}'"
+        who = (
+            f"takes {first.take} and {draft.take}"
+            if first.id == draft.id
+            else f"it and shot '{first.id}'"
+        )
         advice = "{take}" if first.id == draft.id else "{shot}"
         self.note(place, "duplicate-output", f"shot '{draft.id}': {who} have the same output "
                   f"'{draft.output}'; put {advice} into output", mark)  # fmt: skip
 
 
 class _Entry:
-    """One entry of `shots:` with its layers merged; it makes the Drafts of all its rows, cells and takes."""
+    """One entry of `shots:` with its layers merged; it makes the Drafts of all its rows, cells and
+    takes.
+    """
 
-    def __init__(self, expansion: _Expansion, key: str, node: Node, tags: list[Node], place: Mark) -> None:
+    def __init__(
+        self, expansion: _Expansion, key: str, node: Node, tags: list[Node], place: Mark
+    ) -> None:
         self.expansion = expansion
         self.renderer = expansion.renderer
         self.key = key
@@ -242,7 +267,9 @@ class _Entry:
                     raise _Skip
                 return read
             if not isinstance(value, list):
-                self.fail(node.mark, "bad-foreach", "foreach takes a file of rows or a list of maps")
+                self.fail(
+                    node.mark, "bad-foreach", "foreach takes a file of rows or a list of maps"
+                )
             found = [(node.mark, row) for row in value]
         for mark, row in found:
             if not isinstance(row, dict):
@@ -258,7 +285,11 @@ class _Entry:
         value = self.render(node, self.scope(row=row))
         label = _label(value)
         if not label:
-            self.note(node.mark, "empty-key", f"the key is empty for the row at {mark}; give every row one")
+            self.note(
+                node.mark,
+                "empty-key",
+                f"the key is empty for the row at {mark}; give every row one",
+            )
         return label
 
     def cells(self, **names: Any) -> list[Cell]:
@@ -267,9 +298,19 @@ class _Entry:
             return _NO_CELL
         matrix = self.render(node, self.scope(**names))
         if not isinstance(matrix, dict):
-            self.fail(node.mark, "bad-matrix", "matrix takes a map of axes, such as { city: [上海, 重庆] }")
-        patterns = {name: self.patterns(node, name, matrix.get(name, [])) for name in ("include", "exclude")}
-        axes = {name: self.axis(node, name, value) for name, value in matrix.items() if name not in patterns}
+            self.fail(
+                node.mark,
+                "bad-matrix",
+                "matrix takes a map of axes, such as { city: [上海, 重庆] }",
+            )
+        patterns = {
+            name: self.patterns(node, name, matrix.get(name, [])) for name in ("include", "exclude")
+        }
+        axes = {
+            name: self.axis(node, name, value)
+            for name, value in matrix.items()
+            if name not in patterns
+        }
         for at, pattern in enumerate(patterns["exclude"]):
             if name := unmatched(axes, pattern):
                 self.expansion.warn(node.at("exclude", at, name).mark, "no-match", f"shot '{self.key}': this "
@@ -280,14 +321,18 @@ class _Entry:
             self.fail(node.mark, "bad-matrix", str(error))
         if not found:
             self.fail(
-                node.mark, "bad-matrix", "the matrix has no combination; give it an axis, or drop an exclude"
+                node.mark,
+                "bad-matrix",
+                "the matrix has no combination; give it an axis, or drop an exclude",
             )
         return found
 
     def axis(self, node: Node, name: str, values: Json) -> list[Json]:
         if not isinstance(values, list) or not values:
             self.fail(
-                node.at(name).mark, "bad-matrix", f"matrix axis '{name}' takes a list of values, [a, b]"
+                node.at(name).mark,
+                "bad-matrix",
+                f"matrix axis '{name}' takes a list of values, [a, b]",
             )
         for at, value in enumerate(values):
             if not _label(value):
@@ -301,7 +346,9 @@ class _Entry:
     def patterns(self, node: Node, name: str, values: Json) -> list[dict[str, Json]]:
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             self.fail(
-                node.at(name).mark, "bad-matrix", f"matrix {name} takes a list of maps, [{{ city: 上海 }}]"
+                node.at(name).mark,
+                "bad-matrix",
+                f"matrix {name} takes a list of maps, [{{ city: 上海 }}]",
             )
         return values
 
@@ -336,7 +383,9 @@ class _Entry:
             self.note(node.mark, "bad-takes", f"takes is a whole number from 1 to {MAX_TAKES}")
             return 1
         if len(self.expansion.drafts) + takes > MAX_SHOTS:
-            self.fail(self.place, "too-many-shots", f"over {MAX_SHOTS:,} shots in one manifest; split it")
+            self.fail(
+                self.place, "too-many-shots", f"over {MAX_SHOTS:,} shots in one manifest; split it"
+            )
         return takes
 
     def draft(self, id: str, take: int, scope: Scope) -> Draft:
@@ -366,7 +415,17 @@ class _Entry:
         targets = tuple(dict.fromkeys(link.target for link in after))
         spoiled = bool(scope.problems) or not output
         return Draft(
-            id, take, fields, self.node, self.place, tags, targets, references, about, output, spoiled
+            id,
+            take,
+            fields,
+            self.node,
+            self.place,
+            tags,
+            targets,
+            references,
+            about,
+            output,
+            spoiled,
         )
 
     def add(self, draft: Draft, place: Mark) -> None:
@@ -398,7 +457,9 @@ class _Entry:
                 found.clear()
             for at, tag in enumerate(_listed(value)):
                 if tag is None or isinstance(tag, (list, dict, Pending)):
-                    self.note(node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them")
+                    self.note(
+                        node.at(at).mark, "bad-tag", "a tag is text, and tags are a list of them"
+                    )
                 else:
                     found[as_text(tag)] = None
         return tuple(found)
@@ -411,7 +472,9 @@ class _Entry:
         if len(scope.problems) > mistakes:
             return ""
         try:
-            text = template if isinstance(template, str) and not isinstance(template, Pending) else ""
+            text = (
+                template if isinstance(template, str) and not isinstance(template, Pending) else ""
+            )
             return output_path(text, self.expansion.document.name, id, take)
         except ValueError as error:
             self.note(node.mark if node else self.place, "bad-output", str(error))

@@ -1,8 +1,8 @@
 """PURE. The language inside `${{ }}`: Jinja2's expression grammar in a locked sandbox. Knows no
 names but its functions.
 
-The syntax tree may hold only what `_SYNTAX` lists, attributes are lookups in data, and operators are checked
-before they run. What is left cannot reach Python, hang, or fill the machine.
+The syntax tree may hold only what `_SYNTAX` lists, attributes are lookups in data, and operators
+are checked before they run. What is left cannot reach Python, hang, or fill the machine.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ class Expression(NamedTuple):
 
 
 class UnknownName(ExpressionError):
-    """A bare `name` that is no root. `homes` are the roots that have a member of this name, as far as known."""
+    """A bare `name` that is no root. `homes` are the roots that have a member of this name, as far
+    as known.
+    """
 
     def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
         near = "" if homes else did_you_mean(name, (*ROOTS, *FUNCTIONS))
@@ -200,7 +202,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return left + right
         if type(left) not in (int, float) or type(right) not in (int, float):
             hint = "; use ~ to join text" if operator == "+" else ""
-            raise ExpressionError(f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}")
+            raise ExpressionError(
+                f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}"
+            )
         # Bounded before it runs: 9**9**9 has 370 million digits.
         if operator == "**" and abs(left) > 1 and abs(right) * math.log2(abs(left)) > 64:
             raise ExpressionError("the result is too large a number")
@@ -222,7 +226,9 @@ def compile_expression(text: str) -> Expression:
             f"an expression of over {MAX_CHARACTERS:,} characters; use vars", "expression-syntax"
         )
     if not text.strip():
-        raise ExpressionError("the expression is empty; write one such as vars.name", "expression-syntax")
+        raise ExpressionError(
+            "the expression is empty; write one such as vars.name", "expression-syntax"
+        )
     if (path := _PLAIN_PATH.fullmatch(text)) and path[1] in ROOTS:
         return _path(path[1], path[2])
     try:
@@ -251,7 +257,9 @@ def to_json(value: Any) -> Json:
 
 
 def _data(value: Any, room: Iterator[int]) -> Json:
-    """`room` is what may still be made: lists that hold one list twice, many times over, are short to write."""
+    """`room` is what may still be made: lists that hold one list twice, many times over, are short
+    to write.
+    """
     if next(room, None) is None:
         raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
     if isinstance(value, Later):
@@ -287,7 +295,9 @@ def _path(root: str, steps: str) -> Expression:
 
 
 def _run(template: Template, context: Context) -> Any:
-    """As jinja2's TemplateExpression, but in a context that all expressions of a shot share: it is half the cost."""
+    """As jinja2's TemplateExpression, but in a context that all expressions of a shot share: it is
+    half the cost.
+    """
     try:
         for _ in template.root_render_func(context):
             pass
@@ -295,7 +305,9 @@ def _run(template: Template, context: Context) -> Any:
     except UndefinedError as error:
         raise ExpressionError(str(error), "undefined") from None
     except TypeError as error:
-        compared = re.match(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", str(error))
+        compared = re.match(
+            r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", str(error)
+        )
         raise ExpressionError(
             "'{}' cannot compare {} with {}".format(*compared.groups()) if compared else str(error)
         ) from None
@@ -323,7 +335,8 @@ def _inspect(tree: nodes.Node, text: str) -> frozenset[str]:
             _check_known("test", node.name, TESTS)
         elif isinstance(node, nodes.Call) and not isinstance(node.node, nodes.Name):
             raise ExpressionError(
-                f"only {', '.join(FUNCTIONS)} can be called; write | and a filter", "expression-syntax"
+                f"only {', '.join(FUNCTIONS)} can be called; write | and a filter",
+                "expression-syntax",
             )
         elif isinstance(node, nodes.Call):
             assert isinstance(node.node, nodes.Name)
@@ -341,7 +354,9 @@ def _inspect(tree: nodes.Node, text: str) -> frozenset[str]:
             or getattr(node, "dyn_args", None)
             or getattr(node, "dyn_kwargs", None)
         ):
-            raise ExpressionError(f"{type(node).__name__} is not part of the language", "expression-syntax")
+            raise ExpressionError(
+                f"{type(node).__name__} is not part of the language", "expression-syntax"
+            )
     return frozenset(roots)
 
 
@@ -365,5 +380,7 @@ def _check_root(name: str, text: str) -> None:
     if name in ROOTS:
         return
     if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
-        raise ExpressionError("an id with '-' is written in brackets: shots['a-b'].video_url", "undefined")
+        raise ExpressionError(
+            "an id with '-' is written in brackets: shots['a-b'].video_url", "undefined"
+        )
     raise UnknownName(name)

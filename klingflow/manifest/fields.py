@@ -1,10 +1,10 @@
 """PURE. The one field table: what a shot may say, what each value looks like, and where it goes in
 the gateway's body.
 
-From it come the strict schema of each kind, the authoring schema and the request schema (schema.py), the
-checks (check.py) and the body itself (request.py). Sources: the gateway's document, sections 3 and 4, and
-README "Fields". A leaf's `title` completes the sentence "'field' must be …"; its `description` is the help
-an editor shows.
+From it come the strict schema of each kind, the authoring schema and the request schema
+(schema.py), the checks (check.py) and the body itself (request.py). Sources: the gateway's
+document, sections 3 and 4, and README "Fields". A leaf's `title` completes the sentence "'field'
+must be …"; its `description` is the help an editor shows.
 """
 
 from __future__ import annotations
@@ -105,7 +105,10 @@ _KINDS = (
     Kind("images", "from one to three reference images", required=("model", "images")),
     Kind("frames", "between a first and a last frame"),
     Kind(
-        "motion", "a character takes over the motion of a video", "motion_control", ("model", "motion_video")
+        "motion",
+        "a character takes over the motion of a video",
+        "motion_control",
+        ("model", "motion_video"),
     ),
     Kind("avatar", "a talking avatar", "avatar_i2v"),
     Kind("lip-sync", "lips that follow the sound", "lip_sync"),
@@ -133,7 +136,9 @@ SCENES: Final = tuple(kind.scene_type for kind in _KINDS if kind.scene_type)
 _ANY = frozenset(KINDS) - {"request"}
 _EVERY = frozenset(KINDS)
 _WITH_IMAGE = _ANY - {"text", "frames"}
-_WITH_IMAGES = frozenset({"images", "frames", "motion", "lip-sync", "avatar", "reference", "multi-shot"})
+_WITH_IMAGES = frozenset(
+    {"images", "frames", "motion", "lip-sync", "avatar", "reference", "multi-shot"}
+)
 _WITH_FILES = _WITH_IMAGES - {"images"}
 
 
@@ -151,7 +156,11 @@ class Field:
 CUT: Final = record(
     {
         "seconds": {**SECONDS, "description": "Length of this cut in seconds, 1 or more."},
-        "prompt": {**TEXT, "maxLength": 512, "description": "What this cut shows; at most 512 characters."},
+        "prompt": {
+            **TEXT,
+            "maxLength": 512,
+            "description": "What this cut shows; at most 512 characters.",
+        },
     },
     required=("seconds", "prompt"),
     title="a mapping with 'seconds' and 'prompt'",
@@ -221,7 +230,9 @@ WANTED: Final = (
         "Whether the prompt is sent as `prompt` or in a `content` array.",
     ),
     Field("image", URL, "One image to start from.", (("image",),), _WITH_IMAGE),
-    Field("first_frame", URL, "The image the video begins with.", (("image",),), frozenset({"frames"})),
+    Field(
+        "first_frame", URL, "The image the video begins with.", (("image",),), frozenset({"frames"})
+    ),
     Field(
         "images",
         list_of(URL, most=3, title="a list of 1 to 3 URLs"),
@@ -229,7 +240,9 @@ WANTED: Final = (
         (("images",),),
         _WITH_IMAGES,
     ),
-    Field("seconds", SECONDS, "Length in whole seconds.", (("seconds",), (*OUTPUT_CONFIG, "duration"))),
+    Field(
+        "seconds", SECONDS, "Length in whole seconds.", (("seconds",), (*OUTPUT_CONFIG, "duration"))
+    ),
     Field("size", one_of(*SIZES), "Shorthand for resolution and aspect ratio.", (("size",),)),
     Field(
         "motion_level",
@@ -268,7 +281,9 @@ WANTED: Final = (
     ),
     Field("resolution", RESOLUTION, "720P or 1080P.", ((*OUTPUT_CONFIG, "resolution"),)),
     Field("aspect_ratio", ASPECT_RATIO, "Width to height.", ((*OUTPUT_CONFIG, "aspect_ratio"),)),
-    Field("audio", BOOLEAN, "Whether the video has sound.", ((*OUTPUT_CONFIG, "audio_generation"),)),
+    Field(
+        "audio", BOOLEAN, "Whether the video has sound.", ((*OUTPUT_CONFIG, "audio_generation"),)
+    ),
     Field(
         "output_config",
         record(OUTPUT_OPTIONS, title="a mapping of output options"),
@@ -289,7 +304,9 @@ WANTED: Final = (
         ((),),
         frozenset({"request"}),
     ),
-    Field("extra", MAPPING, "Merged into the body last: for what this language does not know.", ((),)),
+    Field(
+        "extra", MAPPING, "Merged into the body last: for what this language does not know.", ((),)
+    ),
     Field(
         "allow",
         list_of(TEXT, title="a list of rule codes"),
@@ -398,4 +415,6 @@ TOP: Final[dict[str, Field]] = {
         ("include", TEXT_OR_TEXTS, "More files with vars, presets and shots."),
     )
 }
-INCLUDED: Final[dict[str, Field]] = {name: TOP[name] for name in ("version", "vars", "presets", "shots")}
+INCLUDED: Final[dict[str, Field]] = {
+    name: TOP[name] for name in ("version", "vars", "presets", "shots")
+}

@@ -22,8 +22,9 @@ MAX_TEXT = 100_000  # characters of one text, forty times the longest prompt
 MAX_ITEMS = 10_000  # of one list
 MAX_SIZE = 1_000_000  # characters and items of one value, shared parts counted each time
 MAX_INTEGER = 2**63
-# What may be made in parts, which are items, and every sixteen characters of a text. An expression's first ones are
-# free, so that large manifests are; the rest counts together, so that a small one cannot take hours or all memory.
+# What may be made in parts, which are items, and every sixteen characters of a text. An
+# expression's first ones are free, so that large manifests are; the rest counts together, so that a
+# small one cannot take hours or all memory.
 FREE_PARTS = 2_000  # ten of the longest prompts
 MAX_WORK = 5_000_000  # of one manifest, about two seconds
 
@@ -57,7 +58,9 @@ METER: ContextVar[Meter] = ContextVar("meter", default=Meter())  # noqa: B039  #
 
 
 def spend(parts: int) -> None:
-    """Count what an expression makes. Raises ExpressionError once its manifest has made too much, for ever after."""
+    """Count what an expression makes. Raises ExpressionError once its manifest has made too much,
+    for ever after.
+    """
     meter = METER.get()
     meter.left -= parts
     if meter.left < 0:
@@ -73,7 +76,9 @@ def _refuse(self: Opaque, *_: object) -> NoReturn:
 
 
 class Opaque:
-    """Something that can be passed on but not looked into: every operator on it is an error that says why."""
+    """Something that can be passed on but not looked into: every operator on it is an error that
+    says why.
+    """
 
     __slots__ = ("advice",)
 
@@ -86,13 +91,17 @@ class Opaque:
 
 
 def _whole(text: str) -> None:
-    """Raises ExpressionError for half a pair of surrogates, which JSON rows can hold and no file or request can."""
+    """Raises ExpressionError for half a pair of surrogates, which JSON rows can hold and no file or
+    request can.
+    """
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             half = f"U+{ord(text[error.start]):04X}"
-            raise ExpressionError(f"the text holds {half}, half of a character; correct it") from None
+            raise ExpressionError(
+                f"the text holds {half}, half of a character; correct it"
+            ) from None
 
 
 def checked(value: Any) -> Any:
@@ -110,7 +119,9 @@ def checked(value: Any) -> Any:
         if isinstance(part, Opaque):
             raise ExpressionError(part.advice)
         if isinstance(part, Pending):
-            raise ExpressionError("what another shot makes is known at run time only; use it unchanged")
+            raise ExpressionError(
+                "what another shot makes is known at run time only; use it unchanged"
+            )
         size += 1
         if isinstance(part, str):
             _whole(part)
@@ -253,7 +264,11 @@ def _otherwise(value: Any, otherwise: Any, wanted: str) -> Any:
     return otherwise
 
 
-_ROUNDINGS: dict[str, Callable[[float], float]] = {"common": round, "ceil": math.ceil, "floor": math.floor}
+_ROUNDINGS: dict[str, Callable[[float], float]] = {
+    "common": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
 
 
 def _round(value: Any, digits: Any = 0, method: Any = "common") -> Any:
@@ -261,9 +276,12 @@ def _round(value: Any, digits: Any = 0, method: Any = "common") -> Any:
         raise ExpressionError(f"wants a number, not {kind_of(value)}")
     if method not in _ROUNDINGS or type(digits) is not int or not 0 <= digits <= 15:
         raise ExpressionError("takes digits (0 to 15) and 'common', 'ceil' or 'floor'")
-    # Whole numbers stay whole: a duration of 5.0 is dropped by the gateway without a word (gateway.md 4).
+    # Whole numbers stay whole: a duration of 5.0 is dropped by the gateway without a word
+    # (gateway.md 4).
     return (
-        int(_ROUNDINGS[method](value)) if digits == 0 else _ROUNDINGS[method](value * 10**digits) / 10**digits
+        int(_ROUNDINGS[method](value))
+        if digits == 0
+        else _ROUNDINGS[method](value * 10**digits) / 10**digits
     )
 
 
@@ -342,7 +360,9 @@ def _bounded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         except ExpressionError as error:
             raise ExpressionError(f"{name}: {error}", error.code) from None
         except (TypeError, ValueError, OverflowError) as error:
-            raise ExpressionError(f"{name}: {str(error).removeprefix(call.__name__).strip('_() ')}") from None
+            raise ExpressionError(
+                f"{name}: {str(error).removeprefix(call.__name__).strip('_() ')}"
+            ) from None
         return result if isinstance(result, Missing) else checked(result)
 
     return guarded

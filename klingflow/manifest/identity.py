@@ -21,7 +21,9 @@ _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
 _KEPT = frozenset((".git", ".klingflow"))
-_SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\..{0,3})?")  # what Windows also calls a file of a longer name
+_SHORT_NAME = re.compile(
+    r"[^.]{1,6}~[0-9]+(?:\..{0,3})?"
+)  # what Windows also calls a file of a longer name
 _UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -32,7 +34,11 @@ def key_fault(key: str) -> str | None:
     """What is wrong with a shot's key, if anything."""
     bad = next((c for c in _UNSAFE.findall(key) if not _is_mark(c)), None)
     if bad or not key:
-        return f"an id has letters, digits, '.', '-' and '_', not '{bad}'" if bad else "an id cannot be empty"
+        return (
+            f"an id has letters, digits, '.', '-' and '_', not '{bad}'"
+            if bad
+            else "an id cannot be empty"
+        )
     if key[0] in ".-" or key[-1] == ".":
         return "an id does not begin with '.' or '-', nor end with '.'"
     if len(key) > MAX_KEY_CHARACTERS:
@@ -50,7 +56,9 @@ def cell(value: Json) -> str:
 
 
 def _is_mark(character: str) -> bool:
-    """Whether it belongs to the letter before it: accents written apart, the vowels of Thai and Hindi."""
+    """Whether it belongs to the letter before it: accents written apart, the vowels of Thai and
+    Hindi.
+    """
     return unicodedata.category(character)[0] == "M"
 
 
@@ -60,7 +68,9 @@ def same_file(name: str) -> str:
 
 
 def output_path(template: str, name: str, shot: str, take: int) -> str:
-    """Where a take's video goes, relative to the manifest. Raises ValueError that says what is wrong."""
+    """Where a take's video goes, relative to the manifest. Raises ValueError that says what is
+    wrong.
+    """
     _check_template(template, name)
     path = _filled(template, name, shot, take)
     # No character has more than four bytes: most names need not be measured.
@@ -92,9 +102,7 @@ def name_fault(name: str) -> str | None:
     if name in ("", ".", "..") or "/" in name:
         return "the name becomes a folder's; write one without '/'"
     if not name.isprintable() or _UNSAFE_IN_PATH.search(name) or _is_kept(name):
-        return (
-            f"the name becomes a folder's, and {name!r} is none that every file system takes; write another"
-        )
+        return f"the name becomes a folder's, and {name!r} is none that every file system takes; write another"
     if len(name.encode()) > MAX_FILE_NAME_BYTES:
         return f"the name becomes a folder's, which has at most {MAX_FILE_NAME_BYTES} bytes; shorten it"
     return None
@@ -105,7 +113,9 @@ def _check_template(template: str, name: str) -> None:
     """What can be wrong whatever the id, of which nothing leaves a folder: so once for all shots."""
     for placeholder in _PLACEHOLDER.findall(template):
         if placeholder not in PLACEHOLDERS:
-            hint = did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
+            hint = (
+                did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
+            )
             raise ValueError(f"output has no placeholder '{{{placeholder}}}'{hint}")
     if set(_PLACEHOLDER.sub("", template)) & set("{}"):
         raise ValueError(
@@ -113,17 +123,28 @@ def _check_template(template: str, name: str) -> None:
         )
     for path in (_filled(template, name, "id", 1), _filled(template, name, "id", 2)):
         if hidden := next((c for c in path if not c.isprintable()), None):
-            raise ValueError(f"output '{template}' holds {hidden!r}, which nobody sees; leave it out")
+            raise ValueError(
+                f"output '{template}' holds {hidden!r}, which nobody sees; leave it out"
+            )
         if bad := _UNSAFE_IN_PATH.search(path):
             raise ValueError(
                 f"output '{template}' holds {bad[0]!r}, which not every file system takes; use / between folders"
             )
         parts = path.split("/")
         if ".." in parts or path.startswith("/"):
-            raise ValueError(f"output '{template}' leaves the manifest's folder; write a path below it")
+            raise ValueError(
+                f"output '{template}' leaves the manifest's folder; write a path below it"
+            )
         if kept := next(filter(_is_kept, parts), None):
             raise ValueError(
                 f"output '{template}' has a '{kept}', which is no name for videos; choose another"
             )
-        if "" in parts or "." in parts or not path.lower().endswith(".mp4") or parts[-1].lower() == ".mp4":
-            raise ValueError(f"output '{template}' is no name of a video; write a path that ends in .mp4")
+        if (
+            "" in parts
+            or "." in parts
+            or not path.lower().endswith(".mp4")
+            or parts[-1].lower() == ".mp4"
+        ):
+            raise ValueError(
+                f"output '{template}' is no name of a video; write a path that ends in .mp4"
+            )

@@ -13,7 +13,9 @@ _KEEPS_NULL = ("request",)
 
 
 def merge(layers: Iterable[Node]) -> Node:
-    """Later layers over earlier ones: maps merge deeply, lists and scalars replace; the rest is shared."""
+    """Later layers over earlier ones: maps merge deeply, lists and scalars replace; the rest is
+    shared.
+    """
     merged: Node | None = None
     for layer in layers:
         merged = layer if merged is None else _over(merged, layer)

@@ -19,8 +19,12 @@ class Link(NamedTuple):
     mark: Mark
 
 
-def check_links(links: Iterable[Link], ids: Collection[str], unsure: Collection[str]) -> list[Diagnostic]:
-    """What is wrong with the links. Of `unsure`, keys whose ids could not all be told, nothing is said."""
+def check_links(
+    links: Iterable[Link], ids: Collection[str], unsure: Collection[str]
+) -> list[Diagnostic]:
+    """What is wrong with the links. Of `unsure`, keys whose ids could not all be told, nothing is
+    said.
+    """
     found = []
     needs: dict[str, list[Link]] = {}
     for link in links:
@@ -28,7 +32,11 @@ def check_links(links: Iterable[Link], ids: Collection[str], unsure: Collection[
             needs.setdefault(link.waiting, []).append(link)
         elif link.target.split("@")[0] not in unsure:
             found.append(
-                Diagnostic(link.mark, "unknown-shot", f"shot '{link.waiting}': {_unknown(link.target, ids)}")
+                Diagnostic(
+                    link.mark,
+                    "unknown-shot",
+                    f"shot '{link.waiting}': {_unknown(link.target, ids)}",
+                )
             )
     return found + _cycles(needs)
 

@@ -29,14 +29,19 @@ def cells(
 ) -> list[Cell]:
     """Every combination, the last axis turning fastest.
 
-    An `exclude` removes the combinations that have all its values. An `include` is added to every combination
-    whose axis values it does not change, and is one of its own if there is none. Raises ValueError.
+    An `exclude` removes the combinations that have all its values. An `include` is added to every
+    combination whose axis values it does not change, and is one of its own if there is none. Raises
+    ValueError.
     """
     size = math.prod(len(values) for values in axes.values())
     if size > MAX_CELLS:
-        raise ValueError(f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis")
+        raise ValueError(
+            f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis"
+        )
     combinations = (
-        [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())] if axes else []
+        [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+        if axes
+        else []
     )
     kept = [c for c in combinations if not any(_has(c, pattern) for pattern in exclude)]
     extended = [dict(c) for c in kept]
@@ -60,7 +65,9 @@ def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -
 
 
 def _has(combination: Mapping[str, Json], pattern: Mapping[str, Json]) -> bool:
-    return all(name in combination and _same(combination[name], value) for name, value in pattern.items())
+    return all(
+        name in combination and _same(combination[name], value) for name, value in pattern.items()
+    )
 
 
 def _same(a: Json, b: Json) -> bool:
@@ -69,6 +76,8 @@ def _same(a: Json, b: Json) -> bool:
 
 
 def _label(values: Mapping[str, Json], axes: Mapping[str, Sequence[Json]]) -> str:
-    """Values by sorted axis name, so that the id depends on no order; what include adds is not in it."""
+    """Values by sorted axis name, so that the id depends on no order; what include adds is not in
+    it.
+    """
     names = sorted(name for name in values if name in axes) or sorted(values)
     return "-".join(cell(values[name]) for name in names)

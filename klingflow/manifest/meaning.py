@@ -1,9 +1,10 @@
 """PURE. What a body means to the gateway: its precedence rules applied and its documented defaults
 filled in.
 
-Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are taken from it.
-Source: the gateway's document, sections 3.1 (seconds), 3.2 (resolution), 4 (enums and equivalents) and 13
-(defaults). Nothing is judged here: values that the document does not know are carried through as they are.
+Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are taken from
+it. Source: the gateway's document, sections 3.1 (seconds), 3.2 (resolution), 4 (enums and
+equivalents) and 13 (defaults). Nothing is judged here: values that the document does not know are
+carried through as they are.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Meaning(NamedTuple):
 
     @property
     def has_references(self) -> bool:
-        """What bills as "ref" for omni (document 6.5): images, video_url, file_infos; not a lone image."""
+        """What bills as "ref" for omni (document 6.5): images, video_url, file_infos; not a lone
+        image.
+        """
         return bool(self.images or self.files or "video_url" in self.metadata)
 
     @property
@@ -75,7 +78,9 @@ class Meaning(NamedTuple):
 
 
 def meaning(body: Mapping[str, Json]) -> Meaning:
-    """The meaning of a body, whatever its shape: what is malformed stays as it is, for the checks to name."""
+    """The meaning of a body, whatever its shape: what is malformed stays as it is, for the checks
+    to name.
+    """
     top = _given(body)
     metadata = _given(top.pop("metadata", None))
     config = _given(metadata.pop("output_config", None))
@@ -97,7 +102,18 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
         aspect_ratio = "16:9"
     billed = _billed(duration if spoken is None and duration is not None else seconds, scene, model)
     return Meaning(
-        model, scene, prompt, seconds, billed, resolution, aspect_ratio, audio, level, top, metadata, config
+        model,
+        scene,
+        prompt,
+        seconds,
+        billed,
+        resolution,
+        aspect_ratio,
+        audio,
+        level,
+        top,
+        metadata,
+        config,
     )
 
 
@@ -141,7 +157,9 @@ def _integer(value: Json) -> Json:
     return value
 
 
-def _picture(top: dict[str, Json], metadata: dict[str, Json], config: dict[str, Json]) -> tuple[Json, Json]:
+def _picture(
+    top: dict[str, Json], metadata: dict[str, Json], config: dict[str, Json]
+) -> tuple[Json, Json]:
     """Resolution and aspect ratio: output_config > metadata > size > 720P (document 3.2)."""
     size = _SIZES.get(str(top.get("size", "")).lower())
     if size:
@@ -166,7 +184,9 @@ def _audio(metadata: dict[str, Json], config: dict[str, Json]) -> bool:
 
 
 def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json:
-    """std unless any of the three ways to say pro does (document 4.2); only motion control has a level."""
+    """std unless any of the three ways to say pro does (document 4.2); only motion control has a
+    level.
+    """
     if scene != "motion_control":
         return None
     given = [metadata.pop("motion_level", None), top.pop("mode", None), metadata.pop("mode", None)]
@@ -176,7 +196,9 @@ def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json
 
 
 def _prompt(top: dict[str, Json]) -> Json:
-    """The prompt, in whichever of its two forms (document 3.3); a `content` of more than a text stays."""
+    """The prompt, in whichever of its two forms (document 3.3); a `content` of more than a text
+    stays.
+    """
     content = top.get("content")
     if "prompt" not in top and isinstance(content, list) and len(content) == 1:
         only = content[0]
@@ -187,7 +209,9 @@ def _prompt(top: dict[str, Json]) -> Json:
 
 
 def _unpack_ext_info(metadata: dict[str, Json]) -> None:
-    """JSON inside a string inside JSON means what it holds, whatever its spaces and the order of its keys."""
+    """JSON inside a string inside JSON means what it holds, whatever its spaces and the order of
+    its keys.
+    """
     if "ext_info" not in metadata:
         return
     try:

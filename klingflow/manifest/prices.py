@@ -67,7 +67,9 @@ SCHEMA: Final = record(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one tier costs. One of the first three is set; `min_seconds` is the least that is billed."""
+    """What one tier costs. One of the first three is set; `min_seconds` is the least that is
+    billed.
+    """
 
     per_second: Decimal | None = None
     per_request: Decimal | None = None
@@ -141,7 +143,8 @@ def _row(row: Mapping[str, Json]) -> Row:
     return Row(
         per_second=_decimal(row.get("per_second")),
         per_request=_decimal(row.get("per_request")),
-        by_seconds=by_seconds and {int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},
+        by_seconds=by_seconds
+        and {int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},
         min_seconds=row.get("min_seconds", 0),
     )
 

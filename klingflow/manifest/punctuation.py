@@ -1,7 +1,8 @@
 """PURE. Chinese punctuation where YAML's own belongs: `prompt：雨夜`, `【a】`, `“x, y”`.
 
-YAML takes it for text, so that what it then complains of stands elsewhere or says nothing. This looks at the
-lines of a mistake that was found already; in a text that is right, such punctuation is never touched.
+YAML takes it for text, so that what it then complains of stands elsewhere or says nothing. This
+looks at the lines of a mistake that was found already; in a text that is right, such punctuation is
+never touched.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from klingflow.errors import Diagnostic, Mark
 CODE = "chinese-punctuation"
 # Mistakes about a key or a value that may be one only because of its punctuation.
 _OF_A_TOKEN = frozenset(
-    {"wrong-type", "wrong-value", "empty-value", "unknown-value", "unknown-field", "unknown-model", "bad-id"}
+    {
+        "wrong-type",
+        "wrong-value",
+        "empty-value",
+        "unknown-value",
+        "unknown-field",
+        "unknown-model",
+        "bad-id",
+    }
     | {"not-a-url"}
 )
 _ADVICE = {
@@ -59,7 +68,9 @@ def explained(found: Diagnostic, lines: Sequence[str]) -> Sequence[Diagnostic]:
         slips = _around(lines, at, found.mark.file)
     elif found.code in _OF_A_TOKEN and (column := _in_token(lines[at], found)):
         slip = _slip(found.mark._replace(column=column), lines[at])
-        more = _run(lines, range(at + 1, len(lines)), found.mark.file) if "：" in slip.message else []
+        more = (
+            _run(lines, range(at + 1, len(lines)), found.mark.file) if "：" in slip.message else []
+        )
         slips = [slip, *more]
     else:
         return [found]
@@ -68,7 +79,9 @@ def explained(found: Diagnostic, lines: Sequence[str]) -> Sequence[Diagnostic]:
 
 def _slip(mark: Mark, line: str) -> Diagnostic:
     wrong = line[mark.column - 1]
-    advice = "Chinese colon; write ':'" if line.startswith("：//", mark.column - 1) else _ADVICE[wrong]
+    advice = (
+        "Chinese colon; write ':'" if line.startswith("：//", mark.column - 1) else _ADVICE[wrong]
+    )
     return Diagnostic(mark, CODE, f"'{wrong}' is a {advice}")
 
 
@@ -89,7 +102,9 @@ def _in_token(line: str, found: Diagnostic) -> int | None:
 
 
 def _around(lines: Sequence[str], at: int, file: str) -> list[Diagnostic]:
-    """The slips in a line and those next to it; a parser stumbles only over the line after a key that is none."""
+    """The slips in a line and those next to it; a parser stumbles only over the line after a key
+    that is none.
+    """
     before = next((number for number in range(at - 1, -1, -1) if lines[number].strip()), -1)
     above = _run(lines, range(before, -1, -1), file)
     return sorted([*above, *_run(lines, range(at, len(lines)), file)], key=lambda slip: slip.mark)

@@ -1,9 +1,9 @@
 """PURE. From a shot's rendered fields to what would be sent for it: body, fingerprint, predicted
 tier and price.
 
-The body holds what the author wrote, placed by the field table, and nothing else; only `seconds` is always
-accompanied by an equal `output_config.duration`. A body with another shot's result in it is final once the
-run knows that result (`finish`).
+The body holds what the author wrote, placed by the field table, and nothing else; only `seconds` is
+always accompanied by an equal `output_config.duration`. A body with another shot's result in it is
+final once the run knows that result (`finish`).
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def finish(
 ) -> Request:
     """The final form of a request with References in its body.
 
-    `resolve` gives the text a Reference stands for, `purchase_of` what was bought for a shot id (its
-    purchase's uid): in the fingerprint a Reference counts as that purchase, since the URL's own text may
-    change from reply to reply.
+    `resolve` gives the text a Reference stands for, `purchase_of` what was bought for a shot id
+    (its purchase's uid): in the fingerprint a Reference counts as that purchase, since the URL's
+    own text may change from reply to reply.
     """
     if request.fingerprint is not None:
         return request
@@ -100,7 +100,9 @@ def canonical(value: Json) -> bytes:
 
 
 # Made once: `json.dumps` makes another for every call that asks for more than its defaults.
-_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_CANONICAL = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+)
 
 
 def _digest(value: Json) -> str:
@@ -151,7 +153,8 @@ _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
     ("files", ("metadata", "file_infos")): _file_infos,
     ("cuts", ("metadata", "ext_info")): _ext_info,
 }
-# Each field with the mapping it goes into (the body itself, metadata or output_config) and its key there.
+# Each field with the mapping it goes into (the body itself, metadata or output_config) and its key
+# there.
 _PLACES = tuple(
     (name, place[:-1], str(place[-1]), _CONVERT.get((name, place)))
     for name, field in SHOT.items()
@@ -188,7 +191,9 @@ def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
         return fields
     settled = dict(fields)
     if "style" in fields:
-        settled["cuts"] = [{**cut, "prompt": styled(cut["prompt"], fields["style"])} for cut in cuts]
+        settled["cuts"] = [
+            {**cut, "prompt": styled(cut["prompt"], fields["style"])} for cut in cuts
+        ]
     settled.setdefault("seconds", sum(int(cut["seconds"]) for cut in cuts))
     return settled
 
@@ -210,7 +215,9 @@ _FULL_WIDTH_ENDS = "\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u2026"  # 。 ! ?
 
 
 def styled(prompt: str, style: str) -> str:
-    """The prompt with the style appended, divided as its last character asks for; a Pending stays one."""
+    """The prompt with the style appended, divided as its last character asks for; a Pending stays
+    one.
+    """
     last = prompt.rstrip()[-1:]
     if last in _FULL_WIDTH_ENDS:
         glue = ""
@@ -252,7 +259,11 @@ def _resolved(value: Json, resolve: Callable[[Reference], str]) -> Json:
 def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
     """Every scalar (and empty collection) of a JSON value with its path."""
     items = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        value.items()
+        if isinstance(value, Mapping)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
     )
     if not items or not value:
         yield path, value
@@ -300,7 +311,9 @@ def _holds(value: Json, path: Path) -> bool:
 
 
 def origins(shot: Shot, kind: str) -> dict[str, tuple[Path, Mark]]:
-    """For every value of the body, by its JSON pointer: the field that sets it and that field's place."""
+    """For every value of the body, by its JSON pointer: the field that sets it and that field's
+    place.
+    """
     found: dict[str, tuple[Path, Mark]] = {}
     for path, _ in leaves(body_of(shot.fields, kind)):
         source = author_path(shot.fields, kind, path)

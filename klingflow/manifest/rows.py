@@ -69,11 +69,15 @@ def _header(cells: list[str], mark: Mark) -> list[str]:
     names = [name.strip() for name in cells]
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
         _refuse(
-            mark, "rows-syntax", "the columns are not separated by commas; save it as comma-separated CSV"
+            mark,
+            "rows-syntax",
+            "the columns are not separated by commas; save it as comma-separated CSV",
         )
     for at, name in enumerate(names):
         if not name:
-            _refuse(mark, "rows-syntax", f"column {at + 1} has no name; write one in the first line")
+            _refuse(
+                mark, "rows-syntax", f"column {at + 1} has no name; write one in the first line"
+            )
         if name in names[:at]:
             _refuse(mark, "rows-syntax", f"two columns are named '{name}'; rename one")
     return names
@@ -111,14 +115,22 @@ def _jsonl(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
         mark = Mark(file, number, at + 1)
         value, end = _decode(line, at, lambda offset: Mark(file, number, offset + 1))  # noqa: B023 called at once
         if line[end:].strip():
-            _refuse(Mark(file, number, end + 1), "rows-syntax", "not JSONL: one object stands on each line")
+            _refuse(
+                Mark(file, number, end + 1),
+                "rows-syntax",
+                "not JSONL: one object stands on each line",
+            )
         yield _row(value, mark)
 
 
 def _yaml(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
     root = parse(text, file)
     if not isinstance(root.value, list):
-        _refuse(root.mark, "rows-syntax", "a YAML file of rows is a list of maps; begin each row with '- '")
+        _refuse(
+            root.mark,
+            "rows-syntax",
+            "a YAML file of rows is a list of maps; begin each row with '- '",
+        )
     for node in root.value:
         yield _row(content_of(node), node.mark)
 

@@ -1,10 +1,10 @@
 """PURE. Rules between fields: what the document and the catalogue of models say about a body as a
 whole.
 
-An error is a rule that the document states; whatever it leaves open, contradicts or only advises is a
-warning. `allow: [CODE]` in a shot makes a rule's error a warning. Each rule looks at Facts and answers
-None, or the field it is about and a sentence for the user; what one value alone may be is not here but in
-the field table.
+An error is a rule that the document states; whatever it leaves open, contradicts or only advises is
+a warning. `allow: [CODE]` in a shot makes a rule's error a warning. Each rule looks at Facts and
+answers None, or the field it is about and a sentence for the user; what one value alone may be is
+not here but in the field table.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ Finding = tuple[Path, str]  # a path in the body, and what to say of it
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `find` answers what is wrong, if anything. It can be wrong only with a body that has `trait`."""
+    """One rule: `find` answers what is wrong, if anything. It can be wrong only with a body that
+    has `trait`.
+    """
 
     code: str
     severity: str
@@ -121,7 +123,9 @@ def _size_overruled(f: Facts) -> Finding | None:
         return ("size",), f"size {size!r} is not one that the gateway documents"
     for option, meant in zip(("resolution", "aspect_ratio"), alone, strict=True):
         if meant and config.get(option, meant) != meant:
-            return ("size",), f"size {size} means {meant}, but {option} {config[option]} overrules it"
+            return (
+                "size",
+            ), f"size {size} means {meant}, but {option} {config[option]} overrules it"
     return None
 
 
@@ -155,7 +159,10 @@ def _last_frame(f: Facts) -> Finding | None:
 def _first_frame(f: Facts) -> Finding | None:
     if not f.what.top.keys().isdisjoint(("image", "images")):
         return None
-    return ("metadata", "last_frame_url"), "a last frame without a first one: 'first_frame' is missing"
+    return (
+        "metadata",
+        "last_frame_url",
+    ), "a last frame without a first one: 'first_frame' is missing"
 
 
 def _references(f: Facts) -> Finding | None:
@@ -189,7 +196,10 @@ def _motion_video(f: Facts) -> Finding | None:
 def _motion_image(f: Facts) -> Finding | None:
     if f.scene != "motion_control" or "image" in f.body or f.what.images or f.what.files:
         return None
-    return (), "motion control without an image: the document's examples have none, but no character is shown"
+    return (
+        (),
+        "motion control without an image: the document's examples have none, but no character is shown",
+    )
 
 
 def _motion_model(f: Facts) -> Finding | None:
@@ -216,11 +226,18 @@ def _face(f: Facts) -> Finding | None:
 def _audio_input(f: Facts) -> Finding | None:
     if f.scene not in ("avatar_i2v", "lip_sync"):
         return None
-    return (), "no audio input is documented for avatars and lip-sync: the voice is the gateway's choice"
+    return (
+        (),
+        "no audio input is documented for avatars and lip-sync: the voice is the gateway's choice",
+    )
 
 
 def _lip_sync_least(f: Facts) -> Finding | None:
-    if f.scene != "lip_sync" or not isinstance(f.what.seconds, int) or f.what.seconds >= _LIP_SYNC_LEAST_S:
+    if (
+        f.scene != "lip_sync"
+        or not isinstance(f.what.seconds, int)
+        or f.what.seconds >= _LIP_SYNC_LEAST_S
+    ):
         return None
     return _SECONDS, f"lip-sync of {f.what.seconds} s is billed as {_LIP_SYNC_LEAST_S} s"
 
@@ -246,7 +263,10 @@ def _file_address(f: Facts) -> Finding | None:
     for index, file in enumerate(f.what.files):
         need = needs.get(str(file.get("type")))
         if need and not file.get(need):
-            return (*_FILES, index), f"file {index + 1} is of type {file['type']} and needs '{need}'"
+            return (
+                *_FILES,
+                index,
+            ), f"file {index + 1} is of type {file['type']} and needs '{need}'"
     return None
 
 
@@ -261,7 +281,10 @@ def _file_usage(f: Facts) -> Finding | None:
 def _multi_shot_model(f: Facts) -> Finding | None:
     if "ext_info" not in f.what.metadata or not f.model or f.model.multi_shot == YES:
         return None
-    return _MODEL, f"several cuts are documented for kling-3.0 and kling-3.0-omni, not for {f.model.name}"
+    return (
+        _MODEL,
+        f"several cuts are documented for kling-3.0 and kling-3.0-omni, not for {f.model.name}",
+    )
 
 
 def _ext_info(f: Facts) -> Finding | None:
@@ -313,7 +336,9 @@ def _cuts_sum(f: Facts) -> Finding | None:
     if total == f.what.seconds:
         return None
     remedy = (
-        f"write 'seconds: {total}', or null for their sum" if f.kind == "multi-shot" else "they must be equal"
+        f"write 'seconds: {total}', or null for their sum"
+        if f.kind == "multi-shot"
+        else "they must be equal"
     )
     return _SECONDS, f"the cuts add up to {total} s, but the video has {f.what.seconds} s; {remedy}"
 

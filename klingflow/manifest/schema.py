@@ -1,9 +1,9 @@
 """PURE. The JSON Schemas (draft 2020-12) that klingflow publishes, generated: from the field table
 where it knows.
 
-Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds each as
-committed; a test compares. The authoring schema is the strict one with an expression allowed wherever a
-value is, and null wherever a field is, since null deletes.
+Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds
+each as committed; a test compares. The authoring schema is the strict one with an expression
+allowed wherever a value is, and null wherever a field is, since null deletes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def _manifest() -> dict[str, Json]:
         "presets": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
         "shots": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
     }
-    documented = {name: {**schema, "description": TOP[name].doc} for name, schema in sections.items()}
+    documented = {
+        name: {**schema, "description": TOP[name].doc} for name, schema in sections.items()
+    }
     return {
         "type": "object",
         "properties": {**_loosened_fields(TOP), **documented},
@@ -119,11 +121,23 @@ _STRING: Final = {"type": "string"}
 _OPTIONAL: Final = {"type": ["string", "null"]}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
 _STATES: Final = one_of(
-    "intent", "submitted", "succeeded", "done", "rejected", "failed", "in_doubt", "parked", "abandoned"
+    "intent",
+    "submitted",
+    "succeeded",
+    "done",
+    "rejected",
+    "failed",
+    "in_doubt",
+    "parked",
+    "abandoned",
 )
 _SIZE: Final = _described({"type": ["integer", "null"]}, "The file's size.")
 _CRC: Final = _described(_STRING, "Of the line without it: a flipped bit is never taken for an id.")
-_TIMES: Final = {"type": "object", "additionalProperties": _STRING, "description": "UTC, ISO 8601, by event."}
+_TIMES: Final = {
+    "type": "object",
+    "additionalProperties": _STRING,
+    "description": "UTC, ISO 8601, by event.",
+}
 _ERROR: Final = {
     "type": ["object", "null"],
     "properties": {"kind": _STRING, "code": _STRING, "message": _STRING},
@@ -232,7 +246,12 @@ def _run_manifest() -> Json:
             "type": "object",
             "additionalProperties": {
                 "type": "object",
-                "properties": {"tasks": _WHOLE, "seconds": _WHOLE, "amount": _AMOUNT, "currency": _OPTIONAL},
+                "properties": {
+                    "tasks": _WHOLE,
+                    "seconds": _WHOLE,
+                    "amount": _AMOUNT,
+                    "currency": _OPTIONAL,
+                },
                 "required": ["tasks"],
             },
             "description": "What was billed, by the gateway's own names.",
@@ -263,7 +282,11 @@ def _run_manifest() -> Json:
                 "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
                 "description": "What was bought and then taken out of the ledger by `lock prune`.",
             },
-            "totals": {"type": "object", "properties": totals, "required": ["shots", "by_state", "by_tier"]},
+            "totals": {
+                "type": "object",
+                "properties": totals,
+                "required": ["shots", "by_state", "by_tier"],
+            },
         },
         required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),
         title="",
@@ -287,7 +310,11 @@ _PUBLISHED: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
         "What is wanted: shots and their limits. Any value may be an expression, ${{ … }}.",
         _manifest(),
     ),
-    "request": ("klingflow request", "A body of POST /v1/videos, as the gateway's document has it.", BODY),
+    "request": (
+        "klingflow request",
+        "A body of POST /v1/videos, as the gateway's document has it.",
+        BODY,
+    ),
     "lock": ("klingflow lock line", "One line of a ledger: its header, or one purchase.", _lock()),
     "run-manifest": (
         "klingflow run manifest",

@@ -90,7 +90,9 @@ RUN: Table = {
 GATEWAY: Table = {"base_url": ("base_url", _address), "refund_5xx": ("refund_5xx", _switch)}
 
 
-def read_settings(block: Mapping[str, Json], table: Table, record: type[T]) -> tuple[T, dict[str, str]]:
+def read_settings(
+    block: Mapping[str, Json], table: Table, record: type[T]
+) -> tuple[T, dict[str, str]]:
     """A block as its record, and what is wrong by key. null and what is wrong keep the default."""
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}

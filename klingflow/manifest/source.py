@@ -1,8 +1,9 @@
 """PURE. YAML text → Nodes: every value with its place. Knows YAML, nothing of manifests.
 
-The C parser of PyYAML is used for its events alone: its composer recurses in C and dies on 100 KB of `[`, and
-its constructor follows merge-key bombs for ever. The tree is built here with a stack of our own, scalars
-follow the YAML 1.2 core schema, and whatever YAML would silently take for something else is a diagnostic.
+The C parser of PyYAML is used for its events alone: its composer recurses in C and dies on 100 KB
+of `[`, and its constructor follows merge-key bombs for ever. The tree is built here with a stack of
+our own, scalars follow the YAML 1.2 core schema, and whatever YAML would silently take for
+something else is a diagnostic.
 """
 
 from __future__ import annotations
@@ -123,9 +124,13 @@ def _unfit(text: str, file: str) -> list[Diagnostic]:
         name = f"U+{ord(match[0]):04X}"
         mark = mark_at(text, match.start(), file)
         if match[0] in _LINE_BREAKS:
-            found.append(Diagnostic(mark, "line-break", f"{name} is an invisible line break; delete it"))
+            found.append(
+                Diagnostic(mark, "line-break", f"{name} is an invisible line break; delete it")
+            )
         else:
-            found.append(Diagnostic(mark, "control-character", f"{name} is not allowed in YAML; delete it"))
+            found.append(
+                Diagnostic(mark, "control-character", f"{name} is not allowed in YAML; delete it")
+            )
         if len(found) == 20:  # a binary file: no one reads more
             break
     return found
@@ -157,13 +162,17 @@ def _plain(text: str) -> Json:
     if text[0] not in _MAYBE_NUMBER:
         return text
     if _LEADING_ZERO.fullmatch(text):
-        raise _Value("ambiguous-number", f'{text} begins with 0: quote it ("{text}") or drop the zero')
+        raise _Value(
+            "ambiguous-number", f'{text} begins with 0: quote it ("{text}") or drop the zero'
+        )
     if _INTEGER.fullmatch(text):
         return _integer(text)
     if _FLOAT.fullmatch(text):
         return _finite(text)
     if _NOT_FINITE.fullmatch(text):
-        raise _Value("number-range", f"{text} is no number that JSON can hold; quote it if it is text")
+        raise _Value(
+            "number-range", f"{text} is no number that JSON can hold; quote it if it is text"
+        )
     return text
 
 
@@ -193,7 +202,9 @@ def _tagged(text: str, tag: str) -> Json:
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
-        raise _Value("unknown-tag", f"'{text[:40]}' is not what its tag {_shown(tag)} says; delete the tag")
+        raise _Value(
+            "unknown-tag", f"'{text[:40]}' is not what its tag {_shown(tag)} says; delete the tag"
+        )
     return value
 
 
@@ -206,7 +217,9 @@ class _Stop(Exception):
 
 
 class _Open:
-    """A mapping or list whose end has not come yet. `size` counts the values in it, aliases expanded."""
+    """A mapping or list whose end has not come yet. `size` counts the values in it, aliases
+    expanded.
+    """
 
     __slots__ = ("anchor", "flow", "items", "key", "key_mark", "mark", "merge", "size")
 
@@ -222,7 +235,9 @@ class _Open:
 
 
 class _Builder:
-    """Events → the tree, iteratively. Mistakes that leave the rest readable are collected; others stop it."""
+    """Events → the tree, iteratively. Mistakes that leave the rest readable are collected; others
+    stop it.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -252,7 +267,9 @@ class _Builder:
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         # What is quoted may be a text of many lines; a message is one.
-        self.diagnostics.append(Diagnostic(mark, code, " ".join(message.splitlines()), related=related))
+        self.diagnostics.append(
+            Diagnostic(mark, code, " ".join(message.splitlines()), related=related)
+        )
 
     def stop(self, mark: Mark, code: str, message: str) -> NoReturn:
         """Note a mistake after which there is nothing more to read."""
@@ -267,7 +284,9 @@ class _Builder:
         self.documents += 1
         if self.documents == 2:
             self.stop(
-                self.mark(event), "second-document", "a second YAML document begins; one file holds one"
+                self.mark(event),
+                "second-document",
+                "a second YAML document begins; one file holds one",
             )
 
     def scalar(self, event: Any) -> None:
@@ -306,14 +325,21 @@ class _Builder:
     def key(self, top: _Open, text: str, mark: Mark, event: Any) -> None:
         """A key is its text as written, as JSON has it."""
         if not text and event.implicit[0]:
-            self.note(mark, "key-not-text", "a key is missing before the ':'; write one, or quote the text")
+            self.note(
+                mark,
+                "key-not-text",
+                "a key is missing before the ':'; write one, or quote the text",
+            )
         if event.anchor:
             self.anchors[event.anchor] = (Node(text, mark), 1)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
             if top.merge:
                 self.note(
-                    mark, "duplicate-key", "'<<' is there twice; write one with a list", top.merge.key_mark
+                    mark,
+                    "duplicate-key",
+                    "'<<' is there twice; write one with a list",
+                    top.merge.key_mark,
                 )
             top.merge = Node(None, mark, mark)
         elif (first := top.items.get(text)) is not None:
@@ -337,7 +363,9 @@ class _Builder:
         self.copies += size
         most = FREE_COPIES + COPIES_PER_VALUE * self.values
         if self.copies > most:
-            self.stop(mark, "alias-bomb", f"the aliases stand for over {most:,} values; write fewer")
+            self.stop(
+                mark, "alias-bomb", f"the aliases stand for over {most:,} values; write fewer"
+            )
 
     def open(self, event: Any) -> None:
         mark = self.mark(event)
@@ -383,7 +411,9 @@ class _Builder:
         top.key = None
 
     def merged(self, top: _Open) -> tuple[dict[str, Node], int]:
-        """The mapping with its `<<` applied (its own keys win, then the first source); and the size added."""
+        """The mapping with its `<<` applied (its own keys win, then the first source); and the size
+        added.
+        """
         merge = top.merge
         assert merge is not None
         sources = merge.value if type(merge.value) is list else [merge]
@@ -391,7 +421,9 @@ class _Builder:
         for source in sources:
             if type(source.value) is not dict:
                 self.note(
-                    source.mark, "merge-value", "'<<' takes a mapping or a list of mappings, such as *name"
+                    source.mark,
+                    "merge-value",
+                    "'<<' takes a mapping or a list of mappings, such as *name",
                 )
                 continue
             self.copy(len(source.value) + 1, source.mark)
@@ -400,6 +432,4 @@ class _Builder:
 
 
 def _empty_value(key: str) -> str:
-    return (
-        f"'{key}' has no value; inside {{…}} a comma ends unquoted text: quote the whole text, or write null"
-    )
+    return f"'{key}' has no value; inside {{…}} a comma ends unquoted text: quote the whole text, or write null"

@@ -1,7 +1,7 @@
 """PURE. The tag by which a person finds an attempt at the gateway (`run: { tag_media: true }`).
 
-It is the video's name there (`output_config.media_name`, at most 64 characters) where the author gave none, and it
-means nothing: a body with a tag buys the same video as one without.
+It is the video's name there (`output_config.media_name`, at most 64 characters) where the author
+gave none, and it means nothing: a body with a tag buys the same video as one without.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """PURE. `${{ … }}` in Nodes → values, with every mistake at its place. Knows what the names mean,
 nothing of shots' fields.
 
-One pass: what an expression gives is data and never looked at again. What does not depend on a shot is
-rendered once and shared by all. What only the run knows (`shots.x.video_url`) comes out as a Pending.
+One pass: what an expression gives is data and never looked at again. What does not depend on a shot
+is rendered once and shared by all. What only the run knows (`shots.x.video_url`) comes out as a
+Pending.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ class _Env(Names):
 
     def get(self, key: str) -> Any:
         if key not in self.allowed:
-            hint = did_you_mean(key, self.allowed) or f"; add it to env: [{', '.join([*self.allowed, key])}]"
+            hint = (
+                did_you_mean(key, self.allowed)
+                or f"; add it to env: [{', '.join([*self.allowed, key])}]"
+            )
             raise ExpressionError(
                 f"the variable {key} is not allowed here{hint}",
                 "env-not-allowed",
@@ -134,8 +138,8 @@ class _Vars(Names):
 class Scope:
     """What the names mean for one shot, and what was found while rendering it.
 
-    `own` are the variables that the shot overrides. `used` are the root names of all that was rendered;
-    `references` the shots that it waits for, each with the place that names it.
+    `own` are the variables that the shot overrides. `used` are the root names of all that was
+    rendered; `references` the shots that it waits for, each with the place that names it.
     """
 
     __slots__ = ("meanings", "names", "own", "problems", "references", "used")
@@ -152,7 +156,8 @@ class Scope:
 class Renderer:
     """Renders the Nodes of one manifest.
 
-    `variables` are the manifest's `vars`; `fixed` those of the command line, which win and are data.
+    `variables` are the manifest's `vars`; `fixed` those of the command line, which win and are
+    data.
     """
 
     def __init__(
@@ -172,7 +177,8 @@ class Renderer:
         }
         self._cuts: dict[str, list[str | _Piece]] = {}
         self._expressions: dict[str, Expression | ExpressionError] = {}
-        # By the Node's id(): the Node (alive, so that no other takes its id), its value, the names used.
+        # By the Node's id(): the Node (alive, so that no other takes its id), its value, the names
+        # used.
         self._shared: dict[int, tuple[Node, Json, frozenset[str]]] = {}
         self._chain: list[str] = []
         self._scope = Scope()
@@ -232,7 +238,9 @@ class Renderer:
             chain = " → ".join([*self._chain[self._chain.index(key) :], key])
             raise ExpressionError(f"the variable needs itself: {chain}", "vars-cycle")
         if len(self._chain) == MAX_VARS_CHAIN:
-            raise ExpressionError(f"variables refer to each other over {MAX_VARS_CHAIN} deep", "vars-cycle")
+            raise ExpressionError(
+                f"variables refer to each other over {MAX_VARS_CHAIN} deep", "vars-cycle"
+            )
         mistakes = len(scope.problems)
         self._chain.append(key)
         try:
@@ -293,7 +301,9 @@ class Renderer:
                 self._cuts[text] = list(_pieces(text))
             return self._cuts[text]
         except _Unclosed as error:
-            raise _broken(node, error.offset, ExpressionError(str(error), "expression-syntax")) from None
+            raise _broken(
+                node, error.offset, ExpressionError(str(error), "expression-syntax")
+            ) from None
 
     def _value(self, piece: _Piece, node: Node, scope: Scope) -> Json:
         expression = self._compiled(piece, node, scope)
@@ -357,7 +367,9 @@ def _pieces(text: str) -> Iterator[str | _Piece]:
 
 
 def _end(text: str, begin: re.Match[str]) -> int:
-    """Where the `}}` stands that closes the expression; one in quotes or in a map of its own does not."""
+    """Where the `}}` stands that closes the expression; one in quotes or in a map of its own does
+    not.
+    """
     open_brackets, at = 0, begin.end()
     while token := _INSIDE.search(text, at):
         if token[0] == "}}" and not open_brackets:
@@ -373,7 +385,11 @@ def _end(text: str, begin: re.Match[str]) -> int:
 
 def _place(node: Node, offset: int) -> Mark:
     """The place of the character at `offset`, where that can be told; else where the scalar begins."""
-    return node.mark._replace(column=node.mark.column + node.inset + offset) if node.plain else node.mark
+    return (
+        node.mark._replace(column=node.mark.column + node.inset + offset)
+        if node.plain
+        else node.mark
+    )
 
 
 def _broken(node: Node, offset: int, error: ExpressionError) -> _Broken:

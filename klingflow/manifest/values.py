@@ -1,8 +1,8 @@
 """PURE. What is wrong with one value: its schema's verdict, as faults that each speak of one field
 in one line.
 
-The caller knows whose value it is and where it stands; here are only paths. The verdict on a scalar is kept,
-since scalars repeat from shot to shot.
+The caller knows whose value it is and where it stands; here are only paths. The verdict on a scalar
+is kept, since scalars repeat from shot to shot.
 """
 
 from __future__ import annotations
@@ -100,18 +100,28 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
         yield from unknown_keys(value, schema["properties"], path)
     elif keyword == "required":
         for key in (key for key in schema["required"] if key not in value):
-            yield Fault(path, "missing-field", f"{name} must have '{key}'" if path else f"'{key}' is missing")
+            yield Fault(
+                path,
+                "missing-field",
+                f"{name} must have '{key}'" if path else f"'{key}' is missing",
+            )
     elif keyword in ("maxItems", "maxLength"):
         codes = {**_CODES, **_CUT_CODES} if path[0] == "cuts" else _CODES
         unit = "characters" if keyword == "maxLength" else "entries"
-        yield Fault(path, codes[keyword], f"{name} has {len(value)} {unit}; at most {error.validator_value}")
+        yield Fault(
+            path, codes[keyword], f"{name} has {len(value)} {unit}; at most {error.validator_value}"
+        )
     else:
         text = f"{name} must be {_wanted(schema)}, not {_shown(value, schema)}"
         yield Fault(path, _code(keyword, schema), text)
 
 
 def _code(keyword: str, schema: Mapping[str, Json]) -> str:
-    return "not-a-url" if keyword == "pattern" and schema["pattern"] == URL["pattern"] else _CODES[keyword]
+    return (
+        "not-a-url"
+        if keyword == "pattern" and schema["pattern"] == URL["pattern"]
+        else _CODES[keyword]
+    )
 
 
 def unknown_keys(value: Iterable[str], known: Collection[str], path: Path = ()) -> Iterator[Fault]:
@@ -123,7 +133,9 @@ def unknown_keys(value: Iterable[str], known: Collection[str], path: Path = ()) 
 
 def _unknown(key: str, known: Collection[str], path: Path) -> str:
     if path[-1:] == ("output_config",) and key in OUTPUT_FIELDS:
-        return f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
+        return (
+            f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
+        )
     where = f" in '{dotted(path)}'" if path else ""
     return f"unknown field '{key}'{where}{did_you_mean(key, known)}"
 
@@ -159,8 +171,14 @@ def _meant(text: str, choices: Sequence[Json]) -> str:
     spelled = {_letters(str(choice)): choice for choice in choices}.get(_letters(text))
     if spelled is None:
         # Of words only: 1080P is not what 480P was to be.
-        return did_you_mean(text, (word for word in map(str, choices) if not re.search(r"\d", word)))
-    return f"; did you mean '{spelled}'?" if isinstance(spelled, str) else f"; write {spelled} without quotes"
+        return did_you_mean(
+            text, (word for word in map(str, choices) if not re.search(r"\d", word))
+        )
+    return (
+        f"; did you mean '{spelled}'?"
+        if isinstance(spelled, str)
+        else f"; write {spelled} without quotes"
+    )
 
 
 def _letters(text: str) -> str:
@@ -176,7 +194,9 @@ def dotted(path: Path) -> str:
 
 
 def place_of(fault: Fault, node: Node) -> Mark:
-    """Where a fault's path leads from a Node: to the key or to the value, as far as the author wrote it."""
+    """Where a fault's path leads from a Node: to the key or to the value, as far as the author
+    wrote it.
+    """
     found = node.at(*fault.path)
     return found.key_mark if fault.at_key and found.key_mark else found.mark
 

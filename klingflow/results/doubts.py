@@ -13,8 +13,9 @@ from klingflow.model import Json, Purchase
 
 
 def doubts(purchases: Iterable[Purchase], manifest: str, *, sandbox: bool) -> list[dict[str, Json]]:
-    """Every purchase in doubt. `most` is what it cost if it was charged, by the price it was to be bought at; None
-    while that is unknown."""
+    """Every purchase in doubt. `most` is what it cost if it was charged, by the price it was to be
+    bought at; None while that is unknown.
+    """
     return [_doubt(p, manifest, sandbox) for p in purchases if p.state in IN_DOUBT]
 
 
@@ -45,7 +46,9 @@ def _doubt(purchase: Purchase, manifest: str, sandbox: bool) -> dict[str, Json]:
         "tag": tag_in(purchase.body),
         "client_request_id": f"{purchase.uid}/{purchase.key}",
         "request_ids": evidence.get("request_ids") or {},
-        "received": evidence.get("reason") or evidence.get("received") or _of_a_damaged_line(evidence),
+        "received": evidence.get("reason")
+        or evidence.get("received")
+        or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {
             "task": f"{command} --task ID",

@@ -1,7 +1,8 @@
 """PURE. The record of a run for people and programs: every shot with what was bought for it, and
 totals by billed tier.
 
-Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made anew from manifest and ledger.
+Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made anew from
+manifest and ledger.
 """
 
 from __future__ import annotations
@@ -20,16 +21,30 @@ UNBOUGHT = "unbought"  # the state of a take without a purchase
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
 # What of an attempt is said elsewhere, or too long to say.
 _LEFT_OUT = frozenset({"shot", "take", "body"})
-_OF_THE_SHOT = ("task_id", "billed_tier", "predicted_tier", "seconds", "price", "times", "error", "sha256")
+_OF_THE_SHOT = (
+    "task_id",
+    "billed_tier",
+    "predicted_tier",
+    "seconds",
+    "price",
+    "times",
+    "error",
+    "sha256",
+)
 
 
 def build(
-    manifest: Manifest, book: Book, *, gateway: str, generated_at: str, selected: Set[str] | None = None
+    manifest: Manifest,
+    book: Book,
+    *,
+    gateway: str,
+    generated_at: str,
+    selected: Set[str] | None = None,
 ) -> dict[str, Json]:
     """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601.
 
-    `selected` are the keys of the shots that are meant; None means all, and then what was bought for shots that
-    are no longer in the manifest is there too, pruned or not: it was paid for.
+    `selected` are the keys of the shots that are meant; None means all, and then what was bought
+    for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
     """
     takes = [
         (shot, book.of(shot.id, shot.take))
@@ -72,7 +87,9 @@ def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
 
 
 def serving(purchases: Sequence[Purchase]) -> Purchase | None:
-    """The purchase that a take's video comes from: the last that was paid for, else simply the last."""
+    """The purchase that a take's video comes from: the last that was paid for, else simply the
+    last.
+    """
     paid = [p for p in purchases if p.state in PAID]
     return next(iter([*paid[-1:], *purchases[-1:]]), None)
 
@@ -91,7 +108,12 @@ def _orphan(purchases: Sequence[Purchase]) -> dict[str, Json]:
 
 def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
     title = shot.about.get("title")
-    entry: dict[str, Json] = {"id": shot.id, "take": shot.take, "kind": shot.kind, "tags": list(shot.tags)}
+    entry: dict[str, Json] = {
+        "id": shot.id,
+        "take": shot.take,
+        "kind": shot.kind,
+        "tags": list(shot.tags),
+    }
     entry |= {"title": title} if isinstance(title, str) else {}
     return _bought(entry, purchases)
 
@@ -107,13 +129,16 @@ def _bought(entry: dict[str, Json], purchases: Sequence[Purchase]) -> dict[str, 
         if purchase.state == "done":
             entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
     entry["attempts"] = [
-        {name: value for name, value in attempt.items() if name not in _LEFT_OUT} for attempt in told.values()
+        {name: value for name, value in attempt.items() if name not in _LEFT_OUT}
+        for attempt in told.values()
     ]
     return entry
 
 
 def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> dict[str, Json]:
-    """Sums over every purchase that was accepted; a failed one is counted apart, for it may have been refunded."""
+    """Sums over every purchase that was accepted; a failed one is counted apart, for it may have
+    been refunded.
+    """
     states = Counter(shot["state"] for shot in shots)
     tiers: defaultdict[str, list[Purchase]] = defaultdict(list)
     for purchase in purchases:
@@ -144,7 +169,9 @@ def _tier(purchases: Sequence[Purchase]) -> dict[str, Json]:
 
 
 def amounts(purchases: Iterable[Purchase]) -> dict[str, str] | None:
-    """What the purchases cost by currency, as exact decimals; None while the price of one is unknown."""
+    """What the purchases cost by currency, as exact decimals; None while the price of one is
+    unknown.
+    """
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for purchase in purchases:
         if purchase.price is None:

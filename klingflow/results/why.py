@@ -12,7 +12,8 @@ from klingflow.model import Json, Purchase, Request, Shot
 def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str, Json]:
     """`{"shot", "says", "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
 
-    A side on which the value is absent has no key. `field` is the author's field, `where` the place that sets it.
+    A side on which the value is absent has no key. `field` is the author's field, `where` the place
+    that sets it.
     """
     if purchase is None:
         return {"shot": shot.key, "says": f"{shot.key} was never bought.", "changes": []}

@@ -1,8 +1,10 @@
-"""The one place that sends a POST. Its order is the promise that nothing is bought twice, read top to bottom:
+"""The one place that sends a POST. Its order is the promise that nothing is bought twice, read top
+to bottom:
 
-the schedule has reserved the cap and granted the rate; the body is final; the intent is durable; the bytes are
-sent; the reply is read; the outcome is durable; the place is given free. Between the intent and the outcome only
-the death of the process can come, and an intent without an outcome is what the next start finds: in doubt.
+the schedule has reserved the cap and granted the rate; the body is final; the intent is durable;
+the bytes are sent; the reply is read; the outcome is durable; the place is given free. Between the
+intent and the outcome only the death of the process can come, and an intent without an outcome is
+what the next start finds: in doubt.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Purchase
 from klingflow.runner.context import Context, as_data
 
-# Failures to connect, in a row, after which the run gives up: soon where the address never answered, for it is
-# probably wrong; late where it did, for a night's run has to survive a router's restart.
+# Failures to connect, in a row, after which the run gives up: soon where the address never
+# answered, for it is probably wrong; late where it did, for a night's run has to survive a router's
+# restart.
 _FIRST_ROUNDS = 5
 _PATIENT_ROUNDS = 40
 _LONGEST_PAUSE_S = 60.0
-# So many redirects or pages in answer to a run's first creates, and nothing else, are a wrong address.
+# So many redirects or pages in answer to a run's first creates, and nothing else, are a wrong
+# address.
 _PAGES = 3
 
 
@@ -34,7 +38,9 @@ async def buy(context: Context, wanted: Wanted) -> None:
         context.schedule.answered(proven=False)
         context.schedule.landed(give_back=wanted)
         context.tell(
-            "spared", wanted, reason=f"the ledger has another purchase of it by now ({newcomer.state})"
+            "spared",
+            wanted,
+            reason=f"the ledger has another purchase of it by now ({newcomer.state})",
         )
         return
     purchase = _intent(context, wanted)
@@ -60,8 +66,10 @@ def _proves(outcome: outcomes.CreateOutcome) -> bool:
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
-    """A purchase of this take that the decision to buy knew nothing of: the last line of defence against a second
-    charge, whether a lock that was merged meanwhile holds it or a queue of ours is wrong."""
+    """A purchase of this take that the decision to buy knew nothing of: the last line of defence
+    against a second charge, whether a lock that was merged meanwhile holds it or a queue of ours is
+    wrong.
+    """
     assert wanted.action.shot
     book = context.jobs[wanted.job].ledger.book
     others = book.of(wanted.action.shot.id, wanted.action.shot.take)
@@ -83,10 +91,16 @@ def _intent(context: Context, wanted: Wanted) -> Purchase:
 
 
 async def _settle(
-    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.CreateOutcome, sent_at: float
+    context: Context,
+    wanted: Wanted,
+    purchase: Purchase,
+    outcome: outcomes.CreateOutcome,
+    sent_at: float,
 ) -> None:
     if isinstance(outcome, outcomes.Accepted) and _is_taken(context, outcome.task_id):
-        reason = f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
+        reason = (
+            f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
+        )
         evidence = {**outcome.evidence, "reason": reason, "answered_task_id": outcome.task_id}
         outcome = outcomes.Doubtful(reason, evidence)
     if isinstance(outcome, outcomes.Unsent):
@@ -108,7 +122,12 @@ async def _accepted(
 ) -> None:
     kept = {"evidence": dict(outcome.evidence)} if outcome.other_ids else {}
     purchase = await context.record(
-        wanted.job, purchase, "accepted", task_id=outcome.task_id, billed_tier=outcome.billed_tier, **kept
+        wanted.job,
+        purchase,
+        "accepted",
+        task_id=outcome.task_id,
+        billed_tier=outcome.billed_tier,
+        **kept,
     )
     now = context.clock()
     context.schedule.submit.accepted(now, sent_at)
@@ -144,13 +163,17 @@ def _limited(context: Context, wanted: Wanted, outcome: outcomes.Refused, sent_a
     submit.refused(now, sent_at, outcome.retry_after_s, context.chance())
     context.schedule.again(wanted)
     context.schedule.places.refused(now, sent_at, context.schedule.running)
-    context.tell("limited", wanted, failure=as_data(outcome.failure), pause_s=round(submit.delay_s(now), 3))
+    context.tell(
+        "limited", wanted, failure=as_data(outcome.failure), pause_s=round(submit.delay_s(now), 3)
+    )
     # While tasks of ours run there, the limit may be our own, and ends with them.
     if submit.exhausted(now) and not context.schedule.running:
         context.refuse(outcome.failure)
 
 
-async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Unsent) -> None:
+async def _unsent(
+    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Unsent
+) -> None:
     failure = Failure("not_sent", "not_sent", outcome.reason)
     await context.record(wanted.job, purchase, "unsent", error=failure)
     pause_s = min(_LONGEST_PAUSE_S, 2.0**context.unsent_in_a_row) * (0.5 + context.chance() / 2)
@@ -163,7 +186,9 @@ async def _unsent(context: Context, wanted: Wanted, purchase: Purchase, outcome:
         context.stop_buying(f"the gateway cannot be reached: {outcome.reason}")
 
 
-async def _doubted(context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Doubtful) -> None:
+async def _doubted(
+    context: Context, wanted: Wanted, purchase: Purchase, outcome: outcomes.Doubtful
+) -> None:
     evidence = {"from": purchase.times["intent"], "to": context.now(), **outcome.evidence}
     failure = outcome.failure or Failure("unknown", "in_doubt", outcome.reason)
     await context.record(wanted.job, purchase, "doubted", error=failure, evidence=evidence)

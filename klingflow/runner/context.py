@@ -1,4 +1,6 @@
-"""What the steps of one run share: its ledgers, the gateway, the schedule, clocks and chance, and where events go."""
+"""What the steps of one run share: its ledgers, the gateway, the schedule, clocks and chance, and
+where events go.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(slots=True)
 class Job:
-    """One manifest of a run: its plan, its open ledger, the folder that outputs are relative to, and where its record
-    is written; `write_results` writes it, and says why if it cannot. `plan_again` plans the same shots anew."""
+    """One manifest of a run: its plan, its open ledger, the folder that outputs are relative to,
+    and where its record is written; `write_results` writes it, and says why if it cannot.
+    `plan_again` plans the same shots anew.
+    """
 
     plan: Plan
     ledger: Ledger
@@ -45,8 +49,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class Context:
-    """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid` a fresh
-    purchase id. `emit` is told of every event and must not raise. `wake` tells the dispatcher to look again."""
+    """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
+    a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
+    dispatcher to look again.
+    """
 
     jobs: list[Job]
     gateway: Gateway
@@ -61,14 +67,20 @@ class Context:
     fail_fast: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
-    waiting: dict[tuple[int, str], Wanted] = field(default_factory=dict)  # by (manifest number, shot key)
-    waiting_for: defaultdict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[tuple[int, str], Wanted] = field(
+        default_factory=dict
+    )  # by (manifest number, shot key)
+    waiting_for: defaultdict[tuple[int, str], list[str]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     reached: bool = False  # the gateway has answered a create in this run
     unsent_in_a_row: int = 0
     off_the_mark: int = 0  # creates that were answered as by a wrong address
     bought: list[tuple[int, str]] = field(default_factory=list)  # intents: (manifest number, uid)
     blind_rounds: int = 0
-    other_names: dict[str, str] = field(default_factory=dict)  # see runner.poll: name → uid, "" if several
+    other_names: dict[str, str] = field(
+        default_factory=dict
+    )  # see runner.poll: name → uid, "" if several
 
     def wanted(self, job: int, action: Action) -> Wanted:
         """A take as the plan decided on it, with the purchases that the plan took into account."""
@@ -85,7 +97,9 @@ class Context:
     def tell(self, event: str, wanted: Wanted, **facts: Any) -> None:
         """Emit an event about one shot."""
         name = self.jobs[wanted.job].plan.manifest.name
-        self.emit({"at": self.now(), "event": event, "manifest": name, "shot": wanted.action.key, **facts})
+        self.emit(
+            {"at": self.now(), "event": event, "manifest": name, "shot": wanted.action.key, **facts}
+        )
 
     def stop_buying(self, reason: str) -> None:
         """Buy nothing more; what was bought is still polled and downloaded."""

@@ -1,5 +1,6 @@
-"""Starts the schedule's steps, as many at once as `connections` allows, until nothing is left or a reason to stop
-comes up. A shot that waits costs a heap entry, no coroutine."""
+"""Starts the schedule's steps, as many at once as `connections` allows, until nothing is left or a
+reason to stop comes up. A shot that waits costs a heap entry, no coroutine.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +21,16 @@ from klingflow.runner.context import Context, Outcome
 from klingflow.runner.fetch import fetch
 from klingflow.runner.poll import poll
 
-# The record in the outputs folder, and the fold of the ledger's journal, are renewed this often while running, and
-# for no more than a fiftieth of the time.
+# The record in the outputs folder, and the fold of the ledger's journal, are renewed this often
+# while running, and for no more than a fiftieth of the time.
 _RECORD_EVERY_S = 10.0
 _RECORD_SHARE = 50
 
 
 async def run(context: Context, abort: Callable[[], None]) -> Outcome:
-    """Run the plans of the context's jobs. `abort` is called at the second Ctrl-C and ends the process."""
+    """Run the plans of the context's jobs. `abort` is called at the second Ctrl-C and ends the
+    process.
+    """
     for number, job in enumerate(context.jobs):
         for action in job.plan.actions:
             _queue(context, number, action)
@@ -48,7 +51,8 @@ def _queue(context: Context, number: int, action: Action) -> None:
     elif action.verb == "resume" and action.purchase:
         context.schedule.resume(_resumed(context, wanted, action.purchase, now), now)
     elif action.verb == "download" and action.purchase:
-        # An address from an earlier run may have expired: the gateway's own route goes first (see `download.fetch`).
+        # An address from an earlier run may have expired: the gateway's own route goes first (see
+        # `download.fetch`).
         context.schedule.fetch(Fetch(number, action.purchase, wanted, tries=1), now)
     elif action.verb == "waits" and context.buying:
         context.waiting[number, action.key] = wanted
@@ -57,11 +61,15 @@ def _queue(context: Context, number: int, action: Action) -> None:
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
-    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this run."""
+    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this
+    run.
+    """
     submitted = purchase.times.get("submitted") or purchase.times["updated"]
     age = datetime.fromisoformat(context.now()) - datetime.fromisoformat(submitted)
     since = now - max(0.0, age.total_seconds())
-    return Flight(wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False)
+    return Flight(
+        wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False
+    )
 
 
 class _Dispatcher:
@@ -102,7 +110,9 @@ class _Dispatcher:
                 await fetch(self._context, step)
         except LedgerBroken as error:
             self._context.broke(error)
-        except Exception as error:  # one shot's trouble must not leave the others' videos at the gateway
+        except (
+            Exception
+        ) as error:  # one shot's trouble must not leave the others' videos at the gateway
             self._context.crashed(
                 error, step.action.key if isinstance(step, Wanted) else step.wanted.action.key
             )

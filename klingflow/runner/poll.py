@@ -1,5 +1,6 @@
-"""Asks after tasks, and writes down what became of them. Nothing here can spend, save that a task that failed for
-want of capacity goes back to the schedule while the manifest's `retries` allow it."""
+"""Asks after tasks, and writes down what became of them. Nothing here can spend, save that a task
+that failed for want of capacity goes back to the schedule while the manifest's `retries` allow it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +12,14 @@ from klingflow.gateway import outcomes, replies
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 
-# An id that the gateway does not know is common in a task's first seconds, and while one of its servers takes over
-# from another; after so long, and so often in a row, the task is parked: the money was spent, so the next run asks
-# again (gateway.md 4, "sometimes only for the first seconds").
+# An id that the gateway does not know is common in a task's first seconds, and while one of its
+# servers takes over from another; after so long, and so often in a row, the task is parked: the
+# money was spent, so the next run asks again (gateway.md 4, "sometimes only for the first
+# seconds").
 _UNKNOWN_GRACE_S = 60.0
 _UNKNOWN_POLLS = 3
-# So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses between them
-# double from `poll_floor` on.
+# So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses
+# between them double from `poll_floor` on.
 _BLIND_ROUNDS = 5
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20
@@ -42,19 +44,25 @@ async def poll(context: Context, flight: Flight) -> None:
     if isinstance(outcome, outcomes.Running):
         flight.unfinished_at = now
         if outcome.progress is not None:
-            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), outcome.progress)]
+            flight.progress = [
+                *flight.progress[-_PROGRESS_KEPT:],
+                (flight.age_s(now), outcome.progress),
+            ]
     flight.unknown_polls = 0
     context.tell("poll", flight.wanted, **_facts(outcome))
     await _again(context, flight, now, outcome.retry_after_s)
 
 
-def _believed(context: Context, flight: Flight, outcome: outcomes.QueryOutcome) -> outcomes.QueryOutcome:
+def _believed(
+    context: Context, flight: Flight, outcome: outcomes.QueryOutcome
+) -> outcomes.QueryOutcome:
     """The outcome, or a Hiccup in place of one that may be another task's.
 
-    A reply left over from another request bears no sign of it but its id. So one without our id counts only when it
-    came on a connection of its own; one with another id moreover only when it has borne that id there before, and
-    no other task has it: a relay may know a task by two names, one at its creation and one in queries. Where a query
-    has called the task by our id, that is its name there, and another name is another task's.
+    A reply left over from another request bears no sign of it but its id. So one without our id
+    counts only when it came on a connection of its own; one with another id moreover only when it
+    has borne that id there before, and no other task has it: a relay may know a task by two names,
+    one at its creation and one in queries. Where a query has called the task by our id, that is its
+    name there, and another name is another task's.
     """
     asked_apart, flight.apart = flight.apart, False
     if isinstance(outcome, outcomes.Misnamed):
@@ -81,17 +89,23 @@ def _is_ours(context: Context, flight: Flight, name: str) -> bool:
     return before == name
 
 
-async def _again(context: Context, flight: Flight, now: float, retry_after_s: float | None = None) -> None:
+async def _again(
+    context: Context, flight: Flight, now: float, retry_after_s: float | None = None
+) -> None:
     if now >= flight.deadline:
         minutes = context.limits.deadline_s / 60
         late = Failure(
-            "unknown", "deadline", f"not finished after {minutes:g} minutes; the next run asks again"
+            "unknown",
+            "deadline",
+            f"not finished after {minutes:g} minutes; the next run asks again",
         )
         return await _park(context, flight, late)
     context.schedule.follow(flight, now, context.chance(), retry_after_s=retry_after_s)
 
 
-async def _succeeded(context: Context, flight: Flight, outcome: outcomes.Succeeded, now: float) -> None:
+async def _succeeded(
+    context: Context, flight: Flight, outcome: outcomes.Succeeded, now: float
+) -> None:
     bounds = (round(flight.unfinished_at - flight.since, 3), round(now - flight.since, 3))
     purchase = await context.record(
         flight.job,
@@ -110,7 +124,9 @@ async def _succeeded(context: Context, flight: Flight, outcome: outcomes.Succeed
         release(context, flight.job, purchase.shot)
 
 
-async def _failed(context: Context, flight: Flight, outcome: outcomes.TaskFailed, now: float) -> None:
+async def _failed(
+    context: Context, flight: Flight, outcome: outcomes.TaskFailed, now: float
+) -> None:
     billed_tier = outcome.billed_tier or flight.purchase.billed_tier
     await context.record(
         flight.job, flight.purchase, "failed", error=outcome.failure, billed_tier=billed_tier
@@ -123,7 +139,8 @@ async def _failed(context: Context, flight: Flight, outcome: outcomes.TaskFailed
         and context.buying
         and context.schedule.buying
         and wanted.action.request is not None
-        and wanted.action.request.fingerprint is not None  # what it needs may itself be on its way again
+        and wanted.action.request.fingerprint
+        is not None  # what it needs may itself be on its way again
     )
     context.schedule.landed()
     context.tell("failed", wanted, failure=as_data(outcome.failure), retry=retry)
@@ -153,7 +170,8 @@ async def _park(context: Context, flight: Flight, failure: Failure) -> None:
 
 
 def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> None:
-    """401 or 403: it says nothing of the task. Polls that were on their way together count as one round.
+    """401 or 403: it says nothing of the task. Polls that were on their way together count as one
+    round.
 
     One round may be a proxy's whim, so it pauses buying with the polls; the second stops it.
     """
@@ -167,7 +185,9 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
     if context.blind_rounds > 1:
         context.refuse(failure)
     if context.blind_rounds >= _BLIND_ROUNDS:
-        context.stop("the key or the balance is refused on every route; the task ids are in the ledger")
+        context.stop(
+            "the key or the balance is refused on every route; the task ids are in the ledger"
+        )
 
 
 def release(context: Context, job: int, shot_id: str) -> None:

@@ -1,4 +1,6 @@
-"""Ctrl-C, a termination and a closed terminal, wherever a process stands: all three end it in good order."""
+"""Ctrl-C, a termination and a closed terminal, wherever a process stands: all three end it in good
+order.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Handlers = dict[signal.Signals, Any]
 
 
 def ends() -> list[signal.Signals]:
-    """The signals that ask a process to end. Not a closed terminal's under `nohup`, which means what it says."""
+    """The signals that ask a process to end. Not a closed terminal's under `nohup`, which means
+    what it says.
+    """
     found = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         found.append(signal.SIGHUP)
@@ -28,14 +32,18 @@ def as_ctrl_c() -> None:
 
 
 def ignored() -> None:
-    """From now on none of them changes anything: all is done, and only the exit code is left to be given."""
+    """From now on none of them changes anything: all is done, and only the exit code is left to be
+    given.
+    """
     for number in ends():
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Put back, in the end, what became of each of them before: asyncio leaves them as the system has them."""
+    """Put back, in the end, what became of each of them before: asyncio leaves them as the system
+    has them.
+    """
     before = _handlers()
     try:
         yield
@@ -45,7 +53,9 @@ def kept() -> Iterator[None]:
 
 @contextmanager
 def held_off() -> Iterator[None]:
-    """Let what is begun be finished: the first signal raises KeyboardInterrupt only afterwards, the second at once."""
+    """Let what is begun be finished: the first signal raises KeyboardInterrupt only afterwards, the
+    second at once.
+    """
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -69,7 +79,9 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _handlers() -> Handlers:
-    """What becomes of each now; nothing in a thread that gets no signals, or where somebody else handles them."""
+    """What becomes of each now; nothing in a thread that gets no signals, or where somebody else
+    handles them.
+    """
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in ends()}

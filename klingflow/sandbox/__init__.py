@@ -1,4 +1,5 @@
-"""The gateway's double: real HTTP on loopback, the document's own rules, a ledger of charges, no money.
+"""The gateway's double: real HTTP on loopback, the document's own rules, a ledger of charges, no
+money.
 
 It shares no rule with the client (it imports only `klingflow.errors`), so that it can judge it:
 

@@ -1,4 +1,6 @@
-"""The process that `klingflow.sandbox.child` starts: options in stdin's first line, its address on stdout."""
+"""The process that `klingflow.sandbox.child` starts: options in stdin's first line, its address on
+stdout.
+"""
 
 from __future__ import annotations
 

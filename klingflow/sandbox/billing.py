@@ -1,4 +1,5 @@
-"""What a good body asks for and the tier it is billed as, by the document's precedence and defaults. Pure.
+"""What a good body asks for and the tier it is billed as, by the document's precedence and
+defaults. Pure.
 
 Numbers in comments are the document's sections.
 """
@@ -76,7 +77,9 @@ def _seconds(b: Body) -> int:
 
 
 def _picture(b: Body) -> tuple[str, str]:
-    """Resolution by 3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by default."""
+    """Resolution by 3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by
+    default.
+    """
     resolution, aspect = shape_of(b.top.get("size") or "") or (None, None)
     named = b.config.get("resolution") or b.metadata.get("resolution") or resolution or "720P"
     return named, b.config.get("aspect_ratio") or aspect or "16:9"
@@ -84,7 +87,11 @@ def _picture(b: Body) -> tuple[str, str]:
 
 def _audio(b: Body) -> bool:
     """4.5, in any of its three spellings, output_config first."""
-    given = (b.config.get("audio_generation"), b.metadata.get("audio_generation"), b.metadata.get("audio"))
+    given = (
+        b.config.get("audio_generation"),
+        b.metadata.get("audio_generation"),
+        b.metadata.get("audio"),
+    )
     value = next((v for v in given if v is not None), False)
     return value is True or value == "Enabled"
 
@@ -101,7 +108,9 @@ def _tier(b: Body, model: str, scene: str | None, resolution: str) -> str:
         return f"kling-2.5-motion-{_level(b)}-{resolution}"  # 4.1; 6.8 calls its 2.6 by this name
     sound = "audio" if _audio(b) else "mute"
     if model == "kling-3.0-omni":
-        referred = b.top.get("images") or b.metadata.get("video_url") or b.metadata.get("file_infos")  # 6.5
+        referred = (
+            b.top.get("images") or b.metadata.get("video_url") or b.metadata.get("file_infos")
+        )  # 6.5
         return f"{model}-{resolution}-{'ref' if referred else 'noref'}-{sound}"
     return f"{model}-{resolution}-{sound}" if model in _TELLS_SOUND else f"{model}-{resolution}"
 
@@ -113,14 +122,18 @@ def _level(b: Body) -> str:
 
 
 def shape_of(size: str) -> tuple[str, str | None] | None:
-    """(resolution, aspect ratio) of a size, or None. The short side decides; the nearest ratio is taken."""
+    """(resolution, aspect ratio) of a size, or None. The short side decides; the nearest ratio is
+    taken.
+    """
     if size.upper() in SHORT_SIDE:
         return size.upper(), None
     match = re.fullmatch(r"([1-9]\d{2,3})[xX*]([1-9]\d{2,3})", size, re.ASCII)
     if not match:
         return None
     width, height = int(match[1]), int(match[2])
-    nearest = min(ASPECTS, key=lambda a: abs(math.log(width / height * ASPECTS[a][1] / ASPECTS[a][0])))
+    nearest = min(
+        ASPECTS, key=lambda a: abs(math.log(width / height * ASPECTS[a][1] / ASPECTS[a][0]))
+    )
     return ("720P" if min(width, height) <= 720 else "1080P"), nearest
 
 

@@ -22,7 +22,9 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox. `base_url` is like `http://127.0.0.1:40123`; any key will do, unless one was set."""
+    """A running sandbox. `base_url` is like `http://127.0.0.1:40123`; any key will do, unless one
+    was set.
+    """
 
     base_url: str
     process: subprocess.Popen[str]
@@ -33,7 +35,9 @@ class Sandbox:
             return json.load(reply)
 
     def set(self, **values: Any) -> None:
-        """Change options while it runs: `PUT /sandbox/options`, e.g. `set(faults=["create:cut=first:1"])`."""
+        """Change options while it runs: `PUT /sandbox/options`, e.g.
+        `set(faults=["create:cut=first:1"])`.
+        """
         body = json.dumps(values).encode()
         request = urllib.request.Request(f"{self.base_url}/sandbox/options", body, method="PUT")
         with _DIRECT.open(request) as reply:
@@ -49,14 +53,17 @@ class Sandbox:
 def start(options: Options | None = None) -> Iterator[Sandbox]:
     """Start a sandbox on a free port (unless the options name one) and stop it on leaving.
 
-    The options go through a pipe, so that no key stands in a process list, and the pipe's end tells the child
-    that its parent is gone. The user's own key does not reach it. It has a session of its own: Ctrl-C in the
-    terminal is the parent's alone. Raises KlingflowError with the child's words when it does not start.
+    The options go through a pipe, so that no key stands in a process list, and the pipe's end tells
+    the child that its parent is gone. The user's own key does not reach it. It has a session of its
+    own: Ctrl-C in the terminal is the parent's alone. Raises KlingflowError with the child's words
+    when it does not start.
     """
     process = subprocess.Popen(
         # -P: a folder from elsewhere may hold a `yaml.py`, which Python would run first.
         [sys.executable, "-P", "-m", "klingflow.sandbox"],
-        env={name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")},
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

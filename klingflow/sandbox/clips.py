@@ -1,6 +1,8 @@
-"""A playable MP4 for each task: drawn with its prompt and id where the media extra is there, else shipped.
+"""A playable MP4 for each task: drawn with its prompt and id where the media extra is there, else
+shipped.
 
-The shipped one is clip.mp4 beside this file, made unique by a `free` box with the task's id at its end.
+The shipped one is clip.mp4 beside this file, made unique by a `free` box with the task's id at its
+end.
 """
 
 from __future__ import annotations
@@ -151,12 +153,16 @@ def _installed() -> tuple[str, ...]:
 
 
 def _drawable(text: str, chinese: bool) -> str:
-    """The text or, without a font for it, a word about what is not shown in place of rows of empty boxes."""
+    """The text or, without a font for it, a word about what is not shown in place of rows of empty
+    boxes.
+    """
     text = " ".join(text.split())
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     if chinese or not wide:
         return text
-    rest = " ".join("".join(" " if unicodedata.east_asian_width(c) in "WF" else c for c in text).split())
+    rest = " ".join(
+        "".join(" " if unicodedata.east_asian_width(c) in "WF" else c for c in text).split()
+    )
     return f"{rest} [{wide} characters; no Chinese font is installed]".strip()
 
 

@@ -27,10 +27,11 @@ STAGES = ("create", "query", "content")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: its stage, moment and name, what it does, and the line of evidence that it imitates.
+    """One fault: its stage, moment and name, what it does, and the line of evidence that it
+    imitates.
 
-    `safe_to_retry`: a good client gets every video with one charge, without a person's help. `seconds` is the
-    default of those that take some.
+    `safe_to_retry`: a good client gets every video with one charge, without a person's help.
+    `seconds` is the default of those that take some.
     """
 
     stage: str
@@ -64,14 +65,20 @@ _EMPTY200, _HTML200 = answer(200), answer(200, "Welcome")
 _HTML502, _HTML504 = answer(502, "502 Bad Gateway"), answer(504, "504 Gateway Time-out")
 _HTML524 = answer(524, "524 A timeout occurred")
 _BAD_KEY = answer(401, nested_error("invalid_token", "无效的令牌 (invalid token)"))
-_NO_QUOTA = answer(403, nested_error("insufficient_user_quota", "用户额度不足 (insufficient user quota)"))
+_NO_QUOTA = answer(
+    403, nested_error("insufficient_user_quota", "用户额度不足 (insufficient user quota)")
+)
 _LIMITED = answer(
     429, nested_error("rate_limit_exceeded", "请求过于频繁 (rate limit)"), retry_after="{seconds}"
 )
 _PATIENCE = answer(429, nested_error("rate_limit_exceeded", "请求过于频繁 (rate limit)"))
-_ARREARS = answer(429, nested_error("insufficient_balance", "账户已欠费,请充值 (account in arrears)"))
+_ARREARS = answer(
+    429, nested_error("insufficient_balance", "账户已欠费,请充值 (account in arrears)")
+)
 _BROKEN = answer(500, nested_error("do_request_failed", "上游请求失败 (upstream request failed)"))
-_NO_MODEL = answer(503, nested_error("model_not_found", "当前分组下无可用渠道 (no available channel)"))
+_NO_MODEL = answer(
+    503, nested_error("model_not_found", "当前分组下无可用渠道 (no available channel)")
+)
 _NO_VIDEO = answer(200, nested_error("upstream_error", "获取视频失败 (failed to fetch the video)"))
 _INVALID = ("invalid_request", "参数错误:请求无效 (invalid request)")
 
@@ -83,28 +90,55 @@ _CREATE = (
     _before("drop_before", "closes the connection; nothing is done", _DOUBT, wire=wire.drop),
     _before("reset_before", "resets the connection; nothing is done", _DOUBT, wire=wire.reset),
     _before("html502_before", "HTML 502; nothing is done", _SHAPES, wire=_HTML502),
-    _before("err400_flat", "400 as {code,message,data}", _SHAPES, wire=answer(400, flat_error(*_INVALID))),
-    _before("err400_nested", "400 as {error:{…}}", _SHAPES, wire=answer(400, nested_error(*_INVALID))),
+    _before(
+        "err400_flat",
+        "400 as {code,message,data}",
+        _SHAPES,
+        wire=answer(400, flat_error(*_INVALID)),
+    ),
+    _before(
+        "err400_nested", "400 as {error:{…}}", _SHAPES, wire=answer(400, nested_error(*_INVALID))
+    ),
     _before("err400_html", "400 as HTML", _SHAPES, wire=answer(400, "400 Bad Request")),
     _before("err400_empty", "400 with nothing in it", _SHAPES, wire=answer(400)),
     _before("err401", "401: invalid key", _401, wire=_BAD_KEY),
     _before("err403_quota", "403: quota", "4 create: 403 quota", wire=_NO_QUOTA),
-    _before("err413", "413 as HTML", "4 create: 413", wire=answer(413, "413 Request Entity Too Large")),
+    _before(
+        "err413", "413 as HTML", "4 create: 413", wire=answer(413, "413 Request Entity Too Large")
+    ),
     _before("err429", "429 with Retry-After", _429, True, 1, wire=_LIMITED),
     _before("err429_plain", "429 without Retry-After", _429, True, wire=_PATIENCE),
     _before("err429_bare", "429 with nothing in it", _429, True, wire=answer(429)),
     _before(
-        "err429_endless", "429: arrears", "4 create: some 429s mean arrears and never end", wire=_ARREARS
+        "err429_endless",
+        "429: arrears",
+        "4 create: some 429s mean arrears and never end",
+        wire=_ARREARS,
     ),
-    _before("err500_json", "JSON 500; nothing is done", "5: the gateway's own error shapes", wire=_BROKEN),
-    _before("err503_model_not_found", "503", "4 create: 503 model_not_found is permanent", wire=_NO_MODEL),
     _before(
-        "redirect", "307 to itself: who follows, buys", _DOUBT, wire=answer(307, location="/v1/videos?again")
+        "err500_json",
+        "JSON 500; nothing is done",
+        "5: the gateway's own error shapes",
+        wire=_BROKEN,
+    ),
+    _before(
+        "err503_model_not_found",
+        "503",
+        "4 create: 503 model_not_found is permanent",
+        wire=_NO_MODEL,
+    ),
+    _before(
+        "redirect",
+        "307 to itself: who follows, buys",
+        _DOUBT,
+        wire=answer(307, location="/v1/videos?again"),
     ),
     _after("drop_after", "charges, then closes without a reply", _NOT_STOPPED, wire=wire.drop),
     _after("reset", "charges, then resets the connection", _DOUBT, wire=wire.reset),
     _after("cut", "charges, then breaks the reply off in its middle", _DOUBT, wire=wire.cut),
-    _after("hang", "charges, then says nothing for long", _NOT_STOPPED, seconds=300, wire=wire.drop),
+    _after(
+        "hang", "charges, then says nothing for long", _NOT_STOPPED, seconds=300, wire=wire.drop
+    ),
     _after("slow", "charges and answers late", _NOT_STOPPED, True, 2, wire=wire.slow),
     _after("html502", "charges, then HTML 502", _DOUBT, wire=_HTML502),
     _after("html504", "charges, then HTML 504", _DOUBT, wire=_HTML504),
@@ -117,7 +151,9 @@ _CREATE = (
     _edit("no_id", "charges; the reply has no id", _UNREADABLE, edit=shapes.no_id),
     _edit("same_id", "charges; the reply has another task's id", _UNREADABLE, edit=shapes.same_id),
     _edit("legacy_shape", "the id is in data.task_id", _LEGACY, True, edit=shapes.legacy_created),
-    Fault("create", "task", "number_id", "ids are JSON numbers", _LEGACY, True, edit=shapes.number_id),
+    Fault(
+        "create", "task", "number_id", "ids are JSON numbers", _LEGACY, True, edit=shapes.number_id
+    ),
     _manner("limit_bare", "the limits' 429 has no Retry-After and no body", _429, True),
     _manner("limit_as_failure", "above --max-running a task is taken, then fails", _CLASSES),
 )
@@ -149,24 +185,50 @@ _QUERY = (
     _after("hang", "says nothing for long", _BURSTS, True, 300, wire=wire.drop),
     _after("slow", "answers late", _BURSTS, True, 2, wire=wire.slow),
     *(
-        _edit(f"status_{word}", f"says {word} for {honest}", _WORDS, edit=shapes.status_as(honest, word))
+        _edit(
+            f"status_{word}",
+            f"says {word} for {honest}",
+            _WORDS,
+            edit=shapes.status_as(honest, word),
+        )
         for honest, words in _STATUS_WORDS.items()
         for word in words
     ),
     _edit(
-        "progress_text", 'progress is "30%"', "4 query: progress an int or text", edit=shapes.progress_text
+        "progress_text",
+        'progress is "30%"',
+        "4 query: progress an int or text",
+        edit=shapes.progress_text,
     ),
-    _edit("created_ms", "created_at in ms", "4 query: created_at in s or ms", edit=shapes.created_ms),
-    _edit("completed_at_early", "completed_at from the first moment", "2", edit=shapes.completed_at_early),
+    _edit(
+        "created_ms", "created_at in ms", "4 query: created_at in s or ms", edit=shapes.created_ms
+    ),
+    _edit(
+        "completed_at_early",
+        "completed_at from the first moment",
+        "2",
+        edit=shapes.completed_at_early,
+    ),
     _edit("legacy_shape", "the older shape, all in data", _LEGACY, edit=shapes.legacy_queried),
     _edit("url_url", "the result is in url", _URLS, edit=shapes.url_in("url")),
-    _edit("url_metadata", "the result is in metadata.url", _URLS, edit=shapes.url_in("metadata", "url")),
+    _edit(
+        "url_metadata",
+        "the result is in metadata.url",
+        _URLS,
+        edit=shapes.url_in("metadata", "url"),
+    ),
     _edit("url_result_url", "the result is in result_url", _URLS, edit=shapes.url_in("result_url")),
     _edit("url_none", "no URL: only /content has it", _URLS, edit=shapes.url_in()),
     _fate("not_found_first", "400 task_not_exist in its first seconds", _UNKNOWN_ID, True, 2),
     _fate("not_found_404", "404 in its first seconds", _UNKNOWN_ID, True, 2),
-    _fate("error_without_status", "it fails; the replies say no status", _WORDS, edit=shapes.no_status),
-    _fate("stuck", "in_progress for ever, while /content says FAILURE", "4 query: a task swept after 24 h"),
+    _fate(
+        "error_without_status", "it fails; the replies say no status", _WORDS, edit=shapes.no_status
+    ),
+    _fate(
+        "stuck",
+        "in_progress for ever, while /content says FAILURE",
+        "4 query: a task swept after 24 h",
+    ),
     _fate("fail_moderation", "it fails: moderation", _CLASSES),
     _fate("fail_parameters", "it fails: bad parameters", _CLASSES),
     _fate("fail_input", "it fails: unreachable input", _CLASSES),
@@ -186,7 +248,9 @@ _CONTENT = (
     _after("reset", "resets the connection", _CUT, True, wire=wire.reset),
     _after("cut", "sends half of the announced length", _CUT, True, wire=wire.cut),
     _after("stall", "sends half, then nothing for long", _CUT, True, 300, wire=wire.cut),
-    _after("cut_chunked", "sends half, chunked, as if it were all", _CUT, True, wire=wire.cut_chunked),
+    _after(
+        "cut_chunked", "sends half, chunked, as if it were all", _CUT, True, wire=wire.cut_chunked
+    ),
     _after("trailing", "an error page is glued to the end", _CUT, True, wire=wire.trailing),
     _after("hang", "says nothing for long", _CUT, True, 300, wire=wire.drop),
     _after("slow", "comes in pieces", _CUT, True, 2, wire=wire.slow),
@@ -198,9 +262,20 @@ _CONTENT = (
         wire=wire.elsewhere,
     ),
     Fault(
-        "content", "manner", "no_range", "200 where 206 was asked", "4 content: Range is often ignored", True
+        "content",
+        "manner",
+        "no_range",
+        "200 where 206 was asked",
+        "4 content: Range is often ignored",
+        True,
     ),
-    _fate("not_ready", "not there in the first seconds after completed", "4 content: not ready", True, 2),
+    _fate(
+        "not_ready",
+        "not there in the first seconds after completed",
+        "4 content: not ready",
+        True,
+        2,
+    ),
     _fate("dead502", "502 for ever", "4 content: a dead source gives 502 for ever"),
     _fate("gone", "404 for ever", "4 content: results are deleted"),
 )
@@ -219,7 +294,9 @@ class Chance(NamedTuple):
 
 
 def parse_fault(text: str) -> Chance:
-    """A Chance from `create:cut=0.05`, `query:html502=first:3`, `create:hang=0.1,30s` or `query:url_none`."""
+    """A Chance from `create:cut=0.05`, `query:html502=first:3`, `create:hang=0.1,30s` or
+    `query:url_none`.
+    """
     head, _, duration = text.partition(",")
     name, _, when = head.partition("=")
     fault = _BY_NAME.get(name.strip())
@@ -251,7 +328,11 @@ class Dice:
     def of_request(self, stage: str) -> list[Chance]:
         """The faults of the next request of a stage, in the order in which they were asked for."""
         self._seen[stage] += 1
-        return [chance for chance, rng in self._requests[stage] if _falls(chance, rng, self._seen[stage])]
+        return [
+            chance
+            for chance, rng in self._requests[stage]
+            if _falls(chance, rng, self._seen[stage])
+        ]
 
     def of_task(self, number: int) -> dict[str, float]:
         """The fates of the task of that number: names, and the seconds of each."""

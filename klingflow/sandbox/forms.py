@@ -61,7 +61,8 @@ def _enter(holder: Any, step: str, empty: Any) -> Any:
         return holder.setdefault(step, empty)
     if not isinstance(holder, list):
         raise ValueError(f"{step!r} is inside a text")
-    # `files[][type]=…&files[][url]=…` is one object until a key comes again; `files[0][type]` says which.
+    # `files[][type]=…&files[][url]=…` is one object until a key comes again; `files[0][type]` says
+    # which.
     index = int(step) if step.isdigit() else len(holder) - 1
     if step == "" and (not holder or not isinstance(holder[-1], dict)):
         index = len(holder)

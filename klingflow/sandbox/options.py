@@ -65,7 +65,9 @@ class Options:
 
 
 def options_from(values: Mapping[str, Any]) -> Options:
-    """Options from a command line's values, without None and unknown names. UsageError says what is wrong."""
+    """Options from a command line's values, without None and unknown names. UsageError says what is
+    wrong.
+    """
     known = {f.name for f in dataclasses.fields(Options)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
     given |= {name: str(given[name]) for name in ("task_time", "rate", "refresh") if name in given}

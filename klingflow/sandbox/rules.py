@@ -1,7 +1,8 @@
 """Which bodies the gateway's document refuses, and why; billing.py says what the others cost. Pure.
 
-Independent of the client on purpose: this is the judge. Nothing is stricter here than the document, so that
-what the sandbox refuses, the document forbids. Numbers in comments are the document's sections.
+Independent of the client on purpose: this is the judge. Nothing is stricter here than the document,
+so that what the sandbox refuses, the document forbids. Numbers in comments are the document's
+sections.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def _lengths(b: Body) -> None:
     for name, value in _given_lengths(b):
         if isinstance(value, str) and not _whole(value):
             raise _bad(f"{name} 无效", f"{name} must be a whole number of seconds, 1 to {_MOST_S}")
-        if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        if not isinstance(value, str) and (
+            isinstance(value, bool) or not isinstance(value, (int, float))
+        ):
             raise _bad(f"{name} 必须是数字", f"{name} must be a number")
         if isinstance(value, (int, float)) and not 0 < value <= _MOST_S:
             raise _bad(f"{name} 超出范围", f"{name} must be 1 to {_MOST_S} seconds")
@@ -122,13 +125,20 @@ def _pictures(b: Body) -> None:
         raise _bad("images 最多 3 张", "at most 3 images")
     for image in images or ():
         _url("images", image)
-    for holder, name in ((b.top, "image"), (b.metadata, "last_frame_url"), (b.metadata, "video_url")):
+    for holder, name in (
+        (b.top, "image"),
+        (b.metadata, "last_frame_url"),
+        (b.metadata, "video_url"),
+    ):
         if holder.get(name) not in (None, ""):
             _url(name, holder[name])
     reference = b.top.get("input_reference")
     if reference not in (None, ""):
         # The SDK sends {"image_url": …}; the document knows only the text.
-        _url("input_reference", reference.get("image_url") if isinstance(reference, dict) else reference)
+        _url(
+            "input_reference",
+            reference.get("image_url") if isinstance(reference, dict) else reference,
+        )
 
 
 def _url(name: str, value: object) -> None:
@@ -177,12 +187,16 @@ def _file(file: Mapping[str, Any]) -> None:
         raise _bad("type=File 时必须带 file_id", "a file of type File needs file_id")
 
 
-def _one_of(holder: Mapping[str, Any], name: str, values: tuple[str, ...], required: bool = False) -> None:
+def _one_of(
+    holder: Mapping[str, Any], name: str, values: tuple[str, ...], required: bool = False
+) -> None:
     value = holder.get(name)
     if value is None and not required:
         return
     if value not in values:
-        raise _bad(f"{name} 只能是 {' / '.join(values)}", f"{name} must be one of {', '.join(values)}")
+        raise _bad(
+            f"{name} 只能是 {' / '.join(values)}", f"{name} must be one of {', '.join(values)}"
+        )
 
 
 _ENUMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -245,11 +259,16 @@ def _ext_info(b: Body) -> None:
     if text is None:
         return
     if not isinstance(text, str):  # 3.5: 不能传 object
-        raise _bad("ext_info 必须是 JSON 字符串,不能传 object", "ext_info must be a string, not an object")
+        raise _bad(
+            "ext_info 必须是 JSON 字符串,不能传 object", "ext_info must be a string, not an object"
+        )
     outer = _json(text)
     inner = outer.get("AdditionalParameters") if isinstance(outer, dict) else None
     if not isinstance(outer, dict) or (inner is not None and not isinstance(_json(inner), dict)):
-        raise _bad("ext_info 不是有效的 JSON", "ext_info and its AdditionalParameters must hold JSON objects")
+        raise _bad(
+            "ext_info 不是有效的 JSON",
+            "ext_info and its AdditionalParameters must hold JSON objects",
+        )
 
 
 def _json(text: object) -> object:
@@ -284,15 +303,23 @@ def _public_video(b: Body) -> None:
     url = b.metadata.get("video_url")
     found = _web(url) if isinstance(url, str) else None
     if found is None:
-        raise _bad("动作控制必须提供参考视频 metadata.video_url", "motion_control needs metadata.video_url")
+        raise _bad(
+            "动作控制必须提供参考视频 metadata.video_url", "motion_control needs metadata.video_url"
+        )
     if re.fullmatch(r"http://(127\.0\.0\.1|localhost):\d+/files/\w+\.mp4", str(url)):
         return  # of this sandbox, or of the one before it on another port
     if found[0] != "https" or _private(found[1]):
-        raise _bad("参考视频 URL 无法访问,必须是公网 HTTPS 地址", "video_url must be a public https URL")
+        raise _bad(
+            "参考视频 URL 无法访问,必须是公网 HTTPS 地址", "video_url must be a public https URL"
+        )
 
 
 def _private(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or "." not in host
+        return (
+            host == "localhost"
+            or host.endswith((".localhost", ".local", ".internal"))
+            or "." not in host
+        )

@@ -31,7 +31,13 @@ from klingflow.errors import UsageError
 from klingflow.sandbox import clips, forms, shapes, wire
 from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.faults import CATALOGUE, Chance, Dice
-from klingflow.sandbox.options import Options, options_from, parse_duration, parse_rate, parse_task_time
+from klingflow.sandbox.options import (
+    Options,
+    options_from,
+    parse_duration,
+    parse_rate,
+    parse_task_time,
+)
 from klingflow.sandbox.rules import Refusal, check
 from klingflow.sandbox.tasks import Book, Task, ledger, phase, sample_s, seen_at
 
@@ -44,7 +50,9 @@ _REQUESTS = ("create", "refused", "limited", "query", "content", "away", "away_w
 
 
 def _json(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "replace"
+    )
     return Response(body, status, headers, wire.JSON)
 
 
@@ -57,7 +65,9 @@ class Service:
         self._recent: collections.deque[float] = collections.deque()
         self._counts = dict.fromkeys(_REQUESTS, 0)
         self._fallen: collections.Counter[str] = collections.Counter()
-        self._fell_on: dict[str, list[str]] = {}  # by task id: the faults of the request that bought it
+        self._fell_on: dict[
+            str, list[str]
+        ] = {}  # by task id: the faults of the request that bought it
         self._kept: collections.OrderedDict[str, bytes] = collections.OrderedDict()
         self._painter = ThreadPoolExecutor(1, "clips")
         # Wall time for people, never going back for the book.
@@ -88,7 +98,8 @@ class Service:
         """POST /v1/videos."""
         self._counts["create"] += 1
         chances = self._drawn_for("create")
-        # Read even where it is refused: a reply amid the sending of a request is another fault than the one meant.
+        # Read even where it is refused: a reply amid the sending of a request is another fault than
+        # the one meant.
         raw = await _read(request)
         answer = _instead(chances, "before") or self._unauthorized(request)
         if answer is None:
@@ -110,9 +121,13 @@ class Service:
         if self._is_full():
             fates["fail_capacity"] = 0.0
         try:
-            task = self.book.charge(spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s, named)
+            task = self.book.charge(
+                spec, hashlib.sha256(raw).hexdigest(), fates, now, takes_s, named
+            )
         except OSError as error:
-            return _json(shapes.nested_error("state_file", f"the state file: {error.strerror}"), 500)
+            return _json(
+                shapes.nested_error("state_file", f"the state file: {error.strerror}"), 500
+            )
         if chances:
             self._fell_on[task.id] = [chance.fault.name for chance in chances]
         return _edited("create", chances, shapes.created(task), task, (another or task).id)
@@ -132,7 +147,9 @@ class Service:
         return _json(error, 429, {"retry-after": str(max(1, math.ceil(wait_s)))})
 
     def _over_rate(self) -> float | None:
-        """Seconds until a create fits into the rate again; None if this one does, and then it counts."""
+        """Seconds until a create fits into the rate again; None if this one does, and then it
+        counts.
+        """
         if self._rate is None:
             return None
         now = self.now()
@@ -146,7 +163,11 @@ class Service:
     def _unauthorized(self, request: Request) -> Response | None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         key = key.strip()
-        known = hmac.compare_digest(key.encode("latin-1"), self._key.encode()) if self._key else bool(key)
+        known = (
+            hmac.compare_digest(key.encode("latin-1"), self._key.encode())
+            if self._key
+            else bool(key)
+        )
         if scheme.lower() == "bearer" and known:
             return None
         return _json(shapes.nested_error("invalid_token", "无效的令牌 (invalid token)"), 401)
@@ -191,18 +212,25 @@ class Service:
         answer = _instead(chances, "before") or unauthorized
         if answer:
             return answer
-        honest = await self._served(request, all(chance.fault.name != "no_range" for chance in chances))
+        honest = await self._served(
+            request, all(chance.fault.name != "no_range" for chance in chances)
+        )
         return _broken(chances, honest) if honest.status_code in (200, 206) else honest
 
     async def _served(self, request: Request, ranges: bool) -> Response:
-        now, task = self.now(), self.book.tasks.get(request.path_params["name"].removesuffix(".mp4"))
+        now, task = (
+            self.now(),
+            self.book.tasks.get(request.path_params["name"].removesuffix(".mp4")),
+        )
         if task is None or "gone" in task.fates:
             return _json(shapes.flat_error("task_not_exist", "视频不存在 (no such video)"), 404)
         status = phase(task, now).status
         if status == "failed" or ("stuck" in task.fates and now >= task.ends):
             return _json(shapes.flat_error("task_failed", "task status: FAILURE"), 400)
         if status != "completed" or now < task.ends + task.fates.get("not_ready", 0):
-            return _json(shapes.flat_error("video_not_ready", "视频尚未就绪 (the video is not ready)"), 400)
+            return _json(
+                shapes.flat_error("video_not_ready", "视频尚未就绪 (the video is not ready)"), 400
+            )
         if "dead502" in task.fates:
             return wire.answer(502, "502 Bad Gateway")(Response(), 0)
         return _video(await self._clip(task), request.headers if ranges else {})
@@ -224,9 +252,11 @@ class Service:
     # the sandbox's own
 
     async def show_ledger(self, request: Request) -> Response:
-        """GET /sandbox/ledger: charges, refunds, totals, how many requests there were, and the faults that fell.
+        """GET /sandbox/ledger: charges, refunds, totals, how many requests there were, and the
+        faults that fell.
 
-        `faults` counts by `STAGE:NAME`; a charge's own are those that fell on its create. They end with the process.
+        `faults` counts by `STAGE:NAME`; a charge's own are those that fell on its create. They end
+        with the process.
         """
         book = ledger(self.book, self.now())
         for charge in book["charges"]:
@@ -234,7 +264,9 @@ class Service:
         return _json({**book, "requests": self._counts, "faults": self._fallen})
 
     async def set_options(self, request: Request) -> Response:
-        """PUT /sandbox/options: change some of TUNABLE while it runs; counts of `first:N` start anew."""
+        """PUT /sandbox/options: change some of TUNABLE while it runs; counts of `first:N` start
+        anew.
+        """
         try:
             values = json.loads(await request.body())
             if not isinstance(values, dict) or not values.keys() <= TUNABLE:
@@ -293,7 +325,9 @@ async def _spec(request: Request, raw: bytes) -> Spec:
         raise Refusal(413, "request_too_large", "请求体过大 (the body is too large)")
     kind = request.headers.get("content-type", "")
     try:
-        body = await _form(request, raw) if kind.startswith("multipart/form-data") else json.loads(raw)
+        body = (
+            await _form(request, raw) if kind.startswith("multipart/form-data") else json.loads(raw)
+        )
     except (ValueError, RecursionError, HTTPException) as error:
         message = f"参数错误:请求体无法解析 (the body cannot be read: {error})"
         raise Refusal(400, "invalid_request", message) from error
@@ -308,7 +342,9 @@ async def _form(request: Request, raw: bytes) -> dict[str, Any]:
     async with Request(request.scope, again).form() as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                raise ValueError(f"{name} 仅支持 http(s) 链接, {name} must be an http(s) URL, not a file")
+                raise ValueError(
+                    f"{name} 仅支持 http(s) 链接, {name} must be an http(s) URL, not a file"
+                )
             fields.append((name, value))
     return forms.body_of(fields)
 
@@ -345,7 +381,9 @@ async def _unknown(request: Request, error: Exception) -> Response:
 
 
 def create_app(options: Options) -> Starlette:
-    """The sandbox as an ASGI app. `serve` gives its faults what they need: the transport, another origin."""
+    """The sandbox as an ASGI app. `serve` gives its faults what they need: the transport, another
+    origin.
+    """
     service = Service(options)
     app = Starlette(
         routes=[
@@ -358,8 +396,11 @@ def create_app(options: Options) -> Starlette:
             Route("/sandbox/options", service.set_options, methods=["PUT"]),
         ],
         exception_handlers={HTTPException: _unknown},
-        # A web page's own name may be made to mean 127.0.0.1: the browser would let that page change the options.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
+        # A web page's own name may be made to mean 127.0.0.1: the browser would let that page
+        # change the options.
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
+        ],
     )
     app.router.redirect_slashes = False
     app.state.service = service
@@ -378,7 +419,8 @@ class _Server(uvicorn.Server):
 
 
 def serve(options: Options, on_ready: Callable[[str], None]) -> None:
-    """Serve on 127.0.0.1 until SIGINT or SIGTERM. `on_ready` gets the address, like `http://127.0.0.1:8765`.
+    """Serve on 127.0.0.1 until SIGINT or SIGTERM. `on_ready` gets the address, like
+    `http://127.0.0.1:8765`.
 
     Raises UsageError when the port is taken or an option is wrong.
     """
@@ -409,7 +451,8 @@ def serve(options: Options, on_ready: Callable[[str], None]) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: 40 ms per reply.
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: 40 ms per
+    # reply.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -26,14 +26,22 @@ def created(task: Task) -> Document:
 
 
 def queried(task: Task, phase: Phase, url: str) -> Document:
-    """The reply to a query, document 8: `task_id` is another's, and `completed_at` is there too early."""
+    """The reply to a query, document 8: `task_id` is another's, and `completed_at` is there too
+    early.
+    """
     document = {**created(task), "status": phase.status, "progress": phase.progress}
     if phase.status == "queued":
         return document
     document["task_id"] = task.upstream_id
-    document["completed_at"] = int(task.created) + 3 if phase.status == "in_progress" else int(task.ends)
+    document["completed_at"] = (
+        int(task.created) + 3 if phase.status == "in_progress" else int(task.ends)
+    )
     if phase.status == "completed":
-        document |= {"seconds": str(task.clip_s), "size": f"{task.width}x{task.height}", "video_url": url}
+        document |= {
+            "seconds": str(task.clip_s),
+            "size": f"{task.width}x{task.height}",
+            "video_url": url,
+        }
     if phase.status == "failed" and task.failure:
         document["error"] = dict(zip(("code", "message"), task.failure, strict=True))
     return document

@@ -1,8 +1,10 @@
-"""Tasks and charges: a task's life as a function of time, and the book that remembers what was bought.
+"""Tasks and charges: a task's life as a function of time, and the book that remembers what was
+bought.
 
-Nothing here waits: what a task is now follows from when it was created, how long it takes and what fate
-the faults gave it. A charge is written to the state file before anyone hears of it, so that a killed sandbox
-still knows it; refunds need no line of their own, since they too follow from the time.
+Nothing here waits: what a task is now follows from when it was created, how long it takes and what
+fate the faults gave it. A charge is written to the state file before anyone hears of it, so that a
+killed sandbox still knows it; refunds need no line of their own, since they too follow from the
+time.
 """
 
 from __future__ import annotations
@@ -40,14 +42,18 @@ FAILURES = {
     "fail_moderation": ("task_failed", "内容审核未通过:提示词包含敏感信息 (content moderation)"),
     "fail_parameters": ("task_failed", "参数错误:duration 不支持 (invalid parameter: duration)"),
     "fail_input": ("task_failed", "参数错误:参考视频 URL 无法访问"),
-    "fail_capacity": ("task_failed", "当前并发任务过多,请稍后重试 (concurrency limit, task backlog)"),
+    "fail_capacity": (
+        "task_failed",
+        "当前并发任务过多,请稍后重试 (concurrency limit, task backlog)",
+    ),
     "error_without_status": ("task_failed", "参数错误:参考图 URL 无法访问"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One charge and the task it bought. Times are Unix seconds; `number` counts from 1 over the book.
+    """One charge and the task it bought. Times are Unix seconds; `number` counts from 1 over the
+    book.
 
     `fates` is what the faults do to it for good: their names, with the seconds that each was given.
     """
@@ -93,7 +99,9 @@ def phase(task: Task, now: float) -> Phase:
         return Phase("queued", 0)
     if age < task.takes_s or "stuck" in task.fates:
         share = min(age / task.takes_s, 0.99) if task.takes_s else 0.99
-        return Phase("queued", 0) if share < _QUEUED_SHARE else Phase("in_progress", int(100 * share))
+        return (
+            Phase("queued", 0) if share < _QUEUED_SHARE else Phase("in_progress", int(100 * share))
+        )
     return Phase("failed" if task.failure else "completed", 100)
 
 
@@ -103,7 +111,9 @@ def sample_s(time: TaskTime, seed: int, number: int) -> float:
 
 
 def seen_at(now: float, refresh_s: float) -> float:
-    """The moment of which a query at `now` learns, where rows are refreshed every `refresh_s` seconds."""
+    """The moment of which a query at `now` learns, where rows are refreshed every `refresh_s`
+    seconds.
+    """
     return now // refresh_s * refresh_s if refresh_s else now
 
 
@@ -133,7 +143,9 @@ class Book:
         takes_s: float,
         client_request_id: str = "",
     ) -> Task:
-        """Charge for a new task, written down first. Raises OSError if that fails: nothing is charged."""
+        """Charge for a new task, written down first. Raises OSError if that fails: nothing is
+        charged.
+        """
         task = Task(
             id=_new_id("number_id" in fates),
             upstream_id=_new_id(False),
@@ -190,7 +202,10 @@ _FIELDS = tuple(field.name for field in fields(Task))
 
 def _line(task: Task) -> bytes:
     # Not asdict, which copies everything deeply: this is on the way of every create.
-    return json.dumps({name: getattr(task, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
+    return (
+        json.dumps({name: getattr(task, name) for name in _FIELDS}, ensure_ascii=False).encode()
+        + b"\n"
+    )
 
 
 def _whole(text: str) -> str:
@@ -207,7 +222,9 @@ def _append(fd: int, line: bytes) -> None:
 
 
 def _wait_for_predecessor(fd: int) -> None:
-    """Let a sandbox that is just being killed write its last charge first; who lives on is not waited for."""
+    """Let a sandbox that is just being killed write its last charge first; who lives on is not
+    waited for.
+    """
     if fcntl is None:
         return
     for _ in range(_PREDECESSOR_TRIES):

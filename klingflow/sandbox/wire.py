@@ -1,7 +1,7 @@
 """Replies that are not what was meant: dropped, reset, cut short, hung, or said by something else.
 
-Each is real at the level of TCP: the protocol class puts the connection's transport into the request's state,
-and the replies here close it, or have the kernel send a reset.
+Each is real at the level of TCP: the protocol class puts the connection's transport into the
+request's state, and the replies here close it, or have the kernel send a reset.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ async def _start(send: Send, honest: Response) -> None:
 
 
 class Dropped(Response):
-    """No reply at all: the connection is closed, after `after_s` seconds or when the client goes first."""
+    """No reply at all: the connection is closed, after `after_s` seconds or when the client goes
+    first.
+    """
 
     def __init__(self, after_s: float = 0.0) -> None:
         super().__init__()
@@ -82,7 +84,9 @@ class Reset(Response):
 
 
 class Cut(Response):
-    """The whole length announced, half of the body sent; then the connection is closed, after `after_s` seconds."""
+    """The whole length announced, half of the body sent; then the connection is closed, after
+    `after_s` seconds.
+    """
 
     def __init__(self, honest: Response, after_s: float) -> None:
         super().__init__()
@@ -91,7 +95,9 @@ class Cut(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytes(self._honest.body)
         await _start(send, self._honest)
-        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await send(
+            {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+        )
         await _close(scope, receive, self._after_s)
 
 
@@ -110,7 +116,9 @@ class Chunked(Response):
 
 
 class Slow(Response):
-    """The honest reply: nothing for half of `over_s` seconds, then its body in pieces over the other half."""
+    """The honest reply: nothing for half of `over_s` seconds, then its body in pieces over the
+    other half.
+    """
 
     def __init__(self, honest: Response, over_s: float) -> None:
         super().__init__()
@@ -122,7 +130,13 @@ class Slow(Response):
         size = max(1, -(-len(body) // pieces))
         await _start(send, self._honest)
         for start in range(0, len(body), size):
-            await send({"type": "http.response.body", "body": body[start : start + size], "more_body": True})
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": body[start : start + size],
+                    "more_body": True,
+                }
+            )
             await asyncio.sleep(self._over_s / 2 / pieces)
         await send({"type": "http.response.body", "body": b""})
 
@@ -188,7 +202,10 @@ def answer(status: int, content: object = b"", content_type: str = JSON, **heade
             body, media_type = _page(content), HTML
         else:
             body, media_type = json.dumps(content, ensure_ascii=False).encode(), JSON
-        sent = {name.replace("_", "-"): value.format(seconds=int(seconds)) for name, value in headers.items()}
+        sent = {
+            name.replace("_", "-"): value.format(seconds=int(seconds))
+            for name, value in headers.items()
+        }
         return Response(body, status, sent, media_type)
 
     return play

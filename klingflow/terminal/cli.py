@@ -39,7 +39,9 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _file = click.argument("file", type=click.Path(dir_okay=False))
-_files = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
+_files = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False)
+)
 _shot = click.argument("shot")
 _var = click.option(
     "--var",
@@ -65,7 +67,9 @@ _selection = _together(
         metavar="WHAT",
         help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed. A space is 'or', a comma 'and'.",
     ),
-    click.option("--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."),
+    click.option(
+        "--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."
+    ),
 )
 _rerun = click.option(
     "--rerun",
@@ -76,7 +80,9 @@ _rerun = click.option(
 
 
 def _format(*names: str) -> Callable[[F], F]:
-    return click.option("--format", "form", type=click.Choice(names), default=names[0], show_default=True)
+    return click.option(
+        "--format", "form", type=click.Choice(names), default=names[0], show_default=True
+    )
 
 
 @click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
@@ -101,7 +107,8 @@ def init(folder: str) -> int:
     klingflow init               here
     klingflow init my-film       in a new folder
 
-    Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left alone.
+    Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left
+    alone.
     """
     from klingflow.terminal import commands
 
@@ -120,7 +127,8 @@ def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quie
     klingflow validate film.yaml
     klingflow validate pipelines/*.yaml --format github    annotations in a pull request
 
-    Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings alone are exit 0.
+    Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings
+    alone are exit 0.
     """
     from klingflow.terminal import commands
 
@@ -133,7 +141,9 @@ def validate(files: tuple[str, ...], variables: tuple[str, ...], form: str, quie
 @_selection
 @_format("json", "jsonl", "yaml")
 @click.option(
-    "--origins", is_flag=True, help="Also say where in the manifest each value of a body was written."
+    "--origins",
+    is_flag=True,
+    help="Also say where in the manifest each value of a body was written.",
 )
 def render(file: str, form: str, origins: bool, **options: Any) -> int:
     """Print the request bodies, with fingerprints and predicted tiers.
@@ -181,19 +191,29 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
 
 _limits = _together(
     click.option(
-        "-j", "--max-running", type=click.IntRange(1), help="Unfinished tasks at the gateway at once."
+        "-j",
+        "--max-running",
+        type=click.IntRange(1),
+        help="Unfinished tasks at the gateway at once.",
     ),
     click.option("--submit", metavar="RATE", help="Creates per period, such as 30/1m."),
     click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in this run."),
-    click.option("--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."),
     click.option(
-        "--max-seconds", type=click.IntRange(0), help="Buy at most this many seconds of video in this run."
+        "--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."
+    ),
+    click.option(
+        "--max-seconds",
+        type=click.IntRange(0),
+        help="Buy at most this many seconds of video in this run.",
     ),
 )
 _showing = _together(
     click.option("--no-progress", is_flag=True, help="Plain lines, even on a terminal."),
     click.option(
-        "--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append events as JSON Lines."
+        "--log",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Append events as JSON Lines.",
     ),
     _quiet,
     click.option("-v", "--verbose", is_flag=True, help="Also show every poll and pause."),
@@ -209,7 +229,9 @@ _showing = _together(
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
 @click.option("-y", "--yes", is_flag=True, help="Spend without asking.")
-@click.option("--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money.")
+@click.option(
+    "--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money."
+)
 @_no_black_box
 @_showing
 def run(files: tuple[str, ...], **options: Any) -> int:
@@ -221,9 +243,10 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
 
-    Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order; twice leaves at
-    once. What is given here wins over the manifest's run: block. The key comes from KLINGFLOW_API_KEY (environment
-    or .env), the address from KLINGFLOW_BASE_URL or the manifest's gateway.base_url.
+    Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
+    twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
+    KLINGFLOW_API_KEY (environment or .env), the address from KLINGFLOW_BASE_URL or the manifest's
+    gateway.base_url.
     """
     from klingflow.terminal import commands
 
@@ -297,7 +320,9 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
 @_sandbox
 @_no_black_box
 @click.option(
-    "--task", metavar="ID", help="It was bought: this is its task id. Also adopts one bought elsewhere."
+    "--task",
+    metavar="ID",
+    help="It was bought: this is its task id. Also adopts one bought elsewhere.",
 )
 @click.option("--abandon", is_flag=True, help="It was not bought, or is lost: stop holding it.")
 @click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
@@ -307,7 +332,13 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
     help="With --task: take the id although the gateway's word does not fit, or is not to be had.",
 )
 def resolve(
-    file: str, shot: str, task: str | None, abandon: bool, resubmit: bool, force: bool, **options: Any
+    file: str,
+    shot: str,
+    task: str | None,
+    abandon: bool,
+    resubmit: bool,
+    force: bool,
+    **options: Any,
 ) -> int:
     """Settle a purchase that is in doubt: the only way out of it.
 
@@ -386,10 +417,14 @@ def doctor(file: str | None) -> int:
     help="Misbehave: create:drop_after=0.05 for that share, query:html502=first:3, query:url_none for always.",
 )
 @click.option("--list-faults", is_flag=True, help="Print every fault there is, and stop.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the faults and the task times.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the faults and the task times."
+)
 @click.option("--rate", metavar="RATE", help="Answer 429 to creates above this, e.g. 30/1m.")
 @click.option(
-    "--max-running", type=click.IntRange(1), help="Answer 429 to creates above this many unfinished tasks."
+    "--max-running",
+    type=click.IntRange(1),
+    help="Answer 429 to creates above this many unfinished tasks.",
 )
 @click.option(
     "--state",
@@ -406,7 +441,8 @@ def sandbox(**options: Any) -> int:
     klingflow sandbox --fault create:drop_after=0.05 --fault query:html502=0.1 --seed 7
     KLINGFLOW_BASE_URL=http://127.0.0.1:8765 KLINGFLOW_API_KEY=any klingflow run film.yaml -y
 
-    Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET /sandbox/ledger.
+    Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET
+    /sandbox/ledger.
     """
     from klingflow.terminal import commands
 

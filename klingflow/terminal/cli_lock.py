@@ -1,4 +1,6 @@
-"""`klingflow lock`: the command line's group for a ledger as a whole. As thin as klingflow.terminal.cli."""
+"""`klingflow lock`: the command line's group for a ledger as a whole. As thin as
+klingflow.terminal.cli.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ import click
 _file = click.argument("file", type=click.Path(dir_okay=False))
 _sandbox = click.option("--sandbox", is_flag=True, help="The sandbox's ledger, not the real one.")
 _no_black_box = click.option(
-    "--no-black-box", is_flag=True, help="Do without the copy of every purchase in the user's state folder."
+    "--no-black-box",
+    is_flag=True,
+    help="Do without the copy of every purchase in the user's state folder.",
 )
 
 
@@ -26,7 +30,9 @@ def lock() -> None:
 @_file
 @_sandbox
 @_no_black_box
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     """Verify every line, sum and video of a ledger. Changes nothing.
 
@@ -34,9 +40,9 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     klingflow lock check film.yaml
     klingflow lock check film.yaml --format json
 
-    Each finding has its place and what to do. Exit 1 if the record itself is damaged or contradicts itself, 4 if
-    something is in doubt or parked, 3 if a video is missing or damaged or a shot was paid for twice. If several
-    apply: 1, 4, 3. Notes alone are exit 0.
+    Each finding has its place and what to do. Exit 1 if the record itself is damaged or contradicts
+    itself, 4 if something is in doubt or parked, 3 if a video is missing or damaged or a shot was
+    paid for twice. If several apply: 1, 4, 3. Notes alone are exit 0.
     """
     from klingflow.terminal import lock_commands
 
@@ -49,7 +55,9 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be taken, and stop.")
-def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+def merge(
+    file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool, dry_run: bool
+) -> int:
     """Take what other ledgers of the same manifest know into this one.
 
     \b
@@ -57,9 +65,10 @@ def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool,
     klingflow lock merge film.yaml ../pc1/film.yaml ../pc2/film.yaml --dry-run
     klingflow lock merge film.yaml film.lock.damaged
 
-    OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside whose lock the
-    journal counts, too. The result is the same whatever the order; merging twice changes nothing. Exits with 4 where
-    two ledgers name different tasks for one purchase: look which of them is right.
+    OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside
+    whose lock the journal counts, too. The result is the same whatever the order; merging twice
+    changes nothing. Exits with 4 where two ledgers name different tasks for one purchase: look
+    which of them is right.
     """
     from klingflow.terminal import lock_commands
 
@@ -69,7 +78,11 @@ def merge(file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool,
 @lock.command()
 @_file
 @click.option(
-    "-s", "--select", multiple=True, metavar="WHAT", help="Which orphans, written as for other commands."
+    "-s",
+    "--select",
+    multiple=True,
+    metavar="WHAT",
+    help="Which orphans, written as for other commands.",
 )
 @click.option("--exclude", multiple=True, metavar="WHAT", help="Which not.")
 @_sandbox
@@ -89,8 +102,9 @@ def prune(
     klingflow lock prune film.yaml
     klingflow lock prune film.yaml -s 'postcard@*' -y
 
-    They go to FILE's .pruned.jsonl, which you commit: what was paid stays on record, counts in the totals, and serves
-    its shot again if that comes back. What is in doubt or not finished stays in the lock.
+    They go to FILE's .pruned.jsonl, which you commit: what was paid stays on record, counts in the
+    totals, and serves its shot again if that comes back. What is in doubt or not finished stays in
+    the lock.
     """
     from klingflow.terminal import lock_commands
 

@@ -87,7 +87,9 @@ def validate(files: Sequence[str], variables: Sequence[str], form: str, quiet: b
             shots += len(manifest.shots)
     failed = any(d.severity == "error" for d in diagnostics)
     if form == "json":
-        console.dump_json({"valid": not failed, "diagnostics": [console.as_data(d) for d in diagnostics]})
+        console.dump_json(
+            {"valid": not failed, "diagnostics": [console.as_data(d) for d in diagnostics]}
+        )
     elif form == "github":
         for diagnostic in diagnostics:
             console.say(console.github(diagnostic))
@@ -97,7 +99,8 @@ def validate(files: Sequence[str], variables: Sequence[str], form: str, quiet: b
                 console.say(console.excerpted(diagnostic, sources))
         if not quiet:
             console.say(
-                f"{_files(files)}: {console.counted(diagnostics)}" + ("" if failed else f", {_shots(shots)}")
+                f"{_files(files)}: {console.counted(diagnostics)}"
+                + ("" if failed else f", {_shots(shots)}")
             )
     return ExitCode.USAGE if failed else ExitCode.OK
 
@@ -215,8 +218,12 @@ def doctor(file: str | None) -> int:
 # ------------------------------------------------------------ the ledger, written
 
 
-def resolve(file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool) -> int:
-    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or resubmit."""
+def resolve(
+    file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool
+) -> int:
+    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or
+    resubmit.
+    """
     manifest = loading.load(file, variables=_variables(options.variables))
     wish, origin = options.wish, _origin([manifest], options.sandbox)
     with ExitStack() as stack:
@@ -230,7 +237,9 @@ def resolve(file: str, shot: str, options: Options, task: str | None, verdict: s
 
 
 def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> resolving.Ask | None:
-    """Who asks the gateway, or the sandbox, after a task; nobody where no key or no address is known."""
+    """Who asks the gateway, or the sandbox, after a task; nobody where no key or no address is
+    known.
+    """
     import anyio
 
     try:
@@ -295,7 +304,9 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
 
 
 def _agreed(plans: Sequence[Plan], limits: Limits, options: Options) -> bool:
-    """Whether the user wants to spend what the plans cost. Raises UsageError where nobody can be asked."""
+    """Whether the user wants to spend what the plans cost. Raises UsageError where nobody can be
+    asked.
+    """
     from klingflow.decide.plan import buys, cost
 
     number = sum(len(buys(made)) for made in plans)
@@ -350,7 +361,9 @@ def _variables(assignments: Sequence[str]) -> dict[str, Json]:
             value = parse(text, f"--var {name.strip()}").value
         except ManifestError:
             value = text
-        found[name.strip()] = value if isinstance(value, (str, int, float, bool)) or value is None else text
+        found[name.strip()] = (
+            value if isinstance(value, (str, int, float, bool)) or value is None else text
+        )
     return found
 
 
@@ -387,12 +400,17 @@ def _normal(base_url: str) -> str:
 
 
 def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
-    """The origin that a run would have; empty where no address is known, which read-only commands do not need."""
+    """The origin that a run would have; empty where no address is known, which read-only commands
+    do not need.
+    """
     from klingflow.gateway import key
 
     if in_sandbox:
         return site.SANDBOX
-    found = key.settings(site.folder_of(manifests[0])).get(key.BASE_URL) or manifests[0].gateway.base_url
+    found = (
+        key.settings(site.folder_of(manifests[0])).get(key.BASE_URL)
+        or manifests[0].gateway.base_url
+    )
     return _normal(found) if found else ""
 
 
@@ -417,9 +435,13 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
             f"no gateway: set {key.BASE_URL} or the manifest's gateway.base_url, or try it with --sandbox"
         )
     if len(addresses) > 1:
-        raise UsageError(f"these manifests name different gateways; run them apart, or set {key.BASE_URL}")
+        raise UsageError(
+            f"these manifests name different gateways; run them apart, or set {key.BASE_URL}"
+        )
     if key.KEY not in found:
-        raise UsageError(f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox")
+        raise UsageError(
+            f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox"
+        )
     address = addresses.pop()
     for path in key.exposed(site.folder_of(manifests[0])):
         console.warn(f"warning: {key.said_of_exposed(path)}")

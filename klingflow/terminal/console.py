@@ -1,4 +1,6 @@
-"""What a terminal shows: diagnostics, tables, plain lines of a run. Text goes to stdout, complaints to stderr."""
+"""What a terminal shows: diagnostics, tables, plain lines of a run. Text goes to stdout, complaints
+to stderr.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from klingflow.errors import Diagnostic, KlingflowError, ManifestError
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
 
-# Of the characters up to U+FFFF: C1 and DEL, the invisible and the directing ones (category Cf), line separators, and
-# half characters. All are text in JSON, never a part of its form.
+# Of the characters up to U+FFFF: C1 and DEL, the invisible and the directing ones (category Cf),
+# line separators, and half characters. All are text in JSON, never a part of its form.
 _OBEYED = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -28,7 +30,8 @@ _OBEYED = re.compile(
 _ANNOUNCED = re.compile(
     r"(?i)(?:api[_-]?key|token|secret|password|authorization|bearer)[\"']?\s*[:=]?\s*[\"']?([^\s\"',}]{8,})"
 )
-# A source line longer than this is shown around the place only: a pasted body can be one line of 100 KB.
+# A source line longer than this is shown around the place only: a pasted body can be one line of
+# 100 KB.
 _EXCERPT_WIDTH = 120
 
 
@@ -69,7 +72,9 @@ def silence(stream: TextIO) -> None:
 
 
 def clean(text: str) -> str:
-    """`text` without control characters: what a server or a file says must not move a terminal's cursor."""
+    """`text` without control characters: what a server or a file says must not move a terminal's
+    cursor.
+    """
     return "".join(
         c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
     )
@@ -77,7 +82,9 @@ def clean(text: str) -> str:
 
 def width(text: str) -> int:
     """The terminal columns that `text` takes; Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text
+    )
 
 
 def pad(text: str, columns: int) -> str:
@@ -86,12 +93,17 @@ def pad(text: str, columns: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    """Rows of cells in aligned columns; the last is as wide as it is, on a line of its own where a terminal is too
-    narrow for it."""
+    """Rows of cells in aligned columns; the last is as wide as it is, on a line of its own where a
+    terminal is too narrow for it.
+    """
     if not rows:
         return
     widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    columns = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+    columns = (
+        shutil.get_terminal_size().columns
+        if sys.stdout is not None and sys.stdout.isatty()
+        else None
+    )
     for row in rows:
         cells = [pad(cell, w) for cell, w in zip(row, widths, strict=False)]
         line = (indent + "  ".join([*cells, row[-1]])).rstrip()
@@ -102,7 +114,9 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
 
 
 def error(problem: KlingflowError) -> None:
-    """An error raised on purpose, on stderr; of a ManifestError every diagnostic, with its source line."""
+    """An error raised on purpose, on stderr; of a ManifestError every diagnostic, with its source
+    line.
+    """
     if isinstance(problem, ManifestError):
         for diagnostic in problem.diagnostics:
             warn(excerpted(diagnostic, problem.sources))
@@ -141,7 +155,9 @@ def _secret(key: str) -> Secret:
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
-    """The diagnostic's line, then the source line with a caret; a related place on a line of its own."""
+    """The diagnostic's line, then the source line with a caret; a related place on a line of its
+    own.
+    """
     lines = [str(diagnostic)]
     source = sources.get(diagnostic.mark.file, "").splitlines()
     if 0 < diagnostic.mark.line <= len(source):
@@ -206,8 +222,9 @@ def dump_json(value: Any) -> None:
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """JSON with Chinese as it is, and escaped what would not be shown but obeyed: JSON itself lets U+009B and U+202E
-    through."""
+    """JSON with Chinese as it is, and escaped what would not be shown but obeyed: JSON itself lets
+    U+009B and U+202E through.
+    """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

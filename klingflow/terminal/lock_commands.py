@@ -79,7 +79,9 @@ def _as_data(finding: checking.Finding) -> dict[str, Json]:
     }
 
 
-def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+def merge(
+    file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool
+) -> int:
     """`klingflow lock merge`."""
     paths = site.paths_at(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
     _must_be(file, paths)
@@ -96,9 +98,13 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
         new, updated = len(found.new), len(found.updated)
         console.say(f"{paths.lock}: {take} {_many(new, 'new purchase')} and {update} {updated}.")
     if found.apart and not found.same:
-        console.say(f"  The ledgers began apart; they {'would be' if dry_run else 'are'} one from now on.")
+        console.say(
+            f"  The ledgers began apart; they {'would be' if dry_run else 'are'} one from now on."
+        )
     for a, b in found.paid_twice:
-        console.warn(f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept")
+        console.warn(
+            f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
+        )
     for other in found.contradicting:
         kept = "would be kept" if dry_run else "is kept"
         console.warn(
@@ -109,7 +115,12 @@ def merge(file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool
 
 
 def prune(
-    file: str, select: Sequence[str], exclude: Sequence[str], in_sandbox: bool, no_black_box: bool, yes: bool
+    file: str,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    in_sandbox: bool,
+    no_black_box: bool,
+    yes: bool,
 ) -> int:
     """`klingflow lock prune`."""
     manifest = loading.load(file)
@@ -117,7 +128,9 @@ def prune(
     paths = site.paths_of(manifest, wish)
     found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, yes))
     for purchase in found.kept:
-        console.say(f"  kept    {_told(purchase)}: {_WHY_KEPT.get(purchase.state, _WHY_KEPT['in_doubt'])}")
+        console.say(
+            f"  kept    {_told(purchase)}: {_WHY_KEPT.get(purchase.state, _WHY_KEPT['in_doubt'])}"
+        )
     if done:
         console.say(
             f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in {paths.pruned.name}:"
@@ -140,7 +153,11 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
         console.say(f"  prune   {_told(purchase)}")
     paid = [p for p in found.pruned if p.task_id]
     sums = amounts(paid)
-    said = "price unknown" if sums is None else " + ".join(f"{a} {c}" for c, a in sums.items()) or "nothing"
+    said = (
+        "price unknown"
+        if sums is None
+        else " + ".join(f"{a} {c}" for c, a in sums.items()) or "nothing"
+    )
     console.say(f"{_many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}.")
     if yes:
         return True
@@ -152,7 +169,12 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
 
 
 def _told(purchase: Purchase) -> str:
-    parts = (purchase.key, f"attempt {purchase.attempt}", purchase.state, purchase.task_id or "no task")
+    parts = (
+        purchase.key,
+        f"attempt {purchase.attempt}",
+        purchase.state,
+        purchase.task_id or "no task",
+    )
     return ", ".join(parts)
 
 

@@ -1,7 +1,7 @@
 """A run as it happens: a live view on a terminal, plain lines elsewhere, and the log of events.
 
-Showing must never disturb buying: where a terminal or a log cannot be written any more, it is given up in silence
-(the log's loss is told at the end) and the run goes on.
+Showing must never disturb buying: where a terminal or a log cannot be written any more, it is given
+up in silence (the log's loss is told at the end) and the run goes on.
 """
 
 from __future__ import annotations
@@ -53,10 +53,18 @@ _BEFORE = {
     "held": "held",
     "waits": "waiting",
 }
-_STYLES = {"done": "green", "running": "cyan", "failed": "red", "in doubt": "yellow", "parked": "yellow"}
+_STYLES = {
+    "done": "green",
+    "running": "cyan",
+    "failed": "red",
+    "in doubt": "yellow",
+    "parked": "yellow",
+}
 # Events that only `-v` shows as lines, and those that a live view prints above its bars.
 _CHATTY = frozenset({"intent", "poll", "downloading", "succeeded"})
-_LOUD = frozenset({"rejected", "in_doubt", "failed", "parked", "undelivered", "stopped", "leaving", "blind"})
+_LOUD = frozenset(
+    {"rejected", "in_doubt", "failed", "parked", "undelivered", "stopped", "leaving", "blind"}
+)
 
 Key = tuple[str, str]  # manifest name, shot key
 
@@ -121,7 +129,8 @@ class Tally:
     def left_s(self, now: float) -> float | None:
         """Seconds until all is done, as the run so far suggests; None while it suggests nothing."""
         open_shots = sum(
-            s in ("to buy", "buying", "running", "downloading", "waiting") for s in self.states.values()
+            s in ("to buy", "buying", "running", "downloading", "waiting")
+            for s in self.states.values()
         )
         if not self.finished or not open_shots:
             return None
@@ -139,7 +148,9 @@ class Tally:
 
 
 class Watch:
-    """Hands every event to those who show or keep it. `lost` says what could not be written to its end."""
+    """Hands every event to those who show or keep it. `lost` says what could not be written to its
+    end.
+    """
 
     def __init__(self) -> None:
         self.sinks: dict[str, Callable[[Event], None]] = {}
@@ -170,8 +181,9 @@ class Watch:
 
 
 class _Behind:
-    """Shows events in a thread of its own, so that a terminal which takes no bytes (a full pipe, Ctrl-S) cannot hold
-    up a purchase. Events beyond what fits are not shown."""
+    """Shows events in a thread of its own, so that a terminal which takes no bytes (a full pipe,
+    Ctrl-S) cannot hold up a purchase. Events beyond what fits are not shown.
+    """
 
     def __init__(self, show: Callable[[Event], None]) -> None:
         self._show = show
@@ -256,7 +268,9 @@ def line_of(event: Event, several: bool, name_width: int = 0) -> str:
         shot = f"{event['manifest']}/{shot}"
     local = time.strftime("%H:%M:%S")
     return (
-        f"{local}  {console.pad(shot, name_width)}  {_words(event)}" if shot else f"{local}  {_words(event)}"
+        f"{local}  {console.pad(shot, name_width)}  {_words(event)}"
+        if shot
+        else f"{local}  {_words(event)}"
     )
 
 
@@ -269,7 +283,8 @@ def _words(event: Event) -> str:
         "in_doubt": f"IN DOUBT: {reason}; klingflow resolve settles it",
         "spared": f"not bought: {reason}",
         "rejected": f"refused, not bought: {reason}",
-        "failed": f"failed: {reason}" + ("; buying it again (retries)" if event.get("retry") else ""),
+        "failed": f"failed: {reason}"
+        + ("; buying it again (retries)" if event.get("retry") else ""),
         "parked": f"parked: {reason}",
         "limited": f"the gateway is busy: {reason}{pause}",
         "unsent": f"not sent: {reason}{pause}",
@@ -357,6 +372,10 @@ def _view(tally: Tally, height: int, several: bool) -> RenderableType:
         share = tally.progress.get(key) or (min(95.0, 100 * age / expected) if expected else None)
         bar = ProgressBar(total=100, completed=share or 0, width=24, pulse=share is None)
         name = "/".join(key) if several else key[1]
-        grid.add_row(Text("  " + console.clean(name)), bar, Text(console.duration(age), style="dim"))
+        grid.add_row(
+            Text("  " + console.clean(name)), bar, Text(console.duration(age), style="dim")
+        )
     rest = len(oldest) - room
-    return Group(head, facts, grid, *([Text(f"  and {rest} more running", style="dim")] if rest > 0 else []))
+    return Group(
+        head, facts, grid, *([Text(f"  and {rest} more running", style="dim")] if rest > 0 else [])
+    )

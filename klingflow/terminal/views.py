@@ -151,15 +151,22 @@ def show_status(record: Mapping[str, Any]) -> None:
 
 
 def _came_of(shot: Mapping[str, Any]) -> str:
-    """The file, or else the task and what is wrong with it: three columns fit a narrow terminal, all is in the JSON."""
+    """The file, or else the task and what is wrong with it: three columns fit a narrow terminal,
+    all is in the JSON.
+    """
     error = (shot.get("error") or {}).get("message")
-    told = (shot.get("task_id"), error if shot["state"] != "in_doubt" else "perhaps paid: see below")
+    told = (
+        shot.get("task_id"),
+        error if shot["state"] != "in_doubt" else "perhaps paid: see below",
+    )
     what = shot.get("file") or "; ".join(text for text in told if text)
     return what if "kind" in shot else f"no longer in the manifest; {what}".rstrip("; ")
 
 
 def _show_doubt(doubt: Mapping[str, Any]) -> None:
-    """One line for each thing known, so that nothing is wider than a narrow terminal but what cannot be."""
+    """One line for each thing known, so that nothing is wider than a narrow terminal but what
+    cannot be.
+    """
     most = doubt["most"]
     unpriced = "unknown: its tier has no price" if doubt["predicted_tier"] else "unknown"
     about = (
@@ -212,7 +219,9 @@ def show_why(answer: Mapping[str, Any]) -> None:
     console.say(answer["says"])
     for change in answer["changes"]:
         where = f"   {change['where']}" if change.get("where") else ""
-        console.say(f"  {change['field']}: {_brief(change, 'old')} → {_brief(change, 'new')}{where}")
+        console.say(
+            f"  {change['field']}: {_brief(change, 'old')} → {_brief(change, 'new')}{where}"
+        )
 
 
 def _brief(change: Mapping[str, Any], side: str) -> str:
@@ -220,7 +229,9 @@ def _brief(change: Mapping[str, Any], side: str) -> str:
 
 
 def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
-    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only that, as errors."""
+    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only that,
+    as errors.
+    """
     for trouble in result.troubles:
         console.warn(trouble)
     if quiet:
@@ -230,13 +241,19 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
     for number, (plan, book) in enumerate(zip(result.plans, books, strict=True)):
         total = counts(plan)
         console.say(
-            f"{plan.manifest.name}: " + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n) + "."
+            f"{plan.manifest.name}: "
+            + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n)
+            + "."
         )
         attention = _needing_attention(result, number)
-        table = [[MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention]
+        table = [
+            [MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention
+        ]
         console.table(table[:_SHOWN])
         if len(attention) > _SHOWN:
-            console.say(f"  … and {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}")
+            console.say(
+                f"  … and {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
+            )
         show_problems([p for p in book.problems if "paid" in p])
         doubts = [a.key for a in plan.actions if a.verb == "in_doubt"]
         if doubts:

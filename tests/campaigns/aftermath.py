@@ -1,4 +1,6 @@
-"""What is left after a fault: the ledger as it lies there, what a next run makes of it, and what it leaves behind."""
+"""What is left after a fault: the ledger as it lies there, what a next run makes of it, and what it
+leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges
 
 PATIENCE_S = 240
-# Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a torn line was.)
+# Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a
+# torn line was.)
 _PASSING = (".tmp", ".part", ".folded", ".emergency.jsonl", ".bak")
 
 
@@ -34,7 +37,9 @@ class Found:
 
     def counts(self) -> dict[str, int]:
         """For `Report.add`."""
-        return {kind: self.wrong[kind] for kind in ("charged twice", "ids lost", "crashes", "hangs")}
+        return {
+            kind: self.wrong[kind] for kind in ("charged twice", "ids lost", "crashes", "hangs")
+        }
 
 
 def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found) -> None:
@@ -53,7 +58,9 @@ def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Fou
         found.blame("crashes", where, f"the next run ended with exit {code}, not {wanted}: {said}")
     shots = len({p["shot"] for p in film.purchases()})
     if len(film.videos()) != shots - verdict.in_doubt or any(map(check, film.videos())):
-        found.blame("crashes", where, f"{len(film.videos())} videos of {shots} shots, or some are not whole")
+        found.blame(
+            "crashes", where, f"{len(film.videos())} videos of {shots} shots, or some are not whole"
+        )
     if left := left_behind(film):
         found.blame("crashes", where, f"left behind: {left}")
 
@@ -61,11 +68,19 @@ def examine(film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Fou
 def account(
     film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found, printed: str = ""
 ) -> None:
-    """Every charged task must be in the ledger's files (its black box set aside), its shot in doubt, or `printed`."""
+    """Every charged task must be in the ledger's files (its black box set aside), its shot in
+    doubt, or `printed`.
+    """
     book = read(ledger_paths(film.manifest))
     doubted = {p.body["prompt"] for p in book.purchases.values() if p.state == "in_doubt"}
-    charged = [c for c in charges(sandbox) if c["prompt"].startswith(of) and c["prompt"] not in doubted]
-    lost = [c["task_id"] for c in charged if not (c["task_id"] in book.task_ids or c["task_id"] in printed)]
+    charged = [
+        c for c in charges(sandbox) if c["prompt"].startswith(of) and c["prompt"] not in doubted
+    ]
+    lost = [
+        c["task_id"]
+        for c in charged
+        if not (c["task_id"] in book.task_ids or c["task_id"] in printed)
+    ]
     if lost:
         found.blame("ids lost", where, f"what the fault left knows nothing of {lost}")
 
@@ -73,7 +88,9 @@ def account(
 def ends(
     film: Pipeline, *arguments: str, python: Sequence[str] = ("-m", "klingflow")
 ) -> tuple[int | None, str]:
-    """The exit code and the words of a klingflow process; no code if it had to be killed for hanging."""
+    """The exit code and the words of a klingflow process; no code if it had to be killed for
+    hanging.
+    """
     process = film.start(*arguments, python=python)
     try:
         out, err = process.communicate(timeout=PATIENCE_S)

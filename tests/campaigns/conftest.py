@@ -41,9 +41,13 @@ def pytest_testnodedown(node: Any) -> None:
     node.config.stash.setdefault(_report, Report()).rows.extend(Figures(*row) for row in rows)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     rows = config.stash.get(_report, Report()).rows
     if rows:
-        terminalreporter.section("campaigns, long forms" if config.getoption("--long") else "campaigns")
+        terminalreporter.section(
+            "campaigns, long forms" if config.getoption("--long") else "campaigns"
+        )
         for line in table(rows):
             terminalreporter.write_line(line)

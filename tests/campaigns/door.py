@@ -1,5 +1,6 @@
-"""The gateway's door: every request of one process passes here, and what the limits and the ledger promised of it is
-looked at. What klingflow says of itself is not asked; what it has written is."""
+"""The gateway's door: every request of one process passes here, and what the limits and the ledger
+promised of it is looked at. What klingflow says of itself is not asked; what it has written is.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +36,15 @@ class Found:
         return any(self.by_kind.values())
 
     def __str__(self) -> str:
-        return "\n".join(f"{kind}: {what}" for kind, some in self.by_kind.items() for what in some[:5])
+        return "\n".join(
+            f"{kind}: {what}" for kind, some in self.by_kind.items() for what in some[:5]
+        )
 
 
 class Door:
-    """Stands before `gateway` for one life. `disk` gives the disk as it is; `slack_s` is how much later than its
-    grant a request may come, for its intent has to reach the disk first."""
+    """Stands before `gateway` for one life. `disk` gives the disk as it is; `slack_s` is how much
+    later than its grant a request may come, for its intent has to reach the disk first.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,9 @@ class Door:
         if not self._is_durable(uid):
             self._broken(f"{key}: its order went out before its intent was on the disk")
         unfinished = sum(
-            p.state in ("intent", "submitted") for j in self._jobs for p in j.ledger.book.purchases.values()
+            p.state in ("intent", "submitted")
+            for j in self._jobs
+            for p in j.ledger.book.purchases.values()
         )
         self._at_most(unfinished, self._limits.max_running, "max_running")
         with self._connected():
@@ -122,7 +128,11 @@ class Door:
 
     def _done(self, task_id: str) -> bool:
         """Whether it is known to be finished: then only its video's address is asked for."""
-        found = (j.ledger.book.purchases[u] for j in self._jobs if (u := j.ledger.book.task_ids.get(task_id)))
+        found = (
+            j.ledger.book.purchases[u]
+            for j in self._jobs
+            if (u := j.ledger.book.task_ids.get(task_id))
+        )
         return any(p.state in ("succeeded", "done") for p in found)
 
     def _is_durable(self, text: str) -> bool:
@@ -135,7 +145,9 @@ class Door:
         for number, at_s in enumerate(times):
             ahead_s = at_s - number * rate.interval_s  # falls where they come faster than granted
             if ahead_s < highest_s - (_BURST - 1) * rate.interval_s - self._slack_s:
-                return self._broken(f"{what}: more than {rate.count}/{rate.period_s:g}s at {at_s:.3f}")
+                return self._broken(
+                    f"{what}: more than {rate.count}/{rate.period_s:g}s at {at_s:.3f}"
+                )
             highest_s = max(highest_s, ahead_s)
 
     def _at_most(self, number: int, most: int, what: str) -> None:

@@ -1,7 +1,9 @@
-"""A process that feeds one target with changed texts: `python -m tests.campaigns.fuzz TARGET SEED COUNT`.
+"""A process that feeds one target with changed texts: `python -m tests.campaigns.fuzz TARGET SEED
+COUNT`.
 
-It may take 500 MB and two seconds of its processor for each text, and prints what came of it as JSON. With
-`--guided SECONDS` atheris looks for the texts, by the lines of klingflow that they reach.
+It may take 500 MB and two seconds of its processor for each text, and prints what came of it as
+JSON. With `--guided SECONDS` atheris looks for the texts, by the lines of klingflow that they
+reach.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def run(target: str, seed: int, count: int) -> dict[str, object]:
 
 
 def guided(target: str, seed: int, seconds: int, folder: Path) -> None:
-    """Let atheris look, with what it keeps in `folder`. Ends the process, with 0 where nothing was found."""
+    """Let atheris look, with what it keeps in `folder`. Ends the process, with 0 where nothing was
+    found.
+    """
     import atheris
 
     with atheris.instrument_imports(include=["klingflow"]):
@@ -79,7 +83,9 @@ def guided(target: str, seed: int, seconds: int, folder: Path) -> None:
         "-print_final_stats=1",
         f"-artifact_prefix={folder}/found-",
     ]
-    atheris.Setup([sys.argv[0], *flags, str(folder)], lambda data: function(data.decode("utf-8", "replace")))
+    atheris.Setup(
+        [sys.argv[0], *flags, str(folder)], lambda data: function(data.decode("utf-8", "replace"))
+    )
     atheris.Fuzz()
 
 

@@ -1,6 +1,8 @@
-"""What is fed to klingflow's readers, and what they may do with it: give a value, or refuse it at a place.
+"""What is fed to klingflow's readers, and what they may do with it: give a value, or refuse it at a
+place.
 
-Everything is drawn from files that mean something (pipelines, the cases of tests, a ledger), changed at random.
+Everything is drawn from files that mean something (pipelines, the cases of tests, a ledger),
+changed at random.
 """
 
 from __future__ import annotations
@@ -59,8 +61,12 @@ def _compiled(files: Mapping[str, str]) -> None:
 def _placed(diagnostic: Diagnostic, sources: Mapping[str, str]) -> None:
     mark = diagnostic.mark
     assert mark.file in sources, f"{diagnostic} is in no file that was read"
-    assert 1 <= mark.line <= len(sources[mark.file].splitlines()) + 1 and mark.column >= 1, str(diagnostic)
-    assert diagnostic.code and diagnostic.message and "\n" not in diagnostic.message, repr(diagnostic)
+    assert 1 <= mark.line <= len(sources[mark.file].splitlines()) + 1 and mark.column >= 1, str(
+        diagnostic
+    )
+    assert diagnostic.code and diagnostic.message and "\n" not in diagnostic.message, repr(
+        diagnostic
+    )
 
 
 def _yaml(text: str) -> None:
@@ -124,7 +130,10 @@ _TABLES = {
         'sku,name\nA1,"雨, 夜"\nA2,x\n',
         (ROOT / "pipelines" / "products.csv").read_text(encoding="utf-8"),
     ],
-    "json": ['[{"sku": "A1", "name": "雨"}, {"sku": "A2", "name": 1.5}]', '[{"sku": [1], "name": null}]'],
+    "json": [
+        '[{"sku": "A1", "name": "雨"}, {"sku": "A2", "name": 1.5}]',
+        '[{"sku": [1], "name": null}]',
+    ],
     "jsonl": ['{"sku": "A1", "name": "x"}\n{"sku": "A2", "name": "y"}\n'],
     "yaml": ["- {sku: A1, name: x}\n- {sku: A2, name: y}\n"],
 }
@@ -166,7 +175,9 @@ _NASTY = [
 
 
 def changed(text: str, corpus: list[str], chance: Random) -> str:
-    """The text after one to six random changes: lines moved, pieces of other texts, nasty words, lost characters."""
+    """The text after one to six random changes: lines moved, pieces of other texts, nasty words,
+    lost characters.
+    """
     for _ in range(chance.randint(1, 6)):
         at, to = sorted((chance.randint(0, len(text)), chance.randint(0, len(text))))
         to = min(to, at + chance.choice((1, 3, 10, 80, 1000)))

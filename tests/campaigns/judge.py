@@ -11,7 +11,9 @@ from tests.harness import Pipeline, charges
 
 @dataclass(frozen=True)
 class Verdict:
-    """`lost` are task ids that were charged and that neither the ledger nor a doubt about their shot accounts for."""
+    """`lost` are task ids that were charged and that neither the ledger nor a doubt about their
+    shot accounts for.
+    """
 
     charged: int
     twice: list[str]
@@ -39,6 +41,10 @@ def judge(film: Pipeline, sandbox: Sandbox, of: str = "") -> Verdict:
     charged = [c for c in charges(sandbox) if c["prompt"].startswith(of)]
     per_shot = Counter(shot_of.get(c["prompt"], c["prompt"]) for c in charged)
     lost = [
-        c["task_id"] for c in charged if c["task_id"] not in known and shot_of.get(c["prompt"]) not in doubted
+        c["task_id"]
+        for c in charged
+        if c["task_id"] not in known and shot_of.get(c["prompt"]) not in doubted
     ]
-    return Verdict(len(charged), [shot for shot, n in per_shot.items() if n > 1], lost, len(doubted))
+    return Verdict(
+        len(charged), [shot for shot, n in per_shot.items() if n > 1], lost, len(doubted)
+    )

@@ -1,4 +1,6 @@
-"""Ledgers as the campaigns make them, and how they are opened once something has happened to their files."""
+"""Ledgers as the campaigns make them, and how they are opened once something has happened to their
+files.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def fold(ledger: Ledger) -> None:
 
 def accepted(purchase: Purchase) -> Purchase:
     """The gateway's answer to an intent."""
-    return advance(purchase, "accepted", LATER, task_id=f"task_{purchase.key}", billed_tier="kling-3.0-720p")
+    return advance(
+        purchase, "accepted", LATER, task_id=f"task_{purchase.key}", billed_tier="kling-3.0-720p"
+    )
 
 
 def buy(ledger: Ledger, *shots: str) -> list[Purchase]:
@@ -108,7 +112,9 @@ class Inconsistent(Exception):
 
 
 def open_twice(root: Path) -> Opened:
-    """Look at the ledger in `root`, open it, and open it again. Raises Inconsistent, and whatever opening raises."""
+    """Look at the ledger in `root`, open it, and open it again. Raises Inconsistent, and whatever
+    opening raises.
+    """
     paths = paths_at(root)
     with mock.patch.object(tempfile, "tempdir", str(root / "tmp")):
         seen = read(paths).purchases.values()
@@ -116,16 +122,22 @@ def open_twice(root: Path) -> Opened:
             first, problems = dict(ledger.book.purchases), [*ledger.book.problems]
         with open_ledger(paths, now) as ledger:
             second = dict(ledger.book.purchases)
-    if [(p.uid, p.state, p.task_id) for p in seen] != [(p.uid, p.state, p.task_id) for p in first.values()]:
+    if [(p.uid, p.state, p.task_id) for p in seen] != [
+        (p.uid, p.state, p.task_id) for p in first.values()
+    ]:
         raise Inconsistent("looking and opening differ")
     if first != second:
-        raise Inconsistent(f"the second opening differs: {first.keys() ^ second.keys() or 'in content'}")
+        raise Inconsistent(
+            f"the second opening differs: {first.keys() ^ second.keys() or 'in content'}"
+        )
     return Opened(first, problems)
 
 
 @contextmanager
 def quick_folder() -> Iterator[Path]:
-    """A folder in memory where there is such a place: what is opened thousands of times needs no real disk."""
+    """A folder in memory where there is such a place: what is opened thousands of times needs no
+    real disk.
+    """
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)

@@ -1,4 +1,6 @@
-"""A server on loopback that lies once per shot and route, and is honest otherwise. It counts what it was sent."""
+"""A server on loopback that lies once per shot and route, and is honest otherwise. It counts what
+it was sent.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _PIECES = 60  # then the rest comes at once
 
 @dataclass
 class Script:
-    """What is said about one shot: a lie for the first request of each route, `create`, `query` and `content`."""
+    """What is said about one shot: a lie for the first request of each route, `create`, `query` and
+    `content`.
+    """
 
     lies: Mapping[str, Lie]
     posts: int = 0
@@ -32,7 +36,9 @@ class Script:
 
 @dataclass
 class Liar:
-    """The server: its address, the scripts by shot, and the paths that nobody had reason to ask for."""
+    """The server: its address, the scripts by shot, and the paths that nobody had reason to ask
+    for.
+    """
 
     scripts: Mapping[str, Script]
     base: str = ""
@@ -76,7 +82,9 @@ class Liar:
         if script.asked[route] == 1 and route in script.lies:
             lie = script.lies[route].with_id(task_id)
             if route == "content" and 300 <= lie.status < 400:
-                self.sent_to.update(value.decode() for name, value in lie.headers if name == b"location")
+                self.sent_to.update(
+                    value.decode() for name, value in lie.headers if name == b"location"
+                )
             return lie
         if route == "content":
             return Lie(200, ((b"content-type", b"video/mp4"),), VIDEO, ending="keep")
@@ -85,7 +93,10 @@ class Liar:
 
 def _json(status: int, document: object) -> Lie:
     return Lie(
-        status, ((b"content-type", b"application/json"),), json.dumps(document).encode(), ending="keep"
+        status,
+        ((b"content-type", b"application/json"),),
+        json.dumps(document).encode(),
+        ending="keep",
     )
 
 

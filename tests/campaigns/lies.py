@@ -1,6 +1,8 @@
-"""Replies that no honest server would give, as values: how they look on the wire, and what may be made of them.
+"""Replies that no honest server would give, as values: how they look on the wire, and what may be
+made of them.
 
-What may be made of them is worked out here by the design's table and this file's own reading, not by klingflow's.
+What may be made of them is worked out here by the design's table and this file's own reading, not
+by klingflow's.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ ENDINGS = ("keep", "close", "reset", "again", "hang")
 
 @dataclass(frozen=True)
 class Lie:
-    """One reply. `cut` is the share of its bytes that are sent; `pieces` how many bytes at a time, 0 for all at once;
-    `early` answers before the request has been read."""
+    """One reply. `cut` is the share of its bytes that are sent; `pieces` how many bytes at a time,
+    0 for all at once; `early` answers before the request has been read.
+    """
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -70,7 +73,9 @@ class Lie:
             "no number": [b"content-length: many\r\n"],
             "until close": [],
         }[self.framing]
-        first = b"".join(b"HTTP/1.1 %d Wait\r\nx-early: 1\r\n\r\n" % status for status in self.interim)
+        first = b"".join(
+            b"HTTP/1.1 %d Wait\r\nx-early: 1\r\n\r\n" % status for status in self.interim
+        )
         return first + b"".join(lines) + b"\r\n"
 
     def wire(self) -> bytes:
@@ -80,7 +85,9 @@ class Lie:
 
     def _framed(self) -> bytes:
         if self.framing in ("chunked", "both"):
-            return (b"%x\r\n" % len(self.body) + self.body + b"\r\n" if self.body else b"") + b"0\r\n\r\n"
+            return (
+                b"%x\r\n" % len(self.body) + self.body + b"\r\n" if self.body else b""
+            ) + b"0\r\n\r\n"
         return self.body
 
     # What may be made of it
@@ -93,7 +100,9 @@ class Lie:
         else:
             lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
             lengths += [b"%d" % (len(self.body) // 2)] * (self.framing == "short")
-            sent = sent[: min((int(length) for length in lengths if length.isdigit()), default=len(sent))]
+            sent = sent[
+                : min((int(length) for length in lengths if length.isdigit()), default=len(sent))
+            ]
         packed = {value for name, value in self.headers if name.lower() == b"content-encoding"}
         if packed and packed <= {b"gzip", b"x-gzip", b"deflate"}:
             try:
@@ -118,7 +127,9 @@ class Lie:
 
     def certainly_accepted(self) -> bool:
         """Whether the id must be believed: a proper reply with nothing odd about it."""
-        proper = not (self.odd_head or self.early or self.interim) and self.cut >= 1 and not self.pieces
+        proper = (
+            not (self.odd_head or self.early or self.interim) and self.cut >= 1 and not self.pieces
+        )
         return (
             proper
             and 200 <= self.status < 300
@@ -155,7 +166,11 @@ def ids_in(document: Any) -> Iterator[str]:
         for holder in (document, data if isinstance(data, dict) else {}):
             for name in ("id", "task_id"):
                 value = holder.get(name)
-                if isinstance(value, (str, int)) and not isinstance(value, bool) and _usable(str(value)):
+                if (
+                    isinstance(value, (str, int))
+                    and not isinstance(value, bool)
+                    and _usable(str(value))
+                ):
                     yield str(value)
 
 
@@ -222,14 +237,18 @@ IDS = st.sampled_from(
 )
 VALUES = st.one_of(
     IDS,
-    st.sampled_from([None, True, False, 0, -1, 7, 10**14, 10**300, 1.5, 1e308, float("nan"), float("inf")]),
+    st.sampled_from(
+        [None, True, False, 0, -1, 7, 10**14, 10**300, 1.5, 1e308, float("nan"), float("inf")]
+    ),
     st.sampled_from(
         [[], {}, [HOLE], {"id": HOLE}, "30%", "30", "1e999", "http://[", "https://" + "a" * 9000]
     ),
     st.sampled_from(
         ["\ud800", "\x1b]0;x\x07", "completed", "SUCCESS", "failed", "FAILURE", "queued", "unknown"]
     ),
-    st.sampled_from(["error", "cancelled", "In-Progress", "task_not_exist", "insufficient_user_quota"]),
+    st.sampled_from(
+        ["error", "cancelled", "In-Progress", "task_not_exist", "insufficient_user_quota"]
+    ),
     st.sampled_from(["model_not_found", "并发", "rate limit", "invalid token"]),
 )
 NAMES = ["id", "task_id", "data", "error", "code", "message", "status", "progress", "model", "url", "video_url",
@@ -241,7 +260,12 @@ OBJECTS = st.recursive(
     ),
     max_leaves=6,
 )
-CREATED: dict[str, Any] = {"id": HOLE, "object": "video", "model": "kling-2.5-720p-mute", "status": "queued"}
+CREATED: dict[str, Any] = {
+    "id": HOLE,
+    "object": "video",
+    "model": "kling-2.5-720p-mute",
+    "status": "queued",
+}
 FINAL: dict[str, Any] = {**CREATED, "status": "completed", "progress": 100}
 ERRORS = [
     {"code": "invalid_request", "message": "bad", "data": None},
@@ -284,7 +308,9 @@ BODIES = st.one_of(
 
 @st.composite
 def lies(draw: st.DrawFn) -> Lie:
-    """Any reply: a third near an acceptance, a third near a refusal; half of them odd in their form too."""
+    """Any reply: a third near an acceptance, a third near a refusal; half of them odd in their form
+    too.
+    """
     near = draw(st.sampled_from(["2xx", "4xx", "any"]))
     proper = near != "any" and draw(st.booleans())
     if near == "2xx":

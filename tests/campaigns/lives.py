@@ -1,9 +1,11 @@
-"""One seed of the simulation, played: a batch run again and again by real runner and ledger, on a simulated disk and
-against a simulated gateway, while its process dies at any moment, power fails, disks fill up, and a person settles
-what is in doubt. The gateway's list of charges is the judge, at every start and in the end.
+"""One seed of the simulation, played: a batch run again and again by real runner and ledger, on a
+simulated disk and against a simulated gateway, while its process dies at any moment, power fails,
+disks fill up, and a person settles what is in doubt. The gateway's list of charges is the judge, at
+every start and in the end.
 
-The disk is that of the power campaign: files in memory whose every operation is recorded, so that a death leaves
-what the kernel had (a kill), or whatever part of the unsynced operations, torn or not, may have reached the disk.
+The disk is that of the power campaign: files in memory whose every operation is recorded, so that a
+death leaves what the kernel had (a kill), or whatever part of the unsynced operations, torn or not,
+may have reached the disk.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ _FAIR_LIVES = 8
 PRICE = Decimal(2)
 RATES = (Rate(30, 60.0), Rate(6, 1.0), Rate(6000, 1.0))
 
-# What klingflow is given in place of the watched gateway, or of a ledger: bugs that are sown on purpose.
+# What klingflow is given in place of the watched gateway, or of a ledger: bugs that are sown on
+# purpose.
 SowGateway = Callable[[Any], Any]
 SowLedger = Callable[[Any], Any]
 
@@ -76,14 +79,18 @@ class Figures:
 
 @dataclass
 class Plight:
-    """What befalls one life: when it ends, by its own clock or the number of its steps, and what its disk refuses."""
+    """What befalls one life: when it ends, by its own clock or the number of its steps, and what
+    its disk refuses.
+    """
 
     dies_at_s: float | None = None
     dies_at_op: int | None = None
     dies_at_event: int | None = None
     power: bool = False  # the machine dies, not the process alone
     asked_to_end_at_s: float | None = None
-    refuses: tuple[int, range, str] | None = None  # an errno, for these operations on names that begin so
+    refuses: tuple[int, range, str] | None = (
+        None  # an errno, for these operations on names that begin so
+    )
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Plight:
@@ -101,13 +108,19 @@ class Plight:
             begins = chance.randrange(80)
             lasts = chance.choice((1, 2, 20, 10_000))
             where = chance.choice(("", "", ".klingflow/", "state/", "outputs/"))
-            plight.refuses = (chance.choice((errno.ENOSPC, errno.EIO)), range(begins, begins + lasts), where)
+            plight.refuses = (
+                chance.choice((errno.ENOSPC, errno.EIO)),
+                range(begins, begins + lasts),
+                where,
+            )
         return plight
 
 
 @dataclass
 class Seed:
-    """One history. `found` says what went wrong in it; `told` is what happened, for whoever looks for the cause."""
+    """One history. `found` says what went wrong in it; `told` is what happened, for whoever looks
+    for the cause.
+    """
 
     number: int
     folder: Path
@@ -152,7 +165,8 @@ class Seed:
             self._judge_the_end()
         except (Stuck, AssertionError) as error:
             self.found.add(
-                "hangs" if isinstance(error, Stuck) else "crashes", f"{type(error).__name__}: {error}"
+                "hangs" if isinstance(error, Stuck) else "crashes",
+                f"{type(error).__name__}: {error}",
             )
         self.figures.posts += self.gateway.posts
         self.figures.charges += len(self.gateway.tasks)
@@ -173,8 +187,12 @@ class Seed:
             self.now_s += SETTLED_S
         self.found.add("hangs", f"in fair weather there is always something left to do: {left}")
 
-    def _life(self, weather: Weather, plight: Plight, settles: float = 0.4, capped: bool = True) -> list[str]:
-        """One process from its start to its end, however it ends. What it leaves to be done, by key and verb."""
+    def _life(
+        self, weather: Weather, plight: Plight, settles: float = 0.4, capped: bool = True
+    ) -> list[str]:
+        """One process from its start to its end, however it ends. What it leaves to be done, by key
+        and verb.
+        """
         self.figures.lives += 1
         self.gateway.weather = weather
         life = Life(self, plight, self.chance, settles=settles, capped=capped)
@@ -196,11 +214,13 @@ class Seed:
             purchase = bought.get(task.id)
             if purchase is None or purchase.key != task.key:
                 self.found.add(
-                    "ids lost", f"{task.key}: {task.id} was charged, and the ledger has no such task"
+                    "ids lost",
+                    f"{task.key}: {task.id} was charged, and the ledger has no such task",
                 )
             elif not task.failed and purchase.state != "done":
                 self.found.add(
-                    "rules broken", f"{task.key}: {task.id} is paid and finished, yet {purchase.state}"
+                    "rules broken",
+                    f"{task.key}: {task.id} is paid and finished, yet {purchase.state}",
                 )
             elif purchase.state == "done":
                 self._judge_file(purchase)
@@ -211,20 +231,28 @@ class Seed:
                 if last.state not in ("done", "failed", "abandoned", "rejected"):
                     self.found.add("rules broken", f"{last.key} ends {last.state}")
                 if last.state in ("failed", "rejected") and not (last.error and last.error.message):
-                    self.found.add("rules broken", f"{last.key} is {last.state} and nobody knows why")
+                    self.found.add(
+                        "rules broken", f"{last.key} is {last.state} and nobody knows why"
+                    )
 
     def _judge_file(self, purchase: Purchase) -> None:
         assert purchase.output and purchase.task_id
         path = self.folder / purchase.output
         if path.read_bytes() != video_of(purchase.task_id):
-            self.found.add("rules broken", f"{purchase.key}: its file is not the video of {purchase.task_id}")
+            self.found.add(
+                "rules broken", f"{purchase.key}: its file is not the video of {purchase.task_id}"
+            )
 
     def paths(self, manifest: Manifest) -> ledgers.LedgerPaths:
-        return ledgers.ledger_paths(manifest.path, state=self.folder / "state" if self.boxed else None)
+        return ledgers.ledger_paths(
+            manifest.path, state=self.folder / "state" if self.boxed else None
+        )
 
 
 class Life:
-    """One process. `through` lives it; what dies, dies in `_step`, which everything that it does passes."""
+    """One process. `through` lives it; what dies, dies in `_step`, which everything that it does
+    passes.
+    """
 
     def __init__(
         self, seed: Seed, plight: Plight, chance: random.Random, *, settles: float, capped: bool
@@ -315,7 +343,9 @@ class Life:
             if self.chance.random() < self.settles:
                 try:
                     self._on_loop(self._settle)
-                except LedgerBroken as error:  # `resolve` ends with it, and no run follows on the same ledger
+                except (
+                    LedgerBroken
+                ) as error:  # `resolve` ends with it, and no run follows on the same ledger
                     self.seed.tell(f"not settled: {error}")
                     return [str(error)]
             purchases = [p for job in self._jobs for p in job.ledger.book.purchases.values()]
@@ -334,14 +364,18 @@ class Life:
     @contextmanager
     def _opened(self) -> Iterator[None]:
         for manifest in self.seed.manifests:
-            held = self.seed.sow_ledger(ledgers.open_ledger(self.seed.paths(manifest), self.seed.now))
+            held = self.seed.sow_ledger(
+                ledgers.open_ledger(self.seed.paths(manifest), self.seed.now)
+            )
             plan = Plan(manifest, ())
 
             def plan_again(manifest: Manifest = manifest, held: Any = held) -> Plan:
                 return planning.planned(manifest, held.book, None, frozenset(), ORIGIN)
 
             results = self.seed.folder / "outputs" / f"{manifest.name}.json"
-            self._jobs.append(Job(plan, held, self.seed.folder, ORIGIN, results, lambda: None, plan_again))
+            self._jobs.append(
+                Job(plan, held, self.seed.folder, ORIGIN, results, lambda: None, plan_again)
+            )
         yield
         for job in self._jobs:
             with suppress(LedgerBroken):
@@ -360,14 +394,18 @@ class Life:
         doubtful = {p.key for book in books for p in book.purchases.values() if p.state in IN_DOUBT}
         for task in seed.gateway.tasks.values():
             if task.id not in known and task.key not in doubtful:
-                seed.found.add("ids lost", f"{task.key}: {task.id} was charged, and nobody knows of it")
+                seed.found.add(
+                    "ids lost", f"{task.key}: {task.id} was charged, and nobody knows of it"
+                )
         by_uid = {uid: p for book in books for uid, p in book.purchases.items()}
         for uid, task_id in seed.promised.items():
             if uid not in by_uid or by_uid[uid].task_id != task_id:
                 seed.found.add("ids lost", f"{task_id} of {uid} was told of, and is gone")
 
     def _judge_the_caps(self) -> None:
-        """Every price is the same, so both caps are on the number of this life's orders that the gateway took."""
+        """Every price is the same, so both caps are on the number of this life's orders that the
+        gateway took.
+        """
         bought = sum(t.life == self.seed.gateway.allowed.life for t in self.seed.gateway.accepted())
         most = self.limits.max_tasks
         if self.limits.max_spend is not None:
@@ -398,7 +436,14 @@ class Life:
         durations = Durations()
         for job in self._jobs:
             durations.learn_from(job.ledger.book.purchases.values())
-        door = Door(seed.gateway, self.limits, self._jobs, self.disk, seed.found, slack_s=20 * self._slow + 1)
+        door = Door(
+            seed.gateway,
+            self.limits,
+            self._jobs,
+            self.disk,
+            seed.found,
+            slack_s=20 * self._slow + 1,
+        )
         context = Context(
             jobs=self._jobs,
             gateway=cast(real.Gateway, seed.sow_gateway(door)),
@@ -423,9 +468,13 @@ class Life:
             return
         self.seed.figures.events += 1
         self._events += 1
-        self.seed.tell(" ".join(f"{k}={v}" for k, v in event.items() if k not in ("at", "manifest")))
+        self.seed.tell(
+            " ".join(f"{k}={v}" for k, v in event.items() if k not in ("at", "manifest"))
+        )
         if event["event"] == "submitted":
-            book = next(j.ledger.book for j in self._jobs if event["task_id"] in j.ledger.book.task_ids)
+            book = next(
+                j.ledger.book for j in self._jobs if event["task_id"] in j.ledger.book.task_ids
+            )
             self.seed.promised[book.task_ids[event["task_id"]]] = event["task_id"]
             self.seed.gateway.kept.add(event["task_id"])
         if self._events == self.plight.dies_at_event:

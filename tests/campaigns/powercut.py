@@ -1,9 +1,10 @@
 """What a disk may hold after the power fails in the middle of recorded operations.
 
-The rules are those of POSIX as ALICE and CrashMonkey read them, not one file system's habits: only a sync of a file
-makes its content durable, only a sync of a folder the names in it, and nothing orders one file or folder against
-another, or two operations on one that is not synced. A rename is atomic. A write may be torn at any byte, or have
-grown the file without its bytes, which then read as zeros. After a sync that failed, no later one can be believed.
+The rules are those of POSIX as ALICE and CrashMonkey read them, not one file system's habits: only
+a sync of a file makes its content durable, only a sync of a folder the names in it, and nothing
+orders one file or folder against another, or two operations on one that is not synced. A rename is
+atomic. A write may be torn at any byte, or have grown the file without its bytes, which then read
+as zeros. After a sync that failed, no later one can be believed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Tree:
     def without(self, *tops: str) -> Tree:
         """The tree without these names in the topmost folder."""
         folders = frozenset(f for f in self.folders if f.split("/")[0] not in tops)
-        return Tree(folders, {n: data for n, data in self.files.items() if n.split("/")[0] not in tops})
+        return Tree(
+            folders, {n: data for n, data in self.files.items() if n.split("/")[0] not in tops}
+        )
 
     def put(self, root: Path) -> None:
         """Make it in the folder `root`, which is empty or not there."""
@@ -69,14 +72,18 @@ class Disk:
     names: dict[str, int]
     contents: dict[int, bytes]
     pending: list[Op] = field(default_factory=list)
-    _distrusted: set[int] = field(default_factory=set)  # by id(): operations before a sync that failed
+    _distrusted: set[int] = field(
+        default_factory=set
+    )  # by id(): operations before a sync that failed
 
     def do(self, op: Op) -> None:
         """Take in the next operation."""
         if op.kind in _DATA | _NAMES:
             self.pending.append(op)
         elif op.kind == "taint":
-            self._distrusted |= {id(p) for p in self.pending if p.kind in _DATA and p.file == op.file}
+            self._distrusted |= {
+                id(p) for p in self.pending if p.kind in _DATA and p.file == op.file
+            }
         elif op.kind == "sync":
             self._settle([p for p in self.pending if p.kind in _DATA and p.file == op.file])
         elif op.kind == "sync_folder":
@@ -87,7 +94,9 @@ class Disk:
         settled = {id(op) for op in sure}
         # What a sync that failed had left behind is gone with the bytes, once they are cut off.
         emptied = {op.file for op in sure if op.kind == "truncate" and not op.offset}
-        gone = settled | {id(op) for op in self.pending if op.file in emptied and id(op) in self._distrusted}
+        gone = settled | {
+            id(op) for op in self.pending if op.file in emptied and id(op) in self._distrusted
+        }
         self.pending = [op for op in self.pending if id(op) not in gone]
         _apply(self.folders, self.names, self.contents, sure)
 
@@ -108,7 +117,9 @@ class Disk:
 
 def disk_with(tree: Tree, names: Mapping[str, int]) -> Disk:
     """A disk on which all of `tree` is durable; `names` are its files' numbers in the recording."""
-    return Disk(set(tree.folders), dict(names), {names[name]: data for name, data in tree.files.items()})
+    return Disk(
+        set(tree.folders), dict(names), {names[name]: data for name, data in tree.files.items()}
+    )
 
 
 def _folder(op: Op) -> str:
@@ -120,7 +131,9 @@ def _reachable(name: str, folders: Iterable[str]) -> bool:
     return all(str(folder) in folders for folder in above if str(folder) != ".")
 
 
-def _apply(folders: set[str], names: dict[str, int], contents: dict[int, bytes], ops: Iterable[Op]) -> None:
+def _apply(
+    folders: set[str], names: dict[str, int], contents: dict[int, bytes], ops: Iterable[Op]
+) -> None:
     for op in ops:
         if op.kind == "write":
             old = contents.get(op.file, b"").ljust(op.offset, b"\0")
@@ -141,11 +154,14 @@ def _apply(folders: set[str], names: dict[str, int], contents: dict[int, bytes],
             folders.discard(op.name)
 
 
-def crashes(disk: Disk, chance: random.Random, *, thorough: bool, each_byte: bool = False) -> Iterator[Tree]:
-    """What the disk may hold if the power fails now: many of the ways, not all, which are exponentially many.
+def crashes(
+    disk: Disk, chance: random.Random, *, thorough: bool, each_byte: bool = False
+) -> Iterator[Tree]:
+    """What the disk may hold if the power fails now: many of the ways, not all, which are
+    exponentially many.
 
-    `each_byte`: the newest write is torn after each byte. Not in a file that is renamed when it is whole, whose
-    content nobody reads before, nor where it is a long one, as of a video.
+    `each_byte`: the newest write is torn after each byte. Not in a file that is renamed when it is
+    whole, whose content nobody reads before, nor where it is a long one, as of a video.
     """
     pending = disk.pending
     newest, samples = (6, 12) if thorough else (2, 1)
@@ -156,7 +172,11 @@ def crashes(disk: Disk, chance: random.Random, *, thorough: bool, each_byte: boo
         for torn in _torn(last, chance, some=12 if thorough else 1):
             yield disk.after([*before, torn])
             yield disk.after([torn])
-        if each_byte and len(last.data) <= _EACH_BYTE_OF and not last.name.endswith((".tmp", ".part")):
+        if (
+            each_byte
+            and len(last.data) <= _EACH_BYTE_OF
+            and not last.name.endswith((".tmp", ".part"))
+        ):
             for end in range(len(last.data)):
                 yield disk.after([*before, last._replace(data=last.data[:end])])
 
@@ -171,8 +191,9 @@ def a_crash(disk: Disk, chance: random.Random) -> Tree:
 def _subsets(
     pending: Sequence[Op], chance: random.Random, newest: int, samples: int
 ) -> Iterator[Sequence[Op]]:
-    """All, none, all but one, only one; of the newest every choice, with all and with none of the older; and some
-    at random, torn or whole."""
+    """All, none, all but one, only one; of the newest every choice, with all and with none of the
+    older; and some at random, torn or whole.
+    """
     yield pending
     yield ()
     for n in range(len(pending)):
@@ -184,7 +205,9 @@ def _subsets(
             yield kept
             yield [*old, *kept]
     for _ in range(samples):
-        yield [torn for op in pending if chance.random() < 0.5 for torn in _perhaps_torn(op, chance)]
+        yield [
+            torn for op in pending if chance.random() < 0.5 for torn in _perhaps_torn(op, chance)
+        ]
 
 
 def _perhaps_torn(op: Op, chance: random.Random) -> Iterator[Op]:
@@ -195,9 +218,13 @@ def _perhaps_torn(op: Op, chance: random.Random) -> Iterator[Op]:
 
 
 def _torn(write: Op, chance: random.Random, some: int) -> Iterator[Op]:
-    """A write cut short after some bytes, alone or with zeros up to its end; and its end without its beginning."""
+    """A write cut short after some bytes, alone or with zeros up to its end; and its end without
+    its beginning.
+    """
     length = len(write.data)
-    for end in sorted({0, length - 1, *(chance.randrange(length) for _ in range(some))} if length else ()):
+    for end in sorted(
+        {0, length - 1, *(chance.randrange(length) for _ in range(some))} if length else ()
+    ):
         yield write._replace(data=write.data[:end])
         yield write._replace(data=write.data[:end].ljust(length, b"\0"))
         if end:

@@ -1,8 +1,10 @@
-"""Every file operation of this process under one folder, in the order in which the kernel was asked.
+"""Every file operation of this process under one folder, in the order in which the kernel was
+asked.
 
-Python's own `_pyio` stands in for `io` meanwhile, so that files opened with `open` go through `os` as well, and each
-function of `os` that changes files is wrapped: what klingflow does and what a library does for it are the same to it.
-A test holds the tape against strace's, where there is one, so that nothing can go by it unseen.
+Python's own `_pyio` stands in for `io` meanwhile, so that files opened with `open` go through `os`
+as well, and each function of `os` that changes files is wrapped: what klingflow does and what a
+library does for it are the same to it. A test holds the tape against strace's, where there is one,
+so that nothing can go by it unseen.
 """
 
 from __future__ import annotations
@@ -36,11 +38,12 @@ _IN_PYTHON = import_module("_pyio")  # which has no stubs
 
 
 class Op(NamedTuple):
-    """One operation. Names are relative to the recorded folder; `file` numbers files for as long as they live.
+    """One operation. Names are relative to the recorded folder; `file` numbers files for as long as
+    they live.
 
-    create, link, unlink, mkdir, rmdir: `name`. rename: `name` becomes `to`. write: `data` at `offset`. truncate: to
-    `offset`. sync: a file's content. sync_folder: the names in folder `name`. taint: a sync of `file` failed.
-    mark: something was promised to somebody.
+    create, link, unlink, mkdir, rmdir: `name`. rename: `name` becomes `to`. write: `data` at
+    `offset`. truncate: to `offset`. sync: a file's content. sync_folder: the names in folder
+    `name`. taint: a sync of `file` failed. mark: something was promised to somebody.
     """
 
     kind: str
@@ -52,21 +55,25 @@ class Op(NamedTuple):
     mark: Any = None
 
 
-# What the disk does instead of an operation: an errno to raise, or None. A write's first half is written before.
+# What the disk does instead of an operation: an errno to raise, or None. A write's first half is
+# written before.
 Trouble = Callable[[Op], int | None]
 
 
 @dataclass
 class Recorder:
-    """`ops` is what happened under `root` since `recording` began; `names` is what lies there by now, and may be
-    given where the files have numbers already."""
+    """`ops` is what happened under `root` since `recording` began; `names` is what lies there by
+    now, and may be given where the files have numbers already.
+    """
 
     root: Path
     trouble: Trouble = lambda op: None
     ops: list[Op] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
     _files: int = 0
-    _open: dict[int, int | str] = field(default_factory=dict)  # descriptor → file, or the name of a folder
+    _open: dict[int, int | str] = field(
+        default_factory=dict
+    )  # descriptor → file, or the name of a folder
     _turn: Any = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -118,7 +125,9 @@ class Recorder:
         plain = getattr(os, name)
 
         def wrapper(*args: Any, **options: Any) -> Any:
-            touched = any(a in self._open if isinstance(a, int) else self._name(a) is not None for a in args)
+            touched = any(
+                a in self._open if isinstance(a, int) else self._name(a) is not None for a in args
+            )
             assert not touched, f"os.{name} is not recorded: {args}"
             return plain(*args, **options)
 
@@ -184,7 +193,9 @@ class Recorder:
         assert not any(folder in self._open for folder in folders.values())
         name, to = self._name(source), self._name(target)
         if name is not None and to is not None:
-            assert not (self.root / name).is_dir(), "folders that change their names are not recorded"
+            assert not (self.root / name).is_dir(), (
+                "folders that change their names are not recorded"
+            )
             self._obstacle(Op("rename", name, self.names[name], to=to))
         plain(source, target, **folders)
         if name is not None and to is not None and name != to:
@@ -257,5 +268,7 @@ def _sends(mark: Callable[[object], None]) -> Iterator[None]:
 
         return wrapper
 
-    with mock.patch.multiple(socket.socket, **{n: wrapped(n) for n in ("send", "sendall", "sendmsg")}):
+    with mock.patch.multiple(
+        socket.socket, **{n: wrapped(n) for n in ("send", "sendall", "sendmsg")}
+    ):
         yield

@@ -1,4 +1,6 @@
-"""The real runner over the real ledger and real HTTP, in this process; timeouts, clock and chance are the test's."""
+"""The real runner over the real ledger and real HTTP, in this process; timeouts, clock and chance
+are the test's.
+"""
 
 from __future__ import annotations
 

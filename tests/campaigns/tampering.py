@@ -1,9 +1,9 @@
 """Faults at single system calls of a klingflow process, from outside: `strace -e inject=…`.
 
-What a call is known by is its kind, the file (or that it is a socket's), its place among such calls of its thread, and
-the thread: strace counts for each thread apart. A signal comes on entering a call, which is then not made; so a kill
-after one call is a kill before the next. A batch with one connection has one worker thread and makes its calls one
-after the other, the same in every run.
+What a call is known by is its kind, the file (or that it is a socket's), its place among such calls
+of its thread, and the thread: strace counts for each thread apart. A signal comes on entering a
+call, which is then not made; so a kill after one call is a kill before the next. A batch with one
+connection has one worker thread and makes its calls one after the other, the same in every run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ FILE_CALLS = (
 )
 SOCKET_CALLS = ("connect", "sendto", "recvfrom")
 
-# Imports are most of a process's calls and none of its purchases: they are made before strace looks on.
+# Imports are most of a process's calls and none of its purchases: they are made before strace looks
+# on.
 _LAUNCH = """
 import os, signal, tempfile
 import klingflow.api.running, klingflow.gateway.http, klingflow.runner.dispatch
@@ -44,9 +45,11 @@ klingflow.terminal.cli.main()
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """The `nth` call of its `kind` by one thread: on the file at `path`, relative to the pipeline's folder; or on any
-    file, where `path` leads out of the folder, to the state folder (whose files have another name in each run); or by
-    a socket, where it is empty. `worker` is the thread that writes the journal; the other is the main one."""
+    """The `nth` call of its `kind` by one thread: on the file at `path`, relative to the pipeline's
+    folder; or on any file, where `path` leads out of the folder, to the state folder (whose files
+    have another name in each run); or by a socket, where it is empty. `worker` is the thread that
+    writes the journal; the other is the main one.
+    """
 
     kind: str
     path: str
@@ -96,7 +99,9 @@ needs_strace = pytest.mark.skipif(
 
 
 def calls(film: Pipeline, *arguments: str) -> list[Call]:
-    """The calls that an undisturbed klingflow makes on the pipeline's files and its gateway's sockets, in order."""
+    """The calls that an undisturbed klingflow makes on the pipeline's files and its gateway's
+    sockets, in order.
+    """
     watched = ",".join(f"?{kind}" for kind in (*FILE_CALLS, *SOCKET_CALLS))
     ended = traced(film, ["-e", f"trace={watched}"], *arguments, follow=True)
     return calls_in(ended.trace, film.folder, ended.pid)
@@ -104,7 +109,12 @@ def calls(film: Pipeline, *arguments: str) -> list[Call]:
 
 def tampered(film: Pipeline, call: Call, fault: str, *arguments: str, on: bool = False) -> Ended:
     """Run klingflow with one call tampered with, or that and all later ones like it where `on`."""
-    options = ["-e", f"trace={call.kind}", "-e", f"inject={call.kind}:{fault}:when={call.nth}{'+' * on}"]
+    options = [
+        "-e",
+        f"trace={call.kind}",
+        "-e",
+        f"inject={call.kind}:{fault}:when={call.nth}{'+' * on}",
+    ]
     if call.named:
         options += ["-P", str(film.folder / call.path)]  # as a descriptor has it
         options += ["-P", call.path] * (call.path != ".")  # as it is given
@@ -112,10 +122,14 @@ def tampered(film: Pipeline, call: Call, fault: str, *arguments: str, on: bool =
 
 
 def traced(film: Pipeline, options: Sequence[str], *arguments: str, follow: bool) -> Ended:
-    """Run klingflow to its end under strace with `options`; with its worker thread too, if `follow`."""
+    """Run klingflow to its end under strace with `options`; with its worker thread too, if
+    `follow`.
+    """
     log = film.folder.with_suffix(".strace")
     process = film.start(*arguments, python=("-c", _LAUNCH))
-    _, status = os.waitpid(process.pid, os.WUNTRACED)  # it stops by itself once it has imported what it needs
+    _, status = os.waitpid(
+        process.pid, os.WUNTRACED
+    )  # it stops by itself once it has imported what it needs
     assert os.WIFSTOPPED(status), process.communicate()
     command = [
         str(_strace()),
@@ -154,9 +168,9 @@ _BY_DESCRIPTOR = frozenset({"write", "fsync", "ftruncate"})
 def calls_in(trace: str, folder: Path, main: int) -> list[Call]:
     """What tampering can reach of a trace by `strace -f -y`, in order.
 
-    Following the worker, strace strikes whichever thread is first to make so many calls: those of the worker's that
-    the main thread is sure to be ahead of are left out. (They are the first few, on the journal, and a kill there
-    leaves what a kill at the main thread's next call leaves.)
+    Following the worker, strace strikes whichever thread is first to make so many calls: those of
+    the worker's that the main thread is sure to be ahead of are left out. (They are the first few,
+    on the journal, and a kill there leaves what a kill at the main thread's next call leaves.)
     """
     counts: Counter[tuple[bool, str, str | None]] = Counter()
     found = []
@@ -176,8 +190,9 @@ def calls_in(trace: str, folder: Path, main: int) -> list[Call]:
 
 
 def _file(kind: str, arguments: str, folder: Path) -> str | None:
-    """The file of the pipeline or of its black box that a call names, or has a descriptor of; of two names the first,
-    as strace takes it."""
+    """The file of the pipeline or of its black box that a call names, or has a descriptor of; of
+    two names the first, as strace takes it.
+    """
     named = (_DESCRIPTOR.match if kind in _BY_DESCRIPTOR else _GIVEN.search)(arguments)
     if named is None or (kind in _BY_DESCRIPTOR and not named[1].startswith("/")):
         return None

@@ -1,4 +1,6 @@
-"""Runs of the ledger as tapes: what lay there, every operation on it, and every promise that was made on the way."""
+"""Runs of the ledger as tapes: what lay there, every operation on it, and every promise that was
+made on the way.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ from tests.purchases import LATER, done, intent
 
 @dataclass(frozen=True)
 class Tape:
-    """A recorded run: what lay there before, the operations, and every purchase that was ever told of."""
+    """A recorded run: what lay there before, the operations, and every purchase that was ever told
+    of.
+    """
 
     before: Tree
     names: Mapping[str, int]
@@ -52,7 +56,10 @@ class Tape:
     @property
     def ends(self) -> dict[str, Purchase]:
         """What became of each purchase in the end, by uid: the truth about its task id."""
-        told = [*self.known.values(), *(op.mark for op in self.ops if isinstance(op.mark, Purchase))]
+        told = [
+            *self.known.values(),
+            *(op.mark for op in self.ops if isinstance(op.mark, Purchase)),
+        ]
         return {p.uid: p for p in sorted(told, key=lambda p: p.task_id is not None)}
 
     def disk(self) -> Disk:
@@ -81,7 +88,8 @@ def promising(recorder: Recorder) -> Iterator[None]:
 Mark = Callable[[object], None]
 Play = Callable[[Path, Mark], None]
 
-# The mark of a person who deletes the journal: what only it held is held by the process alone, until it records again.
+# The mark of a person who deletes the journal: what only it held is held by the process alone,
+# until it records again.
 DELETED = "a person deletes the journal"
 
 
@@ -120,14 +128,18 @@ def watched(recorder: Recorder) -> Iterator[None]:
 def went_on(tape: Tape, number: int, root: Path, tree: Tree | None = None) -> Tape:
     """A tape that goes on with a new start of klingflow after operation `number`.
 
-    On `tree`, if the power failed and left that; else the process alone was killed, and what it wrote is there and
-    as durable as it was. All that the new start tells is promised from then on.
+    On `tree`, if the power failed and left that; else the process alone was killed, and what it
+    wrote is there and as durable as it was. All that the new start tells is promised from then on.
     """
     disk = tape.disk()
     before = tape.ops[: number + 1]
     for op in before:
         disk.do(op)
-    known = {p.uid: p for p in (*tape.known.values(), *(o.mark for o in before)) if isinstance(p, Purchase)}
+    known = {
+        p.uid: p
+        for p in (*tape.known.values(), *(o.mark for o in before))
+        if isinstance(p, Purchase)
+    }
     lived = tree or disk.after(disk.pending)
     lived.put(root)
     recorder = Recorder(root) if tree else Recorder(root, names=disk.after_names(disk.pending))
@@ -142,7 +154,9 @@ def went_on(tape: Tape, number: int, root: Path, tree: Tree | None = None) -> Ta
 
 
 def a_run(root: Path, _: Mark) -> None:
-    """Everything that a ledger does in a run: bought, refused, doubted, finished, folded on the way and at the end."""
+    """Everything that a ledger does in a run: bought, refused, doubted, finished, folded on the way
+    and at the end.
+    """
     with open_ledger(paths_at(root), now) as ledger:
         first, second, _third = buy(ledger, "s1", "s2", "s3")
         refused, doubted = intent("s4"), intent("s5")

@@ -1,8 +1,10 @@
-"""Damaged bytes: whatever becomes of a lock or a journal, no wrong task id is read, and nothing vanishes unsaid.
+"""Damaged bytes: whatever becomes of a lock or a journal, no wrong task id is read, and nothing
+vanishes unsaid.
 
-A single flipped bit, and two in one line, are always seen by a line's CRC32; what fools it is beyond the promise. A
-journal that ends early at the end of a line cannot be told from one that was never longer: there the promise is that
-every whole line counts, and a line that was durable is not cut off by a power loss (test_power.py).
+A single flipped bit, and two in one line, are always seen by a line's CRC32; what fools it is
+beyond the promise. A journal that ends early at the end of a line cannot be told from one that was
+never longer: there the promise is that every whole line counts, and a line that was durable is not
+cut off by a power loss (test_power.py).
 """
 
 from __future__ import annotations
@@ -41,10 +43,18 @@ class Bench:
         return self.whole.files[name].splitlines(keepends=True)
 
     def damage(
-        self, name: str, data: bytes, what: str, *, spared: Callable[[Purchase], bool], said: bool = True
+        self,
+        name: str,
+        data: bytes,
+        what: str,
+        *,
+        spared: Callable[[Purchase], bool],
+        said: bool = True,
     ) -> None:
-        """Open the ledger with `data` in the place of a file: all that is `spared` must be told as it was, the rest
-        exactly, or as a doubt, or, unless it cannot be `said`, at least something must be reported."""
+        """Open the ledger with `data` in the place of a file: all that is `spared` must be told as
+        it was, the rest exactly, or as a doubt, or, unless it cannot be `said`, at least something
+        must be reported.
+        """
         self.tried += 1
         root = self.folder / "film"
         Tree(self.whole.folders, {**self.whole.files, name: data}).put(root)
@@ -53,7 +63,9 @@ class Bench:
         except Exception as error:
             return self._failed(root / name, data, f"{name}, {what}", error)
         else:
-            kept = [line for file in root.rglob("*.damaged") for line in file.read_bytes().splitlines()]
+            kept = [
+                line for file in root.rglob("*.damaged") for line in file.read_bytes().splitlines()
+            ]
         finally:
             shutil.rmtree(root)
         self._judge(f"{name}, {what}", opened.purchases, bool(opened.problems) or not said, spared)
@@ -63,7 +75,9 @@ class Bench:
             self.freed.append(f"{name}, {what}: {opened.problems}, and nothing is in .damaged")
         for line in kept:
             if line not in data:
-                self.wrong_ids.append(f"{name}, {what}: set aside what was not in the file: {line!r}")
+                self.wrong_ids.append(
+                    f"{name}, {what}: set aside what was not in the file: {line!r}"
+                )
 
     def _failed(self, path: Path, data: bytes, what: str, error: Exception) -> None:
         """A file without a trace of ours is refused, and stays as it is; all else is a crash."""
@@ -77,7 +91,11 @@ class Bench:
             self.crashed.append(f"{what}: {type(error).__name__}: {error}")
 
     def _judge(
-        self, what: str, told: Mapping[str, Purchase], said: bool, spared: Callable[[Purchase], bool]
+        self,
+        what: str,
+        told: Mapping[str, Purchase],
+        said: bool,
+        spared: Callable[[Purchase], bool],
     ) -> None:
         for uid, got in told.items():
             true = self.truth.get(uid)
@@ -88,7 +106,9 @@ class Bench:
             if true.state == "rejected" and uid not in told and (true.shot, true.take) in takes:
                 continue  # a damaged line may bear this take's name by now: what it may have bought came later
             if spared(true) and told.get(uid) != true:
-                self.freed.append(f"{what}: {true.key} was not hit, and was {true.state}, is {told.get(uid)}")
+                self.freed.append(
+                    f"{what}: {true.key} was not hit, and was {true.state}, is {told.get(uid)}"
+                )
             elif true.state != "rejected" and (true.shot, true.take) not in takes and not said:
                 self.freed.append(f"{what}: {true.key} is free, and nothing was said")
 
@@ -97,7 +117,9 @@ class Bench:
         lost = [*self.wrong_ids, *self.freed]
         found = "\n".join([*lost[:10], *self.crashed[:10]])
         counts = {"variants": self.tried, "refused whole": self.refused, **tried}
-        report.add(name, counts, wrong={"ids lost": len(lost), "crashes": len(self.crashed)}, found=found)
+        report.add(
+            name, counts, wrong={"ids lost": len(lost), "crashes": len(self.crashed)}, found=found
+        )
 
 
 def everything(_: Purchase) -> bool:
@@ -110,12 +132,16 @@ def nothing(_: Purchase) -> bool:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, Mapping[str, Purchase]]:
-    """A lock with purchases in all states, and the journal of a run that was killed; and what they say."""
+    """A lock with purchases in all states, and the journal of a run that was killed; and what they
+    say.
+    """
     root = tmp_path_factory.mktemp("bits") / "film"
     root.mkdir()
     (root / MANIFEST).touch()
     a_killed_run(root)
-    (root / ".klingflow" / "film.folded").unlink()  # which would know better than a lock that is damaged
+    (
+        root / ".klingflow" / "film.folded"
+    ).unlink()  # which would know better than a lock that is damaged
     whole = tree_at(root)
     return whole, open_twice(root).purchases
 
@@ -152,7 +178,9 @@ def hit_by(lines: list[bytes], offset: int) -> set[int]:
     """The line of a byte, and the next one too where it is the end of a line."""
     for number, line in enumerate(lines):
         if offset < len(line):
-            return {number, min(number + 1, len(lines) - 1)} if offset == len(line) - 1 else {number}
+            return (
+                {number, min(number + 1, len(lines) - 1)} if offset == len(line) - 1 else {number}
+            )
         offset -= len(line)
     raise ValueError("behind the end")
 
@@ -166,7 +194,9 @@ def flip(data: bytes, *bits: int) -> bytes:
 
 @pytest.mark.parametrize("name", [LOCK, JOURNAL])
 def test_every_flipped_bit(name: str, bench: Bench, long: bool, report: Report) -> None:
-    """One bit costs one line at most, or joins two that are read nevertheless; it is never taken for another id."""
+    """One bit costs one line at most, or joins two that are read nevertheless; it is never taken
+    for another id.
+    """
     data, lines = bench.whole.files[name], bench.lines(name)
     chance = random.Random(f"flips {name}")
     bits = range(8 * len(data)) if long else sorted(chance.sample(range(8 * len(data)), 700))
@@ -188,13 +218,17 @@ def test_pairs_of_flipped_bits(name: str, bench: Bench, long: bool, report: Repo
         second = chance.randrange(max(0, first - near), min(8 * len(data), first + near))
         hit = hit_by(lines, first // 8) | hit_by(lines, second // 8)
         if first != second:
-            bench.damage(name, flip(data, first, second), f"bits {first}, {second}", spared=about(lines, hit))
+            bench.damage(
+                name, flip(data, first, second), f"bits {first}, {second}", spared=about(lines, hit)
+            )
     bench.report(report, f"two flipped bits, {Path(name).suffix[1:]}", bytes=len(data))
 
 
 @pytest.mark.parametrize("name", [LOCK, JOURNAL])
 def test_every_truncation(name: str, bench: Bench, long: bool, report: Report) -> None:
-    """Every whole line counts. That a lock is too short is said, and so is a journal's last line where it is torn."""
+    """Every whole line counts. That a lock is too short is said, and so is a journal's last line
+    where it is torn.
+    """
     data, lines = bench.whole.files[name], bench.lines(name)
     chance = random.Random(f"cuts {name}")
     ends = {0, 1, *(sum(map(len, lines[:n])) for n in range(len(lines)))}
@@ -209,7 +243,9 @@ def test_every_truncation(name: str, bench: Bench, long: bool, report: Report) -
 def other_bytes(
     name: str, bench: Bench, chance: random.Random, rounds: int
 ) -> Iterator[tuple[str, bytes, set[int]]]:
-    """What file systems and programs do to blocks and lines: what it is, the bytes, and the lines that it hits."""
+    """What file systems and programs do to blocks and lines: what it is, the bytes, and the lines
+    that it hits.
+    """
     data, lines = bench.whole.files[name], bench.lines(name)
     foreign = bench.whole.files[LOCK if name == JOURNAL else JOURNAL]
     for size in (16, 512, 4096):
@@ -221,8 +257,16 @@ def other_bytes(
             block = data[start:end]
             strange = (foreign * (1 + size // len(foreign)))[:size][: len(block)]
             yield f"zeros at {start}, {size}", data[:start] + bytes(len(block)) + data[end:], hit
-            yield f"another file's block at {start}, {size}", data[:start] + strange + data[end:], hit
-            yield f"noise at {start}, {size}", data[:start] + chance.randbytes(len(block)) + data[end:], hit
+            yield (
+                f"another file's block at {start}, {size}",
+                data[:start] + strange + data[end:],
+                hit,
+            )
+            yield (
+                f"noise at {start}, {size}",
+                data[:start] + chance.randbytes(len(block)) + data[end:],
+                hit,
+            )
             yield f"a block twice at {start}, {size}", data[:end] + block + data[end:], hit
             if name == LOCK or end < len(data):  # a journal's last block: see the truncations
                 yield f"a block gone at {start}, {size}", data[:start] + data[end:], hit
@@ -230,9 +274,17 @@ def other_bytes(
         mixed = chance.sample(lines, len(lines))
         yield "lines in another order", b"".join(mixed), set()
         a, b = chance.randrange(len(lines)), chance.randrange(len(lines))
-        yield f"line {a} again behind {b}", b"".join([*lines[: b + 1], lines[a], *lines[b + 1 :]]), set()
+        yield (
+            f"line {a} again behind {b}",
+            b"".join([*lines[: b + 1], lines[a], *lines[b + 1 :]]),
+            set(),
+        )
         strange = chance.choice(foreign.splitlines(keepends=True))
-        yield f"a foreign line behind {b}", b"".join([*lines[: b + 1], strange, *lines[b + 1 :]]), set()
+        yield (
+            f"a foreign line behind {b}",
+            b"".join([*lines[: b + 1], strange, *lines[b + 1 :]]),
+            set(),
+        )
     yield "CRLF, as git's autocrlf makes it", data.replace(b"\n", b"\r\n"), set()
     yield "a byte order mark", b"\xef\xbb\xbf" + data, set()
     yield "both", b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"), set()
@@ -249,7 +301,9 @@ def other_bytes(
 
 @pytest.mark.parametrize("name", [LOCK, JOURNAL])
 def test_blocks_lines_and_encodings(name: str, bench: Bench, long: bool, report: Report) -> None:
-    """Blocks that are zeroed, doubled, lost or another file's; lines in another order; what editors and git make."""
+    """Blocks that are zeroed, doubled, lost or another file's; lines in another order; what editors
+    and git make.
+    """
     chance = random.Random(f"blocks {name}")
     lines = bench.lines(name)
     for what, data, hit in other_bytes(name, bench, chance, rounds=300 if long else 6):
@@ -265,15 +319,24 @@ def damages(data: bytes, chance: random.Random, rounds: int) -> Iterator[tuple[s
         yield f"bit {bit}", flip(data, bit)
         yield f"cut to {start}", data[:start]
         yield f"zeros at {start}", (data[:start] + bytes(size) + data[start + size :])[: len(data)]
-        yield f"noise at {start}", (data[:start] + chance.randbytes(size) + data[start + size :])[: len(data)]
+        yield (
+            f"noise at {start}",
+            (data[:start] + chance.randbytes(size) + data[start + size :])[: len(data)],
+        )
     yield "zeros", bytes(len(data))
     yield "nothing", b""
 
 
-def test_of_ledger_and_black_box_either_may_be_damaged(boxed: Bench, long: bool, report: Report) -> None:
-    """Each file in turn: what is damaged in one, the other tells, and nothing is different but for what is reported."""
+def test_of_ledger_and_black_box_either_may_be_damaged(
+    boxed: Bench, long: bool, report: Report
+) -> None:
+    """Each file in turn: what is damaged in one, the other tells, and nothing is different but for
+    what is reported.
+    """
     chance = random.Random("boxed")
-    files = [name for name in boxed.whole.files if name in (LOCK, JOURNAL) or name.startswith(STATE)]
+    files = [
+        name for name in boxed.whole.files if name in (LOCK, JOURNAL) or name.startswith(STATE)
+    ]
     assert len(files) == 5  # a copy of the lock, a journal, and whose lineage is whose
     for name in files:
         for what, data in damages(boxed.whole.files[name], chance, rounds=400 if long else 15):
@@ -281,7 +344,9 @@ def test_of_ledger_and_black_box_either_may_be_damaged(boxed: Bench, long: bool,
     boxed.report(report, "damaged bytes, boxed", files=len(files))
 
 
-def test_the_campaign_sees_a_reader_without_sums(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_campaign_sees_a_reader_without_sums(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which takes a flipped bit for another id."""
     monkeypatch.setattr(lines, "_unsummed", lambda raw: lines._document(raw[9:]))
     data = bench.whole.files[JOURNAL]
@@ -290,7 +355,9 @@ def test_the_campaign_sees_a_reader_without_sums(bench: Bench, monkeypatch: pyte
     assert bench.wrong_ids
 
 
-def test_the_campaign_sees_a_reader_that_says_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_campaign_sees_a_reader_that_says_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which lets a damaged line go by."""
     monkeypatch.setattr(lines, "_set_aside", lambda parsed, raw, place: None)
     data = bench.whole.files[JOURNAL]

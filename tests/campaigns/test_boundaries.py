@@ -1,4 +1,6 @@
-"""kill -9 between every two system calls of a run, of the run after a crash, of fetch and of resolve."""
+"""kill -9 between every two system calls of a run, of the run after a crash, of fetch and of
+resolve.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,10 @@ def doubtful(film: Pipeline, label: str) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is killed: `command`, in a pipeline as `prepare` leaves it. Where nothing is `bought` any more, all trials
-    work on copies of one pipeline. In `command`, ID is the doubtful shot's task."""
+    """What is killed: `command`, in a pipeline as `prepare` leaves it. Where nothing is `bought`
+    any more, all trials work on copies of one pipeline. In `command`, ID is the doubtful shot's
+    task.
+    """
 
     name: str
     prepare: Callable[[Pipeline, str], None]
@@ -80,7 +84,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def test_kill_9_at_each_boundary(
     scene: Scene, sandbox: Sandbox, tmp_path: Path, long: bool, report: Report
 ) -> None:
-    """Nothing is charged twice, no id is lost; the next run ends the batch, says doubts, and leaves nothing behind."""
+    """Nothing is charged twice, no id is lost; the next run ends the batch, says doubts, and leaves
+    nothing behind.
+    """
     trials = _Trials(scene, sandbox, tmp_path)
     boundaries = calls(*trials.stage("0"))
     chosen = boundaries if long else _sample(boundaries, 5 if scene.name == "run" else 2)
@@ -90,8 +96,12 @@ def test_kill_9_at_each_boundary(
         list(pool.map(trials.kill, chosen, map(str, range(1, len(chosen) + 1))))
     found = trials.found
     tried = {"boundaries": len(boundaries), "kills": trials.kills, "in doubt": found.doubts}
-    report.add(f"kill at boundaries: {scene.name}", tried, wrong=found.counts(), found=found.complaints)
-    assert trials.kills >= 0.9 * len(chosen), "a socket is asked a little less often in some runs, no more"
+    report.add(
+        f"kill at boundaries: {scene.name}", tried, wrong=found.counts(), found=found.complaints
+    )
+    assert trials.kills >= 0.9 * len(chosen), (
+        "a socket is asked a little less often in some runs, no more"
+    )
 
 
 class _Trials:
@@ -120,7 +130,9 @@ class _Trials:
         """What the gateway's account says of the second shot."""
         prompts = {c["prompt"]: c["task_id"] for c in charges(self.sandbox)}
         task: str = next(
-            task for p, task in prompts.items() if p.startswith(self._label(number)) and p.endswith("2")
+            task
+            for p, task in prompts.items()
+            if p.startswith(self._label(number)) and p.endswith("2")
         )
         return task
 

@@ -1,6 +1,8 @@
-"""A computer's clock that jumps, by an hour or by decades, forwards and back, during runs and between them.
+"""A computer's clock that jumps, by an hour or by decades, forwards and back, during runs and
+between them.
 
-The monotonic clock never jumps; nor does the gateway's. What is written down is of the clock that does.
+The monotonic clock never jumps; nor does the gateway's. What is written down is of the clock that
+does.
 """
 
 from __future__ import annotations
@@ -80,7 +82,9 @@ def opened(manifest: Manifest, origin: str, now: Jumping) -> Iterator[Job]:
 
 
 def one_seed(folder: Path, sandbox: Sandbox, seed: int, counts: Counter[str]) -> list[str]:
-    """Runs that are left early, doubts settled by what the gateway says; at the end every shot is charged once."""
+    """Runs that are left early, doubts settled by what the gateway says; at the end every shot is
+    charged once.
+    """
     chance, film = random.Random(seed), pipeline_at(folder)
     film.write({f"s{n}": {"prompt": f"seed {seed} street {n}"} for n in range(SHOTS)})
     manifest, now = loading.load(film.manifest), Jumping(chance)
@@ -90,7 +94,12 @@ def one_seed(folder: Path, sandbox: Sandbox, seed: int, counts: Counter[str]) ->
         left = chance.randint(3, 40) if number < RUNS // 2 else 10_000
         told: list[dict[str, Any]] = []
         rig = Rig(
-            sandbox.base_url, TIMEOUTS, now=now, chance=chance, told=told, leave=partial(enough, told, left)
+            sandbox.base_url,
+            TIMEOUTS,
+            now=now,
+            chance=chance,
+            told=told,
+            leave=partial(enough, told, left),
         )
         with opened(manifest, sandbox.base_url, now) as job:
             if all(action.verb == "keep" for action in job.plan.actions):
@@ -150,13 +159,17 @@ def judged(film: Pipeline, sandbox: Sandbox, seed: int, uids: list[str]) -> Iter
         yield f"ids lost: seed {seed} used a uid twice"
     for shot in {p["shot"] for p in purchases}:
         attempts = [
-            (p["attempt"], p["state"]) for p in purchases if p["shot"] == shot and p["state"] != "rejected"
+            (p["attempt"], p["state"])
+            for p in purchases
+            if p["shot"] == shot and p["state"] != "rejected"
         ]
         if [n for n, _ in attempts] != [*range(1, len(attempts) + 1)] or attempts[-1][1] != "done":
             yield f"ids lost: seed {seed}: attempts of {shot} out of order: {attempts}"
 
 
-def test_a_clock_that_jumps_during_and_between_runs(tmp_path: Path, long: bool, report: Report) -> None:
+def test_a_clock_that_jumps_during_and_between_runs(
+    tmp_path: Path, long: bool, report: Report
+) -> None:
     """Nothing twice, no id lost, no uid used twice, attempts in order; every shot comes home."""
     counts: Counter[str] = Counter()
     found: list[str] = []
@@ -177,32 +190,45 @@ def faked() -> dict[str, str]:
     """The environment that fakes the time, its monotonic clock left alone."""
     if not (program := shutil.which("faketime")):
         pytest.skip("faketime is not installed (apt-get install faketime)")
-    said = subprocess.run([program, "-f", "+0", "env"], capture_output=True, text=True, check=True).stdout
-    preload = next(line.partition("=")[2] for line in said.splitlines() if line.startswith("LD_PRELOAD="))
+    said = subprocess.run(
+        [program, "-f", "+0", "env"], capture_output=True, text=True, check=True
+    ).stdout
+    preload = next(
+        line.partition("=")[2] for line in said.splitlines() if line.startswith("LD_PRELOAD=")
+    )
     return {"LD_PRELOAD": preload, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
 
 
 def buying(film: Pipeline, process: subprocess.Popen[str]) -> None:
     """Wait until it buys, or has ended."""
     log = film.folder / "run.jsonl"
-    while process.poll() is None and not (log.exists() and '"intent"' in log.read_text(encoding="utf-8")):
+    while process.poll() is None and not (
+        log.exists() and '"intent"' in log.read_text(encoding="utf-8")
+    ):
         time.sleep(0.05)
     log.unlink(missing_ok=True)
 
 
 def test_the_program_under_faketime(tmp_path: Path, long: bool, report: Report) -> None:
-    """Kills under clocks decades apart, the clock also jumping while a run goes on: one charge a shot."""
+    """Kills under clocks decades apart, the clock also jumping while a run goes on: one charge a
+    shot.
+    """
     environ, chance, kills = faked(), random.Random(5), 20 if long else 4
     at = tmp_path / "faketime"
     environ["FAKETIME_TIMESTAMP_FILE"] = str(at)
-    with sandboxed(tmp_path / "film", "create:slow=0.3,150ms", task_time="200ms") as (film, sandbox):
+    with sandboxed(tmp_path / "film", "create:slow=0.3,150ms", task_time="200ms") as (
+        film,
+        sandbox,
+    ):
         film.write(100 if long else 24, run={"submit": "4/1s", "max_running": 10})
         for _ in range(kills):
             at.write_text(chance.choice(OFFSETS), encoding="utf-8")
             process = film.start("run", "film.yaml", "-y", "--log", "run.jsonl", **environ)
             buying(film, process)
             for _ in range(3):
-                time.sleep(chance.uniform(0.1, 0.3))  # the moments of the jumps, and of the kill, are chance
+                time.sleep(
+                    chance.uniform(0.1, 0.3)
+                )  # the moments of the jumps, and of the kill, are chance
                 (after := tmp_path / "next").write_text(chance.choice(OFFSETS), encoding="utf-8")
                 after.replace(at)
             process.kill()

@@ -1,4 +1,6 @@
-"""Disks that are full, broken, small or read-only: what was charged is known, and nothing is bought twice."""
+"""Disks that are full, broken, small or read-only: what was charged is known, and nothing is bought
+twice.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,17 @@ def batch(folder: Path, sandbox: Sandbox, shots: int = 2) -> tuple[Pipeline, str
 
 
 def suffered(
-    film: Pipeline, sandbox: Sandbox, of: str, where: object, found: Found, code: int | None, said: str
+    film: Pipeline,
+    sandbox: Sandbox,
+    of: str,
+    where: object,
+    found: Found,
+    code: int | None,
+    said: str,
 ) -> None:
-    """What a run on a bad disk must have come to: a proper end in words, and every charge accounted for."""
+    """What a run on a bad disk must have come to: a proper end in words, and every charge accounted
+    for.
+    """
     if code is None:
         return found.blame("hangs", where, said)
     if code not in (0, 1, 3, 4) or "Traceback" in said or "internal error" in said:
@@ -63,7 +73,9 @@ def suffered(
 
 @dataclass(frozen=True)
 class Fault:
-    """An error of a call and, where `on`, of all later calls of its kind on its file; and the calls it is tried on."""
+    """An error of a call and, where `on`, of all later calls of its kind on its file; and the calls
+    it is tried on.
+    """
 
     error: str
     on: bool
@@ -82,19 +94,28 @@ FAULTS = [
     Fault("EIO", on=False, box=False, tried_on=lambda call: call.path != ""),
     # Once, for strace tells these by no file: for good it would be the terminal's too.
     Fault("EIO", on=False, box=True, tried_on=lambda call: call.path.startswith("..")),
-    Fault("EINTR", on=False, box=True, tried_on=lambda call: call.path != "" and call.kind in INTERRUPTIBLE),
+    Fault(
+        "EINTR",
+        on=False,
+        box=True,
+        tried_on=lambda call: call.path != "" and call.kind in INTERRUPTIBLE,
+    ),
 ]
 
 
 @needs_strace
 def test_a_call_fails(sandbox: Sandbox, tmp_path: Path, long: bool, report: Report) -> None:
-    """Each call on a file of the ledger, the outputs or the black box fails in turn, once or from then on."""
+    """Each call on a file of the ledger, the outputs or the black box fails in turn, once or from
+    then on.
+    """
     found = Found()
     undisturbed = {
         box: calls(batch(tmp_path / f"box {box}", sandbox)[0], *RUN, *[WITHOUT_BOX] * (not box))
         for box in (False, True)
     }
-    trials = [(call, fault) for fault in FAULTS for call in undisturbed[fault.box] if fault.tried_on(call)]
+    trials = [
+        (call, fault) for fault in FAULTS for call in undisturbed[fault.box] if fault.tried_on(call)
+    ]
     if not long:
         trials = random.Random(3).sample(trials, 8)
 
@@ -122,9 +143,14 @@ _SMALL_FILES = (
 
 
 def test_short_writes(sandbox: Sandbox, tmp_path: Path, long: bool, report: Report) -> None:
-    """A write is cut short at any byte, and what follows of it fails; in the journal, the lock and the videos alike."""
+    """A write is cut short at any byte, and what follows of it fails; in the journal, the lock and
+    the videos alike.
+    """
     pytest.importorskip("resource", reason="only where files' sizes can be limited")
-    found, sizes = Found(), range(90, 5000, 37) if long else random.Random(4).sample(range(90, 5000), 3)
+    found, sizes = (
+        Found(),
+        range(90, 5000, 37) if long else random.Random(4).sample(range(90, 5000), 3),
+    )
 
     def trial(size: int) -> None:
         film, label = batch(tmp_path / str(size), sandbox)
@@ -145,7 +171,9 @@ def test_short_writes(sandbox: Sandbox, tmp_path: Path, long: bool, report: Repo
 
 @contextmanager
 def small_disk(folder: Path, kib: int) -> Iterator[Callable[[str], None]]:
-    """A file system of its own at `folder`; the value mounts it anew with other options. Skips where that cannot be."""
+    """A file system of its own at `folder`; the value mounts it anew with other options. Skips
+    where that cannot be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
 
     def mount(options: str, kind: str = "") -> int:
@@ -168,10 +196,14 @@ def small_disk(folder: Path, kib: int) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.mark.parametrize("box", [False, True], ids=["alone", "with its black box"])
-def test_a_full_disk(box: bool, sandbox: Sandbox, tmp_path: Path, long: bool, report: Report) -> None:
+def test_a_full_disk(
+    box: bool, sandbox: Sandbox, tmp_path: Path, long: bool, report: Report
+) -> None:
     """Disks of many sizes run full during a run; once there is room, the next run ends the batch."""
     found, fullest = Found(), 112
-    sizes = range(8, fullest, 4) if long else random.Random(5 + box).sample(range(72, fullest, 4), 2)
+    sizes = (
+        range(8, fullest, 4) if long else random.Random(5 + box).sample(range(72, fullest, 4), 2)
+    )
     for kib in sizes:
         with small_disk(tmp_path / str(kib), kib) as remount:
             film, label = batch(tmp_path / str(kib) / "film", sandbox)
@@ -183,7 +215,10 @@ def test_a_full_disk(box: bool, sandbox: Sandbox, tmp_path: Path, long: bool, re
             examine(film, sandbox, label, where, found)
     tried = {"sizes": len(sizes), "in doubt": found.doubts}
     report.add(
-        f"disk: full{', black box and all' * box}", tried, wrong=found.counts(), found=found.complaints
+        f"disk: full{', black box and all' * box}",
+        tried,
+        wrong=found.counts(),
+        found=found.complaints,
     )
 
 
@@ -203,13 +238,18 @@ def test_no_room_for_videos(sandbox: Sandbox, tmp_path: Path, long: bool, report
             remount("size=10m")
             code, said = ends(film, "fetch", "film.yaml", "-q")
             if code != 0 or len(film.videos()) != 3:
-                found.blame("crashes", where, f"fetch: exit {code}, {len(film.videos())} videos: {said}")
+                found.blame(
+                    "crashes", where, f"fetch: exit {code}, {len(film.videos())} videos: {said}"
+                )
             verdict = judge(film, sandbox, label)
             if verdict.charged != 3 or verdict.in_doubt:
                 found.blame("charged twice", where, str(verdict))
             examine(film, sandbox, label, where, found)
     report.add(
-        "disk: no room for videos", {"sizes": len(sizes)}, wrong=found.counts(), found=found.complaints
+        "disk: no room for videos",
+        {"sizes": len(sizes)},
+        wrong=found.counts(),
+        found=found.complaints,
     )
 
 
@@ -244,8 +284,12 @@ def _refused(film: Pipeline, sandbox: Sandbox, label: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("redirected", [">/dev/full", ">&- 2>/dev/full", ">/dev/full 2>&-"])
-def test_nobody_who_looks_on_changes_a_run(redirected: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A terminal, a log or a file behind `>` that takes nothing: all is bought once and here, and exit 0 stands."""
+def test_nobody_who_looks_on_changes_a_run(
+    redirected: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A terminal, a log or a file behind `>` that takes nothing: all is bought once and here, and
+    exit 0 stands.
+    """
     film, label = batch(tmp_path / "film", sandbox)
     shell = f"exec {sys.executable} -m klingflow run film.yaml -y --log /dev/full {redirected}"
     code, said = ends(

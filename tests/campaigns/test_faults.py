@@ -16,13 +16,16 @@ SHARE = 0.1
 
 
 def test_faults_that_are_safe_to_retry(tmp_path: Path, long: bool, report: Report) -> None:
-    """Every shot is charged once and plays; the billed tiers are the gateway's own; a second run posts nothing."""
+    """Every shot is charged once and plays; the billed tiers are the gateway's own; a second run
+    posts nothing.
+    """
     shots = 200 if long else 60
     safe = [fault for fault in CATALOGUE if fault.safe_to_retry]
     per_stage = Counter(fault.stage for fault in safe)
     faults = [f"{f.stage}:{f.name}={SHARE / per_stage[f.stage]:.4f}" for f in safe]
     faults = [
-        f"{text},100ms" if "slow" in text or "hang" in text or "429" in text else text for text in faults
+        f"{text},100ms" if "slow" in text or "hang" in text or "429" in text else text
+        for text in faults
     ]
     with sandboxed(tmp_path, *faults, task_time="200ms", seed=5) as (film, sandbox):
         film.write(shots)

@@ -1,6 +1,9 @@
-"""A ledger under version control: real git takes its lock back, tears it, merges it, between runs and during one.
+"""A ledger under version control: real git takes its lock back, tears it, merges it, between runs
+and during one.
 
-The sandbox's ledger says what was charged. A take that two people bought is paid twice; that is reported."""
+The sandbox's ledger says what was charged. A take that two people bought is paid twice; that is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,20 @@ UNION = "*.lock merge=union\n"
 
 
 def git(film: Pipeline, *arguments: str, code: int = 0) -> str:
-    """Git in the pipeline's folder, with nothing of this machine's own; its exit code must be `code`."""
-    who = {f"GIT_{role}_{what}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    environ = {**film.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    """Git in the pipeline's folder, with nothing of this machine's own; its exit code must be
+    `code`.
+    """
+    who = {
+        f"GIT_{role}_{what}": "a@b.c"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    environ = {
+        **film.environ,
+        **who,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
     done = subprocess.run(
         ["git", *arguments],
         check=False,
@@ -133,11 +147,21 @@ BETWEEN: dict[Incident, str] = {
     emptied: "git may have",
     converted: "",
 }
-DURING: tuple[Incident, ...] = (deleted, checked_out, stashed, cleaned, truncated, emptied, converted)
+DURING: tuple[Incident, ...] = (
+    deleted,
+    checked_out,
+    stashed,
+    cleaned,
+    truncated,
+    emptied,
+    converted,
+)
 
 
 def test_the_lock_goes_back_between_runs(tmp_path: Path, long: bool, report: Report) -> None:
-    """What was bought is still known, wherever and by whomever the next run is started, and it is said how."""
+    """What was bought is still known, wherever and by whomever the next run is started, and it is
+    said how.
+    """
 
     def tried(incident: Incident) -> Verdict:
         name = incident.__name__
@@ -152,13 +176,17 @@ def test_the_lock_goes_back_between_runs(tmp_path: Path, long: bool, report: Rep
         return verdict
 
     with sandboxed(tmp_path) as (base, sandbox):
-        verdicts = _each([*BETWEEN] if long else [checked_out, cleaned, cloned, truncated, converted], tried)
+        verdicts = _each(
+            [*BETWEEN] if long else [checked_out, cleaned, cloned, truncated, converted], tried
+        )
         found = {"incidents": len(verdicts), "shots": sum(v.charged for v in verdicts)}
         report.add("git between runs", found, wrong=_wrong(verdicts), found=verdicts)
 
 
 def test_the_lock_goes_back_during_a_run(tmp_path: Path, long: bool, report: Report) -> None:
-    """The run goes on, nobody else gets in, and its ledger is whole in the end; also where it is killed."""
+    """The run goes on, nobody else gets in, and its ledger is whole in the end; also where it is
+    killed.
+    """
 
     def tried(case: tuple[Incident, bool]) -> Verdict:
         incident, killed = case
@@ -220,7 +248,9 @@ WAYS: tuple[Callable[..., None], ...] = (merged, rebased, picked, popped)
 
 
 def test_two_people_s_ledgers_meet(tmp_path: Path, long: bool, report: Report) -> None:
-    """By git's union or with conflict markers, every purchase of both counts, and what both paid for is said."""
+    """By git's union or with conflict markers, every purchase of both counts, and what both paid
+    for is said.
+    """
 
     def tried(case: tuple[Callable[..., None], str]) -> Verdict:
         way, attributes = case

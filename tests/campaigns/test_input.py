@@ -1,4 +1,6 @@
-"""Whatever is fed to klingflow's readers, they give a value or refuse it at a place: no crash, no hang, no flood."""
+"""Whatever is fed to klingflow's readers, they give a value or refuse it at a place: no crash, no
+hang, no flood.
+"""
 
 from __future__ import annotations
 

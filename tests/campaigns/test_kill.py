@@ -16,8 +16,9 @@ from tests.harness import sandboxed
 
 @dataclass(frozen=True)
 class Batch:
-    """So many kills of one batch, with a share of the creates' replies coming late: a kill may fall between a charge
-    and its reply."""
+    """So many kills of one batch, with a share of the creates' replies coming late: a kill may fall
+    between a charge and its reply.
+    """
 
     kills: int
     late: float
@@ -26,7 +27,8 @@ class Batch:
 
 SHORT = [Batch(6, 0.5, seed=9), Batch(6, 0.0, seed=10)]
 LONG = [Batch(100, late, seed) for seed, late in enumerate((0.0, 0.5, 0.9, 0.5, 0.0) * 2)]
-# At this pace, and with so many shots, a batch outlasts its kills, of which each comes within a second of work.
+# At this pace, and with so many shots, a batch outlasts its kills, of which each comes within a
+# second of work.
 PACE = "4/1s"
 SHOTS_PER_KILL = 5
 # Some kills come before any work, while the process starts.
@@ -35,11 +37,15 @@ PATIENCE_S = 240.0
 
 
 def test_kill_9_at_random_moments(tmp_path: Path, long: bool, report: Report) -> None:
-    """Nothing is charged twice, and every task id is in the ledger or its shot in doubt, after each kill."""
+    """Nothing is charged twice, and every task id is in the ledger or its shot in doubt, after each
+    kill.
+    """
     found = Found()
     batches = LONG if long else SHORT
     with ThreadPoolExecutor(2) as pool:
-        landed = sum(pool.map(lambda batch: _kill(batch, tmp_path / str(batch.seed), found), batches))
+        landed = sum(
+            pool.map(lambda batch: _kill(batch, tmp_path / str(batch.seed), found), batches)
+        )
     kills, shots = sum(b.kills for b in batches), sum(b.kills * SHOTS_PER_KILL for b in batches)
     tried = {"kills": landed, "batches": len(batches), "shots": shots, "in doubt": found.doubts}
     report.add("kill at random", tried, wrong=found.counts(), found=found.complaints)

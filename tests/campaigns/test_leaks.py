@@ -1,4 +1,5 @@
-"""A run under every fault, and one against a server that repeats the key wherever it can: is it anywhere afterwards?
+"""A run under every fault, and one against a server that repeats the key wherever it can: is it
+anywhere afterwards?
 
 The search knows nothing of how the key is taken out: it undoes every encoding by itself.
 """
@@ -40,7 +41,13 @@ def echoes() -> list[str]:
         KEY.encode().hex(),
         KEY.encode().hex().upper(),
     ]
-    return [*spellings(KEY), *more, f"{KEY[:15]}\n{KEY[15:]}", f"{KEY[:15]}\\r\\n  {KEY[15:]}", quote(packed)]
+    return [
+        *spellings(KEY),
+        *more,
+        f"{KEY[:15]}\n{KEY[15:]}",
+        f"{KEY[:15]}\\r\\n  {KEY[15:]}",
+        quote(packed),
+    ]
 
 
 def unpacked(data: bytes) -> Iterator[bytes]:
@@ -48,7 +55,9 @@ def unpacked(data: bytes) -> Iterator[bytes]:
     yield data
     plain = data
     for _ in range(4):
-        plain = re.sub(rb"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda found: binascii.unhexlify(found[1]), plain)
+        plain = re.sub(
+            rb"\\+(?:u00|x)([0-9a-fA-F]{2})", lambda found: binascii.unhexlify(found[1]), plain
+        )
         plain = html.unescape(unquote_to_bytes(plain).decode("latin-1")).encode("utf-8")
     plain = re.sub(rb"\\+[rn]|\s+|\\", b"", plain)
     yield plain
@@ -101,11 +110,18 @@ class Search:
 
 def everything_said(film: Pipeline, search: Search) -> None:
     """A run with all it can say, then every command that looks at what came of it."""
-    process = film.start("run", "film.yaml", "-y", "-v", "--log", "run.jsonl", KLINGFLOW_TRACEBACK="1")
+    process = film.start(
+        "run", "film.yaml", "-y", "-v", "--log", "run.jsonl", KLINGFLOW_TRACEBACK="1"
+    )
     out, err = process.communicate(timeout=500)
     assert process.returncode in (0, 3, 4, 7), out + err
     search.text("run", (out + err).encode())
-    for command in (["status"], ["status", "--format", "json"], ["plan", "--format", "json"], ["doctor"]):
+    for command in (
+        ["status"],
+        ["status", "--format", "json"],
+        ["plan", "--format", "json"],
+        ["doctor"],
+    ):
         looking = film.start(command[0], "film.yaml", *command[1:])
         search.text(command[0], "".join(looking.communicate(timeout=240)).encode())
     search.folder(film.folder)
@@ -118,7 +134,9 @@ def test_no_fault_brings_the_key_to_light(tmp_path: Path, long: bool, report: Re
     alone = [(f"{f.stage}:{f.name}=first:2,100ms",) for f in CATALOGUE] if long else []
     stop = ("err401", "err403_quota", "err429_endless", "stuck", "dead502", "gone")
     together = tuple(
-        f"{f.stage}:{f.name}={0.5 / per_stage[f.stage]:.4f},50ms" for f in CATALOGUE if f.name not in stop
+        f"{f.stage}:{f.name}={0.5 / per_stage[f.stage]:.4f},50ms"
+        for f in CATALOGUE
+        if f.name not in stop
     )
     for number, faults in enumerate([together, *alone]):
         with sandboxed(tmp_path / str(number), *faults, seed=number) as (film, sandbox):
@@ -130,7 +148,9 @@ def test_no_fault_brings_the_key_to_light(tmp_path: Path, long: bool, report: Re
 
 
 class Parrot:
-    """A gateway that repeats the key: the n-th request of a route gets the n-th spelling, in the n-th place."""
+    """A gateway that repeats the key: the n-th request of a route gets the n-th spelling, in the
+    n-th place.
+    """
 
     def __init__(self) -> None:
         self.echoes = echoes()
@@ -139,7 +159,9 @@ class Parrot:
 
     def __call__(self, request: bytes) -> bytes:
         method, path, _ = request.decode("latin-1").split(" ", 2)
-        route = "create" if method == "POST" else "content" if path.endswith("/content") else "query"
+        route = (
+            "create" if method == "POST" else "content" if path.endswith("/content") else "query"
+        )
         count = self.counts[route if route == "create" else path]
         self.counts[route if route == "create" else path] += 1
         if route == "content" and count:
@@ -154,7 +176,9 @@ class Parrot:
     def create(self, echo: str, count: int, _: list[str]) -> bytes:
         good = {"id": f"task_{count:05}", "status": "queued", "model": "kling-2.5"}
         header = re.sub(r"\s", " ", f"x-request-id: {echo}")
-        error = json.dumps({"error": {"code": echo, "message": f"bad token: Bearer {echo}"}}).encode()
+        error = json.dumps(
+            {"error": {"code": echo, "message": f"bad token: Bearer {echo}"}}
+        ).encode()
         answers = [
             http(400, error, header),
             http(500, f"<html>{echo}</html>".encode(), header),
@@ -183,7 +207,9 @@ class Parrot:
 
     def content(self, echo: str, count: int, _: list[str]) -> bytes:
         return http(
-            200, json.dumps({"error": {"message": echo}}).encode(), f"content-type: text/{quote(echo)}"
+            200,
+            json.dumps({"error": {"message": echo}}).encode(),
+            f"content-type: text/{quote(echo)}",
         )
 
 
@@ -200,7 +226,9 @@ async def test_a_server_that_repeats_the_key_gets_it_nowhere(
     states = Counter(purchase["state"] for purchase in film.purchases())
     assert {"done", "failed", "rejected", "in_doubt"} <= states.keys(), states
     tried = {"shots": shots, "echoes": parrot.echoed, "files": search.files, "bytes": search.bytes}
-    report.add("leaks from a parrot", tried, wrong={"leaks": len(search.found)}, found=search.found[:20])
+    report.add(
+        "leaks from a parrot", tried, wrong={"leaks": len(search.found)}, found=search.found[:20]
+    )
 
 
 @pytest.fixture

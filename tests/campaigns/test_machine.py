@@ -1,6 +1,8 @@
-"""Ledger operations in any order, beside a model that is a plain dictionary: records, folds, deaths, disks that refuse,
-locks that git puts there, damage, a colleague's copy, and what a person settles. What a ledger was told it knows for
-ever: no id changes or vanishes, no state goes back, and a ledger that is opened again says what the model says."""
+"""Ledger operations in any order, beside a model that is a plain dictionary: records, folds,
+deaths, disks that refuse, locks that git puts there, damage, a colleague's copy, and what a person
+settles. What a ledger was told it knows for ever: no id changes or vanishes, no state goes back,
+and a ledger that is opened again says what the model says.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def goes_back(machine: Machine) -> bool:
 
 
 def kept_twice(machine: Machine) -> bool:
-    """Whether the black box knows all that the lock does: what came by git it learns at the next start."""
+    """Whether the black box knows all that the lock does: what came by git it learns at the next
+    start.
+    """
     return machine.boxed and machine.box_learned
 
 
@@ -234,7 +238,9 @@ class Machine(RuleBasedStateMachine):
         if way == "adopt":
             last = [p for p in book.of(doubtful.shot, 1) if p.state in IN_DOUBT][-1]
             task_id = f"task_{last.uid}"
-            records = adopt(book, last.key, task_id, wanted=None, origin=ORIGIN, new_uid=self._now, at=at)
+            records = adopt(
+                book, last.key, task_id, wanted=None, origin=ORIGIN, new_uid=self._now, at=at
+            )
         elif way == "abandon":
             records = abandon(book, doubtful.key, origin=ORIGIN, at=at)
         else:
@@ -290,9 +296,13 @@ class Machine(RuleBasedStateMachine):
         if begins:
             self._put_lock(b"<<<<<<< HEAD\n%b=======\n%b>>>>>>> theirs\n" % (ours, theirs))
         else:
-            self._put_lock(b"".join(dict.fromkeys([*ours.splitlines(True), *theirs.splitlines(True)])))
+            self._put_lock(
+                b"".join(dict.fromkeys([*ours.splitlines(True), *theirs.splitlines(True)]))
+            )
 
-    @precondition(lambda self: has_lock(self) and not any(p.state == "intent" for p in self.model.values()))
+    @precondition(
+        lambda self: has_lock(self) and not any(p.state == "intent" for p in self.model.values())
+    )
     @rule(which=CHOICE, event=CHOICE)
     def colleague_buys_too(self, which: int, event: int) -> None:
         """A clone with purchases of its own, and news of ours; its lock comes back by git's union."""
@@ -349,8 +359,9 @@ class Machine(RuleBasedStateMachine):
     # -------- what holds
 
     def _ghosts(self, book: Book) -> set[str]:
-        """Doubts of which only a damaged line tells, or an older lock: of a uid that was hit, or of a refusal that was
-        forgotten, since another attempt followed it."""
+        """Doubts of which only a damaged line tells, or an older lock: of a uid that was hit, or of
+        a refusal that was forgotten, since another attempt followed it.
+        """
         doubts = {u for u, p in book.purchases.items() if p.state in IN_DOUBT}
         hit = doubts - self.model.keys() if self.damaged else set()
         last = {p.key: p.uid for p in sorted(self.model.values(), key=lambda p: p.attempt)}
@@ -362,12 +373,18 @@ class Machine(RuleBasedStateMachine):
         """Refusals aside, of which the next attempt may take the place."""
         book = self.ledger.book if self.ledger else read(self.paths)
         ghosts = self._ghosts(book)
-        told = {uid: p for uid, p in book.purchases.items() if p.state != "rejected" and uid not in ghosts}
+        told = {
+            uid: p
+            for uid, p in book.purchases.items()
+            if p.state != "rejected" and uid not in ghosts
+        }
         got = {uid: _told(p) for uid, p in told.items()}
         settled = self.model.values() if self.ledger else map(_as_found, self.model.values())
         meant = {p.uid: _told(p) for p in settled if p.state != "rejected"}
         differing = [
-            (got.get(u), meant.get(u)) for u in got.keys() | meant.keys() if got.get(u) != meant.get(u)
+            (got.get(u), meant.get(u))
+            for u in got.keys() | meant.keys()
+            if got.get(u) != meant.get(u)
         ]
         assert not differing, differing
 
@@ -389,7 +406,9 @@ class Machine(RuleBasedStateMachine):
     def accounts_fold_in_any_order(self, data: st.DataObject) -> None:
         """Folding is idempotent, commutative and associative."""
         _tried["foldings"] += 1
-        pool = st.lists(st.sampled_from(self.accounts), max_size=8) if self.accounts else st.just([])
+        pool = (
+            st.lists(st.sampled_from(self.accounts), max_size=8) if self.accounts else st.just([])
+        )
         a, b, c = (data.draw(pool) for _ in range(3))
         whole = _folded(a + b + c)
         assert _folded(whole) == whole
@@ -400,7 +419,9 @@ class Machine(RuleBasedStateMachine):
 
 
 class WithoutBox(Machine):
-    """Without a black box, what a run holds open is still safe from git, and what died from its death."""
+    """Without a black box, what a run holds open is still safe from git, and what died from its
+    death.
+    """
 
     boxed = False
 
@@ -431,11 +452,26 @@ def _as_found(purchase: Purchase) -> Purchase:
 
 
 def _told(purchase: Purchase) -> tuple[object, ...]:
-    """What must be the same wherever it is read; whether and when a doubt arose is the reader's: a colleague's may be
-    of an intent that was on its way here."""
+    """What must be the same wherever it is read; whether and when a doubt arose is the reader's: a
+    colleague's may be of an intent that was on its way here.
+    """
     p = purchase
-    times = {name: at for name, at in p.times.items() if name != "in_doubt"} if p.state != "in_doubt" else {}
-    return p.key, p.attempt, p.state, p.task_id, times, dict(p.body), p.price, p.fingerprint, p.origin
+    times = (
+        {name: at for name, at in p.times.items() if name != "in_doubt"}
+        if p.state != "in_doubt"
+        else {}
+    )
+    return (
+        p.key,
+        p.attempt,
+        p.state,
+        p.task_id,
+        times,
+        dict(p.body),
+        p.price,
+        p.fingerprint,
+        p.origin,
+    )
 
 
 def _folded(accounts: list[Purchase]) -> list[Purchase]:

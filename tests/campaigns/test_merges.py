@@ -13,7 +13,9 @@ from tests.ledgers import as_bytes, as_telling, ids, ledgers
 
 
 def test_merging_is_the_same_in_any_order_and_grouping(long: bool, report: Report) -> None:
-    """The same bytes, again when merged again, and every task id in a purchase or beside what it contradicts."""
+    """The same bytes, again when merged again, and every task id in a purchase or beside what it
+    contradicts.
+    """
     figures: Counter[str] = Counter()
     found: list[object] = []
 
@@ -37,7 +39,8 @@ def test_merging_is_the_same_in_any_order_and_grouping(long: bool, report: Repor
         by_steps = grouped(shuffled, data)
         figures["merges"] += len(others) + len(by_steps) + 1
         different = [other for other in others if as_bytes(other) != as_bytes(at_once)]
-        # What contradicts is set aside at each step, and with it what it alone could tell of its own task.
+        # What contradicts is set aside at each step, and with it what it alone could tell of its
+        # own task.
         same = tasks if at_once.contradicting else as_bytes
         different += [other for other in by_steps if same(other) != same(at_once)]
         figures["different"] += len(different)

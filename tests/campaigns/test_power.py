@@ -1,8 +1,8 @@
-"""Power loss: after every file operation of a run, the ledger is opened on what the disk may hold, and judged by
-what had been promised by then. The rules of the disk are in powercut.py.
+"""Power loss: after every file operation of a run, the ledger is opened on what the disk may hold,
+and judged by what had been promised by then. The rules of the disk are in powercut.py.
 
-A promise is that `record` returned, or that a POST went out: from then on the purchase is known with its task id, or
-at least in doubt, whatever the disk made of what it had not been told to keep.
+A promise is that `record` returned, or that a POST went out: from then on the purchase is known
+with its task id, or at least in doubt, whatever the disk made of what it had not been told to keep.
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ class Found:
     @property
     def wrong(self) -> dict[str, int]:
         """For `Report.add`."""
-        return {"charged twice": len(self.again), "ids lost": len(self.lost), "crashes": len(self.crashed)}
+        return {
+            "charged twice": len(self.again),
+            "ids lost": len(self.lost),
+            "crashes": len(self.crashed),
+        }
 
     def __str__(self) -> str:
         kinds = {"again": self.again, "lost": self.lost, "crashed": self.crashed}
@@ -61,9 +65,11 @@ Told = Mapping[str, Purchase] | str
 
 
 class Opener:
-    """Opens the ledger on trees, each once, and remembers what it told: purchases by uid, or how it crashed.
+    """Opens the ledger on trees, each once, and remembers what it told: purchases by uid, or how it
+    crashed.
 
-    `in_git` is the version of the lock that a person brings back from git where klingflow asks for that.
+    `in_git` is the version of the lock that a person brings back from git where klingflow asks for
+    that.
     """
 
     def __init__(self, folder: Path, in_git: bytes | None = None) -> None:
@@ -99,9 +105,15 @@ class Opener:
 
 
 def judge(
-    found: Found, where: str, told: Told, promised: Mapping[str, Purchase], ends: Mapping[str, Purchase]
+    found: Found,
+    where: str,
+    told: Told,
+    promised: Mapping[str, Purchase],
+    ends: Mapping[str, Purchase],
 ) -> None:
-    """Hold what a ledger told against what was promised, and against the truth, which are the purchases' ends."""
+    """Hold what a ledger told against what was promised, and against the truth, which are the
+    purchases' ends.
+    """
     if isinstance(told, str):
         found.crashed.append(f"{where}: {told}")
         return
@@ -109,7 +121,8 @@ def judge(
         true = ends.get(uid)
         if got.task_id is not None and (true is None or got.task_id != true.task_id):
             found.lost.append(f"{where}: {got.key} has {got.task_id}, not {true and true.task_id}")
-    # A refusal that was on its way to the disk may have reached it, and then the take is free indeed.
+    # A refusal that was on its way to the disk may have reached it, and then the take is free
+    # indeed.
     bought = {(p.shot, p.take) for p in told.values() if p.state != "rejected"}
     for uid, purchase in promised.items():
         maybe, known = told.get(uid), f"{where}: {purchase.key} was {purchase.state}"
@@ -128,9 +141,13 @@ def judge_videos(
 ) -> None:
     """A video under its final name is whole, and there as soon as the ledger says so."""
     videos = {
-        name: hashlib.sha256(data).hexdigest() for name, data in tree.files.items() if name.endswith(".mp4")
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in tree.files.items()
+        if name.endswith(".mp4")
     }
-    found.lost += [f"{where}: {name} is not whole" for name, sha256 in videos.items() if sha256 not in hashes]
+    found.lost += [
+        f"{where}: {name} is not whole" for name, sha256 in videos.items() if sha256 not in hashes
+    ]
     for purchase in promised.values():
         if purchase.state == "done" and videos.get(purchase.output or "") != purchase.sha256:
             found.lost.append(f"{where}: the video of {purchase.key} is not there")
@@ -141,7 +158,9 @@ def judge_request(
 ) -> None:
     """What goes out: as many creates as intents are durable, and polls of durable ids only."""
     if posts > len(promised):
-        found.again.append(f"{where}: POST number {posts}, and {len(promised)} purchases are durable")
+        found.again.append(
+            f"{where}: POST number {posts}, and {len(promised)} purchases are durable"
+        )
     ids = {p.task_id for p in promised.values()}
     if request.startswith(b"GET /v1/videos/"):
         asked = request.split()[1].decode().split("/")[3]
@@ -158,7 +177,9 @@ def cut(
     each_byte: bool = False,
     enough: int = 1_000_000,
 ) -> Found:
-    """Cut the power after every operation of a tape, in many ways, and judge each; stop where `enough` is wrong."""
+    """Cut the power after every operation of a tape, in many ways, and judge each; stop where
+    `enough` is wrong.
+    """
     found, disk, ends = Found(), tape.disk(), tape.ends
     hashes = {p.sha256 for p in ends.values() if p.sha256}
     filmed = any(op.to.endswith(".mp4") for op in tape.ops)
@@ -195,7 +216,9 @@ SHORT = ("the first run of all", "a run after a killed one", "git checkout", "a 
 
 
 @pytest.mark.parametrize("play", PLAYS)
-def test_nothing_promised_is_lost_with_the_power(play: str, folder: Path, long: bool, report: Report) -> None:
+def test_nothing_promised_is_lost_with_the_power(
+    play: str, folder: Path, long: bool, report: Report
+) -> None:
     if not long and play not in SHORT:
         pytest.skip("in the long form only")
     tape = PLAYS[play](folder / "film")
@@ -206,7 +229,9 @@ def test_nothing_promised_is_lost_with_the_power(play: str, folder: Path, long: 
 
 
 @pytest.mark.parametrize("play", BOXED)
-def test_the_black_box_alone_keeps_every_promise(play: str, folder: Path, long: bool, report: Report) -> None:
+def test_the_black_box_alone_keeps_every_promise(
+    play: str, folder: Path, long: bool, report: Report
+) -> None:
     """Power lost, and then lock and journal too: as after `git clean -xfd` or in a fresh clone."""
     if not long and play != "git clean":
         pytest.skip("in the long form only")
@@ -221,17 +246,27 @@ def test_the_black_box_alone_keeps_every_promise(play: str, folder: Path, long: 
 def test_the_power_fails_again_at_the_next_start(
     fault: str, folder: Path, long: bool, report: Report
 ) -> None:
-    """After a kill, whose writes are there and not durable, and after a power loss. What was told then is kept too."""
+    """After a kill, whose writes are there and not durable, and after a power loss. What was told
+    then is kept too.
+    """
     tape, chance = PLAYS["a run after a killed one"](folder / "film"), random.Random(fault)
-    changing = [n for n, op in enumerate(tape.ops) if op.kind not in ("mark", "sync", "sync_folder")]
+    changing = [
+        n for n, op in enumerate(tape.ops) if op.kind not in ("mark", "sync", "sync_folder")
+    ]
     starts = changing * (3 if fault == "powerless" else 1) if long else chance.sample(changing, 4)
     found, opener = Found(), Opener(folder)
     for number in starts:
-        tree = chance.choice([*_trees_after(tape, number, chance)]) if fault == "powerless" else None
+        tree = (
+            chance.choice([*_trees_after(tape, number, chance)]) if fault == "powerless" else None
+        )
         again = went_on(tape, number, folder / "film", tree)
         more = cut(again, opener, chance)
         found.states += more.states
-        for mine, new in ((found.lost, more.lost), (found.again, more.again), (found.crashed, more.crashed)):
+        for mine, new in (
+            (found.lost, more.lost),
+            (found.again, more.again),
+            (found.crashed, more.crashed),
+        ):
             mine += [f"after {number}: {what}" for what in new]
     tried = {"starts cut": len(starts), "disks": found.states, "different": len(opener)}
     report.add(f"power loss at a start after being {fault}", tried, wrong=found.wrong, found=found)
@@ -245,8 +280,13 @@ def _trees_after(tape: Tape, number: int, chance: random.Random) -> list[Tree]:
 
 
 def test_a_whole_run_with_its_videos(folder: Path, long: bool, report: Report) -> None:
-    """The program as it is, over HTTP: nothing goes out before what it needs is durable, and videos are whole."""
-    with sandboxed(folder / "film", "create:html504=0.2", task_time="0s", seed=4) as (film, sandbox):
+    """The program as it is, over HTTP: nothing goes out before what it needs is durable, and videos
+    are whole.
+    """
+    with sandboxed(folder / "film", "create:html504=0.2", task_time="0s", seed=4) as (
+        film,
+        sandbox,
+    ):
         film.write(8 if long else 2)
         state = film.folder / STATE
         state.mkdir()
@@ -273,7 +313,9 @@ DISHONEST: dict[str, Callable[[Op], bool]] = {
     "no file is synced": lambda op: op.kind == "sync",
     "no folder is synced": lambda op: op.kind == "sync_folder",
     "the journal is not synced": lambda op: op.kind == "sync" and op.name == JOURNAL,
-    "the journal's folder is not synced": lambda op: op.kind == "sync_folder" and op.name == ".klingflow",
+    "the journal's folder is not synced": lambda op: (
+        op.kind == "sync_folder" and op.name == ".klingflow"
+    ),
     "the lock is not synced before it is renamed": lambda op: (
         op.kind == "sync" and op.name == ".film.lock.tmp"
     ),
@@ -283,7 +325,9 @@ DISHONEST: dict[str, Callable[[Op], bool]] = {
 
 @pytest.mark.parametrize("omitted", DISHONEST)
 def test_the_campaign_sees_what_is_not_synced(omitted: str, folder: Path) -> None:
-    """Each sync of the ledger is needed: where one does nothing, promises are lost, and the campaign says so."""
+    """Each sync of the ledger is needed: where one does nothing, promises are lost, and the
+    campaign says so.
+    """
     tape = PLAYS["the first run of all"](folder / "film")
     poorer = replace(tape, ops=[op for op in tape.ops if not DISHONEST[omitted](op)])
     assert len(poorer.ops) < len(tape.ops)
@@ -293,7 +337,9 @@ def test_the_campaign_sees_what_is_not_synced(omitted: str, folder: Path) -> Non
 def test_the_campaign_sees_an_id_that_was_never_written(folder: Path) -> None:
     """A `record` that returns before its line is on the disk."""
     tape = PLAYS["the first run of all"](folder / "film")
-    early = [op for op in tape.ops if isinstance(op.mark, Purchase) and op.mark.state == "submitted"]
+    early = [
+        op for op in tape.ops if isinstance(op.mark, Purchase) and op.mark.state == "submitted"
+    ]
     ops = [op for op in tape.ops if op not in early]
     intents_known = next(n for n, op in enumerate(ops) if isinstance(op.mark, Purchase)) + 3
     ops[intents_known:intents_known] = early

@@ -22,7 +22,10 @@ CALLS = (
     "sync_file_range,msync,truncate,ftruncate,fallocate,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"
     "unlink,unlinkat,mkdir,mkdirat,rmdir"
 )
-BEGIN, END = "/no/such/folder/begins", "/no/such/folder/ends"  # a call that fails and is in strace's tape
+BEGIN, END = (
+    "/no/such/folder/begins",
+    "/no/such/folder/ends",
+)  # a call that fails and is in strace's tape
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (\d+)")
 _FD = re.compile(r"^\d+<(.*?)(?: \(deleted\)|\(deleted\))?>")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -33,7 +36,9 @@ PLAYS = {"a run": a_run, "git clean": a_cleared_folder, "git checkout": an_older
 
 
 def record_here(root: Path, play: str, tape: Path) -> None:
-    """In a process of its own, under strace: play, and leave what the recorder saw, and what was there before."""
+    """In a process of its own, under strace: play, and leave what the recorder saw, and what was
+    there before.
+    """
     root.mkdir()
     (root / STATE).mkdir()
     (root / MANIFEST).write_text("version: 1\n")
@@ -86,10 +91,17 @@ def seen_by_strace(text: str, root: Path, names: set[str]) -> Iterator[Seen]:
     for call, arguments, result in calls(text):
         folders = _AT.findall(arguments)
         texts = [
-            str(Path(folders[0], t)) if folders and "at" in call else t for t in _TEXT.findall(arguments)
+            str(Path(folders[0], t)) if folders and "at" in call else t
+            for t in _TEXT.findall(arguments)
         ]
         at_fd = _FD.match(arguments)
-        name = inside(at_fd[1]) if at_fd and not call.endswith("at") else inside(texts[0]) if texts else None
+        name = (
+            inside(at_fd[1])
+            if at_fd and not call.endswith("at")
+            else inside(texts[0])
+            if texts
+            else None
+        )
         if name is None:
             continue
         to = inside(texts[1]) if len(texts) > 1 else None
@@ -130,7 +142,11 @@ def test_nothing_goes_by_the_recorder(play: str, folder: Path) -> None:
     code = f"from tests.campaigns.test_recorder import *; {play_it}"
     strace = ["strace", "-f", "-y", "-s", "0", "-e", f"trace={CALLS}", "-o", str(trace)]
     traced = subprocess.run(
-        [*strace, sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False
+        [*strace, sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     if "PTRACE" in traced.stderr or "ptrace" in traced.stderr:
         pytest.skip(f"strace may not trace here: {traced.stderr.splitlines()[0]}")

@@ -1,4 +1,6 @@
-"""Replies from a generator over status, headers, body, framing and manner, on each of the three routes."""
+"""Replies from a generator over status, headers, body, framing and manner, on each of the three
+routes.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ RUNS = 4
 TIMEOUTS = Timeouts(
     connect_s=5.0, create_read_s=1.5, create_total_s=2.0, query_total_s=1.5, download_read_s=1.0
 )
-# A pause that a lie asks for is not waited out: the run is left as by Ctrl-C, and the next one goes on.
+# A pause that a lie asks for is not waited out: the run is left as by Ctrl-C, and the next one goes
+# on.
 LONGEST_PAUSE_S = 0.6
 ROUTES = ("create", "create", "query", "content")
 CALM = settings(
@@ -57,7 +60,9 @@ def generated(number: int) -> list[tuple[str, Lie]]:
 
 
 async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]) -> list[str]:
-    """Run a film against these lies until it is bought or the runs are used up; what is wrong with the outcome."""
+    """Run a film against these lies until it is bought or the runs are used up; what is wrong with
+    the outcome.
+    """
     film = pipeline_at(folder)
     film.write(len(told))
     manifest = loading.load(film.manifest)
@@ -77,7 +82,9 @@ async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]
         purchases = {p.shot: p for action in plan.actions if (p := action.purchase)}
     counts["requests"] += sum(script.posts + script.asked.total() for script in cast.values())
     for shot, script in cast.items():
-        wrong += (f"{shot}: {what}: {script}" for what in judged(script, purchases.get(shot), counts))
+        wrong += (
+            f"{shot}: {what}: {script}" for what in judged(script, purchases.get(shot), counts)
+        )
     return wrong + [f"asked for {path}" for path in liar.strays]
 
 
@@ -117,7 +124,9 @@ def judged(script: Script, purchase: Purchase | None, counts: Counter[str]) -> l
 
 
 def _meant(lie: Lie) -> str | None:
-    """The id that a proper reply names first and beyond doubt: not in an envelope, whose own may be the request's."""
+    """The id that a proper reply names first and beyond doubt: not in an envelope, whose own may be
+    the request's.
+    """
     document = document_of(lie.told())
     is_envelope = isinstance(document, dict) and isinstance(document.get("data"), dict)
     named = document.get("id") if isinstance(document, dict) and not is_envelope else None
@@ -135,7 +144,9 @@ def _late(purchase: Purchase | None) -> bool:
 
 
 def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
-    """Buying, asking and fetching end; no POST is repeated unless the first certainly did nothing; ids are kept."""
+    """Buying, asking and fetching end; no POST is repeated unless the first certainly did nothing;
+    ids are kept.
+    """
     counts: Counter[str] = Counter()
     found: list[str] = []
     drawn = generated(5000 if long else 180)
@@ -144,7 +155,11 @@ def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 wrong_here = anyio.run(bought, Path(folder), told, counts)
-                print(*(what[:3000] for what in wrong_here), sep="\n", end="" if not wrong_here else "\n")
+                print(
+                    *(what[:3000] for what in wrong_here),
+                    sep="\n",
+                    end="" if not wrong_here else "\n",
+                )
                 found.extend(wrong_here)
             except TimeoutError:
                 found.append(f"hangs: {told}")
@@ -153,7 +168,12 @@ def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
     kinds = ("charged twice", "ids lost", "hangs")
     wrong = {kind: sum(f"{kind}: " in what for what in found) for kind in kinds}
     wrong["crashes"] = len(found) - sum(wrong.values())
-    report.add("server: any reply", counts, wrong=wrong, found="\n".join(what[:1500] for what in found[:10]))
+    report.add(
+        "server: any reply",
+        counts,
+        wrong=wrong,
+        found="\n".join(what[:1500] for what in found[:10]),
+    )
     assert (
         counts["done"]
         and counts["in_doubt"]
@@ -164,13 +184,17 @@ def test_whole_steps_survive_any_reply(long: bool, report: Report) -> None:
 
 @pytest.mark.parametrize("told", [302, 200])
 def test_only_a_redirect_leads_a_download_elsewhere(tmp_path: Path, told: int) -> None:
-    """Where a reply to a download names a place, it is asked for as a redirect alone; the judge knows both."""
+    """Where a reply to a download names a place, it is asked for as a redirect alone; the judge
+    knows both.
+    """
     sent = ("content", Lie(told, ((b"location", b"/v1/videos"),), VIDEO, ending="keep"))
     assert anyio.run(bought, tmp_path, [sent], Counter[str]()) == []
 
 
 def test_the_reading_of_any_reply(long: bool, report: Report) -> None:
-    """The same replies without the network, many more: only what certainly bought nothing is a refusal."""
+    """The same replies without the network, many more: only what certainly bought nothing is a
+    refusal.
+    """
     drawn = generated(15_000 if long else 800)
     counts: Counter[str] = Counter(replies=len(drawn))
     found = [f"{kind}: {lie}" for _, lie in drawn for kind in misread(lie, counts)]
@@ -179,14 +203,19 @@ def test_the_reading_of_any_reply(long: bool, report: Report) -> None:
         for kind in ("charged twice", "ids lost", "crashes")
     }
     report.add(
-        "server: replies read", counts, wrong=wrong, found="\n".join(what[:1500] for what in found[:10])
+        "server: replies read",
+        counts,
+        wrong=wrong,
+        found="\n".join(what[:1500] for what in found[:10]),
     )
 
 
 def misread(lie: Lie, counts: Counter[str], *, refund_5xx: bool = False) -> Iterator[str]:
     """What is wrong with how a whole reply is read, as one to a create and as one to a query."""
     whole = replace(lie, framing="length", cut=1.0).with_id("task_x")
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in whole.headers}
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in whole.headers
+    }
     reply = outcomes.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
     try:
         create = replies.read_create(reply, refund_5xx=refund_5xx)

@@ -1,5 +1,7 @@
-"""Several runners at once, and runners that are told to end: one buys, the others leave or come after it, and whoever
-only looks neither waits nor writes. The sandbox's ledger says what was charged."""
+"""Several runners at once, and runners that are told to end: one buys, the others leave or come
+after it, and whoever only looks neither waits nor writes. The sandbox's ledger says what was
+charged.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ from tests.campaigns.figures import Report
 from tests.campaigns.judge import Verdict, judge
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="these signals and locks are not Windows' own")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="these signals and locks are not Windows' own"
+)
 
 PATIENCE_S = 240
 # So that every stage lasts long enough to be met: a create, a task, a download.
@@ -35,7 +39,9 @@ SLOW = ("create:slow=1,400ms", "content:slow=1,400ms")
 
 def prompts(of: str, number: int) -> dict[str, dict[str, str]]:
     """So many shots whose prompts begin with `of`."""
-    return {f"shot{n:03}": {"prompt": f"{of} quiet street, number {n}"} for n in range(1, number + 1)}
+    return {
+        f"shot{n:03}": {"prompt": f"{of} quiet street, number {n}"} for n in range(1, number + 1)
+    }
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -50,7 +56,9 @@ def all_wrong(verdicts: Sequence[Verdict]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("number", [2, 10])
-def test_many_at_once_on_one_manifest(tmp_path: Path, number: int, long: bool, report: Report) -> None:
+def test_many_at_once_on_one_manifest(
+    tmp_path: Path, number: int, long: bool, report: Report
+) -> None:
     """Whoever does not run is told by whom it is run, with exit 11; nothing is bought twice."""
     rounds = 8 if long else 1
     codes: Counter[int] = Counter()
@@ -61,7 +69,9 @@ def test_many_at_once_on_one_manifest(tmp_path: Path, number: int, long: bool, r
             pids = "|".join(str(p.pid) for p in processes)
             for code, said in map(ended, processes):
                 codes[code] += 1
-                assert code == 0 or re.search(rf"process ({pids}) on {socket.gethostname()} is running", said)
+                assert code == 0 or re.search(
+                    rf"process ({pids}) on {socket.gethostname()} is running", said
+                )
         verdict = judge(film, sandbox)
         tried = {"runners": number * rounds, "turned away": codes[11], "shots": verdict.charged}
         report.add(f"runners, {number} at once", tried, wrong=verdict.wrong, found=verdict)
@@ -78,7 +88,9 @@ def test_several_manifests_in_one_folder(tmp_path: Path, long: bool, report: Rep
             for one in films:
                 one.write(prompts(one.name, 3 * turn))
             together = (
-                [["a"], ["b"], ["c"], ["d"]] if turn == 1 else [["a", "b"], ["b"], ["b", "a"], ["c", "d"]]
+                [["a"], ["b"], ["c"], ["d"]]
+                if turn == 1
+                else [["a", "b"], ["b"], ["b", "a"], ["c", "d"]]
             )
             processes = [
                 film.start("run", *(f"{n}.yaml" for n in names), "-y", "--log", "run.jsonl")
@@ -89,12 +101,18 @@ def test_several_manifests_in_one_folder(tmp_path: Path, long: bool, report: Rep
             started += len(codes)
             film.do("run", *(f"{one.name}.yaml" for one in films), "-y")
         verdicts = [judge(one, sandbox, of=f"{one.name} ") for one in films]
-        tried = {"manifests": len(films), "runners": started, "shots": sum(v.charged for v in verdicts)}
+        tried = {
+            "manifests": len(films),
+            "runners": started,
+            "shots": sum(v.charged for v in verdicts),
+        }
         report.add("runners, several manifests", tried, wrong=all_wrong(verdicts), found=verdicts)
         assert [v.charged for v in verdicts] == [3 * turn] * 4
 
 
-def test_one_is_killed_while_the_others_try_again(tmp_path: Path, long: bool, report: Report) -> None:
+def test_one_is_killed_while_the_others_try_again(
+    tmp_path: Path, long: bool, report: Report
+) -> None:
     """Whoever comes next takes the ledger over as the dead one left it."""
     kills, rivals = (60, 4) if long else (5, 2)
     shots = 5 * kills
@@ -119,14 +137,21 @@ def test_one_is_killed_while_the_others_try_again(tmp_path: Path, long: bool, re
         with ThreadPoolExecutor(rivals) as pool:
             tries = [pool.submit(keep_trying) for _ in range(rivals)]
             while landed < kills and not all(t.done() for t in tries):
-                time.sleep(chance.uniform(0.3, 1.2))  # the moment of the kill is the campaign's chance
+                time.sleep(
+                    chance.uniform(0.3, 1.2)
+                )  # the moment of the kill is the campaign's chance
                 if (holder := alive.get(_holder(film))) is not None:
                     holder.kill()
                     landed += 1
             for one in tries:
                 one.result(PATIENCE_S)
         verdict = judge(film, sandbox)
-        tried = {"kills": landed, "turned away": codes[11], "shots": shots, "in doubt": verdict.in_doubt}
+        tried = {
+            "kills": landed,
+            "turned away": codes[11],
+            "shots": shots,
+            "in doubt": verdict.in_doubt,
+        }
         report.add("runners, one killed", tried, wrong=verdict.wrong, found=verdict)
         assert codes.keys() <= {0, 4, 11, -signal.SIGKILL}
         assert verdict.charged + verdict.in_doubt >= shots and landed == kills
@@ -144,7 +169,9 @@ def _holder(film: Pipeline) -> int:
 
 
 def test_readers_neither_wait_nor_write(tmp_path: Path, long: bool, report: Report) -> None:
-    """While it is bought and folded, no id that was once seen is ever missing; nor does looking change a byte."""
+    """While it is bought and folded, no id that was once seen is ever missing; nor does looking
+    change a byte.
+    """
     turns = 12 if long else 3
     seen: set[str] = set()
     missed: set[str] = set()
@@ -167,19 +194,30 @@ def test_readers_neither_wait_nor_write(tmp_path: Path, long: bool, report: Repo
         verdict = judge(film, sandbox)
         commands = _beside_a_runner(film, sandbox)
         lost = {**verdict.wrong, "ids lost": len(verdict.lost) + len(missed)}
-        report.add("readers", {"looks": looks, "commands": commands}, wrong=lost, found=[verdict, missed])
+        report.add(
+            "readers", {"looks": looks, "commands": commands}, wrong=lost, found=[verdict, missed]
+        )
         assert len(seen) == 8 * turns
 
 
 def _beside_a_runner(film: Pipeline, sandbox: Sandbox) -> int:
-    """Every command that looks, while a runner is stopped in its middle and then dead with a journal not folded."""
+    """Every command that looks, while a runner is stopped in its middle and then dead with a
+    journal not folded.
+    """
     sandbox.set(task_time="1h")
     film.write({"late": {"prompt": "a late one"}, "other": {"prompt": "another late one"}})
     holder = film.start("run", "film.yaml", "-y")
     assert holder.stdout
     holder.stdout.readline()
     holder.stdout.readline()
-    looking = [["plan"], ["status"], ["validate"], ["render"], ["plan", "--format", "json"], ["run", "-n"]]
+    looking = [
+        ["plan"],
+        ["status"],
+        ["validate"],
+        ["render"],
+        ["plan", "--format", "json"],
+        ["run", "-n"],
+    ]
     asking = [["fetch"], ["resolve", "other", "--abandon"], ["run", "-y"]]
     holder.send_signal(signal.SIGSTOP)
     _all(film, looking, 0)
@@ -208,7 +246,9 @@ def _contents(film: Pipeline) -> dict[str, tuple[bytes, int]]:
 
 
 def test_the_same_manifest_by_another_path(tmp_path: Path, report: Report) -> None:
-    """Links, other folders to start from, and other spellings lead to one ledger; a hard link is kept out too."""
+    """Links, other folders to start from, and other spellings lead to one ledger; a hard link is
+    kept out too.
+    """
     with sandboxed(tmp_path / "films", task_time="1h") as (film, sandbox):
         film.write(2)
         holder = film.start("run", "film.yaml", "-y")
@@ -226,7 +266,8 @@ def test_the_same_manifest_by_another_path(tmp_path: Path, report: Report) -> No
             names.append("FILM.YAML")
         processes = [film.start("run", name, "-y") for name in names]
         processes += [
-            above.start("run", name, "-y") for name in ("films/film.yaml", "way/film.yaml", "far.yaml")
+            above.start("run", name, "-y")
+            for name in ("films/film.yaml", "way/film.yaml", "far.yaml")
         ]
         for code, said in map(ended, processes):
             assert code == 11 and f"process {holder.pid} on" in said, said
@@ -235,7 +276,12 @@ def test_the_same_manifest_by_another_path(tmp_path: Path, report: Report) -> No
         holder.terminate()
         assert ended(holder)[0] == 130
         verdict = judge(film, sandbox)
-        report.add("runners, other paths", {"paths": len(processes) + 1}, wrong=verdict.wrong, found=verdict)
+        report.add(
+            "runners, other paths",
+            {"paths": len(processes) + 1},
+            wrong=verdict.wrong,
+            found=verdict,
+        )
         assert verdict.charged == 2
 
 
@@ -246,7 +292,9 @@ def test_two_sandbox_runs_in_one_folder(tmp_path: Path) -> None:
     for one in films:
         one.write(prompts(one.name, 2))
     for turn in range(2):
-        for code, said in map(ended, [one.start("run", one.manifest.name, "--sandbox") for one in films]):
+        for code, said in map(
+            ended, [one.start("run", one.manifest.name, "--sandbox") for one in films]
+        ):
             assert code == 0 and ("Bought in this run" in said) == (turn == 0), said
         for video in film.videos():
             video.unlink()
@@ -255,14 +303,23 @@ def test_two_sandbox_runs_in_one_folder(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- signals
 
 END = {"INT": signal.SIGINT, "TERM": signal.SIGTERM, "HUP": signal.SIGHUP}
-# What `-v` shows when a stage has begun; at the start nothing is shown yet, and at the end all of it was.
-STAGES = {"start": "", "create": "intent", "poll": "running", "download": "downloading", "end": "done:"}
+# What `-v` shows when a stage has begun; at the start nothing is shown yet, and at the end all of
+# it was.
+STAGES = {
+    "start": "",
+    "create": "intent",
+    "poll": "running",
+    "download": "downloading",
+    "end": "done:",
+}
 SHOTS = 3
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is done to a run (`INT`, `TERM`, `HUP`, twice with a `+`, `STOP`, `PIPE`), when, and by which chance."""
+    """What is done to a run (`INT`, `TERM`, `HUP`, twice with a `+`, `STOP`, `PIPE`), when, and by
+    which chance.
+    """
 
     what: str
     stage: str
@@ -277,14 +334,24 @@ def cases(long: bool) -> list[Case]:
     if long:
         every = product((*END, "INT+", "TERM+", "STOP", "PIPE"), STAGES, range(4))
         return [Case(*one) for one in every]
-    few = [*product(("INT", "TERM"), STAGES), ("HUP", "poll"), ("INT+", "create"), ("TERM+", "download")]
+    few = [
+        *product(("INT", "TERM"), STAGES),
+        ("HUP", "poll"),
+        ("INT+", "create"),
+        ("TERM+", "download"),
+    ]
     return [Case(*one, 0) for one in [*few, ("STOP", "create"), ("PIPE", "poll")]]
 
 
 def test_signals_at_every_stage(tmp_path: Path, long: bool, report: Report) -> None:
-    """Exit 130 with everything in its place, and the next run carries on; a pause or a lost reader changes nothing."""
+    """Exit 130 with everything in its place, and the next run carries on; a pause or a lost reader
+    changes nothing.
+    """
     every = cases(long)
-    with sandboxed(tmp_path, *SLOW, task_time="700ms") as (film, sandbox), ThreadPoolExecutor(3) as pool:
+    with (
+        sandboxed(tmp_path, *SLOW, task_time="700ms") as (film, sandbox),
+        ThreadPoolExecutor(3) as pool,
+    ):
         tries = [pool.submit(_signalled, film, sandbox, case) for case in every]
         verdicts = [one.result() for one in tries]
         tried = {
@@ -292,7 +359,9 @@ def test_signals_at_every_stage(tmp_path: Path, long: bool, report: Report) -> N
             "shots": SHOTS * len(every),
             "in doubt": sum(v.in_doubt for v in verdicts),
         }
-        report.add("signals", tried, wrong=all_wrong(verdicts), found=[*zip(every, verdicts, strict=True)])
+        report.add(
+            "signals", tried, wrong=all_wrong(verdicts), found=[*zip(every, verdicts, strict=True)]
+        )
 
 
 def _signalled(base: Pipeline, sandbox: Sandbox, case: Case) -> Verdict:
@@ -321,7 +390,9 @@ def _await(process: subprocess.Popen[str], case: Case) -> None:
     chance = random.Random(f"{case}")
     assert process.stdout
     if case.stage == "start":
-        time.sleep(chance.uniform(0, 0.8))  # anywhere between the interpreter's start and the first purchase
+        time.sleep(
+            chance.uniform(0, 0.8)
+        )  # anywhere between the interpreter's start and the first purchase
         return
     wanted = SHOTS if case.stage == "end" else 1
     while wanted and (line := process.stdout.readline()):
@@ -352,8 +423,9 @@ def _strike(film: Pipeline, process: subprocess.Popen[str], case: Case) -> None:
 def _codes(case: Case, *, over: bool) -> set[int]:
     """What the run may end with; with 0 where it was `over` before the signal came.
 
-    Before Python is up, only the signal itself can end it; nothing has begun then. And where KeyboardInterrupt passed
-    through an `exec`, as of a dataclass being made, CPython ends by SIGINT in the end; a shell calls that 130, too.
+    Before Python is up, only the signal itself can end it; nothing has begun then. And where
+    KeyboardInterrupt passed through an `exec`, as of a dataclass being made, CPython ends by SIGINT
+    in the end; a shell calls that 130, too.
     """
     if case.what in ("STOP", "PIPE"):
         return {0}

@@ -24,7 +24,9 @@ REFUSES_US = frozenset({"err401", "err403_quota", "err429_endless"})
 REFUSES_THE_SHOT = frozenset({"err400_flat", "err400_nested", "err413", "err503_model_not_found"})
 # For ever in one run: a file that never comes is tried for a minute.
 LASTING = frozenset({"dead502", "gone"})
-SHORTENED = frozenset({"slow", "hang", "stall", "err429", "not_found_first", "not_found_404", "not_ready"})
+SHORTENED = frozenset(
+    {"slow", "hang", "stall", "err429", "not_found_first", "not_found_404", "not_ready"}
+)
 ROUNDS = 60
 
 
@@ -40,7 +42,10 @@ DOUBTFUL = frozenset(fault.name for fault in CATALOGUE if leaves_a_doubt(fault))
 def comes_to_doubt(chances: Iterable[Chance]) -> bool:
     """Whether a create on which these faults fell, in the catalogue's order, leaves a doubt."""
     fell = [chance.fault for chance in chances]
-    first = {moment: next((f for f in fell if f.moment == moment), None) for moment in ("before", "after")}
+    first = {
+        moment: next((f for f in fell if f.moment == moment), None)
+        for moment in ("before", "after")
+    }
     if first["before"]:
         return first["before"].name in DOUBTFUL
     if first["after"] and first["after"].name != "slow":
@@ -63,7 +68,9 @@ class Found:
 
 
 def faults_of(*, long: bool) -> Iterator[str]:
-    """All of the catalogue. What refuses us ends a run, so that it is rare; what hangs does so briefly."""
+    """All of the catalogue. What refuses us ends a run, so that it is rare; what hangs does so
+    briefly.
+    """
     if long:  # as a hanging server does: the client gives up first, after two minutes
         yield "create:hang=0.0002,300s"
         yield "query:hang=0.0005,300s"
@@ -92,7 +99,9 @@ def run_once(film: Pipeline) -> int:
     """One run. When the gateway refuses us, Ctrl-C once, as somebody who looks on would."""
     log = film.folder / f"run{time.time():.1f}.jsonl"
     process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
-    interrupted = False  # a second Ctrl-C would leave at once, and creates that are on their way in doubt
+    interrupted = (
+        False  # a second Ctrl-C would leave at once, and creates that are on their way in doubt
+    )
     while True:
         try:
             process.communicate(timeout=0.5)
@@ -110,7 +119,13 @@ def tail(log: Path) -> str:
 
 def bought_out(film: Pipeline, found: Found) -> None:
     """Run until a run has nothing more to buy."""
-    codes = {ExitCode.OK, ExitCode.FAILED, ExitCode.UNSETTLED, ExitCode.REFUSED, ExitCode.INTERRUPTED}
+    codes = {
+        ExitCode.OK,
+        ExitCode.FAILED,
+        ExitCode.UNSETTLED,
+        ExitCode.REFUSED,
+        ExitCode.INTERRUPTED,
+    }
     for _ in range(ROUNDS):
         code = run_once(film)
         found.counts["runs"] += 1
@@ -143,7 +158,9 @@ def judged(film: Pipeline, sandbox: Sandbox, faults: Iterable[str], found: Found
         elif bought["state"] == "in_doubt":
             found.counts["charged and in doubt"] += 1
             if told and charge["task_id"] not in holder:
-                found.complain("ids lost", f"{shot}: its id was told, and yet it is in doubt: {charge}")
+                found.complain(
+                    "ids lost", f"{shot}: its id was told, and yet it is in doubt: {charge}"
+                )
         elif bought["task_id"] == charge["task_id"]:
             found.counts["charged and known"] += 1
         elif "same_id" in charge["faults"] and bought["task_id"] in charged_ids:
@@ -160,14 +177,18 @@ def agreed(film: Pipeline, ledger: Any, faults: Iterable[str], found: Found) -> 
     purchases = film.purchases()
     doubts = sum(p["state"] == "in_doubt" for p in purchases)
     dice = Dice(faults, found.seed)
-    expected = sum(comes_to_doubt(dice.of_request("create")) for _ in range(ledger["requests"]["create"]))
+    expected = sum(
+        comes_to_doubt(dice.of_request("create")) for _ in range(ledger["requests"]["create"])
+    )
     if abs(doubts - expected) > ledger["faults"].get("create:same_id", 0):
         found.complain("ids lost", f"{doubts} doubts where the dice meant {expected}")
     paid = {p["task_id"] for p in purchases if p["state"] in PAID}
     known = {p["task_id"] for p in purchases if p.get("task_id")}
     # A create that did not say its tier, of a task that no query has told of yet.
     unheard = {
-        p["task_id"] for p in purchases if not p.get("billed_tier") and p["state"] in ("submitted", "parked")
+        p["task_id"]
+        for p in purchases
+        if not p.get("billed_tier") and p["state"] in ("submitted", "parked")
     }
     gateways: dict[str, list[int]] = {}
     for charge in ledger["charges"]:
@@ -179,7 +200,9 @@ def agreed(film: Pipeline, ledger: Any, faults: Iterable[str], found: Found) -> 
             row[1] += charge["seconds"] * billed
             row[2] += not billed
     totals = film.record()["totals"]["by_tier"]
-    recorded = {tier: [row["tasks"], row["seconds"], row.get("failed", 0)] for tier, row in totals.items()}
+    recorded = {
+        tier: [row["tasks"], row["seconds"], row.get("failed", 0)] for tier, row in totals.items()
+    }
     if found.counts["mistold"]:  # with another task's id a shot keeps its own seconds
         for row in (*recorded.values(), *gateways.values()):
             del row[1]
@@ -220,7 +243,9 @@ def one_seed(folder: Path, seed: int, shots: int, *, long: bool) -> Found:
 
 
 def test_every_fault_at_once(tmp_path: Path, long: bool, report: Report) -> None:
-    """One charge a shot at most; each charged id is in the ledger, or its shot in doubt; sums are the gateway's."""
+    """One charge a shot at most; each charged id is in the ledger, or its shot in doubt; sums are
+    the gateway's.
+    """
     seeds, shots = ((11, 12, 13), 10_000) if long else ((11, 12), 100)
     with ThreadPoolExecutor(len(seeds)) as pool:
         found = list(pool.map(lambda seed: one_seed(tmp_path, seed, shots, long=long), seeds))
@@ -229,7 +254,12 @@ def test_every_fault_at_once(tmp_path: Path, long: bool, report: Report) -> None
               ("charged twice", "ids lost", "crashes", "hangs")}  # fmt: skip
     every = {f"{f.stage}:{f.name}" for f in CATALOGUE if f.moment not in ("task", "manner")}
     never = every.difference(*(f.fell for f in found))
-    tried = {"shots": shots * len(seeds), "seeds": len(seeds), **counts, "kinds of fault": len(every - never)}
+    tried = {
+        "shots": shots * len(seeds),
+        "seeds": len(seeds),
+        **counts,
+        "kinds of fault": len(every - never),
+    }
     report.add(
         "server: every fault",
         tried,
@@ -241,7 +271,9 @@ def test_every_fault_at_once(tmp_path: Path, long: bool, report: Report) -> None
 
 
 def test_the_judge_sees_a_shot_that_is_charged_twice(tmp_path: Path) -> None:
-    """A user who takes JSON errors with 5xx for refusals, at a gateway that charges for them, buys again."""
+    """A user who takes JSON errors with 5xx for refusals, at a gateway that charges for them, buys
+    again.
+    """
     found, faults = Found(seed=1), ("create:err500_charged=first:3",)
     with sandboxed(tmp_path, *faults, seed=1) as (film, sandbox):
         film.write(film_of(6), gateway={"refund_5xx": True})

@@ -1,7 +1,9 @@
-"""Simulation: runner, decisions and ledger as they are, against a virtual clock, a gateway of numbers and a simulated
-disk; a seed is a history of several lives with everything that can go wrong in them (see lives.py).
+"""Simulation: runner, decisions and ledger as they are, against a virtual clock, a gateway of
+numbers and a simulated disk; a seed is a history of several lives with everything that can go wrong
+in them (see lives.py).
 
-One seed again: `pytest tests/campaigns/test_simulation.py -k one_seed --seed NUMBER -s`, which tells its history.
+One seed again: `pytest tests/campaigns/test_simulation.py -k one_seed --seed NUMBER -s`, which
+tells its history.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ BATCHES = (ONE, FEW, FEW, MANY, TAKES, NEEDS, TWO)
 
 
 class Theatre:
-    """A folder in which seeds are played one after the other, and the manifests that are played there."""
+    """A folder in which seeds are played one after the other, and the manifests that are played
+    there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "film"
@@ -78,7 +82,9 @@ class Theatre:
         prices = {"currency": "CNY", "as_of": "2026-01-01", "tiers": {"*": {"per_request": 2}}}
         (self._folder / "prices.yaml").write_text(json.dumps(prices))
         if which not in self._manifests:
-            self._manifests[which] = tuple(loading.load(self._folder / f"{n}.yaml") for n in BATCHES[which])
+            self._manifests[which] = tuple(
+                loading.load(self._folder / f"{n}.yaml") for n in BATCHES[which]
+            )
         seed = Seed(number, self._folder, self._manifests[which], self.figures, **sown)
         seed.play()
         gc.unfreeze()  # loading and planning freeze what there is, as is right for a process that does so once
@@ -138,7 +144,11 @@ class Impatient(Sown):
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
         answer: Answer = await self._sound.query(task_id, apart=apart)
         if isinstance(answer, Reply) and answer.status == 404:
-            gone = {"id": task_id, "status": "failed", "error": {"code": "gone", "message": "no such task"}}
+            gone = {
+                "id": task_id,
+                "status": "failed",
+                "error": {"code": "gone", "message": "no such task"},
+            }
             return Reply(200, {}, json.dumps(gone).encode())
         return answer
 

@@ -1,4 +1,6 @@
-"""A server that is slow at one stage of one route: before its first byte, in its head, in its body, for ever."""
+"""A server that is slow at one stage of one route: before its first byte, in its head, in its body,
+for ever.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,17 @@ from tests.harness import pipeline_at
 from tests.wire import listening
 
 ROUTES = ("create", "query", "content")
-# How slow: silent for ever after so many bytes, or all of it, a byte at a time, over so many seconds.
-STOPS = {"says nothing": 0, "stops in the status": 9, "stops in the head": 60, "stops in the body": -3}
+# How slow: silent for ever after so many bytes, or all of it, a byte at a time, over so many
+# seconds.
+STOPS = {
+    "says nothing": 0,
+    "stops in the status": 9,
+    "stops in the head": 60,
+    "stops in the body": -3,
+}
 DRIPS_S = {"drips in time": 0.3, "drips too long": 4.0}
-# Read timeouts longer than a drip's pauses: what drips is ended by the total, what is silent by the read timeout.
+# Read timeouts longer than a drip's pauses: what drips is ended by the total, what is silent by the
+# read timeout.
 TIMEOUTS = Timeouts(
     connect_s=2.0, create_read_s=1.0, create_total_s=2.0, query_total_s=1.5, download_read_s=1.0
 )
@@ -42,7 +51,9 @@ class Slow:
         """One request, one reply, and the connection's end."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, path = head.split(b" ", 2)[:2]
-        route = "create" if method == b"POST" else "content" if path.endswith(b"/content") else "query"
+        route = (
+            "create" if method == b"POST" else "content" if path.endswith(b"/content") else "query"
+        )
         self.asked[route] += 1
         reply = _reply(route)
         if (route, self.asked[route]) != (self.route, 1):
@@ -67,7 +78,8 @@ def _reply(route: str) -> bytes:
     status = {"create": "queued", "query": "completed"}.get(route)
     body = json.dumps({"id": "task_1", "status": status}).encode() if status else clip(4000)
     return (
-        b"HTTP/1.1 200 OK\r\nserver: slow\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        b"HTTP/1.1 200 OK\r\nserver: slow\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        % len(body)
         + body
     )
 
@@ -120,12 +132,17 @@ def test_a_server_that_is_slow_at_one_stage(tmp_path: Path, report: Report) -> N
     wrong = {kind: sum(what.startswith(kind) for what in found) for kind in kinds}
     requests = sum(slow.asked.total() for slow in cases)
     report.add(
-        "server: slow", {"stages": len(cases), "requests": requests}, wrong=wrong, found="\n".join(found)
+        "server: slow",
+        {"stages": len(cases), "requests": requests},
+        wrong=wrong,
+        found="\n".join(found),
     )
 
 
 def test_a_server_that_takes_no_connection_is_sent_nothing(tmp_path: Path, report: Report) -> None:
-    """A full queue of connections: nothing was sent, no doubt is left, and the shot can be bought afterwards."""
+    """A full queue of connections: nothing was sent, no doubt is left, and the shot can be bought
+    afterwards.
+    """
     film = pipeline_at(tmp_path)
     film.write(1)
     manifest = loading.load(film.manifest)
@@ -149,5 +166,7 @@ def test_a_server_that_takes_no_connection_is_sent_nothing(tmp_path: Path, repor
                 one.close()
     states = [purchase["state"] for purchase in film.purchases()]
     assert [event["event"] for event in rig.told][:2] == ["intent", "unsent"]
-    report.add("server: no connection", {"creates": 1}, wrong={"crashes": int(outcome.crash is not None)})
+    report.add(
+        "server: no connection", {"creates": 1}, wrong={"crashes": int(outcome.crash is not None)}
+    )
     assert states == ["rejected"]

@@ -1,6 +1,7 @@
-"""Real async code on a clock of its own: when nothing is ready the loop jumps to the next timer, so that hours pass in
-milliseconds and the same seed gives the same history. A process that dies stops between two instructions: nothing of
-it runs on, not even its cleaning up."""
+"""Real async code on a clock of its own: when nothing is ready the loop jumps to the next timer, so
+that hours pass in milliseconds and the same seed gives the same history. A process that dies stops
+between two instructions: nothing of it runs on, not even its cleaning up.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ T = TypeVar("T")
 
 
 class Died(SystemExit):
-    """The process ends here. A SystemExit, since asyncio lets those through from wherever they are raised."""
+    """The process ends here. A SystemExit, since asyncio lets those through from wherever they are
+    raised.
+    """
 
 
 class Stuck(Exception):
@@ -47,7 +50,9 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its time begins at `now_s`. `Stuck` is raised out of it at `until_s`, and after `most_steps` of its rounds."""
+    """Its time begins at `now_s`. `Stuck` is raised out of it at `until_s`, and after `most_steps`
+    of its rounds.
+    """
 
     def __init__(self, now_s: float, until_s: float, most_steps: int = 300_000) -> None:
         self._jumping = _Jumping(now_s, until_s, most_steps)
@@ -70,7 +75,9 @@ def live(loop: VirtualLoop, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def _bury(loop: VirtualLoop) -> None:
-    """Throw away what still waits; whatever it does at its end is done to a disk that nobody reads any more."""
+    """Throw away what still waits; whatever it does at its end is done to a disk that nobody reads
+    any more.
+    """
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # nobody is to hear of it
         for _ in range(5):  # one that waits anew at its end has to be told again
@@ -84,7 +91,8 @@ def _bury(loop: VirtualLoop) -> None:
 
 
 def in_line(latency_s: Callable[[], float]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """In place of `anyio.to_thread.run_sync`: the same work in this thread, some time before and after it.
+    """In place of `anyio.to_thread.run_sync`: the same work in this thread, some time before and
+    after it.
 
     What other tasks do meanwhile is then decided by the seed and not by the machine's threads.
     """

@@ -1,8 +1,8 @@
-"""A gateway of numbers, simulated apart from the sandbox: it takes orders, charges, loses replies, forgets, fails, and
-keeps the list of charges that everything is judged by.
+"""A gateway of numbers, simulated apart from the sandbox: it takes orders, charges, loses replies,
+forgets, fails, and keeps the list of charges that everything is judged by.
 
-What happens at the gateway happens whether or not the client lives to hear of it: an order's fate is decided when it
-comes in, and a charge falls due at its own time.
+What happens at the gateway happens whether or not the client lives to hear of it: an order's fate
+is decided when it comes in, and a charge falls due at its own time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ _CREATE_FAULTS = (
     "unsent", "refused", "limited", "5xx before", "5xx after", "lost", "never read", "no id", "html", "cut",
     "another's id", "late", "too late", "unavailable",
 )  # fmt: skip
-_QUERY_FAULTS = ("no reply", "5xx", "unknown", "another's", "unnamed", "html", "no status", "slow", "retry")
+_QUERY_FAULTS = (
+    "no reply",
+    "5xx",
+    "unknown",
+    "another's",
+    "unnamed",
+    "html",
+    "no status",
+    "slow",
+    "retry",
+)
 _VIDEO_FAULTS = ("no reply", "502", "cut", "short", "html", "not yet")
 
 
@@ -58,7 +68,9 @@ class Weather:
             some(_VIDEO_FAULTS),
             running=chance.choice((1, 3, 1000, 1000)),
             forgets_s=chance.choice((0.0, 0.0, 10.0, 50.0)),
-            blackout=(begins, begins + chance.uniform(0, 200)) if chance.random() < 0.1 else (0.0, 0.0),
+            blackout=(begins, begins + chance.uniform(0, 200))
+            if chance.random() < 0.1
+            else (0.0, 0.0),
         )
 
 
@@ -106,7 +118,9 @@ class Gateway:
         self.clock = clock
         self.weather = FAIR
         self.allowed = Rerun()
-        self.allowed_takes: set[str] = set()  # of which the person said that they may be bought again
+        self.allowed_takes: set[str] = (
+            set()
+        )  # of which the person said that they may be bought again
         self.tasks: dict[str, Task] = {}
         self.kept: set[str] = set()  # ids that the client has on its disk
         self.twice: list[str] = []  # takes charged again that nobody allowed
@@ -119,7 +133,9 @@ class Gateway:
     def settle(self) -> None:
         """Charge what is due by now, and see whether anybody allowed it."""
         now_s = self.clock()
-        for task in sorted((t for t in self._due if t.charged_at <= now_s), key=lambda t: t.charged_at):
+        for task in sorted(
+            (t for t in self._due if t.charged_at <= now_s), key=lambda t: t.charged_at
+        ):
             self._due.remove(task)
             for before in self.of(task.key):
                 if not self._may_follow(before, task):
@@ -163,7 +179,9 @@ class Gateway:
         if (said := self._turned_away(fault)) is not None:
             return said
         task = self._order(key, fault)
-        delay_s = self.chance.uniform(*((30, 600) if fault in ("late", "too late") else (0.01, 2.0)))
+        delay_s = self.chance.uniform(
+            *((30, 600) if fault in ("late", "too late") else (0.01, 2.0))
+        )
         patience_s = Timeouts().create_total_s
         await anyio.sleep(min(delay_s, patience_s))
         return self._said_of(task, "lost" if delay_s > patience_s else fault)
@@ -188,7 +206,9 @@ class Gateway:
         return None
 
     def _order(self, key: str, fault: str | None) -> Task | None:
-        """The order is in: whatever becomes of the reply, it is charged; only `never read` is lost on its way here."""
+        """The order is in: whatever becomes of the reply, it is charged; only `never read` is lost
+        on its way here.
+        """
         if fault == "never read":
             return None
         now_s = self.clock()
@@ -202,7 +222,9 @@ class Gateway:
         number = len(self.tasks) + len(self._due) + 1
         task_id = f"task-{number}-{self.chance.getrandbits(32):08x}"
         permitted = self._permitted(key)
-        task = Task(task_id, key, now_s, charged_at, finishes_at, fate, self.allowed.life, permitted)
+        task = Task(
+            task_id, key, now_s, charged_at, finishes_at, fate, self.allowed.life, permitted
+        )
         self._due.append(task)
         self.settle()
         return task
@@ -224,7 +246,9 @@ class Gateway:
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
         self.queries += 1
         fault = self._fault(self.weather.query)
-        await anyio.sleep(self.chance.uniform(10, 30) if fault == "slow" else self.chance.uniform(0.01, 0.5))
+        await anyio.sleep(
+            self.chance.uniform(10, 30) if fault == "slow" else self.chance.uniform(0.01, 0.5)
+        )
         self.settle()
         if fault == "no reply":
             return NoReply(True, "no answer in time")
@@ -250,7 +274,12 @@ class Gateway:
 
     def _state(self, task: Task) -> dict[str, Any]:
         status = task.status(self.clock())
-        said: dict[str, Any] = {"id": task.id, "task_id": f"up-{task.id}", "model": TIER, "status": status}
+        said: dict[str, Any] = {
+            "id": task.id,
+            "task_id": f"up-{task.id}",
+            "model": TIER,
+            "status": status,
+        }
         if status == "completed":
             said["video_url"] = f"{ORIGIN}/files/{task.id}"
         elif status == "failed":
@@ -293,9 +322,13 @@ class Gateway:
 
 
 class Video:
-    """The reply to a download, by pieces; `cut` breaks it off, `short` ends it early as if that were all."""
+    """The reply to a download, by pieces; `cut` breaks it off, `short` ends it early as if that
+    were all.
+    """
 
-    def __init__(self, gateway: Gateway, status: int, data: bytes, fault: str | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, status: int, data: bytes, fault: str | None = None
+    ) -> None:
         self.status = status
         self.headers = {} if fault == "short" else {"content-length": str(len(data))}
         self._gateway = gateway
@@ -321,7 +354,9 @@ class Video:
 
 def video_of(task_id: str) -> bytes:
     """The video of a task, unlike any other's."""
-    return film(1000, seed=sum(task_id.encode())) + b"\0\0\0\x18free" + task_id.encode()[:16].ljust(16)
+    return (
+        film(1000, seed=sum(task_id.encode())) + b"\0\0\0\x18free" + task_id.encode()[:16].ljust(16)
+    )
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

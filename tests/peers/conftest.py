@@ -1,6 +1,8 @@
-"""The peers: installed on first use into pytest's cache, each away from our own environment, and started for a test.
+"""The peers: installed on first use into pytest's cache, each away from our own environment, and
+started for a test.
 
-They are other people's programs. They get nothing of the user's environment, and a folder of their own as home.
+They are other people's programs. They get nothing of the user's environment, and a folder of their
+own as home.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-# Exact versions: what the tests say of them is true of these. LiteLLM's 1.107.0 was somebody else's work.
+# Exact versions: what the tests say of them is true of these. LiteLLM's 1.107.0 was somebody else's
+# work.
 LITELLM = "litellm[proxy]==1.106.2"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 OPENAI_JS = "openai@7.57.0"
@@ -29,15 +32,24 @@ _START_S = 300
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _installed(cache: pytest.Cache | None, name: str, what: str, command: Sequence[str | Path]) -> Path:
-    """The folder into which `command`, run there, has once installed `what`. Skips the test where it cannot."""
+def _installed(
+    cache: pytest.Cache | None, name: str, what: str, command: Sequence[str | Path]
+) -> Path:
+    """The folder into which `command`, run there, has once installed `what`. Skips the test where
+    it cannot.
+    """
     assert cache is not None, "pytest's cache is not turned off here"
     home = cache.mkdir("peers") / name
     ready = home / "installed"
     if not ready.is_file():
         home.mkdir(exist_ok=True)
         done = subprocess.run(
-            command, cwd=home, capture_output=True, encoding="utf-8", timeout=_INSTALL_S, check=False
+            command,
+            cwd=home,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_INSTALL_S,
+            check=False,
         )
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
@@ -48,7 +60,9 @@ def _installed(cache: pytest.Cache | None, name: str, what: str, command: Sequen
 
 @pytest.fixture(scope="session")
 def litellm(request: pytest.FixtureRequest) -> Path:
-    """LiteLLM's command, in a virtual environment of its own: 120 packages, 750 MB, with pins of their own."""
+    """LiteLLM's command, in a virtual environment of its own: 120 packages, 750 MB, with pins of
+    their own.
+    """
     cache = request.config.cache
     assert cache is not None
     home = cache.mkdir("peers") / LITELLM
@@ -72,7 +86,16 @@ def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
     if shutil.which("node") is None or (npm := shutil.which("npm")) is None:
         pytest.skip(f"{package} needs Node: node and npm are not at hand")
     name = package.replace("/", "-")
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".", package]
+    command = [
+        npm,
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        ".",
+        package,
+    ]
     return _installed(request.config.cache, name, package, command)
 
 
@@ -96,7 +119,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], folder: Path, alive: str, **environ: str) -> Iterator[None]:
+def serving(
+    command: Sequence[str | Path], folder: Path, alive: str, **environ: str
+) -> Iterator[None]:
     """`command` as a server, once the address `alive` answers with 200; stopped on leaving."""
     log = folder / "server.log"
     with log.open("wb") as out:
@@ -113,7 +138,9 @@ def serving(command: Sequence[str | Path], folder: Path, alive: str, **environ: 
         until = time.monotonic() + _START_S
         while not _answers(alive):
             assert process.poll() is None, f"it ended: {log.read_text(errors='replace')[-2000:]}"
-            assert time.monotonic() < until, f"not up in time: {log.read_text(errors='replace')[-2000:]}"
+            assert time.monotonic() < until, (
+                f"not up in time: {log.read_text(errors='replace')[-2000:]}"
+            )
             time.sleep(0.2)
         yield
     finally:

@@ -1,9 +1,10 @@
-"""klingflow as a client of aimock, a mock server that knows OpenAI's video routes; its journal is the judge.
+"""klingflow as a client of aimock, a mock server that knows OpenAI's video routes; its journal is
+the judge.
 
-aimock answers a create by a fixture that matches the prompt, with that fixture's id, status and address, and a query
-with the same again: a task that is not finished at once never is. There is no billed tier and no
-/content: a video without an address is not delivered. It
-rolls its own dice for faults, alike for every route.
+aimock answers a create by a fixture that matches the prompt, with that fixture's id, status and
+address, and a query with the same again: a task that is not finished at once never is. There is no
+billed tier and no /content: a video without an address is not delivered. It rolls its own dice for
+faults, alike for every route.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Aimock:
     def chaos(self, **rates: float) -> None:
         """Share of requests, of every route, that meet each fault."""
         request = urllib.request.Request(
-            f"{self.url}/__aimock/chaos", json.dumps(rates).encode(), {"content-type": "application/json"}
+            f"{self.url}/__aimock/chaos",
+            json.dumps(rates).encode(),
+            {"content-type": "application/json"},
         )
         with _DIRECT.open(request) as reply:
             reply.read()
@@ -58,14 +61,20 @@ class Aimock:
 def clip() -> Iterator[str]:
     """The address of a video, as at a CDN."""
     with start(Options(task_time="0s", plain_clips=True)) as sandbox:
-        with openai.OpenAI(base_url=f"{sandbox.base_url}/v1", api_key="any", max_retries=0) as client:
-            reply = client.post("/videos", body={"model": "kling-2.5", "prompt": "x"}, cast_to=object)
+        with openai.OpenAI(
+            base_url=f"{sandbox.base_url}/v1", api_key="any", max_retries=0
+        ) as client:
+            reply = client.post(
+                "/videos", body={"model": "kling-2.5", "prompt": "x"}, cast_to=object
+            )
         assert isinstance(reply, dict)
         yield f"{sandbox.base_url}/files/{reply['id']}.mp4"
 
 
 @contextmanager
-def mocked(cli: Path, folder: Path, videos: dict[str, dict[str, Any]]) -> Iterator[tuple[Pipeline, Aimock]]:
+def mocked(
+    cli: Path, folder: Path, videos: dict[str, dict[str, Any]]
+) -> Iterator[tuple[Pipeline, Aimock]]:
     """A pipeline whose gateway is an aimock that answers the prompts of `videos` with these."""
     fixtures = [
         {"match": {"userMessage": prompt, "endpoint": "video"}, "response": {"video": video}}
@@ -75,7 +84,16 @@ def mocked(cli: Path, folder: Path, videos: dict[str, dict[str, Any]]) -> Iterat
     server.mkdir()
     (server / "videos.json").write_text(json.dumps({"fixtures": fixtures}))
     url = f"http://127.0.0.1:{(port := free_port())}"
-    command: list[str | Path] = ["node", cli, "-p", str(port), "-f", "videos.json", "--journal-max", "0"]
+    command: list[str | Path] = [
+        "node",
+        cli,
+        "-p",
+        str(port),
+        "-f",
+        "videos.json",
+        "--journal-max",
+        "0",
+    ]
     with serving(command, server, f"{url}/health"):
         yield pipeline_at(folder / "film", url), Aimock(url)
 
@@ -83,7 +101,8 @@ def mocked(cli: Path, folder: Path, videos: dict[str, dict[str, Any]]) -> Iterat
 def finished(clip: str, count: int) -> dict[str, dict[str, Any]]:
     """A finished video of its own for each of Pipeline.write's plain shots."""
     return {
-        f"number {n}.": {"id": f"vid-{n}", "status": "completed", "url": clip} for n in range(1, count + 1)
+        f"number {n}.": {"id": f"vid-{n}", "status": "completed", "url": clip}
+        for n in range(1, count + 1)
     }
 
 
@@ -103,7 +122,9 @@ def test_a_batch_is_bought_once_and_brought_home(aimock: Path, tmp_path: Path, c
 
 
 def test_what_is_not_finished_never_is(aimock: Path, tmp_path: Path, clip: str) -> None:
-    """A task in progress is parked at its deadline, one that failed is told, and neither is bought again."""
+    """A task in progress is parked at its deadline, one that failed is told, and neither is bought
+    again.
+    """
     videos = {
         "number 1.": {"id": "vid-1", "status": "processing"},
         "number 2.": {"id": "vid-2", "status": "failed"},
@@ -149,8 +170,12 @@ def test_its_faults_are_doubts(aimock: Path, tmp_path: Path, clip: str, fault: s
     assert [p["state"] for p in film.purchases()] == ["in_doubt"]
 
 
-def test_whatever_its_dice_say_no_shot_is_sent_twice(aimock: Path, tmp_path: Path, clip: str) -> None:
-    """Faults of every kind on every route, by chance of its own: only a 429 is followed by another POST."""
+def test_whatever_its_dice_say_no_shot_is_sent_twice(
+    aimock: Path, tmp_path: Path, clip: str
+) -> None:
+    """Faults of every kind on every route, by chance of its own: only a 429 is followed by another
+    POST.
+    """
     count = 20
     with mocked(aimock, tmp_path, finished(clip, count)) as (film, mock):
         film.write(shots(count))

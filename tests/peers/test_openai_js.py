@@ -17,7 +17,9 @@ pytestmark = pytest.mark.peers
 @pytest.mark.parametrize("faults", [[], ["create:drop_after=first:1"]])
 def test_it_creates_polls_and_downloads(openai_js: Path, tmp_path: Path, faults: list[str]) -> None:
     """One video comes home; where the first reply is lost, its own retry has bought a second one."""
-    script = openai_js / "openai_sdk.mjs"  # beside its node_modules, where node looks for what it imports
+    script = (
+        openai_js / "openai_sdk.mjs"
+    )  # beside its node_modules, where node looks for what it imports
     shutil.copy(Path(__file__).with_name(script.name), script)
     with sandboxed(tmp_path, *faults, task_time="300ms") as (film, sandbox):
         done = subprocess.run(

@@ -1,4 +1,6 @@
-"""OpenAI's own SDK as a client of the sandbox: what it can do, what it raises, and what its retries cost."""
+"""OpenAI's own SDK as a client of the sandbox: what it can do, what it raises, and what its retries
+cost.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,15 @@ def sdk(sandbox: Sandbox, key: str = KEY, *, retries: int = 0) -> openai.OpenAI:
 
 
 def test_it_creates_polls_and_downloads(sandbox: Sandbox, tmp_path: Path) -> None:
-    """create_and_poll sees the task queued and comes back when it is done; the content can be read and streamed."""
+    """create_and_poll sees the task queued and comes back when it is done; the content can be read
+    and streamed.
+    """
     sandbox.set(task_time="1s")
     before = len(charges(sandbox))
     with sdk(sandbox) as client:
-        video = client.videos.create_and_poll(model="kling-2.5", prompt="a river", poll_interval_ms=200)
+        video = client.videos.create_and_poll(
+            model="kling-2.5", prompt="a river", poll_interval_ms=200
+        )
         assert (video.status, video.seconds, video.size) == ("completed", "5", "1280x720")
         whole = client.videos.download_content(video.id).read()
         assert whole[4:8] == b"ftyp"
@@ -54,7 +60,14 @@ def test_it_creates_polls_and_downloads(sandbox: Sandbox, tmp_path: Path) -> Non
 def test_it_sends_the_gateways_own_fields(sandbox: Sandbox) -> None:
     """They go into extra_body; the SDK makes a form of it all, and the sandbox bills what is meant."""
     config = {"resolution": "1080P", "duration": 5, "aspect_ratio": "9:16", "media_name": "开场"}
-    files = [{"type": "Url", "category": "Image", "url": "https://example.com/a.png", "usage": "Reference"}]
+    files = [
+        {
+            "type": "Url",
+            "category": "Image",
+            "url": "https://example.com/a.png",
+            "usage": "Reference",
+        }
+    ]
     with sdk(sandbox) as client:
         video = client.videos.create(
             model="kling-3.0-omni",
@@ -85,7 +98,9 @@ def test_it_is_told_how_a_task_failed(sandbox: Sandbox) -> None:
 
 
 def test_refusals_are_its_own_exceptions(sandbox: Sandbox) -> None:
-    """A wrong key, a limit, an empty account and a wrong field cost nothing and have each their class."""
+    """A wrong key, a limit, an empty account and a wrong field cost nothing and have each their
+    class.
+    """
     before = len(charges(sandbox))
     with sdk(sandbox, "sk-wrong") as client, pytest.raises(openai.AuthenticationError):
         client.videos.create(model="kling-2.5", prompt="x")
@@ -109,9 +124,11 @@ LOST = ["create:drop_after=first:1", "create:html502=first:1", "create:err500_ch
 
 @pytest.mark.parametrize("fault", LOST)
 def test_its_retries_buy_twice_where_klingflow_doubts(tmp_path: Path, fault: str) -> None:
-    """What this project is for: the same lost reply, once met by the SDK as it comes, once by klingflow.
+    """What this project is for: the same lost reply, once met by the SDK as it comes, once by
+    klingflow.
 
-    The SDK repeats the POST by itself and returns one video as if nothing had been; two were charged.
+    The SDK repeats the POST by itself and returns one video as if nothing had been; two were
+    charged.
     """
     with sandboxed(tmp_path, fault) as (film, sandbox):
         with openai.OpenAI(base_url=f"{sandbox.base_url}/v1", api_key=KEY) as client:
