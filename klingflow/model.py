@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 
@@ -193,13 +193,27 @@ class Manifest:
         return iter(zip(self.shots, self.requests, strict=True))
 
 
+# What a Failure may be; klingflow.gateway.failures.KINDS has a row for each.
+FailureKind = Literal[
+    "quota",
+    "moderation",
+    "model",
+    "input",
+    "capacity",
+    "key",
+    "parameters",
+    "limited",
+    "too_large",
+    "not_sent",
+    "unknown",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was refused or failed. `kind` is one of the classes in
-    `klingflow.gateway.replies`.
-    """
+    """Why something was refused or failed. `code` and `message` are the gateway's own, cleaned."""
 
-    kind: str
+    kind: FailureKind
     code: str
     message: str
 

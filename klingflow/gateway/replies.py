@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from klingflow.gateway.failures import (
     classify_refusal,
     classify_task,
+    kind_of,
     says_body_was_lost,
     says_model_is_not_offered,
     says_no_such_task,
@@ -195,9 +196,8 @@ def _doubtful(reply: Reply, document: dict[str, Any] | None, why: str) -> Doubtf
     evidence = {"reason": reason, **_evidence(reply)}
     is_page = reply.body.lstrip()[:1] == b"<" and 200 <= reply.status < 300
     off_the_mark = is_page or 300 <= reply.status < 400
-    return Doubtful(
-        reason, evidence, failure if failure.kind in ("key", "quota") else None, off_the_mark
-    )
+    refuses_us = kind_of(failure).stops_buying
+    return Doubtful(reason, evidence, failure if refuses_us else None, off_the_mark)
 
 
 def _evidence(reply: Reply) -> dict[str, Json]:
@@ -248,7 +248,7 @@ def _query_refused(
 ) -> QueryOutcome:
     failure = _refusal(status, document)
     # 403 may be about this task alone, such as its prompt.
-    if status in (401, 402, 403, 429) and failure.kind in ("key", "quota"):
+    if status in (401, 402, 403, 429) and kind_of(failure).stops_buying:
         return Blind(failure)
     error = _error(document) if document is not None else None
     # A 404 page is a web server's word about a route, not the gateway's about a task.
@@ -270,7 +270,7 @@ def _by_status(
             status == "error"
         ):  # also what the envelope of a query says that went wrong; not of capacity, by name
             is_envelope = (
-                _of_the_request(failure) and failure.kind != "capacity"
+                _of_the_request(failure) and not kind_of(failure).passes
                 if named
                 else bool(_error(task))
             )
@@ -311,9 +311,8 @@ def _of_the_request(failure: Failure) -> bool:
     """Whether an error may as well be about the query as about its task: the key, a limit, a lost
     connection.
     """
-    return failure.kind in ("key", "quota", "capacity") or says_way_was_lost(
-        failure.code, failure.message
-    )
+    way_was_lost = says_way_was_lost(failure.code, failure.message)
+    return kind_of(failure).of_the_request or way_was_lost
 
 
 def _task(document: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from klingflow.ledger.lifecycle import RANK
 from klingflow.model import Failure, Json, Price, Purchase
@@ -162,7 +162,8 @@ def _shared_price(amount: str, currency: str, basis: str, as_of: str | None = No
 
 
 def _failure(value: dict[str, Json]) -> Failure:
-    return Failure(**_texts(value))
+    # A newer klingflow may have written a kind that is not known here.
+    return Failure(**cast("dict[str, Any]", _texts(value)))
 
 
 def _bounds(value: list[Json]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ allowed wherever a value is, and null wherever a field is, since null deletes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from klingflow.manifest.body import BODY
 from klingflow.manifest.fields import (
@@ -25,7 +25,7 @@ from klingflow.manifest.fields import (
     record,
 )
 from klingflow.manifest.prices import SCHEMA as PRICES
-from klingflow.model import Json
+from klingflow.model import FailureKind, Json
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXPRESSION: Final = {
@@ -140,10 +140,14 @@ _TIMES: Final = {
 }
 _ERROR: Final = {
     "type": ["object", "null"],
-    "properties": {"kind": _STRING, "code": _STRING, "message": _STRING},
+    "properties": {
+        "kind": _described(_STRING, f"One of {', '.join(get_args(FailureKind))}."),
+        "code": _STRING,
+        "message": _STRING,
+    },
     "required": ["kind", "message"],
     "additionalProperties": False,
-    "description": "Why it was refused or failed; kind is one of the classes in the README.",
+    "description": "Why it was refused or failed (docs/failures.md).",
 }
 _PRICE: Final = {
     "type": ["object", "null"],

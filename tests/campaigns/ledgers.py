@@ -78,7 +78,7 @@ def buy(ledger: Ledger, *shots: str) -> list[Purchase]:
 def all_states(root: Path) -> None:
     """A ledger that was closed in good order, its purchases in every state."""
     doubted = advance(intent("p2"), "doubted", AT, evidence={"received": "nothing"})
-    refused = advance(intent("p3"), "refused", AT, error=Failure("bad", "400", "不行"))
+    refused = advance(intent("p3"), "refused", AT, error=Failure("parameters", "400", "不行"))
     failed = advance(submitted("p4"), "failed", AT, error=Failure("moderation", "x", "no"))
     with open_ledger(paths_at(root), now) as ledger:
         keep(ledger, done("p1"), doubted, refused, failed, submitted("p5"), succeeded("p6"))

@@ -1,0 +1,237 @@
+"""Each kind of failure is one row, and each error finds its kind."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from klingflow.gateway.failures import (
+    KINDS,
+    classify_refusal,
+    classify_task,
+    kind_of,
+    says_body_was_lost,
+    says_model_is_not_offered,
+    says_no_such_task,
+    says_way_was_lost,
+)
+from klingflow.manifest.schema import generate
+from klingflow.model import Failure, FailureKind
+
+ROOT = Path(__file__).parent.parent
+ALL = get_args(FailureKind)
+
+
+def failure(kind: Any) -> Failure:
+    return Failure(kind, "x", "y")
+
+
+def names_where(trait: str) -> set[str]:
+    return {name for name, kind in KINDS.items() if asdict(kind)[trait]}
+
+
+# One row a kind
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_kind_has_a_row(name: FailureKind) -> None:
+    assert name in KINDS
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_schemas_name_a_kind(name: str) -> None:
+    """The ledger and the record of a run hold it."""
+    lock = generate("lock")["$defs"]["purchase"]["properties"]["error"]
+    shot = generate("run-manifest")["properties"]["shots"]["items"]["properties"]["error"]
+    for error in (lock, shot):
+        said = error["properties"]["kind"]["description"]
+        assert name in said.removeprefix("One of ").removesuffix(".").split(", ")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_documents_explain_a_kind(name: FailureKind) -> None:
+    """In both languages, and in English with the row's own words."""
+    english = (ROOT / "docs/failures.md").read_text("utf-8")
+    chinese = (ROOT / "docs/zh/failures.md").read_text("utf-8")
+    assert f"\n| `{name}` | {KINDS[name].meaning} | " in english
+    assert f"\n| `{name}` | " in chinese
+
+
+def test_what_follows_from_a_kind() -> None:
+    """Money hangs on these sets: change one on purpose only."""
+    assert names_where("stops_buying") == {"key", "quota"}
+    assert names_where("passes") == {"limited", "capacity"}
+    assert names_where("retried") == {"capacity"}
+    assert set(ALL) - names_where("answered") == {"not_sent"}
+    assert {n for n, kind in KINDS.items() if kind.of_the_request} == {
+        "key", "quota", "limited", "capacity",
+    }  # fmt: skip
+
+
+def test_a_status_means_one_kind() -> None:
+    statuses = [status for kind in KINDS.values() for status in kind.statuses]
+    assert sorted(statuses) == sorted(set(statuses))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_row_is_found_by_a_failure(name: FailureKind) -> None:
+    assert kind_of(failure(name)) is KINDS[name]
+
+
+def test_a_kind_from_a_newer_ledger_is_unknown() -> None:
+    """It stops nothing and buys nothing again."""
+    assert kind_of(failure("bewitched")) is KINDS["unknown"]
+
+
+# Statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "parameters"), (401, "key"), (402, "quota"), (403, "quota"), (404, "unknown"),
+        (411, "parameters"), (413, "too_large"), (414, "parameters"), (415, "parameters"),
+        (422, "parameters"), (429, "limited"), (431, "too_large"), (500, "unknown"),
+    ],
+)  # fmt: skip
+def test_a_status_without_words_has_a_kind(status: int, kind: str) -> None:
+    assert classify_refusal(status, "", "") == kind
+    assert classify_refusal(status, "relay", "it did not work") == kind
+
+
+WORDS: dict[FailureKind, str] = {
+    "quota": "insufficient balance",
+    "moderation": "prompt is sensitive",
+    "model": "model not found",
+    "input": "image url cannot be opened",
+    "capacity": "server busy",
+    "key": "unauthorized",
+    "parameters": "bad request",
+}
+SURE: dict[int, tuple[str, set[FailureKind]]] = {
+    401: ("key", {"quota"}),
+    402: ("quota", set()),
+    403: ("quota", {"moderation", "model", "key"}),
+    413: ("too_large", set()),
+    429: ("limited", {"quota"}),
+}
+
+
+@pytest.mark.parametrize("said", WORDS)
+@pytest.mark.parametrize("status", SURE)
+def test_a_sure_status_is_overruled_by_certain_words_only(status: int, said: FailureKind) -> None:
+    """A 429 that speaks of a key is a limit all the same; one that speaks of arrears is not."""
+    own, overruling = SURE[status]
+    assert classify_refusal(status, "", WORDS[said]) == (said if said in overruling else own)
+
+
+@pytest.mark.parametrize("said", WORDS)
+@pytest.mark.parametrize("status", [400, 404, 422, 431, 500, 503])
+def test_words_overrule_any_other_status(status: int, said: FailureKind) -> None:
+    assert classify_refusal(status, "", WORDS[said]) == said
+
+
+# Words
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_words_are_written_as_they_are_compared(name: FailureKind) -> None:
+    """In lower case and without spaces, or they would never be found; nor behind a later row."""
+    names = list(KINDS)
+    for word in KINDS[name].words:
+        assert word == word.lower().translate(str.maketrans("", "", " \t\n_-"))
+        assert names.index(classify_task("", word)) <= names.index(name)
+
+
+@pytest.mark.parametrize("spelling", ["Insufficient_User-Quota", "INSUFFICIENT USER\tQUOTA"])
+def test_case_spaces_and_dashes_do_not_matter(spelling: str) -> None:
+    assert classify_task(spelling, "") == "quota"
+    assert classify_task("", spelling) == "quota"
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("parameter error: the prompt is sensitive", "moderation"),
+        ("insufficient balance for this copyright", "quota"),
+        ("unknown model: not a safety issue", "moderation"),
+        ("unsupported model", "model"),
+        ("download fail: server busy", "input"),
+        ("too many requests for this invalid token", "capacity"),
+        ("invalid token", "key"),
+        ("invalid seconds", "parameters"),
+        ("insufficient resource", "capacity"),
+    ],
+)
+def test_of_several_words_the_earlier_row_counts(message: str, kind: str) -> None:
+    assert classify_task("", message) == kind
+
+
+# What else an error can say
+
+
+@pytest.mark.parametrize(
+    "words", ["task_not_exist", "Task not found", "record not found", "任务不存在"]
+)
+def test_an_unknown_task_is_said_in_words(words: str) -> None:
+    assert says_no_such_task(words, "") and says_no_such_task("x", words)
+
+
+@pytest.mark.parametrize("words", ["task failed", "not found", "任务失败", ""])
+def test_other_words_do_not_say_that_a_task_is_unknown(words: str) -> None:
+    assert not says_no_such_task("x", words)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "lost"),
+    [
+        ("", "unexpected end of JSON input", True),
+        ("empty_body", "", True),
+        ("", "request: EOF", True),
+        ("", "you must provide a model parameter", True),
+        ("", "请求体为空", True),
+        ("EOF", "", False),  # a code is no sentence
+        ("", "the GEOFFREY effect", False),
+        ("", "eof", False),
+        ("", "the body of the text is too long", False),
+    ],
+)
+def test_a_lost_body_is_said_in_words(code: str, message: str, lost: bool) -> None:
+    """Our body was sent whole, so another request is meant."""
+    assert says_body_was_lost(code, message) is lost
+
+
+@pytest.mark.parametrize(
+    ("message", "lost"),
+    [
+        ("read tcp: connection reset by peer", True),
+        ("context deadline exceeded", True),
+        ("invalid character '<' looking for beginning of value", True),
+        ("连接中断", True),
+        ("timeout while fetching the image", False),
+        ("图片下载超时", False),
+        ("bad seconds", False),
+    ],
+)
+def test_a_lost_way_is_said_in_words(message: str, lost: bool) -> None:
+    """About an input such words are definite."""
+    assert says_way_was_lost("", message) is lost
+    assert says_way_was_lost(message, "") is lost
+
+
+@pytest.mark.parametrize(
+    ("message", "nobody"),
+    [
+        ("model_not_found", True),
+        ("分组 default 下无可用渠道", True),
+        ("model not found: connection reset", False),
+        ("invalid model response", False),
+        ("", False),
+    ],
+)
+def test_a_model_that_nobody_offers_is_said_in_words(message: str, nobody: bool) -> None:
+    """Only where the request was not passed on."""
+    assert says_model_is_not_offered("", message) is nobody
