@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from klingflow.manifest import prices
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.body import BODY
-from klingflow.manifest.fields import ABOUT, CUT, GATEWAY, RUN, SHOT, TOP, URL
+from klingflow.manifest.fields import ABOUT, CUT, SHOT
+from klingflow.manifest.limits import RUN
+from klingflow.manifest.sections import TOP
+from klingflow.manifest.settings import GATEWAY
+from klingflow.manifest.shapes import URL
 from klingflow.manifest.violations import violations
 from klingflow.model import Json, Pending, Reference
 

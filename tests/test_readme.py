@@ -21,9 +21,10 @@ from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
 from klingflow.manifest.expressions import ROOTS
-from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, RUN, TOP, WANTED
+from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
-from klingflow.manifest.settings import RUN as RUN_SETTINGS
+from klingflow.manifest.limits import RUN
+from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
 from klingflow.model import Limits
@@ -220,19 +221,17 @@ def test_fields_are_those_of_the_language(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", [ENGLISH, CHINESE])
-def test_limits_have_their_defaults(readme: str) -> None:
+def test_limits_have_their_defaults_and_flags(readme: str) -> None:
     """The table of limits, read as a manifest's `run:`, is what a manifest without one has."""
-    table = {quoted(row[0])[0]: row[1] for row in rows(readme, "run")}
+    table = {quoted(row[0])[0]: row for row in rows(readme, "run")}
     assert list(table) == list(RUN)
-    said = {name: parse(text, "README").value for name, text in table.items() if text != "none"}
-    limits, faults = read_settings(said, RUN_SETTINGS, Limits)
-    assert faults == {}
-    assert limits == Limits()
-    assert {RUN_SETTINGS[name][0] for name, text in table.items() if text == "none"} == {
-        name
-        for name in ("max_spend", "max_tasks", "max_seconds")
-        if getattr(Limits(), name) is None
+    assert {name: quoted(row[2])[-1:] for name, row in table.items()} == {
+        name: [limit.flag] if limit.flag else [] for name, limit in RUN.items()
     }
+    said = {name: parse(row[1], "README").value for name, row in table.items() if row[1] != "none"}
+    assert read_settings(said, RUN, Limits) == (Limits(), {})
+    for name in table.keys() - said.keys():
+        assert getattr(Limits(), RUN[name].attribute) is None
 
 
 @pytest.mark.parametrize("readme", [ENGLISH, CHINESE])

@@ -9,9 +9,9 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -25,7 +25,8 @@ from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
-from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
+from klingflow.manifest.limits import tightest
+from klingflow.model import Limits, Manifest, Plan, Purchase
 from klingflow.results import run_manifest
 from klingflow.runner import signals
 
@@ -115,7 +116,8 @@ def run(
     origin = SANDBOX if wish.sandbox else normal_base(base_url)
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
-        return run_jobs(jobs, base_url, key, limits or tightest(manifests), emit=emit)
+        limits = limits or tightest([m.limits for m in manifests])
+        return run_jobs(jobs, base_url, key, limits, emit=emit)
 
 
 def run_jobs(
@@ -169,27 +171,6 @@ def _troubles(job: Job) -> Iterator[str]:
         yield job.ledger.box.trouble
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
-
-
-def tightest(manifests: Sequence[Manifest]) -> Limits:
-    """One set of limits for several manifests: of each limit the strictest."""
-    first, *rest = [m.limits for m in manifests]
-    for other in rest:
-        first = Limits(
-            **{
-                f.name: _stricter(f.name, getattr(first, f.name), getattr(other, f.name))
-                for f in fields(Limits)
-            }
-        )
-    return first
-
-
-def _stricter(name: str, a: Any, b: Any) -> Any:
-    if a is None or b is None:
-        return b if a is None else a
-    if isinstance(a, Rate):
-        return max(a, b, key=lambda rate: rate.interval_s)
-    return max(a, b) if name == "poll_floor_s" else min(a, b)
 
 
 def _check_apart(jobs: Sequence[Job]) -> None:

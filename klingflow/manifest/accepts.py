@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from klingflow.manifest.fields import TEXT, URL
+from klingflow.manifest.shapes import TEXT, URL
 from klingflow.model import Json, Pending
 
 

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from klingflow.manifest.fields import (
+from klingflow.manifest.document import (
     ASPECT_RATIO,
-    BOOLEAN,
+    FILES_MOST,
+    IMAGES_MOST,
     MOTION_LEVEL,
-    OUTPUT_OPTIONS,
     REFERENCE_TYPE,
     RESOLUTION,
-    SCENES,
     SWITCH,
-    TEXT,
-    URL,
-    one_of,
 )
+from klingflow.manifest.fields import OUTPUT_OPTIONS, SCENES
+from klingflow.manifest.shapes import BOOLEAN, TEXT, URL, one_of
 from klingflow.model import Json
 
 _FILE_INFO: Final = {
@@ -81,8 +79,8 @@ _METADATA: Final = {
         "file_infos": {
             "type": "array",
             "items": _FILE_INFO,
-            "maxItems": 3,
-            "title": "a list of at most 3 files",
+            "maxItems": FILES_MOST,
+            "title": f"a list of at most {FILES_MOST} files",
         },
         "ext_info": {"type": "string", "title": "a string of JSON"},
         "output_config": _OUTPUT_CONFIG,
@@ -112,8 +110,8 @@ BODY: Final[Json] = {
         "images": {
             "type": "array",
             "items": URL,
-            "maxItems": 3,
-            "title": "a list of at most 3 URLs",
+            "maxItems": IMAGES_MOST,
+            "title": f"a list of at most {IMAGES_MOST} URLs",
         },
         "input_reference": URL,
         "mode": {"type": "string", "title": "text"},

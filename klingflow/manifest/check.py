@@ -13,10 +13,13 @@ from typing import Any, Final, NamedTuple
 from klingflow.errors import Diagnostic
 from klingflow.manifest.body import BODY
 from klingflow.manifest.expand import Draft
-from klingflow.manifest.fields import ABOUT, GATEWAY, INCLUDED, KINDS, RUN, SHOT, TOP, Field
+from klingflow.manifest.fields import ABOUT, KINDS, SHOT, Field
 from klingflow.manifest.layers import without_nulls
+from klingflow.manifest.limits import RUN
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
 from klingflow.manifest.rules import RULES, facts, rules_for
+from klingflow.manifest.sections import INCLUDED, TOP
+from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.source import did_you_mean
 from klingflow.manifest.values import (
     Fault,

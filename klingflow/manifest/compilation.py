@@ -14,12 +14,13 @@ from klingflow.manifest.check import check_document, check_include, check_shot
 from klingflow.manifest.expand import Document, Draft, expand
 from klingflow.manifest.functions import as_text
 from klingflow.manifest.identity import name_fault
+from klingflow.manifest.limits import RUN
 from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.punctuation import explained
 from klingflow.manifest.request import request_for
 from klingflow.manifest.rows import Rows, read_rows
-from klingflow.manifest.settings import GATEWAY, RUN, Table, read_settings
+from klingflow.manifest.settings import GATEWAY, Setting, read_settings
 from klingflow.manifest.source import LINE_END, did_you_mean, parse_in_spite
 from klingflow.manifest.template import Problem, Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
@@ -292,7 +293,13 @@ class _Compilation:
             self.note(problem.mark, problem.code, f"{subject}{problem.message}")
 
     def settings(
-        self, root: Node, name: str, table: Table, record: type[T], renderer: Renderer, scope: Scope
+        self,
+        root: Node,
+        name: str,
+        table: Mapping[str, Setting],
+        record: type[T],
+        renderer: Renderer,
+        scope: Scope,
     ) -> T:
         node = root.value.get(name)
         block = (

@@ -12,6 +12,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from klingflow.manifest.document import (
+    ASPECT_RATIO,
+    CUT_PROMPT_MOST,
+    CUTS_MOST,
+    FILES_MOST,
+    IMAGES_MOST,
+    MEDIA_NAME_MOST,
+    MOTION_LEVEL,
+    REFERENCE_TYPE,
+    RESOLUTION,
+    SIZES,
+    SWITCH,
+)
+from klingflow.manifest.shapes import (
+    BOOLEAN,
+    COUNT,
+    MAPPING,
+    SECONDS,
+    TEXT,
+    URL,
+    list_of,
+    one_of,
+    record,
+)
 from klingflow.model import Json
 
 Path = tuple[str | int, ...]
@@ -19,74 +43,6 @@ Path = tuple[str | int, ...]
 METADATA: Final[Path] = ("metadata",)
 OUTPUT_CONFIG: Final[Path] = ("metadata", "output_config")
 SCENE_TYPE: Final[Path] = ("metadata", "scene_type")
-
-TEXT: Final = {"type": "string", "pattern": "\\S", "title": "text"}
-URL: Final = {
-    "type": "string",
-    "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/]\\S*$",
-    "title": "a public http(s) URL",
-}
-COUNT: Final = {"type": "integer", "minimum": 1, "title": "a whole number, 1 or more"}
-SECONDS: Final = {
-    "type": ["integer", "string"],
-    "minimum": 1,
-    "pattern": "^[1-9][0-9]{0,3}$",
-    "title": "a whole number of seconds such as 5",
-}
-DURATION: Final = {
-    "type": "string",
-    "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
-    "title": "a duration such as 250ms, 5s, 90m or 2h",
-}
-RATE: Final = {
-    "type": "string",
-    "pattern": "^[1-9][0-9]*/[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
-    "title": "a rate such as 30/1m",
-}
-BOOLEAN: Final = {"type": "boolean", "title": "true or false"}
-MAPPING: Final = {"type": "object", "title": "a mapping"}
-
-
-def one_of(*values: str) -> Json:
-    """The schema of an enumeration."""
-    return {"enum": list(values)}
-
-
-def list_of(items: Json, *, most: int | None = None, title: str) -> Json:
-    """The schema of a list that holds something; `most` is the gateway's own limit."""
-    limit = {} if most is None else {"maxItems": most}
-    return {"type": "array", "items": items, "minItems": 1, **limit, "title": title}
-
-
-def record(properties: dict[str, Json], *, required: tuple[str, ...] = (), title: str) -> Json:
-    """The schema of a mapping with these keys and no others."""
-    needed = {"required": list(required)} if required else {}
-    return {
-        "type": "object",
-        "properties": properties,
-        **needed,
-        "additionalProperties": False,
-        "title": title,
-    }
-
-
-SWITCH: Final = one_of("Enabled", "Disabled")
-RESOLUTION: Final = one_of("720P", "1080P")
-ASPECT_RATIO: Final = one_of("16:9", "9:16", "1:1")
-REFERENCE_TYPE: Final = one_of("feature", "base")
-MOTION_LEVEL: Final = one_of("std", "pro")
-
-# Size shorthand → what it stands for (document 3.2: 720x1280 → 720P + 9:16).
-SIZES: Final[dict[str, tuple[str, str | None]]] = {
-    "720P": ("720P", None),
-    "1080P": ("1080P", None),
-    "1280x720": ("720P", "16:9"),
-    "720x1280": ("720P", "9:16"),
-    "720x720": ("720P", "1:1"),
-    "1920x1080": ("1080P", "16:9"),
-    "1080x1920": ("1080P", "9:16"),
-    "1080x1080": ("1080P", "1:1"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +58,7 @@ class Kind:
 _KINDS = (
     Kind("text", "from a prompt alone", required=("model", "prompt")),
     Kind("image", "from one image", required=("model", "image")),
-    Kind("images", "from one to three reference images", required=("model", "images")),
+    Kind("images", f"from one to {IMAGES_MOST} reference images", required=("model", "images")),
     Kind("frames", "between a first and a last frame"),
     Kind(
         "motion",
@@ -158,8 +114,8 @@ CUT: Final = record(
         "seconds": {**SECONDS, "description": "Length of this cut in seconds, 1 or more."},
         "prompt": {
             **TEXT,
-            "maxLength": 512,
-            "description": "What this cut shows; at most 512 characters.",
+            "maxLength": CUT_PROMPT_MOST,
+            "description": f"What this cut shows; at most {CUT_PROMPT_MOST} characters.",
         },
     },
     required=("seconds", "prompt"),
@@ -185,8 +141,8 @@ OUTPUT_OPTIONS: Final[dict[str, Json]] = {
     },
     "media_name": {
         **TEXT,
-        "maxLength": 64,
-        "description": "Name of the video at the gateway, ≤ 64 characters.",
+        "maxLength": MEDIA_NAME_MOST,
+        "description": f"Name of the video at the gateway, ≤ {MEDIA_NAME_MOST} characters.",
     },
     "class_id": {
         "type": "integer",
@@ -235,8 +191,8 @@ WANTED: Final = (
     ),
     Field(
         "images",
-        list_of(URL, most=3, title="a list of 1 to 3 URLs"),
-        "Reference images, at most three.",
+        list_of(URL, most=IMAGES_MOST, title=f"a list of 1 to {IMAGES_MOST} URLs"),
+        f"Reference images, at most {IMAGES_MOST}.",
         (("images",),),
         _WITH_IMAGES,
     ),
@@ -274,8 +230,8 @@ WANTED: Final = (
     ),
     Field(
         "files",
-        list_of(FILE, most=3, title="a list of 1 to 3 files"),
-        "Videos, images or file ids with their roles, at most three.",
+        list_of(FILE, most=FILES_MOST, title=f"a list of 1 to {FILES_MOST} files"),
+        f"Videos, images or file ids with their roles, at most {FILES_MOST}.",
         ((*METADATA, "file_infos"),),
         _WITH_FILES,
     ),
@@ -292,8 +248,8 @@ WANTED: Final = (
     ),
     Field(
         "cuts",
-        {**list_of(CUT, most=6, title="a list of 1 to 6 cuts")},
-        "One to six cuts of one video.",
+        list_of(CUT, most=CUTS_MOST, title=f"a list of 1 to {CUTS_MOST} cuts"),
+        f"One to {CUTS_MOST} cuts of one video.",
         ((*METADATA, "ext_info"),),
         frozenset({"multi-shot"}),
     ),
@@ -352,69 +308,3 @@ ABOUT: Final = tuple(
     )
 )
 SHOT: Final[dict[str, Field]] = {field.name: field for field in (*WANTED, *ABOUT)}
-
-RUN: Final[dict[str, Field]] = {
-    name: Field(name, schema, doc)
-    for name, schema, doc in (
-        ("max_running", COUNT, "Unfinished tasks at the gateway at any time."),
-        ("submit", RATE, "Creates per period."),
-        ("poll", RATE, "Polls per period."),
-        ("poll_floor", DURATION, "The shortest time between two polls of one task."),
-        ("downloads", COUNT, "Downloads at once."),
-        ("connections", COUNT, "HTTP requests at once."),
-        (
-            "retries",
-            {"type": "integer", "minimum": 0, "title": "a whole number, 0 or more"},
-            "Re-purchases of a task that failed for want of capacity.",
-        ),
-        (
-            "max_spend",
-            {
-                "type": ["number", "string"],
-                "minimum": 0,
-                "pattern": "^[0-9]+(\\.[0-9]+)?$",
-                "title": "an amount, 0 or more",
-            },
-            "Never spend more than this in one run.",
-        ),
-        ("max_tasks", COUNT, "Never create more tasks than this in one run."),
-        ("max_seconds", COUNT, "Never buy more seconds of video than this in one run."),
-        ("deadline", DURATION, "How long one task may take before it is parked."),
-        (
-            "tag_media",
-            BOOLEAN,
-            "Name each video at the gateway after its purchase, so that it can be found there.",
-        ),
-    )
-}
-GATEWAY: Final[dict[str, Field]] = {
-    "base_url": Field("base_url", URL, "The gateway's address, without /v1."),
-    "refund_5xx": Field(
-        "refund_5xx", BOOLEAN, "Whether a 5xx with the gateway's own JSON error means: not charged."
-    ),
-}
-NAMED: Final = {"type": "object", "minProperties": 1, "title": "a mapping of names"}
-TOP: Final[dict[str, Field]] = {
-    name: Field(name, schema, doc)
-    for name, schema, doc in (
-        ("version", {"enum": [1]}, "The version of this language."),
-        ("name", TEXT, "The manifest's name; by default its file's."),
-        (
-            "env",
-            list_of(TEXT, title="a list of names"),
-            "The environment variables that expressions may read.",
-        ),
-        ("vars", MAPPING, "Values for expressions."),
-        ("gateway", MAPPING, "Where the gateway is."),
-        ("run", MAPPING, "Limits of a run."),
-        ("output", TEXT, "Where videos go; {name}, {shot} and {take} are filled in."),
-        ("prices", TEXT, "A file of prices beside the manifest."),
-        ("defaults", MAPPING, "Fields of every shot."),
-        ("presets", MAPPING, "Named sets of fields that shots build on with `use`."),
-        ("shots", NAMED, "The videos wanted, by id."),
-        ("include", TEXT_OR_TEXTS, "More files with vars, presets and shots."),
-    )
-}
-INCLUDED: Final[dict[str, Field]] = {
-    name: TOP[name] for name in ("version", "vars", "presets", "shots")
-}

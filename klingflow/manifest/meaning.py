@@ -13,17 +13,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from klingflow.manifest.fields import SIZES
+from klingflow.manifest.document import (
+    DEFAULT_RESOLUTION,
+    DEFAULT_SECONDS,
+    LIP_SYNC_LEAST_S,
+    parts_of_size,
+)
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json
 
-_SIZES = {name.lower(): parts for name, parts in SIZES.items()}
 _SPECIAL_SCENES = {
     "kling-identify-face": "lip_sync",
     "kling-avatar-720p": "avatar_i2v",
     "kling-avatar-1080p": "avatar_i2v",
 }
-_LIP_SYNC_MIN_S = 5  # "对口型不足 5 秒仍按 5 秒计费", document 12
 _EMPTY: tuple[Json, ...] = (None, [], {})
 
 
@@ -89,7 +92,7 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
     model = str(top.pop("model", "")).lower()
     scene = metadata.pop("scene_type", None)
     spoken = _seconds(top, metadata)
-    seconds = 5 if spoken is None else spoken
+    seconds = DEFAULT_SECONDS if spoken is None else spoken
     duration = _integer(config.pop("duration", None))
     if duration is not None and duration != seconds:
         config["duration"] = duration
@@ -130,9 +133,9 @@ def scene_of(what: Meaning) -> str | None:
 
 
 def _billed(seconds: Json, scene: Json, model: str) -> int:
-    whole = seconds if isinstance(seconds, int) and seconds > 0 else 5
+    whole = seconds if isinstance(seconds, int) and seconds > 0 else DEFAULT_SECONDS
     if (scene or _SPECIAL_SCENES.get(model)) == "lip_sync":
-        return max(whole, _LIP_SYNC_MIN_S)
+        return max(whole, LIP_SYNC_LEAST_S)
     return whole
 
 
@@ -160,13 +163,13 @@ def _integer(value: Json) -> Json:
 def _picture(
     top: dict[str, Json], metadata: dict[str, Json], config: dict[str, Json]
 ) -> tuple[Json, Json]:
-    """Resolution and aspect ratio: output_config > metadata > size > 720P (document 3.2)."""
-    size = _SIZES.get(str(top.get("size", "")).lower())
+    """Resolution and aspect ratio: output_config > metadata > size > the default (document 3.2)."""
+    size = parts_of_size(top.get("size"))
     if size:
         del top["size"]
     named, shape = size or (None, None)
     shortcut = metadata.pop("resolution", None)
-    resolution = config.pop("resolution", None) or shortcut or named or "720P"
+    resolution = config.pop("resolution", None) or shortcut or named or DEFAULT_RESOLUTION
     if isinstance(resolution, str):
         resolution = resolution.upper()
     return resolution, config.pop("aspect_ratio", None) or shape

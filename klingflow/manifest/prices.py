@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import Final
 
 from klingflow.errors import Diagnostic, ManifestError
-from klingflow.manifest.fields import COUNT, TEXT, record
+from klingflow.manifest.shapes import COUNT, TEXT, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import Json, Node, Price
 

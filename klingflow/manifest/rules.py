@@ -16,15 +16,18 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from klingflow.manifest.catalogue import FULL_HD, MODELS, NO, UNSURE, YES, Model
-from klingflow.manifest.fields import SIZES, Path
+from klingflow.manifest.document import (
+    CUT_PROMPT_MOST,
+    CUTS_MOST,
+    LIP_SYNC_LEAST_S,
+    parts_of_size,
+)
+from klingflow.manifest.fields import Path
 from klingflow.manifest.meaning import Meaning, scene_of
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json, Pending
 
 _PROMPT_MOST = 2500
-_CUTS_MOST = 6
-_LIP_SYNC_LEAST_S = 5
-_SIZE_PARTS = {size.lower(): parts for size, parts in SIZES.items()}
 
 
 class Facts(NamedTuple):
@@ -118,7 +121,7 @@ def _size_overruled(f: Facts) -> Finding | None:
     size, config = f.body.get("size"), f.body.get("metadata", {}).get("output_config", {})
     if not isinstance(size, str):
         return None
-    alone = _SIZE_PARTS.get(size.lower())
+    alone = parts_of_size(size)
     if alone is None:
         return ("size",), f"size {size!r} is not one that the gateway documents"
     for option, meant in zip(("resolution", "aspect_ratio"), alone, strict=True):
@@ -236,10 +239,10 @@ def _lip_sync_least(f: Facts) -> Finding | None:
     if (
         f.scene != "lip_sync"
         or not isinstance(f.what.seconds, int)
-        or f.what.seconds >= _LIP_SYNC_LEAST_S
+        or f.what.seconds >= LIP_SYNC_LEAST_S
     ):
         return None
-    return _SECONDS, f"lip-sync of {f.what.seconds} s is billed as {_LIP_SYNC_LEAST_S} s"
+    return _SECONDS, f"lip-sync of {f.what.seconds} s is billed as {LIP_SYNC_LEAST_S} s"
 
 
 def _no_prompt(f: Facts) -> Finding | None:
@@ -313,16 +316,19 @@ def _cuts(f: Facts) -> list[Json]:
 
 def _cuts_count(f: Facts) -> Finding | None:
     count = len(_cuts(f))
-    if count <= _CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
+    if count <= CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
         return None
-    return _EXT_INFO, f"{count} cuts; one video takes 1 to {_CUTS_MOST}"
+    return _EXT_INFO, f"{count} cuts; one video takes 1 to {CUTS_MOST}"
 
 
 def _cut_prompt(f: Facts) -> Finding | None:
     for index, cut in enumerate(_cuts(f)):
         length = len(str(cut.get("prompt", "")))
-        if length > 512:
-            text = f"the prompt of cut {index + 1} has {length} characters, style included; at most 512"
+        if length > CUT_PROMPT_MOST:
+            text = (
+                f"the prompt of cut {index + 1} has {length} characters, style included;"
+                f" at most {CUT_PROMPT_MOST}"
+            )
             return (*_EXT_INFO, index, "prompt"), text
     return None
 

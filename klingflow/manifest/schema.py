@@ -12,19 +12,12 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from klingflow.manifest.body import BODY
-from klingflow.manifest.fields import (
-    COUNT,
-    GATEWAY,
-    KINDS,
-    RUN,
-    SHOT,
-    TEXT,
-    TOP,
-    Field,
-    one_of,
-    record,
-)
+from klingflow.manifest.fields import KINDS, SHOT, Field
+from klingflow.manifest.limits import RUN
 from klingflow.manifest.prices import SCHEMA as PRICES
+from klingflow.manifest.sections import TOP
+from klingflow.manifest.settings import GATEWAY
+from klingflow.manifest.shapes import COUNT, TEXT, one_of, record
 from klingflow.model import FailureKind, Json
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

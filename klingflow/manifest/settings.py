@@ -1,14 +1,20 @@
-"""PURE. `run:` and `gateway:` → Limits and GatewaySettings; durations and rates as people write
-them.
+"""PURE. The settings of a block such as `gateway:`: how each value is written, and the record that
+holds them all.
+
+Durations, rates and amounts are read here as people write them. The limits of `run:` are in
+limits.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from klingflow.manifest.fields import Field
+from klingflow.manifest.shapes import BOOLEAN, URL
 from klingflow.model import GatewaySettings, Json, Limits, Rate
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -17,28 +23,51 @@ _WITH_PASSWORD = re.compile(r"[^/?#]*//[^/?#]*@")
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(.+)")
 
 T = TypeVar("T", Limits, GatewaySettings)
-# A block's key → the record's field, and how its value is read. Readers raise ValueError.
-Table = Mapping[str, tuple[str, Callable[[Json], Any]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Setting(Field):
+    """One key of a block. `attribute` names its place in the record, which has its default.
+
+    `read` makes the record's value of what is written; it raises ValueError, which says what to
+    write instead.
+    """
+
+    attribute: str
+    read: Callable[[Json], Any]
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in `250ms`, `5s`, `90m` or `2h`. Raises ValueError."""
+    """Return the seconds of `250ms`, `5s`, `90m` or `2h`. Raises ValueError."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if not found:
-        raise ValueError(f"'{text}' is no duration; write one such as 250ms, 5s, 90m or 2h")
+        raise ValueError(f"'{text}' is not a duration; write one such as 250ms, 5s, 90m or 2h")
     return float(found[1]) * _UNITS_S[found[2]]
 
 
 def parse_rate(text: str) -> Rate:
-    """`30/1m`: so many per period. Raises ValueError."""
+    """Return the rate that `30/1m` means: so many per period. Raises ValueError."""
     found = _RATE.fullmatch(text) if isinstance(text, str) else None
     period_s = parse_duration(found[2]) if found else 0.0
     if not found or not period_s:
-        raise ValueError(f"'{text}' is no rate; write one such as 30/1m")
+        raise ValueError(f"'{text}' is not a rate; write one such as 30/1m")
     return Rate(int(found[1]), period_s)
 
 
-def _whole(least: int) -> Callable[[Json], int]:
+def parse_amount(value: Json) -> Decimal:
+    """Return an amount of money, as a number or as text. Raises ValueError."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+        raise ValueError(f"'{value}' is not an amount of 0 or more; write one such as 50 or 12.5")
+    return amount
+
+
+def whole(least: int) -> Callable[[Json], int]:
+    """Return the reader of whole numbers of `least` or more."""
+
     def read(value: Json) -> int:
         if type(value) is not int or value < least:
             raise ValueError(f"'{value}' is not a whole number of {least} or more")
@@ -47,60 +76,59 @@ def _whole(least: int) -> Callable[[Json], int]:
     return read
 
 
-def _amount(value: Json) -> Decimal:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
-        raise ValueError(f"'{value}' is no amount of 0 or more")
-    return amount
-
-
-def _address(value: Json) -> str:
-    if isinstance(value, str) and _WITH_PASSWORD.match(value):  # which no message repeats
-        raise ValueError(
-            "holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone"
-        )
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]\S*", value, re.IGNORECASE):
-        raise ValueError(f"'{value}' is no http(s) address")
-    return value
-
-
-def _switch(value: Json) -> bool:
+def switch(value: Json) -> bool:
+    """Return true or false as it stands. Raises ValueError."""
     if not isinstance(value, bool):
         raise ValueError(f"'{value}' is neither true nor false")
     return value
 
 
-RUN: Table = {
-    "max_running": ("max_running", _whole(1)),
-    "submit": ("submit", parse_rate),
-    "poll": ("poll", parse_rate),
-    "poll_floor": ("poll_floor_s", parse_duration),
-    "downloads": ("downloads", _whole(1)),
-    "connections": ("connections", _whole(1)),
-    "retries": ("retries", _whole(0)),
-    "max_spend": ("max_spend", _amount),
-    "max_tasks": ("max_tasks", _whole(1)),
-    "max_seconds": ("max_seconds", _whole(1)),
-    "deadline": ("deadline_s", parse_duration),
-    "tag_media": ("tag_media", _switch),
+def _address(value: Json) -> str:
+    # No message repeats a password.
+    if isinstance(value, str) and _WITH_PASSWORD.match(value):
+        raise ValueError(
+            "holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone"
+        )
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]\S*", value, re.IGNORECASE):
+        raise ValueError(f"'{value}' is not an http(s) address")
+    return value
+
+
+GATEWAY: Final[dict[str, Setting]] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "base_url",
+            URL,
+            "The gateway's address, without /v1.",
+            attribute="base_url",
+            read=_address,
+        ),
+        Setting(
+            "refund_5xx",
+            BOOLEAN,
+            "Whether a 5xx with the gateway's own JSON error means: not charged.",
+            attribute="refund_5xx",
+            read=switch,
+        ),
+    )
 }
-GATEWAY: Table = {"base_url": ("base_url", _address), "refund_5xx": ("refund_5xx", _switch)}
 
 
 def read_settings(
-    block: Mapping[str, Json], table: Table, record: type[T]
+    block: Mapping[str, Json], table: Mapping[str, Setting], record: type[T]
 ) -> tuple[T, dict[str, str]]:
-    """A block as its record, and what is wrong by key. null and what is wrong keep the default."""
+    """Return a block as its record, and what is wrong in it by key.
+
+    null and wrong values keep the default; keys that the table lacks are left to check.py.
+    """
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for key, value in block.items():
-        if key in table and value is not None:
-            field, read = table[key]
-            try:
-                values[field] = read(value)
-            except ValueError as error:
-                faults[key] = str(error)
+        if key not in table or value is None:
+            continue
+        try:
+            values[table[key].attribute] = table[key].read(value)
+        except ValueError as error:
+            faults[key] = str(error)
     return record(**values), faults

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from klingflow.errors import Mark
 from klingflow.manifest.accepts import accepts
-from klingflow.manifest.fields import OUTPUT_FIELDS, TEXT, URL, Field, Path
+from klingflow.manifest.fields import OUTPUT_FIELDS, Field, Path
+from klingflow.manifest.shapes import TEXT, URL
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json, Node
 

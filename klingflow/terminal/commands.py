@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -261,7 +260,7 @@ def run(files: Sequence[str], options: Options) -> int:
 
 def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     manifests = _load_all(files, options.variables)
-    limits = _limits(running.tightest(manifests), options)
+    limits = _limits(manifests, options)
     if options.dry_run:
         for manifest in manifests:
             made = planning.plan(manifest, options.wish, origin=_origin(manifests, options.sandbox))
@@ -367,30 +366,14 @@ def _variables(assignments: Sequence[str]) -> dict[str, Json]:
     return found
 
 
-def _limits(limits: Limits, options: Options) -> Limits:
-    """The manifest's limits under the command line's."""
-    from klingflow.manifest.settings import parse_rate
+def _limits(manifests: Sequence[Manifest], options: Options) -> Limits:
+    """The strictest of the manifests' limits, under the command line's. Raises UsageError."""
+    from klingflow.manifest.limits import tightest, under_flags  # for start-up
 
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("max_running", "max_tasks", "max_seconds")
-        if (value := getattr(options, name)) is not None
-    }
-    if options.submit is not None:
-        try:
-            changes["submit"] = parse_rate(options.submit)
-        except ValueError as error:
-            raise UsageError(f"--submit: {error}") from error
-    if options.max_spend is not None:
-        try:
-            changes["max_spend"] = Decimal(options.max_spend)
-        except InvalidOperation as error:
-            raise UsageError(
-                f"--max-spend: {options.max_spend!r} is not an amount; write it like 50 or 12.5"
-            ) from error
-        if not changes["max_spend"].is_finite() or changes["max_spend"] < 0:
-            raise UsageError("--max-spend must not be negative")
-    return replace(limits, **changes)
+    try:
+        return under_flags(tightest([m.limits for m in manifests]), asdict(options))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _normal(base_url: str) -> str:

@@ -1,0 +1,39 @@
+"""PURE. The sections of a document, at its top level: the names that may stand there and their
+values.
+
+What stands inside `run:` is in limits.py, inside `gateway:` in settings.py, inside a shot in
+fields.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
+from klingflow.manifest.shapes import MAPPING, TEXT, list_of
+
+NAMED: Final = {"type": "object", "minProperties": 1, "title": "a mapping of names"}
+TOP: Final[dict[str, Field]] = {
+    name: Field(name, schema, doc)
+    for name, schema, doc in (
+        ("version", {"enum": [1]}, "The version of this language."),
+        ("name", TEXT, "The manifest's name; by default its file's."),
+        (
+            "env",
+            list_of(TEXT, title="a list of names"),
+            "The environment variables that expressions may read.",
+        ),
+        ("vars", MAPPING, "Values for expressions."),
+        ("gateway", MAPPING, "Where the gateway is."),
+        ("run", MAPPING, "Limits of a run."),
+        ("output", TEXT, "Where videos go; {name}, {shot} and {take} are filled in."),
+        ("prices", TEXT, "A file of prices beside the manifest."),
+        ("defaults", MAPPING, "Fields of every shot."),
+        ("presets", MAPPING, "Named sets of fields that shots build on with `use`."),
+        ("shots", NAMED, "The videos wanted, by id."),
+        ("include", TEXT_OR_TEXTS, "More files with vars, presets and shots."),
+    )
+}
+INCLUDED: Final[dict[str, Field]] = {
+    name: TOP[name] for name in ("version", "vars", "presets", "shots")
+}

@@ -1,0 +1,67 @@
+"""PURE. What a value may look like, as JSON Schema: the pieces from which every table is made.
+
+A leaf's `title` completes the sentence "'field' must be …". What the gateway alone decides is in
+document.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from klingflow.model import Json
+
+TEXT: Final = {"type": "string", "pattern": "\\S", "title": "text"}
+URL: Final = {
+    "type": "string",
+    "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/]\\S*$",
+    "title": "a public http(s) URL",
+}
+COUNT: Final = {"type": "integer", "minimum": 1, "title": "a whole number, 1 or more"}
+COUNT_OR_NONE: Final = {"type": "integer", "minimum": 0, "title": "a whole number, 0 or more"}
+AMOUNT: Final = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "pattern": "^[0-9]+(\\.[0-9]+)?$",
+    "title": "an amount, 0 or more",
+}
+SECONDS: Final = {
+    "type": ["integer", "string"],
+    "minimum": 1,
+    "pattern": "^[1-9][0-9]{0,3}$",
+    "title": "a whole number of seconds such as 5",
+}
+DURATION: Final = {
+    "type": "string",
+    "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
+    "title": "a duration such as 250ms, 5s, 90m or 2h",
+}
+RATE: Final = {
+    "type": "string",
+    "pattern": "^[1-9][0-9]*/[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
+    "title": "a rate such as 30/1m",
+}
+BOOLEAN: Final = {"type": "boolean", "title": "true or false"}
+MAPPING: Final = {"type": "object", "title": "a mapping"}
+
+
+def one_of(*values: str) -> Json:
+    """The schema of an enumeration."""
+    return {"enum": list(values)}
+
+
+def list_of(items: Json, *, most: int | None = None, title: str) -> Json:
+    """The schema of a list that holds something; `most` is the gateway's own limit."""
+    limit = {} if most is None else {"maxItems": most}
+    return {"type": "array", "items": items, "minItems": 1, **limit, "title": title}
+
+
+def record(properties: dict[str, Json], *, required: tuple[str, ...] = (), title: str) -> Json:
+    """The schema of a mapping with these keys and no others."""
+    needed = {"required": list(required)} if required else {}
+    return {
+        "type": "object",
+        "properties": properties,
+        **needed,
+        "additionalProperties": False,
+        "title": title,
+    }
