@@ -15,6 +15,20 @@ from typing import Any, Literal, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 
+# What a plan means to do about a take; `klingflow.decide.verbs` has a row for each.
+Verb = Literal[
+    "create",
+    "keep",
+    "resume",
+    "download",
+    "changed",
+    "failed",
+    "in_doubt",
+    "waits",
+    "held",
+    "orphan",
+]
+
 # What JSON can hold. `Any` on purpose: bodies are shaped by the field table, not by Python's types.
 Json = Any
 
@@ -268,9 +282,9 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line of a plan; the verbs are those of `klingflow.decide.plan.MARKS`."""
+    """One line of a plan: what it means to do about one take, and why."""
 
-    verb: str
+    verb: Verb
     key: str
     reason: str
     shot: Shot | None = None  # None for an orphan

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.decide.plan import MARKS, buys, cost, counts, decide_one, make_plan, seconds
+from klingflow.decide.plan import buys, cost, counts, decide_one, make_plan, seconds
 from klingflow.errors import Mark
 from klingflow.ledger.book import Book, contradictions, superseded
 from klingflow.ledger.lifecycle import advance
@@ -169,21 +169,6 @@ def test_what_a_take_calls_for(
     made = plan(bought, rerun=rerun, files=files)
     assert verbs(made) == [verb]
     assert made.actions[0].reason
-
-
-def test_marks_name_every_verb_once() -> None:
-    assert list(MARKS) == [
-        "create",
-        "keep",
-        "resume",
-        "download",
-        "changed",
-        "failed",
-        "in_doubt",
-        "waits",
-        "orphan",
-        "held",
-    ]
 
 
 @pytest.mark.parametrize("purchase", [submitted("a"), succeeded("a"), done("a")])

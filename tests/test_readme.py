@@ -16,7 +16,7 @@ import click
 import pytest
 
 from klingflow import load
-from klingflow.decide.plan import MARKS
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
@@ -246,7 +246,7 @@ def test_exit_codes_are_those_of_the_code(readme: str) -> None:
 def test_marks_codes_and_names_are_those_of_the_code(readme: str) -> None:
     """Plan marks, liftable rules, and what expressions know."""
     marks = {row[1].replace(" ", "_"): quoted(row[0])[0] for row in rows(readme, "marks")}
-    assert marks == MARKS
+    assert marks == {verb: row.mark for verb, row in VERBS.items()}
     assert set(first_cells(readme, "allow")) == check._LIFTED
     assert first_cells(readme, "names") == list(ROOTS)
     listed = re.findall(r"^- \S.*?[:：] ?((?:`\w+`[, 、]*)+)$", text_of(readme), re.M)

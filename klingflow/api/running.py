@@ -20,6 +20,7 @@ from klingflow.api.planning import planned, selected_keys
 from klingflow.api.site import SANDBOX, Wish, folder_of, in_sandbox, now, paths_of, takes_of
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
@@ -205,26 +206,13 @@ def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> C
     )
 
 
-# What a shot's line in the plan after the run means for the exit code. A shot that is still to be
-# created was capped, or else refused or never reached. One that waits says nothing of its own: what
-# it waits for does.
-_VERDICTS = {
-    "in_doubt": ExitCode.UNSETTLED,
-    "held": ExitCode.UNSETTLED,
-    "resume": ExitCode.UNSETTLED,
-    "failed": ExitCode.FAILED,
-    "download": ExitCode.FAILED,
-    "create": ExitCode.FAILED,
-}
-
-
 def _exit_code(
     outcome: Outcome, plans: Sequence[Plan], capped: Mapping[tuple[int, str], str], context: Context
 ) -> ExitCode:
     codes = set()
     for number, made in enumerate(plans):
         for action in made.actions:
-            code = _VERDICTS.get(action.verb)
+            code = VERBS[action.verb].verdict
             if action.verb == "create" and ((number, action.key) in capped or not context.buying):
                 continue
             if code is not None:

@@ -14,26 +14,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
+from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
-from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot
-
-MARKS: dict[str, str] = {
-    "create": "+",
-    "keep": "=",
-    "resume": "↻",
-    "download": "↓",
-    "changed": "~",
-    "failed": "!",
-    "in_doubt": "?",
-    "waits": "…",
-    "orphan": "-",
-    "held": "!",
-}
+from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot, Verb
 
 # What the purchase that serves a take calls for. What is done but has no file is downloaded again.
-_CALLS_FOR: dict[str, str] = {
+CALLS_FOR: dict[str, Verb] = {
     "submitted": "resume",
     "parked": "resume",
     "succeeded": "download",
@@ -42,8 +30,6 @@ _CALLS_FOR: dict[str, str] = {
     "abandoned": "failed",
 }
 _DELIVERED = frozenset({"succeeded", "done"})
-_AT_THE_GATEWAY = frozenset({"resume", "download"})
-_COMES_BY_ITSELF = frozenset({"create", "resume", "download"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +102,8 @@ def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: 
     bought = [p for p in ground.book.of(shot.id, shot.take) if p.state != "rejected"]
     doubtful = [p for p in bought if p.state in IN_DOUBT]
     if doubtful:
-        return Action("in_doubt", shot.key, _doubt_of(doubtful[-1]), shot, request, doubtful[-1])
+        reason = _reason("in_doubt", doubtful[-1])
+        return Action("in_doubt", shot.key, reason, shot, request, doubtful[-1])
     supplies, obstacle = _supplies(shot, by_key, ground.book)
     if obstacle is None:
         request = _finished(request, supplies)
@@ -127,36 +114,33 @@ def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: 
         )
     if serving.output is None:  # known from a damaged line only, or from elsewhere
         serving = replace(serving, output=shot.output)
-    return _served(Action("", shot.key, "", shot, request, serving), bought[-1], obstacle, ground)
+    return _served(shot, request, serving, bought[-1], obstacle, ground)
 
 
-def _served(draft: Action, last: Purchase, obstacle: str | None, ground: _Ground) -> Action:
+def _served(
+    shot: Shot,
+    request: Request,
+    serving: Purchase,
+    last: Purchase,
+    obstacle: str | None,
+    ground: _Ground,
+) -> Action:
     """The action for a take whose purchase is known; `last` is the latest purchase of it."""
-    shot, request, serving = draft.shot, draft.request, draft.purchase
-    assert shot and request and serving
     same = request.fingerprint in (None, serving.fingerprint)
-    verb = _CALLS_FOR[serving.state]
+    verb = CALLS_FOR[serving.state]
     if verb == "keep" and not ground.has_file(serving):
         verb = "download"
     given_up = serving.uid == last.uid and ground.given_up(serving)
     if permission := _permission(verb, serving, same, ground.rerun, given_up=given_up):
         return _buying(shot, request, last, permission, obstacle)
     if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
-        return replace(
-            draft,
-            verb="waits",
-            reason=f"{obstacle}, and may have to be bought again",
-            purchase=last,
-        )
-    if verb in _AT_THE_GATEWAY and ground.elsewhere(serving):
-        return replace(
-            draft,
-            verb="held",
-            reason=f"bought from {serving.origin}: run with that address, or resolve it",
-        )
-    if verb == "keep" and not same:
+        reason = f"{obstacle}, and may have to be bought again"
+        return Action("waits", shot.key, reason, shot, request, last)
+    if VERBS[verb].is_at_the_gateway and ground.elsewhere(serving):
+        verb = "held"
+    elif verb == "keep" and not same:
         verb = "changed"
-    return replace(draft, verb=verb, reason=_reason(verb, serving, same))
+    return Action(verb, shot.key, _reason(verb, serving, same), shot, request, serving)
 
 
 def _serving(
@@ -208,8 +192,9 @@ def _permission(
 def _buying(
     shot: Shot, request: Request, before: Purchase | None, reason: str, obstacle: str | None
 ) -> Action:
-    verb, why = ("create", reason) if obstacle is None else ("waits", obstacle)
-    return Action(verb, shot.key, why, shot, request, before)
+    if obstacle is None:
+        return Action("create", shot.key, reason, shot, request, before)
+    return Action("waits", shot.key, obstacle, shot, request, before)
 
 
 def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
@@ -217,7 +202,7 @@ def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
     for shot, take in sorted(take for take in book.takes() if take not in wanted):
         bought = [p for p in book.of(shot, take) if p.state != "rejected"]
         if bought:
-            reason = f"not in the manifest; {bought[-1].state.replace('_', ' ')}, and kept"
+            reason = _reason("orphan", bought[-1])
             yield Action("orphan", bought[-1].key, reason, purchase=bought[-1])
 
 
@@ -236,10 +221,11 @@ def decide_one(shot: Shot, request: Request, plan: Plan, book: Book) -> Action:
     request = _finished(request, supplies)
     for purchase in reversed(book.of(shot.id, shot.take)):
         if purchase.state in IN_DOUBT:
-            return Action("in_doubt", shot.key, _doubt_of(purchase), shot, request, purchase)
+            reason = _reason("in_doubt", purchase)
+            return Action("in_doubt", shot.key, reason, shot, request, purchase)
         if purchase.state in PAID and purchase.fingerprint == request.fingerprint:
-            verb = _CALLS_FOR[purchase.state]
-            return Action(verb, shot.key, _reason(verb, purchase, True), shot, request, purchase)
+            verb = CALLS_FOR[purchase.state]
+            return Action(verb, shot.key, _reason(verb, purchase), shot, request, purchase)
     return Action("create", shot.key, "what it waited for is there", shot, request)
 
 
@@ -256,7 +242,7 @@ def _supplies(
             return supplies, f"needs {need}, which is not in the manifest"
         purchase = _supply(action, book)
         if purchase is None:
-            return supplies, f"waits for {need}" + _hitch(action)
+            return supplies, f"waits for {need}" + VERBS[action.verb].of_a_need
         supplies[need] = purchase
     if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
         return supplies, "needs the address of a video for which the gateway gave none"
@@ -286,38 +272,25 @@ def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
     )
 
 
-def _hitch(action: Action) -> str:
-    return {
-        "failed": ", which failed",
-        "in_doubt": ", which is in doubt",
-        "held": ", which was bought elsewhere",
-        "waits": ", which waits itself",
-    }.get(action.verb, "")
-
-
 # ---------------------------------------------------------------- reasons
-
-
-def _doubt_of(purchase: Purchase) -> str:
-    since = purchase.times.get("intent", "an unknown time")
-    return (
-        f"perhaps bought, at {since}{_because(purchase)}; held until `klingflow resolve` settles it"
-    )
 
 
 def _because(purchase: Purchase) -> str:
     return f" ({purchase.error.message})" if purchase.error and purchase.error.message else ""
 
 
-def _reason(verb: str, purchase: Purchase, same: bool) -> str:
-    since = "" if same else "; the manifest has changed since"
-    return {
-        "keep": "bought, and its file is here",
-        "changed": "bought for another body, and kept; --rerun changed buys it again",
-        "resume": f"task {purchase.task_id} is not finished{since}",
-        "download": f"task {purchase.task_id} is finished, its file is missing or damaged{since}",
-        "failed": f"{purchase.state}{_because(purchase)}; --rerun failed buys it again{since}",
-    }[verb]
+def _reason(verb: Verb, purchase: Purchase, same: bool = True) -> str:
+    """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
+    made for another body than the manifest's.
+    """
+    return VERBS[verb].reason.format(
+        task_id=purchase.task_id,
+        state=purchase.state.replace("_", " "),
+        origin=purchase.origin,
+        intent=purchase.times.get("intent", "an unknown time"),
+        because=_because(purchase),
+        since="" if same else "; the manifest has changed since",
+    )
 
 
 # ---------------------------------------------------------------- sums
@@ -332,19 +305,19 @@ def buys(plan: Plan) -> list[Action]:
         needs = set(action.shot.needs) if action.shot else set()
         if action.verb != "create" and action.purchase and action.purchase.state in _DELIVERED:
             here.add(key)
-        elif (key in planned and action.verb in _COMES_BY_ITSELF) or (
+        elif (key in planned and VERBS[action.verb].comes_by_itself) or (
             key in planned and action.verb == "waits" and needs & coming and needs <= coming | here
         ):
             coming.add(key)
-    return [a for a in plan.actions if a.verb in ("create", "waits") and a.key in coming]
+    return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in coming]
 
 
-def counts(plan: Plan) -> dict[str, int]:
-    """How many actions of each verb there are, in the order of MARKS, without those that do not
+def counts(plan: Plan) -> dict[Verb, int]:
+    """How many actions of each verb there are, in the order of VERBS, without those that do not
     occur.
     """
     found = Counter(action.verb for action in plan.actions)
-    return {verb: found[verb] for verb in MARKS if found[verb]}
+    return {verb: found[verb] for verb in VERBS if found[verb]}
 
 
 def cost(plan: Plan) -> tuple[dict[str, Decimal], int]:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Plan, Price
 from klingflow.terminal import console
@@ -41,17 +42,6 @@ _STATES = {
     "parked": "parked",
     "done": "done",
     "undelivered": "failed",
-}
-_BEFORE = {
-    "create": "to buy",
-    "keep": "kept",
-    "changed": "kept",
-    "resume": "running",
-    "download": "downloading",
-    "failed": "failed",
-    "in_doubt": "in doubt",
-    "held": "held",
-    "waits": "waiting",
 }
 _STYLES = {
     "done": "green",
@@ -92,7 +82,7 @@ class Tally:
             for action in plan.actions:
                 if action.shot is not None:
                     key = (plan.manifest.name, action.key)
-                    states[key] = _BEFORE.get(action.verb, action.verb)
+                    states[key] = VERBS[action.verb].label
                     prices[key] = action.request.price if action.request else None
         return cls(states, prices, now)
 

@@ -9,29 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from klingflow.api.running import Result
-from klingflow.decide.plan import MARKS, cost, counts, seconds
+from klingflow.decide.plan import cost, counts, seconds
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.model import Action, Json, Plan, Price
 from klingflow.terminal import console
 
-# What the counts line calls each verb.
-_NOUNS = {
-    "create": "to buy",
-    "keep": "kept",
-    "resume": "to resume",
-    "download": "to download",
-    "changed": "changed (kept)",
-    "failed": "failed",
-    "in_doubt": "in doubt",
-    "held": "held",
-    "waits": "waiting for others",
-    "orphan": "no longer in the manifest (kept)",
-}
 _SHOWN = 20  # lines about single shots after a run
-# After a run, what has not come to its end.
-_NEED_ATTENTION = frozenset({"in_doubt", "failed", "held", "resume", "download", "create", "waits"})
 # Longer plans are counted, not listed, for what needs no attention.
 _LISTED = 60
 
@@ -71,7 +57,7 @@ def _action_data(action: Action) -> dict[str, Json]:
     request, purchase = action.request, action.purchase
     price = request.price if request else None
     return {
-        "mark": MARKS[action.verb],
+        "mark": VERBS[action.verb].mark,
         "action": action.verb,
         "key": action.key,
         "id": action.shot.id if action.shot else purchase.shot if purchase else None,
@@ -96,16 +82,18 @@ def show_plan(plan: Plan) -> None:
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
     total = counts(plan)
-    console.say("Plan: " + ", ".join(f"{n} {_NOUNS[verb]}" for verb, n in total.items() if n) + ".")
+    console.say(
+        "Plan: " + ", ".join(f"{n} {VERBS[verb].noun}" for verb, n in total.items() if n) + "."
+    )
     if total.get("create") or total.get("waits"):
         console.say("Cost: " + money(plan))
 
 
 def _plan_row(action: Action) -> list[str]:
     request = action.request
-    buys = action.verb in ("create", "waits") and request is not None
+    buys = VERBS[action.verb].may_buy and request is not None
     return [
-        MARKS[action.verb],
+        VERBS[action.verb].mark,
         action.key,
         request.predicted_tier
         if buys and request
@@ -242,12 +230,13 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
         total = counts(plan)
         console.say(
             f"{plan.manifest.name}: "
-            + ", ".join(f"{n} {_NOUNS[v]}" for v, n in total.items() if n)
+            + ", ".join(f"{n} {VERBS[v].noun}" for v, n in total.items() if n)
             + "."
         )
         attention = _needing_attention(result, number)
         table = [
-            [MARKS[a.verb], a.key, result.capped.get((number, a.key), a.reason)] for a in attention
+            [VERBS[a.verb].mark, a.key, result.capped.get((number, a.key), a.reason)]
+            for a in attention
         ]
         console.table(table[:_SHOWN])
         if len(attention) > _SHOWN:
@@ -268,7 +257,7 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
 
 def _needing_attention(result: Result, number: int) -> list[Action]:
     actions = result.plans[number].actions
-    return [a for a in actions if a.verb in _NEED_ATTENTION or (number, a.key) in result.capped]
+    return [a for a in actions if VERBS[a.verb].needs_attention or (number, a.key) in result.capped]
 
 
 def _wanting(result: Result) -> Iterator[str]:
@@ -279,7 +268,7 @@ def _wanting(result: Result) -> Iterator[str]:
         attention = _needing_attention(result, number)
         for action in attention[:_SHOWN]:
             reason = result.capped.get((number, action.key), action.reason)
-            yield f"{plan.manifest.name}: {action.key}: {_NOUNS[action.verb]}: {reason}"
+            yield f"{plan.manifest.name}: {action.key}: {VERBS[action.verb].noun}: {reason}"
         if len(attention) > _SHOWN:
             yield f"{plan.manifest.name}: {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
     if stopped := _why_stopped(result):

@@ -1,0 +1,155 @@
+"""PURE. The verbs of a plan: one row for each, with all that any room says or does because of it.
+
+Which verb a take gets is decided in plan.py. The names are `klingflow.model.Verb`; the tables of
+marks in the documents are held to this one by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from klingflow.errors import ExitCode
+from klingflow.model import Verb
+
+# What a run does about an action. None: nothing, it is only shown.
+Work = Literal["buy", "poll", "download", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRow:
+    """What a verb means everywhere. No field has a default: a new row has to say it all."""
+
+    mark: str  # in a plan's first column
+    noun: str  # in the line of counts: `3 to buy`
+    label: str  # in the live view, before the shot's first event
+    work: Work | None
+    # The exit code that it means in the plan made after a run. A shot that is still to be created
+    # was refused or never reached. One that waits says nothing of its own: what it waits for does.
+    verdict: ExitCode | None
+    needs_attention: bool  # True if it is listed after a run
+    of_a_need: str  # what a shot that waits for this one adds to `waits for alley`
+    # Why, of a purchase, for `str.format`; see `plan._reason` for the names. "" where a purchase
+    # alone does not explain it.
+    reason: str
+
+    @property
+    def comes_by_itself(self) -> bool:
+        """True if a run brings its video without a person's help."""
+        return self.work in ("buy", "poll", "download")
+
+    @property
+    def is_at_the_gateway(self) -> bool:
+        """True if the gateway that made the purchase has to be asked."""
+        return self.work in ("poll", "download")
+
+    @property
+    def may_buy(self) -> bool:
+        """True if a run may send a create for it."""
+        return self.work in ("buy", "wait")
+
+
+# In the order of the line of counts.
+VERBS: Mapping[Verb, VerbRow] = {
+    "create": VerbRow(
+        mark="+",
+        noun="to buy",
+        label="to buy",
+        work="buy",
+        verdict=ExitCode.FAILED,
+        needs_attention=True,
+        of_a_need="",
+        reason="",
+    ),
+    "keep": VerbRow(
+        mark="=",
+        noun="kept",
+        label="kept",
+        work=None,
+        verdict=None,
+        needs_attention=False,
+        of_a_need="",
+        reason="bought, and its file is here",
+    ),
+    "resume": VerbRow(
+        mark="↻",
+        noun="to resume",
+        label="running",
+        work="poll",
+        verdict=ExitCode.UNSETTLED,
+        needs_attention=True,
+        of_a_need="",
+        reason="task {task_id} is not finished{since}",
+    ),
+    "download": VerbRow(
+        mark="↓",
+        noun="to download",
+        label="downloading",
+        work="download",
+        verdict=ExitCode.FAILED,
+        needs_attention=True,
+        of_a_need="",
+        reason="task {task_id} is finished, its file is missing or damaged{since}",
+    ),
+    "changed": VerbRow(
+        mark="~",
+        noun="changed (kept)",
+        label="kept",
+        work=None,
+        verdict=None,
+        needs_attention=False,
+        of_a_need="",
+        reason="bought for another body, and kept; --rerun changed buys it again",
+    ),
+    "failed": VerbRow(
+        mark="!",
+        noun="failed",
+        label="failed",
+        work=None,
+        verdict=ExitCode.FAILED,
+        needs_attention=True,
+        of_a_need=", which failed",
+        reason="{state}{because}; --rerun failed buys it again{since}",
+    ),
+    "in_doubt": VerbRow(
+        mark="?",
+        noun="in doubt",
+        label="in doubt",
+        work=None,
+        verdict=ExitCode.UNSETTLED,
+        needs_attention=True,
+        of_a_need=", which is in doubt",
+        reason="perhaps bought, at {intent}{because}; held until `klingflow resolve` settles it",
+    ),
+    "waits": VerbRow(
+        mark="…",
+        noun="waiting for others",
+        label="waiting",
+        work="wait",
+        verdict=None,
+        needs_attention=True,
+        of_a_need=", which waits itself",
+        reason="",
+    ),
+    "held": VerbRow(
+        mark="#",
+        noun="held",
+        label="held",
+        work=None,
+        verdict=ExitCode.UNSETTLED,
+        needs_attention=True,
+        of_a_need=", which was bought elsewhere",
+        reason="bought from {origin}: run with that address, or resolve it",
+    ),
+    "orphan": VerbRow(
+        mark="-",
+        noun="no longer in the manifest (kept)",
+        label="kept",
+        work=None,
+        verdict=None,
+        needs_attention=False,
+        of_a_need="",
+        reason="not in the manifest; {state}, and kept",
+    ),
+}
