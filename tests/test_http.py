@@ -73,7 +73,7 @@ async def test_create_posts_the_body_once_with_the_key() -> None:
     """A create is one POST of the very bytes, with the key, as JSON, asking for a plain answer."""
     async with (
         serve(http(200, b'{"id":"task_1"}', "X-Request-Id: r1")) as wire,
-        Gateway(wire.base, KEY) as gateway,
+        Gateway(wire.base, KEY, user_agent="klingflow/7") as gateway,
     ):
         answer = await gateway.create(BODY, "shot/1")
     headers = {"content-length": "15", "x-request-id": "r1"}
@@ -87,6 +87,7 @@ async def test_create_posts_the_body_once_with_the_key() -> None:
         f"authorization: bearer {KEY}",
         "content-type: application/json",
         "accept-encoding: identity",
+        "user-agent: klingflow/7",
     } <= lines
 
 

@@ -17,10 +17,10 @@ import anyio
 
 from klingflow import __version__
 from klingflow.api import loading
+from klingflow.api.connecting import connect
 from klingflow.errors import KlingflowError
 from klingflow.gateway import key as keys
 from klingflow.gateway import outcomes, replies
-from klingflow.gateway.http import Gateway
 from klingflow.gateway.origin import in_clear_warning
 from klingflow.ledger import store
 
@@ -142,7 +142,7 @@ def _gateway(folder: Path, base_url: str | None) -> Iterator[Finding]:
 
 
 async def _ask(address: str, key: str) -> outcomes.QueryOutcome:
-    async with Gateway(address, key) as gateway:
+    async with connect(address, key) as gateway:
         return replies.read_query(await gateway.query(_NO_TASK), task_id=_NO_TASK)
 
 

@@ -112,7 +112,7 @@ _VERDICT_WORDS = {
 
 async def asked(base_url: str, key: str, task_id: str) -> Answer:
     """What the gateway says of a task."""
-    from klingflow.gateway.http import Gateway  # for start-up
+    from klingflow.api.connecting import connect  # for start-up
 
-    async with Gateway(base_url, key) as gateway:
+    async with connect(base_url, key) as gateway:
         return await gateway.query(task_id)

@@ -134,7 +134,7 @@ def run_jobs(
 ) -> Result:
     """Run plans whose ledgers are held. `buying` False polls and downloads only."""
     # Here, for start-up: `plan` and `validate` need no HTTP.
-    from klingflow.gateway.http import Gateway
+    from klingflow.api.connecting import connect
     from klingflow.runner.dispatch import run as run_context
 
     _check_apart(jobs)
@@ -146,7 +146,7 @@ def run_jobs(
             )
 
     async def main() -> Result:
-        async with Gateway(base_url, key) as gateway:
+        async with connect(base_url, key) as gateway:
             context = _context(jobs, gateway, limits, emit)
             context.buying, context.fail_fast = buying, fail_fast
             outcome = await run_context(context, abort)

@@ -27,7 +27,6 @@ from urllib.request import getproxies, proxy_bypass
 import anyio
 import httpx
 
-from klingflow import __version__
 from klingflow.errors import KlingflowError, UsageError
 from klingflow.gateway.origin import is_loopback, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
@@ -169,17 +168,20 @@ class Gateway:
     `aclose()`.
     """
 
-    def __init__(self, base_url: str, key: str, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        user_agent: str = "klingflow",
+        timeouts: Timeouts | None = None,
+    ) -> None:
         self.base = normal_base(base_url)
         self._videos = f"{self.base}/v1/videos"
         self._url = httpx.URL(self._videos)
         self._secret = Secret(_checked_key(key))
         self._timeouts = timeouts or Timeouts()
-        plain = {
-            "accept": "*/*",
-            "accept-encoding": "identity",
-            "user-agent": f"klingflow/{__version__}",
-        }
+        plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": user_agent}
         own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
         self._plain = httpx.Headers(plain)
         self._own = httpx.Headers(own)
