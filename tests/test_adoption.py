@@ -17,6 +17,7 @@ from klingflow.decide.adoption import created_at, learned, misfits
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import NoReply, Reply
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.places import SANDBOX, site_at
 from klingflow.ledger.store import ledger_paths, open_ledger
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
@@ -154,7 +155,7 @@ def test_a_doubt_is_told_with_all_that_finds_it() -> None:
         intent("a", 2, uid="20260608-3f"), "doubted", AT, evidence={"from": AT, "to": LATER}
     )
     doubt = replace(doubt, body=tagged(doubt.body, doubt.uid))
-    (said,) = doubts([doubt, adopted()], "my film.yaml", sandbox=True)
+    (said,) = doubts([doubt, adopted()], site_at("my film.yaml", origin=SANDBOX).command)
     assert (said["key"], said["from"], said["to"], said["tag"]) == (
         "a#2",
         AT,
@@ -163,9 +164,9 @@ def test_a_doubt_is_told_with_all_that_finds_it() -> None:
     )
     assert said["most"] == {"amount": "3.00", "currency": "CNY"}
     assert said["commands"]["task"] == "klingflow resolve 'my film.yaml' 'a#2' --sandbox --task ID"
-    assert doubts([replace(doubt, price=None)], "f", sandbox=False)[0]["most"] is None
+    assert doubts([replace(doubt, price=None)], site_at("f.yaml").command)[0]["most"] is None
     witness = replace(doubt, evidence={"damaged": "{..."}, fingerprint="", body={})
-    assert "damaged line" in doubts([witness], "f", sandbox=False)[0]["received"]
+    assert "damaged line" in doubts([witness], site_at("f.yaml").command)[0]["received"]
 
 
 # ------------------------------------------------------------ as a user

@@ -15,7 +15,7 @@ from klingflow.api import merging
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import blackbox
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import BoxPlace
+from klingflow.ledger.places import BoxPlace, Site
 from klingflow.ledger.store import (
     Ledger,
     LedgerPaths,
@@ -398,7 +398,7 @@ def test_a_lock_from_before_two_ledgers_were_merged_loses_nothing(
     if by == "git":
         ours.lock.write_bytes(ours_before + theirs_before)
     else:
-        merging.merge(ours, [theirs.lock], sandbox=False, dry_run=False)
+        merging.merge(Site("film.yaml", ours.lock, ours), [theirs.lock], dry_run=False)
     keep(ours, submitted("c"))
     for older in (ours_before, theirs_before):
         ours.lock.write_bytes(older)

@@ -15,9 +15,10 @@ import pytest
 
 from klingflow import ExitCode
 from klingflow.api.checking import Finding, check
-from klingflow.api.site import Wish, paths_at
+from klingflow.api.site import Wish, site_of
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.places import site_at
 from klingflow.manifest.request import fingerprint
 from klingflow.model import Purchase
 from tests.boxes import film as mp4_bytes
@@ -40,13 +41,13 @@ def written(folder: Path, *purchases: Purchase, lines: bytes = b"") -> Path:
 
 
 def found(manifest: Path) -> list[Finding]:
-    return [f for f in check(str(manifest), Wish()).findings if f.level != "note"]
+    return [f for f in check(site_at(manifest)).findings if f.level != "note"]
 
 
 def test_a_ledger_that_is_well_has_nothing_to_say(tmp_path: Path) -> None:
     manifest = written(tmp_path, right(submitted("a")), right(submitted("b")))
-    assert check(str(manifest), Wish()).findings == ()
-    assert paths_at(tmp_path / "film.lock", Wish()).lock == tmp_path / "film.lock"
+    assert check(site_at(manifest)).findings == ()
+    assert site_of(tmp_path / "film.lock", Wish()).paths.lock == tmp_path / "film.lock"
 
 
 @pytest.mark.parametrize(

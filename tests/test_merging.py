@@ -15,9 +15,10 @@ from klingflow.api.merging import merge
 from klingflow.api.planning import plan
 from klingflow.api.pruning import Prunable, prune
 from klingflow.api.reporting import status
-from klingflow.api.site import SANDBOX, Wish, now, paths_at
+from klingflow.api.site import Wish, now, site_of
 from klingflow.errors import LedgerError, LedgerHeld, NothingSelected, UsageError
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.places import SANDBOX, Site, site_at
 from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Purchase
 from klingflow.terminal import lock_commands
@@ -39,12 +40,18 @@ def film(folder: Path, *purchases: Purchase) -> LedgerPaths:
     return paths
 
 
+def at(paths: LedgerPaths) -> Site:
+    """The site of a ledger that is real."""
+    manifest = paths.lock.with_suffix(".yaml")
+    return Site(str(manifest), manifest, paths)
+
+
 def keys(paths: LedgerPaths) -> list[tuple[str, str]]:
     return sorted((p.key, p.state) for p in read(paths).purchases.values())
 
 
 def merged(paths: LedgerPaths, *others: Path) -> bytes:
-    merge(paths, others, sandbox=False, dry_run=False)
+    merge(at(paths), others, dry_run=False)
     return paths.lock.read_bytes()
 
 
@@ -94,13 +101,13 @@ def test_what_is_taken_is_said_and_a_dry_run_takes_nothing(tmp_path: Path) -> No
     )
     before = ours.lock.read_bytes()
     for dry_run in (True, False):
-        found = merge(ours, [other.lock], sandbox=False, dry_run=dry_run)
+        found = merge(at(ours), [other.lock], dry_run=dry_run)
         assert [p.key for p in found.new] == ["b", "c"]
         assert [(p.key, p.task_id) for p in found.updated] == [("a", "t")]
         assert [{a.task_id, b.task_id} for a, b in found.paid_twice] == [{"task_c", "2"}]
         assert (found.apart, found.same) == (True, False)
         assert (ours.lock.read_bytes() == before) is dry_run
-    assert merge(ours, [other.lock], sandbox=False, dry_run=False).same
+    assert merge(at(ours), [other.lock], dry_run=False).same
 
 
 def test_two_answers_to_one_doubt_are_both_kept(tmp_path: Path) -> None:
@@ -111,7 +118,7 @@ def test_two_answers_to_one_doubt_are_both_kept(tmp_path: Path) -> None:
     ours = film(tmp_path / "ours", advance(there, "found", LATER, task_id="late"))
     other = film(tmp_path / "other", advance(there, "found", AT, task_id="early"))
     for _ in range(2):
-        found = merge(ours, [other.lock], sandbox=False, dry_run=False)
+        found = merge(at(ours), [other.lock], dry_run=False)
         assert [p.task_id for p in found.contradicting] == ["late"] or found.same
     assert [p.task_id for p in read(ours).purchases.values()] == ["early"]
     assert ours.lock_damaged.read_bytes().count(b"late") == 1
@@ -143,7 +150,7 @@ def test_a_ledgers_journal_counts(tmp_path: Path, what: str) -> None:
         "manifest": other.lock.with_suffix(".yaml"),
         "journal": other.journal,
     }[what]
-    merge(ours, [place], sandbox=False, dry_run=False)
+    merge(at(ours), [place], dry_run=False)
     assert keys(ours) == [("a", "done"), ("b", "submitted")]
     ledger.close()
 
@@ -153,10 +160,10 @@ def test_the_sandboxs_purchases_and_real_ones_stay_apart(tmp_path: Path, sandbox
     """What the sandbox sold never counts as bought anywhere else."""
     origin = "https://gateway.example.com" if sandbox else SANDBOX
     other = film(tmp_path / "other", replace(done("a"), origin=origin))
-    ours = ledger_paths(tmp_path / "ours" / "film.yaml", sandbox=sandbox)
+    ours = site_at(tmp_path / "ours" / "film.yaml", origin=SANDBOX if sandbox else "")
     with pytest.raises(UsageError, match="the sandbox's"):
-        merge(ours, [other.lock], sandbox=sandbox, dry_run=False)
-    assert not ours.lock.exists()
+        merge(ours, [other.lock], dry_run=False)
+    assert not ours.paths.lock.exists()
 
 
 def test_another_manifests_ledger_is_refused(tmp_path: Path) -> None:
@@ -168,8 +175,8 @@ def test_another_manifests_ledger_is_refused(tmp_path: Path) -> None:
         with pytest.raises(
             UsageError, match=r"other/film\.lock began apart and knows no shot of this"
         ):
-            merge(ours, [other.lock], sandbox=False, dry_run=dry_run, wanted={("a", 1), ("b", 1)})
-    merge(ours, [other.lock], sandbox=False, dry_run=False, wanted={("a", 1), ("x", 1)})
+            merge(at(ours), [other.lock], dry_run=dry_run, wanted={("a", 1), ("b", 1)})
+    merge(at(ours), [other.lock], dry_run=False, wanted={("a", 1), ("x", 1)})
     assert keys(ours) == [("a", "done"), ("x", "done")]
 
 
@@ -179,14 +186,14 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "uv.lock").write_text(text)
     before = ours.lock.read_bytes()
     with pytest.raises(UsageError, match=r"uv\.lock: there is no ledger of klingflow"):
-        merge(ours, [tmp_path / "uv.lock"], sandbox=False, dry_run=False)
+        merge(at(ours), [tmp_path / "uv.lock"], dry_run=False)
     assert ours.lock.read_bytes() == before
 
 
 def test_nobody_merges_into_a_ledger_that_is_held(tmp_path: Path) -> None:
     ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("b"))
     with open_ledger(ours, now), pytest.raises(LedgerHeld):
-        merge(ours, [other.lock], sandbox=False, dry_run=False)
+        merge(at(ours), [other.lock], dry_run=False)
 
 
 # ------------------------------------------------------------ prune
@@ -201,7 +208,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def bought(pipeline: Pipeline, *purchases: Purchase) -> LedgerPaths:
-    paths = paths_at(pipeline.manifest, Wish())
+    paths = site_of(pipeline.manifest, Wish()).paths
     with open_ledger(paths, now) as ledger:
         write(ledger, *purchases)
     return paths

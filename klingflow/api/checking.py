@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.api.loading import load
-from klingflow.api.site import Wish, paths_at
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
 from klingflow.ledger import emergency, files, flaws, stored
 from klingflow.ledger.book import in_order
 from klingflow.ledger.lines import Parsed, in_conflict, parse_journal, parse_lines, parse_lock
-from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.manifest.schema import generate
 from klingflow.model import Json, Purchase
 
@@ -51,12 +49,9 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def check(file: str, wish: Wish) -> Report:
-    """Look at the ledger beside `file`. Raises LedgerError for what cannot be read at all,
-    UsageError.
-    """
-    paths = paths_at(file, wish)
-    manifest = shlex.quote(str(paths.anchor or file)) + (" --sandbox" if wish.sandbox else "")
+def check(site: Site) -> Report:
+    """Look at the ledger of a site. Raises LedgerError for what cannot be read at all."""
+    paths, manifest = site.paths, site.named
     try:
         found = stored.load(paths, until=None)
         places: Places = {}
@@ -75,7 +70,7 @@ def check(file: str, wish: Wish) -> Report:
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
-    videos, about_videos = _videos(paths, purchases, places, wanted_takes(file), manifest)
+    videos, about_videos = _videos(paths, purchases, places, wanted_takes(site.file), manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
 
 

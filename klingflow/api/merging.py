@@ -6,14 +6,14 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.api.site import SANDBOX, now
+from klingflow.api.site import now
 from klingflow.disk import append_new
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import store
 from klingflow.ledger.book import Book, paid_twice
 from klingflow.ledger.lines import lock_line
 from klingflow.ledger.others import Other, tell
-from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.places import SANDBOX, Site
 from klingflow.ledger.unite import Telling, United, telling_of, unite
 from klingflow.model import Purchase
 
@@ -32,22 +32,22 @@ class Merged:
 
 
 def merge(
-    paths: LedgerPaths,
+    site: Site,
     others: Sequence[Path],
     *,
-    sandbox: bool,
     dry_run: bool,
     wanted: Set[tuple[str, int]] | None = None,
 ) -> Merged:
-    """Take what the `others` know into the ledger at `paths`; `dry_run` only says what that would
+    """Take what the `others` know into the ledger of `site`; `dry_run` only says what that would
     be.
 
     `wanted` are the takes of the manifest, as far as they are known. Raises UsageError for what is
     no ledger of it, LedgerHeld, LedgerError, LedgerBroken.
     """
-    told = [tell(other, paths, sandbox=sandbox) for other in others]
+    paths = site.paths
+    told = [tell(other, site) for other in others]
     for other in told:
-        _of_one_kind(other, sandbox)
+        _of_one_kind(other, site)
         if wanted is not None:
             _of_one_manifest(other, store.read(paths), wanted)
     if dry_run:
@@ -68,12 +68,13 @@ def merge(
     return found
 
 
-def _of_one_kind(other: Other, sandbox: bool) -> None:
+def _of_one_kind(other: Other, site: Site) -> None:
     """What the sandbox sold was not bought anywhere else, and the other way round. Raises
     UsageError.
     """
-    if any(a.origin and (a.origin == SANDBOX) is not sandbox for a in other.telling.accounts):
-        here, there = ("the sandbox's", "real") if sandbox else ("real", "the sandbox's")
+    origins = {account.origin for account in other.telling.accounts if account.origin}
+    if any((origin == SANDBOX) is not site.in_sandbox for origin in origins):
+        here, there = ("the sandbox's", "real") if site.in_sandbox else ("real", "the sandbox's")
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
 
 

@@ -5,35 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from klingflow.api.loading import without_collector
-from klingflow.api.site import Wish, folder_of, in_sandbox, paths_of, takes_of
+from klingflow.api.site import Wish, site_of, takes_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import NothingSelected
 from klingflow.ledger import files, store
 from klingflow.ledger.book import Book
+from klingflow.ledger.places import Site
 from klingflow.model import Manifest, Plan
 
 
 def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
-    """What a run would do now. Reads the ledger and the outputs; changes nothing, needs no network.
+    """Return what a run would do now. Reads the ledger and the outputs; changes nothing, needs no
+    network.
 
-    Raises NothingSelected, LedgerError, UsageError.
+    `origin` is the address of the run's gateway, "" while it is unknown. Raises NothingSelected,
+    LedgerError, UsageError.
     """
-    book = book_of(manifest, wish)
-    manifest = in_sandbox(manifest) if wish.sandbox else manifest
-    return planned(manifest, book, selected_keys(manifest, book, wish), wish.rerun, origin)
+    site = site_of(manifest.path, wish, origin)
+    book = book_of(manifest, site)
+    return planned(manifest, book, site, selected_keys(manifest, book, wish), wish.rerun)
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
-    """The keys of the shots that are meant; None for all. Reads the ledger only if there is a
-    selection.
+    """Return the keys of the shots that are meant, None for all. Reads the ledger only if there is
+    a selection.
     """
     if not (wish.select or wish.exclude):
         return None
-    return selected_keys(manifest, book_of(manifest, wish), wish)
+    return selected_keys(manifest, book_of(manifest, site_of(manifest.path, wish)), wish)
 
 
 def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None:
+    """As `selected`, by a book that is read already. Raises NothingSelected."""
     if not (wish.select or wish.exclude):
         return None
     keys = select_keys(manifest.shots, book, wish.select, wish.exclude)
@@ -42,20 +46,25 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
     return keys
 
 
-def book_of(manifest: Manifest, wish: Wish) -> Book:
-    """What the ledger says, for looking at. Raises LedgerError, UsageError."""
-    book = store.read(paths_of(manifest, wish))
+def book_of(manifest: Manifest, site: Site) -> Book:
+    """Return what the ledger says, for looking at. Raises LedgerError."""
+    book = store.read(site.paths)
     book.recall(takes_of(manifest))
     return book
 
 
 def planned(
-    manifest: Manifest, book: Book, keys: set[str] | None, rerun: frozenset[str], origin: str
+    manifest: Manifest,
+    book: Book,
+    site: Site,
+    keys: set[str] | None = None,
+    rerun: frozenset[str] = frozenset(),
 ) -> Plan:
-    hidden = store.ledger_paths(manifest.path).hidden
-    facts = files.facts(folder_of(manifest), files_of(book), hidden / "files.json")
+    """Return the plan by a book that is read already; `keys` None means every shot."""
+    facts = files.facts(site.folder, files_of(book), site.facts)
+    placed = site.placed(manifest)
     with without_collector():
-        return make_plan(manifest, book, facts, rerun=rerun, origin=origin, selected=keys)
+        return make_plan(placed, book, facts, rerun=rerun, origin=site.origin, selected=keys)
 
 
 def files_of(book: Book) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from klingflow.api.site import Wish, now, paths_of, takes_of
+from klingflow.api.site import Wish, now, site_of, takes_of
 from klingflow.decide.select import select
 from klingflow.disk import append_new
 from klingflow.errors import LedgerError, Mark, NothingSelected
@@ -35,7 +35,7 @@ def prune(
     A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was
     found and whether it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
     """
-    paths = paths_of(manifest, wish)
+    paths = site_of(manifest.path, wish).paths
     found = _prunable(manifest, store.read(paths), wish)
     if not found.pruned or not agreed(found):
         return found, False

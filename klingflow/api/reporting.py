@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from klingflow.api.planning import book_of, selected_keys
-from klingflow.api.site import SANDBOX, Wish, now
+from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
@@ -16,18 +16,19 @@ from klingflow.results.why import explain
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     """What the ledger says of the selected shots, in the shape of the run manifest."""
-    book = book_of(manifest, wish)
+    site = site_of(manifest.path, wish)
+    book = book_of(manifest, site)
     keys = selected_keys(manifest, book, wish)
-    gateway = SANDBOX if wish.sandbox else ""
-    record = run_manifest.build(manifest, book, gateway=gateway, generated_at=now(), selected=keys)
+    record = run_manifest.build(
+        manifest, book, gateway=site.origin, generated_at=now(), selected=keys
+    )
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
-    in_doubt = doubts(meant, manifest.path, sandbox=wish.sandbox)
-    return {**record, "doubts": in_doubt, "problems": list(book.problems)}
+    return {**record, "doubts": doubts(meant, site.command), "problems": list(book.problems)}
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
-    book = book_of(manifest, wish)
+    book = book_of(manifest, site_of(manifest.path, wish))
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])

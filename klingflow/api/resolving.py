@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 
 from klingflow.api.planning import planned
-from klingflow.api.site import Wish, in_sandbox, now, paths_of, takes_of
+from klingflow.api.site import Wish, now, site_of, takes_of
 from klingflow.decide.adoption import learned, misfits
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
@@ -35,14 +35,14 @@ def resolve(
     A task is asked after with `ask`, and taken only if what the gateway says fits the purchase, or
     by `force`. Raises UsageError, LedgerHeld, LedgerError.
     """
-    paths = paths_of(manifest, wish)
+    site = site_of(manifest.path, wish, origin)
+    origin = site.origin
     key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
-    with store.open_ledger(paths, now) as held:
+    with store.open_ledger(site.paths, now) as held:
         held.book.recall(takes_of(manifest))
         at = now()
         notes: list[str] = []
-        meant = in_sandbox(manifest) if wish.sandbox else manifest
-        action = planned(meant, held.book, None, frozenset(), origin).by_key.get(key)
+        action = planned(manifest, held.book, site).by_key.get(key)
         wanted = (
             (action.shot, action.request) if action and action.shot and action.request else None
         )

@@ -17,7 +17,7 @@ import anyio
 
 from klingflow import disk
 from klingflow.api.planning import planned, selected_keys
-from klingflow.api.site import SANDBOX, Wish, folder_of, in_sandbox, now, paths_of, takes_of
+from klingflow.api.site import Wish, now, site_of, takes_of
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.verbs import VERBS
@@ -26,6 +26,7 @@ from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
+from klingflow.ledger.places import Site
 from klingflow.manifest.limits import tightest
 from klingflow.model import Limits, Manifest, Plan, Purchase
 from klingflow.results import run_manifest
@@ -56,40 +57,32 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
     from klingflow.runner.context import Job  # for start-up
 
-    paths = paths_of(manifest, wish)
-    manifest = in_sandbox(manifest) if wish.sandbox else manifest
-    with store.open_ledger(paths, now) as held:
+    site = site_of(manifest.path, wish, origin)
+    with store.open_ledger(site.paths, now) as held:
         held.book.recall(takes_of(manifest))
         keys = selected_keys(manifest, held.book, wish)
-        made = planned(manifest, held.book, keys, wish.rerun, origin)
-        folder = folder_of(manifest)
-
-        target = (
-            folder
-            / "outputs"
-            / ("sandbox" if wish.sandbox else "")
-            / manifest.name
-            / "manifest.json"
-        )
+        made = planned(manifest, held.book, site, keys, wish.rerun)
 
         def write_results() -> str | None:
-            return _write_results(made.manifest, held.book, target, origin)
+            return _write_results(made.manifest, held.book, site)
 
         def plan_again() -> Plan:
-            return planned(manifest, held.book, keys, frozenset(), origin)
+            return planned(manifest, held.book, site, keys)
 
         try:
-            yield Job(made, held, folder, origin, target, write_results, plan_again)
+            yield Job(made, held, site, write_results, plan_again)
         finally:
             with signals.held_off():
                 held.close()
 
 
-def _write_results(manifest: Manifest, book: Book, target: Path, origin: str) -> str | None:
-    """The run manifest, written; why it could not be. It can always be made again from the ledger."""
-    record = run_manifest.build(manifest, book, gateway=origin, generated_at=now())
-    folder = folder_of(manifest)
-    if not disk.stays_below(folder, target.relative_to(folder).as_posix()):
+def _write_results(manifest: Manifest, book: Book, site: Site) -> str | None:
+    """Write the run manifest, which can always be made again from the ledger. Return why it could
+    not be written.
+    """
+    record = run_manifest.build(manifest, book, gateway=site.origin, generated_at=now())
+    target = site.record(manifest.name)
+    if not disk.stays_below(site.folder, target.relative_to(site.folder).as_posix()):
         return f"{target}: leads elsewhere by a link below outputs"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +107,7 @@ def run(
     Spends without asking; `limits` (default: the first manifest's) bounds it.
     """
     manifests = [manifests] if isinstance(manifests, Manifest) else manifests
-    origin = SANDBOX if wish.sandbox else normal_base(base_url)
+    origin = normal_base(base_url)
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
         limits = limits or tightest([m.limits for m in manifests])
@@ -179,7 +172,7 @@ def _check_apart(jobs: Sequence[Job]) -> None:
     writers: dict[Path, str] = {}
     for job in jobs if len(jobs) > 1 else ():
         manifest = job.plan.manifest
-        for path in {job.results, *(job.folder / shot.output for shot in manifest.shots)}:
+        for path in {job.results, *(job.site.folder / shot.output for shot in manifest.shots)}:
             other = writers.setdefault(path.resolve(), manifest.path)
             if other != manifest.path:
                 raise UsageError(

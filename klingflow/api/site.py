@@ -1,18 +1,15 @@
-"""Where a manifest's ledger and videos lie, and what of the manifest is meant."""
+"""What of a manifest is meant, and the site that follows from it and the environment."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from klingflow.ledger import store
+from klingflow.ledger.places import SANDBOX, STATE_DIR, Site, site_at, state_folder
 from klingflow.model import Manifest
-
-# The origin under which sandbox purchases are kept: its port is another one each time.
-SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,47 +28,25 @@ class Wish:
     black_box: bool = True
 
 
+def site_of(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
+    """Return the site of a manifest, which need not be readable. Its lock means the same site.
+
+    `origin` is the gateway's address, "" while it is unknown; a wish for the sandbox has the
+    sandbox's. Raises UsageError for a state folder or a ledger that cannot be told.
+    """
+    path = Path(file)
+    if path.suffix == ".lock":
+        manifests = [path.with_suffix(suffix) for suffix in (".yaml", ".yml")]
+        file = next((p for p in manifests if p.exists()), manifests[0])
+    if wish.sandbox:
+        return site_at(file, origin=SANDBOX)
+    state = state_folder(os.environ.get(STATE_DIR)) if wish.black_box else None
+    return site_at(file, origin=origin, state=state)
+
+
 def takes_of(manifest: Manifest) -> set[tuple[str, int]]:
     """Every take that the manifest wants."""
     return {(shot.id, shot.take) for shot in manifest.shots}
-
-
-def sandbox_state(manifest: Manifest) -> Path:
-    """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
-    return store.ledger_paths(manifest.path, sandbox=True).journal.parent / "server.jsonl"
-
-
-def paths_of(manifest: Manifest, wish: Wish) -> store.LedgerPaths:
-    """Where the manifest's ledger lies, its black box included. Raises UsageError."""
-    return paths_at(manifest.path, wish)
-
-
-def paths_at(manifest: str | os.PathLike[str], wish: Wish) -> store.LedgerPaths:
-    """As `paths_of`, for a manifest that need not be readable; its lock means the same ledger."""
-    path = Path(manifest)
-    if path.suffix == ".lock":
-        path = next(
-            (p for s in (".yaml", ".yml") if (p := path.with_suffix(s)).exists()),
-            path.with_suffix(".yaml"),
-        )
-    state = None
-    if wish.black_box and not wish.sandbox:
-        state = store.state_folder(os.environ.get(store.STATE_DIR))
-    return store.ledger_paths(path, sandbox=wish.sandbox, state=state)
-
-
-def folder_of(manifest: Manifest) -> Path:
-    """Where the manifest's outputs are relative to."""
-    return store.manifest_file(manifest.path).parent
-
-
-def in_sandbox(manifest: Manifest) -> Manifest:
-    """The manifest with its outputs under `outputs/sandbox/`."""
-    shots = tuple(
-        replace(shot, output="outputs/sandbox/" + shot.output.removeprefix("outputs/"))
-        for shot in manifest.shots
-    )
-    return replace(manifest, shots=shots)
 
 
 def now() -> str:

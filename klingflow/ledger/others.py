@@ -12,7 +12,7 @@ from klingflow.disk import read_whole
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import stored
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
-from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.places import Site, site_at
 from klingflow.ledger.unite import Telling
 
 _MANIFESTS = (".yaml", ".yml")
@@ -27,7 +27,7 @@ class Other:
     problems: tuple[str, ...]
 
 
-def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
+def tell(path: Path, ours: Site) -> Other:
     """What the ledger at `path` says: a lock, a journal, an emergency file or a .damaged one; or a
     manifest, or a folder that holds one called like ours, whose files all count.
 
@@ -35,7 +35,7 @@ def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
     """
     manifest = _manifest_at(path, ours)
     try:
-        parsed = list(_files_of(manifest, sandbox)) if manifest else [_file(path)]
+        parsed = list(_files_of(manifest, ours)) if manifest else [_file(path)]
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such file") from error
     except OSError as error:
@@ -54,15 +54,15 @@ def tell(path: Path, ours: LedgerPaths, *, sandbox: bool) -> Other:
     return Other(path, telling, tuple(problem for one in parsed for problem in one.problems))
 
 
-def _manifest_at(path: Path, ours: LedgerPaths) -> Path | None:
+def _manifest_at(path: Path, ours: Site) -> Path | None:
     if path.is_dir():
-        named = (path / f"{ours.lock.stem}{suffix}" for suffix in _MANIFESTS)
-        return next((p for p in named if p.exists()), path / f"{ours.lock.stem}.yaml")
+        named = [path / f"{ours.manifest.stem}{suffix}" for suffix in _MANIFESTS]
+        return next((p for p in named if p.exists()), named[0])
     return path if path.suffix in _MANIFESTS else None
 
 
-def _files_of(manifest: Path, sandbox: bool) -> Iterator[Parsed]:
-    found = stored.load(ledger_paths(manifest, sandbox=sandbox), until=None)
+def _files_of(manifest: Path, ours: Site) -> Iterator[Parsed]:
+    found = stored.load(site_at(manifest, origin=ours.origin).paths, until=None)
     yield found.journal
     yield found.lock
 

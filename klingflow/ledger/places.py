@@ -1,17 +1,22 @@
-"""Where the files of a ledger lie."""
+"""Where the files of a ledger lie, and where its manifest's videos and record go."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import shlex
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from klingflow.errors import UsageError
+from klingflow.model import Manifest
 
 STATE_DIR = "KLINGFLOW_STATE_DIR"
+
+# The origin under which sandbox purchases are kept: the sandbox listens on another port each time.
+SANDBOX = "sandbox"
 
 _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
 
@@ -153,3 +158,79 @@ def _refuse_twin(manifest: Path) -> None:
         raise UsageError(
             f"{manifest} and {twin.name} share the ledger {manifest.stem}.lock; rename one of them"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One manifest with all that follows from where it lies and from the gateway it buys at.
+
+    `file` is the manifest as commands name it, `manifest` the same with links followed. `origin`
+    is the gateway's address, "" while it is unknown, and SANDBOX for the sandbox.
+    """
+
+    file: str
+    manifest: Path
+    paths: LedgerPaths
+    origin: str = ""
+
+    @property
+    def in_sandbox(self) -> bool:
+        """True if what is bought here is bought in the sandbox, and counts nowhere else."""
+        return self.origin == SANDBOX
+
+    @property
+    def folder(self) -> Path:
+        """The folder that outputs are relative to."""
+        return self.manifest.parent
+
+    @property
+    def facts(self) -> Path:
+        """The file that saves hashing videos again."""
+        return self.paths.hidden / "files.json"
+
+    @property
+    def server(self) -> Path:
+        """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
+        return self.paths.journal.parent / "server.jsonl"
+
+    def place(self, output: str) -> str:
+        """Return where an output of the manifest goes: the sandbox's go to `outputs/sandbox/`."""
+        if not self.in_sandbox:
+            return output
+        return f"{_OUTPUTS}/sandbox/{output.removeprefix(_OUTPUTS + '/')}"
+
+    def placed(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with every output where it goes."""
+        if not self.in_sandbox:
+            return manifest
+        shots = tuple(replace(shot, output=self.place(shot.output)) for shot in manifest.shots)
+        return replace(manifest, shots=shots)
+
+    def record(self, name: str) -> Path:
+        """Return where the run manifest of the manifest called `name` goes."""
+        return self.folder / self.place(f"{_OUTPUTS}/{name}/manifest.json")
+
+    @property
+    def named(self) -> str:
+        """The manifest in a command, as a shell reads it: `'my film.yaml' --sandbox`."""
+        return shlex.quote(self.file) + self._option
+
+    def command(self, verb: str, key: str) -> str:
+        """Return the command that does `verb` with one shot, as a shell reads it."""
+        return shlex.join(["klingflow", verb, self.file, key]) + self._option
+
+    @property
+    def _option(self) -> str:
+        return " --sandbox" if self.in_sandbox else ""
+
+
+_OUTPUTS = "outputs"
+
+
+def site_at(file: str | os.PathLike[str], *, origin: str = "", state: Path | None = None) -> Site:
+    """Return the site of a manifest, which need not exist. `state` as for `ledger_paths`.
+
+    Raises UsageError as `ledger_paths` does.
+    """
+    paths = ledger_paths(file, sandbox=origin == SANDBOX, state=state)
+    return Site(os.fspath(file), manifest_file(file), paths, origin)

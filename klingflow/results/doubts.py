@@ -4,19 +4,22 @@ ways to settle it.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
 from klingflow.model import Json, Purchase
 
+Command = Callable[[str, str], str]  # the command that does a verb with a shot
 
-def doubts(purchases: Iterable[Purchase], manifest: str, *, sandbox: bool) -> list[dict[str, Json]]:
-    """Every purchase in doubt. `most` is what it cost if it was charged, by the price it was to be
-    bought at; None while that is unknown.
+
+def doubts(purchases: Iterable[Purchase], command: Command) -> list[dict[str, Json]]:
+    """Return every purchase in doubt, with the commands that settle it.
+
+    `most` is what the purchase cost if it was charged, by the price that it was to be bought at;
+    None while that price is unknown.
     """
-    return [_doubt(p, manifest, sandbox) for p in purchases if p.state in IN_DOUBT]
+    return [_doubt(p, command) for p in purchases if p.state in IN_DOUBT]
 
 
 def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
@@ -25,11 +28,10 @@ def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
     return "a damaged line of the ledger is all that tells of it; git may have it as it was"
 
 
-def _doubt(purchase: Purchase, manifest: str, sandbox: bool) -> dict[str, Json]:
+def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
     evidence = purchase.evidence or {}
     price = purchase.price
-    words = ["klingflow", "resolve", manifest, purchase.key, *(["--sandbox"] if sandbox else [])]
-    command = shlex.join(words)
+    resolve = command("resolve", purchase.key)
     return {
         "key": purchase.key,
         "id": purchase.shot,
@@ -51,8 +53,8 @@ def _doubt(purchase: Purchase, manifest: str, sandbox: bool) -> dict[str, Json]:
         or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {
-            "task": f"{command} --task ID",
-            "resubmit": f"{command} --resubmit",
-            "abandon": f"{command} --abandon",
+            "task": f"{resolve} --task ID",
+            "resubmit": f"{resolve} --resubmit",
+            "abandon": f"{resolve} --abandon",
         },
     }

@@ -86,7 +86,7 @@ def _intent(context: Context, wanted: Wanted) -> Purchase:
     if job.plan.manifest.limits.tag_media:
         request = replace(request, body=tagged(request.body, uid))
     return lifecycle.begin(
-        action.shot, request, uid=uid, attempt=attempt, origin=job.origin, at=context.now()
+        action.shot, request, uid=uid, attempt=attempt, origin=job.site.origin, at=context.now()
     )
 
 

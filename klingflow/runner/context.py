@@ -14,6 +14,7 @@ from klingflow.decide.schedule import Schedule, Wanted
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
+from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
 
@@ -22,18 +23,20 @@ Emit = Callable[[dict[str, Any]], None]
 
 @dataclass(slots=True)
 class Job:
-    """One manifest of a run: its plan, its open ledger, the folder that outputs are relative to,
-    and where its record is written; `write_results` writes it, and says why if it cannot.
-    `plan_again` plans the same shots anew.
+    """One manifest of a run: its plan, its open ledger and its site. `write_results` writes the run
+    manifest, and says why if it cannot. `plan_again` plans the same shots again.
     """
 
     plan: Plan
     ledger: Ledger
-    folder: Path
-    origin: str
-    results: Path
+    site: Site
     write_results: Callable[[], str | None]
     plan_again: Callable[[], Plan]
+
+    @property
+    def results(self) -> Path:
+        """Where the run manifest is written."""
+        return self.site.record(self.plan.manifest.name)
 
 
 @dataclass(slots=True)

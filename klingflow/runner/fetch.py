@@ -28,13 +28,13 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         fetch.wanted.action.shot.output if fetch.wanted.action.shot else ""
     )
     context.tell("downloading", fetch.wanted)
-    target = context.jobs[fetch.job].folder / output
+    target = context.jobs[fetch.job].site.folder / output
     result: download.Result
     if not output:
         result = download.DownloadFailed(
             "the ledger does not say where its video goes", permanent=True
         )
-    elif not disk.stays_below(context.jobs[fetch.job].folder, output):
+    elif not disk.stays_below(context.jobs[fetch.job].site.folder, output):
         result = download.DownloadFailed(
             f"{output} leads elsewhere by a link below its first folder", True
         )

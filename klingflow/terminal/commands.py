@@ -12,6 +12,7 @@ from typing import Any
 
 from klingflow.api import loading, planning, reporting, resolving, running, site
 from klingflow.errors import Diagnostic, ExitCode, ManifestError, UsageError
+from klingflow.ledger.places import manifest_file
 from klingflow.model import Json, Limits, Manifest, Plan
 from klingflow.terminal import console, progress, views
 
@@ -270,7 +271,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         return ExitCode.OK
     with ExitStack() as stack:
         base_url, key = _target(stack, manifests, options)
-        origin = site.SANDBOX if options.sandbox else _normal(base_url)
+        origin = _normal(base_url)
         jobs = [stack.enter_context(running.open_job(m, options.wish, origin)) for m in manifests]
         for job in jobs:
             if not options.quiet:
@@ -376,6 +377,10 @@ def _limits(manifests: Sequence[Manifest], options: Options) -> Limits:
         raise UsageError(str(error)) from error
 
 
+def _folder(manifests: Sequence[Manifest]) -> Path:
+    return manifest_file(manifests[0].path).parent
+
+
 def _normal(base_url: str) -> str:
     from klingflow.gateway.origin import normal_base
 
@@ -389,11 +394,8 @@ def _origin(manifests: Sequence[Manifest], in_sandbox: bool) -> str:
     from klingflow.gateway import key
 
     if in_sandbox:
-        return site.SANDBOX
-    found = (
-        key.settings(site.folder_of(manifests[0])).get(key.BASE_URL)
-        or manifests[0].gateway.base_url
-    )
+        return ""
+    found = key.settings(_folder(manifests)).get(key.BASE_URL) or manifests[0].gateway.base_url
     return _normal(found) if found else ""
 
 
@@ -403,13 +405,13 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
         from klingflow.sandbox.child import start
         from klingflow.sandbox.options import Options
 
-        state = site.sandbox_state(manifests[0])
+        state = site.site_of(manifests[0].path, options.wish).server
         state.parent.mkdir(parents=True, exist_ok=True)
-        return stack.enter_context(start(Options(state=str(state)))).base_url, site.SANDBOX
+        return stack.enter_context(start(Options(state=str(state)))).base_url, "sandbox"
     from klingflow.gateway import key
     from klingflow.gateway.origin import in_clear_warning
 
-    found = key.settings(site.folder_of(manifests[0]))
+    found = key.settings(_folder(manifests))
     addresses = {m.gateway.base_url for m in manifests if m.gateway.base_url}
     if key.BASE_URL in found:
         addresses = {found[key.BASE_URL]}
@@ -426,7 +428,7 @@ def _target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -
             f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox"
         )
     address = addresses.pop()
-    for path in key.exposed(site.folder_of(manifests[0])):
+    for path in key.exposed(_folder(manifests)):
         console.warn(f"warning: {key.said_of_exposed(path)}")
     if warning := in_clear_warning(address):
         console.warn(f"warning: {warning}")

@@ -21,8 +21,9 @@ _SHOWN = 200
 def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
     """`klingflow lock check`."""
     wish = site.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    _must_be(file, site.paths_at(file, wish))
-    report = checking.check(file, wish)
+    here = site.site_of(file, wish)
+    _must_be(file, here.paths)
+    report = checking.check(here)
     codes = {LEVELS[f.level] for f in report.findings}
     code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
     levels = Counter(f.level for f in report.findings)
@@ -83,12 +84,11 @@ def merge(
     file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool
 ) -> int:
     """`klingflow lock merge`."""
-    paths = site.paths_at(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    here = site.site_of(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    paths = here.paths
     _must_be(file, paths)
-    wanted = checking.wanted_takes(file)
-    found = merging.merge(
-        paths, [Path(o) for o in others], sandbox=in_sandbox, dry_run=dry_run, wanted=wanted
-    )
+    wanted = checking.wanted_takes(here.file)
+    found = merging.merge(here, [Path(o) for o in others], dry_run=dry_run, wanted=wanted)
     for problem in found.problems:
         console.warn(problem)
     if found.same:
@@ -125,7 +125,7 @@ def prune(
     """`klingflow lock prune`."""
     manifest = loading.load(file)
     wish = site.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box)
-    paths = site.paths_of(manifest, wish)
+    paths = site.site_of(manifest.path, wish).paths
     found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, yes))
     for purchase in found.kept:
         console.say(

@@ -36,6 +36,7 @@ from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.gateway import http as real
 from klingflow.ledger import store as ledgers
 from klingflow.ledger.lifecycle import IN_DOUBT, last_event
+from klingflow.ledger.places import Site, site_at
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
 from klingflow.runner.context import Context, Job, Outcome
 from klingflow.runner.dispatch import run as run_context
@@ -206,7 +207,7 @@ class Seed:
         self.told.append(f"{self.clock():10.3f} {what}")
 
     def _judge_the_end(self) -> None:
-        books = [ledgers.read(self.paths(m)) for m in self.manifests]
+        books = [ledgers.read(self.site(m).paths) for m in self.manifests]
         self.gateway.settle()
         self.found.add_all("charged twice", self.gateway.twice)
         bought = {p.task_id: p for book in books for p in book.purchases.values() if p.task_id}
@@ -243,10 +244,9 @@ class Seed:
                 "rules broken", f"{purchase.key}: its file is not the video of {purchase.task_id}"
             )
 
-    def paths(self, manifest: Manifest) -> ledgers.LedgerPaths:
-        return ledgers.ledger_paths(
-            manifest.path, state=self.folder / "state" if self.boxed else None
-        )
+    def site(self, manifest: Manifest) -> Site:
+        state = self.folder / "state" if self.boxed else None
+        return site_at(manifest.path, origin=ORIGIN, state=state)
 
 
 class Life:
@@ -364,18 +364,14 @@ class Life:
     @contextmanager
     def _opened(self) -> Iterator[None]:
         for manifest in self.seed.manifests:
-            held = self.seed.sow_ledger(
-                ledgers.open_ledger(self.seed.paths(manifest), self.seed.now)
-            )
+            site = self.seed.site(manifest)
+            held = self.seed.sow_ledger(ledgers.open_ledger(site.paths, self.seed.now))
             plan = Plan(manifest, ())
 
             def plan_again(manifest: Manifest = manifest, held: Any = held) -> Plan:
-                return planning.planned(manifest, held.book, None, frozenset(), ORIGIN)
+                return planning.planned(manifest, held.book, self.seed.site(manifest))
 
-            results = self.seed.folder / "outputs" / f"{manifest.name}.json"
-            self._jobs.append(
-                Job(plan, held, self.seed.folder, ORIGIN, results, lambda: None, plan_again)
-            )
+            self._jobs.append(Job(plan, held, site, lambda: None, plan_again))
         yield
         for job in self._jobs:
             with suppress(LedgerBroken):
@@ -383,7 +379,7 @@ class Life:
 
     def _plan(self, job: Job) -> Plan:
         rerun = frozenset({"failed"}) if self.rerun else frozenset()
-        return planning.planned(job.plan.manifest, job.ledger.book, None, rerun, ORIGIN)
+        return planning.planned(job.plan.manifest, job.ledger.book, job.site, rerun=rerun)
 
     def _judge_the_start(self) -> None:
         """What was charged is known or in doubt, and what klingflow once told of is as it was."""

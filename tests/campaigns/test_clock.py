@@ -74,11 +74,11 @@ class Jumping:
 @contextmanager
 def opened(manifest: Manifest, origin: str, now: Jumping) -> Iterator[Job]:
     """As `batch.open_job`, by this clock."""
-    with store.open_ledger(site.paths_of(manifest, site.Wish()), now) as held:
-        made = planning.planned(manifest, held.book, None, frozenset(), origin)
-        folder = site.folder_of(manifest)
-        yield Job(made, held, folder, origin, folder / "manifest.json", lambda: None,
-                  lambda: planning.planned(manifest, held.book, None, frozenset(), origin))  # fmt: skip
+    here = site.site_of(manifest.path, site.Wish(), origin)
+    with store.open_ledger(here.paths, now) as held:
+        made = planning.planned(manifest, held.book, here)
+        yield Job(made, held, here, lambda: None,
+                  lambda: planning.planned(manifest, held.book, here))  # fmt: skip
 
 
 def one_seed(folder: Path, sandbox: Sandbox, seed: int, counts: Counter[str]) -> list[str]:
@@ -132,10 +132,16 @@ async def settle(job: Job, sandbox: Sandbox, seed: int, now: Jumping) -> None:
         book, task_id = job.ledger.book, charged.get(purchase.uid)
         if task_id is not None:
             records = adopt(
-                book, purchase.key, task_id, wanted=None, origin=job.origin, new_uid=str, at=now()
+                book,
+                purchase.key,
+                task_id,
+                wanted=None,
+                origin=job.site.origin,
+                new_uid=str,
+                at=now(),
             )
         else:
-            records = resubmit(book, purchase.key, origin=job.origin, at=now(), held=False)
+            records = resubmit(book, purchase.key, origin=job.site.origin, at=now(), held=False)
         for record in records:
             await job.ledger.record(record)
 

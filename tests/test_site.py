@@ -1,0 +1,103 @@
+"""Where a manifest's ledger, videos and record lie, and how commands name it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from klingflow import UsageError
+from klingflow.api.site import Wish, now, site_of
+from klingflow.ledger.places import SANDBOX, site_at
+from tests.one_shot import manifest_of
+
+ORIGIN = "https://gateway.example.com"
+IN_SANDBOX = Wish(sandbox=True)
+
+
+def test_the_real_site_keeps_the_lock_beside_the_manifest(tmp_path: Path) -> None:
+    """Outputs go where the manifest says, below its folder."""
+    site = site_of(tmp_path / "film.yaml", Wish(), ORIGIN)
+    assert site.paths.lock == tmp_path / "film.lock"
+    assert site.paths.journal == tmp_path / ".klingflow" / "film.journal"
+    assert (site.origin, site.in_sandbox, site.folder) == (ORIGIN, False, tmp_path)
+    assert site.place("outputs/film/a.mp4") == "outputs/film/a.mp4"
+    assert site.record("film") == tmp_path / "outputs" / "film" / "manifest.json"
+
+
+def test_the_sandboxs_site_is_hidden_and_has_folders_of_its_own(tmp_path: Path) -> None:
+    """Whatever address is at hand, its purchases are kept under the sandbox's origin."""
+    site, hidden = site_of(tmp_path / "film.yaml", IN_SANDBOX, ORIGIN), tmp_path / ".klingflow"
+    assert (site.origin, site.in_sandbox, site.folder) == (SANDBOX, True, tmp_path)
+    assert site.paths.lock == hidden / "sandbox" / "film.lock"
+    assert site.server == hidden / "sandbox" / "server.jsonl"
+    assert site.record("film") == tmp_path / "outputs" / "sandbox" / "film" / "manifest.json"
+    assert (site.paths.anchor, site.paths.box) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("output", "placed"),
+    [
+        ("outputs/film/a.mp4", "outputs/sandbox/film/a.mp4"),
+        ("videos/a.mp4", "outputs/sandbox/videos/a.mp4"),
+        ("outputs-2/a.mp4", "outputs/sandbox/outputs-2/a.mp4"),
+    ],
+)
+def test_what_the_sandbox_makes_lies_in_a_folder_of_its_own(output: str, placed: str) -> None:
+    """Its videos never take the place of bought ones."""
+    assert site_at("film.yaml", origin=SANDBOX).place(output) == placed
+
+
+def test_a_manifest_is_placed_with_all_its_shots() -> None:
+    """The real site leaves it as it is."""
+    manifest = manifest_of(model="kling-2.5", prompt="x")
+    placed = site_at("m.yaml", origin=SANDBOX).placed(manifest)
+    assert [shot.output for shot in placed.shots] == ["outputs/sandbox/m/s.mp4"]
+    assert site_at("m.yaml").placed(manifest) is manifest
+
+
+@pytest.mark.parametrize(("origin", "option"), [("", ""), (ORIGIN, ""), (SANDBOX, " --sandbox")])
+def test_commands_name_the_manifest_as_a_shell_reads_it(origin: str, option: str) -> None:
+    """And say --sandbox where that is meant."""
+    site = site_at("my film.yaml", origin=origin)
+    assert site.named == f"'my film.yaml'{option}"
+    assert site.command("resolve", "a#2") == f"klingflow resolve 'my film.yaml' 'a#2'{option}"
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml"])
+def test_a_lock_means_the_manifest_beside_it(tmp_path: Path, suffix: str) -> None:
+    """By whichever of its two endings it is there; without one, by the usual one."""
+    (tmp_path / f"film{suffix}").touch()
+    assert site_of(tmp_path / "film.lock", Wish()) == site_of(tmp_path / f"film{suffix}", Wish())
+    assert site_of(tmp_path / "gone.lock", Wish()).file == str(tmp_path / "gone.yaml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
+def test_a_link_has_the_site_of_the_manifest_itself(tmp_path: Path) -> None:
+    """Commands still name it as it was named."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "film.yaml").touch()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "real" / "film.yaml")
+    site = site_of(tmp_path / "link.yaml", Wish())
+    assert (site.folder, site.paths.lock.name) == (tmp_path / "real", "film.lock")
+    assert site.file == str(tmp_path / "link.yaml")
+
+
+def test_only_a_wish_for_it_reads_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A black box lies there; the sandbox has none."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))
+    box = site_of(tmp_path / "film.yaml", Wish()).paths.box
+    assert box and box.state == tmp_path / "state"
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", "relative")
+    for wish in (Wish(black_box=False), IN_SANDBOX):
+        assert site_of(tmp_path / "film.yaml", wish).paths.box is None
+    with pytest.raises(UsageError):
+        site_of(tmp_path / "film.yaml", Wish())
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    """As the ledger writes them: `2026-01-01T00:00:00.000Z`."""
+    assert (now()[10], now()[19], now()[23:]) == ("T", ".", "Z")
