@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
-    """The process's exit codes (README, "Exit codes"). Where several apply, the first of
+    """The process's exit codes (docs/commands.md, "Exit codes"). Where several apply, the first of
     `PRECEDENCE` counts.
     """
 

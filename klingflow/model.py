@@ -117,7 +117,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The manifest's `run:` block (README, "Limits"). The defaults have their home here."""
+    """The manifest's `run:` block (docs/plan-and-run.md, "Limits"). The defaults have their home here."""
 
     max_running: int = 5
     submit: Rate = Rate(30, 60.0)

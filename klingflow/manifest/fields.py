@@ -3,7 +3,7 @@ the gateway's body.
 
 From it come the strict schema of each kind, the authoring schema and the request schema
 (schema.py), the checks (check.py) and the body itself (request.py). Sources: the gateway's
-document, sections 3 and 4, and README "Fields". A leaf's `title` completes the sentence "'field'
+document, sections 3 and 4, and docs/manifest.md. A leaf's `title` completes the sentence "'field'
 must be …"; its `description` is the help an editor shows.
 """
 

@@ -21,9 +21,9 @@ import yaml
 
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
+from tests import pages
 from tests.harness import Pipeline, charges, pipeline_at
 from tests.peers.conftest import free_port, serving
-from tests.test_readme import ENGLISH, labelled
 
 pytestmark = pytest.mark.peers
 
@@ -51,7 +51,7 @@ def proxy(
 ) -> Iterator[str]:
     """LiteLLM's proxy without a database, as the readme shows it, and one model besides."""
     folder = tmp_path_factory.mktemp("litellm")
-    shown = labelled(ENGLISH, "litellm").replace("https://gateway.example.com", sandbox.base_url)
+    shown = pages.labelled("en", "litellm").replace("https://gateway.example.com", sandbox.base_url)
     gateway = {
         "model": "openai/kling-2.5",
         "api_base": f"{sandbox.base_url}/v1",
