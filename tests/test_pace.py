@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.pace import CUT, AdaptiveRate, AdaptiveRunning, Gcra, Patience
+from klingflow.decide.pace import CUT, AdaptiveRate, AdaptiveRunning, Gcra, Pauses
 from klingflow.model import Rate
 from tests.simulations import ALLOWED, creates
 
@@ -168,13 +168,13 @@ def test_while_tasks_run_a_pause_beyond_reason_is_not_believed() -> None:
 
 def test_patience_is_a_parameter() -> None:
     """Three rounds and out."""
-    impatient = Patience(rounds=3, seconds=0.0, first_pause_s=0.01)
-    assert endless(AdaptiveRate(Rate(1000, 1.0), patience=impatient), None)[1] == 3
+    impatient = Pauses(rounds=3, seconds=0.0, first_pause_s=0.01)
+    assert endless(AdaptiveRate(Rate(1000, 1.0), pauses=impatient), None)[1] == 3
 
 
 def test_an_acceptance_restores_patience() -> None:
     """Only refusals in a row count."""
-    pace = AdaptiveRate(SECOND, patience=Patience(rounds=2, seconds=0.0))
+    pace = AdaptiveRate(SECOND, pauses=Pauses(rounds=2, seconds=0.0))
     pace.refused(0.0, 0.0, None, 0.0)
     pace.accepted(1.0, 1.0)
     pace.refused(2.0, 2.0, None, 0.0)

@@ -41,7 +41,7 @@ class Gcra:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Pauses:
     """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however
     they were spaced.
 
@@ -69,10 +69,10 @@ class AdaptiveRate:
     asked for or a growing one.
     """
 
-    def __init__(self, rate: Rate, burst: int = 1, patience: Patience | None = None) -> None:
+    def __init__(self, rate: Rate, burst: int = 1, pauses: Pauses | None = None) -> None:
         self._bucket = Gcra(rate, burst)
         self._fastest = 1 / rate.interval_s
-        self._patience = patience or Patience()
+        self._pauses = pauses or Pauses()
         self._per_s = self._fastest
         self._paused_until = float("-inf")
         self._cut_at = float("-inf")
@@ -102,7 +102,7 @@ class AdaptiveRate:
         if sent_at >= self._cut_at:
             self._new_round(now)
         pause_s = self._backoff_s(self._rounds) * (0.5 + u / 2)
-        self._asked_too_long = (retry_after_s or 0.0) > self._patience.longest_asked_s
+        self._asked_too_long = (retry_after_s or 0.0) > self._pauses.longest_asked_s
         if retry_after_s is not None and not self._asked_too_long:
             # Believed as it stands, unless it has been wrong three times running.
             pause_s = max(retry_after_s, pause_s if self._rounds > 3 else 0.0)
@@ -122,7 +122,7 @@ class AdaptiveRate:
     def exhausted(self, now: float) -> bool:
         """Whether to stop trying: this is no limit that passes."""
         waited_s = now - self._first_refused_at
-        spent = self._rounds >= self._patience.rounds and waited_s >= self._patience.seconds
+        spent = self._rounds >= self._pauses.rounds and waited_s >= self._pauses.seconds
         return spent or self._asked_too_long
 
     def _new_round(self, now: float) -> None:
@@ -141,8 +141,8 @@ class AdaptiveRate:
     def _backoff_s(self, rounds: int) -> float:
         return float(
             min(
-                self._patience.longest_pause_s,
-                self._patience.first_pause_s * 2.0 ** min(rounds - 1, 30),
+                self._pauses.longest_pause_s,
+                self._pauses.first_pause_s * 2.0 ** min(rounds - 1, 30),
             )
         )
 
