@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from klingflow.api import loading, running, site
+from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Flight, Schedule, Wanted
 from klingflow.gateway.http import Gateway
@@ -40,6 +41,7 @@ def context_of(job: Job, gateway: Gateway, told: list[dict[str, Any]]) -> Contex
         gateway=gateway,
         limits=Limits(),
         schedule=Schedule(Limits(), Durations()),
+        patience=Patience(Limits()),
         emit=told.append,
         clock=lambda: 0.0,
         now=site.now,
@@ -238,7 +240,7 @@ def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
             {"id": "task_ours", "status": "failed", "error": {"code": "busy", "message": "过载"}}
         )
         context = context_of(job, gateway, told)
-        context.limits = replace(context.limits, retries=2)
+        context.patience = Patience(replace(context.limits, retries=2))
         ours, theirs = (
             submitted("shot001", task_id="task_ours"),
             submitted("shot001", task_id="task_theirs"),

@@ -19,7 +19,6 @@ from klingflow.gateway.download import DownloadFailed
 from klingflow.gateway.http import Gateway, Stream, Timeouts
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.replies import read_create
-from klingflow.model import Purchase
 from tests.wire import DRIP, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"
@@ -233,19 +232,15 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def bought() -> Purchase:
-    return Purchase(
-        "u1", "a", 1, 1, "succeeded", "sha256:0", {}, "https://g", "t", 5, task_id="task_1"
-    )
-
-
 async def test_a_download_of_no_said_length_is_bounded(tmp_path: Path) -> None:
     """Chunk upon chunk of what begins like a video ends at the bound, and leaves nothing."""
     piece = b"\0\0\0\x18ftypisom" + bytes(10_000)
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for _ in range(100))
     endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks + DRIP
     async with serve(endless) as wire, Gateway(wire.base, KEY, timeouts=SOON) as gateway:
-        result = await download.fetch(gateway, bought(), tmp_path / "a.mp4", max_bytes=200_000)
+        result = await download.fetch(
+            gateway, gateway.content_url("task_1"), tmp_path / "a.mp4", max_bytes=200_000
+        )
     assert result == DownloadFailed("longer than 200000 bytes", permanent=True)
     assert names_in(tmp_path) == []
 
@@ -256,7 +251,7 @@ async def test_a_download_that_is_packed_is_not_unpacked(tmp_path: Path) -> None
         200, b"\x1f\x8b\x08" + bytes(100), "content-encoding: gzip", "content-type: video/mp4"
     )
     async with serve(packed) as wire, Gateway(wire.base, KEY) as gateway:
-        result = await download.fetch(gateway, bought(), tmp_path / "a.mp4")
+        result = await download.fetch(gateway, gateway.content_url("task_1"), tmp_path / "a.mp4")
     assert isinstance(result, download.NotYet)
     assert names_in(tmp_path) == []
 

@@ -18,6 +18,7 @@ import anyio
 from klingflow import disk
 from klingflow.api.planning import planned, selected_keys
 from klingflow.api.site import Wish, now, site_of, takes_of
+from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.verbs import VERBS
@@ -140,8 +141,8 @@ def run_jobs(
 
     async def main() -> Result:
         async with connect(base_url, key) as gateway:
-            context = _context(jobs, gateway, limits, emit)
-            context.buying, context.fail_fast = buying, fail_fast
+            patience = Patience(limits, buying=buying, fail_fast=fail_fast)
+            context = _context(jobs, gateway, limits, patience, emit)
             outcome = await run_context(context, abort)
             troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
             plans = tuple(job.plan_again() for job in jobs)
@@ -152,7 +153,7 @@ def run_jobs(
             )
             records = tuple(job.results for job in jobs)
             capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
-            code = _exit_code(outcome, plans, capped, context)
+            code = _exit_code(outcome, plans, capped, buying=buying)
             return Result(plans, code, outcome, bought, records, capped, troubles)
 
     return anyio.run(main)
@@ -180,8 +181,10 @@ def _check_apart(jobs: Sequence[Job]) -> None:
                 )
 
 
-def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> Context:
-    from klingflow.runner.context import Context
+def _context(
+    jobs: list[Job], gateway: Gateway, limits: Limits, patience: Patience, emit: Emit
+) -> Context:
+    from klingflow.runner.context import Context  # for start-up: it imports HTTP
 
     durations = Durations()
     for job in jobs:
@@ -191,6 +194,7 @@ def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> C
         gateway=gateway,
         limits=limits,
         schedule=Schedule(limits, durations),
+        patience=patience,
         emit=emit,
         clock=time.monotonic,
         now=now,
@@ -200,13 +204,17 @@ def _context(jobs: list[Job], gateway: Gateway, limits: Limits, emit: Emit) -> C
 
 
 def _exit_code(
-    outcome: Outcome, plans: Sequence[Plan], capped: Mapping[tuple[int, str], str], context: Context
+    outcome: Outcome,
+    plans: Sequence[Plan],
+    capped: Mapping[tuple[int, str], str],
+    *,
+    buying: bool,
 ) -> ExitCode:
     codes = set()
     for number, made in enumerate(plans):
         for action in made.actions:
             code = VERBS[action.verb].verdict
-            if action.verb == "create" and ((number, action.key) in capped or not context.buying):
+            if action.verb == "create" and ((number, action.key) in capped or not buying):
                 continue
             if code is not None:
                 codes.add(code)
@@ -218,10 +226,6 @@ def _exit_code(
         codes.add(ExitCode.INTERNAL)
     if outcome.refused:
         codes.add(ExitCode.REFUSED)
-    if (
-        not codes
-        and context.buying
-        and any(a.verb == "waits" for made in plans for a in made.actions)
-    ):
+    if not codes and buying and any(a.verb == "waits" for made in plans for a in made.actions):
         codes.add(ExitCode.FAILED)  # for a shot that was not selected
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

@@ -16,8 +16,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 
+from klingflow.decide.belief import Naming
 from klingflow.decide.caps import Caps
+from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
+from klingflow.decide.patience import Unknown
 from klingflow.decide.polling import Durations
 from klingflow.model import Action, Limits, Purchase
 
@@ -52,15 +55,8 @@ class Flight:
     unfinished_at: float
     deadline: float
     wanted: Wanted
-    unknown_polls: int = 0  # in a row
-    unknown_since: float = 0.0  # the first of them
-    apart: bool = (
-        False  # the last answer did not bear its id: ask the next on a connection of its own
-    )
-    other_name: str | None = None  # what answers on such connections call it
-    goes_by_its_id: bool = (
-        False  # an answer has called it by the id that its create was answered with
-    )
+    unknown: Unknown = field(default_factory=Unknown)
+    naming: Naming = field(default_factory=Naming)
     timed: bool = True  # False where a pause between two runs makes the duration unknown
     progress: list[tuple[float, float]] = field(
         default_factory=list
@@ -78,15 +74,12 @@ class Flight:
 
 @dataclass(slots=True, eq=False)
 class Fetch:
-    """A finished task whose file is not here yet. `tries` counts downloads in a row that brought
-    nothing new.
-    """
+    """A finished task whose file is not here yet."""
 
     job: int
     purchase: Purchase
     wanted: Wanted
-    tries: int = 0
-    received_bytes: int = 0
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 Step = Wanted | Flight | Fetch

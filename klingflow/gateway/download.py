@@ -24,7 +24,6 @@ from klingflow.gateway import mp4
 from klingflow.gateway.http import Cut, Gateway, Stream
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.replies import clean, error_of, retry_after_s
-from klingflow.model import Purchase
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0
@@ -71,20 +70,16 @@ class _Failed(Exception):
 
 async def fetch(
     gateway: Gateway,
-    purchase: Purchase,
+    url: str,
     target: Path,
     *,
-    attempt: int = 0,
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
 ) -> Result:
-    """Fetch the video of a purchase that has succeeded to `target`.
-
-    Tries take the result's own address and the gateway's content route in turn, by `attempt`.
-    """
+    """Fetch the video at `url` to `target`."""
     try:
         with _open_part(target, max_bytes) as part, anyio.move_on_after(deadline_s):
-            await _transfer(gateway, _source(gateway, purchase, attempt), part)
+            await _transfer(gateway, url, part)
             return await anyio.to_thread.run_sync(part.become, target)
     except _Failed as failed:
         return failed.result
@@ -175,11 +170,6 @@ def received_bytes(target: Path) -> int:
         return _part_of(target).stat().st_size
     except OSError:
         return 0
-
-
-def _source(gateway: Gateway, purchase: Purchase, attempt: int) -> str:
-    content = gateway.content_url(purchase.task_id or "")
-    return purchase.video_url if purchase.video_url and attempt % 2 == 0 else content
 
 
 async def _transfer(gateway: Gateway, url: str, part: _Part) -> None:

@@ -1,15 +1,20 @@
-"""What the steps of one run share: its ledgers, the gateway, the schedule, clocks and chance, and
-where events go.
+"""What the steps of one run share: its ledgers, the gateway, what decides for it, clocks and
+chance, and where events go.
+
+Knows how a Verdict is carried out and how an event is told; what follows from an outcome is decided
+in klingflow.decide.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from klingflow.decide.belief import Names
+from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
@@ -18,13 +23,16 @@ from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
 
-Emit = Callable[[dict[str, Any]], None]
+Event = dict[str, Any]
+Emit = Callable[[Event], None]
 
 
 @dataclass(slots=True)
 class Job:
-    """One manifest of a run: its plan, its open ledger and its site. `write_results` writes the run
-    manifest, and says why if it cannot. `plan_again` plans the same shots again.
+    """One manifest of a run: its plan, its open ledger and its site.
+
+    `write_results` writes the run manifest, and returns why where it cannot. `plan_again` plans the
+    same shots again.
     """
 
     plan: Plan
@@ -54,36 +62,29 @@ class Outcome:
 class Context:
     """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
     a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
-    dispatcher to look again.
+    dispatcher to look again. `bought` names every intent, by manifest number and uid.
     """
 
     jobs: list[Job]
     gateway: Gateway
     limits: Limits
     schedule: Schedule
+    patience: Patience
     emit: Emit
     clock: Callable[[], float]
     now: Callable[[], str]
     chance: Callable[[], float]
     new_uid: Callable[[], str]
-    buying: bool = True
-    fail_fast: bool = False
+    names: Names = field(default_factory=Names)
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
+    bought: list[tuple[int, str]] = field(default_factory=list)
     waiting: dict[tuple[int, str], Wanted] = field(
         default_factory=dict
     )  # by (manifest number, shot key)
     waiting_for: defaultdict[tuple[int, str], list[str]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    reached: bool = False  # the gateway has answered a create in this run
-    unsent_in_a_row: int = 0
-    off_the_mark: int = 0  # creates that were answered as by a wrong address
-    bought: list[tuple[int, str]] = field(default_factory=list)  # intents: (manifest number, uid)
-    blind_rounds: int = 0
-    other_names: dict[str, str] = field(
-        default_factory=dict
-    )  # see runner.poll: name → uid, "" if several
 
     def wanted(self, job: int, action: Action) -> Wanted:
         """A take as the plan decided on it, with the purchases that the plan took into account."""
@@ -91,8 +92,12 @@ class Context:
         taken = self.jobs[job].ledger.book.of(action.shot.id, action.shot.take)
         return Wanted(job, action, frozenset(p.uid for p in taken))
 
+    def task_ids(self) -> list[Container[str]]:
+        """The task ids that each ledger of the run knows."""
+        return [job.ledger.book.task_ids for job in self.jobs]
+
     async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:
-        """What became of `purchase`, durable in its ledger on return."""
+        """`purchase` after `event`, durable in its ledger on return. Raises LedgerBroken."""
         purchase = lifecycle.advance(purchase, event, self.now(), **changes)
         await self.jobs[job].ledger.record(purchase)
         return purchase
@@ -103,6 +108,15 @@ class Context:
         self.emit(
             {"at": self.now(), "event": event, "manifest": name, "shot": wanted.action.key, **facts}
         )
+
+    def obey(self, verdict: Verdict) -> None:
+        """Stop what the verdict stops, and remember why. Its pause is the caller's to begin."""
+        self.outcome.refused = self.outcome.refused or verdict.refused
+        self.outcome.unreachable = verdict.unreachable or self.outcome.unreachable
+        if verdict.stop == "buying":
+            self.stop_buying(verdict.reason)
+        elif verdict.stop == "everything":
+            self.stop(verdict.reason)
 
     def stop_buying(self, reason: str) -> None:
         """Buy nothing more; what was bought is still polled and downloaded."""
@@ -126,11 +140,6 @@ class Context:
         """The ledger cannot be written: nothing that happens now could be kept."""
         self.outcome.broken = self.outcome.broken or error
         self.stop(str(error))
-
-    def refuse(self, failure: Failure) -> None:
-        """The gateway refuses us: remember the first time it said so, and buy nothing more."""
-        self.outcome.refused = self.outcome.refused or failure
-        self.stop_buying(f"the gateway refuses us ({failure.kind}): {failure.message}")
 
 
 def as_data(failure: Failure) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import datetime
 import anyio
 from anyio.abc import TaskGroup
 
+from klingflow.decide.delivery import FROM_AN_EARLIER_RUN
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
 from klingflow.errors import LedgerBroken
 from klingflow.model import Action, Purchase
@@ -43,21 +44,22 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
 
 
 def _queue(context: Context, number: int, action: Action) -> None:
+    """Queue what an action of the manifest `number` calls for."""
     if action.shot is None:
         return  # an orphan: kept
-    wanted, now = context.wanted(number, action), context.clock()
-    if action.verb == "create" and context.buying:
-        context.schedule.want(wanted)
-    elif action.verb == "resume" and action.purchase:
-        context.schedule.resume(_resumed(context, wanted, action.purchase, now), now)
-    elif action.verb == "download" and action.purchase:
-        # An address from an earlier run may have expired: the gateway's own route goes first (see
-        # `download.fetch`).
-        context.schedule.fetch(Fetch(number, action.purchase, wanted, tries=1), now)
-    elif action.verb == "waits" and context.buying:
-        context.waiting[number, action.key] = wanted
-        for need in action.shot.needs:
-            context.waiting_for[number, need].append(action.key)
+    wanted, now, purchase = context.wanted(number, action), context.clock(), action.purchase
+    match action.verb:
+        case "create" if context.patience.buying:
+            context.schedule.want(wanted)
+        case "resume" if purchase:
+            context.schedule.resume(_resumed(context, wanted, purchase, now), now)
+        case "download" if purchase:
+            fetch = Fetch(number, purchase, wanted, FROM_AN_EARLIER_RUN)
+            context.schedule.fetch(fetch, now)
+        case "waits" if context.patience.buying:
+            context.waiting[number, action.key] = wanted
+            for need in action.shot.needs:
+                context.waiting_for[number, need].append(action.key)
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
@@ -110,12 +112,10 @@ class _Dispatcher:
                 await fetch(self._context, step)
         except LedgerBroken as error:
             self._context.broke(error)
-        except (
-            Exception
-        ) as error:  # one shot's trouble must not leave the others' videos at the gateway
-            self._context.crashed(
-                error, step.action.key if isinstance(step, Wanted) else step.wanted.action.key
-            )
+        except Exception as error:
+            # One shot's trouble must not leave the others' videos at the gateway.
+            wanted = step if isinstance(step, Wanted) else step.wanted
+            self._context.crashed(error, wanted.action.key)
         finally:
             self._busy -= 1
             self._wake()

@@ -1,111 +1,88 @@
-"""Asks after tasks, and writes down what became of them. Nothing here can spend, save that a task
-that failed for want of capacity goes back to the schedule while the manifest's `retries` allow it.
+"""Asks after tasks, and writes down what became of them. Whose a reply is, and how long to bear with
+a gateway that does not know, is decided in klingflow.decide.
+
+Nothing here can spend, except that a task which failed for want of capacity goes back to the
+schedule while the manifest's `retries` allow it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from klingflow.decide.patience import Unknown
 from klingflow.decide.plan import decide_one
 from klingflow.decide.schedule import Fetch, Flight, Wanted
-from klingflow.gateway import outcomes, replies
+from klingflow.gateway.outcomes import (
+    Blind,
+    Hiccup,
+    NoSuchTask,
+    QueryOutcome,
+    Running,
+    Succeeded,
+    TaskFailed,
+)
+from klingflow.gateway.replies import read_query
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
 
-# An id that the gateway does not know is common in a task's first seconds, and while one of its
-# servers takes over from another; after so long, and so often in a row, the task is parked: the
-# money was spent, so the next run asks again (gateway.md 4, "sometimes only for the first
-# seconds").
-_UNKNOWN_GRACE_S = 60.0
-_UNKNOWN_POLLS = 3
-# So many rounds of 401 or 403 in a row end the run: somebody has to look at the account. The pauses
-# between them double from `poll_floor` on.
-_BLIND_ROUNDS = 5
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20
 
 
 async def poll(context: Context, flight: Flight) -> None:
     """Ask once after `flight`. Raises LedgerBroken."""
-    task_id = flight.purchase.task_id
-    assert task_id is not None, "only tasks with an id are polled"
-    answer = await context.gateway.query(task_id, apart=flight.apart)
-    outcome = _believed(context, flight, replies.read_query(answer, task_id=task_id))
+    outcome = await _asked(context, flight)
     now = context.clock()
-    if isinstance(outcome, outcomes.Blind):
+    if isinstance(outcome, Blind):
         return _blinded(context, flight, outcome.failure, now)
-    context.blind_rounds = 0
-    if isinstance(outcome, outcomes.Succeeded):
-        return await _succeeded(context, flight, outcome, now)
-    if isinstance(outcome, outcomes.TaskFailed):
-        return await _failed(context, flight, outcome, now)
-    if isinstance(outcome, outcomes.NoSuchTask):
-        return await _unknown(context, flight, outcome.failure, now)
-    if isinstance(outcome, outcomes.Running):
-        flight.unfinished_at = now
-        if outcome.progress is not None:
-            flight.progress = [
-                *flight.progress[-_PROGRESS_KEPT:],
-                (flight.age_s(now), outcome.progress),
-            ]
-    flight.unknown_polls = 0
-    context.tell("poll", flight.wanted, **_facts(outcome))
-    await _again(context, flight, now, outcome.retry_after_s)
+    context.patience.saw()
+    match outcome:
+        case Succeeded():
+            await _succeeded(context, flight, outcome, now)
+        case TaskFailed():
+            await _failed(context, flight, outcome)
+        case NoSuchTask():
+            await _unknown(context, flight, outcome.failure, now)
+        case Running() | Hiccup():
+            await _unfinished(context, flight, outcome, now)
 
 
-def _believed(
-    context: Context, flight: Flight, outcome: outcomes.QueryOutcome
-) -> outcomes.QueryOutcome:
-    """The outcome, or a Hiccup in place of one that may be another task's.
-
-    A reply left over from another request bears no sign of it but its id. So one without our id
-    counts only when it came on a connection of its own; one with another id moreover only when it
-    has borne that id there before, and no other task has it: a relay may know a task by two names,
-    one at its creation and one in queries. Where a query has called the task by our id, that is its
-    name there, and another name is another task's.
-    """
-    asked_apart, flight.apart = flight.apart, False
-    if isinstance(outcome, outcomes.Misnamed):
-        flight.apart = True
-        ours = asked_apart and not flight.goes_by_its_id and _is_ours(context, flight, outcome.name)
-        return outcome.answer if ours else outcome
-    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
-        return outcome
-    flight.goes_by_its_id |= outcome.named
-    if not (outcome.named or asked_apart or isinstance(outcome, outcomes.Running)):
-        flight.apart = True
-        return outcomes.Hiccup("a final answer that does not name the task")
+async def _asked(context: Context, flight: Flight) -> QueryOutcome:
+    """What one query about the task comes to, as far as it can be believed."""
+    task_id, uid = flight.purchase.task_id, flight.purchase.uid
+    assert task_id is not None, "only tasks with an id are polled"
+    answer = await context.gateway.query(task_id, apart=flight.naming.apart)
+    read = read_query(answer, task_id=task_id)
+    outcome, flight.naming = context.names.believed(uid, flight.naming, read, context.task_ids())
     return outcome
 
 
-def _is_ours(context: Context, flight: Flight, name: str) -> bool:
-    """Whether a task goes by `name`, too; called with what replies on connections of their own say."""
-    uid = flight.purchase.uid
-    first = context.other_names.setdefault(name, uid)
-    if first != uid or any(name in job.ledger.book.task_ids for job in context.jobs):
-        context.other_names[name] = ""  # nobody's any more
-        return False
-    before, flight.other_name = flight.other_name, name
-    return before == name
+async def _unfinished(
+    context: Context, flight: Flight, outcome: Running | Hiccup, now: float
+) -> None:
+    flight.unknown = Unknown()
+    if isinstance(outcome, Running):
+        flight.unfinished_at = now
+        if outcome.progress is not None:
+            report = (flight.age_s(now), outcome.progress)
+            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], report]
+        facts = {"status": "running", "progress": outcome.progress}
+    else:
+        facts = {"status": "hiccup", "reason": outcome.reason}
+    context.tell("poll", flight.wanted, **facts)
+    await _again(context, flight, now, outcome.retry_after_s)
 
 
 async def _again(
     context: Context, flight: Flight, now: float, retry_after_s: float | None = None
 ) -> None:
-    if now >= flight.deadline:
-        minutes = context.limits.deadline_s / 60
-        late = Failure(
-            "unknown",
-            "deadline",
-            f"not finished after {minutes:g} minutes; the next run asks again",
-        )
-        return await _park(context, flight, late)
+    overdue = context.patience.overdue(flight.deadline, now)
+    if overdue is not None:
+        return await _park(context, flight, overdue)
     context.schedule.follow(flight, now, context.chance(), retry_after_s=retry_after_s)
 
 
-async def _succeeded(
-    context: Context, flight: Flight, outcome: outcomes.Succeeded, now: float
-) -> None:
+async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: float) -> None:
     bounds = (round(flight.unfinished_at - flight.since, 3), round(now - flight.since, 3))
     purchase = await context.record(
         flight.job,
@@ -124,40 +101,38 @@ async def _succeeded(
         release(context, flight.job, purchase.shot)
 
 
-async def _failed(
-    context: Context, flight: Flight, outcome: outcomes.TaskFailed, now: float
-) -> None:
+async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None:
+    failure, wanted = outcome.failure, flight.wanted
     billed_tier = outcome.billed_tier or flight.purchase.billed_tier
     await context.record(
-        flight.job, flight.purchase, "failed", error=outcome.failure, billed_tier=billed_tier
+        flight.job, flight.purchase, "failed", error=failure, billed_tier=billed_tier
     )
-    wanted = flight.wanted
     wanted.failures += 1
     retry = (
-        outcome.failure.kind == "capacity"
-        and wanted.failures <= context.limits.retries
-        and context.buying
-        and context.schedule.buying
-        and wanted.action.request is not None
-        and wanted.action.request.fingerprint
-        is not None  # what it needs may itself be on its way again
+        context.schedule.buying
+        and _has_final_body(wanted)
+        and context.patience.buys_again(failure, wanted.failures)
     )
     context.schedule.landed()
-    context.tell("failed", wanted, failure=as_data(outcome.failure), retry=retry)
+    context.tell("failed", wanted, failure=as_data(failure), retry=retry)
     if retry:
-        # A new purchase: it reserves anew, since no rule says that a failed task is refunded.
+        # A new purchase: it reserves again, since no rule says that a failed task is refunded.
         known = wanted.known | {flight.purchase.uid}
         context.schedule.want(Wanted(wanted.job, wanted.action, known, failures=wanted.failures))
-    elif context.fail_fast:
-        context.stop_buying(f"{wanted.action.key} failed (--fail-fast)")
+    else:
+        context.obey(context.patience.failed(wanted.action.key))
+
+
+def _has_final_body(wanted: Wanted) -> bool:
+    """False where what the take needs may itself be on its way again."""
+    request = wanted.action.request
+    return request is not None and request.fingerprint is not None
 
 
 async def _unknown(context: Context, flight: Flight, failure: Failure, now: float) -> None:
     context.tell("poll", flight.wanted, status="unknown", reason=failure.message)
-    flight.unknown_polls += 1
-    if flight.unknown_polls == 1:
-        flight.unknown_since = now
-    if flight.unknown_polls >= _UNKNOWN_POLLS and now - flight.unknown_since >= _UNKNOWN_GRACE_S:
+    flight.unknown = flight.unknown.once_more(now)
+    if flight.unknown.is_to_be_parked(now):
         return await _park(context, flight, failure)
     await _again(context, flight, now)
 
@@ -170,24 +145,13 @@ async def _park(context: Context, flight: Flight, failure: Failure) -> None:
 
 
 def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> None:
-    """401 or 403: it says nothing of the task. Polls that were on their way together count as one
-    round.
-
-    One round may be a proxy's whim, so it pauses buying with the polls; the second stops it.
-    """
+    """401 or 403: it says nothing of the task, which is asked for again after the pause."""
     context.schedule.follow(flight, now, context.chance())
-    if context.schedule.is_paused(now):
-        return
-    context.blind_rounds += 1
-    pause_s = context.limits.poll_floor_s * 2 ** (context.blind_rounds - 1)
-    context.schedule.pause(now + pause_s)
-    context.tell("blind", flight.wanted, failure=as_data(failure), pause_s=pause_s)
-    if context.blind_rounds > 1:
-        context.refuse(failure)
-    if context.blind_rounds >= _BLIND_ROUNDS:
-        context.stop(
-            "the key or the balance is refused on every route; the task ids are in the ledger"
-        )
+    verdict = context.patience.blinded(failure, now)
+    if verdict.pause_s is not None:
+        context.schedule.pause(now + verdict.pause_s)
+        context.tell("blind", flight.wanted, failure=as_data(failure), pause_s=verdict.pause_s)
+    context.obey(verdict)
 
 
 def release(context: Context, job: int, shot_id: str) -> None:
@@ -204,9 +168,3 @@ def release(context: Context, job: int, shot_id: str) -> None:
             del context.waiting[job, key]
         if anew.verb == "create":
             context.schedule.want(replace(waiting, action=anew))
-
-
-def _facts(outcome: outcomes.Running | outcomes.Hiccup) -> dict[str, object]:
-    if isinstance(outcome, outcomes.Running):
-        return {"status": "running", "progress": outcome.progress}
-    return {"status": "hiccup", "reason": outcome.reason}

@@ -29,6 +29,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.api import planning
+from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.decide.schedule import Schedule
@@ -445,6 +446,7 @@ class Life:
             gateway=cast(real.Gateway, seed.sow_gateway(door)),
             limits=self.limits,
             schedule=Schedule(self.limits, durations),
+            patience=Patience(self.limits),
             emit=self._told,
             clock=seed.clock,
             now=seed.now,

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from klingflow.api import running, site
+from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.gateway.http import Gateway, Timeouts
@@ -57,6 +58,7 @@ class Rig:
                 gateway=gateway,
                 limits=self.limits,
                 schedule=Schedule(self.limits, durations),
+                patience=Patience(self.limits),
                 emit=self.told.append,
                 clock=time.monotonic,
                 now=self.now,

@@ -1,0 +1,102 @@
+"""PURE. Whose reply is this: which answers count as being about the task that was asked for.
+
+A reply that is left over from another request bears no sign of it except its id. What a reply says
+is klingflow.gateway.replies; what is done about it is the runner's part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
+
+from klingflow.gateway.outcomes import (
+    Accepted,
+    CreateOutcome,
+    Doubtful,
+    Hiccup,
+    Misnamed,
+    QueryOutcome,
+    Running,
+    Succeeded,
+    TaskFailed,
+)
+
+# The task ids of each ledger of the run.
+Held = Iterable[Container[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What the answers about one task have called it.
+
+    `apart`: the last answer did not bear the task's id, so the next query goes on a connection of
+    its own. `other_name` is what answers on such connections call it. `by_its_id`: an answer has
+    called it by the id that its create was answered with.
+    """
+
+    apart: bool = False
+    other_name: str | None = None
+    by_its_id: bool = False
+
+
+class Names:
+    """The other names that tasks go by in one run, and the purchase that each was first seen of."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}  # name → uid; "" where several tasks were called by it
+
+    def believed(
+        self, uid: str, naming: Naming, outcome: QueryOutcome, held: Held
+    ) -> tuple[QueryOutcome, Naming]:
+        """What a query about the purchase `uid` came to, and what its task is called by now. An
+        answer that may be another task's becomes a Hiccup.
+
+        A final answer without our id counts only if it came on a connection of its own. An answer
+        with another id counts only if, moreover, it has borne that id there before, and no other
+        task has it: a relay may know a task by two names, one at its creation and one in queries.
+        Where an answer has called the task by our id, that is its name in queries, and another name
+        is another task's.
+        """
+        asked_apart, naming = naming.apart, replace(naming, apart=False)
+        if isinstance(outcome, Misnamed):
+            naming = replace(naming, apart=True)
+            if not asked_apart or naming.by_its_id or not self._is_free(outcome.name, uid, held):
+                return outcome, naming
+            confirmed = outcome.name == naming.other_name
+            return outcome.answer if confirmed else outcome, replace(
+                naming, other_name=outcome.name
+            )
+        if not isinstance(outcome, (Running, Succeeded, TaskFailed)):
+            return outcome, naming
+        if outcome.named:
+            return outcome, replace(naming, by_its_id=True)
+        if asked_apart or isinstance(outcome, Running):
+            return outcome, naming
+        doubt = Hiccup("a final answer that does not name the task")
+        return doubt, replace(naming, apart=True)
+
+    def _is_free(self, name: str, uid: str, held: Held) -> bool:
+        """True if no task except that of `uid` has been called `name`."""
+        first = self._owners.setdefault(name, uid)
+        if first == uid and not is_anothers(name, held):
+            return True
+        self._owners[name] = ""
+        return False
+
+
+def believed_of_create(outcome: CreateOutcome, held: Held) -> CreateOutcome:
+    """What a create came to: in doubt where its reply names the task of another purchase."""
+    if not isinstance(outcome, Accepted) or not is_anothers(outcome.task_id, held):
+        return outcome
+    reason = f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
+    evidence = {
+        **outcome.evidence,
+        "reason": reason,
+        "answered_task_id": outcome.task_id,
+    }
+    return Doubtful(reason, evidence)
+
+
+def is_anothers(task_id: str, held: Held) -> bool:
+    """True if a ledger has a purchase whose task is `task_id`."""
+    return any(task_id in task_ids for task_ids in held)
