@@ -151,6 +151,17 @@ class Price:
     as_of: str | None = None
 
 
+def key_of(shot: str, take: int) -> str:
+    """What a take is called everywhere: `opening`, and `opening#2` for its second take."""
+    return shot if take == 1 else f"{shot}#{take}"
+
+
+def split_key(key: str) -> tuple[str, int]:
+    """Return the shot and the take of a key. `opening#1` is understood, too."""
+    shot, mark, take = key.rpartition("#")
+    return (shot, int(take)) if mark and take.isdecimal() else (key, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One take of one wanted video. `fields` holds rendered values; `node` the author's text behind
@@ -170,8 +181,8 @@ class Shot:
 
     @property
     def key(self) -> str:
-        """`opening`, and `opening#2` for its second take."""
-        return self.id if self.take == 1 else f"{self.id}#{self.take}"
+        """What the take is called: see `key_of`."""
+        return key_of(self.id, self.take)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -205,6 +216,11 @@ class Manifest:
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))
+
+    @property
+    def takes(self) -> set[tuple[str, int]]:
+        """Every (shot, take) that is wanted."""
+        return {(shot.id, shot.take) for shot in self.shots}
 
 
 # What a Failure may be; klingflow.gateway.failures.KINDS has a row for each.
@@ -268,8 +284,8 @@ class Purchase:
 
     @property
     def key(self) -> str:
-        """As `Shot.key`."""
-        return self.shot if self.take == 1 else f"{self.shot}#{self.take}"
+        """What the take is called: see `key_of`."""
+        return key_of(self.shot, self.take)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from klingflow.decide.resolve import abandon, adopt, resubmit, split_key
+from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import Mark, UsageError
 from klingflow.gateway.outcomes import Accepted, Reply
 from klingflow.gateway.replies import read_create
@@ -146,8 +146,3 @@ def test_what_is_finished_gets_no_permission_that_would_lie_in_wait(purchase: Pu
 def test_nothing_to_resolve_is_said(answer: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match="knows no purchase of it"):
         answer(Book(), "a", origin=ORIGIN, at=LATER)
-
-
-@pytest.mark.parametrize(("key", "take"), [("a", ("a", 1)), ("a#2", ("a", 2)), ("a#b", ("a#b", 1))])
-def test_a_key_is_a_shot_and_a_take(key: str, take: tuple[str, int]) -> None:
-    assert split_key(key) == take

@@ -77,7 +77,7 @@ def check(site: Site) -> Report:
 def wanted_takes(file: str) -> set[tuple[str, int]] | None:
     """The takes of the manifest; None where it cannot be read, which `validate` tells better."""
     try:
-        return {(shot.id, shot.take) for shot in load(file).shots}
+        return load(file).takes
     except KlingflowError:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from klingflow.api.loading import without_collector
-from klingflow.api.site import Wish, site_of, takes_of
+from klingflow.api.site import Wish, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import NothingSelected
@@ -49,7 +49,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
 def book_of(manifest: Manifest, site: Site) -> Book:
     """Return what the ledger says, for looking at. Raises LedgerError."""
     book = store.read(site.paths)
-    book.recall(takes_of(manifest))
+    book.recall(manifest.takes)
     return book
 
 

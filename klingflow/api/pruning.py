@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from klingflow.api.site import Wish, now, site_of, takes_of
+from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.select import select
 from klingflow.disk import append_new
 from klingflow.errors import LedgerError, Mark, NothingSelected
@@ -58,7 +58,7 @@ def prune(
 
 
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
-    wanted = takes_of(manifest)
+    wanted = manifest.takes
     orphans = [_as_shot(*take) for take in sorted(set(book.takes()) - wanted)]
     keys = select(orphans, book, wish.select, wish.exclude) if orphans else set()
     if not orphans and wish.select:

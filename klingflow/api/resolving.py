@@ -7,13 +7,13 @@ from collections.abc import Callable
 import anyio
 
 from klingflow.api.planning import planned
-from klingflow.api.site import Wish, now, site_of, takes_of
+from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.adoption import learned, misfits
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import Answer
 from klingflow.ledger import store
-from klingflow.model import Manifest, Purchase
+from klingflow.model import Manifest, Purchase, key_of, split_key
 
 Ask = Callable[[str], Answer]  # what the gateway says of a task id
 
@@ -37,9 +37,9 @@ def resolve(
     """
     site = site_of(manifest.path, wish, origin)
     origin = site.origin
-    key = next((s.key for s in manifest.shots if key in (s.key, f"{s.id}#{s.take}")), key)
+    key = key_of(*split_key(key))
     with store.open_ledger(site.paths, now) as held:
-        held.book.recall(takes_of(manifest))
+        held.book.recall(manifest.takes)
         at = now()
         notes: list[str] = []
         action = planned(manifest, held.book, site).by_key.get(key)

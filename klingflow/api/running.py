@@ -17,7 +17,7 @@ import anyio
 
 from klingflow import disk
 from klingflow.api.planning import planned, selected_keys
-from klingflow.api.site import Wish, now, site_of, takes_of
+from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
@@ -60,7 +60,7 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
 
     site = site_of(manifest.path, wish, origin)
     with store.open_ledger(site.paths, now) as held:
-        held.book.recall(takes_of(manifest))
+        held.book.recall(manifest.takes)
         keys = selected_keys(manifest, held.book, wish)
         made = planned(manifest, held.book, site, keys, wish.rerun)
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from klingflow.ledger.places import SANDBOX, STATE_DIR, Site, site_at, state_folder
-from klingflow.model import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,6 @@ def site_of(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
         return site_at(file, origin=SANDBOX)
     state = state_folder(os.environ.get(STATE_DIR)) if wish.black_box else None
     return site_at(file, origin=origin, state=state)
-
-
-def takes_of(manifest: Manifest) -> set[tuple[str, int]]:
-    """Every take that the manifest wants."""
-    return {(shot.id, shot.take) for shot in manifest.shots}
 
 
 def now() -> str:

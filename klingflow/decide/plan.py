@@ -198,7 +198,7 @@ def _buying(
 
 
 def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
-    wanted = {(shot.id, shot.take) for shot in manifest.shots}
+    wanted = manifest.takes
     for shot, take in sorted(take for take in book.takes() if take not in wanted):
         bought = [p for p in book.of(shot, take) if p.state != "rejected"]
         if bought:

@@ -14,15 +14,9 @@ from klingflow.errors import UsageError
 from klingflow.gateway.replies import plausible_id
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
-from klingflow.model import Failure, Purchase, Request, Shot
+from klingflow.model import Failure, Purchase, Request, Shot, split_key
 
 _GIVEN_UP = "given up by `klingflow resolve`"
-
-
-def split_key(key: str) -> tuple[str, int]:
-    """`opening#2` as shot and take."""
-    shot, mark, take = key.rpartition("#")
-    return (shot, int(take)) if mark and take.isdecimal() else (key, 1)
 
 
 def adopt(

@@ -95,8 +95,7 @@ def serving(purchases: Sequence[Purchase]) -> Purchase | None:
 
 
 def _orphans(manifest: Manifest, book: Book) -> Iterator[list[Purchase]]:
-    wanted = {(shot.id, shot.take) for shot in manifest.shots}
-    for take in sorted(set(book.takes()) - wanted):
+    for take in sorted(set(book.takes()) - manifest.takes):
         purchases = book.of(*take)
         if any(p.state != "rejected" for p in purchases):
             yield purchases

@@ -14,7 +14,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
-from klingflow.model import Action, Json, Plan, Price
+from klingflow.model import Action, Json, Plan, Price, key_of
 from klingflow.terminal import console
 
 _SHOWN = 20  # lines about single shots after a run
@@ -129,7 +129,7 @@ def show_status(record: Mapping[str, Any]) -> None:
     """A run manifest as a table."""
     rows = []
     for shot in (*record["shots"], *record["orphans"]):
-        key = shot["id"] if shot["take"] == 1 else f"{shot['id']}#{shot['take']}"
+        key = key_of(shot["id"], shot["take"])
         rows.append([shot["state"].replace("_", " "), key, _came_of(shot)])
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
