@@ -124,7 +124,7 @@ _STATES: Final = one_of(
     "parked",
     "abandoned",
 )
-_SIZE: Final = _described({"type": ["integer", "null"]}, "The file's size.")
+_SIZE: Final = _described({"type": ["integer", "null"], "minimum": 0}, "The file's size.")
 _CRC: Final = _described(_STRING, "Of the line without it: a flipped bit is never taken for an id.")
 _TIMES: Final = {
     "type": "object",
@@ -138,7 +138,7 @@ _ERROR: Final = {
         "code": _STRING,
         "message": _STRING,
     },
-    "required": ["kind", "message"],
+    "required": ["kind", "code", "message"],
     "additionalProperties": False,
     "description": "Why it was refused or failed (docs/failures.md).",
 }
@@ -146,14 +146,13 @@ _PRICE: Final = {
     "type": ["object", "null"],
     "properties": {
         "amount": _described(
-            {"type": ["number", "string"]},
-            "Exact when it is text: a decimal number, as the prices file has it.",
+            _STRING, "A decimal number, as the prices file has it; text, so that it stays exact."
         ),
         "currency": _STRING,
         "basis": _STRING,
-        "as_of": _OPTIONAL,
+        "as_of": _STRING,
     },
-    "required": ["amount", "currency"],
+    "required": ["amount", "currency", "basis"],
     "additionalProperties": False,
     "description": "The price used, frozen when it was bought.",
 }
