@@ -296,6 +296,58 @@ class FileFact:
     sha256: str
 
 
+class Place(NamedTuple):
+    """A file, or one line of it (from 1), as problems name it."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+_NOWHERE = Place("")
+
+# One row each in `klingflow.ledger.problems.ROWS`.
+ProblemKind = Literal[
+    "damaged_line",
+    "damaged_purchases",
+    "damaged_pruned",
+    "conflict_markers",
+    "empty_lock",
+    "no_header",
+    "two_lineages",
+    "lines_missing",
+    "lost_by_lock",
+    "contradicting_line",
+    "task_held_twice",
+    "paid_twice",
+    "box_unwritable",
+    "unknown_field",
+    "wrong_field",
+    "small_field",
+    "missing_field",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a ledger, as a fact; `klingflow.ledger.problems.worded` words it.
+
+    `keys`, `tasks` and `attempts` are those of the purchases that it is about, in one order.
+    `name` is that of a field, `detail` its value or what the system said.
+    """
+
+    kind: ProblemKind
+    place: Place = _NOWHERE
+    keys: tuple[str, ...] = ()
+    tasks: tuple[str | None, ...] = ()
+    attempts: tuple[int, ...] = ()
+    count: int = 0
+    name: str = ""
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One line of a plan: what it means to do about one take, and why."""
@@ -319,4 +371,4 @@ class Plan:
     manifest: Manifest
     actions: tuple[Action, ...]
     by_key: Mapping[str, Action] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()  # of the ledger, as `Book.problems`
+    problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`

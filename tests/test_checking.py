@@ -93,7 +93,7 @@ def nested(depth: int) -> Any:
     [
         (line_with(take=0), "take: 0 is less than the minimum of 1"),
         (line_with(colour="red"), "'colour' was unexpected"),
-        (line_with(colour=nested(700)), "nested too deeply"),
+        (line_with(colour=nested(700)), "'colour' was unexpected"),
         (
             line_with(times={"intent": LATER, "submitted": AT}),
             f"submitted at {AT}, before intent at {LATER}",
@@ -115,7 +115,7 @@ def test_lines_that_are_missing_are_missed(tmp_path: Path) -> None:
     manifest = written(tmp_path, right(submitted("a")), right(submitted("b")))
     lock = tmp_path / "film.lock"
     lock.write_bytes(b"".join(lock.read_bytes().splitlines(keepends=True)[:2]))
-    assert [f.message for f in found(manifest)] == ["1 purchases fewer than the header says"]
+    assert [f.message for f in found(manifest)] == ["1 purchases fewer than its header says"]
     lock.unlink()
     assert found(manifest) == []
 

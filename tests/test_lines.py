@@ -23,8 +23,9 @@ from klingflow.ledger.lines import (
     parse_lock,
     runner_line,
 )
+from klingflow.ledger.problems import worded
 from klingflow.ledger.records import FIELDS, as_json
-from klingflow.model import Failure, Json, Purchase
+from klingflow.model import Failure, Json, Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
 LOCK = lock_header("lineage", 3, 3) + b"".join(
@@ -160,7 +161,7 @@ def test_other_line_ends_and_a_byte_order_mark_are_read(line_end: bytes) -> None
 def test_a_line_edited_by_hand_is_damaged() -> None:
     parsed = parse_lock(LOCK.replace(b'"task_id":"task_b"', b'"task_id":"task_x"'), "film.lock")
     assert told(parsed) == {"a": "task_a", "b": None, "c": "task_c"}
-    assert parsed.problems == [
+    assert [*map(worded, parsed.problems)] == [
         "film.lock:3: a damaged line of b was set aside; if nothing else tells, it is in doubt"
     ]
 
@@ -172,7 +173,7 @@ def test_damaged_lines_that_ran_into_one_another_leave_a_doubt_each() -> None:
         a[:200] + bytes(100) + b[:150] + b"\n" + lock_line(submitted("c")), "film.lock"
     )
     assert told(parsed) == {"a": None, "b": None, "c": "task_c"}
-    assert parsed.problems[0].startswith("film.lock:1: a damaged line of a, b was set aside")
+    assert parsed.problems[0] == Problem("damaged_purchases", Place("film.lock", 1), ("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,8 @@ def test_a_line_that_says_no_more_than_whose_it_is_has_the_defaults_of_a_purchas
 
 def test_lines_that_vanished_are_missed() -> None:
     lines = LOCK.splitlines(keepends=True)
-    assert parse_lock(b"".join(lines[:-1]), "film.lock").problems == [
+    parsed = parse_lock(b"".join(lines[:-1]), "film.lock")
+    assert [*map(worded, parsed.problems)] == [
         "film.lock: 1 purchases fewer than its header says; git may have them"
     ]
     assert parse_lock(b"", "film.lock").problems
@@ -243,7 +245,7 @@ def test_lines_that_vanished_are_missed() -> None:
 def test_two_ledgers_merged_into_one_are_reported() -> None:
     other = lock_header("another", 1, 0)
     parsed = parse_lock(LOCK + other, "film.lock")
-    assert parsed.problems == [
+    assert [*map(worded, parsed.problems)] == [
         "film.lock: two ledgers that began apart were merged into it; both are kept"
     ]
     assert len(Book(parsed.accounts).purchases) == 3

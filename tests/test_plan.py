@@ -12,6 +12,7 @@ from klingflow.decide.plan import buys, cost, counts, decide_one, make_plan, sec
 from klingflow.errors import Mark
 from klingflow.ledger.book import Book, contradictions, superseded
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.problems import worded
 from klingflow.model import (
     Failure,
     FileFact,
@@ -370,7 +371,7 @@ def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
     ],
 )
 def test_a_shot_paid_twice_is_reported(bought: list[Purchase], problems: list[str]) -> None:
-    assert contradictions(bought) == problems
+    assert [*map(worded, contradictions(bought))] == problems
 
 
 def test_an_action_knows_its_take() -> None:

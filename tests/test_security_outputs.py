@@ -143,7 +143,7 @@ PLANTED = [
 @pytest.mark.parametrize("output", PLANTED, ids=repr)
 def test_a_ledger_from_elsewhere_names_no_other_file(output: str) -> None:
     """The detail is dropped, the task id stays: the video goes where the manifest says."""
-    read = from_json({**as_json(submitted("a")), "output": output})
+    read, _ = from_json({**as_json(submitted("a")), "output": output})
     assert read.output is None
     assert read.task_id == "task_a"
 

@@ -1,9 +1,11 @@
-"""`lock check`: every line, sum and file of a ledger looked at, and nothing changed."""
+"""`lock check`: every line, sum and file of a ledger looked at, and nothing changed.
+
+What is wrong with a line is what its reader reports (klingflow.ledger.lines), what is wrong with a
+purchase is what klingflow.ledger.flaws finds; here both get their place and what to do.
+"""
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,26 +16,27 @@ from klingflow.api.loading import load
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
 from klingflow.ledger import emergency, files, flaws, stored
-from klingflow.ledger.book import in_order
-from klingflow.ledger.lines import Parsed, in_conflict, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.book import contradicting, in_order
+from klingflow.ledger.lines import (
+    Parsed,
+    parse_journal,
+    parse_lines,
+    parse_lock,
+    unreadable_bodies,
+)
 from klingflow.ledger.places import LedgerPaths, Site
-from klingflow.manifest.schema import generate
-from klingflow.model import Json, Purchase
-
-_PLACE = re.compile(r"(.+?:(?:[0-9]+| the last line)): (.*)", re.DOTALL)
-_FROM_GIT = "git may have it as it was: git log -p {name}; the next run sets it aside in {name}.damaged and goes on"
+from klingflow.ledger.problems import ROWS, Level, found
+from klingflow.model import Problem, Purchase
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: `place` is file:line, or a file. `level` is one of
-    klingflow.ledger.flaws.LEVELS.
-    """
+    """One thing found: `place` is file:line, or a file."""
 
     place: str
-    level: str
+    level: Level
     message: str
     todo: str = ""
     shot: str | None = None
@@ -52,26 +55,29 @@ class Report:
 def check(site: Site) -> Report:
     """Look at the ledger of a site. Raises LedgerError for what cannot be read at all."""
     paths, manifest = site.paths, site.named
+    places: Places = {}
     try:
-        found = stored.load(paths, until=None)
-        places: Places = {}
-        findings = [*_lines(paths, places), *_lock(paths), *_aside(paths, found.book.task_ids)]
+        held = stored.load(paths, until=None)
+        findings = [*_lines(paths, places), *_lock(paths), *_aside(paths, held.book.task_ids)]
     except OSError as error:
         raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
-    purchases = in_order(found.book.purchases.values())
-    for p in found.contradicting:
-        message, todo = (
-            stored.said_of_contradicting(p),
-            "look both tasks up at the gateway: both may be charged",
-        )
-        findings.append(
-            Finding(places.get(p.uid, paths.lock.name), "damaged", message, todo, p.key)
-        )
+    purchases = in_order(held.book.purchases.values())
+    for p in held.contradicting:
+        place = places.get(p.uid, paths.lock.name)
+        findings.append(_finding(contradicting(p), place=place, shot=p.key))
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
     videos, about_videos = _videos(paths, purchases, places, wanted_takes(site.file), manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
+
+
+def _finding(
+    problem: Problem, *, place: str | None = None, todo: str = "", shot: str | None = None
+) -> Finding:
+    row = ROWS[problem.kind]
+    where = str(problem.place) if place is None else place
+    return Finding(where, row.level, found(problem), row.todo or todo, shot)
 
 
 def wanted_takes(file: str) -> set[tuple[str, int]] | None:
@@ -84,122 +90,47 @@ def wanted_takes(file: str) -> set[tuple[str, int]] | None:
 
 # ---------------------------------------------------------------- lines
 
+Read = Callable[[Path], bytes]
 Parse = Callable[[bytes, str], Parsed]
 
 
 def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
-    """Each line's sum, its JSON and its form. Where purchases stand goes into `places`; the lock's
-    own word counts.
+    """What the readers of all files report of single lines.
+
+    Where purchases stand goes into `places`; the lock's own word counts.
     """
-    todo = _FROM_GIT.format(name=paths.lock.name)
-    yield from _each_line(paths.lock, parse_lock, _sealed, todo, places)
-    todo = "the next run sets it aside; if it told of a purchase, its shot is then in doubt"
-    yield from _each_line(paths.journal, parse_journal, _summed, todo, places)
+    name = paths.lock.name
+    from_git = (
+        f"git may have it as it was: git log -p {name}; the next run sets it aside in"
+        f" {name}.damaged and goes on"
+    )
+    set_aside = "the next run sets it aside; if it told of a purchase, its shot is then in doubt"
+    all_there_is = "git may have it as it was: the line is all that is known of what was paid"
+    yield from _each_line(paths.lock, parse_lock, from_git, places)
+    yield from _each_line(paths.journal, parse_journal, set_aside, places)
     for place in emergency.places(paths.journal):
         if place.exists():
-            yield from _each_line(place, parse_journal, _summed, todo, places, emergency.read)
+            yield from _each_line(place, parse_journal, set_aside, places, emergency.read)
             message = "holds what could not be written into the ledger"
             yield Finding(str(place), "note", message, "the next run or fetch takes it in")
-    todo = "git may have it as it was: the line is all that is known of what was paid"
-    yield from _each_line(paths.pruned, parse_lines, _sealed, todo, places)
+    yield from _each_line(paths.pruned, parse_lines, all_there_is, places)
 
 
 def _each_line(
-    path: Path,
-    parse: Parse,
-    document_of: Callable[[bytes], bytes],
-    todo: str,
-    places: Places,
-    read: Callable[[Path], bytes] = disk.read_whole,
+    path: Path, parse: Parse, todo: str, places: Places, read: Read = disk.read_whole
 ) -> Iterator[Finding]:
+    """What is wrong with single lines of a file; `todo` is for damaged ones."""
     try:
-        data = read(path)
+        parsed = parse(read(path), path.name)
     except FileNotFoundError:
         return
-    parsed = parse(data, path.name)
+    for uid, number in parsed.numbers.items():
+        places.setdefault(uid, f"{path.name}:{number}")
     for problem in parsed.problems:
-        if placed := _PLACE.fullmatch(problem):
-            yield Finding(placed[1], "damaged", placed[2].partition(" was set aside")[0], todo)
-    numbers = {raw.rstrip(b"\r"): number for number, raw in enumerate(data.split(b"\n"), 1)}
-    for uid, (_, raw) in parsed.lines.items():
-        places.setdefault(uid, f"{path.name}:{numbers.get(raw, 1)}")
-    shown = (
-        {raw[:2000].decode("utf-8", "replace"): number for raw, number in numbers.items()}
-        if parsed.doubts
-        else {}
-    )
-    for doubt in parsed.doubts:
-        number = shown.get((doubt.evidence or {}).get("damaged", ""), 1)
-        places.setdefault(doubt.uid, f"{path.name}:{number}")
-    for number, raw in enumerate(data.split(b"\n"), 1):
-        if raw.strip() and (fault := _misformed(document_of(raw))):
-            yield Finding(
-                f"{path.name}:{number}",
-                "damaged",
-                fault,
-                "no klingflow wrote it so; see where it is from",
-            )
-
-
-def _sealed(raw: bytes) -> bytes:
-    return raw
-
-
-def _summed(raw: bytes) -> bytes:
-    return raw[9:]
-
-
-_shapes: dict[Json, str | None] = {}
-
-
-def _misformed(raw: bytes) -> str | None:
-    """What the schema of a line says against it. A line that is no JSON is told of by its sum.
-
-    A large ledger has few shapes of lines; the schema is asked once for each.
-    """
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or "runner" in document:
-        return None
-    try:
-        shape = tuple(
-            (key, "" if key == "body" else _shape(key, value)) for key, value in document.items()
-        )
-    except RecursionError:
-        return "nested too deeply"
-    if shape not in _shapes:
-        _shapes[shape] = _against_schema(document)
-    return _shapes[shape]
-
-
-def _shape(key: str, value: Json) -> Json:
-    """What of a value its schema may care about: types, signs, and which state."""
-    if isinstance(value, dict):
-        return "{}" if key == "evidence" else tuple((k, _shape("", v)) for k, v in value.items())
-    if isinstance(value, list):
-        return tuple(_shape("", item) for item in value)
-    if isinstance(value, str):
-        return value if key == "state" else "text"
-    return (
-        type(value).__name__,
-        isinstance(value, int) and (value > 0) - (value < 0),
-        key == "klingflow_lock" and value,
-    )
-
-
-def _against_schema(document: Mapping[str, Json]) -> str | None:
-    from jsonschema import Draft202012Validator  # for start-up
-
-    name = "header" if "klingflow_lock" in document else "purchase"
-    schema = generate("lock")
-    validator = Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]})
-    error = next(iter(sorted(validator.iter_errors(document), key=str)), None)
-    if error is None:
-        return None
-    where = ".".join(map(str, error.absolute_path))
-    return f"{where + ': ' if where else ''}{error.message[:200]}"
+        if problem.place.line is not None:
+            yield _finding(problem, todo=todo)
+    for problem in (*parsed.odd, *unreadable_bodies(parsed)):
+        yield _finding(problem, shot=next(iter(problem.keys), None))
 
 
 # ---------------------------------------------------------------- the lock as a whole
@@ -209,48 +140,41 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
     """Header, order and number of lines."""
     name = paths.lock.name
     try:
-        data = disk.read_whole(paths.lock)
+        lock = parse_lock(disk.read_whole(paths.lock), name)
     except FileNotFoundError:
         yield Finding(name, "note", "there is no lock: nothing was bought yet, or git has it")
         return
-    parsed = parse_lock(data, name)
+    of_the_whole = [problem for problem in lock.problems if problem.place.line is None]
+    for problem in of_the_whole:
+        yield _finding(problem)
     tidies = "the next run puts it in order"
-    if not parsed.headers:
-        yield Finding(name, "damaged", "no readable header", "git may have an older version of it")
-    elif len(parsed.headers) > 1 or in_conflict(data):
-        apart = len({h["lineage"] for h in parsed.headers}) > 1
-        began = ", of ledgers that began apart" if apart else ""
-        yield Finding(name, "note", f"merged by git out of several versions{began}", tidies)
-    expected = max((h["purchases"] for h in parsed.headers), default=0)
-    if (missing := expected - len(parsed.accounts) - len(parsed.damaged)) > 0:
-        yield Finding(
-            f"{name}:1",
-            "damaged",
-            f"{missing} purchases fewer than the header says",
-            "git may have them",
-        )
-    if parsed.accounts != in_order(parsed.accounts) or len(parsed.lines) < len(parsed.accounts):
+    if len(lock.headers) > 1 and not of_the_whole:
+        yield Finding(name, "note", "merged by git out of several versions", tidies)
+    twice = len(lock.lines) < len(lock.accounts)
+    if twice or lock.accounts != in_order(lock.accounts):
         yield Finding(name, "note", "lines out of order, or twice", tidies)
 
 
 def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]:
-    """What was set aside earlier: a task id that stands nowhere else must not be forgotten there."""
+    """What was set aside earlier: a task id that stands nowhere else must not be forgotten
+    there.
+    """
     for path, parse in ((paths.lock_damaged, parse_lines), (paths.journal_damaged, parse_journal)):
         try:
             data = disk.read_whole(path)
         except FileNotFoundError:
             continue
         parsed = parse(data, path.name)
-        for number, raw in enumerate(data.split(b"\n"), 1):
-            for purchase in (p for p, line in parsed.lines.values() if line == raw.rstrip(b"\r")):
-                if purchase.task_id and purchase.task_id not in task_ids:
-                    yield Finding(
-                        f"{path.name}:{number}",
-                        "unsettled",
-                        f"task {purchase.task_id} is in no purchase of the ledger",
-                        "look it up at the gateway; delete the line once you know what it was",
-                        purchase.key,
-                    )
+        by_task = {p.task_id: p for p in parsed.accounts if p.task_id}
+        for task_id in by_task.keys() - task_ids.keys():
+            purchase = by_task[task_id]
+            yield Finding(
+                f"{path.name}:{parsed.numbers[purchase.uid]}",
+                "unsettled",
+                f"task {task_id} is in no purchase of the ledger",
+                "look it up at the gateway; delete the line once you know what it was",
+                purchase.key,
+            )
         count = sum(bool(raw.strip()) for raw in data.split(b"\n"))
         message = f"{count} line{'s'[: count != 1]} set aside earlier"
         yield Finding(
@@ -296,7 +220,7 @@ def _videos(
                 else "no longer in the manifest, so nothing fetches it"
             )
             place = places.get(owner.uid, paths.lock.name)
-            level = "video" if here else "note"
+            level: Level = "video" if here else "note"
             findings.append(Finding(place, level, f"{output}: {fault}", todo, owner.key))
     return len(claims), findings
 

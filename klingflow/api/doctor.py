@@ -23,6 +23,7 @@ from klingflow.gateway import key as keys
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.origin import in_clear_warning
 from klingflow.ledger import store
+from klingflow.ledger.problems import worded
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -90,7 +91,7 @@ def _ledger(file: str) -> Iterator[Finding]:
         f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems",
     )
     for problem in book.problems:
-        yield Finding(False, problem, needed=False)
+        yield Finding(False, worded(problem), needed=False)
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

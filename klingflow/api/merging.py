@@ -15,12 +15,14 @@ from klingflow.ledger.lines import lock_line
 from klingflow.ledger.others import Other, tell
 from klingflow.ledger.places import SANDBOX, Site
 from klingflow.ledger.unite import Telling, United, telling_of, unite
-from klingflow.model import Purchase
+from klingflow.model import Problem, Purchase
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge found. `same` says that the ledger held it all already."""
+    """What a merge found. `same` says that the ledger held it all already; `problems` are those of
+    the other ledgers, each with the path that names its ledger.
+    """
 
     new: Sequence[Purchase]
     updated: Sequence[Purchase]
@@ -28,7 +30,7 @@ class Merged:
     paid_twice: Sequence[tuple[Purchase, Purchase]]
     apart: bool  # the ledgers began apart
     same: bool
-    problems: Sequence[str]
+    problems: Sequence[tuple[Path, Problem]]
 
 
 def merge(
@@ -104,7 +106,7 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     ]
     lineages = ours.lineages.union(*(telling.lineages for telling in tellings))
     header = (united.lineage, united.serial) == (book.lineage, book.serial)
-    problems = [f"{other.path}: {problem}" for other in others for problem in other.problems]
+    problems = [(other.path, problem) for other in others for problem in other.problems]
     same = header and not new and not updated and len(united.purchases) == len(book.purchases)
     found = Merged(
         new,

@@ -8,6 +8,7 @@ from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
 from klingflow.ledger.book import in_order
+from klingflow.ledger.problems import worded
 from klingflow.model import Json, Manifest
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
@@ -23,7 +24,11 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
         manifest, book, gateway=site.origin, generated_at=now(), selected=keys
     )
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
-    return {**record, "doubts": doubts(meant, site.command), "problems": list(book.problems)}
+    return {
+        **record,
+        "doubts": doubts(meant, site.command),
+        "problems": [worded(problem) for problem in book.problems],
+    }
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:

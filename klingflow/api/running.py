@@ -28,6 +28,7 @@ from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
+from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
 from klingflow.model import Limits, Manifest, Plan, Purchase
 from klingflow.results import run_manifest
@@ -163,7 +164,7 @@ def _troubles(job: Job) -> Iterator[str]:
     for lost in job.ledger.unwritten:
         yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
     if job.ledger.box and job.ledger.box.trouble:
-        yield job.ledger.box.trouble
+        yield worded(job.ledger.box.trouble)
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
 

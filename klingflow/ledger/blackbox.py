@@ -29,6 +29,7 @@ from klingflow.ledger import oslock
 from klingflow.ledger.holder import Holder, holder
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.ledger.places import BoxPlace
+from klingflow.model import Place, Problem
 
 _UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 WITHOUT = "--no-black-box does without it"
@@ -115,7 +116,7 @@ class BlackBox:
     """
 
     def __init__(self, place: BoxPlace, lineage: str, fd: int) -> None:
-        self.trouble: str | None = None
+        self.trouble: Problem | None = None
         self._place = place
         self._lineage = lineage
         self._folder = place.folder(lineage)
@@ -138,7 +139,7 @@ class BlackBox:
             write_all(self._fd, lines)
             sync(self._fd)
         except OSError as error:
-            self.trouble = _said(self._folder, error)
+            self.trouble = _unwritable(self._folder, error)
 
     def keep_pruned(self, lines: Sequence[bytes]) -> None:
         """Keep what is pruned from the lock, before renewing forgets it. What fails is told as by
@@ -147,7 +148,7 @@ class BlackBox:
         try:
             append(self._place.pruned(self._lineage), lines)
         except OSError as error:
-            self.trouble = _said(self._folder, error)
+            self.trouble = _unwritable(self._folder, error)
 
     def renew(self, *lock: bytes) -> None:
         """Hold what the ledger's lock holds, and begin the journal again. What fails is told as by
@@ -160,7 +161,7 @@ class BlackBox:
             os.ftruncate(self._fd, 0)
             sync(self._fd)
         except (OSError, LedgerError) as error:
-            self.trouble = _said(self._folder, error)
+            self.trouble = _unwritable(self._folder, error)
         else:
             self.trouble = None
 
@@ -171,7 +172,7 @@ class BlackBox:
         try:
             _join(self._place, self._lineage, lineages)
         except (OSError, LedgerError) as error:
-            self.trouble = _said(self._folder, error)
+            self.trouble = _unwritable(self._folder, error)
 
     def _begin_again(self) -> None:
         fd = _acquired(self._place, self._lineage)
@@ -186,7 +187,7 @@ class BlackBox:
             oslock.release(self._fd)
 
 
-def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | str:
+def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | Problem:
     """The black box of all these lineages, ours alone and made if need be; or why it cannot be
     written.
 
@@ -202,7 +203,7 @@ def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | str:
             _join(place, lineage, lineages)
             undo.pop_all()
         except (OSError, LedgerError) as error:
-            return _said(place.folder(lineage), error)
+            return _unwritable(place.folder(lineage), error)
     return BlackBox(place, lineage, fd)
 
 
@@ -294,9 +295,9 @@ def _merged_in(folder: Path) -> set[str]:
     )
 
 
-def _said(folder: Path, error: Exception) -> str:
-    what = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return f"the black box cannot be written: {folder}: {what}; {WITHOUT}"
+def _unwritable(folder: Path, error: Exception) -> Problem:
+    said = error.strerror if isinstance(error, OSError) else None
+    return Problem("box_unwritable", Place(str(folder)), detail=said or str(error))
 
 
 def _bytes(path: Path, reading: Callable[[Path], bytes] = read_whole) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from klingflow.ledger.lifecycle import PAID, advance, merge
-from klingflow.model import Purchase
+from klingflow.model import Problem, ProblemKind, Purchase
 
 
 class Book:
@@ -25,7 +25,7 @@ class Book:
     ) -> None:
         self.purchases: dict[str, Purchase] = {}
         self.task_ids: dict[str, str] = {}  # task id → uid, also of what was pruned
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.pruned: dict[
             str, Purchase
         ] = {}  # by uid: paid for, and taken out of the lock by a person
@@ -150,17 +150,25 @@ def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
     return [doubt(p, until) if p.state == "intent" else p for p in purchases]
 
 
-def contradictions(purchases: Iterable[Purchase]) -> list[str]:
-    """What ought not to be, for people: one task under two purchases, a take paid for twice."""
+def contradictions(purchases: Iterable[Purchase]) -> list[Problem]:
+    """What cannot be: one task under two purchases, a take that was paid for twice."""
     purchases = list(purchases)
-    shared = [
-        f"task {a.task_id} is in two purchases: {_named(a)} and {_named(b)}"
-        for a, b in held_twice(purchases)
-    ]
-    return shared + [
-        f"{a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
-        for a, b in paid_twice(purchases)
-    ]
+    shared = [_of_two("task_held_twice", *pair) for pair in held_twice(purchases)]
+    return shared + [_of_two("paid_twice", *pair) for pair in paid_twice(purchases)]
+
+
+def contradicting(purchase: Purchase) -> Problem:
+    """The report of an account that was set aside by `fold`."""
+    return Problem("contradicting_line", keys=(purchase.key,), tasks=(purchase.task_id,))
+
+
+def _of_two(kind: ProblemKind, a: Purchase, b: Purchase) -> Problem:
+    return Problem(
+        kind,
+        keys=(a.key, b.key),
+        tasks=(a.task_id, b.task_id),
+        attempts=(a.attempt, b.attempt),
+    )
 
 
 def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
@@ -193,7 +201,3 @@ def _unexplained(earlier: Purchase, later: Purchase) -> bool:
         return True
     meant = earlier.times.keys() & {"resubmitted", "undelivered"}
     return earlier.fingerprint == later.fingerprint and not meant
-
-
-def _named(purchase: Purchase) -> str:
-    return f"{purchase.key} attempt {purchase.attempt}"

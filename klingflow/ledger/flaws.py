@@ -12,14 +12,15 @@ from typing import NamedTuple
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import held_twice, paid_twice
 from klingflow.ledger.lifecycle import IN_DOUBT
+from klingflow.ledger.problems import Level
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase
 
 # How bad a finding is, and the exit code that says so. A note is nothing that anybody has to mend.
-LEVELS: Mapping[str, ExitCode] = {
+LEVELS: Mapping[Level, ExitCode] = {
     "damaged": ExitCode.INTERNAL,  # the record itself: a line, a sum, a fact that cannot be
     "unsettled": ExitCode.UNSETTLED,  # a person has to say how it came out
-    "video": ExitCode.FAILED,  # a video that is not as it was bought, or a shot that was paid for twice
+    "video": ExitCode.FAILED,  # a video is not as it was bought, or a shot was paid for twice
     "note": ExitCode.OK,
 }
 
@@ -32,7 +33,7 @@ class Flaw(NamedTuple):
     """One thing wrong with one purchase, and what to do; `level` is one of LEVELS."""
 
     purchase: Purchase
-    level: str
+    level: Level
     message: str
     todo: str
 

@@ -12,19 +12,21 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from klingflow.errors import LedgerError
-from klingflow.ledger.records import as_json, from_json
-from klingflow.model import Json, Purchase
+from klingflow.ledger.records import Odd, as_json, from_json
+from klingflow.model import Json, Place, Problem, ProblemKind, Purchase
 
 VERSION = 1
 
 _HEADER = b'{"klingflow_lock":'
 _CRC_LENGTH = len(b',"crc":"01234567"}')
 _BODY = b',"body":{'
+_MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _CONFLICT = re.compile(rb"(<{7}|={7}|>{7}|\|{7})( |\Z)")
 # A newline that became another byte: two whole lines stand in one.
 _LOCK_SEAM = re.compile(rb'(?<=,"crc":"[0-9a-f]{8}"\}).?(?=\{)', re.DOTALL)
@@ -37,22 +39,26 @@ _MAX_EVIDENCE = 2000
 
 @dataclass(slots=True)
 class Parsed:
-    """What a file's bytes say. `accounts` may tell of one uid several times, `damaged` is to be set
-    aside.
+    """What a file's bytes say. `accounts` may report one uid several times.
+
+    `lines` has the intact lines as they were and `numbers` the line (from 1) where a purchase, or a
+    doubt, was last read, both by uid. `odd` are fields that klingflow does not write so.
     """
 
+    file: str = field(default="", compare=False)
     accounts: list[Purchase] = field(default_factory=list)
     doubts: list[Purchase] = field(default_factory=list)  # what damaged lines may have been about
-    # By uid, intact lock lines as they were.
     lines: dict[str, tuple[Purchase, bytes]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict, compare=False)
     headers: list[dict[str, Json]] = field(default_factory=list)
     runner: dict[str, Json] | None = None  # the last process that wrote a journal
-    damaged: list[bytes] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    damaged: list[bytes] = field(default_factory=list)  # to be set aside
+    problems: list[Problem] = field(default_factory=list)
+    odd: list[Problem] = field(default_factory=list)
 
     def add(self, more: Parsed) -> None:
         """Also say what another file says."""
-        for name in ("accounts", "doubts", "headers", "damaged", "problems"):
+        for name in ("accounts", "doubts", "headers", "damaged", "problems", "odd"):
             getattr(self, name).extend(getattr(more, name))
 
 
@@ -92,59 +98,61 @@ def parse_lock(data: bytes, name: str) -> Parsed:
 
     Raises LedgerError when a newer klingflow wrote it.
     """
-    parsed = Parsed()
-    conflicts = False
-    for number, raw in _lines(data):
-        if not raw.startswith(b"{") and _CONFLICT.match(raw):
-            conflicts = True
-            continue
-        _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
-    if conflicts:
-        parsed.problems.append(
-            f"{name}: holds git's conflict markers; the purchases of both sides are kept"
-        )
-    _check_headers(parsed, name, empty=not data.strip())
+    parsed = parse_lines(data, name)
+    if in_conflict(data):
+        parsed.problems.append(Problem("conflict_markers", Place(name)))
+    parsed.problems += _about_headers(parsed, empty=not data.strip())
     return parsed
 
 
 def headers_in(data: bytes) -> list[dict[str, Json]]:
     """The headers of a lock, without reading the rest of it."""
     parsed = Parsed()
-    for _, raw in _lines(data):
+    for number, raw in _lines(data):
         if raw.startswith(_HEADER):
             with suppress(ValueError, LedgerError):
-                _enter(parsed, raw, _unsealed(raw))
+                _enter(parsed, raw, _unsealed(raw), number)
     return parsed.headers
 
 
 def parse_lines(data: bytes, name: str) -> Parsed:
-    """Lines of a lock that stand without their header, as they do in what was pruned or set aside."""
-    parsed = Parsed()
+    """The lines of a lock with or without its header: what was pruned or set aside has none."""
+    parsed = Parsed(name)
     for number, raw in _lines(data):
         if raw.startswith(b"{") or not _CONFLICT.match(raw):
-            _take_in(parsed, raw, f"{name}:{number}", _unsealed, _LOCK_SEAM)
+            _take_in(parsed, raw, number, _LOCK)
     return parsed
 
 
 def in_conflict(data: bytes) -> bool:
-    """Whether git left its conflict markers in it."""
+    """True if git left its conflict markers in a lock."""
+    if not any(mark in data for mark in _MARKS):
+        return False
     return any(_CONFLICT.match(raw) for _, raw in _lines(data))
 
 
 def parse_journal(data: bytes, name: str) -> Parsed:
-    """Everything in a journal that can be believed. A torn last line was never promised to anybody."""
-    parsed = Parsed()
+    """Everything in a journal that can be believed. Nobody was promised a torn last line."""
+    parsed = Parsed(name)
     whole, _, torn = data.rpartition(b"\n")
     for number, raw in _lines(whole):
-        _take_in(parsed, raw, f"{name}:{number}", _unsummed, _JOURNAL_SEAM)
+        _take_in(parsed, raw, number, _JOURNAL)
     if torn:
-        last = Parsed()
-        _take_in(last, torn, f"{name}: the last line", _unsummed, _JOURNAL_SEAM)
-        parsed.accounts += last.accounts
-        parsed.runner = last.runner or parsed.runner
-        parsed.damaged += last.damaged
-        parsed.problems += last.problems
+        doubts = len(parsed.doubts)
+        _take_in(parsed, torn, data.count(b"\n") + 1, _JOURNAL)
+        del parsed.doubts[doubts:]
     return parsed
+
+
+def unreadable_bodies(parsed: Parsed) -> Iterator[Problem]:
+    """The purchases whose body is not JSON, or not the last key of its line: it reads as empty.
+
+    Bodies are read when somebody looks, so this is not among the problems of reading.
+    """
+    for purchase, _ in parsed.lines.values():
+        if isinstance(purchase.body, StoredBody) and not purchase.body.readable:
+            number = parsed.numbers[purchase.uid]
+            yield _oddity(parsed, number, purchase, Odd("wrong_field", "body", "what is there"))
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -154,60 +162,73 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-Unwrap = Callable[[bytes], dict[str, Json]]
+class _Form(NamedTuple):
+    """How the lines of a file are read: a line's document, and where two lines ran together."""
+
+    unwrap: Callable[[bytes], dict[str, Json]]
+    seam: re.Pattern[bytes]
 
 
-def _take_in(
-    parsed: Parsed, raw: bytes, place: str, unwrap: Unwrap, seam: re.Pattern[bytes]
-) -> None:
-    try:
-        return _enter(parsed, raw, unwrap(raw))
-    except ValueError:
-        pass
+def _take_in(parsed: Parsed, raw: bytes, number: int, form: _Form) -> None:
+    if _entered(parsed, raw, number, form):
+        return
     rest = []
-    for piece in seam.split(raw):
-        for candidate in (piece, piece[:-1]):  # a flipped newline may be the last byte of the file
-            try:
-                _enter(parsed, candidate, unwrap(candidate))
-                break
-            except ValueError:
-                continue
-        else:
+    for piece in form.seam.split(raw):
+        # A flipped newline may be the last byte of the file.
+        if not any(_entered(parsed, one, number, form) for one in (piece, piece[:-1])):
             rest.append(piece)
     for piece in rest:
-        _set_aside(parsed, piece, place)
+        _set_aside(parsed, piece, number)
 
 
-def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json]) -> None:
+def _entered(parsed: Parsed, raw: bytes, number: int, form: _Form) -> bool:
+    """True if `raw` is a line with the right sum, which `parsed` then has."""
+    try:
+        _enter(parsed, raw, form.unwrap(raw), number)
+    except ValueError:
+        return False
+    return True
+
+
+def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json], number: int) -> None:
     if "klingflow_lock" in document:
-        parsed.headers.append(_header(document))
+        header, odd = _header(document)
+        parsed.headers.append(header)
+        parsed.odd += (_oddity(parsed, number, None, one) for one in odd)
     elif "runner" in document and "uid" not in document:
         runner = document["runner"]
         parsed.runner = runner if isinstance(runner, dict) else None
     else:
-        purchase = from_json(document)
+        purchase, oddities = from_json(document)
         parsed.accounts.append(purchase)
         parsed.lines[purchase.uid] = (purchase, raw)
+        parsed.numbers[purchase.uid] = number
+        if oddities:
+            parsed.odd += (_oddity(parsed, number, purchase, one) for one in oddities)
 
 
-def _set_aside(parsed: Parsed, raw: bytes, place: str) -> None:
+def _oddity(parsed: Parsed, number: int, purchase: Purchase | None, odd: Odd) -> Problem:
+    place = Place(parsed.file, number)
+    keys = (purchase.key,) if purchase else ()
+    return Problem(odd.kind, place, keys, count=odd.least, name=odd.name, detail=odd.value)
+
+
+def _set_aside(parsed: Parsed, raw: bytes, number: int) -> None:
     parsed.damaged.append(raw)
     witnesses = [*_witnesses(raw)]
-    if not witnesses:
-        parsed.problems.append(f"{place}: a damaged line was set aside")
-        return
     parsed.doubts += witnesses
-    whose = ", ".join(dict.fromkeys(w.key for w in witnesses))
-    parsed.problems.append(
-        f"{place}: a damaged line of {whose} was set aside; if nothing else tells, it is in doubt"
-    )
+    for witness in witnesses:
+        parsed.numbers.setdefault(witness.uid, number)
+    keys = tuple(dict.fromkeys(w.key for w in witnesses))
+    kind: ProblemKind = "damaged_purchases" if keys else "damaged_line"
+    parsed.problems.append(Problem(kind, Place(parsed.file, number), keys))
 
 
 def _witnesses(raw: bytes) -> Iterator[Purchase]:
     """The purchases that a damaged line was about, as doubts: several where lines ran into one
     another.
 
-    Nothing in it is believed but its place.
+    Nothing in the line is believed except whose it was.
     """
     evidence = {"damaged": raw[:_MAX_EVIDENCE].decode("utf-8", "replace")}
     for found in _WHOSE.finditer(raw):
@@ -227,24 +248,24 @@ def _witnesses(raw: bytes) -> Iterator[Purchase]:
             )
 
 
-def _check_headers(parsed: Parsed, name: str, *, empty: bool) -> None:
+def _about_headers(parsed: Parsed, *, empty: bool) -> Iterable[Problem]:
+    place = Place(parsed.file)
     if not parsed.headers:
-        what = "is empty" if empty else "has no readable header"
-        parsed.problems.append(f"{name}: {what}; git may have an older version of it")
-        return
-    if len({h["lineage"] for h in parsed.headers}) > 1:
-        parsed.problems.append(
-            f"{name}: two ledgers that began apart were merged into it; both are kept"
-        )
-    expected = max(h["purchases"] for h in parsed.headers)
+        return [Problem("empty_lock" if empty else "no_header", place)]
+    problems = []
+    if len({header["lineage"] for header in parsed.headers}) > 1:
+        problems.append(Problem("two_lineages", place))
+    expected = max(header["purchases"] for header in parsed.headers)
     missing = expected - len(parsed.accounts) - len(parsed.damaged)
     if missing > 0:
-        parsed.problems.append(
-            f"{name}: {missing} purchases fewer than its header says; git may have them"
-        )
+        problems.append(Problem("lines_missing", place, count=missing))
+    return problems
 
 
-def _header(document: dict[str, Json]) -> dict[str, Json]:
+def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
+    """A lock's header, and what of it klingflow does not write so. Raises LedgerError for a newer
+    klingflow's, ValueError for none.
+    """
     version, serial = document["klingflow_lock"], document.get("serial")
     if not isinstance(version, int) or version > VERSION:
         raise LedgerError(
@@ -252,7 +273,19 @@ def _header(document: dict[str, Json]) -> dict[str, Json]:
         )
     if not isinstance(serial, int) or not isinstance(document.get("lineage"), str):
         raise ValueError("not a header")
-    return {"purchases": 0, **document}
+    header: dict[str, Json] = {"purchases": 0, **document}
+    odd = []
+    if type(header["purchases"]) is not int:
+        odd.append(Odd("wrong_field", "purchases", repr(header["purchases"])[:80]))
+        header["purchases"] = 0
+    for name, least in _LEAST:
+        if header[name] < least:
+            odd.append(Odd("small_field", name, str(header[name]), least))
+    return header, odd
+
+
+# The least that klingflow writes into a header.
+_LEAST = (("klingflow_lock", VERSION), ("serial", 0), ("purchases", 0))
 
 
 # ---------------------------------------------------------------- sums
@@ -289,7 +322,9 @@ def _unsealed(raw: bytes) -> dict[str, Json]:
         raise ValueError("wrong sum")
     start = raw.find(_BODY)
     if start < 0 or b'"evidence":' in raw:  # which may hold a body of its own
-        return _document(raw)
+        document = _document(raw)
+        document.pop("crc", None)
+        return document
     document = _document(raw[:start] + b"}")
     document["body"] = StoredBody(raw, start + len(_BODY) - 1)
     return document
@@ -306,6 +341,10 @@ def _unsummed(raw: bytes) -> dict[str, Json]:
     return _document(document)
 
 
+_LOCK = _Form(_unsealed, _LOCK_SEAM)
+_JOURNAL = _Form(_unsummed, _JOURNAL_SEAM)
+
+
 def _document(raw: bytes) -> dict[str, Json]:
     text = raw.decode()
     try:
@@ -315,6 +354,9 @@ def _document(raw: bytes) -> dict[str, Json]:
     if not isinstance(document, dict) or end != len(text):
         raise ValueError("not an object")
     return document
+
+
+_UNREADABLE: dict[str, Json] = {}
 
 
 class StoredBody(Mapping[str, Json]):
@@ -329,12 +371,17 @@ class StoredBody(Mapping[str, Json]):
         self._start = start
         self._parsed: dict[str, Json] | None = None
 
+    @property
+    def readable(self) -> bool:
+        """False for a body that klingflow did not write, which reads as empty."""
+        return self._body() is not _UNREADABLE
+
     def _body(self) -> dict[str, Json]:
         if self._parsed is None:
             try:
                 self._parsed = _document(self._line[self._start : -_CRC_LENGTH])
             except ValueError:  # a line with the right sum that we did not write
-                self._parsed = {}
+                self._parsed = _UNREADABLE
         return self._parsed
 
     def __getitem__(self, key: str) -> Json:

@@ -14,6 +14,7 @@ from klingflow.ledger import stored
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.ledger.places import Site, site_at
 from klingflow.ledger.unite import Telling
+from klingflow.model import Problem
 
 _MANIFESTS = (".yaml", ".yml")
 
@@ -24,7 +25,7 @@ class Other:
 
     path: Path
     telling: Telling
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def tell(path: Path, ours: Site) -> Other:

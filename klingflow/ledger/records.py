@@ -1,25 +1,28 @@
-"""PURE. A purchase as JSON and back. What is read is checked field by field: a ledger may come from
-anywhere.
+"""PURE. A purchase as JSON and back.
+
+What is read is checked field by field, for a ledger may come from anywhere; what was not believed
+is reported. Bytes and sums are lines.py's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, cast
+from reprlib import Repr
+from typing import Any, NamedTuple, cast
 
 from klingflow.ledger.lifecycle import RANK
-from klingflow.model import Failure, Json, Price, Purchase
+from klingflow.model import Failure, Json, Price, ProblemKind, Purchase
 
 MAX_TASK_ID = 1000
 
 # The order of keys: what a reviewer of a diff looks for first, the long body last.
 FIELDS = (
-    "shot", "take", "attempt", "uid", "state", "task_id", "billed_tier", "predicted_tier", "seconds", "price",
-    "fingerprint", "origin", "times", "finished_after_s", "output", "sha256", "size_bytes", "video_url",
-    "error", "evidence", "body",
+    "shot", "take", "attempt", "uid", "state", "task_id", "billed_tier", "predicted_tier",
+    "seconds", "price", "fingerprint", "origin", "times", "finished_after_s", "output", "sha256",
+    "size_bytes", "video_url", "error", "evidence", "body",
 )  # fmt: skip
 _TYPES: dict[str, type] = {
     **dict.fromkeys(FIELDS, str),
@@ -38,6 +41,19 @@ _WITHOUT: dict[str, Json] = {
     "times": {},
 }
 _ESSENTIAL = frozenset({"uid", "shot", "take", "attempt", "state"})
+_BELIEVED = _ESSENTIAL | {"task_id"}  # or else the whole line is not
+_NULLABLE = frozenset(FIELDS) - _WITHOUT.keys() - _ESSENTIAL
+# The least that klingflow writes. Less is believed where it says which purchase this is.
+_LEAST = {"take": 1, "attempt": 1}
+
+
+class Odd(NamedTuple):
+    """A field that klingflow does not write so: left out, or believed and worth a look."""
+
+    kind: ProblemKind
+    name: str
+    value: str = ""
+    least: int = 0
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:
@@ -58,30 +74,48 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
     return plain
 
 
-def from_json(document: Mapping[str, Json]) -> Purchase:
-    """The purchase that `as_json` made the document of.
+def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
+    """Return the purchase that `as_json` made the document of, and the fields that were not so.
 
-    ValueError if it cannot be one. Only what says which purchase this is can make that so: a detail
-    that is not what it should be is left out, for a line must not lose its task id over its price.
+    Raises ValueError for what cannot be a purchase. Only a field that says which purchase this is,
+    or which task, can make it so: any other that is not what it should be is left out, because a
+    line must not lose its task id over its price.
     """
     known: dict[str, Any] = {**_WITHOUT, **document}
     body = known.pop("body")
+    odd: list[Odd] = []
     names = tuple(known)
     if tuple(map(type, known.values())) != _types_of(names):
-        known = _rightly_typed(known)
+        known = _rightly_typed(known, odd)
+    if not known.keys() >= _ESSENTIAL:
+        raise ValueError("not a purchase")
+    _convert(known, odd)
+    if "fingerprint" not in document:
+        odd.append(Odd("missing_field", "fingerprint"))
+    if isinstance(body, Mapping):
+        known["body"] = body
+    else:
+        known["body"] = {}
+        odd.append(_wrong("body", body))
+    return _purchase(known), odd
+
+
+def _convert(known: dict[str, Any], odd: list[Odd]) -> None:
+    """Make the values of `known` a purchase's, in place."""
     for name, convert in _CONVERSIONS:
         if name not in known:
             continue
+        value = known[name]
         try:
-            known[name] = convert(known[name])
+            known[name] = convert(value)
         except (ValueError, KeyError, TypeError, InvalidOperation) as error:
-            if name in _ESSENTIAL or name == "task_id":
+            if name in _BELIEVED:
                 raise ValueError(f"{name}: {error}") from error
             known[name] = _WITHOUT.get(name)
-    if not known.keys() >= _ESSENTIAL:
-        raise ValueError("not a purchase")
-    known["body"] = body if isinstance(body, Mapping) else {}
-    return _purchase(known)
+            odd.append(_wrong(name, value))
+    for name, least in _LEAST.items():
+        if known[name] < least:
+            odd.append(Odd("small_field", name, str(known[name]), least))
 
 
 def _purchase(known: Mapping[str, Any]) -> Purchase:
@@ -107,24 +141,45 @@ def _types_of(names: tuple[str, ...]) -> tuple[type | None, ...]:
     return tuple(_TYPES.get(name) for name in names)
 
 
-def _rightly_typed(known: Mapping[str, Any]) -> dict[str, Any]:
-    right = {name: value for name, value in known.items() if type(value) is _TYPES.get(name)}
-    for name in (_ESSENTIAL | {"task_id"}) & known.keys() - right.keys():
-        raise ValueError(f"{name} cannot be {known[name]!r}")
+def _rightly_typed(known: Mapping[str, Any], odd: list[Odd]) -> dict[str, Any]:
+    """The fields whose values have their type. Raises ValueError if a believed one has not."""
+    right: dict[str, Any] = {}
+    for name, value in known.items():
+        if type(value) is _TYPES.get(name):
+            right[name] = value
+        elif name not in _TYPES:
+            odd.append(Odd("unknown_field", name))
+        elif value is None and name in _NULLABLE:
+            continue
+        elif name in _BELIEVED:
+            raise ValueError(f"{name} cannot be {value!r}")
+        else:
+            odd.append(_wrong(name, value))
     return {name: value for name, value in _WITHOUT.items() if name != "body"} | right
+
+
+_BRIEF = Repr()
+_BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist = 3, 4, 4
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
+
+
+def _wrong(name: str, value: Json) -> Odd:
+    return Odd("wrong_field", name, _BRIEF.repr(value))
 
 
 _LEADS_ELSEWHERE = ("/.", "/~", "./", " /", "//", "\\", ":")
 
 
-def _output(value: str) -> str | None:
-    """The path of a video under the manifest's folder, or nothing: a ledger from elsewhere must not
-    name other files, neither here nor on Windows, where spaces and dots at a name's end do not
-    count.
+def _output(value: str) -> str:
+    """The path of a video under the manifest's folder. ValueError for any other: a ledger from
+    elsewhere must not name other files, neither here nor on Windows, where spaces and dots at a
+    name's end do not count.
     """
-    if value[:1] in ("/", "~", ".") or value[-4:].lower() != ".mp4" or not value.isprintable():
-        return None
-    return None if any(sign in value for sign in _LEADS_ELSEWHERE) else value
+    leads_elsewhere = any(sign in value for sign in _LEADS_ELSEWHERE)
+    is_video = value[-4:].lower() == ".mp4" and value.isprintable()
+    if leads_elsewhere or not is_video or value[:1] in ("/", "~", "."):
+        raise ValueError(f"{value!r} is no video of the manifest's")
+    return value
 
 
 def _state(value: str) -> str:
@@ -166,15 +221,22 @@ def _failure(value: dict[str, Json]) -> Failure:
     return Failure(**cast("dict[str, Any]", _texts(value)))
 
 
+_NUMBERS = (int, float)
+
+
 def _bounds(value: list[Json]) -> tuple[float, float]:
     low, high = value
-    return low + 0, high + 0
+    if type(low) not in _NUMBERS or type(high) not in _NUMBERS:
+        raise ValueError(f"{value!r} holds more than numbers")
+    return low, high
 
 
 _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("state", _state),
     ("take", _count),
     ("attempt", _count),
+    ("seconds", _count),
+    ("size_bytes", _count),
     ("task_id", _task_id),
     ("times", _texts),
     ("price", _price),

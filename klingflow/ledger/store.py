@@ -27,7 +27,7 @@ from klingflow.disk import atomic_write, second_name, sync, sync_folder, write_a
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
 from klingflow.ledger import blackbox, emergency, oslock
 from klingflow.ledger.blackbox import BlackBox
-from klingflow.ledger.book import Book, fold, in_order, superseded
+from klingflow.ledger.book import Book, contradicting, fold, in_order, superseded
 from klingflow.ledger.holder import holder
 from klingflow.ledger.lifecycle import advance, merge
 from klingflow.ledger.lines import (
@@ -53,12 +53,11 @@ from klingflow.ledger.stored import (
     load_saved,
     newest_serial,
     read,
-    said_of_contradicting,
     set_aside,
     signature,
     signature_of,
 )
-from klingflow.model import Purchase
+from klingflow.model import Problem, Purchase
 
 __all__ = [
     "STATE_DIR",
@@ -165,7 +164,7 @@ def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
         if paths.box is None:
             return stored, None
         box = blackbox.hold(paths.box, stored.box.lineages or {stored.book.lineage})
-        if isinstance(box, str):
+        if isinstance(box, Problem):
             stored.book.problems.append(box)
             return stored, None
         if not blackbox.changed(stored.box):
@@ -192,7 +191,7 @@ class _Changes:
 
     told: list[Purchase] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 class Ledger:
@@ -469,13 +468,13 @@ class Ledger:
         saved, self._saved = load_saved(self.paths, self._saved)
         if lock != Parsed() or saved != Parsed():
             accounts = [*snapshot.values(), *lock.accounts, *saved.accounts]
-            told, contradicting = fold(accounts, [*lock.doubts, *saved.doubts])
-            set_aside(self.paths, saved, lock, contradicting)
+            told, left_out = fold(accounts, [*lock.doubts, *saved.doubts])
+            set_aside(self.paths, saved, lock, left_out)
             changes.told = [p for p in told if snapshot.get(p.uid) != p]
             changes.problems = [
                 *lock.problems,
                 *saved.problems,
-                *map(said_of_contradicting, contradicting),
+                *map(contradicting, left_out),
             ]
             snapshot.update((p.uid, p) for p in changes.told)
             self.book.serial = max(self.book.serial, newest_serial(lock))

@@ -1,4 +1,9 @@
-"""What a ledger's files say together: one book out of lock, journal, emergency files and black box."""
+"""What a ledger's files say together: one book out of lock, journal, emergency files and black box.
+
+The files are gathered in an order that misses nothing, folded into one purchase per uid, and what
+is wrong with them is reported. How each file is read is for lines.py, blackbox.py and emergency.py;
+store.py writes.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,21 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from klingflow.disk import append, read_log, read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger import blackbox, emergency
-from klingflow.ledger.book import Book, contradictions, fold, in_order, settled, superseded
+from klingflow.ledger.book import (
+    Book,
+    contradicting,
+    contradictions,
+    fold,
+    in_order,
+    settled,
+    superseded,
+)
 from klingflow.ledger.lifecycle import RANK
 from klingflow.ledger.lines import (
     Parsed,
@@ -25,15 +37,17 @@ from klingflow.ledger.lines import (
     parse_lock,
 )
 from klingflow.ledger.places import BoxPlace, LedgerPaths
-from klingflow.model import Purchase
+from klingflow.model import Place, Problem, Purchase
 
 Signature = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One reading of all files. `tidy` says that the lock's text already is what folding would
-    write.
+    """One reading of all files.
+
+    `contradicting` are the accounts that `book` left out. `tidy` says that the lock's text already
+    is what folding would write, `box_behind` that the black box is no copy of it.
     """
 
     book: Book
@@ -85,6 +99,51 @@ def _collecting_later() -> Iterator[None]:
 
 
 def _load(paths: LedgerPaths, until: str | None) -> Stored:
+    files = _gather(paths, until)
+    folded = _fold(files, until)
+    lock, journal = files.lock, files.journal
+    # Of two lineages that were merged, whoever merges them takes the same.
+    lineage = min(files.lineages, default=None) or secrets.token_hex(8)
+    serial = max(newest_serial(lock), newest_serial(files.beyond))
+    book = Book(folded.kept, lineage=lineage, serial=serial)
+    book.remember(files.pruned.values())
+    book.problems += _report(paths, files, folded)
+    untidy = journal.accounts or journal.damaged or lock.damaged or lock.problems
+    tidy = not untidy and len(lock.headers) < 2 and lock.accounts == in_order(folded.kept)
+    return Stored(
+        book=book,
+        journal=journal,
+        lock=lock,
+        signature=files.signature,
+        contradicting=folded.contradicting,
+        tidy=tidy,
+        saved=files.saved,
+        box=files.box,
+        beyond=files.beyond,
+        box_behind=not files.box.is_copy_of(files.text),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What each file said. `text` is the lock's; `pruned` is by uid, as its file (`put_away`) or
+    the black box has it.
+    """
+
+    lineages: set[str]
+    box: blackbox.Reading
+    journal: Parsed
+    saved: Mapping[Path, Signature]
+    signature: Signature
+    text: bytes
+    lock: Parsed
+    put_away: Parsed
+    pruned: Mapping[str, Purchase]
+    beyond: Parsed
+
+
+def _gather(paths: LedgerPaths, until: str | None) -> _Files:
+    """Read every file once, in the order in which records move from one to the next."""
     lineages = _lineages(paths)
     box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
     # Who opens it for writing holds it, so that nobody is in the middle of a line.
@@ -95,52 +154,58 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     put_away, pruned = _pruned(paths, box)
     beyond = box.beyond(text)
     _leave_pruned(beyond, pruned)
-    told = [lock, journal, beyond]
-    accounts = [a for one in told for a in one.accounts]
-    # An older lock may hold again what was pruned, and know less of it.
-    again = {a.uid for a in accounts} & pruned.keys() if pruned else ()
-    more = [pruned[uid] for uid in again]
-    purchases, contradicting = fold([*accounts, *more], (d for one in told for d in one.doubts))
-    contradicting = [
-        c for c in contradicting if not any(c is p for p in more)
-    ]  # it stands where it stood
-    dropped = superseded(purchases)
-    kept = settled((p for p in purchases if p.uid not in dropped), until)
-    # Of two lineages that were merged, whoever merges them takes the same.
-    lineage = min(lineages, default=None) or secrets.token_hex(8)
-    book = Book(kept, lineage=lineage, serial=max(newest_serial(lock), newest_serial(beyond)))
-    book.remember(pruned.values())
-    book.problems += [
-        *lock.problems,
-        *journal.problems,
-        *(
-            f"{said.partition(' was set aside')[0]}; git may have it as it was"
-            for said in put_away.problems
-        ),
-        *beyond.problems,
-        *_restored(
-            paths,
-            beyond,
-            [*lock.accounts, *journal.accounts],
-            (p for p in purchases if p.uid not in dropped),
-        ),
-        *map(said_of_contradicting, contradicting),
-        *contradictions(kept),
-    ]
-    tidy = not (journal.accounts or journal.damaged or lock.damaged or lock.problems)
-    tidy = tidy and len(lock.headers) < 2 and lock.accounts == in_order(kept)
-    return Stored(
-        book,
-        journal,
-        lock,
-        signature,
-        contradicting,
-        tidy,
-        saved,
-        box,
-        beyond,
-        not box.is_copy_of(text),
+    return _Files(
+        lineages=lineages,
+        box=box,
+        journal=journal,
+        saved=saved,
+        signature=signature,
+        text=text,
+        lock=lock,
+        put_away=put_away,
+        pruned=pruned,
+        beyond=beyond,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """One purchase per uid. `kept` are the `purchases` with a doubt for every intent."""
+
+    purchases: Sequence[Purchase]
+    kept: Sequence[Purchase]
+    contradicting: Sequence[Purchase]
+
+
+def _fold(files: _Files, until: str | None) -> _Folded:
+    """Make one purchase out of all accounts of it, and leave out refusals that were superseded."""
+    told = (files.lock, files.journal, files.beyond)
+    accounts = [account for one in told for account in one.accounts]
+    doubts = [doubt for one in told for doubt in one.doubts]
+    # An older lock may hold again what was pruned, and know less of it.
+    again = {account.uid for account in accounts} & files.pruned.keys() if files.pruned else ()
+    pruned = [files.pruned[uid] for uid in again]
+    folded, left_out = fold([*accounts, *pruned], doubts)
+    dropped = superseded(folded)
+    purchases = [p for p in folded if p.uid not in dropped]
+    # One that was pruned needs no setting aside: it stays in the pruned file.
+    in_its_file = {id(purchase) for purchase in pruned}
+    left_out = [account for account in left_out if id(account) not in in_its_file]
+    return _Folded(purchases, settled(purchases, until), left_out)
+
+
+def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]:
+    """Everything wrong with the files, and with what they say together."""
+    known = [*files.lock.accounts, *files.journal.accounts]
+    return [
+        *files.lock.problems,
+        *files.journal.problems,
+        *(replace(problem, kind="damaged_pruned") for problem in files.put_away.problems),
+        *files.beyond.problems,
+        *_restored(paths, files.beyond, known, folded.purchases),
+        *map(contradicting, folded.contradicting),
+        *contradictions(folded.kept),
+    ]
 
 
 def _lineages(paths: LedgerPaths) -> set[str]:
@@ -187,17 +252,14 @@ def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
 
 
 def _restored(
-    paths: LedgerPaths, box: Parsed, known: Iterable[Purchase], purchases: Iterable[Purchase]
-) -> Iterator[str]:
-    """What the black box knows beyond the other files, for people."""
-    if not box.accounts:
+    paths: LedgerPaths, beyond: Parsed, known: Iterable[Purchase], purchases: Iterable[Purchase]
+) -> Iterator[Problem]:
+    """What the black box knows beyond the other files."""
+    if not beyond.accounts:
         return
     told = {(p.uid, p.state) for p in known}
-    keys = [p.key for p in purchases if (p.uid, p.state) not in told]
-    if keys:
-        some = ", ".join(islice(dict.fromkeys(keys), 5)) + (", …" if len(set(keys)) > 5 else "")
-        number = "one purchase" if len(keys) == 1 else f"{len(keys)} purchases"
-        yield f"{paths.lock.name} has lost track of {number}, which the black box still knows: {some}"
+    if keys := tuple(p.key for p in purchases if (p.uid, p.state) not in told):
+        yield Problem("lost_by_lock", Place(paths.lock.name), keys, count=len(keys))
 
 
 def load_lock(paths: LedgerPaths) -> Parsed:
@@ -246,17 +308,12 @@ def newest_serial(lock: Parsed) -> int:
     return max((header["serial"] for header in lock.headers), default=0)
 
 
-def said_of_contradicting(purchase: Purchase) -> str:
-    """The report of a line that was set aside."""
-    return f"{purchase.key}: a line names task {purchase.task_id}, others of the same purchase do not; set aside"
-
-
 def set_aside(
-    paths: LedgerPaths, journal: Parsed, lock: Parsed, contradicting: Iterable[Purchase]
+    paths: LedgerPaths, journal: Parsed, lock: Parsed, left_out: Iterable[Purchase]
 ) -> None:
     """Keep, durably, what is about to vanish from the files. Raises OSError."""
     _append(paths.journal_damaged, journal.damaged)
-    _append(paths.lock_damaged, [*lock.damaged, *map(lock_line, contradicting)])
+    _append(paths.lock_damaged, [*lock.damaged, *map(lock_line, left_out)])
 
 
 def signature_of(path: Path) -> Signature:

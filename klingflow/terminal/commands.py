@@ -189,7 +189,7 @@ def status(file: str, options: Options, form: str) -> int:
     if form == "json":
         console.dump_json(record)
     else:
-        views.show_problems(record["problems"])
+        views.show_worded(record["problems"])
         views.show_status(record)
     return ExitCode.OK
 

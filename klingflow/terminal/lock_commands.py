@@ -11,6 +11,7 @@ from klingflow.api import checking, loading, merging, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.problems import worded
 from klingflow.model import Json, Purchase
 from klingflow.results.run_manifest import amounts
 from klingflow.terminal import console
@@ -89,8 +90,8 @@ def merge(
     _must_be(file, paths)
     wanted = checking.wanted_takes(here.file)
     found = merging.merge(here, [Path(o) for o in others], dry_run=dry_run, wanted=wanted)
-    for problem in found.problems:
-        console.warn(problem)
+    for path, problem in found.problems:
+        console.warn(f"{path}: {worded(problem)}")
     if found.same:
         console.say(f"{paths.lock}: holds all of it already; nothing is changed.")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,8 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
-from klingflow.model import Action, Json, Plan, Price, key_of
+from klingflow.ledger.problems import worded
+from klingflow.model import Action, Json, Plan, Price, Problem, key_of
 from klingflow.terminal import console
 
 _SHOWN = 20  # lines about single shots after a run
@@ -49,7 +50,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "counts": counts(plan),
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
-        "problems": list(plan.problems),
+        "problems": [worded(problem) for problem in plan.problems],
     }
 
 
@@ -119,8 +120,13 @@ def money(plan: Plan) -> str:
     return f"{' + '.join(parts) or '0'}, predicted, for {seconds(plan)} s of video"
 
 
-def show_problems(problems: Sequence[str]) -> None:
-    """What the ledger's reader had to set aside or found contradictory."""
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print what is wrong with a ledger."""
+    show_worded(map(worded, problems))
+
+
+def show_worded(problems: Iterable[str]) -> None:
+    """Print problems of a ledger that already have their words."""
     for problem in problems:
         console.warn(f"ledger: {problem}")
 
@@ -243,7 +249,7 @@ def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
             console.say(
                 f"  … and {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
             )
-        show_problems([p for p in book.problems if "paid" in p])
+        show_problems(p for p in book.problems if p.kind == "paid_twice")
         doubts = [a.key for a in plan.actions if a.verb == "in_doubt"]
         if doubts:
             console.say(

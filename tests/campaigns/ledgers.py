@@ -16,6 +16,7 @@ import anyio
 
 from klingflow.errors import LedgerBroken
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
@@ -119,7 +120,7 @@ def open_twice(root: Path) -> Opened:
     with mock.patch.object(tempfile, "tempdir", str(root / "tmp")):
         seen = read(paths).purchases.values()
         with open_ledger(paths, now) as ledger:
-            first, problems = dict(ledger.book.purchases), [*ledger.book.problems]
+            first, problems = dict(ledger.book.purchases), [*map(worded, ledger.book.problems)]
         with open_ledger(paths, now) as ledger:
             second = dict(ledger.book.purchases)
     if [(p.uid, p.state, p.task_id) for p in seen] != [
