@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from klingflow.api.planning import planned
 from klingflow.api.site import Wish, now, site_of
-from klingflow.decide.adoption import learned, misfits
+from klingflow.decide.adoption import Adoption, judge, unasked
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
-from klingflow.gateway.outcomes import Answer
+from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
 from klingflow.model import Manifest, Purchase, key_of, split_key
 
-Ask = Callable[[str], Answer]  # what the gateway says of a task id
+Ask = Callable[[str], QueryOutcome]  # what the gateway says of a task id
 
 
 def resolve(
@@ -56,7 +56,9 @@ def resolve(
                 new_uid=lambda: store.new_uid(at),
                 at=at,
             )
-            records, notes = _fitting(adopted, origin, ask, force)
+            adoption = _judged(adopted, origin, ask)
+            notes = _doubts_overruled(adopted, adoption.doubts, force)
+            records = list(adoption.records)
         elif verdict == "abandon":
             records = abandon(held.book, key, origin=origin, at=at)
         else:
@@ -73,28 +75,24 @@ def resolve(
     return [*notes, f"{key}: bought as task {task}{_STATE_WORDS.get(records[-1].state, '')}"]
 
 
-def _fitting(
-    adopted: Purchase, origin: str, ask: Ask | None, force: bool
-) -> tuple[list[Purchase], list[str]]:
-    """The records of an adoption, and what was found on the way. Raises UsageError where it does
-    not fit.
-    """
-    answer = None
+def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
+    """What the gateway says of the task, held against the purchase."""
     if ask is None:
-        doubts = ["the gateway could not be asked: no key or no address is set"]
-    elif adopted.origin != origin:
-        doubts = [f"the purchase was sent to {adopted.origin}, and {origin} would be asked"]
-    else:
-        answer = ask(str(adopted.task_id))
-        doubts = misfits(adopted, answer)
+        return unasked(adopted, "the gateway could not be asked: no key or no address is set")
+    if adopted.origin != origin:
+        doubt = f"the purchase was sent to {adopted.origin}, and {origin} would be asked"
+        return unasked(adopted, doubt)
+    return judge(adopted, ask(str(adopted.task_id)), now())
+
+
+def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> list[str]:
+    """What to say of doubts that `force` overrules. Raises UsageError for those that stand."""
     if doubts and not force:
         raise UsageError(
             f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
             f" {adopted.task_id} is this purchase, say --force"
         )
-    return learned(adopted, answer, now()), [
-        f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts
-    ]
+    return [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
 
 
 _STATE_WORDS = {
@@ -110,9 +108,10 @@ _VERDICT_WORDS = {
 }
 
 
-async def asked(base_url: str, key: str, task_id: str) -> Answer:
+async def asked(base_url: str, key: str, task_id: str) -> QueryOutcome:
     """What the gateway says of a task."""
     from klingflow.api.connecting import connect  # for start-up
+    from klingflow.gateway.replies import read_query  # for start-up
 
     async with connect(base_url, key) as gateway:
-        return await gateway.query(task_id)
+        return read_query(await gateway.query(task_id), task_id=task_id)

@@ -1,144 +1,143 @@
-"""PURE. A task that a person found at the gateway: whether what the gateway says of it fits the
-purchase it is to be.
+"""PURE. A task that a person found at the gateway: does what the gateway says of the task fit the
+purchase, and what is to be written down?
 
-A wrong id would give one shot another one's video and leave the real purchase unfound, so whatever
+A wrong id would give one shot another shot's video and leave the real purchase unfound, so whatever
 does not fit is a question to the person.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from klingflow.gateway import outcomes, replies
-from klingflow.gateway.outcomes import Answer
+from klingflow.gateway.outcomes import (
+    Blind,
+    Hiccup,
+    Misnamed,
+    NoSuchTask,
+    Progress,
+    QueryOutcome,
+    Running,
+    Succeeded,
+    TaskFailed,
+)
+from klingflow.gateway.payload import clean
 from klingflow.ledger.lifecycle import advance
 from klingflow.model import Purchase
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.
 TOLERANCE = timedelta(minutes=10)
-_MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 
 
-def created_at(answer: Answer) -> datetime | None:
-    """The `created_at` of a reply to a query, in s or ms; None where it has none that can be a
-    time.
-    """
-    try:
-        document: Any = json.loads(answer.body) if isinstance(answer, outcomes.Reply) else {}
-        task = document["data"] if isinstance(document.get("data"), dict) else document
-        value = task["created_at"]
-        seconds = float(value)
-        if isinstance(value, bool) or not seconds > 0:
-            return None
-        return datetime.fromtimestamp(
-            seconds / 1000 if seconds > _MILLISECONDS_FROM else seconds, UTC
-        )
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        OSError,
-        RecursionError,
-    ):
-        return None
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What an adoption comes to: `records` are to be written unless `doubts` speak against it."""
+
+    doubts: tuple[str, ...]
+    records: tuple[Purchase, ...]
 
 
-def misfits(adopted: Purchase, answer: Answer) -> list[str]:
-    """What speaks against it: the gateway does not know the task, bills another tier, or made it at
-    another time.
+def judge(adopted: Purchase, outcome: QueryOutcome, at: str) -> Adoption:
+    """Compare the purchase with what the gateway said of its task at the time `at`.
 
     `adopted` is the purchase with the task's id, as it would be recorded.
     """
-    outcome = replies.read_query(answer, task_id=str(adopted.task_id))
-    if isinstance(outcome, outcomes.NoSuchTask):
-        said = outcome.failure.message or outcome.failure.code
-        return [f"the gateway knows no task {adopted.task_id}" + (f" ({said})" if said else "")]
-    if isinstance(outcome, outcomes.Blind):
-        return [
-            f"the gateway refuses the key ({outcome.failure.message}), so it could not be asked"
-        ]
-    if isinstance(outcome, outcomes.Misnamed):
-        return [f"the gateway's reply is about another task, {replies.clean(outcome.name, 200)}"]
-    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
-        reason = getattr(outcome, "reason", type(outcome).__name__)
-        return [f"the gateway could not be asked: {reason}"]
-    found = []
-    if adopted.state == "failed" and not isinstance(outcome, outcomes.Succeeded):
-        unfinished = isinstance(outcome, outcomes.Running)
-        found.append(
-            "it is not finished; ask again later" if unfinished else "it has failed, as is known"
-        )
-    if not getattr(outcome, "named", True):
-        found.append("the gateway's reply does not name the task it is about")
-    if not _same_tier(adopted, outcome.billed_tier):
-        found.append(
-            f"it is billed as {outcome.billed_tier}, where {adopted.predicted_tier} was predicted"
-        )
-    found += _at_another_time(adopted, created_at(answer))
-    return found
+    if isinstance(outcome, (Running, Succeeded, TaskFailed)):
+        return Adoption(tuple(_misfits(adopted, outcome)), tuple(_learned(adopted, outcome, at)))
+    return unasked(adopted, _unanswered(outcome, str(adopted.task_id)))
 
 
-def learned(adopted: Purchase, answer: Answer | None, at: str) -> list[Purchase]:
-    """The records to write: the adoption, and what the gateway's reply says beyond it, at the time
-    `at`.
+def unasked(adopted: Purchase, doubt: str) -> Adoption:
+    """An adoption of which nothing was learned from the gateway."""
+    return Adoption((doubt,), (adopted,))
+
+
+def _unanswered(outcome: NoSuchTask | Blind | Hiccup, task_id: str) -> str:
+    """Why the reply says nothing of the task."""
+    match outcome:
+        case NoSuchTask(failure):
+            said = failure.message or failure.code
+            return f"the gateway knows no task {task_id}" + (f" ({said})" if said else "")
+        case Blind(failure):
+            return f"the gateway refuses the key ({failure.message}), so it could not be asked"
+        case Misnamed(name=name):
+            return f"the gateway's reply is about another task, {clean(name, 200)}"
+        case Hiccup(reason):
+            return f"the gateway could not be asked: {reason}"
+
+
+def _misfits(adopted: Purchase, outcome: Progress) -> Iterator[str]:
+    """What speaks against it: the task bills another tier, began at another time, or does not take
+    a known failure back.
     """
-    if answer is None:
-        return [adopted]
-    outcome = replies.read_query(answer, task_id=str(adopted.task_id))
-    if not isinstance(outcome, (outcomes.Running, outcomes.Succeeded, outcomes.TaskFailed)):
-        return [adopted]
-    known = adopted
-    if (begun := created_at(answer)) is not None:
-        adopted = replace(
-            adopted, evidence={**(adopted.evidence or {}), "created_at": begun.isoformat()}
-        )
-    if outcome.billed_tier:
-        adopted = replace(adopted, billed_tier=outcome.billed_tier)
+    if adopted.state == "failed" and isinstance(outcome, Running):
+        yield "it is not finished; ask again later"
+    if adopted.state == "failed" and isinstance(outcome, TaskFailed):
+        yield "it has failed, as is known"
+    if not outcome.named:
+        yield "the gateway's reply does not name the task it is about"
+    if not _same_tier(adopted, outcome.billed_tier):
+        predicted = adopted.predicted_tier
+        yield f"it is billed as {outcome.billed_tier}, where {predicted} was predicted"
+    if outcome.created_at is not None:
+        yield from _at_another_time(adopted, outcome.created_at)
+
+
+def _learned(known: Purchase, outcome: Progress, at: str) -> list[Purchase]:
+    """The records to write: the adoption, and what the reply says beyond it."""
+    adopted = _with_facts(known, outcome)
     if known.state == "failed":
-        if isinstance(outcome, outcomes.Succeeded) and outcome.named:
+        if isinstance(outcome, Succeeded) and outcome.named:
             return [advance(adopted, "recovered", at, video_url=outcome.video_url)]
         return [known]
-    if isinstance(outcome, outcomes.Succeeded) and outcome.named:
+    if isinstance(outcome, Succeeded) and outcome.named:
         return [adopted, advance(adopted, "succeeded", at, video_url=outcome.video_url)]
-    if isinstance(outcome, outcomes.TaskFailed) and outcome.named:
+    if isinstance(outcome, TaskFailed) and outcome.named:
         return [adopted, advance(adopted, "failed", at, error=outcome.failure)]
     return [adopted]
 
 
+def _with_facts(adopted: Purchase, outcome: Progress) -> Purchase:
+    if outcome.created_at is not None:
+        created_at = outcome.created_at.isoformat()
+        adopted = replace(adopted, evidence={**(adopted.evidence or {}), "created_at": created_at})
+    if outcome.billed_tier:
+        adopted = replace(adopted, billed_tier=outcome.billed_tier)
+    return adopted
+
+
 def _same_tier(adopted: Purchase, tier: str | None) -> bool:
-    """A reply that repeats the requested model says nothing of the tier."""
+    """True if the reply's tier may be this purchase's. A reply that repeats the requested model
+    says nothing of the tier.
+    """
+    if not tier or not adopted.predicted_tier:
+        return True
     asked = str(adopted.body.get("model") or "").lower()
-    return (
-        not tier
-        or not adopted.predicted_tier
-        or tier.lower() in (adopted.predicted_tier.lower(), asked)
-    )
+    return tier.lower() in (adopted.predicted_tier.lower(), asked)
 
 
-def _at_another_time(adopted: Purchase, begun: datetime | None) -> list[str]:
+def _at_another_time(adopted: Purchase, begun: datetime) -> Iterator[str]:
     window: Mapping[str, Any] = adopted.evidence or {}
-    if begun is None or "adopted" in window:  # bought elsewhere: at any time
-        return []
+    if "adopted" in window:  # bought elsewhere: at any time
+        return
+    first = _moment(window.get("from") or adopted.times.get("intent"))
+    last = _moment(window.get("to") or adopted.times.get("in_doubt"))
+    if first is None or last is None:
+        return
+    if not first - TOLERANCE <= begun <= last + TOLERANCE:
+        sent = f"between {_short(first)} and {_short(last)}"
+        yield f"it was created at {_short(begun)}, and the purchase went out {sent}"
+
+
+def _moment(text: object) -> datetime | None:
+    """A time that the ledger wrote; None where it is none, or is of no known zone."""
     try:
-        first = datetime.fromisoformat(str(window.get("from") or adopted.times["intent"]))
-        last = datetime.fromisoformat(str(window.get("to") or adopted.times.get("in_doubt") or ""))
-    except (ValueError, KeyError):
-        return []
-    if (
-        first.tzinfo is None
-        or last.tzinfo is None
-        or first - TOLERANCE <= begun <= last + TOLERANCE
-    ):
-        return []
-    return [
-        f"it was created at {_short(begun)}, and the purchase went out between {_short(first)} and {_short(last)}"
-    ]
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _short(at: datetime) -> str:

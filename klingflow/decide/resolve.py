@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from klingflow.errors import UsageError
-from klingflow.gateway.replies import plausible_id
+from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
 from klingflow.model import Failure, Purchase, Request, Shot, split_key

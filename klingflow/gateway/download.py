@@ -23,7 +23,7 @@ from klingflow.disk import make_folder, sync_folder, write_all
 from klingflow.gateway import mp4
 from klingflow.gateway.http import Cut, Gateway, Stream
 from klingflow.gateway.outcomes import NoReply
-from klingflow.gateway.replies import clean, error_of, retry_after_s
+from klingflow.gateway.payload import clean, error_of, retry_after_s
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0

@@ -30,7 +30,7 @@ import httpx
 from klingflow.errors import KlingflowError, UsageError
 from klingflow.gateway.origin import is_loopback, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
-from klingflow.gateway.replies import clean
+from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
 
 MAX_BODY_BYTES = 4 * 1024 * 1024

@@ -1,11 +1,12 @@
-"""PURE. What a request can come to: a reply or none, and what it says of a create or of a task.
-Values alone; how they are read is klingflow.gateway.replies.
+"""PURE. What a request can come to: a reply or none, and what a reply says of a create or of a
+task. Values alone: `klingflow.gateway.replies` reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from klingflow.model import Failure, Json
 
@@ -35,8 +36,7 @@ Answer = Reply | NoReply
 class Accepted:
     """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`.
 
-    `evidence` as in Doubtful, for whoever has to find the task otherwise; it is worth keeping where
-    the reply names `other_ids`.
+    `evidence` as in Doubtful: where the reply names `other_ids`, it helps a person to find the task.
     """
 
     task_id: str
@@ -55,7 +55,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Certainly not bought, for nothing was sent: it may be tried again."""
+    """Certainly not bought, because nothing was sent: the create may be tried again."""
 
     reason: str
 
@@ -64,8 +64,8 @@ class Unsent:
 class Doubtful:
     """Perhaps bought. `evidence` is for the person who settles it.
 
-    `failure` is set (kind key or quota) where the reply also says that buying should stop.
-    `off_the_mark`: it is a redirect or a page without being an error, as a wrong address answers.
+    `failure` is set where the reply also says that buying should stop. `off_the_mark`: the reply is
+    a redirect, or a page that is no error, as a wrong address answers.
     """
 
     reason: str
@@ -76,37 +76,40 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named` as
-    in Succeeded.
+    """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named`
+    and `created_at` as in Succeeded.
     """
 
     progress: float | None = None
     billed_tier: str | None = None
     retry_after_s: float | None = None
     named: bool = True
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """Finished; the video is at `video_url` or, where that is None, at the content route.
 
-    `named`: the reply says that it is about this task. One that does not is believed when the next
-    says the same.
+    `named`: the reply says that it is about this task. An unnamed one is believed when the next
+    reply says the same. `created_at` is when the gateway says that the task began, by its clock.
     """
 
     video_url: str | None = None
     billed_tier: str | None = None
     seconds: float | None = None
     named: bool = True
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The task itself failed, for good. `named` as in Succeeded."""
+    """The task itself failed, for good. `named` and `created_at` as in Succeeded."""
 
     failure: Failure
     billed_tier: str | None = None
     named: bool = True
+    created_at: datetime | None = None
 
 
 Progress = Running | Succeeded | TaskFailed
@@ -114,8 +117,8 @@ Progress = Running | Succeeded | TaskFailed
 
 @dataclass(frozen=True, slots=True)
 class NoSuchTask:
-    """The gateway does not know the id, which alone is not final: it may not know it yet, or not at
-    this moment.
+    """The gateway does not know the id. That alone is not final: it may not know the id yet, or not
+    at this moment.
     """
 
     failure: Failure
@@ -138,10 +141,10 @@ class Hiccup:
 
 @dataclass(frozen=True, slots=True)
 class Misnamed(Hiccup):
-    """A reply that bears another id than was asked after: another task's, or a relay's second name
+    """A reply with another id than the one asked after: another task's, or a relay's second name
     for ours.
 
-    `answer` is what it says, should `name` turn out to be ours.
+    `answer` is what the reply says of the task called `name`.
     """
 
     name: str = ""

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from klingflow.api import loading, planning
 from klingflow.gateway import outcomes, replies
 from klingflow.gateway.http import Timeouts
+from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.lifecycle import PAID
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
@@ -132,7 +133,7 @@ def _meant(lie: Lie) -> str | None:
     named = document.get("id") if isinstance(document, dict) and not is_envelope else None
     return (
         named
-        if isinstance(named, str) and named in ids_in(document) and replies.plausible_id(named)
+        if isinstance(named, str) and named in ids_in(document) and plausible_id(named)
         else None
     )
 
