@@ -63,8 +63,9 @@ class Diagnostic(NamedTuple):
     """One mistake (or doubt) of the user's, with its place and a stable code such as
     `unknown-field`.
 
-    `message` is one line and says what was found and what to do. `related` is a second place (the
-    first of two duplicate keys, the preset that set a value).
+    `message` says in one line what was found and what to do. `related` is a second place (the first
+    of two duplicate keys, the preset that set a value). `subject` is whose mistake it is, such as
+    `shot 'opening'`; it is empty for the document's own.
     """
 
     mark: Mark
@@ -72,9 +73,15 @@ class Diagnostic(NamedTuple):
     message: str
     severity: str = "error"  # or "warning"
     related: Mark | None = None
+    subject: str = ""
+
+    @property
+    def text(self) -> str:
+        """The subject and the message, as people read them."""
+        return f"{self.subject}: {self.message}" if self.subject else self.message
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.severity}[{self.code}]: {self.message}"
+        return f"{self.mark}: {self.severity}[{self.code}]: {self.text}"
 
 
 class KlingflowError(Exception):

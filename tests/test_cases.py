@@ -46,7 +46,7 @@ def test_a_diagnostic_is_one_line_about_a_place_in_a_file(path: Path) -> None:
         compiled(path)
     for diagnostic in refused.value.diagnostics:
         assert diagnostic.mark.line >= 1 and diagnostic.mark.column >= 1
-        assert "\n" not in diagnostic.message and not diagnostic.message.endswith(".")
+        assert "\n" not in diagnostic.text and not diagnostic.message.endswith(".")
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)

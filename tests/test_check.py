@@ -140,7 +140,7 @@ def test_an_unknown_field_of_a_pasted_body_is_doubted_only() -> None:
         request={"model": "kling-3.0", "prompt": "x", "metadata": {"scene_tipe": "lip_sync"}}
     )
     expected = "shot 's': unknown field 'scene_tipe' in 'metadata'; did you mean 'scene_type'?"
-    assert [(d.code, d.severity, d.message) for d in found] == [
+    assert [(d.code, d.severity, d.text) for d in found] == [
         ("undocumented-field", "warning", expected)
     ]
 
@@ -171,7 +171,7 @@ def test_an_unknown_field_of_a_pasted_body_is_doubted_only() -> None:
 def test_no_value_is_a_crash(name: str, value: Json) -> None:
     """Whatever stands in a field, there is a manifest or there are diagnostics of one line each."""
     for diagnostic in complaints(**{**_TEXT, name: value}):
-        assert "\n" not in diagnostic.message and len(diagnostic.message) < 400
+        assert "\n" not in diagnostic.text and len(diagnostic.text) < 400
 
 
 def test_a_misspelt_prompt_is_not_missing_too() -> None:

@@ -11,10 +11,10 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
-from klingflow.manifest.expressions import ROOTS
 from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.names import ROOTS
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.expand import Document, Draft, expand
+from klingflow.manifest.drafts import Draft
+from klingflow.manifest.entry import Document
+from klingflow.manifest.expand import expand
 from klingflow.manifest.identity import cell, key_fault, output_path, same_file
 from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.matrix import cells

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.errors import Mark
+from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.source import parse
-from klingflow.manifest.template import Problem, Renderer, Scope
+from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import Json, Node, Pending, Reference
 
 VARS = """
@@ -45,15 +45,15 @@ def rendered(text: str, **names: Any) -> tuple[Json, Scope]:
 def value(text: str, **names: Any) -> Json:
     """What a text renders to, without a mistake."""
     made, scope = rendered(text, **names)
-    assert not scope.problems
+    assert not scope.diagnostics
     return made
 
 
-def problem(text: str, **names: Any) -> Problem:
+def problem(text: str, **names: Any) -> Diagnostic:
     """The one mistake in a text."""
     made, scope = rendered(text, **names)
     assert made is None
-    (found,) = scope.problems
+    (found,) = scope.diagnostics
     return found
 
 
@@ -230,7 +230,7 @@ def test_lists_that_hold_each_other_twice_end_in_an_error() -> None:
     renderer = Renderer(parse("\n".join(lines), "v").value, {}, [], {})
     scope = Scope()
     renderer.render(Node("${{ vars.v29 | length }}", Mark("f", 1, 1)), scope)
-    assert [p.message for p in scope.problems] == ["a value of over 50,000 parts"]
+    assert [p.message for p in scope.diagnostics] == ["a value of over 50,000 parts"]
 
 
 def test_variables_that_double_each_other_end_in_an_error() -> None:
@@ -243,7 +243,7 @@ def test_variables_that_double_each_other_end_in_an_error() -> None:
     renderer = Renderer(parse(text, "v").value, {}, [], {})
     scope = Scope()
     renderer.render(Node("${{ vars.v19 }}", Mark("f", 1, 1)), scope)
-    assert [p.message for p in scope.problems] == ["a text of over 100,000 characters"]
+    assert [p.message for p in scope.diagnostics] == ["a text of over 100,000 characters"]
 
 
 def shots_that_use(expression: str, variables: str, number: int) -> tuple[set[str], list[Json]]:
@@ -253,7 +253,7 @@ def shots_that_use(expression: str, variables: str, number: int) -> tuple[set[st
     for cell in range(number):
         scope = Scope(own={"own": Node(cell, Mark("f", 1, 1))}, matrix={"n": cell})
         made.append(renderer.render(node, scope))
-        codes |= {p.code for p in scope.problems}
+        codes |= {p.code for p in scope.diagnostics}
     return codes, made
 
 
@@ -351,7 +351,7 @@ def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(
     renderer = Renderer({}, {}, [], {})
     scope = Scope()
     renderer.render(parse(text, "f").at("a"), scope)
-    assert [p.mark for p in scope.problems] == [Mark("f", 1, column)]
+    assert [p.mark for p in scope.diagnostics] == [Mark("f", 1, column)]
 
 
 def test_what_depends_on_no_shot_is_rendered_once() -> None:
@@ -377,7 +377,7 @@ def test_any_text_renders_or_is_a_problem(text: str) -> None:
     """And nothing else comes out of the renderer."""
     scope = Scope()
     made = renderer().render(Node("${{" + text, Mark("f", 1, 1), None, True), scope)
-    assert made is None or not scope.problems
+    assert made is None or not scope.diagnostics
 
 
 @pytest.mark.parametrize(

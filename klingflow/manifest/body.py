@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from klingflow.manifest.document import (
+from klingflow.manifest.documented import (
     ASPECT_RATIO,
     FILES_MOST,
     IMAGES_MOST,

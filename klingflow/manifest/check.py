@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from klingflow.errors import Diagnostic
+from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.body import BODY
-from klingflow.manifest.expand import Draft
+from klingflow.manifest.drafts import Draft
 from klingflow.manifest.fields import ABOUT, KINDS, SHOT, Field
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
@@ -90,7 +90,11 @@ def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
     mark = place_of(fault, draft.node) if fault.path else draft.mark
-    return Diagnostic(mark, fault.code, f"shot '{draft.id}': {fault.message}", fault.severity)
+    return _placed(fault, mark, f"shot '{draft.id}'")
+
+
+def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
+    return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 
 def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
@@ -237,32 +241,31 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
         return
     for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
         if name in root.value:
-            yield from _section(root.value[name], table, f"{name}: ")
+            yield from _section(root.value[name], table, name)
     for key, node in _items(root.value.get("presets")):
         if node.value is not None:
-            yield from _section(node, SHOT, f"preset '{key}': ")
+            yield from _section(node, SHOT, f"preset '{key}'")
     for key, node in _items(root.value.get("shots")):
         if node.value is not None:
-            yield from _section(node, _SHOT_AS_WRITTEN, f"shot '{key}': ")
+            yield from _section(node, _SHOT_AS_WRITTEN, f"shot '{key}'")
 
 
 # A shot's wanted values are checked once they are rendered.
 _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
 
 
-def _section(node: Node, table: Mapping[str, Field | None], label: str) -> Iterator[Diagnostic]:
+def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
     """One mapping of the document against its table. null deletes, an expression may become
     anything.
     """
     if not isinstance(node.value, dict):
         if not _is_expression(node):
-            yield Diagnostic(node.mark, "wrong-type", f"{label}must be a mapping of fields")
+            message = "must be a mapping of fields"
+            yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
-            yield Diagnostic(
-                place_of(fault, node), fault.code, label + fault.message, fault.severity
-            )
+            yield _placed(fault, place_of(fault, node), subject)
 
 
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:

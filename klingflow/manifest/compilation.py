@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
+from klingflow.manifest.budget import as_text
 from klingflow.manifest.check import check_document, check_include, check_shot
-from klingflow.manifest.expand import Document, Draft, expand
-from klingflow.manifest.functions import as_text
+from klingflow.manifest.drafts import Draft
+from klingflow.manifest.entry import Document
+from klingflow.manifest.expand import expand
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.prices import Prices
@@ -22,13 +24,12 @@ from klingflow.manifest.request import request_for
 from klingflow.manifest.rows import Rows, read_rows
 from klingflow.manifest.settings import GATEWAY, Setting, read_settings
 from klingflow.manifest.source import LINE_END, did_you_mean, parse_in_spite
-from klingflow.manifest.template import Problem, Renderer, Scope
+from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 
 _SECTIONS = ("vars", "presets", "shots")
 # The one variable that no manifest may ask for.
 _KEY = "KLINGFLOW_API_KEY"
-_SUBJECT = re.compile(r"^(?:(?:shot|preset) '[^']*'|defaults): ")
 
 T = TypeVar("T", Limits, GatewaySettings)
 
@@ -119,7 +120,7 @@ class _Compilation:
         first: dict[tuple[Mark, str, str], Diagnostic] = {}
         for diagnostic in self.told():
             for found in explained(diagnostic, lines.get(diagnostic.mark.file, ())):
-                first.setdefault((found.mark, found.code, _SUBJECT.sub("", found.message)), found)
+                first.setdefault((found.mark, found.code, found.message), found)
         order = {file: at for at, file in enumerate(self.files)}
         return sorted(first.values(), key=lambda d: (order.get(d.mark.file, len(order)), d.mark))
 
@@ -276,21 +277,16 @@ class _Compilation:
     def rendered(self, node: Node, renderer: Renderer, scope: Scope) -> Json:
         """A value that belongs to no shot; mistakes are noted, and give None."""
         value = renderer.render(node, scope)
-        self.note_problems(scope.problems)
+        self.diagnostics += scope.diagnostics
         for reference, mark in scope.references:
             self.note(
                 mark,
                 "expression",
                 f"what shot '{reference.shot}' makes is known to other shots only, not here",
             )
-        spoiled = scope.problems or scope.references
-        scope.problems, scope.references = [], []
+        spoiled = scope.diagnostics or scope.references
+        scope.diagnostics, scope.references = [], []
         return None if spoiled else value
-
-    def note_problems(self, problems: list[Problem]) -> None:
-        for problem in problems:
-            subject = f"{problem.subject}: " if problem.subject else ""
-            self.note(problem.mark, problem.code, f"{subject}{problem.message}")
 
     def settings(
         self,
@@ -310,7 +306,7 @@ class _Compilation:
         settings, faults = read_settings(block, table, record)
         self.note_new(
             [
-                Diagnostic(node.at(key).mark, "unknown-value", f"{name}: {key}: {fault}")
+                Diagnostic(node.at(key).mark, "unknown-value", f"{key}: {fault}", subject=name)
                 for key, fault in faults.items()
             ]
             if node
@@ -349,10 +345,10 @@ class _Compilation:
         )
 
     def expanded(self, document: Document, renderer: Renderer, scope: Scope) -> list[Draft]:
-        problems: list[Problem] = []
+        unused = Scope()
         for node in (*self.sections["vars"].values(), *self.sections["presets"].values()):
-            renderer.check(node, problems)
-        self.note_problems(problems)
+            renderer.check(node, unused)
+        self.diagnostics += unused.diagnostics
         for name in self.variables:
             if name not in self.sections["vars"]:
                 known = ", ".join(self.sections["vars"])

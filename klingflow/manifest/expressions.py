@@ -1,8 +1,8 @@
-"""PURE. The language inside `${{ }}`: Jinja2's expression grammar in a locked sandbox. Knows no
-names but its functions.
+"""PURE. An expression's text → a value: compiled once, run in a locked sandbox.
 
-The syntax tree may hold only what `_SYNTAX` lists, attributes are lookups in data, and operators
-are checked before they run. What is left cannot reach Python, hang, or fill the machine.
+The syntax tree holds only what grammar.py allows, attributes are lookups in data (names.py), and
+operators are checked before they run. So no expression reaches Python, hangs, or fills the machine.
+What the expressions of one manifest make together is counted by the Budget that is handed in.
 """
 
 from __future__ import annotations
@@ -10,63 +10,39 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
-from jinja2 import Template, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import Template, UndefinedError, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from klingflow.manifest.functions import (
-    FILTERS,
-    FUNCTIONS,
+from klingflow.manifest.budget import (
     MAX_ITEMS,
-    TESTS,
+    Budget,
     ExpressionError,
     Missing,
     Opaque,
     as_text,
+    check_room,
     checked,
-    join_text,
     kind_of,
     number,
-    spend,
 )
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
+from klingflow.manifest.grammar import check_length, roots_of, syntax_errors
+from klingflow.manifest.names import ROOTS, Later, lookup
 from klingflow.model import Json, Pending
 
-MAX_CHARACTERS = 2_000
-MAX_DEPTH = 32
 MAX_PARTS = 50_000  # of one value: the items of its lists and maps, at every depth
-ROOTS = ("vars", "env", "matrix", "row", "shot", "shots")
+_POWER_BITS = 64
 
-_SYNTAX: tuple[type[nodes.Node], ...] = (
-    nodes.Const,
-    nodes.Name,
-    nodes.List,
-    nodes.Tuple,
-    nodes.Dict,
-    nodes.Pair,
-    nodes.Keyword,
-    nodes.Getattr,
-    nodes.Getitem,
-    nodes.Slice,
-    nodes.Filter,
-    nodes.Test,
-    nodes.Call,
-    nodes.CondExpr,
-    nodes.Compare,
-    nodes.Operand,
-    nodes.Concat,
-    nodes.BinExpr,
-    nodes.UnaryExpr,
-)
 _PLAIN_PATH = re.compile(r"\s*([a-z]+)((?:\.[^\W\d]\w*|\[\s*(?:'[^'\\]*'|\"[^\"\\]*\")\s*\])+)\s*")
 _STEP = re.compile(r"\.(\w+)|\[\s*(?:'([^']*)'|\"([^\"]*)\")\s*\]")
+_NOT_COMPARABLE = re.compile(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'")
 
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+_ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -77,44 +53,20 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class Names(Opaque):
-    """A namespace such as `vars`: its members are looked up, it is no value itself."""
-
-    __slots__ = ("label",)
-
-    def __init__(self, label: str) -> None:
-        super().__init__(f"'{label}' is no value; name what you want of it, such as {label}.name")
-        self.label = label
-
-    def get(self, key: str) -> Any:
-        raise NotImplementedError
-
-
-class Later(Opaque):
-    """A Pending inside an expression: it may become the result, and nothing may be made of it."""
-
-    __slots__ = ("pending",)
-
-    def __init__(self, pending: Pending) -> None:
-        super().__init__(
-            "what another shot makes is known at run time only; use it unchanged, as the whole expression"
-        )
-        self.pending = pending
-
-
 class Meanings:
     """What the roots mean for the expressions of one shot."""
 
-    __slots__ = ("_context", "names")
+    __slots__ = ("_context", "_language", "names")
 
-    def __init__(self, names: Mapping[str, Any]) -> None:
+    def __init__(self, names: Mapping[str, Any], language: Language) -> None:
         self.names = names
+        self._language = language
         self._context: Context | None = None
 
     def context(self) -> Context:
-        """The names as Jinja wants them, made when first asked for: plain paths need none."""
+        """Return the names as Jinja wants them. They are made at the first call: paths need none."""
         if self._context is None:
-            self._context = Context(_SANDBOX, {**FUNCTIONS, **self.names}, None, {})
+            self._context = self._language.context(self.names)
         return self._context
 
 
@@ -125,37 +77,70 @@ class Expression(NamedTuple):
     run: Callable[[Meanings], Any]
 
 
-class UnknownName(ExpressionError):
-    """A bare `name` that is no root. `homes` are the roots that have a member of this name, as far
-    as known.
-    """
+class Language:
+    """Compiles and runs the expressions of one manifest, whose Budget they share."""
 
-    def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
-        near = "" if homes else did_you_mean(name, (*ROOTS, *FUNCTIONS))
-        hint = near or f"; did you mean {homes[0] if homes else 'vars'}.{name}?"
-        super().__init__(f"'{name}' is undefined{hint}", "undefined")
-        self.name = name
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._sandbox = _Sandbox(budget)
+
+    def context(self, names: Mapping[str, Any]) -> Context:
+        """Return the names beside the functions, as Jinja wants them."""
+        return Context(self._sandbox, {**self._sandbox.globals, **names}, None, {})
+
+    def compile(self, text: str) -> Expression:
+        """Return the expression between `${{` and `}}`. Raises ExpressionError."""
+        check_length(text)
+        if (path := _PLAIN_PATH.fullmatch(text)) and path[1] in ROOTS:
+            return _path(path[1], path[2])
+        with syntax_errors():
+            roots = roots_of(text, self._sandbox)
+            template = self._sandbox.compile_expression(text, undefined_to_none=False)._template
+        return Expression(roots, lambda meanings: _run(template, meanings.context()))
+
+    def to_json(self, value: Any) -> Json:
+        """Return the result of an expression as data; a Later becomes its Pending.
+
+        Raises ExpressionError.
+        """
+        self.budget.spend(0)  # raises at once where the budget is used up
+        room = iter(range(MAX_PARTS))
+        made = self._data(value, room)
+        self.budget.spend(next(room, MAX_PARTS))
+        return made
+
+    def _data(self, value: Any, room: Iterator[int]) -> Json:
+        """`room` has one item for each part that may still be made: a list that holds one list
+        twice, many times over, is short to write.
+        """
+        if next(room, None) is None:
+            raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
+        if isinstance(value, (list, tuple)):
+            return [self._data(part, room) for part in value]
+        if isinstance(value, dict):
+            return {
+                as_text(key, self.budget): self._data(part, room) for key, part in value.items()
+            }
+        if isinstance(value, (Missing, Opaque)):
+            return _pending(value)
+        return self._scalar(value)
+
+    def _scalar(self, value: Any) -> Json:
+        if type(value) in (int, float):
+            return number(value)
+        if value is None or isinstance(value, (Pending, bool)):
+            return value
+        if not isinstance(value, str):
+            raise ExpressionError("a function is no value; call it")
+        return checked(value, self.budget)
 
 
-def lookup(holder: Any, key: Any) -> Any:
-    """`holder.key` and `holder[key]`: a member of data, or a Missing that says what was meant."""
-    if isinstance(holder, Names) and isinstance(key, str):
-        return holder.get(key)
-    if isinstance(holder, Missing):
-        return holder
-    if isinstance(holder, Opaque):
-        raise ExpressionError(holder.advice)
-    if isinstance(holder, dict) and isinstance(key, str):
-        if key not in holder:
-            return Missing(hint=f"'{key}' is undefined{did_you_mean(key, holder)}")
-        found = holder[key]
-        return Later(found) if isinstance(found, Pending) else found
-    if isinstance(holder, (list, tuple)) and type(key) is int:
-        if not -len(holder) <= key < len(holder):
-            return Missing(hint=f"[{key}] is undefined: the list has {len(holder)} items")
-        found = holder[key]
-        return Later(found) if isinstance(found, Pending) else found
-    raise ExpressionError(f"{kind_of(holder)} has no '{checked(key)}'", "undefined")
+def _pending(value: Missing | Opaque) -> Pending:
+    if isinstance(value, Later):
+        return value.pending
+    if isinstance(value, Missing):
+        raise ExpressionError(value.message, "undefined")
+    raise ExpressionError(value.advice)
 
 
 class _Generator(CodeGenerator):
@@ -169,19 +154,19 @@ class _Generator(CodeGenerator):
         self.write("))")
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
+class _Sandbox(ImmutableSandboxedEnvironment):
     """The environment in which expressions run."""
 
     code_generator_class = _Generator
     intercepted_binops = frozenset(_ARITHMETIC)
     intercepted_unops = frozenset("+-")
-    join_text = staticmethod(join_text)
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         super().__init__(undefined=Missing, optimized=False, cache_size=0)
-        self.globals = dict(FUNCTIONS)
-        self.filters = dict(FILTERS)
-        self.tests = dict(TESTS)
+        self.budget = budget
+        self.globals = {**bounded(FUNCTIONS, budget)}
+        self.filters = bounded(FILTERS, budget)
+        self.tests = {**bounded(TESTS, budget)}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         return lookup(obj, attribute)
@@ -190,99 +175,52 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return lookup(obj, argument)
 
     def is_safe_callable(self, obj: Any) -> bool:
-        return obj in FUNCTIONS.values()
+        return obj in self.globals.values()
+
+    def join_text(self, values: tuple[Any, ...]) -> str:
+        """The operator `~`."""
+        parts = [as_text(value, self.budget) for value in values]
+        check_room(sum(map(len, parts)))
+        return "".join(parts)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        checked(left), checked(right)
+        checked(left, self.budget), checked(right, self.budget)
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
-            return checked(left + right)
+            return checked(left + right, self.budget)
         if operator == "+" and isinstance(left, list) and isinstance(right, list):
-            if len(left) + len(right) > MAX_ITEMS:
-                raise ExpressionError(f"a list of over {MAX_ITEMS:,} items")
-            return left + right
-        if type(left) not in (int, float) or type(right) not in (int, float):
-            hint = "; use ~ to join text" if operator == "+" else ""
-            raise ExpressionError(
-                f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}"
-            )
-        # Bounded before it runs: 9**9**9 has 370 million digits.
-        if operator == "**" and abs(left) > 1 and abs(right) * math.log2(abs(left)) > 64:
-            raise ExpressionError("the result is too large a number")
+            return _joined(left, right)
+        _check_numbers(operator, left, right)
+        if operator == "**":
+            _check_power(left, right)
         return number(_ARITHMETIC[operator](left, right))
 
     def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
-        if type(checked(arg)) not in (int, float):
+        if type(checked(arg, self.budget)) not in (int, float):
             raise ExpressionError(f"'{operator}' takes a number, not {kind_of(arg)}")
         return -arg if operator == "-" else arg
 
 
-_SANDBOX = Sandbox()
+def _joined(left: list[Any], right: list[Any]) -> list[Any]:
+    if len(left) + len(right) > MAX_ITEMS:
+        raise ExpressionError(f"a list of over {MAX_ITEMS:,} items")
+    return left + right
 
 
-def compile_expression(text: str) -> Expression:
-    """The expression between `${{` and `}}`. Raises ExpressionError."""
-    if len(text) > MAX_CHARACTERS:
-        raise ExpressionError(
-            f"an expression of over {MAX_CHARACTERS:,} characters; use vars", "expression-syntax"
-        )
-    if not text.strip():
-        raise ExpressionError(
-            "the expression is empty; write one such as vars.name", "expression-syntax"
-        )
-    if (path := _PLAIN_PATH.fullmatch(text)) and path[1] in ROOTS:
-        return _path(path[1], path[2])
-    try:
-        parser = Parser(_SANDBOX, text, state="variable")
-        tree = parser.parse_expression()
-        if not parser.stream.eos:
-            raise ExpressionError(
-                f"'{parser.stream.current.value}' is not expected here", "expression-syntax"
-            )
-        roots = _inspect(tree, text)
-        compiled = _SANDBOX.compile_expression(text, undefined_to_none=False)
-    except (TemplateSyntaxError, OverflowError, ValueError) as error:
-        raise ExpressionError(_syntax(error), "expression-syntax") from None
-    except RecursionError:
-        raise ExpressionError("nested too deep; use vars", "expression-syntax") from None
-    return Expression(roots, lambda meanings: _run(compiled._template, meanings.context()))
+def _check_numbers(operator: str, left: Any, right: Any) -> None:
+    if type(left) in (int, float) and type(right) in (int, float):
+        return
+    hint = "; use ~ to join text" if operator == "+" else ""
+    raise ExpressionError(f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}")
 
 
-def to_json(value: Any) -> Json:
-    """The result of an expression as data; a Later becomes its Pending. Raises ExpressionError."""
-    spend(0)
-    room = iter(range(MAX_PARTS))
-    made = _data(value, room)
-    spend(next(room, MAX_PARTS))
-    return made
-
-
-def _data(value: Any, room: Iterator[int]) -> Json:
-    """`room` is what may still be made: lists that hold one list twice, many times over, are short
-    to write.
-    """
-    if next(room, None) is None:
-        raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
-    if isinstance(value, Later):
-        return value.pending
-    if isinstance(value, Missing):
-        raise ExpressionError(value.message, "undefined")
-    if isinstance(value, Opaque):
-        raise ExpressionError(value.advice)
-    if isinstance(value, (list, tuple)):
-        return [_data(part, room) for part in value]
-    if isinstance(value, dict):
-        return {as_text(key): _data(part, room) for key, part in value.items()}
-    if type(value) in (int, float):
-        return number(value)
-    if value is None or isinstance(value, (Pending, bool)):
-        return value
-    if not isinstance(value, str):
-        raise ExpressionError("a function is no value; call it")
-    return checked(value)
+def _check_power(base: float, exponent: float) -> None:
+    """Raise ExpressionError before a power runs that would be huge: 9**9**9 has 370 million digits."""
+    if abs(base) > 1 and abs(exponent) * math.log2(abs(base)) > _POWER_BITS:
+        raise ExpressionError("the result is too large a number")
 
 
 def _path(root: str, steps: str) -> Expression:
-    """`vars.a.b` needs no compiler, and most are like it: 10,000 different ones cost 7 s otherwise."""
+    """`vars.a.b` needs no compiler, and most expressions are like it: compiling 10,000 takes 7 s."""
     keys = [name or single or double for name, single, double in _STEP.findall(steps)]
 
     def run(meanings: Meanings) -> Any:
@@ -295,8 +233,8 @@ def _path(root: str, steps: str) -> Expression:
 
 
 def _run(template: Template, context: Context) -> Any:
-    """As jinja2's TemplateExpression, but in a context that all expressions of a shot share: it is
-    half the cost.
+    """As jinja2's TemplateExpression, but in a context that all expressions of a shot share: making
+    one is half the cost.
     """
     try:
         for _ in template.root_render_func(context):
@@ -305,82 +243,14 @@ def _run(template: Template, context: Context) -> Any:
     except UndefinedError as error:
         raise ExpressionError(str(error), "undefined") from None
     except TypeError as error:
-        compared = re.match(
-            r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'", str(error)
-        )
-        raise ExpressionError(
-            "'{}' cannot compare {} with {}".format(*compared.groups()) if compared else str(error)
-        ) from None
+        raise ExpressionError(_not_comparable(error)) from None
     except (ValueError, ArithmeticError) as error:
         raise ExpressionError(str(error)) from None
 
 
-def _syntax(error: Exception) -> str:
-    message = str(getattr(error, "message", None) or error)
-    if "end of template" in message:
-        return "the expression breaks off; something is missing before its end"
-    return message.splitlines()[0][:200] if message else "not an expression"
-
-
-def _inspect(tree: nodes.Node, text: str) -> frozenset[str]:
-    """Refuse what is not in the language; the root names of what is."""
-    roots = set()
-    for node in _walk(tree):
-        if isinstance(node, nodes.Name) and node.name not in FUNCTIONS:
-            _check_root(node.name, text)
-            roots.add(node.name)
-        elif isinstance(node, nodes.Filter):
-            _check_known("filter", node.name, FILTERS)
-        elif isinstance(node, nodes.Test):
-            _check_known("test", node.name, TESTS)
-        elif isinstance(node, nodes.Call) and not isinstance(node.node, nodes.Name):
-            raise ExpressionError(
-                f"only {', '.join(FUNCTIONS)} can be called; write | and a filter",
-                "expression-syntax",
-            )
-        elif isinstance(node, nodes.Call):
-            assert isinstance(node.node, nodes.Name)
-            _check_known("function", node.node.name, FUNCTIONS)
-        elif isinstance(node, nodes.Getitem) and any(
-            isinstance(part, nodes.Slice) for part in node.arg.iter_child_nodes()
-        ):
-            raise ExpressionError("a list takes one index or one slice", "expression-syntax")
-        elif isinstance(node, nodes.CondExpr) and node.expr2 is None:
-            raise ExpressionError("an 'if' needs its 'else'", "expression-syntax")
-        elif isinstance(node, nodes.Const) and isinstance(node.value, (int, float)):
-            number(node.value)
-        if (
-            not isinstance(node, _SYNTAX)
-            or getattr(node, "dyn_args", None)
-            or getattr(node, "dyn_kwargs", None)
-        ):
-            raise ExpressionError(
-                f"{type(node).__name__} is not part of the language", "expression-syntax"
-            )
-    return frozenset(roots)
-
-
-def _walk(tree: nodes.Node) -> Iterator[nodes.Node]:
-    todo = [(tree, 0)]
-    while todo:
-        node, depth = todo.pop()
-        if depth > MAX_DEPTH:
-            raise ExpressionError("nested too deep; use vars", "expression-syntax")
-        yield node
-        todo.extend((child, depth + 1) for child in node.iter_child_nodes())
-
-
-def _check_known(what: str, name: str, known: Mapping[str, Any]) -> None:
-    if name not in known:
-        hint = did_you_mean(name, known) or f"; there are {', '.join(sorted(known))}"
-        raise ExpressionError(f"no {what} '{name}'{hint}", "expression-syntax")
-
-
-def _check_root(name: str, text: str) -> None:
-    if name in ROOTS:
-        return
-    if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
-        raise ExpressionError(
-            "an id with '-' is written in brackets: shots['a-b'].video_url", "undefined"
-        )
-    raise UnknownName(name)
+def _not_comparable(error: TypeError) -> str:
+    found = _NOT_COMPARABLE.match(str(error))
+    if not found:
+        return str(error)
+    sign, left, right = found.groups()
+    return f"'{sign}' cannot compare {left} with {right}"

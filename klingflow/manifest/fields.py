@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from klingflow.manifest.document import (
+from klingflow.manifest.documented import (
     ASPECT_RATIO,
     CUT_PROMPT_MOST,
     CUTS_MOST,

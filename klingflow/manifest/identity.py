@@ -8,7 +8,7 @@ import functools
 import re
 import unicodedata
 
-from klingflow.manifest.functions import as_text
+from klingflow.manifest.budget import as_text
 from klingflow.manifest.source import did_you_mean
 from klingflow.model import Json
 

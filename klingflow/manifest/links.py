@@ -31,13 +31,7 @@ def check_links(
         if link.target in ids:
             needs.setdefault(link.waiting, []).append(link)
         elif link.target.split("@")[0] not in unsure:
-            found.append(
-                Diagnostic(
-                    link.mark,
-                    "unknown-shot",
-                    f"shot '{link.waiting}': {_unknown(link.target, ids)}",
-                )
-            )
+            found.append(_diagnostic(link, "unknown-shot", _unknown(link.target, ids)))
     return found + _cycles(needs)
 
 
@@ -71,6 +65,8 @@ def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:
 def _cycle(path: list[str], last: Link) -> Diagnostic:
     chain = [*path[path.index(last.target) :], last.target]
     shown = " → ".join(chain if len(chain) < 12 else [*chain[:8], "…", *chain[-2:]])
-    return Diagnostic(
-        last.mark, "cycle", f"shot '{last.waiting}': waits for itself: {shown}; drop one of these"
-    )
+    return _diagnostic(last, "cycle", f"waits for itself: {shown}; drop one of these")
+
+
+def _diagnostic(link: Link, code: str, message: str) -> Diagnostic:
+    return Diagnostic(link.mark, code, message, subject=f"shot '{link.waiting}'")

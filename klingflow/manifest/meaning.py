@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from klingflow.manifest.document import (
+from klingflow.manifest.documented import (
     DEFAULT_RESOLUTION,
     DEFAULT_SECONDS,
     LIP_SYNC_LEAST_S,

@@ -16,13 +16,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.source import parse
+from klingflow.manifest.source import MAX_INTEGER, parse
 from klingflow.manifest.values import content_of
 from klingflow.model import Json
 
 Rows = list[tuple[Mark, dict[str, Json]]]
-
-MAX_INTEGER = 2**63
 
 
 def read_rows(text: str, file: str, suffix: str) -> Rows:

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from klingflow.manifest.catalogue import FULL_HD, MODELS, NO, UNSURE, YES, Model
-from klingflow.manifest.document import (
+from klingflow.manifest.documented import (
     CUT_PROMPT_MOST,
     CUTS_MOST,
     LIP_SYNC_LEAST_S,

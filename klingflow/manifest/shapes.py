@@ -1,7 +1,7 @@
 """PURE. What a value may look like, as JSON Schema: the pieces from which every table is made.
 
 A leaf's `title` completes the sentence "'field' must be …". What the gateway alone decides is in
-document.py.
+documented.py.
 """
 
 from __future__ import annotations

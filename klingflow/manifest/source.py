@@ -21,6 +21,8 @@ from klingflow.model import Json, Node
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_DEPTH = 64
+# Whole numbers are below it: 64 bits with a sign, as most readers of JSON have them.
+MAX_INTEGER = 2**63
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels; flatten it"
 # Of newer ones, at 1,000 brackets, which it reads ahead of what it tells of.
 _LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"

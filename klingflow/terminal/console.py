@@ -198,7 +198,7 @@ def github(diagnostic: Diagnostic) -> str:
 
     mark = diagnostic.mark
     where = f"file={escape(mark.file, ':,')},line={mark.line},col={mark.column},title={escape(diagnostic.code, ':,')}"
-    return f"::{diagnostic.severity} {where}::{escape(diagnostic.message)}"
+    return f"::{diagnostic.severity} {where}::{escape(diagnostic.text)}"
 
 
 def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
         "column": diagnostic.mark.column,
         "severity": diagnostic.severity,
         "code": diagnostic.code,
-        "message": diagnostic.message,
+        "message": diagnostic.text,
     }
     if diagnostic.related:
         data["related"] = dict(zip(("file", "line", "column"), diagnostic.related, strict=True))

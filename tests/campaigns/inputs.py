@@ -64,9 +64,7 @@ def _placed(diagnostic: Diagnostic, sources: Mapping[str, str]) -> None:
     assert 1 <= mark.line <= len(sources[mark.file].splitlines()) + 1 and mark.column >= 1, str(
         diagnostic
     )
-    assert diagnostic.code and diagnostic.message and "\n" not in diagnostic.message, repr(
-        diagnostic
-    )
+    assert diagnostic.code and diagnostic.text and "\n" not in diagnostic.text, repr(diagnostic)
 
 
 def _yaml(text: str) -> None:

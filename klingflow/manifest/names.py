@@ -1,0 +1,148 @@
+"""PURE. The names that an expression may begin with, and how its members are looked up.
+
+`vars`, `env`, `shots` and a shot's handle are namespaces: they answer for one member at a time.
+What only the run knows comes out of them as a Later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from klingflow.manifest.budget import (
+    UNLIMITED,
+    ExpressionError,
+    Missing,
+    Opaque,
+    checked,
+    kind_of,
+)
+from klingflow.manifest.source import did_you_mean
+from klingflow.model import Pending, Reference
+
+ROOTS = ("vars", "env", "matrix", "row", "shot", "shots")
+ATTRIBUTES = ("video_url", "task_id")
+
+
+class Names(Opaque):
+    """A namespace such as `vars`: its members can be looked up, itself it is not a value."""
+
+    __slots__ = ("label",)
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"'{label}' is no value; name what you want of it, such as {label}.name")
+        self.label = label
+
+    def get(self, key: str) -> Any:
+        raise NotImplementedError
+
+
+class Later(Opaque):
+    """A Pending inside an expression: it may become the result, and nothing may be made of it."""
+
+    __slots__ = ("pending",)
+
+    def __init__(self, pending: Pending) -> None:
+        super().__init__(
+            "what another shot makes is known at run time only;"
+            " use it unchanged, as the whole expression"
+        )
+        self.pending = pending
+
+
+class Env(Names):
+    """`env`: only what the manifest allows, so that no manifest reads a secret it does not name."""
+
+    __slots__ = ("allowed", "environ")
+
+    def __init__(self, allowed: Sequence[str], environ: Mapping[str, str]) -> None:
+        super().__init__("env")
+        self.allowed, self.environ = allowed, environ
+
+    def get(self, key: str) -> Any:
+        if key not in self.allowed:
+            hint = (
+                did_you_mean(key, self.allowed)
+                or f"; add it to env: [{', '.join([*self.allowed, key])}]"
+            )
+            raise ExpressionError(
+                f"the variable {key} is not allowed here{hint}", "env-not-allowed"
+            )
+        if key not in self.environ:
+            return Missing(hint=f"the environment variable {key} is not set")
+        return self.environ[key]
+
+
+class Vars(Names):
+    """`vars`: rendered when asked for, by `variable`, in the scope that asks."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Callable[[str], Any]) -> None:
+        super().__init__("vars")
+        self.variable = variable
+
+    def get(self, key: str) -> Any:
+        return self.variable(key)
+
+
+class Shots(Names):
+    """`shots`: every id leads to a handle; links.py finds the ids that do not exist."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("shots")
+
+    def get(self, key: str) -> Any:
+        return _Handle(key)
+
+
+class _Handle(Names):
+    """`shots.<id>`."""
+
+    __slots__ = ()
+
+    def __init__(self, shot: str) -> None:
+        super().__init__(shot)
+        self.advice = f"shots['{shot}'] is no value; write shots['{shot}'].video_url"
+
+    def get(self, key: str) -> Any:
+        if key not in ATTRIBUTES:
+            hint = did_you_mean(key, ATTRIBUTES) or f"; there are {' and '.join(ATTRIBUTES)}"
+            raise ExpressionError(f"a shot has no '{key}'{hint}", "undefined")
+        return Later(Pending((Reference(self.label, key),)))
+
+
+def lookup(holder: Any, key: Any) -> Any:
+    """Return `holder.key` or `holder[key]`; a Missing, which says what was meant, if it is not
+    there. Raises ExpressionError.
+    """
+    if isinstance(holder, Names) and isinstance(key, str):
+        return holder.get(key)
+    if isinstance(holder, dict) and isinstance(key, str):
+        return _member(holder, key)
+    if isinstance(holder, (list, tuple)) and type(key) is int:
+        return _item(holder, key)
+    if isinstance(holder, Missing):
+        return holder
+    if isinstance(holder, Opaque):
+        raise ExpressionError(holder.advice)
+    raise ExpressionError(f"{kind_of(holder)} has no '{checked(key, UNLIMITED)}'", "undefined")
+
+
+def _member(holder: dict[str, Any], key: str) -> Any:
+    if key not in holder:
+        return Missing(hint=f"'{key}' is undefined{did_you_mean(key, holder)}")
+    return opened(holder[key])
+
+
+def _item(holder: Sequence[Any], at: int) -> Any:
+    if not -len(holder) <= at < len(holder):
+        return Missing(hint=f"[{at}] is undefined: the list has {len(holder)} items")
+    return opened(holder[at])
+
+
+def opened(value: Any) -> Any:
+    """Return a value as an expression holds it: a Pending as a Later."""
+    return Later(value) if isinstance(value, Pending) else value
