@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.model import Failure, Limits
 
@@ -34,8 +35,6 @@ UNKNOWN_GRACE_S = 60.0
 UNKNOWN_POLLS = 3
 
 Stop = Literal["nothing", "buying", "everything"]
-_REFUSES_US = frozenset({"key", "quota"})
-_PASSES = frozenset({"limited", "capacity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Patience:
 
     def refused(self, failure: Failure, key: str) -> Verdict:
         """The create of the shot `key` was refused for good."""
-        if failure.kind in _REFUSES_US:
+        if kind_of(failure).stops_buying:
             return _refused(failure)
         return self._failing_fast(f"{key} was refused")
 
@@ -170,7 +169,7 @@ class Patience:
 
         Only for want of capacity, and as often as the manifest's `retries` say.
         """
-        return self.buying and failure.kind == "capacity" and failures <= self._retries
+        return self.buying and kind_of(failure).retried and failures <= self._retries
 
     def failed(self, key: str) -> Verdict:
         """The task of the shot `key` failed, and is not bought again."""
@@ -182,7 +181,7 @@ class Patience:
 
 def passes(failure: Failure) -> bool:
     """True if a create that was refused so may be sent again after a pause."""
-    return failure.kind in _PASSES
+    return kind_of(failure).passes
 
 
 def proves(outcome: CreateOutcome) -> bool:
@@ -191,7 +190,7 @@ def proves(outcome: CreateOutcome) -> bool:
         case Accepted():
             return True
         case Refused(failure):
-            return failure.kind not in _REFUSES_US
+            return not kind_of(failure).stops_buying
         case Doubtful():
             return not outcome.off_the_mark
         case Unsent():
