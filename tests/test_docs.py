@@ -82,7 +82,8 @@ def test_the_manifest_is_complete(shown: Pipeline) -> None:
 
 def test_outputs_are_as_shown(shown: Pipeline) -> None:
     """Each `output: klingflow …` is what that command prints in the folder of the files shown."""
-    outputs = [b for b in pages.blocks("en") if b.label.startswith("output: klingflow ")]
+    every = [block for language in pages.LANGUAGES for block in pages.blocks(language)]
+    outputs = [block for block in every if block.label.startswith("output: klingflow ")]
     assert outputs
     for block in outputs:
         process = shown.start(*shlex.split(block.label.removeprefix("output: klingflow ")))

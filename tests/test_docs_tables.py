@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 import pytest
 
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
+from klingflow.ledger import emergency
+from klingflow.ledger.lifecycle import STATES
+from klingflow.ledger.places import ledger_paths
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
 from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
@@ -21,6 +25,7 @@ from klingflow.manifest.source import parse
 from klingflow.model import Limits
 from tests import pages
 from tests.test_help import leaves
+from tests.test_house import PACKAGE
 
 each_language = pytest.mark.parametrize("language", pages.LANGUAGES)
 
@@ -78,6 +83,35 @@ def test_marks_codes_and_names_are_those_of_the_code(language: str) -> None:
     assert [re.findall(r"`(\w+)`", line) for line in listed.splitlines()] == [
         sorted(table) for table in (FILTERS, FUNCTIONS, TESTS)
     ]
+
+
+@each_language
+def test_the_files_of_a_ledger_are_where_the_theory_says(language: str, tmp_path: Path) -> None:
+    """Eight of them, and each is named as the code names it; the black box has many files."""
+    paths = ledger_paths(tmp_path / "film.yaml", state=tmp_path / "state")
+    paths.hidden.mkdir()
+    emergency.reserve(paths.journal)
+    (reserve,) = paths.hidden.iterdir()
+    beside, _ = emergency.places(paths.journal)
+    files = [paths.journal, paths.lock, paths.folded, reserve, beside]
+    files += [paths.lock_damaged, paths.pruned]
+    named = [file.relative_to(tmp_path).as_posix() for file in files]
+    assert pages.first_cells(language, "files") == named
+    assert len(pages.rows(language, "files")) == len(named) + 1
+
+
+@each_language
+def test_the_states_of_a_purchase_are_those_of_the_code(language: str) -> None:
+    """Each state has its row."""
+    assert sorted(pages.first_cells(language, "states")) == sorted(STATES)
+
+
+@each_language
+def test_the_environment_is_what_the_code_reads(language: str) -> None:
+    """Every KLINGFLOW_ variable that a module names has a row, and no other has."""
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r"KLINGFLOW_[A-Z_]+[A-Z]", text)}
+    assert set(pages.first_cells(language, "environment")) == read
 
 
 WORDS = {"无": "no", "有": "yes", "存疑": "unsure", "仅 1080P": "1080P only"}
@@ -138,3 +172,14 @@ def test_every_promise_names_tests_that_are_there(language: str) -> None:
     for program, *paths in commands:
         assert program == "pytest" and paths
         assert [path for path in paths if not (pages.ROOT / path).is_file()] == []
+
+
+@each_language
+def test_the_map_has_every_room(language: str) -> None:
+    """A room is a folder of the package; the starter's has files for users."""
+    rooms = {
+        f"klingflow/{path.name}/" for path in PACKAGE.iterdir() if not path.name.startswith("_")
+    }
+    assert set(pages.first_cells(language, "rooms")) == {
+        r for r in rooms if (pages.ROOT / r).is_dir()
+    }
