@@ -1,8 +1,7 @@
-"""Whether a file is a whole MP4, going by its boxes: the only sign of a download that was cut
-without a word.
+"""Is a file a whole MP4, going by its boxes? A download that was cut says so by nothing else.
 
 A relay that proxies a video in chunks and runs into its own time limit ends the transfer properly,
-so that neither HTTP nor the length tells. The boxes do: each says how long it is, and one that says
+so neither HTTP nor the length tells. The boxes do: each says how long it is, and a box that says
 more than there is was cut.
 """
 
@@ -13,17 +12,21 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-# A fragmented film has two boxes a fragment; more than this is no film but a trap for whoever
+# A fragmented film has two boxes a fragment; more than this is no film but a trap for a reader that
 # counts.
 _MOST_BOXES = 100_000
 _NEEDED = (b"ftyp", b"moov", b"mdat")
+_HEAD_BYTES = 16
+_BLANKS = b"\0 \t\r\n"
 
 
 def check(path: Path, *, all_here: bool = False) -> str | None:
     """What is wrong with the file at `path`, or None: boxes from first to last byte, ftyp, moov and
-    mdat among them. Where `all_here` bytes are that the server has, a few blanks may follow, such
-    as the line's end that a script adds; an error page may not, for the film before it may have
-    been cut between two boxes. Raises OSError.
+    mdat among them. Raises OSError.
+
+    `all_here` says that these are all the bytes that the server has: then a few blanks may follow,
+    such as the line's end that a script adds. An error page may not, because the film before it may
+    have been cut between two boxes.
     """
     with path.open("rb") as file:
         return _check(file, os.fstat(file.fileno()).st_size, all_here)
@@ -34,25 +37,29 @@ def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
     offset = 0
     for _ in range(_MOST_BOXES):
         if offset == size:
-            missing = [name.decode() for name in _NEEDED if name not in seen]
-            return f"the MP4 has no {' and no '.join(missing)}" if missing else None
+            return _missing(seen)
         file.seek(offset)
-        head = file.read(16)
+        head = file.read(_HEAD_BYTES)
         kind, length = _box(head, size - offset)
         if not seen and kind != b"ftyp":
             return "not an MP4"
         if length is None or length > size - offset:
-            if (
-                all_here
-                and seen.issuperset(_NEEDED)
-                and len(head) < 16
-                and not head.strip(b"\0 \t\r\n")
-            ):
-                return None
-            return f"the MP4 is cut short in the box at byte {offset} of {size}"
+            is_whole = all_here and seen.issuperset(_NEEDED) and _is_blank_end(head)
+            cut = f"the MP4 is cut short in the box at byte {offset} of {size}"
+            return None if is_whole else cut
         seen.add(kind)
         offset += length
     return "the MP4 has too many boxes"
+
+
+def _missing(seen: set[bytes]) -> str | None:
+    missing = [name.decode() for name in _NEEDED if name not in seen]
+    return f"the MP4 has no {' and no '.join(missing)}" if missing else None
+
+
+def _is_blank_end(head: bytes) -> bool:
+    """True if `head` is the end of the file and holds blanks alone."""
+    return len(head) < _HEAD_BYTES and not head.strip(_BLANKS)
 
 
 def _box(head: bytes, left: int) -> tuple[bytes, int | None]:
@@ -67,7 +74,8 @@ def _box(head: bytes, left: int) -> tuple[bytes, int | None]:
     length, kind = struct.unpack(">I4s", head[:8])
     if length == 0:
         return kind, left
+    least = 8
     if length == 1:
-        length = struct.unpack(">Q", head[8:16])[0] if len(head) == 16 else 0
-        return kind, length if length >= 16 else None
-    return kind, length if length >= 8 else None
+        least = _HEAD_BYTES
+        length = struct.unpack(">Q", head[8:])[0] if len(head) == _HEAD_BYTES else 0
+    return kind, length if length >= least else None
