@@ -18,8 +18,11 @@ def load(
     variables: Mapping[str, Json] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Read, expand and check a manifest and what it names. Raises ManifestError with every mistake
-    in it.
+    """Read, expand and check a manifest and what it names.
+
+    `variables` win over the manifest's `vars`; `environ` (default: the process's environment) is
+    what its expressions see. Raises ManifestError with every mistake in it, and UsageError for
+    folders in KLINGFLOW_READ_BELOW that cannot be allowed.
     """
     environ = os.environ if environ is None else environ
     with without_collector():
@@ -30,8 +33,10 @@ def load(
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a
-    quarter of its time.
+    """Stop looking for cycles meanwhile, and leave the collector as it was.
+
+    Compiling makes hundreds of thousands of objects and no cycles; looking for some takes a quarter
+    of its time.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -39,5 +44,4 @@ def without_collector() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            gc.freeze()  # what was made stays until the end: later collections need not look at it
             gc.enable()
