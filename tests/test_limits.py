@@ -11,8 +11,8 @@ import pytest
 from klingflow.manifest.limits import RUN, LimitName, tightest, under_flags
 from klingflow.manifest.settings import read_settings
 from klingflow.model import Limits, Rate
-from klingflow.terminal import cli
-from klingflow.terminal.commands import Options
+from klingflow.terminal import cli_run
+from klingflow.terminal.options import Options
 
 SLOW, FAST = Rate(30, 60.0), Rate(1, 1.0)
 
@@ -67,7 +67,7 @@ def test_any_cap_is_stricter_than_none(name: str) -> None:
 def test_every_flag_is_an_option_of_run(name: str) -> None:
     """`klingflow run` has the flag of a row, and no option for a limit that has no flag."""
     limit = RUN[name]
-    options = {option.name: option.opts for option in cli.run.params}
+    options = {option.name: option.opts for option in cli_run.run.params}
     if limit.flag is None:
         assert limit.attribute not in options
         return

@@ -12,7 +12,9 @@ import klingflow
 from klingflow import ManifestError, UsageError
 from klingflow.api.loading import load, without_collector
 
-FILM = "version: 1\nvars: {who: nobody}\nshots: {a: {model: kling-2.5, prompt: '${{ vars.who }}'}}\n"
+FILM = (
+    "version: 1\nvars: {who: nobody}\nshots: {a: {model: kling-2.5, prompt: '${{ vars.who }}'}}\n"
+)
 
 
 @pytest.fixture

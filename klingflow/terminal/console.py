@@ -188,6 +188,11 @@ def counted(diagnostics: Iterable[Diagnostic]) -> str:
     return ", ".join(parts) or "no problems"
 
 
+def many(number: int, noun: str) -> str:
+    """Return `1 shot`, `2 shots`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def github(diagnostic: Diagnostic) -> str:
     """The diagnostic as a GitHub workflow command (docs.github.com, "Workflow commands")."""
 

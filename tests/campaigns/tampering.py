@@ -36,7 +36,7 @@ SOCKET_CALLS = ("connect", "sendto", "recvfrom")
 _LAUNCH = """
 import os, signal, tempfile
 import klingflow.api.running, klingflow.gateway.http, klingflow.runner.dispatch
-import klingflow.terminal.cli, klingflow.terminal.commands
+import klingflow.terminal.cli, klingflow.terminal.run_commands
 import klingflow.manifest.check, klingflow.manifest.compilation, klingflow.manifest.expand
 os.kill(os.getpid(), signal.SIGSTOP)
 klingflow.terminal.cli.main()

@@ -1,0 +1,124 @@
+"""The commands that change nothing: validate, render, plan, status and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from klingflow.terminal import flags
+from klingflow.terminal.options import Options
+
+
+@click.command()
+@flags.files
+@flags.var
+@flags.form("text", "json", "github")
+@flags.quiet
+def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
+    """Check manifests, without network.
+
+    \b
+    klingflow validate film.yaml
+    klingflow validate pipelines/*.yaml --format github    annotations in a pull request
+
+    Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings
+    alone are exit 0.
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.validate(files, Options(**options), form)
+
+
+@click.command()
+@flags.file
+@flags.var
+@flags.selection
+@flags.form("json", "jsonl", "yaml")
+@click.option(
+    "--origins",
+    is_flag=True,
+    help="Also say where in the manifest each value of a body was written.",
+)
+def render(file: str, form: str, origins: bool, **options: Any) -> int:
+    """Print the request bodies, with fingerprints and predicted tiers.
+
+    \b
+    klingflow render film.yaml
+    klingflow render film.yaml -s opening --format yaml --origins
+    klingflow render film.yaml --format jsonl       a line for each shot
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.render(file, Options(**options), form, origins)
+
+
+@click.command()
+@flags.file
+@flags.var
+@flags.selection
+@flags.rerun
+@flags.sandbox
+@flags.no_black_box
+@flags.form("text", "json")
+@click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
+@flags.quiet
+def plan(file: str, form: str, check: bool, **options: Any) -> int:
+    """Show what a run would do, and what it costs. Buys nothing, needs no network.
+
+    \b
+    klingflow plan film.yaml
+    klingflow plan film.yaml -s tag:act1 --rerun changed
+    klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
+
+    \b
+    Marks:
+      + create: will be bought          = keep: bought, and here
+      ↻ resume: bought, not finished    ↓ download: its file is missing
+      ~ changed since, and kept         ! failed, or held at another gateway
+      ? in doubt: perhaps bought        … waits for another shot
+      - orphan: bought, no longer in the manifest
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.plan(file, Options(**options), form, check)
+
+
+@click.command()
+@flags.file
+@flags.var
+@flags.selection
+@flags.sandbox
+@flags.no_black_box
+@flags.form("text", "json")
+def status(file: str, form: str, **options: Any) -> int:
+    """Say what the ledger knows of each shot. No network, nothing is changed.
+
+    \b
+    klingflow status film.yaml
+    klingflow status film.yaml -s state:in_doubt --format json
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.status(file, Options(**options), form)
+
+
+@click.command()
+@flags.file
+@flags.shot
+@flags.var
+@flags.sandbox
+@flags.no_black_box
+@flags.form("text", "json")
+def why(file: str, shot: str, form: str, **options: Any) -> int:
+    """Say what has changed in a shot since it was bought.
+
+    \b
+    klingflow why film.yaml alley
+    klingflow why film.yaml 'opening#2'      one take of several
+
+    Each value, old → new, with the line that sets it.
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.why(file, shot, Options(**options), form)

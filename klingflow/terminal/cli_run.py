@@ -1,0 +1,113 @@
+"""The commands that write the ledger: run, fetch and resolve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from klingflow.terminal import flags
+from klingflow.terminal.options import Options
+
+
+@click.command()
+@flags.files
+@flags.var
+@flags.selection
+@flags.rerun
+@flags.limits
+@click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
+@click.option("-y", "--yes", is_flag=True, help="Spend without asking.")
+@click.option(
+    "--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money."
+)
+@flags.no_black_box
+@flags.showing
+def run(files: tuple[str, ...], **options: Any) -> int:
+    """Buy what the plan says, wait for it and download it. Run it again to resume.
+
+    \b
+    klingflow run film.yaml --sandbox
+    klingflow run film.yaml --max-spend 50
+    klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
+    klingflow run film.yaml -s "opening,tag:ext" --rerun failed
+
+    Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
+    twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
+    KLINGFLOW_API_KEY (environment or .env), the address from KLINGFLOW_BASE_URL or the manifest's
+    gateway.base_url.
+    """
+    from klingflow.terminal import run_commands  # for start-up
+
+    return run_commands.run(files, Options(**options))
+
+
+@click.command()
+@flags.file
+@flags.var
+@flags.selection
+@click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
+@flags.no_black_box
+@flags.showing
+def fetch(file: str, **options: Any) -> int:
+    """Poll and download what was already bought. Can never spend.
+
+    \b
+    klingflow fetch film.yaml
+    klingflow fetch film.yaml -s opening
+    klingflow fetch film.yaml --sandbox      what was bought by run --sandbox
+    """
+    from klingflow.terminal import run_commands  # for start-up
+
+    return run_commands.fetch(file, Options(**options))
+
+
+@click.command()
+@flags.file
+@flags.shot
+@flags.var
+@flags.sandbox
+@flags.no_black_box
+@click.option(
+    "--task",
+    metavar="ID",
+    help="It was bought: this is its task id. Also adopts one bought elsewhere.",
+)
+@click.option("--abandon", is_flag=True, help="It was not bought, or is lost: stop holding it.")
+@click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="With --task: take the id although the gateway's word does not fit, or is not to be had.",
+)
+def resolve(
+    file: str,
+    shot: str,
+    task: str | None,
+    abandon: bool,
+    resubmit: bool,
+    force: bool,
+    **options: Any,
+) -> int:
+    """Settle a purchase that is in doubt: the only way out of it.
+
+    \b
+    klingflow resolve film.yaml opening --task task_uS28Df3npjkc
+    klingflow resolve film.yaml opening --abandon
+    klingflow resolve film.yaml opening --resubmit
+
+    Look into your account at the gateway first; klingflow status FILE says when the request went
+    out and what came back. With --task the gateway is asked as well: a task that it does not know,
+    that is billed as another tier or was created at another time is refused, unless you pass
+    --force. Also settles a task that is parked. For a task that failed, --task with its own id asks
+    the gateway once more.
+    """
+    from klingflow.terminal import run_commands  # for start-up
+
+    if (task is not None) + abandon + resubmit != 1:
+        raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
+    if force and task is None:
+        raise click.UsageError("--force goes with --task ID")
+    verdict = "abandon" if abandon else "resubmit"
+    return run_commands.resolve(file, shot, Options(**options), task, verdict, force)

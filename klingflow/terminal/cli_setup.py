@@ -1,0 +1,108 @@
+"""The commands around a manifest: init, schema, doctor and sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
+def init(folder: str) -> int:
+    """Write a small pipeline that runs in the sandbox.
+
+    \b
+    klingflow init               here
+    klingflow init my-film       in a new folder
+
+    Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left
+    alone.
+    """
+    from klingflow.terminal import setup_commands  # for start-up
+
+    return setup_commands.init(folder)
+
+
+@click.command()
+@click.argument("name", metavar="[NAME]", default="manifest")
+def schema(name: str) -> int:
+    """Print the JSON Schema of one of klingflow's files.
+
+    \b
+    klingflow schema manifest > manifest.schema.json
+    klingflow schema prices
+
+    NAME is manifest (the default), request, lock, run-manifest or prices.
+    """
+    from klingflow.terminal import setup_commands  # for start-up
+
+    return setup_commands.schema(name)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False))
+def doctor(file: str | None) -> int:
+    """Check installation, key and address, without spending.
+
+    \b
+    klingflow doctor
+    klingflow doctor film.yaml      also that manifest, its ledger and its outputs
+    """
+    from klingflow.terminal import setup_commands  # for start-up
+
+    return setup_commands.doctor(file)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="To listen on; 0 takes a free one.",
+)
+@click.option(
+    "--task-time",
+    default="5s",
+    show_default=True,
+    help="How long a task takes: 5s, or lognormal:MEDIAN,P95 such as lognormal:90s,240s.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="STAGE:NAME[=WHEN]",
+    help="Misbehave: create:drop_after=0.05 for that share, query:html502=first:3, query:url_none for always.",
+)
+@click.option("--list-faults", is_flag=True, help="Print every fault there is, and stop.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the faults and the task times."
+)
+@click.option("--rate", metavar="RATE", help="Answer 429 to creates above this, e.g. 30/1m.")
+@click.option(
+    "--max-running",
+    type=click.IntRange(1),
+    help="Answer 429 to creates above this many unfinished tasks.",
+)
+@click.option(
+    "--state",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Keep tasks and charges here over restarts.",
+)
+@click.option("--plain-clips", is_flag=True, help="Small fixed clips, even with the media extra.")
+def sandbox(**options: Any) -> int:
+    """Serve a double of the gateway on this machine, for trying.
+
+    \b
+    klingflow sandbox --port 8765 --task-time lognormal:90s,240s
+    klingflow sandbox --fault create:drop_after=0.05 --fault query:html502=0.1 --seed 7
+    KLINGFLOW_BASE_URL=http://127.0.0.1:8765 KLINGFLOW_API_KEY=any klingflow run film.yaml -y
+
+    Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET
+    /sandbox/ledger.
+    """
+    from klingflow.terminal import setup_commands  # for start-up
+
+    return setup_commands.sandbox(options)

@@ -1,0 +1,104 @@
+"""The flags and arguments that several commands share, as a person types them.
+
+options.py holds the record that they fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options, in the order in which `--help` shows them."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+file = click.argument("file", type=click.Path(dir_okay=False))
+files = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False)
+)
+shot = click.argument("shot")
+var = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="K=V",
+    help="Set one of the manifest's vars. May be repeated.",
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+sandbox = click.option(
+    "--sandbox", is_flag=True, help="The sandbox's ledger and outputs, not the real ones."
+)
+no_black_box = click.option(
+    "--no-black-box",
+    is_flag=True,
+    help="Do without the copy of every purchase in the user's state folder (KLINGFLOW_STATE_DIR).",
+)
+selection = together(
+    click.option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="WHAT",
+        help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed."
+        " A space is 'or', a comma 'and'.",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."
+    ),
+)
+rerun = click.option(
+    "--rerun",
+    multiple=True,
+    type=click.Choice(["changed", "failed"]),
+    help="Buy again what changed, or what failed. Costs money.",
+)
+
+
+def form(*names: str) -> Callable[[F], F]:
+    """Return the option for how the output is written; the first name is the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(names), default=names[0], show_default=True
+    )
+
+
+limits = together(
+    click.option(
+        "-j",
+        "--max-running",
+        type=click.IntRange(1),
+        help="Unfinished tasks at the gateway at once.",
+    ),
+    click.option("--submit", metavar="RATE", help="Creates per period, such as 30/1m."),
+    click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in this run."),
+    click.option(
+        "--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."
+    ),
+    click.option(
+        "--max-seconds",
+        type=click.IntRange(0),
+        help="Buy at most this many seconds of video in this run.",
+    ),
+)
+showing = together(
+    click.option("--no-progress", is_flag=True, help="Plain lines, even on a terminal."),
+    click.option(
+        "--log",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Append events as JSON Lines.",
+    ),
+    quiet,
+    click.option("-v", "--verbose", is_flag=True, help="Also show every poll and pause."),
+)

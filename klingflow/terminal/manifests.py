@@ -1,0 +1,77 @@
+"""Manifests as a command names them: loaded with its --var, the mistakes of all shown together."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from klingflow.api import loading
+from klingflow.errors import Diagnostic, ManifestError, UsageError
+from klingflow.manifest.source import parse
+from klingflow.model import Json, Manifest
+from klingflow.terminal import console
+from klingflow.terminal.options import Options
+
+
+def load(file: str, options: Options) -> Manifest:
+    """Return the manifest at `file`. Raises ManifestError, UsageError."""
+    with for_good():
+        return loading.load(file, variables=variables(options.variables))
+
+
+def load_all(files: Sequence[str], options: Options) -> list[Manifest]:
+    """Return every manifest. Raises one ManifestError with the mistakes of all, UsageError."""
+    if len({Path(file).resolve() for file in files}) < len(files):
+        raise UsageError("the same manifest is named twice")
+    manifests: list[Manifest] = []
+    diagnostics: list[Diagnostic] = []
+    sources: dict[str, str] = {}
+    for file in files:
+        try:
+            manifests.append(load(file, options))
+        except ManifestError as error:
+            diagnostics += error.diagnostics
+            sources |= error.sources
+    if diagnostics:
+        raise ManifestError(diagnostics, sources)
+    return manifests
+
+
+def variables(assignments: Sequence[str]) -> dict[str, Json]:
+    """Read `--var k=v`, a value as a YAML scalar would be. Raises UsageError."""
+    found: dict[str, Json] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"--var {assignment!r}: write it as name=value")
+        found[name] = _scalar(text, name)
+    return found
+
+
+def _scalar(text: str, name: str) -> Json:
+    try:
+        value: Json = parse(text, f"--var {name}").value
+    except ManifestError:
+        return text
+    is_scalar = value is None or isinstance(value, (str, int, float, bool))
+    return value if is_scalar else text
+
+
+def show_warnings(manifest: Manifest) -> None:
+    """Show what is odd about a manifest, on stderr."""
+    for warning in manifest.warnings:
+        console.warn(console.excerpted(warning, manifest.sources))
+
+
+@contextmanager
+def for_good() -> Iterator[None]:
+    """Keep what is made meanwhile until the process ends: no later collection looks at it again.
+
+    Only a process of our own may do so; a program that calls klingflow.api keeps its collector.
+    """
+    with loading.without_collector():
+        yield
+        gc.freeze()

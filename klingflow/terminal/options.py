@@ -1,0 +1,49 @@
+"""The options that commands share, as given, and what of a manifest they mean.
+
+flags.py says how they are typed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from klingflow.api.site import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What commands share; each takes some of it."""
+
+    variables: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
+    max_running: int | None = None
+    submit: str | None = None
+    max_spend: str | None = None
+    max_tasks: int | None = None
+    max_seconds: int | None = None
+    dry_run: bool = False
+    fail_fast: bool = False
+    yes: bool = False
+    sandbox: bool = False
+    no_black_box: bool = False
+    no_progress: bool = False
+    log: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def wish(self) -> Wish:
+        """What of the manifests is meant."""
+        from klingflow.api.site import Wish  # for start-up
+
+        return Wish(
+            select=self.select,
+            exclude=self.exclude,
+            rerun=frozenset(self.rerun),
+            sandbox=self.sandbox,
+            black_box=not self.no_black_box,
+        )

@@ -1,0 +1,80 @@
+"""What the commands around a manifest do: init, schema, doctor and sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from klingflow.errors import ExitCode, UsageError
+from klingflow.terminal import console
+
+_STARTER = {
+    "film.yaml": "film.yaml",
+    "prices.yaml": "prices.yaml",
+    ".gitattributes": "gitattributes",
+    ".env.example": "env.example",
+}
+
+
+def init(folder: str) -> int:
+    """`klingflow init`."""
+    target = Path(folder)
+    starter = resources.files("klingflow") / "starter"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, source in _STARTER.items():
+            path = target / name
+            if path.exists():
+                console.say(f"  kept    {path} (it was there)")
+            else:
+                path.write_bytes((starter / source).read_bytes())
+                console.say(f"  wrote   {path}")
+    except OSError as error:
+        raise UsageError(f"{target}: {error.strerror or error}") from error
+    film = target / "film.yaml"
+    console.say(f"\nTry it without a key and without money:  klingflow run {film} --sandbox")
+    return ExitCode.OK
+
+
+def schema(name: str) -> int:
+    """`klingflow schema`."""
+    from klingflow.manifest.schema import NAMES, generate  # for start-up
+
+    if name not in NAMES:
+        raise UsageError(f"there is no schema {name!r}; there are {', '.join(NAMES)}")
+    console.dump_json(generate(name))
+    return ExitCode.OK
+
+
+def doctor(file: str | None) -> int:
+    """`klingflow doctor`."""
+    from klingflow.api.doctor import examine  # for start-up
+
+    findings = examine(file)
+    for finding in findings:
+        console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
+    works = all(finding.ok or not finding.needed for finding in findings)
+    return ExitCode.OK if works else ExitCode.USAGE
+
+
+def sandbox(options: Mapping[str, Any]) -> int:
+    """`klingflow sandbox`."""
+    from klingflow.sandbox import faults  # for start-up
+    from klingflow.sandbox.options import options_from
+    from klingflow.sandbox.server import serve
+
+    if options["list_faults"]:
+        console.table([[f"{f.stage}:{f.name}", f.does] for f in faults.CATALOGUE])
+        return ExitCode.OK
+    serve(options_from(options), lambda address: console.say(_sandbox_greeting(address)))
+    return ExitCode.OK
+
+
+def _sandbox_greeting(address: str) -> str:
+    return (
+        f"The sandbox listens on {address} (Ctrl-C stops it). In another terminal:\n"
+        f"  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y\n"
+        f"What was charged and refunded: {address}/sandbox/ledger"
+    )
