@@ -4,7 +4,7 @@ how it went.
 
 from __future__ import annotations
 
-import os
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,11 +103,14 @@ def run(
     limits: Limits | None = None,
     emit: Emit = lambda event: None,
 ) -> Result:
-    """Buy what the plans say, wait, download. Resumes what an earlier run left. Raises as `plan`,
-    and LedgerHeld.
+    """Buy what the plans say, wait, download; resume what an earlier run left.
 
-    Spends without asking; `limits` (default: the first manifest's) bounds it.
+    Spends without asking; `limits` bounds it (default: of each limit the strictest that a manifest
+    has). Raises as `plan`; LedgerHeld; UsageError where an event loop is running; and
+    KeyboardInterrupt at the second Ctrl-C: what was bought by then is in the ledger, or in doubt
+    there. The first Ctrl-C finishes what is on its way and returns.
     """
+    _check_no_loop()
     manifests = [manifests] if isinstance(manifests, Manifest) else manifests
     origin = normal_base(base_url)
     with ExitStack() as stack:
@@ -125,44 +128,95 @@ def run_jobs(
     emit: Emit,
     buying: bool = True,
     fail_fast: bool = False,
-    abort: Callable[[], None] = lambda: os._exit(ExitCode.INTERRUPTED),
+    abort: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Run plans whose ledgers are held. `buying` False polls and downloads only."""
+    """Run plans whose ledgers are held. `buying` False polls and downloads only.
+
+    `abort` is called at the second Ctrl-C; where it returns, KeyboardInterrupt is raised.
+    """
     # Here, for start-up: `plan` and `validate` need no HTTP.
     from klingflow.api.connecting import connect
     from klingflow.runner.dispatch import run as run_context
 
     _check_apart(jobs)
     for job in jobs:
-        if holder := key_holder(job.plan.manifest, key):
-            raise UsageError(
-                f"{job.plan.manifest.path}: {holder} holds the key, which would be written down and sent;"
-                " take it out: it belongs into the environment or .env alone"
-            )
+        _check_key_apart(job.plan.manifest, key)
 
-    async def main() -> Result:
+    async def main() -> Result | None:
         async with connect(base_url, key) as gateway:
             patience = Patience(limits, buying=buying, fail_fast=fail_fast)
             context = _context(jobs, gateway, limits, patience, emit)
             outcome = await run_context(context, abort)
-            troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
-            plans = tuple(job.plan_again() for job in jobs)
-            bought = tuple(
-                p
-                for number, uid in context.bought
-                if (p := jobs[number].ledger.book.purchases.get(uid)) and p.state != "rejected"
-            )
-            records = tuple(job.results for job in jobs)
-            capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
-            code = _exit_code(outcome, plans, capped, buying=buying)
-            return Result(plans, code, outcome, bought, records, capped, troubles)
+            return None if outcome.abandoned else _result(context, buying=buying)
 
-    return anyio.run(main)
+    result = anyio.run(main)
+    if result is None:
+        raise _interrupt(jobs)
+    return result
+
+
+def _check_no_loop() -> None:
+    """Raise UsageError inside a running event loop, which has no room for another."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        "klingflow.run cannot be called inside a running event loop; call it in a thread:"
+        " `await asyncio.to_thread(klingflow.run, …)`"
+    )
+
+
+def _check_key_apart(manifest: Manifest, key: str) -> None:
+    """Raise UsageError for a manifest that holds the key."""
+    if holder := key_holder(manifest, key):
+        raise UsageError(
+            f"{manifest.path}: {holder} holds the key, which would be written down and sent;"
+            " take it out: it belongs into the environment or .env alone"
+        )
+
+
+def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
+    """What ends a run that was told twice to end, with a note for every id that no file holds."""
+    interrupt = KeyboardInterrupt("left at once; run again to resume")
+    for job in jobs:
+        for lost in _lost(job):
+            interrupt.add_note(lost)
+    return interrupt
+
+
+def _result(context: Context, *, buying: bool) -> Result:
+    """What the run came to, with its records written."""
+    jobs, outcome = context.jobs, context.outcome
+    troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
+    plans = tuple(job.plan_again() for job in jobs)
+    capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
+    return Result(
+        plans=plans,
+        exit_code=_exit_code(outcome, plans, capped, buying=buying),
+        outcome=outcome,
+        bought=tuple(_bought(context)),
+        records=tuple(job.results for job in jobs),
+        capped=capped,
+        troubles=troubles,
+    )
+
+
+def _bought(context: Context) -> Iterator[Purchase]:
+    """What this run bought, or perhaps bought."""
+    for number, uid in context.bought:
+        purchase = context.jobs[number].ledger.book.purchases.get(uid)
+        if purchase is not None and purchase.state != "rejected":
+            yield purchase
+
+
+def _lost(job: Job) -> Iterator[str]:
+    for lost in job.ledger.unwritten:
+        yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
 
 
 def _troubles(job: Job) -> Iterator[str]:
-    for lost in job.ledger.unwritten:
-        yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
+    yield from _lost(job)
     if job.ledger.box and job.ledger.box.trouble:
         yield worded(job.ledger.box.trouble)
     if unwritten := job.write_results():
@@ -178,7 +232,8 @@ def _check_apart(jobs: Sequence[Job]) -> None:
             other = writers.setdefault(path.resolve(), manifest.path)
             if other != manifest.path:
                 raise UsageError(
-                    f"{other} and {manifest.path} both write {path}; give them different names or outputs"
+                    f"{other} and {manifest.path} both write {path};"
+                    " give them different names or outputs"
                 )
 
 

@@ -3,16 +3,14 @@ reads in that order, from top to bottom:
 
 the schedule has reserved the cap and granted the rate; the body is final; the intent is durable;
 the bytes are sent; the reply is read; the outcome is durable; the place is given free. Between the
-intent and the outcome only the death of the process can come, and an intent without an outcome is
-what the next start finds: in doubt.
+intent and the outcome only two things can come: the death of the process, and a person who asks
+twice to leave at once. An intent without an outcome is what the next start finds: in doubt.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-
-import anyio
 
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
@@ -27,7 +25,7 @@ from klingflow.runner.context import Context, as_data
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A create that went out at `at`, in monotonic seconds, and the intent that was written first."""
+    """A create that went out at `at` (monotonic seconds), and the intent that was written first."""
 
     wanted: Wanted
     purchase: Purchase
@@ -42,7 +40,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
     job = context.jobs[wanted.job]
     purchase = _intent(context, wanted)
     body = json.dumps(purchase.body, ensure_ascii=False).encode()
-    with anyio.CancelScope(shield=True):
+    with context.shielded():
         await job.ledger.record(purchase)
         context.tell("intent", wanted, uid=purchase.uid)
         sent = _Sent(wanted, purchase, context.clock())

@@ -8,10 +8,13 @@ in klingflow.decide.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from klingflow.decide.belief import Names
 from klingflow.decide.patience import Patience, Verdict
@@ -49,9 +52,10 @@ class Job:
 
 @dataclass(slots=True)
 class Outcome:
-    """What ended a run."""
+    """What ended a run. `abandoned`: it was interrupted twice, and left what was on its way."""
 
     interrupted: bool = False
+    abandoned: bool = False
     refused: Failure | None = None  # the gateway refuses us, not one shot
     unreachable: str | None = None
     broken: LedgerBroken | None = None
@@ -79,12 +83,29 @@ class Context:
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
     bought: list[tuple[int, str]] = field(default_factory=list)
+    _shields: list[anyio.CancelScope] = field(default_factory=list)
     waiting: dict[tuple[int, str], Wanted] = field(
         default_factory=dict
     )  # by (manifest number, shot key)
     waiting_for: defaultdict[tuple[int, str], list[str]] = field(
         default_factory=lambda: defaultdict(list)
     )
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Finish what is begun here, also if the run is cancelled; only `abandon` breaks it off."""
+        with anyio.CancelScope(shield=not self.outcome.abandoned) as shield:
+            self._shields.append(shield)
+            try:
+                yield
+            finally:
+                self._shields.remove(shield)
+
+    def abandon(self) -> None:
+        """Let a cancellation of the run break off what is on its way: a create is in doubt then."""
+        self.outcome.abandoned = True
+        for shield in self._shields:
+            shield.shield = False
 
     def wanted(self, job: int, action: Action) -> Wanted:
         """A take as the plan decided on it, with the purchases that the plan took into account."""
@@ -132,7 +153,9 @@ class Context:
             self.wake()
 
     def crashed(self, error: Exception, shot: str) -> None:
-        """A step failed in a way nobody foresaw: buy nothing more, but bring home what was bought."""
+        """Buy nothing more after a step failed in a way that nobody foresaw. What was bought is
+        still brought home.
+        """
         self.outcome.crash = self.outcome.crash or error
         self.stop_buying(f"internal error with {shot}: {type(error).__name__}: {error}")
 

@@ -29,14 +29,16 @@ _RECORD_SHARE = 50
 
 
 async def run(context: Context, abort: Callable[[], None]) -> Outcome:
-    """Run the plans of the context's jobs. `abort` is called at the second Ctrl-C and ends the
-    process.
+    """Run the plans of the context's jobs.
+
+    `abort` is called at the second Ctrl-C, and may end the process. Where it returns, the run
+    leaves what is on its way, and its outcome is `abandoned`.
     """
     for number, job in enumerate(context.jobs):
         for action in job.plan.actions:
             _queue(context, number, action)
     async with anyio.create_task_group() as group:
-        group.start_soon(_listen, context, abort)
+        group.start_soon(_listen, context, abort, group.cancel_scope)
         group.start_soon(_keep_record, context)
         await _Dispatcher(context).run(group)
         group.cancel_scope.cancel()
@@ -121,14 +123,18 @@ class _Dispatcher:
             self._wake()
 
 
-async def _listen(context: Context, abort: Callable[[], None]) -> None:
+async def _listen(
+    context: Context, abort: Callable[[], None], run_scope: anyio.CancelScope
+) -> None:
     """Ctrl-C or a termination, once: finish what is on its way and leave. Twice: leave at once."""
     if threading.current_thread() is not threading.main_thread():
-        return  # Python gives signals to the main thread only; a program that runs us elsewhere handles its own
+        return  # Python gives signals to the main thread alone; a program handles its own there
     with signals.kept(), anyio.open_signal_receiver(*signals.ends()) as received:
         async for _ in received:
             if context.outcome.interrupted:
                 abort()
+                context.abandon()
+                run_scope.cancel()
             context.outcome.interrupted = True
             context.stop("interrupted; finishing what is on its way (again: leave at once)")
 
