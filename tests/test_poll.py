@@ -1,0 +1,366 @@
+"""What a query comes to: a task that is paid for is followed until it is certain what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from klingflow.decide.schedule import Fetch, Flight, Wanted
+from klingflow.gateway.outcomes import Reply
+from klingflow.model import Failure, Rate
+from klingflow.runner.buy import buy
+from klingflow.runner.poll import poll
+from tests.purchases import submitted
+from tests.runs import LOST, Run, Said, a_run, refused, said
+
+pytestmark = pytest.mark.anyio
+
+TIER = "kling-3.0-720p"
+URL = "https://cdn.example.com/a.mp4"
+RUNNING = said(id="task_1", status="in_progress", progress=40)
+DONE = said(id="task_1", status="completed", video_url=URL, model="billed")
+BUSY = said(id="task_1", status="failed", error={"code": "busy", "message": "过载"}, model="billed")
+UNSAFE = said(id="task_1", status="failed", error={"code": "moderation", "message": "unsafe"})
+UNNAMED = said(status="failed", error={"code": "moderation", "message": "no"})
+NOBODY = refused(404, "task_not_exist")
+BLIND = refused(401, "invalid_api_key", "no such key")
+CREATED = said(id="task_9", model=TIER, status="queued")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def polled(run: Run, flight: Flight, times: int) -> list[str]:
+    """The states of a task's purchase after so many polls, 10 s apart."""
+    states = []
+    for _ in range(times):
+        await poll(run.context, flight)
+        states.append(run.job.ledger.book.purchases[flight.purchase.uid].state)
+        run.at += 10.0
+    return states
+
+
+# ---------------------------------------------------------------- not finished
+
+
+async def test_a_running_task_is_asked_after_again(tmp_path: Path) -> None:
+    """When its tier's durations say so; what was seen is kept, and told."""
+    with a_run(tmp_path, queries=[RUNNING], poll_floor_s=5.0) as run:
+        run.at = 100.0
+        flight = await run.flight()
+        await poll(run.context, flight)
+        assert (flight.unfinished_at, flight.progress) == (100.0, [(100.0, 40.0)])
+        assert run.next() == 110.0
+        assert run.context.schedule.running == 1
+    facts = {"event": "poll", "shot": "shot001", "status": "running", "progress": 40.0}
+    assert run.told == [{**run.told[0], **facts}]
+    assert run.gateway.asked == ["query task_1"]
+
+
+async def test_few_progress_reports_are_kept(tmp_path: Path) -> None:
+    """The latest 21."""
+    with a_run(tmp_path, queries=[RUNNING] * 30) as run:
+        flight = await run.flight()
+        await polled(run, flight, 30)
+        assert [age for age, _ in flight.progress] == [10.0 * n for n in range(9, 30)]
+
+
+async def test_progress_that_is_not_said_is_not_kept(tmp_path: Path) -> None:
+    """Nor a time at which nothing was seen."""
+    queries: list[Said] = [said(id="task_1", status="queued"), LOST]
+    with a_run(tmp_path, queries=queries) as run:
+        flight = await run.flight()
+        await polled(run, flight, 2)
+        assert (flight.progress, flight.unfinished_at) == ([], 0.0)
+    assert run.told[1]["status"] == "hiccup"
+    assert run.told[1]["reason"] == "no answer in time"
+
+
+async def test_a_gateway_that_asks_for_a_pause_gets_it(tmp_path: Path) -> None:
+    """Retry-After on a query is a wish about this task."""
+    waits = said(id="task_1", status="queued", retry_after=31)
+    with a_run(tmp_path, queries=[waits]) as run:
+        await poll(run.context, await run.flight())
+        assert run.next() == 31.0
+
+
+@pytest.mark.parametrize("answer", [RUNNING, LOST, NOBODY])
+async def test_at_its_deadline_a_task_is_parked(tmp_path: Path, answer: Said) -> None:
+    """It is paid for, so the next run asks again; its place is free."""
+    with a_run(tmp_path, queries=[answer], deadline_s=90 * 60.0) as run:
+        flight = await run.flight(deadline=100.0)
+        run.at = 100.0
+        await poll(run.context, flight)
+        said_of = "not finished after 90 minutes; the next run asks again"
+        assert run.purchases[0].error == Failure("unknown", "deadline", said_of)
+        assert run.states == ["parked"]
+        assert run.context.schedule.running == 0
+        assert run.next() is None
+    assert run.events == ["poll", "parked"]
+    assert run.told[1]["failure"]["code"] == "deadline"
+
+
+async def test_a_parked_task_that_is_late_again_stays_parked(tmp_path: Path) -> None:
+    """Nothing more is written of it."""
+    with a_run(tmp_path, queries=[RUNNING]) as run:
+        flight = await run.flight(deadline=0.0)
+        flight.purchase = await run.context.record(0, flight.purchase, "parked")
+        await poll(run.context, flight)
+        assert run.purchases == [flight.purchase]
+    assert run.events == ["poll", "parked"]
+
+
+# ---------------------------------------------------------------- unknown
+
+
+async def test_an_unknown_id_is_parked_after_a_minute_and_not_before(tmp_path: Path) -> None:
+    """However old it is: a server that takes over from another may know nothing for a while."""
+    answers = [NOBODY, NOBODY, NOBODY, RUNNING, NOBODY, NOBODY, NOBODY]
+    with a_run(tmp_path, queries=answers) as run:
+        flight, states = await run.flight(), []
+        for run.at in (500.0, 505.0, 510.0, 515.0, 600.0, 630.0, 661.0):
+            await poll(run.context, flight)
+            states += run.states
+        assert states == ["submitted"] * 6 + ["parked"]
+        assert run.purchases[0].error == Failure("unknown", "task_not_exist", "no")
+        assert run.context.schedule.running == 0
+    assert (run.told[0]["status"], run.told[0]["reason"]) == ("unknown", "no")
+
+
+# ---------------------------------------------------------------- finished
+
+
+async def test_a_task_that_succeeded_is_downloaded(tmp_path: Path) -> None:
+    """Its address, tier and duration are known; its place is free."""
+    with a_run(tmp_path, queries=[DONE]) as run:
+        flight = await run.flight(unfinished_at=50.0)
+        run.at = 60.0
+        await poll(run.context, flight)
+        (purchase,) = run.purchases
+        assert (purchase.state, purchase.video_url, purchase.billed_tier) == (
+            "succeeded",
+            URL,
+            "billed",
+        )
+        assert purchase.finished_after_s == (50.0, 60.0)
+        assert run.context.schedule.running == 0
+        fetch = run.next_of(Fetch)
+        assert (fetch.purchase, fetch.wanted, fetch.delivery.tries) == (purchase, flight.wanted, 0)
+    assert run.events == ["succeeded"]
+    assert (run.told[0]["tier"], run.told[0]["after_s"]) == ("billed", 60.0)
+
+
+async def test_a_reply_without_a_tier_leaves_the_one_that_is_known(tmp_path: Path) -> None:
+    """What the create said still counts."""
+    for name, answer in (("a", said(id="task_1", status="completed")), ("b", UNSAFE)):
+        with a_run(tmp_path / name, queries=[answer]) as run:
+            await poll(run.context, await run.flight())
+            assert run.purchases[0].billed_tier == TIER
+
+
+@pytest.mark.parametrize(("timed", "learned"), [(True, 1), (False, 0)])
+async def test_durations_are_learned_of_tasks_that_were_watched(
+    tmp_path: Path, timed: bool, learned: int
+) -> None:
+    """A pause between two runs makes a duration unknown."""
+    with a_run(tmp_path, queries=[DONE]) as run:
+        durations = run.context.schedule.durations
+        for n in range(19):  # one short of what a schedule is learned from
+            durations.learn("billed", 100.0 + n, 110.0 + n)
+            durations.learn(TIER, 100.0 + n, 110.0 + n)
+        run.at = 120.0
+        flight = await run.flight(timed=timed, unfinished_at=110.0)
+        await poll(run.context, flight)
+        assert (run.purchases[0].finished_after_s is not None) is timed
+        known = durations.next_delay_s(TIER, 0.0, floor_s=5.0, u=0.5) != 10.0
+        assert known == bool(learned)
+
+
+# ---------------------------------------------------------------- failed
+
+
+async def test_a_task_that_failed_is_not_bought_again(tmp_path: Path) -> None:
+    """`retries` are for want of capacity alone."""
+    with a_run(tmp_path, queries=[UNSAFE], retries=2) as run:
+        await poll(run.context, await run.flight())
+        assert run.states == ["failed"]
+        assert run.purchases[0].error == Failure("moderation", "moderation", "unsafe")
+        assert (run.context.schedule.running, run.next()) == (0, None)
+    assert run.events == ["failed"]
+    failure = {"kind": "moderation", "code": "moderation", "message": "unsafe"}
+    assert (run.told[0]["failure"], run.told[0]["retry"]) == (failure, False)
+
+
+async def test_want_of_capacity_is_bought_again_as_often_as_retries_say(tmp_path: Path) -> None:
+    """Each is a purchase of its own that reserves again: no rule says that failures are refunded."""
+    with a_run(tmp_path, queries=[BUSY, BUSY], retries=1, max_tasks=2) as run:
+        flight = await run.flight()
+        await poll(run.context, flight)
+        assert run.purchases[0].billed_tier == "billed"
+        again = run.next_of(Wanted)
+        assert (again.action, again.failures) == (flight.wanted.action, 1)
+        assert again.known == {flight.purchase.uid}
+        assert run.context.schedule.caps.tasks == 1
+        await poll(run.context, await run.flight(wanted=again))
+        assert run.next() is None
+    assert [event["retry"] for event in run.told] == [True, False]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_nothing_is_bought_again_by_who_does_not_buy(tmp_path: Path, stopped: bool) -> None:
+    """Neither after buying has stopped, nor by `klingflow fetch`."""
+    with a_run(tmp_path, queries=[BUSY], retries=2, buying=stopped) as run:
+        flight = await run.flight()
+        if stopped:
+            run.context.stop_buying("enough")
+        await poll(run.context, flight)
+        assert run.told[-1]["retry"] is False
+        assert run.next() is None
+
+
+async def test_what_needs_another_shot_is_not_bought_again(tmp_path: Path) -> None:
+    """Its body is not final: what it needs may itself be on its way again."""
+    clip = {"video": "${{ shots.shot001.video_url }}", "reference_type": "feature"}
+    shots = {
+        "shot001": {"prompt": "a"},
+        "shot002": {"prompt": "b", "model": "kling-3.0-omni", "files": [clip]},
+    }
+    busy = said(id="task_2", status="failed", error={"code": "busy", "message": "过载"})
+    with a_run(tmp_path, shots=shots, queries=[busy], retries=2) as run:
+        await poll(run.context, await run.flight(2))
+    assert run.told[-1]["retry"] is False
+
+
+async def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:
+    """While our task was on its way a merge brought a colleague's purchase: its failure does not
+    buy another.
+    """
+    with a_run(tmp_path, queries=[BUSY], retries=2) as run:
+        flight = await run.flight()
+        await run.job.ledger.record(submitted("shot001", task_id="task_theirs"))
+        await poll(run.context, flight)
+        await buy(run.context, run.next_of(Wanted))
+    assert run.events == ["failed", "spared"]
+
+
+async def test_under_fail_fast_a_failed_task_stops_the_buying(tmp_path: Path) -> None:
+    """Except where it is bought again."""
+    with a_run(tmp_path, queries=[BUSY, UNSAFE], retries=1, fail_fast=True) as run:
+        await poll(run.context, await run.flight())
+        assert run.context.schedule.buying
+        await poll(run.context, await run.flight())
+        assert not run.context.schedule.buying
+    assert run.events == ["failed", "failed", "stopped"]
+    assert run.told[-1]["reason"] == "shot001 failed (--fail-fast)"
+
+
+# ---------------------------------------------------------------- whose reply is this
+
+
+async def test_a_final_answer_that_names_no_task_is_believed_the_second_time(
+    tmp_path: Path,
+) -> None:
+    """The first may be another request's reply, left over on the connection; so the next is asked
+    on a new one.
+    """
+    answers = [UNNAMED, said(status="queued"), UNNAMED, UNNAMED]
+    with a_run(tmp_path, queries=answers) as run:
+        states = await polled(run, await run.flight(), 4)
+    assert states == ["submitted", "submitted", "submitted", "failed"]
+    apart = ["", " apart", "", " apart"]
+    assert run.gateway.asked == [f"query task_1{word}" for word in apart]
+
+
+async def test_a_task_that_queries_call_otherwise_is_finished(tmp_path: Path) -> None:
+    """A relay's second name for a task is believed once it has come twice on connections of its
+    own.
+    """
+    done = said(id="alias_1", status="completed")
+    with a_run(tmp_path, queries=[said(id="alias_1", status="queued"), done, done]) as run:
+        states = await polled(run, await run.flight(), 3)
+    assert states == ["submitted", "submitted", "succeeded"]
+
+
+@pytest.mark.parametrize("name", ["task_2", "alias"])
+async def test_a_name_that_is_anothers_is_never_believed(tmp_path: Path, name: str) -> None:
+    """Neither a reply about another task of ours, nor one that is given to two of them."""
+    failed = said(id=name, status="failed", error={"code": "x", "message": "no"})
+    with a_run(tmp_path, shots=2, queries=[failed] * 8) as run:
+        first, second = await run.flight(1), await run.flight(2)
+        for _ in range(4):
+            await poll(run.context, first)
+            if name == "alias":
+                await poll(run.context, second)
+        assert run.states == ["submitted", "submitted"]
+
+
+# ---------------------------------------------------------------- blind
+
+
+async def test_a_blind_round_pauses_everything_and_counts_once(tmp_path: Path) -> None:
+    """401 and 403 say nothing of a task; the polls of one round are one piece of news."""
+    with a_run(tmp_path, shots=2, queries=[BLIND] * 2, poll_floor_s=5.0) as run:
+        first, second = await run.flight(1), await run.flight(2)
+        await poll(run.context, first)
+        await poll(run.context, second)
+        run.context.schedule.want(run.context.wanted(0, run.job.plan.actions[0]))
+        assert run.next() == 5.0
+        assert run.context.schedule.is_paused(4.9)
+        assert run.states == ["submitted"] * 2
+        assert run.context.schedule.running == 2
+    assert run.events == ["blind"]
+    failure = {"kind": "key", "code": "invalid_api_key", "message": "no such key"}
+    assert (run.told[0]["failure"], run.told[0]["pause_s"]) == (failure, 5.0)
+
+
+async def test_two_blind_rounds_stop_the_buying_and_five_the_run(tmp_path: Path) -> None:
+    """Somebody has to look at the account; the task ids are in the ledger."""
+    with a_run(tmp_path, queries=[BLIND] * 5, poll_floor_s=5.0) as run:
+        flight, told = await run.flight(), []
+        for _ in range(5):
+            await poll(run.context, flight)
+            told.append(run.told[-1]["event"])
+            run.at += 100.0
+        assert run.context.outcome.refused == Failure("key", "invalid_api_key", "no such key")
+        assert not run.context.schedule.working
+    assert told == ["blind", "stopped", "blind", "blind", "leaving"]
+
+
+async def test_one_answer_ends_the_blindness(tmp_path: Path) -> None:
+    """Whatever it says."""
+    with a_run(tmp_path, queries=[BLIND, NOBODY, BLIND]) as run:
+        await polled(run, await run.flight(), 3)
+        assert run.context.schedule.buying
+    assert run.events == ["blind", "poll", "blind"]
+
+
+async def test_a_page_is_a_hiccup(tmp_path: Path) -> None:
+    """Nothing was learned."""
+    page = Reply(502, {}, b"<html>bad gateway</html>")
+    with a_run(tmp_path, queries=[page], poll=Rate(10, 1.0)) as run:
+        assert await polled(run, await run.flight(), 1) == ["submitted"]
+    assert run.told[0]["status"] == "hiccup"
+
+
+# ---------------------------------------------------------------- what waits
+
+
+async def test_what_waited_for_a_shot_is_bought_with_what_it_brought(tmp_path: Path) -> None:
+    """Once, whatever else it needs; its body is final only now."""
+    clip = {"video": "${{ shots.shot001.video_url }}", "reference_type": "feature"}
+    shots = {
+        "shot001": {"prompt": "a"},
+        "shot002": {"prompt": "b", "model": "kling-3.0-omni", "files": [clip]},
+    }
+    with a_run(tmp_path, shots=shots, queries=[DONE]) as run:
+        waits = run.job.plan.actions[1]
+        assert waits.verb == "waits"
+        run.context.waiting[0, "shot002"] = run.context.wanted(0, waits)
+        run.context.waiting_for[0, "shot001"].append("shot002")
+        await poll(run.context, await run.flight())
+        request = run.next_of(Wanted).action.request
+        assert request is not None
+        assert request.body["metadata"]["file_infos"][0]["url"] == URL
