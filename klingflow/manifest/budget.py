@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from jinja2 import StrictUndefined
 
-from klingflow.manifest.source import MAX_INTEGER
+from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.model import Pending
 
 MAX_TEXT = 100_000  # characters of one text, forty times the longest prompt

@@ -20,7 +20,7 @@ from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves
 from klingflow.manifest.rules import RULES, facts, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.values import (
     Fault,
     content_of,

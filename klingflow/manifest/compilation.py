@@ -23,7 +23,9 @@ from klingflow.manifest.punctuation import explained
 from klingflow.manifest.request import request_for
 from klingflow.manifest.rows import Rows, read_rows
 from klingflow.manifest.settings import GATEWAY, Setting, read_settings
-from klingflow.manifest.source import LINE_END, did_you_mean, parse_in_spite
+from klingflow.manifest.source import parse_in_spite
+from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.syntax import LINE_END
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 

@@ -17,7 +17,7 @@ from klingflow.manifest.entry import Document, Entry, Skip
 from klingflow.manifest.identity import key_fault
 from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.links import Link, check_links
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.variants import Variant, variants
 from klingflow.model import Node

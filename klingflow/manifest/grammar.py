@@ -16,7 +16,7 @@ from jinja2.parser import Parser
 from klingflow.manifest.budget import ExpressionError, number
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
 from klingflow.manifest.names import ROOTS
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 
 MAX_CHARACTERS = 2_000
 MAX_DEPTH = 32

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from klingflow.manifest.budget import as_text
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json
 
 MAX_KEY_CHARACTERS = 100

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 
 
 class Link(NamedTuple):

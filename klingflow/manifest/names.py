@@ -17,7 +17,7 @@ from klingflow.manifest.budget import (
     checked,
     kind_of,
 )
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Pending, Reference
 
 ROOTS = ("vars", "env", "matrix", "row", "shot", "shots")

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.source import MAX_INTEGER, parse
+from klingflow.manifest.scalars import MAX_INTEGER
+from klingflow.manifest.source import parse
 from klingflow.manifest.values import content_of
 from klingflow.model import Json
 

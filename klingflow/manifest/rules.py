@@ -24,7 +24,7 @@ from klingflow.manifest.documented import (
 )
 from klingflow.manifest.fields import Path
 from klingflow.manifest.meaning import Meaning, scene_of
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Pending
 
 _PROMPT_MOST = 2500

@@ -25,7 +25,7 @@ from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
 from klingflow.manifest.names import Env, Shots, Vars, opened
 from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
 
 MAX_VARS_CHAIN = 32

@@ -17,7 +17,7 @@ from klingflow.errors import Mark
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.fields import OUTPUT_FIELDS, Field, Path
 from klingflow.manifest.shapes import TEXT, URL
-from klingflow.manifest.source import did_you_mean
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node
 
 if TYPE_CHECKING:

@@ -1,0 +1,93 @@
+"""PURE. What is wrong with a text before there is a tree: characters that YAML forbids, and the
+parser's complaints in words that say what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import yaml
+
+from klingflow.errors import Diagnostic, Mark
+
+MAX_CHARACTERS = 64 * 1024 * 1024
+MAX_DEPTH = 64
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels; flatten it"
+LINE_END = re.compile(r"\r\n|\r|\n")
+
+_SHOWN_MOST = 20  # a binary file has thousands, and nobody reads them
+_UNFIT = re.compile(
+    r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
+# Newer versions of libyaml say so at 1,000 brackets, which they read ahead of their events.
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+# libyaml's words for the mistakes people make → what to do about them.
+_HINTS: Final = {
+    "mapping values are not allowed in this context": (
+        "quote text with ': ' in it, and check the indentation"
+    ),
+    "found character that cannot start any token": (
+        "indent by spaces; quote text that begins with @, ` or %"
+    ),
+    "could not find expected ':'": "a key needs ': ' behind it",
+    "found unexpected end of stream": "a closing quote is missing",
+    "did not find expected key": "check the indentation and the quotes",
+    "did not find expected ',' or '}'": "close the {, and put the texts in it in quotes",
+    "did not find expected ',' or ']'": "close the [, and put the texts in it in quotes",
+    "did not find expected alphabetic or numeric character": (
+        "put a text that begins with * or & in quotes"
+    ),
+}
+_QUOTE_EXPRESSION = "inside {…} or […] a text with ${{ … }} must be in quotes"
+
+
+def mark_at(text: str, offset: int, file: str) -> Mark:
+    """Return the place of the character at `offset`, for texts that are searched and not parsed."""
+    line, start = 1, 0
+    for end in LINE_END.finditer(text, 0, offset):
+        line, start = line + 1, end.end()
+    return Mark(file, line, offset - start + 1)
+
+
+def unfit(text: str, file: str) -> list[Diagnostic]:
+    """Return the characters that YAML forbids, and those that break lines without being seen."""
+    if len(text) > MAX_CHARACTERS:
+        return [Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")]
+    found: list[Diagnostic] = []
+    for match in _UNFIT.finditer(text):
+        code, what = (
+            ("line-break", "is an invisible line break")
+            if match[0] in _LINE_BREAKS
+            else ("control-character", "is not allowed in YAML")
+        )
+        message = f"U+{ord(match[0]):04X} {what}; delete it"
+        found.append(Diagnostic(mark_at(text, match.start(), file), code, message))
+        if len(found) == _SHOWN_MOST:
+            break
+    return found
+
+
+def syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
+    """Return the parser's complaint, with what to do about it."""
+    problem = str(error.problem)
+    mark = _place(error, file)
+    if problem == _LIBYAML_TOO_DEEP:
+        return Diagnostic(mark, "too-deep", TOO_DEEP)
+    hint = _HINTS.get(problem, "")
+    lines = LINE_END.split(text)
+    line = lines[mark.line - 1] if mark.line <= len(lines) else ""
+    if "tab character" in problem or line[mark.column - 1 :].startswith("\t"):
+        problem, hint = "a tab indents this line", "YAML takes spaces only"
+    elif line[mark.column - 2 :].startswith("${{") and "expected ','" in problem:
+        hint, mark = _QUOTE_EXPRESSION, mark._replace(column=mark.column - 1)
+    message = f"{problem}; {hint}" if hint else problem
+    return Diagnostic(mark, "yaml-syntax", " ".join(message.splitlines()))
+
+
+def _place(error: yaml.MarkedYAMLError, file: str) -> Mark:
+    """Return where the parser gave up; a quote without an end is placed where it begins."""
+    endless = error.problem == "found unexpected end of stream"
+    at = error.context_mark if endless and error.context_mark else error.problem_mark
+    return Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
