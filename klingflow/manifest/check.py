@@ -1,13 +1,14 @@
-"""PURE. What is wrong with a document or a shot, as diagnostics that each speak of one field.
+"""PURE. What is wrong with a document or a shot, as diagnostics that are each about one field.
 
 A document is checked as it was written: its keys, and the values that no expression makes. A shot
 is checked as it was rendered: each value against the field table, then the body as a whole against
-the rules. Nothing is raised and nothing printed; the caller collects.
+the rules. The caller collects; nothing is raised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
@@ -20,7 +21,7 @@ from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves
 from klingflow.manifest.rules import RULES, facts, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
-from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.spelling import did_you_mean, nearest
 from klingflow.manifest.values import (
     Fault,
     content_of,
@@ -39,7 +40,7 @@ ALLOWED: Final = _LIMITS | frozenset(rule.code for rule in RULES)
 _LIFTED: Final = _LIMITS | _RULE_ERRORS
 
 
-# --- a shot as it was rendered ------------------------------------------------------------------------------
+# --- a shot as it was rendered -------------------------------------------------------------------
 
 
 class Checked(NamedTuple):
@@ -53,20 +54,21 @@ class Checked(NamedTuple):
 
 
 def check_shot(draft: Draft) -> Checked:
-    """Everything about one rendered shot: errors, and warnings about doubtful purchases."""
+    """Return everything about one rendered shot: errors, and warnings about doubtful purchases."""
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
-    if draft.spoiled:  # what is left tells neither the kind nor what is missing
-        values = (fault for name, value in fields.items() for fault in _value_faults(name, value))
+    if draft.spoiled:  # the fields that are left show neither the kind nor what is missing
+        values = chain.from_iterable(_value_faults(name, value) for name, value in fields.items())
         return Checked(kind, [_diagnostic(draft, _lifted(fault, allow)) for fault in values], None)
     found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
     if kind == "request":
         found += _idle(draft)
-    sendable = None if _has_error(found) else sendable_of(fields, kind)
-    if sendable:
+    good = None
+    if not _has_error(found):
+        sendable = sendable_of(fields, kind)
         found += [_lifted(fault, allow) for fault in _body_faults(fields, kind, sendable)]
-    good = None if _has_error(found) else sendable
+        good = None if _has_error(found) else sendable
     return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
 
 
@@ -80,12 +82,9 @@ def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
-    """A rule's error as a warning, where the shot allows it."""
-    return (
-        fault._replace(severity="warning")
-        if fault.code in allow and fault.code in _LIFTED
-        else fault
-    )
+    """Return a rule's error as a warning where the shot allows it."""
+    lifted = fault.code in allow and fault.code in _LIFTED
+    return fault._replace(severity="warning") if lifted else fault
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
@@ -98,7 +97,7 @@ def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
 
 
 def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    """Each field by itself: known, of this kind, of the right shape; and the ones that are missing."""
+    """Yield what is wrong with each field by itself, and the fields that are missing."""
     for name, value in fields.items():
         field = SHOT.get(name)
         if field is None:
@@ -116,8 +115,8 @@ def _value_faults(name: str, value: Json) -> Iterable[Fault]:
 
 
 def _idle(draft: Draft) -> Iterator[Fault]:
-    """What stands beside `request` and goes nowhere; not what defaults and presets say to every
-    shot.
+    """Yield the fields beside `request` that have no effect, except those of defaults and presets,
+    which are for every shot.
     """
     request = draft.node.at("request").key_mark
     for name in draft.fields:
@@ -140,52 +139,48 @@ def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
     extra = fields.get("extra")
     given = {**fields, **extra} if isinstance(extra, dict) else fields
     for name in KINDS[kind].required:
-        if (
-            name not in given
-            and not (name == "prompt" and "content" in given)
-            and not _misspelt(name, fields)
-        ):
+        said_otherwise = name == "prompt" and "content" in given
+        if name not in given and not said_otherwise and not _misspelt(name, fields):
             doc = SHOT[name].doc.rstrip(".")
             yield Fault((), "missing-field", f"'{name}' is missing: {doc[0].lower()}{doc[1:]}")
 
 
 def _misspelt(name: str, fields: Mapping[str, Json]) -> bool:
-    """Whether an unknown field is being told to be this one: then it is not missing, too."""
-    return any(f"'{name}'" in did_you_mean(other, SHOT) for other in fields if other not in SHOT)
+    """Return True if an unknown field will be reported as a misspelling of `name`: then `name` is
+    not also reported as missing.
+    """
+    return any(nearest(other, SHOT) == name for other in fields if other not in SHOT)
 
 
 def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
-    """What the schema's portable keywords do not say about lists."""
+    """Yield what the schema's portable keywords do not say about lists."""
     for index, code in enumerate(_allowed(fields)):
         if code not in ALLOWED:
             text = f"no rule has the code '{code}'{did_you_mean(code, ALLOWED)}"
             yield Fault(("allow", index), "unknown-code", text)
-    for index, file in enumerate(_records(fields.get("files"))):
-        sources = [name for name in ("video", "image", "file_id") if name in file]
-        if len(sources) != 1:
-            text = f"'files[{index}]' must have exactly one of 'video', 'image' and 'file_id'"
-            yield Fault(("files", index), "file-source", text)
-        elif "category" in file and sources != ["file_id"]:
-            text = f"'files[{index}].category' goes with 'file_id' only: '{sources[0]}' says it"
-            yield Fault(("files", index, "category"), "file-source", text, at_key=True)
-    for path, leaf in leaves(fields["cuts"], ("cuts",)) if "cuts" in fields else ():
-        if isinstance(leaf, Pending):
-            yield Fault(
-                path, "reference-place", f"'{dotted(path)}' cannot hold another shot's result"
-            )
+    files = fields.get("files")
+    for index, file in enumerate(files if isinstance(files, list) else ()):
+        yield from _file_faults(index, file if isinstance(file, dict) else {})
+    if "cuts" in fields:
+        for path, leaf in leaves(fields["cuts"], ("cuts",)):
+            if isinstance(leaf, Pending):
+                text = f"'{dotted(path)}' cannot hold another shot's result"
+                yield Fault(path, "reference-place", text)
 
 
-def _records(value: Json) -> list[Mapping[str, Json]]:
-    return (
-        [item if isinstance(item, dict) else {} for item in value]
-        if isinstance(value, list)
-        else []
-    )
+def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
+    sources = [name for name in ("video", "image", "file_id") if name in file]
+    if len(sources) != 1:
+        text = f"'files[{index}]' must have exactly one of 'video', 'image' and 'file_id'"
+        yield Fault(("files", index), "file-source", text)
+    elif "category" in file and sources != ["file_id"]:
+        text = f"'files[{index}].category' goes with 'file_id' only: '{sources[0]}' says it"
+        yield Fault(("files", index, "category"), "file-source", text, at_key=True)
 
 
 def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
-    """The body as a whole; its shape too where the author wrote parts of it in the gateway's own
-    words.
+    """Yield what is wrong with the body as a whole, and with its shape where the author wrote parts
+    of it in the gateway's own words.
     """
     own = [*_pasted_faults(sendable.body, kind)] if kind == "request" or "extra" in fields else []
     for fault in own:
@@ -218,21 +213,20 @@ def _pasted_faults(body: Mapping[str, Json], kind: str) -> Iterator[Fault]:
                 yield fault._replace(code="undocumented-field", severity="warning")
 
 
-# --- a document as it was written ---------------------------------------------------------------------------
+# --- a document as it was written ----------------------------------------------------------------
 
 
 def check_document(root: Node) -> list[Diagnostic]:
-    """What is wrong with a manifest's own text: unknown keys, values of the wrong shape, no shots."""
+    """Return what is wrong with a manifest's own text: unknown keys, wrong shapes, no shots."""
     found = [*_section(root, TOP, "")]
     if isinstance(root.value, dict) and not root.value.keys() & {"shots", "include"}:
-        found.append(
-            Diagnostic(root.mark, "missing-field", "'shots' is missing: the videos wanted, by id")
-        )
+        message = "'shots' is missing: the videos wanted, by id"
+        found.append(Diagnostic(root.mark, "missing-field", message))
     return [*found, *_sections(root)]
 
 
 def check_include(root: Node) -> list[Diagnostic]:
-    """As `check_document`, for a file that only adds vars, presets and shots."""
+    """Return the same for a file that only adds vars, presets and shots."""
     return [*_section(root, INCLUDED, ""), *_sections(root)]
 
 
@@ -255,8 +249,9 @@ _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
 
 
 def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
-    """One mapping of the document against its table. null deletes, an expression may become
-    anything.
+    """Yield what is wrong with one mapping of the document, by its table.
+
+    null deletes, and an expression may become anything: neither is judged.
     """
     if not isinstance(node.value, dict):
         if not _is_expression(node):
@@ -288,8 +283,9 @@ def _is_expression(node: Node) -> bool:
 
 
 def _has_expression(node: Node) -> bool:
-    """Whether rendering may change the value."""
-    value = node.value
-    if isinstance(value, dict):
-        return any(map(_has_expression, value.values()))
-    return any(map(_has_expression, value)) if isinstance(value, list) else _is_expression(node)
+    """Return True if rendering may change the value."""
+    if isinstance(node.value, dict):
+        return any(map(_has_expression, node.value.values()))
+    if isinstance(node.value, list):
+        return any(map(_has_expression, node.value))
+    return _is_expression(node)

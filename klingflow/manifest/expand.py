@@ -99,11 +99,8 @@ class _Expansion:
             raise Skip
         wanted = tuple(node.value for node in nodes)
         if wanted not in self._bases:
-            presets = [preset for node in nodes if (preset := self._preset(key, node))]
-            below = [self.document.defaults] if self.document.defaults else []
-            layers = [*below, *presets]
-            tags = [tag for layer in layers for tag in _tags_of(layer)]
-            self._bases[wanted] = _Base([merge(layers)] if layers else [], tags)
+            layers = [self.document.defaults, *(self._preset(key, node) for node in nodes)]
+            self._bases[wanted] = _base_of([layer for layer in layers if layer])
         return self._bases[wanted]
 
     def _preset(self, key: str, name: Node) -> Node | None:
@@ -159,6 +156,11 @@ class _Expansion:
         if draft.output and (taken := self.claims.claim_output(draft, place)):
             self.diagnostics.append(taken)
         self.drafts.append(draft)
+
+
+def _base_of(layers: list[Node]) -> _Base:
+    tags = [tag for layer in layers for tag in _tags_of(layer)]
+    return _Base([merge(layers)] if layers else [], tags)
 
 
 def _scope(entry: Entry, variant: Variant, take: int) -> Scope:

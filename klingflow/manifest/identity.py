@@ -21,9 +21,8 @@ _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
 _KEPT = frozenset((".git", ".klingflow"))
-_SHORT_NAME = re.compile(
-    r"[^.]{1,6}~[0-9]+(?:\..{0,3})?"
-)  # what Windows also calls a file of a longer name
+# What Windows also calls a file of a longer name.
+_SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\..{0,3})?")
 _UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -31,14 +30,12 @@ _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
 
 def key_fault(key: str) -> str | None:
-    """What is wrong with a shot's key, if anything."""
+    """Return what is wrong with a shot's key, if anything."""
     bad = next((c for c in _UNSAFE.findall(key) if not _is_mark(c)), None)
-    if bad or not key:
-        return (
-            f"an id has letters, digits, '.', '-' and '_', not '{bad}'"
-            if bad
-            else "an id cannot be empty"
-        )
+    if bad:
+        return f"an id has letters, digits, '.', '-' and '_', not '{bad}'"
+    if not key:
+        return "an id cannot be empty"
     if key[0] in ".-" or key[-1] == ".":
         return "an id does not begin with '.' or '-', nor end with '.'"
     if len(key) > MAX_KEY_CHARACTERS:
@@ -49,27 +46,30 @@ def key_fault(key: str) -> str | None:
 
 
 def cell(value: Json) -> str:
-    """A scalar as a part of an id: `9:16` is `9x16`, what file names do not take becomes `-`."""
+    """Return a scalar as a part of an id: `9:16` is `9x16`, what file names do not take is `-`.
+
+    Raises ExpressionError for a value that is not a scalar.
+    """
     text = unicodedata.normalize("NFC", as_text(value))
     kept = _UNSAFE.sub(lambda found: found[0] if _is_mark(found[0]) else " ", _RATIO.sub("x", text))
     return "-".join(kept.split()).strip("-.")
 
 
 def _is_mark(character: str) -> bool:
-    """Whether it belongs to the letter before it: accents written apart, the vowels of Thai and
-    Hindi.
+    """Return True for a character that belongs to the letter before it: accents written apart, the
+    vowels of Thai and Hindi.
     """
     return unicodedata.category(character)[0] == "M"
 
 
 def same_file(name: str) -> str:
-    """Equal for names that some file system takes for one: of either case, letters composed or not."""
+    """Return what is equal for names that some file system takes for one: case and accents aside."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def output_path(template: str, name: str, shot: str, take: int) -> str:
-    """Where a take's video goes, relative to the manifest. Raises ValueError that says what is
-    wrong.
+    """Return where a take's video goes, relative to the manifest. Raises ValueError, which says
+    what is wrong.
     """
     _check_template(template, name)
     path = _filled(template, name, shot, take)
@@ -78,8 +78,9 @@ def output_path(template: str, name: str, shot: str, take: int) -> str:
         longest = max(len(part.encode()) for part in path.split("/"))
         if longest > MAX_FILE_NAME_BYTES:
             raise ValueError(
-                f"output '{path[:60]}…' has a name of {longest} bytes, over the {MAX_FILE_NAME_BYTES} of a file; "
-                "shorten the id, or add long texts by matrix include:"
+                f"output '{path[:60]}…' has a name of {longest} bytes, over the"
+                f" {MAX_FILE_NAME_BYTES} of a file; shorten the id, or add long texts by matrix"
+                " include:"
             )
     return path
 
@@ -90,27 +91,31 @@ def _filled(template: str, name: str, shot: str, take: int) -> str:
 
 
 def _is_kept(part: str) -> bool:
-    """Whether git, klingflow, a shell or Windows means something of its own by a folder's name."""
+    """Return True for a folder's name that git, klingflow, a shell or Windows gives a meaning."""
     if part.lower() in _KEPT or part.startswith("~") or _SHORT_NAME.fullmatch(part):
         return True
-    # Windows looks at what stands before the first dot, and leaves spaces and dots at an end out.
+    # Windows looks at what stands before the first dot, and ignores spaces and dots at an end.
     return part.split(".")[0].strip().lower() in _DEVICES or part.rstrip(". ") != part
 
 
 def name_fault(name: str) -> str | None:
-    """What is wrong with a manifest's name, if anything: it is a folder's."""
+    """Return what is wrong with a manifest's name, if anything: it becomes a folder's."""
     if name in ("", ".", "..") or "/" in name:
         return "the name becomes a folder's; write one without '/'"
     if not name.isprintable() or _UNSAFE_IN_PATH.search(name) or _is_kept(name):
-        return f"the name becomes a folder's, and {name!r} is none that every file system takes; write another"
+        return (
+            f"the name becomes a folder's, and {name!r} is none that every file system takes;"
+            " write another"
+        )
     if len(name.encode()) > MAX_FILE_NAME_BYTES:
-        return f"the name becomes a folder's, which has at most {MAX_FILE_NAME_BYTES} bytes; shorten it"
+        most = MAX_FILE_NAME_BYTES
+        return f"the name becomes a folder's, which has at most {most} bytes; shorten it"
     return None
 
 
 @functools.lru_cache(maxsize=256)
 def _check_template(template: str, name: str) -> None:
-    """What can be wrong whatever the id, of which nothing leaves a folder: so once for all shots."""
+    """Raise ValueError for what is wrong with a template whatever the id: once for all shots."""
     for placeholder in _PLACEHOLDER.findall(template):
         if placeholder not in PLACEHOLDERS:
             hint = (
@@ -121,30 +126,33 @@ def _check_template(template: str, name: str) -> None:
         raise ValueError(
             f"output '{template}' has a brace too many; there are {{name}}, {{shot}} and {{take}}"
         )
-    for path in (_filled(template, name, "id", 1), _filled(template, name, "id", 2)):
-        if hidden := next((c for c in path if not c.isprintable()), None):
-            raise ValueError(
-                f"output '{template}' holds {hidden!r}, which nobody sees; leave it out"
-            )
-        if bad := _UNSAFE_IN_PATH.search(path):
-            raise ValueError(
-                f"output '{template}' holds {bad[0]!r}, which not every file system takes; use / between folders"
-            )
-        parts = path.split("/")
-        if ".." in parts or path.startswith("/"):
-            raise ValueError(
-                f"output '{template}' leaves the manifest's folder; write a path below it"
-            )
-        if kept := next(filter(_is_kept, parts), None):
-            raise ValueError(
-                f"output '{template}' has a '{kept}', which is no name for videos; choose another"
-            )
-        if (
-            "" in parts
-            or "." in parts
-            or not path.lower().endswith(".mp4")
-            or parts[-1].lower() == ".mp4"
-        ):
-            raise ValueError(
-                f"output '{template}' is no name of a video; write a path that ends in .mp4"
-            )
+    for take in (1, 2):
+        path = _filled(template, name, "id", take)
+        fault = _character_fault(path) or _place_fault(path) or _video_fault(path)
+        if fault:
+            raise ValueError(f"output '{template}' {fault}")
+
+
+def _character_fault(path: str) -> str | None:
+    if hidden := next((c for c in path if not c.isprintable()), None):
+        return f"holds {hidden!r}, which nobody sees; leave it out"
+    if bad := _UNSAFE_IN_PATH.search(path):
+        return f"holds {bad[0]!r}, which not every file system takes; use / between folders"
+    return None
+
+
+def _place_fault(path: str) -> str | None:
+    parts = path.split("/")
+    if ".." in parts or path.startswith("/"):
+        return "leaves the manifest's folder; write a path below it"
+    if kept := next(filter(_is_kept, parts), None):
+        return f"has a '{kept}', which is no name for videos; choose another"
+    return None
+
+
+def _video_fault(path: str) -> str | None:
+    parts = path.split("/")
+    has_name = path.lower().endswith(".mp4") and parts[-1].lower() != ".mp4"
+    if has_name and "" not in parts and "." not in parts:
+        return None
+    return "is no name of a video; write a path that ends in .mp4"

@@ -27,37 +27,43 @@ def cells(
     include: Sequence[Mapping[str, Json]],
     exclude: Sequence[Mapping[str, Json]],
 ) -> list[Cell]:
-    """Every combination, the last axis turning fastest.
+    """Return every combination; the last axis turns fastest.
 
     An `exclude` removes the combinations that have all its values. An `include` is added to every
-    combination whose axis values it does not change, and is one of its own if there is none. Raises
-    ValueError.
+    combination whose axis values it does not change; one that fits no combination is a combination
+    of its own. Raises ValueError.
     """
-    size = math.prod(len(values) for values in axes.values())
-    if size > MAX_CELLS:
-        raise ValueError(
-            f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis"
-        )
-    combinations = (
-        [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-        if axes
-        else []
-    )
-    kept = [c for c in combinations if not any(_has(c, pattern) for pattern in exclude)]
-    extended = [dict(c) for c in kept]
+    kept = [
+        values
+        for values in _combinations(axes)
+        if not any(_has(values, pattern) for pattern in exclude)
+    ]
+    extended = [dict(values) for values in kept]
     alone: list[dict[str, Json]] = []
     for extra in include:
         fixed = {name: value for name, value in extra.items() if name in axes}
-        fitting = [i for i, c in enumerate(kept) if _has(c, fixed)]
-        for i in fitting:
-            extended[i].update(extra)
+        fitting = [at for at, values in enumerate(kept) if _has(values, fixed)]
+        for at in fitting:
+            extended[at].update(extra)
         if not fitting:
             alone.append(dict(extra))
     return [Cell(values, _label(values, axes)) for values in (*extended, *alone)]
 
 
+def _combinations(axes: Mapping[str, Sequence[Json]]) -> list[dict[str, Json]]:
+    """Return the product of the axes. Raises ValueError where it is too large."""
+    if not axes:
+        return []
+    size = math.prod(len(values) for values in axes.values())
+    if size > MAX_CELLS:
+        raise ValueError(
+            f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis"
+        )
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
 def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -> str | None:
-    """The name of an axis or value in an exclude that no combination has."""
+    """Return the name in an exclude whose axis or value no combination has."""
     for name, value in pattern.items():
         if name not in axes or not any(_same(value, known) for known in axes[name]):
             return name
@@ -71,13 +77,14 @@ def _has(combination: Mapping[str, Json], pattern: Mapping[str, Json]) -> bool:
 
 
 def _same(a: Json, b: Json) -> bool:
-    """Equal as JSON: to Python, True is 1."""
+    """Return True for values that are equal as JSON: in Python, True equals 1."""
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _label(values: Mapping[str, Json], axes: Mapping[str, Sequence[Json]]) -> str:
-    """Values by sorted axis name, so that the id depends on no order; what include adds is not in
-    it.
+    """Return the values by sorted axis name, so that the id does not depend on their order.
+
+    What an include adds is not in it.
     """
     names = sorted(name for name in values if name in axes) or sorted(values)
     return "-".join(cell(values[name]) for name in names)

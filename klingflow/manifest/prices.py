@@ -107,18 +107,13 @@ def _amount(row: Row, seconds: int) -> tuple[Decimal, str] | None:
 
 
 def parse(root: Node) -> Prices:
-    """A prices file.
+    """Return the prices in a file.
 
     Raises:
         ManifestError: every mistake in it, each at its place.
     """
     content = content_of(root)
-    found = [*faults(SCHEMA, content, ())]
-    wrong = {fault.path[:2] for fault in found}
-    found += [fault for fault in _ambiguous(content) if fault.path not in wrong]
-    if found:
-        mistakes = [Diagnostic(place_of(fault, root), fault.code, fault.message) for fault in found]
-        raise ManifestError(sorted(mistakes, key=lambda d: d.mark))
+    _check(content, root)
     rows = {tier: _row(row) for tier, row in content["tiers"].items()}
     globs = sorted((name for name in rows if set(name) & set("*?[")), key=len, reverse=True)
     return Prices(
@@ -129,10 +124,21 @@ def parse(root: Node) -> Prices:
     )
 
 
+def _check(content: Json, root: Node) -> None:
+    found = [*faults(SCHEMA, content, ())]
+    wrong = {fault.path[:2] for fault in found}
+    found += [fault for fault in _ambiguous(content) if fault.path not in wrong]
+    if found:
+        mistakes = [Diagnostic(place_of(fault, root), fault.code, fault.message) for fault in found]
+        raise ManifestError(sorted(mistakes, key=lambda d: d.mark))
+
+
 def _ambiguous(content: Json) -> Iterator[Fault]:
-    """Rows that do not say one price: not expressible in keywords whose messages would be plain."""
+    """Yield the rows that do not say one price, which no keyword of a schema says in plain words."""
     tiers = content.get("tiers") if isinstance(content, dict) else None
-    for tier, row in tiers.items() if isinstance(tiers, dict) else ():
+    if not isinstance(tiers, dict):
+        return
+    for tier, row in tiers.items():
         if isinstance(row, dict) and len(row.keys() & set(_WAYS)) != 1:
             text = f"tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'"
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)

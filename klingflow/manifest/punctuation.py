@@ -1,8 +1,8 @@
 """PURE. Chinese punctuation where YAML's own belongs: `prompt：雨夜`, `【a】`, `“x, y”`.
 
-YAML takes it for text, so that what it then complains of stands elsewhere or says nothing. This
-looks at the lines of a mistake that was found already; in a text that is right, such punctuation is
-never touched.
+YAML takes it for text, so that its complaint is at another place or does not help. Only the lines
+of a mistake that was already found are searched: in a correct text such punctuation is never
+touched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from klingflow.errors import Diagnostic, Mark
 
 CODE = "chinese-punctuation"
-# Mistakes about a key or a value that may be one only because of its punctuation.
+# Mistakes about a key or a value that its punctuation may have caused.
 _OF_A_TOKEN = frozenset(
     {
         "wrong-type",
@@ -23,9 +23,10 @@ _OF_A_TOKEN = frozenset(
         "unknown-field",
         "unknown-model",
         "bad-id",
+        "not-a-url",
     }
-    | {"not-a-url"}
 )
+_OPENINGS = ("“", "‘", "【", "［")
 _ADVICE = {
     "：": "Chinese colon; write ': '",
     "，": "Chinese comma; write ', '",
@@ -60,18 +61,16 @@ _SYNTAX = (
 
 
 def explained(found: Diagnostic, lines: Sequence[str]) -> Sequence[Diagnostic]:
-    """`found`, or in its place what Chinese punctuation in the `lines` of its file has caused it."""
+    """Return `found`, or the Chinese punctuation in the `lines` of its file that caused it."""
     at = found.mark.line - 1
     if at >= len(lines):
         return [found]
     if found.code == "yaml-syntax":
         slips = _around(lines, at, found.mark.file)
     elif found.code in _OF_A_TOKEN and (column := _in_token(lines[at], found)):
-        slip = _slip(found.mark._replace(column=column), lines[at])
-        more = (
-            _run(lines, range(at + 1, len(lines)), found.mark.file) if "：" in slip.message else []
-        )
-        slips = [slip, *more]
+        slips = [_slip(found.mark._replace(column=column), lines[at])]
+        if lines[at][column - 1] == "：":  # the mistake is repeated on every line, and found on one
+            slips += _run(lines, range(at + 1, len(lines)), found.mark.file)
     else:
         return [found]
     return slips or [found]
@@ -86,24 +85,32 @@ def _slip(mark: Mark, line: str) -> Diagnostic:
 
 
 def _in_token(line: str, found: Diagnostic) -> int | None:
-    """The column of what is wrong in the key or value that begins at the mistake's place."""
+    """Return the column of what is wrong in the key or value that begins at the mistake's place."""
     start = found.mark.column - 1
     if scheme := _SCHEME.match(line, start):
         return scheme.start(1) + 1
     if found.code == "not-a-url":
-        return start + 1 if line[start : start + 1] in tuple("“‘【［") else None
+        return start + 1 if line[start : start + 1] in _OPENINGS else None
     token = _KEY_OR_OPENING.match(line, start)
-    if token and not (token[2] and found.code == "empty-value"):
-        return next(token.start(group) for group in (1, 2, 3) if token[group]) + 1
-    if found.code == "empty-value" and _CUT.match(line, start):
-        # A comma has cut the text in Chinese quotes or brackets: its end has become a key.
-        return max(line.rfind(opening, 0, start) for opening in "“‘【［") + 1 or None
-    return None
+    if found.code == "empty-value" and (not token or token[2]):
+        return _opening_before(line, start)
+    if not token or not token.lastindex:
+        return None
+    return token.start(token.lastindex) + 1
+
+
+def _opening_before(line: str, start: int) -> int | None:
+    """Return the column of the Chinese quote or bracket whose text a comma has cut: its end has
+    become a key at `start`.
+    """
+    if not _CUT.match(line, start):
+        return None
+    return max(line.rfind(opening, 0, start) for opening in _OPENINGS) + 1 or None
 
 
 def _around(lines: Sequence[str], at: int, file: str) -> list[Diagnostic]:
-    """The slips in a line and those next to it; a parser stumbles only over the line after a key
-    that is none.
+    """Return the slips in a line and in those next to it: a parser complains only on the line after
+    the one that is wrong.
     """
     before = next((number for number in range(at - 1, -1, -1) if lines[number].strip()), -1)
     above = _run(lines, range(before, -1, -1), file)
@@ -111,7 +118,7 @@ def _around(lines: Sequence[str], at: int, file: str) -> list[Diagnostic]:
 
 
 def _run(lines: Sequence[str], numbers: range, file: str) -> list[Diagnostic]:
-    """The slips of these lines, up to the first line that has none."""
+    """Return the slips of these lines, up to the first line without one."""
     found: list[Diagnostic] = []
     for number in numbers:
         columns = [] if _is_block_text(lines, number) else _in_line(lines[number])
@@ -122,7 +129,7 @@ def _run(lines: Sequence[str], numbers: range, file: str) -> list[Diagnostic]:
 
 
 def _is_block_text(lines: Sequence[str], number: int) -> bool:
-    """Whether the line belongs to a text that a `|` or `>` begins."""
+    """Return True for a line of a text that a `|` or `>` begins."""
     indent = _indent(lines[number])
     above = (line for line in reversed(lines[:number]) if line.strip() and _indent(line) < indent)
     return bool(_BLOCK_TEXT.search(next(above, "")))
@@ -133,6 +140,6 @@ def _indent(line: str) -> int:
 
 
 def _in_line(line: str) -> list[int]:
-    """The columns of Chinese punctuation where the line's syntax wants other."""
+    """Return the columns of Chinese punctuation where YAML needs its own."""
     bare = _IN_QUOTES_OR_COMMENT.sub(lambda text: "x" * len(text[0]), line)
     return sorted({slip.start(1) + 1 for pattern in _SYNTAX for slip in pattern.finditer(bare)})

@@ -1,8 +1,7 @@
-"""PURE. What is wrong with one value: its schema's verdict, as faults that each speak of one field
-in one line.
+"""PURE. What is wrong with one value by its schema, as faults: each is about one field, in one line.
 
-The caller knows whose value it is and where it stands; here are only paths. The verdict on a scalar
-is kept, since scalars repeat from shot to shot.
+The caller knows whose value it is and where it stands; here are only paths. What is wrong with a
+scalar is kept, since scalars repeat from shot to shot.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 _SHOWN_MOST = 60
-# Of one value: a list of thousands has as many mistakes, and nobody reads them.
+# For one value: a list of thousands can have as many mistakes, and nobody reads them.
 _FAULTS_MOST = 50
 
 
@@ -50,6 +49,7 @@ _CODES: Final = {
     "minProperties": "empty",
 }
 _CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
+_UNITS: Final = {"maxItems": "entries", "maxLength": "characters"}
 
 
 @lru_cache(maxsize=8192, typed=True)
@@ -63,7 +63,7 @@ def _texts_faults(field: Field, *value: str) -> tuple[Fault, ...]:
 
 
 def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
-    """What is wrong with the value of one field."""
+    """Return what is wrong with the value of one field."""
     if field.schema is TEXT and type(value) is str and not value.isspace() and value:
         return ()  # as the schema would say; prompts do not repeat
     if isinstance(value, list) and all(type(item) is str for item in value):
@@ -74,10 +74,10 @@ def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
 
 
 def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
-    """What a schema has against a value that stands at `base`; the first for each place."""
+    """Return the faults of a value that stands at `base`, the first for each place."""
     if accepts(schema, value):
         return ()
-    # Late, for a start without mistakes: this imports jsonschema, which takes a tenth of a second.
+    # Here, for start-up: jsonschema takes a tenth of a second, and most values are right.
     from klingflow.manifest.violations import violations
 
     found: dict[Path, Fault] = {}
@@ -88,7 +88,7 @@ def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
 
 
 def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
-    """One violated keyword as faults, each about one field."""
+    """Yield one violated keyword as faults, each about one field."""
     value: Any = error.instance
     schema: Any = error.schema
     keyword = str(error.validator)
@@ -96,37 +96,33 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     if "propertyNames" in error.schema_path:
         text = f"a key of {name} must be {_wanted(schema)}, not {_shown(value, schema)}"
         yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
-        return
-    if keyword == "additionalProperties":
+    elif keyword == "additionalProperties":
         yield from unknown_keys(value, schema["properties"], path)
     elif keyword == "required":
-        for key in (key for key in schema["required"] if key not in value):
-            yield Fault(
-                path,
-                "missing-field",
-                f"{name} must have '{key}'" if path else f"'{key}' is missing",
-            )
-    elif keyword in ("maxItems", "maxLength"):
-        codes = {**_CODES, **_CUT_CODES} if path[0] == "cuts" else _CODES
-        unit = "characters" if keyword == "maxLength" else "entries"
-        yield Fault(
-            path, codes[keyword], f"{name} has {len(value)} {unit}; at most {error.validator_value}"
-        )
+        yield from _missing(value, schema["required"], path)
+    elif keyword in _UNITS:
+        code = _CUT_CODES[keyword] if path[0] == "cuts" else _CODES[keyword]
+        text = f"{name} has {len(value)} {_UNITS[keyword]}; at most {error.validator_value}"
+        yield Fault(path, code, text)
     else:
         text = f"{name} must be {_wanted(schema)}, not {_shown(value, schema)}"
         yield Fault(path, _code(keyword, schema), text)
 
 
+def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
+    for key in required:
+        if key not in value:
+            text = f"'{dotted(path)}' must have '{key}'" if path else f"'{key}' is missing"
+            yield Fault(path, "missing-field", text)
+
+
 def _code(keyword: str, schema: Mapping[str, Json]) -> str:
-    return (
-        "not-a-url"
-        if keyword == "pattern" and schema["pattern"] == URL["pattern"]
-        else _CODES[keyword]
-    )
+    is_url = keyword == "pattern" and schema["pattern"] == URL["pattern"]
+    return "not-a-url" if is_url else _CODES[keyword]
 
 
 def unknown_keys(value: Iterable[str], known: Collection[str], path: Path = ()) -> Iterator[Fault]:
-    """The keys of the mapping at `path` that are not among the known ones."""
+    """Yield the keys of the mapping at `path` that are not among the known ones."""
     for key in value:
         if key not in known:
             yield Fault((*path, key), "unknown-field", _unknown(key, known, path), at_key=True)
@@ -142,7 +138,7 @@ def _unknown(key: str, known: Collection[str], path: Path) -> str:
 
 
 def _wanted(schema: Mapping[str, Json]) -> str:
-    """What completes "must be …": the schema's title, or its choices."""
+    """Return what completes "must be …": the schema's title, or its choices."""
     if "title" in schema:
         return str(schema["title"])
     *most, last = map(str, schema["enum"])
@@ -150,28 +146,32 @@ def _wanted(schema: Mapping[str, Json]) -> str:
 
 
 def _shown(value: Json, schema: Mapping[str, Json]) -> str:
-    """A wrong value, short and on one line, with the right spelling where that is plain."""
+    """Return a wrong value, short and on one line, with the right spelling where that is plain."""
     if isinstance(value, str) and not value.strip():
         return "empty text"
     if not isinstance(value, str):
-        names = {True: "true", False: "false", None: "null"}
-        if value is None or isinstance(value, bool):
-            return names[value]
-        if isinstance(value, (dict, list)):
-            kind = "mapping" if isinstance(value, dict) else "list"
-            return f"a {kind}" if value else f"an empty {kind}"
-        return str(value)
+        return _named(value)
     if value[:5].lower() == "data:":
         return "a data: URI; upload the file and give its address"
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
     return f"'{' '.join(text.split())}'{_meant(value, schema.get('enum', ()))}"
 
 
+def _named(value: Json) -> str:
+    """Return what a value that is not text is called."""
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, (dict, list)):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
+    return str(value)
+
+
 def _meant(text: str, choices: Sequence[Json]) -> str:
-    """The choice that a text is meant to be, where that is plain."""
+    """Return the choice that a text is meant to be, where that is plain."""
     spelled = {_letters(str(choice)): choice for choice in choices}.get(_letters(text))
     if spelled is None:
-        # Of words only: 1080P is not what 480P was to be.
+        # Words only: 480P was not meant to be 1080P.
         return did_you_mean(
             text, (word for word in map(str, choices) if not re.search(r"\d", word))
         )
@@ -187,7 +187,7 @@ def _letters(text: str) -> str:
 
 
 def dotted(path: Path) -> str:
-    """A path as people write it: `files[0].video`."""
+    """Return a path as people write it: `files[0].video`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -195,15 +195,15 @@ def dotted(path: Path) -> str:
 
 
 def place_of(fault: Fault, node: Node) -> Mark:
-    """Where a fault's path leads from a Node: to the key or to the value, as far as the author
-    wrote it.
+    """Return where a fault's path leads from a Node, to the key or to the value, as far as the
+    author wrote it.
     """
     found = node.at(*fault.path)
     return found.key_mark if fault.at_key and found.key_mark else found.mark
 
 
 def content_of(node: Node) -> Json:
-    """A Node tree without its places."""
+    """Return a Node tree without its places."""
     value = node.value
     if isinstance(value, dict):
         return {key: content_of(item) for key, item in value.items()}
