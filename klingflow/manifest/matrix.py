@@ -33,11 +33,9 @@ def cells(
     combination whose axis values it does not change; one that fits no combination is a combination
     of its own. Raises ValueError.
     """
-    kept = [
-        values
-        for values in _combinations(axes)
-        if not any(_has(values, pattern) for pattern in exclude)
-    ]
+    kept = _combinations(axes)
+    for pattern in exclude:
+        kept = [values for values in kept if not _has(values, pattern)]
     extended = [dict(values) for values in kept]
     alone: list[dict[str, Json]] = []
     for extra in include:

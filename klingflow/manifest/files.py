@@ -1,0 +1,97 @@
+"""PURE. The files of a manifest: itself, its includes, rows and prices, each read once by a function
+that is handed in.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+
+from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
+from klingflow.manifest.rows import Rows, read_rows
+from klingflow.manifest.source import parse_in_spite
+from klingflow.model import Node
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class Files:
+    """The files read so far. Why one cannot be read goes to `diagnostics`.
+
+    `paths` are in the order in which their diagnostics are shown, `sources` their texts; `misread`
+    are the places where a text is not YAML, though the rest of it is read.
+    """
+
+    def __init__(
+        self, path: str, read: Callable[[str], str], diagnostics: list[Diagnostic]
+    ) -> None:
+        self.path = path
+        self.paths = [path]
+        self.sources: dict[str, str] = {}
+        self.misread: set[Mark] = set()
+        self._read = read
+        self._diagnostics = diagnostics
+        self._rows: dict[str, Rows | None] = {}
+
+    def parsed(self, path: str, mark: Mark) -> Node | None:
+        """Return a file's tree; None where it cannot be read, which is noted at `mark`."""
+        text = self._text(path, mark)
+        if text is None:
+            return None
+        root, found = parse_in_spite(text, path)
+        self._diagnostics += found
+        self.misread |= {mistake.mark for mistake in found}
+        return root
+
+    def beside(self, path: str, mark: Mark) -> str | None:
+        """Return a path in the manifest as `read` takes it: a relative one, the same on every
+        machine. Another one is noted, and gives None.
+        """
+        if "\\" in path or posixpath.isabs(path) or _DRIVE.match(path):
+            message = (
+                f"'{path}' does not begin at the manifest's folder; write it from there, with /"
+            )
+            self._note(mark, "path-outside", message)
+            return None
+        return posixpath.join(posixpath.dirname(self.path), posixpath.normpath(path))
+
+    def rows(self, path: str, mark: Mark) -> Rows | None:
+        """Return the rows of a foreach file, which is read once; None where it cannot be read."""
+        full = self.beside(path, mark)
+        if full is None:
+            return None
+        if full not in self._rows:
+            self._rows[full] = self._read_rows(full, mark)
+        return self._rows[full]
+
+    def _read_rows(self, path: str, mark: Mark) -> Rows | None:
+        text = self._text(path, mark)
+        if text is None:
+            return None
+        try:
+            return read_rows(text, path, posixpath.splitext(path)[1])
+        except ManifestError as error:
+            self._diagnostics += error.diagnostics
+            return None
+
+    def _text(self, path: str, mark: Mark) -> str | None:
+        try:
+            text = self._read(path)
+        except OutsideError as error:
+            message = f"'{path}' leads out of the manifest's folder; {error}"
+            self._note(mark, "path-outside", message)
+        except UnicodeDecodeError as error:
+            message = f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8"
+            self._note(mark, "not-utf8", message)
+        except OSError as error:
+            self._note(mark, "unreadable", f"{path} cannot be read: {error.strerror or error}")
+        else:
+            self.sources[path] = text
+            if path not in self.paths:
+                self.paths.append(path)
+            return text
+        return None
+
+    def _note(self, mark: Mark, code: str, message: str) -> None:
+        self._diagnostics.append(Diagnostic(mark, code, message))
