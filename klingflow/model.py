@@ -29,6 +29,36 @@ Verb = Literal[
     "orphan",
 ]
 
+# Where a purchase is in its life, and what may happen to it; `klingflow.ledger.lifecycle` has a row
+# for each.
+State = Literal[
+    "intent",
+    "submitted",
+    "succeeded",
+    "done",
+    "rejected",
+    "failed",
+    "in_doubt",
+    "parked",
+    "abandoned",
+]
+Event = Literal[
+    "accepted",
+    "found",
+    "refused",
+    "unsent",
+    "doubted",
+    "succeeded",
+    "failed",
+    "recovered",
+    "parked",
+    "unparked",
+    "downloaded",
+    "undelivered",
+    "abandoned",
+    "resubmitted",
+]
+
 # What JSON can hold. `Any` on purpose: bodies are shaped by the field table, not by Python's types.
 Json = Any
 
@@ -262,7 +292,7 @@ class Purchase:
     shot: str
     take: int
     attempt: int
-    state: str
+    state: State
     fingerprint: str
     body: Mapping[str, Json]
     origin: str

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from klingflow.ledger.lifecycle import TRANSITIONS, advance
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.ledger.unite import Telling, United, unite
-from klingflow.model import Failure, Purchase
+from klingflow.model import Event, Failure, Purchase
 from tests.purchases import intent
 
-_CHANGES: dict[str, dict[str, Any]] = {
+_CHANGES: dict[Event, dict[str, Any]] = {
     "refused": {"error": Failure("limited", "429", "slow down")},
     "failed": {"error": Failure("moderation", "x", "no")},
     "downloaded": {"sha256": "aa", "size_bytes": 10},

@@ -1,27 +1,40 @@
-"""A purchase's life: the table, and one purchase out of many accounts of it."""
+"""A purchase's life: its tables, each step, and one purchase out of many accounts of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
+from itertools import permutations
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from klingflow.api import resolving
+from klingflow.decide.plan import CALLS_FOR
+from klingflow.decide.select import NEW, select
+from klingflow.errors import Mark, UsageError
+from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import (
+    EVENTS,
+    IN_DOUBT,
     PAID,
     RANK,
     STATES,
-    TIMES,
     TRANSITIONS,
+    UNFINISHED,
     advance,
+    begin,
     last_event,
     merge,
+    states_before,
 )
-from klingflow.model import Failure, Purchase
-from tests.purchases import AT, LATER, done, intent, submitted
-
-EVENTS = sorted(TIMES)
+from klingflow.manifest.schema import generate
+from klingflow.model import Event, Failure, Node, Price, Purchase, Request, Shot, State
+from klingflow.terminal import lock_commands
+from tests import pages
+from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 
 
 def lives() -> st.SearchStrategy[list[Purchase]]:
@@ -35,7 +48,7 @@ def lives() -> st.SearchStrategy[list[Purchase]]:
             events = [e for (state, e) in TRANSITIONS if state == purchase.state]
             if not events:
                 break
-            event = draw(st.sampled_from(events))
+            event: Event = draw(st.sampled_from(events))
             at = f"2026-06-08T06:{draw(st.integers(0, 59)):02d}:00.000Z"
             changes = {"task_id": "task_1"} if event in ("accepted", "found") else {}
             purchase = advance(purchase, event, at, **changes)
@@ -45,21 +58,192 @@ def lives() -> st.SearchStrategy[list[Purchase]]:
     return draw_life()
 
 
-def test_the_table_names_every_state_and_event() -> None:
+# ---------------------------------------------------------------- one row per word
+
+# What may happen to a purchase, once more in other words: a row that is lost or wrong fails here.
+LIFE = """
+intent     accepted → submitted  refused → rejected    unsent → rejected     doubted → in_doubt
+in_doubt   found → submitted     abandoned → abandoned resubmitted → abandoned
+rejected
+abandoned  found → submitted     resubmitted → abandoned
+submitted  parked → parked       succeeded → succeeded failed → failed
+submitted  abandoned → failed    resubmitted → failed
+parked     unparked → submitted  succeeded → succeeded failed → failed
+parked     abandoned → failed    resubmitted → failed
+failed     recovered → succeeded
+succeeded  downloaded → done     undelivered → succeeded resubmitted → succeeded
+done       downloaded → done     undelivered → done    resubmitted → done
+"""
+
+
+def test_what_may_happen_is_what_is_written_here() -> None:
+    """No step is missing, and none is there that nobody meant."""
+    steps = set()
+    for line in LIFE.split("\n"):
+        before, *words = line.replace("→", " ").split() or [""]
+        steps |= {(before, event, after) for event, after in zip(*[iter(words)] * 2, strict=True)}
+    assert {(before, event, after) for (before, event), after in TRANSITIONS.items()} == steps
+
+
+def test_every_state_and_event_has_its_row() -> None:
+    """mypy sees a word that there is not; this sees a word that nothing leads to."""
+    assert set(STATES) == set(get_args(State))
+    assert set(EVENTS) == set(get_args(Event))
     assert {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values()) == set(STATES)
-    assert {event for _, event in TRANSITIONS} == set(TIMES)
+    assert {event for _, event in TRANSITIONS} == set(EVENTS)
+
+
+def test_every_room_has_a_word_for_every_state() -> None:
+    """The lock's schema, what a plan does, what `state:` selects, why `prune` keeps it, the pages."""
+    schema = generate("lock")["$defs"]["purchase"]["properties"]["state"]
+    assert set(schema["enum"]) == set(STATES)
+    assert set(CALLS_FOR) == set(STATES) - IN_DOUBT - {"rejected"}
+    with pytest.raises(UsageError) as error:
+        select([], Book(), ["state:nonsense"], [])
+    assert str(error.value).split("there are ")[1].split(", ") == [*STATES, NEW]
+    assert set(lock_commands.WHY_KEPT) == IN_DOUBT | UNFINISHED
+    assert resolving.STATE_WORDS.keys() <= set(STATES)
+    for language in pages.LANGUAGES:
+        assert set(pages.first_cells(language, "states")) == set(STATES)
+
+
+def test_states_mean_what_they_are_called() -> None:
+    """What was paid may bring a video; what is in doubt may have been paid."""
+    assert {"submitted", "parked", "succeeded", "done"} == PAID
+    assert {"submitted", "parked"} == UNFINISHED
+    assert {"intent", "in_doubt"} == IN_DOUBT
+    assert {state for state, row in STATES.items() if row.task == "named"} == PAID
+    assert {state for state, row in STATES.items() if row.task == "either"} == {"failed"}
+    assert {state for state, row in STATES.items() if row.delivered} == {"done"}
+    assert sorted(STATES, key=RANK.__getitem__) == [*STATES]
+    assert RANK["submitted"] == RANK["parked"]
+    assert len(set(RANK.values())) == len(STATES) - 1
 
 
 @pytest.mark.parametrize(("pair", "after"), TRANSITIONS.items())
-def test_no_event_makes_less_certain(pair: tuple[str, str], after: str) -> None:
+def test_no_event_makes_less_certain(pair: tuple[State, Event], after: State) -> None:
+    """Or a fold would go back to what was known before."""
     assert RANK[after] >= RANK[pair[0]]
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_no_event_leads_from_paid_to_never_bought(state: str) -> None:
+@pytest.mark.parametrize("state", sorted(PAID))
+def test_no_event_leads_from_paid_to_never_bought(state: State) -> None:
+    """A failed task may not have been charged; nothing else takes a payment back."""
     reached = {after for (before, _), after in TRANSITIONS.items() if before == state}
-    if state in PAID:
-        assert reached <= PAID | {"failed"}
+    assert reached <= PAID | {"failed"}
+
+
+def test_a_state_is_known_by_what_can_happen_to_it() -> None:
+    """The commands that settle a purchase ask this table."""
+    assert states_before("abandoned") == {"in_doubt", "submitted", "parked"}
+    assert states_before("unparked") == {"parked"}
+
+
+# ---------------------------------------------------------------- begin, advance
+
+
+def wanted(fingerprint: str | None) -> tuple[Shot, Request]:
+    shot = Shot("opening", 2, "text", {}, "outputs/film/opening-2.mp4", Node({}, Mark("f", 1, 1)))
+    price = Price(Decimal(3), "CNY", "5 s × 0.6")
+    return shot, Request({"prompt": "雨"}, fingerprint, "kling-3.0-720p", 5, price)
+
+
+def test_an_intent_holds_all_that_is_known_before_a_byte_is_sent() -> None:
+    """Whatever happens next, what was meant can be found again."""
+    shot, request = wanted("sha256:1")
+    assert begin(shot, request, uid="u", attempt=3, origin="https://g", at=AT) == Purchase(
+        uid="u",
+        shot="opening",
+        take=2,
+        attempt=3,
+        state="intent",
+        fingerprint="sha256:1",
+        body={"prompt": "雨"},
+        origin="https://g",
+        predicted_tier="kling-3.0-720p",
+        seconds=5,
+        price=request.price,
+        times={"intent": AT, "updated": AT},
+        output="outputs/film/opening-2.mp4",
+    )
+
+
+def test_a_body_that_is_not_final_is_never_meant_to_be_sent() -> None:
+    """It waits for what another shot brings."""
+    with pytest.raises(ValueError, match=r"^opening#2: its body is not final$"):
+        begin(*wanted(None), uid="u", attempt=1, origin="", at=AT)
+
+
+# What each event leaves in `times`, and what becomes of an error.
+LEAVES: dict[Event, tuple[str, bool]] = {
+    "accepted": ("submitted", False),
+    "found": ("found", False),
+    "refused": ("rejected", True),
+    "unsent": ("rejected", True),
+    "doubted": ("in_doubt", True),
+    "succeeded": ("finished", False),
+    "failed": ("finished", True),
+    "recovered": ("recovered", False),
+    "parked": ("parked", True),
+    "unparked": ("unparked", True),
+    "downloaded": ("done", False),
+    "undelivered": ("undelivered", True),
+    "abandoned": ("abandoned", True),
+    "resubmitted": ("resubmitted", True),
+}
+
+
+@pytest.mark.parametrize(("pair", "after"), TRANSITIONS.items())
+def test_every_step_leaves_its_time_and_clears_an_error_where_all_went_well(
+    pair: tuple[State, Event], after: State
+) -> None:
+    """And nothing else changes, except what the caller learned."""
+    state, event = pair
+    error = Failure("unknown", "x", "y")
+    before = replace(submitted("a"), state=state, error=error)
+    name, keeps_error = LEAVES[event]
+    assert advance(before, event, LATER, billed_tier="t") == replace(
+        before,
+        state=after,
+        billed_tier="t",
+        error=error if keeps_error else None,
+        times={**before.times, name: LATER, "updated": LATER},
+    )
+
+
+def test_a_time_moves_to_the_end_when_it_happens_again() -> None:
+    """So that the last event is found among those of one moment."""
+    twice = advance(advance(done("a"), "undelivered", AT), "downloaded", AT)
+    assert [*twice.times][-2:] == ["done", "updated"]
+    assert last_event(twice) == "done"
+
+
+def test_what_nothing_happened_to_has_no_last_event() -> None:
+    assert last_event(replace(intent("a"), times={})) is None
+    assert last_event(replace(intent("a"), times={"updated": AT})) is None
+    assert last_event(replace(intent("a"), times={"intent": AT})) is None
+
+
+def test_a_new_error_of_a_good_step_stays() -> None:
+    """What the caller says wins over the rule."""
+    error = Failure("unknown", "x", "new")
+    assert advance(submitted("a"), "succeeded", LATER, error=error).error == error
+
+
+def test_a_purchase_without_times_begins_with_the_first() -> None:
+    assert advance(replace(intent("a"), times={}), "refused", AT).times == {
+        "rejected": AT,
+        "updated": AT,
+    }
+
+
+def test_a_step_up_keeps_the_later_of_two_clocks() -> None:
+    """Of another rank, so that no time has to be later than the last one."""
+    ahead = replace(submitted("a"), times={"updated": LATER})
+    assert advance(ahead, "succeeded", AT).times == {"finished": LATER, "updated": LATER}
+
+
+# ---------------------------------------------------------------- merge
 
 
 @given(lives(), st.data())
@@ -118,24 +302,216 @@ def test_a_time_that_cannot_be_followed_is_kept(updated: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("purchase", "event", "changes"),
+    ("purchase", "event", "changes", "says"),
     [
-        (done("a"), "accepted", {"task_id": "t"}),
-        (intent("a"), "accepted", {}),
-        (submitted("a"), "succeeded", {"task_id": "another"}),
-        (submitted("a"), "succeeded", {"task_id": None}),
-        (submitted("a"), "succeeded", {"uid": "another"}),
+        (done("a"), "accepted", {"task_id": "t"}, "a purchase that is done cannot be accepted"),
+        (intent("a"), "accepted", {}, "accepted without a task id"),
+        (intent("a"), "accepted", {"task_id": ""}, "accepted without a task id"),
+        (replace(intent("a"), state="in_doubt"), "found", {}, "found without a task id"),
+        (submitted("a"), "succeeded", {"task_id": "x"}, "task task_a cannot become x"),
+        (submitted("a"), "succeeded", {"task_id": None}, "task task_a cannot become None"),
+        *(
+            (submitted("a"), "succeeded", {name: "x"}, f"succeeded cannot change {name}")
+            for name in ("uid", "shot", "take", "attempt", "times")
+        ),
+        (submitted("a"), "parked", {"uid": "x", "take": 1}, "parked cannot change take, uid"),
     ],
 )
-def test_what_the_table_does_not_allow_is_a_programmers_mistake(
-    purchase: Purchase, event: str, changes: dict[str, str]
+def test_what_the_tables_do_not_allow_is_a_programmers_mistake(
+    purchase: Purchase, event: Event, changes: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(ValueError, match="a: "):
+    """It crashes loudly, and names the take."""
+    with pytest.raises(ValueError, match=f"^a: {says}$"):
         advance(purchase, event, LATER, **changes)
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_an_unknown_pair_is_refused(event: str) -> None:
-    if ("rejected", event) not in TRANSITIONS:
-        with pytest.raises(ValueError, match="rejected"):
-            advance(advance(intent("a"), "refused", AT), event, LATER, task_id="t")
+@pytest.mark.parametrize("event", get_args(Event))
+def test_nothing_happens_to_what_was_refused(event: Event) -> None:
+    """It cost nothing, and the next attempt is another purchase."""
+    with pytest.raises(ValueError, match=f"a purchase that is rejected cannot be {event}"):
+        advance(advance(intent("a"), "refused", AT), event, LATER, task_id="t")
+
+
+def both_ways(*accounts: Purchase) -> tuple[Purchase, list[Purchase]]:
+    """What the accounts merge to, which no order of them changes."""
+    first, contradicting = merge(accounts)
+    for order in permutations(accounts):
+        merged, apart = merge(order)
+        assert merged == first
+        assert sorted(apart, key=str) == sorted(contradicting, key=str)
+    return first, contradicting
+
+
+def at(minute: int) -> str:
+    return f"2026-06-08T07:{minute:02}:00.000Z"
+
+
+def test_what_an_account_is_silent_about_is_filled_in() -> None:
+    """A line of the journal has no body, and a price may be known on one machine only."""
+    whole = replace(
+        submitted("a"), finished_after_s=(1, 2), video_url="u", sha256="s", size_bytes=1
+    )
+    bare = Purchase(
+        uid=whole.uid,
+        shot="a",
+        take=1,
+        attempt=1,
+        state="done",
+        fingerprint="",
+        body={},
+        origin="",
+        predicted_tier="",
+        seconds=0,
+        times=whole.times,
+    )
+    assert both_ways(whole, bare) == (replace(whole, state="done"), [])
+
+
+def test_of_two_tasks_the_one_learned_first_stays() -> None:
+    """Whichever was updated last; by `submitted` or by `found`, and by `updated` where neither is."""
+    first = replace(
+        submitted("a", uid="u", task_id="1"), times={"submitted": at(2), "updated": at(9)}
+    )
+    later = replace(submitted("a", uid="u", task_id="2"), times={"found": at(3), "updated": at(4)})
+    assert both_ways(first, later) == (replace(first), [later])
+    found = replace(first, times={"found": at(1), "submitted": at(8), "updated": at(9)})
+    learned = replace(later, times={"submitted": at(2), "updated": at(2)})
+    assert both_ways(found, learned)[1] == [learned]
+    odd = replace(later, times={"updated": at(1)})
+    assert both_ways(first, odd)[1] == [first]
+
+
+def test_a_task_id_counts_more_than_a_state_without_one() -> None:
+    """The account of another take under one uid is set aside, even if it knows more."""
+    bought = submitted("a", uid="u")
+    other = replace(intent("b", uid="u"), state="failed")
+    assert both_ways(bought, other) == (bought, [other])
+
+
+@pytest.mark.parametrize("change", [{"shot": "b"}, {"take": 2}, {"attempt": 2}])
+def test_an_account_of_another_purchase_contradicts(change: dict[str, Any]) -> None:
+    """A uid is of one shot, one take and one attempt."""
+    ours = submitted("a", uid="u")
+    theirs = replace(ours, **change, times={**ours.times, "submitted": LATER})
+    assert both_ways(ours, theirs) == (ours, [theirs])
+
+
+def test_a_contradiction_still_tells_what_was_meant() -> None:
+    """The body is the attempt's, whatever task came of it; what became of the task is not."""
+    ours = replace(submitted("a", uid="u", task_id="1"), body={}, price=None, origin="")
+    theirs = replace(
+        submitted("a", uid="u", task_id="2"),
+        times={"intent": at(1), "submitted": LATER, "abandoned": at(2), "updated": LATER},
+        video_url="theirs",
+        sha256="theirs",
+    )
+    merged, _ = both_ways(ours, theirs)
+    assert (merged.body, merged.price, merged.origin) == (theirs.body, theirs.price, theirs.origin)
+    assert (merged.video_url, merged.sha256) == (None, None)
+    assert merged.times == {"intent": AT, "submitted": AT, "abandoned": at(2), "updated": AT}
+
+
+def test_times_that_happen_once_count_first_and_others_last() -> None:
+    """And they stand in their order, `updated` last."""
+    early = replace(
+        succeeded("a", uid="u"),
+        times={
+            "intent": at(3),
+            "submitted": at(4),
+            "parked": at(5),
+            "finished": at(9),
+            "undelivered": at(10),
+            "updated": at(10),
+        },
+    )
+    late = replace(
+        early,
+        times={
+            **early.times,
+            "intent": at(2),
+            "finished": at(8),
+            "parked": at(6),
+            "updated": at(9),
+        },
+    )
+    merged, _ = both_ways(early, late)
+    assert [*merged.times.items()] == [
+        ("intent", at(2)),
+        ("submitted", at(4)),
+        ("parked", at(6)),
+        ("finished", at(8)),
+        ("undelivered", at(10)),
+        ("updated", at(10)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "once"),
+    [
+        *((name, True) for name in ("intent", "submitted", "found", "in_doubt", "finished")),
+        *((name, False) for name in ("rejected", "recovered", "parked", "unparked", "done")),
+        *((name, False) for name in ("undelivered", "abandoned", "resubmitted", "a newer one")),
+    ],
+)
+def test_of_two_times_of_one_name_it_is_settled_which_counts(name: str, once: bool) -> None:
+    a = replace(submitted("a", uid="u"), times={name: at(1), "updated": at(3)})
+    b = replace(a, times={name: at(2), "updated": at(3)})
+    assert both_ways(a, b)[0].times == {name: at(1 if once else 2), "updated": at(3)}
+
+
+@pytest.mark.parametrize("name", ["submitted", "found", "parked", "finished", "done"])
+def test_times_of_another_task_are_not_this_tasks(name: str) -> None:
+    ours = submitted("a", uid="u", task_id="1")
+    theirs = replace(ours, task_id="2", times={"submitted": LATER, name: LATER, "updated": LATER})
+    assert both_ways(ours, theirs)[0].times == ours.times
+
+
+@pytest.mark.parametrize("name", ["intent", "in_doubt", "abandoned", "resubmitted"])
+def test_times_of_the_attempt_are_those_of_all_its_accounts(name: str) -> None:
+    ours = replace(submitted("a", uid="u", task_id="1"), times={"submitted": AT, "updated": AT})
+    theirs = replace(ours, task_id="2", times={"submitted": LATER, name: at(1), "updated": LATER})
+    assert both_ways(ours, theirs)[0].times[name] == at(1)
+
+
+def test_times_of_one_moment_stand_in_the_order_of_events() -> None:
+    a = replace(submitted("a", uid="u"), times={"zulu": AT, "done": AT, "updated": AT})
+    b = replace(a, times={"finished": AT, "intent": AT, "submitted": AT, "updated": AT})
+    assert [*both_ways(a, b)[0].times] == [
+        "intent", "submitted", "finished", "done", "zulu", "updated",
+    ]  # fmt: skip
+
+
+def test_a_time_of_the_last_change_is_not_made_up() -> None:
+    a = replace(submitted("a", uid="u"), times={"intent": AT})
+    b = replace(a, times={"intent": at(1)})
+    assert both_ways(a, b)[0].times == {"intent": AT}
+
+
+def test_the_fullest_evidence_stays() -> None:
+    """Also where only an account that contradicts has any; of two as long, one and the same."""
+    a = replace(submitted("a", uid="u", task_id="1"), evidence={"from": 1})
+    b = replace(a, evidence={"from": 1, "to": 2}, billed_tier=None)
+    assert both_ways(a, b)[0].evidence == {"from": 1, "to": 2}
+    silent = replace(a, evidence=None)
+    assert both_ways(silent, a)[0].evidence == {"from": 1}
+    other = replace(b, task_id="2", times={**b.times, "submitted": LATER})
+    assert both_ways(silent, other)[0].evidence == {"from": 1, "to": 2}
+    assert both_ways(a, replace(a, evidence={"from": 2}, seconds=9))[0].evidence == {"from": 2}
+
+
+def test_a_damaged_line_counts_where_nothing_else_tells() -> None:
+    """It is a doubt without a fingerprint; a real doubt is not taken for one."""
+    doubt = advance(intent("a", uid="u"), "doubted", LATER, evidence={"received": "damaged"})
+    witness = replace(doubt, fingerprint="", body={}, times={}, evidence={"damaged": "{"})
+    known = intent("a", uid="u")
+    assert both_ways(witness, known) == (known, [])
+    assert both_ways(witness, replace(witness, seconds=0))[0].state == "in_doubt"
+    assert both_ways(doubt, known)[0].state == "in_doubt"
+    assert both_ways(replace(doubt, evidence={"damaged": "x"}), known)[0].state == "in_doubt"
+    assert both_ways(replace(witness, evidence=None), known)[0].state == "in_doubt"
+
+
+def test_accounts_that_differ_in_a_detail_merge_to_one_and_the_same() -> None:
+    """Same rank, same time, same state: the text decides, so that the order of lines does not."""
+    a, b, c = (replace(submitted("a", uid="u"), seconds=n) for n in (3, 4, 5))
+    assert (both_ways(a, b, c)[0], both_ways(c, b)[0]) == (a, b)

@@ -14,6 +14,7 @@ from klingflow.ledger.book import Book, contradictions, superseded
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.problems import worded
 from klingflow.model import (
+    Event,
     Failure,
     FileFact,
     GatewaySettings,
@@ -67,7 +68,7 @@ def verbs(made: Plan) -> list[str]:
     return [action.verb for action in made.actions]
 
 
-def moved(purchase: Purchase, *events: str, **changes: object) -> Purchase:
+def moved(purchase: Purchase, *events: Event, **changes: object) -> Purchase:
     for event in events:
         purchase = advance(purchase, event, LATER, **changes)
     return purchase
@@ -388,7 +389,7 @@ def test_an_action_knows_its_take() -> None:
     ],
 )
 def test_a_try_that_never_left_was_not_refused(
-    event: str, error: Failure | None, reason: str
+    event: Event, error: Failure | None, reason: str
 ) -> None:
     (action,) = plan([advance(intent("a"), event, AT, error=error)]).actions
     assert (action.verb, action.reason) == ("create", f"never bought; the last try was {reason}")

@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 
 async def polled(run: Run, flight: Flight, times: int) -> list[str]:
     """The states of a task's purchase after so many polls, 10 s apart."""
-    states = []
+    states: list[str] = []
     for _ in range(times):
         await poll(run.context, flight)
         states.append(run.job.ledger.book.purchases[flight.purchase.uid].state)

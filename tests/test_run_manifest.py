@@ -22,6 +22,7 @@ from klingflow.model import (
     Purchase,
     Request,
     Shot,
+    State,
 )
 from klingflow.results.run_manifest import as_bytes, build
 from tests.purchases import AT, LATER, done, intent, submitted
@@ -126,7 +127,7 @@ def test_an_unknown_price_is_never_counted_as_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", ["intent", "in_doubt", "rejected"])
-def test_what_has_no_task_is_in_no_total(state: str) -> None:
+def test_what_has_no_task_is_in_no_total(state: State) -> None:
     made = record(replace(intent("a"), state=state))
     assert (made["totals"]["by_tier"], made["shots"][0]["state"]) == ({}, state)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
@@ -13,7 +13,7 @@ from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
-from klingflow.model import Manifest, Purchase, key_of, split_key
+from klingflow.model import Manifest, Purchase, State, key_of, split_key
 
 Ask = Callable[[str], QueryOutcome]  # what the gateway says of a task id
 
@@ -72,7 +72,7 @@ def resolve(
         anyio.run(write)
     if task is None:
         return [f"{key}: {_VERDICT_WORDS[verdict]}"]
-    return [*notes, f"{key}: bought as task {task}{_STATE_WORDS.get(records[-1].state, '')}"]
+    return [*notes, f"{key}: bought as task {task}{STATE_WORDS.get(records[-1].state, '')}"]
 
 
 def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
@@ -95,7 +95,8 @@ def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> 
     return [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
 
 
-_STATE_WORDS = {
+# What `resolve --task` says became of a purchase, by its state; no more is said of others.
+STATE_WORDS: Mapping[State, str] = {
     "submitted": "; klingflow fetch polls and downloads it",
     "succeeded": ", which is finished; klingflow fetch downloads it",
     "failed": ", which failed at the gateway",

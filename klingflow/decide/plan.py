@@ -18,10 +18,10 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
-from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot, Verb
+from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot, State, Verb
 
 # What the purchase that serves a take calls for. What is done but has no file is downloaded again.
-CALLS_FOR: dict[str, Verb] = {
+CALLS_FOR: Mapping[State, Verb] = {
     "submitted": "resume",
     "parked": "resume",
     "succeeded": "download",

@@ -13,7 +13,7 @@ from typing import Any
 from klingflow.errors import UsageError
 from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
-from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
 from klingflow.model import Failure, Purchase, Request, Shot, split_key
 
 _GIVEN_UP = "given up by `klingflow resolve`"
@@ -69,7 +69,7 @@ def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
     """Nothing came of it, and it is not to be bought again by itself. Raises UsageError."""
     return [
         advance(p, "abandoned", at, **_given_up(p))
-        for p in _unsettled(book, key, origin, _ABANDONABLE)
+        for p in _unsettled(book, key, origin, states_before("abandoned"))
     ]
 
 
@@ -80,7 +80,7 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
     Without this, what is finished needs no second purchase, and a permission for one would lie in
     wait until its file is missing.
     """
-    found = _unsettled(book, key, origin, _RESUBMITTABLE)
+    found = _unsettled(book, key, origin, states_before("resubmitted"))
     if not held and (finished := [p for p in found if p.state in ("succeeded", "done")]):
         raise UsageError(
             f"{key} is {finished[0].state} and needs no second purchase; to buy it anew nevertheless,"
@@ -89,8 +89,6 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
     return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
 
 
-_ABANDONABLE = frozenset({"in_doubt", "parked", "submitted"})
-_RESUBMITTABLE = _ABANDONABLE | {"abandoned", "succeeded", "done"}
 # What is unfinished or undelivered at the run's own gateway still comes by itself.
 _COMES = frozenset({"submitted", "succeeded", "done"})
 

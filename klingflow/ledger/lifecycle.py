@@ -1,7 +1,7 @@
-"""PURE. A purchase's life, as one table: state × event → state; and how several accounts of one
-become one.
+"""PURE. A purchase's life, as tables: states, events, state × event → state; and how several accounts
+of one purchase become one.
 
-Every transition raises the RANK of the state or keeps it, so accounts of one purchase can be folded
+Every transition raises the rank of the state or keeps it, so accounts of one purchase can be folded
 in any order: the higher rank knows more. Where ranks are equal the later `updated` counts, which
 every transition makes later even if the clock goes back. A task id, once known, is never replaced.
 
@@ -11,23 +11,101 @@ every transition makes later even if the clock goes back. A task id, once known,
       │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
 
 A task that failed can have `recovered`: where a person has the gateway asked once more, and it has
-succeeded after all.
-
-`resubmitted` leaves its time in `times`: the user's permission to buy that take once more, used up
-by the next purchase of it (klingflow.decide.plan).
+succeeded after all. `resubmitted` leaves its time in `times`: the user's permission to buy that
+take once more, used up by the next purchase of it (klingflow.decide.plan).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from klingflow.model import Purchase, Request, Shot
+from klingflow.model import Event, Purchase, Request, Shot, State
 
-TRANSITIONS: dict[tuple[str, str], str] = {
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """What a state means everywhere. No field has a default: a new row has to say it all."""
+
+    # What is known for certain, from least to most: a task id outranks its absence, and a video
+    # outranks a failure that another branch or the user declared meanwhile.
+    rank: int
+    paid: bool  # bought, and its video exists or may yet come
+    unfinished: bool  # the gateway has still to be asked
+    in_doubt: bool  # perhaps bought; an intent without an outcome is a doubt
+    task: Literal["named", "none", "either"]  # whether the ledger has to know a task id
+    delivered: bool  # its video is on disk: name, hash and size are known
+
+
+STATES: Mapping[State, StateRow] = {
+    "intent": StateRow(
+        rank=0, paid=False, unfinished=False, in_doubt=True, task="none", delivered=False
+    ),
+    "in_doubt": StateRow(
+        rank=1, paid=False, unfinished=False, in_doubt=True, task="none", delivered=False
+    ),
+    "rejected": StateRow(
+        rank=2, paid=False, unfinished=False, in_doubt=False, task="none", delivered=False
+    ),
+    "abandoned": StateRow(
+        rank=3, paid=False, unfinished=False, in_doubt=False, task="none", delivered=False
+    ),
+    "submitted": StateRow(
+        rank=4, paid=True, unfinished=True, in_doubt=False, task="named", delivered=False
+    ),
+    "parked": StateRow(
+        rank=4, paid=True, unfinished=True, in_doubt=False, task="named", delivered=False
+    ),
+    "failed": StateRow(
+        rank=5, paid=False, unfinished=False, in_doubt=False, task="either", delivered=False
+    ),
+    "succeeded": StateRow(
+        rank=6, paid=True, unfinished=False, in_doubt=False, task="named", delivered=False
+    ),
+    "done": StateRow(
+        rank=7, paid=True, unfinished=False, in_doubt=False, task="named", delivered=True
+    ),
+}
+
+RANK: Mapping[State, int] = {state: row.rank for state, row in STATES.items()}
+PAID = frozenset(state for state, row in STATES.items() if row.paid)
+UNFINISHED = frozenset(state for state, row in STATES.items() if row.unfinished)
+IN_DOUBT = frozenset(state for state, row in STATES.items() if row.in_doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What an event means for a purchase. No field has a default: a new row has to say it all."""
+
+    time: str  # the entry of `times` that it leaves; `updated` is always set
+    needs_task_id: bool  # by it a task id becomes known
+    clears_error: bool  # what was thought to be wrong is not
+    once: bool  # of several accounts the first time counts, otherwise the last
+    of_the_attempt: bool  # happens to the attempt, whatever task came of it
+
+
+# In the order in which times of one moment stand in a line.
+EVENTS: Mapping[Event, EventRow] = {
+    "accepted": EventRow("submitted", True, True, True, False),
+    "found": EventRow("found", True, True, True, False),
+    "refused": EventRow("rejected", False, False, False, False),
+    "unsent": EventRow("rejected", False, False, False, False),
+    "doubted": EventRow("in_doubt", False, False, True, True),
+    "succeeded": EventRow("finished", False, True, True, False),
+    "failed": EventRow("finished", False, False, True, False),
+    "recovered": EventRow("recovered", False, True, False, False),
+    "parked": EventRow("parked", False, False, False, False),
+    "unparked": EventRow("unparked", False, False, False, False),
+    "downloaded": EventRow("done", False, True, False, False),
+    "undelivered": EventRow("undelivered", False, False, False, False),
+    "abandoned": EventRow("abandoned", False, False, False, True),
+    "resubmitted": EventRow("resubmitted", False, False, False, True),
+}
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = {
     ("intent", "accepted"): "submitted",
     ("intent", "refused"): "rejected",
     ("intent", "unsent"): "rejected",
@@ -56,47 +134,6 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("done", "resubmitted"): "done",
 }
 
-# What is known for certain, from least to most. A task id outranks its absence; a video outranks a
-# failure that another branch or the user declared meanwhile.
-RANK: dict[str, int] = {
-    "intent": 0,
-    "in_doubt": 1,
-    "rejected": 2,
-    "abandoned": 3,
-    "submitted": 4,
-    "parked": 4,
-    "failed": 5,
-    "succeeded": 6,
-    "done": 7,
-}
-STATES = tuple(RANK)
-
-PAID = frozenset(
-    {"submitted", "parked", "succeeded", "done"}
-)  # bought, and its video exists or may yet come
-UNFINISHED = frozenset({"submitted", "parked"})
-IN_DOUBT = frozenset({"intent", "in_doubt"})  # an intent without an outcome is a doubt
-
-# The entry of `times` that an event leaves; `updated` is always set.
-TIMES: dict[str, str] = {
-    "accepted": "submitted",
-    "found": "found",
-    "refused": "rejected",
-    "unsent": "rejected",
-    "doubted": "in_doubt",
-    "succeeded": "finished",
-    "failed": "finished",
-    "recovered": "recovered",
-    "parked": "parked",
-    "unparked": "unparked",
-    "downloaded": "done",
-    "undelivered": "undelivered",
-    "abandoned": "abandoned",
-    "resubmitted": "resubmitted",
-}
-
-_NEEDS_TASK_ID = frozenset({"accepted", "found"})
-_CLEARS_ERROR = frozenset({"accepted", "found", "succeeded", "recovered", "downloaded"})
 _IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
 # What one account may fill in where a more certain one is silent.
 _FILLED = (
@@ -107,10 +144,18 @@ _FILLED = (
 _OF_THE_ATTEMPT = frozenset(
     {"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "output"}
 )
-_WITHOUT_TASK = frozenset({"intent", "in_doubt", "abandoned", "resubmitted"})
-_LEARNED = ("submitted", "found")
-_ONCE = frozenset({"intent", "in_doubt", "submitted", "found", "finished"})
-_ORDER = {name: number for number, name in enumerate(dict.fromkeys(("intent", *TIMES.values())))}
+# Names of times. "intent" is left by `begin`.
+_TIMES_OF_THE_ATTEMPT = {"intent", *(row.time for row in EVENTS.values() if row.of_the_attempt)}
+_LEARNED = {row.time for row in EVENTS.values() if row.needs_task_id}
+_ONCE = {"intent", *(row.time for row in EVENTS.values() if row.once)}
+_ORDER = {"intent": 0}
+for _row in EVENTS.values():
+    _ORDER.setdefault(_row.time, len(_ORDER))
+
+
+def states_before(event: Event) -> frozenset[State]:
+    """The states to which an event can happen."""
+    return frozenset(state for state, happens in TRANSITIONS if happens == event)
 
 
 def begin(
@@ -136,7 +181,7 @@ def begin(
     )
 
 
-def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase:
+def advance(purchase: Purchase, event: Event, at: str, **changes: Any) -> Purchase:
     """`purchase` after `event` at the time `at`. `changes` are what else became known, by field.
 
     Raises ValueError for an event that this state does not know, for a second task id, and for an
@@ -145,22 +190,25 @@ def advance(purchase: Purchase, event: str, at: str, **changes: Any) -> Purchase
     state = TRANSITIONS.get((purchase.state, event))
     if state is None:
         raise ValueError(f"{purchase.key}: a purchase that is {purchase.state} cannot be {event}")
-    if fixed := changes.keys() & set(_IDENTITY):
-        raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
-    task_id = changes.get("task_id", purchase.task_id)
-    if purchase.task_id is not None and task_id != purchase.task_id:
-        raise ValueError(f"{purchase.key}: task {purchase.task_id} cannot become {task_id}")
-    if event in _NEEDS_TASK_ID and not task_id:
-        raise ValueError(f"{purchase.key}: {event} without a task id")
-    if event in _CLEARS_ERROR:
+    _refuse_mistakes(purchase, event, changes)
+    row = EVENTS[event]
+    if row.clears_error:
         changes.setdefault("error", None)
     last = purchase.times.get("updated", at)
     updated = _later(at, last) if RANK[state] == RANK[purchase.state] else max(at, last)
-    before = {
-        name: t for name, t in purchase.times.items() if name not in (TIMES[event], "updated")
-    }
-    times = {**before, TIMES[event]: updated, "updated": updated}
+    times = {n: t for n, t in purchase.times.items() if n not in (row.time, "updated")}
+    times |= {row.time: updated, "updated": updated}
     return replace(purchase, state=state, times=times, **changes)
+
+
+def _refuse_mistakes(purchase: Purchase, event: Event, changes: Mapping[str, Any]) -> None:
+    if fixed := changes.keys() & set(_IDENTITY):
+        raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
+    known, task_id = purchase.task_id, changes.get("task_id", purchase.task_id)
+    if known is not None and task_id != known:
+        raise ValueError(f"{purchase.key}: task {known} cannot become {task_id}")
+    if EVENTS[event].needs_task_id and not task_id:
+        raise ValueError(f"{purchase.key}: {event} without a task id")
 
 
 def _later(at: str, last: str) -> str:
@@ -179,12 +227,8 @@ def _later(at: str, last: str) -> str:
 def last_event(purchase: Purchase) -> str | None:
     """What happened to a purchase last, by its name in `times`."""
     updated = purchase.times.get("updated")
-    latest = (
-        name
-        for name, at in reversed([*purchase.times.items()])
-        if at == updated and name != "updated"
-    )
-    return next(latest, None)
+    names = [name for name, at in purchase.times.items() if at == updated and name != "updated"]
+    return names[-1] if names else None
 
 
 def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
@@ -198,54 +242,56 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
     if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
     told = [a for a in accounts if not _is_witness(a)] or [*accounts]
-    first = (
-        min((a for a in told if a.task_id), key=_age, default=None) or _most_certain_first(told)[0]
-    )
+    with_task = [a for a in told if a.task_id]
+    first = min(with_task, key=_age) if with_task else _most_certain_first(told)[0]
     agreeing = [a for a in told if _same_purchase(a, first)]
     contradicting = [a for a in told if not _same_purchase(a, first)]
     return _filled(_most_certain_first(agreeing), contradicting), contradicting
 
 
 def _is_witness(account: Purchase) -> bool:
-    """Whether it comes from a damaged line: a doubt that counts where nothing else tells."""
-    return (
-        account.state == "in_doubt"
-        and not account.fingerprint
-        and "damaged" in (account.evidence or {})
-    )
+    """True if it comes from a damaged line: a doubt that counts only where no other line reports
+    the purchase.
+    """
+    damaged = "damaged" in (account.evidence or {})
+    return damaged and account.state == "in_doubt" and not account.fingerprint
 
 
 def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> Purchase:
-    best = accounts[0]
+    """The first account with what only others know."""
+    best, everybody = accounts[0], [*accounts, *contradicting]
     changes: dict[str, Any] = {}
     for name in _FILLED:
         if not getattr(best, name):
-            others = [*accounts, *contradicting] if name in _OF_THE_ATTEMPT else accounts
-            known = next((v for a in others if (v := getattr(a, name))), None)
-            if known:
-                changes[name] = known
-    told = [a.evidence for a in (*accounts, *contradicting) if a.evidence]
-    if any(evidence != best.evidence for evidence in told):
-        changes["evidence"] = max(
-            told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str))
-        )
+            others = everybody if name in _OF_THE_ATTEMPT else accounts
+            known = next((value for a in others if (value := getattr(a, name))), None)
+            changes |= {name: known} if known else {}
+    changes |= _fullest_evidence(best, everybody)
     times = _times(accounts, contradicting)
     if times != best.times:
-        changes["times"] = {
-            name: times[name] for name in sorted(times, key=lambda n: _when(n, times[n]))
-        }
+        order = sorted(times, key=lambda name: _when(name, times[name]))
+        changes["times"] = {name: times[name] for name in order}
     return replace(best, **changes) if changes else best
+
+
+def _fullest_evidence(best: Purchase, accounts: Iterable[Purchase]) -> dict[str, Any]:
+    told = [a.evidence for a in accounts if a.evidence]
+    if all(evidence == best.evidence for evidence in told):
+        return {}
+    return {
+        "evidence": max(told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str)))
+    }
 
 
 def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> dict[str, str]:
     """When each thing happened: what happens once by its first telling, the rest by its last."""
     times: dict[str, str] = {}
-    without_task = ({n: t for n, t in a.times.items() if n in _WITHOUT_TASK} for a in contradicting)
-    for told in (*(a.times for a in accounts), *without_task):
-        for name, at in told.items():
-            known = times.setdefault(name, at)
-            if known != at:
-                times[name] = (min if name in _ONCE else max)(known, at)
+    told = [(name, at) for a in accounts for name, at in a.times.items()]
+    apart = [(name, at) for a in contradicting for name, at in a.times.items()]
+    told += [(name, at) for name, at in apart if name in _TIMES_OF_THE_ATTEMPT]
+    for name, at in told:
+        choose = min if name in _ONCE else max
+        times[name] = choose(times.get(name, at), at)
     if "updated" in accounts[0].times:
         times["updated"] = accounts[0].times["updated"]
     return times

@@ -18,7 +18,7 @@ from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.shapes import COUNT, TEXT, one_of, record
-from klingflow.model import FailureKind, Json
+from klingflow.model import FailureKind, Json, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXPRESSION: Final = {
@@ -113,17 +113,7 @@ def _described(schema: Json, description: str) -> Json:
 _STRING: Final = {"type": "string"}
 _OPTIONAL: Final = {"type": ["string", "null"]}
 _WHOLE: Final = {"type": "integer", "minimum": 0}
-_STATES: Final = one_of(
-    "intent",
-    "submitted",
-    "succeeded",
-    "done",
-    "rejected",
-    "failed",
-    "in_doubt",
-    "parked",
-    "abandoned",
-)
+_STATES: Final = one_of(*get_args(State))
 _SIZE: Final = _described({"type": ["integer", "null"], "minimum": 0}, "The file's size.")
 _CRC: Final = _described(_STRING, "Of the line without it: a flipped bit is never taken for an id.")
 _TIMES: Final = {

@@ -25,6 +25,7 @@ from klingflow.ledger import lifecycle
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
+from klingflow.model import Event as PurchaseEvent
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -117,7 +118,9 @@ class Context:
         """The task ids that each ledger of the run knows."""
         return [job.ledger.book.task_ids for job in self.jobs]
 
-    async def record(self, job: int, purchase: Purchase, event: str, **changes: Any) -> Purchase:
+    async def record(
+        self, job: int, purchase: Purchase, event: PurchaseEvent, **changes: Any
+    ) -> Purchase:
         """`purchase` after `event`, durable in its ledger on return. Raises LedgerBroken."""
         purchase = lifecycle.advance(purchase, event, self.now(), **changes)
         await self.jobs[job].ledger.record(purchase)

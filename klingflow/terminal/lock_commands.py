@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from klingflow.api import checking, loading, merging, pruning, site
@@ -12,7 +12,7 @@ from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.problems import worded
-from klingflow.model import Json, Purchase
+from klingflow.model import Json, Purchase, State
 from klingflow.results.run_manifest import amounts
 from klingflow.terminal import console
 
@@ -129,9 +129,7 @@ def prune(
     paths = site.site_of(manifest.path, wish).paths
     found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, yes))
     for purchase in found.kept:
-        console.say(
-            f"  kept    {_told(purchase)}: {_WHY_KEPT.get(purchase.state, _WHY_KEPT['in_doubt'])}"
-        )
+        console.say(f"  kept    {_told(purchase)}: {WHY_KEPT[purchase.state]}")
     if done:
         console.say(
             f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in {paths.pruned.name}:"
@@ -142,7 +140,9 @@ def prune(
     return ExitCode.OK
 
 
-_WHY_KEPT = {
+# Why `prune` leaves a purchase in the lock, by its state.
+WHY_KEPT: Mapping[State, str] = {
+    "intent": "in doubt; klingflow resolve settles it",
     "in_doubt": "in doubt; klingflow resolve settles it",
     "submitted": "not finished, and its id must not be lost",
     "parked": "not finished, and its id must not be lost",
