@@ -8,7 +8,7 @@ the whole of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -391,6 +391,19 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a plan is made by, beside the manifest and its ledger.
+
+    `files` are the outputs on disk, by their paths relative to the manifest's folder. `rerun` may
+    hold `failed` and `changed`. `origin` is the gateway of the run, "" while it is not known.
+    """
+
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    rerun: Set[str] = frozenset()
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
 
@@ -401,4 +414,5 @@ class Plan:
     manifest: Manifest
     actions: tuple[Action, ...]
     by_key: Mapping[str, Action] = field(default_factory=dict)
+    terms: Terms = Terms()
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from klingflow.decide.plan import buys, cost, counts, decide_one, make_plan, seconds
-from klingflow.errors import Mark
+from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.ledger.book import Book, contradictions, superseded
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.problems import worded
@@ -17,66 +15,24 @@ from klingflow.model import (
     Event,
     Failure,
     FileFact,
-    GatewaySettings,
-    Limits,
-    Manifest,
-    Node,
-    Pending,
     Plan,
-    Price,
     Purchase,
-    Reference,
-    Request,
-    Shot,
 )
-from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
-
-SAME = "sha256:1"
-OTHER = "sha256:0"
-THERE = {"outputs/film/a.mp4": FileFact(10, "aa")}
-NODE = Node({}, Mark("film.yaml", 1, 1))
-
-
-def shot(name: str, *needs: str, take: int = 1) -> Shot:
-    return Shot(name, take, "text", {}, f"outputs/film/{name}.mp4", NODE, after=needs)
-
-
-def request(fingerprint: str | None = SAME, amount: str | None = "3.00") -> Request:
-    price = Price(Decimal(amount), "CNY", "flat") if amount else None
-    return Request(
-        {"model": "kling-3.0", "prompt": "雨夜"}, fingerprint, "kling-3.0-720p", 5, price
-    )
-
-
-def manifest(*wanted: Shot | tuple[Shot, Request]) -> Manifest:
-    pairs = [w if isinstance(w, tuple) else (w, request()) for w in wanted]
-    shots, requests = tuple(s for s, _ in pairs), tuple(r for _, r in pairs)
-    return Manifest("film.yaml", "film", shots, requests, Limits(), GatewaySettings(), (), {})
-
-
-def plan(
-    bought: Sequence[Purchase],
-    *wanted: Shot | tuple[Shot, Request],
-    rerun: str = "",
-    **more: object,
-) -> Plan:
-    options = {"files": THERE, "rerun": frozenset(rerun.split()), "origin": ORIGIN, **more}
-    return make_plan(manifest(*(wanted or (shot("a"),))), Book(bought), **options)  # type: ignore[arg-type]
+from tests.planned import (
+    OTHER,
+    THERE,
+    failed,
+    moved,
+    pending,
+    plan,
+    request,
+    shot,
+)
+from tests.purchases import AT, ORIGIN, done, intent, submitted, succeeded
 
 
 def verbs(made: Plan) -> list[str]:
     return [action.verb for action in made.actions]
-
-
-def moved(purchase: Purchase, *events: Event, **changes: object) -> Purchase:
-    for event in events:
-        purchase = advance(purchase, event, LATER, **changes)
-    return purchase
-
-
-def failed(attempt: int = 1, fingerprint: str = SAME) -> Purchase:
-    purchase = submitted("a", attempt=attempt, fingerprint=fingerprint)
-    return moved(purchase, "failed", error=Failure("capacity", "busy", "too busy"))
 
 
 GONE: dict[str, FileFact] = {}
@@ -232,18 +188,6 @@ def test_what_is_not_in_the_manifest_is_kept_and_shown_last() -> None:
     ]
 
 
-def pending(name: str, need: str) -> tuple[Shot, Request]:
-    reference = Reference(need, "video_url")
-    body = {
-        "model": "kling-3.0-omni",
-        "prompt": "x",
-        "images": [Pending([reference])],
-        "seconds": "5",
-    }
-    wanted = Shot(name, 1, "images", {}, f"outputs/film/{name}.mp4", NODE, references=(reference,))
-    return wanted, Request(body, None, "kling-3.0-omni-720p", 5, None)
-
-
 @pytest.mark.parametrize(
     ("needed", "rerun", "expected", "reason"),
     [
@@ -298,33 +242,6 @@ def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> Non
         "create",
         "resume",
     ]
-
-
-def test_decide_one_releases_a_shot_when_what_it_needs_is_bought() -> None:
-    wanted = pending("b", "a")
-    made = plan([], shot("a"), wanted)
-    book = Book([submitted("a", uid="u1")])
-    assert decide_one(*wanted, made, book).verb == "waits"
-    book.put(succeeded("a", uid="u1"))
-    action = decide_one(*wanted, made, book)
-    assert action.verb == "create" and action.request and action.request.fingerprint
-
-
-def test_decide_one_waits_for_the_new_purchase_where_one_is_bought_again() -> None:
-    wanted = pending("b", "a")
-    old = done("a", fingerprint=OTHER)
-    made = plan([old], shot("a"), wanted, rerun="changed")
-    book = Book([old])
-    assert decide_one(*wanted, made, book).verb == "waits"
-    book.put(succeeded("a", attempt=2))
-    assert decide_one(*wanted, made, book).verb == "create"
-
-
-def test_decide_one_never_buys_beside_a_doubt() -> None:
-    wanted = pending("b", "a")
-    made = plan([], shot("a"), wanted)
-    book = Book([succeeded("a"), moved(intent("b"), "doubted")])
-    assert decide_one(*wanted, made, book).verb == "in_doubt"
 
 
 def test_only_selected_shots_are_planned_and_others_are_not_bought_for_them() -> None:

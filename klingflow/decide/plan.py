@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
@@ -18,7 +18,19 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
-from klingflow.model import Action, FileFact, Manifest, Plan, Purchase, Request, Shot, State, Verb
+from klingflow.model import (
+    Action,
+    FileFact,
+    Manifest,
+    Plan,
+    Purchase,
+    Reference,
+    Request,
+    Shot,
+    State,
+    Terms,
+    Verb,
+)
 
 # What the purchase that serves a take calls for. What is done but has no file is downloaded again.
 CALLS_FOR: Mapping[State, Verb] = {
@@ -32,37 +44,6 @@ CALLS_FOR: Mapping[State, Verb] = {
 _DELIVERED = frozenset({"succeeded", "done"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What every decision stands on. `selected` None means all shots."""
-
-    book: Book
-    files: Mapping[str, FileFact]
-    rerun: Set[str]
-    origin: str
-    selected: Set[str] | None
-
-    def has_file(self, purchase: Purchase) -> bool:
-        fact = self.files.get(purchase.output or "")
-        return fact is not None and (fact.sha256, fact.size_bytes) == (
-            purchase.sha256,
-            purchase.size_bytes,
-        )
-
-    def elsewhere(self, purchase: Purchase) -> bool:
-        """Whether its task is at another gateway than the run's, as far as is known."""
-        return bool(self.origin and purchase.origin and purchase.origin != self.origin)
-
-    def given_up(self, purchase: Purchase) -> bool:
-        """Whether the user has said `resolve --resubmit`, and it does not come by itself after all.
-
-        What is finished elsewhere comes once its gateway is the run's again.
-        """
-        return last_event(purchase) == "resubmitted" and (
-            purchase.state not in PAID or not self.origin or self.elsewhere(purchase)
-        )
-
-
 def make_plan(
     manifest: Manifest,
     book: Book,
@@ -72,21 +53,19 @@ def make_plan(
     origin: str = "",
     selected: Set[str] | None = None,
 ) -> Plan:
-    """What a run would do. `files` tells of the outputs on disk by their paths relative to the
-    manifest.
+    """What a run would do, by `Terms` of `files`, `rerun` and `origin`.
 
-    `rerun` may hold `failed` and `changed`; `origin` is the gateway of this run, "" while it is not
-    known; `selected` are keys of shots: the others are left alone, and what needs one that is not
-    bought yet waits.
+    `selected` are keys of shots, None for all. The others are left alone, and what needs one that
+    is not bought yet waits.
     """
-    ground = _Ground(book, files, rerun, origin, selected)
+    terms = Terms(files, rerun, origin)
     by_key: dict[str, Action] = {}
     for shot, request in _needed_first(manifest):
-        by_key[shot.key] = _decide(shot, request, by_key, ground)
+        by_key[shot.key] = decide(shot, request, by_key, book, terms)
     planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
     if selected is None:
         planned += _orphans(manifest, book)
-    return Plan(manifest, tuple(planned), by_key, tuple(book.problems))
+    return Plan(manifest, tuple(planned), by_key, terms, tuple(book.problems))
 
 
 def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
@@ -98,95 +77,56 @@ def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
             yield wanted[key]
 
 
-def _decide(shot: Shot, request: Request, by_key: Mapping[str, Action], ground: _Ground) -> Action:
-    bought = [p for p in ground.book.of(shot.id, shot.take) if p.state != "rejected"]
-    doubtful = [p for p in bought if p.state in IN_DOUBT]
-    if doubtful:
+def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
+    for take in sorted(set(book.takes()) - manifest.takes):
+        for last in book.bought(*take)[-1:]:
+            yield Action("orphan", last.key, _reason("orphan", last), purchase=last)
+
+
+# ---------------------------------------------------------------- one take
+
+
+def decide(
+    shot: Shot, request: Request, by_key: Mapping[str, Action], book: Book, terms: Terms
+) -> Action:
+    """What one take needs, by what `book` holds now.
+
+    `by_key` are the actions of the shots that this one needs, as they were decided on. The action's
+    request is final where all of those are bought.
+    """
+    bought = book.bought(shot.id, shot.take)
+    if doubtful := [p for p in bought if p.state in IN_DOUBT]:
         reason = _reason("in_doubt", doubtful[-1])
         return Action("in_doubt", shot.key, reason, shot, request, doubtful[-1])
-    supplies, obstacle = _supplies(shot, by_key, ground.book)
+    supplies, obstacle = _supplies(shot, by_key, book)
     if obstacle is None:
         request = _finished(request, supplies)
-    serving = _serving(bought, request.fingerprint, ground)
-    if serving is None:
-        return _buying(
-            shot, request, None, _never_bought(ground.book.latest(shot.id, shot.take)), obstacle
-        )
-    if serving.output is None:  # known from a damaged line only, or from elsewhere
-        serving = replace(serving, output=shot.output)
-    return _served(shot, request, serving, bought[-1], obstacle, ground)
+    if bought:
+        return _served(shot, request, bought, obstacle, terms)
+    refused = book.latest(shot.id, shot.take)
+    return _buying(shot, request, None, _never_bought(refused), obstacle)
 
 
 def _served(
-    shot: Shot,
-    request: Request,
-    serving: Purchase,
-    last: Purchase,
-    obstacle: str | None,
-    ground: _Ground,
+    shot: Shot, request: Request, bought: Sequence[Purchase], obstacle: str | None, terms: Terms
 ) -> Action:
-    """The action for a take whose purchase is known; `last` is the latest purchase of it."""
-    same = request.fingerprint in (None, serving.fingerprint)
-    verb = CALLS_FOR[serving.state]
-    if verb == "keep" and not ground.has_file(serving):
-        verb = "download"
-    given_up = serving.uid == last.uid and ground.given_up(serving)
-    if permission := _permission(verb, serving, same, ground.rerun, given_up=given_up):
+    """The action for a take that was bought at least once."""
+    last = bought[-1]
+    serving = _serving(bought, request.fingerprint, terms)
+    if serving.output is None:  # known from a damaged line only, or from elsewhere
+        serving = replace(serving, output=shot.output)
+    same = _is_for(serving, request.fingerprint)
+    verb = _called_for(serving, terms)
+    if permission := _permission(verb, serving, same=same, terms=terms):
         return _buying(shot, request, last, permission, obstacle)
-    if verb == "keep" and obstacle and request.fingerprint is None and "changed" in ground.rerun:
+    if verb == "keep" and request.fingerprint is None and "changed" in terms.rerun:
         reason = f"{obstacle}, and may have to be bought again"
         return Action("waits", shot.key, reason, shot, request, last)
-    if VERBS[verb].is_at_the_gateway and ground.elsewhere(serving):
+    if VERBS[verb].is_at_the_gateway and _is_elsewhere(serving, terms):
         verb = "held"
     elif verb == "keep" and not same:
         verb = "changed"
-    return Action(verb, shot.key, _reason(verb, serving, same), shot, request, serving)
-
-
-def _serving(
-    bought: Sequence[Purchase], fingerprint: str | None, ground: _Ground
-) -> Purchase | None:
-    """The purchase that counts for a take. One for the present body counts more than one for
-    another.
-
-    One that was given up counts no more than any other as soon as another followed it.
-    """
-    same = [p for p in bought if fingerprint in (None, p.fingerprint)]
-    here = [p for p in same if p.state == "done" and ground.has_file(p)]
-    coming = [p for p in bought if p.state in PAID and not ground.given_up(p)]
-    paid = [p for p in coming if p in same]
-    latest = [p for p in same if p is bought[-1]]
-    other = [p for p in bought if p in coming or (p.state == "done" and ground.has_file(p))]
-    return next((group[-1] for group in (here, paid, latest, other, bought) if group), None)
-
-
-def _never_bought(rejected: Purchase | None) -> str:
-    if rejected is None:
-        return "never bought"
-    refused = rejected.error is not None and rejected.error.kind != "not_sent"
-    return (
-        f"never bought; the last try was {'refused' if refused else 'not sent'}{_because(rejected)}"
-    )
-
-
-def _permission(
-    verb: str, serving: Purchase, same: bool, rerun: Set[str], *, given_up: bool
-) -> str | None:
-    """Why the user wants this take bought again; None if nobody said so.
-
-    `given_up` says that the take's latest purchase was, which permits one more: that one uses it
-    up.
-    """
-    happened = last_event(serving)
-    if given_up and verb in ("failed", "download"):
-        return "to be bought once more, by `resolve --resubmit`"
-    if verb == "failed" and "failed" in rerun:
-        return f"{serving.state}{_because(serving)}: bought again by --rerun failed"
-    if verb == "download" and happened == "undelivered" and "failed" in rerun:
-        return f"its video cannot be had{_because(serving)}: bought again by --rerun failed"
-    if verb in ("failed", "keep", "download") and not same and "changed" in rerun:
-        return "changed since it was bought: bought again by --rerun changed"
-    return None
+    return Action(verb, shot.key, _reason(verb, serving, same=same), shot, request, serving)
 
 
 def _buying(
@@ -197,36 +137,99 @@ def _buying(
     return Action("waits", shot.key, obstacle, shot, request, before)
 
 
-def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
-    wanted = manifest.takes
-    for shot, take in sorted(take for take in book.takes() if take not in wanted):
-        bought = [p for p in book.of(shot, take) if p.state != "rejected"]
-        if bought:
-            reason = _reason("orphan", bought[-1])
-            yield Action("orphan", bought[-1].key, reason, purchase=bought[-1])
+def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) -> Purchase:
+    """The purchase that counts for a take: of those that count most, the latest."""
+    last = bought[-1]
+    weights = [_weight(p, fingerprint, terms, is_last=p is last) for p in bought]
+    _, number = max((weight, number) for number, weight in enumerate(weights))
+    return bought[number]
+
+
+def _weight(purchase: Purchase, fingerprint: str | None, terms: Terms, *, is_last: bool) -> int:
+    """How much a purchase counts for its take, 0 to 4.
+
+    One for the present body counts more than one for another. One that was given up counts no more
+    than any other as soon as another followed it.
+    """
+    same = _is_for(purchase, fingerprint)
+    here = purchase.state == "done" and _has_file(purchase, terms)
+    coming = purchase.state in PAID and not _is_given_up(purchase, terms)
+    ranks = (same and here, same and coming, same and is_last, coming or here, True)
+    return len(ranks) - 1 - ranks.index(True)
+
+
+def _called_for(purchase: Purchase, terms: Terms) -> Verb:
+    verb = CALLS_FOR[purchase.state]
+    if verb == "keep" and not _has_file(purchase, terms):
+        return "download"
+    return verb
+
+
+def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> str | None:
+    """Why the user wants this take bought again; None if nobody said so.
+
+    What is on its way is never bought again. `resolve --resubmit` permits one more purchase, which
+    then serves in place of the one that was given up.
+    """
+    if verb == "resume":
+        return None
+    if verb != "keep" and _is_given_up(serving, terms):
+        return "to be bought once more, by `resolve --resubmit`"
+    loss = _loss(verb, serving)
+    if loss and "failed" in terms.rerun:
+        return f"{loss}{_because(serving)}: bought again by --rerun failed"
+    if not same and "changed" in terms.rerun:
+        return "changed since it was bought: bought again by --rerun changed"
+    return None
+
+
+def _loss(verb: Verb, serving: Purchase) -> str:
+    """What has become of a purchase that brings no video; "" for one that may."""
+    if verb == "failed":
+        return serving.state
+    if verb == "download" and last_event(serving) == "undelivered":
+        return "its video cannot be had"
+    return ""
+
+
+# ---------------------------------------------------------------- what is known of a purchase
+
+
+def _is_for(purchase: Purchase, fingerprint: str | None) -> bool:
+    """True if it was made for this body, or while nobody knows the body."""
+    return fingerprint is None or fingerprint == purchase.fingerprint
+
+
+def _has_file(purchase: Purchase, terms: Terms) -> bool:
+    """True if its video is on disk, bit for bit."""
+    fact = terms.files.get(purchase.output or "")
+    found = (fact.size_bytes, fact.sha256) if fact else None
+    return found == (purchase.size_bytes, purchase.sha256)
+
+
+def _is_elsewhere(purchase: Purchase, terms: Terms) -> bool:
+    """True if its task is at another gateway than the run's, as far as is known."""
+    return bool(terms.origin and purchase.origin) and purchase.origin != terms.origin
+
+
+def _is_given_up(purchase: Purchase, terms: Terms) -> bool:
+    """True if the user has said `resolve --resubmit`, and it does not come by itself after all.
+
+    What is finished elsewhere comes once its gateway is the run's again.
+    """
+    if last_event(purchase) != "resubmitted":
+        return False
+    comes = purchase.state in PAID and terms.origin and not _is_elsewhere(purchase, terms)
+    return not comes
 
 
 # ---------------------------------------------------------------- what a shot needs of others
 
 
-def decide_one(shot: Shot, request: Request, plan: Plan, book: Book) -> Action:
-    """Of a shot that waits by `plan`: whether it can be bought now that `book` knows more.
-
-    The action is `create` with the final body, or else `waits`, or what a purchase made meanwhile
-    calls for.
-    """
-    supplies, obstacle = _supplies(shot, plan.by_key, book)
-    if obstacle is not None:
-        return Action("waits", shot.key, obstacle, shot, request)
-    request = _finished(request, supplies)
-    for purchase in reversed(book.of(shot.id, shot.take)):
-        if purchase.state in IN_DOUBT:
-            reason = _reason("in_doubt", purchase)
-            return Action("in_doubt", shot.key, reason, shot, request, purchase)
-        if purchase.state in PAID and purchase.fingerprint == request.fingerprint:
-            verb = CALLS_FOR[purchase.state]
-            return Action(verb, shot.key, _reason(verb, purchase), shot, request, purchase)
-    return Action("create", shot.key, "what it waited for is there", shot, request)
+def is_delivered(action: Action) -> bool:
+    """True if the action leaves a finished video as it is: shots that need it can be bought."""
+    purchase = action.purchase
+    return action.verb != "create" and purchase is not None and purchase.state in _DELIVERED
 
 
 def _supplies(
@@ -241,7 +244,7 @@ def _supplies(
         if action is None:
             return supplies, f"needs {need}, which is not in the manifest"
         purchase = _supply(action, book)
-        if purchase is None:
+        if purchase is None or purchase.state not in _DELIVERED:
             return supplies, f"waits for {need}" + VERBS[action.verb].of_a_need
         supplies[need] = purchase
     if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
@@ -250,36 +253,39 @@ def _supplies(
 
 
 def _supply(action: Action, book: Book) -> Purchase | None:
-    """The finished purchase of a needed shot; of one that is to be bought only a newer one than it
-    had.
-    """
-    if action.verb in ("create", "waits"):
-        assert action.shot is not None
-        latest = [p for p in book.of(action.shot.id, action.shot.take) if p.state != "rejected"][
-            -1:
-        ]
-        new = [p for p in latest if action.purchase is None or p.uid != action.purchase.uid]
-        return next((p for p in new if p.state in _DELIVERED), None)
-    now = book.purchases.get(action.purchase.uid) if action.purchase else None
-    return now if now is not None and now.state in _DELIVERED else None
+    """The purchase of a needed shot; of one that is to be bought only a newer one than it had."""
+    before = action.purchase.uid if action.purchase else ""
+    if not VERBS[action.verb].may_buy:
+        return book.purchases.get(before)
+    assert action.shot is not None, "only an orphan is of no shot, and nobody needs one"
+    newest = book.bought(action.shot.id, action.shot.take)[-1:]
+    return next((p for p in newest if p.uid != before), None)
 
 
 def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
-    return finish(
-        request,
-        lambda ref: getattr(supplies[ref.shot], ref.attribute),
-        lambda need: supplies[need].uid,
-    )
+    def text(reference: Reference) -> str:
+        value: str = getattr(supplies[reference.shot], reference.attribute)
+        return value
+
+    return finish(request, text, lambda need: supplies[need].uid)
 
 
 # ---------------------------------------------------------------- reasons
+
+
+def _never_bought(refused: Purchase | None) -> str:
+    if refused is None:
+        return "never bought"
+    was_sent = refused.error is not None and refused.error.kind != "not_sent"
+    what = "refused" if was_sent else "not sent"
+    return f"never bought; the last try was {what}{_because(refused)}"
 
 
 def _because(purchase: Purchase) -> str:
     return f" ({purchase.error.message})" if purchase.error and purchase.error.message else ""
 
 
-def _reason(verb: Verb, purchase: Purchase, same: bool = True) -> str:
+def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
     made for another body than the manifest's.
     """
@@ -302,14 +308,20 @@ def buys(plan: Plan) -> list[Action]:
     coming: set[str] = set()
     here: set[str] = set()
     for key, action in plan.by_key.items():  # needs come first
-        needs = set(action.shot.needs) if action.shot else set()
-        if action.verb != "create" and action.purchase and action.purchase.state in _DELIVERED:
+        if is_delivered(action):
             here.add(key)
-        elif (key in planned and VERBS[action.verb].comes_by_itself) or (
-            key in planned and action.verb == "waits" and needs & coming and needs <= coming | here
-        ):
+        elif key in planned and _comes(action, coming, here):
             coming.add(key)
     return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in coming]
+
+
+def _comes(action: Action, coming: Set[str], here: Set[str]) -> bool:
+    """True if a run brings the video: at once, or after those of `coming` that the shot needs."""
+    row = VERBS[action.verb]
+    if row.work != "wait" or action.shot is None:
+        return row.comes_by_itself
+    needs = set(action.shot.needs)
+    return not needs <= here and needs <= coming | here
 
 
 def counts(plan: Plan) -> dict[Verb, int]:

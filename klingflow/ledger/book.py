@@ -69,6 +69,10 @@ class Book:
         uids = self._takes.get((shot, take), ())
         return sorted((self.purchases[uid] for uid in uids), key=_order)
 
+    def bought(self, shot: str, take: int) -> list[Purchase]:
+        """Every purchase of one take except those that were refused, the oldest first."""
+        return [p for p in self.of(shot, take) if p.state != "rejected"]
+
     def latest(self, shot: str, take: int) -> Purchase | None:
         """The last purchase of one take."""
         return next(reversed(self.of(shot, take)), None)
@@ -77,7 +81,7 @@ class Book:
         """The number of the next attempt: a rejected one bought nothing, so its number is used
         again.
         """
-        return 1 + max((p.attempt for p in self.of(shot, take) if p.state != "rejected"), default=0)
+        return 1 + max((p.attempt for p in self.bought(shot, take)), default=0)
 
     def takes(self) -> Iterable[tuple[str, int]]:
         """Every (shot, take) with a purchase."""

@@ -7,7 +7,6 @@ in klingflow.decide.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import anyio
 from klingflow.decide.belief import Names
 from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
+from klingflow.decide.waiting import Waiting
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
@@ -44,6 +44,10 @@ class Job:
     site: Site
     write_results: Callable[[], str | None]
     plan_again: Callable[[], Plan]
+    waiting: Waiting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiting = Waiting(self.plan)
 
     @property
     def results(self) -> Path:
@@ -85,12 +89,6 @@ class Context:
     wake: Callable[[], None] = lambda: None
     bought: list[tuple[int, str]] = field(default_factory=list)
     _shields: list[anyio.CancelScope] = field(default_factory=list)
-    waiting: dict[tuple[int, str], Wanted] = field(
-        default_factory=dict
-    )  # by (manifest number, shot key)
-    waiting_for: defaultdict[tuple[int, str], list[str]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

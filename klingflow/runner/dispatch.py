@@ -7,20 +7,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime
 
 import anyio
 from anyio.abc import TaskGroup
 
-from klingflow.decide.delivery import FROM_AN_EARLIER_RUN
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
 from klingflow.errors import LedgerBroken
-from klingflow.model import Action, Purchase
 from klingflow.runner import signals
 from klingflow.runner.buy import buy
 from klingflow.runner.context import Context, Outcome
 from klingflow.runner.fetch import fetch
 from klingflow.runner.poll import poll
+from klingflow.runner.queues import queue
 
 # The record in the outputs folder, and the fold of the ledger's journal, are renewed this often
 # while running, and for no more than a fiftieth of the time.
@@ -36,44 +34,14 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
     """
     for number, job in enumerate(context.jobs):
         for action in job.plan.actions:
-            _queue(context, number, action)
+            if action.shot is not None:  # an orphan is kept
+                queue(context, context.wanted(number, action))
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, context, abort, group.cancel_scope)
         group.start_soon(_keep_record, context)
         await _Dispatcher(context).run(group)
         group.cancel_scope.cancel()
     return context.outcome
-
-
-def _queue(context: Context, number: int, action: Action) -> None:
-    """Queue what an action of the manifest `number` calls for."""
-    if action.shot is None:
-        return  # an orphan: kept
-    wanted, now, purchase = context.wanted(number, action), context.clock(), action.purchase
-    match action.verb:
-        case "create" if context.patience.buying:
-            context.schedule.want(wanted)
-        case "resume" if purchase:
-            context.schedule.resume(_resumed(context, wanted, purchase, now), now)
-        case "download" if purchase:
-            fetch = Fetch(number, purchase, wanted, FROM_AN_EARLIER_RUN)
-            context.schedule.fetch(fetch, now)
-        case "waits" if context.patience.buying:
-            context.waiting[number, action.key] = wanted
-            for need in action.shot.needs:
-                context.waiting_for[number, need].append(action.key)
-
-
-def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
-    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this
-    run.
-    """
-    submitted = purchase.times.get("submitted") or purchase.times["updated"]
-    age = datetime.fromisoformat(context.now()) - datetime.fromisoformat(submitted)
-    since = now - max(0.0, age.total_seconds())
-    return Flight(
-        wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False
-    )
 
 
 class _Dispatcher:

@@ -7,10 +7,7 @@ schedule while the manifest's `retries` allow it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from klingflow.decide.patience import Unknown
-from klingflow.decide.plan import decide_one
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.gateway.outcomes import (
     Blind,
@@ -24,6 +21,7 @@ from klingflow.gateway.outcomes import (
 from klingflow.gateway.replies import read_query
 from klingflow.model import Failure
 from klingflow.runner.context import Context, as_data
+from klingflow.runner.queues import release
 
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20
@@ -97,8 +95,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
     context.schedule.landed()
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
     context.tell("succeeded", flight.wanted, tier=purchase.billed_tier, after_s=bounds[1])
-    if purchase.take == 1:  # the take that serves the others
-        release(context, flight.job, purchase.shot)
+    release(context, flight.job, purchase.key)
 
 
 async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None:
@@ -152,19 +149,3 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
         context.schedule.pause(now + verdict.pause_s)
         context.tell("blind", flight.wanted, failure=as_data(failure), pause_s=verdict.pause_s)
     context.obey(verdict)
-
-
-def release(context: Context, job: int, shot_id: str) -> None:
-    """Queue what waited for `shot_id` and now waits for nothing more."""
-    plan, book = context.jobs[job].plan, context.jobs[job].ledger.book
-    for key in context.waiting_for.pop((job, shot_id), ()):
-        waiting = context.waiting.get((job, key))
-        if waiting is None:
-            continue  # it waited for several, and another one has released it
-        action = waiting.action
-        assert action.shot and action.request
-        anew = decide_one(action.shot, action.request, plan, book)
-        if anew.verb != "waits":
-            del context.waiting[job, key]
-        if anew.verb == "create":
-            context.schedule.want(replace(waiting, action=anew))

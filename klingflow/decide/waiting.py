@@ -1,0 +1,65 @@
+"""PURE. Which shots of one plan wait for others, and what a finished shot releases.
+
+What a released shot then needs is decided by `plan.decide`, as at the start of the run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import replace
+
+from klingflow.decide.plan import decide, is_delivered
+from klingflow.decide.schedule import Wanted
+from klingflow.ledger.book import Book
+from klingflow.model import Action, Plan
+
+
+class Waiting:
+    """The takes of one plan that wait, each until all that it needs is there."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._terms = plan.terms
+        self._decided: dict[str, Action] = dict(plan.by_key)
+        self._waiting: dict[str, Wanted] = {}  # by key
+        self._waiting_for: defaultdict[str, list[str]] = defaultdict(list)  # key → keys
+
+    def add(self, wanted: Wanted) -> None:
+        """Let a take wait for what its shot needs."""
+        shot = wanted.action.shot
+        assert shot is not None, "only shots of the manifest wait"
+        self._waiting[shot.key] = wanted
+        for need in shot.needs:
+            self._waiting_for[need].append(shot.key)
+
+    def finished(self, key: str, book: Book) -> list[Wanted]:
+        """The takes that wait for nothing more, now that the take `key` is finished at the gateway.
+
+        Each has the action that `book` calls for now, and knows of no other purchases than before:
+        what has come into the ledger meanwhile has to be met by the buyer's last look. A take that
+        turns out to be bought already is finished, too, and releases others.
+        """
+        released: list[Wanted] = []
+        finished = deque([key])
+        while finished:
+            for dependant in self._waiting_for.get(finished.popleft(), ()):
+                wanted = self._released(dependant, book)
+                if wanted is None:
+                    continue
+                released.append(wanted)
+                if is_delivered(wanted.action):
+                    finished.append(dependant)
+        return released
+
+    def _released(self, key: str, book: Book) -> Wanted | None:
+        """The take, decided on again, unless it still waits or has been released before."""
+        wanted = self._waiting.get(key)
+        if wanted is None:
+            return None
+        shot, request = wanted.action.shot, wanted.action.request
+        assert shot is not None and request is not None, "as when it was added"
+        action = decide(shot, request, self._decided, book, self._terms)
+        if action.verb == "waits":
+            return None
+        del self._waiting[key]
+        self._decided[key] = action
+        return replace(wanted, action=action)

@@ -1,0 +1,45 @@
+"""Hands takes to the schedule, or lets them wait: each by what its verb calls for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from klingflow.decide.delivery import FROM_AN_EARLIER_RUN
+from klingflow.decide.schedule import Fetch, Flight, Wanted
+from klingflow.decide.verbs import VERBS
+from klingflow.model import Purchase
+from klingflow.runner.context import Context
+
+
+def queue(context: Context, wanted: Wanted) -> None:
+    """Queue what a take calls for; nothing, where it calls for nothing."""
+    purchase, now = wanted.action.purchase, context.clock()
+    match VERBS[wanted.action.verb].work:
+        case "buy" if context.patience.buying:
+            context.schedule.want(wanted)
+        case "poll" if purchase:
+            context.schedule.resume(_resumed(context, wanted, purchase, now), now)
+        case "download" if purchase:
+            fetch = Fetch(wanted.job, purchase, wanted, FROM_AN_EARLIER_RUN)
+            context.schedule.fetch(fetch, now)
+        case "wait" if context.patience.buying:
+            context.jobs[wanted.job].waiting.add(wanted)
+
+
+def release(context: Context, number: int, key: str) -> None:
+    """Queue what waited for the take `key` of the manifest `number`, and now for nothing more."""
+    job = context.jobs[number]
+    for wanted in job.waiting.finished(key, job.ledger.book):
+        queue(context, wanted)
+
+
+def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
+    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this
+    run.
+    """
+    submitted = purchase.times.get("submitted") or purchase.times["updated"]
+    age = datetime.fromisoformat(context.now()) - datetime.fromisoformat(submitted)
+    since = now - max(0.0, age.total_seconds())
+    return Flight(
+        wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False
+    )
