@@ -1,10 +1,10 @@
-"""One try at fetching one video, from the gateway to a whole file under its name. It can never buy
-anything.
+"""One try at fetching one video, from the gateway to a whole file under its name. A try can never
+buy anything.
 
-The bytes go to `<target>.part`, which only becomes the target when it is a whole MP4 and on the
-disk. What is left of an earlier try is gone on with where the server honours Range. Whether that is
-still the same video is not asked of ETags, which relays drop, but of the bytes: the resumed part
-overlaps what is here, and has to be equal.
+The bytes go to `<target>.part`, which becomes the target only when it is a whole MP4 and on the
+disk. A later try goes on where an earlier one ended, if the server honours Range. Relays drop
+ETags, so the bytes tell that it is still the same video: those that a resumed transfer sends again
+must equal those that are here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEADLINE_S = 3600.0
 OVERLAP_BYTES = 64 * 1024
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-# What a finished task's content route says while the video is still on its way to it.
+# What the content route of a finished task says while the video is not there yet (gateway.md 4).
 _NOT_READY = frozenset({202, 204, 404, 409, 425})
 
 
@@ -53,7 +53,7 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class DownloadFailed:
-    """This try failed; `permanent` where another would too, because the reason lies on this side."""
+    """This try failed. `permanent`: so would any other, because the reason lies on this side."""
 
     reason: str
     permanent: bool = False
@@ -91,7 +91,7 @@ async def fetch(
 
 
 class _Part:
-    """The unfinished file: `size` bytes of it are here, of `total` where the server has said so."""
+    """The unfinished file. `size` bytes are here; `total` is what the server has, if it says so."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path, self._max_bytes = path, max_bytes
@@ -109,7 +109,7 @@ class _Part:
             self._path.unlink(missing_ok=True)
 
     def tail(self) -> bytes:
-        """The last bytes, to be compared with what a resumed transfer begins with."""
+        """The last bytes, with which a resumed transfer must begin."""
         os.lseek(self._fd, max(0, self.size - OVERLAP_BYTES), os.SEEK_SET)
         return os.read(self._fd, OVERLAP_BYTES)
 
@@ -120,7 +120,7 @@ class _Part:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        """Go on at the end."""
+        """Append `data`. Raises _Failed for a video that is too long, OSError."""
         if self.size + len(data) > self._max_bytes:
             self.restart()
             raise _Failed(DownloadFailed(f"longer than {self._max_bytes} bytes", permanent=True))
@@ -138,9 +138,11 @@ class _Part:
             raise _Failed(DownloadFailed(wrong))
         os.fsync(self._fd)
         sha256 = _sha256(self._path)
-        # Not known to be what was bought, or it would not be fetched: perhaps somebody's own work.
-        # But it may also be the very video, of a run that died before it could say so.
-        if target.exists() and not (target.is_file() and _sha256(target) == sha256):
+        # A file under that name may be somebody's own work: the ledger does not know it, or it
+        # would not be fetched. It may also be the very video, of a run that died before it could
+        # write that down.
+        is_this_video = target.is_file() and _sha256(target) == sha256
+        if target.exists() and not is_this_video:
             target.replace(target.with_name(f"{target.name}.bak"))
         self._path.replace(target)
         sync_folder(target.parent)
@@ -165,7 +167,7 @@ def _part_of(target: Path) -> Path:
 
 
 def received_bytes(target: Path) -> int:
-    """How much of a video is here already, for telling a slow server from a dead one."""
+    """How much of a video is here already, by which a slow server differs from a dead one."""
     try:
         return _part_of(target).stat().st_size
     except OSError:
@@ -173,7 +175,7 @@ def received_bytes(target: Path) -> int:
 
 
 async def _transfer(gateway: Gateway, url: str, part: _Part) -> None:
-    """Bring `part` to the end of what the server sends."""
+    """Write to `part` all that the server sends. Raises _Failed, Cut, OSError."""
     tail = part.tail() if part.size > OVERLAP_BYTES else b""
     headers = {"range": f"bytes={part.size - len(tail)}-"} if tail else {}
     async with gateway.open(url, headers) as stream:
@@ -188,21 +190,16 @@ async def _transfer(gateway: Gateway, url: str, part: _Part) -> None:
 
 
 async def _start(stream: Stream, part: _Part) -> None:
-    """Take the first bytes of a whole video, after looking whether they are one."""
+    """Write the first bytes of a whole video, if they are a video's. Raises _Failed."""
     total = _size_of_all(stream)
-    if stream.status not in (200, 203) and (stream.status != 206 or total is None):
+    is_whole_part = stream.status == 206 and total is not None
+    if stream.status not in (200, 203) and not is_whole_part:
         if stream.status == 416:
             part.restart()
         raise _Failed(await _refusal(stream))
     head = await stream.at_least(12)
     if head[4:8] != b"ftyp":
-        error = error_of(await stream.words(head))
-        said = (
-            f"{error[0]} {error[1]}".strip()
-            if error
-            else clean(stream.headers.get("content-type", ""), 80)
-        )
-        raise _Failed(NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers)))
+        raise _Failed(await _no_video(stream, head))
     part.restart()
     part.total = total
     part.write(head)
@@ -210,29 +207,35 @@ async def _start(stream: Stream, part: _Part) -> None:
 
 async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
     """Go on where `part` ends, if the server's bytes overlap with those that are here."""
-    found = _range(stream.headers.get("content-range", ""))
+    first, total = _range(stream.headers.get("content-range", "")) or (None, None)
     again = await stream.at_least(len(tail))
-    if found is None or found[0] != part.size - len(tail) or not again.startswith(tail):
+    if first != part.size - len(tail) or not again.startswith(tail):
         part.restart()
-        raise _Failed(
-            DownloadFailed("the server's bytes do not follow on from those here; starting over")
-        )
-    part.total = found[1]
+        reason = "the server's bytes do not follow on from those here; starting over"
+        raise _Failed(DownloadFailed(reason))
+    part.total = total
     part.write(again[len(tail) :])
 
 
 async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
     error = error_of(await stream.words())
-    reason = f"HTTP {stream.status}" + (f": {error[1] or error[0]}" if error else "")
+    reason = f"HTTP {stream.status}" + (f": {error.text}" if error else "")
     kind = NotYet if stream.status in _NOT_READY else DownloadFailed
     return kind(reason, retry_after_s=retry_after_s(stream.headers))
 
 
+async def _no_video(stream: Stream, head: bytes) -> NotYet:
+    """What to say of a good status without a video; `head` has been read."""
+    error = error_of(await stream.words(head))
+    said = " ".join(error).strip() if error else clean(stream.headers.get("content-type", ""), 80)
+    return NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers))
+
+
 def _size_of_all(stream: Stream) -> int | None:
-    """How long the whole video is that a reply brings, as far as it says; None where it brings a
-    part of one.
+    """The length in bytes of the whole video that a reply brings; None where the reply does not say
+    it, or brings a part.
     """
-    if stream.status == 206:  # of a relay that asks for a range by itself
+    if stream.status == 206:  # from a relay that asks for a range by itself
         first, size = _range(stream.headers.get("content-range", "")) or (None, None)
         return size if first == 0 else None
     if "transfer-encoding" in stream.headers:  # which overrides a length (RFC 9112, 6.3)
@@ -241,13 +244,13 @@ def _size_of_all(stream: Stream) -> int | None:
 
 
 def _size(text: str) -> int | None:
-    """A number of bytes from a header; longer ones are nobody's, and Python refuses to read 5,000
-    digits.
+    """A number of bytes from a header, or None. No video needs 19 digits, and Python refuses to
+    read 5,000.
     """
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _range(text: str) -> tuple[int, int | None] | None:
-    """(first byte, whole size where it is given) from a Content-Range."""
+    """(first byte, whole size or None for `*`) from a Content-Range, or None."""
     found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", text)
     return (int(found[1]), _size(found[2])) if found else None

@@ -1,15 +1,18 @@
-"""The gateway over HTTP: three routes, and every failure of the network as a value. Only here is
-httpx used.
+"""The gateway over HTTP: three routes, and every failure of the network as a value. No other module
+uses httpx.
 
-What a reply means is decided elsewhere (`klingflow.gateway.replies`); this says truthfully what
-came back and whether anything was sent. Promises:
+What a reply means is decided elsewhere (`klingflow.gateway.replies`); this module says truthfully
+what came back and whether anything was sent. Promises:
 
-- A create goes out once, on a connection of its own: on a kept one that the server has just closed, the bytes
-  would be gone and nobody could say whether they were read. It is never redirected and never repeated.
-- The key goes to the base URL's own origin only, not in clear to a proxy, and is in no representation, exception,
-  reply or debug log: everything that leaves this module, save a video's bytes, has been through `Secret`.
+- A create goes out once, on a connection of its own. On a kept connection that the server has just
+  closed, the bytes would be gone and nobody could say whether the server read them. A create is
+  never redirected and never repeated.
+- The key goes to the base URL's own origin only, and not in clear to a proxy. It is in no
+  representation, exception, reply or debug log: everything that leaves this module, except a
+  video's bytes, has been through `Secret`.
 - A gateway elsewhere cannot have us fetch from this machine or its link.
-- Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a purchase.
+- Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a
+  purchase.
 """
 
 from __future__ import annotations
@@ -40,13 +43,13 @@ MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
-# What is read of a reply that should have been a video, to see why it is none.
+# How much is read of a reply that should have been a video, to see what it says instead.
 _WORDS_BYTES = 16_000
 
-# What an exception comes to: (whether bytes may have been sent, what to call it). The nearest class
-# in the exception's ancestry counts. False only where no connection was made or our own side
+# What an exception comes to: (True if bytes may have been sent, what to call it). The nearest class
+# in the exception's ancestry counts. False stands only where no connection was made or our own side
 # refused to begin: httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError
-# also for DNS and TLS.
+# also because of DNS and TLS.
 FAILURES: dict[type[Exception], tuple[bool, str]] = {
     httpx.ConnectError: (False, "no connection"),
     httpx.ConnectTimeout: (False, "no connection in time"),
@@ -64,7 +67,7 @@ FAILURES: dict[type[Exception], tuple[bool, str]] = {
     httpx.RemoteProtocolError: (True, "the answer was not HTTP, or was cut short"),
     httpx.StreamError: (True, "the answer could not be read"),
     httpx.CookieConflict: (True, "the exchange failed"),
-    # What anyio lets through where httpx does not translate, and our own total deadline.
+    # Exceptions of anyio that httpx does not translate, and our own total deadline.
     TimeoutError: (True, "the whole exchange took too long"),
     OSError: (True, "the operating system broke the exchange off"),
     anyio.BrokenResourceError: (True, "the connection broke"),
@@ -92,8 +95,8 @@ class Cut(KlingflowError):
 
 
 class Stream:
-    """The reply to a download: status, headers in lower case, where it came from, and its bytes by
-    pieces.
+    """The reply to a download: its URL after redirects, status, headers in lower case, and its
+    bytes by pieces.
     """
 
     def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
@@ -118,18 +121,18 @@ class Stream:
         return data
 
     async def words(self, begun: bytes = b"") -> bytes:
-        """What a reply that is no video says: `begun`, already read, and what follows, without the
-        key.
+        """The words of a reply that is no video, without the key: `begun`, which has been read, and
+        what follows.
         """
         return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
 
 
 class _Connections:
-    """Transports of one connection each, the last used first.
+    """A stack of transports of one connection each, the last used on top.
 
-    One httpx pool looks at all its idle connections before and after each request, which at 16 of
-    them is a third of a request's CPU; taken from a stack, a transport looks at its own one only,
-    and none ever waits.
+    A pool of httpx looks at all its idle connections before and after each request, which is a
+    third of a request's CPU at 16 connections. A transport looks at its own connection only, and no
+    request ever waits for one.
     """
 
     def __init__(self, proxy: str | None, context: ssl.SSLContext, *, kept: bool) -> None:
@@ -190,8 +193,8 @@ class Gateway:
         proxy = _proxy_for(self.base)
         if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
             raise UsageError(
-                "the proxy that the environment names would see the key: give the gateway's address as https://,"
-                " or name its host in no_proxy"
+                "the proxy that the environment names would see the key: give the gateway's address"
+                " as https://, or name its host in no_proxy"
             )
         self._single = _Connections(proxy, self._context, kept=False)
         self._queries = _Connections(proxy, self._context, kept=True)
@@ -214,10 +217,10 @@ class Gateway:
             await connections.aclose()
 
     async def create(self, body: bytes, client_request_id: str) -> Answer:
-        """POST a JSON body, once. Costs money; the caller has written down its intention.
+        """POST a JSON body, once. This costs money; the caller has written down its intention.
 
-        `client_request_id` goes along in `X-Client-Request-Id`, by which a gateway's operator can
-        find a purchase whose reply was lost.
+        `client_request_id` is sent as `X-Client-Request-Id`, by which a gateway's operator can find
+        a purchase whose reply was lost.
         """
         limits = {
             "connect": self._timeouts.connect_s,
@@ -235,8 +238,8 @@ class Gateway:
         return await self._exchange(self._single, request, self._timeouts.create_total_s)
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
-        """GET the state of a task. `apart`: on a new connection, where no reply to another request
-        can be left.
+        """GET the state of a task. `apart` asks on a new connection, which cannot hold the reply to
+        another request.
         """
         url = f"{self._videos}/{quote(task_id, safe='')}"
         request = httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
@@ -251,7 +254,7 @@ class Gateway:
     async def open(
         self, url: str, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[Stream | NoReply]:
-        """GET a video, following up to five redirects; the key goes along only to our own origin."""
+        """GET a video, and follow up to five redirects. The key is sent to our own origin only."""
         async with AsyncExitStack() as held:
             yield await self._follow(url, headers or {}, held)
 
@@ -279,7 +282,7 @@ class Gateway:
     async def _exchange(
         self, connections: _Connections, request: httpx.Request, total_s: float
     ) -> Answer:
-        """One request and its whole reply. Of a reply that breaks off, what had come by then."""
+        """Send one request and read its whole reply, or as much as came of one that breaks off."""
         response: httpx.Response | None = None
         body = bytearray()
         complete = False
@@ -304,7 +307,7 @@ class Gateway:
     def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
         headers = _headers(response, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
-        # Ids and addresses are only taken from a 2xx.
+        # Ids and addresses are taken from a 2xx only, so any other body is cleaned as words.
         clean = self._secret.clean if response.is_success else self._secret.clean_words
         return Reply(response.status_code, headers, clean(body), complete)
 
@@ -319,7 +322,7 @@ class Gateway:
             raise httpx.UnsupportedProtocol("a video's address must be http(s)")
         if _is_here(target) and not _is_here(self._url):
             raise httpx.InvalidURL("a gateway elsewhere has no video on this machine")
-        # As the library understands both, which is where the request goes.
+        # Both are compared as httpx understands them, because that is where the request goes.
         ours = _origin(target) == _origin(self._url)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
         return httpx.Request("GET", target, headers=base, extensions={"timeout": limits})
@@ -327,16 +330,14 @@ class Gateway:
     def _connections_for(self, url: str) -> _Connections:
         proxy = _proxy_for(url)
         if proxy not in self._downloads:
-            # A second reply on a kept one would be the next task's video, and nothing in it would
-            # say so.
+            # A second reply on a kept connection would pass for the next task's video, and nothing
+            # in it would say so.
             self._downloads[proxy] = _Connections(proxy, self._context, kept=False)
         return self._downloads[proxy]
 
 
 class _Unlogged(logging.Filter):
-    """Takes the key out of what the HTTP library tells whoever debugs: the heads of replies, as
-    they came.
-    """
+    """Takes the key out of httpcore's debug log, which holds the heads of replies as they came."""
 
     def __init__(self, secret: Secret) -> None:
         super().__init__()
@@ -362,7 +363,7 @@ def _is_here(url: httpx.URL) -> bool:
 
 
 def _no_reply(error: Exception, secret: Secret) -> NoReply:
-    """What an exception of the network comes to. Its own text may quote the server, who may quote
+    """What an exception of the network comes to. Its own text may quote the server, which may quote
     the key.
     """
     sent, reason = next(FAILURES[c] for c in type(error).__mro__ if c in FAILURES)
@@ -377,7 +378,7 @@ def _body(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
-    """None of them is an id or an address that is kept, so they are only words."""
+    """The headers of a reply, cleaned as words: none holds an id or an address that is kept."""
     return {
         n.decode("latin-1").lower(): secret.clean_words(v).decode("latin-1")
         for n, v in response.headers.raw
@@ -385,8 +386,8 @@ def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """A body that was packed although we asked for it plain: better obliging than losing the id in
-    it.
+    """The body, unpacked where the server packed it although we asked for it plain: a task id may
+    stand in it.
     """
     if (encoding or "").strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
@@ -397,17 +398,19 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
 
 
 def _checked_key(key: str) -> str:
-    """The key; raises UsageError where it cannot be a header."""
+    """Return the key; raise UsageError where it cannot stand in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
     return key
 
 
 def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for this address; none on loopback."""
+    """The proxy that the environment names for this address, or None; never one on loopback."""
     parts = urlsplit(url)
     if is_loopback(url) or not parts.hostname or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
-    return found if found is None or "://" in found else f"http://{found}"
+    if found is None or "://" in found:
+        return found
+    return f"http://{found}"

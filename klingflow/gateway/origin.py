@@ -1,16 +1,17 @@
-"""PURE. The gateway's address as text: the one form that the ledger keeps and requests are joined
-to. No I/O.
+"""PURE. The gateway's address as text: the one form that the ledger keeps and that requests are
+joined to.
 """
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from klingflow.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LONGEST_LABEL = 64  # of a host name, exclusive (RFC 1035, 2.3.4)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -20,44 +21,48 @@ def normal_base(base_url: str) -> str:
     """
     try:
         parts = urlsplit(base_url.strip())
-        port, host = parts.port, parts.hostname
+        port, host = parts.port, parts.hostname or ""
     except ValueError as error:
         raise UsageError(f"the gateway's address is not a URL: {error}") from error
-    if (
-        parts.scheme not in _DEFAULT_PORTS
-        or not host
-        or not all(0 < len(n) < 64 for n in host.split("."))
-    ):
-        raise UsageError(
-            "the gateway's address must begin with https:// or http:// and name a host"
-        )
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(
-            "the gateway's address must hold no user name or password (the key has a place of its own)"
-        )
-    if parts.query or parts.fragment or not _is_plain(base_url.strip()):
-        raise UsageError(
-            "the gateway's address must hold no query, fragment, space or non-ASCII character"
-        )
+    if wrong := _wrong(parts, host, is_plain=_is_plain(base_url.strip())):
+        raise UsageError(f"the gateway's address must {wrong}")
     named = f"[{host}]" if ":" in host else host
-    shown = named if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{named}:{port}"
-    return f"{parts.scheme}://{shown}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
+    is_default = port in (None, _DEFAULT_PORTS[parts.scheme])
+    shown = named if is_default else f"{named}:{port}"
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{shown}{path}"
+
+
+def _wrong(parts: SplitResult, host: str, *, is_plain: bool) -> str | None:
+    """What an address must hold or not hold, and this one does not heed; None for a good one."""
+    labels = host.split(".")
+    names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
+    if parts.scheme not in _DEFAULT_PORTS or not names_a_host:
+        return "begin with https:// or http:// and name a host"
+    if parts.username is not None or parts.password is not None:
+        return "hold no user name or password (the key has a place of its own)"
+    if parts.query or parts.fragment or not is_plain:
+        return "hold no query, fragment, space or non-ASCII character"
+    return None
 
 
 def in_clear_warning(base_url: str) -> str | None:
-    """What to say of an address that is sent the key in clear; None of others. Raises UsageError."""
+    """What to say of an address to which the key goes in clear; None for others. Raises UsageError."""
     base = normal_base(base_url)
     parts = urlsplit(base)
     if parts.scheme != "http" or names_this_machine(parts.hostname or ""):
         return None
-    return f"the key goes to {base} in clear, for all on the way to read; use https:// if the gateway has it"
+    return (
+        f"the key goes to {base} in clear, for all on the way to read;"
+        " use https:// if the gateway has it"
+    )
 
 
 def names_this_machine(host: str) -> bool:
-    """Whether a host is this machine or its link (where clouds keep their machines' secrets),
+    """True if a host is this machine or its link (where clouds keep their machines' secrets),
     however it is written.
 
-    A name that only the DNS leads here is not known by looking at it.
+    A name that only the DNS leads here cannot be seen to be one.
     """
     plain = host.strip("[]").rstrip(".").lower()
     if plain == "localhost" or plain.endswith(".localhost"):
@@ -72,7 +77,7 @@ def names_this_machine(host: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this very machine by name."""
+    """True if the URL's host is this very machine by name."""
     return urlsplit(url).hostname in _LOOPBACK
 
 

@@ -63,15 +63,20 @@ def error_in(document: Mapping[str, Any] | None) -> Said | None:
         return None
     inner = document.get("error")
     if isinstance(inner, dict):
-        code = inner.get("code") or inner.get("type")
-        message = inner.get("message") or inner.get("msg")
+        code = _first(inner, "code", "type")
+        message = _first(inner, "message", "msg")
     else:
         code = document.get("code")
-        message = inner or document.get("message") or document.get("msg") or document.get("detail")
+        message = _first(document, "error", "message", "msg", "detail")
     is_code = isinstance(code, (str, int)) and bool(code)
     said = Said(clean(code, MAX_CODE) if is_code else "", clean(message) if message else "")
     is_none = not said.message and said.code.lower() in _NO_ERROR
     return None if is_none else said
+
+
+def _first(document: Mapping[str, Any], *names: str) -> Any:
+    """The first of the named values that is not empty; None where all are."""
+    return next((value for name in names if (value := document.get(name))), None)
 
 
 def clean(text: object, limit: int = MAX_MESSAGE) -> str:
