@@ -1,10 +1,10 @@
 """PURE. Takes the key out of what a server said, in every spelling in which an honest or a lying
 server may repeat it.
 
-It works on bytes rather than on decoded values, so that a page, a header, JSON that was cut short
-and JSON inside JSON are all cleaned alike, and what surrounds the key stays as it came. Found are
-the key as it is, in base64 and in hexadecimal, each of them also escaped, broken over lines, or cut
-off by the end of the data. Not found: the key encrypted, packed or hashed.
+It works on bytes, not on decoded values, so that a page, a header, JSON that was cut short and JSON
+inside JSON are all cleaned alike, and what surrounds the key stays as it came. It finds the key as
+it is, in base64 and in hexadecimal, each of them also escaped, broken over lines, or cut off by the
+end of the data. It does not find a key that was encrypted, packed or hashed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 
 from klingflow.model import Manifest
 
-# The space makes whatever held the key neither a task id nor a web address, so that a purchase is
-# in doubt rather than written down under an id that is not its own.
+# Because of the space, what held the key is neither a task id nor a web address: a purchase is in
+# doubt then, and is not written down under an id that is not its own.
 MARK = b"[the key]"
-# A shorter key is found as a whole word only, or it would be taken out of ids that happen to hold
-# it; one that is shorter still could be a number of seconds, and is only found behind `Bearer`.
+# A key below `_LONG` is found as a whole word only, or it would be taken out of ids that happen to
+# hold it. A key below `_SHORT` could be a number of seconds, and is found behind `Bearer` only.
 _LONG, _SHORT = 16, 8
-# Where the data ends, so much of the key's beginning counts as the key: many keys begin with `sk-`
-# or `sk-proj`.
+# So many characters of the key's beginning count as the key where the data ends: many keys begin
+# with `sk-` or `sk-proj`.
 _CUT = 8
-# Without one of these a text holds the key as it is or not at all. Escaped Chinese (\u4efb), which
+# A text without any of these holds the key as it is, or not at all. Escaped Chinese (\u4efb), which
 # is common in replies, has none of them.
 _SIGNS = (
     b"\\u00",
@@ -42,16 +42,20 @@ _SIGNS = (
     b"%",
     b"&",
 )
-# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each escaped more than once
-# too. Line ends, escaped or not, and any other backslash are left out of the comparison.
+# How one character may be spelt: \u0073 or \x73, %73, &#x73; or &#115;, each also escaped more than
+# once. Line ends, escaped or not, and any other backslash are left out of the comparison.
 _ESCAPE = re.compile(
     rb"(?:\\{1,8}(?:u00|x)|%(?:25){0,3})([0-9a-fA-F]{2})"
-    rb"|&(?:amp;){0,3}#(?:[xX]0{0,5}([0-9a-fA-F]{2})|0{0,5}(1[01][0-9]|12[0-6]|[3-9][0-9]))(?:;|(?![0-9a-fA-F]))"
+    rb"|&(?:amp;){0,3}#"
+    rb"(?:[xX]0{0,5}([0-9a-fA-F]{2})|0{0,5}(1[01][0-9]|12[0-6]|[3-9][0-9]))"
+    rb"(?:;|(?![0-9a-fA-F]))"
     rb"|\\{1,8}[nr](?:\\{1,8}[nr]|[ \t])*|[\r\n][\r\n \t]*|\\+"
 )
 # An escape that the end of the data broke off.
 _TORN = re.compile(
-    rb"(?:\\+(?:u[0-9a-fA-F]{0,3}|x[0-9a-fA-F]?)?|%(?:25){0,3}[0-9a-fA-F]?|&(?:amp;?){0,3}#?\w{0,8})\Z"
+    rb"(?:\\+(?:u[0-9a-fA-F]{0,3}|x[0-9a-fA-F]?)?"
+    rb"|%(?:25){0,3}[0-9a-fA-F]?"
+    rb"|&(?:amp;?){0,3}#?\w{0,8})\Z"
 )
 _LONGEST_TORN = 24
 
@@ -65,27 +69,27 @@ class Secret:
         word = key.encode() if len(key) >= _SHORT else b"Bearer " + key.encode()
         self._is_long = len(key) >= _LONG
         words = tuple(dict.fromkeys((word, *_encoded(word)))) if self._is_long else (word,)
-        # Each with its beginning, without which there is neither the word nor a cut one.
+        # Each beside its beginning: a text without it holds neither the word nor a cut one.
         self._words = [(word[:_CUT], word) for word in words]
         self._unescaped = [
             (word[:_CUT], word) for word in (_ESCAPE.sub(_character, w) for w in words)
         ]
 
     def clean(self, data: bytes) -> bytes:
-        """`data` with MARK in place of the key. Where there is nothing to clean it costs a search
-        or little more.
-        """
+        """Return `data` with MARK in place of the key. Clean data costs a search or little more."""
         return self._cleaned(data, pieces=False)
 
     def clean_words(self, data: bytes) -> bytes:
-        """As `clean`, and with MARK for any piece that is more than half of the key, such as a
-        message cut to a length holds. For what is only said, not for an id or an address: keys
-        begin with an account's name, too.
+        """As `clean`, and with MARK for any piece that is more than half of the key, such as stands
+        in a message that was cut to a length.
+
+        For words that are only shown, not for an id or an address: keys may begin with an account's
+        name.
         """
         return self._cleaned(data, pieces=True)
 
     def clean_text(self, text: str) -> str:
-        """`text` as by `clean_words`."""
+        """As `clean_words`, for text."""
         return self.clean_words(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def _cleaned(self, data: bytes, *, pieces: bool) -> bytes:
@@ -100,7 +104,7 @@ class Secret:
         return MARK.join(_outside(data, _in_escaped(data, found, len(text)))) if found else data
 
     def _spans(self, text: bytes, words: Iterable[tuple[bytes, bytes]], pieces: bool) -> list[Span]:
-        """Where the key stands in `text`, in order and apart."""
+        """The places of the key in `text`, in order and apart."""
         found: list[Span] = []
         for start, word in words:
             if start in text:
@@ -112,8 +116,8 @@ class Secret:
 
 
 def key_holder(manifest: Manifest, key: str) -> str | None:
-    """The file or the shot that holds the key, which is to be written down nowhere. Only long keys
-    are looked for.
+    """The file or the shot that holds the key, in words, or None: such a manifest would write the
+    key down. Only long keys are looked for.
     """
     if len(key) < _LONG:
         return None
@@ -122,12 +126,10 @@ def key_holder(manifest: Manifest, key: str) -> str | None:
             return file
     word = json.dumps(key)[1:-1]
     for shot, request in manifest:
-        if (
-            key in shot.key
-            or key in shot.output
-            or word in _written(request.body, shot.about, shot.tags)
-        ):
-            return f"shot '{shot.id}'" if key not in shot.id else "a shot's id"
+        if key in shot.id:
+            return "a shot's id"
+        if key in shot.output or word in _written(request.body, shot.about, shot.tags):
+            return f"shot '{shot.id}'"
     return None
 
 
@@ -138,10 +140,10 @@ def _written(*values: Any) -> str:
 
 
 def _encoded(word: bytes) -> Iterator[bytes]:
-    """What base64 and hexadecimal make of `word`, wherever in a longer text it stands."""
+    """The forms of `word` in base64, at any place of a longer text, and in hexadecimal."""
     for shift in range(3):
         packed = base64.b64encode(bytes(shift) + word)
-        # The characters in which there is nothing but the word.
+        # The characters that hold the word's bits alone.
         core = packed[-(-8 * shift // 6) : 8 * (shift + len(word)) // 6]
         yield core
         yield core.replace(b"+", b"-").replace(b"/", b"_")
@@ -159,7 +161,7 @@ def _places(text: bytes, word: bytes, *, whole: bool) -> list[Span]:
 
 
 def _cut_off(text: bytes, word: bytes) -> Iterator[Span]:
-    """The word's beginning, where the text ends in it."""
+    """The place of the word's beginning, if the text ends in it."""
     at = text.find(word[:_CUT], max(0, len(text) - len(word)))
     while at >= 0:
         if word.startswith(text[at:]):
@@ -169,26 +171,31 @@ def _cut_off(text: bytes, word: bytes) -> Iterator[Span]:
 
 
 def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
-    """Runs of more than half of the word. Each holds one of the blocks into which the word is cut,
-    whole.
+    """Runs of more than half of the word. Each holds at least one whole block of those into which
+    the word is cut.
     """
     least = len(word) // 2 + 1
     size = (least + 1) // 2
     for begin in range(0, len(word) - size + 1, size):
-        at = text.find(word[begin : begin + size])
+        end = begin + size
+        at = text.find(word[begin:end])
         while at >= 0:
-            left = right = 0
-            while left < min(begin, at) and text[at - left - 1] == word[begin - left - 1]:
-                left += 1
-            while (
-                text[at + size + right : at + size + right + 1]
-                == word[begin + size + right :][:1]
-                != b""
-            ):
-                right += 1
-            if left + size + right >= least:
-                yield at - left, at + size + right
-            at = text.find(word[begin : begin + size], at + 1)
+            before, after = text[max(0, at - begin) : at], text[at + size : at + len(word) - begin]
+            left = at - _common(before[::-1], word[:begin][::-1])
+            right = at + size + _common(after, word[end:])
+            if right - left >= least:
+                yield left, right
+            at = text.find(word[begin:end], at + 1)
+
+
+def _common(a: bytes, b: bytes) -> int:
+    """The length of the beginning that both have in common."""
+    length = 0
+    for of_a, of_b in zip(a, b, strict=False):
+        if of_a != of_b:
+            break
+        length += 1
+    return length
 
 
 def _merged(spans: list[Span]) -> list[Span]:
@@ -202,7 +209,7 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 
 def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
-    """What is left between the spans."""
+    """The parts of `data` before, between and after the spans."""
     at = 0
     for begin, end in spans:
         yield data[at:begin]
@@ -211,7 +218,7 @@ def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
-    """What an escape stands for; nothing in the case of a backslash or a line's end."""
+    """The character for which an escape stands; none for a backslash or a line's end."""
     hexadecimal, decimal = escape[1] or escape[2], escape[3]
     if hexadecimal is None and decimal is None:
         return b""
@@ -220,8 +227,8 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
-    """The places in `data` of `spans`, which are places in its unescaped text of `length` bytes. A
-    span that goes to the end of the text goes to the end of the data.
+    """The places in `data` that correspond to `spans` of its unescaped text of `length` bytes. A
+    span up to the end of the text goes to the end of the data.
     """
     edges = [edge for span in spans for edge in span]
     places: list[int] = []
