@@ -12,9 +12,11 @@ import pytest
 
 from klingflow import ManifestError, load
 from klingflow.errors import Diagnostic, Mark
-from klingflow.gateway import key as keys
+from klingflow.gateway import access
 from klingflow.terminal import console
 from klingflow.terminal.cli import cli
+from klingflow.terminal.options import Options
+from klingflow.terminal.target import origin_of
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 KEY = "sk-test-0123456789abcdef"
@@ -33,7 +35,7 @@ def test_an_env_file_is_open_to_others_by_any_bit(tmp_path: Path, mode: int) -> 
     path = tmp_path / ".env"
     path.write_text(f"KLINGFLOW_API_KEY={KEY}\n")
     path.chmod(mode)
-    assert keys.exposed(tmp_path) == ([path] if mode & 0o077 else [])
+    assert access.exposed(tmp_path) == ([path] if mode & 0o077 else [])
 
 
 @POSIX
@@ -184,8 +186,8 @@ def test_an_error_nobody_foresaw_shows_no_key(
     """Neither its text nor its trace, however the key is spelt there."""
     escaped = "".join(f"\\u{ord(c):04x}" for c in KEY)
     monkeypatch.setenv("KLINGFLOW_TRACEBACK", "1")
-    monkeypatch.setattr(keys, "_known", set())
-    assert keys.settings(Path(), {keys.KEY: KEY}) == {keys.KEY: KEY}
+    monkeypatch.setattr(console, "_hidden", {})
+    console.hide(KEY)
     try:
         try:
             raise ValueError(f"Authorization: Bearer {KEY}")
@@ -201,5 +203,18 @@ def test_an_error_nobody_foresaw_shows_no_key(
 def test_env_files_are_not_evaluated(tmp_path: Path) -> None:
     """No shell, no other variable is looked into."""
     (tmp_path / ".env").write_text("KLINGFLOW_API_KEY=$(touch ran)${HOME}`touch ran`\n")
-    found = keys.settings(tmp_path, {})
-    assert found == {keys.KEY: "$(touch ran)${HOME}`touch ran`"}
+    found = access.find(tmp_path, {})
+    assert found.key == "$(touch ran)${HOME}`touch ran`"
+
+
+def test_a_key_that_a_command_has_found_is_shown_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is said afterwards, in errors, events and traces."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    monkeypatch.setattr(console, "_hidden", {})
+    monkeypatch.setenv("KLINGFLOW_API_KEY", KEY)
+    assert console.redacted(KEY) == KEY
+    origin_of([load(film.manifest)], Options())
+    assert console.redacted(KEY) == "[the key]"

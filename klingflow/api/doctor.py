@@ -19,11 +19,13 @@ from klingflow import __version__
 from klingflow.api import loading
 from klingflow.api.connecting import connect
 from klingflow.errors import KlingflowError
-from klingflow.gateway import key as keys
-from klingflow.gateway import outcomes, replies
+from klingflow.gateway.access import BASE_URL, KEY, Access, exposed, said_of_exposed
 from klingflow.gateway.origin import in_clear_warning
+from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
+from klingflow.gateway.replies import read_query
 from klingflow.ledger import store
 from klingflow.ledger.problems import worded
+from klingflow.model import Manifest
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -37,46 +39,47 @@ class Finding:
     needed: bool = True
 
 
-def examine(file: str | None) -> list[Finding]:
-    """Everything worth knowing, in the order in which to mend it."""
+def examine(file: str | None, access: Access) -> list[Finding]:
+    """Return everything worth knowing, in the order in which to mend it.
+
+    `access` is what the user has set for the manifest `file`, if there is one.
+    """
     folder = Path(file).parent if file else Path()
     findings = [
         Finding(True, f"klingflow {__version__}, Python {sys.version.split()[0]}"),
         _media(),
+        *_env_files(folder),
     ]
-    findings += _env_file(folder)
-    base_url = None
     if file:
-        try:
-            manifest = loading.load(file)
-        except KlingflowError as error:
-            findings.append(
-                Finding(False, f"{file} is not valid: klingflow validate {file} says why\n{error}")
-            )
-        else:
-            base_url = manifest.gateway.base_url
-            findings.append(Finding(True, f"{file}: {len(manifest.shots)} shots"))
-            findings += _ledger(file)
-            findings += _folder(folder)
-    findings += _gateway(folder, base_url)
+        manifest, found = _manifest(file)
+        findings.append(found)
+        if manifest is not None:
+            access = access.naming({file: manifest.gateway.base_url})
+            findings += [*_ledger(file), *_folder(folder)]
+    findings += _gateway(access)
     return findings
 
 
 def _media() -> Finding:
     if find_spec("av") and find_spec("PIL"):
-        return Finding(
-            True, "the media extra is installed: sandbox videos show their shot", needed=False
-        )
-    return Finding(
-        False,
-        "no media extra: sandbox videos are plain (pip install 'klingflow[media]')",
-        needed=False,
-    )
+        said = "the media extra is installed: sandbox videos show their shot"
+        return Finding(True, said, needed=False)
+    said = "no media extra: sandbox videos are plain (pip install 'klingflow[media]')"
+    return Finding(False, said, needed=False)
 
 
-def _env_file(folder: Path) -> Iterator[Finding]:
-    for path in keys.exposed(folder):
-        yield Finding(False, keys.said_of_exposed(path), needed=False)
+def _env_files(folder: Path) -> Iterator[Finding]:
+    for path in exposed(folder):
+        yield Finding(False, said_of_exposed(path), needed=False)
+
+
+def _manifest(file: str) -> tuple[Manifest | None, Finding]:
+    try:
+        manifest = loading.load(file)
+    except KlingflowError as error:
+        said = f"{file} is not valid: klingflow validate {file} says why\n{error}"
+        return None, Finding(False, said)
+    return manifest, Finding(True, f"{file}: {len(manifest.shots)} shots")
 
 
 def _ledger(file: str) -> Iterator[Finding]:
@@ -86,73 +89,61 @@ def _ledger(file: str) -> Iterator[Finding]:
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
-    yield Finding(
-        not book.problems,
-        f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems",
-    )
+    said = f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems"
+    yield Finding(not book.problems, said)
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
-    if not os.access(folder or Path(), os.W_OK):
-        yield Finding(
-            False, f"{folder or '.'} cannot be written: the ledger and the videos go there"
-        )
-    attributes = next(
-        (
-            p / ".gitattributes"
-            for p in (folder, *folder.resolve().parents)
-            if (p / ".gitattributes").is_file()
-        ),
-        None,
-    )
-    if attributes is None or "merge=union" not in attributes.read_text(
-        encoding="utf-8", errors="replace"
-    ):
-        yield Finding(
-            False,
-            "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict",
-            needed=False,
-        )
+    if not os.access(folder, os.W_OK):
+        yield Finding(False, f"{folder} cannot be written: the ledger and the videos go there")
+    if not _merges_ledgers(folder):
+        said = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
+        yield Finding(False, said, needed=False)
 
 
-def _gateway(folder: Path, base_url: str | None) -> Iterator[Finding]:
-    found = keys.settings(folder)
-    address = found.get(keys.BASE_URL) or base_url
-    if keys.KEY not in found:
-        yield Finding(
-            False,
-            f"no key: set {keys.KEY} in the environment or in .env (not needed with --sandbox)",
-        )
-    if not address:
-        yield Finding(
-            False,
-            f"no gateway: set {keys.BASE_URL} or gateway.base_url (not needed with --sandbox)",
-        )
-    if keys.KEY not in found or not address:
+def _merges_ledgers(folder: Path) -> bool:
+    """True if the nearest .gitattributes has git merge ledgers by union."""
+    homes = (folder, *folder.resolve().parents)
+    attributes = [path for home in homes if (path := home / ".gitattributes").is_file()]
+    if not attributes:
+        return False
+    return "merge=union" in attributes[0].read_text(encoding="utf-8", errors="replace")
+
+
+def _gateway(access: Access) -> Iterator[Finding]:
+    aside = "(not needed with --sandbox)"
+    if access.key is None:
+        yield Finding(False, f"no key: set {KEY} in the environment or in .env {aside}")
+    if access.base_url is None:
+        yield Finding(False, f"no gateway: set {BASE_URL} or gateway.base_url {aside}")
+    if access.key is None or access.base_url is None:
         return
-    if warning := in_clear_warning(address):
-        yield Finding(False, warning, needed=False)
     try:
-        outcome = anyio.run(_ask, address, found[keys.KEY])
+        if warning := in_clear_warning(access.base_url):
+            yield Finding(False, warning, needed=False)
+        outcome = anyio.run(_ask, access.base_url, access.key)
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
-    yield _verdict(address, outcome)
+    yield _verdict(access.base_url, outcome)
 
 
-async def _ask(address: str, key: str) -> outcomes.QueryOutcome:
+async def _ask(address: str, key: str) -> QueryOutcome:
     async with connect(address, key) as gateway:
-        return replies.read_query(await gateway.query(_NO_TASK), task_id=_NO_TASK)
+        return read_query(await gateway.query(_NO_TASK), task_id=_NO_TASK)
 
 
-def _verdict(address: str, outcome: outcomes.QueryOutcome) -> Finding:
-    if isinstance(outcome, outcomes.NoSuchTask):
-        return Finding(True, f"{address} answers, and takes the key")
-    if isinstance(outcome, outcomes.Blind):
-        return Finding(
-            False, f"{address} refuses the key ({outcome.failure.kind}): {outcome.failure.message}"
-        )
-    reason = outcome.reason if isinstance(outcome, outcomes.Hiccup) else type(outcome).__name__
-    return Finding(False, f"{address} does not answer as a gateway of videos: {reason}")
+def _verdict(address: str, outcome: QueryOutcome) -> Finding:
+    match outcome:
+        case NoSuchTask():
+            return Finding(True, f"{address} answers, and takes the key")
+        case Blind(failure):
+            said = f"{address} refuses the key ({failure.kind}): {failure.message}"
+            return Finding(False, said)
+        case Hiccup(reason):
+            return Finding(False, f"{address} does not answer as a gateway of videos: {reason}")
+        case _:
+            what = type(outcome).__name__
+            return Finding(False, f"{address} does not answer as a gateway of videos: {what}")

@@ -128,7 +128,11 @@ def key_holder(manifest: Manifest, key: str) -> str | None:
     for shot, request in manifest:
         if key in shot.id:
             return "a shot's id"
-        if key in shot.output or word in _written(request.body, shot.about, shot.tags):
+        if (
+            key in shot.key
+            or key in shot.output
+            or word in _written(request.body, shot.about, shot.tags)
+        ):
             return f"shot '{shot.id}'"
     return None
 

@@ -4,7 +4,6 @@ to stderr.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -33,6 +32,8 @@ _ANNOUNCED = re.compile(
 # A source line longer than this is shown around the place only: a pasted body can be one line of
 # 100 KB.
 _EXCERPT_WIDTH = 120
+# By key; see `hide`.
+_hidden: dict[str, Secret] = {}
 
 
 def say(text: str = "") -> None:
@@ -138,20 +139,18 @@ def crash(problem: BaseException) -> None:
         )
 
 
+def hide(key: str) -> None:
+    """From now on `redacted` takes the key out."""
+    from klingflow.gateway.secret import Secret  # for start-up
+
+    _hidden.setdefault(key, Secret(key))
+
+
 def redacted(text: str) -> str:
-    """`text` without the key, wherever it came from."""
-    from klingflow.gateway.key import known_keys
-
-    for key in known_keys():
-        text = _secret(key).clean_text(text)
+    """Return `text` without the keys that were given to `hide`, however they are spelt there."""
+    for secret in _hidden.values():
+        text = secret.clean_text(text)
     return text
-
-
-@functools.cache
-def _secret(key: str) -> Secret:
-    from klingflow.gateway.secret import Secret
-
-    return Secret(key)
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:

@@ -51,8 +51,12 @@ def schema(name: str) -> int:
 def doctor(file: str | None) -> int:
     """`klingflow doctor`."""
     from klingflow.api.doctor import examine  # for start-up
+    from klingflow.gateway.access import find  # for start-up
 
-    findings = examine(file)
+    access = find(Path(file).parent if file else Path())
+    if access.key:
+        console.hide(access.key)
+    findings = examine(file, access)
     for finding in findings:
         console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
     works = all(finding.ok or not finding.needed for finding in findings)

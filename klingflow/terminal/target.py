@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from klingflow.api import site
-from klingflow.errors import UsageError
-from klingflow.gateway import key
-from klingflow.gateway.origin import in_clear_warning, normal_base
+from klingflow.gateway.access import Access, exposed, find, said_of_exposed
+from klingflow.gateway.origin import in_clear_warning
 from klingflow.ledger.places import manifest_file
 from klingflow.model import Manifest
 from klingflow.terminal import console
@@ -22,10 +21,7 @@ def origin_of(manifests: Sequence[Manifest], options: Options) -> str:
     """Return the origin that a run would have; "" where no address is known, which commands that
     change nothing do not need.
     """
-    if options.sandbox:
-        return ""
-    found = key.settings(_folder(manifests)).get(key.BASE_URL) or manifests[0].gateway.base_url
-    return normal_base(found) if found else ""
+    return "" if options.sandbox else _access(manifests).origin
 
 
 def target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -> tuple[str, str]:
@@ -35,17 +31,19 @@ def target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) ->
     """
     if options.sandbox:
         return _sandbox(stack, manifests[0], options), _ANY_KEY
-    found = key.settings(_folder(manifests))
-    address = _address(manifests, found.get(key.BASE_URL))
-    if key.KEY not in found:
-        raise UsageError(
-            f"no key: set {key.KEY} in the environment or in .env, or try it with --sandbox"
-        )
-    for path in key.exposed(_folder(manifests)):
-        console.warn(f"warning: {key.said_of_exposed(path)}")
-    if warning := in_clear_warning(address):
+    base_url, key = _access(manifests).both()
+    for path in exposed(_folder(manifests)):
+        console.warn(f"warning: {said_of_exposed(path)}")
+    if warning := in_clear_warning(base_url):
         console.warn(f"warning: {warning}")
-    return address, found[key.KEY]
+    return base_url, key
+
+
+def _access(manifests: Sequence[Manifest]) -> Access:
+    found = find(_folder(manifests)).naming({m.path: m.gateway.base_url for m in manifests})
+    if found.key:
+        console.hide(found.key)
+    return found
 
 
 def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
@@ -55,22 +53,6 @@ def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
     state = site.site_of(manifest.path, options.wish).server
     state.parent.mkdir(parents=True, exist_ok=True)
     return stack.enter_context(start(SandboxOptions(state=str(state)))).base_url
-
-
-def _address(manifests: Sequence[Manifest], chosen: str | None) -> str:
-    addresses = {m.gateway.base_url for m in manifests if m.gateway.base_url}
-    if chosen:
-        addresses = {chosen}
-    if not addresses:
-        raise UsageError(
-            f"no gateway: set {key.BASE_URL} or the manifest's gateway.base_url,"
-            " or try it with --sandbox"
-        )
-    if len(addresses) > 1:
-        raise UsageError(
-            f"these manifests name different gateways; run them apart, or set {key.BASE_URL}"
-        )
-    return addresses.pop()
 
 
 def _folder(manifests: Sequence[Manifest]) -> Path:

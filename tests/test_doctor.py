@@ -1,0 +1,83 @@
+"""`doctor` names what is wrong, and asks the gateway nothing that costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from klingflow.api.doctor import Finding, examine
+from klingflow.gateway.access import Access
+from klingflow.ledger.store import ledger_paths
+from tests.harness import charges, pipeline_at, sandboxed
+
+NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
+KEY = "sk-test-0123456789abcdef"
+
+
+def faults(findings: list[Finding]) -> list[tuple[str, bool]]:
+    """What is said to be wrong, the media extra aside, and whether a run needs it."""
+    return [(f.text, f.needed) for f in findings if not f.ok and "media extra" not in f.text]
+
+
+def test_without_key_and_address_both_are_named() -> None:
+    assert faults(examine(None, Access())) == [
+        ("no key: set KLINGFLOW_API_KEY in the environment or in .env (not needed with --sandbox)",
+         True),
+        ("no gateway: set KLINGFLOW_BASE_URL or gateway.base_url (not needed with --sandbox)",
+         True),
+    ]  # fmt: skip
+
+
+def test_a_gateway_that_takes_the_key_is_well(tmp_path: Path) -> None:
+    """It is asked after a task that does not exist, at the address that the manifest names."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(2, gateway={"base_url": sandbox.base_url})
+        (tmp_path / ".gitattributes").write_text("*.lock merge=union\n")
+        findings = examine(str(film.manifest), Access(key=KEY))
+        assert charges(sandbox) == []
+    assert faults(findings) == []
+    assert [f.text for f in findings[2:]] == [
+        f"{film.manifest}: 2 shots",
+        f"{ledger_paths(film.manifest).lock}: 0 purchases, 0 problems",
+        f"{sandbox.base_url} answers, and takes the key",
+    ]
+
+
+def test_a_gateway_that_refuses_the_key_is_told_apart(tmp_path: Path) -> None:
+    with sandboxed(tmp_path, key="another-key-0123456789") as (_, sandbox):
+        ((said, needed),) = faults(examine(None, Access(sandbox.base_url, key=KEY)))
+    assert said.startswith(f"{sandbox.base_url} refuses the key (key): ") and needed
+
+
+def test_what_is_no_gateway_is_told_apart() -> None:
+    address = "http://127.0.0.1:9"
+    ((said, needed),) = faults(examine(None, Access(address, key=KEY)))
+    assert said.startswith(f"{address} does not answer as a gateway of videos: no connection")
+    assert needed
+
+
+def test_an_address_that_is_none_is_a_finding() -> None:
+    ((said, _),) = faults(examine(None, Access("here", key=KEY)))
+    assert said == "the gateway's address must begin with https:// or http:// and name a host"
+
+
+def test_a_key_sent_in_clear_is_warned_of() -> None:
+    findings = examine(None, Access("http://gateway.invalid", key=KEY))
+    said, needed = faults(findings)[0]
+    assert said.startswith("the key goes to http://gateway.invalid in clear") and not needed
+
+
+def test_a_manifest_that_is_wrong_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "film.yaml"
+    path.write_text("version: 2")
+    said, needed = faults(examine(str(path), Access()))[0]
+    assert said.startswith(f"{path} is not valid: klingflow validate {path} says why\n") and needed
+
+
+def test_a_ledger_that_git_would_not_merge_is_warned_of(tmp_path: Path) -> None:
+    """The nearest .gitattributes counts, up to the root."""
+    film = pipeline_at(tmp_path / "deep" / "er")
+    film.write(1)
+    (tmp_path / ".gitattributes").write_text("*.lock merge=union\n")
+    assert (NO_UNION, False) not in faults(examine(str(film.manifest), Access()))
+    (film.folder / ".gitattributes").write_text("*.mp4 binary\n")
+    assert (NO_UNION, False) in faults(examine(str(film.manifest), Access()))
