@@ -39,8 +39,8 @@ def test_a_line_obeys_nobody(attack: str, capsys: pytest.CaptureFixture[str]) ->
     console.say(attack)
     console.warn(attack)
     shown = capsys.readouterr()
-    event = {"event": "in_doubt", "reason": attack, "manifest": attack, "shot": attack}
-    line = console.clean(progress.line_of(event, several=True))
+    event = {"event": "in_doubt", "reason": attack, "path": attack, "shot": attack}
+    line = console.clean(progress.line_of(event, {attack: f"{attack}/"}))
     assert obeyed(shown.out + shown.err + line) == []
 
 
@@ -108,7 +108,7 @@ def test_a_live_view_reads_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     with progress.watching([], log=None, quiet=False, verbose=True, plain=False) as watch:
-        watch.emit({"event": "failed", "reason": said, "manifest": "m", "shot": "a"})
+        watch.emit({"event": "failed", "reason": said, "path": "m.yaml", "shot": "a"})
     shown = terminal.getvalue()
     assert (
         "[red]x[/red] [link=https://evil.example]y[/link] :skull: \ufffd]52;c;eA==\ufffd" in shown

@@ -22,7 +22,7 @@ from klingflow.model import (
     Verb,
 )
 from klingflow.terminal import views
-from klingflow.terminal.progress import Tally
+from klingflow.terminal.tally import Tally
 from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def test_every_verb_is_shown_everywhere(verb: Verb, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert f"{VERBS[verb].mark} " in said and f"1 {VERBS[verb].noun}." in said
     assert views.plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark
-    assert Tally.of([plan], 0.0).states == {("film", "a"): VERBS[verb].label}
+    assert Tally.of([plan], 0.0).states == {("film.yaml", "a"): VERBS[verb].label}
 
 
 @pytest.mark.parametrize("pages", [("README.md", "docs/*.md"), ("README.zh-CN.md", "docs/zh/*.md")])

@@ -36,7 +36,8 @@ from klingflow.runner import signals
 
 if TYPE_CHECKING:
     from klingflow.gateway.http import Gateway
-    from klingflow.runner.context import Context, Emit, Job, Outcome
+    from klingflow.runner.context import Context, Job, Outcome
+    from klingflow.runner.events import Emit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,21 @@ from klingflow.model import Verb
 # What a run does about an action. None: nothing, it is only shown.
 Work = Literal["buy", "poll", "download", "wait"]
 
+# What a shot is in the live view of a run: at first by its verb, then by its last event.
+Label = Literal[
+    "to buy",
+    "waiting",
+    "buying",
+    "running",
+    "downloading",
+    "done",
+    "kept",
+    "held",
+    "parked",
+    "in doubt",
+    "failed",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class VerbRow:
@@ -23,7 +38,7 @@ class VerbRow:
 
     mark: str  # in a plan's first column
     noun: str  # in the line of counts: `3 to buy`
-    label: str  # in the live view, before the shot's first event
+    label: Label  # in the live view, before the shot's first event
     work: Work | None
     # The exit code that it means in the plan made after a run. A shot that is still to be created
     # was refused or never reached. One that waits says nothing of its own: what it waits for does.

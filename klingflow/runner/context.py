@@ -26,9 +26,7 @@ from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import Action, Failure, Limits, Plan, Purchase
 from klingflow.model import Event as PurchaseEvent
-
-Event = dict[str, Any]
-Emit = Callable[[Event], None]
+from klingflow.runner.events import Emit, Event, EventName
 
 
 @dataclass(slots=True)
@@ -124,12 +122,14 @@ class Context:
         await self.jobs[job].ledger.record(purchase)
         return purchase
 
-    def tell(self, event: str, wanted: Wanted, **facts: Any) -> None:
+    def tell(self, event: EventName, wanted: Wanted, **facts: Any) -> None:
         """Emit an event about one shot."""
-        name = self.jobs[wanted.job].plan.manifest.name
-        self.emit(
-            {"at": self.now(), "event": event, "manifest": name, "shot": wanted.action.key, **facts}
-        )
+        manifest = self.jobs[wanted.job].plan.manifest
+        about = {"manifest": manifest.name, "path": manifest.path, "shot": wanted.action.key}
+        self._emit(event, {**about, **facts})
+
+    def _emit(self, event: EventName, facts: Event) -> None:
+        self.emit({"at": self.now(), "event": event, **facts})
 
     def obey(self, verdict: Verdict) -> None:
         """Stop what the verdict stops, and remember why. Its pause is the caller's to begin."""
@@ -144,13 +144,13 @@ class Context:
         """Buy nothing more; what was bought is still polled and downloaded."""
         if self.schedule.buying:
             self.schedule.stop_buying()
-            self.emit({"at": self.now(), "event": "stopped", "reason": reason})
+            self._emit("stopped", {"reason": reason})
 
     def stop(self, reason: str) -> None:
         """Start nothing more of any kind."""
         if self.schedule.working:
             self.schedule.stop()
-            self.emit({"at": self.now(), "event": "leaving", "reason": reason})
+            self._emit("leaving", {"reason": reason})
             self.wake()
 
     def crashed(self, error: Exception, shot: str) -> None:

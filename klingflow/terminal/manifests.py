@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,14 @@ def show_warnings(manifest: Manifest) -> None:
     """Show what is odd about a manifest, on stderr."""
     for warning in manifest.warnings:
         console.warn(console.excerpted(warning, manifest.sources))
+
+
+def titles(manifests: Sequence[Manifest]) -> dict[str, str]:
+    """Return what each manifest is called in a line, by its path: its name, or its path where
+    another manifest has the same name.
+    """
+    names = Counter(manifest.name for manifest in manifests)
+    return {m.path: m.name if names[m.name] == 1 else m.path for m in manifests}
 
 
 @contextmanager

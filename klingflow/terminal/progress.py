@@ -1,140 +1,30 @@
 """A run as it happens: a live view on a terminal, plain lines elsewhere, and the log of events.
 
-Showing must never disturb buying: where a terminal or a log cannot be written any more, it is given
-up in silence (the log's loss is told at the end) and the run goes on.
+Showing must never disturb buying: where a terminal or a log can no longer be written, it is given
+up in silence (the log's loss is said at the end) and the run goes on. What the live view looks like
+is in live.py.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import string
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from decimal import Decimal
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
-from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, UsageError
-from klingflow.model import Plan, Price
+from klingflow.model import Plan
+from klingflow.runner.events import EVENTS, Event
 from klingflow.terminal import console
+from klingflow.terminal.manifests import titles
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-Event = dict[str, Any]
-
-# What a shot is after an event; events that are not here change nothing.
-_STATES = {
-    "intent": "buying",
-    "submitted": "running",
-    "limited": "to buy",
-    "unsent": "to buy",
-    "rejected": "failed",
-    "in_doubt": "in doubt",
-    "succeeded": "downloading",
-    "failed": "failed",
-    "parked": "parked",
-    "done": "done",
-    "undelivered": "failed",
-}
-_STYLES = {
-    "done": "green",
-    "running": "cyan",
-    "failed": "red",
-    "in doubt": "yellow",
-    "parked": "yellow",
-}
-# Events that only `-v` shows as lines, and those that a live view prints above its bars.
-_CHATTY = frozenset({"intent", "poll", "downloading", "succeeded"})
-_LOUD = frozenset(
-    {"rejected", "in_doubt", "failed", "parked", "undelivered", "stopped", "leaving", "blind"}
-)
-
-Key = tuple[str, str]  # manifest name, shot key
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has happened so far, counted. Times are monotonic seconds."""
-
-    states: dict[Key, str]
-    prices: dict[Key, Price | None]
-    started: float
-    running_since: dict[Key, float] = field(default_factory=dict)
-    progress: dict[Key, float] = field(default_factory=dict)
-    durations: list[float] = field(default_factory=list)
-    spent: dict[str, Decimal] = field(default_factory=dict)
-    unpriced: int = 0
-    bought: int = 0
-    finished: int = 0
-
-    @classmethod
-    def of(cls, plans: Sequence[Plan], now: float) -> Tally:
-        """The state before the first event."""
-        states, prices = {}, {}
-        for plan in plans:
-            for action in plan.actions:
-                if action.shot is not None:
-                    key = (plan.manifest.name, action.key)
-                    states[key] = VERBS[action.verb].label
-                    prices[key] = action.request.price if action.request else None
-        return cls(states, prices, now)
-
-    def note(self, event: Event, now: float) -> None:
-        """Count one event."""
-        if "shot" not in event:
-            return
-        key = (event["manifest"], event["shot"])
-        name = event["event"]
-        if name in _STATES:
-            self.states[key] = _STATES[name]
-        if name == "submitted":
-            self.running_since[key] = now
-        if name in ("submitted", "in_doubt"):
-            self._spend(key)
-        if name == "poll" and event.get("progress") is not None:
-            self.progress[key] = float(event["progress"])
-        if name in ("succeeded", "failed", "parked"):
-            self.running_since.pop(key, None)
-            self.progress.pop(key, None)
-        if name == "succeeded":
-            self.durations.append(event["after_s"])
-        if name in ("done", "failed", "rejected", "in_doubt", "parked", "undelivered"):
-            self.finished += 1
-
-    def _spend(self, key: Key) -> None:
-        self.bought += 1
-        price = self.prices.get(key)
-        if price is None:
-            self.unpriced += 1
-        else:
-            self.spent[price.currency] = self.spent.get(price.currency, Decimal(0)) + price.amount
-
-    def left_s(self, now: float) -> float | None:
-        """Seconds until all is done, as the run so far suggests; None while it suggests nothing."""
-        open_shots = sum(
-            s in ("to buy", "buying", "running", "downloading", "waiting")
-            for s in self.states.values()
-        )
-        if not self.finished or not open_shots:
-            return None
-        pace = (now - self.started) / self.finished * open_shots
-        newest = max(self.running_since.values(), default=now)
-        alone = median(self.durations) - (now - newest) if self.durations else 0.0
-        return max(pace, alone, 0.0)
-
-    def money(self) -> str:
-        """`12.00 CNY`, with what has no known price said beside it."""
-        parts = [f"{amount:.2f} {currency}" for currency, amount in self.spent.items()]
-        if self.unpriced:
-            parts.append(f"{self.unpriced} of unknown price")
-        return " + ".join(parts) or "nothing"
+Sink = Callable[[Event], None]
+# What stands before a shot's key, by its manifest's path: nothing where one manifest runs alone.
+Prefixes = Mapping[str, str]
 
 
 class Watch:
@@ -143,7 +33,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.sinks: dict[str, Callable[[Event], None]] = {}
+        self.sinks: dict[str, Sink] = {}
         self.lost: list[str] = []
         self.on_abort: list[Callable[[], None]] = []
 
@@ -175,7 +65,7 @@ class _Behind:
     Ctrl-S) cannot hold up a purchase. Events beyond what fits are not shown.
     """
 
-    def __init__(self, show: Callable[[Event], None]) -> None:
+    def __init__(self, show: Sink) -> None:
         self._show = show
         self._events: queue.Queue[Event | None] = queue.Queue(10_000)
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -205,18 +95,20 @@ def watching(
 ) -> Iterator[Watch]:
     """A Watch for one run. Raises UsageError if the log cannot be opened."""
     watch = Watch()
-    several = len(plans) > 1
     with ExitStack() as stack:
         if log is not None:
             stack.enter_context(_logging(watch, log))
         if not quiet and sys.stdout is not None:
-            if sys.stdout.isatty() and not plain and os.environ.get("TERM") != "dumb":
-                stack.enter_context(_live(watch, plans, verbose, several))
-            else:
-                behind = _Behind(_lines(verbose, several, _name_width(plans)))
-                stack.callback(behind.close)
-                watch.sinks["terminal"] = behind
+            stack.enter_context(_showing(watch, plans, verbose, plain))
         yield watch
+
+
+def _showing(
+    watch: Watch, plans: Sequence[Plan], verbose: bool, plain: bool
+) -> AbstractContextManager[None]:
+    if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return _lines(watch, plans, verbose)
+    return _live(watch, plans, verbose)
 
 
 @contextmanager
@@ -237,12 +129,47 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
             file.close()
 
 
-def _lines(verbose: bool, several: bool, name_width: int) -> Callable[[Event], None]:
-    def write(event: Event) -> None:
-        if verbose or event["event"] not in _CHATTY:
-            print(console.clean(console.redacted(line_of(event, several, name_width))), flush=True)
+@contextmanager
+def _lines(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]:
+    prefixes, name_width = prefixes_of(plans), _name_width(plans)
 
-    return write
+    def show(event: Event) -> None:
+        if verbose or EVENTS[event["event"]].volume != "chatty":
+            print(shown(event, prefixes, name_width), flush=True)
+
+    behind = _Behind(show)
+    watch.sinks["terminal"] = behind
+    try:
+        yield
+    finally:
+        behind.close()
+
+
+@contextmanager
+def _live(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]:
+    from klingflow.terminal.live import View  # for start-up: it imports rich
+
+    prefixes = prefixes_of(plans)
+    view = View(plans, prefixes)
+
+    def show(event: Event) -> None:
+        view.note(event)
+        if verbose or EVENTS[event["event"]].volume == "loud":
+            view.print(shown(event, prefixes))
+
+    behind = _Behind(show)
+    watch.sinks["terminal"] = behind
+    watch.on_abort.append(view.live.stop)
+    with view.live:
+        yield
+        behind.close()
+
+
+def prefixes_of(plans: Sequence[Plan]) -> dict[str, str]:
+    """Return what stands before the keys of shots, by the paths of several manifests."""
+    if len(plans) < 2:
+        return {}
+    return {path: f"{title}/" for path, title in titles([p.manifest for p in plans]).items()}
 
 
 def _name_width(plans: Sequence[Plan]) -> int:
@@ -251,43 +178,50 @@ def _name_width(plans: Sequence[Plan]) -> int:
     return min(40, max(widths, default=8))
 
 
-def line_of(event: Event, several: bool, name_width: int = 0) -> str:
-    """An event as a line for people: the time, the shot, what happened."""
-    shot = event.get("shot", "")
-    if several and shot:
-        shot = f"{event['manifest']}/{shot}"
-    local = time.strftime("%H:%M:%S")
-    return (
-        f"{local}  {console.pad(shot, name_width)}  {_words(event)}"
-        if shot
-        else f"{local}  {_words(event)}"
-    )
+def shown(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
+    """Return an event as a line for people that no terminal obeys, without the key."""
+    return console.clean(console.redacted(line_of(event, prefixes, name_width)))
 
 
-def _words(event: Event) -> str:
-    name: str = event["event"]
-    reason = event.get("reason") or (event.get("failure") or {}).get("message") or ""
-    pause = f"; again in {console.duration(event['pause_s'])}" if "pause_s" in event else ""
-    texts = {
-        "submitted": f"bought as {event.get('task_id')}{_billed(event)}",
-        "in_doubt": f"IN DOUBT: {reason}; klingflow resolve settles it",
-        "spared": f"not bought: {reason}",
-        "rejected": f"refused, not bought: {reason}",
-        "failed": f"failed: {reason}"
-        + ("; buying it again (retries)" if event.get("retry") else ""),
-        "parked": f"parked: {reason}",
-        "limited": f"the gateway is busy: {reason}{pause}",
-        "unsent": f"not sent: {reason}{pause}",
-        "blind": f"the gateway refuses to say ({reason}){pause}",
-        "succeeded": f"generated after about {console.duration(event.get('after_s', 0))}",
-        "done": f"done: {event.get('file')}",
-        "download_retry": f"not downloaded yet: {reason}{pause}",
-        "undelivered": f"NOT downloaded: {reason}; klingflow fetch tries again",
-        "stopped": f"buying has stopped: {reason}",
-        "leaving": f"leaving: {reason}",
-        "poll": f"{event.get('status')}{_percent(event)}{': ' + reason if reason else ''}",
-    }
-    return texts.get(name) or name
+def line_of(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
+    """Return an event as a line for people: the time, the shot, what happened."""
+    parts = [time.strftime("%H:%M:%S"), words(event)]
+    if "shot" in event:
+        name = prefixes.get(event["path"], "") + event["shot"]
+        parts.insert(1, console.pad(name, name_width))
+    return "  ".join(parts)
+
+
+# ------------------------------------------------------------ what happened, in words
+
+
+def words(event: Event) -> str:
+    """Return what happened, by the words of the event's row."""
+    text = EVENTS[event["event"]].words
+    names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    return text.format_map({name: FACTS[name](event) for name in names})
+
+
+def _reason(event: Event) -> str:
+    failure = event.get("failure") or {}
+    return event.get("reason") or failure.get("message") or ""
+
+
+def _because(event: Event) -> str:
+    reason = _reason(event)
+    return f": {reason}" if reason else ""
+
+
+def _pause(event: Event) -> str:
+    return f"; again in {console.duration(event['pause_s'])}" if "pause_s" in event else ""
+
+
+def _retry(event: Event) -> str:
+    return "; buying it again (retries)" if event.get("retry") else ""
+
+
+def _after(event: Event) -> str:
+    return console.duration(event.get("after_s", 0))
 
 
 def _billed(event: Event) -> str:
@@ -301,71 +235,16 @@ def _percent(event: Event) -> str:
     return f" {event['progress']:g} %" if event.get("progress") else ""
 
 
-# ------------------------------------------------------------ on a terminal
-
-
-@contextmanager
-def _live(watch: Watch, plans: Sequence[Plan], verbose: bool, several: bool) -> Iterator[None]:
-    from rich.console import Console
-    from rich.live import Live
-
-    terminal = Console()
-    tally = Tally.of(plans, time.monotonic())
-    at_the_tally = threading.Lock()  # rich draws from a thread of its own
-
-    def view() -> RenderableType:
-        with at_the_tally:
-            return _view(tally, terminal.size.height, several)
-
-    live = Live(get_renderable=view, console=terminal, refresh_per_second=4, transient=True)
-
-    def show(event: Event) -> None:
-        with at_the_tally:
-            tally.note(event, time.monotonic())
-        if verbose or event["event"] in _LOUD:
-            line = console.clean(console.redacted(line_of(event, several)))
-            terminal.print(line, markup=False, emoji=False, highlight=False)
-
-    behind = _Behind(show)
-    watch.sinks["terminal"] = behind
-    watch.on_abort.append(live.stop)
-    with live:
-        yield
-        behind.close()
-
-
-def _view(tally: Tally, height: int, several: bool) -> RenderableType:
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    now = time.monotonic()
-    counts = Counter(tally.states.values())
-    head = Text(" ")
-    for state, number in counts.most_common():
-        head.append(f" {number} {state} ", style=_STYLES.get(state, "default"))
-    minutes = max(now - tally.started, 1.0) / 60
-    left = tally.left_s(now)
-    facts = Text(
-        f"  spent {console.clean(tally.money())} · {tally.bought / minutes:.0f} bought a minute"
-        f" · {console.duration(now - tally.started)}"
-        + (f" · about {console.duration(left)} left" if left is not None else ""),
-        style="dim",
-    )
-    expected = median(tally.durations) if tally.durations else None
-    grid = Table.grid(padding=(0, 2))
-    room = max(1, height - 6)
-    oldest = sorted(tally.running_since.items(), key=lambda item: item[1])
-    for key, since in oldest[:room]:
-        age = now - since
-        share = tally.progress.get(key) or (min(95.0, 100 * age / expected) if expected else None)
-        bar = ProgressBar(total=100, completed=share or 0, width=24, pulse=share is None)
-        name = "/".join(key) if several else key[1]
-        grid.add_row(
-            Text("  " + console.clean(name)), bar, Text(console.duration(age), style="dim")
-        )
-    rest = len(oldest) - room
-    return Group(
-        head, facts, grid, *([Text(f"  and {rest} more running", style="dim")] if rest > 0 else [])
-    )
+# What the words of an event may name.
+FACTS: Mapping[str, Callable[[Event], str]] = {
+    "after": _after,
+    "because": _because,
+    "billed": _billed,
+    "file": lambda event: str(event.get("file")),
+    "pause": _pause,
+    "percent": _percent,
+    "reason": _reason,
+    "retry": _retry,
+    "status": lambda event: str(event.get("status")),
+    "task_id": lambda event: str(event.get("task_id")),
+}

@@ -1,0 +1,111 @@
+"""The live view of a run: the counts, what was spent, and a bar for each task that runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from klingflow.decide.verbs import Label
+from klingflow.model import Plan
+from klingflow.runner.events import Event
+from klingflow.terminal import console
+from klingflow.terminal.tally import Tally
+
+STYLES: Mapping[Label, str] = {
+    "to buy": "default",
+    "waiting": "default",
+    "buying": "default",
+    "running": "cyan",
+    "downloading": "default",
+    "done": "green",
+    "kept": "default",
+    "held": "default",
+    "parked": "yellow",
+    "in doubt": "yellow",
+    "failed": "red",
+}
+_OTHER_LINES = 6  # of the screen: what is not a bar
+
+
+class View:
+    """Keeps a tally of a run and draws it. `live` is entered while it is on the screen."""
+
+    def __init__(self, plans: Sequence[Plan], prefixes: Mapping[str, str]) -> None:
+        self._tally = Tally.of(plans, time.monotonic())
+        self._prefixes = prefixes
+        self._at_the_tally = threading.Lock()  # rich draws in a thread of its own
+        self._terminal = Console()
+        self.live = Live(
+            get_renderable=self._draw,
+            console=self._terminal,
+            refresh_per_second=4,
+            transient=True,
+        )
+
+    def note(self, event: Event) -> None:
+        """Count one event."""
+        with self._at_the_tally:
+            self._tally.note(event, time.monotonic())
+
+    def print(self, line: str) -> None:
+        """Print a line above the view, and read no markup in it."""
+        self._terminal.print(line, markup=False, emoji=False, highlight=False)
+
+    def _draw(self) -> Group:
+        with self._at_the_tally:
+            return drawn(self._tally, self._prefixes, self._terminal.size.height, time.monotonic())
+
+
+def drawn(tally: Tally, prefixes: Mapping[str, str], height: int, now: float) -> Group:
+    """Return the view at `now` (monotonic seconds) for a screen of `height` lines."""
+    room = max(1, height - _OTHER_LINES)
+    rows: list[RenderableType] = [
+        _counts(tally),
+        _facts(tally, now),
+        _bars(tally, prefixes, room, now),
+    ]
+    if (rest := len(tally.running_since) - room) > 0:
+        rows.append(Text(f"  and {rest} more running", style="dim"))
+    return Group(*rows)
+
+
+def _counts(tally: Tally) -> Text:
+    text = Text(" ")
+    for label, number in Counter(tally.states.values()).most_common():
+        text.append(f" {number} {label} ", style=STYLES[label])
+    return text
+
+
+def _facts(tally: Tally, now: float) -> Text:
+    lasted = now - tally.started
+    a_minute = tally.bought / (max(lasted, 1.0) / 60)
+    parts = [
+        f"spent {console.clean(tally.money())}",
+        f"{a_minute:.0f} bought a minute",
+        console.duration(lasted),
+    ]
+    if (left := tally.left_s(now)) is not None:
+        parts.append(f"about {console.duration(left)} left")
+    return Text("  " + " · ".join(parts), style="dim")
+
+
+def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> Table:
+    """The tasks that have run longest, a bar for each."""
+    grid = Table.grid(padding=(0, 2))
+    oldest = sorted(tally.running_since.items(), key=lambda item: item[1])
+    for (path, key), since in oldest[:room]:
+        share = tally.share((path, key), now)
+        grid.add_row(
+            Text("  " + console.clean(prefixes.get(path, "") + key)),
+            ProgressBar(total=100, completed=share or 0, width=24, pulse=share is None),
+            Text(console.duration(now - since), style="dim"),
+        )
+    return grid

@@ -1,0 +1,108 @@
+"""PURE. What has happened in a run so far, counted: the live view's figures.
+
+Plans say how it begins, events what happens. Times are monotonic seconds, handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import median
+
+from klingflow.decide.verbs import VERBS, Label
+from klingflow.model import Plan, Price
+from klingflow.runner.events import EVENTS, Event
+
+Key = tuple[str, str]  # the manifest's path, the shot's key
+
+# What a run still works on.
+OPEN: frozenset[Label] = frozenset({"to buy", "waiting", "buying", "running", "downloading"})
+
+
+@dataclass(slots=True)
+class Tally:
+    """`running_since` and `progress` (in percent) are of tasks at the gateway, `durations` of
+    those that have finished. `finished` counts shots for which nothing more is done.
+    """
+
+    states: dict[Key, Label]
+    prices: dict[Key, Price | None]
+    started: float
+    running_since: dict[Key, float] = field(default_factory=dict)
+    progress: dict[Key, float] = field(default_factory=dict)
+    durations: list[float] = field(default_factory=list)
+    spent: dict[str, Decimal] = field(default_factory=dict)
+    unpriced: int = 0
+    bought: int = 0
+    finished: int = 0
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], now: float) -> Tally:
+        """Return the tally before the first event."""
+        states: dict[Key, Label] = {}
+        prices: dict[Key, Price | None] = {}
+        for plan in plans:
+            for action in plan.actions:
+                if action.shot is not None:
+                    key = (plan.manifest.path, action.key)
+                    states[key] = VERBS[action.verb].label
+                    prices[key] = action.request.price if action.request else None
+        return cls(states, prices, now)
+
+    def note(self, event: Event, now: float) -> None:
+        """Count one event."""
+        if "shot" not in event:
+            return
+        key, row = (event["path"], event["shot"]), EVENTS[event["event"]]
+        if row.label is not None:
+            self.states[key] = row.label
+        if row.flight == "begins":
+            self.running_since[key] = now
+        elif row.flight == "ends":
+            self.running_since.pop(key, None)
+            self.progress.pop(key, None)
+        if event.get("progress") is not None:
+            self.progress[key] = float(event["progress"])
+        if "after_s" in event:
+            self.durations.append(event["after_s"])
+        self.finished += row.finishes
+        if row.spends:
+            self._spend(key)
+
+    def _spend(self, key: Key) -> None:
+        self.bought += 1
+        price = self.prices.get(key)
+        if price is None:
+            self.unpriced += 1
+        else:
+            self.spent[price.currency] = self.spent.get(price.currency, Decimal(0)) + price.amount
+
+    def left_s(self, now: float) -> float | None:
+        """Return the seconds until all is done, as the run so far suggests; None while it suggests
+        nothing.
+        """
+        open_shots = sum(state in OPEN for state in self.states.values())
+        if not self.finished or not open_shots:
+            return None
+        pace = (now - self.started) / self.finished * open_shots
+        newest = max(self.running_since.values(), default=now)
+        alone = median(self.durations) - (now - newest) if self.durations else 0.0
+        return max(pace, alone, 0.0)
+
+    def share(self, key: Key, now: float) -> float | None:
+        """Return how much of a running task is done, in percent: what the gateway says, or what
+        other tasks suggest. None while neither says anything.
+        """
+        if told := self.progress.get(key):
+            return told
+        if not self.durations:
+            return None
+        return min(95.0, 100 * (now - self.running_since[key]) / median(self.durations))
+
+    def money(self) -> str:
+        """Return `12.00 CNY`, with what has no known price said beside it."""
+        parts = [f"{amount:.2f} {currency}" for currency, amount in self.spent.items()]
+        if self.unpriced:
+            parts.append(f"{self.unpriced} of unknown price")
+        return " + ".join(parts) or "nothing"

@@ -1,0 +1,54 @@
+"""The live view of a run, drawn for a screen."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from klingflow.terminal.live import drawn
+from klingflow.terminal.tally import Tally
+from tests.plans import several
+
+
+def lines(tally: Tally, height: int = 24, now: float = 120.0, **prefixes: str) -> list[str]:
+    """The view as a screen of 100 columns shows it, without bars."""
+    terminal = Console(width=100, no_color=True, file=io.StringIO(), record=True)
+    terminal.print(drawn(tally, {"film.yaml": prefixes.get("film", "")}, height, now))
+    text = terminal.export_text()
+    return [line.replace("━", "").replace("╸", "").rstrip() for line in text.splitlines()]
+
+
+def running(number: int) -> Tally:
+    """A run of shots a, b, c … whose tasks were begun one second after the other."""
+    tally = Tally.of([several(["create"] * number)], 0.0)
+    for n in range(number):
+        tally.note({"event": "submitted", "path": "film.yaml", "shot": chr(97 + n)}, float(n))
+    return tally
+
+
+def test_the_view_counts_spends_and_lists_what_runs() -> None:
+    """The oldest task first, each with its age."""
+    tally = running(3)
+    tally.note({"event": "failed", "path": "film.yaml", "shot": "b", "failure": {}}, 60.0)
+    assert [" ".join(line.split()) for line in lines(tally)] == [
+        "2 running 1 failed",
+        "spent 6.00 CNY · 2 bought a minute · 2m 00s · about 4m 00s left",
+        "a 2m 00s",
+        "c 1m 58s",
+    ]
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    """Six lines of the screen are for what is no bar."""
+    shown = lines(running(5), height=9)
+    assert [line.split()[0] for line in shown[2:5]] == ["a", "b", "c"]
+    assert shown[5:] == ["  and 2 more running"]
+
+
+def test_shots_of_several_manifests_say_whose_they_are() -> None:
+    assert lines(running(1), film="act1/")[2].split()[0] == "act1/a"
+
+
+def test_a_name_moves_no_cursor() -> None:
+    assert lines(running(1), film="\x1b[2J")[2].split()[0] == "\ufffd[2Ja"

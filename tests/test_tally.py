@@ -1,0 +1,98 @@
+"""What has happened in a run so far, counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from klingflow.decide.verbs import VERBS
+from klingflow.runner.events import EVENTS, EventName
+from klingflow.terminal.tally import Tally
+from tests.plans import action, plan_of, several
+from tests.purchases import done
+
+A = ("film.yaml", "a")
+
+
+def noted(tally: Tally, *names: str, at: float = 0.0, **facts: Any) -> Tally:
+    """The tally after these events of shot a."""
+    for name in names:
+        tally.note({"event": name, "path": "film.yaml", "shot": "a", **facts}, at)
+    return tally
+
+
+def test_before_the_first_event_a_shot_is_what_its_verb_says() -> None:
+    """An orphan is no shot of the run."""
+    tally = Tally.of([plan_of(action("keep", "a"), action("orphan", "b", done("b")))], 0.0)
+    assert tally.states == {A: VERBS["keep"].label}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_after_an_event_a_shot_is_what_its_row_says(event: EventName) -> None:
+    """An event without a label leaves it as it was."""
+    tally = noted(Tally.of([several(["waits"])], 0.0), event)
+    assert tally.states[A] == (EVENTS[event].label or "waiting")
+
+
+def test_an_event_of_the_whole_run_is_no_shots() -> None:
+    tally = Tally.of([several(["create"])], 0.0)
+    tally.note({"event": "stopped", "reason": "a cap"}, 1.0)
+    assert tally == Tally.of([several(["create"])], 0.0)
+
+
+def test_two_manifests_of_one_name_have_shots_of_their_own() -> None:
+    """They are told apart by their paths."""
+    plans = [plan_of(action("create", "a"), path=path) for path in ("a/film.yaml", "b/film.yaml")]
+    tally = Tally.of(plans, 0.0)
+    tally.note({"event": "done", "path": "b/film.yaml", "manifest": "film", "shot": "a"}, 1.0)
+    assert tally.states == {("a/film.yaml", "a"): "to buy", ("b/film.yaml", "a"): "done"}
+
+
+def test_a_purchase_is_spent_once_it_is_made_or_perhaps_made() -> None:
+    """By the price of its request; what has none is counted beside it."""
+    tally = Tally.of([plan_of(action("create", "a"), action("create", "b", price=None))], 0.0)
+    assert tally.money() == "nothing"
+    noted(tally, "intent", "submitted", "done")
+    tally.note({"event": "in_doubt", "path": "film.yaml", "shot": "b"}, 1.0)
+    assert (tally.bought, tally.money()) == (2, "2.00 CNY + 1 of unknown price")
+
+
+def test_a_task_runs_from_its_submission_to_its_end() -> None:
+    """Its progress is what the gateway says, and after that nothing."""
+    tally = noted(Tally.of([several(["create"])], 0.0), "submitted", at=5.0)
+    assert (tally.running_since, tally.share(A, 6.0)) == ({A: 5.0}, None)
+    noted(tally, "poll", progress=40)
+    assert tally.share(A, 6.0) == 40.0
+    noted(tally, "poll", progress=None)
+    assert tally.share(A, 6.0) == 40.0
+    noted(tally, "succeeded", after_s=30.0)
+    assert (tally.running_since, tally.progress, tally.durations) == ({}, {}, [30.0])
+
+
+def test_without_progress_the_median_of_other_tasks_counts() -> None:
+    """Never more than 95 %, for it is a guess."""
+    tally = noted(Tally.of([several(["create"])], 0.0), "submitted", at=10.0)
+    tally.durations = [50.0, 100.0, 900.0]
+    assert (tally.share(A, 35.0), tally.share(A, 500.0)) == (25.0, 95.0)
+
+
+def test_what_is_left_is_guessed_from_the_pace_so_far() -> None:
+    """Shots that are open, at the pace of those that are finished."""
+    tally = Tally.of([several(["create", "waits", "resume", "keep", "in_doubt"])], 0.0)
+    assert tally.left_s(100.0) is None
+    noted(tally, "failed")
+    assert tally.left_s(100.0) == 200.0
+
+
+def test_what_is_left_is_no_less_than_the_newest_task_takes() -> None:
+    """By the median of those that have finished."""
+    tally = Tally.of([several(["create", "create"])], 0.0)
+    tally.finished, tally.durations = 10, [300.0]
+    noted(tally, "submitted", at=90.0)
+    assert tally.left_s(100.0) == 290.0
+
+
+def test_when_nothing_is_open_nothing_is_left() -> None:
+    tally = noted(Tally.of([several(["create"])], 0.0), "done")
+    assert tally.left_s(100.0) is None
