@@ -21,8 +21,7 @@ from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.decide.verbs import VERBS
-from klingflow.errors import PRECEDENCE, ExitCode, UsageError
+from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store
@@ -32,6 +31,7 @@ from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
 from klingflow.model import Limits, Manifest, Plan, Purchase
 from klingflow.results import run_manifest
+from klingflow.results.ending import Ending, exit_code
 from klingflow.runner import signals
 
 if TYPE_CHECKING:
@@ -192,9 +192,14 @@ def _result(context: Context, *, buying: bool) -> Result:
     troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
     plans = tuple(job.plan_again() for job in jobs)
     capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
+    ending = Ending(
+        interrupted=outcome.interrupted,
+        broken=outcome.broken is not None or outcome.crash is not None,
+        refused=outcome.refused is not None,
+    )
     return Result(
         plans=plans,
-        exit_code=_exit_code(outcome, plans, capped, buying=buying),
+        exit_code=exit_code(plans, ending, capped, buying=buying),
         outcome=outcome,
         bought=tuple(_bought(context)),
         records=tuple(job.results for job in jobs),
@@ -258,31 +263,3 @@ def _context(
         chance=random.random,
         new_uid=lambda: store.new_uid(now()),
     )
-
-
-def _exit_code(
-    outcome: Outcome,
-    plans: Sequence[Plan],
-    capped: Mapping[tuple[int, str], str],
-    *,
-    buying: bool,
-) -> ExitCode:
-    codes = set()
-    for number, made in enumerate(plans):
-        for action in made.actions:
-            code = VERBS[action.verb].verdict
-            if action.verb == "create" and ((number, action.key) in capped or not buying):
-                continue
-            if code is not None:
-                codes.add(code)
-    if capped:
-        codes.add(ExitCode.CAPPED)
-    if outcome.interrupted:
-        codes.add(ExitCode.INTERRUPTED)
-    if outcome.broken or outcome.crash:
-        codes.add(ExitCode.INTERNAL)
-    if outcome.refused:
-        codes.add(ExitCode.REFUSED)
-    if not codes and buying and any(a.verb == "waits" for made in plans for a in made.actions):
-        codes.add(ExitCode.FAILED)  # for a shot that was not selected
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

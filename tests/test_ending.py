@@ -1,0 +1,110 @@
+"""The exit code of a run: what ended it, what is left, and which of several codes counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from klingflow.decide.verbs import VERBS
+from klingflow.errors import ExitCode
+from klingflow.model import Action, Plan, Verb
+from klingflow.results.ending import Ending, Place, exit_code
+from tests.planned import manifest, shot
+from tests.purchases import done
+
+OF_VERBS: dict[Verb, ExitCode] = {
+    "create": ExitCode.FAILED,
+    "keep": ExitCode.OK,
+    "resume": ExitCode.UNSETTLED,
+    "download": ExitCode.FAILED,
+    "changed": ExitCode.OK,
+    "failed": ExitCode.FAILED,
+    "in_doubt": ExitCode.UNSETTLED,
+    "waits": ExitCode.FAILED,  # for a shot that was not selected
+    "held": ExitCode.UNSETTLED,
+    "orphan": ExitCode.OK,
+}
+
+
+BY_ITSELF = Ending()
+
+
+def left(*verbs: Verb) -> Plan:
+    """A plan made after a run, of shots `s0`, `s1`, … with these verbs."""
+    shots = [shot(f"s{number}") for number in range(len(verbs))]
+    actions = [
+        Action(verb, s.key, "because", s, None, done(s.id))
+        for s, verb in zip(shots, verbs, strict=True)
+    ]
+    return Plan(manifest(*shots), tuple(actions))
+
+
+def code(
+    *verbs: Verb,
+    ending: Ending = BY_ITSELF,
+    capped: frozenset[Place] = frozenset(),
+    buying: bool = True,
+) -> ExitCode:
+    """The exit code of a run that left these."""
+    return exit_code([left(*verbs)], ending, capped, buying=buying)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_one_shot_that_is_left_means(verb: Verb) -> None:
+    """Its row's verdict; nothing where nothing is left to do."""
+    assert code("keep", verb) == OF_VERBS[verb]
+
+
+def test_nothing_left_is_well() -> None:
+    """Also where there were no shots at all."""
+    assert (code(), exit_code([], Ending(), (), buying=True)) == (ExitCode.OK, ExitCode.OK)
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        (Ending(interrupted=True), ExitCode.INTERRUPTED),
+        (Ending(broken=True), ExitCode.INTERNAL),
+        (Ending(refused=True), ExitCode.REFUSED),
+        (Ending(interrupted=True, broken=True, refused=True), ExitCode.INTERRUPTED),
+        (Ending(broken=True, refused=True), ExitCode.INTERNAL),
+    ],
+)
+def test_what_ended_the_run_counts_more_than_what_is_left(
+    ending: Ending, expected: ExitCode
+) -> None:
+    """And even where nothing is left."""
+    assert code(ending=ending) == expected
+    assert code("in_doubt", "failed", "waits", ending=ending) == expected
+
+
+def test_what_is_unsettled_counts_more_than_a_failure_and_a_failure_more_than_a_cap() -> None:
+    """Whatever the order of the shots."""
+    capped = frozenset({(0, "s1")})
+    assert code("failed", "create", "in_doubt", capped=capped) == ExitCode.UNSETTLED
+    assert code("failed", "create", capped=capped) == ExitCode.FAILED
+    assert code("keep", "create", capped=capped) == ExitCode.CAPPED
+    assert code("waits", "create", capped=capped) == ExitCode.CAPPED
+
+
+def test_a_cap_excuses_its_own_shot_only() -> None:
+    """Not one of the same name in another manifest, nor one that failed."""
+    plans = [left("create"), left("create")]
+    both: set[Place] = {(0, "s0"), (1, "s0")}
+    assert exit_code(plans, Ending(), both, buying=True) == ExitCode.CAPPED
+    assert exit_code(plans, Ending(), {(1, "s0")}, buying=True) == ExitCode.FAILED
+    assert code("failed", capped=frozenset({(0, "s0")})) == ExitCode.FAILED
+
+
+def test_what_was_not_to_be_bought_is_no_failure() -> None:
+    """`klingflow fetch` buys nothing, so neither what is to be bought nor what waits for it counts."""
+    assert code("create", "waits", buying=False) == ExitCode.OK
+    assert code("download", buying=False) == ExitCode.FAILED
+
+
+def test_what_waits_says_nothing_beside_what_it_waits_for() -> None:
+    """The cause is told, not its consequence."""
+    assert code("in_doubt", "waits") == ExitCode.UNSETTLED
+    plans = [replace(left("keep"), actions=()), left("waits")]
+    assert exit_code(plans, Ending(), (), buying=True) == ExitCode.FAILED
