@@ -265,6 +265,15 @@ def test_sums_count_what_would_be_bought_and_what_waits_for_it() -> None:
     assert (cost(made), seconds(made)) == (({"CNY": Decimal("9.00")}, 1), 20)
 
 
+def test_what_is_bought_again_after_another_is_counted() -> None:
+    """`--rerun changed`: both are bought, so both are in the cost that a person agrees to."""
+    old = [done("a", fingerprint=OTHER), done("b", fingerprint=OTHER)]
+    made = plan(old, shot("a"), shot("b", "a"), shot("c", "b"), rerun="changed")
+    assert verbs(made) == ["create", "waits", "waits"]
+    assert [a.key for a in buys(made)] == ["a", "b", "c"]
+    assert cost(made) == ({"CNY": Decimal("9.00")}, 0)
+
+
 def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
     shots = [shot("s0"), *(shot(f"s{i}", f"s{i - 1}") for i in range(1, 10_000))]
     made = plan([], *reversed(shots))

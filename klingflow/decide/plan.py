@@ -229,7 +229,8 @@ def _is_given_up(purchase: Purchase, terms: Terms) -> bool:
 def is_delivered(action: Action) -> bool:
     """True if the action leaves a finished video as it is: shots that need it can be bought."""
     purchase = action.purchase
-    return action.verb != "create" and purchase is not None and purchase.state in _DELIVERED
+    leaves = not VERBS[action.verb].may_buy
+    return leaves and purchase is not None and purchase.state in _DELIVERED
 
 
 def _supplies(
