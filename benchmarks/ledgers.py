@@ -53,7 +53,8 @@ def _median(runs: int, verb: str, folder: Path) -> tuple[float, float]:
 
 def _write(folder: str, lines: str) -> None:
     from klingflow.api.site import now
-    from klingflow.ledger.store import ledger_paths, open_ledger
+    from klingflow.ledger.places import ledger_paths
+    from klingflow.ledger.store import open_ledger
     from tests.purchases import done
 
     purchases = (done(f"shot{n:06}") for n in range(int(lines)))
@@ -63,7 +64,8 @@ def _write(folder: str, lines: str) -> None:
 
 def _open(folder: str) -> None:
     from klingflow.api.site import now
-    from klingflow.ledger.store import ledger_paths, open_ledger
+    from klingflow.ledger.places import ledger_paths
+    from klingflow.ledger.store import open_ledger
 
     paths = ledger_paths(Path(folder) / "big.yaml")
     held = _timed(lambda: open_ledger(paths, now))
@@ -72,7 +74,7 @@ def _open(folder: str) -> None:
 
 def _fold(folder: str) -> None:
     from klingflow.ledger.lines import journal_line
-    from klingflow.ledger.store import ledger_paths
+    from klingflow.ledger.places import ledger_paths
     from tests.purchases import submitted
 
     left = (submitted(f"late{n:06}", task_id=f"task_{time.time_ns()}") for n in range(_LEFT))

@@ -18,8 +18,8 @@ from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import Answer, NoReply, QueryOutcome, Reply
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import SANDBOX, site_at
-from klingflow.ledger.store import ledger_paths, open_ledger
+from klingflow.ledger.places import SANDBOX, ledger_paths, site_at
+from klingflow.ledger.store import open_ledger
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
 from klingflow.model import Failure, Purchase

@@ -15,16 +15,9 @@ from klingflow.api import merging
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import blackbox
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import BoxPlace, Site
+from klingflow.ledger.places import BoxPlace, LedgerPaths, Site, ledger_paths, state_folder
 from klingflow.ledger.problems import worded
-from klingflow.ledger.store import (
-    Ledger,
-    LedgerPaths,
-    ledger_paths,
-    open_ledger,
-    read,
-    state_folder,
-)
+from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -62,7 +55,7 @@ def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
 def killed(ledger: Ledger) -> None:
     """What a process leaves that is killed: its descriptors closed, and nothing else done."""
     assert ledger.box
-    for fd in (ledger._fd, ledger._anchor, ledger.box._fd):
+    for fd in (ledger.journal._fd, ledger.journal._anchor, ledger.box._fd):
         if fd is not None:
             os.close(fd)
 
@@ -152,7 +145,9 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
     clone = paths_in(tmp_path / "clone", state)
     clone.lock.write_bytes(paths.lock.read_bytes())
     code = (
-        "import sys; from pathlib import Path; from klingflow.ledger.store import *\n"
+        "import sys; from pathlib import Path\n"
+        "from klingflow.ledger.places import ledger_paths\n"
+        "from klingflow.ledger.store import open_ledger\n"
         f"paths = ledger_paths({str(paths.anchor)!r}, state=Path({str(state)!r}))\n"
         "with open_ledger(paths, lambda: '2026'):\n    print('held', flush=True); sys.stdin.read()\n"
     )

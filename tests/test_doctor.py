@@ -6,7 +6,7 @@ from pathlib import Path
 
 from klingflow.api.doctor import Finding, examine
 from klingflow.gateway.access import Access
-from klingflow.ledger.store import ledger_paths
+from klingflow.ledger.places import ledger_paths
 from tests.harness import charges, pipeline_at, sandboxed
 
 NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"

@@ -18,9 +18,9 @@ from klingflow.api.reporting import status
 from klingflow.api.site import Wish, now, site_of
 from klingflow.errors import LedgerError, LedgerHeld, NothingSelected, UsageError
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import SANDBOX, Site, site_at
+from klingflow.ledger.places import SANDBOX, LedgerPaths, Site, ledger_paths, site_at
 from klingflow.ledger.problems import worded
-from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
+from klingflow.ledger.store import open_ledger, read
 from klingflow.model import Purchase
 from klingflow.terminal import lock_commands
 from tests.harness import Pipeline, pipeline_at

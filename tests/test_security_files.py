@@ -19,7 +19,8 @@ from klingflow.errors import KlingflowError, LedgerError, UsageError
 from klingflow.ledger import emergency
 from klingflow.ledger.files import facts
 from klingflow.ledger.lines import journal_line, lock_header, lock_line
-from klingflow.ledger.store import LedgerPaths, ledger_paths, open_ledger, read
+from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.store import open_ledger, read
 from klingflow.sandbox.tasks import Book
 from tests.purchases import LATER, submitted
 

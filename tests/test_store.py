@@ -22,11 +22,13 @@ import pytest
 from klingflow import disk
 from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import emergency, oslock
+from klingflow.ledger import journal as journal_module
 from klingflow.ledger import store as ledger_module
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
+from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
-from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, new_uid, open_ledger, read
+from klingflow.ledger.store import Ledger, new_uid, open_ledger, read
 from klingflow.model import Place, Purchase
 from tests.purchases import AT, LATER, intent, submitted
 
@@ -140,7 +142,9 @@ def test_only_the_last_refusal_is_kept(paths: LedgerPaths) -> None:
 
 def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> None:
     code = (
-        "import sys, time; from klingflow.ledger.store import *\n"
+        "import sys\n"
+        "from klingflow.ledger.places import ledger_paths\n"
+        "from klingflow.ledger.store import open_ledger\n"
         f"with open_ledger(ledger_paths({str(paths.lock.with_suffix('.yaml'))!r}), lambda: '2026'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
@@ -163,7 +167,8 @@ def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(
     assert paths.anchor
     paths.anchor.write_text("version: 1")
     code = (
-        "from klingflow.ledger.store import *\n"
+        "from klingflow.ledger.places import ledger_paths\n"
+        "from klingflow.ledger.store import open_ledger\n"
         f"open_ledger(ledger_paths({str(paths.anchor)!r}), lambda: '2026').close()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -256,7 +261,7 @@ def test_an_older_lock_from_git_and_a_kill_lose_nothing_that_was_folded(paths: L
     write(ledger, submitted("a"))
     anyio.run(ledger.fold)
     disk.atomic_write(paths.lock, older)
-    os.close(ledger._fd)  # killed
+    os.close(ledger.journal._fd)  # killed
     assert read(paths).task_ids.keys() == {"task_before", "task_a"}
     keep(paths)
     assert b"task_a" in paths.lock.read_bytes()
@@ -271,7 +276,7 @@ def test_an_older_lock_from_git_and_a_kill_lose_nothing_where_there_was_nothing_
     keep(paths, submitted("a"))
     ledger = open_ledger(paths, now)
     disk.atomic_write(paths.lock, older)
-    os.close(ledger._fd)  # killed
+    os.close(ledger.journal._fd)  # killed
     assert read(paths).task_ids.keys() == {"task_before", "task_a"}
 
 
@@ -431,11 +436,11 @@ def test_a_ledger_that_cannot_be_written_keeps_the_ids_elsewhere(
     write(ledger, submitted("a"))
     with monkeypatch.context() as patch:
         if what == "fsync":
-            journal = ledger._fd
+            journal = ledger.journal._fd
             real = os.fsync
             patch.setattr(os, "fsync", lambda fd: broken() if fd == journal else real(fd))
         else:
-            patch.setattr(ledger_module, what, fails)
+            patch.setattr(journal_module, what, fails)
         with pytest.raises(LedgerBroken, match="emergency"):
             write_one(ledger, submitted("b"))
     for purchase in (submitted("c"), intent("d")):
@@ -456,7 +461,7 @@ def test_an_intent_that_could_not_be_written_leaves_no_doubt(
 ) -> None:
     """Its sender was told not to send it."""
     ledger = open_ledger(paths, now)
-    journal, real = ledger._fd, os.fsync
+    journal, real = ledger.journal._fd, os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: broken() if fd == journal else real(fd))
     with pytest.raises(LedgerBroken):
         write_one(ledger, intent("a"))
@@ -472,7 +477,7 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(elsewhere))
     ledger = open_ledger(paths, now)
     emergency.places(paths.journal)[0].mkdir()
-    monkeypatch.setattr(ledger_module, "write_all", full_disk)
+    monkeypatch.setattr(journal_module, "write_all", full_disk)
     with pytest.raises(LedgerBroken, match=str(elsewhere)):
         write_one(ledger, submitted("a"))
     ledger.close()
@@ -489,7 +494,7 @@ def test_the_reserve_makes_room_for_the_last_ids(
     ledger = open_ledger(paths, now)
     reserve = paths.journal.with_suffix(".reserve")
     assert reserve.stat().st_blocks * 512 >= emergency.RESERVE_BYTES
-    monkeypatch.setattr(ledger_module, "write_all", full_disk)
+    monkeypatch.setattr(journal_module, "write_all", full_disk)
     with pytest.raises(LedgerBroken):
         write_one(ledger, submitted("a"))
     assert not reserve.exists()
@@ -555,7 +560,8 @@ def test_uids_sort_by_time() -> None:
 
 WRITER = """
 import sys, anyio
-from klingflow.ledger.store import ledger_paths, open_ledger
+from klingflow.ledger.places import ledger_paths
+from klingflow.ledger.store import open_ledger
 from tests.purchases import submitted
 
 async def main(ledger):

@@ -24,6 +24,7 @@ from klingflow.gateway.origin import in_clear_warning
 from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store
+from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest
 
@@ -83,7 +84,7 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
 
 
 def _ledger(file: str) -> Iterator[Finding]:
-    paths = store.ledger_paths(file)
+    paths = ledger_paths(file)
     try:
         book = store.read(paths)
     except KlingflowError as error:

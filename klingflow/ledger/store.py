@@ -1,18 +1,14 @@
-"""The ledger's two files: the committed lock, and the journal, on disk before anything it
-announces.
+"""The ledger that is written: every record durable before it is announced.
 
 A record is in the journal, fsynced, before `record` returns; all that wait share one fsync. Folding
 replaces the lock atomically and empties the journal, in this order, so that a reader who takes the
-journal first and the lock second misses nothing. When a write or an fsync fails, its descriptor is
-never used again (what the kernel then holds cannot be known): buying stops, and what must still be
-kept goes to an emergency file on a new one.
+journal first and the lock second misses nothing. When a write or an fsync fails, buying stops, and
+what must still be kept goes to an emergency file.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -23,28 +19,15 @@ from types import TracebackType
 
 import anyio
 
-from klingflow.disk import atomic_write, second_name, sync, sync_folder, write_all, write_new
-from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, LedgerHeld
-from klingflow.ledger import blackbox, emergency, oslock
+from klingflow.disk import atomic_write, second_name
+from klingflow.errors import KlingflowError, LedgerBroken, LedgerError
+from klingflow.ledger import blackbox, emergency
 from klingflow.ledger.blackbox import BlackBox
 from klingflow.ledger.book import Book, contradicting, fold, in_order, superseded
-from klingflow.ledger.holder import holder
+from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance, merge
-from klingflow.ledger.lines import (
-    Parsed,
-    journal_line,
-    lock_header,
-    lock_line,
-    parse_journal,
-    runner_line,
-)
-from klingflow.ledger.places import (
-    STATE_DIR,
-    LedgerPaths,
-    ledger_paths,
-    manifest_file,
-    state_folder,
-)
+from klingflow.ledger.lines import Parsed, journal_line, lock_header, lock_line, parse_journal
+from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.stored import (
     Stored,
     forget_saved,
@@ -59,19 +42,7 @@ from klingflow.ledger.stored import (
 )
 from klingflow.model import Problem, Purchase
 
-__all__ = [
-    "STATE_DIR",
-    "Ledger",
-    "LedgerPaths",
-    "ledger_paths",
-    "manifest_file",
-    "new_uid",
-    "open_ledger",
-    "read",
-    "state_folder",
-]
-
-Now = Callable[[], str]
+__all__ = ["Ledger", "new_uid", "open_ledger", "read"]
 
 
 def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
@@ -88,55 +59,16 @@ def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
     """
     with ExitStack() as undo:
         try:
-            _prepare(paths)
-            anchor = _anchor(paths)
-            if anchor is not None:
-                undo.callback(oslock.release, anchor)
-            fd = _acquire(paths)
-            undo.callback(oslock.release, fd)
-            ledger = _opened(paths, fd, anchor, now)
+            journal = hold(paths, now)
+            undo.callback(journal.release)
+            ledger = _opened(paths, journal, now)
         except (OSError, LedgerBroken) as error:
             raise LedgerError(f"{paths.lock}: the ledger cannot be opened: {error}") from error
         undo.pop_all()
     return ledger
 
 
-def _prepare(paths: LedgerPaths) -> None:
-    paths.journal.parent.mkdir(parents=True, exist_ok=True)
-    ignore = paths.hidden / ".gitignore"
-    write_new(ignore, b"*\n")
-
-
-def _acquire(paths: LedgerPaths) -> int:
-    fd = oslock.acquire(paths.journal)
-    if fd is None:
-        raise _held(paths, paths.journal)
-    try:
-        # A name is durable only when its folder is; one that was here before may never have been.
-        for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
-            sync_folder(folder)
-    except OSError:
-        oslock.release(fd)
-        raise
-    return fd
-
-
-def _anchor(paths: LedgerPaths) -> int | None:
-    """The manifest locked, if it can be: whoever clears `.klingflow` away lets nobody in while we
-    run.
-    """
-    try:
-        return oslock.anchor(paths.anchor) if paths.anchor else None
-    except BlockingIOError as error:
-        raise _held(paths, paths.anchor or paths.lock) from error
-
-
-def _held(paths: LedgerPaths, locked: Path) -> LedgerHeld:
-    who = holder(paths.journal)
-    return LedgerHeld(str(paths.lock), who.pid, who.host, locked=None if who.pid else str(locked))
-
-
-def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger:
+def _opened(paths: LedgerPaths, journal: Journal, now: Now) -> Ledger:
     stored, box = _boxed(paths, now)
     with ExitStack() as undo:
         if box is not None:
@@ -144,7 +76,7 @@ def _opened(paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> Ledger
         set_aside(paths, stored.journal, stored.lock, stored.contradicting)
         set_aside(paths, stored.beyond, Parsed(), ())
         emergency.reserve(paths.journal)
-        ledger = Ledger(paths, fd, anchor, box, stored, now)
+        ledger = Ledger(paths, journal, box, stored, now)
         if stored.tidy:
             second_name(paths.lock, paths.folded)
             ledger.empty_journal()
@@ -206,23 +138,20 @@ class Ledger:
     def __init__(
         self,
         paths: LedgerPaths,
-        fd: int,
-        anchor: int | None,
+        journal: Journal,
         box: BlackBox | None,
         stored: Stored,
         now: Now,
     ) -> None:
         self.paths = paths
+        self.journal = journal
         self.box = box
         self.book = stored.book
         self.unwritten: list[Purchase] = []
-        self._fd = fd
-        self._anchor = anchor
         self._now = now
         self._io = threading.Lock()  # one writer at a time, even if an awaiting task was torn away
         self._turn = anyio.Lock()
         self._batch: _Batch | None = None  # open for more records
-        self._journalled: list[bytes] = []  # since the last fold
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
         self._lines = (
             stored.lock.lines
@@ -234,13 +163,12 @@ class Ledger:
         )  # with those that were merged into it, by the box
         self._box_behind = stored.box_behind  # it is no copy of the lock
         self._broken: LedgerBroken | None = None
-        self._journal_dead = False
         self._closed = False
 
     @property
     def pending(self) -> int:
         """How many records the journal holds, that is, since the last fold."""
-        return len(self._journalled)
+        return len(self.journal.lines)
 
     async def record(self, purchase: Purchase) -> None:
         """Make a purchase, or what became of it, durable: it is on disk when this returns.
@@ -290,7 +218,7 @@ class Ledger:
         """
         if self._broken:
             raise self._broken
-        if not self._journalled and self._lock_is_ours():
+        if not self.journal.lines and self._lock_is_ours():
             return
         with anyio.CancelScope(shield=True):
             async with self._turn:
@@ -312,7 +240,7 @@ class Ledger:
             return
         self._closed = True
         try:
-            if not self._broken and (self._journalled or not self._lock_is_ours()):
+            if not self._broken and (self.journal.lines or not self._lock_is_ours()):
                 self._apply(self.fold_now(dict(self.book.purchases)))
             if not self._broken:
                 self._renew_box()
@@ -322,10 +250,7 @@ class Ledger:
             with self._io:
                 if self.box:
                     self.box.close()
-                for fd in (self._fd, self._anchor):
-                    if fd is not None:
-                        with suppress(OSError):
-                            oslock.release(fd)
+                self.journal.release()
 
     def __enter__(self) -> Ledger:
         return self
@@ -344,23 +269,20 @@ class Ledger:
         with self._io:
             if batch.settled:
                 return
-            if not self._journal_dead:
+            if not self.journal.dead:
                 try:
                     self._append(batch.lines)
                 except (OSError, KlingflowError) as error:
-                    self._journal_dead = True
+                    self.journal.dead = True
                     self._break(self.paths.journal, error)
-            if self._journal_dead:
+            if self.journal.dead:
                 batch.purchases = self._as_told(batch.purchases)
                 batch.failed = self._save_elsewhere(batch.purchases)
             batch.settled = True
 
     def _append(self, lines: list[bytes]) -> None:
-        self._keep_anchor()
         self._keep_hold()
-        write_all(self._fd, b"\n".join([*lines, b""]))
-        sync(self._fd)
-        self._journalled += lines
+        self.journal.append(lines)
         if self.box:
             self.box.append(b"\n".join([*lines, b""]))
 
@@ -369,44 +291,14 @@ class Ledger:
         return self._broken
 
     def _keep_hold(self) -> None:
-        """Somebody may delete the journal (`git clean`): then begin another with all that the old
-        one held.
-
-        Where that fails, above all because another runner has begun one, what it held is saved
-        elsewhere.
-        """
-        if oslock.is_at(self._fd, self.paths.journal):
-            return
+        """Keep the journal, or save what it held elsewhere. Raises OSError, KlingflowError."""
         try:
-            self._begin_again()
+            self.journal.keep_hold()
         except (OSError, KlingflowError):
-            self._journal_dead = True
-            held, _ = fold(parse_journal(b"".join(self._journalled), "").accounts)
-            if held:
+            held, _ = fold(parse_journal(b"".join(self.journal.lines), "").accounts)
+            if held and self.journal.dead:
                 self._save_elsewhere(held)
             raise
-
-    def _keep_anchor(self) -> None:
-        """An editor that saves puts another file in the manifest's place: lock that one. The
-        journal decides.
-        """
-        if self.paths.anchor is None or (
-            self._anchor and oslock.is_at(self._anchor, self.paths.anchor)
-        ):
-            return
-        with suppress(BlockingIOError):
-            if (fd := oslock.anchor(self.paths.anchor)) is not None:
-                if self._anchor is not None:
-                    oslock.release(self._anchor)
-                self._anchor = fd
-
-    def _begin_again(self) -> None:
-        _prepare(self.paths)
-        fd = _acquire(self.paths)
-        oslock.release(self._fd)
-        self._fd = fd
-        write_all(fd, b"".join([self._runner(), *self._journalled]))
-        sync(fd)
 
     def _as_told(self, purchases: Iterable[Purchase]) -> list[Purchase]:
         """An intent that could not be written was not sent, for its sender is told not to."""
@@ -427,7 +319,6 @@ class Ledger:
         """Write `snapshot` and what else the files hold by now, then empty the journal."""
         with self._io:
             try:
-                self._keep_anchor()
                 self._keep_hold()
                 changes = self._taken_in(snapshot)
                 text = self._text(snapshot, self.book.serial + 1)
@@ -440,14 +331,14 @@ class Ledger:
                 raise self._break(self.paths.lock, error) from error
             if self.box and not self.box.whole:
                 self.box.renew(*text)
-                self.box.append(self._runner())
+                self.box.append(self.journal.runner())
             return changes
 
     def begin_box(self) -> None:
         """Say in the black box who holds it; the lock must be up to date."""
         self._renew_box()
         if self.box:
-            self.box.append(self._runner())
+            self.box.append(self.journal.runner())
 
     def _renew_box(self) -> None:
         with self._io:
@@ -492,19 +383,8 @@ class Ledger:
 
     def empty_journal(self) -> None:
         """Begin the journal again, with nothing but who holds it. The lock must be durable."""
-        try:
-            os.ftruncate(self._fd, 0)
-            write_all(self._fd, self._runner())
-            sync(self._fd)
-        except OSError:
-            self._journal_dead = True
-            raise
-        self._journalled = []
+        self.journal.empty()
         forget_saved(self._saved)
-
-    def _runner(self) -> bytes:
-        manifest = self.paths.anchor or self.paths.lock
-        return runner_line(os.getpid(), socket.gethostname(), self._now(), str(manifest.absolute()))
 
     def _lock_is_ours(self) -> bool:
         return signature_of(self.paths.lock) == self._signature

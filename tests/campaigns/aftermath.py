@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from klingflow.gateway.mp4 import check
-from klingflow.ledger.store import ledger_paths, read
+from klingflow.ledger.places import ledger_paths
+from klingflow.ledger.store import read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges

@@ -16,8 +16,9 @@ import anyio
 
 from klingflow.errors import LedgerBroken
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
-from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read
+from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 
@@ -93,9 +94,9 @@ def a_killed_run(root: Path) -> None:
     ledger = open_ledger(paths, now)
     buy(ledger, "k1", "k2")
     keep(ledger, intent("k3"))
-    os.close(ledger._fd)  # as death does it
-    assert ledger._anchor is not None
-    os.close(ledger._anchor)
+    os.close(ledger.journal._fd)  # as death does it
+    assert ledger.journal._anchor is not None
+    os.close(ledger.journal._anchor)
     if ledger.box is not None:
         os.close(ledger.box._fd)
 

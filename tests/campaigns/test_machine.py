@@ -31,12 +31,13 @@ from hypothesis.stateful import (
 
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import LedgerBroken
-from klingflow.ledger import emergency, stored
+from klingflow.ledger import emergency, journal, stored
 from klingflow.ledger import store as ledgers
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.lifecycle import IN_DOUBT, RANK, TRANSITIONS, advance
 from klingflow.ledger.lines import Parsed
-from klingflow.ledger.store import Ledger, LedgerPaths, ledger_paths, open_ledger, read
+from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.ledgers import MANIFEST
@@ -147,7 +148,7 @@ class Machine(RuleBasedStateMachine):
     def _died(self) -> None:
         """The process is gone: its locks are free, and nothing was folded."""
         assert self.ledger
-        for fd in (self.ledger._fd, self.ledger._anchor):
+        for fd in (self.ledger.journal._fd, self.ledger.journal._anchor):
             if fd is not None:
                 os.close(fd)
         if self.ledger.box:
@@ -261,7 +262,7 @@ class Machine(RuleBasedStateMachine):
             return
         _tried["refusals"] += 1
         refusal = OSError(errno.EIO, "refused")
-        with mock.patch.object(ledgers, fails, side_effect=refusal), suppress(LedgerBroken):
+        with mock.patch.object(journal, fails, side_effect=refusal), suppress(LedgerBroken):
             record_all(self.ledger, [after])
             raise AssertionError("a refusal went unnoticed")
         self._know(after)
@@ -274,7 +275,7 @@ class Machine(RuleBasedStateMachine):
         """It is not sent, and leaves no doubt."""
         assert self.ledger
         refusal = OSError(errno.ENOSPC, "refused")
-        with mock.patch.object(ledgers, "write_all", side_effect=refusal), suppress(LedgerBroken):
+        with mock.patch.object(journal, "write_all", side_effect=refusal), suppress(LedgerBroken):
             record_all(self.ledger, [self._begun(shot, self.ledger.book)])
             raise AssertionError("a refusal went unnoticed")
         self.ledger.close()

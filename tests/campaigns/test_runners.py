@@ -22,7 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.ledger.store import ledger_paths, read
+from klingflow.ledger.places import ledger_paths
+from klingflow.ledger.store import read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import Verdict, judge
