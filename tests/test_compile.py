@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError
 from klingflow.manifest import compile
-from klingflow.manifest.settings import parse_duration, parse_rate
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Rate
 
 HEAD = "version: 1\ndefaults: { model: kling-2.5 }\n"
@@ -135,26 +134,6 @@ def test_takes_share_one_request() -> None:
 def test_rows_without_a_row_warn() -> None:
     made = compiled(HEAD + "shots: { a: { foreach: [], key: x, prompt: x }, b: { prompt: x } }")
     assert [d.code for d in made.warnings] == ["no-rows"]
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("250ms", 0.25), ("5s", 5.0), ("1.5m", 90.0), ("2h", 7200.0)]
-)
-def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5 s", "5d", "1e3s", "５s", "9" * 400 + "s"])
-def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize("text", ["30", "0/1m", "30/0s", "30/m", "/1m", "-1/1s"])
-def test_a_rate_is_a_count_for_each_period(text: str) -> None:
-    assert parse_rate("30/1m") == Rate(30, 60.0)
-    with pytest.raises(ValueError, match=r"rate|duration"):
-        parse_rate(text)
 
 
 WORDS = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError, Mark
-from klingflow.manifest.source import parse
+from klingflow.manifest.source import parse, parse_in_spite
 from klingflow.manifest.values import content_of
 from klingflow.model import Json, Node
 
@@ -233,3 +233,19 @@ JSON = st.recursive(
 def test_json_is_read_as_json_reads_it(value: Json) -> None:
     text = json.dumps(value, ensure_ascii=False)
     assert content_of(parse(text, "f.yaml")) == json.loads(text)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**30])
+def test_a_number_of_more_than_64_bits_is_refused_at_its_place(number: int) -> None:
+    """2**63 - 1 is the largest that is read."""
+    assert codes(f"a: {number}") == [("number-range", 1, 4)]
+    assert content_of(parse(f"a: {2**63 - 1}", "f.yaml")) == {"a": 2**63 - 1}
+
+
+@pytest.mark.parametrize(("entry", "found"), [("*m", []), ("{<<: *m}", ["alias-bomb"])])
+def test_what_a_merge_adds_is_counted_beside_its_alias(entry: str, found: list[str]) -> None:
+    """150 aliases of 1,000 values are few enough; merging them makes as many values again."""
+    keys = ", ".join(f"k{n}: 1" for n in range(1_000))
+    text = f"m: &m {{{keys}}}\n" + "".join(f"n{n}: {entry}\n" for n in range(150))
+    _, mistakes = parse_in_spite(text, "f.yaml")
+    assert [mistake.code for mistake in mistakes] == found

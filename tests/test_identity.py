@@ -1,0 +1,95 @@
+"""What a shot is called, and where its video goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
+from klingflow.model import Json
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("9:16", "9x16"),
+        ("a:b", "a-b"),
+        ("上海 外滩", "上海-外滩"),
+        ("a/b\\c", "a-b-c"),
+        ("..", ""),
+        (1.5, "1.5"),
+        (True, "true"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("ที่", "ที่"),
+    ],
+)
+def test_a_value_in_an_id_suits_every_file_system(value: Json, label: str) -> None:
+    assert cell(value) == label
+
+
+@pytest.mark.parametrize(
+    "key", ["alley", "1", "上海-外滩", "a.b_c-d", "हिन्दी", "_x", "console", "x" * 100]
+)
+def test_a_key_may_hold_letters_of_any_script(key: str) -> None:
+    assert key_fault(key) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", ".a", "-a", "a.", "a b", "a/b", "a@b", "a#2", "a:b", "NUL", "com1.x", "x" * 101, "a*"],
+)
+def test_a_key_that_some_file_system_or_command_takes_otherwise_is_refused(key: str) -> None:
+    assert key_fault(key)
+
+
+def test_names_that_some_file_system_takes_for_one_are_the_same() -> None:
+    assert len({same_file(name) for name in ("Café", "CAFE\u0301", "cafe\u0301")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("outputs/{name}/{shot}{take}.mp4", "outputs/neon/a-2.mp4"),
+        ("{shot}/v{take}.MP4", "a/v-2.MP4"),
+        ("x.mp4", "x.mp4"),
+        ("...mp4", "...mp4"),
+    ],
+)
+def test_an_output_path_fills_in_what_is_in_braces(template: str, path: str) -> None:
+    assert output_path(template, "neon", "a", 2) == path
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        *("/x.mp4", "../x.mp4", "a/../../x.mp4", "C:/x.mp4", "a\\x.mp4", "a//x.mp4", "./x.mp4"),
+        *(
+            "{take}/x.mp4",
+            "{shot}/{take}.mp4",
+            "x",
+            "x.mov",
+            "a/.mp4",
+            "",
+            "{shots}.mp4",
+            "{}.mp4",
+            "a\0.mp4",
+        ),
+        *("x" * 300 + ".mp4", "雨" * 84 + ".mp4"),
+    ],
+)
+def test_an_output_path_that_is_no_video_below_the_manifest_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match="output"):
+        output_path(template, "neon", "a", 1)
+
+
+@pytest.mark.parametrize("name", ["film", "第一幕", "a b", "x" * 250])
+def test_a_manifests_name_may_be_any_folders(name: str) -> None:
+    """Every script and spaces inside a name suit every file system."""
+    assert name_fault(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "NUL", "con.x", "a.", ".git", "~x", "a:b", "\u200b", "x" * 251]
+)
+def test_a_manifests_name_that_some_file_system_takes_otherwise_is_refused(name: str) -> None:
+    """The message says that the name becomes a folder's."""
+    assert str(name_fault(name)).startswith("the name becomes a folder's")
