@@ -132,7 +132,7 @@ def commands_of(page: Path, program: str) -> Iterator[list[str]]:
 def calls(line: str, program: str) -> Iterator[list[str]]:
     """The arguments of each call of `program` in one line of a shell.
 
-    The program may be named by a path, and be started by `uv run`.
+    The program may be named by a path.
     """
     simple: list[list[str]] = [[]]
     for word in shlex.split(line.replace("\\", "/"), comments=True):
@@ -143,7 +143,5 @@ def calls(line: str, program: str) -> Iterator[list[str]]:
     for words in simple:
         while words and "=" in words[0]:  # a variable of this command alone
             words = words[1:]
-        if words[:2] == ["uv", "run"]:
-            words = words[words.index(program) :] if program in words else []
         if words and Path(words[0]).name == program:
             yield words[1:]
