@@ -1,4 +1,4 @@
-"""What a person writes into a ledger by hand: how a purchase that nobody else can settle came out."""
+"""What a person writes into a ledger by hand: how a purchase ended that nobody else can settle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
-from klingflow.model import Manifest, Purchase, State, key_of, split_key
+from klingflow.ledger.book import Book
+from klingflow.model import Action, Manifest, Purchase, State, key_of, split_key
 
 Ask = Callable[[str], QueryOutcome]  # what the gateway says of a task id
 
@@ -29,11 +30,11 @@ def resolve(
     ask: Ask | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Settle one take: its task's id, or the verdict `abandon` or `resubmit`. Returns what was
+    """Settle one take by its task's id, or by the verdict `abandon` or `resubmit`. Return what was
     done, in words.
 
-    A task is asked after with `ask`, and taken only if what the gateway says fits the purchase, or
-    by `force`. Raises UsageError, LedgerHeld, LedgerError.
+    `ask` asks after the task, which is taken only if what the gateway says fits the purchase, or by
+    `force`. Raises UsageError, LedgerHeld, LedgerError.
     """
     site = site_of(manifest.path, wish, origin)
     origin = site.origin
@@ -42,23 +43,13 @@ def resolve(
         held.book.recall(manifest.takes)
         at = now()
         notes: list[str] = []
+        records: Sequence[Purchase]
         action = planned(manifest, held.book, site).by_key.get(key)
-        wanted = (
-            (action.shot, action.request) if action and action.shot and action.request else None
-        )
         if task is not None:
-            (adopted,) = adopt(
-                held.book,
-                key,
-                task,
-                wanted=wanted,
-                origin=origin,
-                new_uid=lambda: store.new_uid(at),
-                at=at,
-            )
+            adopted = _adopted(held.book, key, task, action, origin=origin, at=at)
             adoption = _judged(adopted, origin, ask)
             notes = _doubts_overruled(adopted, adoption.doubts, force)
-            records = list(adoption.records)
+            records = adoption.records
         elif verdict == "abandon":
             records = abandon(held.book, key, origin=origin, at=at)
         else:
@@ -75,8 +66,25 @@ def resolve(
     return [*notes, f"{key}: bought as task {task}{STATE_WORDS.get(records[-1].state, '')}"]
 
 
+def _adopted(
+    book: Book, key: str, task: str, action: Action | None, *, origin: str, at: str
+) -> Purchase:
+    """The purchase with the task's id. Raises UsageError where the id cannot be this take's."""
+    wanted = (action.shot, action.request) if action and action.shot and action.request else None
+    (adopted,) = adopt(
+        book,
+        key,
+        task,
+        wanted=wanted,
+        origin=origin,
+        new_uid=lambda: store.new_uid(at),
+        at=at,
+    )
+    return adopted
+
+
 def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
-    """What the gateway says of the task, held against the purchase."""
+    """The adoption after the gateway was asked, or why it was not asked."""
     if ask is None:
         return unasked(adopted, "the gateway could not be asked: no key or no address is set")
     if adopted.origin != origin:
@@ -86,7 +94,7 @@ def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
 
 
 def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> list[str]:
-    """What to say of doubts that `force` overrules. Raises UsageError for those that stand."""
+    """Return notes on the doubts that `force` overrules. Raises UsageError without `force`."""
     if doubts and not force:
         raise UsageError(
             f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
@@ -110,7 +118,7 @@ _VERDICT_WORDS = {
 
 
 async def asked(base_url: str, key: str, task_id: str) -> QueryOutcome:
-    """What the gateway says of a task."""
+    """Return what the gateway says of a task."""
     from klingflow.api.connecting import connect  # for start-up
     from klingflow.gateway.replies import read_query  # for start-up
 

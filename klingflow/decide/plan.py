@@ -15,6 +15,7 @@ from decimal import Decimal
 from graphlib import TopologicalSorter
 
 from klingflow.decide.verbs import VERBS
+from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
@@ -277,7 +278,7 @@ def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
 def _never_bought(refused: Purchase | None) -> str:
     if refused is None:
         return "never bought"
-    was_sent = refused.error is not None and refused.error.kind != "not_sent"
+    was_sent = refused.error is not None and kind_of(refused.error).answered
     what = "refused" if was_sent else "not sent"
     return f"never bought; the last try was {what}{_because(refused)}"
 

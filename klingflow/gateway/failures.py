@@ -70,7 +70,8 @@ KINDS: dict[FailureKind, Kind] = {
         words=(
             "moderat", "sensitive", "riskcontrol", "contentpolicy", "policyviolation", "violat",
             "nsfw", "unsafe", "safety", "prohibited", "contentfilter", "compliance", "copyright",
-            "敏感", "违规", "审核", "风控", "违禁", "违法", "合规", "色情", "涉黄", "版权", "内容安全",
+            "敏感", "违规", "审核", "风控", "违禁", "违法", "合规", "色情", "涉黄", "版权",
+            "内容安全",
         ),
     ),
     "model": Kind(

@@ -47,7 +47,7 @@ def _wrong(parts: SplitResult, host: str, *, is_plain: bool) -> str | None:
 
 
 def in_clear_warning(base_url: str) -> str | None:
-    """What to say of an address to which the key goes in clear; None for others. Raises UsageError."""
+    """A warning if the key goes to this address in clear, or None. Raises UsageError."""
     base = normal_base(base_url)
     parts = urlsplit(base)
     if parts.scheme != "http" or names_this_machine(parts.hostname or ""):

@@ -13,7 +13,7 @@ from klingflow.model import Failure, Json
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP reply: header names in lower case; `complete` is False when the body was cut short."""
+    """An HTTP reply. Header names are in lower case; `complete` is False for a body that was cut."""
 
     status: int
     headers: Mapping[str, str]
@@ -23,7 +23,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No status line came back. `sent` is False only where certainly no byte of the request left."""
+    """No status line came back. `sent` is False only where no byte of the request can have left."""
 
     sent: bool
     reason: str
@@ -36,7 +36,7 @@ Answer = Reply | NoReply
 class Accepted:
     """Bought: the gateway will answer for `task_id`. `billed_tier` is the reply's `model`.
 
-    `evidence` as in Doubtful: where the reply names `other_ids`, it helps a person to find the task.
+    `evidence` as in Doubtful: it helps a person to find the task if the reply names `other_ids`.
     """
 
     task_id: str
