@@ -18,8 +18,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def long(request: pytest.FixtureRequest) -> bool:
-    """Whether the long forms are wanted."""
+    """True if the long forms are wanted."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """No test needs trio, and none is to depend on whether trio is installed."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,11 +26,6 @@ SOON = Timeouts(download_read_s=0.4)
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def fetched(
     target: Path, *answers: Answer, attempts: int = 1
 ) -> tuple[list[download.Result], Wire]:

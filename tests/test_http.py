@@ -28,11 +28,6 @@ SOON = Timeouts(
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def subclasses(root: type[Exception]) -> Iterator[type[Exception]]:
     yield root
     for child in root.__subclasses__():

@@ -29,11 +29,6 @@ SOON = Timeouts(
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize(
     ("url", "takes_key"),
     [

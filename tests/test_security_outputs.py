@@ -183,11 +183,6 @@ async def test_nothing_that_a_server_says_names_a_file(tmp_path: Path, anyio_bac
         assert all_called(tmp_path, "*evil*") == []
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
 def test_no_link_below_outputs_is_followed(tmp_path: Path) -> None:
     """Neither a video nor the record is written through one; what was bought is fetched once it is

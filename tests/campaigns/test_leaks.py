@@ -229,8 +229,3 @@ async def test_a_server_that_repeats_the_key_gets_it_nowhere(
     report.add(
         "leaks from a parrot", tried, wrong={"leaks": len(search.found)}, found=search.found[:20]
     )
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
