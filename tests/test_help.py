@@ -10,7 +10,7 @@ import click
 import pytest
 
 from klingflow.errors import ExitCode
-from klingflow.sandbox.faults import parse_fault
+from klingflow.sandbox.dice import parse_fault
 from klingflow.terminal.cli import cli
 from tests.harness import pipeline_at
 

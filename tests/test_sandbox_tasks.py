@@ -1,33 +1,35 @@
-"""A task's life over time, its charge and refund, and the state file."""
+"""A task's life over time, and the tables of its states and fates."""
 
 from __future__ import annotations
 
-import statistics
-import threading
-from dataclasses import replace
-from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from klingflow.errors import UsageError
-from klingflow.sandbox.billing import Spec
-from klingflow.sandbox.options import (
-    Options,
-    Rate,
-    TaskTime,
-    options_from,
-    parse_rate,
-    parse_task_time,
+from klingflow.sandbox import shapes
+from klingflow.sandbox.faults import CATALOGUE
+from klingflow.sandbox.tasks import (
+    FAILURES,
+    STATES,
+    Fate,
+    Phase,
+    Status,
+    Task,
+    is_refunded,
+    no_video,
+    phase,
+    seen_at,
 )
-from klingflow.sandbox.tasks import Book, Phase, Task, ledger, phase, sample_s, seen_at
 
-SPEC = Spec("kling-2.5-720p-mute", 5, 5, 1280, 720, "雨夜", "opening")
+STATUSES = get_args(Status)
 
 
-def bought(
-    book: Book, *, at: float = 100.0, takes_s: float = 10.0, fate: str | None = None
-) -> Task:
-    return book.charge(SPEC, "0" * 64, {fate: 2.0} if fate else {}, at, takes_s)
+def task(*fates: Fate, takes_s: float = 10.0, **more: Any) -> Task:
+    """A task created at 100 s; each of its fates was given 2 s."""
+    return Task(
+        "task_1", "task_2", 1, 100.0, takes_s, "kling-2.5-720p-mute", 5, 5, 1280, 720, "雨夜", "",
+        "0" * 64, dict.fromkeys(fates, 2.0), **more,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,17 +43,17 @@ def bought(
 )
 def test_a_task_is_queued_then_progresses_then_completes(now: float, expected: Phase) -> None:
     """What it is follows from the time alone."""
-    assert phase(bought(Book()), now) == expected
+    assert phase(task(), now) == expected
 
 
 def test_a_task_without_duration_is_done_at_once() -> None:
     """`--task-time 0s`."""
-    assert phase(bought(Book(), takes_s=0.0), 100.0) == Phase("completed", 100)
+    assert phase(task(takes_s=0.0), 100.0) == Phase("completed", 100)
 
 
 def test_a_stuck_task_is_never_done() -> None:
     """It stays in_progress at 99 %."""
-    assert phase(bought(Book(), fate="stuck"), 1e9) == Phase("in_progress", 99)
+    assert phase(task("stuck"), 1e9) == Phase("in_progress", 99)
 
 
 def test_rows_are_refreshed_every_so_often() -> None:
@@ -60,141 +62,50 @@ def test_rows_are_refreshed_every_so_often() -> None:
     assert seen_at(14.9, 0.0) == 14.9
 
 
-def test_a_failed_task_is_refunded_when_it_fails() -> None:
-    """The charge stays in the ledger beside its refund."""
-    book = Book()
-    task = bought(book, fate="fail_moderation")
-    bought(book)
-    assert ledger(book, 105.0)["refunds"] == []
-    assert ledger(book, 110.0)["refunds"] == [
-        {"task_id": task.id, "tier": SPEC.tier, "seconds": 5, "at": 110.0, "reason": task.failure}
-    ]
-    totals = {"charges": 2, "seconds": 10, "refunds": 1, "refunded_seconds": 5}
-    assert ledger(book, 110.0)["totals"] == {**totals, "by_tier": {SPEC.tier: totals}}
-
-
-def test_unfinished_tasks_are_counted() -> None:
-    """A task counts from its create to its end."""
-    book = Book()
-    bought(book, takes_s=10.0)
-    bought(book, takes_s=5.0)
-    assert [book.running(now) for now in (100.0, 105.0, 109.0, 110.0)] == [2, 1, 1, 0]
-
-
-def test_lognormal_times_have_the_median_and_p95_that_were_asked_for() -> None:
-    """And are the same for the same seed."""
-    time = parse_task_time("lognormal:90s,240s")
-    times = [sample_s(time, 1, number) for number in range(4000)]
-    assert statistics.median(times) == pytest.approx(90, rel=0.05)
-    assert statistics.quantiles(times, n=20)[-1] == pytest.approx(240, rel=0.08)
-    assert (
-        times[:3]
-        == [sample_s(time, 1, number) for number in range(3)]
-        != [sample_s(time, 2, n) for n in range(3)]
-    )
-
-
-def test_a_state_file_brings_every_task_back(tmp_path: Path) -> None:
-    """Tasks, charges and their order."""
-    path = str(tmp_path / "state")
-    first = Book(path)
-    tasks = [bought(first), bought(first, fate="fail_input")]
-    first.close()
-    again = Book(path)
-    assert list(again.tasks.values()) == tasks
-    assert bought(again).number == 3
-    again.close()
-    assert ledger(Book(path), 200.0)["totals"]["charges"] == 3
-
-
-def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
-    """Nobody was told of that task, for the line comes before the reply."""
-    path = tmp_path / "state"
-    first = Book(str(path))
-    task = bought(first)
-    first.close()
-    whole = path.read_bytes()
-    path.write_bytes(whole + whole[:40])
-    again = Book(str(path))
-    assert list(again.tasks) == [task.id]
-    bought(again)
-    again.close()
-    assert len(Book(str(path)).tasks) == 2
-
-
-def test_a_charge_that_a_dying_sandbox_still_writes_is_not_missed(tmp_path: Path) -> None:
-    """Its successor waits for it to let go of the file."""
-    path = str(tmp_path / "state")
-    first = Book(path)
-
-    def last_words() -> None:
-        bought(first)
-        first.close()
-
-    dying = threading.Timer(0.05, last_words)
-    dying.start()
-    assert len(Book(path).tasks) == 1
-    dying.join()
-
-
-@pytest.mark.parametrize("content", [b"hello\n", b"[]\n", b'{"id": "task_1"}\n', b"\xff\xfe\n"])
-def test_another_file_is_not_taken_for_a_state_file(tmp_path: Path, content: bytes) -> None:
-    """It is refused with its line, and left as it is."""
-    path = tmp_path / "state"
-    path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"state:1: is not a line"):
-        Book(str(path))
-    assert path.read_bytes() == content
-
-
-def test_a_charge_that_cannot_be_written_is_no_charge(tmp_path: Path) -> None:
-    """The ledger never holds what a restart would forget."""
-    book = Book(str(tmp_path / "state"))
-    book.close()
-    book._fd = -1
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        bought(book)
-    assert book.tasks == {}
-
-
-def test_ids_are_never_given_twice() -> None:
-    """Two sandboxes with one seed are still two gateways."""
-    assert bought(Book()).id != bought(Book()).id
-
-
-def test_options_are_read_from_a_command_lines_values() -> None:
-    """What is None or not an option of the server is left out, and the whole passes through one
-    line of JSON.
-    """
-    values = {
-        "port": 0,
-        "task_time": "2s",
-        "faults": ("create:cut=0.1",),
-        "rate": None,
-        "list_faults": False,
-    }
-    options = options_from({**values, "key": "secret"})
-    assert options == Options(task_time="2s", faults=("create:cut=0.1",), key="secret")
-    assert "secret" not in repr(options)
-    assert parse_rate("30/1m") == Rate(30, 60.0)
-    assert parse_task_time("250ms") == TaskTime(0.25)
-    assert replace(options, key=None) != options
-
-
 @pytest.mark.parametrize(
-    "values",
+    ("fates", "now", "code"),
     [
-        {"task_time": "soon"},
-        {"task_time": "lognormal:90s"},
-        {"task_time": "lognormal:90s,10s"},
-        {"rate": "30"},
-        {"rate": "0/1m"},
-        {"rate": "3/0s"},
-        {"refresh": "5"},
-        {"max_running": 0},
+        ((), 105.0, "video_not_ready"),
+        ((), 110.0, None),
+        (("not_ready",), 111.9, "video_not_ready"),
+        (("not_ready",), 112.0, None),
+        (("fail_input",), 105.0, "video_not_ready"),
+        (("fail_input",), 110.0, "task_failed"),
+        (("stuck",), 105.0, "video_not_ready"),
+        (("stuck",), 110.0, "task_failed"),
     ],
 )
-def test_options_that_cannot_be_read_are_refused(values: dict[str, str]) -> None:
-    """With a sentence that shows how to write them."""
-    with pytest.raises(UsageError):
-        options_from(values)
+def test_a_video_is_there_when_its_task_has_completed(
+    fates: tuple[Fate, ...], now: float, code: str | None
+) -> None:
+    """Not before, not at once under `not_ready`, and never of a task that failed or is stuck."""
+    why = no_video(task(*fates), now)
+    assert (why and why[0]) == code
+
+
+def test_only_the_charge_of_a_failed_task_is_given_back() -> None:
+    """At the moment of its failure; a stuck task keeps its charge."""
+    assert [is_refunded(task("fail_input"), now) for now in (109.0, 110.0)] == [False, True]
+    assert not is_refunded(task(), 110.0)
+    assert not is_refunded(task("stuck"), 1e9)
+
+
+@pytest.mark.parametrize("table", [STATES, shapes._ADDED, shapes._LEGACY_WORDS])
+def test_every_status_has_its_row_everywhere(table: dict[Status, Any]) -> None:
+    """A status that some table lacks would fail only when a task reaches it."""
+    assert list(table) == list(STATUSES)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_synonym_of_a_status_is_a_fault(status: Status) -> None:
+    """Each word of the table is one that the catalogue can make the sandbox say."""
+    said = {f.name for f in CATALOGUE if f.name.startswith("status_") and f.does.endswith(status)}
+    assert said == {f"status_{word}" for word in STATES[status].synonyms}
+
+
+def test_every_fate_is_a_fault_of_the_catalogue() -> None:
+    """And every fault that lasts is a fate: a name that one side lacks would do nothing."""
+    fates = [fault.fate for fault in CATALOGUE if fault.moment == "task"]
+    assert sorted(map(str, fates)) == sorted(get_args(Fate))
+    assert {fault.fate for fault in CATALOGUE if fault.moment != "task"} == {None}
+    assert FAILURES.keys() <= set(fates)

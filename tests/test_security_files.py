@@ -21,7 +21,7 @@ from klingflow.ledger.files import facts
 from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger, read
-from klingflow.sandbox.tasks import Book
+from klingflow.sandbox.book import Book
 from tests.purchases import LATER, submitted
 
 pytestmark = pytest.mark.skipif(

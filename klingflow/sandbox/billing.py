@@ -1,7 +1,6 @@
-"""What a good body asks for and the tier it is billed as, by the document's precedence and
-defaults. Pure.
+"""PURE. What a good body asks for and the tier it is billed as.
 
-Numbers in comments are the document's sections.
+The precedence and the defaults are the document's; numbers in comments are its sections.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Body(NamedTuple):
 
 
 def spec_of(b: Body, model: str, scene: str | None) -> Spec:
-    """The Spec of a body that the rules accept; `model` is in lower case."""
+    """Return the Spec of a body that the rules accept; `model` is in lower case."""
     resolution, aspect = _picture(b)
     clip_s = _seconds(b)
     seconds = max(clip_s, _LIP_SYNC_LEAST_S) if scene == "lip_sync" else clip_s  # 12
@@ -65,7 +64,7 @@ def spec_of(b: Body, model: str, scene: str | None) -> Spec:
 
 
 def _seconds(b: Body) -> int:
-    """3.1: seconds > duration > metadata's three > 5. output_config.duration is not in that list."""
+    """3.1: seconds > duration > metadata's three > 5; output_config.duration is not in the list."""
     holders = [
         b.top.get("seconds"),
         b.top.get("duration"),
@@ -77,9 +76,7 @@ def _seconds(b: Body) -> int:
 
 
 def _picture(b: Body) -> tuple[str, str]:
-    """Resolution by 3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by
-    default.
-    """
+    """3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by default."""
     resolution, aspect = shape_of(b.top.get("size") or "") or (None, None)
     named = b.config.get("resolution") or b.metadata.get("resolution") or resolution or "720P"
     return named, b.config.get("aspect_ratio") or aspect or "16:9"
@@ -108,11 +105,14 @@ def _tier(b: Body, model: str, scene: str | None, resolution: str) -> str:
         return f"kling-2.5-motion-{_level(b)}-{resolution}"  # 4.1; 6.8 calls its 2.6 by this name
     sound = "audio" if _audio(b) else "mute"
     if model == "kling-3.0-omni":
-        referred = (
-            b.top.get("images") or b.metadata.get("video_url") or b.metadata.get("file_infos")
-        )  # 6.5
-        return f"{model}-{resolution}-{'ref' if referred else 'noref'}-{sound}"
+        return f"{model}-{resolution}-{_reference(b)}-{sound}"
     return f"{model}-{resolution}-{sound}" if model in _TELLS_SOUND else f"{model}-{resolution}"
+
+
+def _reference(b: Body) -> str:
+    """6.5: ref if the body refers to a picture or a video."""
+    given = (b.top.get("images"), b.metadata.get("video_url"), b.metadata.get("file_infos"))
+    return "ref" if any(given) else "noref"
 
 
 def _level(b: Body) -> str:
@@ -122,8 +122,9 @@ def _level(b: Body) -> str:
 
 
 def shape_of(size: str) -> tuple[str, str | None] | None:
-    """(resolution, aspect ratio) of a size, or None. The short side decides; the nearest ratio is
-    taken.
+    """Return (resolution, aspect ratio) of a size, or None if it is no size.
+
+    The short side decides the resolution; the ratio is the nearest of ASPECTS.
     """
     if size.upper() in SHORT_SIDE:
         return size.upper(), None
@@ -131,13 +132,15 @@ def shape_of(size: str) -> tuple[str, str | None] | None:
     if not match:
         return None
     width, height = int(match[1]), int(match[2])
-    nearest = min(
-        ASPECTS, key=lambda a: abs(math.log(width / height * ASPECTS[a][1] / ASPECTS[a][0]))
-    )
-    return ("720P" if min(width, height) <= 720 else "1080P"), nearest
+
+    def distance(aspect: str) -> float:
+        wide, high = ASPECTS[aspect]
+        return abs(math.log(width / height * high / wide))
+
+    return ("720P" if min(width, height) <= 720 else "1080P"), min(ASPECTS, key=distance)
 
 
 def prompt_of(b: Body) -> str:
-    """The prompt, or else the texts of `content` (3.3)."""
+    """Return the prompt, or if there is none the texts of `content` (3.3)."""
     texts = [part["text"] for part in b.top.get("content") or () if part["type"] == "text"]
     return (b.top.get("prompt") or "\n".join(texts)).strip()

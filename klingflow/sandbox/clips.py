@@ -1,8 +1,7 @@
-"""A playable MP4 for each task: drawn with its prompt and id where the media extra is there, else
-shipped.
+"""Playable MP4s: drawn with a task's prompt and id, which needs the media extra, or shipped.
 
-The shipped one is clip.mp4 beside this file, made unique by a `free` box with the task's id at its
-end.
+The shipped one is clip.mp4 beside this file; a `free` box at its end holds the task's id, so that
+no two tasks have the same file. videos.py decides which of the two a task gets.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _MOST_FRAMES = 30
 _MARGIN, _FOOT = 14, 64
 _THINNEST = 3  # pixels of a character: where to begin looking for a line's end
 _BACKGROUND, _INK, _FAINT = (18, 22, 34), (235, 238, 245), (130, 140, 165)
-# Where systems keep a font with Chinese characters; the first that is there is taken.
+# Where systems keep a font with Chinese characters; the first one found is taken.
 _FONTS = (
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
@@ -41,7 +40,7 @@ _FONTS = (
 
 
 class Shown(NamedTuple):
-    """What a clip shows, and the width and height (pixels) and length (seconds) that were bought."""
+    """What a clip shows; width and height (pixels) and length (seconds) are as bought."""
 
     task_id: str
     media_name: str
@@ -52,21 +51,21 @@ class Shown(NamedTuple):
 
 
 def can_draw() -> bool:
-    """Whether the media extra (PyAV and Pillow) is installed."""
+    """True if the media extra (PyAV and Pillow) is installed; it may still fail to draw."""
     return all(importlib.util.find_spec(name) for name in ("av", "PIL"))
 
 
 def plain(task_id: str) -> bytes:
-    """The shipped clip, with the task's id in a last box that players skip."""
+    """Return the shipped clip, with the task's id in a last box that players skip."""
     return _shipped() + _named(task_id)
 
 
 def draw(shot: Shown) -> bytes:
-    """A clip with the shot's name, prompt and id on it, of its own shape and length; small.
+    """Return a small clip that shows the shot's name, prompt and id, in its shape and length.
 
-    The same Shown gives the same bytes.
+    The same Shown gives the same bytes. Raises whatever the media extra raises.
     """
-    import av  # the media extra; slow to load
+    import av  # for start-up: the media extra is slow
 
     rate = Fraction(min(shot.seconds, _MOST_FRAMES), shot.seconds)
     picture = _picture(shot)
@@ -94,8 +93,8 @@ def _shipped() -> bytes:
 
 
 def _frames(picture: Any, count: int) -> Iterator[Any]:
-    """The picture `count` times, with a bar that grows, so that something moves."""
-    from PIL import ImageDraw  # the media extra
+    """Yield the picture `count` times, with a bar that grows, so that something moves."""
+    from PIL import ImageDraw  # for start-up: the media extra is slow
 
     width, height = picture.size
     pen = ImageDraw.Draw(picture)
@@ -105,7 +104,7 @@ def _frames(picture: Any, count: int) -> Iterator[Any]:
 
 
 def _picture(shot: Shown) -> Any:
-    from PIL import Image, ImageDraw  # the media extra
+    from PIL import Image, ImageDraw  # for start-up: the media extra is slow
 
     scale = _SHORT_SIDE / min(shot.width, shot.height)
     width, height = (2 * round(side * scale / 2) for side in (shot.width, shot.height))
@@ -125,8 +124,8 @@ def _picture(shot: Shown) -> Any:
 
 @functools.cache
 def _font(size: int) -> tuple[Any, bool]:
-    """A font of that size, and whether it knows Chinese."""
-    from PIL import ImageFont  # the media extra
+    """Return a font of that size, and True if the font knows Chinese."""
+    from PIL import ImageFont  # for start-up: the media extra is slow
 
     for path in (*_FONTS, *_installed()):
         try:
@@ -138,7 +137,7 @@ def _font(size: int) -> tuple[Any, bool]:
 
 @functools.cache
 def _installed() -> tuple[str, ...]:
-    """The Chinese fonts that fontconfig, where there is one, knows of."""
+    """Return the Chinese fonts that fontconfig knows, none without fontconfig."""
     try:
         found = subprocess.run(
             ["fc-list", ":lang=zh", "--format", "%{file}\\n"],
@@ -153,21 +152,21 @@ def _installed() -> tuple[str, ...]:
 
 
 def _drawable(text: str, chinese: bool) -> str:
-    """The text or, without a font for it, a word about what is not shown in place of rows of empty
-    boxes.
-    """
-    text = " ".join(text.split())
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    """Return the text on one line; a note replaces characters that the font would show as boxes."""
+    wide = sum(map(_is_wide, text))
     if chinese or not wide:
-        return text
-    rest = " ".join(
-        "".join(" " if unicodedata.east_asian_width(c) in "WF" else c for c in text).split()
-    )
+        return " ".join(text.split())
+    narrow = "".join(" " if _is_wide(c) else c for c in text)
+    rest = " ".join(narrow.split())
     return f"{rest} [{wide} characters; no Chinese font is installed]".strip()
 
 
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
 def _wrapped(text: str, font: Any, width: int) -> Iterator[str]:
-    """Lines no wider than `width` pixels, broken at spaces where there are any."""
+    """Yield lines no wider than `width` pixels, broken at spaces if there are any."""
     while text:
         lengths = range(1, min(len(text), width // _THINNEST) + 1)
         fits = max(1, bisect.bisect_right(lengths, width, key=lambda n: font.getlength(text[:n])))

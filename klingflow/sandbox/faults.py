@@ -1,41 +1,38 @@
-"""The catalogue of faults: what real servers do wrong, by name, and the dice that decide when.
+"""The catalogue of faults: what real servers do wrong, by name. dice.py decides when.
 
-Evidence names the section and line of gateway.md. A fault happens at one of five moments:
+The evidence names the section and line of gateway.md. A fault happens at one of five moments:
     before   in place of doing anything: nothing is charged
     after    to a reply, when everything was done: a create is charged
     edit     to the document in the reply
-    task     to a task for good, decided when it is bought
+    task     to a task for good (its fate), decided when the task is bought
     manner   in how the sandbox itself refuses or serves
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal
 
-from klingflow.errors import UsageError
 from klingflow.sandbox import shapes, wire
-from klingflow.sandbox.options import first_and_share, near, parse_duration
 from klingflow.sandbox.shapes import Edit, flat_error, nested_error
+from klingflow.sandbox.tasks import STATES, Fate
 from klingflow.sandbox.wire import Wire, answer
 
-STAGES = ("create", "query", "content")
+Stage = Literal["create", "query", "content"]
+Moment = Literal["before", "after", "edit", "task", "manner"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: its stage, moment and name, what it does, and the line of evidence that it
-    imitates.
+    """One fault: its stage, moment and name, what it does, and the evidence that it imitates.
 
     `safe_to_retry`: a good client gets every video with one charge, without a person's help.
-    `seconds` is the default of those that take some.
+    `seconds` is the default of the faults that take some.
     """
 
-    stage: str
-    moment: str
+    stage: Stage
+    moment: Moment
     name: str
     does: str
     evidence: str
@@ -43,6 +40,20 @@ class Fault:
     seconds: float = 0.0
     wire: Wire | None = None
     edit: Edit | None = None
+    fate: Fate | None = None
+
+
+def _fated(
+    stage: Stage,
+    fate: Fate,
+    does: str,
+    evidence: str,
+    safe_to_retry: bool = False,
+    seconds: float = 0.0,
+    edit: Edit | None = None,
+) -> Fault:
+    """Return a fault of the moment "task"; its name is its fate."""
+    return Fault(stage, "task", fate, does, evidence, safe_to_retry, seconds, edit=edit, fate=fate)
 
 
 _NOT_STOPPED = "4 create: a client that times out does not stop the server"
@@ -86,6 +97,7 @@ _before = partial(Fault, "create", "before")
 _after = partial(Fault, "create", "after")
 _edit = partial(Fault, "create", "edit")
 _manner = partial(Fault, "create", "manner")
+_fate = partial(_fated, "create")
 _CREATE = (
     _before("drop_before", "closes the connection; nothing is done", _DOUBT, wire=wire.drop),
     _before("reset_before", "resets the connection; nothing is done", _DOUBT, wire=wire.reset),
@@ -151,9 +163,7 @@ _CREATE = (
     _edit("no_id", "charges; the reply has no id", _UNREADABLE, edit=shapes.no_id),
     _edit("same_id", "charges; the reply has another task's id", _UNREADABLE, edit=shapes.same_id),
     _edit("legacy_shape", "the id is in data.task_id", _LEGACY, True, edit=shapes.legacy_created),
-    Fault(
-        "create", "task", "number_id", "ids are JSON numbers", _LEGACY, True, edit=shapes.number_id
-    ),
+    _fate("number_id", "ids are JSON numbers", _LEGACY, True, edit=shapes.number_id),
     _manner("limit_bare", "the limits' 429 has no Retry-After and no body", _429, True),
     _manner("limit_as_failure", "above --max-running a task is taken, then fails", _CLASSES),
 )
@@ -161,13 +171,7 @@ _CREATE = (
 _before = partial(Fault, "query", "before")
 _after = partial(Fault, "query", "after")
 _edit = partial(Fault, "query", "edit", safe_to_retry=True)
-_fate = partial(Fault, "query", "task")
-_STATUS_WORDS = {
-    "completed": ("succeed", "succeeded", "success", "SUCCESS"),
-    "failed": ("FAILURE", "error", "canceled", "cancelled", "expired"),
-    "queued": ("pending",),
-    "in_progress": ("processing", "unknown"),
-}
+_fate = partial(_fated, "query")
 _QUERY = (
     _before("html502", "HTML 502", _BURSTS, True, wire=_HTML502),
     _before("html504", "HTML 504", _BURSTS, True, wire=_HTML504),
@@ -191,8 +195,8 @@ _QUERY = (
             _WORDS,
             edit=shapes.status_as(honest, word),
         )
-        for honest, words in _STATUS_WORDS.items()
-        for word in words
+        for honest, state in STATES.items()
+        for word in state.synonyms
     ),
     _edit(
         "progress_text",
@@ -237,7 +241,7 @@ _QUERY = (
 
 _before = partial(Fault, "content", "before")
 _after = partial(Fault, "content", "after")
-_fate = partial(Fault, "content", "task")
+_fate = partial(_fated, "content")
 _CONTENT = (
     _before("html502", "HTML 502, this once", _CUT, True, wire=_HTML502),
     _before("json200", "a JSON error with status 200", _ODD_200, True, wire=_NO_VIDEO),
@@ -281,68 +285,4 @@ _CONTENT = (
 )
 
 CATALOGUE: tuple[Fault, ...] = (*_CREATE, *_QUERY, *_CONTENT)
-_BY_NAME = {f"{fault.stage}:{fault.name}": fault for fault in CATALOGUE}
-
-
-class Chance(NamedTuple):
-    """A fault and when it happens: with probability `share`, or the `first` times only."""
-
-    fault: Fault
-    share: float
-    first: int | None
-    seconds: float
-
-
-def parse_fault(text: str) -> Chance:
-    """A Chance from `create:cut=0.05`, `query:html502=first:3`, `create:hang=0.1,30s` or
-    `query:url_none`.
-    """
-    head, _, duration = text.partition(",")
-    name, _, when = head.partition("=")
-    fault = _BY_NAME.get(name.strip())
-    if fault is None:
-        hint = near(name, _BY_NAME)
-        raise UsageError(f"no fault is called {name.strip()!r}{hint}; --list-faults shows all")
-    share, first = first_and_share(when.strip()) if when.strip() else (1.0, None)
-    return Chance(fault, share, first, parse_duration(duration) if duration else fault.seconds)
-
-
-class Dice:
-    """Decides which faults happen: the same for the same seed and the same order of requests."""
-
-    def __init__(self, faults: Iterable[str], seed: int) -> None:
-        """Raises UsageError for a fault that cannot be read."""
-        self._seed = seed
-        chances = [parse_fault(text) for text in faults]
-        self._fates = [chance for chance in chances if chance.fault.moment == "task"]
-        self._requests = {
-            stage: [
-                (chance, random.Random(f"{seed}:{stage}:{chance.fault.name}"))
-                for chance in chances
-                if chance.fault.stage == stage and chance.fault.moment != "task"
-            ]
-            for stage in STAGES
-        }
-        self._seen = dict.fromkeys(STAGES, 0)
-
-    def of_request(self, stage: str) -> list[Chance]:
-        """The faults of the next request of a stage, in the order in which they were asked for."""
-        self._seen[stage] += 1
-        return [
-            chance
-            for chance, rng in self._requests[stage]
-            if _falls(chance, rng, self._seen[stage])
-        ]
-
-    def of_task(self, number: int) -> dict[str, float]:
-        """The fates of the task of that number: names, and the seconds of each."""
-        return {
-            chance.fault.name: chance.seconds
-            for chance in self._fates
-            if _falls(chance, random.Random(f"{self._seed}:{chance.fault.name}:{number}"), number)
-        }
-
-
-def _falls(chance: Chance, rng: random.Random, number: int) -> bool:
-    drawn = rng.random()  # always drawn, so that one fault's limits do not shift its later draws
-    return number <= chance.first if chance.first is not None else drawn < chance.share
+EDITS_BY_FATE = {(f.stage, f.fate): f.edit for f in CATALOGUE if f.fate and f.edit}

@@ -1,4 +1,4 @@
-"""A multipart body as the JSON that it stands for, in the spellings that OpenAI's SDKs use. Pure."""
+"""PURE. A multipart body as the JSON that it stands for, in the spellings of OpenAI's SDKs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 _MOST_DEEP = 8
-# All that a form holds is text; these are the fields that the document wants otherwise.
+# A form holds only text; the document wants other types for these fields.
 _NOT_TEXT: dict[str, Callable[[str], Any]] = {
     "duration": int,
     "class_id": int,
@@ -18,7 +18,9 @@ _NOT_TEXT: dict[str, Callable[[str], Any]] = {
 
 
 def body_of(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """`metadata[output_config][resolution]=720P`, `images[]=…` or `metadata={…}` as nested JSON.
+    """Return nested JSON of fields such as `metadata[output_config][resolution]=720P`.
+
+    Other spellings are `images[]=…` and `metadata={…}`.
 
     Raises ValueError for a name or a JSON text that cannot be read.
     """
@@ -36,8 +38,10 @@ def _value(name: str, text: str, whole: bool) -> Any:
     if whole and text[:1] in ("{", "["):
         return json.loads(text)
     convert = _NOT_TEXT.get(name)
+    if convert is None or (whole and name == "duration"):
+        return text
     try:
-        return convert(text) if convert and not (whole and name == "duration") else text
+        return convert(text)
     except (ValueError, KeyError):
         return text
 
@@ -61,8 +65,7 @@ def _enter(holder: Any, step: str, empty: Any) -> Any:
         return holder.setdefault(step, empty)
     if not isinstance(holder, list):
         raise ValueError(f"{step!r} is inside a text")
-    # `files[][type]=…&files[][url]=…` is one object until a key comes again; `files[0][type]` says
-    # which.
+    # `files[][type]=…&files[][url]=…` is one object; `files[0][type]` names its object.
     index = int(step) if step.isdigit() else len(holder) - 1
     if step == "" and (not holder or not isinstance(holder[-1], dict)):
         index = len(holder)

@@ -1,4 +1,4 @@
-"""What a sandbox is told: its options as values, and how each is written as text."""
+"""PURE. What a sandbox is told: its options as values, and how each is written as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Options:
     task_time     how long a task takes: `5s`, or `lognormal:MEDIAN,P95`
     faults        `STAGE:NAME[=SHARE|=first:N][,SECONDS]`, see faults.CATALOGUE
     seed          of the faults and the task times
-    key           the only key accepted; None accepts any
+    key           the only key that is accepted; None accepts any
     state         JSON Lines file that keeps tasks and charges over restarts; None forgets them
     rate          creates above it are answered with 429, e.g. `30/1m`; None for no limit
     max_running   creates above so many unfinished tasks are answered with 429; None for no limit
@@ -60,36 +60,55 @@ class Options:
     plain_clips: bool = False
 
     def as_json(self) -> str:
-        """One line of JSON, for `options_from_json`."""
+        """Return one line of JSON, for `options_from_json`."""
         return json.dumps(dataclasses.asdict(self))
 
 
 def options_from(values: Mapping[str, Any]) -> Options:
-    """Options from a command line's values, without None and unknown names. UsageError says what is
-    wrong.
+    """Return the Options of a command line's values, without those that are None or unknown.
+
+    Raises UsageError, which says what is wrong.
     """
-    known = {f.name for f in dataclasses.fields(Options)}
-    given = {name: value for name, value in values.items() if name in known and value is not None}
-    given |= {name: str(given[name]) for name in ("task_time", "rate", "refresh") if name in given}
-    if "faults" in given:
-        given["faults"] = tuple(map(str, given["faults"]))
+    given: dict[str, Any] = {}
+    for option in dataclasses.fields(Options):
+        value = values.get(option.name)
+        if value is not None:
+            read = _READ.get(option.name)
+            given[option.name] = read(value) if read else value
     options = Options(**given)
+    _check(options)
+    return options
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
+# YAML and JSON may spell a text as a number, such as `0` for a duration.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "task_time": str,
+    "rate": str,
+    "refresh": str,
+    "faults": _texts,
+}
+
+
+def _check(options: Options) -> None:
     parse_task_time(options.task_time)
     parse_duration(options.refresh)
     if options.rate is not None:
         parse_rate(options.rate)
-    if options.max_running is not None and not options.max_running > 0:
+    if options.max_running is not None and options.max_running < 1:
         raise UsageError("max_running must be at least 1")
-    return options
 
 
 def options_from_json(line: str) -> Options:
-    """The Options that `Options.as_json` wrote."""
+    """Return the Options that `Options.as_json` wrote."""
     return options_from(json.loads(line))
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `250ms`, `5s`, `1.5m`, `2h` or `0`."""
+    """Return the seconds of `250ms`, `5s`, `1.5m`, `2h` or `0`. Raises UsageError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text.strip())
     if match:
         return float(match[1]) * _UNITS_S[match[2]]
@@ -99,7 +118,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_rate(text: str) -> Rate:
-    """A Rate from `30/1m`."""
+    """Return the Rate of `30/1m`. Raises UsageError."""
     count, slash, period = text.partition("/")
     if slash and count.strip().isdecimal() and int(count) > 0:
         period_s = parse_duration(period)
@@ -109,7 +128,7 @@ def parse_rate(text: str) -> Rate:
 
 
 def parse_task_time(text: str) -> TaskTime:
-    """A TaskTime from `5s` or `lognormal:90s,240s` (median and 95th percentile)."""
+    """Return the TaskTime of `5s` or `lognormal:90s,240s` (median and 95th percentile)."""
     name, colon, rest = text.partition(":")
     if not colon:
         return TaskTime(parse_duration(text))
@@ -124,7 +143,7 @@ def parse_task_time(text: str) -> TaskTime:
 
 
 def first_and_share(text: str) -> tuple[float, int | None]:
-    """(share, None) from `0.05` or `5%`, (1.0, n) from `first:n`."""
+    """Return (share, None) of `0.05` or `5%`, and (1.0, n) of `first:n`. Raises UsageError."""
     if text.startswith("first:") and text[6:].isdecimal():
         return 1.0, int(text[6:])
     match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(%?)", text)
@@ -135,8 +154,8 @@ def first_and_share(text: str) -> tuple[float, int | None]:
 
 
 def near(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where something known is like it, else nothing."""
-    from difflib import get_close_matches  # only when something is wrong
+    """Return `; did you mean 'x'?` if something known is alike, otherwise nothing."""
+    from difflib import get_close_matches  # for start-up: only a mistake needs it
 
     found = get_close_matches(wrong, list(known), 1)
     return f"; did you mean {found[0]!r}?" if found else ""

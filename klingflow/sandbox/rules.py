@@ -1,8 +1,7 @@
-"""Which bodies the gateway's document refuses, and why; billing.py says what the others cost. Pure.
+"""PURE. Which bodies the gateway's document refuses, and why; billing.py prices the others.
 
-Independent of the client on purpose: this is the judge. Nothing is stricter here than the document,
-so that what the sandbox refuses, the document forbids. Numbers in comments are the document's
-sections.
+This is the judge, and on purpose independent of the client. No rule is stricter than the document:
+what the sandbox refuses, the document forbids. Numbers in comments are the document's sections.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Refusal(Exception):
 
 
 def check(body: object) -> Spec:
-    """The Spec of a parsed body. Raises Refusal."""
+    """Return the Spec of a parsed body. Raises Refusal."""
     if not isinstance(body, dict):
         raise _bad("请求体必须是 JSON 对象", "the body must be a JSON object")
     metadata = _object(body, "metadata")
@@ -89,14 +88,18 @@ def _lengths(b: Body) -> None:
     if seconds is not None and not isinstance(seconds, str):
         raise _bad("seconds 必须是字符串", 'seconds must be a JSON string such as "5"')
     for name, value in _given_lengths(b):
-        if isinstance(value, str) and not _whole(value):
+        _length(name, value)
+
+
+def _length(name: str, value: object) -> None:
+    if isinstance(value, str):
+        if not _whole(value):
             raise _bad(f"{name} 无效", f"{name} must be a whole number of seconds, 1 to {_MOST_S}")
-        if not isinstance(value, str) and (
-            isinstance(value, bool) or not isinstance(value, (int, float))
-        ):
-            raise _bad(f"{name} 必须是数字", f"{name} must be a number")
-        if isinstance(value, (int, float)) and not 0 < value <= _MOST_S:
-            raise _bad(f"{name} 超出范围", f"{name} must be 1 to {_MOST_S} seconds")
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _bad(f"{name} 必须是数字", f"{name} must be a number")
+    if not 0 < value <= _MOST_S:
+        raise _bad(f"{name} 超出范围", f"{name} must be 1 to {_MOST_S} seconds")
 
 
 def _given_lengths(b: Body) -> Iterator[tuple[str, Any]]:
@@ -108,6 +111,7 @@ def _given_lengths(b: Body) -> Iterator[tuple[str, Any]]:
 
 
 def _whole(text: str) -> bool:
+    # The length comes first: int() of a very long text raises.
     return text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= _MOST_S
 
 
@@ -125,20 +129,22 @@ def _pictures(b: Body) -> None:
         raise _bad("images 最多 3 张", "at most 3 images")
     for image in images or ():
         _url("images", image)
-    for holder, name in (
-        (b.top, "image"),
-        (b.metadata, "last_frame_url"),
-        (b.metadata, "video_url"),
-    ):
-        if holder.get(name) not in (None, ""):
-            _url(name, holder[name])
+
+
+def _links(b: Body) -> None:
+    links = {
+        "image": b.top.get("image"),
+        "last_frame_url": b.metadata.get("last_frame_url"),
+        "video_url": b.metadata.get("video_url"),
+    }
     reference = b.top.get("input_reference")
-    if reference not in (None, ""):
-        # The SDK sends {"image_url": …}; the document knows only the text.
-        _url(
-            "input_reference",
-            reference.get("image_url") if isinstance(reference, dict) else reference,
-        )
+    if isinstance(reference, dict):  # as the SDK sends it; the document knows only the text
+        _url("input_reference", reference.get("image_url"))
+    else:
+        links["input_reference"] = reference
+    for name, link in links.items():
+        if link not in (None, ""):
+            _url(name, link)
 
 
 def _url(name: str, value: object) -> None:
@@ -150,7 +156,7 @@ def _url(name: str, value: object) -> None:
 
 
 def _web(url: str) -> tuple[str, str] | None:
-    """(scheme, host) of a usable http(s) URL, else None."""
+    """Return (scheme, host) of a usable http(s) URL, otherwise None."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -194,9 +200,8 @@ def _one_of(
     if value is None and not required:
         return
     if value not in values:
-        raise _bad(
-            f"{name} 只能是 {' / '.join(values)}", f"{name} must be one of {', '.join(values)}"
-        )
+        zh, en = " / ".join(values), ", ".join(values)
+        raise _bad(f"{name} 只能是 {zh}", f"{name} must be one of {en}")
 
 
 _ENUMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -244,14 +249,18 @@ _JSON_NAMES: dict[type, str] = {str: "string", list: "array", bool: "boolean", i
 
 def _content(b: Body) -> None:
     for part in b.top.get("content") or ():
-        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-            raise _bad("content 条目必须带 type", "each part of content needs a type")
-        kind = part["type"]
-        if kind == "text" and not isinstance(part.get("text"), str):
-            raise _bad("type=text 时必须带 text", "a text part needs text")
-        if kind in ("image_url", "video_url"):
-            link = part.get(kind)
-            _url(kind, link.get("url") if isinstance(link, dict) else link)
+        _part(part)
+
+
+def _part(part: object) -> None:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        raise _bad("content 条目必须带 type", "each part of content needs a type")
+    kind = part["type"]
+    if kind == "text" and not isinstance(part.get("text"), str):
+        raise _bad("type=text 时必须带 text", "a text part needs text")
+    if kind in ("image_url", "video_url"):
+        link = part.get(kind)
+        _url(kind, link.get("url") if isinstance(link, dict) else link)
 
 
 def _ext_info(b: Body) -> None:
@@ -284,6 +293,7 @@ _RULES: tuple[Callable[[Body], None], ...] = (
     _enums,
     _plain_types,
     _pictures,
+    _links,
     _files,
     _content,
     _ext_info,
@@ -291,7 +301,7 @@ _RULES: tuple[Callable[[Body], None], ...] = (
 
 
 def _required(b: Body, scene: str | None) -> None:
-    """What each scene cannot do without. 3.1: prompt 多数场景必填; 6.13 has none."""
+    """Refuse a body without what its scene needs. 3.1: prompt 多数场景必填; 6.13 has none."""
     if scene == "motion_control":
         _public_video(b)
     if scene is None and not prompt_of(b) and not b.metadata.get("ext_info"):
@@ -318,8 +328,4 @@ def _private(host: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return (
-            host == "localhost"
-            or host.endswith((".localhost", ".local", ".internal"))
-            or "." not in host
-        )
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))

@@ -1,11 +1,11 @@
-"""Replies as documents: the gateway's own (document 7–9), its errors, and relays' odd ones. Pure."""
+"""PURE. Replies as documents: the gateway's own (document 7–9), its errors, relays' odd ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from klingflow.sandbox.tasks import Phase, Task
+from klingflow.sandbox.tasks import STATES, Phase, Status, Task
 
 Document = dict[str, Any]
 # An honest document, its task, and the id of some other task → the odd document.
@@ -13,7 +13,7 @@ Edit = Callable[[Document, Task, str], Document]
 
 
 def created(task: Task) -> Document:
-    """The reply to a create, document 7."""
+    """Return the reply to a create, document 7."""
     return {
         "id": task.id,
         "task_id": task.id,
@@ -26,34 +26,56 @@ def created(task: Task) -> Document:
 
 
 def queried(task: Task, phase: Phase, url: str) -> Document:
-    """The reply to a query, document 8: `task_id` is another's, and `completed_at` is there too
-    early.
+    """Return the reply to a query, document 8.
+
+    As there, `task_id` is another id and `completed_at` comes before the task has completed.
     """
-    document = {**created(task), "status": phase.status, "progress": phase.progress}
-    if phase.status == "queued":
-        return document
-    document["task_id"] = task.upstream_id
-    document["completed_at"] = (
-        int(task.created) + 3 if phase.status == "in_progress" else int(task.ends)
-    )
-    if phase.status == "completed":
-        document |= {
-            "seconds": str(task.clip_s),
-            "size": f"{task.width}x{task.height}",
-            "video_url": url,
-        }
-    if phase.status == "failed" and task.failure:
-        document["error"] = dict(zip(("code", "message"), task.failure, strict=True))
-    return document
+    own = {**created(task), "status": phase.status, "progress": phase.progress}
+    return {**own, **_ADDED[phase.status](task, url)}
+
+
+def _of_queued(task: Task, url: str) -> Document:
+    return {}
+
+
+def _of_in_progress(task: Task, url: str) -> Document:
+    return {"task_id": task.upstream_id, "completed_at": int(task.created) + 3}
+
+
+def _of_completed(task: Task, url: str) -> Document:
+    return {
+        "task_id": task.upstream_id,
+        "completed_at": int(task.ends),
+        "seconds": str(task.clip_s),
+        "size": f"{task.width}x{task.height}",
+        "video_url": url,
+    }
+
+
+def _of_failed(task: Task, url: str) -> Document:
+    code, message = task.failure or ("task_failed", "")
+    return {
+        "task_id": task.upstream_id,
+        "completed_at": int(task.ends),
+        "error": {"code": code, "message": message},
+    }
+
+
+_ADDED: dict[Status, Callable[[Task, str], Document]] = {
+    "queued": _of_queued,
+    "in_progress": _of_in_progress,
+    "completed": _of_completed,
+    "failed": _of_failed,
+}
 
 
 def flat_error(code: str, message: str) -> Document:
-    """An error as the gateway's own handlers write it."""
+    """Return an error as the gateway's own handlers write it."""
     return {"code": code, "message": message, "data": None}
 
 
 def nested_error(code: str, message: str) -> Document:
-    """An error as the relay's front writes it: keys, quotas, models."""
+    """Return an error as the relay's front writes it: keys, quotas, models."""
     return {"error": {"message": message, "type": "new_api_error", "param": "", "code": code}}
 
 
@@ -61,22 +83,22 @@ def nested_error(code: str, message: str) -> Document:
 
 
 def no_id(document: Document, task: Task, another: str) -> Document:
-    """Everything but an id."""
+    """Return everything except an id."""
     return {name: value for name, value in document.items() if name not in ("id", "task_id")}
 
 
 def same_id(document: Document, task: Task, another: str) -> Document:
-    """Another task's id."""
+    """Return the document with another task's id."""
     return {**document, "id": another, "task_id": another}
 
 
 def number_id(document: Document, task: Task, another: str) -> Document:
-    """Ids as JSON numbers."""
+    """Return the document with ids that are JSON numbers."""
     return {**document, "id": int(task.id), "task_id": int(task.id)}
 
 
 def legacy_created(document: Document, task: Task, another: str) -> Document:
-    """The older shape, in which `id` is the relay's row number."""
+    """Return the older shape, in which `id` is the relay's row number."""
     data = {"id": task.number, "task_id": task.id, "status": "NOT_START", "model": task.tier}
     return {"code": "success", "message": "", "data": data}
 
@@ -85,7 +107,7 @@ def legacy_created(document: Document, task: Task, another: str) -> Document:
 
 
 def status_as(honest: str, word: str) -> Edit:
-    """An Edit that says `word` where the status is `honest`."""
+    """Return an Edit that says `word` where the status is `honest`."""
 
     def play(document: Document, task: Task, another: str) -> Document:
         return {**document, "status": word} if document.get("status") == honest else document
@@ -94,29 +116,29 @@ def status_as(honest: str, word: str) -> Edit:
 
 
 def progress_text(document: Document, task: Task, another: str) -> Document:
-    """`"30%"`."""
+    """Return the document with a progress such as `"30%"`."""
     return {**document, "progress": f"{document['progress']}%"}
 
 
 def created_ms(document: Document, task: Task, another: str) -> Document:
-    """Milliseconds where the document says seconds."""
+    """Return the document with milliseconds where the gateway's document says seconds."""
     return {**document, "created_at": int(task.created * 1000)}
 
 
 def completed_at_early(document: Document, task: Task, another: str) -> Document:
-    """A `completed_at` from the first moment."""
+    """Return the document with a `completed_at` from the first moment."""
     return {**document, "completed_at": document.get("completed_at", int(task.created))}
 
 
 def no_status(document: Document, task: Task, another: str) -> Document:
-    """An error, and no status beside it."""
+    """Return an error without a status beside it."""
     if "error" not in document:
         return document
     return {name: value for name, value in document.items() if name not in ("status", "progress")}
 
 
 def url_in(*path: str) -> Edit:
-    """An Edit that moves the result's URL to `path`, or nowhere."""
+    """Return an Edit that moves the result's URL to `path`, or drops it if `path` is empty."""
 
     def play(document: Document, task: Task, another: str) -> Document:
         if "video_url" not in document:
@@ -130,16 +152,16 @@ def url_in(*path: str) -> Edit:
     return play
 
 
-_LEGACY_STATUS = {"completed": "SUCCESS", "failed": "FAILURE"}  # the others only in capitals
+_LEGACY_WORDS = {status: state.legacy for status, state in STATES.items()}
 
 
 def legacy_queried(document: Document, task: Task, another: str) -> Document:
-    """The older shape: everything in `data`, its own words, the failure's reason as text."""
+    """Return the older shape: all in `data`, in its own words, a failure's reason as text."""
     status = document.get("status", "unknown")
     data = {
         "id": task.number,
         "task_id": task.id,
-        "status": _LEGACY_STATUS.get(status, status.upper()),
+        "status": _LEGACY_WORDS.get(status, status.upper()),
         "progress": f"{document.get('progress', 0)}%",
         "fail_reason": document.get("error", {}).get("message", ""),
         "submit_time": int(task.created),

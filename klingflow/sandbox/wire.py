@@ -1,7 +1,7 @@
-"""Replies that are not what was meant: dropped, reset, cut short, hung, or said by something else.
+"""Replies as bytes that go wrong: dropped, reset, cut short, hung, or not the gateway's at all.
 
-Each is real at the level of TCP: the protocol class puts the connection's transport into the
-request's state, and the replies here close it, or have the kernel send a reset.
+Each is real at the level of TCP. The protocol class puts the connection's transport into the
+request's state; the replies here close the transport, or let the kernel send a reset.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ JSON = "application/json"
 class OpenProtocol(H11Protocol):
     """uvicorn's HTTP/1.1, with the transport within reach of a request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+    def connection_made(  # type: ignore[override]  # as uvicorn's own
+        self, transport: asyncio.Transport
+    ) -> None:
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
 
 async def _closed(receive: Receive) -> None:
-    """Wait until uvicorn knows that the connection is gone; it would miss a reply otherwise."""
+    """Wait until uvicorn knows that the connection is gone; otherwise it would miss a reply."""
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()
 
 
 async def _close(scope: Scope, receive: Receive, after_s: float) -> None:
-    """Close the connection after so many seconds, unless the client does it first."""
+    """Close the connection after so many seconds, except if the client closes it before."""
     if after_s:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_closed(receive), after_s)
@@ -60,9 +62,7 @@ async def _start(send: Send, honest: Response) -> None:
 
 
 class Dropped(Response):
-    """No reply at all: the connection is closed, after `after_s` seconds or when the client goes
-    first.
-    """
+    """No reply: the connection is closed after `after_s` seconds, or by the client before."""
 
     def __init__(self, after_s: float = 0.0) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Dropped(Response):
 
 
 class Reset(Response):
-    """No reply at all: a TCP reset."""
+    """No reply: a TCP reset."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = _transport(scope)
@@ -84,9 +84,7 @@ class Reset(Response):
 
 
 class Cut(Response):
-    """The whole length announced, half of the body sent; then the connection is closed, after
-    `after_s` seconds.
-    """
+    """The whole length and half of the body; then, after `after_s` seconds, a closed connection."""
 
     def __init__(self, honest: Response, after_s: float) -> None:
         super().__init__()
@@ -102,7 +100,7 @@ class Cut(Response):
 
 
 class Chunked(Response):
-    """Half of the body as a chunked reply that ends in good order: the cut is nowhere to be seen."""
+    """Half of the body as a chunked reply that ends in good order: nothing shows the cut."""
 
     def __init__(self, honest: Response) -> None:
         super().__init__()
@@ -116,9 +114,7 @@ class Chunked(Response):
 
 
 class Slow(Response):
-    """The honest reply: nothing for half of `over_s` seconds, then its body in pieces over the
-    other half.
-    """
+    """The honest reply: nothing for half of `over_s` seconds, the body in pieces in the rest."""
 
     def __init__(self, honest: Response, over_s: float) -> None:
         super().__init__()
@@ -130,19 +126,14 @@ class Slow(Response):
         size = max(1, -(-len(body) // pieces))
         await _start(send, self._honest)
         for start in range(0, len(body), size):
-            await send(
-                {
-                    "type": "http.response.body",
-                    "body": body[start : start + size],
-                    "more_body": True,
-                }
-            )
+            piece = body[start : start + size]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
             await asyncio.sleep(self._over_s / 2 / pieces)
         await send({"type": "http.response.body", "body": b""})
 
 
 class Elsewhere(Response):
-    """A redirect to the same file at another origin, which notes whether a key came along."""
+    """A redirect to the same file at another origin, which counts the keys it is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         task_id = scope["path_params"]["name"].removesuffix(".mp4")
@@ -152,48 +143,51 @@ class Elsewhere(Response):
 
 
 def drop(honest: Response, seconds: float) -> Response:
-    """Closed without a word, at once or after `seconds`."""
+    """Close the connection without a reply, at once or after `seconds`."""
     return Dropped(seconds)
 
 
 def reset(honest: Response, seconds: float) -> Response:
-    """A TCP reset."""
+    """Reset the connection."""
     return Reset()
 
 
 def cut(honest: Response, seconds: float) -> Response:
-    """Broken off in the middle, at once or after `seconds` of silence; the length tells."""
+    """Break off in the middle, at once or after `seconds` of silence; the length shows it."""
     return Cut(honest, seconds)
 
 
 def cut_chunked(honest: Response, seconds: float) -> Response:
-    """Broken off in the middle without a sign of it."""
+    """Break off in the middle; nothing shows it."""
     return Chunked(honest)
 
 
 def slow(honest: Response, seconds: float) -> Response:
-    """Good, but late."""
+    """Send the honest reply late."""
     return Slow(honest, seconds)
 
 
 def elsewhere(honest: Response, seconds: float) -> Response:
-    """Redirected to another origin."""
+    """Redirect to another origin."""
     return Elsewhere()
 
 
 def trailing(honest: Response, seconds: float) -> Response:
-    """The body with an HTML error page glued to its end."""
+    """Send the body with an HTML error page glued to its end."""
     headers = {"content-type": honest.headers.get("content-type", JSON)}
     return Response(bytes(honest.body) + _page("504 Gateway Time-out"), honest.status_code, headers)
 
 
 def cut_json(honest: Response, seconds: float) -> Response:
-    """JSON that stops before the id is whole, in a reply whose length is right."""
+    """Send JSON that stops before the id is whole, in a reply whose length is right."""
     return Response(bytes(honest.body)[:20], honest.status_code, media_type=JSON)
 
 
 def answer(status: int, content: object = b"", content_type: str = JSON, **headers: str) -> Wire:
-    """The same reply every time; `content` is bytes as they are, text as HTML's title, else JSON."""
+    """Return a Wire that always sends the same reply.
+
+    `content` is bytes as they are, a text that becomes the title of an HTML page, or a document.
+    """
 
     def play(honest: Response, seconds: float) -> Response:
         if isinstance(content, bytes):
@@ -212,5 +206,14 @@ def answer(status: int, content: object = b"", content_type: str = JSON, **heade
 
 
 def _page(title: str) -> bytes:
-    body = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
-    return (body + "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n").encode()
+    lines = (
+        "<html>",
+        f"<head><title>{title}</title></head>",
+        "<body>",
+        f"<center><h1>{title}</h1></center>",
+        "<hr><center>nginx</center>",
+        "</body>",
+        "</html>",
+        "",
+    )
+    return "\r\n".join(lines).encode()

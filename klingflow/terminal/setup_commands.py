@@ -72,7 +72,11 @@ def sandbox(options: Mapping[str, Any]) -> int:
     if options["list_faults"]:
         console.table([[f"{f.stage}:{f.name}", f.does] for f in faults.CATALOGUE])
         return ExitCode.OK
-    serve(options_from(options), lambda address: console.say(_sandbox_greeting(address)))
+    serve(
+        options_from(options),
+        lambda address: console.say(_sandbox_greeting(address)),
+        lambda line: console.warn(f"warning: {line}"),
+    )
     return ExitCode.OK
 
 

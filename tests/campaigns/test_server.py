@@ -15,7 +15,8 @@ from typing import Any
 from klingflow.errors import ExitCode
 from klingflow.ledger.lifecycle import PAID
 from klingflow.sandbox.child import Sandbox
-from klingflow.sandbox.faults import CATALOGUE, Chance, Dice, Fault
+from klingflow.sandbox.dice import Chance, Dice
+from klingflow.sandbox.faults import CATALOGUE, Fault
 from tests.campaigns.figures import Report
 from tests.harness import Pipeline, sandboxed
 
