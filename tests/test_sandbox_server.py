@@ -19,10 +19,11 @@ import httpx
 import pytest
 
 from klingflow.errors import KlingflowError
-from klingflow.sandbox import child
+from klingflow.sandbox import child, clips
 from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
 from tests.gateway_doc import example_bodies
+from tests.harness import pipeline_at
 
 BODY = {"model": "kling-3.0-omni", "prompt": "雨夜", "seconds": "5"}
 KEY = {"authorization": "Bearer any"}
@@ -420,6 +421,40 @@ def test_leaving_the_block_ends_the_child() -> None:
     assert running.process.poll() is not None
 
 
+@pytest.fixture
+def too_old(tmp_path: Path) -> str:
+    """A folder for PYTHONPATH with a media extra that is installed and does not work."""
+    (tmp_path / "old" / "PIL").mkdir(parents=True)
+    (tmp_path / "old" / "PIL" / "__init__.py").write_text("raise TypeError('too old')")
+    (tmp_path / "old" / "av.py").touch()
+    return str(tmp_path / "old")
+
+
+NOT_DRAWN = "a video could not be drawn (TypeError: too old); the plain clip is sent instead"
+
+
+def test_what_the_child_has_to_say_is_told_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, too_old: str
+) -> None:
+    """Once, although two videos could not be drawn; both are there all the same."""
+    monkeypatch.setenv("PYTHONPATH", too_old)
+    told: list[str] = []
+    with child.start(Options(task_time="0s"), told.append) as sandbox, connect(sandbox) as client:
+        ids = [bought(client) for _ in range(2)]
+        videos = [client.get(f"/v1/videos/{task_id}/content").content for task_id in ids]
+    assert videos == [clips.plain(task_id) for task_id in ids]
+    assert told == [NOT_DRAWN]
+
+
+def test_a_run_in_a_sandbox_passes_its_words_on(tmp_path: Path, too_old: str) -> None:
+    """As a warning, after the run."""
+    film = pipeline_at(tmp_path / "film")
+    film.write(1)
+    said = film.do("run", "film.yaml", "--sandbox", PYTHONPATH=too_old)
+    assert said.count(f"warning: {NOT_DRAWN}") == 1
+    assert len(film.videos()) == 1
+
+
 def test_ctrl_c_ends_it_although_a_reply_is_owed() -> None:
     """In a second or so."""
     with child.start(Options(faults=("create:hang",))) as running, connect(running) as client:
@@ -431,7 +466,7 @@ def test_ctrl_c_ends_it_although_a_reply_is_owed() -> None:
 
 _PARENT = """
 import json, sys
-from klingflow.sandbox import child
+from klingflow.sandbox import child, clips
 with child.start() as running:
     print(json.dumps([running.process.pid, running.base_url]), flush=True)
     sys.stdin.read()

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,21 +22,23 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox. `base_url` is like `http://127.0.0.1:40123`; any key will do, unless one
-    was set.
+    """A running sandbox. `base_url` is like `http://127.0.0.1:40123`.
+
+    It accepts any key, except where the options set one.
     """
 
     base_url: str
     process: subprocess.Popen[str]
 
     def ledger(self) -> Any:
-        """What was charged and refunded: `GET /sandbox/ledger`."""
+        """Return what was charged and refunded: `GET /sandbox/ledger`."""
         with _DIRECT.open(f"{self.base_url}/sandbox/ledger") as reply:
             return json.load(reply)
 
     def set(self, **values: Any) -> None:
-        """Change options while it runs: `PUT /sandbox/options`, e.g.
-        `set(faults=["create:cut=first:1"])`.
+        """Change options while the sandbox runs: `PUT /sandbox/options`.
+
+        For instance `set(faults=["create:cut=first:1"])`.
         """
         body = json.dumps(values).encode()
         request = urllib.request.Request(f"{self.base_url}/sandbox/options", body, method="PUT")
@@ -44,26 +46,31 @@ class Sandbox:
             reply.read()
 
     def kill(self) -> None:
-        """End it at once, as a crash would; what its state file holds stays."""
+        """End the sandbox at once, as a crash would; what its state file holds stays."""
         self.process.kill()
         self.process.wait()
 
 
-@contextlib.contextmanager
-def start(options: Options | None = None) -> Iterator[Sandbox]:
-    """Start a sandbox on a free port (unless the options name one) and stop it on leaving.
+def _ignore(line: str) -> None:
+    """Tell nobody."""
 
-    The options go through a pipe, so that no key stands in a process list, and the pipe's end tells
-    the child that its parent is gone. The user's own key does not reach it. It has a session of its
-    own: Ctrl-C in the terminal is the parent's alone. Raises KlingflowError with the child's words
-    when it does not start.
+
+@contextlib.contextmanager
+def start(
+    options: Options | None = None, tell: Callable[[str], None] = _ignore
+) -> Iterator[Sandbox]:
+    """Start a sandbox on a free port, or on the one that the options name; stop it on leaving.
+
+    `tell` gets, at the end, each line that the sandbox has for a person. The options go through a
+    pipe, so that no process list shows a key; the pipe's end tells the child that its parent is
+    gone. The user's own key does not reach the child. The child has a session of its own: Ctrl-C
+    in the terminal goes to the parent alone. Raises KlingflowError, with the child's words, if the
+    sandbox does not start.
     """
     process = subprocess.Popen(
         # -P: a folder from elsewhere may hold a `yaml.py`, which Python would run first.
         [sys.executable, "-P", "-m", "klingflow.sandbox"],
-        env={
-            name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")
-        },
+        env=_environ(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -81,17 +88,24 @@ def start(options: Options | None = None) -> Iterator[Sandbox]:
             raise KlingflowError(f"the sandbox did not start: {process.stderr.read().strip()}")
         yield Sandbox(address, process)
     finally:
-        _stop(process)
+        for line in _stopped(process):
+            tell(line)
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def _environ() -> dict[str, str]:
+    ours = "KLINGFLOW_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def _stopped(process: subprocess.Popen[str]) -> list[str]:
+    """End the process and return the lines that it had to say and nobody has read."""
+    assert process.stdin and process.stdout and process.stderr
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()  # type: ignore[union-attr]  # it was made with a pipe
+        process.stdin.close()
     try:
         process.wait(_STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
+    with process.stdout, process.stderr:
+        return process.stderr.read().splitlines()

@@ -52,7 +52,8 @@ def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
 
     state = site.site_of(manifest.path, options.wish).server
     state.parent.mkdir(parents=True, exist_ok=True)
-    return stack.enter_context(start(SandboxOptions(state=str(state)))).base_url
+    started = start(SandboxOptions(state=str(state)), lambda line: console.warn(f"warning: {line}"))
+    return stack.enter_context(started).base_url
 
 
 def _folder(manifests: Sequence[Manifest]) -> Path:
