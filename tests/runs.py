@@ -178,16 +178,22 @@ def a_run(
     videos: Sequence[Video | NoReply] = (),
     buying: bool = True,
     fail_fast: bool = False,
+    bought: Sequence[Purchase] = (),
     top: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> Iterator[Run]:
-    """A run of a manifest in `folder` with its ledger held, of which no step has been taken."""
+    """A run of a manifest in `folder` with its ledger held, of which no step has been taken.
+    `bought` is in the ledger from earlier runs.
+    """
     pipeline = pipeline_at(folder)
     pipeline.write(shots, **(top or {}))
     manifest = loading.load(pipeline.manifest)
     limited = replace(manifest.limits, **limits)
     gateway, told, clock = Scripted(creates, queries, videos), list[dict[str, Any]](), [0.0]
     with running.open_job(manifest, site.Wish(black_box=False), ORIGIN) as job:
+        for purchase in bought:
+            job.ledger.book.put(purchase)
+        job.plan = job.plan_again()
         context = Context(
             jobs=[job],
             gateway=cast(Gateway, gateway),

@@ -131,6 +131,7 @@ def test_an_event_says_when_where_and_what(tmp_path: Path) -> None:
             "at": "2026-01-01T00:00:00.000Z",
             "event": "failed",
             "manifest": "film",
+            "path": str(tmp_path / "film.yaml"),
             "shot": "shot001",
             "failure": {"kind": "key", "code": "invalid_api_key", "message": "no such key"},
         }

@@ -57,12 +57,6 @@ def running(number: int) -> Said:
     return said(id=f"task_{number}", status="in_progress")
 
 
-def known(run: Run, purchase: Purchase) -> None:
-    """The ledger holds a purchase of an earlier run, and the plan knows of it."""
-    run.job.ledger.book.put(purchase)
-    run.job.plan = run.job.plan_again()
-
-
 def task(at: str = "2026-07-01T00:00:00.000Z") -> Purchase:
     """The first shot's task, submitted then."""
     return advance(intent("shot001"), "accepted", at, task_id="task_1")
@@ -125,8 +119,9 @@ def test_creates_wait_for_their_rate(tmp_path: Path) -> None:
 
 def test_a_task_of_an_earlier_run_is_followed_to_its_end(tmp_path: Path) -> None:
     """Its duration is unknown: nobody looked between the runs."""
-    with a_run(tmp_path, queries=[running(1), completed(1)], videos=[Video(200, VIDEO)]) as run:
-        known(run, task())
+    with a_run(
+        tmp_path, queries=[running(1), completed(1)], videos=[Video(200, VIDEO)], bought=[task()]
+    ) as run:
         lived(run)
         (purchase,) = run.purchases
         assert (purchase.state, purchase.finished_after_s) == ("done", None)
@@ -135,8 +130,9 @@ def test_a_task_of_an_earlier_run_is_followed_to_its_end(tmp_path: Path) -> None
 
 def test_a_task_of_an_earlier_run_has_a_whole_deadline(tmp_path: Path) -> None:
     """However old it is; asked for the first time at once."""
-    with a_run(tmp_path, queries=[running(1)] * 400, deadline_s=60.0, poll_floor_s=5.0) as run:
-        known(run, task())
+    with a_run(
+        tmp_path, queries=[running(1)] * 400, deadline_s=60.0, poll_floor_s=5.0, bought=[task()]
+    ) as run:
         run.context.now = lambda: "2029-01-01T00:00:00.000Z"
         assert lived(run)[1] == pytest.approx(60.0, abs=10.0)
         assert run.states == ["parked"]
@@ -147,8 +143,9 @@ def test_a_task_of_an_earlier_run_has_a_whole_deadline(tmp_path: Path) -> None:
 )
 def test_a_task_is_as_old_as_its_record_says(tmp_path: Path, submitted: str, age_s: float) -> None:
     """Except one from the future, of a clock that was set wrong."""
-    with a_run(tmp_path, queries=[completed(1)], videos=[Video(200, VIDEO)]) as run:
-        known(run, task(submitted))
+    with a_run(
+        tmp_path, queries=[completed(1)], videos=[Video(200, VIDEO)], bought=[task(submitted)]
+    ) as run:
         run.context.now = lambda: "2026-07-01T00:01:00.000Z"
         lived(run)
     told = next(event for event in run.told if event["event"] == "succeeded")
@@ -157,8 +154,7 @@ def test_a_task_is_as_old_as_its_record_says(tmp_path: Path, submitted: str, age
 
 def test_a_video_of_an_earlier_run_is_asked_for_at_the_gateway_first(tmp_path: Path) -> None:
     """Its own address may have expired."""
-    with a_run(tmp_path, videos=[Video(200, VIDEO)]) as run:
-        known(run, FINISHED)
+    with a_run(tmp_path, videos=[Video(200, VIDEO)], bought=[FINISHED]) as run:
         lived(run)
         assert run.states == ["done"]
     assert run.gateway.asked == [f"open {CONTENT}"]
@@ -172,9 +168,13 @@ def test_who_only_fetches_buys_nothing(tmp_path: Path) -> None:
         "shot003": {"prompt": "c", "after": ["shot001"]},
     }
     with a_run(
-        tmp_path, shots=shots, buying=False, queries=[completed(1)], videos=[Video(200, VIDEO)]
+        tmp_path,
+        shots=shots,
+        buying=False,
+        queries=[completed(1)],
+        videos=[Video(200, VIDEO)],
+        bought=[task()],
     ) as run:
-        known(run, task())
         assert [a.verb for a in run.job.plan.actions] == ["resume", "create", "waits"]
         lived(run)
         assert run.states == ["done"]
@@ -182,8 +182,7 @@ def test_who_only_fetches_buys_nothing(tmp_path: Path) -> None:
 
 def test_what_is_no_more_in_the_manifest_is_left_alone(tmp_path: Path) -> None:
     """It is paid for, and nobody asked for it."""
-    with a_run(tmp_path, creates=[UNSAFE]) as run:
-        known(run, succeeded("old"))
+    with a_run(tmp_path, creates=[UNSAFE], bought=[succeeded("old")]) as run:
         assert [a.verb for a in run.job.plan.actions] == ["create", "orphan"]
         lived(run)
     assert run.events == ["intent", "rejected"]

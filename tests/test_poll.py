@@ -358,7 +358,7 @@ async def test_what_waited_for_a_shot_is_bought_with_what_it_brought(tmp_path: P
     with a_run(tmp_path, shots=shots, queries=[DONE]) as run:
         waits = run.job.plan.actions[1]
         assert waits.verb == "waits"
-        run.job.waiting.add(run.context.wanted(0, waits))
+        run.context.waiting[0].add(run.context.wanted(0, waits))
         await poll(run.context, await run.flight())
         request = run.next_of(Wanted).action.request
         assert request is not None

@@ -42,10 +42,6 @@ class Job:
     site: Site
     write_results: Callable[[], str | None]
     plan_again: Callable[[], Plan]
-    waiting: Waiting = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.waiting = Waiting(self.plan)
 
     @property
     def results(self) -> Path:
@@ -69,7 +65,8 @@ class Outcome:
 class Context:
     """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
     a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
-    dispatcher to look again. `bought` names every intent, by manifest number and uid.
+    dispatcher to look again. `bought` names every intent, by manifest number and uid. `waiting` has
+    what waits, of each manifest.
     """
 
     jobs: list[Job]
@@ -86,7 +83,11 @@ class Context:
     outcome: Outcome = field(default_factory=Outcome)
     wake: Callable[[], None] = lambda: None
     bought: list[tuple[int, str]] = field(default_factory=list)
+    waiting: list[Waiting] = field(init=False)
     _shields: list[anyio.CancelScope] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.waiting = [Waiting(job.plan) for job in self.jobs]
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

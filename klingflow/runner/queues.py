@@ -23,13 +23,13 @@ def queue(context: Context, wanted: Wanted) -> None:
             fetch = Fetch(wanted.job, purchase, wanted, FROM_AN_EARLIER_RUN)
             context.schedule.fetch(fetch, now)
         case "wait" if context.patience.buying:
-            context.jobs[wanted.job].waiting.add(wanted)
+            context.waiting[wanted.job].add(wanted)
 
 
 def release(context: Context, number: int, key: str) -> None:
     """Queue what waited for the take `key` of the manifest `number`, and now for nothing more."""
-    job = context.jobs[number]
-    for wanted in job.waiting.finished(key, job.ledger.book):
+    book = context.jobs[number].ledger.book
+    for wanted in context.waiting[number].finished(key, book):
         queue(context, wanted)
 
 
