@@ -46,14 +46,18 @@ class Caps:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
             return f"max_tasks: {self.max_tasks} purchases are made"
         if self.max_seconds is not None and self.seconds + seconds > self.max_seconds:
-            return f"max_seconds: {self.seconds} s of {self.max_seconds} s are bought, this needs {seconds} s"
-        if self.max_spend is None:
-            return None
+            bought = f"{self.seconds} s of {self.max_seconds} s are bought"
+            return f"max_seconds: {bought}, this needs {seconds} s"
+        if self.max_spend is not None:
+            return self._overspent(price, self.max_spend)
+        return None
+
+    def _overspent(self, price: Price | None, most: Decimal) -> str | None:
         if price is None:
             return "max_spend: its price is not known, so it cannot be held to a limit"
         if self.currency not in (None, price.currency):
             return f"max_spend: it is priced in {price.currency}, the others in {self.currency}"
-        if self.spend + price.amount > self.max_spend:
-            spent = f"{self.spend} {price.currency} of {self.max_spend}"
+        if self.spend + price.amount > most:
+            spent = f"{self.spend} {price.currency} of {most}"
             return f"max_spend: {spent} are spent, this costs {price.amount}"
         return None

@@ -39,30 +39,46 @@ def adopt(
     if not plausible_id(task_id):
         raise UsageError(f"{task_id!r} is no task id")
     if (owner := book.task_ids.get(task_id)) is not None:
-        known = book.purchases.get(owner)
-        if known is not None and (known.key, known.state) == (key, "failed"):
-            return [known]
-        raise UsageError(f"task {task_id} is already that of {(known or book.pruned[owner]).key}")
+        return [_failed_before(book, owner, key, task_id)]
+    if (doubt := _latest_doubt(book, key)) is not None:
+        origin = doubt.origin or origin
+        return [advance(doubt, "found", at, task_id=task_id, origin=origin)]
+    shot, request = _unbought(book, key, wanted)
+    attempt = book.next_attempt(shot.id, shot.take)
+    intent = begin(shot, request, uid=new_uid(), attempt=attempt, origin=origin, at=at)
+    return [advance(intent, "accepted", at, task_id=task_id, evidence={"adopted": at})]
+
+
+def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
+    """The purchase `owner` that has this task, if it is this take's and failed. Raises UsageError."""
+    known = book.purchases.get(owner) or book.pruned[owner]
+    if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
+        raise UsageError(f"task {task_id} is already that of {known.key}")
+    return known
+
+
+def _latest_doubt(book: Book, key: str) -> Purchase | None:
+    """The purchase of a take that a found task settles: the last in doubt, otherwise the last that
+    was abandoned.
+    """
     purchases = book.of(*split_key(key))
-    open_ones = [p for p in purchases if p.state in (*IN_DOUBT, "abandoned")]
-    if doubtful := [p for p in open_ones if p.state in IN_DOUBT] or open_ones:
-        return [
-            advance(
-                doubtful[-1], "found", at, task_id=task_id, origin=doubtful[-1].origin or origin
-            )
-        ]
-    if paid := [p for p in purchases if p.state in PAID]:
+    doubtful = [p for p in purchases if p.state in IN_DOUBT]
+    abandoned = [p for p in purchases if p.state == "abandoned"]
+    return next(reversed(doubtful or abandoned), None)
+
+
+def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tuple[Shot, Request]:
+    """The shot and request of a take that the ledger knows no purchase of. Raises UsageError."""
+    paid = [p for p in book.of(*split_key(key)) if p.state in PAID]
+    if paid:
         raise UsageError(f"{key} is bought: its task is {paid[-1].task_id}")
     if wanted is None:
         raise UsageError(f"{key} is neither in the manifest nor in the ledger")
     shot, request = wanted
     if request.fingerprint is None:
-        raise UsageError(
-            f"{key} waits for {', '.join(shot.needs)}: its body is not known before that is bought"
-        )
-    attempt = book.next_attempt(shot.id, shot.take)
-    intent = begin(shot, request, uid=new_uid(), attempt=attempt, origin=origin, at=at)
-    return [advance(intent, "accepted", at, task_id=task_id, evidence={"adopted": at})]
+        needs = ", ".join(shot.needs)
+        raise UsageError(f"{key} waits for {needs}: its body is not known before that is bought")
+    return shot, request
 
 
 def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
@@ -81,10 +97,12 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
     wait until its file is missing.
     """
     found = _unsettled(book, key, origin, states_before("resubmitted"))
-    if not held and (finished := [p for p in found if p.state in ("succeeded", "done")]):
+    finished = [p for p in found if p.state in ("succeeded", "done")]
+    if finished and not held:
         raise UsageError(
-            f"{key} is {finished[0].state} and needs no second purchase; to buy it anew nevertheless,"
-            " there are --rerun changed, and --rerun failed where its video cannot be had"
+            f"{key} is {finished[0].state} and needs no second purchase; to buy it again"
+            " nevertheless, there are --rerun changed, and --rerun failed where its video cannot"
+            " be had"
         )
     return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
 
@@ -95,28 +113,29 @@ _COMES = frozenset({"submitted", "succeeded", "done"})
 
 def _given_up(purchase: Purchase) -> dict[str, Any]:
     """What was thought to be wrong before is in the evidence of a doubt."""
-    if purchase.state not in (*IN_DOUBT, *UNFINISHED):
+    if purchase.state not in IN_DOUBT | UNFINISHED:
         return {}
     kept = "; its task id stays in the ledger" if purchase.task_id else ""
     return {"error": Failure("unknown", "given_up", _GIVEN_UP + kept)}
 
 
 def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> list[Purchase]:
-    purchases = [p for p in book.of(*split_key(key)) if p.state != "rejected"]
+    """Every doubt of a take; otherwise its last purchase, if that is in one of `states` and does
+    not come by itself. Raises UsageError.
+    """
+    purchases = book.bought(*split_key(key))
     if not purchases:
         raise UsageError(
             f"{key}: the ledger knows no purchase of it, so there is nothing to resolve"
         )
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
-    found = doubtful or [
-        p for p in purchases[-1:] if p.state in states and not _still_comes(p, origin)
-    ]
-    if not found:
-        last = purchases[-1]
+    last = purchases[-1]
+    if not doubtful and (last.state not in states or _still_comes(last, origin)):
         raise UsageError(
-            f"{key} is {last.state}: only what is in doubt, parked or at another gateway is resolved"
+            f"{key} is {last.state}: only what is in doubt, parked or at another gateway is"
+            " resolved"
         )
-    return found
+    return doubtful or [last]
 
 
 def _still_comes(purchase: Purchase, origin: str) -> bool:

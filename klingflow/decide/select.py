@@ -37,7 +37,7 @@ def select(
 
 def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
     keys: set[str] = set()
-    for expression in (part for text in texts for part in text.split()):
+    for expression in " ".join(texts).split():
         terms = expression.split(",")
         if not all(terms):
             raise UsageError(f"{expression!r}: a comma stands between two terms, without spaces")
@@ -46,19 +46,29 @@ def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
 
 
 def _matching(term: str, shots: Sequence[Shot], book: Book) -> set[str]:
-    kind, colon, rest = term.partition(":")
-    test = _TESTS[kind](rest, book) if colon and kind in _TESTS else _by_name(term)
+    test = _test_of(term, book)
     found = {shot.key for shot in shots if test(shot)}
-    if not found and kind != "state":
-        known = {f"tag:{tag}" for shot in shots for tag in shot.tags}
-        known |= {name for shot in shots for name in (shot.id, shot.key)}
-        near = get_close_matches(term, sorted(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise NothingSelected(f"no shot is meant by {term!r}{hint}")
+    if not found and not term.startswith("state:"):
+        raise NothingSelected(f"no shot is meant by {term!r}{_hint(term, shots)}")
     return found
 
 
+def _hint(term: str, shots: Sequence[Shot]) -> str:
+    known: set[str] = set()
+    for shot in shots:
+        known |= {shot.id, shot.key, *(f"tag:{tag}" for tag in shot.tags)}
+    near = get_close_matches(term, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 Test = Callable[[Shot], bool]
+
+
+def _test_of(term: str, book: Book) -> Test:
+    kind, colon, rest = term.partition(":")
+    if colon and kind in _TESTS:
+        return _TESTS[kind](rest, book)
+    return _by_name(term)
 
 
 def _by_name(pattern: str) -> Test:

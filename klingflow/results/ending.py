@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
-from klingflow.model import Plan
+from klingflow.model import Action, Plan
 
 Place = tuple[int, str]  # manifest number, shot key
 
@@ -34,20 +34,35 @@ def exit_code(
     `capped` are the shots that a cap kept from being bought. Without `buying`, a shot that is still
     to be bought is as it was meant to be.
     """
-    placed = [((number, a.key), a) for number, made in enumerate(plans) for a in made.actions]
-    wanted = [a for place, a in placed if a.verb != "create" or (buying and place not in capped)]
-    codes = {VERBS[action.verb].verdict for action in wanted}
+    left: list[Action] = []
+    for number, plan in enumerate(plans):
+        excused = {key for place, key in capped if place == number}
+        left += _unexcused(plan, excused, buying=buying)
+    codes = {VERBS[action.verb].verdict for action in left}
     codes |= {ExitCode.CAPPED} if capped else set()
-    codes |= {code for code, is_so in _of(ending) if is_so}
-    waits = any(action.verb == "waits" for action in wanted)
-    if waits and buying and codes == {None}:
+    codes |= _codes_of(ending)
+    found = next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+    if found == ExitCode.OK and buying and "waits" in {action.verb for action in left}:
         return ExitCode.FAILED  # it waits for a shot that was not selected
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+    return found
 
 
-def _of(ending: Ending) -> tuple[tuple[ExitCode, bool], ...]:
-    return (
-        (ExitCode.INTERRUPTED, ending.interrupted),
-        (ExitCode.INTERNAL, ending.broken),
-        (ExitCode.REFUSED, ending.refused),
-    )
+def _unexcused(plan: Plan, capped: Collection[str], *, buying: bool) -> list[Action]:
+    """The actions of a plan without what a run was not to buy."""
+    left = []
+    for action in plan.actions:
+        was_to_be_bought = buying and action.key not in capped
+        if action.verb != "create" or was_to_be_bought:
+            left.append(action)
+    return left
+
+
+def _codes_of(ending: Ending) -> set[ExitCode]:
+    codes = set()
+    if ending.interrupted:
+        codes.add(ExitCode.INTERRUPTED)
+    if ending.broken:
+        codes.add(ExitCode.INTERNAL)
+    if ending.refused:
+        codes.add(ExitCode.REFUSED)
+    return codes

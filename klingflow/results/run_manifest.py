@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
+from itertools import chain
 
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
@@ -46,27 +47,23 @@ def build(
     `selected` are the keys of the shots that are meant; None means all, and then what was bought
     for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
     """
-    takes = [
-        (shot, book.of(shot.id, shot.take))
-        for shot in manifest.shots
-        if selected is None or shot.key in selected
-    ]
-    shots = [_shot(shot, purchases) for shot, purchases in takes]
-    orphans = list(_orphans(manifest, book)) if selected is None else []
-    pruned = [[p] for p in in_order(book.pruned.values())] if selected is None else []
-    paid = [p for _, purchases in takes for p in purchases]
-    paid += (p for purchases in (*orphans, *pruned) for p in purchases)
-    return {
+    meant = [s for s in manifest.shots if selected is None or s.key in selected]
+    bought = [book.of(s.id, s.take) for s in meant]
+    shots = [_shot(s, purchases) for s, purchases in zip(meant, bought, strict=True)]
+    orphans, pruned = _no_longer_wanted(manifest, book) if selected is None else ([], [])
+    record = {
         "klingflow_run_manifest": 1,
         "name": manifest.name,
         "manifest": manifest.path,
         "generated_at": generated_at,
         "gateway": gateway,
         "shots": shots,
-        "orphans": [_orphan(purchases) for purchases in orphans],
-        **({"pruned": [_orphan(purchases) for purchases in pruned]} if pruned else {}),
-        "totals": _totals(shots, paid),
+        "orphans": [*map(_orphan, orphans)],
     }
+    if pruned:
+        record["pruned"] = [*map(_orphan, pruned)]
+    everything = chain.from_iterable([*bought, *orphans, *pruned])
+    return {**record, "totals": _totals(shots, everything)}
 
 
 def as_bytes(record: Mapping[str, Json]) -> bytes:
@@ -87,18 +84,18 @@ def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
 
 
 def serving(purchases: Sequence[Purchase]) -> Purchase | None:
-    """The purchase that a take's video comes from: the last that was paid for, else simply the
-    last.
-    """
+    """The purchase that a take's video comes from: the last that was paid for, otherwise the last."""
     paid = [p for p in purchases if p.state in PAID]
-    return next(iter([*paid[-1:], *purchases[-1:]]), None)
+    return next(reversed(paid or purchases), None)
 
 
-def _orphans(manifest: Manifest, book: Book) -> Iterator[list[Purchase]]:
-    for take in sorted(set(book.takes()) - manifest.takes):
-        purchases = book.of(*take)
-        if any(p.state != "rejected" for p in purchases):
-            yield purchases
+def _no_longer_wanted(
+    manifest: Manifest, book: Book
+) -> tuple[list[Sequence[Purchase]], list[Sequence[Purchase]]]:
+    """What was bought for shots that are not in the manifest: by take, and what was pruned."""
+    takes = sorted(set(book.takes()) - manifest.takes)
+    orphans: list[Sequence[Purchase]] = [book.of(*take) for take in takes if book.bought(*take)]
+    return orphans, [[p] for p in in_order(book.pruned.values())]
 
 
 def _orphan(purchases: Sequence[Purchase]) -> dict[str, Json]:
@@ -143,13 +140,13 @@ def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) 
     for purchase in purchases:
         if purchase.task_id:
             tiers[purchase.billed_tier or UNKNOWN_TIER].append(purchase)
-    charged = [p for tier in tiers.values() for p in tier if p.state in PAID]
+    accepted = [*chain.from_iterable(tiers.values())]
     return {
         "shots": states.total(),
         "by_state": dict(sorted(states.items())),
         "by_tier": {name: _tier(tier) for name, tier in sorted(tiers.items())},
-        "amount": amounts(charged),
-        "differences": [_difference(p) for tier in tiers.values() for p in tier if _differs(p)],
+        "amount": amounts(p for p in accepted if p.state in PAID),
+        "differences": [_difference(p) for p in accepted if _differs(p)],
     }
 
 

@@ -4,6 +4,8 @@ value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot
@@ -15,31 +17,41 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
     A side on which the value is absent has no key. `field` is the author's field, `where` the place
     that sets it.
     """
+    changes: list[Json] = []
     if purchase is None:
-        return {"shot": shot.key, "says": f"{shot.key} was never bought.", "changes": []}
-    task = f" (task {purchase.task_id})" if purchase.task_id else ""
-    if request.fingerprint is None:
-        says = f"{shot.key} depends on a shot that is not bought yet, so it cannot be compared."
-        return {"shot": shot.key, "says": says, "changes": []}
-    if request.fingerprint == purchase.fingerprint:
-        says = f"{shot.key} means what was bought{task}: nothing has changed."
-        return {"shot": shot.key, "says": says, "changes": []}
-    changes = _changes(shot, request, purchase)
-    says = f"{shot.key} has changed since it was bought{task}; it is kept, and --rerun changed buys it again."
-    return {"shot": shot.key, "says": says, "changes": changes}
+        says = "was never bought."
+    elif request.fingerprint is None:
+        says = "depends on a shot that is not bought yet, so it cannot be compared."
+    elif request.fingerprint == purchase.fingerprint:
+        says = f"means what was bought{_task(purchase)}: nothing has changed."
+    else:
+        changes = _changes(shot, request, purchase)
+        kept = "it is kept, and --rerun changed buys it again."
+        says = f"has changed since it was bought{_task(purchase)}; {kept}"
+    return {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
+
+
+def _task(purchase: Purchase) -> str:
+    return f" (task {purchase.task_id})" if purchase.task_id else ""
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:
     old = {pointer(path): value for path, value in leaves(purchase.body) if not is_tag(value)}
     new = {pointer(path): value for path, value in leaves(request.body)}
+    # A list of one value, or of none, so that an absent value differs from any other.
+    differing = [at for at in {**new, **old} if _at(old, at) != _at(new, at)]
     places = origins(shot, shot.kind)
     changes: list[Json] = []
-    for at in dict.fromkeys([*new, *old]):
-        if at in old and at in new and old[at] == new[at]:
-            continue
+    for at in differing:
         path, mark = places.get(at, ((), shot.node.mark))
         change: dict[str, Json] = {"field": ".".join(map(str, path)) or at, "pointer": at}
-        change |= {"old": old[at]} if at in old else {}
-        change |= {"new": new[at], "where": str(mark)} if at in new else {}
+        if at in old:
+            change["old"] = old[at]
+        if at in new:
+            change |= {"new": new[at], "where": str(mark)}
         changes.append(change)
     return changes
+
+
+def _at(values: Mapping[str, Json], at: str) -> list[Json]:
+    return [values[at]] if at in values else []
