@@ -1,5 +1,7 @@
-"""PURE. What is wrong with a ledger's purchases taken by themselves: each with what to do. Files
-are read elsewhere.
+"""PURE. What is wrong with a ledger's purchases taken by themselves, and what to do about each flaw.
+
+Only purchases are looked at: what is wrong with a line is for lines.py, what is wrong with a video
+is for `lock check`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import held_twice, paid_twice
-from klingflow.ledger.lifecycle import IN_DOUBT
+from klingflow.ledger.lifecycle import IN_DOUBT, STATES
 from klingflow.ledger.problems import Level
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase
@@ -24,8 +26,7 @@ LEVELS: Mapping[Level, ExitCode] = {
     "note": ExitCode.OK,
 }
 
-_WITH_TASK = frozenset({"submitted", "parked", "succeeded", "done"})
-_WITHOUT_TASK = frozenset({"intent", "in_doubt", "rejected", "abandoned"})
+# What must have happened in this order, by the names of times.
 _SEQUENCE = ("intent", "submitted", "finished", "done")
 
 
@@ -39,8 +40,9 @@ class Flaw(NamedTuple):
 
 
 def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
-    """Every flaw, purchase by purchase, then those between purchases. `manifest` is the file's
-    name, for the commands to give.
+    """Every flaw, purchase by purchase, then those between purchases.
+
+    `manifest` is how the commands that mend a flaw name the manifest.
     """
     purchases = list(purchases)
     task_ids = {p.task_id for p in purchases if p.task_id}
@@ -48,15 +50,7 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
         yield from _facts(purchase)
         yield from _times(purchase)
         yield from _meaning(purchase, task_ids)
-        if purchase.state in IN_DOUBT:
-            yield Flaw(purchase, "unsettled", "in doubt: perhaps bought", _status(manifest))
-        elif purchase.state == "parked":
-            yield Flaw(
-                purchase,
-                "unsettled",
-                f"task {purchase.task_id} took too long and is parked",
-                _fetch(manifest),
-            )
+        yield from _unsettled(purchase, manifest)
     for a, b in held_twice(purchases):
         yield Flaw(
             b,
@@ -74,56 +68,76 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
 
 
 def _facts(purchase: Purchase) -> Iterator[Flaw]:
-    state = purchase.state
-    if state in _WITH_TASK and not purchase.task_id:
+    """What its state says must be known of it, and is not."""
+    state, task_id = purchase.state, purchase.task_id
+    row = STATES[state]
+    has_file = purchase.sha256 and purchase.output and purchase.size_bytes
+    is_a_doubt = state == "in_doubt"  # and may come from a damaged line
+    if row.task == "named" and not task_id:
         yield _damaged(purchase, f"{state}, but without a task id")
-    if state in _WITHOUT_TASK and purchase.task_id:
-        yield _damaged(purchase, f"{state}, but with task {purchase.task_id}")
-    if state == "done" and not (purchase.sha256 and purchase.output and purchase.size_bytes):
-        yield _damaged(purchase, "done, but without its file's name, hash and size")
-    if not purchase.fingerprint and state != "in_doubt":
+    if row.task == "none" and task_id:
+        yield _damaged(purchase, f"{state}, but with task {task_id}")
+    if row.delivered and not has_file:
+        yield _damaged(purchase, f"{state}, but without its file's name, hash and size")
+    if not purchase.fingerprint and not is_a_doubt:
         yield _damaged(purchase, "without a fingerprint")
 
 
+def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
+    """What a person has to settle."""
+    if purchase.state in IN_DOUBT:
+        todo = f"klingflow status {manifest} shows what is known and how to settle it"
+        yield Flaw(purchase, "unsettled", "in doubt: perhaps bought", todo)
+    elif purchase.state == "parked":
+        message = f"task {purchase.task_id} took too long and is parked"
+        todo = f"klingflow fetch {manifest} asks after it again"
+        yield Flaw(purchase, "unsettled", message, todo)
+
+
 def _times(purchase: Purchase) -> Iterator[Flaw]:
+    """Times that are none, or stand in an order in which nothing can have happened."""
     known: list[tuple[str, datetime]] = []
-    for name in (*_SEQUENCE, *(n for n in purchase.times if n not in _SEQUENCE)):
-        if (text := purchase.times.get(name)) is None:
-            continue
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            yield _damaged(purchase, f"{name} at {text!r}, which is no time")
-            continue
-        if at.tzinfo is None:
-            yield _damaged(purchase, f"{name} at {text!r}, without a time zone")
+    names = (*_SEQUENCE, *(name for name in purchase.times if name not in _SEQUENCE))
+    for name in (name for name in names if name in purchase.times):
+        text = purchase.times[name]
+        at, fault = _read(text)
+        if at is None:
+            yield _damaged(purchase, f"{name} at {text!r}, {fault}")
         elif name in _SEQUENCE:
             known.append((name, at))
     for (earlier, first), (later, second) in pairwise(known):
         if second < first:
+            times = purchase.times
             yield _damaged(
-                purchase,
-                f"{later} at {purchase.times[later]}, before {earlier} at {purchase.times[earlier]}",
+                purchase, f"{later} at {times[later]}, before {earlier} at {times[earlier]}"
             )
 
 
-def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
-    """The fingerprint again from the body.
+def _read(text: str) -> tuple[datetime | None, str]:
+    """A time with its zone; or None, and what is wrong with the text."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None, "which is no time"
+    return (at, "") if at.tzinfo else (None, "without a time zone")
 
-    A body with another shot's result in it, an address or an id, has its fingerprint of something
-    else, which is not in the ledger.
+
+def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
+    """A body whose fingerprint is another one.
+
+    A body that holds another shot's result (an address, an id) is excused: its fingerprint is that
+    of the reference, which is not in the ledger.
     """
     if not purchase.body or not purchase.fingerprint:
         return
     body = dict(purchase.body)
     try:
-        anew = fingerprint(body)
+        again = fingerprint(body)
     except (ValueError, TypeError, AttributeError):
-        anew = ""
-    if anew != purchase.fingerprint and not _may_refer(body, task_ids):
-        yield _damaged(
-            purchase, f"its body is not the one of its fingerprint {purchase.fingerprint}"
-        )
+        again = ""
+    if again != purchase.fingerprint and not _may_refer(body, task_ids):
+        message = f"its body is not the one of its fingerprint {purchase.fingerprint}"
+        yield _damaged(purchase, message)
 
 
 def _may_refer(body: Json, task_ids: set[str]) -> bool:
@@ -132,14 +146,5 @@ def _may_refer(body: Json, task_ids: set[str]) -> bool:
 
 
 def _damaged(purchase: Purchase, message: str) -> Flaw:
-    return Flaw(
-        purchase, "damaged", message, "git may have this line as it was: git log -p on the lock"
-    )
-
-
-def _status(manifest: str) -> str:
-    return f"klingflow status {manifest} tells what is known and how to settle it"
-
-
-def _fetch(manifest: str) -> str:
-    return f"klingflow fetch {manifest} asks after it again"
+    todo = "git may have this line as it was: git log -p on the lock"
+    return Flaw(purchase, "damaged", message, todo)

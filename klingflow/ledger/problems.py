@@ -38,7 +38,8 @@ class Row(NamedTuple):
 ROWS: Mapping[ProblemKind, Row] = {
     "damaged_line": Row("a damaged line", " was set aside"),
     "damaged_purchases": Row(
-        "a damaged line of {keys}", " was set aside; if nothing else tells, it is in doubt"
+        "a damaged line of {keys}",
+        " was set aside; if no other line reports it, it is in doubt",
     ),
     "damaged_pruned": Row("a damaged line{of_keys}", "; git may have it as it was"),
     "conflict_markers": Row(

@@ -1,0 +1,264 @@
+"""The ledger's content: by uid, by take, by task id; folded, in order, and what cannot be in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from klingflow.ledger.book import (
+    Book,
+    contradicting,
+    contradictions,
+    doubt,
+    fold,
+    held_twice,
+    in_order,
+    paid_twice,
+    settled,
+    superseded,
+)
+from klingflow.ledger.lifecycle import advance
+from klingflow.model import Problem, Purchase
+from tests.purchases import AT, LATER, done, intent, submitted, succeeded
+
+
+def refused(shot: str, attempt: int = 1, *, uid: str = "") -> Purchase:
+    """A purchase that bought nothing."""
+    return advance(intent(shot, attempt=attempt, uid=uid), "refused", AT)
+
+
+def failed(shot: str, attempt: int = 1, *, task_id: str = "", uid: str = "") -> Purchase:
+    """A task that came to nothing."""
+    bought = submitted(shot, attempt=attempt, task_id=task_id, uid=uid)
+    return advance(bought, "failed", AT)
+
+
+# ---------------------------------------------------------------- the book
+
+
+def test_a_purchase_is_found_by_uid_take_and_task() -> None:
+    a, b = submitted("a"), submitted("a", take=2)
+    book = Book([a, b], lineage="l", serial=7)
+    assert book.purchases == {a.uid: a, b.uid: b}
+    assert book.task_ids == {"task_a": a.uid, "task_a#2": b.uid}
+    assert (book.of("a", 1), book.of("a", 2), book.of("b", 1)) == ([a], [b], [])
+    assert (book.lineage, book.serial, book.problems, book.pruned) == ("l", 7, [], {})
+    assert (Book().lineage, Book().serial, [*Book().takes()]) == ("", 0, [])
+
+
+def test_what_became_of_a_purchase_takes_its_place() -> None:
+    """It is not a second purchase of the take."""
+    first = submitted("a")
+    after = advance(first, "succeeded", LATER)
+    book = Book([first])
+    book.put(after)
+    assert (book.of("a", 1), book.latest("a", 1)) == ([after], after)
+    assert book.task_ids == {"task_a": first.uid}
+
+
+def test_a_task_stays_with_the_purchase_that_named_it_first() -> None:
+    """Or a second one would take over its reply."""
+    a, b = submitted("a"), submitted("b", task_id="task_a")
+    assert Book([a, b]).task_ids == {"task_a": a.uid}
+
+
+def test_what_was_never_made_can_be_forgotten() -> None:
+    """Its take is not one that the ledger knows, until it is bought."""
+    gone, kept = refused("a"), submitted("b")
+    book = Book([gone, kept])
+    book.drop(gone.uid)
+    assert (book.purchases, [*book.takes()], book.of("a", 1)) == ({kept.uid: kept}, [("b", 1)], [])
+    assert book.latest("a", 1) is None
+    book.put(gone)
+    assert {*book.takes()} == {("a", 1), ("b", 1)}
+
+
+def test_purchases_of_a_take_are_the_oldest_first() -> None:
+    """By attempt; of one attempt, what was bought after its refusals, by uid."""
+    second, first = submitted("a", attempt=2, uid="1"), failed("a", uid="2")
+    again = failed("a", uid="3", task_id="t")
+    refusal = refused("a", uid="9")
+    assert Book([second, again, first, refusal]).of("a", 1) == [refusal, first, again, second]
+    assert Book([second, first]).latest("a", 1) == second
+
+
+def test_refusals_of_one_attempt_stay_in_the_order_they_were_entered_in() -> None:
+    """Their uids are of a clock that may go back."""
+    one, two = refused("a", uid="2"), refused("a", uid="1")
+    assert Book([one, two]).of("a", 1) == [one, two]
+
+
+@pytest.mark.parametrize(
+    ("purchases", "number"),
+    [
+        ([], 1),
+        ([refused("a")], 1),
+        ([failed("a")], 2),
+        ([failed("a"), refused("a", 2)], 2),
+        ([failed("a"), refused("a", 2), failed("a", 2, task_id="t")], 3),
+        ([failed("a", 5)], 6),
+        ([intent("a")], 2),
+        ([failed("b")], 1),
+    ],
+)
+def test_an_attempt_that_was_refused_does_not_count(purchases: list[Purchase], number: int) -> None:
+    """It bought nothing, so its number is used again."""
+    assert Book(purchases).next_attempt("a", 1) == number
+
+
+def test_the_tasks_of_what_was_pruned_stay_taken() -> None:
+    """Where the book has the purchase itself, it is not pruned."""
+    here, gone, never = submitted("a"), done("b"), intent("c")
+    book = Book([here])
+    book.remember([here, gone, never])
+    assert book.pruned == {gone.uid: gone, never.uid: never}
+    assert book.task_ids == {"task_a": here.uid, "task_b": gone.uid}
+    book.remember([replace(gone, uid="other", task_id="task_a")])
+    assert book.task_ids["task_a"] == here.uid
+
+
+def test_a_take_that_is_wanted_again_is_served_by_what_was_pruned() -> None:
+    """It is paid for."""
+    gone, other = done("b"), done("c")
+    book = Book()
+    book.recall({("b", 1)})
+    book.remember([gone, other])
+    book.recall({("b", 1), ("c", 2)})
+    assert (book.of("b", 1), book.pruned) == ([gone], {other.uid: other})
+
+
+# ---------------------------------------------------------------- order and fold
+
+
+def test_the_lock_keeps_purchases_by_shot_take_attempt_and_uid() -> None:
+    """So that a diff shows what changed, and nothing else."""
+    right = [
+        intent("a", uid="9"),
+        intent("a", attempt=2, uid="1"),
+        intent("a", attempt=2, uid="2"),
+        intent("a", take=2, uid="0"),
+        intent("b", uid="0b"),
+    ]
+    assert in_order(reversed(right)) == right
+
+
+def test_accounts_of_one_uid_are_one_purchase() -> None:
+    """And what contradicts them is handed back."""
+    first = submitted("a", uid="u")
+    after = advance(first, "succeeded", LATER)
+    other = submitted("b", uid="v")
+    apart = replace(first, task_id="t", times={**first.times, "submitted": LATER})
+    purchases, left_out = fold([first, other, after, apart])
+    assert (purchases, left_out) == ([after, other], [apart])
+
+
+def test_a_doubt_counts_only_where_no_account_reports_its_uid() -> None:
+    """Two doubts of one uid are one."""
+    known = submitted("a", uid="u")
+    lost = doubt(intent("b", uid="v"), LATER)
+    assert fold([known], [replace(known, state="in_doubt", task_id=None), lost, lost]) == (
+        [known, lost],
+        [],
+    )
+
+
+def test_of_doubts_of_one_uid_the_last_in_the_locks_order_stays() -> None:
+    """So that the order of damaged lines does not matter."""
+    a, b = (replace(doubt(intent("x", uid="u"), LATER), attempt=n) for n in (1, 2))
+    assert fold([], [a, b]) == fold([], [b, a]) == ([b], [])
+
+
+def test_a_refusal_that_something_came_after_explains_no_more() -> None:
+    """By attempt, or of one attempt by what was bought; the last refusal stays, and other takes."""
+    first, last = refused("a", uid="1"), refused("a", 2, uid="2")
+    assert superseded([first, last]) == superseded([last, first]) == {"1"}
+    assert superseded([first, failed("a")]) == {"1"}
+    assert superseded([failed("a"), refused("a", 2, uid="3")]) == set()
+    assert superseded([first, refused("b", uid="4"), submitted("c")]) == set()
+    assert superseded([failed("a"), submitted("a", attempt=2, task_id="t")]) == set()
+    assert superseded([]) == set()
+
+
+# ---------------------------------------------------------------- doubts
+
+
+def test_an_intent_nobody_recorded_the_outcome_of_is_in_doubt() -> None:
+    """Its request may have gone out between its time and now."""
+    begun = intent("a")
+    assert doubt(begun, LATER) == replace(
+        begun,
+        state="in_doubt",
+        times={"intent": AT, "in_doubt": LATER, "updated": LATER},
+        evidence={
+            "from": AT,
+            "to": LATER,
+            "model": "kling-3.0",
+            "received": "nothing was recorded: klingflow ended before the answer was on disk",
+        },
+    )
+
+
+def test_whoever_only_looks_does_not_say_until_when() -> None:
+    looked = doubt(intent("a"), None)
+    assert looked.evidence and (looked.evidence["from"], looked.evidence["to"]) == (AT, None)
+    assert looked.times["in_doubt"] == AT
+    bare = doubt(replace(intent("a"), times={}, body={}), None)
+    assert bare.evidence and (bare.evidence["from"], bare.evidence["model"]) == ("", None)
+
+
+def test_only_intents_are_settled() -> None:
+    begun, bought = intent("a"), submitted("b")
+    assert settled([begun, bought], LATER) == [doubt(begun, LATER), bought]
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+def test_a_task_under_two_purchases_is_found() -> None:
+    a, b, c = submitted("a"), submitted("b", attempt=2, task_id="task_a"), submitted("c")
+    assert held_twice([a, b, c, intent("d"), intent("e")]) == [(a, b)]
+    assert contradictions([a, b, c]) == [
+        Problem("task_held_twice", keys=("a", "b"), tasks=("task_a", "task_a"), attempts=(1, 2))
+    ]
+
+
+def test_a_take_that_was_paid_for_twice_is_found() -> None:
+    """In the lock's order, whatever order the purchases are in."""
+    a, b = done("a", uid="1", task_id="t"), submitted("a", uid="2", task_id="u")
+    assert paid_twice([b, a]) == [(a, b)]
+    assert contradictions([b, a]) == [
+        Problem("paid_twice", keys=("a", "a"), tasks=("t", "u"), attempts=(1, 1))
+    ]
+
+
+def moved(purchase: Purchase, event: str) -> Purchase:
+    """With the time of an event that permits another purchase."""
+    return replace(purchase, times={**purchase.times, event: LATER})
+
+
+@pytest.mark.parametrize(
+    ("purchases", "twice"),
+    [
+        ([done("a"), submitted("a", attempt=2)], 1),
+        ([done("a"), submitted("a", attempt=2, fingerprint="sha256:2")], 0),
+        ([done("a"), submitted("a", fingerprint="sha256:2")], 1),
+        ([moved(done("a"), "resubmitted"), submitted("a", attempt=2)], 0),
+        ([moved(succeeded("a"), "undelivered"), submitted("a", attempt=2)], 0),
+        ([moved(done("a"), "abandoned"), submitted("a", attempt=2)], 1),
+        ([moved(done("a"), "resubmitted"), submitted("a")], 1),
+        ([done("a"), moved(submitted("a", attempt=2), "resubmitted")], 1),
+        ([failed("a"), submitted("a", attempt=2)], 0),
+        ([done("a"), done("a", take=2), done("b")], 0),
+        ([done("a"), submitted("a", attempt=2), submitted("a", attempt=3)], 2),
+    ],
+)
+def test_a_second_purchase_may_have_been_meant(purchases: list[Purchase], twice: int) -> None:
+    """Another body, or a permission after the first, explains it; one attempt twice never."""
+    assert len(paid_twice(purchases)) == twice
+
+
+def test_an_account_that_was_set_aside_is_reported_with_its_task() -> None:
+    assert contradicting(submitted("a", take=2)) == Problem(
+        "contradicting_line", keys=("a#2",), tasks=("task_a#2",)
+    )
