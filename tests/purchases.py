@@ -66,3 +66,9 @@ def done(shot: str, take: int = 1, attempt: int = 1, **about: str) -> Purchase:
     return advance(
         succeeded(shot, take, attempt, **about), "downloaded", AT, sha256="aa", size_bytes=10
     )
+
+
+def found(shot: str = "a") -> Purchase:
+    """One that was in doubt from AT to LATER, and whose task turned out to be `task_x`."""
+    doubt = advance(intent(shot), "doubted", LATER, evidence={"from": AT, "to": LATER})
+    return advance(doubt, "found", LATER, task_id="task_x")

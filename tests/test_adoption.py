@@ -1,40 +1,40 @@
-"""A task that a person found: taken where the gateway's word fits the purchase, asked about where
-it does not.
+"""A task that a person found is taken where the gateway's word fits the purchase, and asked about
+where it does not.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import anyio
 import pytest
 
-from klingflow.api import loading, resolving, site
-from klingflow.decide.adoption import judge
-from klingflow.errors import UsageError
-from klingflow.gateway.outcomes import Answer, NoReply, QueryOutcome, Reply
+from klingflow.decide.adoption import TOLERANCE, Adoption, judge, unasked
+from klingflow.gateway.outcomes import (
+    Answer,
+    Blind,
+    Hiccup,
+    Misnamed,
+    NoReply,
+    NoSuchTask,
+    QueryOutcome,
+    Reply,
+    Running,
+    Succeeded,
+    TaskFailed,
+)
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import SANDBOX, ledger_paths, site_at
-from klingflow.ledger.store import open_ledger
-from klingflow.manifest.request import fingerprint
-from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
 from klingflow.model import Failure, Purchase
-from klingflow.results.doubts import doubts
-from tests.harness import charges, pipeline_at, sandboxed
-from tests.purchases import AT, LATER, ORIGIN, intent
+from tests.purchases import AT, LATER, found, intent
 
-NOBODY = "http://127.0.0.1:9"
 BEGUN = 1780901570  # 2026-06-08T06:52:50Z, between AT and LATER
+BEGUN_AT = datetime(2026, 6, 8, 6, 52, 50, tzinfo=UTC)
 TIER = "kling-3.0-720p"
-
-
-def adopted() -> Purchase:
-    doubt = advance(intent("a"), "doubted", LATER, evidence={"from": AT, "to": LATER})
-    return advance(doubt, "found", LATER, task_id="task_x")
+URL = "https://cdn.example.com/x.mp4"
+BUSY = Failure("capacity", "x", "busy")
 
 
 def reply(**task: Any) -> Reply:
@@ -67,7 +67,7 @@ def learned(purchase: Purchase, answer: Answer) -> list[Purchase]:
     ],
 )
 def test_what_fits_is_taken(answer: Reply) -> None:
-    assert misfits(adopted(), answer) == []
+    assert misfits(found(), answer) == []
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_what_fits_is_taken(answer: Reply) -> None:
     ],
 )
 def test_what_does_not_fit_is_said(answer: Reply, says: str) -> None:
-    (found,) = misfits(adopted(), answer)
-    assert says in found
+    (doubt,) = misfits(found(), answer)
+    assert says in doubt
 
 
 def test_a_purchase_made_elsewhere_may_be_of_any_time() -> None:
@@ -107,7 +107,7 @@ ENDS = [("queued", "submitted"), ("completed", "succeeded"), ("failed", "failed"
 
 @pytest.mark.parametrize(("status", "state"), ENDS)
 def test_what_was_learned_is_recorded_with_the_id(status: str, state: str) -> None:
-    records = learned(adopted(), reply(status=status, video_url="https://cdn.example.com/x.mp4"))
+    records = learned(found(), reply(status=status, video_url="https://cdn.example.com/x.mp4"))
     assert [r.state for r in records] == list(dict.fromkeys(["submitted", state]))
     assert (records[-1].task_id, records[-1].billed_tier) == ("task_x", TIER)
     assert records[-1].evidence and records[-1].evidence["created_at"].startswith(
@@ -127,104 +127,151 @@ def test_a_failure_is_taken_back_where_the_gateway_says_so(
     status: str, state: str, says: str
 ) -> None:
     """It was paid for, and a gateway may have been wrong about it for a while."""
-    failed = advance(adopted(), "failed", LATER, error=Failure("capacity", "x", "busy"))
+    failed = advance(found(), "failed", LATER, error=BUSY)
     assert says in "; ".join(misfits(failed, reply(status=status)))
     assert bool(says) == bool(misfits(failed, reply(status=status)))
     last = learned(failed, reply(status=status))[-1]
     assert (last.state, last.task_id, last.error is None) == (state, "task_x", state == "succeeded")
 
 
-# ------------------------------------------------------------ the tag
+# Whole values
+
+
+def with_facts(purchase: Purchase) -> Purchase:
+    """The purchase with what a reply of TIER and BEGUN_AT says of it."""
+    evidence = {**(purchase.evidence or {}), "created_at": "2026-06-08T06:52:50+00:00"}
+    return replace(purchase, billed_tier=TIER, evidence=evidence)
+
+
+def test_what_is_unfinished_is_recorded_with_its_facts() -> None:
+    task = found()
+    outcome = Running(30.0, TIER, created_at=BEGUN_AT)
+    assert judge(task, outcome, LATER) == Adoption((), (with_facts(task),))
+
+
+def test_a_finished_task_is_recorded_with_its_address() -> None:
+    task = found()
+    known = with_facts(task)
+    records = (known, advance(known, "succeeded", LATER, video_url=URL))
+    assert judge(task, Succeeded(URL, TIER, created_at=BEGUN_AT), LATER) == Adoption((), records)
+
+
+def test_a_failed_task_is_recorded_with_its_failure() -> None:
+    task = found()
+    known = with_facts(task)
+    records = (known, advance(known, "failed", LATER, error=BUSY))
+    assert judge(task, TaskFailed(BUSY, TIER, created_at=BEGUN_AT), LATER) == Adoption((), records)
+
+
+def test_a_failure_that_was_wrong_is_recovered_with_its_address() -> None:
+    task = advance(found(), "failed", LATER, error=BUSY)
+    records = (advance(with_facts(task), "recovered", LATER, video_url=URL),)
+    assert judge(task, Succeeded(URL, TIER, created_at=BEGUN_AT), LATER) == Adoption((), records)
 
 
 @pytest.mark.parametrize(
-    "body", [{"model": "m"}, {"metadata": {"a": 1, "output_config": {"duration": 5}}}]
+    ("outcome", "doubt"),
+    [
+        (Running(0.0, TIER, created_at=BEGUN_AT), "it is not finished; ask again later"),
+        (TaskFailed(BUSY, TIER, created_at=BEGUN_AT), "it has failed, as is known"),
+    ],
 )
-def test_a_tag_is_short_and_means_nothing(body: dict[str, Any]) -> None:
-    marked = tagged(body, "20260608065249123-3f9a0c12b7de")
-    assert tag_in(marked) == "klingflow-3f9a0c12b7de"
-    assert fingerprint(marked) == fingerprint(body)
-    assert all(
-        len(tag_of(uid)) <= 64 and is_tag(tag_of(uid))
-        for uid in ("x" * 99, "a-b-c", "20260608-new")
+def test_a_failure_that_stands_stays_as_it_is(outcome: QueryOutcome, doubt: str) -> None:
+    task = advance(found(), "failed", LATER, error=BUSY)
+    assert judge(task, outcome, LATER) == Adoption((doubt,), (task,))
+
+
+@pytest.mark.parametrize("task", [found(), advance(found(), "failed", LATER, error=BUSY)])
+@pytest.mark.parametrize("outcome", [Succeeded(URL, named=False), TaskFailed(BUSY, named=False)])
+def test_an_unnamed_end_is_a_doubt_and_not_recorded(task: Purchase, outcome: QueryOutcome) -> None:
+    """By force the id is taken all the same, and polled."""
+    adoption = judge(task, outcome, LATER)
+    assert "the gateway's reply does not name the task it is about" in adoption.doubts
+    assert adoption.records == (task,)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "doubt"),
+    [
+        (NoSuchTask(Failure("unknown", "c", "m")), "the gateway knows no task task_x (m)"),
+        (NoSuchTask(Failure("unknown", "c", "")), "the gateway knows no task task_x (c)"),
+        (NoSuchTask(Failure("unknown", "", "")), "the gateway knows no task task_x"),
+        (Blind(Failure("key", "c", "m")), "the gateway refuses the key (m), so it could not be asked"),
+        (Hiccup("HTTP 502"), "the gateway could not be asked: HTTP 502"),
+        (Misnamed("other", name="a\nb"), "the gateway's reply is about another task, a b"),
+        (Misnamed("other", name="n" * 300), f"the gateway's reply is about another task, {'n' * 200}"),
+    ],
+)  # fmt: skip
+def test_a_task_that_nothing_was_learned_of_is_one_doubt(outcome: QueryOutcome, doubt: str) -> None:
+    task = found()
+    assert judge(task, outcome, LATER) == Adoption((doubt,), (task,))
+
+
+def test_a_task_that_could_not_be_asked_after_is_one_doubt() -> None:
+    task = found()
+    assert unasked(task, "why") == Adoption(("why",), (task,))
+
+
+def test_all_that_does_not_fit_is_said_in_order() -> None:
+    outcome = Running(None, "kling-3.0-1080p", named=False, created_at=BEGUN_AT - timedelta(1))
+    assert judge(found(), outcome, LATER).doubts == (
+        "the gateway's reply does not name the task it is about",
+        "it is billed as kling-3.0-1080p, where kling-3.0-720p was predicted",
+        "it was created at 2026-06-07 06:52:50 UTC, and the purchase went out between"
+        " 2026-06-08 06:52:49 UTC and 2026-06-08 06:53:00 UTC",
     )
 
 
-def test_an_authors_name_stays() -> None:
-    body = {"metadata": {"output_config": {"media_name": "opening"}}}
-    assert tagged(body, "20260608-1") == body
-    assert fingerprint(body) != fingerprint({})
+@pytest.mark.parametrize(
+    ("tier", "fits"),
+    [(TIER.upper(), True), ("KLING-3.0", True), (None, True), ("", True), ("kling-3.0-1080p", False)],
+)  # fmt: skip
+def test_a_tier_fits_as_predicted_or_as_asked(tier: str | None, fits: bool) -> None:
+    """A relay may repeat the request's model, which says nothing."""
+    assert (judge(found(), Running(None, tier), LATER).doubts == ()) is fits
+    unpredicted = replace(found(), predicted_tier="", body={})
+    assert judge(unpredicted, Running(None, tier), LATER).doubts == ()
 
 
-def test_a_doubt_is_told_with_all_that_finds_it() -> None:
-    doubt = advance(
-        intent("a", 2, uid="20260608-3f"), "doubted", AT, evidence={"from": AT, "to": LATER}
+def is_in_time(purchase: Purchase, at: datetime) -> bool:
+    return judge(purchase, Running(created_at=at), LATER).doubts == ()
+
+
+@pytest.mark.parametrize("window", [{"from": AT, "to": LATER}, None, {}])
+def test_a_task_begins_while_its_purchase_is_out(window: dict[str, str] | None) -> None:
+    """Ten minutes more or less, by the evidence or else by the purchase's own times."""
+    task = replace(found(), evidence=window)
+    first, last = map(datetime.fromisoformat, (AT, LATER))
+    second = timedelta(seconds=1)
+    assert is_in_time(task, first - TOLERANCE) and is_in_time(task, last + TOLERANCE)
+    assert not is_in_time(task, first - TOLERANCE - second)
+    assert not is_in_time(task, last + TOLERANCE + second)
+
+
+def test_the_evidence_of_a_doubt_counts_before_the_times() -> None:
+    task = replace(found(), times={"intent": "2020-01-01T00:00:00Z", "in_doubt": LATER})
+    assert not is_in_time(task, datetime(2020, 1, 1, tzinfo=UTC))
+    task = replace(found(), times={"intent": AT, "in_doubt": "2030-01-01T00:00:00Z"})
+    assert not is_in_time(task, datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {},
+        {"intent": AT},
+        {"in_doubt": LATER},
+        {"intent": "?", "in_doubt": LATER},
+        {"intent": AT[:-1], "in_doubt": LATER},
+    ],
+)
+def test_without_a_window_no_time_is_wrong(times: dict[str, str]) -> None:
+    """A time without a zone is none."""
+    assert is_in_time(
+        replace(found(), evidence=None, times=times), datetime(2000, 1, 1, tzinfo=UTC)
     )
-    doubt = replace(doubt, body=tagged(doubt.body, doubt.uid))
-    (said,) = doubts([doubt, adopted()], site_at("my film.yaml", origin=SANDBOX).command)
-    assert (said["key"], said["from"], said["to"], said["tag"]) == (
-        "a#2",
-        AT,
-        LATER,
-        "klingflow-3f",
-    )
-    assert said["most"] == {"amount": "3.00", "currency": "CNY"}
-    assert said["commands"]["task"] == "klingflow resolve 'my film.yaml' 'a#2' --sandbox --task ID"
-    assert doubts([replace(doubt, price=None)], site_at("f.yaml").command)[0]["most"] is None
-    witness = replace(doubt, evidence={"damaged": "{..."}, fingerprint="", body={})
-    assert "damaged line" in doubts([witness], site_at("f.yaml").command)[0]["received"]
 
 
-# ------------------------------------------------------------ as a user
-
-
-def test_a_task_that_failed_is_asked_after_once_more(tmp_path: Path) -> None:
-    """`resolve --task` with its own id takes the failure back, and buys nothing."""
-    film = pipeline_at(tmp_path)
-    film.write({"a": {"prompt": "x"}})
-    failed = advance(adopted(), "failed", LATER, error=Failure("capacity", "x", "busy"))
-    with open_ledger(ledger_paths(film.manifest), lambda: LATER) as ledger:
-        anyio.run(ledger.record, failed)
-    ways: dict[str, Any] = {"task": "task_x", "verdict": ""}
-    manifest, wish = loading.load(film.manifest), site.Wish()
-    with pytest.raises(UsageError, match="not finished"):
-        resolving.resolve(
-            manifest, "a", wish, ORIGIN, ask=lambda _: read(reply(status="queued")), **ways
-        )
-    (said,) = resolving.resolve(manifest, "a", wish, ORIGIN, ask=lambda _: read(reply()), **ways)
-    assert "klingflow fetch downloads it" in said
-    assert [(p["state"], p["task_id"]) for p in film.purchases()] == [("succeeded", "task_x")]
-
-
-def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
-    """The tag is at the gateway and in `status`; a wrong id is refused, the right one is taken with
-    what is billed.
-    """
-    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
-        film.write(2, run={"tag_media": True})
-        film.do("run", "film.yaml", "-y", code=4)
-        said = film.do("status", "film.yaml")
-        (doubt,) = film.data("status", "film.yaml")["doubts"]
-        assert f"tag:      {doubt['tag']}" in said
-        assert "may cost: up to 2 CNY" in said
-        key = doubt["key"]
-        assert f"klingflow resolve film.yaml {key} --task ID" in said
-        assert max(map(len, said.splitlines())) <= 80, said
-        bought = {c["task_id"]: c for c in charges(sandbox)}
-        known = {p["task_id"] for p in film.purchases() if p.get("task_id")}
-        (lost,) = bought.keys() - known
-        assert "knows no task" in film.do("resolve", "film.yaml", key, "--task", "task_no", code=2)
-        assert "already that of" in film.do(
-            "resolve", "film.yaml", key, "--task", known.pop(), "--force", code=2
-        )
-        elsewhere = film.do(
-            "resolve", "film.yaml", key, "--task", lost, code=2, KLINGFLOW_BASE_URL=NOBODY
-        )
-        assert "the purchase was sent to" in elsewhere
-        assert "bought as task" in film.do("resolve", "film.yaml", key, "--task", lost)
-        found = next(p for p in film.purchases() if p["shot"] == key)
-        assert (found["state"], found["billed_tier"]) == ("succeeded", bought[lost]["tier"])
-        film.do("fetch", "film.yaml")
-        assert "nothing has changed" in film.do("why", "film.yaml", key)
-        assert len(charges(sandbox)) == 2
-        assert "all is well" in film.do("lock", "check", "film.yaml")
+def test_what_was_adopted_before_may_be_of_any_time() -> None:
+    task = replace(found(), evidence={"adopted": LATER})
+    assert is_in_time(task, datetime(2000, 1, 1, tzinfo=UTC))

@@ -125,7 +125,9 @@ SURE: dict[int, tuple[str, set[FailureKind]]] = {
 def test_a_sure_status_is_overruled_by_certain_words_only(status: int, said: FailureKind) -> None:
     """A 429 that speaks of a key is a limit all the same; one that speaks of arrears is not."""
     own, overruling = SURE[status]
-    assert classify_refusal(status, "", WORDS[said]) == (said if said in overruling else own)
+    kind = said if said in overruling else own
+    assert classify_refusal(status, "", WORDS[said]) == kind
+    assert classify_refusal(status, WORDS[said], "") == kind
 
 
 @pytest.mark.parametrize("said", WORDS)
@@ -235,3 +237,4 @@ def test_a_lost_way_is_said_in_words(message: str, lost: bool) -> None:
 def test_a_model_that_nobody_offers_is_said_in_words(message: str, nobody: bool) -> None:
     """Only where the request was not passed on."""
     assert says_model_is_not_offered("", message) is nobody
+    assert says_model_is_not_offered(message, "") is nobody
