@@ -101,8 +101,8 @@ class ManifestError(KlingflowError):
         self, diagnostics: Sequence[Diagnostic], sources: dict[str, str] | None = None
     ) -> None:
         super().__init__("\n".join(str(d) for d in diagnostics))
-        self.diagnostics = tuple(diagnostics)
-        self.sources = sources or {}
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        self.sources: dict[str, str] = sources or {}
 
 
 class OutsideError(OSError):
@@ -158,4 +158,5 @@ class LedgerHeld(KlingflowError):
                 f" file, perhaps another program (`lsof {locked}` names it)"
             )
         super().__init__(f"{path}: {who} {what}; wait for it or stop it")
-        self.pid, self.host = pid, host
+        self.pid: int | None = pid
+        self.host: str | None = host

@@ -83,11 +83,11 @@ class Node:
         plain: bool = False,
         inset: int = 0,
     ) -> None:
-        self.value = value
-        self.mark = mark
-        self.key_mark = key_mark
-        self.plain = plain
-        self.inset = inset
+        self.value: Any = value
+        self.mark: Mark = mark
+        self.key_mark: Mark | None = key_mark
+        self.plain: bool = plain
+        self.inset: int = inset
 
     def at(self, *path: str | int) -> Node:
         """The deepest Node on `path` that the author wrote: what an expression made has its

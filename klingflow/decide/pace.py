@@ -27,7 +27,7 @@ class Gcra:
     """
 
     def __init__(self, rate: Rate, burst: int = 1) -> None:
-        self.interval_s = rate.interval_s
+        self.interval_s: float = rate.interval_s
         self._burst = burst
         self._due = float("-inf")  # when the bucket will be full again
 
@@ -156,7 +156,7 @@ class AdaptiveRunning:
         self._most = most
         self._cut_at = float("-inf")
         self._accepted = 0
-        self.limit = most
+        self.limit: int = most
 
     def refused(self, now: float, sent_at: float, running: int) -> None:
         """A create sent at `sent_at` was refused while `running` others were unfinished."""

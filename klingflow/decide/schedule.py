@@ -89,19 +89,19 @@ class Schedule:
     """The queues of one run over all its manifests."""
 
     def __init__(self, limits: Limits, durations: Durations) -> None:
-        self.caps = Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
-        self.submit = AdaptiveRate(limits.submit, _BURST)
-        self.places = AdaptiveRunning(limits.max_running)
-        self.durations = durations
+        self.caps: Caps = Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
+        self.submit: AdaptiveRate = AdaptiveRate(limits.submit, _BURST)
+        self.places: AdaptiveRunning = AdaptiveRunning(limits.max_running)
+        self.durations: Durations = durations
         self.ready: deque[Wanted] = deque()
         self.capped: list[tuple[Wanted, str]] = []
-        self.running = 0  # creates on their way and unfinished tasks
-        self.creating = 0  # of them, creates on their way
+        self.running: int = 0  # creates on their way and unfinished tasks
+        self.creating: int = 0  # of them, creates on their way
         # Until the gateway has answered one create otherwise than by refusing us, they go one by
         # one: a wrong key or address is found out by a single request.
-        self.proven = False
-        self.buying = True
-        self.working = True  # False: no new step of any kind
+        self.proven: bool = False
+        self.buying: bool = True
+        self.working: bool = True  # False: no new step of any kind
         self._polls = Gcra(limits.poll, _BURST)
         self._poll_floor_s = limits.poll_floor_s
         self._downloads = limits.downloads

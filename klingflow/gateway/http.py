@@ -100,9 +100,9 @@ class Stream:
     """
 
     def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
-        self.url = url
-        self.status = response.status_code
-        self.headers = _headers(response, secret)
+        self.url: str = url
+        self.status: int = response.status_code
+        self.headers: dict[str, str] = _headers(response, secret)
         self._secret = secret
         self._pieces = aiter(_body(response))
 
@@ -179,7 +179,7 @@ class Gateway:
         user_agent: str = "klingflow",
         timeouts: Timeouts | None = None,
     ) -> None:
-        self.base = normal_base(base_url)
+        self.base: str = normal_base(base_url)
         self._videos = f"{self.base}/v1/videos"
         self._url = httpx.URL(self._videos)
         self._secret = Secret(_checked_key(key))

@@ -31,7 +31,7 @@ class Journal:
 
     def __init__(self, paths: LedgerPaths, fd: int, anchor: int | None, now: Now) -> None:
         self.lines: list[bytes] = []
-        self.dead = False
+        self.dead: bool = False
         self._paths = paths
         self._fd = fd
         self._anchor = anchor

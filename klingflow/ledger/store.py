@@ -146,7 +146,7 @@ class Ledger:
         self.paths = paths
         self.journal = journal
         self.box = box
-        self.book = stored.book
+        self.book: Book = stored.book
         self.unwritten: list[Purchase] = []
         self._now = now
         self._io = threading.Lock()  # one writer at a time, even if an awaiting task was torn away
@@ -158,7 +158,7 @@ class Ledger:
         )  # as they stand in the lock, so that only what changed is made anew
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
-        self.lineages = frozenset(
+        self.lineages: frozenset[str] = frozenset(
             stored.box.lineages
         )  # with those that were merged into it, by the box
         self._box_behind = stored.box_behind  # it is no copy of the lock

@@ -54,11 +54,15 @@ class Opaque:
     __slots__ = ("advice",)
 
     def __init__(self, advice: str) -> None:
-        self.advice = advice
+        self.advice: str = advice
 
-    __str__ = __repr__ = __bool__ = __len__ = __iter__ = __hash__ = _refuse
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __contains__ = __getitem__ = _refuse
+
+for _operator in (
+    *("__str__", "__repr__", "__bool__", "__len__", "__iter__", "__hash__"),
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"),
+    *("__contains__", "__getitem__"),
+):
+    setattr(Opaque, _operator, _refuse)
 
 
 class Budget:
@@ -67,7 +71,7 @@ class Budget:
     __slots__ = ("left",)
 
     def __init__(self, left: float) -> None:
-        self.left = left
+        self.left: float = left
 
     def spend(self, parts: int) -> None:
         """Count what an expression makes.

@@ -53,7 +53,7 @@ class Entry:
         self.place = place
         self.document = document
         self.renderer = renderer
-        self.diagnostics = diagnostics
+        self.diagnostics: list[Diagnostic] = diagnostics
         self.items: dict[str, Node] = node.value
         self.unsure = False
         own = self.items.get("vars")

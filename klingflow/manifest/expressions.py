@@ -59,7 +59,7 @@ class Meanings:
     __slots__ = ("_context", "_language", "names")
 
     def __init__(self, names: Mapping[str, Any], language: Language) -> None:
-        self.names = names
+        self.names: Mapping[str, Any] = names
         self._language = language
         self._context: Context | None = None
 

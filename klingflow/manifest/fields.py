@@ -272,7 +272,7 @@ WANTED: Final = (
     ),
 )
 
-TEXT_OR_TEXTS: Final = {
+TEXT_OR_TEXTS: Final[dict[str, Json]] = {
     "type": ["string", "array"],
     "items": TEXT,
     "pattern": "\\S",

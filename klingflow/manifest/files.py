@@ -27,7 +27,7 @@ class Files:
         self, path: str, read: Callable[[str], str], diagnostics: list[Diagnostic]
     ) -> None:
         self.path = path
-        self.paths = [path]
+        self.paths: list[str] = [path]
         self.sources: dict[str, str] = {}
         self.misread: set[Mark] = set()
         self._read = read

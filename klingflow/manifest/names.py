@@ -31,7 +31,7 @@ class Names(Opaque):
 
     def __init__(self, label: str) -> None:
         super().__init__(f"'{label}' is no value; name what you want of it, such as {label}.name")
-        self.label = label
+        self.label: str = label
 
     def get(self, key: str) -> Any:
         raise NotImplementedError
@@ -47,7 +47,7 @@ class Later(Opaque):
             "what another shot makes is known at run time only;"
             " use it unchanged, as the whole expression"
         )
-        self.pending = pending
+        self.pending: Pending = pending
 
 
 class Env(Names):
@@ -57,7 +57,8 @@ class Env(Names):
 
     def __init__(self, allowed: Sequence[str], environ: Mapping[str, str]) -> None:
         super().__init__("env")
-        self.allowed, self.environ = allowed, environ
+        self.allowed: Sequence[str] = allowed
+        self.environ: Mapping[str, str] = environ
 
     def get(self, key: str) -> Any:
         if key not in self.allowed:
@@ -80,7 +81,7 @@ class Vars(Names):
 
     def __init__(self, variable: Callable[[str], Any]) -> None:
         super().__init__("vars")
-        self.variable = variable
+        self.variable: Callable[[str], Any] = variable
 
     def get(self, key: str) -> Any:
         return self.variable(key)

@@ -26,7 +26,7 @@ from klingflow.manifest.shapes import COUNT, TEXT, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import Json, Node, Price
 
-AMOUNT: Final = {
+AMOUNT: Final[dict[str, Json]] = {
     "type": ["number", "string"],
     "minimum": 0,
     "pattern": "^[0-9]+(\\.[0-9]+)?$",

@@ -11,8 +11,13 @@ from typing import Final
 
 from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
 from klingflow.manifest.shapes import MAPPING, TEXT, list_of
+from klingflow.model import Json
 
-NAMED: Final = {"type": "object", "minProperties": 1, "title": "a mapping of names"}
+NAMED: Final[dict[str, Json]] = {
+    "type": "object",
+    "minProperties": 1,
+    "title": "a mapping of names",
+}
 TOP: Final[dict[str, Field]] = {
     name: Field(name, schema, doc)
     for name, schema, doc in (

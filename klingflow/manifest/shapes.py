@@ -16,15 +16,23 @@ URL: Final = {
     "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/]\\S*$",
     "title": "a public http(s) URL",
 }
-COUNT: Final = {"type": "integer", "minimum": 1, "title": "a whole number, 1 or more"}
-COUNT_OR_NONE: Final = {"type": "integer", "minimum": 0, "title": "a whole number, 0 or more"}
-AMOUNT: Final = {
+COUNT: Final[dict[str, Json]] = {
+    "type": "integer",
+    "minimum": 1,
+    "title": "a whole number, 1 or more",
+}
+COUNT_OR_NONE: Final[dict[str, Json]] = {
+    "type": "integer",
+    "minimum": 0,
+    "title": "a whole number, 0 or more",
+}
+AMOUNT: Final[dict[str, Json]] = {
     "type": ["number", "string"],
     "minimum": 0,
     "pattern": "^[0-9]+(\\.[0-9]+)?$",
     "title": "an amount, 0 or more",
 }
-SECONDS: Final = {
+SECONDS: Final[dict[str, Json]] = {
     "type": ["integer", "string"],
     "minimum": 1,
     "pattern": "^[1-9][0-9]{0,3}$",

@@ -60,9 +60,9 @@ class Scope:
     def __init__(
         self, own: Mapping[str, Node] | None = None, subject: str = "", **names: Any
     ) -> None:
-        self.own = own or {}
-        self.subject = subject
-        self.names = names
+        self.own: Mapping[str, Node] = own or {}
+        self.subject: str = subject
+        self.names: dict[str, Any] = names
         self.meanings: Meanings | None = None  # made for the first expression
         self.diagnostics: list[Diagnostic] = []
         self.references: list[tuple[Reference, Mark]] = []

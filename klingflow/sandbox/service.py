@@ -63,7 +63,7 @@ class Service:
         self._videos = Videos(options.plain_clips, tell)
         # Wall time, for people, that never goes back, for the book.
         self._offset = time.time() - time.monotonic()
-        self.book = Book(options.state)
+        self.book: Book = Book(options.state)
         self._tune(options)
 
     def _tune(self, options: Options) -> None:

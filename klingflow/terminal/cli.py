@@ -7,7 +7,7 @@ answer at once: each command imports what it does when it runs.
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -17,7 +17,7 @@ from klingflow.runner import signals
 from klingflow.terminal import cli_read, cli_run, cli_setup
 from klingflow.terminal.cli_lock import lock
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 EXIT_CODES = """\b
 Exit codes:
@@ -40,13 +40,13 @@ def cli() -> None:
     """
 
 
-for command in (
+for _command in (
     *(cli_setup.init, cli_setup.schema, cli_setup.doctor, cli_setup.sandbox),
     *(cli_read.validate, cli_read.render, cli_read.plan, cli_read.status, cli_read.why),
     *(cli_run.run, cli_run.fetch, cli_run.resolve),
     lock,
 ):
-    cli.add_command(command)
+    cli.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -6,14 +6,20 @@ options.py holds the record that they fill.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+class Flag(Protocol):
+    """What gives a command one or several options or arguments."""
+
+    def __call__(self, command: F, /) -> F: ...
+
+
+def together(*options: Flag) -> Flag:
     """Make one decorator of several options, in the order in which `--help` shows them."""
 
     def decorate(function: F) -> F:
@@ -24,28 +30,28 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-file = click.argument("file", type=click.Path(dir_okay=False))
-files = click.argument(
+file: Flag = click.argument("file", type=click.Path(dir_okay=False))
+files: Flag = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False)
 )
-shot = click.argument("shot")
-var = click.option(
+shot: Flag = click.argument("shot")
+var: Flag = click.option(
     "--var",
     "variables",
     multiple=True,
     metavar="K=V",
     help="Set one of the manifest's vars. May be repeated.",
 )
-quiet = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
-sandbox = click.option(
+quiet: Flag = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
+sandbox: Flag = click.option(
     "--sandbox", is_flag=True, help="The sandbox's ledger and outputs, not the real ones."
 )
-no_black_box = click.option(
+no_black_box: Flag = click.option(
     "--no-black-box",
     is_flag=True,
     help="Do without the copy of every purchase in the user's state folder (KLINGFLOW_STATE_DIR).",
 )
-selection = together(
+selection: Flag = together(
     click.option(
         "-s",
         "--select",
@@ -58,7 +64,7 @@ selection = together(
         "--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."
     ),
 )
-rerun = click.option(
+rerun: Flag = click.option(
     "--rerun",
     multiple=True,
     type=click.Choice(["changed", "failed"]),
@@ -66,14 +72,14 @@ rerun = click.option(
 )
 
 
-def form(*names: str) -> Callable[[F], F]:
+def form(*names: str) -> Flag:
     """Return the option for how the output is written; the first name is the default."""
     return click.option(
         "--format", "form", type=click.Choice(names), default=names[0], show_default=True
     )
 
 
-limits = together(
+limits: Flag = together(
     click.option(
         "-j",
         "--max-running",
@@ -91,7 +97,7 @@ limits = together(
         help="Buy at most this many seconds of video in this run.",
     ),
 )
-showing = together(
+showing: Flag = together(
     click.option("--no-progress", is_flag=True, help="Plain lines, even on a terminal."),
     click.option(
         "--log",

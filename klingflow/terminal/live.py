@@ -43,7 +43,7 @@ class View:
         self._prefixes = prefixes
         self._at_the_tally = threading.Lock()  # rich draws in a thread of its own
         self._terminal = Console()
-        self.live = Live(
+        self.live: Live = Live(
             get_renderable=self._draw,
             console=self._terminal,
             refresh_per_second=4,
