@@ -1,7 +1,12 @@
-"""The only room where deciding meets doing: it starts the schedule's steps and writes down what
-came of them.
+"""The only room where deciding meets doing. It calls, records and tells; thresholds, counters and
+beliefs are klingflow.decide's.
 
-dispatch.py   starts steps, as many at once as the limits allow; signals; the record that is written
-while running buy.py        the one place that sends a POST poll.py       asks after tasks fetch.py
-downloads context.py    what the steps share signals.py    Ctrl-C, a termination, a closed terminal
+    dispatch.py   starts the schedule's steps, as many at once as the limits allow; hears signals;
+                  writes the run manifest while running
+    queues.py     queues what a plan, or a finished shot, calls for
+    buy.py        the one place that sends a POST
+    poll.py       asks after tasks
+    fetch.py      downloads
+    context.py    what the steps share
+    signals.py    Ctrl-C, a termination, a closed terminal
 """

@@ -1,5 +1,5 @@
-"""Starts the schedule's steps, as many at once as `connections` allows, until nothing is left or a
-reason to stop comes up. A shot that waits costs a heap entry, no coroutine.
+"""Starts the schedule's steps, as many at once as `connections` allows, until nothing is left or
+the run is to stop. A shot that waits costs a heap entry, no coroutine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from klingflow.runner.fetch import fetch
 from klingflow.runner.poll import poll
 from klingflow.runner.queues import queue
 
-# The record in the outputs folder, and the fold of the ledger's journal, are renewed this often
-# while running, and for no more than a fiftieth of the time.
+# While running, the run manifest and the lock are written again this often, except that writing
+# takes no more than a fiftieth of the time.
 _RECORD_EVERY_S = 10.0
 _RECORD_SHARE = 50
 

@@ -1,7 +1,8 @@
 """PURE. What a run tells while it goes on: one row for each event, with all that any room needs.
 
-An event is a dictionary: `at` (UTC, ISO 8601), `event` (its name), `manifest` (the manifest's name),
-`path` (the manifest's file) and `shot` (the shot's key) where it is about one shot, and its facts.
+An event is a dictionary: `at` (UTC, ISO 8601) and `event` (its name); where it is about one shot,
+`manifest` (the manifest's name), `path` (the manifest's file) and `shot` (the shot's key); and its
+facts.
 """
 
 from __future__ import annotations

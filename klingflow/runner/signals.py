@@ -1,5 +1,8 @@
-"""Ctrl-C, a termination and a closed terminal, wherever a process stands: all three end it in good
-order.
+"""Ctrl-C, a termination and a closed terminal: all three end a process in good order, at whatever
+point it stands.
+
+Knows which signals they are and how handlers are set and put back. What a run does about a signal
+is dispatch.py.
 """
 
 from __future__ import annotations
@@ -15,9 +18,7 @@ Handlers = dict[signal.Signals, Any]
 
 
 def ends() -> list[signal.Signals]:
-    """The signals that ask a process to end. Not a closed terminal's under `nohup`, which means
-    what it says.
-    """
+    """The signals that ask a process to end; not SIGHUP where it is ignored, as under `nohup`."""
     found = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         found.append(signal.SIGHUP)
@@ -25,25 +26,21 @@ def ends() -> list[signal.Signals]:
 
 
 def as_ctrl_c() -> None:
-    """From now on each of them raises KeyboardInterrupt, as Ctrl-C does by itself."""
+    """Let each of the signals raise KeyboardInterrupt from now on, as Ctrl-C does by itself."""
     for number in ends():
         if number is not signal.SIGINT:
             signal.signal(number, _interrupt)
 
 
 def ignored() -> None:
-    """From now on none of them changes anything: all is done, and only the exit code is left to be
-    given.
-    """
+    """Ignore the signals from now on: all is done, and only the exit code is left to be given."""
     for number in ends():
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Put back, in the end, what became of each of them before: asyncio leaves them as the system
-    has them.
-    """
+    """Put the signals' handlers back at the end: asyncio leaves the system's default instead."""
     before = _handlers()
     try:
         yield
@@ -53,8 +50,8 @@ def kept() -> Iterator[None]:
 
 @contextmanager
 def held_off() -> Iterator[None]:
-    """Let what is begun be finished: the first signal raises KeyboardInterrupt only afterwards, the
-    second at once.
+    """Let the block finish first: the first signal raises KeyboardInterrupt after it, the second
+    at once.
     """
     came: list[int] = []
 
@@ -79,8 +76,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _handlers() -> Handlers:
-    """What becomes of each now; nothing in a thread that gets no signals, or where somebody else
-    handles them.
+    """The present handler of each signal. Empty in a thread that gets no signals; without those
+    that were not set from Python.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
