@@ -25,11 +25,6 @@ PAGE = Reply(200, {"content-type": "text/html"}, b"<html>welcome</html>")
 NO_KEY = refused(401, "invalid_api_key", "no such key")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 # ---------------------------------------------------------------- the order
 
 
@@ -202,7 +197,7 @@ async def test_a_refused_key_is_what_ended_the_run(tmp_path: Path) -> None:
 
 
 async def test_a_limited_create_keeps_its_turn(tmp_path: Path) -> None:
-    """After the pause that the gateway asked for, the same shot goes first, with its reservation."""
+    """After the pause that was asked for, the same shot goes first, with its reservation."""
     with a_run(tmp_path, shots=2, creates=[LIMITED, ACCEPTED], max_tasks=2) as run:
         first = run.want()
         run.context.schedule.want(run.context.wanted(0, run.job.plan.actions[1]))

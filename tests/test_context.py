@@ -20,11 +20,6 @@ KEY = Failure("key", "invalid_api_key", "no such key")
 QUOTA = Failure("quota", "1102", "pack depleted")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def standing(run: Run) -> tuple[bool, bool]:
     """(still buying, still working)"""
     return run.context.schedule.buying, run.context.schedule.working
@@ -80,12 +75,14 @@ def test_the_first_crash_counts(tmp_path: Path) -> None:
     """Buying stops, and the shot is named."""
     first, second = ZeroDivisionError("ours"), KeyError("later")
     with a_run(tmp_path) as run:
+        run.context.now = lambda: "2026-01-01T00:00:00.000Z"
         run.context.crashed(first, "shot001")
         run.context.crashed(second, "shot002")
         assert run.context.outcome == Outcome(crash=first)
         assert standing(run) == (False, True)
     reason = "internal error with shot001: ZeroDivisionError: ours"
-    assert [event["reason"] for event in run.told] == [reason]
+    at = "2026-01-01T00:00:00.000Z"
+    assert run.told == [{"at": at, "event": "stopped", "reason": reason}]
 
 
 def test_the_first_broken_ledger_counts(tmp_path: Path) -> None:
@@ -154,6 +151,20 @@ async def test_what_is_shielded_is_finished_unless_the_run_is_abandoned(tmp_path
         run.context.abandon()
         await work("after")
         assert (finished, run.context.outcome.abandoned) == (["before"], True)
+
+
+async def test_abandoning_breaks_off_what_is_shielded_already(tmp_path: Path) -> None:
+    """At its next wait."""
+    with a_run(tmp_path) as run:
+        reached = 0
+        with anyio.CancelScope() as scope, run.context.shielded():
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+            reached = 1
+            run.context.abandon()
+            await anyio.lowlevel.checkpoint()
+            reached = 2
+        assert reached == 1
 
 
 def test_a_manifest_s_record_lies_with_its_outputs(tmp_path: Path) -> None:

@@ -20,11 +20,6 @@ CONTENT = f"{ORIGIN}/v1/videos/task_1/content"
 BAD = Video(502)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def fetched(run: Run, times: int, **about: object) -> list[str | float | None]:
     """So many tries; after each the pause before the next one, or None."""
     step, pauses = await run.finished(**about), list[str | float | None]()

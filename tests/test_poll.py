@@ -1,4 +1,4 @@
-"""What a query comes to: a task that is paid for is followed until it is certain what became of it."""
+"""A task that is paid for is followed until it is certain what became of it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,6 @@ UNNAMED = said(status="failed", error={"code": "moderation", "message": "no"})
 NOBODY = refused(404, "task_not_exist")
 BLIND = refused(401, "invalid_api_key", "no such key")
 CREATED = said(id="task_9", model=TIER, status="queued")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def polled(run: Run, flight: Flight, times: int) -> list[str]:
@@ -195,7 +190,7 @@ async def test_a_task_that_failed_is_not_bought_again(tmp_path: Path) -> None:
 
 
 async def test_want_of_capacity_is_bought_again_as_often_as_retries_say(tmp_path: Path) -> None:
-    """Each is a purchase of its own that reserves again: no rule says that failures are refunded."""
+    """Each is a purchase of its own and reserves again: no rule says that failures are refunded."""
     with a_run(tmp_path, queries=[BUSY, BUSY], retries=1, max_tasks=2) as run:
         flight = await run.flight()
         await poll(run.context, flight)
