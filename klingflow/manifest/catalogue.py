@@ -1,9 +1,9 @@
 """PURE. The catalogue of models, as data: what each is known, said or doubted to do. Rules about it
-are in rules.py.
+are in model_rules.py.
 
 Sources: the gateway's document, section 2, and for what it leaves open the upstream service's own
-tables. YES and NO are known; UNSURE is what sources disagree about and only ever warns; FULL_HD
-means "with 1080P only".
+tables. YES and NO are known; UNSURE is what sources disagree about, which only warns; FULL_HD means
+"with 1080P only".
 """
 
 from __future__ import annotations
@@ -85,3 +85,15 @@ _ROWS = (
     Model("kling-avatar-1080p", _ANY_LENGTH, audio=UNSURE, tier="{model}"),
 )
 MODELS: Final[dict[str, Model]] = {model.name: model for model in _ROWS}
+
+
+def model_of(name: str) -> Model:
+    """Return the model of this name. One that the catalogue does not know can do everything, so
+    that nothing else is said of it.
+    """
+    known = MODELS.get(name)
+    if known:
+        return known
+    return Model(
+        name, _ANY_LENGTH, audio=YES, references=UNSURE, multi_shot=YES, motion=YES, tier=_SOUND
+    )

@@ -14,11 +14,12 @@ from typing import Any, Final, NamedTuple
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.body import BODY
 from klingflow.manifest.drafts import Draft
+from klingflow.manifest.facts import facts
 from klingflow.manifest.fields import ABOUT, KINDS, SHOT, Field
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
-from klingflow.manifest.rules import RULES, facts, rules_for
+from klingflow.manifest.rules import RULES, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.spelling import did_you_mean, nearest

@@ -10,7 +10,7 @@ special models (2.2).
 
 from __future__ import annotations
 
-from klingflow.manifest.catalogue import MODELS
+from klingflow.manifest.catalogue import model_of
 from klingflow.manifest.meaning import Meaning
 
 
@@ -32,13 +32,13 @@ _SCENES: dict[str, str] = {
 
 
 def predict(what: Meaning) -> str:
-    """The predicted tier of a body's meaning."""
+    """Return the predicted tier of a body's meaning."""
     return _pattern(what).format_map(_parts(what))
 
 
 def _pattern(what: Meaning) -> str:
-    known = MODELS.get(what.model)
-    made_for_its_scene = known and known.tier == "{model}"
+    tier = model_of(what.model).tier
+    made_for_its_scene = tier == "{model}"
     if what.scene in _SCENES and not made_for_its_scene:
         return _SCENES[what.scene]
-    return known.tier if known else "{model}-{resolution}-{sound}"
+    return tier

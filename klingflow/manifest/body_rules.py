@@ -1,0 +1,183 @@
+"""PURE. Rules about what a body holds, by the gateway's document, whatever its model.
+
+Each function returns None, or the field that it is about and a sentence for the user.
+"""
+
+from __future__ import annotations
+
+import json
+
+from klingflow.manifest.documented import (
+    CUT_PROMPT_MOST,
+    CUTS_MOST,
+    LIP_SYNC_LEAST_S,
+    parts_of_size,
+)
+from klingflow.manifest.facts import Facts, Finding
+from klingflow.manifest.fields import OUTPUT_CONFIG, Path
+from klingflow.model import Json, Pending
+
+_PROMPT_MOST = 2500  # characters, gateway.md 3
+_SECONDS: Path = ("seconds",)
+_EXT_INFO: Path = ("metadata", "ext_info")
+_VIDEO: Path = ("metadata", "video_url")
+_FILES: Path = ("metadata", "file_infos")
+_WITH_A_FACE = ("avatar_i2v", "lip_sync")
+
+
+def durations_differ(f: Facts) -> Finding | None:
+    duration = f.what.config.get("duration")
+    if duration is None:
+        return None
+    place = (*OUTPUT_CONFIG, "duration")
+    return place, f"output_config.duration is {duration}, but the length is {f.what.seconds} s"
+
+
+def size_overruled(f: Facts) -> Finding | None:
+    size, config = f.body.get("size"), f.body.get("metadata", {}).get("output_config", {})
+    if not isinstance(size, str):
+        return None
+    alone = parts_of_size(size)
+    if alone is None:
+        return ("size",), f"size {size!r} is not one that the gateway documents"
+    for option, meant in zip(("resolution", "aspect_ratio"), alone, strict=True):
+        said = config.get(option, meant)
+        if meant and said != meant:
+            return ("size",), f"size {size} means {meant}, but {option} {said} overrules it"
+    return None
+
+
+def first_frame(f: Facts) -> Finding | None:
+    if not f.what.top.keys().isdisjoint(("image", "images")):
+        return None
+    place = ("metadata", "last_frame_url")
+    return place, "a last frame without a first one: 'first_frame' is missing"
+
+
+def motion_video(f: Facts) -> Finding | None:
+    if f.scene != "motion_control":
+        return None
+    url = f.what.metadata.get("video_url")
+    if isinstance(url, Pending) or str(url)[:8].lower() == "https://":
+        return None
+    return _VIDEO, "motion control needs the public https address of a video"
+
+
+def motion_image(f: Facts) -> Finding | None:
+    has_image = "image" in f.body or f.what.images or f.what.files
+    if f.scene != "motion_control" or has_image:
+        return None
+    return (), (
+        "motion control without an image: the document's examples have none,"
+        " but no character is shown"
+    )
+
+
+def face(f: Facts) -> Finding | None:
+    if f.scene not in _WITH_A_FACE or not f.what.from_text:
+        return None
+    return (), "no face to animate: give 'image'"
+
+
+def audio_input(f: Facts) -> Finding | None:
+    if f.scene not in _WITH_A_FACE:
+        return None
+    return (), (
+        "no audio input is documented for avatars and lip-sync: the voice is the gateway's choice"
+    )
+
+
+def lip_sync_least(f: Facts) -> Finding | None:
+    seconds = f.what.seconds
+    if f.scene != "lip_sync" or not isinstance(seconds, int) or seconds >= LIP_SYNC_LEAST_S:
+        return None
+    return _SECONDS, f"lip-sync of {seconds} s is billed as {LIP_SYNC_LEAST_S} s"
+
+
+def no_prompt(f: Facts) -> Finding | None:
+    if f.what.prompt or "content" in f.body or "ext_info" in f.what.metadata:
+        return None
+    return (), "without a prompt: most scenes need one"
+
+
+def long_prompt(f: Facts) -> Finding | None:
+    prompt = f.what.prompt
+    if not isinstance(prompt, str) or len(prompt) <= _PROMPT_MOST:
+        return None
+    place = ("prompt",) if "prompt" in f.body else ("content",)
+    return place, (
+        f"the prompt has {len(prompt)} characters; more than {_PROMPT_MOST} may be refused or cut"
+    )
+
+
+def file_address(f: Facts) -> Finding | None:
+    needs = {"Url": "url", "File": "file_id"}
+    for index, file in enumerate(f.what.files):
+        need = needs.get(str(file.get("type")))
+        if need and not file.get(need):
+            text = f"file {index + 1} is of type {file['type']} and needs '{need}'"
+            return (*_FILES, index), text
+    return None
+
+
+def file_usage(f: Facts) -> Finding | None:
+    for index, file in enumerate(f.what.files):
+        if file.get("category") == "Image" and "usage" not in file:
+            text = "has no 'usage'; the service behind the gateway takes it for the first frame"
+            return (*_FILES, index), f"image {index + 1} {text}"
+    return None
+
+
+def ext_info(f: Facts) -> Finding | None:
+    raw = f.body.get("metadata", {}).get("ext_info")
+    made_by_us = f.kind == "multi-shot" and "extra" not in f.fields
+    if raw is None or made_by_us:
+        return None
+    try:
+        outer = json.loads(raw)
+        if isinstance(outer, dict) and "AdditionalParameters" in outer:
+            json.loads(outer["AdditionalParameters"])
+    except (TypeError, ValueError, RecursionError) as error:
+        return _EXT_INFO, (
+            f"ext_info must be a string of JSON, and AdditionalParameters in it again one: {error}"
+        )
+    return None
+
+
+def _cuts(f: Facts) -> list[Json]:
+    """Return the entries of multi_prompt, however they came into the body."""
+    outer = f.what.metadata.get("ext_info")
+    inner = outer.get("AdditionalParameters") if isinstance(outer, dict) else None
+    cuts = inner.get("multi_prompt") if isinstance(inner, dict) else None
+    return cuts if isinstance(cuts, list) and all(isinstance(cut, dict) for cut in cuts) else []
+
+
+def cuts_count(f: Facts) -> Finding | None:
+    count = len(_cuts(f))
+    if count <= CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
+        return None
+    return _EXT_INFO, f"{count} cuts; one video takes 1 to {CUTS_MOST}"
+
+
+def cut_prompt(f: Facts) -> Finding | None:
+    for index, cut in enumerate(_cuts(f)):
+        length = len(str(cut.get("prompt", "")))
+        if length > CUT_PROMPT_MOST:
+            return (*_EXT_INFO, index, "prompt"), (
+                f"the prompt of cut {index + 1} has {length} characters, style included;"
+                f" at most {CUT_PROMPT_MOST}"
+            )
+    return None
+
+
+def cuts_sum(f: Facts) -> Finding | None:
+    lengths = [str(cut.get("duration", "")) for cut in _cuts(f)]
+    if not lengths or not all(length.isdecimal() for length in lengths):
+        return None
+    total = sum(map(int, lengths))
+    if total == f.what.seconds:
+        return None
+    remedy = "they must be equal"
+    if f.kind == "multi-shot":
+        remedy = f"write 'seconds: {total}', or null for their sum"
+    return _SECONDS, f"the cuts add up to {total} s, but the video has {f.what.seconds} s; {remedy}"

@@ -1,0 +1,139 @@
+"""PURE. Rules about what a model can do, by the catalogue. A model that the catalogue does not know
+can do everything: only its name is doubted.
+
+Each function returns None, or the field that it is about and a sentence for the user.
+"""
+
+from __future__ import annotations
+
+from klingflow.manifest.catalogue import FULL_HD, MODELS, NO, UNSURE, YES
+from klingflow.manifest.facts import Facts, Finding
+from klingflow.manifest.fields import OUTPUT_CONFIG, Path
+from klingflow.manifest.spelling import did_you_mean
+
+_MODEL: Path = ("model",)
+_RESOLUTION: Path = (*OUTPUT_CONFIG, "resolution")
+_AUDIO: Path = (*OUTPUT_CONFIG, "audio_generation")
+_LAST_FRAME: Path = ("metadata", "last_frame_url")
+_NAME_SHOWN = 60
+
+
+def unknown_model(f: Facts) -> Finding | None:
+    name = f.what.model
+    if name in MODELS:
+        return None
+    hint = did_you_mean(name, MODELS)
+    return _MODEL, f"model '{name[:_NAME_SHOWN]}' is not in the catalogue{hint}"
+
+
+def undocumented_model(f: Facts) -> Finding | None:
+    if f.model.documented or f.scene == "motion_control":
+        return None
+    return _MODEL, (
+        f"{f.model.name} is not in the gateway's table of models;"
+        " it is documented for motion control only"
+    )
+
+
+def seconds_range(f: Facts) -> Finding | None:
+    if f.scene or not isinstance(f.what.seconds, int):
+        return None
+    beside_video = f.what.has_video and f.model.video_seconds
+    lengths = f.model.video_seconds if beside_video else f.model.seconds
+    if not lengths or f.what.seconds in lengths:
+        return None
+    condition = " beside a reference video" if beside_video else ""
+    place: Path = ("seconds",) if "seconds" in f.body else ()
+    return place, f"{f.model.name} makes {_listed(lengths)} s{condition}, not {f.what.seconds}"
+
+
+def _listed(lengths: tuple[int, ...]) -> str:
+    contiguous = len(lengths) > 2 and lengths == tuple(range(lengths[0], lengths[-1] + 1))
+    return f"{lengths[0]} to {lengths[-1]}" if contiguous else " or ".join(map(str, lengths))
+
+
+def full_hd(f: Facts) -> Finding | None:
+    if f.model.full_hd != UNSURE or f.what.resolution != "1080P" or f.scene:
+        return None
+    return _RESOLUTION, f"sources disagree whether {f.model.name} makes 1080P"
+
+
+_SOUND = {
+    NO: "makes no sound",
+    UNSURE: "may make no sound: sources disagree",
+    FULL_HD: "is said to make sound with 1080P only",
+}
+
+
+def sound(f: Facts) -> Finding | None:
+    doubt = _SOUND.get(f.model.audio)
+    fits = f.model.audio == FULL_HD and f.what.resolution == "1080P"
+    if f.scene or fits or doubt is None:
+        return None
+    return _AUDIO, f"{f.model.name} {doubt}"
+
+
+def sound_beside_video(f: Facts) -> Finding | None:
+    if not f.what.has_video or not f.model.video_seconds:
+        return None
+    return _AUDIO, f"{f.model.name} makes no sound beside a reference video"
+
+
+def last_frame(f: Facts) -> Finding | None:
+    if f.model.last_frame == UNSURE:
+        return _LAST_FRAME, f"sources disagree whether {f.model.name} takes a last frame"
+    if f.model.last_frame == FULL_HD and f.what.resolution != "1080P":
+        return _LAST_FRAME, f"{f.model.name} takes a last frame with 1080P only"
+    return None
+
+
+def references(f: Facts) -> Finding | None:
+    if f.model.references != NO or f.scene or "ext_info" in f.what.metadata:
+        return None
+    place = _reference(f)
+    if place is None:
+        return None
+    return place, f"{f.model.name} is not known to take references; kling-3.0-omni and kling-o1 are"
+
+
+def _reference(f: Facts) -> Path | None:
+    """Return where the body has a reference."""
+    if f.what.images:
+        return ("images",)
+    if not f.what.has_video:
+        return None
+    return ("metadata", "file_infos") if f.what.files else ("metadata", "video_url")
+
+
+def lone_image(f: Facts) -> Finding | None:
+    if f.model.references != YES or "image" not in f.body or f.what.has_references:
+        return None
+    if "last_frame_url" in f.what.metadata:
+        return None
+    return ("image",), (
+        f"{f.model.name} bills a lone 'image' as no reference;"
+        " write 'images: [URL]' for a reference"
+    )
+
+
+def motion_model(f: Facts) -> Finding | None:
+    if f.scene != "motion_control" or f.model.motion == YES:
+        return None
+    return _MODEL, (
+        "motion control is documented for kling-2.5 (and shown with kling-2.6),"
+        f" not for {f.model.name}"
+    )
+
+
+def avatar_model(f: Facts) -> Finding | None:
+    if f.scene != "avatar_i2v" or f.model.avatar == YES:
+        return None
+    return _MODEL, f"avatars are documented for kling-1.0 to kling-2.5, not for {f.model.name}"
+
+
+def multi_shot_model(f: Facts) -> Finding | None:
+    if "ext_info" not in f.what.metadata or f.model.multi_shot == YES:
+        return None
+    return _MODEL, (
+        f"several cuts are documented for kling-3.0 and kling-3.0-omni, not for {f.model.name}"
+    )
