@@ -1,35 +1,347 @@
-"""The schedule's own promises."""
+"""The queues of a run: what goes next, in which order, and what has to be waited for."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import pytest
+
 from klingflow.decide.polling import Durations
-from klingflow.decide.schedule import Flight, Schedule, Wanted
-from klingflow.model import Limits, Rate
+from klingflow.decide.schedule import Fetch, Flight, Schedule, Wanted
+from klingflow.model import Action, Limits, Rate
+from tests.planned import request, shot
 from tests.purchases import submitted
 
-
-def test_after_a_stop_nothing_is_queued() -> None:
-    """A retry or a dependant that comes up after buying has stopped is not bought."""
-    schedule = Schedule(Limits(), Durations())
-    schedule.stop_buying()
-    schedule.want(Wanted(0, None))  # type: ignore[arg-type]  # never looked at
-    schedule.again(Wanted(0, None))  # type: ignore[arg-type]
-    assert schedule.next(0.0) is None
+FAST = Rate(1000, 1.0)
 
 
-def test_a_year_of_retry_after_does_not_outlive_the_deadline() -> None:
-    """The poll comes at the task's deadline at the latest, so that it can be parked."""
-    flight = Flight(0, submitted("a"), 0.0, 0.0, 60.0, Wanted(0, None))  # type: ignore[arg-type]  # never looked at
-    schedule = Schedule(Limits(), Durations())
-    schedule.follow(flight, 1.0, 0.5, retry_after_s=1e9)
-    assert schedule.next(1.0) == 60.0
+def schedule(**limits: object) -> Schedule:
+    """A schedule whose rates bind nothing unless a test says so."""
+    quick: dict[str, object] = {"submit": FAST, "poll": FAST, **limits}
+    return Schedule(Limits(**quick), Durations())  # type: ignore[arg-type]  # limits by name
+
+
+def wanted(name: str = "a", amount: str | None = "3.00") -> Wanted:
+    """A take of five seconds to buy."""
+    return Wanted(0, Action("create", name, "never bought", shot(name), request(amount=amount)))
+
+
+def flight(name: str = "a", *, since: float = 0.0, seen: float = 0.0) -> Flight:
+    """A task since `since`, found unfinished at `seen`."""
+    return Flight(0, submitted(name), since, seen, 9000.0, wanted(name))
+
+
+def named(step: object) -> str:
+    """The shot of a step."""
+    if isinstance(step, Wanted):
+        return step.action.key
+    assert isinstance(step, (Flight, Fetch))
+    return step.purchase.shot
+
+
+def bought(queue: Schedule, now: float = 0.0) -> str:
+    """The shot that is bought next; its create is answered at once and its task runs."""
+    step = queue.next(now)
+    assert isinstance(step, Wanted)
+    queue.answered(proven=True)
+    return step.action.key
+
+
+# ---------------------------------------------------------------- creates
+
+
+def test_takes_are_bought_in_the_order_they_were_wanted() -> None:
+    """The plan's order is the queue's."""
+    queue = schedule()
+    for name in "abc":
+        queue.want(wanted(name))
+    assert [bought(queue) for _ in "abc"] == ["a", "b", "c"]
+    assert queue.next(0.0) is None
+
+
+def test_creates_go_one_by_one_until_the_gateway_has_dealt_with_one() -> None:
+    """A wrong key or address is found out by a single request."""
+    queue = schedule()
+    for name in "abc":
+        queue.want(wanted(name))
+    assert named(queue.next(0.0)) == "a"
+    assert queue.next(0.0) is None
+    queue.answered(proven=False)
+    assert named(queue.next(0.0)) == "b"
+    assert queue.next(0.0) is None
+    queue.answered(proven=True)
+    assert named(queue.next(0.0)) == "c"
+
+
+def test_once_proven_creates_go_together() -> None:
+    """Also after an answer that proves nothing."""
+    queue = schedule()
+    for name in "abcd":
+        queue.want(wanted(name))
+    bought(queue)
+    assert [named(queue.next(0.0)) for _ in "bc"] == ["b", "c"]
+    queue.answered(proven=False)
+    assert named(queue.next(1.0)) == "d"
+    assert queue.creating == 2
+
+
+def test_a_create_that_bought_nothing_keeps_its_turn_and_its_reservation() -> None:
+    """Refused for the time being, it goes before those that were ready after it."""
+    queue = schedule(max_tasks=2, max_running=9)
+    for name in "abc":
+        queue.want(wanted(name))
+    step = queue.next(0.0)
+    assert isinstance(step, Wanted)
+    queue.answered(proven=True)
+    queue.again(step)
+    assert queue.running == 0
+    assert [bought(queue), bought(queue)] == ["a", "b"]
+    assert queue.caps.tasks == 2
+
+
+def test_only_so_many_tasks_run_at_once() -> None:
+    """A task that lands gives its place to the next."""
+    queue = schedule(max_running=2)
+    for name in "abc":
+        queue.want(wanted(name))
+    assert [bought(queue), bought(queue)] == ["a", "b"]
+    assert queue.next(0.0) is None
+    queue.landed()
+    assert bought(queue) == "c"
+    assert queue.running == 2
+
+
+def test_a_task_from_the_ledger_takes_a_place() -> None:
+    """It runs at the gateway like any other."""
+    queue = schedule(max_running=1)
+    queue.want(wanted("b"))
+    queue.resume(flight("a"), 5.0)
+    assert queue.running == 1
+    assert queue.next(0.0) == 5.0
+
+
+def test_what_a_cap_forbids_is_set_aside_with_its_reason() -> None:
+    """And what still fits is bought."""
+    queue = schedule(max_spend=Decimal("5"))
+    for step in (wanted("a", "4.00"), wanted("b", "2.00"), wanted("c", "1.00")):
+        queue.want(step)
+    assert [bought(queue), bought(queue)] == ["a", "c"]
+    ((capped, reason),) = queue.capped
+    assert (capped.action.key, capped.reserved) == ("b", False)
+    assert reason.startswith("max_spend: 4.00 CNY of 5 are spent")
+
+
+def test_what_was_not_bought_gives_its_reservation_back() -> None:
+    """Once, and only if it had one."""
+    queue = schedule(max_tasks=1)
+    queue.want(wanted("a"))
+    step = queue.next(0.0)
+    assert isinstance(step, Wanted) and step.reserved
+    queue.landed(give_back=step)
+    assert (queue.caps.tasks, queue.caps.spend, queue.running) == (0, Decimal(0), 0)
+    queue.landed(give_back=step)
+    assert queue.caps.tasks == 0
+    assert not step.reserved
+
+
+def test_a_task_that_ends_keeps_what_it_reserved() -> None:
+    """It was bought."""
+    queue = schedule()
+    queue.want(wanted("a"))
+    bought(queue)
+    queue.landed()
+    assert (queue.caps.tasks, queue.running) == (1, 0)
+
+
+def test_creates_keep_their_rate() -> None:
+    """Three at once, then one every two seconds."""
+    queue = schedule(submit=Rate(30, 60.0), max_running=9)
+    for name in "abcde":
+        queue.want(wanted(name))
+    assert [bought(queue) for _ in range(3)] == ["a", "b", "c"]
+    assert queue.next(0.0) == 2.0
+    assert bought(queue, 2.0) == "d"
+
+
+def test_a_pause_of_buying_lets_polls_go_on() -> None:
+    """The later of two pauses counts."""
+    queue = schedule()
+    queue.want(wanted("b"))
+    queue.pause_buying(9.0)
+    queue.pause_buying(4.0)
+    assert queue.next(1.0) == 9.0
+    queue.resume(flight("a"), 1.0)
+    assert named(queue.next(1.0)) == "a"
+    assert bought(queue, 9.0) == "b"
+
+
+def test_after_a_stop_of_buying_nothing_is_queued() -> None:
+    """A retry or a dependant that comes up later is not bought; polls go on."""
+    queue = schedule()
+    queue.want(wanted("a"))
+    queue.resume(flight("f"), 0.0)
+    queue.stop_buying()
+    queue.want(wanted("b"))
+    queue.again(wanted("c"))
+    assert (queue.buying, len(queue.ready)) == (False, 0)
+    assert named(queue.next(0.0)) == "f"
+    assert queue.next(0.0) is None
+
+
+def test_after_a_stop_no_step_begins() -> None:
+    """Neither a create nor a poll nor a download."""
+    queue = schedule()
+    queue.want(wanted("a"))
+    queue.resume(flight("b"), 0.0)
+    queue.fetch(Fetch(0, submitted("c"), wanted("c")), 0.0)
+    queue.stop()
+    assert (queue.next(0.0), queue.buying, queue.working) == (None, False, False)
+
+
+# ---------------------------------------------------------------- polls
+
+
+def test_the_task_most_likely_finished_is_polled_first() -> None:
+    """When several are due: the one that nobody has looked at for longest."""
+    queue = schedule(poll=Rate(1, 10.0))
+    for name, seen in [("late", 90.0), ("early", 10.0), ("middle", 50.0)]:
+        queue.resume(flight(name, seen=seen), 95.0)
+    assert [named(queue.next(100.0)) for _ in range(3)] == ["early", "middle", "late"]
+
+
+def test_of_equally_likely_tasks_the_one_queued_first_is_polled_first() -> None:
+    """As they came."""
+    queue = schedule()
+    for name in "abc":
+        queue.resume(flight(name), 1.0)
+    assert [named(queue.next(1.0)) for _ in range(3)] == ["a", "b", "c"]
+
+
+def test_a_poll_comes_when_it_is_due() -> None:
+    """The earliest first, whatever the order of queueing."""
+    queue = schedule()
+    queue.resume(flight("b"), 7.0)
+    queue.resume(flight("a"), 3.0)
+    assert queue.next(2.9) == 3.0
+    assert named(queue.next(3.0)) == "a"
+    assert queue.next(3.0) == 7.0
+
+
+def test_polls_keep_their_rate() -> None:
+    """What is due waits for it."""
+    queue = schedule(poll=Rate(30, 60.0))
+    for name in "abcd":
+        queue.resume(flight(name), 0.0)
+    assert [named(queue.next(0.0)) for _ in range(3)] == ["a", "b", "c"]
+    assert queue.next(0.0) == 2.0
+    assert named(queue.next(2.0)) == "d"
+
+
+def test_the_next_poll_is_where_the_durations_say() -> None:
+    """Twice the floor while nothing is known."""
+    queue = schedule(poll_floor_s=5.0)
+    queue.follow(flight("a"), 20.0, 0.5)
+    assert queue.next(20.0) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "due"), [(None, 30.0), (3.0, 30.0), (60.0, 80.0), (1e9, 9000.0)]
+)
+def test_a_poll_is_not_before_the_gateway_asked_for(
+    retry_after_s: float | None, due: float
+) -> None:
+    """But at the task's deadline at the latest, so that it can be parked."""
+    queue = schedule()
+    queue.follow(flight("a"), 20.0, 0.5, retry_after_s=retry_after_s)
+    assert queue.next(20.0) == due
+
+
+def test_a_deadline_that_has_passed_does_not_hurry() -> None:
+    """The floor is kept."""
+    queue = schedule()
+    late = Flight(0, submitted("a"), 0.0, 0.0, 10.0, wanted("a"))
+    queue.follow(late, 20.0, 0.5, retry_after_s=60.0)
+    assert queue.next(20.0) == 30.0
+
+
+def test_a_pause_holds_polls_and_creates() -> None:
+    """And says when to ask again, if there is anything to ask after."""
+    queue = schedule()
+    queue.pause(20.0)
+    queue.pause(10.0)
+    assert queue.next(5.0) is None
+    queue.resume(flight("a"), 0.0)
+    queue.want(wanted("b"))
+    assert (queue.is_paused(19.9), queue.is_paused(20.0)) == (True, False)
+    assert queue.next(5.0) == 20.0
+    assert {named(queue.next(20.0)), named(queue.next(20.0))} == {"a", "b"}
+
+
+def test_a_poll_that_was_due_before_a_pause_comes_after_it() -> None:
+    """It is kept."""
+    queue = schedule(poll=Rate(1, 1.0))
+    for name in "abcd":
+        queue.resume(flight(name), 0.0)
+    assert [named(queue.next(0.0)) for _ in "abc"] == ["a", "b", "c"]
+    queue.pause(5.0)
+    assert queue.next(4.0) == 5.0
+    assert named(queue.next(5.0)) == "d"
 
 
 def test_questions_beside_the_polls_keep_their_rate() -> None:
     """A download that asks for a new address has no budget of its own."""
-    schedule = Schedule(Limits(poll=Rate(30, 60.0)), Durations())
+    queue = schedule(poll=Rate(30, 60.0))
     asked_at = (0.0, 0.0, 0.0, 0.0, 1.9, 2.0)
     granted = [True, True, True, False, False, True]
-    assert [schedule.spare_poll(now) for now in asked_at] == granted
-    schedule.pause(20.0)
-    assert not schedule.spare_poll(19.0)
+    assert [queue.spare_poll(now) for now in asked_at] == granted
+    queue.pause(20.0)
+    assert not queue.spare_poll(19.0)
+
+
+def test_a_flight_knows_its_age_and_its_tier() -> None:
+    """The tier that is billed, and the predicted one until that is known."""
+    task = flight("a", since=10.0)
+    assert (task.age_s(25.0), task.age_s(5.0)) == (15.0, 0.0)
+    assert task.tier == "kling-3.0-720p"
+
+
+# ---------------------------------------------------------------- downloads
+
+
+def test_only_so_many_downloads_go_at_once() -> None:
+    """The one due first goes first; the next when one has ended."""
+    queue = schedule(downloads=2)
+    for name, due in [("c", 2.0), ("b", 1.0), ("a", 0.0)]:
+        queue.fetch(Fetch(0, submitted(name), wanted(name)), due)
+    assert [named(queue.next(5.0)) for _ in "ab"] == ["a", "b"]
+    assert queue.next(5.0) is None
+    queue.fetched()
+    assert named(queue.next(5.0)) == "c"
+
+
+def test_a_download_waits_until_it_is_due() -> None:
+    """Pauses are not its business: what is finished is brought home."""
+    queue = schedule()
+    queue.fetch(Fetch(0, submitted("a"), wanted("a")), 3.0)
+    queue.pause(100.0)
+    assert queue.next(2.0) == 3.0
+    assert named(queue.next(3.0)) == "a"
+
+
+def test_the_next_look_is_at_the_earliest_of_what_comes() -> None:
+    """Of creates, polls and downloads."""
+    queue = schedule()
+    queue.want(wanted("a"))
+    queue.pause_buying(8.0)
+    queue.resume(flight("b"), 6.0)
+    queue.fetch(Fetch(0, submitted("c"), wanted("c")), 7.0)
+    assert queue.next(0.0) == 6.0
+
+
+def test_creates_go_before_polls_and_polls_before_downloads() -> None:
+    """What the batch waits for longest comes first."""
+    queue = schedule()
+    queue.fetch(Fetch(0, submitted("c"), wanted("c")), 0.0)
+    queue.resume(flight("b"), 0.0)
+    queue.want(wanted("a"))
+    assert [named(queue.next(1.0)) for _ in "abc"] == ["a", "b", "c"]
