@@ -57,15 +57,9 @@ class Names:
         Where an answer has called the task by our id, that is its name in queries, and another name
         is another task's.
         """
-        asked_apart, naming = naming.apart, replace(naming, apart=False)
         if isinstance(outcome, Misnamed):
-            naming = replace(naming, apart=True)
-            if not asked_apart or naming.by_its_id or not self._is_free(outcome.name, uid, held):
-                return outcome, naming
-            confirmed = outcome.name == naming.other_name
-            return outcome.answer if confirmed else outcome, replace(
-                naming, other_name=outcome.name
-            )
+            return self._under_other_name(uid, naming, outcome, held)
+        asked_apart, naming = naming.apart, replace(naming, apart=False)
         if not isinstance(outcome, (Running, Succeeded, TaskFailed)):
             return outcome, naming
         if outcome.named:
@@ -74,6 +68,19 @@ class Names:
             return outcome, naming
         doubt = Hiccup("a final answer that does not name the task")
         return doubt, replace(naming, apart=True)
+
+    def _under_other_name(
+        self, uid: str, naming: Naming, outcome: Misnamed, held: Held
+    ) -> tuple[QueryOutcome, Naming]:
+        """An answer with another id than the task's, which the next query is to confirm."""
+        after = replace(naming, apart=True)
+        can_be_ours = naming.apart and not naming.by_its_id
+        if not can_be_ours or not self._is_free(outcome.name, uid, held):
+            return outcome, after
+        after = replace(after, other_name=outcome.name)
+        if outcome.name == naming.other_name:
+            return outcome.answer, after
+        return outcome, after
 
     def _is_free(self, name: str, uid: str, held: Held) -> bool:
         """True if no task except that of `uid` has been called `name`."""

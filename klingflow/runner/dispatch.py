@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import anyio
 from anyio.abc import TaskGroup
@@ -66,7 +65,8 @@ class _Dispatcher:
 
     async def _wait(self, until: float | None) -> None:
         self._changed = anyio.Event()
-        with nullcontext() if until is None else anyio.move_on_after(until - self._context.clock()):
+        timeout_s = None if until is None else until - self._context.clock()
+        with anyio.move_on_after(timeout_s):
             await self._changed.wait()
 
     def _wake(self) -> None:
