@@ -75,11 +75,16 @@ class Scripted:
     ) -> None:
         self._creates, self._queries, self._videos = iter(creates), iter(queries), iter(videos)
         self.asked: list[str] = []
-        self.bodies: list[Any] = []
+        self.sent: list[bytes] = []
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The bodies of the creates, read."""
+        return [json.loads(body) for body in self.sent]
 
     async def create(self, body: bytes, request_id: str) -> Answer:
         self.asked.append(f"create {request_id}")
-        self.bodies.append(json.loads(body))
+        self.sent.append(body)
         return await _given(self._creates)
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:

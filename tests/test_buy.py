@@ -89,9 +89,12 @@ async def test_what_is_sent_is_what_was_written_down(tmp_path: Path) -> None:
     """The body of the intent, under a name by which a person can find it at the gateway."""
     with a_run(tmp_path, creates=[ACCEPTED], shots={"街": {"prompt": "雨夜"}}) as run:
         await buy(run.context, run.want())
+        (purchase,) = run.purchases
         assert run.gateway.asked == ["create uid-1/街"]
-        assert run.gateway.bodies == [run.purchases[0].body]
-        assert run.gateway.bodies[0]["prompt"] == "雨夜"
+        assert run.gateway.bodies == [purchase.body]
+        assert "雨夜".encode() in run.gateway.sent[0]
+        assert (purchase.origin, purchase.key) == (ORIGIN, "街")
+    assert run.told[0]["uid"] == "uid-1"
 
 
 async def test_a_tagged_purchase_carries_its_uid(tmp_path: Path) -> None:
@@ -164,6 +167,7 @@ async def test_a_refused_shot_costs_nothing(tmp_path: Path) -> None:
     """Neither a place nor what was reserved; others are still bought."""
     with a_run(tmp_path, creates=[refused(400, "moderation", "sensitive")]) as run:
         await buy(run.context, run.want())
+        assert run.purchases[0].error == Failure("moderation", "moderation", "sensitive")
         assert run.states == ["rejected"]
         schedule = run.context.schedule
         assert (schedule.running, schedule.caps.tasks, schedule.buying) == (0, 0, True)
@@ -202,6 +206,7 @@ async def test_a_limited_create_keeps_its_turn(tmp_path: Path) -> None:
         first = run.want()
         run.context.schedule.want(run.context.wanted(0, run.job.plan.actions[1]))
         await buy(run.context, first)
+        assert run.purchases[0].error == Failure("limited", "rate_limit", "slow down")
         assert run.states == ["rejected"]
         assert (run.context.schedule.running, run.context.schedule.caps.tasks) == (0, 1)
         assert run.next() == 7.0
@@ -311,6 +316,26 @@ async def test_three_pages_are_a_wrong_address(tmp_path: Path) -> None:
             await buy(run.context, run.want(number))
         assert not run.context.schedule.buying
         assert run.states == ["in_doubt"] * 3
+
+
+async def test_pages_of_a_proven_address_stop_nothing(tmp_path: Path) -> None:
+    """Somebody between us and the gateway has a bad day."""
+    with a_run(tmp_path, shots=4, creates=[ACCEPTED, PAGE, PAGE, PAGE]) as run:
+        for number in range(4):
+            await buy(run.context, run.want(number))
+            run.at += 1.0
+        assert run.context.schedule.buying
+
+
+@pytest.mark.parametrize(("refund", "state"), [(True, "rejected"), (False, "in_doubt")])
+async def test_a_gateway_that_refunds_its_own_errors_is_believed(
+    tmp_path: Path, refund: bool, state: str
+) -> None:
+    """Only where the manifest says so: a 5xx is in doubt otherwise."""
+    gateway = {"gateway": {"refund_5xx": refund}}
+    with a_run(tmp_path, creates=[refused(500, "internal_error")], top=gateway) as run:
+        await buy(run.context, run.want())
+        assert run.states == [state]
 
 
 async def test_a_doubt_that_says_that_the_key_is_refused_ends_the_buying(tmp_path: Path) -> None:
