@@ -1,10 +1,12 @@
 """What other ledgers of a manifest say: a lock or what is left of one, or all the files of a ledger
 together.
+
+How each is read is for lines.py and stored.py, how they become one is for unite.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,25 +36,28 @@ def tell(path: Path, ours: Site) -> Other:
 
     Raises UsageError for what is no ledger of klingflow, LedgerError for what cannot be read.
     """
+    parsed = _all_of(path, ours)
+    telling = Telling(
+        parsed.accounts,
+        parsed.doubts,
+        frozenset(header["lineage"] for header in parsed.headers),
+        max((header["serial"] for header in parsed.headers), default=0),
+    )
+    if not (parsed.headers or parsed.accounts or parsed.doubts):
+        raise UsageError(
+            f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
+        )
+    return Other(path, telling, tuple(parsed.problems))
+
+
+def _all_of(path: Path, ours: Site) -> Parsed:
     manifest = _manifest_at(path, ours)
     try:
-        parsed = list(_files_of(manifest, ours)) if manifest else [_file(path)]
+        return _files_of(manifest, ours) if manifest else _file(path)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: there is no such file") from error
     except OSError as error:
         raise LedgerError(f"{path}: cannot be read: {error.strerror or error}") from error
-    headers = [header for one in parsed for header in one.headers]
-    telling = Telling(
-        [a for one in parsed for a in one.accounts],
-        [d for one in parsed for d in one.doubts],
-        frozenset(header["lineage"] for header in headers),
-        max((header["serial"] for header in headers), default=0),
-    )
-    if not (headers or telling.accounts or telling.doubts):
-        raise UsageError(
-            f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
-        )
-    return Other(path, telling, tuple(problem for one in parsed for problem in one.problems))
 
 
 def _manifest_at(path: Path, ours: Site) -> Path | None:
@@ -62,10 +67,13 @@ def _manifest_at(path: Path, ours: Site) -> Path | None:
     return path if path.suffix in _MANIFESTS else None
 
 
-def _files_of(manifest: Path, ours: Site) -> Iterator[Parsed]:
+def _files_of(manifest: Path, ours: Site) -> Parsed:
+    """All files of a ledger that is of the sandbox if ours is."""
     found = stored.load(site_at(manifest, origin=ours.origin).paths, until=None)
-    yield found.journal
-    yield found.lock
+    together = Parsed()
+    together.add(found.journal)
+    together.add(found.lock)
+    return together
 
 
 def _file(path: Path) -> Parsed:
