@@ -19,6 +19,11 @@ from klingflow.gateway.origin import in_clear_warning, is_loopback, names_this_m
         ("https://gw.example.com:8443/Relay/v1", "https://gw.example.com:8443/Relay"),
         ("http://127.0.0.1:80", "http://127.0.0.1"),
         ("http://[::1]:3000/", "http://[::1]:3000"),
+        ("https://gw.example.com/relay//v1//", "https://gw.example.com/relay"),
+        ("https://gw.example.com/v1/v1", "https://gw.example.com/v1"),
+        ("https://gw.example.com/X/v1/X", "https://gw.example.com/X/v1/X"),
+        ("https://gw.example.com/X//v1", "https://gw.example.com/X"),
+        (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
     ],
 )
 def test_one_gateway_has_one_address(typed: str, base: str) -> None:
@@ -26,16 +31,38 @@ def test_one_gateway_has_one_address(typed: str, base: str) -> None:
     assert normal_base(typed) == base
 
 
+NO_HOST = "must begin with https:// or http:// and name a host"
+NO_USER = "must hold no user name or password (the key has a place of its own)"
+PLAIN = "must hold no query, fragment, space or non-ASCII character"
+
+
 @pytest.mark.parametrize(
-    "typed",
-    ["", "gw.example.com", "ftp://gw", "https://", "https://user:secret@gw", "https://gw?x=1", "https://gw/#a",
-     "https://gw:port", "https://gw:99999", "https://[::1", "https://gw/a b", "https://网关.example", "https://a..b",
-     "https://" + "a" * 64 + ".example"],
-)  # fmt: skip
-def test_an_address_that_cannot_be_used_is_refused(typed: str) -> None:
+    ("typed", "said"),
+    [
+        ("", NO_HOST),
+        ("gw.example.com", NO_HOST),
+        ("ftp://gw", NO_HOST),
+        ("https://", NO_HOST),
+        ("https://a..b", NO_HOST),
+        (f"https://{'a' * 64}.example", NO_HOST),
+        ("https://user:secret@gw", NO_USER),
+        ("https://secret@gw", NO_USER),
+        ("https://:secret@gw", NO_USER),
+        ("https://gw?x=1", PLAIN),
+        ("https://gw/#a", PLAIN),
+        ("https://gw/a b", PLAIN),
+        ("https://gw/a\x7f", PLAIN),
+        ("https://网关.example", PLAIN),
+        ("https://gw:port", "is not a URL: Port could not be cast to integer value as 'port'"),
+        ("https://gw:99999", "is not a URL: Port out of range 0-65535"),
+        ("https://[::1", "is not a URL: Invalid IPv6 URL"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(typed: str, said: str) -> None:
     """It is the user's to mend, and a password in it is not repeated."""
     with pytest.raises(UsageError) as refused:
         normal_base(typed)
+    assert str(refused.value) == f"the gateway's address {said}"
     assert "secret" not in str(refused.value)
 
 
@@ -56,6 +83,13 @@ def test_an_address_that_cannot_be_used_is_refused(typed: str) -> None:
         ("::ffff:127.0.0.1", True),
         ("::", True),
         ("fe80::1%eth0", True),
+        ("127.0.0.1%lo", True),
+        ("127.0.0.1.", True),
+        ("0x7F000001", True),
+        ("xlocalhost", False),
+        ("X", False),
+        ("8.8.8.8%127", False),
+        ("face.0xZZ", False),
         ("169.254.169.254", True),
         ("10.0.0.1", False),
         ("192.168.1.5", False),
@@ -88,7 +122,11 @@ def test_a_key_in_clear_is_warned_of(base: str, warned: bool) -> None:
     """Wherever somebody else could read it."""
     warning = in_clear_warning(base)
     assert (warning is not None) is warned
-    assert warning is None or "https://" in warning
+    shown = base.lower().removesuffix("/v1")
+    assert warning is None or warning == (
+        f"the key goes to {shown} in clear, for all on the way to read;"
+        " use https:// if the gateway has it"
+    )
 
 
 @pytest.mark.parametrize(
