@@ -196,12 +196,18 @@ def test_an_unnamed_end_is_a_doubt_and_not_recorded(task: Purchase, outcome: Que
         (NoSuchTask(Failure("unknown", "c", "m")), "the gateway knows no task task_x (m)"),
         (NoSuchTask(Failure("unknown", "c", "")), "the gateway knows no task task_x (c)"),
         (NoSuchTask(Failure("unknown", "", "")), "the gateway knows no task task_x"),
-        (Blind(Failure("key", "c", "m")), "the gateway refuses the key (m), so it could not be asked"),
+        (
+            Blind(Failure("key", "c", "m")),
+            "the gateway refuses the key (m), so it could not be asked",
+        ),
         (Hiccup("HTTP 502"), "the gateway could not be asked: HTTP 502"),
         (Misnamed("other", name="a\nb"), "the gateway's reply is about another task, a b"),
-        (Misnamed("other", name="n" * 300), f"the gateway's reply is about another task, {'n' * 200}"),
+        (
+            Misnamed("other", name="n" * 300),
+            f"the gateway's reply is about another task, {'n' * 200}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_task_that_nothing_was_learned_of_is_one_doubt(outcome: QueryOutcome, doubt: str) -> None:
     task = found()
     assert judge(task, outcome, LATER) == Adoption((doubt,), (task,))
@@ -224,8 +230,14 @@ def test_all_that_does_not_fit_is_said_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("tier", "fits"),
-    [(TIER.upper(), True), ("KLING-3.0", True), (None, True), ("", True), ("kling-3.0-1080p", False)],
-)  # fmt: skip
+    [
+        (TIER.upper(), True),
+        ("KLING-3.0", True),
+        (None, True),
+        ("", True),
+        ("kling-3.0-1080p", False),
+    ],
+)
 def test_a_tier_fits_as_predicted_or_as_asked(tier: str | None, fits: bool) -> None:
     """A relay may repeat the request's model, which says nothing."""
     assert (judge(found(), Running(None, tier), LATER).doubts == ()) is fits

@@ -1,4 +1,4 @@
-"""A video is fetched whole or not at all, and nothing that goes wrong costs more than another try."""
+"""A video is fetched whole or not at all, and what goes wrong costs no more than another try."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ async def test_an_echo_of_the_key_is_not_passed_on(tmp_path: Path, status: int, 
 
 @pytest.mark.parametrize("status", [202, 204, 404, 409, 425])
 async def test_a_video_that_is_not_ready_is_waited_for(tmp_path: Path, status: int) -> None:
-    """For some seconds after `completed` the content route has nothing; Retry-After is passed on."""
+    """For some seconds after `completed` the route has nothing; Retry-After is passed on."""
     results, _ = await fetched(tmp_path / "a.mp4", http(status, b"", "retry-after: 3"))
     assert results == [NotYet(f"HTTP {status}", 3.0)]
     assert names_in(tmp_path) == []

@@ -1,4 +1,4 @@
-"""The adapter tells the truth about every exchange: what came back, and whether anything was sent."""
+"""The adapter tells the truth about every exchange: what came back, and if anything was sent."""
 
 from __future__ import annotations
 
@@ -38,10 +38,19 @@ def test_every_exception_of_httpx_is_mapped() -> None:
     """Whatever httpx may raise has an entry of its own or inherits one on purpose."""
     roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
     inherits = {
-        httpx.RequestError, httpx.TransportError, httpx.NetworkError, httpx.ProtocolError,
-        httpx.HTTPStatusError, httpx.LocalProtocolError, httpx.DecodingError, httpx.TooManyRedirects,
-        httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead,
-    }  # fmt: skip
+        httpx.RequestError,
+        httpx.TransportError,
+        httpx.NetworkError,
+        httpx.ProtocolError,
+        httpx.HTTPStatusError,
+        httpx.LocalProtocolError,
+        httpx.DecodingError,
+        httpx.TooManyRedirects,
+        httpx.StreamConsumed,
+        httpx.StreamClosed,
+        httpx.ResponseNotRead,
+        httpx.RequestNotRead,
+    }
     public = {getattr(httpx, name) for name in httpx.__all__}
     exceptions = {c for c in public if isinstance(c, type) and issubclass(c, Exception)}
     assert exceptions == {c for root in roots for c in subclasses(root) if c in public}

@@ -27,7 +27,7 @@ from klingflow.gateway.origin import in_clear_warning, is_loopback, names_this_m
     ],
 )
 def test_one_gateway_has_one_address(typed: str, base: str) -> None:
-    """A slash, a default port, capitals or `/v1` make no other gateway: purchases there stay ours."""
+    """A slash, a default port, capitals or `/v1` make no other gateway: purchases stay ours."""
     assert normal_base(typed) == base
 
 

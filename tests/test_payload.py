@@ -114,8 +114,17 @@ def test_a_word_for_nothing_is_no_id(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [(7250, "7250"), (1, "1"), (0, None), (-4, None), (True, None), (1.5, None), (None, None), ([], None)],
-)  # fmt: skip
+    [
+        (7250, "7250"),
+        (1, "1"),
+        (0, None),
+        (-4, None),
+        (True, None),
+        (1.5, None),
+        (None, None),
+        ([], None),
+    ],
+)
 def test_a_whole_number_may_be_an_id(value: Any, found: str | None) -> None:
     assert as_id(value) == found
 
@@ -168,8 +177,13 @@ def test_a_tier_is_a_replys_model(model: Any, tier: str | None) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://cdn.example.com/视频.mp4?sig=a%2Fb", "http://h", "https://h:8443/x", "https://h/" + "x" * 8182],
-)  # fmt: skip
+    [
+        "https://cdn.example.com/视频.mp4?sig=a%2Fb",
+        "http://h",
+        "https://h:8443/x",
+        "https://h/" + "x" * 8182,
+    ],
+)
 def test_a_web_address_is_kept(url: str) -> None:
     assert is_web_url(url)
 
@@ -242,9 +256,15 @@ def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "limit", "shown"),
-    [("a\r\n b\t", 9, "a b"), ("上游\x1b[31m失败", 99, "上游 [31m失败"), ("abc", 2, "ab"), (["a"], 9, "['a']"),
-     ("\x00" * 8 + "a", 2, ""), ("\x00" * 7 + "a", 2, "a")],
-)  # fmt: skip
+    [
+        ("a\r\n b\t", 9, "a b"),
+        ("上游\x1b[31m失败", 99, "上游 [31m失败"),
+        ("abc", 2, "ab"),
+        (["a"], 9, "['a']"),
+        ("\x00" * 8 + "a", 2, ""),
+        ("\x00" * 7 + "a", 2, "a"),
+    ],
+)
 def test_a_text_is_one_short_line(text: object, limit: int, shown: str) -> None:
     """Of what is cut off, no more is looked at than four times the limit."""
     assert clean(text, limit) == shown

@@ -293,36 +293,72 @@ def test_what_was_not_sent_is_not_in_doubt() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "failure"),
     [
-        (400, error("bad seconds", "invalid_request"), Failure("parameters", "invalid_request", "bad seconds")),
-        (400, {"code": "e1", "message": "参数错误", "data": None}, Failure("parameters", "e1", "参数错误")),
-        (400, {"code": "e1", "message": "参数错误", "data": {}}, Failure("parameters", "e1", "参数错误")),
-        (400, {"error": "seconds must be a string"}, Failure("parameters", "http_400", "seconds must be a string")),
-        (422, {"detail": [{"loc": ["seconds"]}]}, Failure("parameters", "http_422", "[{'loc': ['seconds']}]")),
+        (
+            400,
+            error("bad seconds", "invalid_request"),
+            Failure("parameters", "invalid_request", "bad seconds"),
+        ),
+        (
+            400,
+            {"code": "e1", "message": "参数错误", "data": None},
+            Failure("parameters", "e1", "参数错误"),
+        ),
+        (
+            400,
+            {"code": "e1", "message": "参数错误", "data": {}},
+            Failure("parameters", "e1", "参数错误"),
+        ),
+        (
+            400,
+            {"error": "seconds must be a string"},
+            Failure("parameters", "http_400", "seconds must be a string"),
+        ),
+        (
+            422,
+            {"detail": [{"loc": ["seconds"]}]},
+            Failure("parameters", "http_422", "[{'loc': ['seconds']}]"),
+        ),
         (400, error("提示词包含敏感内容"), Failure("moderation", "relay", "提示词包含敏感内容")),
         (400, error("参考视频 URL 无法访问"), Failure("input", "relay", "参考视频 URL 无法访问")),
-        (400, error("模型不存在", "model_not_found"), Failure("model", "model_not_found", "模型不存在")),
+        (
+            400,
+            error("模型不存在", "model_not_found"),
+            Failure("model", "model_not_found", "模型不存在"),
+        ),
         (400, error("concurrency limit", "x"), Failure("capacity", "x", "concurrency limit")),
         (401, error("无效的令牌", "invalid_token"), Failure("key", "invalid_token", "无效的令牌")),
         (401, error("该令牌额度已用尽", "x"), Failure("quota", "x", "该令牌额度已用尽")),
         (401, HTML, Failure("key", "http_401", "HTTP 401")),
         (402, b"", Failure("quota", "http_402", "HTTP 402")),
-        (403, error("预扣费失败", "insufficient_user_quota"),
-         Failure("quota", "insufficient_user_quota", "预扣费失败")),
+        (
+            403,
+            error("预扣费失败", "insufficient_user_quota"),
+            Failure("quota", "insufficient_user_quota", "预扣费失败"),
+        ),
         (403, error("forbidden", "x"), Failure("quota", "x", "forbidden")),
         (404, HTML, Failure("unknown", "http_404", "HTTP 404")),
         (413, HTML, Failure("too_large", "http_413", "HTTP 413")),
         (413, error("invalid", "x"), Failure("too_large", "x", "invalid")),
         (429, b"", Failure("limited", "http_429", "HTTP 429")),
         (429, HTML, Failure("limited", "http_429", "HTTP 429")),
-        (429, error("Quota exceeded for requests per minute", "x"),
-         Failure("limited", "x", "Quota exceeded for requests per minute")),
-        (429, error("You exceeded your current quota", "insufficient_quota"),
-         Failure("quota", "insufficient_quota", "You exceeded your current quota")),
+        (
+            429,
+            error("Quota exceeded for requests per minute", "x"),
+            Failure("limited", "x", "Quota exceeded for requests per minute"),
+        ),
+        (
+            429,
+            error("You exceeded your current quota", "insufficient_quota"),
+            Failure("quota", "insufficient_quota", "You exceeded your current quota"),
+        ),
         (429, error("账户已欠费", "x"), Failure("quota", "x", "账户已欠费")),
-        (503, error("分组 default 下模型 kling-9 无可用渠道", "model_not_found"),
-         Failure("model", "model_not_found", "分组 default 下模型 kling-9 无可用渠道")),
+        (
+            503,
+            error("分组 default 下模型 kling-9 无可用渠道", "model_not_found"),
+            Failure("model", "model_not_found", "分组 default 下模型 kling-9 无可用渠道"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_definite_refusal_has_a_class(status: int, body: Any, failure: Failure) -> None:
     """The class decides whether it is tried again, stops buying, or goes to the author."""
     assert read_create(reply(status, body)) == Refused(failure)
@@ -462,9 +498,20 @@ def test_a_status_that_says_nothing_is_asked_again(status: Any) -> None:
 
 @pytest.mark.parametrize(
     ("progress", "percent"),
-    [(0, 0.0), (30, 30.0), ("30%", 30.0), (" 45.5 % ", 45.5), (100, 100.0), (101, None), (-1, None), ("?", None),
-     (True, None), (None, None), ([1], None)],
-)  # fmt: skip
+    [
+        (0, 0.0),
+        (30, 30.0),
+        ("30%", 30.0),
+        (" 45.5 % ", 45.5),
+        (100, 100.0),
+        (101, None),
+        (-1, None),
+        ("?", None),
+        (True, None),
+        (None, None),
+        ([1], None),
+    ],
+)
 def test_progress_is_a_percentage_in_any_form(progress: Any, percent: float | None) -> None:
     """A number or its text; anything else is no progress."""
     body = {"id": ID, "status": "in_progress", "progress": progress}
@@ -599,9 +646,14 @@ def test_an_unknown_id_is_told_apart(status: int, body: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
-    [(401, b"", "key"), (401, error("用户额度不足"), "quota"), (403, HTML, "quota"), (402, b"", "quota"),
-     (429, error("insufficient_user_quota"), "quota")],
-)  # fmt: skip
+    [
+        (401, b"", "key"),
+        (401, error("用户额度不足"), "quota"),
+        (403, HTML, "quota"),
+        (402, b"", "quota"),
+        (429, error("insufficient_user_quota"), "quota"),
+    ],
+)
 def test_a_refused_key_says_nothing_about_the_task(status: int, body: Any, kind: str) -> None:
     """An empty balance blinds polling, and the ids stay."""
     outcome = read_query(reply(status, body), task_id=ID)
@@ -633,7 +685,7 @@ def test_a_query_without_a_reply_is_asked_again(sent: bool) -> None:
     "body", [{"status": "failed"}, {"data": {"status": "FAILURE"}}, {"id": "", "status": "error"}]
 )
 def test_a_final_answer_that_names_no_task_says_so(body: Any) -> None:
-    """It may be another request's reply on the same connection: the runner wants to hear it twice."""
+    """It may be another request's reply on the same connection: the runner asks again."""
     outcome = read_query(reply(200, body), task_id=ID)
     assert isinstance(outcome, TaskFailed)
     assert not outcome.named
@@ -649,10 +701,19 @@ def test_a_success_that_names_no_task_says_so() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"message": "ok"}, {"message": ""}, {"message": {}}, {"code": {}, "message": "x"}, {"error": {}}, {"error": None},
-     {"code": 0, "message": "SUCCESS"}, {"code": "queued"}, {"code": "moderation", "message": "unsafe"},
-     {"code": "success", "message": "x"}],
-)  # fmt: skip
+    [
+        {"message": "ok"},
+        {"message": ""},
+        {"message": {}},
+        {"code": {}, "message": "x"},
+        {"error": {}},
+        {"error": None},
+        {"code": 0, "message": "SUCCESS"},
+        {"code": "queued"},
+        {"code": "moderation", "message": "unsafe"},
+        {"code": "success", "message": "x"},
+    ],
+)
 def test_no_task_is_given_up_for_words_that_are_not_called_an_error(more: dict[str, Any]) -> None:
     """It is paid for."""
     assert isinstance(read_query(reply(200, {"id": ID, **more}), task_id=ID), Hiccup)
@@ -774,16 +835,253 @@ def test_a_failed_tasks_words_give_its_class(message: str, kind: str) -> None:
     assert kind in KINDS
 
 
+# Where one status, word or field ends and the next begins
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 399, 400, 499, 500, 600])
+def test_only_a_2xx_accepts(status: int) -> None:
+    """An id beside any other status says two things at once."""
+    reason = f"HTTP {status} yet with a task id in the reply"
+    outcome = read_create(reply(status, CREATED))
+    assert isinstance(outcome, Doubtful) and outcome.reason == reason
+    assert isinstance(read_create(reply(299, CREATED)), Accepted)
+
+
+@pytest.mark.parametrize("status", [199, 300])
+def test_only_a_2xx_tells_of_a_task(status: int) -> None:
+    done = {"id": ID, "status": "completed"}
+    assert read_query(reply(status, done), task_id=ID) == Hiccup(f"HTTP {status}")
+    assert read_query(reply(299, done), task_id=ID) == Succeeded()
+
+
+@pytest.mark.parametrize("status", [401, 402, 404, 405, 411, 413, 414, 415, 429, 431])
+def test_a_status_that_comes_before_any_handler_is_definite(status: int) -> None:
+    """Without a readable body."""
+    assert isinstance(read_create(reply(status)), Refused)
+
+
+@pytest.mark.parametrize("status", [500, 503, 599])
+def test_a_5xx_is_definite_only_by_certain_words(status: int) -> None:
+    """Nobody offers the model, or the user says that errors are refunded."""
+    assert isinstance(read_create(reply(status, error("model_not_found"))), Refused)
+    assert isinstance(read_create(reply(status, error("no")), refund_5xx=True), Refused)
+    assert isinstance(read_create(reply(status, error("no"))), Doubtful)
+    cut = error("unexpected end of JSON input")
+    assert isinstance(read_create(reply(status, cut), refund_5xx=True), Doubtful)
+
+
+@pytest.mark.parametrize("words", ["connection reset by peer", "请求超时"])
+def test_a_4xx_about_the_way_onward_is_a_doubt(words: str) -> None:
+    """Whoever stands behind the relay may have taken the request; before a handler nobody has."""
+    assert isinstance(read_create(reply(400, error(words))), Doubtful)
+    assert isinstance(read_create(reply(499, error("no"))), Doubtful)
+    assert isinstance(read_create(reply(429, error(words))), Refused)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "off_the_mark"),
+    [
+        (399, b"", True),
+        (300, b"", True),
+        (299, b"", False),
+        (400, HTML, False),
+        (200, b" \n<", True),
+    ],
+)
+def test_a_wrong_address_answers_by_redirects_and_pages(
+    status: int, body: bytes, off_the_mark: bool
+) -> None:
+    outcome = read_create(reply(status, body))
+    assert isinstance(outcome, Doubtful) and outcome.off_the_mark is off_the_mark
+
+
+def test_evidence_is_bounded_and_keeps_every_request_id() -> None:
+    names = (
+        "x-request-id", "x-oneapi-request-id", "x-newapi-request-id", "request-id", "x-trace-id",
+        "cf-ray",
+    )  # fmt: skip
+    headers = {**dict.fromkeys(names, "r" * 300), "content-type": "t" * 300}
+    outcome = read_create(Reply(200, headers, b"\0" * 8191 + b"xy"))
+    assert isinstance(outcome, Doubtful)
+    assert outcome.evidence == {
+        "reason": "HTTP 200 without a readable task id",
+        "status": 200,
+        "content_type": "t" * 100,
+        "request_ids": dict.fromkeys(names, "r" * 200),
+        "body": "x",
+        "complete": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (410, error("gone", "x"), NoSuchTask(Failure("unknown", "x", "gone"))),
+        (404, error("moderated", "x"), NoSuchTask(Failure("unknown", "x", "moderated"))),
+        (400, error("no such task"), NoSuchTask(Failure("unknown", "relay", "no such task"))),
+        (499, error("no such task"), NoSuchTask(Failure("unknown", "relay", "no such task"))),
+        (400, error("bad id", "x"), Hiccup("HTTP 400: bad id", 4.0)),
+        (500, error("no such task"), Hiccup("HTTP 500: no such task", 4.0)),
+        (302, error("no such task"), Hiccup("HTTP 302: no such task", 4.0)),
+        (400, error("unauthorized"), Hiccup("HTTP 400: unauthorized", 4.0)),
+        (500, error("余额不足"), Hiccup("HTTP 500: 余额不足", 4.0)),
+        (429, error("slow down"), Hiccup("HTTP 429: slow down", 4.0)),
+        (403, error("model not found"), Hiccup("HTTP 403: model not found", 4.0)),
+        (401, error("no", "x"), Blind(Failure("key", "x", "no"))),
+        (402, b"", Blind(Failure("quota", "http_402", "HTTP 402"))),
+    ],
+)
+def test_a_query_that_was_refused_is_read_by_status_and_words(
+    status: int, body: Any, outcome: outcomes.QueryOutcome
+) -> None:
+    assert read_query(reply(status, body, retry_after="4"), task_id=ID) == outcome
+
+
+def test_a_body_that_is_no_object_says_so() -> None:
+    said = "HTTP 200 with a body that is not a JSON object"
+    assert read_query(reply(200, b"[]", retry_after="4"), task_id=ID) == Hiccup(said, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ({"id": ID}, Hiccup("the reply has no status", 4.0)),
+        ({"id": ID, "status": "Odd  one"}, Hiccup("status 'odd__one' says nothing", 4.0)),
+        ({"id": ID, "status": "o" * 50}, Hiccup(f"status '{'o' * 40}' says nothing", 4.0)),
+        ({"status": "odd", "error": "why"}, Hiccup("status 'odd' (why) says nothing", 4.0)),
+        ({"status": "odd", "code": "c"}, Hiccup("status 'odd' (c) says nothing", 4.0)),
+        ({"code": "c"}, Hiccup("an error without a status: c", 4.0)),
+        ({"error": "why"}, Hiccup("an error without a status: why", 4.0)),
+        (
+            {"code": 5, "message": "no such task"},
+            NoSuchTask(Failure("unknown", "5", "no such task")),
+        ),
+        (
+            {"id": ID, "error": "why", "model": TIER},
+            TaskFailed(Failure("unknown", "", "why"), TIER),
+        ),
+        (
+            {"data": {"task_id": ID, "error": {"code": "c", "message": "sensitive"}}},
+            TaskFailed(Failure("moderation", "c", "sensitive")),
+        ),
+    ],
+)
+def test_a_reply_without_a_known_status_is_read_by_its_error(
+    body: dict[str, Any], outcome: outcomes.QueryOutcome
+) -> None:
+    assert read_query(reply(200, body, retry_after="4"), task_id=ID) == outcome
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ({"status": "failed", "code": "c", "message": "m"}, Failure("unknown", "c", "m")),
+        ({"status": "failed", "message": "m"}, Failure("unknown", "failed", "m")),
+        ({"status": "failed", "code": "c"}, Failure("unknown", "c", "the task is failed")),
+        ({"status": "failed", "fail_reason": "why"}, Failure("unknown", "failed", "why")),
+        (
+            {"status": "failed", "message": "m", "fail_reason": "y"},
+            Failure("unknown", "failed", "m"),
+        ),
+        ({"status": "Expired"}, Failure("unknown", "expired", "the task is expired")),
+        ({"status": "error", "error": "server busy"}, Failure("capacity", "error", "server busy")),
+        ({"status": "failed", "error": "unauthorized"}, Failure("key", "failed", "unauthorized")),
+        ({"status": "failed", "error": "time-out"}, Failure("unknown", "failed", "time-out")),
+    ],
+)
+def test_a_tasks_failure_is_told_in_its_own_words(body: dict[str, Any], outcome: Failure) -> None:
+    """Or else by its status; the reply names the task, so a limit is the task's, too."""
+    assert read_query(reply(200, {"id": ID, **body}), task_id=ID) == TaskFailed(outcome)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": ID, "status": "error", "error": "unauthorized"},
+        {"id": ID, "status": "error", "error": "time-out"},
+        {"status": "error", "error": "anything"},
+        {"status": "failed", "error": "unauthorized"},
+        {"status": "failed", "error": "server busy"},
+        {"status": "failed", "error": "time-out"},
+    ],
+)
+def test_a_word_for_failed_may_be_about_the_query(body: dict[str, Any]) -> None:
+    assert isinstance(read_query(reply(200, body), task_id=ID), Hiccup)
+
+
+def test_a_failure_that_names_no_task_says_so() -> None:
+    outcome = TaskFailed(Failure("moderation", "failed", "unsafe"), TIER, named=False)
+    body = {"status": "failed", "error": "unsafe", "model": TIER}
+    assert read_query(reply(200, body), task_id=ID) == outcome
+
+
+def test_a_task_under_way_keeps_all_that_is_said() -> None:
+    body = {"status": "in-progress", "progress": "7%", "model": TIER, "created_at": 1780891541}
+    outcome = Running(7.0, TIER, 4.0, named=False, created_at=BEGUN)
+    assert read_query(reply(200, body, retry_after="4"), task_id=ID) == outcome
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"id": "aa", "task_id": ID, "status": "queued"}, "aa"),
+        ({"data": {"id": "9", "task_id": "aa", "status": "queued"}}, "aa"),
+        ({"data": {"id": "bb", "task_id": "aa", "status": "queued"}}, "bb"),
+        ({"data": {"id": "aa", "task_id": "bb", "status": "queued"}}, "bb"),
+    ],
+)
+def test_another_tasks_name_is_the_longer_one(body: dict[str, Any], name: str) -> None:
+    """Beside a task id the legacy shape's `id` is a row's short number."""
+    said = read_query(reply(200, body, retry_after="4"), task_id=ID)
+    assert isinstance(said, Misnamed)
+    assert (said.name, said.retry_after_s, said.answer) == (name, 4.0, Running(retry_after_s=4.0))
+
+
+def test_another_tasks_reply_without_a_status_is_nothing() -> None:
+    said = read_query(reply(200, {"id": UPSTREAM}, retry_after="4"), task_id=ID)
+    assert said == Hiccup("the reply is about another task", 4.0)
+    assert not isinstance(said, Misnamed)
+
+
+@pytest.mark.parametrize("row", [{"id": ID, "task_id": "x"}, {"id": 5, "task_id": ID}])
+def test_the_legacy_shape_is_ours_by_either_id(row: dict[str, Any]) -> None:
+    body = {"code": "success", "data": {**row, "status": "SUCCESS"}}
+    assert read_query(reply(200, body), task_id=ID) == Succeeded()
+
+
 # Whatever a server may say
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["id", "task_id", "data", "error", "code", "message", "status", "progress", "model", "url",
-                         "video_url", "metadata", "seconds", "detail", "fail_reason", "type"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "task_id",
+                    "data",
+                    "error",
+                    "code",
+                    "message",
+                    "status",
+                    "progress",
+                    "model",
+                    "url",
+                    "video_url",
+                    "metadata",
+                    "seconds",
+                    "detail",
+                    "fail_reason",
+                    "type",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 BODIES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
 HEADERS = st.dictionaries(
     st.sampled_from(["retry-after", "date", "openai-poll-after-ms"]), st.text(max_size=40)

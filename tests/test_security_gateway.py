@@ -97,7 +97,7 @@ async def test_no_redirect_takes_the_key_along(route: str) -> None:
     ],
 )
 async def test_a_gateway_elsewhere_fetches_nothing_from_this_machine(url: str) -> None:
-    """Nor from its link: such an address in a reply is a try at what only this machine can reach."""
+    """Nor from its link: such an address in a reply aims at what only this machine can reach."""
     async with (
         serve(http(200, b"secret")) as wire,
         Gateway("https://gw.example.com", KEY) as gateway,

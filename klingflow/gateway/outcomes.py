@@ -13,7 +13,7 @@ from klingflow.model import Failure, Json
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP reply. Header names are in lower case; `complete` is False for a body that was cut."""
+    """An HTTP reply. Header names are in lower case; `complete` is False if the body was cut."""
 
     status: int
     headers: Mapping[str, str]

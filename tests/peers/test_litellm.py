@@ -125,7 +125,7 @@ def test_a_batch_passes_straight_through(through: Pipeline, sandbox: Sandbox) ->
 
 
 def test_what_it_keeps_for_itself_shows_in_the_tier(through: Pipeline) -> None:
-    """An observation: 1080P in `metadata` is bought as 720P, and the record tells the difference."""
+    """An observation: 1080P in `metadata` is bought as 720P, and the record says so."""
     through.write(1, defaults={**TEXT, "resolution": "1080P"})
     through.do("run", "film.yaml", "-y")
     (purchase,) = through.purchases()
@@ -166,7 +166,7 @@ def doubt_each(film: Pipeline, sandbox: Sandbox, faults: Sequence[str], **defaul
 
 
 def test_a_lost_reply_is_a_doubt_behind_the_proxy(through: Pipeline, sandbox: Sandbox) -> None:
-    """Whatever the proxy makes of it: charged once, held in doubt, and not bought by the next run."""
+    """Whatever the proxy makes of it: charged once, held in doubt, not bought by the next run."""
     doubt_each(through, sandbox, LOST)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.peers
 
 @pytest.mark.parametrize("faults", [[], ["create:drop_after=first:1"]])
 def test_it_creates_polls_and_downloads(openai_js: Path, tmp_path: Path, faults: list[str]) -> None:
-    """One video comes home; where the first reply is lost, its own retry has bought a second one."""
+    """One video comes home; if the first reply is lost, the SDK's retry buys a second video."""
     script = (
         openai_js / "openai_sdk.mjs"
     )  # beside its node_modules, where node looks for what it imports

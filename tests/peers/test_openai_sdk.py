@@ -58,7 +58,7 @@ def test_it_creates_polls_and_downloads(sandbox: Sandbox, tmp_path: Path) -> Non
 
 
 def test_it_sends_the_gateways_own_fields(sandbox: Sandbox) -> None:
-    """They go into extra_body; the SDK makes a form of it all, and the sandbox bills what is meant."""
+    """They go into extra_body; the SDK makes a form of all, and the sandbox bills what is meant."""
     config = {"resolution": "1080P", "duration": 5, "aspect_ratio": "9:16", "media_name": "开场"}
     files = [
         {
