@@ -39,7 +39,7 @@ def plan_of(*actions: Action, path: str = "film.yaml", name: str = "film") -> Pl
     shots = tuple(a.shot for a in actions if a.shot)
     requests = tuple(a.request for a in actions if a.request)
     film = Manifest(path, name, shots, requests, Limits(), GatewaySettings(), (), {})
-    return Plan(film, actions)
+    return Plan(film, actions, {a.key: a for a in actions if a.shot})
 
 
 def several(verbs: Sequence[Verb]) -> Plan:

@@ -73,7 +73,8 @@ def doctor(file: str | None) -> int:
     "faults",
     multiple=True,
     metavar="STAGE:NAME[=WHEN]",
-    help="Misbehave: create:drop_after=0.05 for that share, query:html502=first:3, query:url_none for always.",
+    help="Misbehave: create:drop_after=0.05 for that share, query:html502=first:3,"
+    " query:url_none for always.",
 )
 @click.option("--list-faults", is_flag=True, help="Print every fault there is, and stop.")
 @click.option(

@@ -17,7 +17,7 @@ from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest, Plan
-from klingflow.terminal import console, progress, views
+from klingflow.terminal import console, progress, result_views, views
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import origin_of, target
@@ -107,7 +107,8 @@ def _run(
         )
     for line in watch.lost:
         console.warn(line)
-    views.show_result(result, [job.ledger.book for job in jobs], quiet=options.quiet)
+    sites, books = [job.site for job in jobs], [job.ledger.book for job in jobs]
+    result_views.show_result(result, sites, books, quiet=options.quiet)
     return result.exit_code
 
 
@@ -147,7 +148,7 @@ def _is_free(plan: Plan) -> bool:
 
 
 def _limits(manifests: Sequence[Manifest], options: Options) -> Limits:
-    """Return the strictest of the manifests' limits, under the command line's. Raises UsageError."""
+    """Return the strictest of the manifests' limits, under the flags. Raises UsageError."""
     try:
         return under_flags(tightest([m.limits for m in manifests]), asdict(options))
     except ValueError as error:

@@ -1,34 +1,32 @@
-"""The tables that commands print: a plan, a status, a result, the reasons for a change."""
+"""What the commands that change nothing print: a plan, a status, the reasons for a change.
+
+How a run ended is in result_views.py.
+"""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from klingflow.api.running import Result
 from klingflow.decide.plan import cost, counts, seconds
 from klingflow.decide.verbs import VERBS
-from klingflow.errors import ExitCode
-from klingflow.ledger.book import Book
-from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.problems import worded
-from klingflow.model import Action, Json, Plan, Price, Problem, key_of
+from klingflow.model import Action, Json, Plan, Price, Problem, Request, key_of
 from klingflow.terminal import console
 
-_SHOWN = 20  # lines about single shots after a run
 # Longer plans are counted, not listed, for what needs no attention.
 _LISTED = 60
 
 
 def dump_rows(rows: Sequence[Json], form: str) -> None:
-    """The rows of `render`: one JSON object, JSON Lines, or YAML."""
+    """Print the rows of `render`: one JSON object, JSON Lines, or YAML."""
     if form == "jsonl":
         console.out("\n".join(map(console.as_json, rows)))
     elif form == "yaml":
-        import yaml
+        import yaml  # for start-up
 
         # Through JSON, so that text which is not final yet is plain text to YAML too.
         plain = json.loads(json.dumps({"shots": rows}))
@@ -41,7 +39,7 @@ def dump_rows(rows: Sequence[Json], form: str) -> None:
 
 
 def plan_data(plan: Plan) -> dict[str, Json]:
-    """A plan for `--format json`."""
+    """Return a plan for `--format json`."""
     amounts, unknown = cost(plan)
     return {
         "manifest": plan.manifest.path,
@@ -55,25 +53,41 @@ def plan_data(plan: Plan) -> dict[str, Json]:
 
 
 def _action_data(action: Action) -> dict[str, Json]:
-    request, purchase = action.request, action.purchase
-    price = request.price if request else None
+    id, take = _take(action)
     return {
         "mark": VERBS[action.verb].mark,
         "action": action.verb,
         "key": action.key,
-        "id": action.shot.id if action.shot else purchase.shot if purchase else None,
-        "take": action.shot.take if action.shot else purchase.take if purchase else None,
+        "id": id,
+        "take": take,
         "reason": action.reason,
-        "predicted_tier": request.predicted_tier if request else None,
-        "seconds": request.seconds if request else None,
+        **_request_data(action.request),
+        "task_id": action.purchase.task_id if action.purchase else None,
+    }
+
+
+def _take(action: Action) -> tuple[str, int] | tuple[None, None]:
+    if action.shot:
+        return action.shot.id, action.shot.take
+    if action.purchase:
+        return action.purchase.shot, action.purchase.take
+    return None, None
+
+
+def _request_data(request: Request | None) -> dict[str, Json]:
+    if request is None:
+        return dict.fromkeys(("predicted_tier", "seconds", "price", "fingerprint"))
+    price = request.price
+    return {
+        "predicted_tier": request.predicted_tier,
+        "seconds": request.seconds,
         "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
-        "fingerprint": request.fingerprint if request else None,
-        "task_id": purchase.task_id if purchase else None,
+        "fingerprint": request.fingerprint,
     }
 
 
 def show_plan(plan: Plan) -> None:
-    """The plan as a table; a long one lists only what is not simply kept."""
+    """Print a plan as a table; a long one lists only what is not simply kept."""
     actions = plan.actions
     if len(actions) > _LISTED:
         actions = tuple(a for a in actions if a.verb != "keep")
@@ -82,29 +96,27 @@ def show_plan(plan: Plan) -> None:
     console.table([_plan_row(a) for a in shown])
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
-    total = counts(plan)
-    console.say(
-        "Plan: " + ", ".join(f"{n} {VERBS[verb].noun}" for verb, n in total.items() if n) + "."
+    console.say(f"Plan: {counted(plan)}.")
+    if any(VERBS[action.verb].may_buy for action in plan.actions):
+        console.say(f"Cost: {money(plan)}")
+
+
+def counted(plan: Plan) -> str:
+    """Return `2 to buy, 1 kept`."""
+    return ", ".join(
+        f"{number} {VERBS[verb].noun}" for verb, number in counts(plan).items() if number
     )
-    if total.get("create") or total.get("waits"):
-        console.say("Cost: " + money(plan))
 
 
 def _plan_row(action: Action) -> list[str]:
-    request = action.request
-    buys = VERBS[action.verb].may_buy and request is not None
-    return [
-        VERBS[action.verb].mark,
-        action.key,
-        request.predicted_tier
-        if buys and request
-        else (action.purchase.billed_tier or "")
-        if action.purchase
-        else "",
-        f"{request.seconds} s" if buys and request else "",
-        _price(request.price) if buys and request else "",
-        action.reason,
-    ]
+    row = VERBS[action.verb]
+    if row.may_buy and action.request:
+        wanted = action.request
+        about = [wanted.predicted_tier, f"{wanted.seconds} s", _price(wanted.price)]
+    else:
+        billed = action.purchase.billed_tier if action.purchase else None
+        about = [billed or "", "", ""]
+    return [row.mark, action.key, *about, action.reason]
 
 
 def _price(price: Price | None) -> str:
@@ -112,7 +124,7 @@ def _price(price: Price | None) -> str:
 
 
 def money(plan: Plan) -> str:
-    """`12.00 CNY, predicted, for 20 s of video`, and what has no known price."""
+    """Return `12.00 CNY, predicted, for 20 s of video`, with what has no known price."""
     amounts, unknown = cost(plan)
     parts = [f"{amount:.2f} {currency}" for currency, amount in amounts.items()]
     if unknown:
@@ -132,7 +144,7 @@ def show_worded(problems: Iterable[str]) -> None:
 
 
 def show_status(record: Mapping[str, Any]) -> None:
-    """A run manifest as a table."""
+    """Print a run manifest as a table."""
     rows = []
     for shot in (*record["shots"], *record["orphans"]):
         key = key_of(shot["id"], shot["take"])
@@ -145,21 +157,24 @@ def show_status(record: Mapping[str, Any]) -> None:
 
 
 def _came_of(shot: Mapping[str, Any]) -> str:
-    """The file, or else the task and what is wrong with it: three columns fit a narrow terminal,
-    all is in the JSON.
+    """The file, or otherwise the task and what is wrong with it. Three columns fit a narrow
+    terminal; the JSON holds all.
     """
+    told = [shot.get("file") or _unfinished(shot)]
+    if "kind" not in shot:
+        told.insert(0, "no longer in the manifest")
+    return "; ".join(filter(None, told))
+
+
+def _unfinished(shot: Mapping[str, Any]) -> str:
     error = (shot.get("error") or {}).get("message")
-    told = (
-        shot.get("task_id"),
-        error if shot["state"] != "in_doubt" else "perhaps paid: see below",
-    )
-    what = shot.get("file") or "; ".join(text for text in told if text)
-    return what if "kind" in shot else f"no longer in the manifest; {what}".rstrip("; ")
+    wrong = "perhaps paid: see below" if shot["state"] == "in_doubt" else error
+    return "; ".join(filter(None, (shot.get("task_id"), wrong)))
 
 
 def _show_doubt(doubt: Mapping[str, Any]) -> None:
-    """One line for each thing known, so that nothing is wider than a narrow terminal but what
-    cannot be.
+    """One line for each thing known, so that nothing is wider than a narrow terminal except what
+    has no blanks.
     """
     most = doubt["most"]
     unpriced = "unknown: its tier has no price" if doubt["predicted_tier"] else "unknown"
@@ -188,7 +203,7 @@ def _show_doubt(doubt: Mapping[str, Any]) -> None:
 
 
 def _wrapped(head: str, text: str) -> str:
-    """What a server said may be long: in lines of 80 columns, between words."""
+    """The text in lines of 80 columns, broken between words: what a server said may be long."""
     lines = textwrap.wrap(text, 80 - len(head), break_long_words=False, break_on_hyphens=False)
     return head + ("\n" + " " * len(head)).join(lines)
 
@@ -197,19 +212,19 @@ def _show_totals(totals: Mapping[str, Any]) -> None:
     states = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in totals["by_state"].items())
     console.say(f"{totals['shots']} shots: {states or 'nothing bought yet'}.")
     for tier, sums in totals["by_tier"].items():
-        paid = sums.get("amount")
-        price = (
-            f"{Decimal(str(paid)):.2f} {sums.get('currency') or ''}".rstrip()
-            if paid is not None
-            else "price unknown"
-        )
-        console.say(
-            f"  {tier}: {sums['tasks']} task{'s'[: sums['tasks'] != 1]}, {sums['seconds']} s, {price}"
-        )
+        tasks = console.many(sums["tasks"], "task")
+        console.say(f"  {tier}: {tasks}, {sums['seconds']} s, {_paid(sums)}")
+
+
+def _paid(sums: Mapping[str, Any]) -> str:
+    amount = sums.get("amount")
+    if amount is None:
+        return "price unknown"
+    return f"{Decimal(str(amount)):.2f} {sums.get('currency') or ''}".rstrip()
 
 
 def show_why(answer: Mapping[str, Any]) -> None:
-    """The changed fields of one shot, old → new."""
+    """Print the changed fields of one shot, old → new."""
     console.say(answer["says"])
     for change in answer["changes"]:
         where = f"   {change['where']}" if change.get("where") else ""
@@ -220,102 +235,3 @@ def show_why(answer: Mapping[str, Any]) -> None:
 
 def _brief(change: Mapping[str, Any], side: str) -> str:
     return json.dumps(change[side], ensure_ascii=False) if side in change else "(not there)"
-
-
-def show_result(result: Result, books: Sequence[Book], *, quiet: bool) -> None:
-    """How a run ended, per manifest: the counts, and what needs a person. `quiet` leaves only that,
-    as errors.
-    """
-    for trouble in result.troubles:
-        console.warn(trouble)
-    if quiet:
-        for line in _wanting(result):
-            console.warn(line)
-        return
-    for number, (plan, book) in enumerate(zip(result.plans, books, strict=True)):
-        total = counts(plan)
-        console.say(
-            f"{plan.manifest.name}: "
-            + ", ".join(f"{n} {VERBS[v].noun}" for v, n in total.items() if n)
-            + "."
-        )
-        attention = _needing_attention(result, number)
-        table = [
-            [VERBS[a.verb].mark, a.key, result.capped.get((number, a.key), a.reason)]
-            for a in attention
-        ]
-        console.table(table[:_SHOWN])
-        if len(attention) > _SHOWN:
-            console.say(
-                f"  … and {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
-            )
-        show_problems(p for p in book.problems if p.kind == "paid_twice")
-        doubts = [a.key for a in plan.actions if a.verb == "in_doubt"]
-        if doubts:
-            console.say(
-                f"  In doubt, perhaps paid: look them up at the gateway, then klingflow resolve"
-                f" {plan.manifest.path} {doubts[0]} --task ID | --abandon | --resubmit"
-            )
-    for line in (_bought(result), _where(result), _why_stopped(result)):
-        if line:
-            console.say(line)
-
-
-def _needing_attention(result: Result, number: int) -> list[Action]:
-    actions = result.plans[number].actions
-    return [a for a in actions if VERBS[a.verb].needs_attention or (number, a.key) in result.capped]
-
-
-def _wanting(result: Result) -> Iterator[str]:
-    """Why the exit code is not 0."""
-    if result.exit_code == ExitCode.OK:
-        return
-    for number, plan in enumerate(result.plans):
-        attention = _needing_attention(result, number)
-        for action in attention[:_SHOWN]:
-            reason = result.capped.get((number, action.key), action.reason)
-            yield f"{plan.manifest.name}: {action.key}: {VERBS[action.verb].noun}: {reason}"
-        if len(attention) > _SHOWN:
-            yield f"{plan.manifest.name}: {len(attention) - _SHOWN} more: klingflow status {plan.manifest.path}"
-    if stopped := _why_stopped(result):
-        yield stopped
-
-
-def _where(result: Result) -> str:
-    return f"Record: {', '.join(map(str, result.records))}"
-
-
-def _bought(result: Result) -> str:
-    """What this run bought, for its last line."""
-    if not result.bought:
-        return ""
-    amounts: dict[str, Decimal] = {}
-    for purchase in result.bought:
-        if purchase.price:
-            currency = purchase.price.currency
-            amounts[currency] = amounts.get(currency, Decimal(0)) + purchase.price.amount
-    unpriced = sum(purchase.price is None for purchase in result.bought)
-    parts = [f"{amount:.2f} {currency} by your prices" for currency, amount in amounts.items()]
-    parts += [f"{unpriced} of unknown price"] if unpriced else []
-    seconds = sum(purchase.seconds for purchase in result.bought)
-    doubtful = sum(purchase.state in IN_DOUBT for purchase in result.bought)
-    number = f"{len(result.bought)}" + (f" ({doubtful} perhaps)" if doubtful else "")
-    return f"Bought in this run: {number}, {seconds} s of video, {', '.join(parts)}."
-
-
-def _why_stopped(result: Result) -> str:
-    outcome = result.outcome
-    if outcome.broken:
-        return f"The ledger could not be written: {outcome.broken}"
-    if outcome.crash:
-        crash = console.redacted(f"{type(outcome.crash).__name__}: {outcome.crash}")
-        return f"An internal error came up ({crash}); nothing bought is lost."
-    if outcome.interrupted:
-        return "Interrupted; run again to resume."
-    if outcome.refused:
-        return f"The gateway refuses us ({outcome.refused.kind}): {outcome.refused.message}"
-    if outcome.unreachable:
-        return f"The gateway could not be reached: {outcome.unreachable}"
-    if result.exit_code == ExitCode.CAPPED:
-        return "A cap kept the rest from being bought, as said above; run again to buy more."
-    return ""

@@ -1,0 +1,130 @@
+"""How a run ended: the counts of each manifest, what needs a person, what was bought, and why it
+stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from klingflow.api.running import Result
+from klingflow.decide.verbs import VERBS
+from klingflow.errors import ExitCode
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import IN_DOUBT
+from klingflow.ledger.places import Site
+from klingflow.model import Action, Plan, Purchase
+from klingflow.terminal import console, views
+from klingflow.terminal.manifests import titles
+
+_SHOWN = 20  # lines about single shots
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a result says of one manifest. `attention`: what has not come to its end, and why."""
+
+    title: str
+    plan: Plan
+    attention: list[tuple[Action, str]]
+
+    @property
+    def rest(self) -> int:
+        """How much of `attention` is not shown."""
+        return len(self.attention) - _SHOWN
+
+
+def show_result(
+    result: Result, sites: Sequence[Site], books: Sequence[Book], *, quiet: bool
+) -> None:
+    """Print how a run ended. `quiet` leaves only why the exit code is not 0, on stderr.
+
+    `sites` and `books` are those of the result's plans, in their order.
+    """
+    for trouble in result.troubles:
+        console.warn(trouble)
+    parts = list(_parts(result))
+    if quiet:
+        if result.exit_code != ExitCode.OK:
+            _warn(parts, sites, _why_stopped(result))
+        return
+    for part, site, book in zip(parts, sites, books, strict=True):
+        _show(part, site, book)
+    where = f"Record: {', '.join(map(str, result.records))}"
+    for line in (_bought(result.bought), where, _why_stopped(result)):
+        if line:
+            console.say(line)
+
+
+def _parts(result: Result) -> Iterator[_Part]:
+    called = titles([plan.manifest for plan in result.plans])
+    for number, plan in enumerate(result.plans):
+        attention = []
+        for action in plan.actions:
+            cap = result.capped.get((number, action.key))
+            if cap or VERBS[action.verb].needs_attention:
+                attention.append((action, cap or action.reason))
+        yield _Part(called[plan.manifest.path], plan, attention)
+
+
+def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
+    for part, site in zip(parts, sites, strict=True):
+        for action, reason in part.attention[:_SHOWN]:
+            console.warn(f"{part.title}: {action.key}: {VERBS[action.verb].noun}: {reason}")
+        if part.rest > 0:
+            console.warn(f"{part.title}: {part.rest} more: klingflow status {site.named}")
+    if stopped:
+        console.warn(stopped)
+
+
+def _show(part: _Part, site: Site, book: Book) -> None:
+    console.say(f"{part.title}: {views.counted(part.plan)}.")
+    rows = [[VERBS[a.verb].mark, a.key, reason] for a, reason in part.attention[:_SHOWN]]
+    console.table(rows)
+    if part.rest > 0:
+        console.say(f"  … and {part.rest} more: klingflow status {site.named}")
+    views.show_problems(p for p in book.problems if p.kind == "paid_twice")
+    doubts = [action.key for action in part.plan.actions if action.verb == "in_doubt"]
+    if doubts:
+        console.say(
+            "  In doubt, perhaps paid: look them up at the gateway, then"
+            f" {site.command('resolve', doubts[0])} --task ID | --abandon | --resubmit"
+        )
+
+
+def _bought(bought: Sequence[Purchase]) -> str:
+    """What the run bought, in one line; "" for nothing."""
+    if not bought:
+        return ""
+    amounts: dict[str, Decimal] = {}
+    for price in (purchase.price for purchase in bought):
+        if price is not None:
+            amounts[price.currency] = amounts.get(price.currency, Decimal(0)) + price.amount
+    parts = [f"{amount:.2f} {currency} by your prices" for currency, amount in amounts.items()]
+    if unpriced := sum(purchase.price is None for purchase in bought):
+        parts.append(f"{unpriced} of unknown price")
+    doubtful = sum(purchase.state in IN_DOUBT for purchase in bought)
+    perhaps = f" ({doubtful} perhaps)" if doubtful else ""
+    seconds = sum(purchase.seconds for purchase in bought)
+    sums = ", ".join(parts)
+    return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video, {sums}."
+
+
+def _why_stopped(result: Result) -> str:
+    """Why the run ended before all was done; "" where it did not."""
+    outcome, said = result.outcome, ""
+    if outcome.broken:
+        said = f"The ledger could not be written: {outcome.broken}"
+    elif outcome.crash:
+        crash = console.redacted(f"{type(outcome.crash).__name__}: {outcome.crash}")
+        said = f"An internal error came up ({crash}); nothing bought is lost."
+    elif outcome.interrupted:
+        said = "Interrupted; run again to resume."
+    elif outcome.refused:
+        said = f"The gateway refuses us ({outcome.refused.kind}): {outcome.refused.message}"
+    elif outcome.unreachable:
+        said = f"The gateway could not be reached: {outcome.unreachable}"
+    elif result.exit_code == ExitCode.CAPPED:
+        said = "A cap kept the rest from being bought, as said above; run again to buy more."
+    return said

@@ -1,0 +1,154 @@
+"""How a run ended, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from klingflow.api.running import Result
+from klingflow.errors import ExitCode, LedgerBroken
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.places import SANDBOX, site_at
+from klingflow.model import Failure, Plan, Price, Purchase
+from klingflow.runner.context import Outcome
+from klingflow.terminal.result_views import show_result
+from tests.plans import action, plan_of
+from tests.purchases import AT, done, intent
+
+Capture = pytest.CaptureFixture[str]
+
+
+def result(
+    *plans: Plan,
+    code: ExitCode = ExitCode.OK,
+    outcome: Outcome | None = None,
+    bought: tuple[Purchase, ...] = (),
+    capped: Mapping[tuple[int, str], str] | None = None,
+    troubles: tuple[str, ...] = (),
+) -> Result:
+    records = tuple(Path("outputs", p.manifest.name, "manifest.json") for p in plans)
+    return Result(plans, code, outcome or Outcome(), bought, records, capped or {}, troubles)
+
+
+def show(found: Result, *, origin: str = "", quiet: bool = False) -> None:
+    sites = [site_at(plan.manifest.path, origin=origin) for plan in found.plans]
+    show_result(found, sites, [Book([]) for _ in sites], quiet=quiet)
+
+
+def test_a_run_that_is_done_has_its_counts_and_its_record(capsys: Capture) -> None:
+    show(result(plan_of(action("keep", "a", done("a")))))
+    assert capsys.readouterr() == (
+        f"film: 1 kept.\nRecord: {Path('outputs', 'film', 'manifest.json')}\n",
+        "",
+    )
+
+
+def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
+    """By the cap that stopped it, or by the plan's reason; a doubt with the command to settle it."""
+    plan = plan_of(action("create", "a"), action("keep", "b", done("b")), action("in_doubt", "c"))
+    show(result(plan, capped={(0, "a"): "max_tasks"}), origin=SANDBOX)
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "film: 1 to buy, 1 kept, 1 in doubt.",
+        "  +  a  max_tasks",
+        "  ?  c  because",
+        "  In doubt, perhaps paid: look them up at the gateway, then klingflow resolve film.yaml c"
+        " --sandbox --task ID | --abandon | --resubmit",
+    ]
+
+
+def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
+    """It was to be bought again."""
+    show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))
+    assert "  ~  a  max_spend" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_twenty_are_listed_and_the_others_counted(capsys: Capture, quiet: bool) -> None:
+    plan = plan_of(*(action("failed", f"s{n}") for n in range(22)), path="my film.yaml")
+    show(result(plan, code=ExitCode.FAILED), quiet=quiet)
+    out, err = capsys.readouterr()
+    lines = (err if quiet else out).splitlines()
+    assert len([line for line in lines if "because" in line]) == 20
+    assert [line for line in lines if "2 more: klingflow status 'my film.yaml'" in line]
+
+
+def test_two_manifests_of_one_name_are_called_by_their_paths(capsys: Capture) -> None:
+    plans = [plan_of(action("create", "a"), path=path) for path in ("a/film.yaml", "b/film.yaml")]
+    show(result(*plans, code=ExitCode.FAILED), quiet=True)
+    assert capsys.readouterr().err.splitlines() == [
+        "a/film.yaml: a: to buy: because",
+        "b/film.yaml: a: to buy: because",
+    ]
+
+
+def test_quiet_says_why_the_exit_code_is_not_0(capsys: Capture) -> None:
+    """On stderr; where all is well there is nothing to say."""
+    plan = plan_of(action("in_doubt", "a"))
+    show(result(plan), quiet=True)
+    assert capsys.readouterr() == ("", "")
+    outcome = Outcome(interrupted=True)
+    show(result(plan, code=ExitCode.UNSETTLED, outcome=outcome), quiet=True)
+    assert capsys.readouterr() == (
+        "",
+        "film: a: in doubt: because\nInterrupted; run again to resume.\n",
+    )
+
+
+def test_troubles_are_always_said(capsys: Capture) -> None:
+    show(result(plan_of(), troubles=("NOT IN THE LEDGER: a",)), quiet=True)
+    assert capsys.readouterr().err == "NOT IN THE LEDGER: a\n"
+
+
+def priced(purchase: Purchase, price: Price | None) -> Purchase:
+    return replace(purchase, price=price, seconds=5)
+
+
+def test_the_last_lines_say_what_was_bought(capsys: Capture) -> None:
+    """By currency; what has no price and what is only perhaps bought is counted."""
+    yuan, dollar = Price(Decimal("2.5"), "CNY", "x"), Price(Decimal(1), "USD", "x")
+    doubt = advance(intent("d"), "doubted", AT, evidence={})
+    bought = (
+        priced(done("a"), yuan),
+        priced(done("b"), yuan),
+        priced(done("c"), None),
+        priced(doubt, dollar),
+    )
+    show(result(plan_of(), bought=bought))
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "Bought in this run: 4 (1 perhaps), 20 s of video,"
+        " 5.00 CNY by your prices, 1.00 USD by your prices, 1 of unknown price."
+    )
+
+
+REFUSED = Failure("key", "401", "bad key")
+ENDINGS: list[tuple[dict[str, Any], str]] = [
+    ({"unreachable": "no way"}, "The gateway could not be reached: no way"),
+    ({"refused": REFUSED}, "The gateway refuses us (key): bad key"),
+    ({"interrupted": True}, "Interrupted; run again to resume."),
+    (
+        {"crash": ValueError("x")},
+        "An internal error came up (ValueError: x); nothing bought is lost.",
+    ),
+    ({"broken": LedgerBroken("full")}, "The ledger could not be written: full"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ENDINGS)))
+def test_why_a_run_stopped(capsys: Capture, number: int) -> None:
+    """Of several reasons the later one here is said: it is the graver one."""
+    facts: dict[str, Any] = {}
+    for more, _ in ENDINGS[: number + 1]:
+        facts |= more
+    show(result(plan_of(), code=ExitCode.CAPPED, outcome=Outcome(**facts)))
+    assert capsys.readouterr().out.splitlines()[-1] == ENDINGS[number][1]
+
+
+def test_a_cap_is_said_where_nothing_graver_is(capsys: Capture) -> None:
+    show(result(plan_of(), code=ExitCode.CAPPED))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("A cap kept the rest")

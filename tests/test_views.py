@@ -1,0 +1,277 @@
+"""What plan, status, why and render print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+
+from klingflow.model import Pending, Place, Price, Problem, Reference
+from klingflow.terminal import views
+from tests.plans import action, plan_of
+from tests.purchases import done
+
+Capture = pytest.CaptureFixture[str]
+
+
+def said(capsys: Capture) -> list[str]:
+    """The lines on stdout."""
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_plan_is_a_table_with_its_counts_and_its_cost(capsys: Capture) -> None:
+    """What is bought has tier, seconds and price; what was bought has the tier that was billed."""
+    kept = replace(done("b"), billed_tier="billed-tier")
+    plan = plan_of(
+        action("create", "a"), action("keep", "b", kept), action("create", "c", price=None)
+    )
+    views.show_plan(plan)
+    assert said(capsys) == [
+        "film (film.yaml)",
+        "  +  a  kling-3.0-720p  5 s  2.00 CNY       because",
+        "  =  b  billed-tier                         because",
+        "  +  c  kling-3.0-720p  5 s  price unknown  because",
+        "Plan: 2 to buy, 1 kept.",
+        "Cost: 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video",
+    ]
+
+
+def test_a_plan_that_buys_nothing_has_no_cost(capsys: Capture) -> None:
+    views.show_plan(plan_of(action("keep", "b", done("b"))))
+    assert said(capsys)[-1] == "Plan: 1 kept."
+
+
+@pytest.mark.parametrize(
+    ("kept", "created", "listed", "more"),
+    [
+        (60, 0, 60, None),
+        (60, 1, 1, None),
+        (0, 601, 600, "  … and 1 more (--format json lists all)"),
+    ],
+)
+def test_a_long_plan_lists_what_is_not_kept(
+    capsys: Capture, kept: int, created: int, listed: int, more: str | None
+) -> None:
+    """And of that no more than six hundred."""
+    actions = [action("keep", f"k{n}", done(f"k{n}")) for n in range(kept)]
+    actions += [action("create", f"c{n}") for n in range(created)]
+    views.show_plan(plan_of(*actions))
+    lines = said(capsys)
+    assert len([line for line in lines if line.endswith("because")]) == listed
+    assert (more in lines) if more else not any("more (" in line for line in lines)
+
+
+def test_a_plan_as_data() -> None:
+    """An orphan has no request; where there is no price, there is none in the data."""
+    orphan = replace(done("old", 2), task_id="t")
+    plan = plan_of(
+        action("create", "a"), action("create", "b", price=None), action("orphan", "old#2", orphan)
+    )
+    plan = replace(plan, problems=(Problem("damaged_line", Place("film.lock", 2)),))
+    data = views.plan_data(plan)
+    assert data["actions"][0] == {
+        "mark": "+",
+        "action": "create",
+        "key": "a",
+        "id": "a",
+        "take": 1,
+        "reason": "because",
+        "predicted_tier": "kling-3.0-720p",
+        "seconds": 5,
+        "price": {"amount": "2.00", "currency": "CNY"},
+        "fingerprint": "sha256:1",
+        "task_id": None,
+    }
+    assert data["actions"][1]["price"] is None
+    assert data["actions"][2] == {
+        **dict.fromkeys(data["actions"][0]),
+        "mark": "-",
+        "action": "orphan",
+        "key": "old#2",
+        "id": "old",
+        "take": 2,
+        "reason": "because",
+        "task_id": "t",
+    }
+    assert data["cost"] == {"amounts": {"CNY": "2.00"}, "unknown": 1}
+    assert (data["name"], data["seconds"], len(data["problems"])) == ("film", 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("prices", "text"),
+    [
+        (["1.00", "2.5"], "3.50 CNY, predicted, for 10 s of video"),
+        ([None], "unknown for 1 (no price for their tiers), predicted, for 5 s of video"),
+        ([], "0, predicted, for 0 s of video"),
+    ],
+)
+def test_what_a_plan_costs(prices: list[str | None], text: str) -> None:
+    found = [Price(Decimal(p), "CNY", "x") if p else None for p in prices]
+    plan = plan_of(*(action("create", chr(97 + n), price=p) for n, p in enumerate(found)))
+    assert views.money(plan) == text
+
+
+ROWS = [{"id": "a", "body": {"prompt": "街道"}}, {"id": "b", "body": {}}]
+
+
+def test_rendered_rows_are_one_document_or_lines(capsys: Capture) -> None:
+    """The same data in each form, with Chinese as it is."""
+    views.dump_rows(ROWS, "json")
+    whole = capsys.readouterr().out
+    views.dump_rows(ROWS, "jsonl")
+    lines = said(capsys)
+    views.dump_rows(ROWS, "yaml")
+    text = capsys.readouterr().out
+    assert json.loads(whole) == yaml.safe_load(text) == {"shots": ROWS}
+    assert [json.loads(line) for line in lines] == ROWS
+    assert all("街道" in form for form in (whole, lines[0], text))
+
+
+def test_text_that_is_not_final_is_plain_text_in_yaml(capsys: Capture) -> None:
+    """And what a terminal would obey is escaped there."""
+    pending = Pending([Reference("chase", "video_url")])
+    views.dump_rows([{"url": pending, "prompt": "\u202e"}], "yaml")
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text) == {"shots": [{"url": str(pending), "prompt": "\u202e"}]}
+    assert "\u202e" not in text
+
+
+def shot(state: str, **more: Any) -> dict[str, Any]:
+    return {"id": "a", "take": 1, "kind": "text", "state": state, **more}
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (shot("done", file="a.mp4", task_id="t"), "  done  a  a.mp4"),
+        (shot("submitted", task_id="t", take=2), "  submitted  a#2  t"),
+        (shot("failed", task_id="t", error={"message": "no"}), "  failed  a  t; no"),
+        (shot("in_doubt", error={"message": "no"}), "  in doubt  a  perhaps paid: see below"),
+        (shot("unbought"), "  unbought  a"),
+        (
+            {"id": "a", "take": 1, "state": "done", "file": "a.mp4"},
+            "  done  a  no longer in the manifest; a.mp4",
+        ),
+        ({"id": "a", "take": 1, "state": "rejected"}, "  rejected  a  no longer in the manifest"),
+    ],
+)
+def test_a_shots_line_says_what_came_of_it(
+    capsys: Capture, entry: dict[str, Any], line: str
+) -> None:
+    """Its file, or otherwise its task and what is wrong with it."""
+    totals = {"shots": 0, "by_state": {}, "by_tier": {}}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": []}
+    views.show_status({**record, "shots": [entry], "orphans": []})
+    assert said(capsys) == ["film (film.yaml)", line, "0 shots: nothing bought yet."]
+
+
+def test_totals_are_told_by_tier(capsys: Capture) -> None:
+    """With their price where it is known."""
+    totals = {
+        "shots": 4,
+        "by_state": {"done": 3, "in_doubt": 1},
+        "by_tier": {
+            "x": {"tasks": 1, "seconds": 5, "amount": "2.5", "currency": "CNY"},
+            "y": {"tasks": 2, "seconds": 10, "amount": None},
+        },
+    }
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": []}
+    views.show_status({**record, "shots": [], "orphans": []})
+    assert said(capsys)[1:] == [
+        "4 shots: 3 done, 1 in doubt.",
+        "  x: 1 task, 5 s, 2.50 CNY",
+        "  y: 2 tasks, 10 s, price unknown",
+    ]
+
+
+DOUBT: dict[str, Any] = {
+    "key": "a",
+    "from": None,
+    "to": None,
+    "origin": None,
+    "model": None,
+    "predicted_tier": None,
+    "most": None,
+    "tag": None,
+    "client_request_id": "u/a",
+    "request_ids": {},
+    "status": None,
+    "received": None,
+    "commands": {"task": "klingflow resolve film.yaml a --task ID"},
+}
+
+
+def doubt_lines(capsys: Capture, **known: Any) -> list[str]:
+    totals = {"shots": 0, "by_state": {}, "by_tier": {}}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "shots": []}
+    views.show_status({**record, "orphans": [], "doubts": [{**DOUBT, **known}]})
+    return said(capsys)[2:]
+
+
+def test_a_doubt_is_told_with_what_is_known(capsys: Capture) -> None:
+    """What is not known has no line, except the time and the cost, which matter."""
+    assert doubt_lines(capsys) == [
+        "",
+        "a is in doubt, perhaps paid:",
+        "  sent:     at an unknown time … unknown",
+        "  may cost: unknown",
+        "  our id:   u/a",
+        "  Look it up at the gateway, then say what you found:",
+        "    klingflow resolve film.yaml a --task ID",
+    ]
+
+
+def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
+    """What a server said is broken between words."""
+    known = {
+        "from": "10:00",
+        "to": "10:01",
+        "origin": "https://gateway.example.com",
+        "model": "kling-3.0",
+        "predicted_tier": "x",
+        "most": {"amount": "2.00", "currency": "CNY"},
+        "tag": "klingflow-3f",
+        "request_ids": {"x-request-id": "r1"},
+        "status": 502,
+        "received": "word " * 16,
+    }
+    assert doubt_lines(capsys, **known)[2:-2] == [
+        "  sent:     10:00 … 10:01",
+        "  to:       https://gateway.example.com",
+        "  model:    kling-3.0",
+        "  tier:     x, predicted",
+        "  may cost: up to 2.00 CNY",
+        "  tag:      klingflow-3f",
+        "  our id:   u/a",
+        "  its x-request-id: r1",
+        "  status:   HTTP 502",
+        "  received: word word word word word word word word word word word word word",
+        "            word word word",
+    ]
+
+
+def test_a_tier_without_a_price_is_said(capsys: Capture) -> None:
+    assert "  may cost: unknown: its tier has no price" in doubt_lines(capsys, predicted_tier="x")
+
+
+def test_why_shows_each_value_old_and_new(capsys: Capture) -> None:
+    """With the place that sets it; a side where it is absent says so."""
+    changes = [
+        {"field": "prompt", "old": "x", "new": "街道", "where": "film.yaml:3:5"},
+        {"field": "seconds", "old": 5},
+    ]
+    views.show_why({"says": "a has changed.", "changes": changes})
+    assert said(capsys) == [
+        "a has changed.",
+        '  prompt: "x" → "街道"   film.yaml:3:5',
+        "  seconds: 5 → (not there)",
+    ]
+
+
+def test_problems_go_to_stderr(capsys: Capture) -> None:
+    views.show_worded(["x"])
+    assert capsys.readouterr() == ("", "ledger: x\n")
