@@ -77,7 +77,7 @@ class Diagnostic(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The subject and the message, as people read them."""
+        """Return the subject and the message, as people read them."""
         return f"{self.subject}: {self.message}" if self.subject else self.message
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ class ManifestError(KlingflowError):
 
 
 class OutsideError(OSError):
-    """A file that a manifest names lies in none of the folders from which manifests may be read."""
+    """A file that a manifest names is in none of the folders from which manifests may be read."""
 
 
 class UsageError(KlingflowError):
@@ -130,10 +130,10 @@ class LedgerBroken(KlingflowError):
 
 
 class LedgerHeld(KlingflowError):
-    """Another runner holds this ledger, or a `copy` of it: the manifest beside which that one lies.
+    """Another runner holds this ledger or a `copy` of it: the manifest whose ledger is the copy.
 
-    Or somebody who does not say so holds the file `locked`, without which nobody may write the
-    ledger.
+    Or the file `locked`, which a writer of the ledger needs, is held by a program that does not say
+    who it is.
     """
 
     exit_code = ExitCode.HELD
@@ -154,8 +154,8 @@ class LedgerHeld(KlingflowError):
         )
         if locked:
             what = (
-                f"has locked {locked} and does not say who it is: perhaps klingflow, by another name of the same"
-                f" file, perhaps another program (`lsof {locked}` names it)"
+                f"has locked {locked} and does not say who it is: perhaps klingflow, by another"
+                f" name of the same file, perhaps another program (`lsof {locked}` names it)"
             )
         super().__init__(f"{path}: {who} {what}; wait for it or stop it")
         self.pid: int | None = pid

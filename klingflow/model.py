@@ -90,8 +90,8 @@ class Node:
         self.inset: int = inset
 
     def at(self, *path: str | int) -> Node:
-        """The deepest Node on `path` that the author wrote: what an expression made has its
-        expression's place.
+        """Return the deepest Node on `path` that the author wrote: for a value that an expression
+        made, the expression's.
         """
         node = self
         for step in path:
@@ -141,13 +141,15 @@ class Rate:
 
     @property
     def interval_s(self) -> float:
-        """Seconds between two events at this rate."""
+        """Return the seconds between two events at this rate."""
         return self.period_s / self.count
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The manifest's `run:` block (docs/plan-and-run.md, "Limits"). The defaults have their home here."""
+    """The manifest's `run:` block (docs/plan-and-run.md, "Limits"). The defaults have their home
+    here.
+    """
 
     max_running: int = 5
     submit: Rate = Rate(30, 60.0)
@@ -216,7 +218,7 @@ class Shot:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The ids of the shots that must be bought before this one, each once."""
+        """Return the ids of the shots that must be bought before this one, each once."""
         return tuple(dict.fromkeys((*self.after, *(r.shot for r in self.references))))
 
 

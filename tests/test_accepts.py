@@ -106,12 +106,16 @@ def test_a_keyword_that_is_not_known_accepts_nothing() -> None:
 
 def test_a_manifest_without_mistakes_does_not_import_jsonschema(tmp_path: Path) -> None:
     (tmp_path / "prices.yaml").write_text('currency: CNY\ntiers: { "*": { per_second: 0.6 } }\n')
-    shots = "shots: { a: { prompt: rain, seconds: 5, images: ['https://a.example/b.png'], tags: [wet] } }\n"
+    images = "images: ['https://a.example/b.png']"
+    shots = f"shots: {{ a: {{ prompt: rain, seconds: 5, {images}, tags: [wet] }} }}\n"
     film = tmp_path / "film.yaml"
     film.write_text(
         "version: 1\nprices: prices.yaml\ndefaults: { model: kling-3.0-omni }\n" + shots
     )
-    code = "import sys, klingflow; klingflow.plan(klingflow.load(sys.argv[1])); print('jsonschema' in sys.modules)"
+    code = (
+        "import sys, klingflow; klingflow.plan(klingflow.load(sys.argv[1]));"
+        " print('jsonschema' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, str(film)], capture_output=True, text=True, check=True
     )

@@ -50,7 +50,8 @@ def test_a_manifest_has_its_files_stem_for_a_name_and_files_beside_it() -> None:
 def test_settings_are_read_and_the_rest_has_its_defaults() -> None:
     made = compiled(
         HEAD + "env: [URL]\ngateway: { base_url: '${{ env.URL }}', refund_5xx: true }\n"
-        "run: { max_running: 9, submit: 6000/1s, poll_floor: 250ms, max_spend: 12.5, deadline: 2h }\n"
+        "run: { max_running: 9, submit: 6000/1s, poll_floor: 250ms, max_spend: 12.5,"
+        " deadline: 2h }\n"
         "shots: { a: { prompt: x } }"
     )
     assert made.gateway == GatewaySettings("https://gateway.example.com", True)
@@ -74,7 +75,10 @@ def test_variables_of_the_command_line_win_everywhere_and_are_data() -> None:
 
 
 def test_a_variable_that_is_text_in_the_manifest_stays_text() -> None:
-    fields = "model: kling-3.0, prompt: '${{ vars.who }}', note: '${{ vars.n + 1 }}', title: '${{ vars.on }}'"
+    fields = (
+        "model: kling-3.0, prompt: '${{ vars.who }}', note: '${{ vars.n + 1 }}',"
+        " title: '${{ vars.on }}'"
+    )
     text = f"version: 1\nvars: {{ who: Lin, n: 5, on: x }}\nshots:\n  a: {{ {fields} }}"
     shot = compiled(text, who=123, n=6, on=True).shots[0]
     assert (shot.fields["prompt"], shot.about["note"], shot.about["title"]) == ("123", 7, "true")
@@ -82,16 +86,19 @@ def test_a_variable_that_is_text_in_the_manifest_stays_text() -> None:
 
 def test_a_number_that_may_have_been_written_otherwise_is_to_be_quoted_as_text() -> None:
     """1.10 is 1.1 by the time it is known to be text."""
-    text = "version: 1\nvars: { who: Lin }\nshots:\n  a: { model: kling-3.0, prompt: '${{ vars.who }}' }"
+    shot = "{ model: kling-3.0, prompt: '${{ vars.who }}' }"
+    text = f"version: 1\nvars: {{ who: Lin }}\nshots:\n  a: {shot}"
     assert sorted(refused(text, who=1.1, whom=2)) == [
         "--var:1:1: error[unknown-variable]: there is no variable 'whom'; did you mean 'who'?",
-        "--var:1:1: error[wrong-type]: 'who' is text in vars:, and 1.1 a number; quote it: --var 'who=\"1.1\"'",
+        "--var:1:1: error[wrong-type]: 'who' is text in vars:, and 1.1 a number;"
+        " quote it: --var 'who=\"1.1\"'",
     ]
 
 
 def test_the_texts_of_rows_are_there_for_the_diagnostics_about_them() -> None:
     rows = "sku\nA\nA\n"
-    text = "version: 1\nshots:\n  a: { foreach: r.csv, key: '${{ row.sku }}', model: kling-3.0, prompt: x }"
+    shot = "{ foreach: r.csv, key: '${{ row.sku }}', model: kling-3.0, prompt: x }"
+    text = f"version: 1\nshots:\n  a: {shot}"
     with pytest.raises(ManifestError) as error:
         compiled(text, {"films/r.csv": rows})
     assert error.value.diagnostics[0].mark.file == "films/r.csv"
@@ -101,7 +108,8 @@ def test_the_texts_of_rows_are_there_for_the_diagnostics_about_them() -> None:
 def test_all_mistakes_are_told_at_once_in_the_order_of_files_and_lines() -> None:
     text = (
         HEAD
-        + "include: [b.yaml]\nshots:\n  a: { prompt: '${{ no }}' }\n  c: { promt: x, prompt: x }\n  -: { prompt: x }\n"
+        + "include: [b.yaml]\nshots:\n  a: { prompt: '${{ no }}' }\n"
+        + "  c: { promt: x, prompt: x }\n  -: { prompt: x }\n"
     )
     found = refused(text, {"films/b.yaml": "shots: { d: { prompt: '${{ no }}' } }"})
     assert [re.match(r"(\S+): error\[(\S+)\]", line).groups() for line in found] == [  # type: ignore[union-attr]

@@ -39,7 +39,8 @@ def drafts(text: str) -> list[Draft]:
 
 def test_a_merged_value_keeps_the_place_where_it_was_written() -> None:
     (made,) = drafts(
-        "presets:\n  wide: { output_config: { class_id: 1 } }\nshots:\n  a: { use: wide, output_config: { x: 1 } }"
+        "presets:\n  wide: { output_config: { class_id: 1 } }\n"
+        "shots:\n  a: { use: wide, output_config: { x: 1 } }"
     )
     assert made.node.at("output_config", "class_id").mark == Mark("f", 2, 38)
     assert made.node.at("output_config", "x").mark == Mark("f", 4, 39)
@@ -68,7 +69,8 @@ def test_a_null_that_an_expression_makes_deletes_as_a_written_one() -> None:
 
 def test_what_is_about_the_shot_is_not_among_its_fields() -> None:
     (made,) = drafts(
-        "shots: { a: { prompt: x, title: T, note: N, tags: t, takes: 1, dialogue: [D], output: o.mp4 } }"
+        "shots: { a: { prompt: x, title: T, note: N, tags: t, takes: 1, dialogue: [D],"
+        " output: o.mp4 } }"
     )
     assert (made.fields, made.about) == (
         {"prompt": "x"},
@@ -86,7 +88,8 @@ def test_takes_of_one_body_share_their_fields() -> None:
 
 
 def test_references_and_after_are_kept_apart_and_each_once() -> None:
-    text = "shots:\n  a: {}\n  b: {}\n  c: { x: '${{ shots.a.task_id }}', y: ['${{ shots.a.task_id }}'], after: b }"
+    shot = "{ x: '${{ shots.a.task_id }}', y: ['${{ shots.a.task_id }}'], after: b }"
+    text = f"shots:\n  a: {{}}\n  b: {{}}\n  c: {shot}"
     made = drafts(text)[2]
     assert (made.references, made.after) == ((Reference("a", "task_id"),), ("b",))
 
@@ -100,7 +103,8 @@ def test_a_chain_of_ten_thousand_shots_is_no_cycle() -> None:
 
 def test_a_broken_shot_leaves_the_others_standing_and_its_id_known() -> None:
     made, found = expanded(
-        "shots:\n  a: { prompt: '${{ x }}' }\n  b: { after: a }\n  c: { matrix: 1 }\n  d: { after: c@1 }"
+        "shots:\n  a: { prompt: '${{ x }}' }\n  b: { after: a }\n"
+        "  c: { matrix: 1 }\n  d: { after: c@1 }"
     )
     assert [(draft.id, draft.spoiled) for draft in made] == [
         ("a", True),

@@ -48,7 +48,9 @@ def test_every_limit_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", RUN)
 def test_the_stricter_of_two_counts(name: str) -> None:
-    """Manifests that run together share the strictest of each limit, in whatever order they come."""
+    """Manifests that run together share the strictest of each limit, in whatever order
+    they come.
+    """
     strict, lax = (limited(name, value) for value in STRICT_AND_LAX[name])
     assert tightest([strict, lax]) == strict
     assert tightest([lax, strict]) == strict

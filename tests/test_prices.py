@@ -49,15 +49,19 @@ def test_a_tier_or_length_without_price_is_unknown(tier: str, seconds: int) -> N
 
 _MISTAKES = {
     "tiers: { a: { per_second: 1 } }": "1:1: error[missing-field]: 'currency' is missing",
-    "currency: CNY\ntiers: {}": "2:8: error[empty]: 'tiers' must be a mapping of tiers, not an empty mapping",
+    "currency: CNY\ntiers: {}": (
+        "2:8: error[empty]: 'tiers' must be a mapping of tiers, not an empty mapping"
+    ),
     "currency: CNY\ntiers: { a: { per_secnd: 1 } }": (
-        "2:15: error[unknown-field]: unknown field 'per_secnd' in 'tiers.a'; did you mean 'per_second'?"
+        "2:15: error[unknown-field]: unknown field 'per_secnd' in 'tiers.a';"
+        " did you mean 'per_second'?"
     ),
     "currency: CNY\ntiers: { a: { per_second: -1 } }": (
         "2:27: error[out-of-range]: 'tiers.a.per_second' must be an amount, 0 or more, not -1"
     ),
     "currency: CNY\ntiers: { a: { per_second: 1, per_request: 2 } }": (
-        "2:10: error[price-unclear]: tier 'a' needs one of 'per_second', 'per_request' or 'by_seconds'"
+        "2:10: error[price-unclear]: tier 'a' needs one of 'per_second', 'per_request'"
+        " or 'by_seconds'"
     ),
     "- 1": "1:1: error[wrong-type]: this must be a mapping with 'currency' and 'tiers', not a list",
 }

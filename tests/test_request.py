@@ -23,7 +23,9 @@ def _examples() -> Manifest:
 
 
 def test_the_documents_fourteen_bodies_come_out_equal() -> None:
-    """Every example of the document can be written in the language's own fields, without `request`."""
+    """Every example of the document can be written in the language's own fields, without
+    `request`.
+    """
     manifest = _examples()
     assert not any("request" in shot.fields or "extra" in shot.fields for shot in manifest.shots)
     assert [request.body for request in manifest.requests] == list(example_bodies().values())
@@ -179,7 +181,9 @@ def test_what_is_not_sent_is_not_in_the_fingerprint() -> None:
 
 
 def test_another_shots_result_counts_as_its_purchase() -> None:
-    """It is final once the run knows the address; its fingerprint is of the purchase, not the URL."""
+    """It is final once the run knows the address; its fingerprint is of the purchase, not
+    the URL.
+    """
     shots = {
         "a": _MINIMAL,
         "b": {

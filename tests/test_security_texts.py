@@ -100,9 +100,16 @@ def folder(path: Path, secret: Path) -> None:
 @EVERYWHERE
 @pytest.mark.parametrize(
     ("plant", "code"),
-    [(link_out, "path-outside"), (linked_folder, "path-outside"), (device, "path-outside"), (memory, "path-outside"),
-     (link_to_hidden, "unreadable"), (pipe, "unreadable"), (folder, "unreadable")],
-)  # fmt: skip
+    [
+        (link_out, "path-outside"),
+        (linked_folder, "path-outside"),
+        (device, "path-outside"),
+        (memory, "path-outside"),
+        (link_to_hidden, "unreadable"),
+        (pipe, "unreadable"),
+        (folder, "unreadable"),
+    ],
+)
 def test_what_is_planted_in_the_folder_leads_nowhere(
     tmp_path: Path, where: str, plant: Callable[[Path, Path], None], code: str
 ) -> None:

@@ -137,15 +137,22 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         ("${{ row.x }}", "undefined", "'row' is only there in a shot with foreach:"),
         ("${{ shot.id }}", "undefined", "'shot' is only there in a shot's own fields"),
         ("${{ env.UNSET }}", "undefined", "the environment variable UNSET is not set"),
-        ("${{ env.HOME | default('x') }}", "env-not-allowed",
-         "the variable HOME is not allowed here; add it to env: [CDN, UNSET, HOME]"),
+        (
+            "${{ env.HOME | default('x') }}",
+            "env-not-allowed",
+            "the variable HOME is not allowed here; add it to env: [CDN, UNSET, HOME]",
+        ),
         ("a ${{ vars.nothing }}", "expression", "null cannot stand inside text"),
         ("a ${{ vars.deep }}", "expression", "a map cannot stand inside text"),
         ("${{ vars.nothing ~ 'x' }}", "expression", "null cannot stand inside text"),
         ("${{ 1 + 'a' }}", "expression", "'+' cannot take a number and text; use ~ to join text"),
         ("${{ 'a' * 3 }}", "expression", "'*' cannot take text and a number"),
         ("${{ '%s' % 3 }}", "expression", "'%' cannot take text and a number"),
-        ("${{ true + 1 }}", "expression", "'+' cannot take true or false and a number; use ~ to join text"),
+        (
+            "${{ true + 1 }}",
+            "expression",
+            "'+' cannot take true or false and a number; use ~ to join text",
+        ),
         ("${{ 1 / 0 }}", "expression", "division by zero"),
         ("${{ 1 < 'a' }}", "expression", "'<' cannot compare int with str"),
         ("${{ 'x' | int }}", "expression", "int: cannot read 'x' as a whole number"),
@@ -153,17 +160,25 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         ("${{ 'inf' | float }}", "expression", "float: cannot read 'inf' as a number"),
         ("${{ 5 | upper }}", "expression", "upper: wants text, not a number"),
         ("${{ zip([1], []) }}", "expression", "zip: the lists have 1, 0 items; make them as long"),
-        ("${{ vars }}", "expression", "'vars' is no value; name what you want of it, such as vars.name"),
+        (
+            "${{ vars }}",
+            "expression",
+            "'vars' is no value; name what you want of it, such as vars.name",
+        ),
         ("${{ range }}", "expression", "a function is no value; call it"),
         ("${{ 1 if true }}", "expression-syntax", "an 'if' needs its 'else'"),
         ("${{ 1 2 }}", "expression-syntax", "'2' is not expected here"),
         ("${{ }}", "expression-syntax", "the expression is empty; write one such as vars.name"),
         ("${{ 'a' | map('x') | list }}", "expression-syntax", None),
         ("${{ 1 is odd }}", "expression-syntax", None),
-        ("${{ cycler() }}", "expression-syntax", "no function 'cycler'; there are max, min, range, zip"),
+        (
+            "${{ cycler() }}",
+            "expression-syntax",
+            "no function 'cycler'; there are max, min, range, zip",
+        ),
         ("${{ vars.a }}", "vars-cycle", "the variable needs itself: a → b → a"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_says_what_was_found_and_what_to_do(
     text: str, code: str, message: str | None
 ) -> None:

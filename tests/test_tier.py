@@ -40,15 +40,20 @@ def test_the_documents_bodies_have_a_tier(name: str) -> None:
         ({"model": "kling-3.0-omni"}, "kling-3.0-omni-720p-noref-mute"),
         ({"model": "kling-3.0-omni", "image": PICTURE}, "kling-3.0-omni-720p-noref-mute"),
         ({"model": "Kling-3.0-Omni", "images": [PICTURE]}, "kling-3.0-omni-720p-ref-mute"),
-        ({"model": "kling-3.0-omni", "metadata": {"video_url": CLIP}}, "kling-3.0-omni-720p-ref-mute"),
+        (
+            {"model": "kling-3.0-omni", "metadata": {"video_url": CLIP}},
+            "kling-3.0-omni-720p-ref-mute",
+        ),
         ({"model": "kling-2.5", "size": "1080x1920"}, "kling-2.5-1080p-mute"),
         ({"model": "kling-1.5"}, "kling-1.5-720p"),
         ({"model": "kling-avatar-1080p"}, "kling-avatar-1080p"),
         ({"model": "kling-9", "metadata": {"audio": True}}, "kling-9-720p-audio"),
-        ({"model": "kling-2.5", "mode": "pro", "metadata": {"scene_type": "motion_control"}},
-         "kling-2.5-motion-pro-720p"),
+        (
+            {"model": "kling-2.5", "mode": "pro", "metadata": {"scene_type": "motion_control"}},
+            "kling-2.5-motion-pro-720p",
+        ),
     ],
-)  # fmt: skip
+)
 def test_defaults_and_equivalents_count(body: Json, tier: str) -> None:
     """A tier is of what the body means, not of how it is written; also for an unknown model."""
     assert predict(meaning(body)) == tier

@@ -1,16 +1,21 @@
 """PURE. What the file says: manifest text → shots with their requests. Texts and environment are
 handed in.
 
-source.py       YAML text → Nodes with places
-expressions.py  the language inside ${{ }}; functions.py what it may call
-template.py     Nodes with ${{ }} → values, dependencies
-rows.py         CSV, JSON, JSONL, YAML rows
-layers.py, matrix.py, identity.py, links.py, expand.py   layers, matrices, rows, takes → Drafts
-settings.py     run: and gateway:
-fields.py       the field table; from it values.py, check.py and schema.py
-accepts.py      whether a value is plainly right; violations.py by jsonschema, what is wrong with it
-catalogue.py, rules.py, meaning.py   what is known of models and bodies
-body.py, request.py, tier.py, prices.py   Draft → body, fingerprint, tier, price
+    source.py, scalars.py, syntax.py, spelling.py    YAML text → Nodes with places
+    pieces.py, grammar.py, expressions.py, names.py,
+    functions.py, budget.py, template.py             Nodes with ${{ }} → values, dependencies
+    rows.py                                          CSV, JSON, JSONL, YAML rows
+    layers.py, variants.py, matrix.py, identity.py,
+    claims.py, drafts.py, entry.py, links.py         what expand.py makes Drafts with
+    shapes.py, documented.py, fields.py,
+    sections.py, settings.py, limits.py              the tables: what may be written, and where
+    values.py, accepts.py, violations.py, check.py   the tables → what is wrong with a value, a shot
+    catalogue.py, meaning.py, facts.py, rules.py,
+    model_rules.py, body_rules.py                    what is known of models and bodies
+    body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
+    schema.py                                        the tables → the published schemas
+    compilation.py, files.py, ordering.py,
+    punctuation.py                                   all of this in order, mistakes as shown
 """
 
 from klingflow.manifest.compilation import compile

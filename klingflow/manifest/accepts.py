@@ -1,9 +1,8 @@
-"""PURE. Whether a value meets its schema. That it does not, or may not, is all that is said here;
-jsonschema says why.
+"""PURE. A quick answer whether a value surely meets its schema; jsonschema says why it does not.
 
 Nearly every value is right, and jsonschema takes a tenth of a second to import: only the first
-mistake pays for it. Known are the keywords that the tables in fields.py, body.py and prices.py use;
-a schema with any other accepts nothing here, and is left to jsonschema.
+mistake pays for it. The keywords known here are those of the tables; a schema with another keyword
+accepts nothing here and is left to jsonschema.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from klingflow.model import Json, Pending
 
 
 def accepts(schema: Json, value: Json) -> bool:
-    """Whether the value surely meets the schema."""
+    """Return True if the value surely meets the schema."""
     for keyword, wanted in schema.items():
         meets = _KEYWORDS.get(keyword)
         if meets is None or not meets(wanted, value, schema):
@@ -27,17 +26,19 @@ def accepts(schema: Json, value: Json) -> bool:
 
 
 def is_integer(value: object) -> bool:
-    """Stricter than JSON Schema: 5.0 is no integer, since gateways drop such a duration silently."""
+    """Return True for a whole number, stricter than JSON Schema: gateways drop a duration of 5.0
+    without a word.
+    """
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """Neither true nor infinite."""
+    """Return True for a number that is finite; true and false are not numbers."""
     return is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def fits_later(value: Json, pattern: str) -> bool:
-    """Whether the value is text that only the run knows, which passes where any text or URL would."""
+    """Return True for a text that only the run knows: it passes where any text or URL does."""
     return isinstance(value, Pending) and pattern in (TEXT["pattern"], URL["pattern"])
 
 
@@ -75,7 +76,7 @@ def _properties(wanted: dict[str, Json], value: Json, _: Json) -> bool:
 
 
 def _others(wanted: Json, value: Json, schema: Json) -> bool:
-    """`additionalProperties`: False, or the schema of whatever `properties` does not name."""
+    """Check `additionalProperties`: False, or the schema of the keys that `properties` lacks."""
     if not isinstance(value, dict):
         return True
     others = [item for key, item in value.items() if key not in schema.get("properties", ())]

@@ -49,7 +49,9 @@ def _refuse(self: Opaque, *_: object) -> NoReturn:
 
 
 class Opaque:
-    """Something that can be passed on but not looked into: every operator on it raises its advice."""
+    """Something that can be passed on but not looked into: every operator on it raises
+    its advice.
+    """
 
     __slots__ = ("advice",)
 

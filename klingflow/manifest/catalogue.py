@@ -26,7 +26,7 @@ _ANY_LENGTH: tuple[int, ...] = ()
 class Model:
     """One model. `tier` is the pattern of its billed names.
 
-    `seconds` lists the lengths it makes (empty: by scene), `video_seconds` those beside a reference
+    `seconds` are the lengths it makes (empty: by scene), `video_seconds` those beside a reference
     video.
     """
 

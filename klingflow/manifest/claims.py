@@ -1,5 +1,5 @@
-"""PURE. Which ids and output paths are taken, on every file system: two names that some file system
-takes for one are one.
+"""PURE. Which ids and output paths are taken. Two names that some file system takes for one count
+as one.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""PURE. From a manifest's path to the Manifest: the order in which files, settings, shots and checks
-follow. Every mistake is collected; ordering.py says how they are shown.
+"""PURE. From a manifest's path to the Manifest: the order in which files, settings, shots and
+checks follow. Every mistake is collected; ordering.py says how they are shown.
 """
 
 from __future__ import annotations

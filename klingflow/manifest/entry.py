@@ -14,8 +14,8 @@ from klingflow.model import Json, Node
 
 
 class Document(NamedTuple):
-    """What a manifest and its includes say about shots. `rows` reads a foreach file, None if it
-    cannot.
+    """What a manifest and its includes say about shots. `rows` returns the rows of a foreach file,
+    None if it cannot be read.
     """
 
     name: str

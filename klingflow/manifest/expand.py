@@ -112,7 +112,9 @@ class _Expansion:
         return preset if preset and type(preset.value) is dict else None
 
     def _takes(self, entry: Entry, variant: Variant) -> None:
-        """Add the Drafts of one id; of a broken one the first, so that the rest of it is checked."""
+        """Add the Drafts of one id; of a broken one the first, so that the rest of it is
+        checked.
+        """
         if taken := self.claims.claim_id(variant.id, variant.place):
             self.diagnostics.append(taken)
             return

@@ -64,7 +64,9 @@ class Meanings:
         self._context: Context | None = None
 
     def context(self) -> Context:
-        """Return the names as Jinja wants them. They are made at the first call: paths need none."""
+        """Return the names as Jinja wants them. They are made at the first call: paths
+        need none.
+        """
         if self._context is None:
             self._context = self._language.context(self.names)
         return self._context
@@ -110,8 +112,8 @@ class Language:
         return made
 
     def _data(self, value: Any, room: Iterator[int]) -> Json:
-        """`room` has one item for each part that may still be made: a list that holds one list
-        twice, many times over, is short to write.
+        """Return a value as data. `room` has one item for each part that may still be made: a list
+        that holds one list twice, many times over, is short to write.
         """
         if next(room, None) is None:
             raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
@@ -178,7 +180,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return obj in self.globals.values()
 
     def join_text(self, values: tuple[Any, ...]) -> str:
-        """The operator `~`."""
+        """Return what the operator `~` makes."""
         parts = [as_text(value, self.budget) for value in values]
         check_room(sum(map(len, parts)))
         return "".join(parts)
@@ -214,13 +216,17 @@ def _check_numbers(operator: str, left: Any, right: Any) -> None:
 
 
 def _check_power(base: float, exponent: float) -> None:
-    """Raise ExpressionError before a power runs that would be huge: 9**9**9 has 370 million digits."""
+    """Raise ExpressionError before a power runs that would be huge: 9**9**9 has 370
+    million digits.
+    """
     if abs(base) > 1 and abs(exponent) * math.log2(abs(base)) > _POWER_BITS:
         raise ExpressionError("the result is too large a number")
 
 
 def _path(root: str, steps: str) -> Expression:
-    """`vars.a.b` needs no compiler, and most expressions are like it: compiling 10,000 takes 7 s."""
+    """Return a path such as `vars.a.b`, which needs no compiler: most expressions are paths, and
+    compiling 10,000 takes 7 s.
+    """
     keys = [name or single or double for name, single, double in _STEP.findall(steps)]
 
     def run(meanings: Meanings) -> Any:
@@ -233,8 +239,8 @@ def _path(root: str, steps: str) -> Expression:
 
 
 def _run(template: Template, context: Context) -> Any:
-    """As jinja2's TemplateExpression, but in a context that all expressions of a shot share: making
-    one is half the cost.
+    """Run a compiled expression as jinja2's TemplateExpression does, but in a context that all
+    expressions of a shot share: making one is half the cost.
     """
     try:
         for _ in template.root_render_func(context):

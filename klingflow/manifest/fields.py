@@ -175,7 +175,8 @@ WANTED: Final = (
     Field(
         "kind",
         one_of(*(k for k in KINDS if k != "request")),
-        "The way to generate; only avatar and lip-sync must be named, the others follow from the fields.",
+        "The way to generate; only avatar and lip-sync must be named,"
+        " the others follow from the fields.",
     ),
     Field("model", TEXT, "The gateway's model, such as kling-3.0-omni.", (("model",),)),
     Field("prompt", TEXT, "What the video shows.", (("prompt",), ("content",))),

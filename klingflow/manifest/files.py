@@ -1,5 +1,5 @@
-"""PURE. The files of a manifest: itself, its includes, rows and prices, each read once by a function
-that is handed in.
+"""PURE. The files of a manifest: itself, its includes, rows and prices, each read once by a
+function that is handed in.
 """
 
 from __future__ import annotations

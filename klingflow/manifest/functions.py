@@ -90,7 +90,9 @@ def _float(value: Any, otherwise: Any = _NOTHING) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Return a number, or a text that may be one: Python's `1_000` and `inf` are not numbers here."""
+    """Return a number, or a text that may be one: Python's `1_000` and `inf` are not
+    numbers here.
+    """
     if isinstance(value, str):
         if not re.fullmatch(r"\s*[-+]?[0-9]{1,30}(\.[0-9]{0,30})?\s*", value):
             raise ValueError

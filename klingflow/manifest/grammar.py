@@ -24,7 +24,9 @@ _SYNTAX = "expression-syntax"
 
 
 class UnknownName(ExpressionError):
-    """A bare `name` that is no root. `homes` are the known roots that have a member of this name."""
+    """A bare `name` that is no root. `homes` are the known roots that have a member of
+    this name.
+    """
 
     def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
         near = "" if homes else did_you_mean(name, (*ROOTS, *FUNCTIONS))

@@ -63,7 +63,9 @@ def _is_mark(character: str) -> bool:
 
 
 def same_file(name: str) -> str:
-    """Return what is equal for names that some file system takes for one: case and accents aside."""
+    """Return what is equal for names that some file system takes for one: case and
+    accents aside.
+    """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

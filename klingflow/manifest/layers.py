@@ -13,8 +13,9 @@ _KEEPS_NULL = ("request",)
 
 
 def merge(layers: Iterable[Node]) -> Node:
-    """Later layers over earlier ones: maps merge deeply, lists and scalars replace; the rest is
-    shared.
+    """Return later layers over earlier ones: maps merge deeply, lists and scalars replace.
+
+    What is not merged is shared.
     """
     merged: Node | None = None
     for layer in layers:
@@ -24,7 +25,9 @@ def merge(layers: Iterable[Node]) -> Node:
 
 
 def without_nulls(node: Node) -> Node:
-    """The merged shot without the keys whose last word was null; `node` itself if there is none."""
+    """Return the merged shot without the keys whose last value is null; `node` itself if
+    none is.
+    """
     items = node.value
     kept = {}
     changed = False

@@ -1,4 +1,4 @@
-"""PURE. Which shot waits for which: every id that is named must be there, and no shot may wait for
+"""PURE. Which shot waits for which: every id that is named must exist, and no shot may wait for
 itself.
 """
 
@@ -22,8 +22,8 @@ class Link(NamedTuple):
 def check_links(
     links: Iterable[Link], ids: Collection[str], unsure: Collection[str]
 ) -> list[Diagnostic]:
-    """What is wrong with the links. Of `unsure`, keys whose ids could not all be told, nothing is
-    said.
+    """Return what is wrong with the links. `unsure` are keys whose ids are not all known: links to
+    them are not judged.
     """
     found = []
     needs: dict[str, list[Link]] = {}
@@ -43,7 +43,7 @@ def _unknown(target: str, ids: Collection[str]) -> str:
 
 
 def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:
-    """Each cycle once. Iterative: a chain of 10,000 shots is deeper than Python's stack."""
+    """Return each cycle once. Iterative: a chain of 10,000 shots is deeper than Python's stack."""
     found: list[Diagnostic] = []
     finished: set[str] = set()
     for start in needs:

@@ -1,6 +1,4 @@
-"""PURE. A matrix's axes, include and exclude → its cells, by the rules that GitHub Actions has for
-them.
-"""
+"""PURE. A matrix's axes, include and exclude → its cells, by the rules of GitHub Actions."""
 
 from __future__ import annotations
 

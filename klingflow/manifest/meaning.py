@@ -1,10 +1,10 @@
 """PURE. What a body means to the gateway: its precedence rules applied and its documented defaults
 filled in.
 
-Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are taken from
+Two bodies that buy the same video have one meaning; fingerprints and predicted tiers are made from
 it. Source: the gateway's document, sections 3.1 (seconds), 3.2 (resolution), 4 (enums and
-equivalents) and 13 (defaults). Nothing is judged here: values that the document does not know are
-carried through as they are.
+equivalents) and 13 (defaults). Nothing is judged: values that the document does not know are
+carried through.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _EMPTY: tuple[Json, ...] = (None, [], {})
 
 
 class Meaning(NamedTuple):
-    """A normalised body. `top`, `metadata` and `config` hold what has no default and no equivalent."""
+    """A normalised body. `top`, `metadata` and `config` hold the values without a default or an
+    equivalent.
+    """
 
     model: str
     scene: str | None
@@ -48,41 +50,41 @@ class Meaning(NamedTuple):
 
     @property
     def images(self) -> list[Json]:
-        """The entries of `images`."""
+        """Return the entries of `images`."""
         return _list(self.top.get("images"))
 
     @property
     def files(self) -> list[dict[str, Json]]:
-        """The entries of `metadata.file_infos` that are mappings."""
+        """Return the entries of `metadata.file_infos` that are mappings."""
         return [f for f in _list(self.metadata.get("file_infos")) if isinstance(f, dict)]
 
     @property
     def has_video(self) -> bool:
-        """A reference video is part of it."""
+        """Return True if a reference video is part of it."""
         return "video_url" in self.metadata or any(f.get("category") == "Video" for f in self.files)
 
     @property
     def has_references(self) -> bool:
-        """What bills as "ref" for omni (document 6.5): images, video_url, file_infos; not a lone
-        image.
+        """Return True for what bills as "ref" for omni (document 6.5): images, video_url,
+        file_infos; not for a lone image.
         """
         return bool(self.images or self.files or "video_url" in self.metadata)
 
     @property
     def from_text(self) -> bool:
-        """文生: no picture and no video goes in (document 3.1)."""
+        """Return True for 文生: no picture and no video goes in (document 3.1)."""
         return _from_text(self.top, self.metadata)
 
     def as_json(self) -> dict[str, Json]:
-        """The whole meaning as one JSON value, for the fingerprint."""
+        """Return the whole meaning as one JSON value, for the fingerprint."""
         values = self._asdict()
         del values["billed_s"]  # follows from the others
         return values
 
 
 def meaning(body: Mapping[str, Json]) -> Meaning:
-    """The meaning of a body, whatever its shape: what is malformed stays as it is, for the checks
-    to name.
+    """Return the meaning of a body, whatever its shape: malformed values stay as they are, and the
+    checks name them.
     """
     top = _given(body)
     metadata = _given(top.pop("metadata", None))
@@ -121,14 +123,14 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
 
 
 def _given(value: Any) -> dict[str, Json]:
-    """A mapping without what says nothing."""
+    """Return a mapping without the values that say nothing."""
     if not isinstance(value, dict):
         return {}
     return {key: item for key, item in value.items() if item or item not in _EMPTY}
 
 
 def scene_of(what: Meaning) -> str | None:
-    """The scene that a body asks for, by its scene_type or by a model made for one."""
+    """Return the scene that a body asks for, by its scene_type or by a model made for one."""
     return what.scene or _SPECIAL_SCENES.get(what.model)
 
 
@@ -140,7 +142,9 @@ def _billed(seconds: Json, scene: Json, model: str) -> int:
 
 
 def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
-    """seconds > duration > the three of metadata (document 3.1), or None; all are taken out."""
+    """Return seconds > duration > the three of metadata (document 3.1), or None; take all of them
+    out.
+    """
     given = (
         top.pop("seconds", None),
         top.pop("duration", None),
@@ -152,7 +156,7 @@ def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
 
 
 def _integer(value: Json) -> Json:
-    """5 from 5, "5" and 5.0; anything else as it is."""
+    """Return 5 for 5, "5" and 5.0; any other value as it is."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
@@ -163,7 +167,9 @@ def _integer(value: Json) -> Json:
 def _picture(
     top: dict[str, Json], metadata: dict[str, Json], config: dict[str, Json]
 ) -> tuple[Json, Json]:
-    """Resolution and aspect ratio: output_config > metadata > size > the default (document 3.2)."""
+    """Return resolution and aspect ratio: output_config > metadata > size > the default (document
+    3.2).
+    """
     size = parts_of_size(top.get("size"))
     if size:
         del top["size"]
@@ -176,7 +182,9 @@ def _picture(
 
 
 def _audio(metadata: dict[str, Json], config: dict[str, Json]) -> bool:
-    """Enabled or Disabled, in any of its three spellings (document 4.5); Disabled by default."""
+    """Return True for Enabled in the first of its three spellings (document 4.5); Disabled is the
+    default.
+    """
     given = [
         config.pop("audio_generation", None),
         metadata.pop("audio_generation", None),
@@ -187,8 +195,8 @@ def _audio(metadata: dict[str, Json], config: dict[str, Json]) -> bool:
 
 
 def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json:
-    """std unless any of the three ways to say pro does (document 4.2); only motion control has a
-    level.
+    """Return pro if any of its three names says so, or else std (document 4.2); None outside motion
+    control.
     """
     if scene != "motion_control":
         return None
@@ -199,8 +207,8 @@ def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json
 
 
 def _prompt(top: dict[str, Json]) -> Json:
-    """The prompt, in whichever of its two forms (document 3.3); a `content` of more than a text
-    stays.
+    """Return the prompt, in either of its two forms (document 3.3). A `content` of more than one
+    text stays.
     """
     content = top.get("content")
     if "prompt" not in top and isinstance(content, list) and len(content) == 1:
@@ -212,9 +220,7 @@ def _prompt(top: dict[str, Json]) -> Json:
 
 
 def _unpack_ext_info(metadata: dict[str, Json]) -> None:
-    """JSON inside a string inside JSON means what it holds, whatever its spaces and the order of
-    its keys.
-    """
+    """Replace JSON inside a string by the value: spaces and the order of keys mean nothing."""
     if "ext_info" not in metadata:
         return
     try:

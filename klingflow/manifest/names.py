@@ -25,7 +25,7 @@ ATTRIBUTES = ("video_url", "task_id")
 
 
 class Names(Opaque):
-    """A namespace such as `vars`: its members can be looked up, itself it is not a value."""
+    """A namespace such as `vars`: its members can be looked up, but it is not a value."""
 
     __slots__ = ("label",)
 

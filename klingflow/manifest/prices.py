@@ -57,7 +57,9 @@ SCHEMA: Final = record(
             "additionalProperties": _ROW,
             "minProperties": 1,
             "title": "a mapping of tiers",
-            "description": "Prices by exact name or glob; an exact name wins, then the longest glob.",
+            "description": (
+                "Prices by exact name or glob; an exact name wins, then the longest glob."
+            ),
         },
     },
     required=("currency", "tiers"),
@@ -67,9 +69,7 @@ SCHEMA: Final = record(
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one tier costs. One of the first three is set; `min_seconds` is the least that is
-    billed.
-    """
+    """What one tier costs. One of the first three is set; `min_seconds` are billed at least."""
 
     per_second: Decimal | None = None
     per_request: Decimal | None = None
@@ -89,7 +89,7 @@ class Prices:
 
 @lru_cache(maxsize=1024)  # a manifest has few tiers and lengths, and shots may share a Price
 def price(prices: Prices, tier: str, seconds: int) -> Price | None:
-    """What `seconds` of a tier cost, or None where the file has no price for it."""
+    """Return what `seconds` of a tier cost, or None if the file has no price for it."""
     row = prices.exact.get(tier)
     if row is None:
         row = next((row for glob, row in prices.globs if fnmatchcase(tier, glob)), None)
@@ -134,7 +134,9 @@ def _check(content: Json, root: Node) -> None:
 
 
 def _ambiguous(content: Json) -> Iterator[Fault]:
-    """Yield the rows that do not say one price, which no keyword of a schema says in plain words."""
+    """Yield the rows that do not say one price, which no keyword of a schema says in
+    plain words.
+    """
     tiers = content.get("tiers") if isinstance(content, dict) else None
     if not isinstance(tiers, dict):
         return

@@ -31,7 +31,7 @@ from klingflow.model import Json, Pending, Reference, Request, Shot
 
 
 def infer_kind(fields: Mapping[str, Json]) -> str:
-    """The kind that a shot names, or that its fields mean."""
+    """Return the kind that a shot names, or that its fields mean."""
     named = fields.get("kind")
     if isinstance(named, str) and named in KINDS and "request" not in fields:
         return named
@@ -46,13 +46,14 @@ class Sendable(NamedTuple):
 
 
 def sendable_of(fields: Mapping[str, Json], kind: str) -> Sendable:
-    """The body of a shot's rendered fields, and what it means."""
+    """Return the body of a shot's rendered fields, and what it means."""
     body = body_of(fields, kind)
     return Sendable(body, meaning(body))
 
 
 def request_for(sendable: Sendable, prices: Prices | None) -> Request:
-    """What would be sent: a body with its predicted tier, billable seconds, price and fingerprint.
+    """Return what would be sent: a body with its predicted tier, billable seconds, price and
+    fingerprint.
 
     The fingerprint is None while the body holds a Pending.
     """
@@ -76,11 +77,11 @@ def _is_pending(value: Json) -> bool:
 def finish(
     request: Request, resolve: Callable[[Reference], str], purchase_of: Callable[[str], str]
 ) -> Request:
-    """The final form of a request with References in its body.
+    """Return the final form of a request with References in its body.
 
-    `resolve` gives the text a Reference stands for, `purchase_of` what was bought for a shot id
-    (its purchase's uid): in the fingerprint a Reference counts as that purchase, since the URL's
-    own text may change from reply to reply.
+    `resolve` returns the text of a Reference, `purchase_of` the uid of the purchase of a shot id.
+    In the fingerprint a Reference counts as that purchase: the URL's own text may change from reply
+    to reply.
     """
     if request.fingerprint is not None:
         return request
@@ -90,12 +91,12 @@ def finish(
 
 
 def fingerprint(body: Mapping[str, Json]) -> str:
-    """`sha256:<hex>` over the body's meaning: equal for bodies that buy the same video."""
+    """Return `sha256:<hex>` over the body's meaning: equal for bodies that buy the same video."""
     return _digest(meaning(body).as_json())
 
 
 def canonical(value: Json) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8."""
+    """Return JSON with sorted keys and no spaces, in UTF-8."""
     return _CANONICAL.encode(value).encode()
 
 
@@ -119,7 +120,7 @@ def _scene(_: Json) -> Json:
 
 
 def _file_info(file: Mapping[str, Json]) -> dict[str, Json]:
-    """An entry of `files` as the document's 3.4 has it."""
+    """Return an entry of `files` in the form of the document's 3.4."""
     rest = {key: value for key, value in file.items() if key not in ("video", "image")}
     for name, category in (("video", "Video"), ("image", "Image")):
         if name in file:
@@ -132,7 +133,7 @@ def _file_infos(files: list[Mapping[str, Json]]) -> list[Json]:
 
 
 def _ext_info(cuts: list[Mapping[str, Json]]) -> str:
-    """The document's 6.13: JSON inside a string inside JSON."""
+    """Return the document's 6.13: JSON inside a string inside JSON."""
     prompts = [
         {"index": index, "prompt": cut["prompt"], "duration": str(cut["seconds"])}
         for index, cut in enumerate(cuts, 1)
@@ -164,7 +165,7 @@ _PLACES = tuple(
 
 
 def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
-    """The gateway's body for a shot's rendered fields."""
+    """Return the gateway's body for a shot's rendered fields."""
     if kind == "request":
         return dict(fields["request"])
     fields = _settled(fields)
@@ -185,7 +186,9 @@ def body_of(fields: Mapping[str, Json], kind: str) -> dict[str, Json]:
 
 
 def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
-    """The fields and what follows from them: cuts carry the style and add up to the seconds."""
+    """Return the fields and what follows from them: cuts carry the style and add up to
+    the seconds.
+    """
     cuts = fields.get("cuts")
     if not cuts:
         return fields
@@ -199,7 +202,7 @@ def _settled(fields: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _words(fields: Mapping[str, Json]) -> dict[str, Json]:
-    """Model and prompt, which a body begins with."""
+    """Return the model and the prompt, with which a body begins."""
     named = {"model": fields["model"]} if "model" in fields else {}
     if "prompt" not in fields:
         return named
@@ -215,8 +218,9 @@ _FULL_WIDTH_ENDS = "\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u2026"  # 。 ! ?
 
 
 def styled(prompt: str, style: str) -> str:
-    """The prompt with the style appended, divided as its last character asks for; a Pending stays
-    one.
+    """Return the prompt with the style appended, joined as the prompt's last character asks for.
+
+    A Pending stays one.
     """
     last = prompt.rstrip()[-1:]
     if last in _FULL_WIDTH_ENDS:
@@ -235,7 +239,7 @@ def _texts(text: str) -> tuple[str | Reference, ...]:
 
 
 def _merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
-    """Mappings merge, all else replaces."""
+    """Return `above` over `below`: mappings merge, all other values replace."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -246,7 +250,7 @@ def _merged(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, J
 
 
 def _resolved(value: Json, resolve: Callable[[Reference], str]) -> Json:
-    """The value with every Pending in it made text."""
+    """Return the value with every Pending in it made text."""
     if isinstance(value, Pending):
         return "".join(part if isinstance(part, str) else resolve(part) for part in value.parts)
     if isinstance(value, dict):
@@ -257,7 +261,7 @@ def _resolved(value: Json, resolve: Callable[[Reference], str]) -> Json:
 
 
 def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
-    """Every scalar (and empty collection) of a JSON value with its path."""
+    """Yield every scalar (and empty collection) of a JSON value with its path."""
     items = (
         value.items()
         if isinstance(value, Mapping)
@@ -273,7 +277,7 @@ def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
 
 
 def author_path(fields: Mapping[str, Json], kind: str, path: Path) -> Path:
-    """Where the author wrote what stands at `path` of the body, as a path of fields."""
+    """Return where the author wrote what is at `path` of the body, as a path of fields."""
     if kind == "request":
         return ("request", *path)
     if _holds(fields.get("extra"), path):
@@ -294,7 +298,7 @@ _IMPLIED: dict[Path, Path] = {
 
 
 def _inner(fields: Mapping[str, Json], name: str, rest: Path) -> Path:
-    """The part of a path below a field, where the field's own shape is not the body's."""
+    """Return the part of a path below a field, where the field's shape is not the body's."""
     if name != "files" or len(rest) < 2:
         return rest
     file = fields["files"][rest[0]]
@@ -311,8 +315,8 @@ def _holds(value: Json, path: Path) -> bool:
 
 
 def origins(shot: Shot, kind: str) -> dict[str, tuple[Path, Mark]]:
-    """For every value of the body, by its JSON pointer: the field that sets it and that field's
-    place.
+    """Return, by JSON pointer, the field that sets each value of the body and that
+    field's place.
     """
     found: dict[str, tuple[Path, Mark]] = {}
     for path, _ in leaves(body_of(shot.fields, kind)):
@@ -322,5 +326,5 @@ def origins(shot: Shot, kind: str) -> dict[str, tuple[Path, Mark]]:
 
 
 def pointer(path: Path) -> str:
-    """A path as a JSON pointer (RFC 6901)."""
+    """Return a path as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

@@ -1,7 +1,6 @@
 """PURE. The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place.
-All of it is data.
 
-A CSV cell is always text; nothing in a row is ever taken for an expression.
+All of it is data: a CSV cell is always text, and nothing in a row is taken for an expression.
 """
 
 from __future__ import annotations
@@ -25,10 +24,9 @@ Rows = list[tuple[Mark, dict[str, Json]]]
 
 
 def read_rows(text: str, file: str, suffix: str) -> Rows:
-    """The rows in `text`; `suffix` is the file's, such as `.csv`.
+    """Return the rows in `text`; `suffix` is the file's, such as `.csv`.
 
-    Raises:
-        ManifestError: the text is malformed, or of no known format.
+    Raises ManifestError for a malformed text and for an unknown format.
     """
     reader = FORMATS.get(suffix.lower())
     if reader is None:
@@ -56,8 +54,11 @@ def _csv(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
             if header is None:
                 header = _header(cells, mark)
             elif len(cells) != len(header):
-                _refuse(mark, "rows-syntax", f"this row has {len(cells)} cells, the header {len(header)}; "
-                        "quote a cell that holds a comma")  # fmt: skip
+                message = (
+                    f"this row has {len(cells)} cells, the header {len(header)};"
+                    " quote a cell that holds a comma"
+                )
+                _refuse(mark, "rows-syntax", message)
             else:
                 yield mark, dict(zip(header, cells, strict=True))
     except csv.Error as error:
@@ -83,7 +84,7 @@ def _header(cells: list[str], mark: Mark) -> list[str]:
 
 
 def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
-    """A list of objects, taken apart here so that each has its place."""
+    """Yield a list of objects, decoded one by one so that each has its place."""
     lines = [0, *(end.end() for end in re.finditer("\n", text))]
 
     def mark(at: int) -> Mark:
@@ -147,7 +148,7 @@ def _blank(text: str, at: int) -> int:
 
 
 def _decode(text: str, at: int, mark: Callable[[int], Mark]) -> tuple[Any, int]:
-    """One JSON value and where it ends; `mark` makes a place of an offset."""
+    """Return one JSON value and where it ends; `mark` makes a place of an offset."""
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:

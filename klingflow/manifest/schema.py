@@ -1,9 +1,8 @@
-"""PURE. The JSON Schemas (draft 2020-12) that klingflow publishes, generated: from the field table
-where it knows.
+"""PURE. The JSON Schemas (draft 2020-12) that klingflow publishes, generated from the tables.
 
 Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds
 each as committed; a test compares. The authoring schema is the strict one with an expression
-allowed wherever a value is, and null wherever a field is, since null deletes.
+allowed for each value, and null for each field, since null deletes.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ _EXPRESSION: Final = {
 
 
 def generate(name: str) -> dict[str, Json]:
-    """One published schema. Raises KeyError for a name that is not in NAMES."""
+    """Return one published schema. Raises KeyError for a name that is not in NAMES."""
     title, description, schema = _PUBLISHED[name]
     return {"$schema": _DIALECT, **schema, "title": title, "description": description}
 
 
 def strict(kind: str) -> Json:
-    """What a rendered shot of a kind may hold: no expressions, no null."""
+    """Return what a rendered shot of a kind may hold: no expressions, no null."""
     fields = {name: _documented(field) for name, field in SHOT.items() if kind in field.kinds}
     return record(fields, required=KINDS[kind].required, title=KINDS[kind].doc)
 
@@ -65,7 +64,7 @@ def _manifest() -> dict[str, Json]:
 
 
 def _authored_shot() -> Json:
-    """The strict schemas of all kinds as one, since only rendering shows a shot's kind."""
+    """Return the strict schemas of all kinds as one, since only rendering shows a shot's kind."""
     strictest: dict[str, Json] = {}
     for kind in KINDS:
         strictest |= strict(kind)["properties"]
@@ -83,7 +82,7 @@ def _loosened_fields(table: Mapping[str, Field]) -> dict[str, Json]:
 
 
 def _loosened(schema: Json) -> Json:
-    """The schema with an expression allowed wherever a value is."""
+    """Return the schema with an expression allowed for each value."""
     inner = dict(schema)
     if "properties" in inner:
         inner["properties"] = {name: _loosened(part) for name, part in inner["properties"].items()}
@@ -166,7 +165,9 @@ _PURCHASE: Final[dict[str, Json]] = {
         "items": {"type": "number"},
         "minItems": 2,
         "maxItems": 2,
-        "description": "Seconds to the last poll that found it unfinished, and to the first that did not.",
+        "description": (
+            "Seconds to the last poll that found it unfinished, and to the first that did not."
+        ),
     },
     "video_url": _described(_OPTIONAL, "Where the gateway offers the video."),
     "output": _described(_OPTIONAL, "The video's file, beside the manifest."),
@@ -261,7 +262,10 @@ def _run_manifest() -> Json:
             "orphans": {
                 "type": "array",
                 "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
-                "description": "What was bought for shots that are no longer in the manifest; entries as in shots.",
+                "description": (
+                    "What was bought for shots that are no longer in the manifest;"
+                    " entries as in shots."
+                ),
             },
             "pruned": {
                 "type": "array",

@@ -53,18 +53,18 @@ MAPPING: Final = {"type": "object", "title": "a mapping"}
 
 
 def one_of(*values: str) -> Json:
-    """The schema of an enumeration."""
+    """Return the schema of an enumeration."""
     return {"enum": list(values)}
 
 
 def list_of(items: Json, *, most: int | None = None, title: str) -> Json:
-    """The schema of a list that holds something; `most` is the gateway's own limit."""
+    """Return the schema of a list that is not empty; `most` is the gateway's own limit."""
     limit = {} if most is None else {"maxItems": most}
     return {"type": "array", "items": items, "minItems": 1, **limit, "title": title}
 
 
 def record(properties: dict[str, Json], *, required: tuple[str, ...] = (), title: str) -> Json:
-    """The schema of a mapping with these keys and no others."""
+    """Return the schema of a mapping with these keys and no others."""
     needed = {"required": list(required)} if required else {}
     return {
         "type": "object",

@@ -1,11 +1,11 @@
-"""PURE. The tier that a body will probably be billed as. A prediction: what was billed is the
-reply's `model`.
+"""PURE. The tier that a body will probably be billed as: a prediction. The reply's `model` says
+what was billed.
 
 The document shows two names, `kling-2.5-motion-std-720p` and `kling-3.0-omni-720p-noref-mute`; the
 others follow them. A name says what its model's line in the document's table distinguishes: sound
-where it lists 无声/有声, references where it lists 有/无参考, nothing where it says 普通. Motion control has
-one name: the document's 6.8 and 6.9 call their kling-2.6 by it. Avatars and lip-sync map to the
-special models (2.2).
+where the line says 无声/有声, references where it says 有/无参考, nothing where it says 普通.
+Motion control has one name: the document's 6.8 and 6.9 call their kling-2.6 by it. Avatars and
+lip-sync map to the special models (2.2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""PURE. What is wrong with one value by its schema, as faults: each is about one field, in one line.
+"""PURE. What is wrong with one value by its schema, as faults: each is about one field, in one
+line.
 
 The caller knows whose value it is and where it stands; here are only paths. What is wrong with a
 scalar is kept, since scalars repeat from shot to shot.

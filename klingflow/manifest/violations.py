@@ -1,7 +1,5 @@
-"""PURE. Which keywords of its schema a value breaks, by jsonschema; imported by whoever has met a
-value that may be wrong.
-
-Stricter than JSON Schema where accepts.py says so.
+"""PURE. Which keywords of its schema a value breaks, by jsonschema; imported only after a value has
+failed accepts.py, with the same stricter rules.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from klingflow.model import Json
 
 
 def violations(schema: Json, value: Json) -> Iterator[ValidationError]:
-    """Everything that the schema has against the value."""
+    """Yield every keyword of the schema that the value breaks."""
     yield from _Validator(schema).iter_errors(value)
 
 
