@@ -1,0 +1,83 @@
+"""Why a shot counts as changed: the two bodies, value by value, each with the place that sets it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from klingflow.manifest.tag import tagged
+from klingflow.model import Json, Purchase, Request, Shot
+from klingflow.results.why import explain
+from tests.one_shot import manifest_of
+from tests.purchases import submitted
+
+
+def wanted(**fields: Json) -> tuple[Shot, Request]:
+    """A shot `s` of five seconds, and what would be sent for it."""
+    film = manifest_of(model="kling-3.0", **{"prompt": "rain", "seconds": 5, **fields})
+    return film.shots[0], film.requests[0]
+
+
+def bought(**fields: Json) -> Purchase:
+    """What was bought when the shot had these fields."""
+    _, request = wanted(**fields)
+    purchase = submitted("s", fingerprint=str(request.fingerprint))
+    return replace(purchase, body=request.body)
+
+
+def test_what_was_never_bought_has_not_changed() -> None:
+    """And has nothing to be compared with."""
+    found = explain(*wanted(), None)
+    assert found == {"shot": "s", "says": "s was never bought.", "changes": []}
+
+
+def test_what_means_the_same_has_not_changed() -> None:
+    """The task is named, if there is one."""
+    same = "s means what was bought (task task_s): nothing has changed."
+    assert explain(*wanted(), bought()) == {"shot": "s", "says": same, "changes": []}
+    doubt = replace(bought(), task_id=None)
+    assert explain(*wanted(), doubt)["says"] == "s means what was bought: nothing has changed."
+
+
+def test_a_body_that_is_not_final_cannot_be_compared() -> None:
+    """It depends on what is not bought yet."""
+    shot, request = wanted()
+    found = explain(shot, replace(request, fingerprint=None), bought())
+    said = "s depends on a shot that is not bought yet, so it cannot be compared."
+    assert found == {"shot": "s", "says": said, "changes": []}
+
+
+def test_a_changed_value_is_shown_with_the_place_that_sets_it() -> None:
+    """Old and new, by the author's field and by the place in the body."""
+    found = explain(*wanted(prompt="sun"), bought())
+    kept = "it is kept, and --rerun changed buys it again."
+    assert found["says"] == f"s has changed since it was bought (task task_s); {kept}"
+    (change,) = found["changes"]
+    where = change.pop("where")
+    assert change == {"field": "prompt", "pointer": "/prompt", "old": "rain", "new": "sun"}
+    assert where.startswith("m.yaml:1:")
+
+
+def test_a_value_that_came_or_went_has_one_side() -> None:
+    """What came first, in the order of the body now; what went after it."""
+    shot, request = wanted(resolution="1080P")
+    purchase = replace(bought(), body={**wanted()[1].body, "gone": {"deep": [1]}})
+    came, went = explain(shot, request, purchase)["changes"]
+    assert (came["field"], came["new"], "old" in came) == ("resolution", "1080P", False)
+    assert went == {"field": "/gone/deep/0", "pointer": "/gone/deep/0", "old": 1}
+
+
+def test_a_tag_of_ours_is_no_change() -> None:
+    """It was added to find the purchase again, and means nothing."""
+    shot, request = wanted(prompt="sun")
+    purchase = bought()
+    marked = replace(purchase, body=tagged(purchase.body, "20260608-3f"))
+    changes = explain(shot, request, marked)["changes"]
+    assert [change["field"] for change in changes] == ["prompt"]
+
+
+def test_a_second_take_is_called_by_its_key() -> None:
+    """As everywhere."""
+    shot, request = wanted()
+    second = replace(shot, take=2)
+    assert explain(second, request, None)["shot"] == "s#2"
+    assert explain(second, request, None)["says"].startswith("s#2 ")
