@@ -59,7 +59,7 @@ def plan(
     rerun: str = "",
     **more: object,
 ) -> Plan:
-    """The plan for these shots, by default `a`, after these purchases, with the file of `a` there."""
+    """The plan for these shots, by default `a`, after these purchases; the file of `a` is there."""
     options = {"files": THERE, "rerun": frozenset(rerun.split()), "origin": ORIGIN, **more}
     return make_plan(manifest(*(wanted or (shot("a"),))), Book(bought), **options)  # type: ignore[arg-type]
 

@@ -68,7 +68,8 @@ def test_what_is_unknown_of_a_doubt_is_none() -> None:
         "attempt": 1,
         "uid": "u",
         "client_request_id": "u/a",
-        "received": "a damaged line of the ledger is all that tells of it; git may have it as it was",
+        "received": "a damaged line of the ledger is all that tells of it;"
+        " git may have it as it was",
     }
     assert {told(bare)[name] for name in ("from", "to", "origin", "model", "most", "tag")} == {None}
     assert told(bare)["request_ids"] == {}

@@ -98,7 +98,7 @@ def test_a_cap_excuses_its_own_shot_only() -> None:
 
 
 def test_what_was_not_to_be_bought_is_no_failure() -> None:
-    """`klingflow fetch` buys nothing, so neither what is to be bought nor what waits for it counts."""
+    """`klingflow fetch` buys nothing: what is to be bought and what waits for it do not count."""
     assert code("create", "waits", buying=False) == ExitCode.OK
     assert code("download", buying=False) == ExitCode.FAILED
 

@@ -139,7 +139,7 @@ def endless(pace: AdaptiveRate, retry_after_s: float | None) -> tuple[float, int
 
 @pytest.mark.parametrize("retry_after_s", [None, 0.0, 1.0, 60.0, 3600.0])
 def test_refusals_without_end_end(retry_after_s: float | None) -> None:
-    """A few bad minutes are outlived, arrears are not, and few requests are spent on finding out."""
+    """A few bad minutes are outlived, arrears are not, and few requests are spent on it."""
     seconds, refused = endless(AdaptiveRate(Rate(30, 60.0)), retry_after_s)
     assert 300 <= seconds <= 6 * 3600
     assert 6 <= refused <= 50

@@ -1,4 +1,4 @@
-"""The record of a run: what was bought for every shot, and totals that can be held against a bill."""
+"""The record of a run: what was bought for each shot, and totals to hold against a bill."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_what_follows_from_the_work(work: Work | None, comes: bool, asks: bool, 
 
 @pytest.mark.parametrize(("verb", "row"), VERBS.items())
 def test_a_reason_names_only_what_a_purchase_has(verb: Verb, row: VerbRow) -> None:
-    """A verb of a purchase has a reason to give; one that may buy has several, which plan.py words."""
+    """A verb of a purchase has one reason; one that may buy has several, which plan.py words."""
     names = {name for _, name, _, _ in string.Formatter().parse(row.reason) if name}
     assert names <= NAMES
     assert bool(row.reason) != row.may_buy, verb

@@ -1,4 +1,4 @@
-"""What a finished shot releases: each take once, decided on as in a plan, and never beside a doubt."""
+"""What a finished shot releases: each take once, decided on as in a plan."""
 
 from __future__ import annotations
 

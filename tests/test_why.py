@@ -1,4 +1,4 @@
-"""Why a shot counts as changed: the two bodies, value by value, each with the place that sets it."""
+"""Why a shot counts as changed: the two bodies, value by value, with the place that sets each."""
 
 from __future__ import annotations
 

@@ -153,10 +153,11 @@ def _weight(purchase: Purchase, fingerprint: str | None, terms: Terms, *, is_las
     than any other as soon as another followed it.
     """
     same = _is_for(purchase, fingerprint)
-    here = purchase.state == "done" and _has_file(purchase, terms)
-    coming = purchase.state in PAID and not _is_given_up(purchase, terms)
-    ranks = (same and here, same and coming, same and is_last, coming or here, True)
-    return len(ranks) - 1 - ranks.index(True)
+    if purchase.state == "done" and _has_file(purchase, terms):
+        return 4 if same else 1
+    if purchase.state in PAID and not _is_given_up(purchase, terms):
+        return 3 if same else 1
+    return 2 if same and is_last else 0
 
 
 def _called_for(purchase: Purchase, terms: Terms) -> Verb:
@@ -305,7 +306,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
 
 
 def buys(plan: Plan) -> list[Action]:
-    """What a run would buy: every `create`, and what waits for nothing but a shot that will come."""
+    """What a run would buy: every `create`, and what waits only for shots that will come."""
     planned = {action.key for action in plan.actions}
     coming: set[str] = set()
     here: set[str] = set()

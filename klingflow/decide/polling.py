@@ -168,7 +168,7 @@ def _survival(logs: Sequence[float], at: float, width: float) -> float:
 
 
 def _interpolate(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """y at x on the line through (xs, ys), constant beyond its ends. xs rise, perhaps not strictly."""
+    """Return y at x on the line through (xs, ys), constant beyond its ends. xs never fall."""
     if x <= xs[0]:
         return ys[0]
     if x >= xs[-1]:

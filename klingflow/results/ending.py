@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
-from klingflow.model import Action, Plan
+from klingflow.model import Plan, Verb
 
 Place = tuple[int, str]  # manifest number, shot key
 
@@ -34,31 +34,30 @@ def exit_code(
     `capped` are the shots that a cap kept from being bought. Without `buying`, a shot that is still
     to be bought is as it was meant to be.
     """
-    left: list[Action] = []
+    verbs = _verbs_left(plans, capped, buying=buying)
+    codes = {VERBS[verb].verdict for verb in verbs} | _codes_of(ending)
+    if capped:
+        codes.add(ExitCode.CAPPED)
+    for code in PRECEDENCE:
+        if code in codes:
+            return code
+    waits_for_what_was_not_selected = buying and "waits" in verbs
+    return ExitCode.FAILED if waits_for_what_was_not_selected else ExitCode.OK
+
+
+def _verbs_left(plans: Sequence[Plan], capped: Collection[Place], *, buying: bool) -> set[Verb]:
+    """The verbs of all actions, without what a run was not to buy."""
+    verbs: set[Verb] = set()
     for number, plan in enumerate(plans):
-        excused = {key for place, key in capped if place == number}
-        left += _unexcused(plan, excused, buying=buying)
-    codes = {VERBS[action.verb].verdict for action in left}
-    codes |= {ExitCode.CAPPED} if capped else set()
-    codes |= _codes_of(ending)
-    found = next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
-    if found == ExitCode.OK and buying and "waits" in {action.verb for action in left}:
-        return ExitCode.FAILED  # it waits for a shot that was not selected
-    return found
+        for action in plan.actions:
+            was_to_be_bought = buying and (number, action.key) not in capped
+            if action.verb != "create" or was_to_be_bought:
+                verbs.add(action.verb)
+    return verbs
 
 
-def _unexcused(plan: Plan, capped: Collection[str], *, buying: bool) -> list[Action]:
-    """The actions of a plan without what a run was not to buy."""
-    left = []
-    for action in plan.actions:
-        was_to_be_bought = buying and action.key not in capped
-        if action.verb != "create" or was_to_be_bought:
-            left.append(action)
-    return left
-
-
-def _codes_of(ending: Ending) -> set[ExitCode]:
-    codes = set()
+def _codes_of(ending: Ending) -> set[ExitCode | None]:
+    codes: set[ExitCode | None] = set()
     if ending.interrupted:
         codes.add(ExitCode.INTERRUPTED)
     if ending.broken:

@@ -84,7 +84,7 @@ def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
 
 
 def serving(purchases: Sequence[Purchase]) -> Purchase | None:
-    """The purchase that a take's video comes from: the last that was paid for, otherwise the last."""
+    """The purchase of a take's video: the last that was paid for, otherwise the last."""
     paid = [p for p in purchases if p.state in PAID]
     return next(reversed(paid or purchases), None)
 
