@@ -7,21 +7,35 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.decide.plan import buys, cost, counts, seconds
+from klingflow.decide.plan import (
+    CALLS_FOR,
+    buys,
+    cost,
+    counts,
+    decide,
+    is_delivered,
+    make_plan,
+    seconds,
+)
 from klingflow.ledger.book import Book, contradictions, superseded
-from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lifecycle import IN_DOUBT, STATES, advance
 from klingflow.ledger.problems import worded
 from klingflow.model import (
+    Action,
     Event,
     Failure,
     FileFact,
     Plan,
+    Problem,
     Purchase,
+    Terms,
+    Verb,
 )
 from tests.planned import (
     OTHER,
     THERE,
     failed,
+    manifest,
     moved,
     pending,
     plan,
@@ -319,3 +333,231 @@ def test_a_try_that_never_left_was_not_refused(
 ) -> None:
     (action,) = plan([advance(intent("a"), event, AT, error=error)]).actions
     assert (action.verb, action.reason) == ("create", f"never bought; the last try was {reason}")
+
+
+REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
+    ([], GONE, "", "create", "never bought"),
+    (
+        [moved(intent("a"), "doubted", error=Failure("unknown", "in_doubt", "no answer in time"))],
+        GONE,
+        "",
+        "in_doubt",
+        f"perhaps bought, at {AT} (no answer in time); held until `klingflow resolve` settles it",
+    ),
+    (
+        [replace(intent("a"), times={})],
+        GONE,
+        "",
+        "in_doubt",
+        "perhaps bought, at an unknown time; held until `klingflow resolve` settles it",
+    ),
+    ([done("a")], THERE, "", "keep", "bought, and its file is here"),
+    (
+        [done("a", fingerprint=OTHER)],
+        THERE,
+        "",
+        "changed",
+        "bought for another body, and kept; --rerun changed buys it again",
+    ),
+    ([submitted("a")], GONE, "", "resume", "task task_a is not finished"),
+    (
+        [submitted("a", fingerprint=OTHER)],
+        GONE,
+        "",
+        "resume",
+        "task task_a is not finished; the manifest has changed since",
+    ),
+    (
+        [succeeded("a")],
+        GONE,
+        "",
+        "download",
+        "task task_a is finished, its file is missing or damaged",
+    ),
+    ([failed()], GONE, "", "failed", "failed (too busy); --rerun failed buys it again"),
+    (
+        [failed(fingerprint=OTHER)],
+        GONE,
+        "",
+        "failed",
+        "failed (too busy); --rerun failed buys it again; the manifest has changed since",
+    ),
+    (
+        [replace(submitted("a"), origin="https://elsewhere")],
+        GONE,
+        "",
+        "held",
+        "bought from https://elsewhere: run with that address, or resolve it",
+    ),
+    (
+        [failed()],
+        GONE,
+        "failed",
+        "create",
+        "failed (too busy): bought again by --rerun failed",
+    ),
+    (
+        [moved(succeeded("a"), "undelivered")],
+        GONE,
+        "failed",
+        "create",
+        "its video cannot be had: bought again by --rerun failed",
+    ),
+    (
+        [done("a", fingerprint=OTHER)],
+        THERE,
+        "changed",
+        "create",
+        "changed since it was bought: bought again by --rerun changed",
+    ),
+    (
+        [moved(intent("a"), "doubted", "resubmitted")],
+        GONE,
+        "",
+        "create",
+        "to be bought once more, by `resolve --resubmit`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bought", "files", "rerun", "verb", "reason"), REASONS)
+def test_an_action_is_whole_and_says_why(
+    bought: list[Purchase], files: dict[str, FileFact], rerun: str, verb: Verb, reason: str
+) -> None:
+    """With the shot, the request and the purchase that it stands on."""
+    (action,) = plan(bought, rerun=rerun, files=files).actions
+    purchase = bought[-1] if bought else None
+    assert action == Action(verb, "a", reason, shot("a"), request(), purchase)
+
+
+def test_what_may_have_to_be_bought_again_says_so() -> None:
+    """Its body depends on what is bought again before it."""
+    b = replace(done("b"), output="outputs/film/a.mp4")
+    wanted = pending("b", "a")
+    action = plan([b], shot("a"), wanted, rerun="changed").actions[1]
+    reason = "waits for a, and may have to be bought again"
+    assert action == Action("waits", "b", reason, *wanted, b)
+
+
+def test_a_plan_carries_what_it_was_made_by() -> None:
+    """The manifest, the terms, and the ledger's problems."""
+    book = Book([])
+    book.problems.append(Problem("empty_lock"))
+    film = manifest(shot("a"))
+    made = make_plan(film, book, THERE, rerun=frozenset({"failed"}), origin=ORIGIN)
+    assert (made.manifest, made.problems) == (film, tuple(book.problems))
+    assert made.terms == Terms(THERE, frozenset({"failed"}), ORIGIN)
+    assert make_plan(film, Book(), THERE).terms == Terms(THERE)
+
+
+def test_an_orphan_is_shown_by_its_last_purchase() -> None:
+    """Once, however often it was bought."""
+    last = moved(intent("z", attempt=2), "doubted")
+    (action,) = plan([done("z"), last, done("a")]).actions[1:]
+    reason = "not in the manifest; in doubt, and kept"
+    assert action == Action("orphan", "z", reason, None, None, last)
+
+
+HERE = done("a", uid="here")
+COMING = succeeded("a", attempt=2, uid="coming")
+OLD = done("a", uid="old", fingerprint=OTHER)
+OLD_COMING = succeeded("a", attempt=2, uid="old coming", fingerprint=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("bought", "files", "serves"),
+    [
+        ([HERE, COMING], THERE, "here"),  # the file counts more than one to come
+        ([HERE, COMING], GONE, "coming"),
+        ([HERE, failed(2)], THERE, "here"),
+        ([COMING, failed(3)], GONE, "coming"),
+        ([OLD, COMING], THERE, "coming"),  # the present body counts more than another's file
+        ([OLD, failed(2)], THERE, None),  # its failure, too
+        ([OLD, failed(2), failed(3, OTHER)], THERE, "old"),  # but not an older failure
+        ([OLD_COMING, failed(3, OTHER)], GONE, "old coming"),
+        ([OLD, OLD_COMING], THERE, "old coming"),  # of two for another body, the later
+        ([moved(OLD_COMING, "resubmitted"), failed(3, OTHER)], GONE, None),
+        ([failed(1, OTHER), failed(2, OTHER)], GONE, None),
+    ],
+)
+def test_which_purchase_serves(
+    bought: list[Purchase], files: dict[str, FileFact], serves: str | None
+) -> None:
+    """By what it brings, then by whether it is for the present body, then by its age."""
+    (action,) = plan(bought, files=files, origin="").actions
+    assert action.purchase
+    assert action.purchase.uid == (serves or bought[-1].uid)
+
+
+def test_a_file_that_is_here_is_kept_though_it_was_given_up() -> None:
+    """The permission is for a video that does not come."""
+    given_up = moved(done("a"), "resubmitted")
+    elsewhere = "https://elsewhere.example.com"
+    assert verbs(plan([given_up], origin=elsewhere)) == ["keep"]
+    assert verbs(plan([given_up], origin=elsewhere, files=GONE)) == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("bought", "verb"),
+    [
+        ([], "waits"),
+        ([succeeded("a", attempt=2)], "create"),
+        ([done("a", attempt=2)], "create"),
+        ([submitted("a", attempt=2)], "waits"),
+        ([succeeded("a", attempt=2), failed(3)], "waits"),  # the newest counts
+        ([succeeded("a", take=2)], "waits"),  # take 1 serves the others
+        ([succeeded("z")], "waits"),
+    ],
+)
+def test_what_is_bought_again_supplies_its_newest_purchase(
+    bought: list[Purchase], verb: Verb
+) -> None:
+    """Not the one that it had."""
+    old = done("a", fingerprint=OTHER)
+    made = plan([old], shot("a"), pending("b", "a"), rerun="changed")
+    action = decide(*pending("b", "a"), made.by_key, Book([old, *bought]), made.terms)
+    assert action.verb == verb
+
+
+@pytest.mark.parametrize(
+    ("verb", "purchase", "delivered"),
+    [
+        ("keep", done("a"), True),
+        ("changed", done("a"), True),
+        ("download", succeeded("a"), True),
+        ("resume", submitted("a"), False),
+        ("failed", failed(), False),
+        ("create", done("a"), False),
+        ("waits", done("a"), False),
+        ("create", None, False),
+        ("orphan", None, False),
+    ],
+)
+def test_what_is_delivered(verb: Verb, purchase: Purchase | None, delivered: bool) -> None:
+    """What is finished at the gateway, unless it is to be bought again."""
+    assert is_delivered(Action(verb, "a", "because", purchase=purchase)) is delivered
+
+
+def test_what_waits_is_counted_if_all_it_needs_is_here_or_comes() -> None:
+    """Not where its needs are here and something else is amiss."""
+    bought = [replace(done("here"), video_url=None), replace(failed(), shot="lost")]
+    two = shot("two", "here", "new")
+    made = plan(
+        bought,
+        *map(shot, ("here", "new", "lost")),
+        two,
+        shot("none", "new", "lost"),
+        pending("amiss", "here"),
+    )
+    assert [a.key for a in buys(made)] == ["new", "two"]
+
+
+def test_every_unknown_price_is_counted() -> None:
+    """Two are not one."""
+    unpriced = [(shot(name), request(amount=None)) for name in "bcd"]
+    assert cost(plan([], *unpriced)) == ({}, 3)
+
+
+def test_every_state_of_a_purchase_calls_for_something() -> None:
+    """Except those that bought nothing, and doubts, which are held."""
+    assert set(CALLS_FOR) == set(STATES) - IN_DOUBT - {"rejected"}
