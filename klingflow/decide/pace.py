@@ -120,7 +120,7 @@ class AdaptiveRate:
         self._set(min(self._fastest, self._per_s + RISE * self._fastest))
 
     def exhausted(self, now: float) -> bool:
-        """Whether to stop trying: this is no limit that passes."""
+        """True if the limit will not pass: stop trying."""
         waited_s = now - self._first_refused_at
         spent = self._rounds >= self._pauses.rounds and waited_s >= self._pauses.seconds
         return spent or self._asked_too_long

@@ -70,7 +70,7 @@ def make_plan(
 
 
 def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
-    """Every shot after those that it needs; compiling has seen to it that there is no circle."""
+    """Return every shot after those that it needs; compiling refuses circles."""
     wanted = {shot.key: (shot, request) for shot, request in manifest}
     needs = {shot.key: shot.needs for shot in manifest.shots if shot.needs}
     for key in dict.fromkeys([*TopologicalSorter(needs).static_order(), *wanted]):
@@ -168,7 +168,7 @@ def _called_for(purchase: Purchase, terms: Terms) -> Verb:
 
 
 def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> str | None:
-    """Why the user wants this take bought again; None if nobody said so.
+    """Why the user wants this take bought again; None if no user said so.
 
     What is on its way is never bought again. `resolve --resubmit` permits one more purchase, which
     then serves in place of the one that was given up.
@@ -198,26 +198,25 @@ def _loss(verb: Verb, serving: Purchase) -> str:
 
 
 def _is_for(purchase: Purchase, fingerprint: str | None) -> bool:
-    """True if it was made for this body, or while nobody knows the body."""
+    """True if the purchase was made for this body, or if the body is not final yet."""
     return fingerprint is None or fingerprint == purchase.fingerprint
 
 
 def _has_file(purchase: Purchase, terms: Terms) -> bool:
-    """True if its video is on disk, bit for bit."""
+    """True if the purchase's video is on disk, with its size and hash."""
     fact = terms.files.get(purchase.output or "")
     found = (fact.size_bytes, fact.sha256) if fact else None
     return found == (purchase.size_bytes, purchase.sha256)
 
 
 def _is_elsewhere(purchase: Purchase, terms: Terms) -> bool:
-    """True if its task is at another gateway than the run's, as far as is known."""
+    """True if both gateways are known, and the purchase's is not the run's."""
     return bool(terms.origin and purchase.origin) and purchase.origin != terms.origin
 
 
 def _is_given_up(purchase: Purchase, terms: Terms) -> bool:
-    """True if the user has said `resolve --resubmit`, and it does not come by itself after all.
-
-    What is finished elsewhere comes once its gateway is the run's again.
+    """True if the user has said `resolve --resubmit` and the video does not come by itself after
+    all. A video that is finished elsewhere comes once its gateway is the run's again.
     """
     if last_event(purchase) != "resubmitted":
         return False
@@ -260,7 +259,7 @@ def _supply(action: Action, book: Book) -> Purchase | None:
     before = action.purchase.uid if action.purchase else ""
     if not VERBS[action.verb].may_buy:
         return book.purchases.get(before)
-    assert action.shot is not None, "only an orphan is of no shot, and nobody needs one"
+    assert action.shot is not None, "an action without a shot is an orphan's, which no shot needs"
     newest = book.bought(action.shot.id, action.shot.take)[-1:]
     return next((p for p in newest if p.uid != before), None)
 

@@ -109,7 +109,7 @@ class _Tier:
             self._errors.append(statistics.median(errors))
 
     def has_learned(self) -> bool:
-        """Whether there is a schedule; makes it anew where the samples have changed much."""
+        """True if there is a schedule. Makes it again where the samples have changed much."""
         if len(self._samples) >= ENOUGH and self._unused >= max(10, len(self._samples) // 4):
             self._build()
             self._unused = 0

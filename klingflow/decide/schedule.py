@@ -190,7 +190,7 @@ class Schedule:
         self._polls_from = max(self._polls_from, until)
 
     def is_paused(self, now: float) -> bool:
-        """Whether polls are paused at `now`."""
+        """True if polls are paused at `now`."""
         return now < self._polls_from
 
     def stop_buying(self) -> None:

@@ -25,7 +25,7 @@ def select(
 ) -> set[str]:
     """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
 
-    A slip of the pen must not buy the wrong shots: raises UsageError for a state that there is not
+    A typing mistake must not buy the wrong shots. Raises UsageError for a state that does not exist
     or a comma with nothing beside it, and NothingSelected for an empty text, or a name, glob or tag
     that no shot has.
     """

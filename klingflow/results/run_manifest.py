@@ -1,7 +1,7 @@
 """PURE. The record of a run for people and programs: every shot with what was bought for it, and
 totals by billed tier.
 
-Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made anew from
+Its form is schemas/run-manifest.schema.json. Nothing here is remembered: it is made again from
 manifest and ledger.
 """
 
