@@ -54,3 +54,59 @@ def test_cents_add_up() -> None:
     caps = Caps(max_spend=Decimal("1"))
     assert [caps.reserve(yuan("0.1"), 1) for _ in range(10)] == [None] * 10
     assert caps.reserve(yuan("0.1"), 1)
+
+
+@pytest.mark.parametrize(
+    ("caps", "price", "refusal"),
+    [
+        (Caps(max_tasks=2), yuan("3"), "max_tasks: 2 purchases are made"),
+        (
+            Caps(max_seconds=14),
+            yuan("3"),
+            "max_seconds: 10 s of 14 s are bought, this needs 5 s",
+        ),
+        (
+            Caps(max_spend=Decimal("8")),
+            yuan("3"),
+            "max_spend: 6 CNY of 8 are spent, this costs 3",
+        ),
+        (
+            Caps(max_spend=Decimal("8")),
+            yuan("1", "USD"),
+            "max_spend: it is priced in USD, the others in CNY",
+        ),
+        (
+            Caps(max_spend=Decimal("8")),
+            None,
+            "max_spend: its price is not known, so it cannot be held to a limit",
+        ),
+        (Caps(max_spend=Decimal("9"), max_tasks=3, max_seconds=15), yuan("3"), None),
+    ],
+)
+def test_the_third_purchase_is_refused_with_what_is_spent(
+    caps: Caps, price: Price | None, refusal: str | None
+) -> None:
+    """After two of three yuan and five seconds."""
+    assert [caps.reserve(yuan("3"), 5), caps.reserve(yuan("3"), 5)] == [None, None]
+    assert (caps.spend, caps.tasks, caps.seconds, caps.currency) == (Decimal(6), 2, 10, "CNY")
+    assert caps.reserve(price, 5) == refusal
+
+
+def test_of_several_given_back_the_rest_stays_reserved() -> None:
+    """One of three, and one without a price."""
+    caps = Caps()
+    for price in (yuan("3"), yuan("4"), None):
+        caps.reserve(price, 5)
+    caps.release(yuan("3"), 5)
+    assert (caps.spend, caps.tasks, caps.seconds) == (Decimal(4), 2, 10)
+    caps.release(None, 5)
+    assert (caps.spend, caps.tasks, caps.seconds, caps.currency) == (Decimal(4), 1, 5, "CNY")
+
+
+def test_the_first_currency_is_that_of_the_run() -> None:
+    """What is bought without a price leaves it open."""
+    caps = Caps()
+    caps.reserve(None, 5)
+    caps.reserve(yuan("1", "USD"), 5)
+    caps.reserve(yuan("1"), 5)
+    assert caps.currency == "USD"

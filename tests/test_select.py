@@ -76,3 +76,69 @@ def test_a_comma_with_nothing_beside_it_is_an_error(text: str) -> None:
 def test_a_state_that_there_is_not_is_an_error() -> None:
     with pytest.raises(UsageError, match="no state 'fialed'"):
         select(SHOTS, BOOK, ["state:fialed"], [])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ("", "the selection is empty text; leave it out to mean all shots"),
+        ("tag:nihgt", "no shot is meant by 'tag:nihgt'; did you mean 'tag:night'?"),
+        ("opening#3", "no shot is meant by 'opening#3'; did you mean 'opening#2'?"),
+        ("zzzz", "no shot is meant by 'zzzz'"),
+        ("stat:done", "no shot is meant by 'stat:done'"),
+        ("state", "no shot is meant by 'state'"),
+    ],
+)
+def test_a_selection_of_nothing_says_what_was_perhaps_meant(chosen: str, said: str) -> None:
+    """The nearest id, key or tag, if there is one."""
+    with pytest.raises(NothingSelected) as caught:
+        select(SHOTS, BOOK, [chosen], [])
+    assert str(caught.value) == said
+
+
+def test_a_state_that_no_shot_is_in_selects_nothing_without_an_error() -> None:
+    """There may be none today."""
+    assert select(SHOTS, BOOK, ["state:parked"], []) == set()
+    assert select(SHOTS, BOOK, [], ["state:parked"]) == {s.key for s in SHOTS}
+
+
+def test_an_unknown_state_is_told_with_those_that_there_are() -> None:
+    """`new` among them."""
+    with pytest.raises(UsageError) as caught:
+        select(SHOTS, BOOK, ["state:fialed"], [])
+    assert str(caught.value).startswith("there is no state 'fialed'; there are intent, in_doubt, ")
+    assert str(caught.value).endswith(", done, new")
+
+
+def test_a_misplaced_comma_is_shown() -> None:
+    """With the expression it is in."""
+    with pytest.raises(UsageError) as caught:
+        select(SHOTS, BOOK, ["door tag:ext,"], [])
+    said = "'tag:ext,': a comma stands between two terms, without spaces"
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("opening#*", {"opening", "opening#2"}),  # every take has a number
+        ("o*#1", {"opening"}),
+        ("OPENING*", None),  # names are as written
+        ("tag:NIGHT", None),
+        ("door state:new,opening", {"door", "opening"}),
+        ("tag:night,tag:ext state:failed", {"opening", "opening#2"}),
+    ],
+)
+def test_a_glob_is_over_ids_and_keys(chosen: str, expected: set[str] | None) -> None:
+    """Case counts; a comma binds more than a space."""
+    if expected is None:
+        with pytest.raises(NothingSelected):
+            select(SHOTS, BOOK, [chosen], [])
+    else:
+        assert select(SHOTS, BOOK, [chosen], []) == expected
+
+
+def test_a_shot_whose_name_is_a_pattern_is_meant_by_its_name() -> None:
+    """As written, before it is read as a glob."""
+    odd = [Shot("a[1]", 1, "text", {}, "x.mp4", NODE), Shot("a1", 1, "text", {}, "y.mp4", NODE)]
+    assert select(odd, Book(), ["a[1]"], []) == {"a[1]", "a1"}
