@@ -146,3 +146,124 @@ def test_what_is_finished_gets_no_permission_that_would_lie_in_wait(purchase: Pu
 def test_nothing_to_resolve_is_said(answer: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match="knows no purchase of it"):
         answer(Book(), "a", origin=ORIGIN, at=LATER)
+
+
+# ---------------------------------------------------------------- whose a task is
+
+
+def test_a_takes_own_failed_task_may_be_asked_after_again() -> None:
+    """Whether it failed is for the gateway to say once more; nothing new is recorded."""
+    failed = advance(submitted("a"), "failed", AT)
+    assert adopted(Book([failed]), "task_a") == [failed]
+
+
+def test_a_task_of_another_take_is_refused_though_it_failed() -> None:
+    """And one whose purchase was pruned."""
+    failed = advance(submitted("b"), "failed", AT)
+    with pytest.raises(UsageError, match=r"^task task_b is already that of b$"):
+        adopted(Book([failed]), "task_b")
+    book = Book()
+    book.remember([advance(submitted("a"), "failed", AT)])
+    with pytest.raises(UsageError, match=r"^task task_a is already that of a$"):
+        adopted(book, "task_a")
+
+
+def test_the_last_doubt_is_settled_before_what_was_abandoned() -> None:
+    """A later abandoned attempt does not take the task of a doubt."""
+    given_up = advance(doubtful(attempt=3), "abandoned", AT)
+    book = Book([doubtful(), doubtful(attempt=2), given_up, done("a", attempt=4)])
+    (record,) = adopted(book, "task_x")
+    assert (record.attempt, record.state, record.times["found"]) == (2, "submitted", LATER)
+
+
+@pytest.mark.parametrize(("known", "origin"), [("", ORIGIN), ("https://there", "https://there")])
+def test_a_doubt_keeps_the_gateway_that_it_was_sent_to(known: str, origin: str) -> None:
+    """Only where that is unknown, the run's own is written down."""
+    (record,) = adopted(Book([replace(doubtful(), origin=known)]), "task_x")
+    assert record.origin == origin
+
+
+def test_an_adopted_purchase_is_that_of_the_shot() -> None:
+    """As if it had been bought by this manifest, after what was bought before."""
+    (record,) = adopted(Book([advance(submitted("a"), "failed", AT)]), "task_x")
+    assert (record.shot, record.take, record.attempt, record.origin) == ("a", 1, 2, ORIGIN)
+    assert (record.fingerprint, record.output) == ("sha256:1", "outputs/film/a.mp4")
+    assert record.times == {"intent": LATER, "submitted": LATER, "updated": LATER}
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("purchase", "said"),
+    [
+        (None, "a: the ledger knows no purchase of it, so there is nothing to resolve"),
+        (
+            advance(intent("a"), "refused", AT),
+            "a: the ledger knows no purchase of it, so there is nothing to resolve",
+        ),
+        (
+            advance(submitted("a"), "failed", AT),
+            "a is failed: only what is in doubt, parked or at another gateway is resolved",
+        ),
+        (
+            submitted("a"),
+            "a is submitted: only what is in doubt, parked or at another gateway is resolved",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verdict", [abandon, partial(resubmit, held=False)])
+def test_what_needs_no_person_is_refused(
+    purchase: Purchase | None, said: str, verdict: Callable[..., object]
+) -> None:
+    """In the words that say why."""
+    with pytest.raises(UsageError) as caught:
+        verdict(Book([purchase] if purchase else []), "a", origin=ORIGIN, at=LATER)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, ""])
+def test_what_may_still_come_is_not_given_up(origin: str) -> None:
+    """At the run's own gateway, and while that is unknown."""
+    with pytest.raises(UsageError, match="a is submitted"):
+        abandon(Book([submitted("a")]), "a", origin=origin, at=LATER)
+
+
+def test_what_is_at_another_gateway_is_abandoned_for_good() -> None:
+    """Unfinished there: the user says that nothing came of it."""
+    (record,) = abandon(Book([submitted("a")]), "a", origin="https://elsewhere", at=LATER)
+    assert (record.state, record.error and record.error.code) == ("failed", "given_up")
+    with pytest.raises(UsageError, match="a is done"):
+        abandon(Book([done("a")]), "a", origin="https://elsewhere", at=LATER)
+
+
+def test_only_the_last_purchase_of_a_take_is_given_up() -> None:
+    """An older parked one was left behind by what followed it."""
+    book = Book([parked(), done("a", attempt=2)])
+    with pytest.raises(UsageError, match="a is done"):
+        abandon(book, "a", origin=ORIGIN, at=LATER)
+
+
+def test_what_was_abandoned_keeps_its_error() -> None:
+    """It says what was wrong with it then."""
+    why = Failure("unknown", "given_up", "given up by `klingflow resolve`")
+    given_up = replace(advance(doubtful(), "abandoned", AT), error=why)
+    (record,) = resubmit(Book([given_up]), "a", origin=ORIGIN, at=LATER, held=False)
+    assert (record.error, record.times["resubmitted"]) == (why, LATER)
+
+
+def test_a_finished_video_is_not_bought_a_second_time_by_a_verdict() -> None:
+    """There are options that say what is meant."""
+    with pytest.raises(UsageError) as caught:
+        resubmit(Book([done("a")]), "a", origin="https://elsewhere", at=LATER, held=False)
+    assert str(caught.value) == (
+        "a is done and needs no second purchase; to buy it again nevertheless, there are"
+        " --rerun changed, and --rerun failed where its video cannot be had"
+    )
+
+
+def test_a_second_take_is_resolved_by_its_key() -> None:
+    """And the first is left alone."""
+    book = Book([doubtful(), advance(intent("a", 2), "doubted", AT)])
+    (record,) = abandon(book, "a#2", origin=ORIGIN, at=LATER)
+    assert (record.key, record.state) == ("a#2", "abandoned")
