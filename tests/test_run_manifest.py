@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,14 @@ from klingflow.model import (
     Limits,
     Manifest,
     Node,
+    Price,
     Purchase,
     Request,
     Shot,
     State,
 )
-from klingflow.results.run_manifest import as_bytes, build
+from klingflow.results.run_manifest import amounts, as_bytes, build, serving
+from tests.one_shot import manifest_of
 from tests.purchases import AT, LATER, done, intent, submitted
 
 SCHEMA = json.loads(
@@ -35,7 +38,7 @@ SCHEMA = json.loads(
 REQUEST = Request({}, "sha256:1", "kling-3.0-720p", 5, None)
 
 
-def record(*purchases: Purchase) -> dict[str, Json]:
+def record(*purchases: Purchase, selected: set[str] | None = None) -> dict[str, Json]:
     node = Node({}, Mark("film.yaml", 1, 1))
     shots = tuple(
         Shot(name, 1, "text", {}, f"{name}.mp4", node, tags=("ext",), about={"title": "T"})
@@ -44,7 +47,11 @@ def record(*purchases: Purchase) -> dict[str, Json]:
     manifest = Manifest(
         "film.yaml", "film", shots, (REQUEST,) * 3, Limits(), GatewaySettings(), (), {}
     )
-    made = build(manifest, Book(purchases), gateway="https://g", generated_at=LATER)
+    return built(manifest, Book(purchases), selected)
+
+
+def built(manifest: Manifest, book: Book, selected: set[str] | None = None) -> dict[str, Json]:
+    made = build(manifest, book, gateway="https://g", generated_at=LATER, selected=selected)
     Draft202012Validator(SCHEMA).validate(made)
     return made
 
@@ -138,3 +145,83 @@ def test_the_file_is_readable_text() -> None:
     assert "雨" in as_bytes(made).decode()
     broken = record(advance(submitted("a"), "failed", AT, error=failure))
     assert json.loads(as_bytes(broken)) == broken
+
+
+def test_a_record_names_its_manifest_and_its_gateway() -> None:
+    """And when it was made."""
+    made = record()
+    head = ("klingflow_run_manifest", "name", "manifest", "generated_at", "gateway", "orphans")
+    assert [made[name] for name in head] == [1, "film", "film.yaml", LATER, "https://g", []]
+    assert "pruned" not in made
+
+
+def test_only_what_was_selected_is_in_the_record() -> None:
+    """Neither other shots nor orphans, and the totals are of the same."""
+    made = record(done("a"), done("b"), done("gone"), selected={"a", "c"})
+    assert [shot["id"] for shot in made["shots"]] == ["a", "c"]
+    assert made["orphans"] == []
+    assert made["totals"]["amount"] == {"CNY": "3.00"}
+
+
+def test_what_was_pruned_is_still_paid() -> None:
+    """In the record and in its totals, unless a selection is meant."""
+    book = Book([done("a")])
+    book.remember([done("z", task_id="z"), done("y", task_id="y")])
+    manifest = Manifest("film.yaml", "film", (), (), Limits(), GatewaySettings(), (), {})
+    made = built(manifest, book)
+    assert [(shot["id"], shot["task_id"]) for shot in made["pruned"]] == [("y", "y"), ("z", "z")]
+    assert made["totals"]["amount"] == {"CNY": "9.00"}
+    assert "pruned" not in built(manifest, book, selected=set())
+
+
+def test_an_orphan_was_bought_at_least_perhaps() -> None:
+    """A refusal alone cost nothing. Orphans come in the order of their takes."""
+    refused = advance(intent("x"), "refused", AT)
+    made = record(refused, done("z"), done("gone", 2), intent("gone"))
+    assert [(o["id"], o["take"], o["state"]) for o in made["orphans"]] == [
+        ("gone", 1, "intent"),
+        ("gone", 2, "done"),
+        ("z", 1, "done"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("purchases", "number"),
+    [
+        ([], None),
+        ([done("a")], 0),
+        ([done("a"), submitted("a", attempt=2)], 1),
+        ([done("a"), advance(submitted("a", attempt=2), "failed", AT)], 0),
+        ([advance(intent("a"), "refused", AT), intent("a", attempt=2)], 1),
+    ],
+)
+def test_the_last_purchase_that_was_paid_for_serves(
+    purchases: list[Purchase], number: int | None
+) -> None:
+    """Otherwise the last."""
+    assert serving(purchases) == (None if number is None else purchases[number])
+
+
+def test_amounts_are_by_currency_and_unknown_beside_an_unknown_price() -> None:
+    """Never rounded."""
+    dollars = replace(done("b"), price=Price(Decimal("0.10"), "USD", "flat"))
+    assert amounts([dollars, done("a"), dollars]) == {"CNY": "3.00", "USD": "0.20"}
+    assert amounts([done("a"), replace(done("b"), price=None)]) is None
+    tier = record(done("a"), dollars)["totals"]["by_tier"]["kling-3.0-720p"]
+    assert tier == {"tasks": 2, "seconds": 10, "amount": None}
+
+
+def test_a_tier_that_the_gateway_did_not_name_is_unknown_and_no_difference() -> None:
+    """Nothing can be held against it."""
+    totals = record(replace(done("a"), billed_tier=None))["totals"]
+    assert (list(totals["by_tier"]), totals["differences"]) == (["unknown"], [])
+    unforetold = replace(done("a"), predicted_tier="")
+    assert record(unforetold)["totals"]["differences"] == []
+
+
+def test_a_title_that_is_no_text_is_left_out() -> None:
+    """The record's form has none but texts."""
+    manifest = manifest_of(model="kling-3.0", prompt="x", title="T")
+    assert built(manifest, Book())["shots"][0]["title"] == "T"
+    odd = replace(manifest.shots[0], about={"title": 5})
+    assert "title" not in built(replace(manifest, shots=(odd,)), Book())["shots"][0]
