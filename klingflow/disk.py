@@ -18,8 +18,8 @@ from stat import S_ISREG
 if sys.platform == "darwin":
     import fcntl
 
-# Through no link, for a folder from elsewhere may hold links to anything; and no pipe makes us
-# wait.
+# Through no link, because a folder from elsewhere may hold links to anything; and without waiting
+# for a pipe.
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _BINARY
@@ -48,38 +48,39 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
 
 def second_name(path: Path, name: Path) -> None:
     """Let `name` be the file at `path` too, so that this version stays when another takes its
-    place.
-
-    Where a file system has no links there is none.
+    place. Does nothing on a file system without links.
     """
     temp = name.with_name(f".{name.name}.tmp")
     with suppress(OSError):
         temp.unlink(missing_ok=True)
         if not (
             name.exists() and name.samefile(path)
-        ):  # renaming a file to another name of its own does nothing
+        ):  # renaming a file to another of its own names does nothing
             temp.hardlink_to(path)
             temp.replace(name)
         sync_folder(name.parent)
-    with suppress(OSError):  # of a rename that failed
+    with suppress(OSError):  # what a failed rename left
         temp.unlink(missing_ok=True)
 
 
 def read_whole(path: Path) -> bytes:
-    """What a file holds. Raises OSError, also for a pipe or a device, which may have no end."""
+    """Return what a file holds. Raises OSError, also for a pipe or a device, which may be
+    endless.
+    """
     with os.fdopen(os.open(path, _READ), "rb") as file:
         if not S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         return file.read()
 
 
-# A line takes far less than this to be written, unless the system gives the writer no turn.
+# Writing a line takes far less than this, unless the system gives the writer no turn.
 _LOOKS, _PAUSE_S = 100, 0.01
 
 
 def read_log(path: Path) -> bytes:
-    """What a file of lines holds, not in the middle of one that another process is writing at this
-    moment. One whose last line was never finished is read as it is. Raises OSError as read_whole.
+    """Return what a file of lines holds, after waiting for a line that another process is writing.
+
+    A last line that is never finished is returned as it is. Raises OSError as `read_whole`.
     """
     data = read_whole(path)
     for _ in range(_LOOKS):
@@ -93,8 +94,8 @@ def read_log(path: Path) -> bytes:
 
 
 def append(path: Path, lines: Sequence[bytes]) -> None:
-    """Add whole lines to a file, durably, and through no link: also after one that was torn. Raises
-    OSError.
+    """Add whole lines to a file, durably and through no link. A torn last line is ended first.
+    Raises OSError.
     """
     flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
     with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
@@ -107,7 +108,7 @@ def append(path: Path, lines: Sequence[bytes]) -> None:
 
 
 def append_new(path: Path, lines: Iterable[bytes]) -> None:
-    """Add those lines that the file does not hold yet, durably. Raises OSError."""
+    """Add the lines that the file does not hold yet, durably. Raises OSError."""
     try:
         known = set(read_whole(path).split(b"\n"))
     except FileNotFoundError:
@@ -118,16 +119,16 @@ def append_new(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Make the file, through no link; one that is there stays as it is. Raises OSError."""
+    """Create a file, through no link; an existing file stays as it is. Raises OSError."""
     flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
     with suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
         file.write(data)
 
 
 def stays_below(folder: Path, relative: str) -> bool:
-    """Whether no link below the first folder of a relative path leads out of that folder.
+    """True if no link below the first folder of a relative path leads out of that folder.
 
-    The first itself may be a link: who has little room lets `outputs` be one to another disk.
+    The first folder may itself be a link: people let `outputs` be a link to another disk.
     """
     top, _, rest = relative.rpartition("/")[0].partition("/")
     root = os.path.realpath(folder / top)
@@ -150,7 +151,7 @@ def sync(fd: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable. Windows has no way to, and no need."""
+    """Make a folder's names durable. Windows has no way to do so, and no need."""
     if os.name == "nt":
         return
     fd = os.open(folder, os.O_RDONLY)
@@ -161,7 +162,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, durably; raises OSError."""
+    """Create a folder and the missing folders above it, durably; raises OSError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:

@@ -1,4 +1,6 @@
-"""Ledgers that share purchases: copies of one that went different ways, as Hypothesis draws them."""
+"""Ledgers that share purchases: copies of one that went different ways, as Hypothesis draws
+them.
+"""
 
 from __future__ import annotations
 

@@ -149,7 +149,8 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
         "from klingflow.ledger.places import ledger_paths\n"
         "from klingflow.ledger.store import open_ledger\n"
         f"paths = ledger_paths({str(paths.anchor)!r}, state=Path({str(state)!r}))\n"
-        "with open_ledger(paths, lambda: '2026'):\n    print('held', flush=True); sys.stdin.read()\n"
+        "with open_ledger(paths, lambda: '2026'):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -38,7 +38,9 @@ from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 
 
 def lives() -> st.SearchStrategy[list[Purchase]]:
-    """Every account of one purchase's life, from its intent on, while the clock does as it likes."""
+    """Every account of one purchase's life, from its intent on, while the clock does as it
+    likes.
+    """
 
     @st.composite
     def draw_life(draw: st.DrawFn) -> list[Purchase]:
@@ -94,7 +96,9 @@ def test_every_state_and_event_has_its_row() -> None:
 
 
 def test_every_room_has_a_word_for_every_state() -> None:
-    """The lock's schema, what a plan does, what `state:` selects, why `prune` keeps it, the pages."""
+    """The lock's schema, what a plan does, what `state:` selects, why `prune` keeps it, the
+    pages.
+    """
     schema = generate("lock")["$defs"]["purchase"]["properties"]["state"]
     assert set(schema["enum"]) == set(STATES)
     assert set(CALLS_FOR) == set(STATES) - IN_DOUBT - {"rejected"}
@@ -368,7 +372,9 @@ def test_what_an_account_is_silent_about_is_filled_in() -> None:
 
 
 def test_of_two_tasks_the_one_learned_first_stays() -> None:
-    """Whichever was updated last; by `submitted` or by `found`, and by `updated` where neither is."""
+    """Whichever was updated last; by `submitted` or by `found`, and by `updated` where neither
+    is.
+    """
     first = replace(
         submitted("a", uid="u", task_id="1"), times={"submitted": at(2), "updated": at(9)}
     )

@@ -162,7 +162,8 @@ def test_a_line_edited_by_hand_is_damaged() -> None:
     parsed = parse_lock(LOCK.replace(b'"task_id":"task_b"', b'"task_id":"task_x"'), "film.lock")
     assert told(parsed) == {"a": "task_a", "b": None, "c": "task_c"}
     assert [*map(worded, parsed.problems)] == [
-        "film.lock:3: a damaged line of b was set aside; if no other line reports it, it is in doubt"
+        "film.lock:3: a damaged line of b was set aside; if no other line reports it, it is in"
+        " doubt"
     ]
 
 

@@ -1,4 +1,6 @@
-"""A purchase as JSON: what comes back, what is left out and said, and what makes a line no purchase."""
+"""A purchase as JSON: what comes back, what is left out and said, and what makes a line no
+purchase.
+"""
 
 from __future__ import annotations
 

@@ -145,7 +145,8 @@ def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> Non
         "import sys\n"
         "from klingflow.ledger.places import ledger_paths\n"
         "from klingflow.ledger.store import open_ledger\n"
-        f"with open_ledger(ledger_paths({str(paths.lock.with_suffix('.yaml'))!r}), lambda: '2026'):\n"
+        f"paths = ledger_paths({str(paths.lock.with_suffix('.yaml'))!r})\n"
+        "with open_ledger(paths, lambda: '2026'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(

@@ -81,7 +81,7 @@ def _finding(
 
 
 def wanted_takes(file: str) -> set[tuple[str, int]] | None:
-    """The takes of the manifest; None where it cannot be read, which `validate` tells better."""
+    """Return the takes of the manifest; None where it cannot be read, which `validate` reports."""
     try:
         return load(file).takes
     except KlingflowError:
@@ -104,7 +104,7 @@ def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
         f"git may have it as it was: git log -p {name}; the next run sets it aside in"
         f" {name}.damaged and goes on"
     )
-    set_aside = "the next run sets it aside; if it told of a purchase, its shot is then in doubt"
+    set_aside = "the next run sets it aside; if it was about a purchase, its shot is then in doubt"
     all_there_is = "git may have it as it was: the line is all that is known of what was paid"
     yield from _each_line(paths.lock, parse_lock, from_git, places)
     yield from _each_line(paths.journal, parse_journal, set_aside, places)
@@ -156,9 +156,7 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
 
 
 def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]:
-    """What was set aside earlier: a task id that stands nowhere else must not be forgotten
-    there.
-    """
+    """What was set aside earlier, where a task id may stand that is nowhere else."""
     for path, parse in ((paths.lock_damaged, parse_lines), (paths.journal_damaged, parse_journal)):
         try:
             data = disk.read_whole(path)
@@ -192,8 +190,9 @@ def _videos(
     wanted: set[tuple[str, int]] | None,
     manifest: str,
 ) -> tuple[int, list[Finding]]:
-    """How many videos ought to be there, and what is wrong with them. Each is read: a disk forgets
-    bits, not times.
+    """Return how many videos ought to be there, and what is wrong with them.
+
+    Hash every file again: bit rot does not change a file's mtime.
     """
     claims: defaultdict[str, list[Purchase]] = defaultdict(list)
     for purchase in purchases:

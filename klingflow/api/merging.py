@@ -65,15 +65,13 @@ def merge(
                 set(held.lineages).union({held.book.lineage}, *(t.telling.lineages for t in told))
             )
         if not found.same:
-            # One less, for folding counts one up: whoever merges whom, the largest serial stays.
+            # One less, because folding counts one up: the largest serial stays, whoever merges.
             held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
     return found
 
 
 def _of_one_kind(other: Other, site: Site) -> None:
-    """What the sandbox sold was not bought anywhere else, and the other way round. Raises
-    UsageError.
-    """
+    """Refuse to mix what the sandbox sold with what was bought. Raises UsageError."""
     origins = {account.origin for account in other.telling.accounts if account.origin}
     if any((origin == SANDBOX) is not site.in_sandbox for origin in origins):
         here, there = ("the sandbox's", "real") if site.in_sandbox else ("real", "the sandbox's")
@@ -81,7 +79,7 @@ def _of_one_kind(other: Other, site: Site) -> None:
 
 
 def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> None:
-    """Two manifests with one ledger would remember each other's purchases for ever. Raises
+    """Refuse the ledger of another manifest, whose purchases would never leave this one. Raises
     UsageError.
     """
     telling = other.telling
@@ -90,7 +88,8 @@ def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> 
     if apart and takes and takes.isdisjoint(wanted) and takes.isdisjoint(ours.takes()):
         shot, _ = min(takes)
         raise UsageError(
-            f"{other.path} began apart and knows no shot of this manifest, but {shot}: is it another manifest's?"
+            f"{other.path} began apart and knows no shot of this manifest, but {shot}: is it"
+            " another manifest's?"
         )
 
 

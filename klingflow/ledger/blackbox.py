@@ -8,8 +8,8 @@ lock of its own, so that two copies of one ledger are not run at once either. Li
 merged remember each other: all are asked, whichever an older lock names, and the smallest one's is
 the one that is held.
 
-It is the second line. Where it cannot be read, nothing is decided without it; where it cannot be
-written, the run goes on and says so.
+It is the second line of defence. Where it cannot be read, nothing is decided without it; where it
+cannot be written, the run goes on and reports so.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ class Reading:
     stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def is_copy_of(self, lock: bytes) -> bool:
-        """Whether nothing is in there but what is in a lock of this text."""
+        """True if nothing is in there except what is in a lock of this text."""
         return not (self.since.accounts or self.since.damaged) and all(
             c == lock for c in self.copies.values()
         )
 
     def beyond(self, lock: bytes) -> Parsed:
-        """What is in there, save for copies of a lock of this text. Raises LedgerError."""
+        """Return what is in there, except copies of a lock of this text. Raises LedgerError."""
         parsed = Parsed()
         for path, copy in self.copies.items():
             if copy and copy != lock:
@@ -66,20 +66,20 @@ class Reading:
 
 
 def lineage_of(place: BoxPlace) -> str | None:
-    """The lineage that the manifest's ledger last had. Raises LedgerError."""
+    """Return the lineage that the manifest's ledger last had. Raises LedgerError."""
     data = _bytes(place.remembered)
     try:
         lineage = json.loads(data)["lineage"] if data else None
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None  # torn: it is written anew as soon as there is a lock
+        return None  # torn: it is written again as soon as there is a lock
     return lineage if isinstance(lineage, str) and lineage else None
 
 
 def look(place: BoxPlace, lineages: set[str]) -> Reading:
-    """What the black boxes of `lineages` hold. Raises LedgerError.
+    """Read the black boxes of `lineages`. Raises LedgerError.
 
-    To be read before the ledger's own files, which are written first: what they do not know then,
-    they have lost.
+    Call it before the ledger's own files are read. They are written first: what they do not hold
+    then, they have lost.
     """
     reading = Reading()
     waiting = set(lineages)
@@ -98,7 +98,7 @@ def look(place: BoxPlace, lineages: set[str]) -> Reading:
 
 
 def shares(place: BoxPlace, lineage: str, lock: bytes) -> bool:
-    """Whether a lock names a purchase that the black box of a lineage has. Raises LedgerError."""
+    """True if a lock names a purchase that the black box of a lineage has. Raises LedgerError."""
     named = set(_UID.findall(lock))
     return any(
         not named.isdisjoint(_UID.findall(_bytes(file))) for file in _files(place.folder(lineage))
@@ -106,13 +106,13 @@ def shares(place: BoxPlace, lineage: str, lock: bytes) -> bool:
 
 
 def changed(reading: Reading) -> bool:
-    """Whether somebody wrote to the black boxes since. Raises LedgerError."""
+    """True if another process has written to the black boxes since. Raises LedgerError."""
     return any(_stamp(path) != then for path, then in reading.stamps.items())
 
 
 class BlackBox:
-    """The black box of one ledger, held by this process. `trouble` says why it is not written any
-    more.
+    """The black box of one ledger, held by this process. `trouble` is why it is no longer
+    written.
     """
 
     def __init__(self, place: BoxPlace, lineage: str, fd: int) -> None:
@@ -125,14 +125,14 @@ class BlackBox:
 
     @property
     def whole(self) -> bool:
-        """Whether it still holds everything: nothing failed, and nobody cleared it away."""
+        """True if it still holds everything: nothing failed, and nobody deleted it."""
         try:
             return self.trouble is None and oslock.is_at(self._fd, self._journal)
         except OSError:  # its folder is gone, or not ours any more
             return False
 
     def append(self, lines: bytes) -> None:
-        """Keep journal lines, durably. What fails is told by `trouble`, never raised."""
+        """Keep journal lines, durably. A failure is put into `trouble`, never raised."""
         if self.trouble is not None:
             return
         try:
@@ -142,8 +142,8 @@ class BlackBox:
             self.trouble = _unwritable(self._folder, error)
 
     def keep_pruned(self, lines: Sequence[bytes]) -> None:
-        """Keep what is pruned from the lock, before renewing forgets it. What fails is told as by
-        `append`.
+        """Keep what is pruned from the lock, before `renew` forgets it. A failure is put into
+        `trouble`.
         """
         try:
             append(self._place.pruned(self._lineage), lines)
@@ -151,9 +151,7 @@ class BlackBox:
             self.trouble = _unwritable(self._folder, error)
 
     def renew(self, *lock: bytes) -> None:
-        """Hold what the ledger's lock holds, and begin the journal again. What fails is told as by
-        `append`.
-        """
+        """Copy the ledger's lock, and begin the journal again. A failure is put into `trouble`."""
         try:
             if not oslock.is_at(self._fd, self._journal):
                 self._begin_again()
@@ -166,8 +164,8 @@ class BlackBox:
             self.trouble = None
 
     def join(self, lineages: set[str]) -> None:
-        """Remember that these were merged. What fails is told as by `append`; raises as `hold`
-        does.
+        """Remember that these lineages were merged. A failure is put into `trouble`; raises as
+        `hold` does.
         """
         try:
             _join(self._place, self._lineage, lineages)
@@ -188,11 +186,11 @@ class BlackBox:
 
 
 def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | Problem:
-    """The black box of all these lineages, ours alone and made if need be; or why it cannot be
-    written.
+    """Take the black box of all these lineages, creating it where it is missing; or return why it
+    cannot be written.
 
-    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where we do
-    that ourselves.
+    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where this very
+    process runs that copy.
     """
     lineage = min(lineages)
     with ExitStack() as undo:
@@ -208,8 +206,8 @@ def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | Problem:
 
 
 def _join(place: BoxPlace, ours: str, lineages: set[str]) -> None:
-    """Let each of these black boxes know of the others. None of them may be in use elsewhere;
-    `ours` we hold.
+    """Let each of these black boxes know the others. This process holds `ours`, and no process may
+    hold any other.
     """
     for lineage in sorted(lineages) if len(lineages) > 1 else ():
         folder = place.folder(lineage)
@@ -245,9 +243,11 @@ def _held(place: BoxPlace, lineage: str) -> LedgerHeld | UsageError:
 
 
 def _acquired(place: BoxPlace, lineage: str) -> int | None:
-    """The journal, locked, in a folder that is made if need be; None where another process has it."""
+    """Return the locked journal, in a folder created where it is missing; None where another
+    process holds it.
+    """
     folder = place.folder(lineage)
-    # Bodies and task ids are nobody else's business.
+    # Other users must not read bodies and task ids.
     for private in (place.state, folder.parent):
         private.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True)
@@ -255,7 +255,7 @@ def _acquired(place: BoxPlace, lineage: str) -> int | None:
         return None
     try:
         _remember(place, lineage)
-        # A name is durable only when its folder is; one that was there may never have been.
+        # A name is durable only when its folder is, and that of an older file may never have been.
         for named in (folder, folder.parent, place.state, place.state.parent):
             sync_folder(named)
     except BaseException:

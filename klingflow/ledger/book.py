@@ -49,7 +49,7 @@ class Book:
         self._takes[purchase.shot, purchase.take].remove(uid)
 
     def remember(self, pruned: Iterable[Purchase]) -> None:
-        """Keep in mind what was pruned, where the book does not hold it: the ids of its tasks stay
+        """Remember what was pruned and is not in the book, so that the ids of its tasks stay
         taken.
         """
         self.pruned = {p.uid: p for p in pruned if p.uid not in self.purchases}
@@ -58,10 +58,9 @@ class Book:
                 self.task_ids.setdefault(purchase.task_id, uid)
 
     def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Enter again what was pruned of takes that are wanted after all: it is paid for."""
-        for uid in (
-            [u for u, p in self.pruned.items() if (p.shot, p.take) in wanted] if self.pruned else ()
-        ):
+        """Enter again what was pruned of takes that are wanted again, because it is paid for."""
+        again = [uid for uid, p in self.pruned.items() if (p.shot, p.take) in wanted]
+        for uid in again:
             self.put(self.pruned.pop(uid))
 
     def of(self, shot: str, take: int) -> list[Purchase]:
@@ -89,8 +88,10 @@ class Book:
 
 
 def _order(purchase: Purchase) -> tuple[int, bool, str]:
-    """Of one attempt, refusals come before what was bought, and among themselves stay in the order
-    they were entered in: their uids are of a clock that may go back.
+    """Sort by attempt; within an attempt, refusals before what was bought.
+
+    Refusals stay in the order they were entered in, because a clock that went back may have made
+    their uids.
     """
     bought = purchase.state != "rejected"
     return purchase.attempt, bought, purchase.uid if bought else ""
@@ -106,8 +107,7 @@ def fold(
 ) -> tuple[list[Purchase], list[Purchase]]:
     """One purchase per uid out of all accounts in any order, and the accounts that contradict them.
 
-    `doubts` are what damaged lines may have said; one counts only where nothing else tells of its
-    uid.
+    `doubts` are what damaged lines may have said; a doubt counts only where no account has its uid.
     """
     first: dict[str, Purchase] = {}
     several: dict[str, list[Purchase]] = {}
@@ -123,12 +123,14 @@ def fold(
 
 
 def superseded(purchases: Sequence[Purchase]) -> set[str]:
-    """The uids of rejected purchases that something came after: they cost nothing and explain no
-    more.
+    """Return the uids of rejected purchases that are not the last of their take: they cost nothing,
+    and no longer explain anything.
     """
     rejected = [p for p in purchases if p.state == "rejected"]
+    if not rejected:
+        return set()
     last = {(p.shot, p.take): p for p in rejected}
-    for purchase in purchases if rejected else ():
+    for purchase in purchases:
         take = purchase.shot, purchase.take
         if take in last:
             last[take] = max(purchase, last[take], key=_order)
@@ -136,8 +138,8 @@ def superseded(purchases: Sequence[Purchase]) -> set[str]:
 
 
 def doubt(intent: Purchase, until: str | None) -> Purchase:
-    """An intent whose outcome nobody recorded: its POST may have gone out between its time and
-    `until`.
+    """Return an intent without a recorded outcome as a doubt: its POST may have gone out between
+    its time and `until`.
     """
     begun = intent.times.get("intent", "")
     evidence = {
@@ -150,7 +152,9 @@ def doubt(intent: Purchase, until: str | None) -> Purchase:
 
 
 def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
-    """The purchases, with a doubt for every intent: nobody is waiting for its outcome any more."""
+    """Return the purchases with a doubt for every intent, because no process waits for its outcome
+    any more.
+    """
     return [doubt(p, until) if p.state == "intent" else p for p in purchases]
 
 
@@ -176,7 +180,7 @@ def _of_two(kind: ProblemKind, a: Purchase, b: Purchase) -> Problem:
 
 
 def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
-    """Pairs of purchases that name the same task."""
+    """Return pairs of purchases that name the same task."""
     by_task: dict[str, Purchase] = {}
     return [
         (other, p)
@@ -186,7 +190,7 @@ def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]
 
 
 def paid_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
-    """Pairs of purchases of one take, both of them paid for, that nobody can have meant."""
+    """Return pairs of purchases of one take that were both paid for, and cannot both be meant."""
     by_take: dict[tuple[str, int], Purchase] = {}
     again: defaultdict[tuple[str, int], list[Purchase]] = defaultdict(list)
     for purchase in purchases:
@@ -198,8 +202,8 @@ def paid_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]
 
 
 def _unexplained(earlier: Purchase, later: Purchase) -> bool:
-    """Whether nobody can have meant to pay for both: two branches bought the same, or one number,
-    twice.
+    """True if nobody can have meant to pay for both: two branches bought the same body, or used one
+    attempt's number twice.
     """
     if earlier.attempt == later.attempt:
         return True

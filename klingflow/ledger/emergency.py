@@ -24,7 +24,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_ELSEWHERE
 
 
 def places(journal: Path) -> tuple[Path, Path]:
-    """Where records are saved when `journal` fails: beside it, else in the system's temporary
+    """Where records are saved when `journal` fails: beside it, otherwise in the system's temporary
     folder.
     """
     which = hashlib.sha256(os.fsencode(os.path.realpath(journal))).hexdigest()[:16]
@@ -33,7 +33,9 @@ def places(journal: Path) -> tuple[Path, Path]:
 
 
 def reserve(journal: Path) -> None:
-    """Keep 64 KiB of disk for the last records. Raises OSError without such room: no time to buy."""
+    """Keep 64 KiB of disk for the last records. Raises OSError without such room, so that nothing
+    is bought.
+    """
     path = _reserve_path(journal)
     with suppress(FileNotFoundError):
         if path.stat().st_size == RESERVE_BYTES:
@@ -72,8 +74,8 @@ def _append(place: Path, lines: bytes) -> None:
 
 
 def read(place: Path) -> bytes:
-    """What was saved at `place`; nothing if it is not ours: anybody may put a file into a shared
-    folder.
+    """Return what was saved at `place`; nothing if the file is not ours, because anybody may put
+    one into a shared folder.
     """
     try:
         return place.read_bytes() if _is_ours(place.lstat()) else b""
@@ -82,9 +84,7 @@ def read(place: Path) -> bytes:
 
 
 def _is_ours(stat: os.stat_result) -> bool:
-    """Whether what is written there can be found again, and was put there by nobody else: a file
-    with one name.
-    """
+    """True if a file is our own and has one name, so that what is written there is found again."""
     owned = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
     return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
 

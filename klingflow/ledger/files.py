@@ -20,8 +20,8 @@ _SETTLED_NS = 2_000_000_000
 def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, FileFact]:
     """Size and SHA-256 of those of `paths` (relative to `folder`) that are files.
 
-    `cache` is a file that saves hashing them again while size and times are the same;
-    without one each is read, and nothing is written.
+    `cache` is a file that saves hashing them again while size and times are the same. Without a
+    cache every file is read, and nothing is written.
     """
     old = _cached(cache) if cache else {}
     known: dict[str, FileFact] = {}

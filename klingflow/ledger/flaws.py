@@ -1,4 +1,5 @@
-"""PURE. What is wrong with a ledger's purchases taken by themselves, and what to do about each flaw.
+"""PURE. What is wrong with a ledger's purchases taken by themselves, and what to do about each
+flaw.
 
 Only purchases are looked at: what is wrong with a line is for lines.py, what is wrong with a video
 is for `lock check`.

@@ -1,5 +1,6 @@
-"""Who keeps us out of a ledger: what its journal says of the process that holds it, if that is
-still true.
+"""Who holds a ledger: what its journal says of the process, if that is still true.
+
+How a journal is locked is for oslock.py.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from klingflow.disk import read_whole
 from klingflow.ledger.lines import parse_journal
 from klingflow.model import Json
 
-# Whoever has just got the lock first reads the ledger, and then says who it is.
+# A process that has just got the lock reads the ledger first, and then writes who it is.
 _LOOKS, _PAUSE_S = 40, 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process that holds a ledger, by its host and the manifest that it runs; all None for one
-    that says nothing.
+    """A process that holds a ledger, its host, and the manifest that it runs; all None for a
+    process that does not say.
     """
 
     pid: int | None = None
@@ -31,9 +32,9 @@ class Holder:
 
 
 def holder(journal: Path) -> Holder:
-    """Who holds a journal, by what it says. It may be of a run that is over: then it is soon said
-    anew, or never.
+    """Return who holds a journal, as the journal says.
 
+    What it says may be of a run that is over, and is then soon replaced; so look several times.
     Raises OSError.
     """
     for _ in range(_LOOKS):
@@ -53,7 +54,7 @@ def _said_in(journal: Path) -> dict[str, Json]:
 
 
 def _lives(pid: int, host: str) -> bool:
-    """Whether there is such a process; it may be, where we cannot see."""
+    """True if there is such a process, or if this host cannot see it."""
     if host != socket.gethostname() or sys.platform == "win32":
         return True
     try:

@@ -1,7 +1,7 @@
 """The journal of a ledger, held by this process: its lock, its lines, and who may not write.
 
-Holding it is holding the ledger; the manifest is locked beside it. What a line says is for lines.py,
-and what to do when the journal cannot be written is for store.py.
+Holding it is holding the ledger; the manifest is locked beside it. What a line says is for
+lines.py, and what to do when the journal cannot be written is for store.py.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _acquire(paths: LedgerPaths) -> int:
     if fd is None:
         raise _held(paths, paths.journal)
     try:
-        # A name is durable only when its folder is; one that was here before may never have been.
+        # A name is durable only when its folder is, and that of an older file may never have been.
         for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
             sync_folder(folder)
     except OSError:
@@ -141,8 +141,8 @@ def _acquire(paths: LedgerPaths) -> int:
 
 
 def _acquire_anchor(paths: LedgerPaths) -> int | None:
-    """The manifest locked, if it can be: whoever clears `.klingflow` away lets nobody in while we
-    run.
+    """Lock the manifest where that is possible, so that no second runner starts after somebody has
+    deleted `.klingflow`.
     """
     try:
         return oslock.anchor(paths.anchor) if paths.anchor else None

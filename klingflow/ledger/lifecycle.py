@@ -1,5 +1,5 @@
-"""PURE. A purchase's life, as tables: states, events, state × event → state; and how several accounts
-of one purchase become one.
+"""PURE. A purchase's life, as tables: states, events, state × event → state; and how several
+accounts of one purchase become one.
 
 Every transition raises the rank of the state or keeps it, so accounts of one purchase can be folded
 in any order: the higher rank knows more. Where ranks are equal the later `updated` counts, which
@@ -161,7 +161,9 @@ def states_before(event: Event) -> frozenset[State]:
 def begin(
     shot: Shot, request: Request, *, uid: str, attempt: int, origin: str, at: str
 ) -> Purchase:
-    """The intent to buy `shot` with its final `request`, to be made durable before a byte is sent."""
+    """Return the intent to buy `shot` with its final `request`; make it durable before a byte is
+    sent.
+    """
     if request.fingerprint is None:
         raise ValueError(f"{shot.key}: its body is not final")
     return Purchase(
@@ -182,7 +184,8 @@ def begin(
 
 
 def advance(purchase: Purchase, event: Event, at: str, **changes: Any) -> Purchase:
-    """`purchase` after `event` at the time `at`. `changes` are what else became known, by field.
+    """Return `purchase` after `event` at the time `at`. `changes` are what else became known, by
+    field.
 
     Raises ValueError for an event that this state does not know, for a second task id, and for an
     `accepted` or `found` without one: programmer's mistakes, all of them.
@@ -212,14 +215,15 @@ def _refuse_mistakes(purchase: Purchase, event: Event, changes: Mapping[str, Any
 
 
 def _later(at: str, last: str) -> str:
-    """`at`, or just after `last` where the clock has stood still or gone back: accounts are folded
-    by these times, so that two of one purchase at one time would be in no order.
+    """Return `at`, or a time just after `last` where the clock has stood still or gone back.
+
+    Accounts are folded by these times, and two of them at one time would have no order.
     """
     if at > last:
         return at
     try:
         after = datetime.fromisoformat(last) + timedelta(milliseconds=1)
-    except (ValueError, OverflowError):  # nobody's time, from a lock edited by hand
+    except (ValueError, OverflowError):  # no time, from a lock that was edited by hand
         return last
     return after.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -308,7 +312,7 @@ def _same_purchase(a: Purchase, b: Purchase) -> bool:
 
 
 def _most_certain_first(accounts: list[Purchase]) -> list[Purchase]:
-    """In a total order, so that what is folded does not depend on the order of lines."""
+    """Return them in a total order, so that a fold does not depend on the order of lines."""
     if len({_certainty(a) for a in accounts}) < len(accounts):
         accounts = sorted(accounts, key=_text)  # slow, so only where it decides
     return sorted(accounts, key=_certainty, reverse=True)
@@ -319,7 +323,7 @@ def _certainty(account: Purchase) -> tuple[int, str, str]:
 
 
 def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
-    """When its task id was learned, which no later event moves."""
+    """Sort by the time the task id was learned, which no later event moves."""
     place = account.shot, account.take, account.attempt
     learned = min((t for name in _LEARNED if (t := account.times.get(name))), default="")
     return learned or account.times.get("updated", ""), account.task_id, *place

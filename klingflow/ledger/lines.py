@@ -63,8 +63,8 @@ class Parsed:
 
 
 def lock_header(lineage: str, serial: int, purchases: int) -> bytes:
-    """The first line of a lock. `purchases` counts the lines below it, so that lost ones are
-    missed.
+    """The first line of a lock. `purchases` counts the lines below it, so that lost lines are
+    noticed.
     """
     header = {
         "klingflow_lock": VERSION,
@@ -89,7 +89,7 @@ def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
 
 
 def runner_line(pid: int, host: str, at: str, manifest: str) -> bytes:
-    """Who holds the ledger, for whoever finds it held."""
+    """The line that says who holds the ledger, to be shown to a second runner."""
     return _summed(_json({"runner": {"pid": pid, "host": host, "time": at, "manifest": manifest}}))
 
 
@@ -225,8 +225,8 @@ def _set_aside(parsed: Parsed, raw: bytes, number: int) -> None:
 
 
 def _witnesses(raw: bytes) -> Iterator[Purchase]:
-    """The purchases that a damaged line was about, as doubts: several where lines ran into one
-    another.
+    """Yield the purchases that a damaged line was about, as doubts: several where lines ran into
+    one another.
 
     Nothing in the line is believed except whose it was.
     """
@@ -263,8 +263,9 @@ def _about_headers(parsed: Parsed, *, empty: bool) -> Iterable[Problem]:
 
 
 def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
-    """A lock's header, and what of it klingflow does not write so. Raises LedgerError for a newer
-    klingflow's, ValueError for none.
+    """Return a lock's header, and the fields of it that klingflow does not write so.
+
+    Raises LedgerError for the header of a newer klingflow, ValueError for what is no header.
     """
     version, serial = document["klingflow_lock"], document.get("serial")
     if not isinstance(version, int) or version > VERSION:
@@ -292,7 +293,7 @@ _LEAST = (("klingflow_lock", VERSION), ("serial", 0), ("purchases", 0))
 
 
 def _as_plain(value: object) -> Json:
-    """What JSON lacks; a record must never be lost for the type of a detail."""
+    """Convert what JSON lacks: a record must never be lost because of the type of a detail."""
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
@@ -360,8 +361,8 @@ _UNREADABLE: dict[str, Json] = {}
 
 
 class StoredBody(Mapping[str, Json]):
-    """A body as it stands in its sealed line, parsed when somebody looks: few of a ledger's bodies
-    are looked at.
+    """A body as it stands in its sealed line. It is parsed when it is first read, because few
+    bodies of a ledger are read at all.
     """
 
     __slots__ = ("_line", "_parsed", "_start")

@@ -10,8 +10,7 @@ from pathlib import Path
 from klingflow.errors import LedgerError
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
-# Not through a link: what a journal holds is emptied, and a folder from elsewhere may hold a link
-# to anything.
+# Not through a link: a journal is emptied, and a folder from elsewhere may hold a link to anything.
 _FLAGS = (
     os.O_RDWR
     | os.O_CREAT
@@ -46,12 +45,12 @@ else:
 
 
 def acquire(path: Path) -> int | None:
-    """A descriptor of `path`, for appending, locked until it is closed; None when another process
-    has it.
+    """Return a descriptor of `path`, for appending, locked until it is closed; None when another
+    process holds it.
 
-    The file is made if need be, and must still be the one at `path` once it is locked: somebody may
-    delete it in between, and a lock on a deleted file keeps nobody out. Raises OSError, and
-    LedgerError where there are no locks.
+    The file is created where it is missing. It must still be the one at `path` once it is locked:
+    somebody may delete it in between, and a lock on a deleted file keeps nobody out. Raises
+    OSError, and LedgerError where there are no locks.
     """
     for _ in range(_ATTEMPTS):
         fd = os.open(path, _FLAGS, 0o666)
@@ -69,12 +68,12 @@ def acquire(path: Path) -> int | None:
 
 
 def anchor(path: Path) -> int | None:
-    """A locked descriptor of a file that is only read, which outlives folders that people clear
-    away.
+    """Return a locked descriptor of a file that is only read, and that stays where people delete
+    folders beside it.
 
     None where there is no such lock: no file, or a file system that locks only what may be written.
-    Raises BlockingIOError when another process has it. On Windows nothing that is open can be
-    deleted or replaced, so that no anchor is needed there, and one would be in the way of editors.
+    Raises BlockingIOError when another process holds it. On Windows nothing that is open can be
+    deleted or replaced, so no anchor is needed there, and it would be in the way of editors.
     """
     if sys.platform == "win32" or not path.is_file():
         return None
@@ -93,8 +92,8 @@ def anchor(path: Path) -> int | None:
 
 
 def release(fd: int) -> None:
-    """Give the lock back, also from a child that is just being started and has not closed its copy
-    yet.
+    """Give the lock back, even while a child that is just being started still has a copy of
+    `fd`.
     """
     try:
         _unlock(fd)
@@ -103,7 +102,7 @@ def release(fd: int) -> None:
 
 
 def is_at(fd: int, path: Path) -> bool:
-    """Whether the open file is still the one that `path` names."""
+    """True if the open file is still the one that `path` names."""
     try:
         there, here = path.stat(), os.fstat(fd)
     except FileNotFoundError:

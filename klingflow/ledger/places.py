@@ -22,12 +22,11 @@ _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
 def state_folder(chosen: str | None) -> Path:
-    """The folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's own for
-    such things.
+    """Return the folder of the black boxes: the one chosen with KLINGFLOW_STATE_DIR, or the user's
+    own state folder.
 
-    Raises UsageError where nobody knows the user's home, which would else be a folder called `~`
-    where we stand, and for one that depends on where we stand: called from elsewhere, what was
-    bought would be forgotten.
+    Raises UsageError where the user's home is unknown, and for a relative path: with another
+    working folder it would be another state folder, and what was bought would be forgotten.
     """
     if chosen:
         folder = Path(chosen)
@@ -39,13 +38,13 @@ def state_folder(chosen: str | None) -> Path:
         folder = user_state_path("klingflow", appauthor=False)
     if str(folder).startswith("~"):
         raise UsageError(
-            f"the folder of the black box, {folder}, is in a home folder that is unknown; name another one in"
-            f" {STATE_DIR}, or say --no-black-box"
+            f"the folder of the black box, {folder}, is in a home folder that is unknown; name"
+            f" another one in {STATE_DIR}, or say --no-black-box"
         )
     if not folder.is_absolute():
         raise UsageError(
-            f"{STATE_DIR} is {folder}, which is another folder wherever klingflow is called; name all of its path,"
-            " or say --no-black-box"
+            f"{STATE_DIR} is {folder}, which is another folder wherever klingflow is called;"
+            " name all of its path, or say --no-black-box"
         )
     return folder
 
@@ -67,14 +66,14 @@ class BoxPlace:
         return self.state / "ledgers" / name
 
     def pruned(self, lineage: str) -> Path:
-        """What was pruned from the lock, once more: `git clean` takes a file that is not committed
-        yet.
+        """A copy of what was pruned from the lock, because `git clean` deletes a file that is not
+        committed yet.
         """
         return self.folder(lineage) / "ledger.pruned.jsonl"
 
     @property
     def remembered(self) -> Path:
-        """The file that tells the lineage of this manifest's ledger where its lock is gone."""
+        """The file that names the lineage of this manifest's ledger where its lock is gone."""
         where = hashlib.sha256(os.fsencode(os.path.realpath(self.manifest))).hexdigest()
         return self.state / "manifests" / f"{where[:32]}.json"
 
@@ -140,8 +139,8 @@ def ledger_paths(
 
 
 def manifest_file(path: str | os.PathLike[str]) -> Path:
-    """The manifest itself where `path` is a link to it: one manifest has one ledger, whatever it is
-    called.
+    """Return the manifest itself where `path` is a link to it: one manifest has one ledger, under
+    any name.
     """
     manifest = Path(path)
     return Path(os.path.realpath(manifest)) if manifest.is_symlink() else manifest

@@ -1,5 +1,5 @@
-"""PURE. What can be wrong with a ledger: one row for each kind of Problem, and the one function that
-words a Problem.
+"""PURE. What can be wrong with a ledger: one row for each kind of Problem, and the one function
+that words a Problem.
 
 Readers report Problems as records; only what is printed, or written as JSON, has their words.
 """

@@ -52,8 +52,8 @@ def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
 
 
 def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
-    """The ledger for writing: ours alone until it is closed, folded, and with a doubt for every
-    stale intent.
+    """Open the ledger for writing: ours alone until it is closed, folded, and with a doubt for
+    every stale intent.
 
     Raises LedgerHeld, and LedgerError when it cannot be read or written.
     """
@@ -155,7 +155,7 @@ class Ledger:
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
         self._lines = (
             stored.lock.lines
-        )  # as they stand in the lock, so that only what changed is made anew
+        )  # as they stand in the lock, so that only what changed is made again
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
         self.lineages: frozenset[str] = frozenset(
@@ -173,8 +173,8 @@ class Ledger:
     async def record(self, purchase: Purchase) -> None:
         """Make a purchase, or what became of it, durable: it is on disk when this returns.
 
-        Raises LedgerBroken when it is not, for ever after. Cancellation waits until the outcome is
-        known.
+        Raises LedgerBroken when it is not, and at every later call. Cancellation waits until the
+        outcome is known.
         """
         if self._broken and purchase.state == "intent":
             raise self._broken
@@ -201,7 +201,7 @@ class Ledger:
                 self._batch = None
                 await anyio.to_thread.run_sync(self._commit, batch)
         finally:
-            # Torn away by a cancellation that heeds no shield, and others wait for this.
+            # A cancellation that ignores the shield has ended the task, and others wait for this.
             if not batch.settled:
                 if self._batch is batch:
                     self._batch = None
@@ -214,7 +214,7 @@ class Ledger:
     async def fold(self) -> None:
         """Bring the lock up to date and empty the journal; cheap when there is nothing to do.
 
-        Raises LedgerBroken; what is in the journal is safe nevertheless.
+        Raises LedgerBroken; what is in the journal is safe even then.
         """
         if self._broken:
             raise self._broken
@@ -226,8 +226,8 @@ class Ledger:
                 self._apply(await anyio.to_thread.run_sync(partial(self.fold_now, snapshot)))
 
     def replace(self, book: Book) -> None:
-        """Make `book` the ledger's content, in the lock before this returns: what a person made of
-        it by hand.
+        """Make `book`, as a person's command changed it, the ledger's content; the lock holds it
+        when this returns.
 
         Folding counts its serial one up. Raises LedgerBroken.
         """
@@ -235,7 +235,9 @@ class Ledger:
         self._apply(self.fold_now(dict(book.purchases)))
 
     def close(self) -> None:
-        """Fold once more and give the ledger back. A broken one is left for the next start to read."""
+        """Fold once more and give the ledger back. A broken one is left for the next start to
+        read.
+        """
         if self._closed:
             return
         self._closed = True
@@ -301,7 +303,7 @@ class Ledger:
             raise
 
     def _as_told(self, purchases: Iterable[Purchase]) -> list[Purchase]:
-        """An intent that could not be written was not sent, for its sender is told not to."""
+        """Return an intent that could not be written as unsent, because its sender is told so."""
         return [advance(p, "unsent", self._now()) if p.state == "intent" else p for p in purchases]
 
     def _save_elsewhere(self, purchases: Sequence[Purchase]) -> LedgerBroken:

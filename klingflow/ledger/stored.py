@@ -63,8 +63,7 @@ class Stored:
 
 
 def read(paths: LedgerPaths) -> Book:
-    """What the ledger says, for looking at: takes no lock, writes nothing; an intent reads as in
-    doubt.
+    """Read what the ledger says, without a lock and without writing; an intent reads as in doubt.
 
     Raises LedgerError.
     """
@@ -86,8 +85,8 @@ def load(paths: LedgerPaths, until: str | None) -> Stored:
 
 @contextmanager
 def _collecting_later() -> Iterator[None]:
-    """A large ledger is half a million objects and no garbage: looking for some took a quarter of
-    the time.
+    """Switch the garbage collector off meanwhile: a large ledger is half a million objects without
+    garbage, and searching them took a quarter of the time.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -102,7 +101,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     files = _gather(paths, until)
     folded = _fold(files, until)
     lock, journal = files.lock, files.journal
-    # Of two lineages that were merged, whoever merges them takes the same.
+    # The smallest, so that every machine that merges the same two lineages takes the same.
     lineage = min(files.lineages, default=None) or secrets.token_hex(8)
     serial = max(newest_serial(lock), newest_serial(files.beyond))
     book = Book(folded.kept, lineage=lineage, serial=serial)
@@ -146,7 +145,7 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     """Read every file once, in the order in which records move from one to the next."""
     lineages = _lineages(paths)
     box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
-    # Who opens it for writing holds it, so that nobody is in the middle of a line.
+    # A process that opens the ledger for writing holds it, so no other is writing a line.
     journal, saved = _journals(paths, read_whole if until else read_log)
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
@@ -209,7 +208,9 @@ def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]
 
 
 def _lineages(paths: LedgerPaths) -> set[str]:
-    """Whose black boxes are to be asked: those the lock names, else the one this manifest had last."""
+    """Return the lineages whose black boxes are read: those that the lock names, otherwise the one
+    that this manifest had last.
+    """
     found = {header["lineage"] for header in headers_in(_bytes(paths.lock))}
     if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
         found = {remembered}
@@ -229,9 +230,10 @@ def _box(place: BoxPlace, lineages: set[str], lock: Path) -> blackbox.Reading:
 
 
 def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str, Purchase]]:
-    """What was pruned, by uid, as its file or the black box has it. A damaged line is in doubt: it
-    may be all that is known of what was paid, so that its shot is not bought again if it comes
-    back.
+    """Return what was pruned, by uid, as its file or the black box has it.
+
+    A damaged line is in doubt. It may be all that is known of a payment, and its shot must not be
+    bought again when it comes back.
     """
     parsed = parse_lines(_bytes(paths.pruned), paths.pruned.name)
     told, _ = fold([*parsed.accounts, *box.pruned.accounts], [*parsed.doubts, *box.pruned.doubts])
@@ -239,8 +241,8 @@ def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str
 
 
 def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
-    """What a person pruned does not come back because a black box, here or on another machine,
-    remembers it.
+    """Leave out what a person pruned, although a black box, here or on another machine, remembers
+    it.
     """
     if pruned:
         box.accounts = [
@@ -268,13 +270,16 @@ def load_lock(paths: LedgerPaths) -> Parsed:
 
 
 def _lock_in(data: bytes, paths: LedgerPaths) -> Parsed:
-    """Other programs have locks too (`uv.lock`): what shows no trace of ours is never written over."""
+    """Parse the lock. Other programs have locks too (`uv.lock`): one without a trace of klingflow
+    is never written over.
+    """
     if not data and signature_of(paths.lock) is None:
         return Parsed()
     lock = parse_lock(data, paths.lock.name)
     if data.strip() and not (lock.headers or lock.accounts or lock.doubts) and _OURS not in data:
         raise LedgerError(
-            f"{paths.lock} is not klingflow's; rename the manifest (or, if it was, bring it back from git)"
+            f"{paths.lock} is not klingflow's; rename the manifest (or, if it was, bring it back"
+            " from git)"
         )
     return lock
 
@@ -285,8 +290,8 @@ _OURS = b'"klingflow_lock"'
 def load_saved(
     paths: LedgerPaths, known: Mapping[Path, Signature] | None = None
 ) -> tuple[Parsed, dict[Path, Signature]]:
-    """What the emergency files hold, save those versions that are `known`, and which versions there
-    are now.
+    """Return what the emergency files hold, except the versions that are `known`, and which
+    versions there are now.
     """
     parsed, now = Parsed(), {}
     for place in emergency.places(paths.journal):
@@ -297,7 +302,7 @@ def load_saved(
 
 
 def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
-    """Delete the emergency files that were taken in, but none that somebody wrote to since."""
+    """Delete the emergency files that were taken in, except those that were written to since."""
     emergency.clear(
         p for p, then in taken_in.items() if then is not None and signature_of(p) == then
     )

@@ -18,8 +18,8 @@ from klingflow.model import Purchase
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What one ledger, or what is left of one, says. `doubts` are what its damaged lines may have
-    been about.
+    """What one ledger, or a part of one, says. `doubts` are what its damaged lines may have been
+    about.
     """
 
     accounts: Sequence[Purchase]
@@ -44,9 +44,9 @@ def unite(tellings: Iterable[Telling]) -> United:
     """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that
     contradicts one.
 
-    Merged in several steps they come to the same ledger, save that an account set aside at one step
-    (another task of the same attempt) has no say at the next: which task each purchase has is the
-    same, what is known of it may be less.
+    Merging in several steps comes to the same ledger, with one exception: an account that was set
+    aside at one step (another task of the same attempt) is not there at the next. Each purchase
+    then has the same task, and less may be known of it.
     """
     tellings = list(tellings)
     accounts = in_order(account for telling in tellings for account in telling.accounts)

@@ -56,7 +56,9 @@ def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
 
 
 def _must_be(file: str, paths: LedgerPaths) -> None:
-    """A slip of the pen is no empty ledger that is well, nor begins a new one. Raises UsageError."""
+    """Refuse a mistyped path: it must neither pass as an empty, healthy ledger nor create one.
+    Raises UsageError.
+    """
     named = Path(file)
     others = [named.with_suffix(s) for s in (".yaml", ".yml")] if named.suffix == ".lock" else []
     if not any(p.exists() for p in (named, *others, paths.lock, paths.journal)):
@@ -109,8 +111,8 @@ def merge(
     for other in found.contradicting:
         kept = "would be kept" if dry_run else "is kept"
         console.warn(
-            f"  {other.key}: task {other.task_id} is not the one that was learned first; the line {kept} in"
-            f" {paths.lock_damaged.name}"
+            f"  {other.key}: task {other.task_id} is not the one that was learned first; the line"
+            f" {kept} in {paths.lock_damaged.name}"
         )
     return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
 
@@ -132,8 +134,8 @@ def prune(
         console.say(f"  kept    {_told(purchase)}: {WHY_KEPT[purchase.state]}")
     if done:
         console.say(
-            f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in {paths.pruned.name}:"
-            " commit it with the lock."
+            f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in"
+            f" {paths.pruned.name}: commit it with the lock."
         )
     elif not found.pruned:
         console.say("Nothing to prune: no settled purchase is of a shot that the manifest lacks.")
