@@ -226,3 +226,16 @@ def test_pictures_are_of_commands_and_load_nothing(picture: Path) -> None:
     (arguments,) = pages.calls(html.unescape(command), "klingflow")
     parses(arguments)
     assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
+
+
+CHINESE = [*pages.pages("zh"), pages.ROOT / "klingflow/starter/film.yaml"]
+HAN = "[\u4e00-\u9fff]"
+
+
+@pytest.mark.parametrize("text", CHINESE, ids=pages.named)
+def test_chinese_prose_has_its_own_punctuation(text: Path) -> None:
+    """Beside a Chinese character stands no comma, colon, bracket or question mark of English."""
+    no_prose = r"`[^`]*`|\]\([^)]*\)"  # code, and where links lead
+    lists = r"\[[^]]*\]" if text.suffix == ".yaml" else "$^"
+    prose = re.sub(f"{no_prose}|{lists}", "", pages.prose_of(text))
+    assert re.findall(f"{HAN}[,;:?!()].*|.*[,;?!()]{HAN}", prose) == []
