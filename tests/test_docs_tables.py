@@ -13,6 +13,7 @@ from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.ledger import emergency
 from klingflow.ledger.lifecycle import STATES
 from klingflow.ledger.places import ledger_paths
+from klingflow.ledger.problems import worded
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
 from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
@@ -22,7 +23,7 @@ from klingflow.manifest.names import ROOTS
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
-from klingflow.model import Limits
+from klingflow.model import Limits, Place, Problem
 from tests import pages
 from tests.test_help import leaves
 from tests.test_house import PACKAGE
@@ -104,6 +105,14 @@ def test_the_files_of_a_ledger_are_where_the_theory_says(language: str, tmp_path
 def test_the_states_of_a_purchase_are_those_of_the_code(language: str) -> None:
     """Each state has its row."""
     assert sorted(pages.first_cells(language, "states")) == sorted(STATES)
+
+
+@each_language
+def test_a_message_is_worded_as_the_page_says(language: str) -> None:
+    """What the black box adds is reported in these words."""
+    problem = Problem("lost_by_lock", Place("film.lock"), ("alley", "door"), count=2)
+    shown = pages.labelled(language, "message: lost_by_lock")
+    assert shown == f"ledger: {worded(problem)}\n"
 
 
 @each_language
