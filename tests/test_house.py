@@ -163,6 +163,36 @@ def test_start_up_imports_nothing_heavy(statement: str) -> None:
     assert HEAVY.isdisjoint(loaded)
 
 
+def late_imports(source: str) -> Iterator[tuple[int, bool]]:
+    """Each group of imports inside a function: its line, and True if a comment on it or above it
+    says why.
+    """
+    lines = source.splitlines()
+    inside = {
+        node.lineno
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    for first in sorted(number for number in inside if number - 1 not in inside):
+        last = next(n for n in range(first, len(lines) + 1) if n + 1 not in inside)
+        group = lines[first - 1 : last]
+        above = lines[first - 2].strip()
+        yield first, above.startswith("#") or any("  # " in line for line in group)
+
+
+def test_imports_inside_functions_say_why() -> None:
+    """For start-up, as a rule: nothing else is a reason to hide what a module stands on."""
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for _, path, _ in modules()
+        for line, said in late_imports(path.read_text(encoding="utf-8"))
+        if not said
+    ]
+    assert wrong == []
+
+
 def test_names_say_something() -> None:
     """No module is called for being useful."""
     empty = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base"}

@@ -22,24 +22,26 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 def allowed_folders(chosen: str) -> list[Path]:
-    """The folders that KLINGFLOW_READ_BELOW names, separated as in PATH. Raises UsageError for one
-    that depends on where we stand, or is everything.
+    """Return the folders that KLINGFLOW_READ_BELOW names, separated as in PATH.
+
+    Raises UsageError for a relative one, and for the root, which would allow everything.
     """
     folders = [Path(folder) for folder in chosen.split(os.pathsep) if folder]
     for folder in folders:
         if not folder.is_absolute() or folder.parent == folder:
             raise UsageError(
-                f"{READ_BELOW} holds '{folder}'; name folders by their whole path, and none that is all"
+                f"{READ_BELOW} holds '{folder}'; name folders by their whole path,"
+                " and none that is all"
             )
     return folders
 
 
 def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
-    """What reads the text of `manifest` and of the files below its folder, by paths as the user
-    would type them.
+    """Return what reads the text of `manifest` and of the files below its folder, by paths as the
+    user would type them.
 
-    Files below the `allowed` folders may be read as well. It raises OSError, for what is refused
-    too (OutsideError where that is for its place), and UnicodeDecodeError.
+    Files below the `allowed` folders may be read as well. The reader raises OSError, also for what
+    it refuses (OutsideError where the place is why), and UnicodeDecodeError.
     """
     folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 

@@ -57,7 +57,7 @@ def main() -> NoReturn:
         signals.ignored()
     except KeyboardInterrupt:  # while an error was being shown
         code = ExitCode.INTERRUPTED
-    from klingflow.terminal import console
+    from klingflow.terminal import console  # for start-up
 
     console.flush()
     sys.exit(code)
@@ -72,12 +72,12 @@ def _exit_code(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except KlingflowError as error:
-        from klingflow.terminal import console
+        from klingflow.terminal import console  # for start-up
 
         console.error(error)
         return error.exit_code
     except Exception as error:
-        from klingflow.terminal import console
+        from klingflow.terminal import console  # for start-up
 
         console.crash(error)
         return ExitCode.INTERNAL

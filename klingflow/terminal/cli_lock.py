@@ -44,7 +44,7 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     itself, 4 if something is in doubt or parked, 3 if a video is missing or damaged or a shot was
     paid for twice. If several apply: 1, 4, 3. Notes alone are exit 0.
     """
-    from klingflow.terminal import lock_commands
+    from klingflow.terminal import lock_commands  # for start-up
 
     return lock_commands.check(file, sandbox, no_black_box, form)
 
@@ -70,7 +70,7 @@ def merge(
     changes nothing. Exits with 4 where two ledgers name different tasks for one purchase: look
     which of them is right.
     """
-    from klingflow.terminal import lock_commands
+    from klingflow.terminal import lock_commands  # for start-up
 
     return lock_commands.merge(file, others, sandbox, no_black_box, dry_run)
 
@@ -106,6 +106,6 @@ def prune(
     totals, and serves its shot again if that comes back. What is in doubt or not finished stays in
     the lock.
     """
-    from klingflow.terminal import lock_commands
+    from klingflow.terminal import lock_commands  # for start-up
 
     return lock_commands.prune(file, select, exclude, sandbox, no_black_box, yes)

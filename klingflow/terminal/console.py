@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -47,7 +48,7 @@ def warn(text: str) -> None:
 
 
 def _write(text: str, stream: TextIO | None) -> None:
-    """A reader that has gone, or a full disk behind `>`, must not change how a command ends."""
+    """Write a line. A reader that has gone, or a full disk, changes nothing of how a command ends."""
     if stream is None:
         return
     try:
@@ -57,7 +58,7 @@ def _write(text: str, stream: TextIO | None) -> None:
 
 
 def flush() -> None:
-    """Bring out what is left; what cannot be is given up, for the exit code has to stand."""
+    """Write what is still buffered, and give up what cannot be written: the exit code has to stand."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:
@@ -67,14 +68,14 @@ def flush() -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """Send what else is written to `stream` nowhere."""
+    """Discard what is written to `stream` from now on."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def clean(text: str) -> str:
-    """`text` without control characters: what a server or a file says must not move a terminal's
-    cursor.
+    """Return `text` without control characters: what a server or a file says must not move a
+    terminal's cursor.
     """
     return "".join(
         c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
@@ -82,41 +83,42 @@ def clean(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """The terminal columns that `text` takes; Chinese characters take two."""
+    """Return the terminal columns that `text` takes; Chinese characters take two."""
     return sum(
         2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text
     )
 
 
 def pad(text: str, columns: int) -> str:
-    """`text` with spaces up to `columns` terminal columns."""
+    """Return `text` with spaces up to `columns` terminal columns."""
     return text + " " * max(0, columns - width(text))
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    """Rows of cells in aligned columns; the last is as wide as it is, on a line of its own where a
-    terminal is too narrow for it.
+    """Print rows of cells in aligned columns. The last cell is on a line of its own where a terminal
+    is too narrow for it.
     """
-    if not rows:
-        return
-    widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    columns = (
-        shutil.get_terminal_size().columns
-        if sys.stdout is not None and sys.stdout.isatty()
-        else None
-    )
-    for row in rows:
-        cells = [pad(cell, w) for cell, w in zip(row, widths, strict=False)]
-        line = (indent + "  ".join([*cells, row[-1]])).rstrip()
-        if columns is not None and width(line) > columns and row[-1]:
-            say((indent + "  ".join(cells)).rstrip())
-            line = 4 * indent + row[-1]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)][:-1]
+    room = _room()
+    for *cells, last in rows:
+        start = indent + "  ".join(map(pad, cells, widths))
+        line = f"{start}  {last}".rstrip() if cells else f"{indent}{last}".rstrip()
+        if last and width(line) > room:
+            say(start.rstrip())
+            line = 4 * indent + last
         say(line)
 
 
+def _room() -> float:
+    """The columns of the terminal; without end where stdout is none."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return float("inf")
+
+
 def error(problem: KlingflowError) -> None:
-    """An error raised on purpose, on stderr; of a ManifestError every diagnostic, with its source
-    line.
+    """Print an error that was raised on purpose, on stderr: for a ManifestError every diagnostic
+    with its source line.
     """
     if isinstance(problem, ManifestError):
         for diagnostic in problem.diagnostics:
@@ -127,15 +129,18 @@ def error(problem: KlingflowError) -> None:
 
 
 def crash(problem: BaseException) -> None:
-    """An error nobody foresaw. The trace is on demand only, and never shows the key."""
-    import traceback
+    """Print an error that nobody foresaw, on stderr. The trace is on demand only, and never shows
+    the key.
+    """
+    import traceback  # for start-up
 
     warn(redacted(f"klingflow: internal error: {type(problem).__name__}: {problem}"))
     if os.environ.get("KLINGFLOW_TRACEBACK"):
         warn(redacted("".join(traceback.format_exception(problem))))
     else:
         warn(
-            "Nothing that was bought is lost: what the ledger holds stays. KLINGFLOW_TRACEBACK=1 shows where."
+            "Nothing that was bought is lost: what the ledger holds stays."
+            " KLINGFLOW_TRACEBACK=1 shows where."
         )
 
 
@@ -154,8 +159,8 @@ def redacted(text: str) -> str:
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
-    """The diagnostic's line, then the source line with a caret; a related place on a line of its
-    own.
+    """Return the diagnostic's line, then the source line with a caret, and a related place on a line
+    of its own.
     """
     lines = [str(diagnostic)]
     source = sources.get(diagnostic.mark.file, "").splitlines()
@@ -172,19 +177,15 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
 
 
 def _masked(line: str) -> str:
-    """The line with stars for what looks like a key: a check's log may be public."""
+    """Return the line with stars for what looks like a key: the log of a check may be public."""
     return _ANNOUNCED.sub(lambda found: found[0].removesuffix(found[1]) + "*" * len(found[1]), line)
 
 
 def counted(diagnostics: Iterable[Diagnostic]) -> str:
-    """`2 errors, 1 warning`."""
-    severities = [d.severity for d in diagnostics]
-    parts = [
-        f"{severities.count(s)} {s}{'' if severities.count(s) == 1 else 's'}"
-        for s in ("error", "warning")
-        if s in severities
-    ]
-    return ", ".join(parts) or "no problems"
+    """Return `2 errors, 1 warning`."""
+    severities = Counter(diagnostic.severity for diagnostic in diagnostics)
+    kinds = [severity for severity in ("error", "warning") if severity in severities]
+    return ", ".join(many(severities[kind], kind) for kind in kinds) or "no problems"
 
 
 def many(number: int, noun: str) -> str:
@@ -193,7 +194,7 @@ def many(number: int, noun: str) -> str:
 
 
 def github(diagnostic: Diagnostic) -> str:
-    """The diagnostic as a GitHub workflow command (docs.github.com, "Workflow commands")."""
+    """Return the diagnostic as a GitHub workflow command (docs.github.com, "Workflow commands")."""
 
     def escape(text: str, more: str = "") -> str:
         for c in "%\r\n" + more:
@@ -201,12 +202,13 @@ def github(diagnostic: Diagnostic) -> str:
         return text
 
     mark = diagnostic.mark
-    where = f"file={escape(mark.file, ':,')},line={mark.line},col={mark.column},title={escape(diagnostic.code, ':,')}"
+    file, title = escape(mark.file, ":,"), escape(diagnostic.code, ":,")
+    where = f"file={file},line={mark.line},col={mark.column},title={title}"
     return f"::{diagnostic.severity} {where}::{escape(diagnostic.text)}"
 
 
 def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
-    """The diagnostic for `--format json`."""
+    """Return the diagnostic for `--format json`."""
     data: dict[str, Any] = {
         "file": diagnostic.mark.file,
         "line": diagnostic.mark.line,
@@ -221,20 +223,20 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def dump_json(value: Any) -> None:
-    """Indented JSON with Chinese as it is, on stdout."""
+    """Print indented JSON with Chinese as it is, on stdout."""
     out(as_json(value, indent=2))
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """JSON with Chinese as it is, and escaped what would not be shown but obeyed: JSON itself lets
-    U+009B and U+202E through.
+    """Return JSON with Chinese as it is. What a terminal would obey rather than show is escaped:
+    JSON itself lets U+009B and U+202E through.
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def out(text: str) -> None:
-    """Data on stdout, as it is. A reader that has gone (`| head`) is nobody to tell."""
+    """Print data on stdout, as it is. A reader that has gone (`| head`) is no error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -242,7 +244,7 @@ def out(text: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`42s`, `3m 05s`, `2h 10m`."""
+    """Return `42s`, `3m 05s`, `2h 10m`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"

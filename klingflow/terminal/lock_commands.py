@@ -166,7 +166,7 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("nobody to ask whether to prune these: say -y")
-    import click
+    import click  # for start-up
 
     return click.confirm("Take these out of the lock?", default=False, err=True)
 
