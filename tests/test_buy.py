@@ -1,4 +1,4 @@
-"""The order of a purchase: nothing is sent before its intent is on the disk, and nothing is given
+"""The order of a purchase: nothing is sent before its intent is on the disk, and no place is given
 free before its outcome is.
 """
 
@@ -319,7 +319,7 @@ async def test_three_pages_are_a_wrong_address(tmp_path: Path) -> None:
 
 
 async def test_pages_of_a_proven_address_stop_nothing(tmp_path: Path) -> None:
-    """Somebody between us and the gateway has a bad day."""
+    """A proxy in between may answer with pages for a while."""
     with a_run(tmp_path, shots=4, creates=[ACCEPTED, PAGE, PAGE, PAGE]) as run:
         for number in range(4):
             await buy(run.context, run.want(number))

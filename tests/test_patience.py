@@ -1,4 +1,4 @@
-"""How long a run bears with its gateway: what it does after each outcome, in numbers alone."""
+"""When a run goes on, pauses, stops buying or stops, after each outcome."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_pages_and_nothing_else_are_a_wrong_address() -> None:
 
 
 def test_pages_of_an_address_that_is_proven_stop_nothing() -> None:
-    """Somebody between us and the gateway has a bad day."""
+    """A proxy in between may answer with pages for a while."""
     held = patient()
     assert [held.doubted(PAGE, proven=True) for _ in range(9)] == [GO] * 9
 

@@ -75,7 +75,7 @@ class Unknown:
 
 
 class Patience:
-    """How much longer one run bears with its gateway.
+    """What went wrong in one run so far, and what follows from it.
 
     `buying` False means that the user wants nothing bought (`klingflow fetch`); `fail_fast`, that
     the first shot which is refused or fails is to be the last one bought.

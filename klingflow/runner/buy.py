@@ -54,8 +54,8 @@ async def buy(context: Context, wanted: Wanted) -> None:
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
     """A purchase of this take that the decision to buy knew nothing of.
 
-    This is the last line of defence against a second charge, whether a lock that was merged
-    meanwhile holds the purchase or a queue of ours is wrong.
+    This is the last check against a second charge: a lock that was merged meanwhile may hold the
+    purchase, or a queue of ours may be wrong.
     """
     assert wanted.action.shot
     book = context.jobs[wanted.job].ledger.book

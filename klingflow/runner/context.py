@@ -156,7 +156,7 @@ class Context:
 
     def crashed(self, error: Exception, shot: str) -> None:
         """Buy nothing more after a step failed in a way that nobody foresaw. What was bought is
-        still brought home.
+        still polled and downloaded.
         """
         self.outcome.crash = self.outcome.crash or error
         self.stop_buying(f"internal error with {shot}: {type(error).__name__}: {error}")

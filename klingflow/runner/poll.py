@@ -1,5 +1,5 @@
-"""Asks after tasks, and writes down what became of them. Whose a reply is, and how long to bear
-with a gateway that does not know, is decided in klingflow.decide.
+"""Asks after tasks, and writes down what became of them. Whose reply an answer is, and how long an
+unknown task is asked for, is decided in klingflow.decide.
 
 Nothing here can spend, except that a task which failed for want of capacity goes back to the
 schedule while the manifest's `retries` allow it.
