@@ -153,6 +153,7 @@ async def test_a_link_out_of_the_outputs_is_not_followed(tmp_path: Path) -> None
         await fetched(run, 1)
     said_of = "outputs/film/shot001.mp4 leads elsewhere by a link below its first folder"
     assert run.told[-1]["reason"] == said_of
+    assert run.events == ["downloading", "undelivered"]
     assert run.gateway.asked == []
     assert [*(tmp_path / "elsewhere").iterdir()] == []
 
@@ -178,6 +179,7 @@ async def test_a_video_that_may_go_nowhere_is_not_fetched(tmp_path: Path) -> Non
         step.wanted.action = run.job.plan.actions[0].__class__("orphan", "shot001", "")
         await fetch(run.context, step)
     assert run.told[-1]["reason"] == "the ledger does not say where its video goes"
+    assert run.events == ["downloading", "undelivered"]
 
 
 async def test_a_download_gives_its_place_free(tmp_path: Path) -> None:

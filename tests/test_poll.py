@@ -131,8 +131,8 @@ async def test_an_unknown_id_is_parked_after_a_minute_and_not_before(tmp_path: P
 async def test_a_task_that_succeeded_is_downloaded(tmp_path: Path) -> None:
     """Its address, tier and duration are known; its place is free."""
     with a_run(tmp_path, queries=[DONE]) as run:
-        flight = await run.flight(unfinished_at=50.0)
-        run.at = 60.0
+        flight = await run.flight(since=10.0, unfinished_at=60.1234)
+        run.at = 70.5678
         await poll(run.context, flight)
         (purchase,) = run.purchases
         assert (purchase.state, purchase.video_url, purchase.billed_tier) == (
@@ -140,12 +140,12 @@ async def test_a_task_that_succeeded_is_downloaded(tmp_path: Path) -> None:
             URL,
             "billed",
         )
-        assert purchase.finished_after_s == (50.0, 60.0)
+        assert purchase.finished_after_s == (50.123, 60.568)
         assert run.context.schedule.running == 0
         fetch = run.next_of(Fetch)
         assert (fetch.purchase, fetch.wanted, fetch.delivery.tries) == (purchase, flight.wanted, 0)
     assert run.events == ["succeeded"]
-    assert (run.told[0]["tier"], run.told[0]["after_s"]) == ("billed", 60.0)
+    assert (run.told[0]["tier"], run.told[0]["after_s"]) == ("billed", 60.568)
 
 
 async def test_a_reply_without_a_tier_leaves_the_one_that_is_known(tmp_path: Path) -> None:
