@@ -23,6 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_nothing_set_is_no_access(folder: Path) -> None:
+    """Each part is None, and so is its source."""
     assert find(folder, {}) == Access()
 
 
@@ -40,12 +41,14 @@ def test_the_environment_counts_before_env_files(folder: Path) -> None:
 def test_the_process_environment_is_the_default(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Callers need not hand it in."""
     monkeypatch.setenv(KEY, "set")
     monkeypatch.delenv(BASE_URL, raising=False)
     assert find(folder) == Access(key="set", key_from=ENVIRONMENT)
 
 
 def test_an_empty_variable_is_not_set_and_blanks_set_none(folder: Path) -> None:
+    """Blanks around a value are no part of it."""
     (folder / ".env").write_text(f"{KEY}= beside \n{BASE_URL}\n")
     beside = str(folder / ".env")
     assert find(folder, {KEY: ""}) == Access(key="beside", key_from=beside)
@@ -54,6 +57,7 @@ def test_an_empty_variable_is_not_set_and_blanks_set_none(folder: Path) -> None:
 
 
 def test_a_manifests_address_counts_where_the_user_has_set_none() -> None:
+    """The first manifest that names an address gives it."""
     assert Access(key="k").naming({"a.yaml": None, "b.yaml": HERE}) == Access(
         HERE, "b.yaml", key="k"
     )
@@ -63,6 +67,7 @@ def test_a_manifests_address_counts_where_the_user_has_set_none() -> None:
 
 
 def test_manifests_that_disagree_are_told_apart() -> None:
+    """One run speaks to one gateway."""
     named = {"a.yaml": HERE, "b.yaml": BESIDE, "c.yaml": HERE}
     found = Access(key="k").naming(named)
     assert found == Access(HERE, "a.yaml", "k", others=frozenset({BESIDE}))
@@ -74,6 +79,7 @@ def test_manifests_that_disagree_are_told_apart() -> None:
 
 
 def test_the_origin_is_the_address_as_the_ledger_keeps_it() -> None:
+    """An address that is none is refused."""
     assert Access("https://Here.example.com/v1/").origin == HERE
     assert Access().origin == ""
     with pytest.raises(UsageError, match="https://"):
@@ -81,6 +87,7 @@ def test_the_origin_is_the_address_as_the_ledger_keeps_it() -> None:
 
 
 def test_both_are_needed_to_ask() -> None:
+    """The message says what to set."""
     assert Access(HERE, key="k").both() == (HERE, "k")
     with pytest.raises(UsageError) as refused:
         Access().both()
@@ -96,4 +103,5 @@ def test_both_are_needed_to_ask() -> None:
 
 
 def test_the_key_is_in_no_representation() -> None:
+    """A trace or a log may show the record."""
     assert "sk-secret" not in repr(Access(HERE, ENVIRONMENT, "sk-secret", ENVIRONMENT))

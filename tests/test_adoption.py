@@ -67,6 +67,7 @@ def learned(purchase: Purchase, answer: Answer) -> list[Purchase]:
     ],
 )
 def test_what_fits_is_taken(answer: Reply) -> None:
+    """Clocks may differ, and a reply may say little."""
     assert misfits(found(), answer) == []
 
 
@@ -91,11 +92,13 @@ def test_what_fits_is_taken(answer: Reply) -> None:
     ],
 )
 def test_what_does_not_fit_is_said(answer: Reply, says: str) -> None:
+    """Each misfit is one question to the person."""
     (doubt,) = misfits(found(), answer)
     assert says in doubt
 
 
 def test_a_purchase_made_elsewhere_may_be_of_any_time() -> None:
+    """Nobody knows when it was sent."""
     elsewhere = advance(
         intent("a"), "accepted", LATER, task_id="task_x", evidence={"adopted": LATER}
     )
@@ -107,6 +110,7 @@ ENDS = [("queued", "submitted"), ("completed", "succeeded"), ("failed", "failed"
 
 @pytest.mark.parametrize(("status", "state"), ENDS)
 def test_what_was_learned_is_recorded_with_the_id(status: str, state: str) -> None:
+    """State, tier and time of creation."""
     records = learned(found(), reply(status=status, video_url="https://cdn.example.com/x.mp4"))
     assert [r.state for r in records] == list(dict.fromkeys(["submitted", state]))
     assert (records[-1].task_id, records[-1].billed_tier) == ("task_x", TIER)
@@ -144,12 +148,14 @@ def with_facts(purchase: Purchase) -> Purchase:
 
 
 def test_what_is_unfinished_is_recorded_with_its_facts() -> None:
+    """It is polled from then on."""
     task = found()
     outcome = Running(30.0, TIER, created_at=BEGUN_AT)
     assert judge(task, outcome, LATER) == Adoption((), (with_facts(task),))
 
 
 def test_a_finished_task_is_recorded_with_its_address() -> None:
+    """The id is written down before the end."""
     task = found()
     known = with_facts(task)
     records = (known, advance(known, "succeeded", LATER, video_url=URL))
@@ -157,6 +163,7 @@ def test_a_finished_task_is_recorded_with_its_address() -> None:
 
 
 def test_a_failed_task_is_recorded_with_its_failure() -> None:
+    """The id is written down before the end."""
     task = found()
     known = with_facts(task)
     records = (known, advance(known, "failed", LATER, error=BUSY))
@@ -164,6 +171,7 @@ def test_a_failed_task_is_recorded_with_its_failure() -> None:
 
 
 def test_a_failure_that_was_wrong_is_recovered_with_its_address() -> None:
+    """One record takes it back."""
     task = advance(found(), "failed", LATER, error=BUSY)
     records = (advance(with_facts(task), "recovered", LATER, video_url=URL),)
     assert judge(task, Succeeded(URL, TIER, created_at=BEGUN_AT), LATER) == Adoption((), records)
@@ -177,6 +185,7 @@ def test_a_failure_that_was_wrong_is_recovered_with_its_address() -> None:
     ],
 )
 def test_a_failure_that_stands_stays_as_it_is(outcome: QueryOutcome, doubt: str) -> None:
+    """Nothing new is written, even by force."""
     task = advance(found(), "failed", LATER, error=BUSY)
     assert judge(task, outcome, LATER) == Adoption((doubt,), (task,))
 
@@ -209,16 +218,19 @@ def test_an_unnamed_end_is_a_doubt_and_not_recorded(task: Purchase, outcome: Que
     ],
 )
 def test_a_task_that_nothing_was_learned_of_is_one_doubt(outcome: QueryOutcome, doubt: str) -> None:
+    """By force the id is taken as it is."""
     task = found()
     assert judge(task, outcome, LATER) == Adoption((doubt,), (task,))
 
 
 def test_a_task_that_could_not_be_asked_after_is_one_doubt() -> None:
+    """By force the id is taken as it is."""
     task = found()
     assert unasked(task, "why") == Adoption(("why",), (task,))
 
 
 def test_all_that_does_not_fit_is_said_in_order() -> None:
+    """The person settles all of it at once."""
     outcome = Running(None, "kling-3.0-1080p", named=False, created_at=BEGUN_AT - timedelta(1))
     assert judge(found(), outcome, LATER).doubts == (
         "the gateway's reply does not name the task it is about",
@@ -261,6 +273,7 @@ def test_a_task_begins_while_its_purchase_is_out(window: dict[str, str] | None) 
 
 
 def test_the_evidence_of_a_doubt_counts_before_the_times() -> None:
+    """It says when the request was out."""
     task = replace(found(), times={"intent": "2020-01-01T00:00:00Z", "in_doubt": LATER})
     assert not is_in_time(task, datetime(2020, 1, 1, tzinfo=UTC))
     task = replace(found(), times={"intent": AT, "in_doubt": "2030-01-01T00:00:00Z"})
@@ -285,5 +298,6 @@ def test_without_a_window_no_time_is_wrong(times: dict[str, str]) -> None:
 
 
 def test_what_was_adopted_before_may_be_of_any_time() -> None:
+    """Its own times are those of the adoption."""
     task = replace(found(), evidence={"adopted": LATER})
     assert is_in_time(task, datetime(2000, 1, 1, tzinfo=UTC))

@@ -19,6 +19,7 @@ def faults(findings: list[Finding]) -> list[tuple[str, bool]]:
 
 
 def test_without_key_and_address_both_are_named() -> None:
+    """Each with the variable to set."""
     assert faults(examine(None, Access())) == [
         ("no key: set KLINGFLOW_API_KEY in the environment or in .env (not needed with --sandbox)",
          True),
@@ -43,12 +44,14 @@ def test_a_gateway_that_takes_the_key_is_well(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_refuses_the_key_is_told_apart(tmp_path: Path) -> None:
+    """It is there, and the key is not good."""
     with sandboxed(tmp_path, key="another-key-0123456789") as (_, sandbox):
         ((said, needed),) = faults(examine(None, Access(sandbox.base_url, key=KEY)))
     assert said.startswith(f"{sandbox.base_url} refuses the key (key): ") and needed
 
 
 def test_what_is_no_gateway_is_told_apart() -> None:
+    """With the reason why nothing was learned."""
     address = "http://127.0.0.1:9"
     ((said, needed),) = faults(examine(None, Access(address, key=KEY)))
     assert said.startswith(f"{address} does not answer as a gateway of videos: no connection")
@@ -56,17 +59,20 @@ def test_what_is_no_gateway_is_told_apart() -> None:
 
 
 def test_an_address_that_is_none_is_a_finding() -> None:
+    """Doctor goes on to its end."""
     ((said, _),) = faults(examine(None, Access("here", key=KEY)))
     assert said == "the gateway's address must begin with https:// or http:// and name a host"
 
 
 def test_a_key_sent_in_clear_is_warned_of() -> None:
+    """A run can do without the mending."""
     findings = examine(None, Access("http://gateway.invalid", key=KEY))
     said, needed = faults(findings)[0]
     assert said.startswith("the key goes to http://gateway.invalid in clear") and not needed
 
 
 def test_a_manifest_that_is_wrong_is_named(tmp_path: Path) -> None:
+    """With the command that says more."""
     path = tmp_path / "film.yaml"
     path.write_text("version: 2")
     said, needed = faults(examine(str(path), Access()))[0]

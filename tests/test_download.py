@@ -129,6 +129,7 @@ async def test_a_whole_video_is_taken_in_any_form(tmp_path: Path, whole: bytes) 
 
 
 async def test_a_part_of_a_video_that_nobody_asked_for_is_not_taken(tmp_path: Path) -> None:
+    """A 206 to a plain request brings the whole video or nothing."""
     results, _ = await fetched(
         tmp_path / "a.mp4", http(206, FILM[100:], f"content-range: bytes 100-{SIZE - 1}/{SIZE}")
     )

@@ -38,6 +38,7 @@ def names_where(trait: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_kind_has_a_row(name: FailureKind) -> None:
+    """mypy knows the kinds; this test finds one without a row."""
     assert name in KINDS
 
 
@@ -72,12 +73,14 @@ def test_what_follows_from_a_kind() -> None:
 
 
 def test_a_status_means_one_kind() -> None:
+    """No status stands in two rows."""
     statuses = [status for kind in KINDS.values() for status in kind.statuses]
     assert sorted(statuses) == sorted(set(statuses))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_row_is_found_by_a_failure(name: FailureKind) -> None:
+    """Each kind has its own."""
     assert kind_of(failure(name)) is KINDS[name]
 
 
@@ -98,6 +101,7 @@ def test_a_kind_from_a_newer_ledger_is_unknown() -> None:
     ],
 )  # fmt: skip
 def test_a_status_without_words_has_a_kind(status: int, kind: str) -> None:
+    """Words that say nothing change nothing."""
     assert classify_refusal(status, "", "") == kind
     assert classify_refusal(status, "relay", "it did not work") == kind
 
@@ -133,6 +137,7 @@ def test_a_sure_status_is_overruled_by_certain_words_only(status: int, said: Fai
 @pytest.mark.parametrize("said", WORDS)
 @pytest.mark.parametrize("status", [400, 404, 422, 431, 500, 503])
 def test_words_overrule_any_other_status(status: int, said: FailureKind) -> None:
+    """Relays choose 400, 500 and 503 without care."""
     assert classify_refusal(status, "", WORDS[said]) == said
 
 
@@ -150,6 +155,7 @@ def test_words_are_written_as_they_are_compared(name: FailureKind) -> None:
 
 @pytest.mark.parametrize("spelling", ["Insufficient_User-Quota", "INSUFFICIENT USER\tQUOTA"])
 def test_case_spaces_and_dashes_do_not_matter(spelling: str) -> None:
+    """In the code and in the message."""
     assert classify_task(spelling, "") == "quota"
     assert classify_task("", spelling) == "quota"
 
@@ -169,6 +175,7 @@ def test_case_spaces_and_dashes_do_not_matter(spelling: str) -> None:
     ],
 )
 def test_of_several_words_the_earlier_row_counts(message: str, kind: str) -> None:
+    """The order of the rows is their precedence."""
     assert classify_task("", message) == kind
 
 
@@ -179,11 +186,13 @@ def test_of_several_words_the_earlier_row_counts(message: str, kind: str) -> Non
     "words", ["task_not_exist", "Task not found", "record not found", "任务不存在"]
 )
 def test_an_unknown_task_is_said_in_words(words: str) -> None:
+    """As a code or as a message, in both languages."""
     assert says_no_such_task(words, "") and says_no_such_task("x", words)
 
 
 @pytest.mark.parametrize("words", ["task failed", "not found", "任务失败", ""])
 def test_other_words_do_not_say_that_a_task_is_unknown(words: str) -> None:
+    """A paid task is not taken for unknown because of a loose word."""
     assert not says_no_such_task("x", words)
 
 

@@ -83,11 +83,13 @@ def test_an_error_is_found_in_every_shape(document: Any, said: Said | None) -> N
 
 
 def test_an_error_is_told_by_its_message_or_else_by_its_code() -> None:
+    """One of the two is there in every error."""
     assert Said("c", "m").text == "m"
     assert Said("c", "").text == "c"
 
 
 def test_a_body_that_is_no_json_holds_no_error() -> None:
+    """A page says nothing that can be read."""
     assert error_of(b"<html>") is None
     assert error_of(b'{"error":"m"}') == Said("", "m")
 
@@ -99,6 +101,7 @@ def test_a_body_that_is_no_json_holds_no_error() -> None:
     "text", ["t", "task_1", "7250", "a.b-c", "0x1", "!~", "nulls", "x" * 256, "..a", "1.0"]
 )
 def test_printable_ascii_may_be_an_id(text: str) -> None:
+    """Whatever its form: relays choose their own."""
     assert plausible_id(text) and as_id(text) == text
 
 
@@ -126,6 +129,7 @@ def test_a_word_for_nothing_is_no_id(text: str) -> None:
     ],
 )
 def test_a_whole_number_may_be_an_id(value: Any, found: str | None) -> None:
+    """A number above zero, but no truth value and no fraction."""
     assert as_id(value) == found
 
 
@@ -136,6 +140,7 @@ def test_a_whole_number_may_be_an_id(value: Any, found: str | None) -> None:
      ([1], None), (10**400, None)],
 )  # fmt: skip
 def test_a_number_is_finite_and_not_negative(value: Any, number: float | None) -> None:
+    """As a JSON number or as text."""
     assert as_number(value) == number
 
 
@@ -145,6 +150,7 @@ def test_a_number_is_finite_and_not_negative(value: Any, number: float | None) -
      (101, None), ("?", None), (None, None)],
 )  # fmt: skip
 def test_a_percentage_goes_to_a_hundred(value: Any, percent: float | None) -> None:
+    """With or without its sign."""
     assert as_percent(value) == percent
 
 
@@ -152,16 +158,19 @@ def test_a_percentage_goes_to_a_hundred(value: Any, percent: float | None) -> No
     "value", [1780901570, "1780901570", 1780901570.0, 1780901570000, "1780901570000"]
 )
 def test_a_time_is_in_seconds_or_milliseconds(value: Any) -> None:
+    """As a number or as text."""
     assert as_time(value) == datetime(2026, 6, 8, 6, 52, 50, tzinfo=UTC)
 
 
 def test_what_would_be_the_year_5138_is_in_milliseconds() -> None:
+    """No gateway speaks of that year in seconds."""
     assert as_time(1e11) == datetime(5138, 11, 16, 9, 46, 40, tzinfo=UTC)
     assert as_time(1e11 + 1) == datetime(1973, 3, 3, 9, 46, 40, 1000, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", [None, 0, True, "soon", -1e30, -1, 1e30, [], float("nan")])
 def test_a_time_that_is_none_is_no_time(value: Any) -> None:
+    """Nonsense never raises."""
     assert as_time(value) is None
 
 
@@ -171,6 +180,7 @@ def test_a_time_that_is_none_is_no_time(value: Any) -> None:
      (" ", None), (5, None), (None, None)],
 )  # fmt: skip
 def test_a_tier_is_a_replys_model(model: Any, tier: str | None) -> None:
+    """On one line and bounded, or there is none."""
     assert tier_in({"model": model}) == tier
     assert tier_in({}) is None
 
@@ -185,6 +195,7 @@ def test_a_tier_is_a_replys_model(model: Any, tier: str | None) -> None:
     ],
 )
 def test_a_web_address_is_kept(url: str) -> None:
+    """With any port, query and script."""
     assert is_web_url(url)
 
 
@@ -194,6 +205,7 @@ def test_a_web_address_is_kept(url: str) -> None:
      "https://h/a b", "https://h/a\n", "h\n", 5, {}, None, "https://h/" + "x" * 8183],
 )  # fmt: skip
 def test_what_is_no_web_address_is_none(url: Any) -> None:
+    """Nothing else is ever fetched."""
     assert not is_web_url(url)
 
 

@@ -781,6 +781,7 @@ def test_a_403_about_one_tasks_content_is_about_neither_key_nor_money() -> None:
 
 @pytest.mark.parametrize("status", [600, 700, 999])
 def test_a_status_that_http_does_not_know_is_a_doubt(status: int) -> None:
+    """No rule says what such a status means."""
     body = error("model_not_found")
     assert isinstance(read_create(reply(status, body), refund_5xx=True), Doubtful)
 
@@ -789,6 +790,7 @@ def test_a_status_that_http_does_not_know_is_a_doubt(status: int) -> None:
     "body", [{"message": ""}, {"code": 0}, {"code": {}, "message": []}, {"error": {}}]
 )
 def test_a_refusal_without_words_is_a_doubt(body: dict[str, Any]) -> None:
+    """A JSON object that names no error makes no refusal definite."""
     assert isinstance(read_create(reply(400, body)), Doubtful)
 
 
@@ -849,6 +851,7 @@ def test_only_a_2xx_accepts(status: int) -> None:
 
 @pytest.mark.parametrize("status", [199, 300])
 def test_only_a_2xx_tells_of_a_task(status: int) -> None:
+    """A redirect or an interim reply says nothing about a task."""
     done = {"id": ID, "status": "completed"}
     assert read_query(reply(status, done), task_id=ID) == Hiccup(f"HTTP {status}")
     assert read_query(reply(299, done), task_id=ID) == Succeeded()
@@ -891,11 +894,13 @@ def test_a_4xx_about_the_way_onward_is_a_doubt(words: str) -> None:
 def test_a_wrong_address_answers_by_redirects_and_pages(
     status: int, body: bytes, off_the_mark: bool
 ) -> None:
+    """Several of them, and nothing else, end a run."""
     outcome = read_create(reply(status, body))
     assert isinstance(outcome, Doubtful) and outcome.off_the_mark is off_the_mark
 
 
 def test_evidence_is_bounded_and_keeps_every_request_id() -> None:
+    """By any of these ids support can find the request."""
     names = (
         "x-request-id", "x-oneapi-request-id", "x-newapi-request-id", "request-id", "x-trace-id",
         "cf-ray",
@@ -934,10 +939,12 @@ def test_evidence_is_bounded_and_keeps_every_request_id() -> None:
 def test_a_query_that_was_refused_is_read_by_status_and_words(
     status: int, body: Any, outcome: outcomes.QueryOutcome
 ) -> None:
+    """Only a refused key or balance blinds, and only a known word says that the id is unknown."""
     assert read_query(reply(status, body, retry_after="4"), task_id=ID) == outcome
 
 
 def test_a_body_that_is_no_object_says_so() -> None:
+    """The pause that was asked for is kept."""
     said = "HTTP 200 with a body that is not a JSON object"
     assert read_query(reply(200, b"[]", retry_after="4"), task_id=ID) == Hiccup(said, 4.0)
 
@@ -969,6 +976,7 @@ def test_a_body_that_is_no_object_says_so() -> None:
 def test_a_reply_without_a_known_status_is_read_by_its_error(
     body: dict[str, Any], outcome: outcomes.QueryOutcome
 ) -> None:
+    """What was paid for is given up only for an error of its own."""
     assert read_query(reply(200, body, retry_after="4"), task_id=ID) == outcome
 
 
@@ -1006,16 +1014,19 @@ def test_a_tasks_failure_is_told_in_its_own_words(body: dict[str, Any], outcome:
     ],
 )
 def test_a_word_for_failed_may_be_about_the_query(body: dict[str, Any]) -> None:
+    """Then the task is asked after again."""
     assert isinstance(read_query(reply(200, body), task_id=ID), Hiccup)
 
 
 def test_a_failure_that_names_no_task_says_so() -> None:
+    """Its kind is one that a query cannot have."""
     outcome = TaskFailed(Failure("moderation", "failed", "unsafe"), TIER, named=False)
     body = {"status": "failed", "error": "unsafe", "model": TIER}
     assert read_query(reply(200, body), task_id=ID) == outcome
 
 
 def test_a_task_under_way_keeps_all_that_is_said() -> None:
+    """Progress, tier, pause and time of creation."""
     body = {"status": "in-progress", "progress": "7%", "model": TIER, "created_at": 1780891541}
     outcome = Running(7.0, TIER, 4.0, named=False, created_at=BEGUN)
     assert read_query(reply(200, body, retry_after="4"), task_id=ID) == outcome
@@ -1038,6 +1049,7 @@ def test_another_tasks_name_is_the_longer_one(body: dict[str, Any], name: str) -
 
 
 def test_another_tasks_reply_without_a_status_is_nothing() -> None:
+    """There is no answer to keep for a second name."""
     said = read_query(reply(200, {"id": UPSTREAM}, retry_after="4"), task_id=ID)
     assert said == Hiccup("the reply is about another task", 4.0)
     assert not isinstance(said, Misnamed)
@@ -1045,6 +1057,7 @@ def test_another_tasks_reply_without_a_status_is_nothing() -> None:
 
 @pytest.mark.parametrize("row", [{"id": ID, "task_id": "x"}, {"id": 5, "task_id": ID}])
 def test_the_legacy_shape_is_ours_by_either_id(row: dict[str, Any]) -> None:
+    """Relays put the task id in one or the other."""
     body = {"code": "success", "data": {**row, "status": "SUCCESS"}}
     assert read_query(reply(200, body), task_id=ID) == Succeeded()
 

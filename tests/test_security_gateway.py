@@ -112,6 +112,7 @@ async def test_a_gateway_elsewhere_fetches_nothing_from_this_machine(url: str) -
     "url", ["file:///etc/passwd", "ftp://h/v.mp4", "data:video/mp4,x", "javascript:x", "//h/v"]
 )
 async def test_only_web_addresses_are_fetched(url: str) -> None:
+    """No file, no other scheme, whatever a reply says."""
     async with Gateway("https://gw.example.com", KEY) as gateway, gateway.open(url) as stream:
         assert isinstance(stream, NoReply)
 
@@ -129,6 +130,7 @@ def test_a_proxy_is_never_shown_the_key(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_the_tunnel_is_asked_for_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy sees a host and a port."""
     async with serve(http(403)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.base)
         monkeypatch.delenv("no_proxy", raising=False)

@@ -32,6 +32,7 @@ def files_with(folder: Path, text: str) -> list[str]:
 @POSIX
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o600, 0o400])
 def test_an_env_file_is_open_to_others_by_any_bit(tmp_path: Path, mode: int) -> None:
+    """To read or to change, for the group or for all."""
     path = tmp_path / ".env"
     path.write_text(f"KLINGFLOW_API_KEY={KEY}\n")
     path.chmod(mode)
@@ -53,6 +54,7 @@ def test_an_env_file_that_is_open_to_others_is_warned_of(tmp_path: Path) -> None
 
 
 def test_a_gateway_that_is_sent_the_key_in_clear_is_warned_of(tmp_path: Path) -> None:
+    """Before anything is sent, and by doctor."""
     film = pipeline_at(tmp_path, "http://gateway.invalid", KEY)
     film.write(1)
     assert "warning: the key goes to http://gateway.invalid in clear" in film.do(

@@ -14,6 +14,7 @@ from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
     "body", [{"model": "m"}, {"metadata": {"a": 1, "output_config": {"duration": 5}}}]
 )
 def test_a_tag_is_short_and_means_nothing(body: dict[str, Any]) -> None:
+    """The fingerprint, and so the purchase, is the same with and without."""
     marked = tagged(body, "20260608065249123-3f9a0c12b7de")
     assert tag_in(marked) == "klingflow-3f9a0c12b7de"
     assert fingerprint(marked) == fingerprint(body)
@@ -24,6 +25,7 @@ def test_a_tag_is_short_and_means_nothing(body: dict[str, Any]) -> None:
 
 
 def test_an_authors_name_stays() -> None:
+    """A media_name of the author is not replaced."""
     body = {"metadata": {"output_config": {"media_name": "opening"}}}
     assert tagged(body, "20260608-1") == body
     assert fingerprint(body) != fingerprint({})
