@@ -22,7 +22,7 @@ _LEFT = 1000  # records in the journal of the crash
 
 
 def figures(lines: int, folder: Path, *, runs: int) -> list[Figure]:
-    """CPU of the opening alone, without the interpreter's start; the peak is the whole process's."""
+    """Return the CPU of the opening alone, without Python's start, and the whole process's peak."""
     spend(python("-m", "benchmarks.ledgers", "write", str(folder), str(lines)))
     naive_s, naive_mb = _median(runs, "naive", folder)
     found = []

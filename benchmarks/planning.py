@@ -40,10 +40,8 @@ def _middle(runs: int, verb: str, file: Path) -> Spent:
 
 
 def _explicit(folder: Path, shots: int) -> Path:
-    lines = (
-        f'  shot{n:06}: {{ prompt: "a quiet street, number {n}", seconds: {5 + n % 2 * 5}, tags: [t{n % 7}] }}\n'
-        for n in range(shots)
-    )
+    shot = '  shot{0:06}: {{ prompt: "a quiet street, number {0}", seconds: {1}, tags: [t{2}] }}\n'
+    lines = (shot.format(n, 5 + n % 2 * 5, n % 7) for n in range(shots))
     return _written(folder / "explicit.yaml", _HEAD + "".join(lines))
 
 

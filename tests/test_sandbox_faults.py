@@ -1,4 +1,4 @@
-"""Every fault of the catalogue, over real HTTP: what the client sees, and whether it was charged."""
+"""Every fault of the catalogue, over real HTTP: what the client sees, and what was charged."""
 
 from __future__ import annotations
 
@@ -223,8 +223,9 @@ def test_a_query_goes_wrong_as_its_fault_says(
 
 
 STATUS = {name: name.removeprefix("status_") for name in (
-    "status_succeed", "status_succeeded", "status_success", "status_SUCCESS", "status_FAILURE", "status_error",
-    "status_canceled", "status_cancelled", "status_expired", "status_pending", "status_processing", "status_unknown",
+    "status_succeed", "status_succeeded", "status_success", "status_SUCCESS", "status_FAILURE",
+    "status_error", "status_canceled", "status_cancelled", "status_expired", "status_pending",
+    "status_processing", "status_unknown",
 )}  # fmt: skip
 _LEADS_TO = {
     "completed": ("0s", []),

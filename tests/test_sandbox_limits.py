@@ -14,7 +14,7 @@ def limits() -> Limits:
 
 
 def test_a_rate_counts_what_fits_in_any_period(limits: Limits) -> None:
-    """Two in ten seconds: the third waits until the first is ten seconds old; refusals count not."""
+    """Two in ten seconds: the third waits until the first is ten seconds old. Refusals are free."""
     limits.rate = Rate(2, 10.0)
     found = [limits.wait_s(now) for now in (0.0, 4.0, 5.0, 9.0, 10.0, 11.0)]
     assert found == [None, None, 5.0, 1.0, None, 3.0]

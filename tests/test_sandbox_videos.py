@@ -1,4 +1,4 @@
-"""The videos that the sandbox serves: drawn, or plain where they cannot be drawn; whole, or a range."""
+"""The videos that the sandbox serves: drawn or, if they cannot be, plain; whole, or a range."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ from tests.test_house import PACKAGE, modules
 
 # Modules that run what they read, or speak without proof of whom to.
 BANNED_MODULES = {
-    "pickle", "marshal", "shelve", "dill", "code", "codeop", "ctypes", "ftplib", "telnetlib", "smtplib", "xmlrpc",
-    "webbrowser", "pty",
+    "pickle", "marshal", "shelve", "dill", "code", "codeop", "ctypes", "ftplib", "telnetlib",
+    "smtplib", "xmlrpc", "webbrowser", "pty",
 }  # fmt: skip
 BANNED_CALLS = {
-    "eval", "exec", "compile", "__import__", "system", "popen", "spawnl", "execv", "mktemp", "unsafe_load", "full_load",
-    "_create_unverified_context", "from_string",
+    "eval", "exec", "compile", "__import__", "system", "popen", "spawnl", "execv", "mktemp",
+    "unsafe_load", "full_load", "_create_unverified_context", "from_string",
 }  # fmt: skip
 BANNED_NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "Loader", "YAMLObject"}
 STARTS_PROCESSES = {"sandbox/child.py", "sandbox/clips.py"}

@@ -22,8 +22,9 @@ from tests.harness import pipeline_at
 # Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides
 # another.
 ATTACKS = [
-    "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07", "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
-    "\x9b2J", "\x9d52;c;eA==\x9c", "\x7f", "\x08\x08\x08", "a\rb", "\u202egpj.4pm", "\u2066x\u2069", "\u200f", "\ufeff",
+    "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07",
+    "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "\x9b2J", "\x9d52;c;eA==\x9c",
+    "\x7f", "\x08\x08\x08", "a\rb", "\u202egpj.4pm", "\u2066x\u2069", "\u200f", "\ufeff",
 ]  # fmt: skip
 OBEYED = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
@@ -87,8 +88,8 @@ def test_a_message_in_text_is_no_command_of_a_build(tmp_path: Path) -> None:
     command.
     """
     film = pipeline_at(tmp_path)
-    film.write({"a": {"prompt": "x", "model": "x\n::error::pwn", "resolution": "y\n::add-mask::pwn"}}, gateway={
-        "base_url": "z\n::warning::pwn"})  # fmt: skip
+    shot = {"prompt": "x", "model": "x\n::error::pwn", "resolution": "y\n::add-mask::pwn"}
+    film.write({"a": shot}, gateway={"base_url": "z\n::warning::pwn"})
     said = film.do("validate", "film.yaml", code=2)
     assert "pwn" in said
     assert not [line for line in said.splitlines() if line.lstrip().startswith("::")]
@@ -102,7 +103,7 @@ class Terminal(StringIO):
 
 
 def test_a_live_view_reads_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a server says is neither a colour nor a link nor a picture there, and moves no cursor."""
+    """What a server says is no colour, no link and no picture there, and moves no cursor."""
     said = "[red]x[/red] [link=https://evil.example]y[/link] :skull: \x1b]52;c;eA==\x07"
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")

@@ -27,10 +27,10 @@ from tests.wire import http, serve
 
 # What leads elsewhere, or is something else, on one system or another.
 BAD_PARTS = [
-    "..", ".", ".. ", ". ", "...", ".. .", "a.", "a ", "con", "CON", "nul.txt", "aux .x", "com1", "LPT9.mp4",
-    "a:b", "C:", "a\\b", "..\\..", "a\0b", "a\nb", "a\x1b[31m", "a\x9bb", "a\u202e4pm", "a\u200bb", "a\u2028b",
-    "~", "~root", ".git", ".GIT", ".git ", ".git.", "GIT~1", "PROGRA~1", ".klingflow",
-    "a<b", "a|b", 'a"b', "a?b", "a*b",
+    "..", ".", ".. ", ". ", "...", ".. .", "a.", "a ", "con", "CON", "nul.txt", "aux .x", "com1",
+    "LPT9.mp4", "a:b", "C:", "a\\b", "..\\..", "a\0b", "a\nb", "a\x1b[31m", "a\x9bb",
+    "a\u202e4pm", "a\u200bb", "a\u2028b", "~", "~root", ".git", ".GIT", ".git ", ".git.", "GIT~1",
+    "PROGRA~1", ".klingflow", "a<b", "a|b", 'a"b', "a?b", "a*b",
 ]  # fmt: skip
 
 
@@ -211,7 +211,8 @@ def test_the_first_folder_may_be_the_users_link(tmp_path: Path) -> None:
     (tmp_path / "disk" / "out").symlink_to(tmp_path)
     (tmp_path / "disk" / "in").symlink_to(tmp_path / "disk")
     below = [stays_below(tmp_path / "film", name) for name in (
-        "a.mp4", "sub/a.mp4", "new/b/a.mp4", "outputs/a.mp4", "outputs/film/a.mp4", "outputs/in/a.mp4",
+        "a.mp4", "sub/a.mp4", "new/b/a.mp4", "outputs/a.mp4", "outputs/film/a.mp4",
+        "outputs/in/a.mp4",
     )]  # fmt: skip
     assert below == [True] * 6
     assert not stays_below(tmp_path / "film", "outputs/out/a.mp4")

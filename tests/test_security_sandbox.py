@@ -1,4 +1,4 @@
-"""The sandbox is this machine's own: nobody else reaches it, and it gets no key."""
+"""The sandbox belongs to this machine: nobody else reaches it, and it gets no key."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def table(path: Path) -> list[str]:
     "route", ["GET /sandbox/ledger", "PUT /sandbox/options", "GET /files/x.mp4"]
 )
 def test_a_name_that_only_leads_here_is_refused(sandbox: Sandbox, route: str, host: str) -> None:
-    """A page whose name was made to mean 127.0.0.1 neither reads the charges nor sets the faults."""
+    """A page whose name was made to mean 127.0.0.1 cannot read the charges or set the faults."""
     method, path = route.split()
     named = host.format(port=httpx.URL(sandbox.base_url).port)
     reply = httpx.request(
@@ -85,8 +85,9 @@ def test_a_page_elsewhere_is_not_told_that_it_may_ask(sandbox: Sandbox) -> None:
 
 
 def test_by_its_own_name_it_answers(sandbox: Sandbox) -> None:
+    """As 127.0.0.1 and as localhost."""
     for host in ("127.0.0.1", "localhost"):
         address = httpx.URL(sandbox.base_url).copy_with(host=host)
-        reply = httpx.get(f"{sandbox.base_url}/sandbox/ledger", headers={"host": address.netloc.decode()},
-                          trust_env=False)  # fmt: skip
+        named = {"host": address.netloc.decode()}
+        reply = httpx.get(f"{sandbox.base_url}/sandbox/ledger", headers=named, trust_env=False)
         assert reply.status_code == 200

@@ -140,7 +140,7 @@ class Door:
         return any(word in disk.contents.get(file, b"") for file in disk.names.values())
 
     def _rate_kept(self, times: Sequence[float], rate: Rate, what: str) -> None:
-        """In every span of time no more than the rate grants, its burst, and what the disk held up."""
+        """No span of time holds more than the rate grants, its burst, and what the disk held up."""
         highest_s = float("-inf")
         for number, at_s in enumerate(times):
             ahead_s = at_s - number * rate.interval_s  # falls where they come faster than granted

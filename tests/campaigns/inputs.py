@@ -112,11 +112,13 @@ def _ledger_file(read: Callable[[bytes, str], object]) -> Callable[[str], None]:
 
 
 _EXPRESSIONS = [
-    "vars.deep.b", "vars.list[1] ~ 'x'", "'a' if env.CDN else 'b'", "range(3) | join(',')", "zip(vars.list, [1,2])",
-    "vars.a + 1 // 2 ** 3", "'%s' % vars.a", "'x' * 100", "vars.deep | tojson | slug", "shots.s.video_url",
-    "[1,2][::2] | first", "{'a': {'b': 1}}.a.b", "min(1, 2) is defined", "(vars.a, 2) | last", "'{}'.format(1)",
-    "vars.list | sort | unique | length | pad(9999)", "not vars.a and 'b' in vars.deep", "\"a\" 'b'", "1.e400", "-0x7f",
-    "''.__class__.__mro__", "self._TemplateReference__context", "cycler.__init__", "lipsum()", "vars['a' 'b']",
+    "vars.deep.b", "vars.list[1] ~ 'x'", "'a' if env.CDN else 'b'", "range(3) | join(',')",
+    "zip(vars.list, [1,2])", "vars.a + 1 // 2 ** 3", "'%s' % vars.a", "'x' * 100",
+    "vars.deep | tojson | slug", "shots.s.video_url", "[1,2][::2] | first", "{'a': {'b': 1}}.a.b",
+    "min(1, 2) is defined", "(vars.a, 2) | last", "'{}'.format(1)",
+    "vars.list | sort | unique | length | pad(9999)", "not vars.a and 'b' in vars.deep",
+    "\"a\" 'b'", "1.e400", "-0x7f", "''.__class__.__mro__", "self._TemplateReference__context",
+    "cycler.__init__", "lipsum()", "vars['a' 'b']",
 ]  # fmt: skip
 _PRICE_LISTS = [
     (ROOT / "pipelines" / "prices.yaml").read_text(encoding="utf-8"),
@@ -159,16 +161,17 @@ TARGETS: dict[str, tuple[Callable[[str], None], list[str]]] = {
 }  # fmt: skip
 
 _NASTY = [
-    "", " ", "\n", "\t", "\r\n", "\0", "\ufeff", "\u2028", "\u0085", "\u202e", "\ud800", "😀", "e\u0301",
-    "ſ", "\x1b[2J", "null", "~", "true", "yes", "0123", "0x1F", "1e999", "-.inf", ".nan", "1_000",
-    "99999999999999999999999", "2026-01-01", "16:9", "&a", "*a", "<<: *a", "!!python/object:os.system",
-    "!tag", "|", ">", "|2-", "---", "...", "%YAML 1.1", "? ", ": ", "- ", "{", "}", "[", "]", ",", "'", '"',
-    "#", "\\", "`", "@", "${{", "}}", "$${{", "${{ vars.", "${{ shots.", "%}", "{%", "shots:", "defaults:",
-    "presets:", "matrix:", "foreach:", "include:", "use:", "takes:", "cuts:", "request:", "extra:", "vars:",
-    "run:", "gateway:", "prices:", "output:", "{name}", "{shot}", "../", "/etc/passwd", "CON", "a" * 300,
+    "", " ", "\n", "\t", "\r\n", "\0", "\ufeff", "\u2028", "\u0085", "\u202e", "\ud800", "😀",
+    "e\u0301", "ſ", "\x1b[2J", "null", "~", "true", "yes", "0123", "0x1F", "1e999", "-.inf",
+    ".nan", "1_000", "99999999999999999999999", "2026-01-01", "16:9", "&a", "*a", "<<: *a",
+    "!!python/object:os.system", "!tag", "|", ">", "|2-", "---", "...", "%YAML 1.1", "? ", ": ",
+    "- ", "{", "}", "[", "]", ",", "'", '"', "#", "\\", "`", "@", "${{", "}}", "$${{",
+    "${{ vars.", "${{ shots.", "%}", "{%", "shots:", "defaults:", "presets:", "matrix:",
+    "foreach:", "include:", "use:", "takes:", "cuts:", "request:", "extra:", "vars:", "run:",
+    "gateway:", "prices:", "output:", "{name}", "{shot}", "../", "/etc/passwd", "CON", "a" * 300,
     "[" * 80, "{a: " * 80, "- " * 80, "&x [*x]", '{"klingflow_lock":1', "<<<<<<< ours", "=======",
-    ">>>>>>> theirs", "'''", "x,y,z", "((((((((", "))))", "**", "//", "|join", "range(10**9)", "'a'*10**9",
-    "not " * 60, "-" * 60, "~x" * 60, "if x else ",
+    ">>>>>>> theirs", "'''", "x,y,z", "((((((((", "))))", "**", "//", "|join", "range(10**9)",
+    "'a'*10**9", "not " * 60, "-" * 60, "~x" * 60, "if x else ",
 ]  # fmt: skip
 
 

@@ -26,7 +26,8 @@ class Verdict:
         return {"charged twice": len(self.twice), "ids lost": len(self.lost)}
 
     def __str__(self) -> str:
-        return f"{self.charged} charges, twice: {self.twice}, lost: {self.lost}, {self.in_doubt} in doubt"
+        bad = f"twice: {self.twice}, lost: {self.lost}"
+        return f"{self.charged} charges, {bad}, {self.in_doubt} in doubt"
 
 
 def judge(film: Pipeline, sandbox: Sandbox, of: str = "") -> Verdict:

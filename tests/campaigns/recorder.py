@@ -106,10 +106,11 @@ class Recorder:
     def _wrappers(self) -> dict[str, Any]:
         wrappers = {name: self._refusing(name) for name in _UNKNOWN if hasattr(os, name)}
         for name, does in (
-            ("open", self._opened), ("close", self._closed), ("write", self._written), ("fsync", self._synced),
-            ("fdatasync", self._synced), ("ftruncate", self._truncated), ("rename", self._renamed),
-            ("replace", self._renamed), ("link", self._linked), ("unlink", self._unlinked),
-            ("remove", self._unlinked), ("mkdir", self._made), ("rmdir", self._gone),
+            ("open", self._opened), ("close", self._closed), ("write", self._written),
+            ("fsync", self._synced), ("fdatasync", self._synced), ("ftruncate", self._truncated),
+            ("rename", self._renamed), ("replace", self._renamed), ("link", self._linked),
+            ("unlink", self._unlinked), ("remove", self._unlinked), ("mkdir", self._made),
+            ("rmdir", self._gone),
         ):  # fmt: skip
             wrappers[name] = self._wrapped(getattr(os, name), does)
         return wrappers

@@ -58,11 +58,12 @@ class Call:
 
     @property
     def named(self) -> bool:
-        """Whether strace can tell it by its file."""
+        """True if strace can tell the call by its file."""
         return _told_by(self.path) == self.path != ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.nth} of {self.path or 'a socket'}{' by the worker' if self.worker else ''}"
+        by = " by the worker" if self.worker else ""
+        return f"{self.kind} {self.nth} of {self.path or 'a socket'}{by}"
 
 
 def _told_by(path: str) -> str:

@@ -101,7 +101,7 @@ def recorded(
     boxed: bool = False,
     trouble: Trouble = lambda op: None,
 ) -> Tape:
-    """What `play` did in the folder `root`, which `before` prepared; the folder is gone afterwards."""
+    """Return what `play` did in the folder `root`, which `before` prepared; then remove `root`."""
     root.mkdir()
     (root / MANIFEST).write_text("version: 1\n")
     if boxed:

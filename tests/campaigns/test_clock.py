@@ -36,8 +36,9 @@ from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 SHOTS = 8
 RUNS = 12
-FAULTS = ("create:drop_after=0.12", "create:html502_before=0.08", "create:err400_flat=0.1", "create:slow=0.2,40ms",
-          "query:html502=0.2", "query:not_found_first=0.1,50ms", "content:drop=0.1")  # fmt: skip
+FAULTS = ("create:drop_after=0.12", "create:html502_before=0.08", "create:err400_flat=0.1",
+          "create:slow=0.2,40ms", "query:html502=0.2", "query:not_found_first=0.1,50ms",
+          "content:drop=0.1")  # fmt: skip
 JUMPS = [
     timedelta(hours=1),
     timedelta(days=1),

@@ -134,7 +134,7 @@ def test_a_call_fails(sandbox: Sandbox, tmp_path: Path, long: bool, report: Repo
     report.add("disk: a call fails", tried, wrong=found.counts(), found=found.complaints)
 
 
-# ------------------------------------------------------------ short writes: no file may grow beyond a size
+# ---------------------------------------------- short writes: no file may grow beyond a size
 
 _SMALL_FILES = (
     "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2);"
@@ -199,7 +199,7 @@ def small_disk(folder: Path, kib: int) -> Iterator[Callable[[str], None]]:
 def test_a_full_disk(
     box: bool, sandbox: Sandbox, tmp_path: Path, long: bool, report: Report
 ) -> None:
-    """Disks of many sizes run full during a run; once there is room, the next run ends the batch."""
+    """Disks of many sizes run full during a run; with room again, the next run ends the batch."""
     found, fullest = Found(), 112
     sizes = (
         range(8, fullest, 4) if long else random.Random(5 + box).sample(range(72, fullest, 4), 2)
@@ -223,7 +223,7 @@ def test_a_full_disk(
 
 
 def test_no_room_for_videos(sandbox: Sandbox, tmp_path: Path, long: bool, report: Report) -> None:
-    """What was bought stays bought where its video finds no room; `fetch` brings it once there is."""
+    """A shot stays bought when its video finds no room; `fetch` brings the video when there is."""
     found = Found()
     sizes = range(4, 48, 4) if long else (16,)
     for kib in sizes:

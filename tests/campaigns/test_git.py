@@ -76,7 +76,7 @@ def commit(film: Pipeline) -> None:
     git(film, "commit", "-qm", "bought")
 
 
-# ---------------------------------------------------------------- what happens to the lock; who goes on, and where
+# ------------------------------------- what happens to the lock; who goes on, and where
 
 Incident = Callable[[Pipeline], Pipeline]
 

@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
     )
     @rule(which=CHOICE, event=CHOICE)
     def colleague_buys_too(self, which: int, event: int) -> None:
-        """A clone with purchases of its own, and news of ours; its lock comes back by git's union."""
+        """A clone has purchases of its own and news of ours; its lock comes back by git's union."""
         _tried["merges"] += 1
         folder = self.root / "clone"
         folder.mkdir()

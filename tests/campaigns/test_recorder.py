@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -65,7 +66,7 @@ def _signal(path: str) -> None:
 
 
 def calls(text: str) -> Iterator[tuple[str, str, int]]:
-    """Name, arguments and result of every call that succeeded, as they ended, between the signals."""
+    """Yield name, arguments and result of each call that succeeded between the signals."""
     begun: dict[str, str] = {}
     playing = False
     for line in text.splitlines():
@@ -82,56 +83,117 @@ def calls(text: str) -> Iterator[tuple[str, str, int]]:
 
 
 def seen_by_strace(text: str, root: Path, names: set[str]) -> Iterator[Seen]:
-    """strace's output in the recorder's words. `names` are the files that were there."""
-
-    def inside(path: str) -> str | None:
-        here = Path(path)
-        return here.relative_to(root).as_posix() if here.is_relative_to(root) else None
-
+    """Yield strace's output in the recorder's words. `names` are the files that were there."""
     for call, arguments, result in calls(text):
-        folders = _AT.findall(arguments)
-        texts = [
-            str(Path(folders[0], t)) if folders and "at" in call else t
-            for t in _TEXT.findall(arguments)
-        ]
-        at_fd = _FD.match(arguments)
-        name = (
-            inside(at_fd[1])
-            if at_fd and not call.endswith("at")
-            else inside(texts[0])
-            if texts
-            else None
-        )
+        paths = _paths(call, arguments)
+        name = _inside(root, paths[0]) if paths else None
         if name is None:
             continue
-        to = inside(texts[1]) if len(texts) > 1 else None
-        if call in ("open", "openat"):
-            if "O_CREAT" in arguments and name not in names:
-                yield "create", name, ""
-            elif "O_TRUNC" in arguments:
-                yield "truncate", name, ""
-            if "O_DIRECTORY" not in arguments and "O_CREAT" in arguments:
-                names.add(name)
-        elif call == "write":
-            yield "write", name if "(deleted)" not in arguments else "", result
-        elif call in ("fsync", "fdatasync"):
-            yield "sync", name if "(deleted)" not in arguments else "", ""
-        elif call == "ftruncate":
-            yield "truncate", name, int(arguments.rsplit(",", 1)[1]) or ""
-        elif call in ("rename", "renameat", "renameat2"):
-            names.discard(name)
-            names.add(to or "")
-            yield "rename", name, to or ""
-        elif call in ("link", "linkat"):
-            names.add(to or "")
-            yield "link", to or "", ""
-        elif call in ("unlink", "unlinkat", "rmdir"):
-            names.discard(name)
-            yield "rmdir" if call == "rmdir" or "AT_REMOVEDIR" in arguments else "unlink", name, ""
-        elif call in ("mkdir", "mkdirat"):
-            yield "mkdir", name, ""
-        else:
+        to = (_inside(root, paths[1]) if len(paths) > 1 else None) or ""
+        words = _WORDS.get(call)
+        if words is None:
             yield call, name, ""  # which the recorder does not know: the tapes differ
+        else:
+            yield from words(Call(arguments, result, name, to, names))
+
+
+def _paths(call: str, arguments: str) -> list[str]:
+    """Return the paths that a call names: the file of its first argument, or its texts."""
+    at_fd = _FD.match(arguments)
+    if at_fd and not call.endswith("at"):
+        return [at_fd[1]]
+    texts = _TEXT.findall(arguments)
+    folders = _AT.findall(arguments)
+    if folders and "at" in call:
+        return [str(Path(folders[0], text)) for text in texts]
+    return list(texts)
+
+
+def _inside(root: Path, path: str) -> str | None:
+    here = Path(path)
+    return here.relative_to(root).as_posix() if here.is_relative_to(root) else None
+
+
+class Call(NamedTuple):
+    """A call that succeeded, its files inside the folder, and the files that are there."""
+
+    arguments: str
+    result: int
+    name: str
+    to: str
+    names: set[str]
+
+    @property
+    def open_name(self) -> str:
+        """The name of an open file; an unlinked one has none."""
+        return "" if "(deleted)" in self.arguments else self.name
+
+
+def _open(call: Call) -> Iterator[Seen]:
+    creates = "O_CREAT" in call.arguments
+    if creates and call.name not in call.names:
+        yield "create", call.name, ""
+    elif "O_TRUNC" in call.arguments:
+        yield "truncate", call.name, ""
+    if creates and "O_DIRECTORY" not in call.arguments:
+        call.names.add(call.name)
+
+
+def _write(call: Call) -> Iterator[Seen]:
+    yield "write", call.open_name, call.result
+
+
+def _sync(call: Call) -> Iterator[Seen]:
+    yield "sync", call.open_name, ""
+
+
+def _truncate(call: Call) -> Iterator[Seen]:
+    yield "truncate", call.name, int(call.arguments.rsplit(",", 1)[1]) or ""
+
+
+def _rename(call: Call) -> Iterator[Seen]:
+    call.names.discard(call.name)
+    call.names.add(call.to)
+    yield "rename", call.name, call.to
+
+
+def _link(call: Call) -> Iterator[Seen]:
+    call.names.add(call.to)
+    yield "link", call.to, ""
+
+
+def _unlink(call: Call) -> Iterator[Seen]:
+    call.names.discard(call.name)
+    yield "rmdir" if "AT_REMOVEDIR" in call.arguments else "unlink", call.name, ""
+
+
+def _rmdir(call: Call) -> Iterator[Seen]:
+    call.names.discard(call.name)
+    yield "rmdir", call.name, ""
+
+
+def _mkdir(call: Call) -> Iterator[Seen]:
+    yield "mkdir", call.name, ""
+
+
+_WORDS: dict[str, Callable[[Call], Iterator[Seen]]] = {
+    "open": _open,
+    "openat": _open,
+    "write": _write,
+    "fsync": _sync,
+    "fdatasync": _sync,
+    "ftruncate": _truncate,
+    "rename": _rename,
+    "renameat": _rename,
+    "renameat2": _rename,
+    "link": _link,
+    "linkat": _link,
+    "unlink": _unlink,
+    "unlinkat": _unlink,
+    "rmdir": _rmdir,
+    "mkdir": _mkdir,
+    "mkdirat": _mkdir,
+}
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")

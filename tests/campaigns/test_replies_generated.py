@@ -61,14 +61,17 @@ def generated(number: int) -> list[tuple[str, Lie]]:
 
 
 async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]) -> list[str]:
-    """Run a film against these lies until it is bought or the runs are used up; what is wrong with
-    the outcome.
+    """Run a film against these lies until it is bought or the runs are used up.
+
+    Return what is wrong with the outcome.
     """
     film = pipeline_at(folder)
     film.write(len(told))
     manifest = loading.load(film.manifest)
-    cast = {shot.id: Script({route: lie.with_id(f"id{n}") if route == "create" else lie})
-            for n, (shot, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True))}  # fmt: skip
+    cast = {}
+    for number, (shot, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True)):
+        line = lie.with_id(f"id{number}") if route == "create" else lie
+        cast[shot.id] = Script({route: line})
     wrong: list[str] = []
     async with lying(cast) as liar:
         rig = Rig(liar.base, TIMEOUTS, leave=_asks_for_patience)

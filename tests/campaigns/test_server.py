@@ -32,7 +32,7 @@ ROUNDS = 60
 
 
 def leaves_a_doubt(fault: Fault) -> bool:
-    """Whether a create that meets it is in doubt, charged or not."""
+    """True if a create that meets the fault is in doubt, charged or not."""
     refuses = fault.safe_to_retry or fault.name in REFUSES_US | REFUSES_THE_SHOT
     return fault.stage == "create" and fault.name != "limit_as_failure" and not refuses
 
@@ -41,7 +41,7 @@ DOUBTFUL = frozenset(fault.name for fault in CATALOGUE if leaves_a_doubt(fault))
 
 
 def comes_to_doubt(chances: Iterable[Chance]) -> bool:
-    """Whether a create on which these faults fell, in the catalogue's order, leaves a doubt."""
+    """True if a create that met these faults, in the catalogue's order, is in doubt."""
     fell = [chance.fault for chance in chances]
     first = {
         moment: next((f for f in fell if f.moment == moment), None)
@@ -82,7 +82,8 @@ def faults_of(*, long: bool) -> Iterator[str]:
             share = 0.003 if long else 0.01
             if fault.name in REFUSES_US:
                 share /= 12
-            yield f"{fault.stage}:{fault.name}={share},{'150ms' if fault.name in SHORTENED else '1s'}"
+            lasts = "150ms" if fault.name in SHORTENED else "1s"
+            yield f"{fault.stage}:{fault.name}={share},{lasts}"
 
 
 def film_of(shots: int) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def judged(film: Pipeline, sandbox: Sandbox, faults: Iterable[str], found: Found
 
 
 def agreed(film: Pipeline, ledger: Any, faults: Iterable[str], found: Found) -> None:
-    """The doubts are the faults' own in number; tiers and totals of the record are the gateway's."""
+    """There are as many doubts as faults cause; the record has the gateway's tiers and totals."""
     purchases = film.purchases()
     doubts = sum(p["state"] == "in_doubt" for p in purchases)
     dice = Dice(faults, found.seed)

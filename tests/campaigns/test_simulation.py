@@ -9,7 +9,6 @@ tells its history.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import random
 import shutil
@@ -87,7 +86,6 @@ class Theatre:
             )
         seed = Seed(number, self._folder, self._manifests[which], self.figures, **sown)
         seed.play()
-        gc.unfreeze()  # loading and planning freeze what there is, as is right for a process that does so once
         return seed
 
 

@@ -41,7 +41,7 @@ PIECES = 40
 
 @dataclass
 class Slow:
-    """Slow on the first request of `route`, `manner`; prompt otherwise. Counts requests by route."""
+    """Slow in one `manner` on the first request of `route`; counts requests by route."""
 
     route: str
     manner: str

@@ -26,8 +26,8 @@ TIER = "kling-2.5-720p"
 SETTLED_S = 900.0
 
 _CREATE_FAULTS = (
-    "unsent", "refused", "limited", "5xx before", "5xx after", "lost", "never read", "no id", "html", "cut",
-    "another's id", "late", "too late", "unavailable",
+    "unsent", "refused", "limited", "5xx before", "5xx after", "lost", "never read", "no id",
+    "html", "cut", "another's id", "late", "too late", "unavailable",
 )  # fmt: skip
 _QUERY_FAULTS = (
     "no reply",
@@ -111,7 +111,7 @@ class Rerun:
 
 
 class Gateway:
-    """The gateway, and what the campaign sees from there. `clock` is the world's time in seconds."""
+    """The gateway, and what the campaign sees from there. `clock` gives the world's seconds."""
 
     def __init__(self, chance: random.Random, clock: Callable[[], float]) -> None:
         self.chance = chance
@@ -197,13 +197,7 @@ class Gateway:
             headers = {"retry-after": "7"} if self.chance.random() < 0.3 else {}
             self._refused_until = max(self._refused_until, now_s + self.chance.uniform(0, 3))
             return _error(429, "rate_limit", "too many requests", headers)
-        if fault == "refused":
-            return _error(400, "moderation", "the prompt is sensitive")
-        if fault == "unavailable":
-            return _error(503, "model_not_found", "no available channel")
-        if fault == "5xx before":
-            return Reply(502, {}, b"<html>bad gateway</html>")
-        return None
+        return _REFUSALS.get(fault or "")
 
     def _order(self, key: str, fault: str | None) -> Task | None:
         """The order is in: whatever becomes of the reply, it is charged; only `never read` is lost
@@ -365,3 +359,11 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(status, headers or {}, _json({"error": {"code": code, "message": message}}))
+
+
+# What turns a create away for good, by its fault; nothing was bought.
+_REFUSALS: dict[str, Answer] = {
+    "refused": _error(400, "moderation", "the prompt is sensitive"),
+    "unavailable": _error(503, "model_not_found", "no available channel"),
+    "5xx before": Reply(502, {}, b"<html>bad gateway</html>"),
+}
