@@ -27,7 +27,7 @@ from tests.campaigns.powercut import Tree, tree_at
 
 @dataclass
 class Bench:
-    """A ledger's files, what they say while they are whole, and what they said when they were not."""
+    """A ledger's files, what they say while whole, and what they said when damaged."""
 
     folder: Path
     whole: Tree
@@ -104,7 +104,8 @@ class Bench:
         takes = {(p.shot, p.take) for p in told.values() if p.state != "rejected"}
         for uid, true in self.truth.items():
             if true.state == "rejected" and uid not in told and (true.shot, true.take) in takes:
-                continue  # a damaged line may bear this take's name by now: what it may have bought came later
+                # A damaged line may bear this take's name: what it may have bought came later.
+                continue
             if spared(true) and told.get(uid) != true:
                 self.freed.append(
                     f"{what}: {true.key} was not hit, and was {true.state}, is {told.get(uid)}"
@@ -348,7 +349,8 @@ def test_the_campaign_sees_a_reader_without_sums(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which takes a flipped bit for another id."""
-    monkeypatch.setattr(lines, "_unsummed", lambda raw: lines._document(raw[9:]))
+    careless = lines._JOURNAL._replace(unwrap=lambda raw: lines._document(raw[9:]))
+    monkeypatch.setattr(lines, "_JOURNAL", careless)
     data = bench.whole.files[JOURNAL]
     for bit in range(8):
         bench.damage(JOURNAL, flip(data, 8 * data.index(b"task_k1") + bit), "", spared=nothing)

@@ -69,9 +69,9 @@ async def bought(folder: Path, told: list[tuple[str, Lie]], counts: Counter[str]
     film.write(len(told))
     manifest = loading.load(film.manifest)
     cast = {}
-    for number, (shot, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True)):
+    for number, (ours, (route, lie)) in enumerate(zip(manifest.shots, told, strict=True)):
         line = lie.with_id(f"id{number}") if route == "create" else lie
-        cast[shot.id] = Script({route: line})
+        cast[ours.id] = Script({route: line})
     wrong: list[str] = []
     async with lying(cast) as liar:
         rig = Rig(liar.base, TIMEOUTS, leave=_asks_for_patience)
