@@ -163,9 +163,9 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         (
             "${{ vars }}",
             "expression",
-            "'vars' is no value; name what you want of it, such as vars.name",
+            "'vars' is not a value; name what you want of it, such as vars.name",
         ),
-        ("${{ range }}", "expression", "a function is no value; call it"),
+        ("${{ range }}", "expression", "a function is not a value; call it"),
         ("${{ 1 if true }}", "expression-syntax", "an 'if' needs its 'else'"),
         ("${{ 1 2 }}", "expression-syntax", "'2' is not expected here"),
         ("${{ }}", "expression-syntax", "the expression is empty; write one such as vars.name"),

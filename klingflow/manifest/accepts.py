@@ -19,8 +19,10 @@ from klingflow.model import Json, Pending
 def accepts(schema: Json, value: Json) -> bool:
     """Return True if the value surely meets the schema."""
     for keyword, wanted in schema.items():
-        meets = _KEYWORDS.get(keyword)
-        if meets is None or not meets(wanted, value, schema):
+        if keyword not in _KEYWORDS:
+            return False
+        kind, meets = _KEYWORDS[keyword]
+        if isinstance(value, kind) and not meets(wanted, value, schema):
             return False
     return True
 
@@ -62,52 +64,51 @@ def _enum(wanted: list[Json], value: Json, _: Json) -> bool:
 
 
 def _pattern(wanted: str, value: Json, _: Json) -> bool:
-    return not isinstance(value, str) or fits_later(value, wanted) or bool(re.search(wanted, value))
+    return fits_later(value, wanted) or bool(re.search(wanted, value))
+
+
+def _minimum(least: float, value: Json, _: Json) -> bool:
+    return not is_number(value) or value >= least
+
+
+def _required(keys: list[str], value: Json, _: Json) -> bool:
+    return all(key in value for key in keys)
 
 
 def _items(wanted: Json, value: Json, _: Json) -> bool:
-    return not isinstance(value, list) or all(accepts(wanted, item) for item in value)
+    return all(accepts(wanted, item) for item in value)
 
 
 def _properties(wanted: dict[str, Json], value: Json, _: Json) -> bool:
-    return not isinstance(value, dict) or all(
-        accepts(wanted[key], item) for key, item in value.items() if key in wanted
-    )
+    return all(accepts(wanted[key], item) for key, item in value.items() if key in wanted)
 
 
 def _others(wanted: Json, value: Json, schema: Json) -> bool:
     """Check `additionalProperties`: False, or the schema of the keys that `properties` lacks."""
-    if not isinstance(value, dict):
-        return True
-    others = [item for key, item in value.items() if key not in schema.get("properties", ())]
-    return not others if wanted is False else all(accepts(wanted, item) for item in others)
-
-
-def _names(wanted: Json, value: Json, _: Json) -> bool:
-    return not isinstance(value, dict) or all(accepts(wanted, key) for key in value)
+    named = schema.get("properties", ())
+    others = [item for key, item in value.items() if key not in named]
+    return not others if wanted is False else _items(wanted, others, schema)
 
 
 def _free(_wanted: Json, _value: Json, _schema: Json) -> bool:
     return True
 
 
-# As JSON Schema has it, a keyword says nothing of values that are not of its type.
-_KEYWORDS: Final[dict[str, Callable[[Any, Json, Json], bool]]] = {
-    "title": _free,
-    "description": _free,
-    "type": _type,
-    "enum": _enum,
-    "pattern": _pattern,
-    "minimum": lambda least, value, _: not is_number(value) or value >= least,
-    "maxLength": lambda most, value, _: not isinstance(value, str) or len(value) <= most,
-    "minItems": lambda least, value, _: not isinstance(value, list) or len(value) >= least,
-    "maxItems": lambda most, value, _: not isinstance(value, list) or len(value) <= most,
-    "minProperties": lambda least, value, _: not isinstance(value, dict) or len(value) >= least,
-    "required": lambda keys, value, _: (
-        not isinstance(value, dict) or all(key in value for key in keys)
-    ),
-    "items": _items,
-    "properties": _properties,
-    "additionalProperties": _others,
-    "propertyNames": _names,
+# Each keyword with the type that it is about: as in JSON Schema, it accepts every other value.
+_KEYWORDS: Final[dict[str, tuple[type, Callable[[Any, Any, Json], bool]]]] = {
+    "title": (object, _free),
+    "description": (object, _free),
+    "type": (object, _type),
+    "enum": (object, _enum),
+    "pattern": (str, _pattern),
+    "minimum": (object, _minimum),
+    "maxLength": (str, lambda most, value, _: len(value) <= most),
+    "minItems": (list, lambda least, value, _: len(value) >= least),
+    "maxItems": (list, lambda most, value, _: len(value) <= most),
+    "minProperties": (dict, lambda least, value, _: len(value) >= least),
+    "required": (dict, _required),
+    "items": (list, _items),
+    "properties": (dict, _properties),
+    "additionalProperties": (dict, _others),
+    "propertyNames": (dict, _items),
 }

@@ -133,7 +133,7 @@ class Language:
         if value is None or isinstance(value, (Pending, bool)):
             return value
         if not isinstance(value, str):
-            raise ExpressionError("a function is no value; call it")
+            raise ExpressionError("a function is not a value; call it")
         return checked(value, self.budget)
 
 

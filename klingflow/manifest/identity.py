@@ -106,7 +106,7 @@ def name_fault(name: str) -> str | None:
         return "the name becomes a folder's; write one without '/'"
     if not name.isprintable() or _UNSAFE_IN_PATH.search(name) or _is_kept(name):
         return (
-            f"the name becomes a folder's, and {name!r} is none that every file system takes;"
+            f"the name becomes a folder's, and {name!r} is not one that every file system takes;"
             " write another"
         )
     if len(name.encode()) > MAX_FILE_NAME_BYTES:
@@ -137,7 +137,7 @@ def _check_template(template: str, name: str) -> None:
 
 def _character_fault(path: str) -> str | None:
     if hidden := next((c for c in path if not c.isprintable()), None):
-        return f"holds {hidden!r}, which nobody sees; leave it out"
+        return f"holds {hidden!r}, which is invisible; leave it out"
     if bad := _UNSAFE_IN_PATH.search(path):
         return f"holds {bad[0]!r}, which not every file system takes; use / between folders"
     return None
@@ -148,7 +148,7 @@ def _place_fault(path: str) -> str | None:
     if ".." in parts or path.startswith("/"):
         return "leaves the manifest's folder; write a path below it"
     if kept := next(filter(_is_kept, parts), None):
-        return f"has a '{kept}', which is no name for videos; choose another"
+        return f"has a '{kept}', which is not a name for videos; choose another"
     return None
 
 
@@ -157,4 +157,4 @@ def _video_fault(path: str) -> str | None:
     has_name = path.lower().endswith(".mp4") and parts[-1].lower() != ".mp4"
     if has_name and "" not in parts and "." not in parts:
         return None
-    return "is no name of a video; write a path that ends in .mp4"
+    return "is not the name of a video; write a path that ends in .mp4"

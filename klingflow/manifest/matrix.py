@@ -31,16 +31,13 @@ def cells(
     combination whose axis values it does not change; one that fits no combination is a combination
     of its own. Raises ValueError.
     """
-    kept = _combinations(axes)
-    for pattern in exclude:
-        kept = [values for values in kept if not _has(values, pattern)]
+    kept = [values for values in _combinations(axes) if not _is_excluded(values, exclude)]
     extended = [dict(values) for values in kept]
     alone: list[dict[str, Json]] = []
     for extra in include:
-        fixed = {name: value for name, value in extra.items() if name in axes}
-        fitting = [at for at, values in enumerate(kept) if _has(values, fixed)]
-        for at in fitting:
-            extended[at].update(extra)
+        fitting = [new for new, old in zip(extended, kept, strict=True) if _fits(old, extra)]
+        for values in fitting:
+            values.update(extra)
         if not fitting:
             alone.append(dict(extra))
     return [Cell(values, _label(values, axes)) for values in (*extended, *alone)]
@@ -66,10 +63,18 @@ def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -
     return None
 
 
+def _is_excluded(combination: Mapping[str, Json], exclude: Sequence[Mapping[str, Json]]) -> bool:
+    return any(_has(combination, pattern) for pattern in exclude)
+
+
 def _has(combination: Mapping[str, Json], pattern: Mapping[str, Json]) -> bool:
-    return all(
-        name in combination and _same(combination[name], value) for name, value in pattern.items()
-    )
+    return pattern.keys() <= combination.keys() and _fits(combination, pattern)
+
+
+def _fits(combination: Mapping[str, Json], extra: Mapping[str, Json]) -> bool:
+    """Return True if no value of the combination is another in `extra`."""
+    shared = combination.keys() & extra.keys()
+    return all(_same(combination[name], extra[name]) for name in shared)
 
 
 def _same(a: Json, b: Json) -> bool:

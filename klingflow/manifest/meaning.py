@@ -145,14 +145,19 @@ def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
     """Return seconds > duration > the three of metadata (document 3.1), or None; take all of them
     out.
     """
-    given = (
+    first = _first(
         top.pop("seconds", None),
         top.pop("duration", None),
         metadata.pop("seconds", None),
         metadata.pop("duration", None),
         metadata.pop("video_duration", None),
     )
-    return next((_integer(value) for value in given if value is not None), None)
+    return _integer(first)
+
+
+def _first(*given: Json) -> Json:
+    """Return the first value that is not None."""
+    return next((value for value in given if value is not None), None)
 
 
 def _integer(value: Json) -> Json:
@@ -185,12 +190,11 @@ def _audio(metadata: dict[str, Json], config: dict[str, Json]) -> bool:
     """Return True for Enabled in the first of its three spellings (document 4.5); Disabled is the
     default.
     """
-    given = [
+    value = _first(
         config.pop("audio_generation", None),
         metadata.pop("audio_generation", None),
         metadata.pop("audio", None),
-    ]
-    value = next((value for value in given if value is not None), None)
+    )
     return value is True or str(value).lower() == "enabled"
 
 
@@ -203,7 +207,7 @@ def _level(scene: Json, top: dict[str, Json], metadata: dict[str, Json]) -> Json
     given = [metadata.pop("motion_level", None), top.pop("mode", None), metadata.pop("mode", None)]
     if "pro" in given:
         return "pro"
-    return next((value for value in given if value is not None), "std")
+    return _first(*given, "std")
 
 
 def _prompt(top: dict[str, Json]) -> Json:

@@ -30,7 +30,9 @@ class Names(Opaque):
     __slots__ = ("label",)
 
     def __init__(self, label: str) -> None:
-        super().__init__(f"'{label}' is no value; name what you want of it, such as {label}.name")
+        super().__init__(
+            f"'{label}' is not a value; name what you want of it, such as {label}.name"
+        )
         self.label: str = label
 
     def get(self, key: str) -> Any:
@@ -106,7 +108,7 @@ class _Handle(Names):
 
     def __init__(self, shot: str) -> None:
         super().__init__(shot)
-        self.advice = f"shots['{shot}'] is no value; write shots['{shot}'].video_url"
+        self.advice = f"shots['{shot}'] is not a value; write shots['{shot}'].video_url"
 
     def get(self, key: str) -> Any:
         if key not in ATTRIBUTES:

@@ -51,7 +51,7 @@ def plain(text: str) -> Json:
     if _FLOAT.fullmatch(text):
         return _finite(text)
     if _NOT_FINITE.fullmatch(text):
-        message = f"{text} is no number that JSON can hold; quote it if it is text"
+        message = f"{text} is not a number that JSON can hold; quote it if it is text"
         raise ScalarError("number-range", message)
     return text
 

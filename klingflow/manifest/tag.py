@@ -28,16 +28,23 @@ def is_tag(value: Json) -> bool:
 
 def tagged(body: Mapping[str, Json], uid: str) -> dict[str, Json]:
     """Return the body with its tag; unchanged if the author named the video."""
-    metadata = body.get("metadata") or {}
-    config = metadata.get("output_config") or {} if isinstance(metadata, Mapping) else None
-    if not isinstance(config, Mapping) or config.get(_NAME):
+    config = _config_of(body)
+    if config is None or config.get(_NAME):
         return dict(body)
+    metadata = body.get("metadata") or {}
     return {**body, "metadata": {**metadata, "output_config": {**config, _NAME: tag_of(uid)}}}
 
 
 def tag_in(body: Mapping[str, Json]) -> str | None:
     """Return the tag that a body carries."""
-    metadata = body.get("metadata")
-    config = metadata.get("output_config") if isinstance(metadata, Mapping) else None
-    name = config.get(_NAME) if isinstance(config, Mapping) else None
+    name = (_config_of(body) or {}).get(_NAME)
     return name if is_tag(name) else None
+
+
+def _config_of(body: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """Return metadata.output_config, empty if absent; None if another type is in its place."""
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, Mapping):
+        return None
+    config = metadata.get("output_config") or {}
+    return config if isinstance(config, Mapping) else None

@@ -35,7 +35,7 @@ def variants(entry: Entry) -> Iterator[Variant]:
     rows = _rows(entry, entry.items["foreach"])
     if not rows:
         mark = entry.items["foreach"].mark
-        entry.note(mark, "no-rows", "foreach has no rows; nothing comes of it", "warning")
+        entry.note(mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
     for mark, row in rows:
         label = _row_label(entry, mark, row)
         if not label:
