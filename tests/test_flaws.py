@@ -101,7 +101,7 @@ def test_only_a_doubt_may_lack_a_fingerprint() -> None:
     [
         ({"intent": "yesterday"}, ["intent at 'yesterday', which is no time"]),
         ({"odd": "yesterday"}, ["odd at 'yesterday', which is no time"]),
-        ({"intent": "2026-06-08T06:00:00"}, ["intent at '2026-06-08T06:00:00', without a time zone"]),
+        ({"odd": "2026-06-08T06:00:00"}, ["odd at '2026-06-08T06:00:00', without a time zone"]),
         ({"intent": LATER, "submitted": AT}, [f"submitted at {AT}, before intent at {LATER}"]),
         ({"finished": AT, "submitted": LATER}, [f"finished at {AT}, before submitted at {LATER}"]),
         ({"done": AT, "finished": LATER}, [f"done at {AT}, before finished at {LATER}"]),

@@ -24,26 +24,34 @@ def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, F
     cache every file is read, and nothing is written.
     """
     old = _cached(cache) if cache else {}
+    wanted = set(paths)
     known: dict[str, FileFact] = {}
-    paths = set(paths)
-    new: dict[str, list[Any]] = {path: entry for path, entry in old.items() if path not in paths}
+    new = {path: entry for path, entry in old.items() if path not in wanted}
     now_ns = time.time_ns()
-    for path in paths:
-        try:
-            stat = (folder / path).stat()
-            if not S_ISREG(stat.st_mode):  # a device has no end
-                continue
-            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-            entry = old.get(path)
-            sha256 = entry[4] if entry and entry[:4] == stamp else _sha256(folder / path)
-        except (OSError, ValueError):  # absent, a folder, unreadable, or no path at all: no fact
+    for path in wanted:
+        entry = _look(folder / path, old.get(path))
+        if entry is None:
             continue
-        known[path] = FileFact(stat.st_size, sha256)
-        if now_ns - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
-            new[path] = [*stamp, sha256]
+        size, modified_ns, changed_ns, _, sha256 = entry
+        known[path] = FileFact(size, sha256)
+        if now_ns - max(modified_ns, changed_ns) > _SETTLED_NS:
+            new[path] = entry
     if cache and new != old:
         _keep(cache, new)
     return known
+
+
+def _look(path: Path, remembered: list[Any] | None) -> list[Any] | None:
+    """Return size, times, inode and hash of a file; None where there is none that can be read."""
+    try:
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):  # a device has no end
+            return None
+        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        is_as_it_was = remembered is not None and remembered[:4] == stamp
+        return remembered if is_as_it_was else [*stamp, _sha256(path)]
+    except (OSError, ValueError):  # absent, a folder, unreadable, or no path at all
+        return None
 
 
 def _sha256(path: Path) -> str:
