@@ -241,6 +241,13 @@ def test_a_purchase_without_times_begins_with_the_first() -> None:
     }
 
 
+def test_updated_goes_on_where_the_clock_stands_still() -> None:
+    """Two accounts of one time and one rank would have no order."""
+    purchase = submitted("a")
+    parked = advance(purchase, "parked", purchase.times["updated"])
+    assert parked.times["updated"] == "2026-06-08T06:52:49.124Z" > AT
+
+
 def test_a_step_up_keeps_the_later_of_two_clocks() -> None:
     """Of another rank, so that no time has to be later than the last one."""
     ahead = replace(submitted("a"), times={"updated": LATER})
@@ -491,6 +498,23 @@ def test_a_time_of_the_last_change_is_not_made_up() -> None:
     a = replace(submitted("a", uid="u"), times={"intent": AT})
     b = replace(a, times={"intent": at(1)})
     assert both_ways(a, b)[0].times == {"intent": AT}
+
+
+def test_the_last_change_is_that_of_the_most_certain_account() -> None:
+    """It stands last, also where another account was changed later."""
+    certain = replace(succeeded("a", uid="u"), times={"submitted": at(5), "updated": at(1)})
+    other = replace(submitted("a", uid="u"), times={"submitted": at(4), "updated": at(9)})
+    assert [*both_ways(certain, other)[0].times.items()] == [
+        ("submitted", at(4)),
+        ("updated", at(1)),
+    ]
+
+
+def test_the_order_of_keys_in_evidence_does_not_matter() -> None:
+    """Nor do values that JSON lacks."""
+    a = replace(submitted("a", uid="u"), evidence={"b": 1, "a": Decimal(2)}, sha256="x")
+    b = replace(submitted("a", uid="u"), evidence={"a": Decimal(3), "b": 0}, size_bytes=1)
+    assert both_ways(a, b)[0].evidence == {"a": Decimal(3), "b": 0}
 
 
 def test_the_fullest_evidence_stays() -> None:
