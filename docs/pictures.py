@@ -1,4 +1,4 @@
-"""Draws plan.svg and run.svg beside this file: `python docs/pictures.py`, from the repository's root.
+"""Draw plan.svg and run.svg beside this file: `python docs/pictures.py`.
 
 Each picture is the screen of a terminal in which a real command ran, in the sandbox, on a copy of
 pipelines/. Needs `pip install -e '.[media,dev]'` and a system with pseudo-terminals.
@@ -30,8 +30,9 @@ FILM = "neon-rain.yaml"
 FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', monospace"
 WIDTH, HEIGHT, SIZE, MARGIN = 8.4, 19, 14, 14  # of a cell, of the letters, around the screen
 COLOURS = {
-    "default": "#d4d4d4", "green": "#98c379", "cyan": "#56b6c2", "red": "#e06c75", "brown": "#e5c07b",
-    "blue": "#61afef", "magenta": "#c678dd", "white": "#ffffff", "black": "#5c6370",
+    "default": "#d4d4d4", "white": "#ffffff", "black": "#5c6370", "red": "#e06c75",
+    "green": "#98c379", "brown": "#e5c07b", "blue": "#61afef", "magenta": "#c678dd",
+    "cyan": "#56b6c2",
 }  # fmt: skip
 
 Line = list[pyte.screens.Char]
@@ -85,7 +86,7 @@ def environ() -> dict[str, str]:
 def screen_of(
     folder: Path, arguments: Sequence[str], wanted: Callable[[Sequence[str]], bool]
 ) -> tuple[str, list[Line]]:
-    """The command as typed, and the screen when it is `wanted` first, otherwise at the command's end."""
+    """The command as typed, and the screen when it is first `wanted`, otherwise at the end."""
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
     ours, theirs = pty.openpty()

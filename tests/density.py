@@ -1,4 +1,4 @@
-"""How many decisions a line holds: `python -m tests.density [DIR…]`, by default of klingflow.
+"""How many decisions the lines hold: `python -m tests.density [DIR…]`, by default of klingflow.
 
 Prints, for each folder, the branches in 10 lines of function code and how many functions hold over
 10 decisions; of a single folder also which ones. Branches are if, elif, for, while, except, match
@@ -23,7 +23,8 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DOCUMENTED = (ast.Module, ast.ClassDef, *_FUNCTIONS)
 _NO_CODE = {
-    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+    tokenize.ENDMARKER,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The pages of the manual as tests see them: found in their folders, cut into blocks, tables and links.
+"""The pages of the manual as tests see them: found, and cut into blocks, tables and links.
 
 Which page a table or a file stands on is left to the pages: `rows` and `labelled` look through all
 pages of a language.

@@ -1,4 +1,4 @@
-"""The pages of the manual, in both languages: what is shown runs, and every link leads somewhere."""
+"""The pages of the manual, in both languages: what they show runs, and every link works."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_every_command_shown_is_one(page: Path) -> None:
 
 
 def commands_in_prose(page: Path) -> Iterator[list[str]]:
-    """The whole commands in `backticks`: neither `klingflow plan FILE` nor a mere `klingflow plan`."""
+    """The whole commands in `backticks`: not `klingflow plan FILE`, not a mere `klingflow plan`."""
     for text in pages.quoted(pages.prose_of(page)):
         if not text.startswith("klingflow "):
             continue
