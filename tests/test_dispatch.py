@@ -239,6 +239,18 @@ def test_a_mistake_of_ours_with_one_shot_leaves_no_other_video_behind(tmp_path: 
     assert "internal error with shot002: ZeroDivisionError: ours" in str(run.told)
 
 
+def test_a_mistake_of_ours_with_a_task_names_its_shot(tmp_path: Path) -> None:
+    """The task is in the ledger, and the next run asks again."""
+
+    async def mistake() -> Answer:
+        raise ZeroDivisionError("ours")
+
+    with a_run(tmp_path, queries=[mistake], bought=[task()]) as run:
+        assert isinstance(lived(run)[0].crash, ZeroDivisionError)
+        assert run.states == ["submitted"]
+    assert run.told[0]["reason"] == "internal error with shot001: ZeroDivisionError: ours"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_once_it_finishes_what_is_on_its_way(tmp_path: Path, number: signal.Signals) -> None:
@@ -255,6 +267,8 @@ def test_asked_once_it_finishes_what_is_on_its_way(tmp_path: Path, number: signa
         assert outcome == Outcome(interrupted=True)
     assert ended == pytest.approx(30.0)
     assert run.events == ["intent", "leaving", "submitted"]
+    said_of = "interrupted; finishing what is on its way (again: leave at once)"
+    assert run.told[1]["reason"] == said_of
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

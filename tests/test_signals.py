@@ -53,6 +53,22 @@ def test_the_second_signal_does_not_wait() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.parametrize("number", ENDS)
+def test_each_of_them_is_heard_as_ctrl_c(number: signal.Signals) -> None:
+    """Ctrl-C by itself, the others once it is asked for."""
+    signals.as_ctrl_c()
+    handler = signal.getsignal(number)
+    assert callable(handler)
+    with pytest.raises(KeyboardInterrupt):
+        handler(number, None)
+
+
+def test_when_all_is_done_none_of_them_is_heard() -> None:
+    """The exit code is given, whoever sends what meanwhile."""
+    signals.ignored()
+    assert {signal.getsignal(number) for number in ENDS} == {signal.SIG_IGN}
+
+
 def test_nohup_means_what_it_says() -> None:
     """A closed terminal that is ignored stays ignored."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
