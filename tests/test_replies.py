@@ -1062,6 +1062,27 @@ def test_the_legacy_shape_is_ours_by_either_id(row: dict[str, Any]) -> None:
     assert read_query(reply(200, body), task_id=ID) == Succeeded()
 
 
+@pytest.mark.parametrize("field", ["status", "object", "model"])
+def test_a_code_beside_a_tasks_own_fields_makes_no_envelope(field: str) -> None:
+    """The reply is the task then, and `data` is the upstream's."""
+    body = {"id": ID, "code": 0, field: "video", "data": {"task_id": UPSTREAM}}
+    outcome = read_create(reply(200, body))
+    assert isinstance(outcome, Accepted) and outcome.task_id == ID
+
+
+def test_a_refusal_is_classed_by_its_code_too() -> None:
+    """The message may say nothing."""
+    failure = Failure("model", "model_not_found", "no")
+    assert read_create(reply(400, error("no", "model_not_found"))) == Refused(failure)
+
+
+def test_a_reply_without_headers_leaves_them_empty_in_the_evidence() -> None:
+    """Nothing is invented."""
+    outcome = read_create(reply(502))
+    assert isinstance(outcome, Doubtful)
+    assert (outcome.evidence["content_type"], outcome.evidence["request_ids"]) == ("", {})
+
+
 # Whatever a server may say
 
 JSON = st.recursive(
