@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide.pace import CUT, AdaptiveRate, AdaptiveRunning, Gcra, Pauses
+from klingflow.decide.pace import CUT, LEAST, RISE, AdaptiveRate, AdaptiveRunning, Gcra, Pauses
 from klingflow.model import Rate
 from tests.simulations import ALLOWED, creates
 
@@ -204,3 +204,100 @@ def test_one_task_may_always_run() -> None:
     for now in (1.0, 1.0, 2.0, 3.0, 4.0):
         places.refused(now, sent_at=now - 0.5, running=0)
     assert places.limit == 1
+
+
+# ---------------------------------------------------------------- exact numbers
+
+
+def test_a_rate_is_never_cut_below_a_hundredth() -> None:
+    """Then the pauses do the work."""
+    pace = AdaptiveRate(SECOND)
+    for now in range(100):
+        pace.refused(float(now), float(now), None, 0.0)
+        pace.accepted(now + 0.5, now + 0.5)
+    assert LEAST <= pace.per_s <= LEAST + 2 * RISE
+
+
+def test_an_acceptance_gives_back_a_thousandth() -> None:
+    """Of the configured rate, and the bucket goes by the present one."""
+    pace = AdaptiveRate(Rate(10, 1.0))
+    pace.refused(1.0, 1.0, None, 0.0)
+    assert pace.per_s == 10 * CUT
+    pace.accepted(2.0, 2.0)
+    assert pace.per_s == pytest.approx(10 * (CUT + RISE))
+    pace.take(2.0)
+    assert pace.delay_s(2.0) == pytest.approx(1 / pace.per_s)
+
+
+@pytest.mark.parametrize(("u", "pause_s"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+def test_a_pause_is_jittered_by_half(u: float, pause_s: float) -> None:
+    """So that many runs do not come back together."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(10.0, 10.0, None, u)
+    assert pace.delay_s(10.0) == pytest.approx(pause_s)
+
+
+def test_a_retry_after_that_was_wrong_three_times_is_not_believed() -> None:
+    """From the fourth round on the pause is our own, if that is longer."""
+    pace, pauses = AdaptiveRate(Rate(1000, 1.0)), []
+    for number in range(5):
+        now = 100.0 * number
+        pace.refused(now, now, 0.0, u=1.0)
+        pauses.append(pace.delay_s(now))
+    assert pauses == [0.0, 0.0, 0.0, 8.0, 16.0]
+
+
+def test_of_two_pauses_the_longer_counts() -> None:
+    """A reply that was on its way does not shorten it."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(10.0, 9.0, 30.0, 0.0)
+    pace.refused(11.0, 9.0, 2.0, 0.0)
+    assert pace.delay_s(11.0) == pytest.approx(29.0)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "seconds", "exhausted"),
+    [(6, 300.0, True), (5, 300.0, False), (6, 299.0, False), (9, 299.0, False), (5, 999.0, False)],
+)
+def test_it_takes_rounds_and_time_to_give_up(rounds: int, seconds: float, exhausted: bool) -> None:
+    """Six round trips and five minutes since the first refusal."""
+    pace, start = AdaptiveRate(SECOND), 50.0
+    for number in range(rounds):
+        pace.refused(start + number, start + number, None, 0.5)
+    assert pace.exhausted(start + seconds) is exhausted
+
+
+def test_an_acceptance_begins_the_count_again() -> None:
+    """The rounds, the time of the first, and what was asked for."""
+    pace = AdaptiveRate(SECOND)
+    for now in range(6):
+        pace.refused(float(now), float(now), 1e9, 0.5)
+    pace.accepted(10.0, 10.0)
+    assert not pace.exhausted(1000.0)
+    for now in range(500, 506):
+        pace.refused(float(now), float(now), None, 0.5)
+    assert not pace.exhausted(799.0)
+    assert pace.exhausted(800.0)
+
+
+def test_a_refusal_lowers_the_places_by_a_quarter_of_what_ran() -> None:
+    """Or of the limit, where more ran than may; of one round trip once."""
+    places = AdaptiveRunning(20)
+    places.refused(5.0, 4.0, 8)
+    assert places.limit == 6
+    places.refused(6.0, 4.5, 8)
+    assert places.limit == 6
+    places.refused(6.0, 5.0, 9)
+    assert places.limit == 4
+
+
+def test_places_come_back_one_by_one() -> None:
+    """After as many acceptances as may run since the last cut, up to what was configured."""
+    places = AdaptiveRunning(4)
+    places.accepted()
+    places.refused(5.0, 5.0, 4)
+    limits = []
+    for _ in range(9):
+        places.accepted()
+        limits.append(places.limit)
+    assert limits == [3, 3, 4, 4, 4, 4, 4, 4, 4]

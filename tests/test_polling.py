@@ -138,3 +138,22 @@ def test_odd_durations_break_nothing(bounds: tuple[float, float]) -> None:
     for _ in range(50):
         durations.learn("a", *bounds)
     assert all(5 <= delay_s(durations, age_s) <= 45 for age_s in (0.0, 1.0, 5.0, 100.0, 1e7))
+
+
+@pytest.mark.parametrize(("unseen_s", "chance"), [(0.0, 0.0), (60.0, 0.632), (600.0, 1.0)])
+def test_without_a_history_the_likelihood_is_an_order(unseen_s: float, chance: float) -> None:
+    """By how long nobody has looked, whatever the task's age."""
+    for age_s in (0.0, 500.0):
+        found = Durations().likelihood("a", age_s, age_s + unseen_s)
+        assert found == pytest.approx(chance, abs=0.001)
+    assert Durations().likelihood("a", 70.0, 60.0) == 0.0
+
+
+def test_the_middle_of_what_is_known_is_learned() -> None:
+    """Tasks that ended between 10 s and 30 s are polled first about half-way to 20 s."""
+    durations = Durations()
+    for _ in range(ENOUGH):
+        durations.learn("a", 10.0, 30.0)
+    assert delay_s(durations, 0.0) == pytest.approx(20, abs=2)
+    assert durations.likelihood("a", 0.0, 15.0) < 0.1
+    assert durations.likelihood("a", 0.0, 25.0) > 0.9
