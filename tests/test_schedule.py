@@ -345,3 +345,35 @@ def test_creates_go_before_polls_and_polls_before_downloads() -> None:
     queue.resume(flight("b"), 0.0)
     queue.want(wanted("a"))
     assert [named(queue.next(1.0)) for _ in "abc"] == ["a", "b", "c"]
+
+
+# ---------------------------------------------------------------- counts and durations
+
+
+def test_places_and_downloads_are_counted_one_by_one() -> None:
+    """Two tasks from the ledger take two places; two ended downloads make room for two."""
+    queue = schedule(downloads=2)
+    queue.resume(flight("a"), 99.0)
+    queue.resume(flight("b"), 99.0)
+    assert queue.running == 2
+    for name in "cdef":
+        queue.fetch(Fetch(0, submitted(name), wanted(name)), 0.0)
+    assert [named(queue.next(1.0)) for _ in "cd"] == ["c", "d"]
+    queue.fetched()
+    queue.fetched()
+    assert [named(queue.next(1.0)) for _ in "ef"] == ["e", "f"]
+    assert queue.next(1.0) == 99.0
+
+
+def test_the_next_poll_goes_by_the_tasks_own_tier_age_and_progress() -> None:
+    """What other tiers took says nothing."""
+    queue = schedule(poll_floor_s=5.0)
+    for number in range(100):
+        end_s = 80.0 + number
+        progress = [(end_s / 2, 50.0)]
+        queue.durations.learn("kling-3.0-720p", end_s - 5, end_s + 5, progress)
+        queue.durations.learn("another", 500.0, 510.0)
+    task = flight("a", since=100.0)
+    task.progress = [(40.0, 50.0)]
+    queue.follow(task, 140.0, 0.5)
+    assert queue.next(140.0) == pytest.approx(180.0)

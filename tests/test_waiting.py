@@ -158,3 +158,11 @@ def test_a_shot_bought_after_a_failure_releases_its_dependants() -> None:
     """What counts is the newest purchase of the needed shot."""
     queue = waiting(plan([failed()], shot("a"), shot("b", "a"), rerun="failed", files=THERE))
     assert released(queue, "a", failed(), succeeded("a", attempt=2)) == [("create", "b")]
+
+
+def test_one_that_still_waits_holds_up_no_other() -> None:
+    """Whatever their order in the manifest."""
+    made = plan([], shot("a"), shot("z"), shot("both", "a", "z"), shot("b", "a"), shot("c", "a"))
+    queue = waiting(made)
+    assert released(queue, "a", succeeded("a")) == [("create", "b"), ("create", "c")]
+    assert released(queue, "z", succeeded("a"), succeeded("z")) == [("create", "both")]
