@@ -36,8 +36,9 @@ PURE_ROOMS = {"errors", "model", "manifest", "decide", "results"}
 # Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would
 # be pure; nobody has needed it yet.
 IMPURE_MODULES = {
-    "os", "sys", "time", "random", "secrets", "uuid", "pathlib", "glob", "shutil", "tempfile", "socket",
-    "subprocess", "threading", "asyncio", "anyio", "httpx", "logging", "platform", "getpass", "importlib",
+    "os", "sys", "time", "random", "secrets", "uuid", "pathlib", "glob", "shutil", "tempfile",
+    "socket", "subprocess", "threading", "asyncio", "anyio", "httpx", "logging", "platform",
+    "getpass", "importlib",
 }  # fmt: skip
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "now", "utcnow", "today"}
 HEAVY = {"yaml", "jsonschema", "jinja2", "httpx", "anyio", "rich", "starlette", "uvicorn", "dotenv"}

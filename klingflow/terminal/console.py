@@ -48,7 +48,7 @@ def warn(text: str) -> None:
 
 
 def _write(text: str, stream: TextIO | None) -> None:
-    """Write a line. A reader that has gone, or a full disk, changes nothing of how a command ends."""
+    """Write a line. A reader that has gone, or a full disk, must not change the exit code."""
     if stream is None:
         return
     try:
@@ -58,7 +58,7 @@ def _write(text: str, stream: TextIO | None) -> None:
 
 
 def flush() -> None:
-    """Write what is still buffered, and give up what cannot be written: the exit code has to stand."""
+    """Write what is still buffered. Give up what cannot be written: the exit code has to stand."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:
@@ -95,8 +95,8 @@ def pad(text: str, columns: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    """Print rows of cells in aligned columns. The last cell is on a line of its own where a terminal
-    is too narrow for it.
+    """Print rows of cells in aligned columns. The last cell is on a line of its own where a
+    terminal is too narrow for it.
     """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)][:-1]
     room = _room()
@@ -159,8 +159,8 @@ def redacted(text: str) -> str:
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
-    """Return the diagnostic's line, then the source line with a caret, and a related place on a line
-    of its own.
+    """Return the diagnostic's line, then the source line with a caret, and a related place on a
+    line of its own.
     """
     lines = [str(diagnostic)]
     source = sources.get(diagnostic.mark.file, "").splitlines()
