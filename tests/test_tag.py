@@ -1,31 +1,51 @@
-"""A tag marks a body for whoever looks for the task, and changes nothing that is bought."""
+"""The tag by which a person finds an attempt at the gateway."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from klingflow.manifest.request import fingerprint
+from klingflow.manifest.meaning import meaning
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
+from klingflow.model import Json
+
+UID = "2026-01-31T12:00:00.000Z-0123abcd"
 
 
 @pytest.mark.parametrize(
-    "body", [{"model": "m"}, {"metadata": {"a": 1, "output_config": {"duration": 5}}}]
+    "body",
+    [
+        {"model": "m"},
+        {"model": "m", "metadata": None},
+        {"model": "m", "metadata": {"seed": 1, "output_config": {"duration": 5}}},
+    ],
 )
-def test_a_tag_is_short_and_means_nothing(body: dict[str, Any]) -> None:
-    """The fingerprint, and so the purchase, is the same with and without."""
-    marked = tagged(body, "20260608065249123-3f9a0c12b7de")
-    assert tag_in(marked) == "klingflow-3f9a0c12b7de"
-    assert fingerprint(marked) == fingerprint(body)
-    assert all(
-        len(tag_of(uid)) <= 64 and is_tag(tag_of(uid))
-        for uid in ("x" * 99, "a-b-c", "20260608-new")
-    )
+def test_a_tagged_body_buys_the_same_video(body: dict[str, Json]) -> None:
+    """Only the video's name at the gateway is another."""
+    with_tag = tagged(body, UID)
+    assert tag_in(with_tag) == tag_of(UID) == "klingflow-0123abcd"
+    assert tag_in(body) is None
+    assert meaning(with_tag) == meaning(body)
 
 
-def test_an_authors_name_stays() -> None:
-    """A media_name of the author is not replaced."""
-    body = {"metadata": {"output_config": {"media_name": "opening"}}}
-    assert tagged(body, "20260608-1") == body
-    assert fingerprint(body) != fingerprint({})
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"output_config": {"media_name": "mine"}}},
+        {"metadata": "x"},
+        {"metadata": {"output_config": [1]}},
+    ],
+)
+def test_a_name_of_the_authors_and_a_malformed_body_are_left_alone(body: dict[str, Json]) -> None:
+    """The gateway judges the body, and the name is the author's."""
+    assert tagged(body, UID) == body
+    assert tag_in(body) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("klingflow-a1", True), ("klingflow-", False), ("klingflow-a_1", False), (5, False)],
+)
+def test_a_tag_has_letters_and_digits_behind_our_name(name: Json, is_one: bool) -> None:
+    """At most 40, so that the name has at most 64 characters."""
+    assert is_tag(name) is is_one
+    assert len(tag_of("x-" + "a" * 99)) <= 64
