@@ -1,4 +1,4 @@
-"""Design section 8's figures, each beside its target and beside what a user would otherwise take.
+"""Figures of speed, memory and polls, each beside its target and what a user has otherwise.
 
 `python -m benchmarks` takes about a minute, `--full` some ten.
 

@@ -1,4 +1,4 @@
-"""Prints the table: `python -m benchmarks [--full] [NAME…]`, from the repository's root."""
+"""Print the table: `python -m benchmarks [--full] [NAME…]`, from the repository's root."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FULL: dict[str, Measure] = {
 
 
 def main() -> None:
-    """Measure what is asked for, one after the other, and print it together."""
+    """Measure what is asked for, one after the other, and print all of it at the end."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="also what takes minutes")
     parser.add_argument(

@@ -1,8 +1,7 @@
-"""CPU per shot, from create to file, beside a script on the official SDK: one sandbox, one run, as
-many polls.
+"""CPU per shot, from create to file, beside a script on the official SDK.
 
-Of each process's CPU its own start is taken off, as a run of one shot measures it; what is left is
-the shots'. Tasks take sixty times less than at the gateway, and so do both intervals.
+Both buy from one sandbox, in one run, and poll equally often. A run of one shot measures the start
+of a process, which is subtracted. Tasks and both intervals are sixty times shorter than real ones.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class _Bought:
 
 
 def figures(shots: int, folder: Path) -> list[Figure]:
-    """A line of CPU per shot, and one of the whole processes."""
+    """Return a line of CPU per shot, and one of the whole processes."""
     with sandboxed(folder, task_time="lognormal:1.5s,4s", seed=3) as (film, sandbox):
         ours = _measured(sandbox, shots, lambda n: _klingflow(film, sandbox, n))
         every_s = _interval_s(ours.polls) / _FASTER
@@ -94,7 +93,7 @@ def _check(videos: int, shots: int, out: str) -> None:
 
 
 def _interval_s(polls: float) -> float:
-    """The fixed interval that takes so many polls of a task at the gateway's pace."""
+    """Return the fixed interval that takes so many polls of a task at the gateway's pace."""
     few, many = 60.0, 3.0
     for _ in range(12):
         middle_s = (few + many) / 2

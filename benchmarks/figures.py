@@ -21,8 +21,9 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table; all but the name may be empty. `ratio` is measured over beside: below
-    1 is better.
+    """One line of the table; only the name is never empty.
+
+    `ratio` is measured over beside: below 1 is better.
     """
 
     figure: str
@@ -34,7 +35,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a process came to."""
+    """What a process used and wrote."""
 
     wall_s: float
     cpu_s: float
@@ -43,14 +44,14 @@ class Spent:
 
 
 def python(*arguments: str) -> list[str]:
-    """A command line for this very interpreter."""
+    """Return a command line for this very interpreter."""
     return [sys.executable, *arguments]
 
 
 def spend(
     command: Sequence[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None, code: int = 0
 ) -> Spent:
-    """Run a command to its end and say what it spent. Raises RuntimeError for another exit code."""
+    """Run a command to its end and return what it spent. Raises RuntimeError if not `code`."""
     started = time.monotonic()
     with subprocess.Popen(
         command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
@@ -66,7 +67,7 @@ def spend(
 
 
 def middle(runs: Iterable[Spent]) -> Spent:
-    """The medians of several runs."""
+    """Return the medians of several runs."""
     runs = list(runs)
     wall_s, cpu_s, peak_mb = (
         median(column) for column in zip(*(astuple(r)[:3] for r in runs), strict=True)
@@ -75,7 +76,7 @@ def middle(runs: Iterable[Spent]) -> Spent:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures, aligned."""
+    """Return the figures as aligned columns."""
     rows = [("figure", "target", "measured", "beside", "ratio"), *(astuple(f) for f in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     return "\n".join(

@@ -17,7 +17,7 @@ _STAY_S = 12.0
 
 
 def figures(tasks: int, folder: Path) -> list[Figure]:
-    """The peak until some seconds after the last create, and the CPU of getting there."""
+    """Return the peak until some seconds after the last create, and the memory then."""
     with sandboxed(folder, task_time="2h") as (film, sandbox):
         film.write(
             tasks,
@@ -49,7 +49,7 @@ def figures(tasks: int, folder: Path) -> list[Figure]:
 
 
 def _wait_for(sandbox: Sandbox, process: subprocess.Popen[bytes], tasks: int) -> None:
-    """Wait until so many tasks have been bought. Raises RuntimeError when they will not be."""
+    """Wait until so many tasks have been bought. Raises RuntimeError if they will not be."""
     until = time.monotonic() + _GIVE_UP_S
     while sandbox.ledger()["requests"]["create"] < tasks:
         if process.poll() is not None or time.monotonic() > until:

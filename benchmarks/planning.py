@@ -21,7 +21,7 @@ _PRICES = 'currency: CNY\nas_of: 2026-01-01\ntiers: { "*": { per_second: 0.6 } }
 
 
 def figures(shots: int, folder: Path, *, runs: int) -> list[Figure]:
-    """CPU and peak memory of whole processes, the interpreter's start included."""
+    """Return CPU and peak memory of whole processes, including the interpreter's start."""
     (folder / "prices.yaml").write_text(_PRICES)
     naive = _middle(runs, "naive", _explicit(folder, shots))
     beside = f"yaml+jsonschema: {naive.cpu_s:.2f} s, {naive.peak_mb:.0f} MB"

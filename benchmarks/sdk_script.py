@@ -1,9 +1,8 @@
-"""What a user writes who has no klingflow: the official SDK, a semaphore, and a loop that asks
-every so often.
+"""What a user without klingflow writes: the official SDK, a semaphore and a loop that polls.
 
     python sdk_script.py BASE_URL PROMPTS.json FOLDER AT_ONCE EVERY_S
 
-It keeps no ledger: when it dies, the ids die with it.
+It keeps no ledger: when it dies, the task ids are lost.
 """
 
 from __future__ import annotations

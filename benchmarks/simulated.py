@@ -1,6 +1,4 @@
-"""What deciding alone comes to, on a virtual clock: polls and their delay, and refusals at a limit
-that halves.
-"""
+"""Decisions alone, on a virtual clock: polls and their delay, refusals at a limit that halves."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ _SEEDS = (1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Polls per task and their median delay in seconds, learned and fixed; refusals per 1,000
-    creates.
-    """
+    """Polls per task and their median delay (s), learned and fixed; refusals per 1,000 creates."""
 
     learned: Polls
     progress: Polls
@@ -29,7 +25,7 @@ class Outcome:
 
 
 def simulate() -> Outcome:
-    """The means over the seeds."""
+    """Return the means over the seeds."""
     return Outcome(
         _mean([learned_polls(seed=seed) for seed in _SEEDS]),
         _mean([learned_polls(seed=seed, honest_progress=True) for seed in _SEEDS]),
@@ -41,7 +37,7 @@ def simulate() -> Outcome:
 
 
 def figures() -> list[Figure]:
-    """Polling and buying, simulated."""
+    """Return the lines of polling and buying."""
     found = simulate()
     fixed = f"every 10 s: {_said(found.every_10_s)}; 15 s: {_said(found.every_15_s)}"
     return [

@@ -8,7 +8,7 @@ _RUNS = 9
 
 
 def figures() -> list[Figure]:
-    """Wall time, in turns, so that a busy moment meets both."""
+    """Return the wall times, measured in turns, so that a busy moment slows both."""
     runs = [
         (spend(python("-m", "klingflow", "--help")), spend(python("-c", "import click")))
         for _ in range(_RUNS)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from benchmarks import killing
 from benchmarks.figures import Figure, table
 from benchmarks.simulated import simulate
+from tests.campaigns.figures import Figures
+from tests.campaigns.figures import table as campaign_table
 
 
 def test_the_simulated_figures_reach_their_targets() -> None:
@@ -26,4 +29,18 @@ def test_the_table_has_a_line_of_each_figure() -> None:
         "figure       target  measured  beside  ratio",
         "polls        ≤ 7     6.9       11      0.6",
         "a long name          1",
+    ]
+
+
+def test_the_campaigns_verdicts_are_read_from_their_table() -> None:
+    """A line for each campaign: what was wrong, all together, and what was tried."""
+    rows = [
+        Figures("kills", {"kills": 1200}, {"charged twice": 0, "ids lost": 2, "crashes": 1}),
+        Figures("a flipped bit, lock", {"variants": 700}, {"ids lost": 0}),
+    ]
+    found = killing.verdicts("\n".join([".....", *campaign_table(rows), "2 passed in 1.00s"]))
+    assert [(f.figure, f.measured, f.beside) for f in found] == [
+        ("wrong in kills", "3", "1,200 kills"),
+        ("wrong in a flipped bit, lock", "0", "700 variants"),
+        ("wrong in all", "3", "2 campaigns"),
     ]

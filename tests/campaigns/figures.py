@@ -1,6 +1,4 @@
-"""What the campaigns found, one line each as it ends and one table of all at the end of the test
-run.
-"""
+"""What the campaigns found: a line as each one ends, a table of all as the test run ends."""
 
 from __future__ import annotations
 
@@ -41,8 +39,9 @@ class Report:
         wrong: Mapping[str, int],
         found: object = "",
     ) -> None:
-        """Print a campaign's line and keep it. Raises AssertionError, with `found`, when something
-        went wrong.
+        """Print a campaign's line and keep it.
+
+        Raises AssertionError, with `found`, if something went wrong.
         """
         unknown = wrong.keys() - set(WRONGS)
         assert not unknown, unknown
@@ -52,9 +51,7 @@ class Report:
 
 
 def table(rows: Iterable[Figures]) -> list[str]:
-    """The lines of the table: per campaign what was tried, and a column for each of `WRONGS`; their
-    sums last.
-    """
+    """Return the table's lines: each campaign's `WRONGS` and what it tried; the sums are last."""
     rows = [*rows]
     sums = {wrong: sum(row.wrong.get(wrong, 0) for row in rows) for wrong in WRONGS}
     cells = [["campaign", *WRONGS, "tried"]]
