@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests import pages
 
@@ -44,3 +49,15 @@ def test_the_wheel_holds_the_schemas() -> None:
     """They are generated at the root, and a user's klingflow prints them."""
     wheel = project()["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"] == {"schemas": "klingflow/schemas"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="CI is a shell script")
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """What .ci/run cuts out of the README is the test command, whole, in both languages."""
+    script = (pages.ROOT / ".ci/run").read_text(encoding="utf-8")
+    (cut,) = re.findall(r"^command=\$\((.+)\)$", script, re.M)
+    found = subprocess.run(
+        ["bash", "-c", cut], cwd=pages.ROOT, capture_output=True, check=True, encoding="utf-8"
+    )
+    for language in pages.LANGUAGES:
+        assert found.stdout == pages.labelled(language, "test-command")
