@@ -250,3 +250,56 @@ def test_two_ledgers_merged_into_one_are_reported() -> None:
         "film.lock: two ledgers that began apart were merged into it; both are kept"
     ]
     assert len(Book(parsed.accounts).purchases) == 3
+
+
+def sealed(text: str) -> bytes:
+    """A lock line that klingflow did not write, with the right sum."""
+    return lines._sealed(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("header", "odd"),
+    [
+        (
+            '{"klingflow_lock":0,"lineage":"x","serial":-1,"purchases":-2}',
+            [("small_field", "klingflow_lock", "0"), ("small_field", "serial", "-1"),
+             ("small_field", "purchases", "-2")],
+        ),
+        (
+            '{"klingflow_lock":1,"lineage":"x","serial":1,"purchases":"many"}',
+            [("wrong_field", "purchases", "'many'")],
+        ),
+        ('{"klingflow_lock":1,"lineage":"x","serial":1,"purchases":0}', []),
+        ('{"klingflow_lock":1,"lineage":"x","serial":1}', []),
+    ],
+)  # fmt: skip
+def test_a_header_that_klingflow_did_not_write_is_reported(
+    header: str, odd: list[tuple[str, str, str]]
+) -> None:
+    """It still names the ledger."""
+    parsed = parse_lock(sealed(header), "film.lock")
+    assert [header["lineage"] for header in parsed.headers] == ["x"]
+    assert [(p.kind, p.name, p.detail) for p in parsed.odd] == odd
+    assert {p.place for p in parsed.odd} <= {Place("film.lock", 1)}
+
+
+def test_a_field_that_was_left_out_is_reported_with_its_line() -> None:
+    """The purchase counts, and nothing is set aside."""
+    line = lock_line(submitted("a")).replace(b'{"shot"', b'{"colour":1,"shot"')
+    text = line[: line.rindex(b',"crc"')] + b"}"
+    parsed = parse_lock(lock_header("x", 1, 1) + lines._sealed(text), "film.lock")
+    assert (len(parsed.accounts), parsed.damaged, parsed.problems) == (1, [], [])
+    assert parsed.odd == [Problem("unknown_field", Place("film.lock", 2), ("a",), name="colour")]
+
+
+def test_a_body_that_is_not_the_last_key_reads_as_empty_and_is_reported() -> None:
+    """Bodies are parsed when somebody looks, so it takes a look to find out."""
+    line = lock_line(submitted("a"))
+    text = line[: line.rindex(b',"crc"')] + b',"colour":1}'
+    parsed = parse_lock(
+        lock_header("x", 1, 2) + lines._sealed(text) + lock_line(submitted("b")), "x"
+    )
+    assert [dict(p.body) == {} for p in parsed.accounts] == [True, False]
+    assert [(p.kind, p.place, p.keys, p.name) for p in lines.unreadable_bodies(parsed)] == [
+        ("wrong_field", Place("x", 2), ("a",), "body")
+    ]
