@@ -1,4 +1,4 @@
-"""The campaigns' own verdicts, in their long forms: what each of them found wrong, and what it tried.
+"""The campaigns' own verdicts, in their long forms: what each one found wrong, and what it tried.
 
 A campaign holds what the sandbox charged against the ledger, after kills and under faults.
 """

@@ -3,9 +3,9 @@
     python -m tests.mutants                         # every module that is held to the score
     python -m tests.mutants decide/caps --survivors # one of them, with what survived
 
-mutmut changes every function in small ways, one change at a time, in a copy of the project. A change
-that the module's own tests do not notice survives. Needs `pip install -e '.[test,dev]'` and a system
-that can fork.
+mutmut changes every function in small ways, one change at a time, in a copy of the project. A
+change that the module's own tests do not notice survives. Needs `pip install -e '.[test,dev]'` and
+a system that can fork.
 """
 
 from __future__ import annotations

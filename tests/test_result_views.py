@@ -50,7 +50,7 @@ def test_a_run_that_is_done_has_its_counts_and_its_record(capsys: Capture) -> No
 
 
 def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
-    """By the cap that stopped it, or by the plan's reason; a doubt with the command to settle it."""
+    """By its cap, or by the plan's reason; a doubt stands with the command that settles it."""
     plan = plan_of(action("create", "a"), action("keep", "b", done("b")), action("in_doubt", "c"))
     show(result(plan, capped={(0, "a"): "max_tasks"}), origin=SANDBOX)
     assert capsys.readouterr().out.splitlines()[:-1] == [

@@ -30,7 +30,7 @@ def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
 
 
 def test_a_create_names_itself_for_whoever_must_find_it(tmp_path: Path) -> None:
-    """The gateway is told the purchase's uid and the shot, so that a lost reply can be looked up."""
+    """The gateway is told the purchase's uid and the shot, so that a lost reply can be found."""
     with sandboxed(tmp_path) as (film, sandbox):
         film.write({"街道": {"prompt": "a quiet street"}})
         film.do("run", "film.yaml", "-y")
