@@ -44,6 +44,7 @@ def test_a_plain_path_and_a_compiled_one_are_the_same(text: str) -> None:
         ("true - 1", "'-' cannot take true or false and a number"),
         ("-'a'", "'-' takes a number, not text"),
         ("2 ** 65", "the result is too large a number"),
+        ("2.0 ** 5000", "the result is too large a number"),
         ("1 < 'a'", "'<' cannot compare int with str"),
         ("1 / 0", "division by zero"),
         ("range", "a function is not a value; call it"),
