@@ -89,20 +89,52 @@ class EventRow:
 
 # In the order in which times of one moment stand in a line.
 EVENTS: Mapping[Event, EventRow] = {
-    "accepted": EventRow("submitted", True, True, True, False),
-    "found": EventRow("found", True, True, True, False),
-    "refused": EventRow("rejected", False, False, False, False),
-    "unsent": EventRow("rejected", False, False, False, False),
-    "doubted": EventRow("in_doubt", False, False, True, True),
-    "succeeded": EventRow("finished", False, True, True, False),
-    "failed": EventRow("finished", False, False, True, False),
-    "recovered": EventRow("recovered", False, True, False, False),
-    "parked": EventRow("parked", False, False, False, False),
-    "unparked": EventRow("unparked", False, False, False, False),
-    "downloaded": EventRow("done", False, True, False, False),
-    "undelivered": EventRow("undelivered", False, False, False, False),
-    "abandoned": EventRow("abandoned", False, False, False, True),
-    "resubmitted": EventRow("resubmitted", False, False, False, True),
+    "accepted": EventRow(
+        time="submitted", needs_task_id=True, clears_error=True, once=True, of_the_attempt=False
+    ),
+    "found": EventRow(
+        time="found", needs_task_id=True, clears_error=True, once=True, of_the_attempt=False
+    ),
+    "refused": EventRow(
+        time="rejected", needs_task_id=False, clears_error=False, once=False, of_the_attempt=False
+    ),
+    "unsent": EventRow(
+        time="rejected", needs_task_id=False, clears_error=False, once=False, of_the_attempt=False
+    ),
+    "doubted": EventRow(
+        time="in_doubt", needs_task_id=False, clears_error=False, once=True, of_the_attempt=True
+    ),
+    "succeeded": EventRow(
+        time="finished", needs_task_id=False, clears_error=True, once=True, of_the_attempt=False
+    ),
+    "failed": EventRow(
+        time="finished", needs_task_id=False, clears_error=False, once=True, of_the_attempt=False
+    ),
+    "recovered": EventRow(
+        time="recovered", needs_task_id=False, clears_error=True, once=False, of_the_attempt=False
+    ),
+    "parked": EventRow(
+        time="parked", needs_task_id=False, clears_error=False, once=False, of_the_attempt=False
+    ),
+    "unparked": EventRow(
+        time="unparked", needs_task_id=False, clears_error=False, once=False, of_the_attempt=False
+    ),
+    "downloaded": EventRow(
+        time="done", needs_task_id=False, clears_error=True, once=False, of_the_attempt=False
+    ),
+    "undelivered": EventRow(
+        time="undelivered",
+        needs_task_id=False,
+        clears_error=False,
+        once=False,
+        of_the_attempt=False,
+    ),
+    "abandoned": EventRow(
+        time="abandoned", needs_task_id=False, clears_error=False, once=False, of_the_attempt=True
+    ),
+    "resubmitted": EventRow(
+        time="resubmitted", needs_task_id=False, clears_error=False, once=False, of_the_attempt=True
+    ),
 }
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = {
