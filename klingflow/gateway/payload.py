@@ -26,6 +26,8 @@ MAX_TIER = 200
 _NO_ERROR = frozenset({"", "0", "200", "ok", "success"})
 # Words that a program without an id writes in place of one.
 _NO_ID = frozenset({"null", "none", "nil", "undefined", "nan"})
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
+_WEB = frozenset({"http", "https"})
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 
 
@@ -66,17 +68,21 @@ def error_in(document: Mapping[str, Any] | None) -> Said | None:
         code = _first(inner, "code", "type")
         message = _first(inner, "message", "msg")
     else:
-        code = document.get("code")
+        code = _first(document, "code")
         message = _first(document, "error", "message", "msg", "detail")
-    is_code = isinstance(code, (str, int)) and bool(code)
-    said = Said(clean(code, MAX_CODE) if is_code else "", clean(message) if message else "")
+    if not isinstance(code, (str, int)):
+        code = ""
+    said = Said(clean(code, MAX_CODE), clean(message))
     is_none = not said.message and said.code.lower() in _NO_ERROR
     return None if is_none else said
 
 
 def _first(document: Mapping[str, Any], *names: str) -> Any:
-    """The first of the named values that is not empty; None where all are."""
-    return next((value for name in names if (value := document.get(name))), None)
+    """The first of the named values that is not empty; "" where all are."""
+    for name in names:
+        if value := document.get(name):
+            return value
+    return ""
 
 
 def clean(text: object, limit: int = MAX_MESSAGE) -> str:
@@ -84,7 +90,9 @@ def clean(text: object, limit: int = MAX_MESSAGE) -> str:
     long.
     """
     raw = str(text)[: 4 * limit]
-    return " ".join("".join(c if c.isprintable() else " " for c in raw).split())[:limit]
+    if not raw.isprintable():  # few texts: going through the characters is slow
+        raw = "".join(c if c.isprintable() else " " for c in raw)
+    return " ".join(raw.split())[:limit]
 
 
 def plausible_id(text: str) -> bool:
@@ -92,14 +100,16 @@ def plausible_id(text: str) -> bool:
     no word for nothing.
     """
     is_nothing = not text.strip(".0-") or text.lower() in _NO_ID
-    return not is_nothing and re.fullmatch(rf"[!-~]{{1,{MAX_ID}}}", text) is not None
+    return not is_nothing and _ID.fullmatch(text) is not None
 
 
 def as_id(value: object) -> str | None:
     """A plausible task id as text, or None."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if type(value) is int and value > 0:  # exactly: True is an int to `isinstance`
         value = str(value)
-    return value if isinstance(value, str) and plausible_id(value) else None
+    if not isinstance(value, str):
+        return None
+    return value if plausible_id(value) else None
 
 
 def as_number(value: object) -> float | None:
@@ -110,13 +120,17 @@ def as_number(value: object) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number < math.inf else None
 
 
 def as_percent(value: object) -> float | None:
     """A number of percent, 0–100, from a number or a text such as "30%", or None."""
-    percent = as_number(value.strip().removesuffix("%") if isinstance(value, str) else value)
-    return percent if percent is not None and percent <= 100 else None
+    if isinstance(value, str):
+        value = value.strip().removesuffix("%")
+    percent = as_number(value)
+    if percent is None or percent > 100:
+        return None
+    return percent
 
 
 def as_time(value: object) -> datetime | None:
@@ -134,7 +148,9 @@ def as_time(value: object) -> datetime | None:
 def tier_in(document: Mapping[str, Any]) -> str | None:
     """The billed tier, which replies call `model`, or None."""
     model = document.get("model")
-    return clean(model, MAX_TIER) or None if isinstance(model, str) else None
+    if not isinstance(model, str):
+        return None
+    return clean(model, MAX_TIER) or None
 
 
 def is_web_url(value: object) -> bool:
@@ -145,18 +161,23 @@ def is_web_url(value: object) -> bool:
         return False
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        host, port = parts.hostname, parts.port
     except ValueError:
         return False
+    names_a_server = bool(host) and port != 0
+    return names_a_server and parts.scheme in _WEB
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The pause that a reply asks for, in seconds ≥ 0: the longer of Retry-After and
     openai-poll-after-ms.
     """
-    milliseconds = as_number(headers.get("openai-poll-after-ms"))
-    asked = (_retry_after_s(headers), None if milliseconds is None else milliseconds / 1000)
-    return max((seconds for seconds in asked if seconds is not None), default=None)
+    asked_s: list[float] = []
+    if (seconds := _retry_after_s(headers)) is not None:
+        asked_s.append(seconds)
+    if (milliseconds := as_number(headers.get("openai-poll-after-ms"))) is not None:
+        asked_s.append(milliseconds / 1000)
+    return max(asked_s, default=None)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

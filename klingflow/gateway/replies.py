@@ -75,9 +75,10 @@ REQUEST_ID_HEADERS = (
 # anything, so they are definite without a readable body. 403 is not here: a filter on the way back
 # may say it afterwards.
 _DEFINITE_WITHOUT_BODY = frozenset({401, 402, 404, 405, 411, 413, 414, 415, 429, 431})
-# 4xx that say nothing certain: the server timed out, saw a conflict (perhaps with this very
-# request), believes that we hung up, or says that somebody behind it failed.
-_NEVER_DEFINITE = frozenset({408, 409, 424, 425, 499})
+# Definite with the gateway's own words: every 4xx except those that say nothing certain. In these
+# the server timed out, saw a conflict (perhaps with this very request), believes that we hung up,
+# or says that somebody behind it failed.
+_DEFINITE_WITH_WORDS = frozenset(range(400, 500)) - {408, 409, 424, 425, 499}
 # Statuses of a query by which a key or a balance is refused on every route. 403 may also be about
 # this task alone, such as its prompt.
 _BLINDING = frozenset({401, 402, 403, 429})
@@ -104,18 +105,20 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
     if isinstance(answer, NoReply):
         return _unanswered(answer)
     document = json_object(answer.body)
-    ids = _created_ids(document or {})
-    if _is_success(answer.status):
-        if not ids:
-            return _doubtful(answer, document, "without a readable task id")
+    fields = document or {}
+    ids = _created_ids(fields)
+    if ids and _is_success(answer.status):
         others = frozenset(ids) - {ids[0]}
-        return Accepted(ids[0], tier_in(document or {}), _evidence(answer), others)
+        return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
+    error = error_in(document)
+    if _is_success(answer.status):
+        return _doubtful(answer, error, "without a readable task id")
     is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
     if ids or is_broken_off:
-        return _doubtful(answer, document, "yet with a task id in the reply")
-    if _is_definite(answer.status, error_in(document), refund_5xx):
-        return Refused(_refusal(answer.status, document), retry_after_s(answer.headers))
-    return _doubtful(answer, document, "does not say that nothing was created")
+        return _doubtful(answer, error, "yet with a task id in the reply")
+    if _is_definite(answer.status, error, refund_5xx):
+        return Refused(_refusal(answer.status, error), retry_after_s(answer.headers))
+    return _doubtful(answer, error, "does not say that nothing was created")
 
 
 def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
@@ -142,8 +145,8 @@ def _is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _refusal(status: int, document: Document | None) -> Failure:
-    code, message = error_in(document) or ("", "")
+def _refusal(status: int, error: Said | None) -> Failure:
+    code, message = error or ("", "")
     kind = classify_refusal(status, code, message)
     return Failure(kind, code or f"http_{status}", message or f"HTTP {status}")
 
@@ -159,22 +162,23 @@ def _unanswered(answer: NoReply) -> Doubtful | Unsent:
 
 def _is_definite(status: int, error: Said | None, refund_5xx: bool) -> bool:
     """True if a refusal says for certain that nothing was created."""
-    if error is not None and says_body_was_lost(*error):
+    if error is None:
+        return status in _DEFINITE_WITHOUT_BODY
+    if says_body_was_lost(*error):
         return False
     if 500 <= status < 600:
         # A relay says model_not_found with 503 while it still looks for a channel: nothing was
         # passed on.
-        return error is not None and (refund_5xx or says_model_is_not_offered(*error))
-    if not 400 <= status < 500 or status in _NEVER_DEFINITE:
-        return False
-    return status in _DEFINITE_WITHOUT_BODY or (error is not None and not says_way_was_lost(*error))
+        return refund_5xx or says_model_is_not_offered(*error)
+    if status in _DEFINITE_WITHOUT_BODY:
+        return True
+    return status in _DEFINITE_WITH_WORDS and not says_way_was_lost(*error)
 
 
-def _doubtful(reply: Reply, document: Document | None, why: str) -> Doubtful:
-    error = error_in(document)
+def _doubtful(reply: Reply, error: Said | None, why: str) -> Doubtful:
     said = f" ({error.text[:MAX_QUOTED]})" if error else ""
     reason = f"HTTP {reply.status}{said} {why}"
-    failure = _refusal(reply.status, document)
+    failure = _refusal(reply.status, error)
     is_page = _is_success(reply.status) and reply.body.lstrip()[:1] == b"<"
     is_redirect = 300 <= reply.status < 400
     return Doubtful(
@@ -199,24 +203,23 @@ def _evidence(reply: Reply) -> dict[str, Json]:
 
 def _created_ids(document: Document) -> list[str]:
     """The ids in a create's reply, the task's own first."""
-    own = [document.get("id"), document.get("task_id")]
+    own = _ids(document)
     data = document.get("data")
-    inner = [data.get("task_id"), data.get("id")] if isinstance(data, dict) else []
+    inner = _ids(data)[::-1] if isinstance(data, dict) else []
     # In the legacy shape `data` is the task, whose `id` is the relay's row number; an `id` of the
     # envelope is the request's.
     is_envelope = "code" in document and document.keys().isdisjoint({"status", "object", "model"})
-    ordered = [*inner, *own] if is_envelope else [*own, *inner]
-    return [text for text in map(as_id, ordered) if text is not None]
+    return inner + own if is_envelope else own + inner
 
 
 # Queries
 
 
 def _query_refused(status: int, document: Document | None, wait_s: float | None) -> QueryOutcome:
-    failure = _refusal(status, document)
+    error = error_in(document)
+    failure = _refusal(status, error)
     if status in _BLINDING and kind_of(failure).stops_buying:
         return Blind(failure)
-    error = error_in(document)
     # A 404 page is a web server's word about a route, not the gateway's about a task.
     if error is None:
         return Hiccup(f"HTTP {status}", wait_s)
@@ -226,7 +229,7 @@ def _query_refused(status: int, document: Document | None, wait_s: float | None)
     return Hiccup(f"HTTP {status}: {failure.message}", wait_s)
 
 
-def _about_another(claimed: set[str], said: Progress | None, wait_s: float | None) -> Hiccup:
+def _about_another(claimed: list[str], said: Progress | None, wait_s: float | None) -> Hiccup:
     """A reply that bears other ids than the one that was asked after."""
     reason = "the reply is about another task"
     # Beside a task id the legacy shape's `id` is a row's short number.
@@ -277,7 +280,8 @@ def _without_status(
     # A code or a message may be anything: what was paid for is given up only for an error that is
     # called one.
     is_called_error = bool(document.get("error") or task.get("error"))
-    if named and is_called_error and not _of_the_request(failure):
+    is_of_the_task = named and is_called_error and not _of_the_request(failure)
+    if is_of_the_task:
         return TaskFailed(failure, tier_in(task), created_at=as_time(task.get("created_at")))
     return Hiccup(f"an error without a status: {error.text}", wait_s)
 
@@ -299,25 +303,27 @@ def _task(document: Document) -> Document:
         return document
     if "status" not in document:
         return data
-    is_envelope = "status" in data and _named(document) is None
+    is_envelope = "status" in data and not _ids(document)
     return data if is_envelope else document
 
 
-def _named(task: Document) -> str | None:
-    """`id` where there is one, since `task_id` is often the upstream's."""
-    return as_id(task.get("id")) or as_id(task.get("task_id"))
-
-
-def _claimed_ids(document: Document, task: Document) -> set[str]:
+def _claimed_ids(document: Document, task: Document) -> list[str]:
     """The ids by which the reply says whose it is."""
-    either = {as_id(task.get("id")), as_id(task.get("task_id"))}
-    found = {_named(task)} if task is document else either
-    return {text for text in found if text is not None}
+    ids = _ids(task)
+    # Beside an `id` the `task_id` of a reply without `data` is often the upstream's.
+    return ids[:1] if task is document else ids
+
+
+def _ids(document: Document) -> list[str]:
+    """Its `id` and its `task_id`, each if it may be one."""
+    found = as_id(document.get("id")), as_id(document.get("task_id"))
+    return [text for text in found if text is not None]
 
 
 def _task_failure(task: Document, status: str) -> Failure:
     code, message = error_in(task) or (status, "")
-    message = message or clean(task.get("fail_reason") or f"the task is {status}")
+    if not message:
+        message = clean(task.get("fail_reason") or f"the task is {status}")
     return Failure(classify_task(code, message), code or status, message)
 
 
