@@ -44,11 +44,11 @@ class Access:
         """Take the address from manifests, given by file name, where the user has set none. The
         first that names one counts.
         """
-        found = [(url, file) for file, url in named.items() if url]
-        if self.base_url is not None or not found:
+        files = {file: url for file, url in named.items() if url}
+        if self.base_url is not None or not files:
             return self
-        url, file = found[0]
-        others = frozenset(url for url, _ in found) - {url}
+        file, url = next(iter(files.items()))
+        others = frozenset(files.values()) - {url}
         return replace(self, base_url=url, base_url_from=file, others=others)
 
     def both(self) -> tuple[str, str]:

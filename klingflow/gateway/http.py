@@ -31,7 +31,7 @@ import anyio
 import httpx
 
 from klingflow.errors import KlingflowError, UsageError
-from klingflow.gateway.origin import is_loopback, names_this_machine, normal_base
+from klingflow.gateway.origin import is_loopback, is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
@@ -399,7 +399,7 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
 
 def _checked_key(key: str) -> str:
     """Return the key; raise UsageError where it cannot stand in a header."""
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
+    if not key or not is_plain(key):
         raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
     return key
 

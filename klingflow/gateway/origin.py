@@ -24,7 +24,7 @@ def normal_base(base_url: str) -> str:
         port, host = parts.port, parts.hostname or ""
     except ValueError as error:
         raise UsageError(f"the gateway's address is not a URL: {error}") from error
-    if wrong := _wrong(parts, host, is_plain=_is_plain(base_url.strip())):
+    if wrong := _wrong(parts, host, is_plain=is_plain(base_url.strip())):
         raise UsageError(f"the gateway's address must {wrong}")
     named = f"[{host}]" if ":" in host else host
     is_default = port in (None, _DEFAULT_PORTS[parts.scheme])
@@ -39,7 +39,7 @@ def _wrong(parts: SplitResult, host: str, *, is_plain: bool) -> str | None:
     names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
     if parts.scheme not in _DEFAULT_PORTS or not names_a_host:
         return "begin with https:// or http:// and name a host"
-    if parts.username is not None or parts.password is not None:
+    if "@" in parts.netloc:
         return "hold no user name or password (the key has a place of its own)"
     if parts.query or parts.fragment or not is_plain:
         return "hold no query, fragment, space or non-ASCII character"
@@ -65,13 +65,14 @@ def names_this_machine(host: str) -> bool:
     A name that only the DNS leads here cannot be seen to be one.
     """
     plain = host.strip("[]").rstrip(".").lower()
-    if plain == "localhost" or plain.endswith(".localhost"):
+    last = plain.rpartition(".")[2]
+    if last == "localhost":
         return True
     try:
         address = ip_address(plain.partition("%")[0])
     except ValueError:
         # 2130706433, 0x7f.1 and 127.1 are 127.0.0.1 to most systems; nobody honest writes so.
-        return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", plain.rpartition(".")[2]) is not None
+        return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", last) is not None
     address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_link_local or address.is_unspecified
 
@@ -81,5 +82,6 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in _LOOPBACK
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """True if a text is printable ASCII without spaces; so is an empty one."""
     return text.isascii() and text.isprintable() and " " not in text

@@ -12,10 +12,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from klingflow.model import Manifest
+from klingflow.model import Json, Manifest
 
 # Because of the space, what held the key is neither a task id nor a web address: a purchase is in
 # doubt then, and is not written down under an id that is not its own.
@@ -66,14 +68,15 @@ class Secret:
     """The key, which this object shows to nobody."""
 
     def __init__(self, key: str) -> None:
-        word = key.encode() if len(key) >= _SHORT else b"Bearer " + key.encode()
+        word = key.encode()
+        if len(key) < _SHORT:
+            word = b"Bearer " + word
         self._is_long = len(key) >= _LONG
-        words = tuple(dict.fromkeys((word, *_encoded(word)))) if self._is_long else (word,)
+        words = dict.fromkeys((word, *_encoded(word))) if self._is_long else {word: None}
         # Each beside its beginning: a text without it holds neither the word nor a cut one.
         self._words = [(word[:_CUT], word) for word in words]
-        self._unescaped = [
-            (word[:_CUT], word) for word in (_ESCAPE.sub(_character, w) for w in words)
-        ]
+        unescaped = [_ESCAPE.sub(_character, word) for word in words]
+        self._unescaped = [(word[:_CUT], word) for word in unescaped]
 
     def clean(self, data: bytes) -> bytes:
         """Return `data` with MARK in place of the key. Clean data costs a search or little more."""
@@ -109,10 +112,11 @@ class Secret:
         for start, word in words:
             if start in text:
                 found += _places(text, word, whole=not self._is_long)
-                found += _cut_off(text, word) if self._is_long else ()
+                if self._is_long:
+                    found += _cut_off(text, word)
             if pieces and self._is_long:
                 found += _pieces(text, word)
-        return _merged(found) if found else found
+        return _merged(found)
 
 
 def key_holder(manifest: Manifest, key: str) -> str | None:
@@ -128,19 +132,17 @@ def key_holder(manifest: Manifest, key: str) -> str | None:
     for shot, request in manifest:
         if key in shot.id:
             return "a shot's id"
-        if (
-            key in shot.key
-            or key in shot.output
-            or word in _written(request.body, shot.about, shot.tags)
-        ):
+        if word in _written(shot.key, shot.output, request.body, shot.about, shot.tags):
             return f"shot '{shot.id}'"
     return None
 
 
 def _written(*values: Any) -> str:
-    return json.dumps(
-        values, default=lambda value: dict(value) if isinstance(value, Mapping) else ""
-    )
+    return json.dumps(values, default=_plain)
+
+
+def _plain(value: object) -> Json:
+    return dict(value) if isinstance(value, Mapping) else ""
 
 
 def _encoded(word: bytes) -> Iterator[bytes]:
@@ -184,7 +186,8 @@ def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
         end = begin + size
         at = text.find(word[begin:end])
         while at >= 0:
-            before, after = text[max(0, at - begin) : at], text[at + size : at + len(word) - begin]
+            before = text[max(0, at - begin) : at]
+            after = text[at + size : at + len(word) - begin]
             left = at - _common(before[::-1], word[:begin][::-1])
             right = at + size + _common(after, word[end:])
             if right - left >= least:
@@ -223,25 +226,28 @@ def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
 
 def _character(escape: re.Match[bytes]) -> bytes:
     """The character for which an escape stands; none for a backslash or a line's end."""
-    hexadecimal, decimal = escape[1] or escape[2], escape[3]
-    if hexadecimal is None and decimal is None:
+    if hexadecimal := escape[1] or escape[2]:
+        number = int(hexadecimal, 16)
+    elif decimal := escape[3]:
+        number = int(decimal)
+    else:
         return b""
-    character = bytes((int(hexadecimal, 16) if hexadecimal else int(decimal),))
-    return b"" if character == b"\\" else character
+    return bytes((number,)).replace(b"\\", b"")
 
 
 def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
     """The places in `data` that correspond to `spans` of its unescaped text of `length` bytes. A
     span up to the end of the text goes to the end of the data.
     """
-    edges = [edge for span in spans for edge in span]
+    edges = deque(chain.from_iterable(spans))  # those that have no place yet
     places: list[int] = []
     longer = 0  # by how much `data` up to here is longer than the unescaped text
     for escape in _ESCAPE.finditer(data):
-        while len(places) < len(edges) and edges[len(places)] <= escape.start() - longer:
-            places.append(edges[len(places)] + longer)
+        while edges and edges[0] <= escape.start() - longer:
+            places.append(edges.popleft() + longer)
         longer += len(escape[0]) - len(_character(escape))
-    places += [edge + longer for edge in edges[len(places) :]]
-    if edges[-1] == length:
+    places += [edge + longer for edge in edges]
+    _, end = spans[-1]
+    if end == length:
         places[-1] = len(data)
     return list(zip(places[::2], places[1::2], strict=True))
