@@ -22,7 +22,6 @@ _SECONDS: Path = ("seconds",)
 _EXT_INFO: Path = ("metadata", "ext_info")
 _VIDEO: Path = ("metadata", "video_url")
 _FILES: Path = ("metadata", "file_infos")
-_WITH_A_FACE = ("avatar_i2v", "lip_sync")
 
 
 def durations_differ(f: Facts) -> Finding | None:
@@ -55,8 +54,6 @@ def first_frame(f: Facts) -> Finding | None:
 
 
 def motion_video(f: Facts) -> Finding | None:
-    if f.scene != "motion_control":
-        return None
     url = f.what.metadata.get("video_url")
     if isinstance(url, Pending) or str(url)[:8].lower() == "https://":
         return None
@@ -64,8 +61,7 @@ def motion_video(f: Facts) -> Finding | None:
 
 
 def motion_image(f: Facts) -> Finding | None:
-    has_image = "image" in f.body or f.what.images or f.what.files
-    if f.scene != "motion_control" or has_image:
+    if "image" in f.body or f.what.images or f.what.files:
         return None
     return (), (
         "motion control without an image: the document's examples have none,"
@@ -74,14 +70,12 @@ def motion_image(f: Facts) -> Finding | None:
 
 
 def face(f: Facts) -> Finding | None:
-    if f.scene not in _WITH_A_FACE or not f.what.from_text:
+    if not f.what.from_text:
         return None
     return (), "no face to animate: give 'image'"
 
 
-def audio_input(f: Facts) -> Finding | None:
-    if f.scene not in _WITH_A_FACE:
-        return None
+def audio_input(_: Facts) -> Finding:
     return (), (
         "no audio input is documented for avatars and lip-sync: the voice is the gateway's choice"
     )
@@ -89,7 +83,7 @@ def audio_input(f: Facts) -> Finding | None:
 
 def lip_sync_least(f: Facts) -> Finding | None:
     seconds = f.what.seconds
-    if f.scene != "lip_sync" or not isinstance(seconds, int) or seconds >= LIP_SYNC_LEAST_S:
+    if not isinstance(seconds, int) or seconds >= LIP_SYNC_LEAST_S:
         return None
     return _SECONDS, f"lip-sync of {seconds} s is billed as {LIP_SYNC_LEAST_S} s"
 
@@ -146,10 +140,10 @@ def ext_info(f: Facts) -> Finding | None:
 
 def _cuts(f: Facts) -> list[Json]:
     """Return the entries of multi_prompt, however they came into the body."""
-    outer = f.what.metadata.get("ext_info")
-    inner = outer.get("AdditionalParameters") if isinstance(outer, dict) else None
-    cuts = inner.get("multi_prompt") if isinstance(inner, dict) else None
-    return cuts if isinstance(cuts, list) and all(isinstance(cut, dict) for cut in cuts) else []
+    match f.what.metadata.get("ext_info"):
+        case {"AdditionalParameters": {"multi_prompt": [*cuts]}}:
+            return cuts if all(isinstance(cut, dict) for cut in cuts) else []
+    return []
 
 
 def cuts_count(f: Facts) -> Finding | None:

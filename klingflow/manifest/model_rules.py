@@ -36,13 +36,13 @@ def undocumented_model(f: Facts) -> Finding | None:
 
 
 def seconds_range(f: Facts) -> Finding | None:
-    if f.scene or not isinstance(f.what.seconds, int):
+    if not isinstance(f.what.seconds, int):
         return None
-    beside_video = f.what.has_video and f.model.video_seconds
-    lengths = f.model.video_seconds if beside_video else f.model.seconds
+    lengths, condition = f.model.seconds, ""
+    if f.what.has_video and f.model.video_seconds:
+        lengths, condition = f.model.video_seconds, " beside a reference video"
     if not lengths or f.what.seconds in lengths:
         return None
-    condition = " beside a reference video" if beside_video else ""
     place: Path = ("seconds",) if "seconds" in f.body else ()
     return place, f"{f.model.name} makes {_listed(lengths)} s{condition}, not {f.what.seconds}"
 
@@ -53,7 +53,7 @@ def _listed(lengths: tuple[int, ...]) -> str:
 
 
 def full_hd(f: Facts) -> Finding | None:
-    if f.model.full_hd != UNSURE or f.what.resolution != "1080P" or f.scene:
+    if f.model.full_hd != UNSURE or f.what.resolution != "1080P":
         return None
     return _RESOLUTION, f"sources disagree whether {f.model.name} makes 1080P"
 
@@ -68,7 +68,7 @@ _SOUND = {
 def sound(f: Facts) -> Finding | None:
     doubt = _SOUND.get(f.model.audio)
     fits = f.model.audio == FULL_HD and f.what.resolution == "1080P"
-    if f.scene or fits or doubt is None:
+    if fits or doubt is None:
         return None
     return _AUDIO, f"{f.model.name} {doubt}"
 
@@ -88,10 +88,8 @@ def last_frame(f: Facts) -> Finding | None:
 
 
 def references(f: Facts) -> Finding | None:
-    if f.model.references != NO or f.scene or "ext_info" in f.what.metadata:
-        return None
     place = _reference(f)
-    if place is None:
+    if f.model.references != NO or place is None or "ext_info" in f.what.metadata:
         return None
     return place, f"{f.model.name} is not known to take references; kling-3.0-omni and kling-o1 are"
 
@@ -117,7 +115,7 @@ def lone_image(f: Facts) -> Finding | None:
 
 
 def motion_model(f: Facts) -> Finding | None:
-    if f.scene != "motion_control" or f.model.motion == YES:
+    if f.model.motion == YES:
         return None
     return _MODEL, (
         "motion control is documented for kling-2.5 (and shown with kling-2.6),"
@@ -126,7 +124,7 @@ def motion_model(f: Facts) -> Finding | None:
 
 
 def avatar_model(f: Facts) -> Finding | None:
-    if f.scene != "avatar_i2v" or f.model.avatar == YES:
+    if f.model.avatar == YES:
         return None
     return _MODEL, f"avatars are documented for kling-1.0 to kling-2.5, not for {f.model.name}"
 

@@ -19,8 +19,8 @@ from klingflow.manifest.facts import Facts, Finding
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `find` returns what is wrong, if anything. Only a body that has `trait` can break
-    it.
+    """One rule: `find` returns what is wrong, if anything. It is asked only about bodies that have
+    `trait`, and does not look at it again.
     """
 
     code: str
@@ -32,23 +32,23 @@ class Rule:
 RULES: Final = (
     Rule("unknown-model", "warning", model_rules.unknown_model),
     Rule("undocumented-model", "warning", model_rules.undocumented_model),
-    Rule("seconds-range", "error", model_rules.seconds_range),
+    Rule("seconds-range", "error", model_rules.seconds_range, "no scene"),
     Rule("durations-differ", "warning", body_rules.durations_differ),
-    Rule("resolution-model", "warning", model_rules.full_hd),
+    Rule("resolution-model", "warning", model_rules.full_hd, "no scene"),
     Rule("size-overruled", "warning", body_rules.size_overruled, "size"),
-    Rule("audio-model", "warning", model_rules.sound, "audio"),
+    Rule("audio-model", "warning", model_rules.sound, "audio without a scene"),
     Rule("audio-beside-video", "warning", model_rules.sound_beside_video, "audio"),
     Rule("last-frame-model", "warning", model_rules.last_frame, "last frame"),
     Rule("first-frame-missing", "warning", body_rules.first_frame, "last frame"),
-    Rule("references-model", "warning", model_rules.references),
+    Rule("references-model", "warning", model_rules.references, "no scene"),
     Rule("omni-noref", "warning", model_rules.lone_image),
-    Rule("motion-video", "error", body_rules.motion_video, "scene"),
-    Rule("motion-image", "warning", body_rules.motion_image, "scene"),
-    Rule("motion-model", "warning", model_rules.motion_model, "scene"),
-    Rule("avatar-model", "warning", model_rules.avatar_model, "scene"),
-    Rule("face-missing", "warning", body_rules.face, "scene"),
-    Rule("audio-input", "warning", body_rules.audio_input, "scene"),
-    Rule("lip-sync-least", "warning", body_rules.lip_sync_least, "scene"),
+    Rule("motion-video", "error", body_rules.motion_video, "motion control"),
+    Rule("motion-image", "warning", body_rules.motion_image, "motion control"),
+    Rule("motion-model", "warning", model_rules.motion_model, "motion control"),
+    Rule("avatar-model", "warning", model_rules.avatar_model, "avatar"),
+    Rule("face-missing", "warning", body_rules.face, "face"),
+    Rule("audio-input", "warning", body_rules.audio_input, "face"),
+    Rule("lip-sync-least", "warning", body_rules.lip_sync_least, "lip-sync"),
     Rule("prompt-missing", "warning", body_rules.no_prompt),
     Rule("prompt-long", "warning", body_rules.long_prompt),
     Rule("file-address", "error", body_rules.file_address, "files"),
@@ -64,8 +64,13 @@ RULES: Final = (
 _TRAITS: Final[dict[str, Callable[[Facts], object]]] = {
     "size": lambda f: "size" in f.body,
     "audio": lambda f: f.what.audio,
+    "audio without a scene": lambda f: f.what.audio and not f.scene,
     "last frame": lambda f: "last_frame_url" in f.what.metadata,
-    "scene": lambda f: f.scene,
+    "no scene": lambda f: not f.scene,
+    "motion control": lambda f: f.scene == "motion_control",
+    "avatar": lambda f: f.scene == "avatar_i2v",
+    "lip-sync": lambda f: f.scene == "lip_sync",
+    "face": lambda f: f.scene in ("avatar_i2v", "lip_sync"),
     "files": lambda f: f.what.files,
     "ext_info": lambda f: "ext_info" in f.body.get("metadata", {}),
 }
