@@ -89,6 +89,11 @@ class Node:
         self.plain: bool = plain
         self.inset: int = inset
 
+    @property
+    def place(self) -> Mark:
+        """Return where its key begins, or its value where it has no key."""
+        return self.key_mark or self.mark
+
     def at(self, *path: str | int) -> Node:
         """Return the deepest Node on `path` that the author wrote: for a value that an expression
         made, the expression's.

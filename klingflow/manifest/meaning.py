@@ -10,9 +10,11 @@ carried through.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.documented import (
     DEFAULT_RESOLUTION,
     DEFAULT_SECONDS,
@@ -28,6 +30,10 @@ _SPECIAL_SCENES = {
     "kling-avatar-1080p": "avatar_i2v",
 }
 _EMPTY: tuple[Json, ...] = (None, [], {})
+_PICTURES = ("image", "images", "input_reference")
+_CLIPS = ("last_frame_url", "last_frame_file_id", "video_url", "file_infos")
+# Longer ones are no number of seconds.
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class Meaning(NamedTuple):
@@ -51,12 +57,12 @@ class Meaning(NamedTuple):
     @property
     def images(self) -> list[Json]:
         """Return the entries of `images`."""
-        return _list(self.top.get("images"))
+        return as_list(self.top.get("images"))
 
     @property
     def files(self) -> list[dict[str, Json]]:
         """Return the entries of `metadata.file_infos` that are mappings."""
-        return [f for f in _list(self.metadata.get("file_infos")) if isinstance(f, dict)]
+        return [f for f in as_list(self.metadata.get("file_infos")) if isinstance(f, dict)]
 
     @property
     def has_video(self) -> bool:
@@ -94,7 +100,7 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
     model = str(top.pop("model", "")).lower()
     scene = metadata.pop("scene_type", None)
     spoken = _seconds(top, metadata)
-    seconds = DEFAULT_SECONDS if spoken is None else spoken
+    seconds = _first(spoken, DEFAULT_SECONDS)
     duration = _integer(config.pop("duration", None))
     if duration is not None and duration != seconds:
         config["duration"] = duration
@@ -105,7 +111,7 @@ def meaning(body: Mapping[str, Json]) -> Meaning:
     _unpack_ext_info(metadata)
     if aspect_ratio is None and _from_text(top, metadata):
         aspect_ratio = "16:9"
-    billed = _billed(duration if spoken is None and duration is not None else seconds, scene, model)
+    billed = _billed(_first(spoken, duration, DEFAULT_SECONDS), scene, model)
     return Meaning(
         model,
         scene,
@@ -157,14 +163,17 @@ def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
 
 def _first(*given: Json) -> Json:
     """Return the first value that is not None."""
-    return next((value for value in given if value is not None), None)
+    for value in given:
+        if value is not None:
+            return value
+    return None
 
 
 def _integer(value: Json) -> Json:
     """Return 5 for 5, "5" and 5.0; any other value as it is."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return value
 
@@ -175,12 +184,11 @@ def _picture(
     """Return resolution and aspect ratio: output_config > metadata > size > the default (document
     3.2).
     """
-    size = parts_of_size(top.get("size"))
-    if size:
+    named, shape = parts_of_size(top.get("size")) or (None, None)
+    if named:
         del top["size"]
-    named, shape = size or (None, None)
-    shortcut = metadata.pop("resolution", None)
-    resolution = config.pop("resolution", None) or shortcut or named or DEFAULT_RESOLUTION
+    given = (config.pop("resolution", None), metadata.pop("resolution", None), named)
+    resolution = next(filter(None, given), DEFAULT_RESOLUTION)
     if isinstance(resolution, str):
         resolution = resolution.upper()
     return resolution, config.pop("aspect_ratio", None) or shape
@@ -214,12 +222,10 @@ def _prompt(top: dict[str, Json]) -> Json:
     """Return the prompt, in either of its two forms (document 3.3). A `content` of more than one
     text stays.
     """
-    content = top.get("content")
-    if "prompt" not in top and isinstance(content, list) and len(content) == 1:
-        only = content[0]
-        if isinstance(only, dict) and only.keys() == {"type", "text"} and only["type"] == "text":
+    match top.get("content"):
+        case [{"type": "text", "text": text, **others}] if not others and "prompt" not in top:
             del top["content"]
-            return only["text"]
+            return text
     return top.pop("prompt", None)
 
 
@@ -236,16 +242,6 @@ def _unpack_ext_info(metadata: dict[str, Json]) -> None:
 
 
 def _from_text(top: Mapping[str, Json], metadata: Mapping[str, Json]) -> bool:
-    pictures = ("image", "images", "input_reference")
-    clips = ("last_frame_url", "last_frame_file_id", "video_url", "file_infos")
-    if any(key in top for key in pictures) or any(key in metadata for key in clips):
+    if not (top.keys().isdisjoint(_PICTURES) and metadata.keys().isdisjoint(_CLIPS)):
         return False
-    return all(_dict(part).get("type") == "text" for part in _list(top.get("content")))
-
-
-def _dict(value: Any) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Json]:
-    return value if isinstance(value, list) else []
+    return all(as_mapping(part).get("type") == "text" for part in as_list(top.get("content")))

@@ -15,23 +15,18 @@ Amounts are Decimals: 0.1 is a tenth.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
 from klingflow.errors import Diagnostic, ManifestError
-from klingflow.manifest.shapes import COUNT, TEXT, record
+from klingflow.manifest.coerce import as_mapping
+from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import Json, Node, Price
 
-AMOUNT: Final[dict[str, Json]] = {
-    "type": ["number", "string"],
-    "minimum": 0,
-    "pattern": "^[0-9]+(\\.[0-9]+)?$",
-    "title": "an amount, 0 or more",
-}
 _WAYS: Final = {
     "per_second": {**AMOUNT, "description": "For each second of video."},
     "per_request": {**AMOUNT, "description": "For each video, whatever its length."},
@@ -73,7 +68,7 @@ class Row:
 
     per_second: Decimal | None = None
     per_request: Decimal | None = None
-    by_seconds: Mapping[int, Decimal] | None = None
+    by_seconds: Mapping[int, Decimal] = field(default_factory=dict)
     min_seconds: int = 0
 
 
@@ -92,18 +87,17 @@ def price(prices: Prices, tier: str, seconds: int) -> Price | None:
     """Return what `seconds` of a tier cost, or None if the file has no price for it."""
     row = prices.exact.get(tier)
     if row is None:
-        row = next((row for glob, row in prices.globs if fnmatchcase(tier, glob)), None)
-    found = row and _amount(row, max(seconds, row.min_seconds))
-    return Price(found[0], prices.currency, found[1], prices.as_of) if found else None
+        row = next((row for glob, row in prices.globs if fnmatchcase(tier, glob)), Row())
+    amount, basis = _amount(row, max(seconds, row.min_seconds))
+    return None if amount is None else Price(amount, prices.currency, basis, prices.as_of)
 
 
-def _amount(row: Row, seconds: int) -> tuple[Decimal, str] | None:
+def _amount(row: Row, seconds: int) -> tuple[Decimal | None, str]:
     if row.per_request is not None:
         return row.per_request, "per request"
     if row.per_second is not None:
         return row.per_second * seconds, f"{seconds} s × {row.per_second}"
-    amount = (row.by_seconds or {}).get(seconds)
-    return None if amount is None else (amount, f"{seconds} s")
+    return row.by_seconds.get(seconds), f"{seconds} s"
 
 
 def parse(root: Node) -> Prices:
@@ -137,22 +131,18 @@ def _ambiguous(content: Json) -> Iterator[Fault]:
     """Yield the rows that do not say one price, which no keyword of a schema says in
     plain words.
     """
-    tiers = content.get("tiers") if isinstance(content, dict) else None
-    if not isinstance(tiers, dict):
-        return
-    for tier, row in tiers.items():
+    for tier, row in as_mapping(as_mapping(content).get("tiers")).items():
         if isinstance(row, dict) and len(row.keys() & set(_WAYS)) != 1:
             text = f"tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'"
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
 
 
 def _row(row: Mapping[str, Json]) -> Row:
-    by_seconds = row.get("by_seconds")
+    by_seconds = row.get("by_seconds", {})
     return Row(
         per_second=_decimal(row.get("per_second")),
         per_request=_decimal(row.get("per_request")),
-        by_seconds=by_seconds
-        and {int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},
+        by_seconds={int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},
         min_seconds=row.get("min_seconds", 0),
     )
 

@@ -7,6 +7,7 @@ scalar is kept, since scalars repeat from shot to shot.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -65,13 +66,13 @@ def _texts_faults(field: Field, *value: str) -> tuple[Fault, ...]:
 
 def value_faults(field: Field, value: Json) -> tuple[Fault, ...]:
     """Return what is wrong with the value of one field."""
-    if field.schema is TEXT and type(value) is str and not value.isspace() and value:
+    if field.schema is TEXT and type(value) is str and value.strip():
         return ()  # as the schema would say; prompts do not repeat
-    if isinstance(value, list) and all(type(item) is str for item in value):
+    if isinstance(value, list) and set(map(type, value)) <= {str}:
         return _texts_faults(field, *value)
-    if value is None or isinstance(value, (str, int, float)):
-        return _scalar_faults(field, value)
-    return faults(field.schema, value, (field.name,))
+    if isinstance(value, (list, dict)):
+        return faults(field.schema, value, (field.name,))
+    return _scalar_faults(field, value)
 
 
 def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
@@ -160,27 +161,23 @@ def _shown(value: Json, schema: Mapping[str, Json]) -> str:
 
 def _named(value: Json) -> str:
     """Return what a value that is not text is called."""
-    if value is None or isinstance(value, bool):
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, (dict, list)):
-        kind = "mapping" if isinstance(value, dict) else "list"
-        return f"a {kind}" if value else f"an empty {kind}"
-    return str(value)
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return json.dumps(value)
 
 
 def _meant(text: str, choices: Sequence[Json]) -> str:
     """Return the choice that a text is meant to be, where that is plain."""
     spelled = {_letters(str(choice)): choice for choice in choices}.get(_letters(text))
-    if spelled is None:
-        # Words only: 480P was not meant to be 1080P.
-        return did_you_mean(
-            text, (word for word in map(str, choices) if not re.search(r"\d", word))
-        )
-    return (
-        f"; did you mean '{spelled}'?"
-        if isinstance(spelled, str)
-        else f"; write {spelled} without quotes"
-    )
+    if isinstance(spelled, str):
+        return f"; did you mean '{spelled}'?"
+    if spelled is not None:
+        return f"; write {spelled} without quotes"
+    # Words only: 480P was not meant to be 1080P.
+    words = [word for word in map(str, choices) if not re.search(r"\d", word)]
+    return did_you_mean(text, words)
 
 
 def _letters(text: str) -> str:
@@ -189,10 +186,8 @@ def _letters(text: str) -> str:
 
 def dotted(path: Path) -> str:
     """Return a path as people write it: `files[0].video`."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 def place_of(fault: Fault, node: Node) -> Mark:
@@ -200,7 +195,7 @@ def place_of(fault: Fault, node: Node) -> Mark:
     author wrote it.
     """
     found = node.at(*fault.path)
-    return found.key_mark if fault.at_key and found.key_mark else found.mark
+    return found.place if fault.at_key else found.mark
 
 
 def content_of(node: Node) -> Json:
