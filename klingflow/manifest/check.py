@@ -8,14 +8,14 @@ the rules. The caller collects; nothing is raised.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.body import BODY
+from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.facts import facts
-from klingflow.manifest.fields import ABOUT, KINDS, SHOT, Field
+from klingflow.manifest.fields import ABOUT, KINDS, METADATA, OUTPUT_CONFIG, SHOT, Field, Path
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
@@ -39,6 +39,17 @@ _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error"
 _LIMITS: Final = frozenset({"unknown-value", "not-a-url", "too-many", "too-long"})
 ALLOWED: Final = _LIMITS | frozenset(rule.code for rule in RULES)
 _LIFTED: Final = _LIMITS | _RULE_ERRORS
+# Fields that have no effect beside a pasted body.
+_IDLE_BESIDE_REQUEST: Final = frozenset(
+    name for name, field in SHOT.items() if "request" not in field.kinds
+)
+_METADATA: Final = BODY["properties"]["metadata"]["properties"]
+# The keys that the document has in the body and in the mappings inside it.
+_DOCUMENTED: Final[dict[Path, Mapping[str, Json]]] = {
+    (): BODY["properties"],
+    METADATA: _METADATA,
+    OUTPUT_CONFIG: _METADATA["output_config"]["properties"],
+}
 
 
 # --- a shot as it was rendered -------------------------------------------------------------------
@@ -59,17 +70,14 @@ def check_shot(draft: Draft) -> Checked:
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
-    if draft.spoiled:  # the fields that are left show neither the kind nor what is missing
-        values = chain.from_iterable(_value_faults(name, value) for name, value in fields.items())
-        return Checked(kind, [_diagnostic(draft, _lifted(fault, allow)) for fault in values], None)
-    found = [_lifted(fault, allow) for fault in _field_faults(fields, kind)]
-    if kind == "request":
-        found += _idle(draft)
-    good = None
-    if not _has_error(found):
+    found = [_lifted(fault, allow) for fault in _field_faults(draft, kind)]
+    sendable = None
+    if not draft.spoiled and not _has_error(found):
         sendable = sendable_of(fields, kind)
-        found += [_lifted(fault, allow) for fault in _body_faults(fields, kind, sendable)]
-        good = None if _has_error(found) else sendable
+        for fault in _body_faults(fields, kind, sendable):
+            written = fault._replace(path=author_path(fields, kind, fault.path))
+            found.append(_lifted(written, allow))
+    good = None if _has_error(found) else sendable
     return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
 
 
@@ -78,8 +86,7 @@ def _has_error(found: list[Fault]) -> bool:
 
 
 def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
-    allow = fields.get("allow", ())
-    return tuple(code for code in allow if isinstance(code, str)) if isinstance(allow, list) else ()
+    return tuple(code for code in as_list(fields.get("allow")) if isinstance(code, str))
 
 
 def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
@@ -97,36 +104,39 @@ def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
     return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 
-def _field_faults(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    """Yield what is wrong with each field by itself, and the fields that are missing."""
-    for name, value in fields.items():
+def _field_faults(draft: Draft, kind: str) -> Iterator[Fault]:
+    """Yield what is wrong with each field by itself, and the fields that are missing.
+
+    Of a spoiled shot only the values are judged: the fields that are left show neither its kind nor
+    what is missing.
+    """
+    for name, value in draft.fields.items():
         field = SHOT.get(name)
         if field is None:
             yield from unknown_keys((name,), SHOT)
-        elif kind in field.kinds:
+        elif draft.spoiled or kind in field.kinds:
             yield from value_faults(field, value)
         elif kind != "request":
             yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
-    yield from _missing(fields, kind)
-    yield from _inner_faults(fields)
-
-
-def _value_faults(name: str, value: Json) -> Iterable[Fault]:
-    return value_faults(SHOT[name], value) if name in SHOT else unknown_keys((name,), SHOT)
+    if draft.spoiled:
+        return
+    yield from _missing(draft.fields, kind)
+    yield from _inner_faults(draft.fields)
+    if kind == "request":
+        yield from _idle(draft)
 
 
 def _idle(draft: Draft) -> Iterator[Fault]:
     """Yield the fields beside `request` that have no effect, except those of defaults and presets,
     which are for every shot.
     """
-    request = draft.node.at("request").key_mark
+    request = draft.node.at("request").place
     for name in draft.fields:
-        mark = draft.node.at(name).key_mark
-        if name not in SHOT or "request" in SHOT[name].kinds or not mark or not request:
-            continue
+        mark = draft.node.at(name).place
         in_a_row = mark.line == request.line
         in_a_column = mark.column == request.column and mark.line > draft.mark.line
-        if mark.file == request.file and (in_a_row or in_a_column):
+        of_this_shot = mark.file == request.file and (in_a_row or in_a_column)
+        if of_this_shot and name in _IDLE_BESIDE_REQUEST:
             text = f"'{name}' has no effect beside 'request'; write it in the pasted body"
             yield Fault((name,), "no-effect", text, "warning", at_key=True)
 
@@ -137,11 +147,11 @@ def _wrong_kind(field: Field, kind: str) -> str:
 
 
 def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    extra = fields.get("extra")
-    given = {**fields, **extra} if isinstance(extra, dict) else fields
+    given = {*fields, *as_mapping(fields.get("extra"))}
+    if "content" in given:  # the other form of a prompt
+        given.add("prompt")
     for name in KINDS[kind].required:
-        said_otherwise = name == "prompt" and "content" in given
-        if name not in given and not said_otherwise and not _misspelt(name, fields):
+        if name not in given and not _misspelt(name, fields):
             doc = SHOT[name].doc.rstrip(".")
             yield Fault((), "missing-field", f"'{name}' is missing: {doc[0].lower()}{doc[1:]}")
 
@@ -159,9 +169,8 @@ def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
         if code not in ALLOWED:
             text = f"no rule has the code '{code}'{did_you_mean(code, ALLOWED)}"
             yield Fault(("allow", index), "unknown-code", text)
-    files = fields.get("files")
-    for index, file in enumerate(files if isinstance(files, list) else ()):
-        yield from _file_faults(index, file if isinstance(file, dict) else {})
+    for index, file in enumerate(as_list(fields.get("files"))):
+        yield from _file_faults(index, as_mapping(file))
     if "cuts" in fields:
         for path, leaf in leaves(fields["cuts"], ("cuts",)):
             if isinstance(leaf, Pending):
@@ -181,37 +190,29 @@ def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
 
 def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
     """Yield what is wrong with the body as a whole, and with its shape where the author wrote parts
-    of it in the gateway's own words.
+    of it in the gateway's own words. Paths are the body's.
     """
-    own = [*_pasted_faults(sendable.body, kind)] if kind == "request" or "extra" in fields else []
-    for fault in own:
-        yield _at_author(fault, fields, kind)
+    own: list[Fault] = []
+    if kind == "request" or "extra" in fields:
+        own += faults(BODY, sendable.body, ())
+    if kind == "request":
+        own += _undocumented(sendable.body)
+    yield from own
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
     known = facts(fields, kind, sendable.body, sendable.meaning)
     for rule in rules_for(known):
-        finding = rule.find(known)
-        if finding:
-            yield _at_author(Fault(finding[0], rule.code, finding[1], rule.severity), fields, kind)
+        if finding := rule.find(known):
+            path, text = finding
+            yield Fault(path, rule.code, text, rule.severity)
 
 
-def _at_author(fault: Fault, fields: Mapping[str, Json], kind: str) -> Fault:
-    return fault._replace(path=author_path(fields, kind, fault.path))
-
-
-def _pasted_faults(body: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    yield from faults(BODY, body, ())
-    if kind != "request":
-        return
-    for path in ((), ("metadata",), ("metadata", "output_config")):
-        part: Any = body
-        schema = BODY
-        for step in path:
-            part = part.get(step) if isinstance(part, dict) else None
-            schema = schema["properties"][step]
-        if isinstance(part, dict):
-            for fault in unknown_keys(part, schema["properties"], path):
-                yield fault._replace(code="undocumented-field", severity="warning")
+def _undocumented(body: Mapping[str, Json]) -> Iterator[Fault]:
+    metadata = as_mapping(body.get("metadata"))
+    config = as_mapping(metadata.get("output_config"))
+    for path, part in (((), body), (METADATA, metadata), (OUTPUT_CONFIG, config)):
+        for fault in unknown_keys(part, _DOCUMENTED[path], path):
+            yield fault._replace(code="undocumented-field", severity="warning")
 
 
 # --- a document as it was written ----------------------------------------------------------------
@@ -237,16 +238,18 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
     for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
         if name in root.value:
             yield from _section(root.value[name], table, name)
-    for key, node in _items(root.value.get("presets")):
-        if node.value is not None:
-            yield from _section(node, SHOT, f"preset '{key}'")
-    for key, node in _items(root.value.get("shots")):
-        if node.value is not None:
-            yield from _section(node, _SHOT_AS_WRITTEN, f"shot '{key}'")
+    for one, several, fields in _SHOTS:
+        for key, node in _items(root.value.get(several)):
+            if node.value is not None:
+                yield from _section(node, fields, f"{one} '{key}'")
 
 
 # A shot's wanted values are checked once they are rendered.
 _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
+_SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None]], ...]] = (
+    ("preset", "presets", SHOT),
+    ("shot", "shots", _SHOT_AS_WRITTEN),
+)
 
 
 def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
