@@ -629,6 +629,13 @@ def test_another_tasks_reply_is_never_ours(body: dict[str, Any]) -> None:
     assert (outcome.reason, outcome.name) == ("the reply is about another task", UPSTREAM)
 
 
+def test_another_tasks_name_is_the_longest_of_its_ids() -> None:
+    """The short one is the number of a relay's row."""
+    body = {"code": "success", "data": {"id": 9, "task_id": "0af3-77", "status": "SUCCESS"}}
+    outcome = read_query(reply(200, body), task_id=ID)
+    assert outcome == Misnamed("the reply is about another task", None, "0af3-77", Succeeded())
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -803,6 +810,24 @@ def test_an_error_without_a_status_is_the_tasks_only_where_it_names_the_task() -
     assert isinstance(read_query(reply(200, moderated), task_id=ID), Hiccup)
     assert isinstance(
         read_query(reply(200, {"id": ID, **error("insufficient_user_quota")}), task_id=ID), Hiccup
+    )
+
+
+def test_an_error_beside_the_task_that_it_names_is_the_tasks() -> None:
+    """The envelope of the legacy shape may hold the error, and `data` the id."""
+    body = {**error("content policy violation", "x"), "data": {"id": ID}}
+    assert read_query(reply(200, body), task_id=ID) == TaskFailed(
+        Failure("moderation", "x", "content policy violation")
+    )
+
+
+def test_a_code_alone_says_what_an_error_is_about() -> None:
+    """Messages often say nothing."""
+    lost = {"id": ID, **error("sorry", "request_timeout")}
+    assert isinstance(read_query(reply(200, lost), task_id=ID), Hiccup)
+    refused = {"id": ID, "status": "failed", **error("sorry", "content_policy")}
+    assert read_query(reply(200, refused), task_id=ID) == TaskFailed(
+        Failure("moderation", "content_policy", "sorry")
     )
 
 

@@ -7,7 +7,7 @@ purchase is what klingflow.ledger.flaws finds; here both get their place and wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
-from klingflow.model import Problem, Purchase
+from klingflow.model import FileFact, Problem, Purchase
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
@@ -206,32 +206,31 @@ def _videos(
         owners = [p for p in several if latest[p.shot, p.take] is p]
         if not owners:  # an older attempt's, under another name: nobody needs it
             continue
-        fact = facts.get(output)
-        fault = _fault(
-            folder / output, None if fact is None else (fact.sha256, fact.size_bytes), several
-        )
-        if fault:
-            owner = owners[-1]
-            here = wanted is None or (owner.shot, owner.take) in wanted
-            todo = (
-                f"klingflow fetch {manifest}"
-                if here
-                else "no longer in the manifest, so nothing fetches it"
-            )
-            place = places.get(owner.uid, paths.lock.name)
-            level: Level = "video" if here else "note"
-            findings.append(Finding(place, level, f"{output}: {fault}", todo, owner.key))
+        fault = _fault(folder / output, facts.get(output), several)
+        if fault is None:
+            continue
+        owner = owners[-1]
+        level: Level = "video"
+        todo = f"klingflow fetch {manifest}"
+        if wanted is not None and (owner.shot, owner.take) not in wanted:
+            level = "note"
+            todo = "no longer in the manifest, so nothing fetches it"
+        place = places.get(owner.uid, paths.lock.name)
+        findings.append(Finding(place, level, f"{output}: {fault}", todo, owner.key))
     return len(claims), findings
 
 
-def _fault(path: Path, fact: tuple[str, int] | None, claims: Iterable[Purchase]) -> str | None:
+def _fault(path: Path, fact: FileFact | None, claims: Sequence[Purchase]) -> str | None:
+    """What is wrong with the video at `path`, which is to be as one of the `claims` says; None for
+    a good one.
+    """
     if fact is None:
         return "there is no such file"
-    known = [(p.sha256, p.size_bytes) for p in claims]
-    if fact not in known:
-        sizes = {size for _, size in known}
-        if fact[1] not in sizes:
-            return f"{fact[1]} bytes, not {' or '.join(map(str, sorted(s or 0 for s in sizes)))}"
+    sizes = {claim.size_bytes or 0 for claim in claims}
+    if fact.size_bytes not in sizes:
+        return f"{fact.size_bytes} bytes, not {' or '.join(map(str, sorted(sizes)))}"
+    known = {(claim.size_bytes, claim.sha256) for claim in claims}
+    if (fact.size_bytes, fact.sha256) not in known:
         return "of the right size, but its hash is another"
     try:
         return mp4.check(path)

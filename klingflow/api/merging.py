@@ -73,7 +73,8 @@ def merge(
 def _of_one_kind(other: Other, site: Site) -> None:
     """Refuse to mix what the sandbox sold with what was bought. Raises UsageError."""
     origins = {account.origin for account in other.telling.accounts if account.origin}
-    if any((origin == SANDBOX) is not site.in_sandbox for origin in origins):
+    from_sandbox = {origin == SANDBOX for origin in origins}
+    if from_sandbox - {site.in_sandbox}:
         here, there = ("the sandbox's", "real") if site.in_sandbox else ("real", "the sandbox's")
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
 
@@ -84,8 +85,9 @@ def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> 
     """
     telling = other.telling
     takes = {(a.shot, a.take) for a in telling.accounts}
-    apart = telling.lineages and ours.lineage not in telling.lineages
-    if apart and takes and takes.isdisjoint(wanted) and takes.isdisjoint(ours.takes()):
+    began_apart = telling.lineages and ours.lineage not in telling.lineages
+    is_strange = takes.isdisjoint({*wanted, *ours.takes()})
+    if began_apart and takes and is_strange:
         shot, _ = min(takes)
         raise UsageError(
             f"{other.path} began apart and knows no shot of this manifest, but {shot}: is it"
@@ -97,23 +99,28 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     # Where there was no ledger yet, its lineage was made this moment, and nobody has seen it.
     begun = book.purchases or book.serial
     ours = telling_of(book) if begun else Telling([])
-    tellings = [other.telling for other in others]
-    united = unite([ours, *tellings])
-    new = [p for p in united.purchases if p.uid not in book.purchases]
-    updated = [
-        p for p in united.purchases if p.uid in book.purchases and p != book.purchases[p.uid]
-    ]
-    lineages = ours.lineages.union(*(telling.lineages for telling in tellings))
-    header = (united.lineage, united.serial) == (book.lineage, book.serial)
-    problems = [(other.path, problem) for other in others for problem in other.problems]
-    same = header and not new and not updated and len(united.purchases) == len(book.purchases)
+    tellings = [ours, *(other.telling for other in others)]
+    united = unite(tellings)
+    new: list[Purchase] = []
+    updated: list[Purchase] = []
+    for purchase in united.purchases:
+        known = book.purchases.get(purchase.uid)
+        if known is None:
+            new.append(purchase)
+        elif known != purchase:
+            updated.append(purchase)
+    problems: list[tuple[Path, Problem]] = []
+    for other in others:
+        problems += ((other.path, problem) for problem in other.problems)
+    header_stays = (united.lineage, united.serial) == (book.lineage, book.serial)
+    purchases_stay = {p.uid: p for p in united.purchases} == book.purchases
     found = Merged(
         new,
         updated,
         united.contradicting,
         paid_twice(united.purchases),
-        len(lineages) > 1,
-        same,
-        problems,
+        apart=len(set().union(*(telling.lineages for telling in tellings))) > 1,
+        same=header_stays and purchases_stay,
+        problems=problems,
     )
     return found, united

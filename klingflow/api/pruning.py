@@ -60,19 +60,24 @@ def prune(
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
     wanted = manifest.takes
     orphans = [_as_shot(*take) for take in sorted(set(book.takes()) - wanted)]
-    keys = select(orphans, book, wish.select, wish.exclude) if orphans else set()
-    if not orphans and wish.select:
-        raise NothingSelected(
-            f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
-        )
+    if not orphans:
+        if wish.select:
+            raise NothingSelected(
+                f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
+            )
+        return Prunable([], [])
+    keys = select(orphans, book, wish.select, wish.exclude)
     pruned: list[Purchase] = []
     kept: list[Purchase] = []
     for shot in orphans:
-        if shot.key in keys:
-            purchases = book.of(shot.id, shot.take)
-            open_ones = [p for p in purchases if p.state in IN_DOUBT | UNFINISHED]
+        if shot.key not in keys:
+            continue
+        purchases = book.of(shot.id, shot.take)
+        open_ones = [p for p in purchases if p.state in IN_DOUBT | UNFINISHED]
+        if open_ones:
             kept += open_ones
-            pruned += purchases if not open_ones else ()
+        else:
+            pruned += purchases
     return Prunable(in_order(pruned), in_order(kept))
 
 

@@ -35,9 +35,14 @@ def exit_code(
     to be bought is as it was meant to be.
     """
     verbs = _verbs_left(plans, capped, buying=buying)
-    codes = {VERBS[verb].verdict for verb in verbs} | _codes_of(ending)
-    if capped:
-        codes.add(ExitCode.CAPPED)
+    codes = {VERBS[verb].verdict for verb in verbs}
+    applies = {
+        ExitCode.INTERRUPTED: ending.interrupted,
+        ExitCode.INTERNAL: ending.broken,
+        ExitCode.REFUSED: ending.refused,
+        ExitCode.CAPPED: bool(capped),
+    }
+    codes.update(code for code, holds in applies.items() if holds)
     for code in PRECEDENCE:
         if code in codes:
             return code
@@ -54,14 +59,3 @@ def _verbs_left(plans: Sequence[Plan], capped: Collection[Place], *, buying: boo
             if action.verb != "create" or was_to_be_bought:
                 verbs.add(action.verb)
     return verbs
-
-
-def _codes_of(ending: Ending) -> set[ExitCode | None]:
-    codes: set[ExitCode | None] = set()
-    if ending.interrupted:
-        codes.add(ExitCode.INTERRUPTED)
-    if ending.broken:
-        codes.add(ExitCode.INTERNAL)
-    if ending.refused:
-        codes.add(ExitCode.REFUSED)
-    return codes

@@ -110,25 +110,28 @@ def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
         "kind": shot.kind,
         "tags": list(shot.tags),
     }
-    entry |= {"title": title} if isinstance(title, str) else {}
+    if isinstance(title, str):
+        entry["title"] = title
     return _bought(entry, purchases)
 
 
 def _bought(entry: dict[str, Json], purchases: Sequence[Purchase]) -> dict[str, Json]:
     """The entry of one take, with what the ledger knows of it."""
     purchase = serving(purchases)
+    if purchase is None:
+        return {**entry, "state": UNBOUGHT, "attempts": []}
     told = {p.uid: as_json(p) for p in purchases}
-    entry["state"] = purchase.state if purchase else UNBOUGHT
-    if purchase is not None:
-        facts = told[purchase.uid]
-        entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
-        if purchase.state == "done":
-            entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
-    entry["attempts"] = [
-        {name: value for name, value in attempt.items() if name not in _LEFT_OUT}
-        for attempt in told.values()
-    ]
+    facts = told[purchase.uid]
+    entry["state"] = purchase.state
+    entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
+    if purchase.state == "done":
+        entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
+    entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
+
+
+def _attempt(facts: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in facts.items() if name not in _LEFT_OUT}
 
 
 def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> dict[str, Json]:
@@ -177,10 +180,9 @@ def amounts(purchases: Iterable[Purchase]) -> dict[str, str] | None:
 
 
 def _differs(purchase: Purchase) -> bool:
-    return (
-        bool(purchase.billed_tier and purchase.predicted_tier)
-        and purchase.billed_tier != purchase.predicted_tier
-    )
+    """True if both tiers are known and are not the same."""
+    known = {purchase.billed_tier, purchase.predicted_tier} - {None, ""}
+    return len(known) > 1
 
 
 def _difference(purchase: Purchase) -> dict[str, Json]:

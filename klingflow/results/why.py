@@ -4,11 +4,11 @@ value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot
+
+_ABSENT = object()  # differs from every value, None included
 
 
 def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str, Json]:
@@ -38,20 +38,16 @@ def _task(purchase: Purchase) -> str:
 def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:
     old = {pointer(path): value for path, value in leaves(purchase.body) if not is_tag(value)}
     new = {pointer(path): value for path, value in leaves(request.body)}
-    # A list of one value, or of none, so that an absent value differs from any other.
-    differing = [at for at in {**new, **old} if _at(old, at) != _at(new, at)]
+    differing = [at for at in {**new, **old} if old.get(at, _ABSENT) != new.get(at, _ABSENT)]
     places = origins(shot, shot.kind)
     changes: list[Json] = []
     for at in differing:
         path, mark = places.get(at, ((), shot.node.mark))
-        change: dict[str, Json] = {"field": ".".join(map(str, path)) or at, "pointer": at}
+        field = ".".join(map(str, path)) or at
+        change: dict[str, Json] = {"field": field, "pointer": at}
         if at in old:
             change["old"] = old[at]
         if at in new:
             change |= {"new": new[at], "where": str(mark)}
         changes.append(change)
     return changes
-
-
-def _at(values: Mapping[str, Json], at: str) -> list[Json]:
-    return [values[at]] if at in values else []
