@@ -86,6 +86,7 @@ def test_what_does_not_say_whose_it_is_is_no_purchase(missing: str) -> None:
         ("uid", None, "uid cannot be None"),
         ("shot", 7, "shot cannot be 7"),
         ("task_id", 7, "task_id cannot be 7"),
+        ("task_id", None, "task_id cannot be None"),
         ("task_id", "", "task_id: '' is no task id"),
         ("task_id", "a\nb", "is no task id"),
         ("task_id", "x" * 1001, "is no task id"),
@@ -175,7 +176,8 @@ def test_a_number_that_klingflow_does_not_write_is_believed_and_said(name: str) 
 
 
 def test_null_is_not_there_where_a_purchase_may_lack_it() -> None:
-    names = ("task_id", "billed_tier", "price", "finished_after_s", "video_url", "output",
+    """Except the task id: a line that says null in its place may have lost one."""
+    names = ("billed_tier", "price", "finished_after_s", "video_url", "output",
              "sha256", "size_bytes", "error", "evidence")  # fmt: skip
     nothing: dict[str, Any] = dict.fromkeys(names)
     assert from_json({**PLAIN, **nothing}) == (replace(WHOLE, **nothing), [])
@@ -195,8 +197,9 @@ VALUES: list[Json] = [
     None, True, -1, 0, 1, 1.5, "", "x", [], {}, [1, 2], [1, True], [1, 2, 3], {"a": 1}, {"a": "b"},
 ]  # fmt: skip
 PROPERTIES = generate("lock")["$defs"]["purchase"]["properties"]
-# What JSON Schema cannot say, or does not: these texts are no id, no path of a video, no number.
+# What JSON Schema cannot say, or does not: these values are no id, no path of a video, no number.
 READER_IS_STRICTER = {
+    ("task_id", None),
     ("task_id", ""),
     ("output", ""),
     ("output", "x"),

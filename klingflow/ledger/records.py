@@ -41,7 +41,8 @@ _WITHOUT: dict[str, Json] = {
 }
 _ESSENTIAL = frozenset({"uid", "shot", "take", "attempt", "state"})
 _BELIEVED = _ESSENTIAL | {"task_id"}  # where one of these is wrong, the whole line is damaged
-_NULLABLE = frozenset(FIELDS) - _WITHOUT.keys() - _ESSENTIAL
+# Null says of these that nothing is known. A null in place of a task id may be an id that was lost.
+_NULLABLE = frozenset(FIELDS) - _WITHOUT.keys() - _BELIEVED
 # The least that klingflow writes. Less is believed where it says which purchase this is.
 _LEAST = {"take": 1, "attempt": 1}
 
