@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
 from klingflow.sandbox.dice import parse_fault
 from klingflow.terminal.cli import cli
@@ -56,3 +57,11 @@ def test_every_help_has_an_example_that_parses(name: str) -> None:
         parses(shlex.split(re.split(r"\s{3,}| > ", example)[0]))
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
     assert [option for option in silent if option != "form"] == []  # its choices say it all
+
+
+def test_the_help_of_plan_shows_every_mark() -> None:
+    """With the marks of the table of verbs, each once."""
+    with cli.commands["plan"].make_context("plan", [], resilient_parsing=True) as context:
+        marks = cli.commands["plan"].get_help(context).split("Marks:")[1].split("Options:")[0]
+    shown = re.findall(r"(?:^ {4}|\s{2,})(\S) \w", marks, re.M)
+    assert sorted(shown) == sorted(row.mark for row in VERBS.values())

@@ -75,9 +75,9 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
     Marks:
       + create: will be bought          = keep: bought, and here
       ↻ resume: bought, not finished    ↓ download: its file is missing
-      ~ changed since, and kept         ! failed, or held at another gateway
+      ~ changed since, and kept         ! failed: not bought again by itself
       ? in doubt: perhaps bought        … waits for another shot
-      - orphan: bought, no longer in the manifest
+      # held: at another gateway        - orphan: no longer in the manifest
     """
     from klingflow.terminal import read_commands  # for start-up
 
