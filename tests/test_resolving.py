@@ -68,6 +68,6 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         taken = next(p for p in film.purchases() if p["shot"] == key)
         assert (taken["state"], taken["billed_tier"]) == ("succeeded", bought[lost]["tier"])
         film.do("fetch", "film.yaml")
-        assert "nothing has changed" in film.do("why", "film.yaml", key)
+        assert "has not changed since" in film.do("why", "film.yaml", key)
         assert len(charges(sandbox)) == 2
         assert "all is well" in film.do("lock", "check", "film.yaml")

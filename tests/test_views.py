@@ -272,6 +272,15 @@ def test_why_shows_each_value_old_and_new(capsys: Capture) -> None:
     ]
 
 
+def test_why_shows_a_field_of_two_places_once(capsys: Capture) -> None:
+    """The gateway takes the length as text and as a number; its author wrote one value."""
+    where = "film.yaml:3:5"
+    as_text = {"field": "seconds", "old": "5", "new": "6", "where": where}
+    as_number = {"field": "seconds", "old": 5, "new": 6, "where": where}
+    views.show_why({"says": "a has changed.", "changes": [as_text, as_number]})
+    assert said(capsys) == ["a has changed.", f'  seconds: "5" → "6"   {where}']
+
+
 def test_problems_go_to_stderr(capsys: Capture) -> None:
     views.show_worded(["x"])
     assert capsys.readouterr() == ("", "ledger: x\n")

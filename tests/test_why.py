@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from klingflow.ledger.lifecycle import PAID, STATES
 from klingflow.manifest.tag import tagged
-from klingflow.model import Json, Purchase, Request, Shot
+from klingflow.model import Json, Purchase, Request, Shot, State
 from klingflow.results.why import explain
 from tests.one_shot import manifest_of
 from tests.purchases import submitted
@@ -32,10 +35,10 @@ def test_what_was_never_bought_has_not_changed() -> None:
 
 def test_what_means_the_same_has_not_changed() -> None:
     """The task is named, if there is one."""
-    same = "s means what was bought (task task_s): nothing has changed."
+    same = "s has not changed since it was bought (task task_s)."
     assert explain(*wanted(), bought()) == {"shot": "s", "says": same, "changes": []}
     doubt = replace(bought(), task_id=None)
-    assert explain(*wanted(), doubt)["says"] == "s means what was bought: nothing has changed."
+    assert explain(*wanted(), doubt)["says"] == "s has not changed since it was bought."
 
 
 def test_a_body_that_is_not_final_cannot_be_compared() -> None:
@@ -55,6 +58,13 @@ def test_a_changed_value_is_shown_with_the_place_that_sets_it() -> None:
     where = change.pop("where")
     assert change == {"field": "prompt", "pointer": "/prompt", "old": "rain", "new": "sun"}
     assert where.startswith("m.yaml:1:")
+
+
+@pytest.mark.parametrize("state", sorted(set(STATES) - PAID))
+def test_only_what_was_paid_is_said_to_be_kept(state: State) -> None:
+    """A doubt, a failure and a purchase that was let go are held or bought by other rules."""
+    found = explain(*wanted(prompt="sun"), replace(bought(), state=state, task_id=None))
+    assert found["says"] == "s has changed since it was bought."
 
 
 def test_a_value_that_came_or_went_has_one_side() -> None:

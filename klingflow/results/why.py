@@ -4,6 +4,7 @@ value.
 
 from __future__ import annotations
 
+from klingflow.ledger.lifecycle import PAID
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot
@@ -23,11 +24,11 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
     elif request.fingerprint is None:
         says = "depends on a shot that is not bought yet, so it cannot be compared."
     elif request.fingerprint == purchase.fingerprint:
-        says = f"means what was bought{_task(purchase)}: nothing has changed."
+        says = f"has not changed since it was bought{_task(purchase)}."
     else:
         changes = _changes(shot, request, purchase)
-        kept = "it is kept, and --rerun changed buys it again."
-        says = f"has changed since it was bought{_task(purchase)}; {kept}"
+        kept = "; it is kept, and --rerun changed buys it again" if purchase.state in PAID else ""
+        says = f"has changed since it was bought{_task(purchase)}{kept}."
     return {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
 
 

@@ -224,9 +224,18 @@ def _paid(sums: Mapping[str, Any]) -> str:
 
 
 def show_why(answer: Mapping[str, Any]) -> None:
-    """Print the changed fields of one shot, old → new."""
+    """Print the changed fields of one shot, old → new.
+
+    A field that stands in two places of the body (`seconds`, as text and as number) is one line;
+    the JSON has both places.
+    """
     console.say(answer["says"])
+    shown: set[tuple[str, ...]] = set()
     for change in answer["changes"]:
+        what = (change["field"], *(str(change.get(side)) for side in ("old", "new", "where")))
+        if what in shown:
+            continue
+        shown.add(what)
         where = f"   {change['where']}" if change.get("where") else ""
         console.say(
             f"  {change['field']}: {_brief(change, 'old')} → {_brief(change, 'new')}{where}"
