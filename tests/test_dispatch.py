@@ -267,7 +267,7 @@ def test_asked_once_it_finishes_what_is_on_its_way(tmp_path: Path, number: signa
         assert outcome == Outcome(interrupted=True)
     assert ended == pytest.approx(30.0)
     assert run.events == ["intent", "leaving", "submitted"]
-    said_of = "interrupted; finishing what is on its way (again: leave at once)"
+    said_of = "interrupted; finishing what is on its way (Ctrl-C again leaves at once)"
     assert run.told[1]["reason"] == said_of
 
 

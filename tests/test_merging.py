@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, LedgerPaths, Site, ledger_paths, site_at
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import open_ledger, read
-from klingflow.model import Purchase
+from klingflow.model import Price, Purchase
 from klingflow.terminal import lock_commands
 from tests.harness import Pipeline, pipeline_at
 from tests.purchases import AT, LATER, done, intent, submitted
@@ -312,7 +313,7 @@ def test_the_task_of_a_pruned_purchase_is_taken(pipeline: Pipeline) -> None:
     said = pipeline.do(
         "resolve", "film.yaml", "kept", "--task", "task_old", "--force", code=ExitCode.USAGE
     )
-    assert "task task_old is already that of old" in said
+    assert "task task_old already belongs to old" in said
 
 
 @pytest.mark.parametrize(
@@ -352,10 +353,11 @@ def test_a_record_that_cannot_be_kept_stops_the_pruning(pipeline: Pipeline) -> N
 
 
 def test_without_a_terminal_pruning_wants_yes(pipeline: Pipeline) -> None:
-    bought(pipeline, done("old"))
+    """And says what was paid, with two decimals as everywhere."""
+    bought(pipeline, replace(done("old"), price=Price(Decimal("3.0"), "CNY", "5 s × 0.6")))
     said = pipeline.do("lock", "prune", "film.yaml", code=ExitCode.USAGE)
     assert "old, attempt 1, done, task_old" in said
-    assert "say -y" in said
+    assert "not a terminal: pass -y to prune these" in said
     assert "paid: 3.00 CNY" in said
     pipeline.do("lock", "prune", "film.yaml", "-y")
     assert [

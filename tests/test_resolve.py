@@ -70,7 +70,7 @@ def test_a_purchase_made_elsewhere_is_adopted() -> None:
 @pytest.mark.parametrize(
     ("book", "task_id", "request_", "says"),
     [
-        (Book([doubtful(), submitted("b")]), "task_b", REQUEST, "already that of b"),
+        (Book([doubtful(), submitted("b")]), "task_b", REQUEST, "already belongs to b"),
         (Book([submitted("a")]), "task_x", REQUEST, "a is bought: its task is task_a"),
         (Book(), "task_x", None, "neither in the manifest nor in the ledger"),
         (Book(), "task_x", Request({}, None, "t", 5, None), "its body is not known"),
@@ -160,11 +160,11 @@ def test_a_takes_own_failed_task_may_be_asked_after_again() -> None:
 def test_a_task_of_another_take_is_refused_though_it_failed() -> None:
     """And one whose purchase was pruned."""
     failed = advance(submitted("b"), "failed", AT)
-    with pytest.raises(UsageError, match=r"^task task_b is already that of b$"):
+    with pytest.raises(UsageError, match=r"^task task_b already belongs to b$"):
         adopted(Book([failed]), "task_b")
     book = Book()
     book.remember([advance(submitted("a"), "failed", AT)])
-    with pytest.raises(UsageError, match=r"^task task_a is already that of a$"):
+    with pytest.raises(UsageError, match=r"^task task_a already belongs to a$"):
         adopted(book, "task_a")
 
 

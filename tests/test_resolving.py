@@ -49,7 +49,7 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         said = film.do("status", "film.yaml")
         (doubt,) = film.data("status", "film.yaml")["doubts"]
         assert f"tag:      {doubt['tag']}" in said
-        assert "may cost: up to 2 CNY" in said
+        assert "may cost: up to 2.00 CNY" in said
         key = doubt["key"]
         assert f"klingflow resolve film.yaml {key} --task ID" in said
         assert max(map(len, said.splitlines())) <= 80, said
@@ -57,7 +57,7 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         known = {p["task_id"] for p in film.purchases() if p.get("task_id")}
         (lost,) = bought.keys() - known
         assert "knows no task" in film.do("resolve", "film.yaml", key, "--task", "task_no", code=2)
-        assert "already that of" in film.do(
+        assert "already belongs to" in film.do(
             "resolve", "film.yaml", key, "--task", known.pop(), "--force", code=2
         )
         elsewhere = film.do(

@@ -233,7 +233,7 @@ def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
         "origin": "https://gateway.example.com",
         "model": "kling-3.0",
         "predicted_tier": "x",
-        "most": {"amount": "2.00", "currency": "CNY"},
+        "most": {"amount": "2.0", "currency": "CNY"},
         "tag": "klingflow-3f",
         "request_ids": {"x-request-id": "r1"},
         "status": 502,

@@ -176,7 +176,10 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
         count = sum(bool(raw.strip()) for raw in data.split(b"\n"))
         message = f"{count} line{'s'[: count != 1]} set aside earlier"
         yield Finding(
-            path.name, "note", message, "look at them, and delete the file when all is known"
+            path.name,
+            "note",
+            message,
+            "compare them with the lock; delete the file once you need none",
         )
 
 

@@ -98,7 +98,7 @@ def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> 
     if doubts and not force:
         raise UsageError(
             f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
-            f" {adopted.task_id} is this purchase, say --force"
+            f" {adopted.task_id} is this purchase, pass --force"
         )
     return [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
 
@@ -112,7 +112,7 @@ STATE_WORDS: Mapping[State, str] = {
 
 
 _VERDICT_WORDS = {
-    "abandon": "abandoned; it is not bought again unless you say --rerun failed",
+    "abandon": "abandoned; it is not bought again unless you pass --rerun failed",
     "resubmit": "not bought; the next run buys it",
 }
 

@@ -53,7 +53,7 @@ def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
     """The purchase that has this task, if it is this take's and failed. Raises UsageError."""
     known = book.purchases.get(owner) or book.pruned[owner]
     if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
-        raise UsageError(f"task {task_id} is already that of {known.key}")
+        raise UsageError(f"task {task_id} already belongs to {known.key}")
     return known
 
 

@@ -39,12 +39,12 @@ def state_folder(chosen: str | None) -> Path:
     if str(folder).startswith("~"):
         raise UsageError(
             f"the folder of the black box, {folder}, is in a home folder that is unknown; name"
-            f" another one in {STATE_DIR}, or say --no-black-box"
+            f" another one in {STATE_DIR}, or pass --no-black-box"
         )
     if not folder.is_absolute():
         raise UsageError(
             f"{STATE_DIR} is {folder}, which is another folder wherever klingflow is called;"
-            " name all of its path, or say --no-black-box"
+            " give an absolute path, or pass --no-black-box"
         )
     return folder
 

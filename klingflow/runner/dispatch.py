@@ -104,7 +104,7 @@ async def _listen(
                 context.abandon()
                 run_scope.cancel()
             context.outcome.interrupted = True
-            context.stop("interrupted; finishing what is on its way (again: leave at once)")
+            context.stop("interrupted; finishing what is on its way (Ctrl-C again leaves at once)")
 
 
 async def _keep_record(context: Context) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from klingflow.api import checking, loading, merging, pruning, site
@@ -159,13 +160,13 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
     said = (
         "price unknown"
         if sums is None
-        else " + ".join(f"{a} {c}" for c, a in sums.items()) or "nothing"
+        else " + ".join(f"{Decimal(a):.2f} {c}" for c, a in sums.items()) or "nothing"
     )
     console.say(f"{_many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}.")
     if yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("nobody to ask whether to prune these: say -y")
+        raise UsageError("not a terminal: pass -y to prune these")
     import click  # for start-up
 
     return click.confirm("Take these out of the lock?", default=False, err=True)

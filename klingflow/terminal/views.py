@@ -185,7 +185,7 @@ def _show_doubt(doubt: Mapping[str, Any]) -> None:
         ("tier", doubt["predicted_tier"] and f"{doubt['predicted_tier']}, predicted"),
         (
             "may cost",
-            f"up to {most['amount']} {most['currency']}" if most else unpriced,
+            f"up to {_paid(most)}" if most else unpriced,
         ),
         ("tag", doubt["tag"]),
         ("our id", doubt["client_request_id"]),
