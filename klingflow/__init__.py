@@ -9,7 +9,7 @@ closes it:
     decide/     what to do next: plan, limits, polling
     results/    what came of it: the record of a run
     runner/     the only room where deciding meets doing
-    sandbox/    the gateway's double, for trying without a key and without money
+    sandbox/    the simulated gateway, for trying without a key and without money
     api/        what may be asked of a manifest; returns values, prints nothing
     terminal/   what a person types and sees
 

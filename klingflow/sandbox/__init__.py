@@ -1,4 +1,4 @@
-"""The gateway's double: real HTTP on loopback, the document's own rules, and charges without money.
+"""A simulated gateway: real HTTP on loopback, the document's own rules, and charges without money.
 
 It shares no rule with the client, so that it can judge the client: of klingflow it imports only
 `klingflow.errors`.

@@ -21,9 +21,11 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 
 EXIT_CODES = """\b
 Exit codes:
-  0 all is well · 1 internal error · 2 usage or invalid manifest
-  3 some shots failed · 4 something is in doubt or parked · 5 nothing selected
-  6 plan --check: something would be bought · 7 the gateway refuses us (key, quota)
+  0 all is well · 1 internal error, or the ledger cannot be read or written
+  2 usage or invalid manifest · 3 some shots failed
+  4 something is in doubt or not finished · 5 nothing selected
+  6 plan --check: something would be bought
+  7 the gateway refuses all requests (key, quota)
   8 a cap was reached · 11 another runner holds the ledger · 130 interrupted"""
 
 

@@ -65,10 +65,10 @@ def merge(
     klingflow lock merge film.yaml ../pc1/film.yaml ../pc2/film.yaml --dry-run
     klingflow lock merge film.yaml film.lock.damaged
 
-    OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder beside
-    whose lock the journal counts, too. The result is the same whatever the order; merging twice
-    changes nothing. Exits with 4 where two ledgers name different tasks for one purchase: look
-    which of them is right.
+    OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder: then
+    its lock and its journal both count. The result is the same whatever the order; merging twice
+    changes nothing. Exit 4 if two ledgers name different tasks for one purchase: find out at the
+    gateway which of them is right.
     """
     from klingflow.terminal import lock_commands  # for start-up
 
@@ -82,9 +82,11 @@ def merge(
     "--select",
     multiple=True,
     metavar="WHAT",
-    help="Which orphans, written as for other commands.",
+    help="Which orphans, in the words that other commands take.",
 )
-@click.option("--exclude", multiple=True, metavar="WHAT", help="Which not.")
+@click.option(
+    "--exclude", multiple=True, metavar="WHAT", help="Which orphans not, written the same."
+)
 @_sandbox
 @_no_black_box
 @click.option("-y", "--yes", is_flag=True, help="Prune without asking.")

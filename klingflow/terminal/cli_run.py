@@ -72,14 +72,18 @@ def fetch(file: str, **options: Any) -> int:
 @click.option(
     "--task",
     metavar="ID",
-    help="It was bought: this is its task id. Also adopts one bought elsewhere.",
+    help="It was bought: this is its task id. Also takes over a task bought elsewhere.",
 )
-@click.option("--abandon", is_flag=True, help="It was not bought, or is lost: stop holding it.")
+@click.option(
+    "--abandon",
+    is_flag=True,
+    help="Let it go: it is no longer held, and only --rerun failed buys it.",
+)
 @click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
 @click.option(
     "--force",
     is_flag=True,
-    help="With --task: take the id although the gateway's word does not fit, or is not to be had.",
+    help="With --task: take the id although the gateway contradicts it or cannot be asked.",
 )
 def resolve(
     file: str,
@@ -100,13 +104,13 @@ def resolve(
     Look into your account at the gateway first; klingflow status FILE says when the request went
     out and what came back. With --task the gateway is asked as well: a task that it does not know,
     that is billed as another tier or was created at another time is refused, unless you pass
-    --force. Also settles a task that is parked. For a task that failed, --task with its own id asks
-    the gateway once more.
+    --force. --abandon and --resubmit also settle a parked task. For a task that failed, --task with
+    its own id asks the gateway once more.
     """
     from klingflow.terminal import run_commands  # for start-up
 
     if (task is not None) + abandon + resubmit != 1:
-        raise click.UsageError("say exactly one of --task ID, --abandon and --resubmit")
+        raise click.UsageError("pass exactly one of --task ID, --abandon and --resubmit")
     if force and task is None:
         raise click.UsageError("--force goes with --task ID")
     verdict = "abandon" if abandon else "resubmit"

@@ -78,7 +78,11 @@ def doctor(file: str | None) -> int:
 )
 @click.option("--list-faults", is_flag=True, help="Print every fault there is, and stop.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the faults and the task times."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The seed of the faults and the task times.",
 )
 @click.option("--rate", metavar="RATE", help="Answer 429 to creates above this, e.g. 30/1m.")
 @click.option(
@@ -94,15 +98,15 @@ def doctor(file: str | None) -> int:
 )
 @click.option("--plain-clips", is_flag=True, help="Small fixed clips, even with the media extra.")
 def sandbox(**options: Any) -> int:
-    """Serve a double of the gateway on this machine, for trying.
+    """Start a simulated gateway on this machine, for trials.
 
     \b
     klingflow sandbox --port 8765 --task-time lognormal:90s,240s
     klingflow sandbox --fault create:drop_after=0.05 --fault query:html502=0.1 --seed 7
     KLINGFLOW_BASE_URL=http://127.0.0.1:8765 KLINGFLOW_API_KEY=any klingflow run film.yaml -y
 
-    Real HTTP and the rules of the gateway's document, no money. What was charged and refunded: GET
-    /sandbox/ledger.
+    It speaks real HTTP, keeps the rules of the gateway's document, and costs nothing. GET
+    /sandbox/ledger shows what was charged and refunded.
     """
     from klingflow.terminal import setup_commands  # for start-up
 
