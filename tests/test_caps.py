@@ -59,16 +59,16 @@ def test_cents_add_up() -> None:
 @pytest.mark.parametrize(
     ("caps", "price", "refusal"),
     [
-        (Caps(max_tasks=2), yuan("3"), "max_tasks: 2 purchases are made"),
+        (Caps(max_tasks=2), yuan("3"), "max_tasks: 2 of 2 are bought"),
         (
             Caps(max_seconds=14),
             yuan("3"),
-            "max_seconds: 10 s of 14 s are bought, this needs 5 s",
+            "max_seconds: 10 s of 14 s are bought, this shot needs 5 s",
         ),
         (
             Caps(max_spend=Decimal("8")),
             yuan("3"),
-            "max_spend: 6 CNY of 8 are spent, this costs 3",
+            "max_spend: 6.00 of 8.00 CNY are spent, this shot costs 3.00",
         ),
         (
             Caps(max_spend=Decimal("8")),

@@ -44,10 +44,10 @@ class Caps:
 
     def _refusal(self, price: Price | None, seconds: int) -> str | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
-            return f"max_tasks: {self.max_tasks} purchases are made"
+            return f"max_tasks: {self.tasks} of {self.max_tasks} are bought"
         if self.max_seconds is not None and self.seconds + seconds > self.max_seconds:
             bought = f"{self.seconds} s of {self.max_seconds} s are bought"
-            return f"max_seconds: {bought}, this needs {seconds} s"
+            return f"max_seconds: {bought}, this shot needs {seconds} s"
         if self.max_spend is not None:
             return self._overspent(price, self.max_spend)
         return None
@@ -58,6 +58,6 @@ class Caps:
         if self.currency not in (None, price.currency):
             return f"max_spend: it is priced in {price.currency}, the others in {self.currency}"
         if self.spend + price.amount > most:
-            spent = f"{self.spend} {price.currency} of {most}"
-            return f"max_spend: {spent} are spent, this costs {price.amount}"
+            spent = f"{self.spend:.2f} of {most:.2f} {price.currency} are spent"
+            return f"max_spend: {spent}, this shot costs {price.amount:.2f}"
         return None
