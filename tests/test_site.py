@@ -16,6 +16,13 @@ ORIGIN = "https://gateway.example.com"
 IN_SANDBOX = Wish(sandbox=True)
 
 
+@pytest.mark.parametrize("field", ["select", "exclude"])
+def test_a_single_text_selects_nothing_by_its_letters(field: str) -> None:
+    """`select="ab"` would mean the shots `a` and `b`, and buy them."""
+    with pytest.raises(TypeError, match=rf"^{field} is a list of texts, not a text: \['ab'\]$"):
+        Wish(**{field: "ab"})  # type: ignore[arg-type]  # one of several fields
+
+
 def test_the_real_site_keeps_the_lock_beside_the_manifest(tmp_path: Path) -> None:
     """Outputs go where the manifest says, below its folder."""
     site = site_of(tmp_path / "film.yaml", Wish(), ORIGIN)

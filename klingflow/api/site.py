@@ -17,7 +17,8 @@ class Wish:
     `changed`, `failed`.
 
     Without `black_box`, what the user's state folder remembers of the ledger does not count, and
-    nothing is kept there.
+    nothing is kept there. Raises TypeError for a single text as `select` or `exclude`: its letters
+    would be taken for shots.
     """
 
     select: Sequence[str] = ()
@@ -25,6 +26,12 @@ class Wish:
     rerun: frozenset[str] = frozenset()
     sandbox: bool = False
     black_box: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what type checkers let through: a str is a sequence of str."""
+        for name, texts in (("select", self.select), ("exclude", self.exclude)):
+            if isinstance(texts, str):
+                raise TypeError(f"{name} is a list of texts, not a text: [{texts!r}]")
 
 
 def site_of(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
