@@ -90,14 +90,15 @@ def _rendered(entry: Entry, scope: Scope) -> dict[str, Json]:
 
 def _without_nulls(value: dict[str, Json]) -> dict[str, Json]:
     """Drop the nulls that expressions made, as `layers.without_nulls` drops those that were
-    written.
+    written; the value itself if there is none.
     """
-    if not any(part is None or type(part) is dict for part in value.values()):
-        return value
-    made = {
-        key: _without_nulls(part) if type(part) is dict else part for key, part in value.items()
-    }
-    return {key: part for key, part in made.items() if part is not None}
+    kept = {}
+    for key, part in value.items():
+        if type(part) is dict:
+            part = _without_nulls(part)
+        if part is not None:
+            kept[key] = part
+    return value if kept == value else kept
 
 
 def _after(entry: Entry, id: str, scope: Scope) -> list[Link]:
@@ -107,7 +108,7 @@ def _after(entry: Entry, id: str, scope: Scope) -> list[Link]:
     found = []
     for at, target in enumerate(_listed(entry.renderer.render(node, scope))):
         mark = node.at(at).mark
-        if not isinstance(target, str) or isinstance(target, Pending):
+        if type(target) is not str:  # text that only the run knows is none
             entry.note(mark, "bad-after", "after takes the id of a shot, or a list of ids")
         else:
             found.append(Link(id, target, mark))
@@ -139,9 +140,9 @@ def output_of(entry: Entry, id: str, take: int, scope: Scope) -> str:
     template = entry.renderer.render(node, scope) if node else DEFAULT_OUTPUT
     if len(scope.diagnostics) > mistakes:
         return ""
-    is_text = isinstance(template, str) and not isinstance(template, Pending)
+    text = template if type(template) is str else ""  # a Pending is no text yet
     try:
-        return output_path(template if is_text else "", entry.document.name, id, take)
+        return output_path(text, entry.document.name, id, take)
     except ValueError as error:
         entry.note(node.mark if node else entry.place, "bad-output", str(error))
         return ""

@@ -62,15 +62,15 @@ class _Expansion:
 
     def shot(self, key: str, node: Node) -> None:
         """Expand one entry of `shots:`."""
-        if type(node.value) is not dict and node.value is not None:
+        if node.value is None:
+            node = Node({}, node.mark, node.key_mark)
+        if type(node.value) is not dict:
             self.unsure.add(key)  # check_document says what is wrong with it
             return
-        place = node.key_mark or node.mark
         if fault := key_fault(key):
-            self.note(key[:60], place, "bad-id", fault)
-        own = Node({}, node.mark, node.key_mark) if node.value is None else node
+            self.note(key[:60], node.place, "bad-id", fault)
         try:
-            entry = self._entry(key, own, place)
+            entry = self._entry(key, node)
             for variant in variants(entry):
                 self._takes(entry, variant)
         except Skip:
@@ -79,14 +79,14 @@ class _Expansion:
             if entry.unsure:
                 self.unsure.add(key)
 
-    def _entry(self, key: str, own: Node, place: Mark) -> Entry:
+    def _entry(self, key: str, own: Node) -> Entry:
         """Return a shot over its defaults and presets. Raises Skip."""
         base = self._base(key, own.value.get("use"))
         return Entry(
             key=key,
             node=without_nulls(merge([*base.layers, own])),
             tags=[*base.tags, *_tags_of(own)],
-            place=place,
+            place=own.place,
             document=self.document,
             renderer=self.renderer,
             diagnostics=self.diagnostics,
@@ -109,7 +109,8 @@ class _Expansion:
             hint = did_you_mean(name.value, self.document.presets)
             message = f"there is no preset '{name.value}'{hint}"
             self.note(key, name.mark, "unknown-preset", message)
-        return preset if preset and type(preset.value) is dict else None
+            return None
+        return preset if type(preset.value) is dict else None
 
     def _takes(self, entry: Entry, variant: Variant) -> None:
         """Add the Drafts of one id; of a broken one the first, so that the rest of it is
@@ -171,8 +172,7 @@ def _scope(entry: Entry, variant: Variant, take: int) -> Scope:
 
 
 def _tags_of(layer: Node) -> list[Node]:
-    tags = layer.value.get("tags") if type(layer.value) is dict else None
-    return [tags] if tags else []
+    return [layer.value["tags"]] if "tags" in layer.value else []
 
 
 def _listed(use: Node | None) -> list[Node]:

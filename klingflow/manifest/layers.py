@@ -28,19 +28,14 @@ def without_nulls(node: Node) -> Node:
     """Return the merged shot without the keys whose last value is null; `node` itself if
     none is.
     """
-    items = node.value
     kept = {}
-    changed = False
-    for key, value in items.items():
+    for key, value in node.value.items():
         if value.value is None:
-            changed = True
             continue
         if type(value.value) is dict and key not in _KEEPS_NULL:
-            pruned = without_nulls(value)
-            changed = changed or pruned is not value
-            value = pruned
+            value = without_nulls(value)
         kept[key] = value
-    return Node(kept, node.mark, node.key_mark) if changed else node
+    return node if kept == node.value else Node(kept, node.mark, node.key_mark)
 
 
 def _over(below: Node, above: Node) -> Node:

@@ -45,15 +45,14 @@ def parse_in_spite(text: str, file: str) -> tuple[Node | None, list[Diagnostic]]
     if forbidden := unfit(text, file):
         return None, forbidden
     builder = _Builder(file)
+    root: Node | None = None
     try:
-        builder.build(yaml.parse(text, Loader=yaml.CLoader))
+        root = builder.build(yaml.parse(text, Loader=yaml.CLoader))
     except yaml.MarkedYAMLError as error:
         builder.diagnostics.append(syntax_error(error, text, file))
-        builder.root = None
     except _Stop:
-        builder.root = None
-    found = sorted(builder.diagnostics, key=lambda d: d.mark)
-    return builder.root or (None if found else Node(None, Mark(file, 1, 1))), found
+        pass  # the builder has noted why
+    return root, sorted(builder.diagnostics, key=lambda d: d.mark)
 
 
 class _Stop(Exception):
@@ -85,11 +84,11 @@ class _Builder:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.root: Node | None = None
         self.diagnostics: list[Diagnostic] = []
-        self.stack: list[_Open] = []
+        # At its bottom stands the file itself, as a list of documents.
+        self.documents: list[Node] = []
+        self.stack = [_Open(self.documents, Mark(file, 1, 1), None, False)]
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # None: not finished yet
-        self.documents = 0
         self.values = 0
         self.copies = 0
         self.handlers: dict[type, Callable[[Any], None]] = {
@@ -102,12 +101,13 @@ class _Builder:
             yaml.DocumentStartEvent: self.document,
         }
 
-    def build(self, events: Iterable[Any]) -> None:
-        """Read events until they end. Raises _Stop when a mistake makes the rest unreadable."""
+    def build(self, events: Iterable[Any]) -> Node:
+        """Return the tree of the events. Raises _Stop when a mistake makes the rest unreadable."""
         handlers = self.handlers
         for event in events:
             if handler := handlers.get(type(event)):
                 handler(event)
+        return next(iter(self.documents), Node(None, Mark(self.file, 1, 1)))
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         # What is quoted may be a text of many lines; a message is one.
@@ -125,19 +125,18 @@ class _Builder:
         return Mark(self.file, start.line + 1, start.column + 1)
 
     def document(self, event: Any) -> None:
-        self.documents += 1
-        if self.documents == 2:
+        if self.documents:
             message = "a second YAML document begins; one file holds one"
             self.stop(self.mark(event), "second-document", message)
 
     def scalar(self, event: Any) -> None:
         start, end, text = event.start_mark, event.end_mark, event.value
         mark = Mark(self.file, start.line + 1, start.column + 1)
-        top = self.stack[-1] if self.stack else None
-        if top and top.key is None and type(top.items) is dict:
+        top = self.stack[-1]
+        if top.key is None and type(top.items) is dict:
             self.key(top, text, mark, event)
             return
-        if not text and top and top.flow:
+        if not text and top.flow:
             self.check_empty(top, mark, event)
         surplus = end.column - start.column - len(text) if start.line == end.line else -1
         node = Node(self.resolve(event, mark), mark, None, surplus in (0, 2), surplus == 2)
@@ -206,16 +205,18 @@ class _Builder:
 
     def open(self, event: Any) -> None:
         mark = self.mark(event)
-        mapping = type(event) is yaml.MappingStartEvent
-        if len(self.stack) == MAX_DEPTH:
+        items: Any
+        tag, items = ("map", {}) if type(event) is yaml.MappingStartEvent else ("seq", [])
+        top = self.stack[-1]
+        if len(self.stack) > MAX_DEPTH:
             self.stop(mark, "too-deep", TOO_DEEP)
-        if event.tag not in (None, "!", CORE_TAG + ("map" if mapping else "seq")):
+        if event.tag not in (None, "!", CORE_TAG + tag):
             self.note(mark, "unknown-tag", f"unknown tag {shown_tag(event.tag)}; delete it")
-        if self.stack and type(self.stack[-1].items) is dict and self.stack[-1].key is None:
+        if top.key is None and type(top.items) is dict:
             self.stop(mark, "key-not-text", "a key must be text; quote it if it begins with { or [")
         if event.anchor:
             self.anchors[event.anchor] = None
-        self.stack.append(_Open({} if mapping else [], mark, event.anchor, bool(event.flow_style)))
+        self.stack.append(_Open(items, mark, event.anchor, bool(event.flow_style)))
 
     def close(self, _event: Any) -> None:
         top = self.stack.pop()
@@ -230,9 +231,6 @@ class _Builder:
 
     def add(self, node: Node, size: int) -> None:
         """Put a finished value into what holds it."""
-        if not self.stack:
-            self.root = node
-            return
         top = self.stack[-1]
         top.size += size
         if type(top.items) is list:
@@ -262,5 +260,6 @@ class _Builder:
                 self.note(source.mark, "merge-value", message)
                 continue
             self.copy(len(source.value) + 1, source.mark)
-            found |= {key: node for key, node in source.value.items() if key not in found}
+            for key, node in source.value.items():
+                found.setdefault(key, node)
         return {**found, **top.items}, len(found)

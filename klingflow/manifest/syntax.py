@@ -5,6 +5,7 @@ parser's complaints in words that say what to do.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 import yaml
@@ -56,16 +57,12 @@ def unfit(text: str, file: str) -> list[Diagnostic]:
     if len(text) > MAX_CHARACTERS:
         return [Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")]
     found: list[Diagnostic] = []
-    for match in _UNFIT.finditer(text):
-        code, what = (
-            ("line-break", "is an invisible line break")
-            if match[0] in _LINE_BREAKS
-            else ("control-character", "is not allowed in YAML")
-        )
+    for match in islice(_UNFIT.finditer(text), _SHOWN_MOST):
+        code, what = "control-character", "is not allowed in YAML"
+        if match[0] in _LINE_BREAKS:
+            code, what = "line-break", "is an invisible line break"
         message = f"U+{ord(match[0]):04X} {what}; delete it"
         found.append(Diagnostic(mark_at(text, match.start(), file), code, message))
-        if len(found) == _SHOWN_MOST:
-            break
     return found
 
 

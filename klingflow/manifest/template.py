@@ -58,11 +58,14 @@ class Scope:
     __slots__ = ("diagnostics", "meanings", "names", "own", "references", "subject", "used")
 
     def __init__(
-        self, own: Mapping[str, Node] | None = None, subject: str = "", **names: Any
+        self,
+        own: Mapping[str, Node] | None = None,
+        subject: str = "",
+        **names: Mapping[str, Json],
     ) -> None:
         self.own: Mapping[str, Node] = own or {}
         self.subject: str = subject
-        self.names: dict[str, Any] = names
+        self.names: dict[str, Mapping[str, Json]] = names
         self.meanings: Meanings | None = None  # made for the first expression
         self.diagnostics: list[Diagnostic] = []
         self.references: list[tuple[Reference, Mark]] = []
@@ -142,8 +145,10 @@ class Renderer:
     def _check_text(self, node: Node, scope: Scope) -> None:
         try:
             for piece in self._cut(node, scope):
-                known = self._compiled(piece.source) if isinstance(piece, Piece) else None
-                if isinstance(piece, Piece) and isinstance(known, ExpressionError):
+                if isinstance(piece, str):
+                    continue
+                known = self._compiled(piece.source)
+                if isinstance(known, ExpressionError):
                     raise self._broken(node, piece.offset, known, scope)
         except _Broken as error:
             scope.diagnostics.append(error.diagnostic)
@@ -273,7 +278,7 @@ class Renderer:
     def _homes(self, name: str, scope: Scope) -> list[str]:
         """Return the roots that have a member of this name in a scope."""
         spaces = {"vars": {**self.variables, **scope.own}, **scope.names}
-        return [root for root, space in spaces.items() if isinstance(space, dict) and name in space]
+        return [root for root, space in spaces.items() if name in space]
 
     def _broken(self, node: Node, offset: int, error: ExpressionError, scope: Scope) -> _Broken:
         """Return the mistake of the variable that is being rendered, or else of the scope."""

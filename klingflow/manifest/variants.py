@@ -13,7 +13,7 @@ from klingflow.manifest.entry import Entry, Skip
 from klingflow.manifest.identity import cell
 from klingflow.manifest.matrix import Cell, cells, unmatched
 from klingflow.manifest.rows import Rows
-from klingflow.model import Json, Node, Pending
+from klingflow.model import Json, Node
 
 _NO_CELL = [Cell({}, "")]
 
@@ -60,7 +60,7 @@ def _rows(entry: Entry, node: Node) -> Rows:
         found: Rows = [(item.mark, entry.render(item, scope)) for item in node.value]
     else:
         value = entry.render(node, entry.scope())
-        if isinstance(value, str) and not isinstance(value, Pending):
+        if type(value) is str:  # a Pending is no file's name yet
             return _rows_of_file(entry, value, node.mark)
         if not isinstance(value, list):
             entry.fail(node.mark, "bad-foreach", "foreach takes a file of rows or a list of maps")
