@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.budget import as_text
 from klingflow.manifest.check import check_document, check_include, check_shot
+from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
@@ -129,16 +130,12 @@ class _Compilation:
         both places.
         """
         for section in _SECTIONS:
-            node = root.value.get(section)
-            if node is None or not isinstance(node.value, dict):
-                continue
             known = self.sections[section]
-            for key, value in node.value.items():
-                if first := known.get(key):
-                    place = first.key_mark or first.mark
-                    message = f"'{key}' is in {section} already, at {place}; rename one"
-                    self.note(value.key_mark or value.mark, "duplicate-key", message, place)
-                known.setdefault(key, value)
+            for key, node in _mapping(root, section).items():
+                first = known.setdefault(key, node)
+                if first is not node:
+                    message = f"'{key}' is in {section} already, at {first.place}; rename one"
+                    self.note(node.place, "duplicate-key", message, first.place)
 
     def include(self, root: Node, renderer: Renderer, scope: Scope) -> None:
         node = root.value.get("include")
@@ -166,13 +163,16 @@ class _Compilation:
         self.note(included.mark, "wrong-type", message)
 
     def renderer(self, root: Node) -> Renderer:
-        allowed = root.value.get("env")
-        nodes = allowed.value if allowed and type(allowed.value) is list else []
-        for node in nodes:
-            if isinstance(node.value, str) and node.value.upper() == _KEY:
-                message = f"{_KEY} is not for expressions: what they give is written down and sent"
-                self.note(node.mark, "env-not-allowed", message)
-        names = [n.value for n in nodes if isinstance(n.value, str) and n.value.upper() != _KEY]
+        env = root.value.get("env")
+        names = []
+        for node in as_list(env.value) if env else ():
+            if not isinstance(node.value, str):
+                continue  # check_document says what is wrong with it
+            if node.value.upper() != _KEY:
+                names.append(node.value)
+                continue
+            message = f"{_KEY} is not for expressions: what they give is written down and sent"
+            self.note(node.mark, "env-not-allowed", message)
         return Renderer(self.sections["vars"], self.assigned(), names, self.environ)
 
     def assigned(self) -> dict[str, Json]:
@@ -240,10 +240,10 @@ class _Compilation:
             return None
 
     def document(self, root: Node, renderer: Renderer, scope: Scope) -> Document:
-        defaults = root.value.get("defaults")
+        defaults = root.value.get("defaults") if _mapping(root, "defaults") else None
         return Document(
             name=self.name(root, renderer, scope),
-            defaults=defaults if defaults and isinstance(defaults.value, dict) else None,
+            defaults=defaults,
             presets=self.sections["presets"],
             shots=self.sections["shots"],
             output=root.value.get("output"),
@@ -300,6 +300,12 @@ class _Compilation:
             if request:
                 pairs.append((_shot(draft, kind), request))
         return pairs
+
+
+def _mapping(root: Node, section: str) -> dict[str, Node]:
+    """Return the entries of a section; none where it is absent or something else."""
+    node = root.value.get(section)
+    return as_mapping(node.value) if node else {}
 
 
 def _shot(draft: Draft, kind: str) -> Shot:

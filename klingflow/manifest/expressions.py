@@ -187,9 +187,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         checked(left, self.budget), checked(right, self.budget)
-        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+        kinds = (type(left), type(right))
+        if operator == "+" and kinds == (str, str):
             return checked(left + right, self.budget)
-        if operator == "+" and isinstance(left, list) and isinstance(right, list):
+        if operator == "+" and kinds == (list, list):
             return _joined(left, right)
         _check_numbers(operator, left, right)
         if operator == "**":
@@ -209,7 +210,7 @@ def _joined(left: list[Any], right: list[Any]) -> list[Any]:
 
 
 def _check_numbers(operator: str, left: Any, right: Any) -> None:
-    if type(left) in (int, float) and type(right) in (int, float):
+    if {type(left), type(right)} <= {int, float}:
         return
     hint = "; use ~ to join text" if operator == "+" else ""
     raise ExpressionError(f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}")

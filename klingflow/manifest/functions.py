@@ -157,7 +157,7 @@ def _pad(value: Any, width: Any, fill: Any = "0") -> str:
 
 
 def _range(*limits: Any) -> list[int]:
-    if not 1 <= len(limits) <= 3 or any(type(n) is not int for n in limits):
+    if not 1 <= len(limits) <= 3 or set(map(type, limits)) != {int}:
         raise ExpressionError("takes one to three whole numbers")
     numbers = range(*limits)
     if numbers[MAX_ITEMS:]:
@@ -167,10 +167,10 @@ def _range(*limits: Any) -> list[int]:
 
 def _zip(*lists: Any) -> list[list[Any]]:
     rows = [_list(part) for part in lists]
-    if len({len(row) for row in rows}) > 1:
-        raise ExpressionError(
-            f"the lists have {', '.join(str(len(row)) for row in rows)} items; make them as long"
-        )
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) > 1:
+        shown = ", ".join(map(str, lengths))
+        raise ExpressionError(f"the lists have {shown} items; make them as long")
     return [list(items) for items in zip(*rows, strict=True)]
 
 

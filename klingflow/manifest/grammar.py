@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
@@ -29,8 +29,10 @@ class UnknownName(ExpressionError):
     """
 
     def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
-        near = "" if homes else did_you_mean(name, (*ROOTS, *FUNCTIONS))
-        hint = near or f"; did you mean {homes[0] if homes else 'vars'}.{name}?"
+        if homes:
+            hint = f"; did you mean {homes[0]}.{name}?"
+        else:
+            hint = did_you_mean(name, (*ROOTS, *FUNCTIONS)) or f"; did you mean vars.{name}?"
         super().__init__(f"'{name}' is undefined{hint}", "undefined")
         self.name = name
 
@@ -68,10 +70,9 @@ def roots_of(text: str, environment: Environment) -> frozenset[str]:
     names = set()
     for node in _walk(tree):
         check = _check_of(node)
-        if check:
-            check(node, text)
-        if check is None or _unpacks(node):
-            raise ExpressionError(f"{type(node).__name__} is not part of the language", _SYNTAX)
+        check(node, text)
+        if _unpacks(node):
+            _refuse(node, text)
         if isinstance(node, nodes.Name):
             names.add(node.name)
     return frozenset(names - FUNCTIONS.keys())
@@ -151,9 +152,13 @@ def _allow(_node: nodes.Node, _text: str) -> None:
     """Accept a node of which nothing can be wrong."""
 
 
-def _check_of(node: nodes.Node) -> Callable[[Any, str], None] | None:
+def _refuse(node: nodes.Node, _text: str) -> NoReturn:
+    raise ExpressionError(f"{type(node).__name__} is not part of the language", _SYNTAX)
+
+
+def _check_of(node: nodes.Node) -> Callable[[Any, str], None]:
     """Return the check of the node's type, or of the nearest type above it."""
-    return next((_GRAMMAR[kind] for kind in type(node).__mro__ if kind in _GRAMMAR), None)
+    return next((_GRAMMAR[kind] for kind in type(node).__mro__ if kind in _GRAMMAR), _refuse)
 
 
 _GRAMMAR: Final[dict[type, Callable[[Any, str], None]]] = {

@@ -165,6 +165,7 @@ _ROWS: Final = (
     ),
 )
 RUN: Final[dict[str, Limit]] = {limit.name: limit for limit in _ROWS}
+_WITH_FLAG: Final = tuple(limit for limit in _ROWS if limit.flag)
 
 
 def tightest(several: Sequence[Limits]) -> Limits:
@@ -193,8 +194,8 @@ def under_flags(limits: Limits, given: Mapping[str, Json]) -> Limits:
     flag.
     """
     changes: dict[str, Any] = {}
-    for limit in _ROWS:
-        value = given.get(limit.attribute) if limit.flag else None
+    for limit in _WITH_FLAG:
+        value = given.get(limit.attribute)
         if value is None:
             continue
         try:

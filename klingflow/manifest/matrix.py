@@ -58,7 +58,7 @@ def _combinations(axes: Mapping[str, Sequence[Json]]) -> list[dict[str, Json]]:
 def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -> str | None:
     """Return the name in an exclude whose axis or value no combination has."""
     for name, value in pattern.items():
-        if name not in axes or not any(_same(value, known) for known in axes[name]):
+        if not any(_same(value, known) for known in axes.get(name, ())):
             return name
     return None
 
@@ -87,5 +87,5 @@ def _label(values: Mapping[str, Json], axes: Mapping[str, Sequence[Json]]) -> st
 
     What an include adds is not in it.
     """
-    names = sorted(name for name in values if name in axes) or sorted(values)
+    names = sorted(values.keys() & axes.keys()) or sorted(values)
     return "-".join(cell(values[name]) for name in names)

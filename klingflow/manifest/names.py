@@ -64,10 +64,8 @@ class Env(Names):
 
     def get(self, key: str) -> Any:
         if key not in self.allowed:
-            hint = (
-                did_you_mean(key, self.allowed)
-                or f"; add it to env: [{', '.join([*self.allowed, key])}]"
-            )
+            longer = ", ".join([*self.allowed, key])
+            hint = did_you_mean(key, self.allowed) or f"; add it to env: [{longer}]"
             raise ExpressionError(
                 f"the variable {key} is not allowed here{hint}", "env-not-allowed"
             )

@@ -154,13 +154,14 @@ _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
     ("files", ("metadata", "file_infos")): _file_infos,
     ("cuts", ("metadata", "ext_info")): _ext_info,
 }
+# Each field with a place of its value in the body.
+_HOMES = tuple((name, place) for name, field in SHOT.items() for place in field.places if place)
 # Each field with the mapping it goes into (the body itself, metadata or output_config) and its key
 # there.
 _PLACES = tuple(
     (name, place[:-1], str(place[-1]), _CONVERT.get((name, place)))
-    for name, field in SHOT.items()
-    for place in field.places
-    if place and name not in ("model", "prompt", "output_config")
+    for name, place in _HOMES
+    if name not in ("model", "prompt", "output_config")
 )
 
 
@@ -262,16 +263,10 @@ def _resolved(value: Json, resolve: Callable[[Reference], str]) -> Json:
 
 def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
     """Yield every scalar (and empty collection) of a JSON value with its path."""
-    items = (
-        value.items()
-        if isinstance(value, Mapping)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    if not items or not value:
+    if not value or not isinstance(value, (Mapping, list)):
         yield path, value
         return
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in items:
         yield from leaves(item, (*path, key))
 
@@ -282,18 +277,18 @@ def author_path(fields: Mapping[str, Json], kind: str, path: Path) -> Path:
         return ("request", *path)
     if _holds(fields.get("extra"), path):
         return ("extra", *path)
-    for name, field in SHOT.items():
-        for place in field.places:
-            if name in fields and place and path[: len(place)] == place:
-                return (name, *_inner(fields, name, path[len(place) :]))
-    return _IMPLIED.get(path, ()) if _IMPLIED.get(path, (None,))[0] in fields else ()
+    for name, place in _HOMES:
+        if name in fields and path[: len(place)] == place:
+            return (name, *_inner(fields, name, path[len(place) :]))
+    implied = _IMPLIED.get(path, "")
+    return (implied,) if implied in fields else ()
 
 
-# What sets a value that its own field left out.
-_IMPLIED: dict[Path, Path] = {
-    SCENE_TYPE: ("kind",),
-    ("seconds",): ("cuts",),
-    (*OUTPUT_CONFIG, "duration"): ("cuts",),
+# The field that sets a value which its own field left out.
+_IMPLIED: dict[Path, str] = {
+    SCENE_TYPE: "kind",
+    ("seconds",): "cuts",
+    (*OUTPUT_CONFIG, "duration"): "cuts",
 }
 
 

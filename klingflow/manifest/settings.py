@@ -20,6 +20,7 @@ from klingflow.model import GatewaySettings, Json, Limits, Rate
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _WITH_PASSWORD = re.compile(r"[^/?#]*//[^/?#]*@")
+_ADDRESS = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(.+)")
 
 T = TypeVar("T", Limits, GatewaySettings)
@@ -39,7 +40,7 @@ class Setting(Field):
 
 def parse_duration(text: str) -> float:
     """Return the seconds of `250ms`, `5s`, `90m` or `2h`. Raises ValueError."""
-    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    found = _DURATION.fullmatch(str(text))
     if not found:
         raise ValueError(f"'{text}' is not a duration; write one such as 250ms, 5s, 90m or 2h")
     return float(found[1]) * _UNITS_S[found[2]]
@@ -47,11 +48,12 @@ def parse_duration(text: str) -> float:
 
 def parse_rate(text: str) -> Rate:
     """Return the rate that `30/1m` means: so many per period. Raises ValueError."""
-    found = _RATE.fullmatch(text) if isinstance(text, str) else None
-    period_s = parse_duration(found[2]) if found else 0.0
-    if not found or not period_s:
-        raise ValueError(f"'{text}' is not a rate; write one such as 30/1m")
-    return Rate(int(found[1]), period_s)
+    found = _RATE.fullmatch(str(text))
+    if found:
+        period_s = parse_duration(found[2])
+        if period_s:
+            return Rate(int(found[1]), period_s)
+    raise ValueError(f"'{text}' is not a rate; write one such as 30/1m")
 
 
 def parse_amount(value: Json) -> Decimal:
@@ -60,7 +62,7 @@ def parse_amount(value: Json) -> Decimal:
         amount = Decimal(str(value))
     except InvalidOperation:
         amount = Decimal(-1)
-    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0:
         raise ValueError(f"'{value}' is not an amount of 0 or more; write one such as 50 or 12.5")
     return amount
 
@@ -85,13 +87,14 @@ def switch(value: Json) -> bool:
 
 def _address(value: Json) -> str:
     # No message repeats a password.
-    if isinstance(value, str) and _WITH_PASSWORD.match(value):
+    text = str(value)
+    if _WITH_PASSWORD.match(text):
         raise ValueError(
             "holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone"
         )
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]\S*", value, re.IGNORECASE):
-        raise ValueError(f"'{value}' is not an http(s) address")
-    return value
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f"'{text}' is not an http(s) address")
+    return text
 
 
 GATEWAY: Final[dict[str, Setting]] = {
