@@ -6,13 +6,16 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.gateway.secret import MARK, Secret
+from klingflow.gateway.secret import MARK, Secret, key_holder
+from tests.planned import manifest, request, shot
 
 KEY = "sk-0123456789/abc+DEF="
 # What a bearer token is made of (RFC 6750, section 2.1).
@@ -164,3 +167,62 @@ def test_an_endless_echo_is_cleaned_in_time() -> None:
 def test_the_key_is_not_shown_by_what_hides_it() -> None:
     """Its representation names no key."""
     assert KEY not in repr(Secret(KEY))
+
+
+@pytest.mark.parametrize(
+    ("changes", "holder"),
+    [
+        ({}, None),
+        ({"id": f"a-{KEY}"}, "a shot's id"),
+        ({"output": f"outputs/{KEY}/a.mp4"}, "shot 'a'"),
+        ({"about": {"note": f"with {KEY}"}}, "shot 'a'"),
+        ({"tags": ("night", KEY)}, "shot 'a'"),
+    ],
+)
+def test_a_shot_that_holds_the_key_is_named(changes: dict[str, Any], holder: str | None) -> None:
+    """It would write the key down; an id that holds the key is not shown."""
+    assert key_holder(manifest(shot("b"), replace(shot("a"), **changes)), KEY) == holder
+
+
+@pytest.mark.parametrize("key", [KEY, r"pass\word\\%41&\"with' signs"])
+def test_a_body_that_holds_the_key_is_named(key: str) -> None:
+    """However deep, and whatever JSON makes of the key's signs."""
+    body = {"model": "m", "images": [{"url": f"https://h/{key}"}]}
+    wanted = manifest(shot("b"), (shot("a"), replace(request(), body=body)))
+    assert key_holder(wanted, key) == "shot 'a'"
+
+
+def test_a_file_that_holds_the_key_is_named() -> None:
+    """Its text is shown in messages."""
+    wanted = replace(manifest(shot("a")), sources={"film.yaml": "shots:", "rows.csv": f"1,{KEY}"})
+    assert key_holder(wanted, KEY) == "rows.csv"
+
+
+@pytest.mark.parametrize(("length", "holder"), [(15, None), (16, "film.yaml")])
+def test_a_short_key_is_looked_for_in_no_manifest(length: int, holder: str | None) -> None:
+    """It could be any word."""
+    wanted = replace(manifest(shot("a")), sources={"film.yaml": "k" * 20})
+    assert key_holder(wanted, "k" * length) == holder
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "cleaned"),
+    [
+        ("1234567", "1234567 Bearer 1234567", "1234567 [the key]"),
+        ("12345678", "12345678 Bearer 12345678", "[the key] Bearer [the key]"),
+        ("123456789012345", "x123456789012345", "x123456789012345"),
+        ("1234567890123456", "x1234567890123456", "x[the key]"),
+    ],
+)
+def test_the_length_of_a_key_says_where_it_is_found(key: str, said: str, cleaned: str) -> None:
+    """Behind `Bearer`, as a whole word, or within any other."""
+    assert Secret(key).clean_text(said) == cleaned
+
+
+def test_what_is_between_two_places_of_the_key_stays() -> None:
+    """Escaped and plain, at the beginning and at the end."""
+    escaped = "".join(f"\\u{ord(c):04x}" for c in KEY)
+    assert (
+        Secret(KEY).clean_text(f"{escaped}\\n-{escaped}, {KEY}")
+        == "[the key]\\n-[the key], [the key]"
+    )
