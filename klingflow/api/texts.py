@@ -59,15 +59,17 @@ def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
 
 
 def _check_below(folders: Iterable[str], real: str) -> None:
-    below = [
-        Path(real).relative_to(folder).parts
-        for folder in folders
-        if Path(real).is_relative_to(folder)
-    ]
+    place = Path(real)
+    below = [place.relative_to(folder) for folder in folders if place.is_relative_to(folder)]
     if not below:
         raise OutsideError(f"put the file itself below it, or allow its folder by {READ_BELOW}")
-    if all(any(part.startswith(".") for part in parts) for parts in below):
+    if all(map(_is_hidden, below)):
         raise OSError("hidden files are not for manifests; rename it")
+
+
+def _is_hidden(path: Path) -> bool:
+    """True if the path itself, or a folder on it, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _text(fd: int) -> str:

@@ -115,5 +115,6 @@ def _first(
     """
     for source, values in sources:
         if value := values.get(name):
-            return (value.strip(), source) if value.strip() else (None, None)
+            found = value.strip()
+            return (found, source) if found else (None, None)
     return None, None

@@ -242,7 +242,10 @@ def kind_of(failure: Failure) -> Kind:
 def classify_task(code: str, message: str) -> FailureKind:
     """The kind of a task's own failure."""
     squeezed = _squeeze(code, message)
-    return next((name for name, kind in KINDS.items() if _any(kind.words, squeezed)), "unknown")
+    for name, kind in KINDS.items():
+        if _any(kind.words, squeezed):
+            return name
+    return "unknown"
 
 
 def classify_refusal(status: int, code: str, message: str) -> FailureKind:

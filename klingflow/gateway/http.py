@@ -407,7 +407,8 @@ def _checked_key(key: str) -> str:
 def _proxy_for(url: str) -> str | None:
     """The proxy that the environment names for this address, or None; never one on loopback."""
     parts = urlsplit(url)
-    if is_loopback(url) or not parts.hostname or proxy_bypass(parts.netloc.rpartition("@")[2]):
+    host_and_port = parts.netloc.rpartition("@")[2]
+    if is_loopback(url) or not parts.hostname or proxy_bypass(host_and_port):
         return None
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")

@@ -45,8 +45,9 @@ def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
             return "not an MP4"
         if length is None or length > size - offset:
             is_whole = all_here and seen.issuperset(_NEEDED) and _is_blank_end(head)
-            cut = f"the MP4 is cut short in the box at byte {offset} of {size}"
-            return None if is_whole else cut
+            if is_whole:
+                return None
+            return f"the MP4 is cut short in the box at byte {offset} of {size}"
         seen.add(kind)
         offset += length
     return "the MP4 has too many boxes"
@@ -54,7 +55,9 @@ def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
 
 def _missing(seen: set[bytes]) -> str | None:
     missing = [name.decode() for name in _NEEDED if name not in seen]
-    return f"the MP4 has no {' and no '.join(missing)}" if missing else None
+    if not missing:
+        return None
+    return f"the MP4 has no {' and no '.join(missing)}"
 
 
 def _is_blank_end(head: bytes) -> bool:

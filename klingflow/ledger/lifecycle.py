@@ -26,7 +26,7 @@ from typing import Any, Literal
 from klingflow.model import Event, Purchase, Request, Shot, State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateRow:
     """What a state means everywhere. No field has a default: a new row has to say it all."""
 
@@ -76,7 +76,7 @@ UNFINISHED = frozenset(state for state, row in STATES.items() if row.unfinished)
 IN_DOUBT = frozenset(state for state, row in STATES.items() if row.in_doubt)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """What an event means for a purchase. No field has a default: a new row has to say it all."""
 
