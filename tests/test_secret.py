@@ -7,6 +7,8 @@ import html
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -148,6 +150,23 @@ def test_a_piece_of_the_key_is_found_where_only_words_are() -> None:
     assert secret.clean_words(f'"{KEY[:half]}"'.encode()) == f'"{KEY[:half]}"'.encode()
 
 
+@pytest.mark.parametrize("key", [KEY, f"{KEY}q"])
+def test_every_piece_of_more_than_half_is_found_wherever_it_stands(key: str) -> None:
+    """At the beginning of the words and again within them, and nothing beside it."""
+    secret, least = Secret(key), len(key) // 2 + 1
+    for begin in range(len(key) - least + 1):
+        for end in range(begin + least, len(key) + 1):
+            piece = key[begin:end]
+            assert secret.clean_text(f'{piece} and "{piece}".') == '[the key] and "[the key]".'
+        short = f'"{key[begin : begin + least - 1]}".'
+        assert secret.clean_text(short) == short
+
+
+def test_half_a_character_in_a_text_is_no_mistake() -> None:
+    """A server's JSON may hold half a surrogate pair, which no UTF-8 can."""
+    assert Secret(KEY).clean_text(f"\ud800 {KEY}") == "? [the key]"
+
+
 def test_an_address_that_begins_like_the_key_stays() -> None:
     """All tokens of one kind begin alike, and keys hold the name of an account, as its videos'
     addresses may.
@@ -177,6 +196,8 @@ def test_the_key_is_not_shown_by_what_hides_it() -> None:
         ({"output": f"outputs/{KEY}/a.mp4"}, "shot 'a'"),
         ({"about": {"note": f"with {KEY}"}}, "shot 'a'"),
         ({"tags": ("night", KEY)}, "shot 'a'"),
+        ({"about": MappingProxyType({"note": KEY})}, "shot 'a'"),
+        ({"about": {"length": Decimal(5)}}, None),
     ],
 )
 def test_a_shot_that_holds_the_key_is_named(changes: dict[str, Any], holder: str | None) -> None:
@@ -190,6 +211,12 @@ def test_a_body_that_holds_the_key_is_named(key: str) -> None:
     body = {"model": "m", "images": [{"url": f"https://h/{key}"}]}
     wanted = manifest(shot("b"), (shot("a"), replace(request(), body=body)))
     assert key_holder(wanted, key) == "shot 'a'"
+
+
+def test_the_name_of_a_take_is_looked_at_too() -> None:
+    """It is longer than the shot's id."""
+    take = shot("0123456789abcdef", take=2)
+    assert key_holder(manifest(take), take.key) == "shot '0123456789abcdef'"
 
 
 def test_a_file_that_holds_the_key_is_named() -> None:
