@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's matter: a busy one, or one that runs mutants, fails no
+# property by it.
+settings.register_profile("klingflow", deadline=None)
+settings.load_profile("klingflow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
