@@ -96,15 +96,19 @@ class Secret:
         return self.clean_words(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def _cleaned(self, data: bytes, *, pieces: bool) -> bytes:
-        is_plain = not (_is_escaped(data) or b"\\" in data[-_LONGEST_TORN:])
+        may_be_torn = b"\\" in data[-_LONGEST_TORN:]
+        is_plain = not may_be_torn and not _is_escaped(data)
         if found := self._spans(data, self._words, pieces and is_plain):
             data = MARK.join(_outside(data, found))
         if is_plain:
             return data
         torn = _TORN.search(data, len(data) - _LONGEST_TORN)
-        text = _ESCAPE.sub(_character, data[: torn.start()] if torn else data)
+        whole = data[: torn.start()] if torn else data
+        text = _ESCAPE.sub(_character, whole)
         found = self._spans(text, self._unescaped, pieces)
-        return MARK.join(_outside(data, _in_escaped(data, found, len(text)))) if found else data
+        if not found:
+            return data
+        return MARK.join(_outside(data, _in_escaped(data, found, len(text))))
 
     def _spans(self, text: bytes, words: Iterable[tuple[bytes, bytes]], pieces: bool) -> list[Span]:
         """The places of the key in `text`, in order and apart."""
