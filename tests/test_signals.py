@@ -24,6 +24,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 @pytest.fixture(autouse=True)
 def _handlers_as_they_were() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDS}
+    # A script's `&` starts pytest with Ctrl-C ignored, and every child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -114,9 +116,8 @@ def test_a_process_that_has_not_begun_yet_ends_with_130(
     os.mkfifo(film.manifest)
     process = film.start("validate", "film.yaml")
     with film.manifest.open("wb"):  # open once klingflow opens it for reading
-        for _ in range(
-            60
-        ):  # a signal between two steps of Python's is heard at the next one, and none follows here
+        # A signal between two steps of Python's is heard at the next one, and none follows here.
+        for _ in range(60):
             process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
                 process.communicate(timeout=1)
