@@ -1,0 +1,81 @@
+"""Claims: no two shots have one id, no two takes one file."""
+
+from __future__ import annotations
+
+import pytest
+
+from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest.claims import Claims
+from klingflow.manifest.drafts import Draft
+from klingflow.model import Node
+
+FIRST, SECOND = Mark("f.yaml", 1, 1), Mark("f.yaml", 2, 1)
+
+
+def draft(id: str, take: int, output: str) -> Draft:
+    return Draft(
+        id=id,
+        take=take,
+        fields={},
+        node=Node({}, FIRST),
+        mark=FIRST,
+        tags=(),
+        after=(),
+        references=(),
+        about={},
+        output=output,
+    )
+
+
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [
+        ("alley", "this id is taken already, at f.yaml:1:1; make the values differ"),
+        ("Alley", "some file systems take this id for 'alley'; rename one"),
+    ],
+)
+def test_an_id_is_taken_once_whatever_its_case(id: str, message: str) -> None:
+    """The second claim of an id says where the first is."""
+    claims = Claims()
+    assert claims.claim_id("alley", FIRST) is None
+    assert claims.claim_id(id, SECOND) == Diagnostic(
+        SECOND, "duplicate-id", message, related=FIRST, subject=f"shot '{id}'"
+    )
+
+
+def test_every_id_is_known_with_its_place() -> None:
+    """Links are judged by the ids, those that clash included."""
+    claims = Claims()
+    claims.claim_id("alley", FIRST)
+    claims.claim_id("Alley", SECOND)
+    assert claims.ids == {"alley": FIRST, "Alley": SECOND}
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            draft("a", 2, "A.mp4"),
+            "takes 1 and 2 have the same output 'A.mp4'; put {take} into output",
+        ),
+        (
+            draft("b", 1, "a.mp4"),
+            "it and shot 'a' have the same output 'a.mp4'; put {shot} into output",
+        ),
+    ],
+    ids=["a take", "another shot"],
+)
+def test_an_output_is_taken_once(second: Draft, message: str) -> None:
+    """Two takes that would write one file are a mistake; the message names the placeholder."""
+    claims = Claims()
+    assert claims.claim_output(draft("a", 1, "a.mp4"), FIRST) is None
+    assert claims.claim_output(second, SECOND) == Diagnostic(
+        SECOND, "duplicate-output", message, related=FIRST, subject=f"shot '{second.id}'"
+    )
+
+
+def test_one_take_may_claim_its_output_again() -> None:
+    """A take whose id clashes is expanded twice: its file is not a second mistake."""
+    claims = Claims()
+    claims.claim_output(draft("a", 1, "a.mp4"), FIRST)
+    assert claims.claim_output(draft("a", 1, "a.mp4"), SECOND) is None
