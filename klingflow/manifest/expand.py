@@ -95,9 +95,9 @@ class _Expansion:
     def _base(self, key: str, use: Node | None) -> _Base:
         """Return the layers below a shot that uses these presets. Raises Skip."""
         nodes = _listed(use)
-        if not all(isinstance(node.value, str) for node in nodes):
-            raise Skip
         wanted = tuple(node.value for node in nodes)
+        if not set(map(type, wanted)) <= {str}:
+            raise Skip
         if wanted not in self._bases:
             layers = [self.document.defaults, *(self._preset(key, node) for node in nodes)]
             self._bases[wanted] = _base_of([layer for layer in layers if layer])

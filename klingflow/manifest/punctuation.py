@@ -78,9 +78,9 @@ def explained(found: Diagnostic, lines: Sequence[str]) -> Sequence[Diagnostic]:
 
 def _slip(mark: Mark, line: str) -> Diagnostic:
     wrong = line[mark.column - 1]
-    advice = (
-        "Chinese colon; write ':'" if line.startswith("：//", mark.column - 1) else _ADVICE[wrong]
-    )
+    advice = _ADVICE[wrong]
+    if line.startswith("：//", mark.column - 1):  # no space belongs into an address
+        advice = "Chinese colon; write ':'"
     return Diagnostic(mark, CODE, f"'{wrong}' is a {advice}")
 
 
@@ -121,8 +121,8 @@ def _run(lines: Sequence[str], numbers: range, file: str) -> list[Diagnostic]:
     """Return the slips of these lines, up to the first line without one."""
     found: list[Diagnostic] = []
     for number in numbers:
-        columns = [] if _is_block_text(lines, number) else _in_line(lines[number])
-        if not columns:
+        columns = _in_line(lines[number])
+        if not columns or _is_block_text(lines, number):
             break
         found += [_slip(Mark(file, number + 1, column), lines[number]) for column in columns]
     return found

@@ -74,7 +74,7 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnosti
         return Diagnostic(mark, "too-deep", TOO_DEEP)
     hint = _HINTS.get(problem, "")
     lines = LINE_END.split(text)
-    line = lines[mark.line - 1] if mark.line <= len(lines) else ""
+    line = "".join(lines[mark.line - 1 : mark.line])
     if "tab character" in problem or line[mark.column - 1 :].startswith("\t"):
         problem, hint = "a tab indents this line", "YAML takes spaces only"
     elif line[mark.column - 2 :].startswith("${{") and "expected ','" in problem:
