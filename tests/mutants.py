@@ -39,6 +39,7 @@ pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-x", "-q"]
 also_copy = {copied}
 process_isolation = "forkserver"
+timeout_multiplier = 4
 """
 _COPIED = (
     "schemas",
