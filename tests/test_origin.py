@@ -87,6 +87,8 @@ def test_an_address_that_cannot_be_used_is_refused(typed: str, said: str) -> Non
         ("127.0.0.1.", True),
         ("0x7F000001", True),
         ("xlocalhost", False),
+        ("Xlocalhost", False),
+        ("localhostX", False),
         ("X", False),
         ("8.8.8.8%127", False),
         ("face.0xZZ", False),
