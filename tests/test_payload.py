@@ -98,7 +98,7 @@ def test_a_body_that_is_no_json_holds_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["t", "task_1", "7250", "a.b-c", "0x1", "!~", "nulls", "x" * 256, "..a", "1.0"]
+    "text", ["t", "task_1", "7250", "a.b-c", "0x1", "!~", "nulls", "x" * 256, "..a", "1.0", "X0"]
 )
 def test_printable_ascii_may_be_an_id(text: str) -> None:
     """Whatever its form: relays choose their own."""

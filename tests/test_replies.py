@@ -251,6 +251,7 @@ def test_a_doubt_tells_what_the_gateway_said(
         ({"id": ID, "task_id": ID, "status": "queued"}, ID, set()),
         ({"id": ID, "task_id": UPSTREAM, "status": "queued"}, ID, {UPSTREAM}),
         ({"id": "req-1", "code": 0, "data": {"task_id": ID}}, ID, {"req-1"}),
+        ({"code": 0, "data": {"id": 33, "task_id": ID}}, ID, {"33"}),
         ({"id": ID, "model": TIER, "code": 0, "data": {"task_id": UPSTREAM}}, ID, {UPSTREAM}),
     ],
 )
