@@ -58,7 +58,7 @@ def test_every_spelling_of_any_key_is_found(key: str) -> None:
 def test_an_odd_key_is_found_too() -> None:
     """What no bearer token holds, but a user may type."""
     key = r"pass\word\\%41&\"with' signs"
-    for spelt in (key, json.dumps(key), json.dumps(json.dumps(key))):
+    for spelt in (key, json.dumps(key), json.dumps(json.dumps(key)), quote(key, safe="")):
         assert "sign" not in Secret(key).clean_text(f"a {spelt} b")
 
 
@@ -128,6 +128,19 @@ def test_a_key_that_the_end_cuts_off_is_found(spelt: str) -> None:
         assert KEY[:9] not in unquote(html.unescape(left.decode()))
         plain = re.sub(r"\\+(?:u00|x)(..)", lambda found: chr(int(found[1], 16)), left.decode())
         assert KEY[:9] not in plain.replace("\\", "")
+
+
+@pytest.mark.parametrize("before", ["", "x", f"{KEY[:9]} ", f"{KEY[:8]}"])
+def test_what_stands_before_a_key_that_the_end_cuts_off_hides_it_not(before: str) -> None:
+    """Nothing, a letter, or another beginning of the key that goes on otherwise."""
+    assert Secret(KEY).clean(f"{before}{KEY[:10]}".encode()) == before.encode() + MARK
+
+
+def test_both_alphabets_of_base64_are_known() -> None:
+    """`/` in the one is `_` in the other."""
+    key = "key-of-a-test???????"
+    for packed in (base64.b64encode(key.encode()), base64.urlsafe_b64encode(key.encode())):
+        assert MARK in Secret(key).clean(packed) and b"Pz8" not in Secret(key).clean(packed)
 
 
 def test_a_piece_of_the_key_is_found_where_only_words_are() -> None:
