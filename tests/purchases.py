@@ -72,3 +72,8 @@ def found(shot: str = "a") -> Purchase:
     """One that was in doubt from AT to LATER, and whose task turned out to be `task_x`."""
     doubt = advance(intent(shot), "doubted", LATER, evidence={"from": AT, "to": LATER})
     return advance(doubt, "found", LATER, task_id="task_x")
+
+
+def doubtful(shot: str, uid: str = "") -> Purchase:
+    """One that was sent from AT to LATER, and of which no answer came."""
+    return advance(intent(shot, uid=uid), "doubted", AT, evidence={"from": AT, "to": LATER})

@@ -15,7 +15,7 @@ from klingflow.api import merging
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import blackbox
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.places import BoxPlace, LedgerPaths, Site, ledger_paths, state_folder
+from klingflow.ledger.places import BoxPlace, LedgerPaths, Site, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Place, Problem, Purchase
@@ -286,24 +286,6 @@ def test_two_lineages_that_were_merged_are_both_remembered(
     assert paths.lock.read_bytes().count(b'"lineage":"') == 1
 
 
-def test_a_lineage_is_no_path(tmp_path: Path) -> None:
-    """It comes out of a file that anybody may have written."""
-    place = BoxPlace(tmp_path, tmp_path / "film.yaml")
-    for lineage in ("../../etc", "/etc", "", "a/b", "..", "\ud800"):
-        assert place.folder(lineage).parent == tmp_path / "ledgers"
-    assert place.folder("0123abcd").name == "0123abcd"
-
-
-def test_the_sandbox_has_none(tmp_path: Path, state: Path) -> None:
-    assert ledger_paths(tmp_path / "film.yaml", sandbox=True, state=state).box is None
-
-
-def test_where_it_lies(tmp_path: Path) -> None:
-    assert state_folder(str(tmp_path)) == tmp_path
-    assert state_folder(None).name == "klingflow"
-    assert state_folder("").name == "klingflow"
-
-
 def test_nobody_else_may_look(paths: LedgerPaths, state: Path) -> None:
     keep(paths, submitted("opening"))
     assert state.stat().st_mode & 0o077 == 0
@@ -369,11 +351,6 @@ def test_a_state_folder_that_becomes_a_file_during_a_run_is_said_and_stops_nothi
     assert read(paths).task_ids.keys() == {"task_a", "task_b"}
 
 
-def test_a_home_that_nobody_knows_is_no_folder_here() -> None:
-    with pytest.raises(UsageError, match="home folder that is unknown"):
-        state_folder("~nobody-of-that-name/state")
-
-
 def both_ways(first: LedgerPaths, second: LedgerPaths) -> tuple[LedgerPaths, LedgerPaths]:
     """The ledger with the larger lineage first: a merge takes the smaller one."""
     first, second = sorted((first, second), key=lambda paths: read(paths).lineage, reverse=True)
@@ -423,11 +400,6 @@ def test_a_ledger_that_runs_is_merged_with_no_other(
             open_ledger(paths, now)
     keep(paths)
     assert read(paths).task_ids.keys() == {"task_a", "task_b"}
-
-
-def test_a_state_folder_is_the_same_wherever_klingflow_is_called() -> None:
-    with pytest.raises(UsageError, match="another folder wherever klingflow is called"):
-        state_folder("state")
 
 
 def test_what_was_not_committed_outlives_a_merge_made_elsewhere(

@@ -11,12 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import anyio
 import pytest
 
-from klingflow.disk import read_whole
-from klingflow.errors import KlingflowError, LedgerError, UsageError
-from klingflow.ledger import emergency
+from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger.files import facts
 from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
@@ -81,16 +78,6 @@ def test_no_file_of_the_ledger_is_written_through_a_link(
     assert precious.read_text() == "mine"
 
 
-def test_a_link_to_nothing_is_not_followed_into_being(paths: LedgerPaths, tmp_path: Path) -> None:
-    """Nor is what it leads to made."""
-    absent = tmp_path / "absent"
-    paths.hidden.mkdir()
-    (paths.hidden / ".gitignore").symlink_to(absent)
-    with open_ledger(paths, now):
-        pass
-    assert not absent.exists()
-
-
 @pytest.mark.parametrize("name", ["film.lock", ".klingflow/film.journal", ".klingflow/film.folded"])
 @pytest.mark.parametrize(
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "zero"]
@@ -114,82 +101,9 @@ def test_what_has_no_end_is_no_video(tmp_path: Path) -> None:
     assert facts(tmp_path, ["a.mp4", "b.mp4"], tmp_path / "cache") == {}
 
 
-def test_only_a_regular_file_is_read_whole(tmp_path: Path, precious: Path) -> None:
-    assert read_whole(precious) == b"mine"
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(OSError):
-            read_whole(path)
-
-
-def plant_link(place: Path, precious: Path) -> None:
-    place.symlink_to(precious)
-
-
-def plant_second_name(place: Path, precious: Path) -> None:
-    place.hardlink_to(precious)
-
-
-def plant_pipe(place: Path, precious: Path) -> None:
-    os.mkfifo(place)
-
-
-@pytest.mark.parametrize("plant", [plant_link, plant_second_name, plant_pipe])
-def test_what_somebody_put_in_the_place_of_an_emergency_file_is_not_written_to(
-    paths: LedgerPaths, precious: Path, plant: Callable[[Path, Path], None]
-) -> None:
-    """Its name can be foretold, and the temporary folder is everybody's: the next place is taken,
-    or none.
-    """
-    first, second = emergency.places(paths.journal)
-    first.parent.mkdir()
-    try:
-        plant(first, precious)
-        assert emergency.save(paths.journal, journal_line(submitted("a"))) == second
-        assert second.stat().st_mode & 0o077 == 0
-        second.unlink()
-        plant(second, precious)
-        assert emergency.save(paths.journal, journal_line(submitted("a"))) is None
-    finally:
-        second.unlink(missing_ok=True)
-    assert precious.read_text() == "mine"
-
-
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.getuid() != 0, reason="only root can make a file another's"
-)
-def test_another_users_file_takes_and_gives_no_ids(paths: LedgerPaths) -> None:
-    """What we wrote there its owner could read, and we would not believe it again; nor do we
-    believe what is there.
-    """
-    first, _ = places = emergency.places(paths.journal)
-    first.parent.mkdir()
-    first.write_bytes(theirs := journal_line(submitted("a")))
-    os.chown(first, 12345, -1)
-    assert emergency.read(first) == b""
-    where = emergency.save(paths.journal, journal_line(submitted("b")))
-    try:
-        assert where == places[1]
-    finally:
-        places[1].unlink(missing_ok=True)
-    assert first.read_bytes() == theirs
-
-
 def test_the_sandboxs_book_is_not_written_through_a_link(tmp_path: Path, precious: Path) -> None:
     """It ends a torn line by cutting it off, and a file of one line looks like one."""
     (tmp_path / "server.jsonl").symlink_to(precious)
     with pytest.raises(UsageError):
         Book(str(tmp_path / "server.jsonl"))
     assert precious.read_text() == "mine"
-
-
-def test_a_refused_journal_leaves_no_lock_behind(paths: LedgerPaths, precious: Path) -> None:
-    """Once the link is gone, the ledger opens."""
-    paths.hidden.mkdir()
-    paths.journal.symlink_to(precious)
-    with pytest.raises(KlingflowError):
-        open_ledger(paths, now)
-    paths.journal.unlink()
-    with open_ledger(paths, now) as ledger:
-        anyio.run(ledger.record, submitted("a"))
-    assert list(read(paths).task_ids) == ["task_a"]

@@ -9,8 +9,7 @@ import pytest
 
 from klingflow import UsageError
 from klingflow.api.site import Wish, now, site_of
-from klingflow.ledger.places import SANDBOX, site_at
-from tests.one_shot import manifest_of
+from klingflow.ledger.places import SANDBOX
 
 ORIGIN = "https://gateway.example.com"
 IN_SANDBOX = Wish(sandbox=True)
@@ -41,35 +40,6 @@ def test_the_sandboxs_site_is_hidden_and_has_folders_of_its_own(tmp_path: Path) 
     assert site.server == hidden / "sandbox" / "server.jsonl"
     assert site.record("film") == tmp_path / "outputs" / "sandbox" / "film" / "manifest.json"
     assert (site.paths.anchor, site.paths.box) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("output", "placed"),
-    [
-        ("outputs/film/a.mp4", "outputs/sandbox/film/a.mp4"),
-        ("videos/a.mp4", "outputs/sandbox/videos/a.mp4"),
-        ("outputs-2/a.mp4", "outputs/sandbox/outputs-2/a.mp4"),
-    ],
-)
-def test_what_the_sandbox_makes_lies_in_a_folder_of_its_own(output: str, placed: str) -> None:
-    """Its videos never take the place of bought ones."""
-    assert site_at("film.yaml", origin=SANDBOX).place(output) == placed
-
-
-def test_a_manifest_is_placed_with_all_its_shots() -> None:
-    """The real site leaves it as it is."""
-    manifest = manifest_of(model="kling-2.5", prompt="x")
-    placed = site_at("m.yaml", origin=SANDBOX).placed(manifest)
-    assert [shot.output for shot in placed.shots] == ["outputs/sandbox/m/s.mp4"]
-    assert site_at("m.yaml").placed(manifest) is manifest
-
-
-@pytest.mark.parametrize(("origin", "option"), [("", ""), (ORIGIN, ""), (SANDBOX, " --sandbox")])
-def test_commands_name_the_manifest_as_a_shell_reads_it(origin: str, option: str) -> None:
-    """And say --sandbox where that is meant."""
-    site = site_at("my film.yaml", origin=origin)
-    assert site.named == f"'my film.yaml'{option}"
-    assert site.command("resolve", "a#2") == f"klingflow resolve 'my film.yaml' 'a#2'{option}"
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml"])

@@ -5,7 +5,6 @@ process.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ import anyio
 import pytest
 
 from klingflow import disk
-from klingflow.errors import LedgerBroken, LedgerError, LedgerHeld, UsageError
+from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.ledger import emergency, oslock
 from klingflow.ledger import journal as journal_module
 from klingflow.ledger import store as ledger_module
@@ -29,38 +28,14 @@ from klingflow.ledger.lines import journal_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, new_uid, open_ledger, read
-from klingflow.model import Place, Purchase
+from klingflow.model import Place
+from tests.keeping import keep, now, write, write_one
 from tests.purchases import AT, LATER, intent, submitted
-
-
-def now() -> str:
-    return LATER
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> LedgerPaths:
     return ledger_paths(tmp_path / "film.yaml")
-
-
-def write(ledger: Ledger, *purchases: Purchase) -> None:
-    """Record several purchases at once, as a run does."""
-
-    async def main() -> None:
-        async with anyio.create_task_group() as group:
-            for purchase in purchases:
-                group.start_soon(ledger.record, purchase)
-
-    anyio.run(main)
-
-
-def write_one(ledger: Ledger, purchase: Purchase) -> None:
-    anyio.run(ledger.record, purchase)
-
-
-def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
-    with open_ledger(paths, now) as ledger:
-        for purchase in purchases:
-            write(ledger, purchase)
 
 
 def test_what_was_recorded_is_read_back_whole(paths: LedgerPaths) -> None:
@@ -73,25 +48,6 @@ def test_a_record_is_on_disk_before_record_returns(paths: LedgerPaths) -> None:
     with open_ledger(paths, now) as ledger:
         write(ledger, submitted("opening"))
         assert read(paths).task_ids.keys() == {"task_opening"}
-
-
-@pytest.mark.parametrize("left_behind", [False, True])
-def test_the_journals_name_is_durable_before_anything_is_bought(
-    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, left_behind: bool
-) -> None:
-    """Also where a runner made it that died before it could sync the folder."""
-    paths.hidden.mkdir()
-    if left_behind:
-        paths.journal.touch()
-    named: list[bool] = []
-
-    def fsync(fd: int) -> None:
-        if os.fstat(fd).st_ino == paths.hidden.stat().st_ino:
-            named.append(paths.journal.exists())
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with open_ledger(paths, now):
-        assert any(named)
 
 
 def test_all_that_wait_share_one_fsync(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,97 +94,6 @@ def test_only_the_last_refusal_is_kept(paths: LedgerPaths) -> None:
     book = read(paths)
     assert [p.uid for p in book.of("opening", 1)] == [max(p.uid for p in refused)]
     assert [p.state for p in book.of("door", 1)] == ["submitted"]
-
-
-def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> None:
-    code = (
-        "import sys\n"
-        "from klingflow.ledger.places import ledger_paths\n"
-        "from klingflow.ledger.store import open_ledger\n"
-        f"paths = ledger_paths({str(paths.lock.with_suffix('.yaml'))!r})\n"
-        "with open_ledger(paths, lambda: '2026'):\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout and other.stdout.readline() == "held\n"
-        with pytest.raises(LedgerHeld) as held:
-            open_ledger(paths, now)
-        assert held.value.pid == other.pid and held.value.host
-        other.kill()
-    open_ledger(paths, now).close()
-
-
-@pytest.mark.parametrize("which", ["manifest", "journal"])
-def test_a_lock_of_somebody_who_does_not_say_so_is_named_by_its_file(
-    paths: LedgerPaths, which: str
-) -> None:
-    """Another program's, or that of klingflow by a hard link; not the last run's, which is over."""
-    assert paths.anchor
-    paths.anchor.write_text("version: 1")
-    code = (
-        "from klingflow.ledger.places import ledger_paths\n"
-        "from klingflow.ledger.store import open_ledger\n"
-        f"open_ledger(ledger_paths({str(paths.anchor)!r}), lambda: '2026').close()"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    locked = paths.anchor if which == "manifest" else paths.journal
-    fd = oslock.anchor(locked)
-    assert fd
-    with pytest.raises(LedgerHeld, match=re.escape(f"another process has locked {locked}")) as held:
-        open_ledger(paths, now)
-    assert (held.value.pid, held.value.host) == (None, None)
-    oslock.release(fd)
-
-
-def test_a_child_process_does_not_inherit_the_lock(paths: LedgerPaths) -> None:
-    with open_ledger(paths, now):
-        child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
-        )
-    open_ledger(paths, now).close()
-    child.communicate(b"\n")
-
-
-def test_a_journal_that_vanishes_is_begun_anew_with_all_it_held(paths: LedgerPaths) -> None:
-    """`git clean -xfd` during a run."""
-    ledger = open_ledger(paths, now)
-    write(ledger, submitted("a"))
-    for path in paths.hidden.iterdir():
-        path.unlink()
-    paths.hidden.rmdir()
-    write(ledger, submitted("b"))
-    assert read(paths).task_ids.keys() == {"task_a", "task_b"}
-    with pytest.raises(LedgerHeld):
-        open_ledger(paths, now)
-    ledger.close()
-
-
-def test_a_journal_that_another_runner_took_over_stops_buying(paths: LedgerPaths) -> None:
-    ledger = open_ledger(paths, now)
-    paths.journal.unlink()
-    with open_ledger(paths, now), pytest.raises(LedgerBroken):
-        write_one(ledger, submitted("a"))
-    ledger.close()
-    keep(paths)
-    assert read(paths).task_ids.keys() == {"task_a"}
-
-
-def test_a_cleared_folder_lets_no_second_runner_in(paths: LedgerPaths) -> None:
-    """`rm -rf .klingflow` leaves the manifest, which is locked too, also after an editor has
-    replaced it.
-    """
-    assert paths.anchor
-    paths.anchor.write_text("version: 1")
-    with open_ledger(paths, now) as ledger:
-        write(ledger, submitted("a"))
-        disk.atomic_write(paths.anchor, b"version: 1\n")
-        anyio.run(ledger.fold)
-        shutil.rmtree(paths.hidden)
-        with pytest.raises(LedgerHeld):
-            open_ledger(paths, now)
-    open_ledger(paths, now).close()
 
 
 @pytest.mark.parametrize("notices", ["record", "fold"])
@@ -290,23 +155,6 @@ def test_a_lock_of_another_program_is_never_written_over(paths: LedgerPaths, tex
     with pytest.raises(LedgerError):
         read(paths)
     assert paths.lock.read_text() == text
-
-
-def test_two_manifests_that_would_share_a_ledger_are_refused(tmp_path: Path) -> None:
-    for name in ("film.yaml", "film.yml", "other.yml"):
-        (tmp_path / name).touch()
-    for name in ("film.yaml", "film.yml"):
-        with pytest.raises(UsageError, match=r"share the ledger film\.lock"):
-            ledger_paths(tmp_path / name)
-    assert ledger_paths(tmp_path / "other.yml").lock == tmp_path / "other.lock"
-
-
-def test_a_link_to_a_manifest_has_the_manifests_ledger(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "film.yaml").touch()
-    for link in ("link.yaml", "film.yml", "sub/film.yaml"):
-        (tmp_path / link).symlink_to(tmp_path / "film.yaml")
-        assert ledger_paths(tmp_path / link) == ledger_paths(tmp_path / "film.yaml")
 
 
 def test_a_lock_deleted_during_a_run_comes_back(paths: LedgerPaths) -> None:
@@ -597,17 +445,6 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         book = read(ledger_paths(manifest))
         assert promised <= book.task_ids.keys()
         assert all(f"task_{p.shot}" == p.task_id for p in book.purchases.values() if p.task_id)
-
-
-def test_atomic_write_failing_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "x"
-    disk.atomic_write(target, b"old")
-    monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(OSError, match="Input/output"):
-        disk.atomic_write(target, b"new")
-    assert [p.name for p in tmp_path.iterdir()] == ["x"] and target.read_bytes() == b"old"
 
 
 def test_one_torn_purchase_is_completed_by_its_other_account(paths: LedgerPaths) -> None:
