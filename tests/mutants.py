@@ -20,15 +20,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.test_house import is_pure, modules
+from tests.test_house import held_modules, nearest_tests
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "klingflow"
-# Rooms whose PURE modules are held to the score, and the room in which every module is.
-ROOMS = ("gateway", "ledger", "decide")
-WHOLE_ROOMS = ("runner",)
-# Modules whose nearest tests have another name, or several.
-NEAREST = {"gateway/outcomes": ("replies",)}
 GOAL = 0.85
 
 _CONFIG = """
@@ -66,20 +60,6 @@ class Score:
     def share(self) -> float:
         """Noticed changes among all, 0–1."""
         return self.killed / self.total if self.total else 1.0
-
-
-def held_modules() -> Iterator[str]:
-    """Every module that is held to the score, as `decide/caps`."""
-    for room, path, tree in modules():
-        is_held = room in WHOLE_ROOMS or (room in ROOMS and is_pure(tree))
-        if is_held and path.stem != "__init__":
-            yield path.relative_to(PACKAGE).with_suffix("").as_posix()
-
-
-def nearest_tests(module: str) -> list[str]:
-    """The test files of a module, relative to the project; only those that are there."""
-    names = NEAREST.get(module, (Path(module).name,))
-    return [f"tests/test_{name}.py" for name in names if (ROOT / f"tests/test_{name}.py").is_file()]
 
 
 def score(module: str, folder: Path, *, survivors: bool) -> Score:

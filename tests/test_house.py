@@ -41,6 +41,12 @@ IMPURE_MODULES = {
     "getpass", "importlib",
 }  # fmt: skip
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "now", "utcnow", "today"}
+# Rooms whose PURE modules each have a test file of their own, and are held to a mutation score by
+# mutants.py; and the room in which every module is.
+HELD_ROOMS = {"gateway", "ledger", "decide"}
+WHOLE_ROOMS = {"runner"}
+# Modules whose nearest tests have another name, or several.
+NEAREST = {"gateway/outcomes": ("replies",)}
 HEAVY = {"yaml", "jsonschema", "jinja2", "httpx", "anyio", "rich", "starlette", "uvicorn", "dotenv"}
 
 
@@ -192,6 +198,26 @@ def test_imports_inside_functions_say_why() -> None:
         if not said
     ]
     assert wrong == []
+
+
+def held_modules() -> Iterator[str]:
+    """Every module that is tested in a file of its own, as `decide/caps`."""
+    for room, path, tree in modules():
+        is_held = room in WHOLE_ROOMS or (room in HELD_ROOMS and is_pure(tree))
+        if is_held and path.stem != "__init__":
+            yield path.relative_to(PACKAGE).with_suffix("").as_posix()
+
+
+def nearest_tests(module: str) -> list[str]:
+    """The test files of a module, relative to the project; only those that are there."""
+    names = NEAREST.get(module, (Path(module).name,))
+    files = [f"tests/test_{name}.py" for name in names]
+    return [file for file in files if (PACKAGE.parent / file).is_file()]
+
+
+def test_what_decides_or_runs_has_a_test_file_of_its_own() -> None:
+    """A bug in one of these modules fails near by, in a file that is easy to find."""
+    assert [module for module in held_modules() if not nearest_tests(module)] == []
 
 
 def test_names_say_something() -> None:
