@@ -34,6 +34,7 @@ pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-x", "-q"]
 also_copy = {copied}
 process_isolation = "forkserver"
 timeout_multiplier = 4
+timeout_constant = 10
 """
 _COPIED = (
     "schemas",
@@ -48,11 +49,14 @@ _COPIED = (
 
 @dataclass(frozen=True)
 class Score:
-    """What became of a module's mutants; `untested` ones are run by no test at all."""
+    """What became of a module's mutants. `hung` ones were ended after a time, and count as killed;
+    `untested` ones are run by no test at all.
+    """
 
     module: str
     total: int
     killed: int
+    hung: int
     survived: int
     untested: int
 
@@ -66,7 +70,7 @@ def score(module: str, folder: Path, *, survivors: bool) -> Score:
     """Run mutmut on a copy of the project in `folder`."""
     tests = nearest_tests(module)
     if not tests:
-        return Score(module, 0, 0, 0, 0)
+        return Score(module, 0, 0, 0, 0, 0)
     _copy_project(folder)
     copied = [name for name in _COPIED if (folder / name).exists()]
     config = _CONFIG.format(module=module, tests=json.dumps(tests), copied=json.dumps(copied))
@@ -77,8 +81,9 @@ def score(module: str, folder: Path, *, survivors: bool) -> Score:
     counts = json.loads((folder / "mutants/mutmut-cicd-stats.json").read_text(encoding="utf-8"))
     if survivors:
         _show_survivors(folder)
-    killed = counts["killed"] + counts["timeout"] + counts["segfault"]
-    return Score(module, counts["total"], killed, counts["survived"], counts["no_tests"])
+    hung = counts["timeout"]
+    killed = counts["killed"] + counts["segfault"] + hung
+    return Score(module, counts["total"], killed, hung, counts["survived"], counts["no_tests"])
 
 
 def _copy_project(folder: Path) -> None:
@@ -119,15 +124,19 @@ def _show_survivors(folder: Path) -> None:
 def report(scores: Iterable[Score]) -> bool:
     """Print a row for each score and the sum; return True if the sum reaches the goal."""
     total = killed = 0
-    print(f"{'module':32} {'mutants':>8} {'survived':>9} {'untested':>9} {'score':>7}")
+    print(_row("module", "mutants", "hung", "survived", "untested", "score"))
     for found in scores:
         total, killed = total + found.total, killed + found.killed
         said = f"{100 * found.share:5.1f} %" if found.total else "no tests"
-        row = f"{found.module:32} {found.total:8} {found.survived:9} {found.untested:9} {said:>8}"
-        print(row, flush=True)
+        counts = (found.total, found.hung, found.survived, found.untested)
+        print(_row(found.module, *counts, said), flush=True)
     share = killed / total if total else 0.0
-    print(f"{'all':32} {total:8} {total - killed:9} {'':9} {100 * share:5.1f} %")
+    print(_row("all", total, "", total - killed, "", f"{100 * share:5.1f} %"))
     return share >= GOAL
+
+
+def _row(module: str, *cells: object) -> str:
+    return f"{module:24}" + "".join(f"{cell:>10}" for cell in cells)
 
 
 def main() -> int:
