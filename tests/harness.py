@@ -69,15 +69,16 @@ class Pipeline:
         self, *arguments: str, python: Sequence[str] = ("-m", "klingflow"), **environ: str
     ) -> subprocess.Popen[str]:
         """A klingflow process, its output piped. `python` is how Python is told to start it."""
+        env = {**self.environ, **environ}
         return subprocess.Popen(
             [sys.executable, *python, *arguments],
             cwd=self.folder,
-            env={**self.environ, **environ},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            encoding="utf-8",
+            encoding=env.get("PYTHONIOENCODING", "utf-8"),
         )
 
     def do(self, *arguments: str, code: int = 0, **environ: str) -> str:

@@ -39,6 +39,15 @@ def test_width_is_in_columns(text: str, columns: int) -> None:
     assert console.pad(text, 0) == text
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk", "utf-8"])
+def test_json_is_whole_in_any_encoding(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the encoding of stdout lacks is escaped as JSON has it, beyond the first plane too."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    console.dump_json({"prompt": "雨夜 🎬 ↻"})
+    assert json.loads(written.getvalue().decode(encoding)) == {"prompt": "雨夜 🎬 ↻"}
+
+
 def test_a_table_is_aligned(capsys: Capture) -> None:
     """The last column is as wide as it is; trailing blanks are not written."""
     console.table([["+", "街道", "x"], ["=", "a", ""]])

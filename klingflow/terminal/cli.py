@@ -6,6 +6,7 @@ answer at once: each command imports what it does when it runs.
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any, NoReturn
 
@@ -55,6 +56,7 @@ def main() -> NoReturn:
     """The `klingflow` entry point: the one place where errors become exit codes."""
     try:
         signals.as_ctrl_c()
+        _escape_the_unencodable()
         code = _exit_code(sys.argv[1:])
         signals.ignored()
     except KeyboardInterrupt:  # while an error was being shown
@@ -63,6 +65,17 @@ def main() -> NoReturn:
 
     console.flush()
     sys.exit(code)
+
+
+def _escape_the_unencodable() -> None:
+    """Let stdout and stderr escape each character that their encoding lacks.
+
+    A terminal or a pipe need not be UTF-8: without this, the first such line would take all that
+    follows with it, and a run would buy unseen.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _exit_code(arguments: list[str]) -> int:

@@ -37,6 +37,15 @@ _EXCERPT_WIDTH = 120
 _hidden: dict[str, Secret] = {}
 
 
+def can_show(text: str) -> bool:
+    """True if the encoding of stdout has every character of `text`."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def say(text: str = "") -> None:
     """One line on stdout."""
     _write(text, sys.stdout)
@@ -223,8 +232,14 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def dump_json(value: Any) -> None:
-    """Print indented JSON with Chinese as it is, on stdout."""
-    out(as_json(value, indent=2))
+    """Print indented JSON on stdout."""
+    out(shown_json(value, indent=2))
+
+
+def shown_json(value: Any, indent: int | None = None) -> str:
+    """Return JSON for stdout: with Chinese as it is, or escaped where the encoding lacks it."""
+    text = as_json(value, indent)
+    return text if can_show(text) else json.dumps(value, indent=indent)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

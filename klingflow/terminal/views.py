@@ -24,14 +24,15 @@ _LISTED = 60
 def dump_rows(rows: Sequence[Json], form: str) -> None:
     """Print the rows of `render`: one JSON object, JSON Lines, or YAML."""
     if form == "jsonl":
-        console.out("\n".join(map(console.as_json, rows)))
+        console.out("\n".join(map(console.shown_json, rows)))
     elif form == "yaml":
         import yaml  # for start-up
 
         # Through JSON, so that text which is not final yet is plain text to YAML too.
         plain = json.loads(json.dumps({"shots": rows}))
         text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
-        if console.clean(text) != text:  # then every character beyond ASCII is escaped
+        if console.clean(text) != text or not console.can_show(text):
+            # Then every character beyond ASCII is escaped.
             text = yaml.safe_dump(plain, sort_keys=False, width=120)
         console.out(text.rstrip())
     else:
