@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from klingflow import disk
-from klingflow.disk import atomic_write, read_whole, second_name, stays_below
+from klingflow.disk import (
+    append,
+    append_new,
+    atomic_write,
+    read_log,
+    read_whole,
+    second_name,
+    stays_below,
+    write_new,
+)
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes as POSIX has them")
 
@@ -106,3 +119,172 @@ def test_the_first_folder_may_be_the_users_link(tmp_path: Path) -> None:
     assert below == [True] * 6
     assert not stays_below(tmp_path / "film", "outputs/out/a.mp4")
     assert not stays_below(tmp_path / "film", "outputs/film/../out/a.mp4")
+
+
+def seen_at_each_sync(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[bool, bytes]]:
+    """For each fsync, in order: True for a folder's, and what `path` holds at that moment."""
+    seen: list[tuple[bool, bytes]] = []
+
+    def fsync(fd: int) -> None:
+        content = path.read_bytes() if path.exists() else b"absent"
+        seen.append((stat.S_ISDIR(os.fstat(fd).st_mode), content))
+
+    monkeypatch.setattr(disk, "sync", fsync)
+    return seen
+
+
+@POSIX
+def test_a_file_is_durable_before_it_takes_its_place_and_its_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut could leave an empty file under the old one's name."""
+    atomic_write(tmp_path / "x", b"old")
+    seen = seen_at_each_sync(monkeypatch, tmp_path / "x")
+    written = atomic_write(tmp_path / "x", b"new!")
+    assert seen == [(False, b"old"), (True, b"new!")]
+    assert written.st_size == 4
+    assert os.path.samestat(written, (tmp_path / "x").stat())
+
+
+def test_a_file_that_cannot_take_its_place_is_not_left_beside_it(tmp_path: Path) -> None:
+    """A folder of that name stays as it is."""
+    (tmp_path / "x").mkdir()
+    with pytest.raises(OSError):
+        atomic_write(tmp_path / "x", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        (".x.tmp", lambda path: atomic_write(path, b"theirs")),
+        ("x", lambda path: append(path, [b"theirs"])),
+        ("x", lambda path: append_new(path, [b"theirs"])),
+        ("x", lambda path: write_new(path, b"theirs")),
+    ],
+    ids=["atomic_write", "append", "append_new", "write_new"],
+)
+def test_nothing_is_written_through_a_link(
+    tmp_path: Path, precious: Path, name: str, write: Callable[[Path], object]
+) -> None:
+    """A folder from elsewhere may hold a link to anything."""
+    (tmp_path / name).symlink_to(precious)
+    with suppress(OSError):
+        write(tmp_path / "x")
+    assert precious.read_bytes() == b"mine"
+
+
+def test_a_second_name_keeps_the_version_that_it_was_given_to(tmp_path: Path) -> None:
+    """Until it is given again."""
+    lock, second = tmp_path / "film.lock", tmp_path / "film.folded"
+    atomic_write(lock, b"1")
+    second_name(lock, second)
+    atomic_write(lock, b"2")
+    assert second.read_bytes() == b"1"
+    second_name(lock, second)
+    assert (second.read_bytes(), lock.read_bytes()) == (b"2", b"2")
+
+
+def test_a_second_name_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is synced once it holds the name."""
+    (tmp_path / "film.lock").write_bytes(b"1")
+    named: list[bool] = []
+    second = tmp_path / "film.folded"
+    monkeypatch.setattr(disk, "sync_folder", lambda folder: named.append(second.exists()))
+    second_name(tmp_path / "film.lock", second)
+    assert named == [True]
+
+
+def test_a_log_is_read_once_its_last_line_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may be writing a line, in however many pieces."""
+    log, rest = tmp_path / "log", list(b"cond\n")
+    log.write_bytes(b"first\nse")
+
+    def write_on(_: float) -> None:
+        with log.open("ab") as file:
+            file.write(bytes([rest.pop(0)]))
+
+    monkeypatch.setattr(time, "sleep", write_on)
+    assert read_log(log) == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize(("data", "waits"), [(b"", 0), (b"whole\n", 0), (b"whole\ntorn", 1)])
+def test_a_log_that_nobody_writes_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, waits: int
+) -> None:
+    """One look more tells that a torn line stays torn."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    (tmp_path / "log").write_bytes(data)
+    assert read_log(tmp_path / "log") == data
+    assert len(pauses) == waits
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, b"a\nb\n"), (b"", b"a\nb\n"), (b"x\n", b"x\na\nb\n"), (b"x", b"x\na\nb\n")],
+    ids=["absent", "empty", "whole", "torn"],
+)
+def test_whole_lines_are_added_below_whatever_is_there(
+    tmp_path: Path, before: bytes | None, after: bytes
+) -> None:
+    """A torn last line is ended first, so that no line runs into it."""
+    if before is not None:
+        (tmp_path / "log").write_bytes(before)
+    append(tmp_path / "log", [b"a", b"b\n"])
+    assert (tmp_path / "log").read_bytes() == after
+
+
+@POSIX
+def test_lines_are_durable_when_they_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the name of the file after them."""
+    seen = seen_at_each_sync(monkeypatch, tmp_path / "log")
+    append(tmp_path / "log", [b"a"])
+    assert seen == [(False, b"a\n"), (True, b"a\n")]
+
+
+def test_only_lines_that_are_new_are_added(tmp_path: Path) -> None:
+    """Each once and in order; where none is new, nothing is written."""
+    append_new(tmp_path / "log", [])
+    assert not (tmp_path / "log").exists()
+    append_new(tmp_path / "log", [b"b\n", b"a\n", b"b\n"])
+    append_new(tmp_path / "log", [b"a\n", b"c\n"])
+    before = (tmp_path / "log").stat()
+    append_new(tmp_path / "log", [b"c\n", b"b\n"])
+    assert (tmp_path / "log").read_bytes() == b"b\na\nc\n"
+    assert (tmp_path / "log").stat() == before
+
+
+def test_a_new_file_replaces_none(tmp_path: Path) -> None:
+    """Whoever made the file first wrote what it holds."""
+    write_new(tmp_path / "x", b"first")
+    write_new(tmp_path / "x", b"2nd")
+    assert (tmp_path / "x").read_bytes() == b"first"
+
+
+@POSIX
+@pytest.mark.skipif(sys.platform == "darwin", reason="has a stronger call than fsync")
+def test_durable_means_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file or of the folder itself."""
+    synced: list[os.stat_result] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd)))
+    with (tmp_path / "x").open("wb") as file:
+        disk.sync(file.fileno())
+    disk.sync_folder(tmp_path)
+    assert [s.st_ino for s in synced] == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of what is open")
+def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a folder cannot be synced."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    disk.sync_folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        disk.sync_folder(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +86,125 @@ def test_another_users_file_takes_and_gives_no_ids(paths: LedgerPaths) -> None:
     finally:
         places[1].unlink(missing_ok=True)
     assert first.read_bytes() == theirs
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's temporary folder."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
+    return folder
+
+
+@pytest.fixture
+def journal(paths: LedgerPaths) -> Path:
+    paths.hidden.mkdir()
+    return paths.journal
+
+
+def test_each_journal_has_places_of_its_own(tmp_path: Path, elsewhere: Path) -> None:
+    """In the temporary folder too, where the journals of all folders meet; a link to a folder
+    makes no other journal.
+    """
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    beside, of_a = emergency.places(tmp_path / "a" / "film.journal")
+    assert beside == tmp_path / "a" / "film.emergency.jsonl"
+    assert of_a.parent == elsewhere
+    assert emergency.places(tmp_path / "b" / "film.journal")[1] != of_a
+    assert emergency.places(tmp_path / "link" / "film.journal")[1] == of_a
+
+
+def test_the_reserve_is_room_that_no_file_system_can_save(journal: Path) -> None:
+    """Noise, durable, kept from run to run, and made again where it was cut short."""
+    reserve = journal.with_suffix(".reserve")
+    emergency.reserve(journal)
+    kept = reserve.read_bytes()
+    assert len(kept) == 64 * 1024 <= len(zlib.compress(kept))
+    emergency.reserve(journal)
+    assert reserve.read_bytes() == kept
+    reserve.write_bytes(kept[:-1])
+    emergency.reserve(journal)
+    assert reserve.stat().st_size == 64 * 1024
+
+
+def test_the_reserve_is_written_to_the_disk(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may promise room that it does not have until then."""
+    sizes: list[int] = []
+    monkeypatch.setattr(emergency, "sync", lambda fd: sizes.append(os.fstat(fd).st_size))
+    emergency.reserve(journal)
+    assert sizes == [64 * 1024]
+
+
+def test_without_room_for_the_reserve_nothing_begins(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is an error before anything is bought."""
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(emergency, "sync", full)
+    with pytest.raises(OSError, match="No space left"):
+        emergency.reserve(journal)
+
+
+def test_the_reserve_is_made_through_no_link(journal: Path, precious: Path) -> None:
+    """The file that a link leads to is neither emptied nor filled."""
+    journal.with_suffix(".reserve").symlink_to(precious)
+    with pytest.raises(OSError):
+        emergency.reserve(journal)
+    assert precious.read_text() == "mine"
+
+
+def test_what_is_saved_is_read_again_below_what_was_torn(journal: Path) -> None:
+    """Beside the journal first; the reserve makes room for it."""
+    emergency.reserve(journal)
+    beside = emergency.places(journal)[0]
+    beside.write_bytes(b"torn")
+    for line in (b"a\n", b"b\n"):
+        assert emergency.save(journal, line) == beside
+    assert emergency.read(beside) == b"torn\na\n\nb\n"
+    assert not journal.with_suffix(".reserve").exists()
+
+
+def test_what_is_saved_is_durable_with_its_name(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines first, and then the folder that names them."""
+    beside, seen = emergency.places(journal)[0], list[bytes | Path]()
+    monkeypatch.setattr(emergency, "sync", lambda fd: seen.append(beside.read_bytes()))
+    monkeypatch.setattr(emergency, "sync_folder", seen.append)
+    emergency.save(journal, b"a\n")
+    assert seen == [b"\na\n", journal.parent]
+
+
+def test_a_file_that_is_taken_in_meanwhile_is_not_the_place(
+    journal: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another runner read and deleted it before the lines were there: they go to the next place."""
+    beside, second = emergency.places(journal)
+    monkeypatch.setattr(emergency, "sync", lambda fd: beside.unlink(missing_ok=True))
+    assert emergency.save(journal, b"a\n") == second
+    assert second.read_bytes() == b"\na\n"
+
+
+@pytest.mark.parametrize("plant", [plant_link, plant_second_name, plant_pipe])
+def test_what_is_not_ours_is_not_believed(
+    tmp_path: Path, precious: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    """Nor is there anything to read where there is no file."""
+    plant(tmp_path / "place", precious)
+    assert emergency.read(tmp_path / "place") == b""
+    assert emergency.read(tmp_path / "absent") == b""
+
+
+def test_what_was_taken_in_is_forgotten(tmp_path: Path) -> None:
+    """What is gone already, or cannot be deleted, keeps none of the others."""
+    (tmp_path / "folder").mkdir()
+    places = [tmp_path / name for name in ("absent", "folder", "place")]
+    places[2].write_bytes(b"a\n")
+    emergency.clear(places)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from klingflow.errors import LedgerHeld
+from klingflow.ledger.holder import Holder, holder
+from klingflow.ledger.lines import runner_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
 from tests.keeping import now
+from tests.purchases import AT
 
 
 @pytest.fixture
@@ -37,3 +43,57 @@ def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> Non
         assert held.value.pid == other.pid and held.value.host
         other.kill()
     open_ledger(paths, now).close()
+
+
+HOST = socket.gethostname()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journal's place; nobody waits for a line that never comes."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    return tmp_path / "film.journal"
+
+
+def ended() -> int:
+    """The id of a process that is over."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("pid", "host"),
+    [(os.getpid(), HOST), (1, HOST), (1 << 80, HOST), (ended(), "elsewhere.example")],
+    ids=["us", "another user's", "no id here", "another host's"],
+)
+def test_a_process_that_lives_or_cannot_be_seen_is_believed(
+    journal: Path, pid: int, host: str
+) -> None:
+    """With its host and the manifest that it runs."""
+    journal.write_bytes(runner_line(pid, host, AT, "/films/film.yaml"))
+    assert holder(journal) == Holder(pid, host, "/films/film.yaml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no looking for a process")
+def test_a_process_that_is_over_holds_nothing(journal: Path) -> None:
+    """What it left says who held the ledger last."""
+    journal.write_bytes(runner_line(ended(), HOST, AT, "/films/film.yaml"))
+    assert holder(journal) == Holder()
+
+
+@pytest.mark.parametrize("left", [None, b"", b"no line of ours\n"])
+def test_nobody_is_named_where_nobody_says_so(journal: Path, left: bytes | None) -> None:
+    """Without a journal too."""
+    if left is not None:
+        journal.write_bytes(left)
+    assert holder(journal) == Holder()
+
+
+def test_a_process_that_has_just_begun_is_waited_for(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the ledger first, and then writes who it is."""
+    line = runner_line(os.getpid(), HOST, AT, "/films/film.yaml")
+    monkeypatch.setattr(time, "sleep", lambda _: journal.write_bytes(line))
+    assert holder(journal) == Holder(os.getpid(), HOST, "/films/film.yaml")

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import UsageError
-from klingflow.ledger.places import SANDBOX, BoxPlace, ledger_paths, site_at, state_folder
+from klingflow.ledger.places import (
+    SANDBOX,
+    BoxPlace,
+    LedgerPaths,
+    ledger_paths,
+    site_at,
+    state_folder,
+)
 from tests.one_shot import manifest_of
 from tests.purchases import ORIGIN
 
@@ -89,3 +96,68 @@ def test_commands_name_the_manifest_as_a_shell_reads_it(origin: str, option: str
     site = site_at("my film.yaml", origin=origin)
     assert site.named == f"'my film.yaml'{option}"
     assert site.command("resolve", "a#2") == f"klingflow resolve 'my film.yaml' 'a#2'{option}"
+
+
+def test_a_ledger_lies_beside_its_manifest(tmp_path: Path, state: Path) -> None:
+    """In a hidden folder, except for the lock and what is put away from it."""
+    manifest, hidden = tmp_path / "film.yaml", tmp_path / ".klingflow"
+    paths = ledger_paths(manifest, state=state)
+    box = BoxPlace(state, manifest)
+    assert paths == LedgerPaths(
+        tmp_path / "film.lock", hidden / "film.journal", hidden, manifest, box
+    )
+    assert paths.lock_damaged == tmp_path / "film.lock.damaged"
+    assert paths.journal_damaged == hidden / "film.journal.damaged"
+    assert paths.pruned == tmp_path / "film.pruned.jsonl"
+    assert paths.folded == hidden / "film.folded"
+    assert ledger_paths(manifest).box is None
+
+
+def test_the_sandboxs_ledger_lies_apart(tmp_path: Path) -> None:
+    """It locks no manifest, because it may be used beside the real one."""
+    hidden = tmp_path / ".klingflow"
+    folder = hidden / "sandbox"
+    assert ledger_paths(tmp_path / "film.yaml", sandbox=True) == LedgerPaths(
+        folder / "film.lock", folder / "film.journal", hidden
+    )
+
+
+def test_a_black_box_is_found_by_its_lineage_and_by_the_manifests_place(
+    tmp_path: Path, state: Path
+) -> None:
+    """The place is that of the manifest itself, by whatever link it is reached."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    box, other = (BoxPlace(state, tmp_path / name) for name in ("film.yaml", "other.yaml"))
+    assert box.pruned("0123") == state / "ledgers" / "0123" / "ledger.pruned.jsonl"
+    assert box.remembered.parent == state / "manifests"
+    assert box.remembered == BoxPlace(state, tmp_path / "link" / "film.yaml").remembered
+    assert box.remembered != other.remembered
+
+
+def test_a_site_keeps_its_notes_in_the_hidden_folder(tmp_path: Path) -> None:
+    """The facts of videos in one file; the sandbox's tasks in its own folder."""
+    site, sandbox = (site_at(tmp_path / "film.yaml", origin=origin) for origin in ("", SANDBOX))
+    assert site.facts == sandbox.facts == tmp_path / ".klingflow" / "files.json"
+    assert sandbox.server == tmp_path / ".klingflow" / "sandbox" / "server.jsonl"
+    assert (site.in_sandbox, sandbox.in_sandbox) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "record"),
+    [
+        (ORIGIN, "outputs/film/manifest.json"),
+        (SANDBOX, "outputs/sandbox/film/manifest.json"),
+    ],
+)
+def test_a_record_lies_with_the_videos(tmp_path: Path, origin: str, record: str) -> None:
+    """Below the manifest's folder."""
+    assert site_at(tmp_path / "film.yaml", origin=origin).record("film") == tmp_path / record
+
+
+def test_a_state_folder_may_be_in_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`~` means it, as in a shell."""
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert state_folder("~/state") == tmp_path / "state"
