@@ -1,0 +1,138 @@
+"""What a run would do now, by the ledger and the outputs as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from klingflow.api.loading import load
+from klingflow.api.planning import book_of, files_of, plan, planned, selected, selected_keys
+from klingflow.api.site import Wish, site_of
+from klingflow.errors import NothingSelected
+from klingflow.ledger.book import Book
+from klingflow.ledger.places import SANDBOX
+from klingflow.model import Manifest, Plan, Purchase
+from tests.harness import Pipeline, pipeline_at
+from tests.keeping import keep
+from tests.purchases import ORIGIN, done, submitted
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Pipeline:
+    """A manifest of two shots, `a` and `b`."""
+    pipeline = pipeline_at(tmp_path)
+    pipeline.write({"a": {"prompt": "x"}, "b": {"prompt": "y"}})
+    return pipeline
+
+
+@pytest.fixture
+def manifest(film: Pipeline) -> Manifest:
+    return load(film.manifest)
+
+
+def bought(manifest: Manifest, *purchases: Purchase, wish: Wish = Wish()) -> None:
+    """Put purchases into the ledger of the wish."""
+    paths = site_of(manifest.path, wish).paths
+    paths.lock.parent.mkdir(parents=True, exist_ok=True)
+    keep(paths, *purchases)
+
+
+def made(manifest: Manifest, output: str) -> Purchase:
+    """A purchase of `a` as the manifest has it, whose video lies at `output`."""
+    video = Path(manifest.path).parent / output
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"video")
+    sha256 = hashlib.sha256(b"video").hexdigest()
+    fingerprint = manifest.requests[0].fingerprint
+    assert fingerprint
+    purchase = done("a", fingerprint=fingerprint)
+    return replace(purchase, output=output, sha256=sha256, size_bytes=5)
+
+
+def verbs(made_plan: Plan) -> dict[str, str]:
+    return {action.key: action.verb for action in made_plan.actions}
+
+
+def test_a_plan_follows_the_ledger_and_the_videos(film: Pipeline, manifest: Manifest) -> None:
+    """A video that is here is kept; one that was paid for and is gone is downloaded."""
+    assert verbs(plan(manifest)) == {"a": "create", "b": "create"}
+    bought(manifest, made(manifest, "outputs/film/a.mp4"))
+    assert verbs(plan(manifest)) == {"a": "keep", "b": "create"}
+    (film.folder / "outputs" / "film" / "a.mp4").unlink()
+    assert verbs(plan(manifest)) == {"a": "download", "b": "create"}
+
+
+def test_a_plan_changes_nothing(film: Pipeline, manifest: Manifest) -> None:
+    """Not even the hidden folder is made."""
+    before = sorted(film.folder.rglob("*"))
+    plan(manifest)
+    assert sorted(film.folder.rglob("*")) == before
+
+
+def test_a_plan_is_made_by_the_wish_and_the_gateway(manifest: Manifest) -> None:
+    """What is selected, what may be bought again, and where."""
+    wish = Wish(select=["a"], rerun=frozenset({"changed"}))
+    found = plan(manifest, wish, origin=ORIGIN)
+    assert verbs(found) == {"a": "create"}
+    assert (found.terms.rerun, found.terms.origin) == ({"changed"}, ORIGIN)
+
+
+def test_the_sandboxs_plan_knows_the_sandboxs_purchases_alone(manifest: Manifest) -> None:
+    """By its own ledger, and with its own outputs."""
+    bought(manifest, submitted("b"))
+    wish = Wish(sandbox=True)
+    mine = replace(made(manifest, "outputs/sandbox/film/a.mp4"), origin=SANDBOX)
+    bought(manifest, mine, wish=wish)
+    found = plan(manifest, wish)
+    assert verbs(found) == {"a": "keep", "b": "create"}
+    assert [shot.output for shot in found.manifest.shots] == [
+        "outputs/sandbox/film/a.mp4",
+        "outputs/sandbox/film/b.mp4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "keys"),
+    [
+        (Wish(), None),
+        (Wish(select=["a"]), {"a"}),
+        (Wish(exclude=["a"]), {"b"}),
+        (Wish(select=["state:submitted"]), {"b"}),
+    ],
+)
+def test_what_is_meant_is_chosen_by_name_and_by_the_ledger(
+    manifest: Manifest, wish: Wish, keys: set[str] | None
+) -> None:
+    """None means every shot."""
+    bought(manifest, submitted("b"))
+    assert selected(manifest, wish) == keys
+    assert selected_keys(manifest, book_of(manifest, site_of(manifest.path, wish)), wish) == keys
+
+
+def test_without_a_selection_no_ledger_is_read(film: Pipeline, manifest: Manifest) -> None:
+    """It may be another program's: that is for whoever needs the ledger to say."""
+    film.lock.write_text("version = 1\n")
+    assert selected(manifest, Wish()) is None
+
+
+def test_a_selection_that_leaves_nothing_is_a_mistake(manifest: Manifest) -> None:
+    """It must not pass as a run that had nothing to do."""
+    with pytest.raises(NothingSelected, match=r"film\.yaml: no shot matches the selection$"):
+        plan(manifest, Wish(select=["a"], exclude=["a"]))
+
+
+def test_only_files_that_were_downloaded_are_looked_for() -> None:
+    """Where a purchase put its video, whatever the manifest says now."""
+    book = Book([done("a"), submitted("b"), replace(done("c"), output="old/c.mp4")])
+    assert set(files_of(book)) == {"outputs/film/a.mp4", "old/c.mp4"}
+
+
+def test_a_plan_by_a_book_is_the_plan_by_its_ledger(manifest: Manifest) -> None:
+    """A run that holds the ledger plans as a dry run did."""
+    bought(manifest, submitted("b"))
+    site = site_of(manifest.path, Wish())
+    assert planned(manifest, book_of(manifest, site), site) == plan(manifest)
+    assert verbs(planned(manifest, book_of(manifest, site), site, {"b"})) == {"b": "resume"}

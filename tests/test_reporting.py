@@ -1,0 +1,96 @@
+"""What the ledger says of a manifest's shots, and why one of them counts as changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from klingflow.api.loading import load
+from klingflow.api.reporting import status, why
+from klingflow.api.site import Wish, site_of
+from klingflow.errors import NothingSelected, UsageError
+from klingflow.ledger.places import SANDBOX
+from klingflow.model import Manifest
+from tests.harness import pipeline_at
+from tests.keeping import keep
+from tests.purchases import done, doubtful
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """Two takes of `a`, and `b`."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x", "takes": 2}, "b": {"prompt": "y"}})
+    return load(film.manifest)
+
+
+def lock_of(manifest: Manifest) -> Path:
+    return site_of(manifest.path, Wish()).paths.lock
+
+
+@pytest.fixture
+def bought(manifest: Manifest) -> Manifest:
+    """The first take of `a` is here, `b` in doubt."""
+    keep(site_of(manifest.path, Wish()).paths, done("a"), doubtful("b"))
+    return manifest
+
+
+def told(record: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """Each shot's id, take and state."""
+    return [(shot["id"], shot["take"], shot["state"]) for shot in record["shots"]]
+
+
+def test_every_shot_is_told_by_the_ledger(bought: Manifest) -> None:
+    """In the manifest's order, with what is in doubt and the commands that settle it."""
+    record = status(bought, Wish())
+    assert told(record) == [("a", 1, "done"), ("a", 2, "unbought"), ("b", 1, "in_doubt")]
+    assert [doubt["key"] for doubt in record["doubts"]] == ["b"]
+    assert f"klingflow resolve {bought.path} b" in str(record["doubts"])
+    assert record["problems"] == []
+
+
+def test_only_selected_shots_are_told(bought: Manifest) -> None:
+    """Nor is a doubt about another one."""
+    record = status(bought, Wish(select=["a"]))
+    assert told(record) == [("a", 1, "done"), ("a", 2, "unbought")]
+    assert record["doubts"] == []
+
+
+def test_what_is_wrong_with_the_ledger_is_said(bought: Manifest) -> None:
+    """In words, for a person."""
+    lock = lock_of(bought)
+    lock.write_bytes(b"<<<<<<< HEAD\n" + lock.read_bytes())
+    assert any("film.lock" in problem for problem in status(bought, Wish())["problems"])
+
+
+def test_the_sandboxs_status_is_its_own(bought: Manifest) -> None:
+    """Nothing that was really bought counts there."""
+    record = status(bought, Wish(sandbox=True))
+    assert {state for _, _, state in told(record)} == {"unbought"}
+    assert record["gateway"] == SANDBOX
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("a", "a has changed since it was bought (task task_a)"),
+        ("a#2", "a#2 was never bought."),
+        ("b", "b has changed since it was bought"),
+    ],
+)
+def test_one_take_is_explained(bought: Manifest, key: str, says: str) -> None:
+    """`a` is what every table calls its first take."""
+    answer = why(bought, key, Wish())
+    assert answer["shot"] == key
+    assert str(answer["says"]).startswith(says)
+
+
+def test_several_takes_are_not_explained_at_once(bought: Manifest) -> None:
+    """Nor is one that does not exist."""
+    with pytest.raises(UsageError, match=r"^'\*' means 3 takes; name one$"):
+        why(bought, "*", Wish())
+    with pytest.raises(NothingSelected, match="gone"):
+        why(bought, "gone", Wish())
