@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -279,12 +280,38 @@ def test_durable_means_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [s.st_ino for s in synced] == [(tmp_path / "x").stat().st_ino, tmp_path.stat().st_ino]
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of what is open")
-def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where a folder cannot be synced."""
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    disk.sync_folder(tmp_path)
-    monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(OSError, match="Input/output"):
+@POSIX
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_synced_folder_is_closed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Also where it could not be synced."""
+    opened: list[int] = []
+
+    def fsync(fd: int) -> None:
+        opened.append(fd)
+        if fails:
+            broken()
+
+    monkeypatch.setattr(disk, "sync", fsync)
+    with suppress(OSError):
         disk.sync_folder(tmp_path)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
+
+
+@POSIX
+def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
+    """With the reason, as the system names its own."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError) as error:
+        read_whole(tmp_path / "pipe")
+    assert error.value.args == (errno.EINVAL, "not a regular file")
+    assert error.value.filename == str(tmp_path / "pipe")
+
+
+def test_a_line_is_kept_to_its_last_character(tmp_path: Path) -> None:
+    """Only the newline is ours; `a b` is one line."""
+    append(tmp_path / "log", [b"a b \n", b"aX"])
+    append_new(tmp_path / "log", [b"a b \n", b"aX\n", b"b\n", b"a b\n"])
+    assert (tmp_path / "log").read_bytes() == b"a b \naX\nb\na b\n"

@@ -208,3 +208,9 @@ def test_what_was_taken_in_is_forgotten(tmp_path: Path) -> None:
     places[2].write_bytes(b"a\n")
     emergency.clear(places)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_reserve_that_cannot_be_freed_keeps_nothing_from_being_saved(journal: Path) -> None:
+    """There may be room without it."""
+    journal.with_suffix(".reserve").mkdir()
+    assert emergency.save(journal, b"a\n") == emergency.places(journal)[0]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,11 @@ def test_a_process_that_has_just_begun_is_waited_for(
     line = runner_line(os.getpid(), HOST, AT, "/films/film.yaml")
     monkeypatch.setattr(time, "sleep", lambda _: journal.write_bytes(line))
     assert holder(journal) == Holder(os.getpid(), HOST, "/films/film.yaml")
+
+
+@pytest.mark.parametrize("more", ["", ',"manifest":7'])
+def test_a_manifest_that_is_not_said_is_not_known(journal: Path, more: str) -> None:
+    """The process is."""
+    said = f'{{"runner":{{"pid":{os.getpid()},"host":"{HOST}"{more}}}}}'.encode()
+    journal.write_bytes(b"%08x %b\n" % (zlib.crc32(said), said))
+    assert holder(journal) == Holder(os.getpid(), HOST, None)

@@ -142,8 +142,9 @@ def test_an_anchor_is_locked_and_neither_made_nor_written(tmp_path: Path) -> Non
     manifest.chmod(0o400)
     fd = oslock.anchor(manifest)
     assert fd is not None
-    with pytest.raises(BlockingIOError):
+    with pytest.raises(BlockingIOError) as busy:
         oslock.anchor(manifest)
+    assert (busy.value.args, busy.value.filename) == ((errno.EAGAIN, "locked"), str(manifest))
     oslock.release(fd)
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [
         ("film.yaml", b"version: 1\n")

@@ -11,6 +11,7 @@ from klingflow.ledger.places import (
     SANDBOX,
     BoxPlace,
     LedgerPaths,
+    Site,
     ledger_paths,
     site_at,
     state_folder,
@@ -161,3 +162,18 @@ def test_a_state_folder_may_be_in_the_users_home(
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))
     assert state_folder("~/state") == tmp_path / "state"
+
+
+def test_a_site_has_the_ledger_of_its_manifest(tmp_path: Path, state: Path) -> None:
+    """Its gateway is unknown until it is said."""
+    file = tmp_path / "film.yaml"
+    paths = ledger_paths(file, state=state)
+    assert site_at(file, state=state) == Site(str(file), file, paths, "")
+
+
+def test_a_manifest_that_is_no_link_is_named_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages show the user's own path."""
+    monkeypatch.chdir(tmp_path)
+    assert site_at("film.yaml").manifest == Path("film.yaml")
