@@ -24,8 +24,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 @pytest.fixture(autouse=True)
 def _handlers_as_they_were() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDS}
-    # A script's `&` starts pytest with Ctrl-C ignored, and every child would inherit that.
+    # A script's `&` starts pytest with Ctrl-C ignored, and `nohup` with the closed terminal; every
+    # child would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if os.name != "nt":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
