@@ -73,6 +73,31 @@ def read_whole(path: Path) -> bytes:
         return file.read()
 
 
+def read_ours(path: Path) -> bytes:
+    """Return what a file holds that nobody but this user can have written; nothing where there is
+    no such file, because anybody may put one into a shared folder. Raises OSError.
+    """
+    flags = _READ | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        fd = os.open(path, flags)
+    except FileNotFoundError:
+        return b""
+    except OSError:
+        if path.is_symlink():
+            return b""
+        raise
+    with os.fdopen(fd, "rb") as file:
+        return file.read() if is_ours(os.fstat(fd)) else b""
+
+
+def is_ours(stat: os.stat_result) -> bool:
+    """True if a file is our own and has one name, so that what is written there is found again,
+    and is written nowhere else.
+    """
+    owned = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
+    return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
+
+
 # Writing a line takes far less than this, unless the system gives the writer no turn.
 _LOOKS, _PAUSE_S = 100, 0.01
 
@@ -93,12 +118,12 @@ def read_log(path: Path) -> bytes:
     return data
 
 
-def append(path: Path, lines: Sequence[bytes]) -> None:
+def append(path: Path, lines: Sequence[bytes], *, mode: int = 0o666) -> None:
     """Add whole lines to a file, durably and through no link. A torn last line is ended first.
-    Raises OSError.
+    `mode` is for a file that is made. Raises OSError.
     """
     flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
-    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
+    with os.fdopen(os.open(path, flags, mode), "ab+") as file:
         if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
             file.write(b"\n")
         file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)

@@ -19,6 +19,7 @@ from klingflow.disk import (
     append_new,
     atomic_write,
     read_log,
+    read_ours,
     read_whole,
     second_name,
     stays_below,
@@ -315,3 +316,22 @@ def test_a_line_is_kept_to_its_last_character(tmp_path: Path) -> None:
     append(tmp_path / "log", [b"a b \n", b"aX"])
     append_new(tmp_path / "log", [b"a b \n", b"aX\n", b"b\n", b"a b\n"])
     assert (tmp_path / "log").read_bytes() == b"a b \naX\nb\na b\n"
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["absent", "link", "hard link", "pipe"])
+def test_what_is_not_ours_alone_reads_as_nothing(tmp_path: Path, precious: Path, kind: str) -> None:
+    """A link, a second name and a pipe are as good as no file."""
+    place = tmp_path / "x"
+    if kind == "link":
+        place.symlink_to(precious)
+    elif kind == "hard link":
+        place.hardlink_to(precious)
+    elif kind == "pipe":
+        os.mkfifo(place)
+    assert (read_ours(place), read_ours(tmp_path / "none")) == (b"", b"")
+
+
+def test_what_is_ours_alone_is_read(precious: Path) -> None:
+    """A regular file of one name is read whole."""
+    assert read_ours(precious) == b"mine"

@@ -10,9 +10,8 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from stat import S_ISREG
 
-from klingflow.disk import sync, sync_folder, write_all
+from klingflow.disk import is_ours, read_ours, sync, sync_folder, write_all
 from klingflow.ledger import oslock
 
 RESERVE_BYTES = 64 * 1024
@@ -61,7 +60,7 @@ def save(journal: Path, lines: bytes) -> Path | None:
 def _append(place: Path, lines: bytes) -> None:
     fd = os.open(place, _FLAGS, 0o600)
     try:
-        if not _is_ours(os.fstat(fd)):
+        if not is_ours(os.fstat(fd)):
             raise OSError(f"{place}: somebody else's file")
         # The newline ends whatever an earlier attempt left torn.
         write_all(fd, b"\n" + lines)
@@ -77,16 +76,7 @@ def read(place: Path) -> bytes:
     """Return what was saved at `place`; nothing if the file is not ours, because anybody may put
     one into a shared folder.
     """
-    try:
-        return place.read_bytes() if _is_ours(place.lstat()) else b""
-    except FileNotFoundError:
-        return b""
-
-
-def _is_ours(stat: os.stat_result) -> bool:
-    """True if a file is our own and has one name, so that what is written there is found again."""
-    owned = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
-    return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
+    return read_ours(place)
 
 
 def clear(taken_in: Iterable[Path]) -> None:
