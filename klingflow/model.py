@@ -56,6 +56,7 @@ Event = Literal[
     "downloaded",
     "undelivered",
     "abandoned",
+    "not_charged",
     "resubmitted",
 ]
 

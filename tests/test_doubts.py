@@ -52,6 +52,7 @@ def test_a_doubt_is_told_with_all_that_is_known() -> None:
             "task": "klingflow resolve film.yaml a#2 --task ID",
             "resubmit": "klingflow resolve film.yaml a#2 --resubmit",
             "abandon": "klingflow resolve film.yaml a#2 --abandon",
+            "not_charged": "klingflow resolve film.yaml a#2 --abandon --not-charged",
         },
     }
 

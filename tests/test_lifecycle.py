@@ -66,13 +66,15 @@ def lives() -> st.SearchStrategy[list[Purchase]]:
 LIFE = """
 intent     accepted → submitted  refused → rejected    unsent → rejected     doubted → in_doubt
 in_doubt   found → submitted     abandoned → abandoned resubmitted → abandoned
+in_doubt   not_charged → abandoned
 rejected
-abandoned  found → submitted     resubmitted → abandoned
+abandoned  found → submitted     abandoned → abandoned resubmitted → abandoned
+abandoned  not_charged → abandoned
 submitted  parked → parked       succeeded → succeeded failed → failed
-submitted  abandoned → failed    resubmitted → failed
+submitted  abandoned → failed    resubmitted → failed  not_charged → failed
 parked     unparked → submitted  succeeded → succeeded failed → failed
-parked     abandoned → failed    resubmitted → failed
-failed     recovered → succeeded
+parked     abandoned → failed    resubmitted → failed  not_charged → failed
+failed     recovered → succeeded not_charged → failed
 succeeded  downloaded → done     undelivered → succeeded resubmitted → succeeded
 done       downloaded → done     undelivered → done    resubmitted → done
 """
@@ -139,7 +141,7 @@ def test_no_event_leads_from_paid_to_never_bought(state: State) -> None:
 
 def test_a_state_is_known_by_what_can_happen_to_it() -> None:
     """The commands that settle a purchase ask this table."""
-    assert states_before("abandoned") == {"in_doubt", "submitted", "parked"}
+    assert states_before("abandoned") == {"in_doubt", "submitted", "parked", "abandoned"}
     assert states_before("unparked") == {"parked"}
 
 
@@ -193,6 +195,7 @@ LEAVES: dict[Event, tuple[str, bool]] = {
     "downloaded": ("done", False),
     "undelivered": ("undelivered", True),
     "abandoned": ("abandoned", True),
+    "not_charged": ("not_charged", True),
     "resubmitted": ("resubmitted", True),
 }
 
@@ -463,7 +466,8 @@ def test_times_that_happen_once_count_first_and_others_last() -> None:
     [
         *((name, True) for name in ("intent", "submitted", "found", "in_doubt", "finished")),
         *((name, False) for name in ("rejected", "recovered", "parked", "unparked", "done")),
-        *((name, False) for name in ("undelivered", "abandoned", "resubmitted", "a newer one")),
+        *((name, False) for name in ("undelivered", "abandoned", "resubmitted")),
+        *((name, False) for name in ("not_charged", "a newer one")),
     ],
 )
 def test_of_two_times_of_one_name_it_is_settled_which_counts(name: str, once: bool) -> None:
@@ -479,7 +483,7 @@ def test_times_of_another_task_are_not_this_tasks(name: str) -> None:
     assert both_ways(ours, theirs)[0].times == ours.times
 
 
-@pytest.mark.parametrize("name", ["intent", "in_doubt", "abandoned", "resubmitted"])
+@pytest.mark.parametrize("name", ["intent", "in_doubt", "abandoned", "not_charged", "resubmitted"])
 def test_times_of_the_attempt_are_those_of_all_its_accounts(name: str) -> None:
     ours = replace(submitted("a", uid="u", task_id="1"), times={"submitted": AT, "updated": AT})
     theirs = replace(ours, task_id="2", times={"submitted": LATER, name: at(1), "updated": LATER})

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from klingflow.decide.resolve import abandon, adopt, resubmit
+from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
 from klingflow.errors import Mark, UsageError
 from klingflow.gateway.outcomes import Accepted, Reply
 from klingflow.gateway.replies import read_create
@@ -115,6 +115,38 @@ def test_what_was_wrong_before_is_no_reason_any_more(purchase: Purchase, says: s
     for verdict in (abandon, partial(resubmit, held=False)):
         (record,) = verdict(Book([lost]), "a", origin=ORIGIN, at=LATER)
         assert record.error and record.error.message == says
+
+
+@pytest.mark.parametrize(
+    ("purchases", "said_of"),
+    [
+        ([doubtful(), advance(submitted("a", attempt=2), "failed", AT)], [1]),
+        ([parked()], [1]),
+        ([advance(doubtful(), "abandoned", AT)], [1]),
+        ([advance(submitted("a"), "failed", AT), done("a", attempt=2)], [1]),
+        ([advance(submitted("a", attempt=n), "failed", AT) for n in (1, 2)], [1, 2]),
+    ],
+)
+def test_that_nothing_was_charged_is_said_of_all_that_brought_nothing(
+    purchases: list[Purchase], said_of: list[int]
+) -> None:
+    """Doubts and open tasks come first; otherwise every failed and abandoned purchase."""
+    records = not_charged(Book(purchases), "a", origin=ORIGIN, at=LATER)
+    assert [(r.attempt, last_event(r)) for r in records] == [(n, "not_charged") for n in said_of]
+
+
+@pytest.mark.parametrize("purchase", [submitted("a"), done("a")])
+def test_what_comes_or_is_here_was_charged(purchase: Purchase) -> None:
+    """A video is no proof of a mistake in the bill."""
+    with pytest.raises(UsageError, match="only what is in doubt, parked or at another gateway"):
+        not_charged(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+
+
+def test_a_word_said_in_error_can_be_taken_back() -> None:
+    """The bill shows the purchase after all."""
+    book = Book([advance(doubtful(), "not_charged", AT)])
+    (record,) = abandon(book, "a", origin=ORIGIN, at=LATER)
+    assert (record.state, last_event(record)) == ("abandoned", "abandoned")
 
 
 def test_every_doubt_of_a_take_is_settled_at_once() -> None:

@@ -9,7 +9,7 @@ import anyio
 from klingflow.api.planning import planned
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.adoption import Adoption, judge, unasked
-from klingflow.decide.resolve import abandon, adopt, resubmit
+from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
 from klingflow.errors import UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
@@ -30,8 +30,8 @@ def resolve(
     ask: Ask | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Settle one take by its task's id, or by the verdict `abandon` or `resubmit`. Return what was
-    done, in words.
+    """Settle one take by its task's id, or by a verdict: `abandon`, `not_charged` or `resubmit`.
+    Return what was done, in words.
 
     `ask` asks after the task, which is taken only if what the gateway says fits the purchase, or by
     `force`. Raises UsageError, LedgerHeld, LedgerError.
@@ -52,6 +52,8 @@ def resolve(
             records = adoption.records
         elif verdict == "abandon":
             records = abandon(held.book, key, origin=origin, at=at)
+        elif verdict == "not_charged":
+            records = not_charged(held.book, key, origin=origin, at=at)
         else:
             at_another = action is not None and action.verb == "held"
             records = resubmit(held.book, key, origin=origin, at=at, held=at_another)
@@ -113,6 +115,7 @@ STATE_WORDS: Mapping[State, str] = {
 
 _VERDICT_WORDS = {
     "abandon": "abandoned; it is not bought again unless you pass --rerun failed",
+    "not_charged": "not charged; it is not bought again unless you pass --rerun failed",
     "resubmit": "not bought; the next run buys it",
 }
 

@@ -1,8 +1,8 @@
-"""PURE. What a person decides about a purchase that klingflow cannot settle: three answers, as
+"""PURE. What a person decides about a purchase that klingflow cannot settle: four answers, as
 records to write.
 
 They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than
-this one.
+this one. That nothing was charged can be said of a failed or an abandoned purchase, too.
 """
 
 from __future__ import annotations
@@ -87,6 +87,20 @@ def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
         advance(p, "abandoned", at, **_given_up(p))
         for p in _unsettled(book, key, origin, states_before("abandoned"))
     ]
+
+
+def not_charged(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
+    """As `abandon`, and the gateway asked no money for it: budgets count it no more.
+
+    Without a doubt or an open task, this is said of every failed and abandoned purchase of the
+    take. Raises UsageError.
+    """
+    purchases = book.bought(*split_key(key))
+    settled = [p for p in purchases if p.state in ("failed", "abandoned")]
+    is_open = any(p.state in IN_DOUBT for p in purchases)
+    if is_open or not settled or purchases[-1].state in UNFINISHED:
+        settled = _unsettled(book, key, origin, states_before("abandoned"))
+    return [advance(p, "not_charged", at, **_given_up(p)) for p in settled]
 
 
 def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[Purchase]:

@@ -8,11 +8,13 @@ every transition makes later even if the clock goes back. A task id, once known,
     intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
       │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
       │ └─doubted─▶ in_doubt ─found─▶    ▼                   ▼
-      │               └─abandoned, resubmitted─▶ abandoned   succeeded ─downloaded─▶ done
+      │               └─abandoned, not_charged, resubmitted─▶ abandoned
+                                                             succeeded ─downloaded─▶ done
 
 A task that failed can have `recovered`: where a person has the gateway asked once more, and it has
 succeeded after all. `resubmitted` leaves its time in `times`: the user's permission to buy that
-take once more, used up by the next purchase of it (klingflow.decide.plan).
+take once more, used up by the next purchase of it (klingflow.decide.plan). `not_charged` leaves
+its time as well: the user has seen that the gateway asks no money (klingflow.decide.spending).
 """
 
 from __future__ import annotations
@@ -132,6 +134,9 @@ EVENTS: Mapping[Event, EventRow] = {
     "abandoned": EventRow(
         time="abandoned", needs_task_id=False, clears_error=False, once=False, of_the_attempt=True
     ),
+    "not_charged": EventRow(
+        time="not_charged", needs_task_id=False, clears_error=False, once=False, of_the_attempt=True
+    ),
     "resubmitted": EventRow(
         time="resubmitted", needs_task_id=False, clears_error=False, once=False, of_the_attempt=True
     ),
@@ -144,20 +149,26 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     ("intent", "doubted"): "in_doubt",
     ("in_doubt", "found"): "submitted",
     ("in_doubt", "abandoned"): "abandoned",
+    ("in_doubt", "not_charged"): "abandoned",
     ("in_doubt", "resubmitted"): "abandoned",
     ("abandoned", "found"): "submitted",
+    ("abandoned", "abandoned"): "abandoned",
+    ("abandoned", "not_charged"): "abandoned",
     ("abandoned", "resubmitted"): "abandoned",
     ("submitted", "parked"): "parked",
     ("submitted", "succeeded"): "succeeded",
     ("submitted", "failed"): "failed",
     ("submitted", "abandoned"): "failed",
+    ("submitted", "not_charged"): "failed",
     ("submitted", "resubmitted"): "failed",
     ("parked", "unparked"): "submitted",
     ("parked", "succeeded"): "succeeded",
     ("parked", "failed"): "failed",
     ("parked", "abandoned"): "failed",
+    ("parked", "not_charged"): "failed",
     ("parked", "resubmitted"): "failed",
     ("failed", "recovered"): "succeeded",
+    ("failed", "not_charged"): "failed",
     ("succeeded", "downloaded"): "done",
     ("succeeded", "undelivered"): "succeeded",
     ("succeeded", "resubmitted"): "succeeded",

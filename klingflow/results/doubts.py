@@ -56,5 +56,6 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
             "task": f"{resolve} --task ID",
             "resubmit": f"{resolve} --resubmit",
             "abandon": f"{resolve} --abandon",
+            "not_charged": f"{resolve} --abandon --not-charged",
         },
     }

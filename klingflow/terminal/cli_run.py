@@ -79,6 +79,11 @@ def fetch(file: str, **options: Any) -> int:
     is_flag=True,
     help="Let it go: it is no longer held, and only --rerun failed buys it.",
 )
+@click.option(
+    "--not-charged",
+    is_flag=True,
+    help="With --abandon: it cost nothing, so a budget counts it no more.",
+)
 @click.option("--resubmit", is_flag=True, help="It was not bought: the next run buys it.")
 @click.option(
     "--force",
@@ -90,6 +95,7 @@ def resolve(
     shot: str,
     task: str | None,
     abandon: bool,
+    not_charged: bool,
     resubmit: bool,
     force: bool,
     **options: Any,
@@ -99,13 +105,14 @@ def resolve(
     \b
     klingflow resolve film.yaml opening --task task_uS28Df3npjkc
     klingflow resolve film.yaml opening --abandon
+    klingflow resolve film.yaml opening --abandon --not-charged
     klingflow resolve film.yaml opening --resubmit
 
     Look into your account at the gateway first; klingflow status FILE says when the request went
     out and what came back. With --task the gateway is asked as well: a task that it does not know,
     that is billed as another tier or was created at another time is refused, unless you pass
     --force. --abandon and --resubmit also settle a parked task. For a task that failed, --task with
-    its own id asks the gateway once more.
+    its own id asks the gateway once more, and --abandon --not-charged says that it cost nothing.
     """
     from klingflow.terminal import run_commands  # for start-up
 
@@ -113,5 +120,8 @@ def resolve(
         raise click.UsageError("pass exactly one of --task ID, --abandon and --resubmit")
     if force and task is None:
         raise click.UsageError("--force goes with --task ID")
-    verdict = "abandon" if abandon else "resubmit"
+    if not_charged and not abandon:
+        raise click.UsageError("--not-charged goes with --abandon")
+    let_go = "not_charged" if not_charged else "abandon"
+    verdict = let_go if abandon else "resubmit"
     return run_commands.resolve(file, shot, Options(**options), task, verdict, force)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def resolve(
     file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool
 ) -> int:
-    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon or
-    resubmit.
+    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon,
+    not_charged or resubmit.
     """
     manifest = load(file, options)
     wish, origin = options.wish, origin_of([manifest], options)
