@@ -251,6 +251,7 @@ class Manifest:
     gateway: GatewaySettings
     warnings: tuple[Diagnostic, ...]
     sources: Mapping[str, str]  # the text of every file read, by its name in diagnostics
+    environment: tuple[str, ...] = ()  # the variables KLINGFLOW_VAR_… that set something
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

@@ -23,13 +23,13 @@ ACCEPTED = sorted((CASES / "accept").glob("*.yaml"))
 
 
 def compiled(path: Path) -> Manifest:
-    """The manifest, with one variable of the environment set and one not."""
+    """The manifest, with a variable of the environment that is for it, and one that is not."""
     read = reader(str(path))
     return compile(
         path.name,
         lambda name: read(str(path.parent / name)),
         variables={},
-        environ={"CDN": "https://cdn.example.com"},
+        environ={"KLINGFLOW_VAR_CDN": "https://cdn.example.com/a", "HOME": "/root"},
     )
 
 

@@ -25,7 +25,10 @@ def compiled(text: str, files: dict[str, str] | None = None, **variables: Json) 
         return known[path]
 
     return compile(
-        "films/neon.yaml", read, variables=variables, environ={"URL": "https://gateway.example.com"}
+        "films/neon.yaml",
+        read,
+        variables=variables,
+        environ={"KLINGFLOW_VAR_url": "https://gateway.example.com"},
     )
 
 
@@ -49,7 +52,7 @@ def test_a_manifest_has_its_files_stem_for_a_name_and_files_beside_it() -> None:
 
 def test_settings_are_read_and_the_rest_has_its_defaults() -> None:
     made = compiled(
-        HEAD + "env: [URL]\ngateway: { base_url: '${{ env.URL }}', refund_5xx: true }\n"
+        HEAD + "vars: { url: x }\ngateway: { base_url: '${{ vars.url }}', refund_5xx: true }\n"
         "run: { max_running: 9, submit: 6000/1s, poll_floor: 250ms, max_spend: 12.5,"
         " deadline: 2h }\n"
         "shots: { a: { prompt: x } }"
@@ -74,25 +77,42 @@ def test_variables_of_the_command_line_win_everywhere_and_are_data() -> None:
     ]
 
 
-def test_a_variable_that_is_text_in_the_manifest_stays_text() -> None:
+def test_what_is_handed_in_is_of_the_kind_that_the_manifest_declares() -> None:
     fields = (
         "model: kling-3.0, prompt: '${{ vars.who }}', note: '${{ vars.n + 1 }}',"
         " title: '${{ vars.on }}'"
     )
     text = f"version: 1\nvars: {{ who: Lin, n: 5, on: x }}\nshots:\n  a: {{ {fields} }}"
-    shot = compiled(text, who=123, n=6, on=True).shots[0]
-    assert (shot.fields["prompt"], shot.about["note"], shot.about["title"]) == ("123", 7, "true")
+    shot = compiled(text, who="0123", n="6", on="true").shots[0]
+    assert (shot.fields["prompt"], shot.about["note"], shot.about["title"]) == ("0123", 7, "true")
 
 
-def test_a_number_that_may_have_been_written_otherwise_is_to_be_quoted_as_text() -> None:
-    """1.10 is 1.1 by the time it is known to be text."""
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"n": "x"}, "--var:1:1: error[wrong-type]: 'n' is a number in vars:, and 'x' is not"),
+        (
+            {"whom": "2"},
+            "--var:1:1: error[unknown-variable]: there is no variable 'whom'; did you mean 'who'?",
+        ),
+    ],
+)
+def test_what_cannot_be_handed_in_is_a_mistake(variables: dict[str, Json], wrong: str) -> None:
+    """Each names the variable, and where it came from."""
     shot = "{ model: kling-3.0, prompt: '${{ vars.who }}' }"
-    text = f"version: 1\nvars: {{ who: Lin }}\nshots:\n  a: {shot}"
-    assert sorted(refused(text, who=1.1, whom=2)) == [
-        "--var:1:1: error[unknown-variable]: there is no variable 'whom'; did you mean 'who'?",
-        "--var:1:1: error[wrong-type]: 'who' is text in vars:, and 1.1 a number;"
-        " quote it: --var 'who=\"1.1\"'",
-    ]
+    text = f"version: 1\nvars: {{ who: Lin, n: 5 }}\nshots:\n  a: {shot}"
+    assert refused(text, **variables) == [wrong]
+
+
+def test_what_is_handed_in_reaches_an_included_file() -> None:
+    """By its kind, too; and the manifest says which variables of the environment set something."""
+    made = compiled(
+        HEAD + "include: [more.yaml]\nshots: { a: { prompt: '${{ vars.url }}' } }",
+        {"films/more.yaml": "vars: { url: '1', unused: 2 }"},
+        unused="3",
+    )
+    assert made.requests[0].body["prompt"] == "https://gateway.example.com"
+    assert made.environment == ("KLINGFLOW_VAR_url",)
 
 
 def test_the_texts_of_rows_are_there_for_the_diagnostics_about_them() -> None:

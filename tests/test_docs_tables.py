@@ -120,7 +120,8 @@ def test_the_environment_is_what_the_code_reads(language: str) -> None:
     """Every KLINGFLOW_ variable that a module names has a row, and no other has."""
     texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
     read = {name for text in texts for name in re.findall(r"KLINGFLOW_[A-Z_]+[A-Z]", text)}
-    assert set(pages.first_cells(language, "environment")) == read
+    shown = {cell.removesuffix("_<name>") for cell in pages.first_cells(language, "environment")}
+    assert shown == read
 
 
 WORDS = {"无": "no", "有": "yes", "存疑": "unsure", "仅 1080P": "1080P only"}

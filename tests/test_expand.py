@@ -17,7 +17,7 @@ def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic
     sections = {
         name: root[name].value if name in root else {} for name in ("vars", "presets", "shots")
     }
-    renderer = Renderer(sections["vars"], variables, [], {})
+    renderer = Renderer(sections["vars"], variables)
     return expand(
         Document(
             "neon",

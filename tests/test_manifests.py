@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -50,22 +49,17 @@ def test_one_manifest_is_not_named_twice(tmp_path: Path) -> None:
     ("typed", "value"),
     [
         ("k=v", "v"),
-        ("k=", None),
-        ("k=5", 5),
-        ("k=0.5", 0.5),
-        ("k=true", True),
-        ("k='5'", "5"),
+        ("k=", ""),
+        ("k=0123", "0123"),
+        ("k= x ", " x "),
+        ("k='5'", "'5'"),
         ("k=a=b", "a=b"),
-        ("k=[1, 2]", "[1, 2]"),
-        ("k={a: 1}", "{a: 1}"),
-        ("k=: [", ": ["),
         (" k =v", "v"),
     ],
 )
-def test_a_value_is_read_as_a_yaml_scalar(typed: str, value: Any) -> None:
-    """What is no scalar is text."""
+def test_a_value_is_what_was_typed(typed: str, value: str) -> None:
+    """The manifest says what kind it has to be."""
     assert variables([typed]) == {"k": value}
-    assert type(variables([typed])["k"]) is type(value)
 
 
 @pytest.mark.parametrize("typed", ["k", "=v", " =v"])

@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 
 from klingflow.manifest.budget import ExpressionError, Missing
-from klingflow.manifest.names import Env, Later, Shots, Vars, lookup, opened
+from klingflow.manifest.names import Later, Shots, Vars, lookup, opened
 from klingflow.model import Pending, Reference
 
-ENV = Env(["CITY", "UNSET"], {"CITY": "上海", "SECRET": "x"})
 PENDING = Pending((Reference("a", "video_url"),))
 
 
 @pytest.mark.parametrize(
     ("holder", "key", "value"),
     [
-        (ENV, "CITY", "上海"),
         (Vars(str.upper), "look", "LOOK"),
         ({"a": 1}, "a", 1),
         ([5, 6], -1, 6),
@@ -31,7 +29,6 @@ def test_a_member_is_looked_up_in_its_holder(holder: Any, key: Any, value: Any) 
 @pytest.mark.parametrize(
     ("holder", "key", "message"),
     [
-        (ENV, "UNSET", "the environment variable UNSET is not set"),
         ({"alley": 1}, "aley", "'aley' is undefined; did you mean 'alley'?"),
         ([5], 1, "[1] is undefined: the list has 1 items"),
     ],
@@ -46,12 +43,6 @@ def test_what_is_not_there_says_what_was_meant(holder: Any, key: Any, message: s
 @pytest.mark.parametrize(
     ("holder", "key", "code", "message"),
     [
-        (
-            ENV,
-            "SECRET",
-            "env-not-allowed",
-            "the variable SECRET is not allowed here; add it to env: [CITY, UNSET, SECRET]",
-        ),
         (
             lookup(Shots(), "a"),
             "url",
@@ -71,7 +62,7 @@ def test_what_is_not_there_says_what_was_meant(holder: Any, key: Any, message: s
 def test_what_must_not_be_looked_into_is_refused(
     holder: Any, key: str, code: str, message: str
 ) -> None:
-    """A secret, a shot's other facts, a scalar and a later result have no members."""
+    """A shot's other facts, a scalar and a later result have no members."""
     with pytest.raises(ExpressionError) as refusal:
         lookup(holder, key)
     assert (refusal.value.code, str(refusal.value)) == (code, message)

@@ -32,9 +32,7 @@ b: ${{ vars.a }}
 
 def renderer() -> Renderer:
     variables = parse(VARS, "vars.yaml").value
-    return Renderer(
-        variables, {"typed": "${{ raw }}"}, ["CDN", "UNSET"], {"CDN": "cdn", "HOME": "/root"}
-    )
+    return Renderer(variables, {"typed": "${{ raw }}"})
 
 
 def rendered(text: str, **names: Any) -> tuple[Json, Scope]:
@@ -92,7 +90,6 @@ def problem(text: str, **names: Any) -> Diagnostic:
         ("${{ '' | default('d', true) }}", "d"),
         ("${{ vars.none is defined }}", False),
         ("${{ vars.nothing is none }}", True),
-        ("${{ env.CDN }}/${{ env.UNSET | default('x') }}", "cdn/x"),
         ("${{ vars.typed }}", "${{ raw }}"),
         ("${{ 'AbC' | lower }}${{ 'a' | upper }}${{ ' x ' | trim }}", "abcAx"),
         ("${{ 'aXb' | replace('X', '-') }}", "a-b"),
@@ -136,11 +133,11 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
         ("${{ [] | first }}", "undefined", "the list is empty"),
         ("${{ row.x }}", "undefined", "'row' is only there in a shot with foreach:"),
         ("${{ shot.id }}", "undefined", "'shot' is only there in a shot's own fields"),
-        ("${{ env.UNSET }}", "undefined", "the environment variable UNSET is not set"),
         (
             "${{ env.HOME | default('x') }}",
-            "env-not-allowed",
-            "the variable HOME is not allowed here; add it to env: [CDN, UNSET, HOME]",
+            "no-environment",
+            "no expression reads the environment; declare HOME in vars:, write ${{ vars.HOME }},"
+            " and hand it in: KLINGFLOW_VAR_HOME=…, or --var HOME=…",
         ),
         ("a ${{ vars.nothing }}", "expression", "null cannot stand inside text"),
         ("a ${{ vars.deep }}", "expression", "a map cannot stand inside text"),
@@ -242,7 +239,7 @@ def test_lists_that_hold_each_other_twice_end_in_an_error() -> None:
         "v0: [x, x]",
         *(f"v{i}: '${{{{ [vars.v{i - 1}, vars.v{i - 1}] }}}}'" for i in range(1, 30)),
     ]
-    renderer = Renderer(parse("\n".join(lines), "v").value, {}, [], {})
+    renderer = Renderer(parse("\n".join(lines), "v").value, {})
     scope = Scope()
     renderer.render(Node("${{ vars.v29 | length }}", Mark("f", 1, 1)), scope)
     assert [p.message for p in scope.diagnostics] == ["a value of over 50,000 parts"]
@@ -255,7 +252,7 @@ def test_variables_that_double_each_other_end_in_an_error() -> None:
         + "'\n"
         + "".join(f"v{i}: ${{{{ vars.v{i - 1} ~ vars.v{i - 1} }}}}\n" for i in range(1, 20))
     )
-    renderer = Renderer(parse(text, "v").value, {}, [], {})
+    renderer = Renderer(parse(text, "v").value, {})
     scope = Scope()
     renderer.render(Node("${{ vars.v19 }}", Mark("f", 1, 1)), scope)
     assert [p.message for p in scope.diagnostics] == ["a text of over 100,000 characters"]
@@ -263,7 +260,7 @@ def test_variables_that_double_each_other_end_in_an_error() -> None:
 
 def shots_that_use(expression: str, variables: str, number: int) -> tuple[set[str], list[Json]]:
     """The codes of what is wrong with so many shots of one expression, and what became of each."""
-    renderer = Renderer(parse(variables, "v").value, {}, [], {})
+    renderer = Renderer(parse(variables, "v").value, {})
     node, made, codes = Node(expression, Mark("f", 1, 1)), [], set()
     for cell in range(number):
         scope = Scope(own={"own": Node(cell, Mark("f", 1, 1))}, matrix={"n": cell})
@@ -363,14 +360,14 @@ def test_a_mistake_in_a_variable_is_told_at_the_variable() -> None:
 def test_a_mistake_is_placed_at_its_expression_where_columns_can_be_told(
     text: str, column: int
 ) -> None:
-    renderer = Renderer({}, {}, [], {})
+    renderer = Renderer({}, {})
     scope = Scope()
     renderer.render(parse(text, "f").at("a"), scope)
     assert [p.mark for p in scope.diagnostics] == [Mark("f", 1, column)]
 
 
 def test_what_depends_on_no_shot_is_rendered_once() -> None:
-    renderer = Renderer(parse("who: Lin", "v").value, {}, [], {})
+    renderer = Renderer(parse("who: Lin", "v").value, {})
     node = parse("a: { list: ['${{ vars.who }}', x] }\nb: '${{ row.x }}'", "f")
     one, two = Scope(row={"x": 1}), Scope(row={"x": 2})
     assert renderer.render(node.at("a"), one) is renderer.render(node.at("a"), two)

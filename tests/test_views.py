@@ -65,6 +65,17 @@ def test_a_long_plan_lists_what_is_not_kept(
     assert (more in lines) if more else not any("more (" in line for line in lines)
 
 
+def test_a_plan_names_the_variables_that_the_environment_gave(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In words and as data; their values are not shown."""
+    plan = plan_of(action("create", "a"))
+    plan = replace(plan, manifest=replace(plan.manifest, environment=("KLINGFLOW_VAR_cdn",)))
+    views.show_plan(plan)
+    assert "From the environment: KLINGFLOW_VAR_cdn" in said(capsys)
+    assert views.plan_data(plan)["environment"] == ["KLINGFLOW_VAR_cdn"]
+
+
 def test_a_plan_as_data() -> None:
     """An orphan has no request; where there is no price, there is none in the data."""
     orphan = replace(done("old", 2), task_id="t")

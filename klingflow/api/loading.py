@@ -20,9 +20,10 @@ def load(
 ) -> Manifest:
     """Read, expand and check a manifest and what it names.
 
-    `variables` win over the manifest's `vars`; `environ` (default: the process's environment) is
-    what its expressions see. Raises ManifestError with every mistake in it, and UsageError for
-    folders in KLINGFLOW_READ_BELOW that cannot be allowed.
+    `variables` are for the manifest's `vars`, a text read as after `--var`; they win over the
+    variables KLINGFLOW_VAR_<name> of `environ` (default: the process's environment). Raises
+    ManifestError with every mistake in it, and UsageError for folders in KLINGFLOW_READ_BELOW that
+    cannot be allowed.
     """
     environ = os.environ if environ is None else environ
     with without_collector():

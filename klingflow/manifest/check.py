@@ -16,6 +16,7 @@ from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.facts import facts
 from klingflow.manifest.fields import ABOUT, KINDS, METADATA, OUTPUT_CONFIG, SHOT, Field, Path
+from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
@@ -268,6 +269,8 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
 
 
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:
+    if name == "env" and table in (TOP, INCLUDED):
+        return [_no_environment(value)]
     if name not in table:
         return unknown_keys((name,), table)
     field = table[name]
@@ -276,6 +279,13 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     if name in SHOT and isinstance(value.value, dict):
         value = without_nulls(value)
     return value_faults(field, content_of(value))
+
+
+def _no_environment(value: Node) -> Fault:
+    """Return the fault of a section `env:`, which names variables that no expression reads."""
+    listed = value.value if isinstance(value.value, list) else [value]
+    names = [node.value for node in listed if isinstance(node.value, str)]
+    return Fault(("env",), NO_ENVIRONMENT, no_environment(next(iter(names), "NAME")), at_key=True)
 
 
 def _items(node: Node | None) -> Iterable[tuple[str, Node]]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.budget import as_text
 from klingflow.manifest.check import check_document, check_include, check_shot
-from klingflow.manifest.coerce import as_list, as_mapping
+from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
+from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.ordering import ordered
@@ -28,8 +28,6 @@ from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
 
 _SECTIONS = ("vars", "presets", "shots")
-# The one variable that no manifest may ask for.
-_KEY = "KLINGFLOW_API_KEY"
 
 T = TypeVar("T", Limits, GatewaySettings)
 
@@ -43,8 +41,9 @@ def compile(
 ) -> Manifest:
     """Return the manifest at `path`, as its user typed it.
 
-    `read` returns the text of a file by such a path. `variables` win over the manifest's `vars` and
-    are never evaluated. Expressions see only those variables of `environ` that `env:` allows.
+    `read` returns the text of a file by such a path. `variables` win over the variables
+    `KLINGFLOW_VAR_<name>` of `environ`, and both over the manifest's `vars` (see
+    klingflow.manifest.handed). No expression reads the environment.
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
@@ -68,6 +67,8 @@ class _Compilation:
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
+        self.handed: dict[str, Handed] = {}
+        self.fixed: dict[str, Json] = {}
 
     def run(self) -> Manifest:
         root = self.files.parsed(self.path, Mark(self.path, 1, 1))
@@ -81,9 +82,11 @@ class _Compilation:
         if "version" not in root.value:
             self.note(root.mark, "missing-version", "'version' is missing; write version: 1 first")
         self.add_sections(root)
-        renderer = self.renderer(root)
+        renderer = Renderer(self.sections["vars"], self.fixed)
         scope = Scope()
+        self.hand_in()
         self.include(root, renderer, scope)
+        self.hand_in()
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)
         prices = self.prices(root, renderer, scope)
@@ -101,6 +104,7 @@ class _Compilation:
             limits=limits,
             gateway=gateway,
             warnings=warnings,
+            environment=self.environment(),
             sources=self.files.sources,
         )
 
@@ -162,34 +166,31 @@ class _Compilation:
         message = "an included file is a mapping with vars, presets or shots"
         self.note(included.mark, "wrong-type", message)
 
-    def renderer(self, root: Node) -> Renderer:
-        env = root.value.get("env")
-        names = []
-        for node in as_list(env.value) if env else ():
-            if not isinstance(node.value, str):
-                continue  # check_document says what is wrong with it
-            if node.value.upper() != _KEY:
-                names.append(node.value)
-                continue
-            message = f"{_KEY} is not for expressions: what they give is written down and sent"
-            self.note(node.mark, "env-not-allowed", message)
-        return Renderer(self.sections["vars"], self.assigned(), names, self.environ)
+    def hand_in(self) -> None:
+        """Fix what the user handed in for the `vars` that are known by now."""
+        declared = self.sections["vars"]
+        found = from_environment(self.environ, declared)
+        given = {name: Handed(value, OPTION) for name, value in self.variables.items()}
+        self.handed = {**found.handed, **given}
+        for name in self.handed.keys() & declared.keys() - self.fixed.keys():
+            self.fix(name, self.handed[name])
 
-    def assigned(self) -> dict[str, Json]:
-        """Return the variables of the command line: what is text in the manifest stays text."""
-        return {name: self.assigned_value(name, value) for name, value in self.variables.items()}
+    def fix(self, name: str, handed: Handed) -> None:
+        """Let a value handed in stand for a variable, if the value is of the declared kind."""
+        node = self.sections["vars"][name]
 
-    def assigned_value(self, name: str, value: Json) -> Json:
-        node = self.sections["vars"].get(name)
-        if node is None or not isinstance(node.value, str) or "${{" in node.value:
-            return value
-        if isinstance(value, float):  # its text may have been another: 1.10
-            message = (
-                f"'{name}' is text in vars:, and {value} a number;"
-                f" quote it: --var '{name}=\"{value}\"'"
-            )
-            self.note(Mark("--var", 1, 1), "wrong-type", message)
-        return as_text(value) if isinstance(value, (int, float)) else value
+        def declared() -> Json:
+            return Renderer(self.sections["vars"], {}).render(node, Scope())
+
+        try:
+            self.fixed[name] = checked(name, handed, declared)
+        except WrongKind as error:
+            self.note(Mark(handed.source, 1, 1), "wrong-type", str(error))
+
+    def environment(self) -> tuple[str, ...]:
+        """Return the variables of the environment that set something."""
+        sources = {handed.source for handed in self.handed.values()}
+        return tuple(sorted(sources - {OPTION}))
 
     def rendered(self, node: Node, renderer: Renderer, scope: Scope) -> Json:
         """Return a value that belongs to no shot; mistakes are noted, and give None."""
@@ -274,8 +275,9 @@ class _Compilation:
         return drafts
 
     def check_variables(self) -> None:
-        """Note the variables of the command line that the manifest does not have."""
+        """Note what was handed in for variables that the manifest does not have."""
         known = self.sections["vars"]
+        self.diagnostics += from_environment(self.environ, known).diagnostics
         there_are = f"; there are {', '.join(known)}" if known else "; add it to vars: first"
         for name in self.variables:
             if name not in known:

@@ -15,6 +15,7 @@ from jinja2.parser import Parser
 
 from klingflow.manifest.budget import ExpressionError, number
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
+from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment_in
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.spelling import did_you_mean
 
@@ -104,6 +105,8 @@ def _check_name(node: nodes.Name, text: str) -> None:
     name = node.name
     if name in ROOTS or name in FUNCTIONS:
         return
+    if name == "env":
+        raise ExpressionError(no_environment_in(text), NO_ENVIRONMENT)
     if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
         raise ExpressionError(
             "an id with '-' is written in brackets: shots['a-b'].video_url", "undefined"

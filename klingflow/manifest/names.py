@@ -1,12 +1,12 @@
 """PURE. The names that an expression may begin with, and how its members are looked up.
 
-`vars`, `env`, `shots` and a shot's handle are namespaces: they answer for one member at a time.
+`vars`, `shots` and a shot's handle are namespaces: they answer for one member at a time.
 What only the run knows comes out of them as a Later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from klingflow.manifest.budget import (
@@ -20,7 +20,7 @@ from klingflow.manifest.budget import (
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Pending, Reference
 
-ROOTS = ("vars", "env", "matrix", "row", "shot", "shots")
+ROOTS = ("vars", "matrix", "row", "shot", "shots")
 ATTRIBUTES = ("video_url", "task_id")
 
 
@@ -50,28 +50,6 @@ class Later(Opaque):
             " use it unchanged, as the whole expression"
         )
         self.pending: Pending = pending
-
-
-class Env(Names):
-    """`env`: only what the manifest allows, so that no manifest reads a secret it does not name."""
-
-    __slots__ = ("allowed", "environ")
-
-    def __init__(self, allowed: Sequence[str], environ: Mapping[str, str]) -> None:
-        super().__init__("env")
-        self.allowed: Sequence[str] = allowed
-        self.environ: Mapping[str, str] = environ
-
-    def get(self, key: str) -> Any:
-        if key not in self.allowed:
-            longer = ", ".join([*self.allowed, key])
-            hint = did_you_mean(key, self.allowed) or f"; add it to env: [{longer}]"
-            raise ExpressionError(
-                f"the variable {key} is not allowed here{hint}", "env-not-allowed"
-            )
-        if key not in self.environ:
-            return Missing(hint=f"the environment variable {key} is not set")
-        return self.environ[key]
 
 
 class Vars(Names):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
-from klingflow.manifest.shapes import MAPPING, TEXT, list_of
+from klingflow.manifest.shapes import MAPPING, TEXT
 from klingflow.model import Json
 
 NAMED: Final[dict[str, Json]] = {
@@ -23,11 +23,6 @@ TOP: Final[dict[str, Field]] = {
     for name, schema, doc in (
         ("version", {"enum": [1]}, "The version of this language."),
         ("name", TEXT, "The manifest's name; by default its file's."),
-        (
-            "env",
-            list_of(TEXT, title="a list of names"),
-            "The environment variables that expressions may read.",
-        ),
         ("vars", MAPPING, "Values for expressions."),
         ("gateway", MAPPING, "Where the gateway is."),
         ("run", MAPPING, "Limits of a run."),

@@ -8,7 +8,7 @@ a Pending.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from klingflow.errors import Diagnostic, Mark
@@ -23,7 +23,7 @@ from klingflow.manifest.budget import (
 )
 from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
-from klingflow.manifest.names import Env, Shots, Vars, opened
+from klingflow.manifest.names import Shots, Vars, opened
 from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
@@ -75,22 +75,18 @@ class Scope:
 class Renderer:
     """Renders the Nodes of one manifest.
 
-    `variables` are the manifest's `vars`; `fixed` are those of the command line, which win and are
-    data.
+    `variables` are the manifest's `vars`; `fixed` are the values handed in, which win and are data.
     """
 
     def __init__(
         self,
         variables: Mapping[str, Node],
         fixed: Mapping[str, Json],
-        allowed: Sequence[str],
-        environ: Mapping[str, str],
     ) -> None:
         self.variables = variables
         self.fixed = fixed
         self.names: dict[str, Any] = {
             **{name: Missing(hint=hint) for name, hint in _ABSENT.items()},
-            "env": Env(allowed, environ),
             "shots": Shots(),
             "vars": Vars(self._variable),
         }

@@ -40,7 +40,7 @@ var: Flag = click.option(
     "variables",
     multiple=True,
     metavar="K=V",
-    help="Set one of the manifest's vars. May be repeated.",
+    help="Set one of the manifest's vars, as KLINGFLOW_VAR_<name> does. May be repeated.",
 )
 quiet: Flag = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 sandbox: Flag = click.option(

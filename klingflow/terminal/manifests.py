@@ -10,7 +10,6 @@ from pathlib import Path
 
 from klingflow.api import loading
 from klingflow.errors import Diagnostic, ManifestError, UsageError
-from klingflow.manifest.source import parse
 from klingflow.model import Json, Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
@@ -41,24 +40,18 @@ def load_all(files: Sequence[str], options: Options) -> list[Manifest]:
 
 
 def variables(assignments: Sequence[str]) -> dict[str, Json]:
-    """Read `--var k=v`, a value as a YAML scalar would be. Raises UsageError."""
+    """Read `--var k=v`: a value is what was typed, and the manifest says what kind it has to be.
+
+    Raises UsageError.
+    """
     found: dict[str, Json] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals or not name:
             raise UsageError(f"--var {assignment!r}: write it as name=value")
-        found[name] = _scalar(text, name)
+        found[name] = text
     return found
-
-
-def _scalar(text: str, name: str) -> Json:
-    try:
-        value: Json = parse(text, f"--var {name}").value
-    except ManifestError:
-        return text
-    is_scalar = value is None or isinstance(value, (str, int, float, bool))
-    return value if is_scalar else text
 
 
 def show_warnings(manifest: Manifest) -> None:

@@ -45,6 +45,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
     return {
         "manifest": plan.manifest.path,
         "name": plan.manifest.name,
+        "environment": list(plan.manifest.environment),
         "actions": [_action_data(a) for a in plan.actions],
         "counts": counts(plan),
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
@@ -94,6 +95,8 @@ def show_plan(plan: Plan) -> None:
         actions = tuple(a for a in actions if a.verb != "keep")
     shown = actions[: 10 * _LISTED]
     console.say(f"{plan.manifest.name} ({plan.manifest.path})")
+    if plan.manifest.environment:
+        console.say(f"From the environment: {', '.join(plan.manifest.environment)}")
     console.table([_plan_row(a) for a in shown])
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")

@@ -28,10 +28,10 @@ from tests.purchases import AT, done, intent, submitted, succeeded
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted([*ROOT.glob("pipelines/**/*.yaml"), *ROOT.glob("tests/cases/*/*.yaml")])
-_ENVIRON = {"CDN": "https://cdn.example.com", "HOME": "/root"}
+_ENVIRON = {"KLINGFLOW_VAR_CDN": "https://cdn.example.com", "HOME": "/root"}
 # One shot that uses each thing another file brings.
 _EXPRESSION = (
-    "version: 1\nenv: [CDN]\nvars: {a: 1, list: [1, x], deep: {b: 林夏}}\n"
+    "version: 1\nvars: {a: 1, list: [1, x], deep: {b: 林夏}}\n"
     "shots:\n  s: {model: kling-3.0, prompt: %s}\n"
 )
 _PRICES = "version: 1\nprices: prices.yaml\nshots: {s: {model: kling-3.0, prompt: x}}\n"
@@ -112,7 +112,7 @@ def _ledger_file(read: Callable[[bytes, str], object]) -> Callable[[str], None]:
 
 
 _EXPRESSIONS = [
-    "vars.deep.b", "vars.list[1] ~ 'x'", "'a' if env.CDN else 'b'", "range(3) | join(',')",
+    "vars.deep.b", "vars.list[1] ~ 'x'", "'a' if vars.a else 'b'", "range(3) | join(',')",
     "zip(vars.list, [1,2])", "vars.a + 1 // 2 ** 3", "'%s' % vars.a", "'x' * 100",
     "vars.deep | tojson | slug", "shots.s.video_url", "[1,2][::2] | first", "{'a': {'b': 1}}.a.b",
     "min(1, 2) is defined", "(vars.a, 2) | last", "'{}'.format(1)",
