@@ -287,9 +287,26 @@ class Failure:
     message: str
 
 
+class Bought(NamedTuple):
+    """The take that a purchase was bought for."""
+
+    shot: str
+    take: int
+
+    @property
+    def key(self) -> str:
+        """What the take is called: see `key_of`."""
+        return key_of(self.shot, self.take)
+
+
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """One attempt to buy one take, as the ledger keeps it (schemas/lock.schema.json).
+
+    `shot`, `take` and `output` are where it stands now: the take that it belongs to, and where its
+    video lies or goes. Only `klingflow.ledger.lifecycle.placed` changes them. `was` is the take
+    that it was bought for, where that is another one. `attempt` counts the purchases of that take
+    and never changes.
 
     Times are UTC, ISO 8601 with milliseconds, by the name of what happened: intent, submitted,
     finished, done, …; `updated` is that of the last change. `finished_after_s` bounds the
@@ -311,6 +328,7 @@ class Purchase:
     task_id: str | None = None
     billed_tier: str | None = None
     times: Mapping[str, str] = field(default_factory=dict)
+    was: Bought | None = None
     finished_after_s: tuple[float, float] | None = None
     video_url: str | None = None
     output: str | None = None
@@ -325,6 +343,11 @@ class Purchase:
     def key(self) -> str:
         """What the take is called: see `key_of`."""
         return key_of(self.shot, self.take)
+
+    @property
+    def bought_for(self) -> Bought:
+        """The take that it was bought for. With `attempt` it tells this attempt from any other."""
+        return self.was or Bought(self.shot, self.take)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from klingflow.ledger.lifecycle import TRANSITIONS, advance
+from klingflow.ledger.lifecycle import TRANSITIONS, advance, placed
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.ledger.unite import Telling, United, unite
 from klingflow.model import Event, Failure, Purchase
@@ -44,6 +44,13 @@ def lives(draw: st.DrawFn, uid: str, shot: str, take: int, attempt: int) -> list
     tree = [intent(shot, take, attempt, uid=uid)]
     for _ in range(draw(st.integers(1, 6))):
         before = draw(st.sampled_from(tree))
+        if draw(st.integers(0, 3)) == 0:
+            where: dict[str, Any] = {
+                "shot": draw(st.sampled_from("abc")),
+                "take": draw(st.integers(1, 2)),
+            }
+            tree.append(placed(before, next(clock), **where, output=f"{next(clock)[17:19]}.mp4"))
+            continue
         events = [e for (state, e) in TRANSITIONS if state == before.state]
         if not events:
             continue

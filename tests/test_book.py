@@ -18,7 +18,7 @@ from klingflow.ledger.book import (
     settled,
     superseded,
 )
-from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lifecycle import advance, placed
 from klingflow.model import Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
 
@@ -105,6 +105,42 @@ def test_refusals_of_one_attempt_stay_in_the_order_they_were_entered_in() -> Non
 def test_an_attempt_that_was_refused_does_not_count(purchases: list[Purchase], number: int) -> None:
     """It bought nothing, so its number is used again."""
     assert Book(purchases).next_attempt("a", 1) == number
+
+
+def test_a_number_once_given_to_a_take_is_never_given_again() -> None:
+    """It counts where it was bought, and where it stands; what was moved or pruned keeps it."""
+    gone = placed(failed("a", 3), LATER, shot="b")
+    book = Book([gone, submitted("b")])
+    book.remember([done("a", attempt=5, uid="p"), placed(done("c", attempt=7), LATER, shot="d")])
+    assert [book.next_attempt(shot, 1) for shot in "abcde"] == [6, 4, 8, 8, 1]
+    book.put(placed(gone, LATER, shot="e"))
+    assert [book.next_attempt(shot, 1) for shot in "abe"] == [6, 2, 4]
+
+
+def test_a_purchase_that_was_moved_is_found_where_it_stands() -> None:
+    a, b = done("a"), done("b")
+    book = Book([a, b])
+    book.put(moved := placed(a, LATER, shot="b"))
+    assert (book.of("a", 1), book.of("b", 1)) == ([], [b, moved])
+    assert [*book.takes()] == [("b", 1)]
+    book.put(home := placed(moved, LATER, shot="a"))
+    assert (book.of("a", 1), book.of("b", 1)) == ([home], [b])
+    book.drop(a.uid)
+    assert (book.of("a", 1), book.next_attempt("a", 1)) == ([], 1)
+
+
+def test_a_purchase_is_as_old_at_its_take_as_its_move() -> None:
+    """Whatever its attempt's number; what is bought there later is newer."""
+    own = done("b", attempt=4)
+    first, second = (placed(done("a", attempt=n), LATER, shot="b") for n in (1, 2))
+    newest = replace(done("b", attempt=5), times={"intent": "2026-06-09T00:00:00.000Z"})
+    assert Book([newest, second, own, first]).of("b", 1) == [own, first, second, newest]
+
+
+def test_two_attempts_of_one_number_at_one_take_are_no_second_payment_after_a_move() -> None:
+    """They were bought for two takes, with two bodies."""
+    moved = placed(done("a", fingerprint="sha256:2"), LATER, shot="b")
+    assert paid_twice([done("b"), moved]) == []
 
 
 def test_the_tasks_of_what_was_pruned_stay_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ async def test_a_purchase_without_an_output_goes_where_its_shot_does(
     """Known from a damaged line only, or from elsewhere."""
     with a_run(tmp_path, videos=[Video(200, VIDEO)]) as run:
         step = await run.finished()
-        step.purchase = await run.context.record(0, step.purchase, "undelivered", output=output)
+        step.purchase = replace(step.purchase, output=output)
         await fetch(run.context, step)
         assert run.purchases[0].output == "outputs/film/shot001.mp4"
         assert run.states == ["done"]
@@ -175,7 +176,7 @@ async def test_a_video_that_may_go_nowhere_is_not_fetched(tmp_path: Path) -> Non
     """Neither its purchase nor its shot says where."""
     with a_run(tmp_path) as run:
         step = await run.finished()
-        step.purchase = await run.context.record(0, step.purchase, "undelivered", output=None)
+        step.purchase = replace(step.purchase, output=None)
         step.wanted.action = run.job.plan.actions[0].__class__("orphan", "shot001", "")
         await fetch(run.context, step)
     assert run.told[-1]["reason"] == "the ledger does not say where its video goes"

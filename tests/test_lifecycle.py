@@ -28,10 +28,11 @@ from klingflow.ledger.lifecycle import (
     begin,
     last_event,
     merge,
+    placed,
     states_before,
 )
 from klingflow.manifest.schema import generate
-from klingflow.model import Event, Failure, Node, Price, Purchase, Request, Shot, State
+from klingflow.model import Bought, Event, Failure, Node, Price, Purchase, Request, Shot, State
 from klingflow.terminal import lock_commands
 from tests import pages
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
@@ -549,3 +550,85 @@ def test_accounts_that_differ_in_a_detail_merge_to_one_and_the_same() -> None:
     """Same rank, same time, same state: the text decides, so that the order of lines does not."""
     a, b, c = (replace(submitted("a", uid="u"), seconds=n) for n in (3, 4, 5))
     assert (both_ways(a, b, c)[0], both_ways(c, b)[0]) == (a, b)
+
+
+# ---------------------------------------------------------------- where it stands
+
+
+def test_a_purchase_remembers_the_take_it_was_bought_for() -> None:
+    """Once it is back there, nothing needs remembering."""
+    a = submitted("a", attempt=2)
+    moved = placed(a, at(1), shot="b", take=3)
+    assert (moved.key, moved.was, moved.attempt) == ("b#3", Bought("a", 1), 2)
+    assert (moved.bought_for, a.bought_for) == (Bought("a", 1), Bought("a", 1))
+    again = placed(moved, at(2), shot="c")
+    assert (again.key, again.was) == ("c#3", Bought("a", 1))
+    home = placed(again, at(3), shot="a", take=1, output="x.mp4")
+    assert (home.key, home.was, home.output) == ("a", None, "x.mp4")
+
+
+def test_placing_leaves_what_happened_to_the_task_alone() -> None:
+    """Its state, the time of the last change, and what happened last."""
+    a = advance(succeeded("a"), "undelivered", LATER)
+    after = placed(a, LATER, output="b.mp4")
+    assert after == replace(a, output="b.mp4", times={**a.times, "placed": LATER})
+    assert last_event(after) == "undelivered"
+    assert [*after.times][-1] == "updated"
+
+
+def test_a_later_place_has_a_later_time_where_the_clock_goes_back() -> None:
+    """Two places at one time would have no order. Only another take is a move."""
+    times = placed(placed(done("a"), LATER, shot="b"), AT, output="b.mp4").times
+    assert (times["moved"], times["placed"]) == (LATER, "2026-06-08T06:53:00.001Z")
+
+
+@pytest.mark.parametrize("name", ["output", "shot", "take", "was"])
+def test_no_event_gives_a_purchase_another_place(name: str) -> None:
+    with pytest.raises(ValueError, match=f"downloaded cannot change {name}"):
+        advance(succeeded("a"), "downloaded", LATER, **{name: None})
+
+
+def test_of_several_places_the_last_counts_whatever_else_is_known() -> None:
+    """One ledger moved the purchase, the other learned what became of it."""
+    a = submitted("a")
+    moved = placed(placed(a, at(1), shot="b", output="b.mp4"), at(2), output="b2.mp4")
+    known = placed(advance(a, "succeeded", at(9)), at(1), shot="c")
+    merged, contradicting = both_ways(moved, known)
+    assert contradicting == []
+    assert (merged.state, merged.key, merged.output) == ("succeeded", "b", "b2.mp4")
+    assert merged.times == {**known.times, "placed": at(2), "moved": at(1)}
+
+
+def test_places_of_one_moment_have_an_order() -> None:
+    """So that every machine that merges them finds the same."""
+    a = submitted("a")
+    told = [placed(a, LATER, shot=s, output=o) for s in "bc" for o in ("x.mp4", "y.mp4")]
+    for order in permutations(told):
+        assert merge(order) == (told[-1], [])
+
+
+@st.composite
+def placings(draw: st.DrawFn) -> list[Purchase]:
+    """Accounts of one purchase's life that was moved meanwhile, on several machines."""
+    accounts = draw(lives())
+    for _ in range(draw(st.integers(1, 4))):
+        before = draw(st.sampled_from(accounts))
+        where: dict[str, Any] = {
+            "shot": draw(st.sampled_from(["opening", "b"])),
+            "take": draw(st.integers(1, 2)),
+        }
+        accounts.append(placed(before, at(draw(st.integers(0, 3))), **where))
+    return accounts
+
+
+@given(placings(), st.data())
+def test_places_merge_the_same_in_any_order_and_grouping(
+    accounts: list[Purchase], data: st.DataObject
+) -> None:
+    told = data.draw(st.permutations(accounts))
+    cut = data.draw(st.integers(1, len(told)))
+    merged, contradicting = merge(told)
+    one, _ = merge(told[:cut])
+    assert merge([one, *told[cut:]]) == (merged, []) == merge([*told[cut:], one])
+    assert contradicting == []
+    assert merged.bought_for == Bought("opening", 1)

@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 
 from klingflow.ledger.records import FIELDS, Odd, as_json, from_json
 from klingflow.manifest.schema import generate
-from klingflow.model import Failure, Json, Price, Purchase
+from klingflow.model import Bought, Failure, Json, Price, Purchase
 from tests.purchases import done, submitted
 
 WHOLE = replace(
     done("a", take=2, attempt=3),
+    was=Bought("b", 1),
     price=Price(Decimal("3.00"), "CNY", "5 s × 0.6", "2026-06-01"),
     error=Failure("moderation", "x", "no"),
     finished_after_s=(1, 2.5),
@@ -40,13 +41,14 @@ def test_a_whole_purchase_comes_back_and_nothing_is_said() -> None:
         "as_of": "2026-06-01",
     }
     assert plain["error"] == {"kind": "moderation", "code": "x", "message": "no"}
+    assert plain["was"] == {"shot": "b", "take": 1}
 
 
 def test_every_field_of_a_purchase_is_written() -> None:
     """In an order of its own: what a reviewer of a diff looks for first, the long body last."""
     assert {field.name for field in fields(Purchase)} == set(FIELDS)
     assert tuple(PLAIN) == FIELDS
-    assert FIELDS[:6] == ("shot", "take", "attempt", "uid", "state", "task_id")
+    assert FIELDS[:7] == ("shot", "take", "attempt", "uid", "was", "state", "task_id")
     assert FIELDS[-1] == "body"
 
 
@@ -127,6 +129,11 @@ def test_a_task_id_of_a_thousand_characters_is_read() -> None:
         ("body", [], {}),
         ("body", None, {}),
         ("evidence", "x", None),
+        ("was", {"shot": "a"}, None),
+        ("was", {"shot": "a", "take": 0}, None),
+        ("was", {"shot": "a", "take": True}, None),
+        ("was", {"shot": 1, "take": 1}, None),
+        ("was", ["a", 1], None),
         ("output", "../x.mp4", None),
         ("output", "/etc/x.mp4", None),
         ("output", "~/x.mp4", None),
@@ -237,7 +244,7 @@ def test_the_schema_of_a_line_and_its_reader_agree(name: str) -> None:
     assert [v for v in apart if (name, v) not in READER_IS_STRICTER] == []
 
 
-@pytest.mark.parametrize("part", ["price", "error"])
+@pytest.mark.parametrize("part", ["price", "error", "was"])
 def test_the_schema_of_a_part_of_a_line_and_its_reader_agree(part: str) -> None:
     apart = [
         (name, value)

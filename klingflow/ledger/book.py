@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from klingflow.ledger.lifecycle import PAID, advance, merge
-from klingflow.model import Problem, ProblemKind, Purchase
+from klingflow.model import Bought, Problem, ProblemKind, Purchase
 
 
 class Book:
@@ -31,22 +31,34 @@ class Book:
         ] = {}  # by uid: paid for, and taken out of the lock by a person
         self.lineage = lineage
         self.serial = serial
-        self._takes: dict[tuple[str, int], list[str]] = {}
+        self._takes: dict[tuple[str, int], list[str]] = {}  # uids, by where they stand
+        self._moved: dict[Bought, list[str]] = {}  # uids of what stands elsewhere now
+        self._pruned_attempts: dict[tuple[str, int], int] = {}  # the largest, by take
         for purchase in purchases:
             self.put(purchase)
 
     def put(self, purchase: Purchase) -> None:
         """Enter a purchase, or what became of one."""
-        if purchase.uid not in self.purchases:
+        known = self.purchases.get(purchase.uid)
+        if known is None or (known.shot, known.take) != (purchase.shot, purchase.take):
+            if known is not None:
+                self._leave(known)
             self._takes.setdefault((purchase.shot, purchase.take), []).append(purchase.uid)
+            if purchase.was is not None:
+                self._moved.setdefault(purchase.was, []).append(purchase.uid)
         self.purchases[purchase.uid] = purchase
+        self.pruned.pop(purchase.uid, None)
         if purchase.task_id:
             self.task_ids.setdefault(purchase.task_id, purchase.uid)
 
     def drop(self, uid: str) -> None:
         """Forget a purchase that was never made (see `superseded`)."""
-        purchase = self.purchases.pop(uid)
-        self._takes[purchase.shot, purchase.take].remove(uid)
+        self._leave(self.purchases.pop(uid))
+
+    def _leave(self, purchase: Purchase) -> None:
+        self._takes[purchase.shot, purchase.take].remove(purchase.uid)
+        if purchase.was is not None:
+            self._moved[purchase.was].remove(purchase.uid)
 
     def remember(self, pruned: Iterable[Purchase]) -> None:
         """Remember what was pruned and is not in the book, so that the ids of its tasks stay
@@ -56,17 +68,27 @@ class Book:
         for uid, purchase in self.pruned.items():
             if purchase.task_id:
                 self.task_ids.setdefault(purchase.task_id, uid)
+            if purchase.state == "rejected":
+                continue
+            for take in {purchase.bought_for, (purchase.shot, purchase.take)}:
+                known = self._pruned_attempts.get(take, 0)
+                self._pruned_attempts[take] = max(known, purchase.attempt)
 
     def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Enter again what was pruned of takes that are wanted again, because it is paid for."""
         again = [uid for uid, p in self.pruned.items() if (p.shot, p.take) in wanted]
         for uid in again:
-            self.put(self.pruned.pop(uid))
+            self.put(self.pruned[uid])
 
     def of(self, shot: str, take: int) -> list[Purchase]:
-        """Every purchase of one take, the oldest first."""
-        uids = self._takes.get((shot, take), ())
-        return sorted((self.purchases[uid] for uid in uids), key=_order)
+        """Every purchase of one take, the oldest first. One that was moved here is as old as its
+        move.
+        """
+        found = [self.purchases[uid] for uid in self._takes.get((shot, take), ())]
+        found.sort(key=_order)
+        if any("moved" in p.times for p in found):
+            found.sort(key=_here_since)
+        return found
 
     def bought(self, shot: str, take: int) -> list[Purchase]:
         """Every purchase of one take except those that were refused, the oldest first."""
@@ -77,10 +99,14 @@ class Book:
         return next(reversed(self.of(shot, take)), None)
 
     def next_attempt(self, shot: str, take: int) -> int:
-        """The number of the next attempt: a rejected one bought nothing, so its number is used
-        again.
+        """The number of the next attempt, which no purchase has that was bought for this take or
+        stands there, also if it was moved or pruned. A rejected one bought nothing, so its number
+        is used again.
         """
-        return 1 + max((p.attempt for p in self.bought(shot, take)), default=0)
+        moved = (self.purchases[uid] for uid in self._moved.get(Bought(shot, take), ()))
+        told = [*self.bought(shot, take), *(p for p in moved if p.state != "rejected")]
+        pruned = self._pruned_attempts.get((shot, take), 0)
+        return 1 + max((pruned, *(p.attempt for p in told)))
 
     def takes(self) -> Iterable[tuple[str, int]]:
         """Every (shot, take) with a purchase."""
@@ -95,6 +121,11 @@ def _order(purchase: Purchase) -> tuple[int, bool, str]:
     """
     bought = purchase.state != "rejected"
     return purchase.attempt, bought, purchase.uid if bought else ""
+
+
+def _here_since(purchase: Purchase) -> str:
+    """Since when a purchase stands at its take."""
+    return purchase.times.get("moved") or purchase.times.get("intent", "")
 
 
 def in_order(purchases: Iterable[Purchase]) -> list[Purchase]:
@@ -123,18 +154,19 @@ def fold(
 
 
 def superseded(purchases: Sequence[Purchase]) -> set[str]:
-    """Return the uids of rejected purchases that are not the last of their take: they cost nothing,
-    and no longer explain anything.
+    """Return the uids of rejected purchases that are not the last that was bought for their take:
+    they cost nothing, and no longer explain anything. Where purchases stand does not matter,
+    because two ledgers may still differ in it.
     """
     rejected = [p for p in purchases if p.state == "rejected"]
     if not rejected:
         return set()
-    last = {(p.shot, p.take): p for p in rejected}
+    last = {p.bought_for: p for p in rejected}
     for purchase in purchases:
-        take = purchase.shot, purchase.take
+        take = purchase.bought_for
         if take in last:
             last[take] = max(purchase, last[take], key=_order)
-    return {p.uid for p in rejected if last[p.shot, p.take].uid != p.uid}
+    return {p.uid for p in rejected if last[p.bought_for].uid != p.uid}
 
 
 def doubt(intent: Purchase, until: str | None) -> Purchase:
@@ -205,7 +237,7 @@ def _unexplained(earlier: Purchase, later: Purchase) -> bool:
     """True if nobody can have meant to pay for both: two branches bought the same body, or used one
     attempt's number twice.
     """
-    if earlier.attempt == later.attempt:
+    if (earlier.bought_for, earlier.attempt) == (later.bought_for, later.attempt):
         return True
     meant = earlier.times.keys() & {"resubmitted", "undelivered"}
     return earlier.fingerprint == later.fingerprint and not meant

@@ -15,6 +15,9 @@ A task that failed can have `recovered`: where a person has the gateway asked on
 succeeded after all. `resubmitted` leaves its time in `times`: the user's permission to buy that
 take once more, used up by the next purchase of it (klingflow.decide.plan). `not_charged` leaves
 its time as well: the user has seen that the gateway asks no money (klingflow.decide.spending).
+
+Where a purchase stands (its take, and the place of its video) is no part of this life: `placed`
+changes it in any state, and of several accounts the one that was placed last counts.
 """
 
 from __future__ import annotations
@@ -177,16 +180,14 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     ("done", "resubmitted"): "done",
 }
 
-_IDENTITY = ("uid", "shot", "take", "attempt", "state", "times")
+_IDENTITY = ("uid", "shot", "take", "was", "output", "attempt", "state", "times")
 # What one account may fill in where a more certain one is silent.
 _FILLED = (
     "task_id", "billed_tier", "predicted_tier", "seconds", "price", "fingerprint", "origin", "body",
-    "finished_after_s", "video_url", "output", "sha256", "size_bytes",
+    "finished_after_s", "video_url", "sha256", "size_bytes",
 )  # fmt: skip
 # What was settled with the intent, whatever task came of it: accounts of two tasks agree in it.
-_OF_THE_ATTEMPT = frozenset(
-    {"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "output"}
-)
+_OF_THE_ATTEMPT = frozenset({"predicted_tier", "seconds", "price", "fingerprint", "origin", "body"})
 # Names of times. "intent" is left by `begin`.
 _TIMES_OF_THE_ATTEMPT = {"intent", *(row.time for row in EVENTS.values() if row.of_the_attempt)}
 _LEARNED = {row.time for row in EVENTS.values() if row.needs_task_id}
@@ -194,6 +195,8 @@ _ONCE = {"intent", *(row.time for row in EVENTS.values() if row.once)}
 _ORDER = {"intent": 0}
 for _row in EVENTS.values():
     _ORDER.setdefault(_row.time, len(_ORDER))
+# When a purchase was last given another place, and another take. No event leaves them.
+_OF_THE_PLACE = frozenset({"placed", "moved"})
 
 
 def states_before(event: Event) -> frozenset[State]:
@@ -247,6 +250,35 @@ def advance(purchase: Purchase, event: Event, at: str, **changes: Any) -> Purcha
     return replace(purchase, state=state, times=times, **changes)
 
 
+def placed(
+    purchase: Purchase,
+    at: str,
+    *,
+    shot: str | None = None,
+    take: int | None = None,
+    output: str | None = None,
+) -> Purchase:
+    """Return `purchase` as it stands from the time `at` on; what is not given stays.
+
+    `placed` becomes later than it was, `moved` as well where the take is another one. `updated`
+    stays: nothing has happened to the task.
+    """
+    shot, take = shot or purchase.shot, take or purchase.take
+    now = _later(at, purchase.times.get("placed", ""))
+    times = {**purchase.times, "placed": now}
+    if (shot, take) != (purchase.shot, purchase.take):
+        times["moved"] = now
+    bought_for = purchase.bought_for
+    return replace(
+        purchase,
+        shot=shot,
+        take=take,
+        was=None if bought_for == (shot, take) else bought_for,
+        output=output or purchase.output,
+        times=_in_order(times),
+    )
+
+
 def _refuse_mistakes(purchase: Purchase, event: Event, changes: Mapping[str, Any]) -> None:
     if fixed := changes.keys() & set(_IDENTITY):
         raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
@@ -274,7 +306,8 @@ def _later(at: str, last: str) -> str:
 def last_event(purchase: Purchase) -> str | None:
     """What happened to a purchase last, by its name in `times`."""
     updated = purchase.times.get("updated")
-    names = [name for name, at in purchase.times.items() if at == updated and name != "updated"]
+    other = _OF_THE_PLACE | {"updated"}
+    names = [name for name, at in purchase.times.items() if at == updated and name not in other]
     return names[-1] if names else None
 
 
@@ -282,9 +315,9 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
     """One purchase out of all accounts of one uid in any order and grouping, and the accounts that
     contradict it.
 
-    Contradictions are another shot, take or attempt, or another task id. Of two task ids the one
-    learned first stays; what the other accounts say is about another task, so they are handed back
-    whole.
+    Contradictions are another attempt, also one of another take, or another task id. Of two task
+    ids the one learned first stays; what the other accounts say is about another task, so they are
+    handed back whole. Where the purchase stands is said by the account that was placed last.
     """
     if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
@@ -293,7 +326,8 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
     first = min(with_task, key=_age) if with_task else _most_certain_first(told)[0]
     agreeing = [a for a in told if _same_purchase(a, first)]
     contradicting = [a for a in told if not _same_purchase(a, first)]
-    return _filled(_most_certain_first(agreeing), contradicting), contradicting
+    merged = _filled(_most_certain_first(agreeing), contradicting)
+    return _standing(merged, [a for a in told if _same_attempt(a, first)]), contradicting
 
 
 def _is_witness(account: Purchase) -> bool:
@@ -316,9 +350,32 @@ def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> 
     changes |= _fullest_evidence(best, everybody)
     times = _times(accounts, contradicting)
     if times != best.times:
-        order = sorted(times, key=lambda name: _when(name, times[name]))
-        changes["times"] = {name: times[name] for name in order}
+        changes["times"] = _in_order(times)
     return replace(best, **changes) if changes else best
+
+
+def _standing(merged: Purchase, accounts: Iterable[Purchase]) -> Purchase:
+    """The purchase where the account says that was placed last."""
+    last = max(accounts, key=_placing)
+    times = {name: at for name, at in merged.times.items() if name not in _OF_THE_PLACE}
+    times |= {name: last.times[name] for name in _OF_THE_PLACE & last.times.keys()}
+    if times == merged.times and _placing(merged) == _placing(last):
+        return merged
+    return replace(
+        merged,
+        shot=last.shot,
+        take=last.take,
+        was=last.was,
+        output=last.output,
+        times=_in_order(times),
+    )
+
+
+def _placing(account: Purchase) -> tuple[str, str, int, str, str]:
+    """Sort by the time of placing; what was never placed counts least."""
+    times = account.times
+    place = account.shot, account.take, account.output or ""
+    return times.get("placed", ""), *place, times.get("moved", "")
 
 
 def _fullest_evidence(best: Purchase, accounts: Iterable[Purchase]) -> dict[str, Any]:
@@ -344,14 +401,23 @@ def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> d
     return times
 
 
+def _in_order(times: Mapping[str, str]) -> dict[str, str]:
+    order = sorted(times, key=lambda name: _when(name, times[name]))
+    return {name: times[name] for name in order}
+
+
 def _when(name: str, at: str) -> tuple[bool, str, int]:
     """Times in their order, `updated` last, as `advance` leaves them."""
     return name == "updated", at, _ORDER.get(name, len(_ORDER))
 
 
 def _same_purchase(a: Purchase, b: Purchase) -> bool:
-    place = (a.shot, a.take, a.attempt) == (b.shot, b.take, b.attempt)
-    return place and (a.task_id is None or b.task_id is None or a.task_id == b.task_id)
+    same_task = a.task_id is None or b.task_id is None or a.task_id == b.task_id
+    return same_task and _same_attempt(a, b)
+
+
+def _same_attempt(a: Purchase, b: Purchase) -> bool:
+    return (a.bought_for, a.attempt) == (b.bought_for, b.attempt)
 
 
 def _most_certain_first(accounts: list[Purchase]) -> list[Purchase]:
@@ -367,10 +433,14 @@ def _certainty(account: Purchase) -> tuple[int, str, str]:
 
 def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
     """Sort by the time the task id was learned, which no later event moves."""
-    place = account.shot, account.take, account.attempt
+    attempt = *account.bought_for, account.attempt
     learned = min((t for name in _LEARNED if (t := account.times.get(name))), default="")
-    return learned or account.times.get("updated", ""), account.task_id, *place
+    return learned or account.times.get("updated", ""), account.task_id, *attempt
 
 
 def _text(account: Purchase) -> str:
-    return json.dumps(asdict(account), sort_keys=True, default=str)
+    """All that an account says, except where the purchase stands."""
+    shot, take = account.bought_for
+    times = {name: at for name, at in account.times.items() if name not in _OF_THE_PLACE}
+    told = replace(account, shot=shot, take=take, was=None, output=None, times=times)
+    return json.dumps(asdict(told), sort_keys=True, default=str)

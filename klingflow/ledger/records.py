@@ -14,20 +14,20 @@ from reprlib import Repr
 from typing import Any, NamedTuple, cast
 
 from klingflow.ledger.lifecycle import RANK
-from klingflow.model import Failure, Json, Price, ProblemKind, Purchase
+from klingflow.model import Bought, Failure, Json, Price, ProblemKind, Purchase
 
 MAX_TASK_ID = 1000
 
 # The order of keys: what a reviewer of a diff looks for first, the long body last.
 FIELDS = (
-    "shot", "take", "attempt", "uid", "state", "task_id", "billed_tier", "predicted_tier",
+    "shot", "take", "attempt", "uid", "was", "state", "task_id", "billed_tier", "predicted_tier",
     "seconds", "price", "fingerprint", "origin", "times", "finished_after_s", "output", "sha256",
     "size_bytes", "video_url", "error", "evidence", "body",
 )  # fmt: skip
 _TYPES: dict[str, type] = {
     **dict.fromkeys(FIELDS, str),
     **dict.fromkeys(("take", "attempt", "seconds", "size_bytes"), int),
-    **dict.fromkeys(("price", "times", "error", "evidence"), dict),
+    **dict.fromkeys(("was", "price", "times", "error", "evidence"), dict),
     "finished_after_s": list,
 }
 # What a field is where a line lacks it: a line of the journal leaves the body to an earlier line.
@@ -59,6 +59,8 @@ class Odd(NamedTuple):
 def as_json(purchase: Purchase) -> dict[str, Json]:
     """The purchase without what is not known of it, in the order of FIELDS."""
     plain = {name: value for name in FIELDS if (value := getattr(purchase, name)) is not None}
+    if purchase.was is not None:
+        plain["was"] = purchase.was._asdict()
     if purchase.price is not None:
         price = purchase.price
         plain["price"] = {
@@ -200,6 +202,13 @@ def _task_id(value: str) -> str:
     return value
 
 
+def _bought(value: dict[str, Json]) -> Bought:
+    bought = Bought(**value)
+    if type(bought.shot) is not str or type(bought.take) is not int or bought.take < 1:
+        raise ValueError(f"{value!r} is no take")
+    return bought
+
+
 def _texts(value: dict[str, Json]) -> dict[str, str]:
     for item in value.values():
         if type(item) is not str:
@@ -243,4 +252,5 @@ _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("error", _failure),
     ("finished_after_s", _bounds),
     ("output", _output),
+    ("was", _bought),
 )

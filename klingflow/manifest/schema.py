@@ -145,11 +145,19 @@ _PRICE: Final = {
     "additionalProperties": False,
     "description": "The price used, frozen when it was bought.",
 }
+_WAS: Final = {
+    "type": ["object", "null"],
+    "properties": {"shot": _STRING, "take": COUNT},
+    "required": ["shot", "take"],
+    "additionalProperties": False,
+    "description": "The take that it was bought for, where that is another one.",
+}
 _PURCHASE: Final[dict[str, Json]] = {
     "shot": _described(_STRING, "The shot's id."),
     "take": COUNT,
-    "attempt": _described(COUNT, "Counts purchases of this take."),
+    "attempt": _described(COUNT, "Counts the purchases of the take that it was bought for."),
     "uid": _described(_STRING, "This attempt's own id."),
+    "was": _WAS,
     "state": _described(_STATES, "Where the purchase is in its life."),
     "fingerprint": _described(_STRING, "sha256 of what the body means."),
     "body": _described({"type": "object"}, "What was sent."),

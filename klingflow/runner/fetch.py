@@ -12,6 +12,7 @@ from klingflow.decide.schedule import Fetch
 from klingflow.gateway import download
 from klingflow.gateway.outcomes import Succeeded
 from klingflow.gateway.replies import read_query
+from klingflow.ledger.lifecycle import placed
 from klingflow.model import Failure
 from klingflow.runner.context import Context
 
@@ -19,7 +20,9 @@ from klingflow.runner.context import Context
 async def fetch(context: Context, fetch: Fetch) -> None:
     """Try once to download. Raises LedgerBroken."""
     shot = fetch.wanted.action.shot
-    output = fetch.purchase.output or (shot.output if shot else "")
+    if shot and not fetch.purchase.output:  # known from a damaged line only, or from elsewhere
+        fetch.purchase = placed(fetch.purchase, context.now(), output=shot.output)
+    output = fetch.purchase.output or ""
     target = context.jobs[fetch.job].site.folder / output
     context.tell("downloading", fetch.wanted)
     result = _unwritable(context.jobs[fetch.job].site.folder, output)
@@ -27,7 +30,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         result = await _try(context, fetch, target)
     context.schedule.fetched()
     if isinstance(result, download.Downloaded):
-        return await _arrived(context, fetch, output, result)
+        return await _arrived(context, fetch, result)
     fetch.delivery = fetch.delivery.failed(download.received_bytes(target))
     if isinstance(result, download.DownloadFailed) and result.permanent:
         context.tell("undelivered", fetch.wanted, reason=result.reason)
@@ -54,14 +57,11 @@ async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result:
     return await download.fetch(context.gateway, address, target)
 
 
-async def _arrived(
-    context: Context, fetch: Fetch, output: str, result: download.Downloaded
-) -> None:
+async def _arrived(context: Context, fetch: Fetch, result: download.Downloaded) -> None:
     await context.record(
         fetch.job,
         fetch.purchase,
         "downloaded",
-        output=output,
         sha256=result.sha256,
         size_bytes=result.size_bytes,
     )
