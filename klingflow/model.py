@@ -189,6 +189,35 @@ class Price:
     as_of: str | None = None
 
 
+# What the gateway does with the money for a task that failed.
+FailedTasks = Literal["refunded", "charged"]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What one tier costs. One of the first three is set; `min_seconds` are billed at least."""
+
+    per_second: Decimal | None = None
+    per_request: Decimal | None = None
+    by_seconds: Mapping[int, Decimal] = field(default_factory=dict)
+    min_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prices:
+    """A prices file, `file`: rows by exact name, and globs with the longest first. `failed_tasks`
+    is None while the user has not said it; `overrules` if the environment named the file.
+    """
+
+    currency: str
+    as_of: str | None
+    exact: Mapping[str, PriceRow]
+    globs: tuple[tuple[str, PriceRow], ...]
+    failed_tasks: FailedTasks | None = None
+    file: str = "prices.yaml"
+    overrules: bool = False
+
+
 def key_of(shot: str, take: int) -> str:
     """What a take is called everywhere: `opening`, and `opening#2` for its second take."""
     return shot if take == 1 else f"{shot}#{take}"
@@ -252,6 +281,8 @@ class Manifest:
     warnings: tuple[Diagnostic, ...]
     sources: Mapping[str, str]  # the text of every file read, by its name in diagnostics
     environment: tuple[str, ...] = ()  # the variables KLINGFLOW_VAR_… that set something
+    budget: Decimal | None = None  # what the film may ever cost, in the currency of its prices
+    prices: Prices | None = None
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

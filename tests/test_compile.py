@@ -50,6 +50,56 @@ def test_a_manifest_has_its_files_stem_for_a_name_and_files_beside_it() -> None:
     assert list(made.sources) == ["films/neon.yaml", "films/parts/more.yaml"]
 
 
+PRICES = "currency: CNY\ntiers: { '*': { per_request: 3 } }\n"
+DEARER = "currency: CNY\nfailed_tasks: refunded\ntiers: { '*': { per_request: 9 } }\n"
+
+
+def compiled_with_prices(text: str, prices: str | None) -> Manifest:
+    """As `compiled`; `prices` is the file that the environment names."""
+    known = {"film.yaml": text, "prices.yaml": PRICES, "/mine": DEARER, "/empty": "{}"}
+    return compile("film.yaml", known.__getitem__, variables={}, environ={}, prices=prices)
+
+
+@pytest.mark.parametrize(
+    ("prices", "amount", "failed_tasks", "file"),
+    [(None, 3, None, "prices.yaml"), ("/mine", 9, "refunded", "/mine")],
+)
+def test_prices_of_the_environment_win_over_the_manifests(
+    prices: str | None, amount: int, failed_tasks: str | None, file: str
+) -> None:
+    """The manifest remembers which file it was."""
+    made = compiled_with_prices(HEAD + "prices: prices.yaml\nshots: { a: { prompt: x } }", prices)
+    assert made.requests[0].price and made.requests[0].price.amount == amount
+    assert made.prices is not None
+    assert (made.prices.failed_tasks, made.prices.file) == (failed_tasks, file)
+    assert made.prices.overrules == (prices is not None)
+
+
+def test_wrong_prices_of_the_environment_are_mistakes_at_their_place() -> None:
+    with pytest.raises(ManifestError) as caught:
+        compiled_with_prices(HEAD + "shots: { a: { prompt: x } }", "/empty")
+    assert str(caught.value).splitlines()[0] == (
+        "/empty:1:1: error[missing-field]: 'currency' is missing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "budget"),
+    [("", None), ("budget: 500", "500"), ("budget: '12.50'", "12.50"), ("budget: 0", "0"),
+     ("vars: { most: 7 }\nbudget: ${{ vars.most }}", "7")],
+)  # fmt: skip
+def test_a_budget_is_an_exact_amount(written: str, budget: str | None) -> None:
+    made = compiled(f"{HEAD}{written}\nshots: {{ a: {{ prompt: x }} }}")
+    assert made.budget == (None if budget is None else Decimal(budget))
+
+
+@pytest.mark.parametrize("written", ["-1", "much", "[1]", "${{ 'much' }}", "${{ 0 - 1 }}"])
+def test_what_is_no_amount_is_no_budget(written: str) -> None:
+    """It is one mistake, at its place."""
+    found = refused(f"{HEAD}budget: {written}\nshots: {{ a: {{ prompt: x }} }}")
+    assert [line.partition(" error")[0] for line in found] == ["films/neon.yaml:3:9:"]
+
+
 def test_settings_are_read_and_the_rest_has_its_defaults() -> None:
     made = compiled(
         HEAD + "vars: { url: x }\ngateway: { base_url: '${{ vars.url }}', refund_5xx: true }\n"

@@ -70,6 +70,26 @@ def test_other_folders_are_allowed_by_the_environment_that_is_handed_in(
     assert load(film, environ={"KLINGFLOW_READ_BELOW": str(tmp_path)}).name == "film"
 
 
+def test_prices_that_the_environment_names_may_lie_anywhere(film: Path, tmp_path: Path) -> None:
+    """The user typed the path, as that of the manifest."""
+    prices = tmp_path / "elsewhere" / ".mine"
+    prices.parent.mkdir()
+    prices.write_text("currency: CNY\ntiers: { '*': { per_request: 9 } }")
+    made = load(film, environ={"KLINGFLOW_PRICES": str(prices)})
+    assert made.prices and (made.prices.file, made.prices.overrules) == (str(prices), True)
+    assert load(film, environ={"KLINGFLOW_PRICES": ""}).prices is None
+
+
+def test_prices_of_the_environment_that_are_not_there_are_a_mistake(film: Path) -> None:
+    """It names the variable and the file."""
+    with pytest.raises(ManifestError) as raised:
+        load(film, environ={"KLINGFLOW_PRICES": "/nowhere/prices.yaml"})
+    assert str(raised.value) == (
+        "KLINGFLOW_PRICES:1:1: error[unreadable]: /nowhere/prices.yaml cannot be read:"
+        " No such file or directory"
+    )
+
+
 def test_a_file_that_is_not_there_is_a_mistake_with_a_place(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as raised:
         load(tmp_path / "gone.yaml")

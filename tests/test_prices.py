@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest.prices import Prices, parse, price
+from klingflow.manifest.prices import parse, price
 from klingflow.manifest.source import parse as parse_yaml
-from klingflow.model import Price
+from klingflow.model import Price, Prices
 
 _PRICES = """
 currency: CNY
@@ -62,6 +62,10 @@ _MISTAKES = {
     "currency: CNY\ntiers: { a: { per_second: 1, per_request: 2 } }": (
         "2:10: error[price-unclear]: tier 'a' needs one of 'per_second', 'per_request'"
         " or 'by_seconds'"
+    ),
+    "currency: CNY\nfailed_tasks: refund\ntiers: { a: { per_second: 1 } }": (
+        "2:15: error[unknown-value]: 'failed_tasks' must be refunded or charged, not 'refund';"
+        " did you mean 'refunded'?"
     ),
     "- 1": "1:1: error[wrong-type]: this must be a mapping with 'currency' and 'tiers', not a list",
 }

@@ -35,6 +35,16 @@ def read(folder: Path, name: str, *allowed: Path) -> str:
     return reader(str(folder / "film.yaml"), allowed)(str(folder / name))
 
 
+def test_prices_are_read_where_the_user_says(tmp_path: Path) -> None:
+    """Only that very path is read outside the manifest's folder."""
+    film, prices = tmp_path / "film" / "film.yaml", tmp_path / "prices.yaml"
+    film.parent.mkdir()
+    prices.write_text("currency: CNY")
+    assert reader(str(film), prices=str(prices))(str(prices)) == "currency: CNY"
+    with pytest.raises(OSError, match="put the file itself below it"):
+        reader(str(film))(str(prices))
+
+
 def test_a_manifest_and_what_lies_below_its_folder_is_read(folder: Path) -> None:
     """As UTF-8."""
     assert read(folder, "film.yaml") == "version: 1"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from klingflow.api import texts
 from klingflow.manifest import compile as compile_manifest
+from klingflow.manifest.compilation import PRICES
 from klingflow.model import Json, Manifest
 
 
@@ -21,15 +22,19 @@ def load(
     """Read, expand and check a manifest and what it names.
 
     `variables` are for the manifest's `vars`, a text read as after `--var`; they win over the
-    variables KLINGFLOW_VAR_<name> of `environ` (default: the process's environment). Raises
-    ManifestError with every mistake in it, and UsageError for folders in KLINGFLOW_READ_BELOW that
-    cannot be allowed.
+    variables KLINGFLOW_VAR_<name> of `environ` (default: the process's environment). The file of
+    prices that KLINGFLOW_PRICES names there wins over the manifest's. Raises ManifestError with
+    every mistake in it, and UsageError for folders in KLINGFLOW_READ_BELOW that cannot be allowed.
     """
     environ = os.environ if environ is None else environ
     with without_collector():
         name = os.fspath(path)
-        read = texts.reader(name, texts.allowed_folders(environ.get(texts.READ_BELOW, "")))
-        return compile_manifest(name, read, variables=variables or {}, environ=environ)
+        prices = environ.get(PRICES) or None
+        allowed = texts.allowed_folders(environ.get(texts.READ_BELOW, ""))
+        read = texts.reader(name, allowed, prices=prices)
+        return compile_manifest(
+            name, read, variables=variables or {}, environ=environ, prices=prices
+        )
 
 
 @contextmanager

@@ -36,17 +36,20 @@ def allowed_folders(chosen: str) -> list[Path]:
     return folders
 
 
-def reader(manifest: str, allowed: Iterable[Path] = ()) -> Callable[[str], str]:
+def reader(
+    manifest: str, allowed: Iterable[Path] = (), *, prices: str | None = None
+) -> Callable[[str], str]:
     """Return what reads the text of `manifest` and of the files below its folder, by paths as the
     user would type them.
 
-    Files below the `allowed` folders may be read as well. The reader raises OSError, also for what
+    Files below the `allowed` folders may be read as well, and the file of `prices` that the user's
+    environment names. The reader raises OSError, also for what
     it refuses (OutsideError where the place is why), and UnicodeDecodeError.
     """
     folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 
     def read(path: str) -> str:
-        if path == manifest:
+        if path in (manifest, prices):
             return _text(os.open(path, os.O_RDONLY))
         _check_below(folders, os.path.realpath(path))
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

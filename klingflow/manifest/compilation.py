@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
@@ -19,15 +20,17 @@ from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_e
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.ordering import ordered
-from klingflow.manifest.prices import Prices
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.request import request_for
-from klingflow.manifest.settings import GATEWAY, Setting, read_settings
+from klingflow.manifest.settings import GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
-from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Request, Shot
+from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Prices, Request, Shot
 
 _SECTIONS = ("vars", "presets", "shots")
+
+# The environment variable that names a file of prices.
+PRICES = "KLINGFLOW_PRICES"
 
 T = TypeVar("T", Limits, GatewaySettings)
 
@@ -38,17 +41,19 @@ def compile(
     *,
     variables: Mapping[str, Json],
     environ: Mapping[str, str],
+    prices: str | None = None,
 ) -> Manifest:
     """Return the manifest at `path`, as its user typed it.
 
     `read` returns the text of a file by such a path. `variables` win over the variables
     `KLINGFLOW_VAR_<name>` of `environ`, and both over the manifest's `vars` (see
-    klingflow.manifest.handed). No expression reads the environment.
+    klingflow.manifest.handed). No expression reads the environment. `prices` is a file of prices
+    that wins over the manifest's.
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
     """
-    return _Compilation(path, read, variables, environ).run()
+    return _Compilation(path, read, variables, environ, prices).run()
 
 
 class _Compilation:
@@ -60,10 +65,12 @@ class _Compilation:
         read: Callable[[str], str],
         variables: Mapping[str, Json],
         environ: Mapping[str, str],
+        users_prices: str | None,
     ) -> None:
         self.path = path
         self.variables = variables
         self.environ = environ
+        self.users_prices = users_prices
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
@@ -90,6 +97,7 @@ class _Compilation:
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)
         prices = self.prices(root, renderer, scope)
+        budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
         drafts = self.expanded(document, renderer, scope)
         pairs = self.checked(drafts, prices)
@@ -106,6 +114,8 @@ class _Compilation:
             warnings=warnings,
             environment=self.environment(),
             sources=self.files.sources,
+            budget=budget,
+            prices=prices,
         )
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
@@ -225,17 +235,34 @@ class _Compilation:
         )
         return settings
 
+    def budget(self, root: Node, renderer: Renderer, scope: Scope) -> Decimal | None:
+        node = root.value.get("budget")
+        value = self.rendered(node, renderer, scope) if node else None
+        if node is None or value is None:
+            return None
+        try:
+            return parse_amount(value)
+        except ValueError as error:
+            message = f"budget: {error}"
+            self.note_new([Diagnostic(node.mark, "unknown-value", message)])
+            return None
+
     def prices(self, root: Node, renderer: Renderer, scope: Scope) -> Prices | None:
+        if self.users_prices is not None:
+            return self.prices_in(self.users_prices, Mark(PRICES, 1, 1), overrules=True)
         node = root.value.get("prices")
         path = self.rendered(node, renderer, scope) if node else None
         if node is None or not isinstance(path, str):
             return None
         full = self.files.beside(path, node.mark)
-        parsed = self.files.parsed(full, node.mark) if full else None
+        return self.prices_in(full, node.mark, overrules=False) if full else None
+
+    def prices_in(self, path: str, mark: Mark, *, overrules: bool) -> Prices | None:
+        parsed = self.files.parsed(path, mark)
         if parsed is None:
             return None
         try:
-            return parse_prices(parsed)
+            return parse_prices(parsed, path, overrules=overrules)
         except ManifestError as error:
             self.diagnostics += error.diagnostics
             return None

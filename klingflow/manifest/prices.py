@@ -3,6 +3,7 @@ costs *unknown*, never 0.
 
     currency: CNY
     as_of: 2026-06-01
+    failed_tasks: refunded
     tiers:
       kling-2.5-motion-std-720p: { per_second: 0.6 }
       kling-3.0-omni-*:          { by_seconds: { 5: 4, 10: 7.5 } }
@@ -15,17 +16,16 @@ Amounts are Decimals: 0.1 is a tenth.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final
+from typing import Final, get_args
 
 from klingflow.errors import Diagnostic, ManifestError
 from klingflow.manifest.coerce import as_mapping
-from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, record
+from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, one_of, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
-from klingflow.model import Json, Node, Price
+from klingflow.model import FailedTasks, Json, Node, Price, PriceRow, Prices
 
 _WAYS: Final = {
     "per_second": {**AMOUNT, "description": "For each second of video."},
@@ -47,6 +47,13 @@ SCHEMA: Final = record(
     {
         "currency": {**TEXT, "description": "The currency of every amount, such as CNY."},
         "as_of": {**TEXT, "description": "The day these prices were true."},
+        "failed_tasks": {
+            **one_of(*get_args(FailedTasks)),
+            "description": (
+                "What the gateway does with the money for a task that failed. While this is not"
+                " said, failed tasks count against budgets and caps."
+            ),
+        },
         "tiers": {
             "type": "object",
             "additionalProperties": _ROW,
@@ -62,37 +69,17 @@ SCHEMA: Final = record(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one tier costs. One of the first three is set; `min_seconds` are billed at least."""
-
-    per_second: Decimal | None = None
-    per_request: Decimal | None = None
-    by_seconds: Mapping[int, Decimal] = field(default_factory=dict)
-    min_seconds: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prices:
-    """A prices file: rows by exact name, and globs with the longest first."""
-
-    currency: str
-    as_of: str | None
-    exact: Mapping[str, Row]
-    globs: tuple[tuple[str, Row], ...]
-
-
 @lru_cache(maxsize=1024)  # a manifest has few tiers and lengths, and shots may share a Price
 def price(prices: Prices, tier: str, seconds: int) -> Price | None:
     """Return what `seconds` of a tier cost, or None if the file has no price for it."""
     row = prices.exact.get(tier)
     if row is None:
-        row = next((row for glob, row in prices.globs if fnmatchcase(tier, glob)), Row())
+        row = next((row for glob, row in prices.globs if fnmatchcase(tier, glob)), PriceRow())
     amount, basis = _amount(row, max(seconds, row.min_seconds))
     return None if amount is None else Price(amount, prices.currency, basis, prices.as_of)
 
 
-def _amount(row: Row, seconds: int) -> tuple[Decimal | None, str]:
+def _amount(row: PriceRow, seconds: int) -> tuple[Decimal | None, str]:
     if row.per_request is not None:
         return row.per_request, "per request"
     if row.per_second is not None:
@@ -100,8 +87,8 @@ def _amount(row: Row, seconds: int) -> tuple[Decimal | None, str]:
     return row.by_seconds.get(seconds), f"{seconds} s"
 
 
-def parse(root: Node) -> Prices:
-    """Return the prices in a file.
+def parse(root: Node, file: str = "prices.yaml", *, overrules: bool = False) -> Prices:
+    """Return the prices in a file, named `file`; `overrules` if the environment named it.
 
     Raises:
         ManifestError: every mistake in it, each at its place.
@@ -115,6 +102,9 @@ def parse(root: Node) -> Prices:
         as_of=content.get("as_of"),
         exact={name: row for name, row in rows.items() if name not in globs},
         globs=tuple((glob, rows[glob]) for glob in globs),
+        failed_tasks=content.get("failed_tasks"),
+        file=file,
+        overrules=overrules,
     )
 
 
@@ -137,9 +127,9 @@ def _ambiguous(content: Json) -> Iterator[Fault]:
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
 
 
-def _row(row: Mapping[str, Json]) -> Row:
+def _row(row: Mapping[str, Json]) -> PriceRow:
     by_seconds = row.get("by_seconds", {})
-    return Row(
+    return PriceRow(
         per_second=_decimal(row.get("per_second")),
         per_request=_decimal(row.get("per_request")),
         by_seconds={int(s): Decimal(str(amount)) for s, amount in by_seconds.items()},

@@ -25,9 +25,9 @@ from klingflow.manifest.fields import (
     Path,
 )
 from klingflow.manifest.meaning import Meaning, meaning
-from klingflow.manifest.prices import Prices, price
+from klingflow.manifest.prices import price
 from klingflow.manifest.tier import predict
-from klingflow.model import Json, Pending, Reference, Request, Shot
+from klingflow.model import Json, Pending, Prices, Reference, Request, Shot
 
 
 def infer_kind(fields: Mapping[str, Json]) -> str:

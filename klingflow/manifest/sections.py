@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
-from klingflow.manifest.shapes import MAPPING, TEXT
+from klingflow.manifest.shapes import AMOUNT, MAPPING, TEXT
 from klingflow.model import Json
 
 NAMED: Final[dict[str, Json]] = {
@@ -23,6 +23,12 @@ TOP: Final[dict[str, Field]] = {
     for name, schema, doc in (
         ("version", {"enum": [1]}, "The version of this language."),
         ("name", TEXT, "The manifest's name; by default its file's."),
+        (
+            "budget",
+            AMOUNT,
+            "What this film may ever cost: all that its ledger holds, in the currency of its"
+            " prices.",
+        ),
         ("vars", MAPPING, "Values for expressions."),
         ("gateway", MAPPING, "Where the gateway is."),
         ("run", MAPPING, "Limits of a run."),
