@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -33,7 +33,9 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
     """
     temp = path.with_name(f".{path.name}.tmp")
     try:
-        with os.fdopen(os.open(temp, _FLAGS, 0o666), "wb", buffering=1 << 20) as file:
+        temp.unlink(missing_ok=True)  # it may be another file's second name
+        flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
+        with os.fdopen(os.open(temp, flags, 0o666), "wb", buffering=1 << 20) as file:
             file.writelines(chunks)
             file.flush()
             sync(file.fileno())
@@ -98,6 +100,16 @@ def is_ours(stat: os.stat_result) -> bool:
     return owned and S_ISREG(stat.st_mode) and stat.st_nlink == 1
 
 
+def refuse_other_names(fd: int, path: Path) -> None:
+    """Raise OSError where the open file has another name (a hard link), or is no regular file: what
+    is written to it would change somebody else's file.
+    """
+    opened = os.fstat(fd)
+    if opened.st_nlink > 1 or not S_ISREG(opened.st_mode):
+        why = "it has another name elsewhere (a hard link)" if opened.st_nlink > 1 else "no file"
+        raise OSError(errno.EMLINK, why, str(path))
+
+
 # Writing a line takes far less than this, unless the system gives the writer no turn.
 _LOOKS, _PAUSE_S = 100, 0.01
 
@@ -120,10 +132,11 @@ def read_log(path: Path) -> bytes:
 
 def append(path: Path, lines: Sequence[bytes], *, mode: int = 0o666) -> None:
     """Add whole lines to a file, durably and through no link. A torn last line is ended first.
-    `mode` is for a file that is made. Raises OSError.
+    `mode` is for a file that is made. Raises OSError, also for a file with another name elsewhere.
     """
     flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
     with os.fdopen(os.open(path, flags, mode), "ab+") as file:
+        refuse_other_names(file.fileno(), path)
         if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
             file.write(b"\n")
         file.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
@@ -150,13 +163,14 @@ def write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def stays_below(folder: Path, relative: str) -> bool:
-    """True if no link below the first folder of a relative path leads out of that folder.
+def stays_below(folder: Path, relative: str, tops: Mapping[str, Path] | None = None) -> bool:
+    """True if no link on the way to a relative path leads out of its first folder.
 
-    The first folder may itself be a link: people let `outputs` be a link to another disk.
+    The first folder may itself be a link to the place that `tops` has for it: people keep `outputs`
+    on another disk.
     """
     top, _, rest = relative.rpartition("/")[0].partition("/")
-    root = os.path.realpath(folder / top)
+    root = (tops or {}).get(top) or Path(os.path.realpath(folder), top)
     return Path(os.path.realpath(folder / top / rest)).is_relative_to(root)
 
 

@@ -115,6 +115,12 @@ class UsageError(KlingflowError):
     exit_code = ExitCode.USAGE
 
 
+class LinksRefused(UsageError):
+    """Links in the manifest's folder lead where klingflow does not write without the user's
+    word.
+    """
+
+
 class NothingSelected(KlingflowError):
     """No shot matches the selection."""
 

@@ -416,6 +416,8 @@ ProblemKind = Literal[
     "task_held_twice",
     "paid_twice",
     "box_unwritable",
+    "link_refused",
+    "foreign_journal",
     "unknown_field",
     "wrong_field",
     "small_field",

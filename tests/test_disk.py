@@ -108,19 +108,31 @@ def test_only_a_regular_file_is_read_whole(tmp_path: Path, precious: Path) -> No
 
 @POSIX
 def test_the_first_folder_may_be_the_users_link(tmp_path: Path) -> None:
-    """To a larger disk, say."""
+    """To a larger disk, say, where the user allows that target."""
     for name in ("disk", "film/sub"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "film" / "outputs").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "out").symlink_to(tmp_path)
     (tmp_path / "disk" / "in").symlink_to(tmp_path / "disk")
-    below = [stays_below(tmp_path / "film", name) for name in (
+    tops = {"outputs": tmp_path / "disk"}
+    below = [stays_below(tmp_path / "film", name, tops) for name in (
         "a.mp4", "sub/a.mp4", "new/b/a.mp4", "outputs/a.mp4", "outputs/film/a.mp4",
         "outputs/in/a.mp4",
     )]  # fmt: skip
     assert below == [True] * 6
-    assert not stays_below(tmp_path / "film", "outputs/out/a.mp4")
-    assert not stays_below(tmp_path / "film", "outputs/film/../out/a.mp4")
+    assert not stays_below(tmp_path / "film", "outputs/out/a.mp4", tops)
+    assert not stays_below(tmp_path / "film", "outputs/film/../out/a.mp4", tops)
+
+
+@POSIX
+@pytest.mark.parametrize("target", ["disk", "film", "gone"])
+def test_a_link_that_nobody_allowed_leads_elsewhere(tmp_path: Path, target: str) -> None:
+    """Also where another target was allowed: the link may have changed since."""
+    for name in ("disk", "film"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "film" / "outputs").symlink_to(tmp_path / target)
+    for tops in ({}, {"outputs": tmp_path / "other"}):
+        assert not stays_below(tmp_path / "film", "outputs/a.mp4", tops)
 
 
 def seen_at_each_sync(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[bool, bytes]]:

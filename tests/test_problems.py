@@ -99,6 +99,18 @@ WORDS = [
         "the black box cannot be written: /state: No space left; --no-black-box does without it",
     ),
     (
+        Problem("link_refused", Place("/film/outputs"), detail="/disk"),
+        "/film/outputs is a link to /disk",
+        "/film/outputs is a link to /disk, and no run writes there without your word:"
+        " `klingflow run` asks for it",
+    ),
+    (
+        Problem("foreign_journal", Place("film.journal"), ("a",), count=1, detail="/x/film.yaml"),
+        "holds one purchase of /x/film.yaml",
+        "film.journal: holds one purchase of /x/film.yaml, which has them too; they are not"
+        " counted here, and their lines are set aside",
+    ),
+    (
         Problem("unknown_field", LINE, ("a",), name="colour"),
         "'colour' was unexpected: there is no such field",
         "film.lock:3: 'colour' was unexpected: there is no such field; it was left out",
@@ -146,6 +158,8 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "two_lineages": "note",
         "paid_twice": "video",
         "box_unwritable": "note",
+        "link_refused": "note",
+        "foreign_journal": "note",
     }
 
 

@@ -78,6 +78,38 @@ def test_no_file_of_the_ledger_is_written_through_a_link(
     assert precious.read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".klingflow/film.journal",
+        ".klingflow/film.reserve",
+        ".klingflow/film.journal.damaged",
+        "film.lock.damaged",
+        ".film.lock.tmp",
+        "film.lock",
+    ],
+)
+def test_no_other_name_of_a_file_is_written_to(
+    paths: LedgerPaths, precious: Path, name: str
+) -> None:
+    """A hard link to another project's file: that file is neither emptied nor given a line."""
+    precious.write_bytes(BAD_LOCK)
+    link = paths.lock.parent / name
+    link.parent.mkdir(exist_ok=True)
+    if name != "film.lock":
+        paths.lock.write_bytes(BAD_LOCK)
+    if name != ".klingflow/film.journal":
+        paths.journal.parent.mkdir(exist_ok=True)
+        paths.journal.write_bytes(journal_line(submitted("b")) + b"damaged\n")
+    link.hardlink_to(precious)
+    try:
+        with open_ledger(paths, now):
+            pass
+    except LedgerError:
+        pass
+    assert precious.read_bytes() == BAD_LOCK
+
+
 @pytest.mark.parametrize("name", ["film.lock", ".klingflow/film.journal", ".klingflow/film.folded"])
 @pytest.mark.parametrize(
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "zero"]

@@ -68,7 +68,7 @@ def check(site: Site) -> Report:
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
-    videos, about_videos = _videos(paths, purchases, places, wanted_takes(site.file), manifest)
+    videos, about_videos = _videos(site, purchases, places, wanted_takes(site.file), manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
 
 
@@ -187,7 +187,7 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
 
 
 def _videos(
-    paths: LedgerPaths,
+    site: Site,
     purchases: Iterable[Purchase],
     places: Places,
     wanted: set[tuple[str, int]] | None,
@@ -201,7 +201,7 @@ def _videos(
     for purchase in purchases:
         if purchase.state == "done" and purchase.output:
             claims[purchase.output].append(purchase)
-    folder = paths.hidden.parent
+    folder, paths = site.folder, site.paths
     facts = files.facts(folder, claims, None)
     latest = {(p.shot, p.take): p for several in claims.values() for p in several}
     findings: list[Finding] = []

@@ -18,13 +18,13 @@ import anyio
 from klingflow import __version__
 from klingflow.api import loading
 from klingflow.api.connecting import connect
+from klingflow.api.site import Wish, site_of
 from klingflow.errors import KlingflowError
 from klingflow.gateway.access import BASE_URL, KEY, Access, exposed, said_of_exposed
 from klingflow.gateway.origin import in_clear_warning
 from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store
-from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest
 
@@ -84,8 +84,8 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
 
 
 def _ledger(file: str) -> Iterator[Finding]:
-    paths = ledger_paths(file)
     try:
+        paths = site_of(file, Wish(black_box=False)).paths
         book = store.read(paths)
     except KlingflowError as error:
         yield Finding(False, str(error))

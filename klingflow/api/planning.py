@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from klingflow.api import links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
 from klingflow.decide.plan import make_plan
@@ -49,6 +50,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
 def book_of(manifest: Manifest, site: Site) -> Book:
     """Return what the ledger says, for looking at. Raises LedgerError."""
     book = store.read(site.paths)
+    book.problems += links.problems(site, manifest)
     book.recall(manifest.takes)
     return book
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from klingflow import disk
+from klingflow.api import links
 from klingflow.api.planning import planned, selected_keys
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.patience import Patience
@@ -60,7 +61,7 @@ def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
     from klingflow.runner.context import Job  # for start-up
 
-    site = site_of(manifest.path, wish, origin)
+    site = links.check_outputs(site_of(manifest.path, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
         held.book.recall(manifest.takes)
         keys = selected_keys(manifest, held.book, wish)
@@ -85,7 +86,7 @@ def _write_results(manifest: Manifest, book: Book, site: Site) -> str | None:
     """
     record = run_manifest.build(manifest, book, gateway=site.origin, generated_at=now())
     target = site.record(manifest.name)
-    if not disk.stays_below(site.folder, target.relative_to(site.folder).as_posix()):
+    if site.leads_elsewhere(target.relative_to(site.folder).as_posix()):
         return f"{target}: leads elsewhere by a link below outputs"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from klingflow.api import links
 from klingflow.ledger.places import SANDBOX, STATE_DIR, Site, site_at, state_folder
 
 
@@ -38,8 +39,14 @@ def site_of(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
     """Return the site of a manifest, which need not be readable. Its lock means the same site.
 
     `origin` is the gateway's address, "" while it is unknown; a wish for the sandbox has the
-    sandbox's. Raises UsageError for a state folder or a ledger that cannot be told.
+    sandbox's. Raises UsageError for a state folder or a ledger that cannot be told, and
+    LinksRefused for a ledger whose files are links that the user has not allowed.
     """
+    return links.check_ledger(unchecked_site(file, wish, origin))
+
+
+def unchecked_site(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
+    """As `site_of`, for who asks the user about links."""
     path = Path(file)
     if path.suffix == ".lock":
         manifests = [path.with_suffix(suffix) for suffix in (".yaml", ".yml")]

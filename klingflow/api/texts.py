@@ -21,8 +21,8 @@ READ_BELOW = "KLINGFLOW_READ_BELOW"
 MAX_BYTES = 64 * 1024 * 1024
 
 
-def allowed_folders(chosen: str) -> list[Path]:
-    """Return the folders that KLINGFLOW_READ_BELOW names, separated as in PATH.
+def allowed_folders(chosen: str, variable: str = READ_BELOW) -> list[Path]:
+    """Return the folders that a variable such as KLINGFLOW_READ_BELOW names, separated as in PATH.
 
     Raises UsageError for a relative one, and for the root, which would allow everything.
     """
@@ -30,7 +30,7 @@ def allowed_folders(chosen: str) -> list[Path]:
     for folder in folders:
         if not folder.is_absolute() or folder.parent == folder:
             raise UsageError(
-                f"{READ_BELOW} holds '{folder}'; name folders by their whole path,"
+                f"{variable} holds '{folder}'; name folders by their whole path,"
                 " and none that is all"
             )
     return folders

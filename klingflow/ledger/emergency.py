@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from klingflow.disk import is_ours, read_ours, sync, sync_folder, write_all
 from klingflow.ledger import oslock
@@ -35,10 +36,13 @@ def reserve(journal: Path) -> None:
     """Keep 64 KiB of disk for the last records. Raises OSError without such room, so that nothing
     is bought.
     """
-    path = _reserve_path(journal)
+    path = reserve_path(journal)
     with suppress(FileNotFoundError):
-        if path.stat().st_size == RESERVE_BYTES:
+        there = path.lstat()
+        if is_ours(there) and there.st_size == RESERVE_BYTES:
             return
+        if S_ISREG(there.st_mode) and there.st_nlink > 1:
+            path.unlink()  # one name of another file, which stays as it is
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOT_ELSEWHERE, 0o666)
     with os.fdopen(fd, "wb") as file:
         file.write(os.urandom(RESERVE_BYTES))  # noise, so that no file system stores it in less
@@ -49,7 +53,7 @@ def reserve(journal: Path) -> None:
 def save(journal: Path, lines: bytes) -> Path | None:
     """Append whole lines, durably, to the first place that takes them; None when none does."""
     with suppress(OSError):
-        _reserve_path(journal).unlink(missing_ok=True)
+        reserve_path(journal).unlink(missing_ok=True)
     for place in places(journal):
         with suppress(OSError):
             _append(place, lines)
@@ -86,5 +90,6 @@ def clear(taken_in: Iterable[Path]) -> None:
             place.unlink(missing_ok=True)
 
 
-def _reserve_path(journal: Path) -> Path:
+def reserve_path(journal: Path) -> Path:
+    """Where room is kept on the disk of `journal`."""
     return journal.with_suffix(".reserve")

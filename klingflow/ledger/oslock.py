@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from klingflow import disk
 from klingflow.errors import LedgerError
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
@@ -61,6 +62,11 @@ def acquire(path: Path) -> int | None:
             if error.errno in _BUSY:
                 return None
             raise LedgerError(f"{path}: this file system has no locks ({error})") from error
+        try:
+            disk.refuse_other_names(fd, path)
+        except OSError:
+            os.close(fd)
+            raise
         if is_at(fd, path):
             return fd
         os.close(fd)

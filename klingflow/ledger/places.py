@@ -6,10 +6,13 @@ import hashlib
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
+from klingflow import disk
 from klingflow.errors import UsageError
 from klingflow.model import Manifest
 
@@ -78,10 +81,23 @@ class BoxPlace:
         return self.state / "manifests" / f"{where[:32]}.json"
 
 
+class Link(NamedTuple):
+    """A link where klingflow would write. `target` is what it leads to in the end, None for one of
+    several names of a file (a hard link). Only an `allowable` one is ever followed, and only after
+    the user's word (`klingflow.api.links`).
+    """
+
+    path: Path
+    target: Path | None
+    allowable: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerPaths:
     """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git
     ignores.
+
+    Where one of these is a link, the path is its target's, and the link is among `followed`.
 
     `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The
     sandbox's ledger has none, for it may be used beside the real one. `box` is where its black box
@@ -93,6 +109,7 @@ class LedgerPaths:
     hidden: Path
     anchor: Path | None = None
     box: BoxPlace | None = None
+    followed: tuple[Link, ...] = ()
 
     @property
     def lock_damaged(self) -> Path:
@@ -127,15 +144,36 @@ def ledger_paths(
     """
     manifest = manifest_file(manifest_path)
     _refuse_twin(manifest)
-    hidden = manifest.parent / ".klingflow"
-    folder = hidden / "sandbox" if sandbox else hidden
+    followed: list[Link] = []
+    hidden = _at(manifest.parent / ".klingflow", followed)
+    folder = _at(hidden / "sandbox", followed) if sandbox else hidden
     lock_folder = folder if sandbox else manifest.parent
-    lock, journal = lock_folder / f"{manifest.stem}.lock", folder / f"{manifest.stem}.journal"
+    lock = _at(lock_folder / f"{manifest.stem}.lock", followed)
+    journal = folder / f"{manifest.stem}.journal"
     if sandbox:
-        return LedgerPaths(lock, journal, hidden)
-    return LedgerPaths(
-        lock, journal, hidden, manifest, BoxPlace(state, manifest) if state else None
-    )
+        return LedgerPaths(lock, journal, hidden, followed=tuple(followed))
+    box = BoxPlace(state, manifest) if state else None
+    return LedgerPaths(lock, journal, hidden, manifest, box, tuple(followed))
+
+
+def _at(path: Path, followed: list[Link]) -> Path:
+    """Return where a file or folder lies: for a link its target, which `followed` then has.
+
+    It is followed here, once: a link that changes later, by `git pull` say, leads nowhere else.
+    """
+    if (link := link_at(path)) is None or link.target is None:
+        return path
+    followed.append(link)
+    return link.target
+
+
+def link_at(path: Path) -> Link | None:
+    """Return the link at `path`, that the user may allow; None where there is none."""
+    is_junction = getattr(path, "is_junction", None)  # of Windows, known to Python from 3.12
+    if not (path.is_symlink() or (is_junction and is_junction())):
+        return None
+    at = Path(os.path.realpath(path.parent)) / path.name
+    return Link(at, Path(os.path.realpath(path)), allowable=True)
 
 
 def manifest_file(path: str | os.PathLike[str]) -> Path:
@@ -164,13 +202,15 @@ class Site:
     """One manifest with all that follows from where it lies and from the gateway it buys at.
 
     `file` is the manifest as commands name it, `manifest` the same with links followed. `origin`
-    is the gateway's address, "" while it is unknown, and SANDBOX for the sandbox.
+    is the gateway's address, "" while it is unknown, and SANDBOX for the sandbox. `tops` are the
+    first folders of outputs that are links, with the targets that the user allows.
     """
 
     file: str
     manifest: Path
     paths: LedgerPaths
     origin: str = ""
+    tops: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def in_sandbox(self) -> bool:
@@ -204,6 +244,10 @@ class Site:
             return manifest
         shots = tuple(replace(shot, output=self.place(shot.output)) for shot in manifest.shots)
         return replace(manifest, shots=shots)
+
+    def leads_elsewhere(self, output: str) -> bool:
+        """True if a link on the way to an output leads where nothing is to be written."""
+        return not disk.stays_below(self.folder, output, self.tops)
 
     def record(self, name: str) -> Path:
         """Return where the run manifest of the manifest called `name` goes."""

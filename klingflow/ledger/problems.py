@@ -85,6 +85,18 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="note",
     ),
+    "link_refused": Row(
+        "{place} is a link to {detail}",
+        ", and no run writes there without your word: `klingflow run` asks for it",
+        "",
+        level="note",
+    ),
+    "foreign_journal": Row(
+        "holds {purchases} of {detail}",
+        ", which has them too; they are not counted here, and their lines are set aside",
+        level="note",
+        todo="if this is a copy of that folder, nothing is to be done",
+    ),
     "unknown_field": Row(
         "{name!r} was unexpected: there is no such field", "; it was left out", todo=_NOT_OURS
     ),

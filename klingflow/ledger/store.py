@@ -20,7 +20,7 @@ from types import TracebackType
 import anyio
 
 from klingflow.disk import atomic_write, second_name
-from klingflow.errors import KlingflowError, LedgerBroken, LedgerError
+from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import blackbox, emergency
 from klingflow.ledger.blackbox import BlackBox
 from klingflow.ledger.book import Book, contradicting, fold, in_order, superseded
@@ -73,6 +73,11 @@ def _opened(paths: LedgerPaths, journal: Journal, now: Now) -> Ledger:
     with ExitStack() as undo:
         if box is not None:
             undo.callback(box.close)
+        if stored.shared:
+            raise UsageError(
+                f"{paths.journal} is also the journal of {stored.shared}, by a link;"
+                " remove the link and run again"
+            )
         set_aside(paths, stored.journal, stored.lock, stored.contradicting)
         set_aside(paths, stored.beyond, Parsed(), ())
         emergency.reserve(paths.journal)

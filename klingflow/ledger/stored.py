@@ -17,7 +17,7 @@ from pathlib import Path
 
 from klingflow.disk import append, read_log, read_whole
 from klingflow.errors import LedgerError
-from klingflow.ledger import blackbox, emergency
+from klingflow.ledger import blackbox, emergency, neighbours
 from klingflow.ledger.book import (
     Book,
     contradicting,
@@ -36,6 +36,7 @@ from klingflow.ledger.lines import (
     parse_lines,
     parse_lock,
 )
+from klingflow.ledger.neighbours import Neighbour
 from klingflow.ledger.places import BoxPlace, LedgerPaths
 from klingflow.model import Place, Problem, Purchase
 
@@ -60,6 +61,7 @@ class Stored:
     box: blackbox.Reading
     beyond: Parsed  # what only the black box knew, and more
     box_behind: bool
+    shared: Path | None = None  # another manifest whose journal is this very file
 
 
 def read(paths: LedgerPaths) -> Book:
@@ -120,6 +122,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
         box=files.box,
         beyond=files.beyond,
         box_behind=not files.box.is_copy_of(files.text),
+        shared=files.neighbour.manifest if files.neighbour and files.neighbour.shares else None,
     )
 
 
@@ -139,6 +142,7 @@ class _Files:
     put_away: Parsed
     pruned: Mapping[str, Purchase]
     beyond: Parsed
+    neighbour: Neighbour | None
 
 
 def _gather(paths: LedgerPaths, until: str | None) -> _Files:
@@ -150,6 +154,9 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     signature = signature_of(paths.lock)
     text = _bytes(paths.lock)
     lock = _lock_in(text, paths)
+    neighbour = neighbours.of_journal(paths, journal.runner)
+    if neighbour:
+        neighbours.leave(journal, neighbour, text)
     put_away, pruned = _pruned(paths, box)
     beyond = box.beyond(text)
     _leave_pruned(beyond, pruned)
@@ -164,6 +171,7 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
         put_away=put_away,
         pruned=pruned,
         beyond=beyond,
+        neighbour=neighbour,
     )
 
 
@@ -340,7 +348,9 @@ def _journals(
     parsed = Parsed()
     if signature_of(paths.folded) != signature_of(paths.lock) and (folded := _bytes(paths.folded)):
         parsed.add(parse_lock(folded, paths.folded.name))
-    parsed.add(parse_journal(_bytes(paths.journal, reading), paths.journal.name))
+    journal = parse_journal(_bytes(paths.journal, reading), paths.journal.name)
+    parsed.add(journal)
+    parsed.file, parsed.runner = journal.file, journal.runner
     saved, signatures = load_saved(paths)
     parsed.add(saved)
     return parsed, signatures

@@ -7,12 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from klingflow import disk
 from klingflow.decide.schedule import Fetch
 from klingflow.gateway import download
 from klingflow.gateway.outcomes import Succeeded
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.lifecycle import placed
+from klingflow.ledger.places import Site
 from klingflow.model import Failure
 from klingflow.runner.context import Context
 
@@ -25,7 +25,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     output = fetch.purchase.output or ""
     target = context.jobs[fetch.job].site.folder / output
     context.tell("downloading", fetch.wanted)
-    result = _unwritable(context.jobs[fetch.job].site.folder, output)
+    result = _unwritable(context.jobs[fetch.job].site, output)
     if result is None:
         result = await _try(context, fetch, target)
     context.schedule.fetched()
@@ -40,12 +40,12 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         await _again(context, fetch, result)
 
 
-def _unwritable(folder: Path, output: str) -> download.Result | None:
-    """Why `output` is not written at all, below the manifest's `folder`."""
+def _unwritable(site: Site, output: str) -> download.Result | None:
+    """Why `output` is not written at all."""
     if not output:
         return download.DownloadFailed("the ledger does not say where its video goes", True)
-    if not disk.stays_below(folder, output):
-        reason = f"{output} leads elsewhere by a link below its first folder"
+    if site.leads_elsewhere(output):
+        reason = f"{output} leads elsewhere by a link"
         return download.DownloadFailed(reason, True)
     return None
 

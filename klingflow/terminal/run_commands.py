@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from klingflow.api import planning, resolving, running
+from klingflow.api import links, planning, resolving, running
+from klingflow.api.site import site_of
 from klingflow.decide.plan import buys, cost
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest, Plan
-from klingflow.terminal import console, progress, result_views, views
+from klingflow.terminal import console, linked, progress, result_views, views
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import origin_of, target
@@ -70,6 +71,9 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     limits = _limits(manifests, options)
     if options.dry_run:
         return _show_plans(manifests, options)
+    linked.ask(manifests, options)
+    for manifest in manifests:
+        links.check_outputs(site_of(manifest.path, options.wish), manifest)
     with ExitStack() as stack:
         base_url, key = target(stack, manifests, options)
         origin = normal_base(base_url)

@@ -1,0 +1,83 @@
+"""Another manifest whose journal came into this folder: `.klingflow` was copied, or is a link.
+
+A journal names the manifest that its last runner ran. Where that one is another manifest which is
+still there and has the same purchases, they are its own: this ledger must not count them. A folder
+that was moved, or comes from another machine, names a manifest that is not there: then the journal
+is this one's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from klingflow.disk import read_whole
+from klingflow.ledger.lines import Parsed, journal_line
+from klingflow.ledger.places import LedgerPaths
+from klingflow.model import Json, Place, Problem
+
+_UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The manifest that a journal names instead of ours, and the uids of its ledger. `shares` is
+    True where its journal is the very file that is ours.
+    """
+
+    manifest: Path
+    uids: frozenset[str]
+    shares: bool
+
+
+def of_journal(paths: LedgerPaths, runner: Mapping[str, Json] | None) -> Neighbour | None:
+    """Return the other manifest that a journal's runner line names, None where there is none."""
+    named = (runner or {}).get("manifest")
+    own = (paths.anchor or paths.lock).absolute()
+    if not isinstance(named, str) or Path(named) == own:
+        return None
+    with suppress(OSError, ValueError):
+        if Path(named).is_absolute() and Path(named).is_file() and not _are_one(Path(named), own):
+            return _read(Path(named), paths)
+    return None
+
+
+def _are_one(other: Path, own: Path) -> bool:
+    return own.exists() and own.samefile(other)
+
+
+def _read(manifest: Path, paths: LedgerPaths) -> Neighbour:
+    """The sandbox's runner names the sandbox's lock, beside which its journal lies."""
+    lock, hidden = manifest.with_suffix(".lock"), manifest.parent
+    if manifest.suffix != ".lock":
+        hidden = hidden / ".klingflow"
+    journal = hidden / f"{manifest.stem}.journal"
+    uids = frozenset(uid.decode() for uid in _UID.findall(_bytes(lock) + _bytes(journal)))
+    return Neighbour(manifest, uids, shares=journal.exists() and journal.samefile(paths.journal))
+
+
+def _bytes(path: Path) -> bytes:
+    with suppress(OSError):
+        return read_whole(path)
+    return b""
+
+
+def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
+    """Take out of a journal what is in the neighbour's ledger and not in our `lock`, whose bytes
+    these are: the lines are set aside, and reported.
+    """
+    ours = {uid.decode() for uid in _UID.findall(lock)}
+    theirs = neighbour.uids - ours
+    foreign = [account for account in journal.accounts if account.uid in theirs]
+    if not foreign:
+        return
+    journal.accounts = [account for account in journal.accounts if account.uid not in theirs]
+    journal.doubts = [doubt for doubt in journal.doubts if doubt.uid not in theirs]
+    journal.damaged += (journal_line(account).rstrip(b"\n") for account in foreign)
+    keys = tuple(dict.fromkeys(account.key for account in foreign))
+    count, place = len({account.uid for account in foreign}), Place(journal.file)
+    manifest = str(neighbour.manifest)
+    journal.problems.append(Problem("foreign_journal", place, keys, count=count, detail=manifest))
