@@ -156,9 +156,13 @@ class Run:
         assert isinstance(step, kind)
         return step
 
-    async def flight(self, number: int = 1, **about: Any) -> Flight:
-        """A task of ours at the gateway, `task_<number>`, that is being polled."""
+    async def flight(
+        self, number: int = 1, body: Mapping[str, Any] | None = None, **about: Any
+    ) -> Flight:
+        """A task of ours at the gateway, `task_<number>`, that is being polled; `body` was sent."""
         purchase = submitted(f"shot{number:03}", task_id=f"task_{number}")
+        if body is not None:
+            purchase = replace(purchase, body=body)
         await self.job.ledger.record(purchase)
         self.context.schedule.running += 1
         wanted = self.context.wanted(0, self.job.plan.actions[number - 1])

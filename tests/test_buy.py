@@ -350,6 +350,46 @@ async def test_a_doubt_that_says_that_the_key_is_refused_ends_the_buying(tmp_pat
         assert not run.context.schedule.buying
 
 
+QUOTES = [
+    (400, "屏幕上写着余额不足"),
+    (400, "人们在雨中排队"),
+    (400, "a hall at full capacity"),
+    (422, "he wrote: invalid api key"),
+    (404, "insufficient balance, says the screen"),
+]
+
+
+@pytest.mark.parametrize(("status", "prompt"), QUOTES)
+async def test_a_refusal_that_quotes_the_prompt_is_of_that_shot_alone(
+    tmp_path: Path, status: int, prompt: str
+) -> None:
+    """The words of a scene are not the gateway's: the other shots are bought."""
+    shots = {"a": {"prompt": prompt}, "b": {"prompt": "another"}}
+    answer = refused(status, "upstream_error", f"参数错误: {prompt}")
+    with a_run(tmp_path, shots=shots, creates=[answer, ACCEPTED]) as run:
+        await buy(run.context, run.want(0))
+        assert run.context.schedule.buying
+        await buy(run.context, run.want(1))
+        assert run.states == ["rejected", "submitted"]
+        error = run.purchases[0].error
+        assert error is not None and (error.kind, error.message) == (
+            "parameters",
+            f"参数错误: {prompt}",
+        )
+
+
+@pytest.mark.parametrize("status", [400, 429])
+async def test_an_empty_prepaid_pack_ends_the_buying(tmp_path: Path, status: int) -> None:
+    """It never fills by itself, whatever status a relay gives it."""
+    pack = refused(status, "1102", "Resource pack depleted or expired (prepaid scenario)")
+    with a_run(tmp_path, creates=[pack]) as run:
+        await buy(run.context, run.want())
+        assert run.states == ["rejected"]
+        assert not run.context.schedule.buying
+        refusal = run.context.outcome.refused
+        assert refusal is not None and refusal.kind == "quota"
+
+
 # ---------------------------------------------------------------- who else bought it
 
 

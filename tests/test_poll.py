@@ -189,6 +189,24 @@ async def test_a_task_that_failed_is_not_bought_again(tmp_path: Path) -> None:
     assert (run.told[0]["failure"], run.told[0]["retry"]) == (failure, False)
 
 
+@pytest.mark.parametrize("prompt", ["人们在雨中排队", "a hall at capacity", "系统繁忙的广告牌"])
+async def test_a_failure_that_quotes_the_prompt_is_bought_once(tmp_path: Path, prompt: str) -> None:
+    """The body in the ledger says which words are the shot's: they are no lack of capacity."""
+    failed = said(
+        id="task_1",
+        status="failed",
+        error={"code": "task_failed", "message": f"参数错误: {prompt}"},
+    )
+    shots = {"shot001": {"prompt": prompt}}
+    with a_run(tmp_path, shots=shots, creates=[CREATED], queries=[failed], retries=3) as run:
+        flight = await run.flight(body={"prompt": prompt})
+        await poll(run.context, flight)
+        assert run.states == ["failed"]
+        error = run.purchases[0].error
+        assert error is not None and error.kind == "parameters"
+    assert not run.told[-1]["retry"]
+
+
 async def test_want_of_capacity_is_bought_again_as_often_as_retries_say(tmp_path: Path) -> None:
     """Each is a purchase of its own and reserves again: no rule says that failures are refunded."""
     with a_run(tmp_path, queries=[BUSY, BUSY], retries=1, max_tasks=2) as run:

@@ -38,10 +38,27 @@ UPSTREAM = "task_xKFlPhfIcFR1dKWSr9akbE59umufNdju"
 TIER = "kling-2.5-motion-std-720p"
 BEGUN = datetime(2026, 6, 8, 4, 5, 41, tzinfo=UTC)  # as 1780891541
 HTML = b"<html><body>502 Bad Gateway</body></html>"
+PACK = "Resource pack depleted or expired (prepaid scenario)"
 CREATED = {
     "id": ID, "task_id": ID, "object": "video", "model": TIER, "status": "queued", "progress": 0,
     "created_at": 1780891541,
 }  # fmt: skip
+
+
+REASONS: list[dict[str, Any]] = [
+    {"error": {"message": "unsafe"}},
+    {"error": {"detail": "unsafe"}},
+    {"error": "unsafe"},
+    {"errors": [{"message": "unsafe"}]},
+    {"message": "unsafe"},
+    {"error_message": "unsafe"},
+    {"task_status_msg": "unsafe"},
+    {"reason": "unsafe"},
+    {"failure_reason": "unsafe"},
+    {"fail_reason": "unsafe"},
+    {"metadata": {"error": "unsafe"}},
+    {"metadata": {"error": {"message": "unsafe"}}},
+]
 
 
 def reply(status: int, body: Any = b"", /, **headers: str) -> Reply:
@@ -326,7 +343,35 @@ def test_what_was_not_sent_is_not_in_doubt() -> None:
             error("模型不存在", "model_not_found"),
             Failure("model", "model_not_found", "模型不存在"),
         ),
-        (400, error("concurrency limit", "x"), Failure("capacity", "x", "concurrency limit")),
+        (400, error("concurrency limit", "x"), Failure("parameters", "x", "concurrency limit")),
+        (
+            400,
+            error("no", "concurrency_limit"),
+            Failure("capacity", "concurrency_limit", "no"),
+        ),
+        *(
+            (status, {"code": 1102, "message": PACK}, Failure("quota", "1102", PACK))
+            for status in (400, 429)
+        ),
+        (
+            400,
+            {"code": 1303, "message": "parallel task over resource pack limit"},
+            Failure("capacity", "1303", "parallel task over resource pack limit"),
+        ),
+        (
+            400,
+            {
+                "error": {
+                    "message": "Invalid value for prompt: too many characters",
+                    "type": "upstream_error",
+                    "param": "",
+                    "code": None,
+                }
+            },
+            Failure(
+                "parameters", "upstream_error", "Invalid value for prompt: too many characters"
+            ),
+        ),
         (401, error("无效的令牌", "invalid_token"), Failure("key", "invalid_token", "无效的令牌")),
         (401, error("该令牌额度已用尽", "x"), Failure("quota", "x", "该令牌额度已用尽")),
         (401, HTML, Failure("key", "http_401", "HTTP 401")),
@@ -466,21 +511,37 @@ def test_a_limit_says_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    "status", ["completed", "succeed", "succeeded", "success", "SUCCESS", "Completed", " success "]
-)
+    "status",
+    [
+        "completed", "succeed", "succeeded", "success", "SUCCESS", "Completed", " success ",
+        "successful", "ok", "finish", "generated", "processed",
+    ],
+)  # fmt: skip
 def test_success_has_many_names(status: str) -> None:
     """All of them finish the task."""
     assert read_query(reply(200, {"id": ID, "status": status}), task_id=ID) == Succeeded()
 
 
 @pytest.mark.parametrize(
-    "status", ["failed", "FAILURE", "error", "canceled", "cancelled", "expired", "Fail"]
-)
+    "status",
+    [
+        "failed", "FAILURE", "error", "canceled", "cancelled", "expired", "Fail", "rejected",
+        "timeout", "timed_out", "blocked",
+        "aborted", "terminated", "deleted",
+    ],
+)  # fmt: skip
 def test_failure_has_many_names(status: str) -> None:
     """All of them end the task; without an error the status is the reason."""
     outcome = read_query(reply(200, {"id": ID, "status": status, "model": TIER}), task_id=ID)
     low = status.lower()
     assert outcome == TaskFailed(Failure("unknown", low, f"the task is {low}"), TIER)
+
+
+@pytest.mark.parametrize("status", ["moderated", "content_filtered", "Content Filtered"])
+def test_a_status_can_say_why_a_task_failed(status: str) -> None:
+    """Its words are read as an error's."""
+    outcome = read_query(reply(200, {"id": ID, "status": status}), task_id=ID)
+    assert isinstance(outcome, TaskFailed) and outcome.failure.kind == "moderation"
 
 
 @pytest.mark.parametrize(
@@ -883,6 +944,46 @@ def test_only_a_2xx_tells_of_a_task(status: int) -> None:
     assert read_query(reply(299, done), task_id=ID) == Succeeded()
 
 
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 599])
+def test_an_end_that_names_its_task_counts_whatever_the_status(status: int) -> None:
+    """Several video servers tell a failure by 4xx or 5xx."""
+    said = Failure("moderation", "content_policy", "unsafe")
+    failed = {"id": ID, "status": "failed", **error("unsafe", "content_policy"), "model": TIER}
+    legacy = {"code": "x", "data": {"task_id": ID, "status": "FAILURE", "fail_reason": "unsafe"}}
+    assert read_query(reply(status, failed), task_id=ID) == TaskFailed(said, TIER)
+    assert read_query(reply(status, legacy), task_id=ID) == TaskFailed(
+        Failure("moderation", "failure", "unsafe")
+    )
+    assert read_query(reply(status, {"id": ID, "status": "done"}), task_id=ID) == Succeeded()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "failed", **error("unsafe")},
+        {"id": UPSTREAM, "status": "failed", **error("unsafe")},
+        {"id": ID, "status": "error", **error("unsafe")},
+        {"id": ID, "status": "timeout"},
+        {"id": ID, "status": "in_progress"},
+        {"id": ID, **error("unsafe")},
+    ],
+)
+def test_other_words_beside_a_4xx_or_5xx_end_no_task(body: dict[str, Any]) -> None:
+    """They may be about the query, or about another task."""
+    assert isinstance(read_query(reply(500, body), task_id=ID), Hiccup)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_a_refused_key_ends_no_task_that_it_names(status: int) -> None:
+    """A failure of the task's own does."""
+    refused = {"id": ID, "status": "failed", **error("no", "insufficient_user_quota")}
+    failed = {"id": ID, "status": "failed", **error("unsafe", "x")}
+    assert isinstance(read_query(reply(status, refused), task_id=ID), Blind | Hiccup)
+    assert read_query(reply(status, failed), task_id=ID) == TaskFailed(
+        Failure("moderation", "x", "unsafe")
+    )
+
+
 @pytest.mark.parametrize("status", [401, 402, 404, 405, 411, 413, 414, 415, 429, 431])
 def test_a_status_that_comes_before_any_handler_is_definite(status: int) -> None:
     """Without a readable body."""
@@ -1018,6 +1119,21 @@ def test_a_reply_without_a_known_status_is_read_by_its_error(
             Failure("unknown", "failed", "m"),
         ),
         ({"status": "Expired"}, Failure("unknown", "expired", "the task is expired")),
+        *(
+            ({"status": "failed", **reason}, Failure("moderation", "failed", "unsafe"))
+            for reason in REASONS
+        ),
+        (
+            {"status": "failed", "code": 0, "message": "SUCCEED", "task_status_msg": "unsafe"},
+            Failure("moderation", "failed", "unsafe"),
+        ),
+        (
+            {
+                "status": "rejected",
+                "error": {"code": "content_policy", "message": "prompt refused by moderation"},
+            },
+            Failure("moderation", "content_policy", "prompt refused by moderation"),
+        ),
         ({"status": "error", "error": "server busy"}, Failure("capacity", "error", "server busy")),
         ({"status": "failed", "error": "unauthorized"}, Failure("key", "failed", "unauthorized")),
         ({"status": "failed", "error": "time-out"}, Failure("unknown", "failed", "time-out")),
@@ -1167,10 +1283,12 @@ def test_no_reply_to_a_create_is_misread(answer: Reply, refund_5xx: bool) -> Non
 
 @given(st.builds(Reply, st.integers(100, 599), HEADERS, BODIES, st.booleans()))
 def test_no_reply_to_a_query_breaks_the_reader(answer: Reply) -> None:
-    """Whatever comes back is one of the six answers, and only a 2xx is about the task's end."""
+    """Whatever comes back is one of the six answers, and without a name only a 2xx tells of the
+    task.
+    """
     outcome = read_query(answer, task_id=ID)
     if isinstance(outcome, Succeeded | TaskFailed | Running):
-        assert 200 <= answer.status < 300
+        assert 200 <= answer.status < 300 or ID.encode() in answer.body
 
 
 @pytest.mark.parametrize("status", [401, 404, 429])

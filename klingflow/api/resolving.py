@@ -16,7 +16,7 @@ from klingflow.ledger import store
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Manifest, Purchase, State, key_of, split_key
 
-Ask = Callable[[str], QueryOutcome]  # what the gateway says of a task id
+Ask = Callable[[Purchase], QueryOutcome]  # what the gateway says of a purchase's task
 
 
 def resolve(
@@ -92,7 +92,7 @@ def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
     if adopted.origin != origin:
         doubt = f"the purchase was sent to {adopted.origin}, and {origin} would be asked"
         return unasked(adopted, doubt)
-    return judge(adopted, ask(str(adopted.task_id)), now())
+    return judge(adopted, ask(adopted), now())
 
 
 def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> list[str]:
@@ -120,10 +120,11 @@ _VERDICT_WORDS = {
 }
 
 
-async def asked(base_url: str, key: str, task_id: str) -> QueryOutcome:
-    """Return what the gateway says of a task."""
+async def asked(base_url: str, key: str, purchase: Purchase) -> QueryOutcome:
+    """Return what the gateway says of a purchase's task."""
     from klingflow.api.connecting import connect  # for start-up
     from klingflow.gateway.replies import read_query  # for start-up
 
+    task_id = str(purchase.task_id)
     async with connect(base_url, key) as gateway:
-        return read_query(await gateway.query(task_id), task_id=task_id)
+        return read_query(await gateway.query(task_id), task_id=task_id, body=purchase.body)

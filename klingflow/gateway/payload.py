@@ -24,6 +24,17 @@ MAX_TIER = 200
 
 # What `code` may hold in a reply that speaks of no error.
 _NO_ERROR = frozenset({"", "0", "200", "ok", "success"})
+# What a `message` may hold beside a failure without saying anything of it.
+_NO_REASON = frozenset({
+    "", "ok", "success", "succeed", "succeeded", "successful", "成功", "请求成功", "操作成功",
+})  # fmt: skip
+# Where the reason of a failed task stands, the surest place first (gateway.md 4).
+_REASONS = (
+    ("error", "message"), ("error", "msg"), ("error", "detail"), ("error",),
+    ("errors", 0, "message"), ("message",), ("msg",), ("detail",), ("error_message",),
+    ("task_status_msg",), ("reason",), ("failure_reason",), ("fail_reason",),
+    ("metadata", "error", "message"), ("metadata", "error"),
+)  # fmt: skip
 # Words that a program without an id writes in place of one.
 _NO_ID = frozenset({"null", "none", "nil", "undefined", "nan"})
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
@@ -75,6 +86,31 @@ def error_in(document: Mapping[str, Any] | None) -> Said | None:
     said = Said(clean(code, MAX_CODE), clean(message))
     is_none = not said.message and said.code.lower() in _NO_ERROR
     return None if is_none else said
+
+
+def code_in(task: Mapping[str, Any]) -> str:
+    """The code of a failed task's error; "" where it has none."""
+    said = error_in(task)
+    return "" if said is None or said.code.lower() in _NO_ERROR else said.code
+
+
+def reason_in(task: Mapping[str, Any]) -> str:
+    """Why a task failed, from the first of the places where servers put it; "" where none does."""
+    for path in _REASONS:
+        value = _at(task, path)
+        reason = "" if value is None or isinstance(value, Mapping) else clean(value)
+        if reason.lower() not in _NO_REASON:
+            return reason
+    return ""
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        else:
+            value = value[step] if isinstance(value, list) and len(value) > step else None
+    return value
 
 
 def _first(document: Mapping[str, Any], *names: str) -> Any:

@@ -12,17 +12,11 @@ document, sections 7–9, and real relays (gateway.md 4).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from klingflow.gateway.failures import (
-    classify_refusal,
-    classify_task,
-    kind_of,
-    says_body_was_lost,
-    says_model_is_not_offered,
-    says_no_such_task,
-    says_way_was_lost,
-)
+from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import (
     Accepted,
     Answer,
@@ -49,12 +43,15 @@ from klingflow.gateway.payload import (
     as_percent,
     as_time,
     clean,
+    code_in,
     error_in,
     is_web_url,
     json_object,
+    reason_in,
     retry_after_s,
     tier_in,
 )
+from klingflow.gateway.wording import Wording
 from klingflow.model import Failure, Json
 
 MAX_EVIDENCE = 2048
@@ -87,20 +84,30 @@ _RUNNING = frozenset({
     "queued", "queue", "queueing", "pending", "submitted", "created", "not_start", "in_queue",
     "waiting", "preparing", "in_progress", "processing", "running", "generating", "started",
 })  # fmt: skip
-_SUCCEEDED = frozenset(
-    {"completed", "complete", "succeed", "succeeded", "success", "finished", "done"}
-)
-_FAILED = frozenset({"failed", "fail", "failure", "error", "canceled", "cancelled", "expired"})
+_SUCCEEDED = frozenset({
+    "completed", "complete", "succeed", "succeeded", "success", "successful", "ok", "finished",
+    "finish", "done", "generated", "processed",
+})  # fmt: skip
+_FAILED = frozenset({
+    "failed", "fail", "failure", "error", "canceled", "cancelled", "expired", "rejected", "timeout",
+    "timed_out", "moderated", "blocked", "content_filtered", "aborted", "terminated", "deleted",
+})  # fmt: skip
+# Words among them by which a 4xx or 5xx may speak of the query itself.
+_OF_A_REQUEST_TOO = frozenset({"error", "ok", "timeout", "timed_out", "aborted"})
 
 # JSON that breaks off or runs on, and speaks of a task.
 _BROKEN_WITH_ID = re.compile(rb'\s*\{.*"(?:task_)?id"\s*:\s*"', re.DOTALL)
 
 Document = dict[str, Any]
+Body = Mapping[str, Json]
+_NO_BODY: Body = {}
 
 
-def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
-    """What a create came to. `refund_5xx`: the gateway's own JSON errors are definite with a 5xx
-    status.
+def read_create(
+    answer: Answer, *, body: Body = _NO_BODY, refund_5xx: bool = False
+) -> CreateOutcome:
+    """What the create of `body` came to. `refund_5xx`: the gateway's own JSON errors are definite
+    with a 5xx status.
     """
     if isinstance(answer, NoReply):
         return _unanswered(answer)
@@ -110,7 +117,7 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
     if ids and _is_success(answer.status):
         others = frozenset(ids) - {ids[0]}
         return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
-    error = error_in(document)
+    error = _worded(error_in(document), body)
     if _is_success(answer.status):
         return _doubtful(answer, error, "without a readable task id")
     is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
@@ -121,34 +128,39 @@ def read_create(answer: Answer, *, refund_5xx: bool = False) -> CreateOutcome:
     return _doubtful(answer, error, "does not say that nothing was created")
 
 
-def read_query(answer: Answer, *, task_id: str) -> QueryOutcome:
-    """What a query says about `task_id`, and nothing about any other task."""
+def read_query(answer: Answer, *, task_id: str, body: Body = _NO_BODY) -> QueryOutcome:
+    """What a query says about `task_id`, which was bought with `body`, and nothing about any other
+    task.
+    """
     if isinstance(answer, NoReply):
         return Hiccup(answer.reason)
     wait_s = retry_after_s(answer.headers)
     document = json_object(answer.body)
-    if not _is_success(answer.status):
-        return _query_refused(answer.status, document, wait_s)
     if document is None:
-        return Hiccup(f"HTTP {answer.status} with a body that is not a JSON object", wait_s)
-    task = _task(document)
-    claimed = _claimed_ids(document, task)
-    is_named = bool(claimed)
-    status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
-    said = _by_status(task, status, is_named, wait_s)
-    if is_named and task_id not in claimed:
-        return _about_another(claimed, said, wait_s)
-    return said or _without_status(document, task, is_named, clean(status, 40), wait_s)
+        return _without_a_document(answer.status, wait_s)
+    told = _Told.of(document, wait_s, body)
+    if not _is_success(answer.status):
+        return _final_all_the_same(answer.status, told, task_id) or _query_refused(
+            answer.status, told
+        )
+    said = _by_status(told)
+    if told.named and task_id not in told.claimed:
+        return _about_another(told, said)
+    return said or _without_status(told)
 
 
 def _is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _refusal(status: int, error: Said | None) -> Failure:
-    code, message = error or ("", "")
-    kind = classify_refusal(status, code, message)
-    return Failure(kind, code or f"http_{status}", message or f"HTTP {status}")
+def _worded(error: Said | None, body: Body) -> Wording | None:
+    return None if error is None else Wording.of(error, body)
+
+
+def _refusal(status: int, error: Wording | None) -> Failure:
+    failure = (error or Wording(Said("", ""), "")).refusal(status)
+    code, message = failure.code or f"http_{status}", failure.message or f"HTTP {status}"
+    return Failure(failure.kind, code, message)
 
 
 # Creates
@@ -160,22 +172,22 @@ def _unanswered(answer: NoReply) -> Doubtful | Unsent:
     return Unsent(answer.reason)
 
 
-def _is_definite(status: int, error: Said | None, refund_5xx: bool) -> bool:
+def _is_definite(status: int, error: Wording | None, refund_5xx: bool) -> bool:
     """True if a refusal says for certain that nothing was created."""
     if error is None:
         return status in _DEFINITE_WITHOUT_BODY
-    if says_body_was_lost(*error):
+    if error.says_body_was_lost():
         return False
     if 500 <= status < 600:
         # A relay says model_not_found with 503 while it still looks for a channel: nothing was
         # passed on.
-        return refund_5xx or says_model_is_not_offered(*error)
+        return refund_5xx or error.says_model_is_not_offered()
     if status in _DEFINITE_WITHOUT_BODY:
         return True
-    return status in _DEFINITE_WITH_WORDS and not says_way_was_lost(*error)
+    return status in _DEFINITE_WITH_WORDS and not error.says_way_was_lost()
 
 
-def _doubtful(reply: Reply, error: Said | None, why: str) -> Doubtful:
+def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
     said = f" ({error.text[:MAX_QUOTED]})" if error else ""
     reason = f"HTTP {reply.status}{said} {why}"
     failure = _refusal(reply.status, error)
@@ -215,83 +227,128 @@ def _created_ids(document: Document) -> list[str]:
 # Queries
 
 
-def _query_refused(status: int, document: Document | None, wait_s: float | None) -> QueryOutcome:
-    error = error_in(document)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A reply to a query: the whole document, the object in it that carries the status, and the ids
+    by which the reply says whose it is.
+    """
+
+    document: Document
+    task: Document
+    claimed: list[str]
+    status: str
+    wait_s: float | None
+    body: Body
+
+    @classmethod
+    def of(cls, document: Document, wait_s: float | None, body: Body) -> _Told:
+        task = _task(document)
+        status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
+        return cls(document, task, _claimed_ids(document, task), status, wait_s, body)
+
+    @property
+    def named(self) -> bool:
+        """True if the reply says whose it is."""
+        return bool(self.claimed)
+
+    def error(self, *documents: Document) -> Wording | None:
+        """The first error in the documents."""
+        found = next(filter(None, map(error_in, documents)), None)
+        return _worded(found, self.body)
+
+
+def _without_a_document(status: int, wait_s: float | None) -> Blind | Hiccup:
+    if _is_success(status):
+        return Hiccup(f"HTTP {status} with a body that is not a JSON object", wait_s)
+    return _blind(status, _refusal(status, None)) or Hiccup(f"HTTP {status}", wait_s)
+
+
+def _blind(status: int, failure: Failure) -> Blind | None:
+    return Blind(failure) if status in _BLINDING and kind_of(failure).stops_buying else None
+
+
+def _final_all_the_same(status: int, told: _Told, task_id: str) -> Succeeded | TaskFailed | None:
+    """The end of the task where a server tells it with a 4xx or 5xx: an answer that names the task
+    and is final counts (gateway.md 4). Words that such a status has itself are about the query.
+    """
+    is_of_the_status = told.status in _OF_A_REQUEST_TOO or not 400 <= status < 600
+    if is_of_the_status or task_id not in told.claimed:
+        return None
+    said = _by_status(told)
+    if isinstance(said, TaskFailed):
+        may_be_refused = status in _BLINDING and kind_of(said.failure).of_the_request
+        return None if may_be_refused else said
+    return said if isinstance(said, Succeeded) else None
+
+
+def _query_refused(status: int, told: _Told) -> QueryOutcome:
+    error = told.error(told.document)
     failure = _refusal(status, error)
-    if status in _BLINDING and kind_of(failure).stops_buying:
-        return Blind(failure)
+    if blind := _blind(status, failure):
+        return blind
     # A 404 page is a web server's word about a route, not the gateway's about a task.
     if error is None:
-        return Hiccup(f"HTTP {status}", wait_s)
-    is_unknown = 400 <= status < 500 and says_no_such_task(*error)
+        return Hiccup(f"HTTP {status}", told.wait_s)
+    is_unknown = 400 <= status < 500 and error.says_no_such_task()
     if status in (404, 410) or is_unknown:
         return NoSuchTask(Failure("unknown", failure.code, failure.message))
-    return Hiccup(f"HTTP {status}: {failure.message}", wait_s)
+    return Hiccup(f"HTTP {status}: {failure.message}", told.wait_s)
 
 
-def _about_another(claimed: list[str], said: Progress | None, wait_s: float | None) -> Hiccup:
+def _about_another(told: _Told, said: Progress | None) -> Hiccup:
     """A reply that bears other ids than the one that was asked after."""
     reason = "the reply is about another task"
     # Beside a task id the legacy shape's `id` is a row's short number.
-    name = max(claimed, key=lambda text: (len(text), text))
-    return Misnamed(reason, wait_s, name, said) if said else Hiccup(reason, wait_s)
+    name = max(told.claimed, key=lambda text: (len(text), text))
+    return Misnamed(reason, told.wait_s, name, said) if said else Hiccup(reason, told.wait_s)
 
 
-def _by_status(task: Document, status: str, named: bool, wait_s: float | None) -> Progress | None:
+def _by_status(told: _Told) -> Progress | None:
     """What the status says of the task; None where it says nothing, or may speak of the query."""
+    task, named = told.task, told.named
     tier, created_at = tier_in(task), as_time(task.get("created_at"))
-    if status in _SUCCEEDED:
+    if told.status in _SUCCEEDED:
         seconds = as_number(task.get("seconds"))
         return Succeeded(_video_url(task), tier, seconds, named, created_at)
-    if status in _RUNNING:
-        return Running(as_percent(task.get("progress")), tier, wait_s, named, created_at)
-    if status not in _FAILED:
+    if told.status in _RUNNING:
+        percent = as_percent(task.get("progress"))
+        return Running(percent, tier, told.wait_s, named, created_at)
+    if told.status not in _FAILED:
         return None
-    failure = _task_failure(task, status)
-    if _may_be_of_the_query(task, status, failure, named):
+    wording = _task_wording(told)
+    if _may_be_of_the_query(told, wording):
         return None
-    return TaskFailed(failure, tier, named, created_at)
+    return TaskFailed(wording.of_the_task(), tier, named, created_at)
 
 
-def _may_be_of_the_query(task: Document, status: str, failure: Failure, named: bool) -> bool:
+def _may_be_of_the_query(told: _Told, wording: Wording) -> bool:
     """True if a word for failed may be about the query that went wrong, not about its task."""
-    if status != "error":
-        return not named and _of_the_request(failure)
+    if told.status != "error":
+        return not told.named and wording.is_of_the_request()
     # "error" is also the status of an envelope: beside any error it says nothing of an unnamed
     # task, but a limit that it tells of a named one is the task's.
-    if not named:
-        return error_in(task) is not None
-    return _of_the_request(failure) and not kind_of(failure).passes
+    if not told.named:
+        return error_in(told.task) is not None
+    return wording.is_of_the_request() and not kind_of(wording.of_the_task()).passes
 
 
-def _without_status(
-    document: Document, task: Document, named: bool, status: str, wait_s: float | None
-) -> QueryOutcome:
+def _without_status(told: _Told) -> QueryOutcome:
     """An error without a status is the task's own only where the reply names the task."""
-    error = error_in(document) or error_in(task)
-    if status:
+    error = told.error(told.document, told.task)
+    if told.status:
         words = f" ({error.text})" if error else ""
-        return Hiccup(f"status {status!r}{words} says nothing", wait_s)
+        return Hiccup(f"status {clean(told.status, 40)!r}{words} says nothing", told.wait_s)
     if error is None:
-        return Hiccup("the reply has no status", wait_s)
-    if says_no_such_task(*error):
-        return NoSuchTask(Failure("unknown", *error))
-    failure = Failure(classify_task(*error), *error)
+        return Hiccup("the reply has no status", told.wait_s)
+    if error.says_no_such_task():
+        return NoSuchTask(Failure("unknown", *error.said))
     # A code or a message may be anything: what was paid for is given up only for an error that is
     # called one.
-    is_called_error = bool(document.get("error") or task.get("error"))
-    is_of_the_task = named and is_called_error and not _of_the_request(failure)
-    if is_of_the_task:
-        return TaskFailed(failure, tier_in(task), created_at=as_time(task.get("created_at")))
-    return Hiccup(f"an error without a status: {error.text}", wait_s)
-
-
-def _of_the_request(failure: Failure) -> bool:
-    """True if an error may as well be about the query as about its task: the key, a limit, a lost
-    connection.
-    """
-    way_was_lost = says_way_was_lost(failure.code, failure.message)
-    return way_was_lost or kind_of(failure).of_the_request
+    is_called_error = bool(told.document.get("error") or told.task.get("error"))
+    if told.named and is_called_error and not error.is_of_the_request():
+        created_at = as_time(told.task.get("created_at"))
+        return TaskFailed(error.of_the_task(), tier_in(told.task), created_at=created_at)
+    return Hiccup(f"an error without a status: {error.text}", told.wait_s)
 
 
 def _task(document: Document) -> Document:
@@ -320,11 +377,11 @@ def _ids(document: Document) -> list[str]:
     return [text for text in found if text is not None]
 
 
-def _task_failure(task: Document, status: str) -> Failure:
-    code, message = error_in(task) or (status, "")
-    if not message:
-        message = clean(task.get("fail_reason") or f"the task is {status}")
-    return Failure(classify_task(code, message), code or status, message)
+def _task_wording(told: _Told) -> Wording:
+    """Why a task failed, in the gateway's words where there are any."""
+    code = code_in(told.task) or told.status
+    reason = reason_in(told.task) or reason_in(told.document)
+    return Wording.of(Said(code, reason or f"the task is {told.status}"), told.body)
 
 
 def _video_url(task: Document) -> str | None:

@@ -45,7 +45,8 @@ async def buy(context: Context, wanted: Wanted) -> None:
         context.tell("intent", wanted, uid=purchase.uid)
         sent = _Sent(wanted, purchase, context.clock())
         answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
-        read = read_create(answer, refund_5xx=job.plan.manifest.gateway.refund_5xx)
+        refund_5xx = job.plan.manifest.gateway.refund_5xx
+        read = read_create(answer, body=purchase.body, refund_5xx=refund_5xx)
         outcome = believed_of_create(read, context.task_ids())
         context.schedule.answered(proven=patience.proves(outcome))
         await _settle(context, sent, outcome)

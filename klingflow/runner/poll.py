@@ -50,7 +50,7 @@ async def _asked(context: Context, flight: Flight) -> QueryOutcome:
     task_id, uid = flight.purchase.task_id, flight.purchase.uid
     assert task_id is not None, "only tasks with an id are polled"
     answer = await context.gateway.query(task_id, apart=flight.naming.apart)
-    read = read_query(answer, task_id=task_id)
+    read = read_query(answer, task_id=task_id, body=flight.purchase.body)
     outcome, flight.naming = context.names.believed(uid, flight.naming, read, context.task_ids())
     return outcome
 

@@ -53,7 +53,7 @@ def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> resolving.
         base_url, key = target(stack, [manifest], options)
     except UsageError:
         return None
-    return lambda task_id: anyio.run(resolving.asked, base_url, key, task_id)
+    return lambda purchase: anyio.run(resolving.asked, base_url, key, purchase)
 
 
 def fetch(file: str, options: Options) -> int:
