@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from klingflow.api import links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
+from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
+from klingflow.decide.spending import spending
 from klingflow.errors import NothingSelected
 from klingflow.ledger import files, store
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
-from klingflow.model import Manifest, Plan
+from klingflow.model import Limits, Manifest, Plan
 
 
-def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
+def plan(
+    manifest: Manifest, wish: Wish = Wish(), *, origin: str = "", limits: Limits | None = None
+) -> Plan:
     """Return what a run would do now. Reads the ledger and the outputs; changes nothing, needs no
     network.
 
-    `origin` is the address of the run's gateway, "" while it is unknown. Raises NothingSelected,
+    `origin` is the address of the run's gateway, "" while it is unknown; `limits` are the run's, by
+    default the manifest's. Raises NothingSelected,
     LedgerError, UsageError.
     """
     site = site_of(manifest.path, wish, origin)
     book = book_of(manifest, site)
-    return planned(manifest, book, site, selected_keys(manifest, book, wish), wish.rerun)
+    made = planned(manifest, book, site, selected_keys(manifest, book, wish), wish.rerun)
+    return allotted([made], manifest.limits if limits is None else limits)[0]
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
@@ -66,7 +73,8 @@ def planned(
     facts = files.facts(site.folder, files_of(book), site.facts)
     placed = site.placed(manifest)
     with without_collector():
-        return make_plan(placed, book, facts, rerun=rerun, origin=site.origin, selected=keys)
+        made = make_plan(placed, book, facts, rerun=rerun, origin=site.origin, selected=keys)
+        return replace(made, spending=spending([book.everything()], manifest.prices))
 
 
 def files_of(book: Book) -> Iterable[str]:
