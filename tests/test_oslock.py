@@ -47,6 +47,24 @@ def taken(path: Path) -> int:
     return fd
 
 
+def test_a_lock_that_keeps_nobody_out_is_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on network drives that grant every lock."""
+    monkeypatch.setattr(oslock, "_try_lock", lambda fd: None)
+    with pytest.raises(LedgerError, match=r"keep nobody out.*nothing is bought here"):
+        oslock.acquire(file)
+
+
+@POSIX
+def test_nothing_is_bought_where_locks_keep_nobody_out(
+    paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is not opened, and the journal is left as it was."""
+    monkeypatch.setattr(oslock, "_try_lock", lambda fd: None)
+    with pytest.raises(LedgerError, match="keep nobody out"):
+        open_ledger(paths, now)
+    assert paths.journal.read_bytes() == b"" and not paths.lock.exists()
+
+
 def test_a_lock_keeps_others_out_until_it_is_released(file: Path) -> None:
     """The file is made; what is written to it goes to its end."""
     fd = taken(file)
@@ -116,12 +134,13 @@ def test_a_file_deleted_while_it_is_locked_is_made_again(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock on a deleted file would keep nobody out."""
-    times = [1, 2, 3]
+    times, lock = [1, 2, 3], oslock._try_lock
 
     def deleted(fd: int) -> None:
         if times:
             times.pop()
             file.unlink()
+        lock(fd)
 
     monkeypatch.setattr(oslock, "_try_lock", deleted)
     fd = taken(file)

@@ -64,13 +64,39 @@ def acquire(path: Path) -> int | None:
             raise LedgerError(f"{path}: this file system has no locks ({error})") from error
         try:
             disk.refuse_other_names(fd, path)
-        except OSError:
+            stays = is_at(fd, path)
+            if stays:
+                _prove(fd, path)
+        except (OSError, LedgerError):
             os.close(fd)
             raise
-        if is_at(fd, path):
+        if stays:
             return fd
         os.close(fd)
     raise LedgerError(f"{path}: it is deleted again and again while being opened")
+
+
+def _prove(held: int, path: Path) -> None:
+    """Take the lock that we hold a second time, which must be refused. Raises LedgerError where it
+    is given: on some network drives every lock is, so that it keeps nobody out.
+    """
+    try:
+        fd = os.open(path, _FLAGS & ~os.O_CREAT)
+    except FileNotFoundError:  # deleted meanwhile: who writes to it next will notice
+        return
+    try:
+        if not os.path.sameopenfile(held, fd):
+            return
+        _try_lock(fd)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+    raise LedgerError(
+        f"{path}: this file system's locks keep nobody out (it gave one lock twice), so a second"
+        " runner could buy every shot again; nothing is bought here. Put the project on a local"
+        " disk"
+    )
 
 
 def anchor(path: Path) -> int | None:
