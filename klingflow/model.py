@@ -412,6 +412,7 @@ ProblemKind = Literal[
     "two_lineages",
     "lines_missing",
     "lost_by_lock",
+    "left_in_box",
     "contradicting_line",
     "task_held_twice",
     "paid_twice",
@@ -443,31 +444,33 @@ class Problem:
     detail: str = ""
 
 
-# What became of the money for a purchase; `klingflow.decide.spending` has a row for each.
-Share = Literal["spent", "in_doubt", "failed", "abandoned", "refunded", "not_charged"]
+# Where else a body, or a take, was paid for; `klingflow.decide.elsewhere` has a row for each.
+ElsewhereKind = Literal["place", "copy", "former", "lost", "box", "beside", "gateway"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """Purchases added up: how many, their amounts by currency, and the tiers of those of which
-    nobody knows a price, with how often each occurs.
+class Elsewhere:
+    """A purchase that this ledger has not: it is in another ledger, or was made at another gateway.
+
+    `where` is that ledger's file or manifest, or the gateway's address. `origin` is the gateway
+    that sold it, and `command` what a person types about it.
     """
 
-    number: int = 0
-    amounts: Mapping[str, Decimal] = field(default_factory=dict)
-    unpriced: Mapping[str, int] = field(default_factory=dict)
-
-
-# What may leave a shot out of a run.
-CapName = Literal["max_spend", "max_tasks", "max_seconds", "budget"]
+    kind: ElsewhereKind
+    where: str
+    origin: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Why a cap or the budget keeps a shot from being bought, in words for the user."""
+class Elsewheres:
+    """What was found elsewhere, by the fingerprint of its body and by the take that it was for."""
 
-    cap: CapName
-    reason: str
+    by_body: Mapping[str, tuple[Elsewhere, ...]] = field(default_factory=dict)
+    by_take: Mapping[tuple[str, int], Elsewhere] = field(default_factory=dict)
+
+
+NOWHERE_ELSE = Elsewheres()
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,6 +483,7 @@ class Action:
     shot: Shot | None = None  # None for an orphan
     request: Request | None = None
     purchase: Purchase | None = None
+    elsewhere: Elsewhere | None = None  # where else it was paid for
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,11 +492,14 @@ class Terms:
 
     `files` are the outputs on disk, by their paths relative to the manifest's folder. `rerun` may
     hold `failed` and `changed`. `origin` is the gateway of the run, "" while it is not known.
+    `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
     """
 
     files: Mapping[str, FileFact] = field(default_factory=dict)
     rerun: Set[str] = frozenset()
     origin: str = ""
+    again: Set[str] = frozenset()
+    elsewhere: Elsewheres = NOWHERE_ELSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,7 +507,7 @@ class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
 
     `by_key` has every shot's action, also of those that are not selected, after those of the shots
-    it needs. `left_out` is what `klingflow.decide.allotment` found under the limits of a run.
+    it needs.
     """
 
     manifest: Manifest
@@ -508,5 +515,3 @@ class Plan:
     by_key: Mapping[str, Action] = field(default_factory=dict)
     terms: Terms = Terms()
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`
-    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
-    left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought

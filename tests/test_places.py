@@ -46,8 +46,8 @@ def test_a_lineage_is_no_path(tmp_path: Path) -> None:
     """It comes out of a file that anybody may have written."""
     place = BoxPlace(tmp_path, tmp_path / "film.yaml")
     for lineage in ("../../etc", "/etc", "", "a/b", "..", "\ud800"):
-        assert place.folder(lineage).parent == tmp_path / "ledgers"
-    assert place.folder("0123abcd").name == "0123abcd"
+        assert place.box(lineage).parent == tmp_path / "ledgers"
+    assert place.box("0123abcd").name == "0123abcd"
 
 
 def test_the_sandbox_has_none(tmp_path: Path, state: Path) -> None:
@@ -129,10 +129,9 @@ def test_a_black_box_is_found_by_its_lineage_and_by_the_manifests_place(
     """The place is that of the manifest itself, by whatever link it is reached."""
     (tmp_path / "link").symlink_to(tmp_path)
     box, other = (BoxPlace(state, tmp_path / name) for name in ("film.yaml", "other.yaml"))
-    assert box.pruned("0123") == state / "ledgers" / "0123" / "ledger.pruned.jsonl"
-    assert box.remembered.parent == state / "manifests"
-    assert box.remembered == BoxPlace(state, tmp_path / "link" / "film.yaml").remembered
-    assert box.remembered != other.remembered
+    assert box.folder("0123") == state / "ledgers" / "0123" / "places" / box.name
+    assert box.name == BoxPlace(state, tmp_path / "link" / "film.yaml").name
+    assert box.name != other.name
 
 
 def test_a_site_keeps_its_notes_in_the_hidden_folder(tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ WORDS = [
         " a, b, c, d, e, …",
     ),
     (
+        Problem("left_in_box", LOCK, count=2),
+        "the black box knows 2 purchases more that were made here, of bodies that the manifest has"
+        " not",
+        "film.lock: the black box knows 2 purchases more that were made here, of bodies that the"
+        " manifest has not; --same-film takes them in",
+    ),
+    (
         Problem("contradicting_line", keys=("a",), tasks=("t",)),
         "a line names task t, others of the same purchase do not",
         "a: a line names task t, others of the same purchase do not; set aside",
@@ -156,6 +163,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
     assert levels == {
         "conflict_markers": "note",
         "two_lineages": "note",
+        "left_in_box": "note",
         "paid_twice": "video",
         "box_unwritable": "note",
         "link_refused": "note",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_damaged_line_of_what_was_pruned_is_a_doubt(pipeline: Pipeline) -> Non
     pruned(pipeline)
     paths.pruned.write_bytes(paths.pruned.read_bytes().replace(b"720p", b"721p"))
     assert paths.box
-    paths.box.pruned(read(paths).lineage).unlink()
+    shutil.rmtree(paths.box.state)
     pipeline.write({"old": {"prompt": "y"}})
     made = plan(load(pipeline.manifest))
     assert [(a.key, a.verb) for a in made.actions] == [("old", "in_doubt")]

@@ -55,18 +55,18 @@ def merge(
     if dry_run:
         return _merged(store.read(paths), told)[0]
     with store.open_ledger(paths, now) as held:
+        held.begin_box()
         found, united = _merged(held.book, told)
         try:
             append_new(paths.lock_damaged, map(lock_line, found.contradicting))
         except OSError as error:
             raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
-        if held.box:
-            held.box.join(
-                set(held.lineages).union({held.book.lineage}, *(t.telling.lineages for t in told))
-            )
         if not found.same:
             # One less, because folding counts one up: the largest serial stays, whoever merges.
             held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
+        if held.box:  # it is a person who says that all of this is this ledger's
+            held.box.append([*found.new, *found.updated], bought=True)
+            held.box.became(united.lineage)
     return found
 
 

@@ -41,6 +41,7 @@ def prune(
         return found, False
     meant = {p.uid for p in found.pruned}
     with store.open_ledger(paths, now) as held:
+        held.begin_box()
         found = _prunable(manifest, held.book, wish)
         found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
         try:

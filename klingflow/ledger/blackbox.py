@@ -1,15 +1,13 @@
-"""The black box: what a ledger recorded, once more, in the user's state folder.
+"""The black box that is written: what this user does at one place, once more, in the user's state
+folder.
 
-A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`, a fresh
-clone. Then the purchases that only it knew would be bought again. So every record is also appended
-here, by the lock's lineage, and what the black box knows beyond the lock counts at the next start.
-It is made of the same two files as the ledger: a copy of the lock, and a journal that carries an OS
-lock of its own, so that two copies of one ledger are not run at once either. Lineages that were
-merged remember each other: all are asked, whichever an older lock names, and the smallest one's is
-the one that is held.
+A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`. Then the
+purchases that only it knew would be bought again. So every record of a run is also appended here,
+after the user has agreed to the run and before anything else: what only came with a folder leaves
+no trace. The box of a lineage also carries an OS lock, so that two copies of one ledger are not run
+at once. What lies in it, and what of it counts, is for boxes.py.
 
-It is the second line of defence. Where it cannot be read, nothing is decided without it; where it
-cannot be written, the run goes on and reports so.
+It is the second line of defence: where it cannot be written, the run goes on and reports so.
 """
 
 from __future__ import annotations
@@ -18,96 +16,42 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from klingflow.disk import append, atomic_write, read_log, read_whole, sync, sync_folder, write_all
+from klingflow.disk import append, atomic_write, sync, sync_folder, write_all
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
-from klingflow.ledger import oslock
+from klingflow.ledger import boxes, oslock
+from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
 from klingflow.ledger.holder import Holder, holder
-from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
+from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import BoxPlace
-from klingflow.model import Place, Problem
+from klingflow.model import Place, Problem, Purchase
 
 _UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
-WITHOUT = "--no-black-box does without it"
+_FLAGS = (
+    os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+)  # fmt: skip
 
 
-@dataclass(slots=True)
-class Reading:
-    """What the black boxes of some lineages hold: copies of locks, and what was journalled since.
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a ledger says when it begins to write its black box.
 
-    `lineages` are also those that were merged with the ones asked for.
+    `fresh` says that there was no lock, `known` are the purchases that the ledger had already,
+    `runner` is the line that says who holds it.
     """
 
-    lineages: set[str] = field(default_factory=set)
-    copies: dict[Path, bytes] = field(default_factory=dict)
-    since: Parsed = field(default_factory=Parsed)
-    pruned: Parsed = field(default_factory=Parsed)
-    # Size and time of change, when it was read.
-    stamps: dict[Path, tuple[int, int]] = field(default_factory=dict)
-
-    def is_copy_of(self, lock: bytes) -> bool:
-        """True if nothing is in there except what is in a lock of this text."""
-        return not (self.since.accounts or self.since.damaged) and all(
-            c == lock for c in self.copies.values()
-        )
-
-    def beyond(self, lock: bytes) -> Parsed:
-        """Return what is in there, except copies of a lock of this text. Raises LedgerError."""
-        parsed = Parsed()
-        for path, copy in self.copies.items():
-            if copy and copy != lock:
-                parsed.add(parse_lock(copy, str(path)))
-        parsed.add(self.since)
-        return parsed
-
-
-def lineage_of(place: BoxPlace) -> str | None:
-    """Return the lineage that the manifest's ledger last had. Raises LedgerError."""
-    data = _bytes(place.remembered)
-    try:
-        lineage = json.loads(data)["lineage"] if data else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None  # torn: it is written again as soon as there is a lock
-    return lineage if isinstance(lineage, str) and lineage else None
-
-
-def look(place: BoxPlace, lineages: set[str]) -> Reading:
-    """Read the black boxes of `lineages`. Raises LedgerError.
-
-    Call it before the ledger's own files are read. They are written first: what they do not hold
-    then, they have lost.
-    """
-    reading = Reading()
-    waiting = set(lineages)
-    while waiting:
-        lineage = min(waiting)
-        reading.lineages.add(lineage)
-        folder = place.folder(lineage)
-        copy, journal = _files(folder)
-        reading.stamps |= {path: _stamp(path) for path in (copy, journal, _merged_file(folder))}
-        waiting = (waiting | _merged_in(folder)) - reading.lineages
-        reading.since.add(parse_journal(_bytes(journal, read_log), str(journal)))
-        reading.copies[copy] = _bytes(copy)  # second: renewing moves lines this way
-        pruned = place.pruned(lineage)
-        reading.pruned.add(parse_lines(_bytes(pruned), str(pruned)))
-    return reading
-
-
-def shares(place: BoxPlace, lineage: str, lock: bytes) -> bool:
-    """True if a lock names a purchase that the black box of a lineage has. Raises LedgerError."""
-    named = set(_UID.findall(lock))
-    return any(
-        not named.isdisjoint(_UID.findall(_bytes(file))) for file in _files(place.folder(lineage))
-    )
-
-
-def changed(reading: Reading) -> bool:
-    """True if another process has written to the black boxes since. Raises LedgerError."""
-    return any(_stamp(path) != then for path, then in reading.stamps.items())
+    lineage: str
+    reading: Reading
+    fresh: bool
+    known: Mapping[str, Purchase]
+    runner: bytes
+    at: str
+    line: Callable[[Purchase], bytes]
 
 
 class BlackBox:
@@ -115,209 +59,291 @@ class BlackBox:
     written.
     """
 
-    def __init__(self, place: BoxPlace, lineage: str, fd: int) -> None:
+    def __init__(self, spot: Spot, holders: Mapping[Path, int], begun: Beginning) -> None:
         self.trouble: Problem | None = None
-        self._place = place
-        self._lineage = lineage
-        self._folder = place.folder(lineage)
-        self._copy, self._journal = _files(self._folder)
-        self._fd = fd
+        self._spot = spot
+        self._holders = dict(holders)
+        self._begun = begun
+        # Which purchases each file is about; what the ledger knew already was not bought here.
+        self._uids = {name: set[str]() for name in (BOUGHT, ASKED)}
+        self._lines = dict.fromkeys(self._uids, 0)
+        self._open: dict[str, int] = {}
+        self._untidy = False
+        for name, uids in self._uids.items():
+            data = boxes.read(spot.folder / name)
+            uids |= {uid.decode() for uid in _UID.findall(data)}
+            self._lines[name] = data.count(b"\n")
+            self._untidy |= not data.endswith(b"\n") and data != b""
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Every open file of it."""
+        return [*self._holders.values(), *self._open.values()]
 
     @property
     def whole(self) -> bool:
         """True if it still holds everything: nothing failed, and nobody deleted it."""
+        files = [(fd, path) for path, fd in self._holders.items()]
+        files += [(fd, self._spot.folder / name) for name, fd in self._open.items()]
         try:
-            return self.trouble is None and oslock.is_at(self._fd, self._journal)
+            return self.trouble is None and all(oslock.is_at(fd, path) for fd, path in files)
         except OSError:  # its folder is gone, or not ours any more
             return False
 
-    def append(self, lines: bytes) -> None:
-        """Keep journal lines, durably. A failure is put into `trouble`, never raised."""
-        if self.trouble is not None:
+    def append(self, purchases: Iterable[Purchase], *, bought: bool = False) -> None:
+        """Keep records, durably. A failure is put into `trouble`, never raised.
+
+        With `bought`, a person has said that all of them are this ledger's.
+        """
+        told: dict[str, list[Purchase]] = {}
+        for purchase in purchases:
+            told.setdefault(self._file_of(purchase.uid, bought), []).append(purchase)
+        for name, some in told.items():
+            self._uids[name] |= {p.uid for p in some}
+            if self.trouble is None:
+                self._append(name, some)
+
+    def _file_of(self, uid: str, bought: bool) -> str:
+        if bought or uid in self._uids[BOUGHT]:
+            return BOUGHT
+        return ASKED if uid in self._uids[ASKED] or uid in self._begun.known else BOUGHT
+
+    def _append(self, name: str, purchases: Sequence[Purchase]) -> None:
+        try:
+            fd = self._open[name] if name in self._open else self._opened(name)
+            write_all(fd, b"".join(map(lock_line, purchases)))
+            sync(fd)
+            self._lines[name] += len(purchases)
+        except OSError as error:
+            self.trouble = _unwritable(self._spot.folder, error)
+
+    def _opened(self, name: str) -> int:
+        fd = os.open(self._spot.folder / name, _FLAGS, 0o600)
+        self._open[name] = fd
+        if self._untidy:
+            write_all(fd, b"\n")  # ends what a death left torn
+        sync_folder(self._spot.folder)
+        return fd
+
+    def claim(self, bought: Set[str]) -> None:
+        """Keep what the ledger knew when it began, of these purchases and of those that are in here
+        already, as far as it is not in here. A failure is put into `trouble`.
+        """
+        self._uids[BOUGHT] |= bought & self._begun.known.keys() - self._uids[ASKED]
+        known, line = self._begun.known, self._begun.line
+        for name, uids in self._uids.items():
+            there = set(boxes.read(self._spot.folder / name).split(b"\n"))
+            told = [known[uid] for uid in sorted(uids & known.keys())]
+            if news := [p for p in told if line(p) not in there]:
+                self._append(name, news)
+
+    def became(self, lineage: str) -> None:
+        """Remember which lineage the ledger has from now on. A failure is put into `trouble`."""
+        if lineage == self._begun.lineage:
             return
         try:
-            write_all(self._fd, lines)
-            sync(self._fd)
+            _write_about(replace(self._spot, became=lineage))
         except OSError as error:
-            self.trouble = _unwritable(self._folder, error)
+            self.trouble = _unwritable(self._spot.folder, error)
 
     def keep_pruned(self, lines: Sequence[bytes]) -> None:
-        """Keep what is pruned from the lock, before `renew` forgets it. A failure is put into
+        """Keep what is pruned from the lock. A failure is put into `trouble`."""
+        try:
+            append(self._spot.folder / PRUNED, lines)
+        except OSError as error:
+            self.trouble = _unwritable(self._spot.folder, error)
+
+    def renew(self, purchases: Mapping[str, Purchase]) -> None:
+        """Write everything again, as the ledger's `purchases` are now. A failure is put into
         `trouble`.
         """
         try:
-            append(self._place.pruned(self._lineage), lines)
-        except OSError as error:
-            self.trouble = _unwritable(self._folder, error)
-
-    def renew(self, *lock: bytes) -> None:
-        """Copy the ledger's lock, and begin the journal again. A failure is put into `trouble`."""
-        try:
-            if not oslock.is_at(self._fd, self._journal):
-                self._begin_again()
-            atomic_write(self._copy, *lock)
-            os.ftruncate(self._fd, 0)
-            sync(self._fd)
+            if not all(oslock.is_at(fd, path) for path, fd in self._holders.items()):
+                self._hold_again()
+            _write_about(self._spot)
+            for name, uids in self._uids.items():
+                told = [purchases[uid] for uid in sorted(uids) if uid in purchases]
+                pruned = self._pruned_of(name, uids - purchases.keys())
+                if told or pruned or (self._spot.folder / name).exists():
+                    lines = [*pruned, *(self._begun.line(p) + b"\n" for p in told)]
+                    atomic_write(self._spot.folder / name, *lines)
+                    self._lines[name] = len(lines)
+            self._close_files()
         except (OSError, LedgerError) as error:
-            self.trouble = _unwritable(self._folder, error)
+            self.trouble = _unwritable(self._spot.folder, error)
         else:
-            self.trouble = None
+            self.trouble, self._untidy = None, False
 
-    def join(self, lineages: set[str]) -> None:
-        """Remember that these lineages were merged. A failure is put into `trouble`; raises as
-        `hold` does.
-        """
-        try:
-            _join(self._place, self._lineage, lineages)
-        except (OSError, LedgerError) as error:
-            self.trouble = _unwritable(self._folder, error)
+    def _pruned_of(self, name: str, uids: set[str]) -> list[bytes]:
+        """The last line of each purchase that the ledger does not hold any more."""
+        if not uids:
+            return []
+        last: dict[str, bytes] = {}
+        for raw in boxes.read(self._spot.folder / name).split(b"\n"):
+            is_refusal = b'","state":"rejected",' in raw
+            if (found := _UID.search(raw)) and found[1].decode() in uids and not is_refusal:
+                last[found[1].decode()] = raw + b"\n"
+        return list(last.values())
 
-    def _begin_again(self) -> None:
-        fd = _acquired(self._place, self._lineage)
-        if fd is None:
-            raise LedgerError("another process has it")
-        oslock.release(self._fd)
-        self._fd = fd
+    def _hold_again(self) -> None:
+        for fd in self._holders.values():
+            with suppress(OSError):
+                oslock.release(fd)
+        paths = [*self._holders]
+        self._holders = {}
+        _make(self._spot.folder)
+        for path in paths:
+            path.parent.mkdir(exist_ok=True)
+            if (got := oslock.acquire(path)) is None:
+                raise LedgerError("another process has it")
+            self._holders[path] = got
 
-    def close(self) -> None:
-        """Give it back."""
-        with suppress(OSError):
-            oslock.release(self._fd)
-
-
-def hold(place: BoxPlace, lineages: set[str]) -> BlackBox | Problem:
-    """Take the black box of all these lineages, creating it where it is missing; or return why it
-    cannot be written.
-
-    Raises LedgerHeld where another copy of this ledger is being run, and UsageError where this very
-    process runs that copy.
-    """
-    lineage = min(lineages)
-    with ExitStack() as undo:
-        try:
-            if (fd := _acquired(place, lineage)) is None:
-                raise _held(place, lineage)
-            undo.callback(oslock.release, fd)
-            _join(place, lineage, lineages)
-            undo.pop_all()
-        except (OSError, LedgerError) as error:
-            return _unwritable(place.folder(lineage), error)
-    return BlackBox(place, lineage, fd)
-
-
-def _join(place: BoxPlace, ours: str, lineages: set[str]) -> None:
-    """Let each of these black boxes know the others. This process holds `ours`, and no process may
-    hold any other.
-    """
-    for lineage in sorted(lineages) if len(lineages) > 1 else ():
-        folder = place.folder(lineage)
-        if lineages <= (known := _merged_in(folder) | {lineage}):
-            continue
-        fd = None
-        if lineage != ours:
-            folder.mkdir(parents=True, exist_ok=True)
-            if (fd := oslock.acquire(_files(folder)[1])) is None:
-                raise _held(place, lineage)
-        try:
-            atomic_write(
-                _merged_file(folder), json.dumps(sorted(known | lineages)).encode() + b"\n"
-            )
-            sync_folder(folder.parent)
-        finally:
-            if fd is not None:
+    def close(self, purchases: Mapping[str, Purchase] | None = None) -> None:
+        """Give it back; write it again first, if most of its lines are of earlier states."""
+        kept = sum(map(len, self._uids.values()))
+        if purchases is not None and (2 * sum(self._lines.values()) > 3 * kept or not self.whole):
+            self.renew(purchases)
+        self._close_files()
+        for path, fd in self._holders.items():
+            with suppress(OSError):
+                if purchases is not None and oslock.is_at(fd, path):
+                    os.ftruncate(fd, 0)
+            with suppress(OSError):
                 oslock.release(fd)
 
+    def _close_files(self) -> None:
+        for fd in self._open.values():
+            with suppress(OSError):
+                os.close(fd)
+        self._open = {}
 
-def _held(place: BoxPlace, lineage: str) -> LedgerHeld | UsageError:
-    journal = _files(place.folder(lineage))[1]
+
+# ---------------------------------------------------------------- how it begins
+
+
+def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
+    """Take the black box of a ledger, creating it where it is missing; or return why it cannot be
+    written.
+
+    The first place of a lineage is a member of it, and one whose user said `--same-film`. Raises
+    LedgerHeld where another copy of this ledger is being run or was run since the `reading`, and
+    UsageError where this very process runs that copy.
+    """
+    own = place.box(begun.lineage)
+    held: dict[Path, int] = {}
+    with ExitStack() as undo:
+        try:
+            _make(own)
+            there = [place.box(lineage) for lineage in begun.reading.lineages - {begun.lineage}]
+            for box in sorted({own, *(box for box in there if box.is_dir())}):
+                path = _holder_file(box)
+                if (fd := oslock.acquire(path)) is None:
+                    raise _held(place, path)
+                undo.callback(oslock.release, fd)
+                held[path] = fd
+            _check_unchanged(place, begun.reading)
+            _make(place.folder(begun.lineage))
+            spot = _joined(place, begun)
+            for fd in held.values():
+                os.ftruncate(fd, 0)
+                write_all(fd, begun.runner)
+            box_ = BlackBox(spot, held, begun)
+            _claim(box_, begun)
+            undo.pop_all()
+        except (OSError, LedgerError) as error:
+            if isinstance(error, (LedgerHeld, UsageError)):
+                raise
+            return _unwritable(place.folder(begun.lineage), error)
+    return box_
+
+
+def _check_unchanged(place: BoxPlace, reading: Reading) -> None:
+    """Refuse to go on with a plan that did not know what another copy has bought since."""
+    if boxes.stamps(place, reading.lineages) != reading.stamps:
+        raise UsageError(
+            f"{place.manifest}: another copy of this ledger was run in the meantime; run again"
+        )
+
+
+def _joined(place: BoxPlace, begun: Beginning) -> Spot:
+    """Write that this place is in the box, and since when."""
+    spots = boxes.spots_in(place.box(begun.lineage))
+    folder = place.folder(begun.lineage)
+    known = next((s for s in spots if s.folder == folder and s.since), None)
+    is_first = not any(s.since for s in spots)
+    earlier = {f.parent.parent.name for f in boxes.folders_of(place) if f != folder}
+    spot = known or Spot(
+        folder,
+        manifest=os.path.realpath(place.manifest),
+        since=begun.at,
+        member=is_first,
+        before=tuple(sorted(earlier)) if begun.fresh else (),
+    )
+    if place.same_film:
+        spot = replace(spot, member=True, before=())
+    if spot != known:
+        _write_about(spot)
+    for lineage in begun.reading.lineages - {begun.lineage}:
+        older = boxes.spot_at(place.folder(lineage))
+        if older and older.became != begun.lineage:
+            _write_about(replace(older, became=begun.lineage))
+    return spot
+
+
+def _claim(box: BlackBox, begun: Beginning) -> None:
+    """Take what this place did under other lineages and the ledger now holds into this box."""
+    reading = begun.reading
+    own = {
+        uid.decode()
+        for files in (reading.own, reading.aside, reading.former)
+        for path, data in files.items()
+        if path.name == BOUGHT
+        for uid in _UID.findall(data)
+    }
+    shared = len(reading.lineages) > 1
+    others = {uid.decode() for data in reading.others.values() for uid in _UID.findall(data)}
+    box.claim(own | others if shared else own)
+
+
+def _make(folder: Path) -> None:
+    """Create a folder of the black box, durably. Other users must not read bodies and task ids."""
+    parents = list(folder.parents)[:4]
+    for path in reversed([folder, *parents]):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A name is durable only when its folder is, and that of an older file may never have been.
+    for named in (folder, *parents):
+        with suppress(PermissionError):  # a folder above the state folder may be another's
+            sync_folder(named)
+
+
+def _write_about(spot: Spot) -> None:
+    said = {
+        "manifest": spot.manifest,
+        "since": spot.since,
+        "member": spot.member,
+        "before": list(spot.before),
+        "became": spot.became,
+    }
+    atomic_write(spot.folder / ABOUT, json.dumps(said).encode() + b"\n")
+
+
+def _holder_file(box: Path) -> Path:
+    return box / "holder"
+
+
+def _held(place: BoxPlace, path: Path) -> LedgerHeld | UsageError:
     try:
-        who = holder(journal)
+        who = holder(path)
     except OSError:
         who = Holder()
     if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
         return UsageError(
             f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart"
         )
-    locked = None if who.pid else str(journal)
+    locked = None if who.pid else str(path)
     return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
-
-
-def _acquired(place: BoxPlace, lineage: str) -> int | None:
-    """Return the locked journal, in a folder created where it is missing; None where another
-    process holds it.
-    """
-    folder = place.folder(lineage)
-    # Other users must not read bodies and task ids.
-    for private in (place.state, folder.parent):
-        private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(exist_ok=True)
-    if (fd := oslock.acquire(_files(folder)[1])) is None:
-        return None
-    try:
-        _remember(place, lineage)
-        # A name is durable only when its folder is, and that of an older file may never have been.
-        for named in (folder, folder.parent, place.state, place.state.parent):
-            sync_folder(named)
-    except BaseException:
-        oslock.release(fd)
-        raise
-    return fd
-
-
-def _remember(place: BoxPlace, lineage: str) -> None:
-    if lineage_of(place) != lineage:
-        place.remembered.parent.mkdir(exist_ok=True, mode=0o700)
-        manifest = os.path.realpath(place.manifest)
-        atomic_write(
-            place.remembered,
-            json.dumps({"lineage": lineage, "manifest": manifest}).encode() + b"\n",
-        )
-
-
-def _files(folder: Path) -> tuple[Path, Path]:
-    return folder / "ledger.lock", folder / "ledger.journal"
-
-
-def _merged_file(folder: Path) -> Path:
-    return folder / "merged.json"
-
-
-def _merged_in(folder: Path) -> set[str]:
-    """The lineages that were merged with this one. Raises LedgerError."""
-    try:
-        lineages = json.loads(_bytes(_merged_file(folder)) or b"[]")
-    except (ValueError, RecursionError):
-        return set()
-    return (
-        {one for one in lineages if isinstance(one, str) and one}
-        if isinstance(lineages, list)
-        else set()
-    )
 
 
 def _unwritable(folder: Path, error: Exception) -> Problem:
     said = error.strerror if isinstance(error, OSError) else None
     return Problem("box_unwritable", Place(str(folder)), detail=said or str(error))
-
-
-def _bytes(path: Path, reading: Callable[[Path], bytes] = read_whole) -> bytes:
-    try:
-        return reading(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
-    except OSError as error:
-        raise LedgerError(
-            f"{path}: the black box cannot be read: {error.strerror or error}; {WITHOUT}"
-        ) from error
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return 0, 0
-    except OSError as error:
-        raise LedgerError(
-            f"{path}: the black box cannot be read: {error.strerror or error}; {WITHOUT}"
-        ) from error
-    return (stat.st_size, stat.st_mtime_ns) if stat.st_size else (0, 0)

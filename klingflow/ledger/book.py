@@ -7,7 +7,7 @@ wrong with the files is reported by those who read and write them (lines.py, sto
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from klingflow.ledger.lifecycle import PAID, advance, merge
@@ -29,6 +29,10 @@ class Book:
         self.pruned: dict[
             str, Purchase
         ] = {}  # by uid: paid for, and taken out of the lock by a person
+        # By uid: what the black box knows that this place bought under another lineage. It is
+        # entered only where today's manifest has that very body.
+        self.aside: dict[str, Purchase] = {}
+        self.former: set[tuple[str, int]] = set()  # takes of the film that was here before
         self.lineage = lineage
         self.serial = serial
         self._takes: dict[tuple[str, int], list[str]] = {}  # uids, by where they stand
@@ -74,16 +78,20 @@ class Book:
                 known = self._pruned_attempts.get(take, 0)
                 self._pruned_attempts[take] = max(known, purchase.attempt)
 
+    def set_aside(self, purchases: Iterable[Purchase], *, former: bool) -> None:
+        """Know of purchases of this place's other lineages; `former` ones hold their takes."""
+        for purchase in purchases:
+            if purchase.uid in self.purchases or purchase.uid in self.pruned:
+                continue
+            self.aside[purchase.uid] = purchase
+            if former and purchase.state != "rejected":
+                self.former.add((purchase.shot, purchase.take))
+
     def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Enter again what was pruned of takes that are wanted again, because it is paid for."""
         again = [uid for uid, p in self.pruned.items() if (p.shot, p.take) in wanted]
         for uid in again:
             self.put(self.pruned[uid])
-
-    def everything(self) -> Iterator[Purchase]:
-        """Every purchase that the ledger knows, pruned ones included."""
-        yield from self.purchases.values()
-        yield from self.pruned.values()
 
     def of(self, shot: str, take: int) -> list[Purchase]:
         """Every purchase of one take, the oldest first. One that was moved here is as old as its

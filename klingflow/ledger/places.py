@@ -54,31 +54,45 @@ def state_folder(chosen: str | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class BoxPlace:
-    """The folder of all black boxes, and the manifest whose ledger is to be kept in one of them."""
+    """The folder of all black boxes, and the place whose ledger is to be kept there: a manifest.
+
+    `same_film` says that the user said so: what other places of the lineage bought is this film's.
+    """
 
     state: Path
     manifest: Path
+    same_film: bool = False
 
-    def folder(self, lineage: str) -> Path:
+    @property
+    def name(self) -> str:
+        """What the folder of this place is called in every black box."""
+        return place_name(self.manifest)
+
+    def box(self, lineage: str) -> Path:
         """The black box of one lineage, which comes out of a file that anybody may have written."""
         name = (
             lineage
             if _PLAIN.fullmatch(lineage)
             else hashlib.sha256(lineage.encode("utf-8", "surrogatepass")).hexdigest()
         )
-        return self.state / "ledgers" / name
+        return boxes_in(self.state) / name
 
-    def pruned(self, lineage: str) -> Path:
-        """A copy of what was pruned from the lock, because `git clean` deletes a file that is not
-        committed yet.
-        """
-        return self.folder(lineage) / "ledger.pruned.jsonl"
+    def folder(self, lineage: str) -> Path:
+        """What this place did under one lineage."""
+        return self.box(lineage) / PLACES / self.name
 
-    @property
-    def remembered(self) -> Path:
-        """The file that names the lineage of this manifest's ledger where its lock is gone."""
-        where = hashlib.sha256(os.fsencode(os.path.realpath(self.manifest))).hexdigest()
-        return self.state / "manifests" / f"{where[:32]}.json"
+
+PLACES = "places"
+
+
+def boxes_in(state: Path) -> Path:
+    """The folder that has a black box for each lineage."""
+    return state / "ledgers"
+
+
+def place_name(manifest: str | os.PathLike[str]) -> str:
+    """What the place of a manifest, links followed, is called in a black box."""
+    return hashlib.sha256(os.fsencode(os.path.realpath(manifest))).hexdigest()[:32]
 
 
 class Link(NamedTuple):
@@ -270,10 +284,19 @@ class Site:
 _OUTPUTS = "outputs"
 
 
-def site_at(file: str | os.PathLike[str], *, origin: str = "", state: Path | None = None) -> Site:
-    """Return the site of a manifest, which need not exist. `state` as for `ledger_paths`.
+def site_at(
+    file: str | os.PathLike[str],
+    *,
+    origin: str = "",
+    state: Path | None = None,
+    same_film: bool = False,
+) -> Site:
+    """Return the site of a manifest, which need not exist. `state` as for `ledger_paths`,
+    `same_film` as for `BoxPlace`.
 
     Raises UsageError as `ledger_paths` does.
     """
     paths = ledger_paths(file, sandbox=origin == SANDBOX, state=state)
+    if same_film and paths.box:
+        paths = replace(paths, box=replace(paths.box, same_film=True))
     return Site(os.fspath(file), manifest_file(file), paths, origin)

@@ -64,6 +64,13 @@ ROWS: Mapping[ProblemKind, Row] = {
     "lost_by_lock": Row(
         "{place} has lost track of {purchases}", ", which the black box still knows: {some}", ""
     ),
+    "left_in_box": Row(
+        "the black box knows {purchases} more that were made here, of bodies that the manifest has"
+        " not",
+        "; --same-film takes them in",
+        level="note",
+        todo="--same-film takes them in",
+    ),
     "contradicting_line": Row(
         "a line names task {tasks[0]}, others of the same purchase do not",
         "; set aside",

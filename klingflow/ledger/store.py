@@ -22,7 +22,7 @@ import anyio
 from klingflow.disk import atomic_write, second_name
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import blackbox, emergency
-from klingflow.ledger.blackbox import BlackBox
+from klingflow.ledger.blackbox import Beginning, BlackBox
 from klingflow.ledger.book import Book, contradicting, fold, in_order, superseded
 from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance, merge
@@ -69,44 +69,21 @@ def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
 
 
 def _opened(paths: LedgerPaths, journal: Journal, now: Now) -> Ledger:
-    stored, box = _boxed(paths, now)
-    with ExitStack() as undo:
-        if box is not None:
-            undo.callback(box.close)
-        if stored.shared:
-            raise UsageError(
-                f"{paths.journal} is also the journal of {stored.shared}, by a link;"
-                " remove the link and run again"
-            )
-        set_aside(paths, stored.journal, stored.lock, stored.contradicting)
-        set_aside(paths, stored.beyond, Parsed(), ())
-        emergency.reserve(paths.journal)
-        ledger = Ledger(paths, journal, box, stored, now)
-        if stored.tidy:
-            second_name(paths.lock, paths.folded)
-            ledger.empty_journal()
-        else:
-            ledger.fold_now(dict(stored.book.purchases))
-        ledger.begin_box()
-        undo.pop_all()
+    stored = load(paths, until=now())
+    if stored.shared:
+        raise UsageError(
+            f"{paths.journal} is also the journal of {stored.shared}, by a link;"
+            " remove the link and run again"
+        )
+    set_aside(paths, stored.journal, stored.lock, stored.contradicting)
+    emergency.reserve(paths.journal)
+    ledger = Ledger(paths, journal, stored, now)
+    if stored.tidy:
+        second_name(paths.lock, paths.folded)
+        ledger.empty_journal()
+    else:
+        ledger.fold_now(dict(stored.book.purchases))
     return ledger
-
-
-def _boxed(paths: LedgerPaths, now: Now) -> tuple[Stored, BlackBox | None]:
-    """What all files say, the black box read while it is ours; without it, why is among the book's
-    problems.
-    """
-    while True:
-        stored = load(paths, until=now())
-        if paths.box is None:
-            return stored, None
-        box = blackbox.hold(paths.box, stored.box.lineages or {stored.book.lineage})
-        if isinstance(box, Problem):
-            stored.book.problems.append(box)
-            return stored, None
-        if not blackbox.changed(stored.box):
-            return stored, box
-        box.close()
 
 
 @dataclass(slots=True)
@@ -144,13 +121,13 @@ class Ledger:
         self,
         paths: LedgerPaths,
         journal: Journal,
-        box: BlackBox | None,
         stored: Stored,
         now: Now,
     ) -> None:
         self.paths = paths
         self.journal = journal
-        self.box = box
+        self.box: BlackBox | None = None  # until `begin_box`
+        self._box_trouble: Problem | None = None
         self.book: Book = stored.book
         self.unwritten: list[Purchase] = []
         self._now = now
@@ -163,12 +140,15 @@ class Ledger:
         )  # as they stand in the lock, so that only what changed is made again
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
-        self.lineages: frozenset[str] = frozenset(
-            stored.box.lineages
-        )  # with those that were merged into it, by the box
-        self._box_behind = stored.box_behind  # it is no copy of the lock
+        self._stored: Stored | None = stored if paths.box else None  # until `begin_box`
         self._broken: LedgerBroken | None = None
         self._closed = False
+        self.entered = False  # True if `enter` took in what the lock lacks
+
+    @property
+    def box_trouble(self) -> Problem | None:
+        """Why the black box is not written, if it is not."""
+        return self.box.trouble if self.box else self._box_trouble
 
     @property
     def pending(self) -> int:
@@ -183,6 +163,7 @@ class Ledger:
         """
         if self._broken and purchase.state == "intent":
             raise self._broken
+        self.begin_box()
         line = journal_line(purchase, body=purchase.uid not in self._with_body)
         self._with_body.add(purchase.uid)
         self.book.put(purchase)
@@ -250,13 +231,12 @@ class Ledger:
             if not self._broken and (self.journal.lines or not self._lock_is_ours()):
                 self._apply(self.fold_now(dict(self.book.purchases)))
             if not self._broken:
-                self._renew_box()
                 with suppress(OSError):
                     self.paths.folded.unlink(missing_ok=True)
         finally:
             with self._io:
                 if self.box:
-                    self.box.close()
+                    self.box.close(None if self._broken else self.book.purchases)
                 self.journal.release()
 
     def __enter__(self) -> Ledger:
@@ -278,7 +258,7 @@ class Ledger:
                 return
             if not self.journal.dead:
                 try:
-                    self._append(batch.lines)
+                    self._append(batch)
                 except (OSError, KlingflowError) as error:
                     self.journal.dead = True
                     self._break(self.paths.journal, error)
@@ -287,11 +267,11 @@ class Ledger:
                 batch.failed = self._save_elsewhere(batch.purchases)
             batch.settled = True
 
-    def _append(self, lines: list[bytes]) -> None:
+    def _append(self, batch: _Batch) -> None:
         self._keep_hold()
-        self.journal.append(lines)
+        self.journal.append(batch.lines)
         if self.box:
-            self.box.append(b"\n".join([*lines, b""]))
+            self.box.append(batch.purchases)
 
     def _break(self, path: Path, error: Exception) -> LedgerBroken:
         self._broken = self._broken or LedgerBroken(f"{path}: cannot be written: {error}")
@@ -317,7 +297,7 @@ class Ledger:
         self.unwritten += (p for p in purchases if p.task_id)
         lines = b"".join(map(journal_line, purchases))
         if self.box:
-            self.box.append(lines)
+            self.box.append(purchases)
         where = emergency.save(self.paths.journal, lines)
         what = f"what followed is in {where}" if where else "what followed could be written nowhere"
         return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
@@ -331,27 +311,53 @@ class Ledger:
                 text = self._text(snapshot, self.book.serial + 1)
                 self._signature = signature(atomic_write(self.paths.lock, *text))
                 self.book.serial += 1
-                self._box_behind = True
                 second_name(self.paths.lock, self.paths.folded)
                 self.empty_journal()
             except (OSError, KlingflowError) as error:
                 raise self._break(self.paths.lock, error) from error
             if self.box and not self.box.whole:
-                self.box.renew(*text)
-                self.box.append(self.journal.runner())
+                self.box.renew(self.book.purchases)
             return changes
 
     def begin_box(self) -> None:
-        """Say in the black box who holds it; the lock must be up to date."""
-        self._renew_box()
-        if self.box:
-            self.box.append(self.journal.runner())
+        """Hold the black box, and keep from now on in it what is recorded. Call it once the user
+        has agreed: nothing is written there before. Every `record` calls it, too.
 
-    def _renew_box(self) -> None:
-        with self._io:
-            if self.box and self._box_behind:
-                self.box.renew(*self._text(self.book.purchases, self.book.serial))
-                self._box_behind = False
+        Where the box cannot be written, why is among the book's problems. Raises LedgerHeld and
+        UsageError as `blackbox.begin`, LedgerError, LedgerBroken.
+        """
+        stored, place = self._stored, self.paths.box
+        if stored is None or place is None:
+            return
+        begun = Beginning(
+            self.book.lineage,
+            stored.box,
+            fresh=stored.fresh,
+            known=dict(self.book.purchases),
+            runner=self.journal.runner(),
+            at=self._now(),
+            line=self._line,
+        )
+        box = blackbox.begin(place, begun)
+        self._stored = None
+        if isinstance(box, Problem):
+            self.book.problems.append(box)
+            self._box_trouble = box
+            return
+        self.box = box
+        if stored.fresh or self.entered:  # so that the box's lineage is that of a lock
+            self._apply(self.fold_now(dict(self.book.purchases)))
+        if stored.box_damaged:
+            set_aside(self.paths, Parsed(damaged=list(stored.box_damaged)), Parsed(), ())
+            box.renew(self.book.purchases)
+
+    def enter(self, purchases: Iterable[Purchase]) -> None:
+        """Take in what this place bought under another lineage. It comes into the lock once the
+        black box is held.
+        """
+        for purchase in purchases:
+            self.book.put(purchase)
+            self.entered = True
 
     def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
         lines = [self._line(p) for p in in_order(purchases.values())]

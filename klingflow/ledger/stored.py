@@ -1,7 +1,7 @@
 """What a ledger's files say together: one book out of lock, journal, emergency files and black box.
 
 The files are gathered in an order that misses nothing, folded into one purchase per uid, and what
-is wrong with them is reported. How each file is read is for lines.py, blackbox.py and emergency.py;
+is wrong with them is reported. How each file is read is for lines.py, boxes.py and emergency.py;
 store.py writes.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from klingflow.disk import append, read_log, read_whole
 from klingflow.errors import LedgerError
-from klingflow.ledger import blackbox, emergency, neighbours
+from klingflow.ledger import boxes, emergency, neighbours
 from klingflow.ledger.book import (
     Book,
     contradicting,
@@ -37,7 +37,7 @@ from klingflow.ledger.lines import (
     parse_lock,
 )
 from klingflow.ledger.neighbours import Neighbour
-from klingflow.ledger.places import BoxPlace, LedgerPaths
+from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Place, Problem, Purchase
 
 Signature = tuple[int, ...] | None
@@ -48,7 +48,7 @@ class Stored:
     """One reading of all files.
 
     `contradicting` are the accounts that `book` left out. `tidy` says that the lock's text already
-    is what folding would write, `box_behind` that the black box is no copy of it.
+    is what folding would write, and `fresh` that there is no lock yet.
     """
 
     book: Book
@@ -58,9 +58,9 @@ class Stored:
     contradicting: Sequence[Purchase]
     tidy: bool
     saved: Mapping[Path, Signature]  # the emergency files that were read
-    box: blackbox.Reading
-    beyond: Parsed  # what only the black box knew, and more
-    box_behind: bool
+    box: boxes.Reading
+    box_damaged: Sequence[bytes]  # lines of this place's own black box
+    fresh: bool
     shared: Path | None = None  # another manifest whose journal is this very file
 
 
@@ -105,9 +105,9 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lock, journal = files.lock, files.journal
     # The smallest, so that every machine that merges the same two lineages takes the same.
     lineage = min(files.lineages, default=None) or secrets.token_hex(8)
-    serial = max(newest_serial(lock), newest_serial(files.beyond))
-    book = Book(folded.kept, lineage=lineage, serial=serial)
+    book = Book(folded.kept, lineage=lineage, serial=newest_serial(lock))
     book.remember(files.pruned.values())
+    _remember_aside(book, files, until)
     book.problems += _report(paths, files, folded)
     untidy = journal.accounts or journal.damaged or lock.damaged or lock.problems
     tidy = not untidy and len(lock.headers) < 2 and lock.accounts == in_order(folded.kept)
@@ -120,35 +120,38 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
         tidy=tidy,
         saved=files.saved,
         box=files.box,
-        beyond=files.beyond,
-        box_behind=not files.box.is_copy_of(files.text),
+        box_damaged=files.box_damaged,
+        fresh=not files.lineages,
         shared=files.neighbour.manifest if files.neighbour and files.neighbour.shares else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What each file said. `text` is the lock's; `pruned` is by uid, as its file (`put_away`) or
-    the black box has it.
+    """What each file said. `pruned` is by uid, as its file (`put_away`) or the black box has it.
+    `beyond` is what counts of the black box, and `aside` what this place did under other lineages,
+    `former` among them those that were here when this ledger began.
     """
 
-    lineages: set[str]
-    box: blackbox.Reading
+    lineages: frozenset[str]
+    box: boxes.Reading
+    box_damaged: Sequence[bytes]
     journal: Parsed
     saved: Mapping[Path, Signature]
     signature: Signature
-    text: bytes
     lock: Parsed
     put_away: Parsed
     pruned: Mapping[str, Purchase]
     beyond: Parsed
     neighbour: Neighbour | None
+    aside: Parsed
+    former: Parsed
 
 
 def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     """Read every file once, in the order in which records move from one to the next."""
-    lineages = _lineages(paths)
-    box = _box(paths.box, lineages, paths.lock) if paths.box else blackbox.Reading()
+    lineages = frozenset(header["lineage"] for header in headers_in(_bytes(paths.lock)))
+    box = boxes.look(paths.box, lineages) if paths.box else boxes.Reading()
     # A process that opens the ledger for writing holds it, so no other is writing a line.
     journal, saved = _journals(paths, read_whole if until else read_log)
     signature = signature_of(paths.lock)
@@ -158,21 +161,38 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     if neighbour:
         neighbours.leave(journal, neighbour, text)
     put_away, pruned = _pruned(paths, box)
-    beyond = box.beyond(text)
+    own, others, aside, former = _boxed(box, text)
+    beyond = Parsed()
+    beyond.add(own)
+    beyond.add(others)
     _leave_pruned(beyond, pruned)
     return _Files(
         lineages=lineages,
         box=box,
+        box_damaged=own.damaged,
         journal=journal,
         saved=saved,
         signature=signature,
-        text=text,
         lock=lock,
         put_away=put_away,
         pruned=pruned,
         beyond=beyond,
         neighbour=neighbour,
+        aside=aside,
+        former=former,
     )
+
+
+def _boxed(box: boxes.Reading, lock: bytes) -> tuple[Parsed, Parsed, Parsed, Parsed]:
+    """What the black box has beyond a lock of this text: of this place, of other members of the
+    lineage, of this place under other lineages, and of those that were here before this ledger.
+    """
+    files = (box.own, box.others, box.aside, box.former)
+    if not any(data for some in files for data in some.values()):
+        return Parsed(), Parsed(), Parsed(), Parsed()
+    known = frozenset(lock.split(b"\n"))
+    own, others, aside, former = (boxes.parsed(some, known) for some in files)
+    return own, others, aside, former
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +209,7 @@ def _fold(files: _Files, until: str | None) -> _Folded:
     told = (files.lock, files.journal, files.beyond)
     accounts = [account for one in told for account in one.accounts]
     doubts = [doubt for one in told for doubt in one.doubts]
+    accounts += _also_aside(files, accounts)
     # An older lock may hold again what was pruned, and know less of it.
     again = {account.uid for account in accounts} & files.pruned.keys() if files.pruned else ()
     pruned = [files.pruned[uid] for uid in again]
@@ -199,6 +220,25 @@ def _fold(files: _Files, until: str | None) -> _Folded:
     in_its_file = {id(purchase) for purchase in pruned}
     left_out = [account for account in left_out if id(account) not in in_its_file]
     return _Folded(purchases, settled(purchases, until), left_out)
+
+
+def _also_aside(files: _Files, accounts: Sequence[Purchase]) -> list[Purchase]:
+    """What this place's black box says under another lineage of purchases that are in the ledger,
+    or pruned.
+    """
+    aside = [*files.aside.accounts, *files.former.accounts]
+    if not aside:
+        return []
+    known = {account.uid for account in accounts}
+    return [account for account in aside if account.uid in known]
+
+
+def _remember_aside(book: Book, files: _Files, until: str | None) -> None:
+    """Let the book know, without entering it, what this place bought under other lineages."""
+    for told, is_former in ((files.aside, False), (files.former, True)):
+        if told.accounts or told.doubts:
+            folded, _ = fold(told.accounts, told.doubts)
+            book.set_aside(settled(folded, until), former=is_former)
 
 
 def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]:
@@ -215,36 +255,16 @@ def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]
     ]
 
 
-def _lineages(paths: LedgerPaths) -> set[str]:
-    """Return the lineages whose black boxes are read: those that the lock names, otherwise the one
-    that this manifest had last.
-    """
-    found = {header["lineage"] for header in headers_in(_bytes(paths.lock))}
-    if not found and paths.box and (remembered := blackbox.lineage_of(paths.box)):
-        found = {remembered}
-    return found
-
-
-def _box(place: BoxPlace, lineages: set[str], lock: Path) -> blackbox.Reading:
-    """The black boxes, also that of the ledger which was here last, if the lock's has purchases of
-    it: then somebody merged the two elsewhere, and knew nothing of what had not been committed
-    here.
-    """
-    reading = blackbox.look(place, lineages)
-    last = blackbox.lineage_of(place)
-    if last and last not in reading.lineages and blackbox.shares(place, last, _bytes(lock)):
-        return blackbox.look(place, lineages | {last})
-    return reading
-
-
-def _pruned(paths: LedgerPaths, box: blackbox.Reading) -> tuple[Parsed, dict[str, Purchase]]:
+def _pruned(paths: LedgerPaths, box: boxes.Reading) -> tuple[Parsed, dict[str, Purchase]]:
     """Return what was pruned, by uid, as its file or the black box has it.
 
     A damaged line is in doubt. It may be all that is known of a payment, and its shot must not be
     bought again when it comes back.
     """
     parsed = parse_lines(_bytes(paths.pruned), paths.pruned.name)
-    told, _ = fold([*parsed.accounts, *box.pruned.accounts], [*parsed.doubts, *box.pruned.doubts])
+    remembered = boxes.parsed(box.pruned)
+    accounts = [*parsed.accounts, *remembered.accounts]
+    told, _ = fold(accounts, [*parsed.doubts, *remembered.doubts])
     return parsed, {p.uid: p for p in told}
 
 

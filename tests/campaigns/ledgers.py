@@ -15,6 +15,7 @@ from unittest import mock
 import anyio
 
 from klingflow.errors import LedgerBroken
+from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
@@ -98,7 +99,23 @@ def a_killed_run(root: Path) -> None:
     assert ledger.journal._anchor is not None
     os.close(ledger.journal._anchor)
     if ledger.box is not None:
-        os.close(ledger.box._fd)
+        for fd in ledger.box.descriptors:
+            os.close(fd)
+
+
+def whole(book: Book) -> Book:
+    """The book as a plan takes it whose manifest has every body that the black box knows."""
+    for purchase in book.aside.values():
+        book.put(purchase)
+    book.aside = {}
+    return book
+
+
+def take_in(ledger: Ledger) -> None:
+    """The same for a ledger that is written, as a run does it."""
+    ledger.enter(ledger.book.aside.values())
+    ledger.book.aside = {}
+    ledger.begin_box()
 
 
 @dataclass(frozen=True)
@@ -119,10 +136,12 @@ def open_twice(root: Path) -> Opened:
     """
     paths = paths_at(root)
     with mock.patch.object(tempfile, "tempdir", str(root / "tmp")):
-        seen = read(paths).purchases.values()
+        seen = whole(read(paths)).purchases.values()
         with open_ledger(paths, now) as ledger:
+            take_in(ledger)
             first, problems = dict(ledger.book.purchases), [*map(worded, ledger.book.problems)]
         with open_ledger(paths, now) as ledger:
+            take_in(ledger)
             second = dict(ledger.book.purchases)
     if [(p.uid, p.state, p.task_id) for p in seen] != [
         (p.uid, p.state, p.task_id) for p in first.values()

@@ -338,7 +338,7 @@ def test_of_ledger_and_black_box_either_may_be_damaged(
     files = [
         name for name in boxed.whole.files if name in (LOCK, JOURNAL) or name.startswith(STATE)
     ]
-    assert len(files) == 5  # a copy of the lock, a journal, and whose lineage is whose
+    assert len(files) == 5  # lines, whose place it is, and who holds it
     for name in files:
         for what, data in damages(boxed.whole.files[name], chance, rounds=400 if long else 15):
             boxed.damage(name, data, what, spared=everything)

@@ -40,7 +40,7 @@ from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
-from tests.campaigns.ledgers import MANIFEST
+from tests.campaigns.ledgers import MANIFEST, take_in, whole
 from tests.purchases import ORIGIN, intent
 
 SHOTS = st.sampled_from(["a", "b", "c"])
@@ -67,16 +67,15 @@ def goes_back(machine: Machine) -> bool:
 
 
 def kept_twice(machine: Machine) -> bool:
-    """Whether the black box knows all that the lock does: what came by git it learns at the next
-    start.
-    """
-    return machine.boxed and machine.box_learned
+    """Whether the black box knows all that the lock does: what came by git is git's to remember."""
+    return machine.boxed and not machine.came_by_git
 
 
 class Machine(RuleBasedStateMachine):
     """A ledger with a black box: whatever becomes of its own files, nothing is forgotten."""
 
     boxed = True
+    alone = True  # no colleague
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +89,7 @@ class Machine(RuleBasedStateMachine):
         self.ids: dict[str, str] = {}  # uid → its task id, once it has one
         self.ranks: dict[str, int] = {}
         self.locks: list[bytes] = []  # as they were at some time
-        self.box_learned = True
+        self.came_by_git = False
         self.damaged = False
         self._seconds = 0
         self._numbers = 0
@@ -151,8 +150,8 @@ class Machine(RuleBasedStateMachine):
         for fd in (self.ledger.journal._fd, self.ledger.journal._anchor):
             if fd is not None:
                 os.close(fd)
-        if self.ledger.box:
-            self.ledger.box.close()
+        for fd in self.ledger.box.descriptors if self.ledger.box else ():
+            os.close(fd)
         self.ledger = None
 
     # -------- a run
@@ -163,7 +162,7 @@ class Machine(RuleBasedStateMachine):
         """What was an intent is in doubt; the rest is as it was."""
         _tried["openings"] += 1
         self.ledger = open_ledger(self.paths, self._now)
-        self.box_learned = True
+        take_in(self.ledger)
         for uid, purchase in self.model.items():
             if purchase.state == "intent":
                 got = self.ledger.book.purchases[uid]
@@ -302,7 +301,11 @@ class Machine(RuleBasedStateMachine):
             )
 
     @precondition(
-        lambda self: has_lock(self) and not any(p.state == "intent" for p in self.model.values())
+        lambda self: (
+            not self.alone
+            and has_lock(self)
+            and not any(p.state == "intent" for p in self.model.values())
+        )
     )
     @rule(which=CHOICE, event=CHOICE)
     def colleague_buys_too(self, which: int, event: int) -> None:
@@ -325,7 +328,7 @@ class Machine(RuleBasedStateMachine):
         ours, merged = self.paths.lock.read_bytes(), paths.lock.read_bytes()
         self._put_lock(b"".join(dict.fromkeys([*ours.splitlines(True), *merged.splitlines(True)])))
         shutil.rmtree(folder)
-        self.box_learned = False
+        self.came_by_git = True
         self._know(*news)
         if self.ledger:
             anyio.run(self.ledger.fold)
@@ -372,7 +375,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_book_is_the_model(self) -> None:
         """Refusals aside, of which the next attempt may take the place."""
-        book = self.ledger.book if self.ledger else read(self.paths)
+        book = self.ledger.book if self.ledger else whole(read(self.paths))
         ghosts = self._ghosts(book)
         told = {
             uid: p
@@ -391,7 +394,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_known_is_unlearned(self) -> None:
-        book = self.ledger.book if self.ledger else read(self.paths)
+        book = self.ledger.book if self.ledger else whole(read(self.paths))
         ghosts = self._ghosts(book)
         for uid, purchase in book.purchases.items():
             if uid in ghosts:
@@ -419,7 +422,13 @@ class Machine(RuleBasedStateMachine):
         assert _folded(a + _folded(_folded(b) + _folded(c))) == whole
 
 
-class WithoutBox(Machine):
+class WithColleague(Machine):
+    """What came by git is git's to remember: no black box keeps it."""
+
+    alone = False
+
+
+class WithoutBox(WithColleague):
     """Without a black box, what a run holds open is still safe from git, and what died from its
     death.
     """
@@ -498,10 +507,11 @@ def play(machine: type[Machine], histories: int, *phases: Phase) -> None:
     )
 
 
-@pytest.mark.parametrize("machine", [Machine, WithoutBox])
+@pytest.mark.parametrize("machine", [Machine, WithColleague, WithoutBox])
 def test_a_ledger_never_unlearns(machine: type[Machine], long: bool, report: Report) -> None:
     """Of what goes wrong, Hypothesis tells a history, in the long form the shortest."""
-    name = f"ledger machine{'' if machine.boxed else ', no black box'}"
+    named = {Machine: "", WithColleague: ", with a colleague", WithoutBox: ", no black box"}
+    name = f"ledger machine{named[machine]}"
     try:
         play(machine, *((600, *Phase) if long else (20, Phase.generate)))
     except Exception as error:

@@ -1,0 +1,228 @@
+"""What the black boxes hold, and what of it counts for one place: nothing is written here.
+
+A black box is of one lineage and lies in the user's state folder. In it each *place*, that is a
+manifest by its path, has a folder with what this user did there: `bought.jsonl` (what klingflow
+bought there, or a person merged), `asked.jsonl` (what it asked the gateway about purchases that
+came with a lock), `pruned.jsonl` and `place.json`. Members of a lineage share what they know; any
+other place has its own knowledge only. Where a box cannot be read, nothing is decided without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from klingflow.disk import read_whole
+from klingflow.errors import LedgerError
+from klingflow.ledger.lines import Parsed, parse_lines
+from klingflow.ledger.places import PLACES, BoxPlace, boxes_in
+
+WITHOUT = "--no-black-box does without it"
+BOUGHT, ASKED, PRUNED, ABOUT = "bought.jsonl", "asked.jsonl", "pruned.jsonl", "place.json"
+Stamps = tuple[tuple[str, int, int], ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One place in one black box.
+
+    `manifest` is its path, "" where that is unknown. A `member` shares what it knows with the other
+    members. `before` are the lineages that were there when this ledger began without a lock, and
+    `became` is the lineage that the ledger took later, by a merge.
+    """
+
+    folder: Path
+    manifest: str = ""
+    since: str = ""
+    member: bool = False
+    before: tuple[str, ...] = ()
+    became: str | None = None
+
+    @property
+    def lineage(self) -> str:
+        """The name of the black box's folder, which is the lineage unless that is odd."""
+        return self.folder.parent.parent.name
+
+
+def spot_at(folder: Path) -> Spot | None:
+    """Return the place whose folder that is; None where there is none. Raises LedgerError."""
+    if not _tried(folder, folder.is_dir):
+        return None
+    try:
+        said = json.loads(read(folder / ABOUT) or b"{}")
+    except (ValueError, RecursionError):
+        said = {}
+    if not isinstance(said, dict):
+        said = {}
+    before = said.get("before")
+    return Spot(
+        folder,
+        manifest=_text(said.get("manifest")),
+        since=_text(said.get("since")),
+        member=said.get("member") is True,
+        before=tuple(b for b in before if isinstance(b, str)) if isinstance(before, list) else (),
+        became=_text(said.get("became")) or None,
+    )
+
+
+def spots_in(box: Path) -> list[Spot]:
+    """Return every place of one black box. Raises LedgerError."""
+    return [spot for folder in _in(box / PLACES) if (spot := spot_at(folder))]
+
+
+def all_boxes(state: Path) -> list[Path]:
+    """Return every black box. Raises LedgerError."""
+    return _in(boxes_in(state))
+
+
+def _in(folder: Path) -> list[Path]:
+    with suppress(FileNotFoundError):
+        return _tried(folder, lambda: sorted(folder.iterdir()))
+    return []
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the black boxes hold for one place, as it lay there: files by their paths.
+
+    `own` is what this place did under the lineages of its ledger, `others` what other members did,
+    `aside` what this place did under other lineages, and `former` what it did under those that were
+    there when this ledger began. `spots` are all places of the lineages.
+    """
+
+    lineages: frozenset[str] = frozenset()
+    own: dict[Path, bytes] = field(default_factory=dict)
+    others: dict[Path, bytes] = field(default_factory=dict)
+    aside: dict[Path, bytes] = field(default_factory=dict)
+    former: dict[Path, bytes] = field(default_factory=dict)
+    pruned: dict[Path, bytes] = field(default_factory=dict)
+    spots: tuple[Spot, ...] = ()
+    stamps: Stamps = ()
+
+
+def look(place: BoxPlace, lineages: frozenset[str]) -> Reading:
+    """Read what the black boxes of `lineages`, those of the lock, hold for a place. Raises
+    LedgerError.
+
+    Call it before the ledger's own files are read. They are written first: what they do not hold
+    then, they have lost.
+    """
+    reading = Reading(lineages, stamps=stamps(place, lineages))
+    counted: set[Path] = set()
+    before: set[str] = set()
+    spots: list[Spot] = []
+    for lineage in sorted(lineages):
+        found = spots_in(place.box(lineage))
+        spots += found
+        here = next((s for s in found if s.folder == place.folder(lineage)), None)
+        shares = place.same_film or (here is not None and here.member)
+        meant = [s for s in found if s is here or (shares and s.member)]
+        for one in (later for first in meant for later in _chain(place.state, first)):
+            counted.add(one.folder)
+            _read_into(reading.own if one.folder.name == place.name else reading.others, one)
+            reading.pruned[one.folder / PRUNED] = read(one.folder / PRUNED)
+        if here is not None:
+            before |= set(here.before)
+    reading.spots = tuple(spots)
+    for folder in folders_of(place):
+        if folder not in counted and (spot := spot_at(folder)):
+            was_here = not lineages or spot.lineage in before
+            apart = reading.former if was_here else reading.aside
+            _read_into(reading.own if place.same_film else apart, spot)
+    return reading
+
+
+def relatives(place: BoxPlace, lineage: str) -> list[Spot]:
+    """Return the other places of a lineage, also under lineages that they took later. Raises
+    LedgerError.
+    """
+    spots = [spot for spot in spots_in(place.box(lineage)) if spot.folder.name != place.name]
+    return [later for spot in spots for later in _chain(place.state, spot)]
+
+
+def _chain(state: Path, spot: Spot) -> Iterator[Spot]:
+    """Yield a place, and the same place under each lineage that its ledger took later."""
+    seen: set[Path] = set()
+    now: Spot | None = spot
+    while now is not None and now.folder not in seen:
+        seen.add(now.folder)
+        yield now
+        later = BoxPlace(state, Path(now.manifest)).box(now.became) if now.became else None
+        now = spot_at(later / PLACES / now.folder.name) if later else None
+
+
+def _read_into(files: dict[Path, bytes], spot: Spot) -> None:
+    for name in (BOUGHT, ASKED):
+        files[spot.folder / name] = read(spot.folder / name)
+
+
+def folders_of(place: BoxPlace) -> list[Path]:
+    """Return the folder of this place in every black box that has one. Raises LedgerError."""
+    every = [box / PLACES / place.name for box in all_boxes(place.state)]
+    return [folder for folder in every if _tried(folder, folder.is_dir)]
+
+
+def stamps(place: BoxPlace, lineages: Iterable[str]) -> Stamps:
+    """Return size and time of change of all that `look` depends on. Raises LedgerError."""
+    folders = {s.folder for lineage in lineages for s in spots_in(place.box(lineage))}
+    found = []
+    for folder in sorted(folders | {*folders_of(place)}):
+        for path in (folder / name for name in (BOUGHT, ASKED, PRUNED, ABOUT)):
+            with suppress(FileNotFoundError):
+                stat = _tried(path, path.stat)
+                found.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
+def parsed(files: Mapping[Path, bytes], known: frozenset[bytes] = frozenset()) -> Parsed:
+    """Parse lines of black boxes, except those that are `known`, byte for byte.
+
+    A last line without its end was never announced, so it is no doubt where it is torn.
+    """
+    together = Parsed()
+    for path, data in files.items():
+        whole, _, torn = data.rpartition(b"\n")
+        lines = [line for line in whole.split(b"\n") if line not in known]
+        together.add(parse_lines(b"\n".join(lines), str(path)))
+        last = parse_lines(torn, str(path))
+        last.doubts.clear()
+        if torn and not last.accounts:
+            last.damaged.clear()
+            last.problems.clear()
+        together.add(last)
+    return together
+
+
+def read(path: Path) -> bytes:
+    """Return what a file of a black box holds, nothing where it is not there. Raises
+    LedgerError.
+    """
+    try:
+        return _tried(path, lambda: read_whole(path))
+    except FileNotFoundError:
+        return b""
+
+
+def _tried(path: Path, look: Callable[[], T]) -> T:
+    try:
+        return look()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(str(path)) from error
+    except OSError as error:
+        said = error.strerror or error
+        raise LedgerError(f"{path}: the black box cannot be read: {said}; {WITHOUT}") from error
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def exists(manifest: str) -> bool:
+    """True if the manifest of a place is still there, or nobody can tell."""
+    return not manifest or os.path.lexists(manifest)
