@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 from klingflow.api import links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
-from klingflow.decide.allotment import allotted
+from klingflow.decide.elsewhere import recalled
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
-from klingflow.decide.spending import spending
-from klingflow.errors import NothingSelected
-from klingflow.ledger import files, store
+from klingflow.decide.verbs import VERBS
+from klingflow.errors import NothingSelected, UsageError
+from klingflow.ledger import files, searching, store
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
-from klingflow.model import Limits, Manifest, Plan
+from klingflow.model import NOWHERE_ELSE, Elsewheres, Manifest, Place, Plan, Problem, Purchase
 
 
-def plan(
-    manifest: Manifest, wish: Wish = Wish(), *, origin: str = "", limits: Limits | None = None
-) -> Plan:
+def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
     """Return what a run would do now. Reads the ledger and the outputs; changes nothing, needs no
     network.
 
-    `origin` is the address of the run's gateway, "" while it is unknown; `limits` are the run's, by
-    default the manifest's. Raises NothingSelected,
+    `origin` is the address of the run's gateway, "" while it is unknown. Raises NothingSelected,
     LedgerError, UsageError.
     """
     site = site_of(manifest.path, wish, origin)
-    book = book_of(manifest, site)
-    made = planned(manifest, book, site, selected_keys(manifest, book, wish), wish.rerun)
-    return allotted([made], manifest.limits if limits is None else limits)[0]
+    book = book_of(manifest, site, wish)
+    keys = selected_keys(manifest, book, wish)
+    return planned(manifest, book, site, keys, wish.rerun, again_of(manifest, book, wish))
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
@@ -54,12 +50,57 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None
     return keys
 
 
-def book_of(manifest: Manifest, site: Site) -> Book:
-    """Return what the ledger says, for looking at. Raises LedgerError."""
+def again_of(manifest: Manifest, book: Book, wish: Wish) -> frozenset[str]:
+    """Return the keys of the takes that are to be bought in spite of moves and elsewheres. Raises
+    UsageError where none are named, NothingSelected.
+    """
+    if not wish.buy_again:
+        return frozenset()
+    if not wish.select:
+        raise UsageError("--buy-again needs -s: name what is to be bought again")
+    return frozenset(selected_keys(manifest, book, wish) or ())
+
+
+def book_of(manifest: Manifest, site: Site, wish: Wish = Wish()) -> Book:
+    """Return what the ledger says, for looking at. Raises LedgerError, and as `again_of`."""
     book = store.read(site.paths)
     book.problems += links.problems(site, manifest)
-    book.recall(manifest.takes)
+    take_in(manifest, book, site, again_of(manifest, book, wish))
     return book
+
+
+def take_in(
+    manifest: Manifest,
+    book: Book,
+    site: Site,
+    again: frozenset[str] = frozenset(),
+    enter: Callable[[Iterable[Purchase]], None] | None = None,
+) -> None:
+    """Enter what is paid for and was put away: what was pruned of today's takes, and what the black
+    box knows that this place bought of today's bodies.
+
+    `enter` is for a ledger that is written.
+    """
+    book.recall(manifest.takes)
+    entered: list[Purchase] = []
+    while book.aside:
+        made = make_plan(manifest, book, {}, origin=site.origin, again=again)
+        found = recalled(made, book)
+        if not found:
+            break
+        for purchase in found:
+            del book.aside[purchase.uid]
+            book.put(purchase)
+        if enter is not None:
+            enter(found)
+        entered += found
+    lock = Place(site.paths.lock.name)
+    if entered:
+        keys = tuple(p.key for p in entered)
+        book.problems.append(Problem("lost_by_lock", lock, keys, count=len(keys)))
+    left = sum((p.shot, p.take) in book.former for p in book.aside.values())
+    if entered and left:
+        book.problems.append(Problem("left_in_box", lock, count=left))
 
 
 def planned(
@@ -68,13 +109,48 @@ def planned(
     site: Site,
     keys: set[str] | None = None,
     rerun: frozenset[str] = frozenset(),
+    again: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Return the plan by a book that is read already; `keys` None means every shot."""
+    """Return the plan by a book that is read already; `keys` None means every shot.
+
+    `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
+    """
     facts = files.facts(site.folder, files_of(book), site.facts)
     placed = site.placed(manifest)
+
+    def made(elsewhere: Elsewheres) -> Plan:
+        return make_plan(
+            placed,
+            book,
+            facts,
+            rerun=rerun,
+            origin=site.origin,
+            again=again,
+            elsewhere=elsewhere,
+            selected=keys,
+        )
+
     with without_collector():
-        made = make_plan(placed, book, facts, rerun=rerun, origin=site.origin, selected=keys)
-        return replace(made, spending=spending([book.everything()], manifest.prices))
+        first = made(NOWHERE_ELSE)
+        elsewhere = _elsewhere(first, book, site)
+        return first if elsewhere == NOWHERE_ELSE else made(elsewhere)
+
+
+def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
+    """Return where else was paid for what a plan would buy. What the sandbox sells costs nothing,
+    and is not looked for.
+    """
+    actions = plan.actions if not site.in_sandbox else ()
+    buying = [a for a in actions if VERBS[a.verb].may_buy and a.shot and a.request]
+    if not buying:
+        return NOWHERE_ELSE
+    wanted = searching.Wanted(
+        bodies={a.request.fingerprint for a in buying if a.request and a.request.fingerprint},
+        takes={(a.shot.id, a.shot.take) for a in buying if a.shot},
+        standing=plan.manifest.takes,
+        book=book,
+    )
+    return searching.search(site, wanted)
 
 
 def files_of(book: Book) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
-from klingflow.api.planning import planned
+from klingflow.api.planning import planned, take_in
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.adoption import Adoption, judge, unasked
 from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
@@ -40,7 +40,7 @@ def resolve(
     origin = site.origin
     key = key_of(*split_key(key))
     with store.open_ledger(site.paths, now) as held:
-        held.book.recall(manifest.takes)
+        take_in(manifest, held.book, site, enter=held.enter)
         at = now()
         notes: list[str] = []
         records: Sequence[Purchase]
@@ -57,6 +57,8 @@ def resolve(
         else:
             at_another = action is not None and action.verb == "held"
             records = resubmit(held.book, key, origin=origin, at=at, held=at_another)
+
+        held.begin_box()
 
         async def write() -> None:
             for record in records:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,12 @@ import anyio
 
 from klingflow import disk
 from klingflow.api import links
-from klingflow.api.planning import planned, selected_keys
+from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
-from klingflow.decide.allotment import allotted, caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
-from klingflow.decide.spending import added, spending
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
@@ -32,7 +31,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
-from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum
+from klingflow.model import Limits, Manifest, Plan, Purchase
 from klingflow.results import run_manifest
 from klingflow.results.ending import Ending, exit_code
 from klingflow.runner import signals
@@ -54,27 +53,31 @@ class Result:
     outcome: Outcome
     bought: tuple[Purchase, ...]  # in this run, what is in doubt among them
     records: tuple[Path, ...]  # the run manifests
-    capped: Mapping[tuple[int, str], LeftOut]  # (manifest number, shot key) → why it was left out
+    capped: Mapping[tuple[int, str], str]  # (manifest number, shot key) → the cap that forbade it
     troubles: tuple[str, ...]  # what could not be written, for people
-    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `bought`
 
 
 @contextmanager
-def open_job(manifest: Manifest, wish: Wish, origin: str) -> Iterator[Job]:
-    """The manifest's plan with its ledger held by us. Raises as `plan`, and LedgerHeld."""
+def open_job(
+    manifest: Manifest, wish: Wish, origin: str, also: frozenset[str] = frozenset()
+) -> Iterator[Job]:
+    """The manifest's plan with its ledger held by us. `also` are the keys of takes that are bought
+    although they were paid for elsewhere. Raises as `plan`, and LedgerHeld.
+    """
     from klingflow.runner.context import Job  # for start-up
 
     site = links.check_outputs(site_of(manifest.path, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
-        held.book.recall(manifest.takes)
+        again = again_of(manifest, held.book, wish) | also
+        take_in(manifest, held.book, site, again, held.enter)
         keys = selected_keys(manifest, held.book, wish)
-        made = planned(manifest, held.book, site, keys, wish.rerun)
+        made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
         def write_results() -> str | None:
             return _write_results(made.manifest, held.book, site)
 
         def plan_again() -> Plan:
-            return planned(manifest, held.book, site, keys)
+            return planned(manifest, held.book, site, keys, again=again)
 
         try:
             yield Job(made, held, site, write_results, plan_again)
@@ -121,20 +124,7 @@ def run(
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
         limits = limits or tightest([m.limits for m in manifests])
-        allot(jobs, limits)
         return run_jobs(jobs, base_url, key, limits, emit=emit)
-
-
-def allot(jobs: Sequence[Job], limits: Limits, *, zero_is_unknown: bool = False) -> None:
-    """Mark in the plans of a run what its caps and budgets leave out; the run does not buy it.
-
-    `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
-    """
-    plans = [job.plan for job in jobs]
-    for job, made in zip(
-        jobs, allotted(plans, limits, zero_is_unknown=zero_is_unknown), strict=True
-    ):
-        job.plan = made
 
 
 def run_jobs(
@@ -148,8 +138,7 @@ def run_jobs(
     fail_fast: bool = False,
     abort: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Run plans whose ledgers are held, as `allot` left them. `buying` False polls and downloads
-    only.
+    """Run plans whose ledgers are held. `buying` False polls and downloads only.
 
     `abort` is called at the second Ctrl-C; where it returns, KeyboardInterrupt is raised.
     """
@@ -160,6 +149,8 @@ def run_jobs(
     _check_apart(jobs)
     for job in jobs:
         _check_key_apart(job.plan.manifest, key)
+    for job in jobs:
+        _begin_box(job)
 
     async def main() -> Result | None:
         async with connect(base_url, key) as gateway:
@@ -172,6 +163,14 @@ def run_jobs(
     if result is None:
         raise _interrupt(jobs)
     return result
+
+
+def _begin_box(job: Job) -> None:
+    """Hold the black box if there is something to record: the user has agreed."""
+    works = any(VERBS[action.verb].work for action in job.plan.actions)
+    box = job.site.paths.box
+    if works or job.ledger.entered or (box is not None and box.same_film):
+        job.ledger.begin_box()
 
 
 def _check_no_loop() -> None:
@@ -210,7 +209,6 @@ def _result(context: Context, *, buying: bool) -> Result:
     troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
     plans = tuple(job.plan_again() for job in jobs)
     capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
-    bought = tuple(_bought(context))
     ending = Ending(
         interrupted=outcome.interrupted,
         broken=outcome.broken is not None or outcome.crash is not None,
@@ -220,29 +218,19 @@ def _result(context: Context, *, buying: bool) -> Result:
         plans=plans,
         exit_code=exit_code(plans, ending, capped, buying=buying),
         outcome=outcome,
-        bought=tuple(purchase for _, purchase in bought),
+        bought=tuple(_bought(context)),
         records=tuple(job.results for job in jobs),
         capped=capped,
         troubles=troubles,
-        spending=_spending(bought, plans),
     )
 
 
-def _spending(bought: Sequence[tuple[int, Purchase]], plans: Sequence[Plan]) -> Mapping[Share, Sum]:
-    """What has become of the money for what was bought, each by its own manifest's prices."""
-    parts = []
-    for number, plan in enumerate(plans):
-        ours = [purchase for of, purchase in bought if of == number]
-        parts.append(spending([ours], plan.manifest.prices))
-    return added(parts)
-
-
-def _bought(context: Context) -> Iterator[tuple[int, Purchase]]:
-    """What this run bought, or perhaps bought, with the number of its manifest."""
+def _bought(context: Context) -> Iterator[Purchase]:
+    """What this run bought, or perhaps bought."""
     for number, uid in context.bought:
         purchase = context.jobs[number].ledger.book.purchases.get(uid)
         if purchase is not None and purchase.state != "rejected":
-            yield number, purchase
+            yield purchase
 
 
 def _lost(job: Job) -> Iterator[str]:
@@ -252,8 +240,8 @@ def _lost(job: Job) -> Iterator[str]:
 
 def _troubles(job: Job) -> Iterator[str]:
     yield from _lost(job)
-    if job.ledger.box and job.ledger.box.trouble:
-        yield worded(job.ledger.box.trouble)
+    if trouble := job.ledger.box_trouble:
+        yield worded(trouble)
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
 
@@ -284,7 +272,7 @@ def _context(
         jobs=jobs,
         gateway=gateway,
         limits=limits,
-        schedule=Schedule(limits, durations, caps_of([job.plan for job in jobs], limits)),
+        schedule=Schedule(limits, durations),
         patience=patience,
         emit=emit,
         clock=time.monotonic,

@@ -18,8 +18,10 @@ class Wish:
     `changed`, `failed`.
 
     Without `black_box`, what the user's state folder remembers of the ledger does not count, and
-    nothing is kept there. Raises TypeError for a single text as `select` or `exclude`: its letters
-    would be taken for shots.
+    nothing is kept there. `same_film` says that what other places of the ledger's lineage bought is
+    this film's, `buy_again` that what is selected is bought in spite of moves and elsewheres.
+    Raises TypeError for a single text as `select` or `exclude`: its letters would be taken for
+    shots.
     """
 
     select: Sequence[str] = ()
@@ -27,6 +29,8 @@ class Wish:
     rerun: frozenset[str] = frozenset()
     sandbox: bool = False
     black_box: bool = True
+    same_film: bool = False
+    buy_again: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what type checkers let through: a str is a sequence of str."""
@@ -54,7 +58,7 @@ def unchecked_site(file: str | os.PathLike[str], wish: Wish, origin: str = "") -
     if wish.sandbox:
         return site_at(file, origin=SANDBOX)
     state = state_folder(os.environ.get(STATE_DIR)) if wish.black_box else None
-    return site_at(file, origin=origin, state=state)
+    return site_at(file, origin=origin, state=state, same_film=wish.same_film)
 
 
 def now() -> str:

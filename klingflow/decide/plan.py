@@ -14,13 +14,16 @@ from dataclasses import replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
+from klingflow.decide import elsewhere as others
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
 from klingflow.manifest.request import finish
 from klingflow.model import (
+    NOWHERE_ELSE,
     Action,
+    Elsewheres,
     FileFact,
     Manifest,
     Plan,
@@ -52,14 +55,16 @@ def make_plan(
     *,
     rerun: Set[str] = frozenset(),
     origin: str = "",
+    again: Set[str] = frozenset(),
+    elsewhere: Elsewheres = NOWHERE_ELSE,
     selected: Set[str] | None = None,
 ) -> Plan:
-    """What a run would do, by `Terms` of `files`, `rerun` and `origin`.
+    """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again` and `elsewhere`.
 
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
     is not bought yet waits.
     """
-    terms = Terms(files, rerun, origin)
+    terms = Terms(files, rerun, origin, again, elsewhere)
     by_key: dict[str, Action] = {}
     for shot, request in _needed_first(manifest):
         by_key[shot.key] = decide(shot, request, by_key, book, terms)
@@ -105,7 +110,7 @@ def decide(
     if bought:
         return _served(shot, request, bought, obstacle, terms)
     refused = book.latest(shot.id, shot.take)
-    return _buying(shot, request, None, _never_bought(refused), obstacle)
+    return _buying(shot, request, None, _never_bought(refused), obstacle, terms)
 
 
 def _served(
@@ -119,7 +124,7 @@ def _served(
     same = _is_for(serving, request.fingerprint)
     verb = _called_for(serving, terms)
     if permission := _permission(verb, serving, same=same, terms=terms):
-        return _buying(shot, request, last, permission, obstacle)
+        return _buying(shot, request, last, permission, obstacle, terms)
     if verb == "keep" and request.fingerprint is None and "changed" in terms.rerun:
         reason = f"{obstacle}, and may have to be bought again"
         return Action("waits", shot.key, reason, shot, request, last)
@@ -131,11 +136,23 @@ def _served(
 
 
 def _buying(
-    shot: Shot, request: Request, before: Purchase | None, reason: str, obstacle: str | None
+    shot: Shot,
+    request: Request,
+    before: Purchase | None,
+    reason: str,
+    obstacle: str | None,
+    terms: Terms,
 ) -> Action:
-    if obstacle is None:
-        return Action("create", shot.key, reason, shot, request, before)
-    return Action("waits", shot.key, obstacle, shot, request, before)
+    """Buy a take, unless another ledger holds it or it waits for an `obstacle`."""
+    other = others.found(shot, request, terms, never_bought=before is None)
+    if other is not None and others.holds(other):
+        said = others.reason(other, shot.key)
+        return Action("held", shot.key, said, shot, request, before, elsewhere=other)
+    if obstacle is not None:
+        return Action("waits", shot.key, obstacle, shot, request, before)
+    if other is not None:
+        reason = f"{reason}; {others.reason(other, shot.key)}"
+    return Action("create", shot.key, reason, shot, request, before, elsewhere=other)
 
 
 def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) -> Purchase:
@@ -305,9 +322,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
 
 
 def buys(plan: Plan) -> list[Action]:
-    """What a run would buy: every `create`, and what waits only for shots that will come, without
-    what caps and budget leave out.
-    """
+    """What a run would buy: every `create`, and what waits only for shots that will come."""
     planned = {action.key for action in plan.actions}
     coming: set[str] = set()
     here: set[str] = set()
@@ -316,8 +331,7 @@ def buys(plan: Plan) -> list[Action]:
             here.add(key)
         elif key in planned and _comes(action, coming, here):
             coming.add(key)
-    bought = coming - plan.left_out.keys()
-    return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in bought]
+    return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in coming]
 
 
 def _comes(action: Action, coming: Set[str], here: Set[str]) -> bool:

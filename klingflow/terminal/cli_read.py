@@ -58,6 +58,8 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 @flags.var
 @flags.selection
 @flags.rerun
+@flags.buy_again
+@flags.same_film
 @flags.sandbox
 @flags.no_black_box
 @flags.form("text", "json")

@@ -15,6 +15,8 @@ from klingflow.terminal.options import Options
 @flags.var
 @flags.selection
 @flags.rerun
+@flags.buy_again
+@flags.same_film
 @flags.limits
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
@@ -48,6 +50,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 @flags.var
 @flags.selection
 @click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
+@flags.same_film
 @flags.no_black_box
 @flags.showing
 def fetch(file: str, **options: Any) -> int:

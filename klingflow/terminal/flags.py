@@ -51,6 +51,16 @@ no_black_box: Flag = click.option(
     is_flag=True,
     help="Do without the copy of every purchase in the user's state folder (KLINGFLOW_STATE_DIR).",
 )
+same_film: Flag = click.option(
+    "--same-film",
+    is_flag=True,
+    help="What other copies of this ledger bought on this machine is this film's. Say it once.",
+)
+buy_again: Flag = click.option(
+    "--buy-again",
+    is_flag=True,
+    help="Buy what -s selects although the same was paid for elsewhere, or under another id.",
+)
 selection: Flag = together(
     click.option(
         "-s",

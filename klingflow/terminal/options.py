@@ -30,6 +30,8 @@ class Options:
     yes: bool = False
     sandbox: bool = False
     no_black_box: bool = False
+    same_film: bool = False
+    buy_again: bool = False
     no_progress: bool = False
     log: str | None = None
     quiet: bool = False
@@ -46,4 +48,6 @@ class Options:
             rerun=frozenset(self.rerun),
             sandbox=self.sandbox,
             black_box=not self.no_black_box,
+            same_film=self.same_film,
+            buy_again=self.buy_again,
         )

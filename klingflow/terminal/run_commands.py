@@ -13,13 +13,12 @@ import click
 
 from klingflow.api import links, planning, resolving, running
 from klingflow.api.site import site_of
-from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys, cost
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest, Plan
-from klingflow.terminal import console, linked, progress, result_views, views
+from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import origin_of, target
@@ -71,7 +70,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     manifests = load_all(files, options)
     limits = _limits(manifests, options)
     if options.dry_run:
-        return _show_plans(manifests, limits, options)
+        return _show_plans(manifests, options)
     linked.ask(manifests, options)
     for manifest in manifests:
         links.check_outputs(site_of(manifest.path, options.wish), manifest)
@@ -79,14 +78,11 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         base_url, key = target(stack, manifests, options)
         origin = normal_base(base_url)
         with for_good():
-            opened = [running.open_job(m, options.wish, origin) for m in manifests]
-            jobs = [stack.enter_context(job) for job in opened]
+            jobs = [elsewhere.open_job(stack, m, options, origin, buying=buying) for m in manifests]
         if not options.quiet:
             for job in jobs:
                 show_warnings(job.plan.manifest)
                 views.show_problems(job.ledger.book.problems)
-        if buying:
-            running.allot(jobs, limits)
         if buying and not _agreed([job.plan for job in jobs], limits, options):
             return ExitCode.OK
         return _run(jobs, base_url, key, limits, options, buying=buying)
@@ -119,12 +115,12 @@ def _run(
     return result.exit_code
 
 
-def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options) -> int:
+def _show_plans(manifests: Sequence[Manifest], options: Options) -> int:
     origin = origin_of(manifests, options)
-    with for_good():
-        plans = [planning.plan(m, options.wish, origin=origin) for m in manifests]
-    for made in allotted(plans, limits):
-        show_warnings(made.manifest)
+    for manifest in manifests:
+        with for_good():
+            made = planning.plan(manifest, options.wish, origin=origin)
+        show_warnings(manifest)
         views.show_problems(made.problems)
         views.show_plan(made)
     return ExitCode.OK

@@ -5,7 +5,6 @@ Plans say how it begins, events what happens. Times are monotonic seconds, hande
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -34,7 +33,6 @@ class Tally:
     progress: dict[Key, float] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
     spent: dict[str, Decimal] = field(default_factory=dict)
-    paid: Counter[Key] = field(default_factory=Counter)  # of this run, and not refunded
     unpriced: int = 0
     bought: int = 0
     finished: int = 0
@@ -48,8 +46,7 @@ class Tally:
             for action in plan.actions:
                 if action.shot is not None:
                     key = (plan.manifest.path, action.key)
-                    left_out = action.key in plan.left_out
-                    states[key] = "held" if left_out else VERBS[action.verb].label
+                    states[key] = VERBS[action.verb].label
                     prices[key] = action.request.price if action.request else None
         return cls(states, prices, now)
 
@@ -71,20 +68,15 @@ class Tally:
             self.durations.append(event["after_s"])
         self.finished += row.finishes
         if row.spends:
-            self.bought += 1
-            self.paid[key] += 1
-            self._spend(key, 1)
-        if event.get("refunded") and self.paid[key]:
-            self.paid[key] -= 1
-            self._spend(key, -1)
+            self._spend(key)
 
-    def _spend(self, key: Key, sign: int) -> None:
+    def _spend(self, key: Key) -> None:
+        self.bought += 1
         price = self.prices.get(key)
         if price is None:
-            self.unpriced += sign
+            self.unpriced += 1
         else:
-            spent = self.spent.get(price.currency, Decimal(0))
-            self.spent[price.currency] = spent + sign * price.amount
+            self.spent[price.currency] = self.spent.get(price.currency, Decimal(0)) + price.amount
 
     def left_s(self, now: float) -> float | None:
         """Return the seconds until all is done, as the run so far suggests; None while it suggests

@@ -1,0 +1,123 @@
+"""PURE. Purchases that another ledger holds: which of them hold a take, and what is said of each.
+
+They are found by klingflow.ledger.searching, and only for takes that a plan would buy. A take that
+they hold is bought only by `--buy-again`, or after a terminal was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from klingflow.ledger.book import Book
+from klingflow.model import Action, Elsewhere, ElsewhereKind, Plan, Purchase, Request, Shot, Terms
+
+# What a terminal is asked, and refuses without one: whether to buy in spite of it, or whether this
+# is the same film. A question for the same film is not needed: without a word the take stays held.
+Question = Literal["buy", "same film"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElsewhereRow:
+    """What a kind of elsewhere means. No field has a default: a new row has to say it all."""
+
+    holds: bool  # True if the take is not bought
+    question: Question | None
+    reason: str  # for `str.format`: `where`, `command` and `key`
+
+
+# The first that applies counts.
+ROWS: Mapping[ElsewhereKind, ElsewhereRow] = {
+    "place": ElsewhereRow(
+        holds=True,
+        question="same film",
+        reason="bought at {where}, of which this copy of its ledger does not know: --same-film if"
+        " this is that film too, `{command}` if it is a film of its own, or --buy-again -s {key}",
+    ),
+    "copy": ElsewhereRow(
+        holds=True,
+        question="buy",
+        reason="paid for at {where}, a copy of this ledger: `{command}` takes it over,"
+        " --buy-again -s {key} buys it again",
+    ),
+    "former": ElsewhereRow(
+        holds=True,
+        question="same film",
+        reason="bought with another body by the film that was at {where} before: --same-film if"
+        " this is that film, `{command}` if it is a film of its own, or --buy-again -s {key}",
+    ),
+    "lost": ElsewhereRow(
+        holds=True,
+        question="buy",
+        reason="paid for in {where}, whose manifest is gone: `{command}` takes it over,"
+        " --buy-again -s {key} buys it again",
+    ),
+    "box": ElsewhereRow(
+        holds=True,
+        question="buy",
+        reason="paid for by {where}, which is gone: `{command}` takes it over,"
+        " --buy-again -s {key} buys it again",
+    ),
+    "beside": ElsewhereRow(holds=False, question=None, reason="also paid for in {where}"),
+    "gateway": ElsewhereRow(holds=False, question=None, reason="paid for at {where}"),
+}
+_ORDER = {kind: number for number, kind in enumerate(ROWS)}
+
+
+def found(shot: Shot, request: Request, terms: Terms, *, never_bought: bool) -> Elsewhere | None:
+    """Return where else the body of a take was paid for, or the take itself if it was
+    `never_bought` here; None if nowhere, or if it is to be bought again.
+    """
+    if shot.key in terms.again:
+        return None
+    told = list(terms.elsewhere.by_body.get(request.fingerprint or "", ()))
+    options = [_as_seen_from(one, terms.origin) for one in told]
+    held = terms.elsewhere.by_take.get((shot.id, shot.take))
+    if held is not None and never_bought:
+        options.append(held)
+    return min(options, key=lambda one: _ORDER[one.kind], default=None)
+
+
+def _as_seen_from(one: Elsewhere, origin: str) -> Elsewhere:
+    """A purchase at another gateway is only named: this gateway has not sold it."""
+    is_known = origin and one.origin
+    return (
+        Elsewhere("gateway", one.origin, one.origin) if is_known and one.origin != origin else one
+    )
+
+
+def reason(one: Elsewhere, key: str) -> str:
+    """Say it, in the words of its row."""
+    return ROWS[one.kind].reason.format(where=one.where, command=one.command, key=key)
+
+
+def holds(one: Elsewhere) -> bool:
+    """True if the take is not bought because of it."""
+    return ROWS[one.kind].holds
+
+
+def asked_about(plan: Plan, question: Question) -> list[Action]:
+    """Return the actions of a plan that such a question is about."""
+    return [
+        action
+        for action in plan.actions
+        if action.elsewhere is not None and ROWS[action.elsewhere.kind].question == question
+    ]
+
+
+def recalled(plan: Plan, book: Book) -> list[Purchase]:
+    """Return what this place bought under another lineage, of bodies that the plan would buy."""
+    wanted = {
+        action.request.fingerprint
+        for action in plan.by_key.values()
+        if action.verb == "create"
+        and action.request is not None
+        and action.key not in plan.terms.again
+    }
+    origin = plan.terms.origin
+    return [
+        p
+        for p in book.aside.values()
+        if p.fingerprint in wanted and (not origin or p.origin in ("", origin))
+    ]

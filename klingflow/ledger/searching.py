@@ -1,0 +1,163 @@
+"""Where else the bodies that a plan would buy were paid for: other ledgers in this folder, and the
+black boxes of other places.
+
+Only what this user's klingflow bought at a place counts of a black box, and of another place only
+its path is told. Files are searched for fingerprints before any line is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from klingflow.disk import read_whole
+from klingflow.ledger import boxes
+from klingflow.ledger.book import Book, fold
+from klingflow.ledger.boxes import BOUGHT, Spot
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID
+from klingflow.ledger.lines import parse_lines
+from klingflow.ledger.places import BoxPlace, Site
+from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
+
+_FINGERPRINT = re.compile(rb'"fingerprint":"([0-9a-z:]{1,100})"')
+_MANIFESTS = (".yaml", ".yml")
+Take = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for: the fingerprints and the takes that a plan would buy, and the book that
+    has no such purchase. `standing` are all takes of the manifest.
+    """
+
+    bodies: Set[str]
+    takes: Set[Take]
+    standing: Set[Take]
+    book: Book
+
+    def lacks(self, purchase: Purchase) -> bool:
+        """True if the purchase was paid for, or perhaps, and the ledger does not know so."""
+        return _is_paid(purchase) and not (
+            (known := self.book.purchases.get(purchase.uid)) and _is_paid(known)
+        )
+
+
+def _is_paid(purchase: Purchase) -> bool:
+    return purchase.state in PAID | IN_DOUBT
+
+
+def search(site: Site, wanted: Wanted) -> Elsewheres:
+    """Return what was paid for elsewhere of what is wanted. Raises LedgerError for a black box that
+    cannot be read.
+    """
+    bodies: dict[str, list[Elsewhere]] = {}
+    takes: dict[Take, Elsewhere] = {}
+    for purchase, one in _beside(site, wanted):
+        bodies.setdefault(purchase.fingerprint, []).append(one)
+    place = site.paths.box
+    for purchase, one in _boxed(site, place, wanted) if place else ():
+        if purchase.fingerprint in wanted.bodies:
+            bodies.setdefault(purchase.fingerprint, []).append(one)
+        if one.kind == "place":
+            takes.setdefault((purchase.shot, purchase.take), one)
+    for take in wanted.book.former & wanted.takes:
+        takes[take] = Elsewhere("former", site.file, command=_command("fork", site))
+    for purchase in _at_another_gateway(site, wanted):
+        one = Elsewhere("gateway", purchase.origin, purchase.origin)
+        bodies.setdefault(purchase.fingerprint, []).append(one)
+    return Elsewheres({body: tuple(some) for body, some in bodies.items()}, takes)
+
+
+def _at_another_gateway(site: Site, wanted: Wanted) -> Iterator[Purchase]:
+    """Yield what this very ledger bought of it from another gateway, for no take of today."""
+    for purchase in wanted.book.purchases.values():
+        if purchase.fingerprint in wanted.bodies and purchase.state in PAID:
+            is_free = (purchase.shot, purchase.take) not in wanted.standing
+            if is_free and purchase.origin not in ("", site.origin) and site.origin:
+                yield purchase
+
+
+# ---------------------------------------------------------------- locks in this folder
+
+
+def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
+    """Yield what the other locks of the folder have. A lock that is a link is another folder's."""
+    lock = site.paths.lock
+    others = [p for p in sorted(lock.parent.glob("*.lock")) if p != lock and not p.is_symlink()]
+    for path in others:
+        try:
+            found = _with_bodies([read_whole(path)], wanted)
+        except OSError:
+            continue
+        is_lost = not any(path.with_suffix(suffix).exists() for suffix in _MANIFESTS)
+        kind: ElsewhereKind = "lost" if is_lost else "beside"
+        command = _command("merge", site, str(_beside_named(site, path)))
+        for purchase in found:
+            yield purchase, Elsewhere(kind, path.name, purchase.origin, command)
+
+
+def _beside_named(site: Site, lock: Path) -> Path:
+    """The other lock as a person names it who named the manifest so."""
+    return Path(site.file).parent / lock.name
+
+
+def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
+    """Return the purchases with a body that is wanted and that the ledger lacks."""
+    lines: list[bytes] = []
+    for one in data:
+        if not wanted.bodies.isdisjoint(f.decode() for f in _FINGERPRINT.findall(one)):
+            lines += (raw for raw in one.split(b"\n") if _has_one_of(raw, wanted.bodies))
+    told, _ = fold(parse_lines(b"\n".join(lines), "").accounts)
+    return [p for p in told if p.fingerprint in wanted.bodies and wanted.lacks(p)]
+
+
+def _has_one_of(raw: bytes, bodies: Set[str]) -> bool:
+    return any(found.decode() in bodies for found in _FINGERPRINT.findall(raw))
+
+
+# ---------------------------------------------------------------- black boxes
+
+
+def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
+    """Yield what other places bought: of this lineage all that is wanted, of others the bodies if
+    their manifest is gone.
+    """
+    relatives = boxes.relatives(place, wanted.book.lineage)
+    own = boxes.spot_at(place.folder(wanted.book.lineage))
+    is_member = place.same_film or (own is not None and own.member)
+    for spot in relatives:
+        found = [p for p in _all_in(spot) if wanted.lacks(p)]
+        same = [p for p in found if p.fingerprint in wanted.bodies]
+        if not is_member:
+            same += [p for p in found if (p.shot, p.take) in wanted.takes and p not in same]
+        yield from _named(site, spot, same, "copy" if is_member else "place")
+    known = {spot.folder for spot in relatives}
+    for box in boxes.all_boxes(place.state):
+        for spot in boxes.spots_in(box):
+            is_ours = spot.folder in known or spot.folder.name == place.name
+            if not is_ours and not boxes.exists(spot.manifest):
+                data = [boxes.read(spot.folder / BOUGHT)]
+                yield from _named(site, spot, _with_bodies(data, wanted), "box")
+
+
+def _all_in(spot: Spot) -> Sequence[Purchase]:
+    path = spot.folder / BOUGHT
+    told, _ = fold(boxes.parsed({path: boxes.read(path)}).accounts)
+    return told
+
+
+def _named(
+    site: Site, spot: Spot, purchases: Iterable[Purchase], kind: ElsewhereKind
+) -> Iterator[tuple[Purchase, Elsewhere]]:
+    is_place = kind == "place"
+    from_box = ("--from-box", spot.manifest)
+    command = _command("fork", site) if is_place else _command("merge", site, *from_box)
+    for purchase in purchases:
+        yield purchase, Elsewhere(kind, spot.manifest or "another place", purchase.origin, command)
+
+
+def _command(verb: str, site: Site, *arguments: str) -> str:
+    return shlex.join(["klingflow", "lock", verb, site.file, *arguments])

@@ -1,0 +1,72 @@
+"""What a run asks before it buys, where another ledger of this machine has what it would buy.
+
+Which purchases hold a take, and what is said of each, is for klingflow.decide.elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from klingflow.api import running
+from klingflow.decide.elsewhere import Question, asked_about
+from klingflow.errors import UsageError
+from klingflow.model import Action, Manifest
+from klingflow.terminal import console
+from klingflow.terminal.options import Options
+
+if TYPE_CHECKING:
+    from klingflow.runner.context import Job
+
+_SHOWN = 5
+
+
+def open_job(
+    stack: ExitStack, manifest: Manifest, options: Options, origin: str, *, buying: bool
+) -> Job:
+    """Open a manifest's ledger until `stack` ends, after asking about what was paid for elsewhere.
+
+    Raises UsageError where that has to be asked and nobody can be, and as `running.open_job`.
+    """
+    wish, also = options.wish, frozenset[str]()
+    questions = ["same film", "buy"] if buying else []
+    while True:
+        with ExitStack() as opened:
+            job = opened.enter_context(running.open_job(manifest, wish, origin, also))
+            said_yes = next((q for q in questions if _agreed(q, job, manifest.path)), None)
+            if said_yes is None:
+                stack.push(opened.pop_all())
+                return job
+            if said_yes == "buy":
+                also |= {action.key for action in asked_about(job.plan, "buy")}
+            else:
+                wish = replace(wish, same_film=True)
+            questions = questions[questions.index(said_yes) + 1 :]
+
+
+def _agreed(question: str, job: Job, path: str) -> bool:
+    about: Question = "buy" if question == "buy" else "same film"
+    actions = asked_about(job.plan, about)
+    if not actions:
+        return False
+    is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    if not is_terminal and about == "same film":
+        return False  # they stay held, which the plan says
+    if not is_terminal:
+        raise UsageError(f"{path}: {_listed(actions)}\nNot a terminal: nothing is bought")
+    console.warn(f"{path}: {_listed(actions)}")
+    return click.confirm(_ASKED[about], default=False, err=True)
+
+
+_ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
+
+
+def _listed(actions: Sequence[Action]) -> str:
+    lines = [f"{action.key}: {action.reason}" for action in actions[:_SHOWN]]
+    more = len(actions) - len(lines)
+    return "\n  ".join(["", *lines, *([f"… and {more} more"] if more else [])]).lstrip("\n ")
