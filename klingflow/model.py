@@ -473,6 +473,33 @@ class Elsewheres:
 NOWHERE_ELSE = Elsewheres()
 
 
+# What became of the money for a purchase; `klingflow.decide.spending` has a row for each.
+Share = Literal["spent", "in_doubt", "failed", "abandoned", "refunded", "not_charged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Purchases added up: how many, their amounts by currency, and the tiers of those of which
+    nobody knows a price, with how often each occurs.
+    """
+
+    number: int = 0
+    amounts: Mapping[str, Decimal] = field(default_factory=dict)
+    unpriced: Mapping[str, int] = field(default_factory=dict)
+
+
+# What may leave a shot out of a run.
+CapName = Literal["max_spend", "max_tasks", "max_seconds", "budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Why a cap or the budget keeps a shot from being bought, in words for the user."""
+
+    cap: CapName
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One line of a plan: what it means to do about one take, and why."""
@@ -507,7 +534,7 @@ class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
 
     `by_key` has every shot's action, also of those that are not selected, after those of the shots
-    it needs.
+    it needs. `left_out` is what `klingflow.decide.allotment` found under the limits of a run.
     """
 
     manifest: Manifest
@@ -515,3 +542,5 @@ class Plan:
     by_key: Mapping[str, Action] = field(default_factory=dict)
     terms: Terms = Terms()
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`
+    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from klingflow.api.running import Result
+from klingflow.decide.spending import spending
 from klingflow.errors import ExitCode, LedgerBroken
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, site_at
-from klingflow.model import Failure, Plan, Price, Purchase
+from klingflow.model import CapName, Failure, LeftOut, Plan, Price, Purchase
 from klingflow.runner.context import Outcome
 from klingflow.terminal.result_views import show_result
 from tests.plans import action, plan_of
@@ -29,11 +30,15 @@ def result(
     code: ExitCode = ExitCode.OK,
     outcome: Outcome | None = None,
     bought: tuple[Purchase, ...] = (),
-    capped: Mapping[tuple[int, str], str] | None = None,
+    capped: Mapping[tuple[int, str], CapName] | None = None,
     troubles: tuple[str, ...] = (),
 ) -> Result:
     records = tuple(Path("outputs", p.manifest.name, "manifest.json") for p in plans)
-    return Result(plans, code, outcome or Outcome(), bought, records, capped or {}, troubles)
+    left_out = {place: LeftOut(cap, cap) for place, cap in (capped or {}).items()}
+    sums = spending([bought], None)
+    return Result(
+        plans, code, outcome or Outcome(), bought, records, left_out, troubles, spending=sums
+    )
 
 
 def show(found: Result, *, origin: str = "", quiet: bool = False) -> None:
@@ -121,8 +126,8 @@ def test_the_last_lines_say_what_was_bought(capsys: Capture) -> None:
     )
     show(result(plan_of(), bought=bought))
     assert capsys.readouterr().out.splitlines()[1] == (
-        "Bought in this run: 4 (1 perhaps), 20 s of video,"
-        " 5.00 CNY by your prices, 1.00 USD by your prices, 1 of unknown price."
+        "Bought in this run: 4 (1 perhaps), 20 s of video:"
+        " 5.00 CNY + 1 of unknown price spent (3 purchases), 1.00 USD in doubt (1 doubt)."
     )
 
 
@@ -152,3 +157,20 @@ def test_why_a_run_stopped(capsys: Capture, number: int) -> None:
 def test_a_cap_is_said_where_nothing_graver_is(capsys: Capture) -> None:
     show(result(plan_of(), code=ExitCode.CAPPED))
     assert capsys.readouterr().out.splitlines()[-1].startswith("A cap kept the rest")
+
+
+@pytest.mark.parametrize(
+    ("caps", "says"),
+    [
+        (["budget"], "The budget kept the rest from being bought, as said above; klingflow status"),
+        (["max_tasks"], "A cap kept the rest from being bought, as said above; run again"),
+        (["budget", "max_spend"], "A cap kept the rest from being bought, as said above; run"),
+    ],
+)
+def test_where_only_the_budget_is_why_running_again_is_no_way(
+    capsys: Capture, caps: list[CapName], says: str
+) -> None:
+    """No later run buys more under it."""
+    capped = {(0, chr(97 + n)): cap for n, cap in enumerate(caps)}
+    show(result(plan_of(), code=ExitCode.CAPPED, capped=capped))
+    assert capsys.readouterr().out.splitlines()[-1].startswith(says)

@@ -126,9 +126,9 @@ def test_what_a_cap_forbids_is_set_aside_with_its_reason() -> None:
     for step in (wanted("a", "4.00"), wanted("b", "2.00"), wanted("c", "1.00")):
         queue.want(step)
     assert [bought(queue), bought(queue)] == ["a", "c"]
-    ((capped, reason),) = queue.capped
+    ((capped, left_out),) = queue.capped
     assert (capped.action.key, capped.reserved) == ("b", False)
-    assert reason.startswith("max_spend: 4.00 of 5.00 CNY are spent")
+    assert left_out.reason.startswith("max_spend: 4.00 of 5.00 CNY are spent")
 
 
 def test_what_was_not_bought_gives_its_reservation_back() -> None:

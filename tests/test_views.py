@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from klingflow.model import Pending, Place, Price, Problem, Reference
+from klingflow.model import LeftOut, Pending, Place, Price, Prices, Problem, Reference, Share, Sum
 from klingflow.terminal import views
 from tests.plans import action, plan_of
 from tests.purchases import done
 
+NO_MONEY: dict[str, Any] = {"money": {"budget": None, "left": None, "shares": {}, "prices": None}}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -37,6 +38,45 @@ def test_a_plan_is_a_table_with_its_counts_and_its_cost(capsys: Capture) -> None
         "  +  c  kling-3.0-720p  5 s  price unknown  because",
         "Plan: 2 to buy, 1 kept.",
         "Cost: 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video",
+    ]
+
+
+def test_a_plan_marks_what_is_left_out_and_does_not_count_it(capsys: Capture) -> None:
+    """Neither among what is bought nor in its cost; the budget stands below."""
+    plan = plan_of(action("create", "a"), action("create", "b"), action("waits", "c"))
+    film = replace(plan.manifest, budget=Decimal("7"), prices=Prices("CNY", None, {}, ()))
+    why = {"b": LeftOut("budget", "budget: because"), "c": LeftOut("budget", "budget: needs b")}
+    sums: dict[Share, Sum] = {
+        "spent": Sum(1, {"CNY": Decimal(2)}), "in_doubt": Sum(2, {"CNY": Decimal(3)}),
+        "failed": Sum(1, {"CNY": Decimal("0.5")}), "refunded": Sum(1, {}, {"x": 1}),
+    }  # fmt: skip
+    plan = replace(plan, manifest=film, left_out=why, spending=sums)
+    views.show_plan(plan)
+    assert said(capsys) == [
+        "film (film.yaml)",
+        "  +  a  kling-3.0-720p  5 s  2.00 CNY  because",
+        "  +  b  kling-3.0-720p  5 s  2.00 CNY  left out, budget: because",
+        "  …  c  kling-3.0-720p  5 s  2.00 CNY  left out, budget: needs b",
+        "Plan: 1 to buy, 2 left out.",
+        "Cost: 2.00 CNY, predicted, for 5 s of video",
+        "Budget: 7.00 CNY: 2.00 CNY spent (1 purchase), 3.00 CNY in doubt (2 doubts),"
+        " 0.50 CNY failed, perhaps charged (1 task), 1 of unknown price refunded (1 task),"
+        " 1.50 CNY left.",
+    ]
+    data = views.plan_data(plan)
+    assert data["actions"][1]["left_out"] == {"cap": "budget", "reason": "budget: because"}
+    assert (data["money"]["budget"], data["money"]["left"]) == ("7", "1.5")
+
+
+def test_a_plan_names_prices_that_the_environment_gave(capsys: Capture) -> None:
+    """And a budget of which nobody can tell what is left."""
+    mine = Prices("CNY", None, {}, (), file="/mine/prices.yaml", overrules=True)
+    plan = plan_of(action("keep", "a", done("a")))
+    film = replace(plan.manifest, budget=Decimal("7"), prices=mine)
+    views.show_plan(replace(plan, manifest=film, spending={"spent": Sum(1, {}, {"x": 1})}))
+    assert said(capsys)[-2:] == [
+        "Prices: /mine/prices.yaml, which KLINGFLOW_PRICES names",
+        "Budget: 7.00 CNY: 1 of unknown price spent (1 purchase), unknown how much is left.",
     ]
 
 
@@ -91,6 +131,7 @@ def test_a_plan_as_data() -> None:
         "id": "a",
         "take": 1,
         "reason": "because",
+        "left_out": None,
         "predicted_tier": "kling-3.0-720p",
         "seconds": 5,
         "price": {"amount": "2.00", "currency": "CNY"},
@@ -175,7 +216,7 @@ def test_a_shots_line_says_what_came_of_it(
 ) -> None:
     """Its file, or otherwise its task and what is wrong with it."""
     totals = {"shots": 0, "by_state": {}, "by_tier": {}}
-    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": []}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
     views.show_status({**record, "shots": [entry], "orphans": []})
     assert said(capsys) == ["film (film.yaml)", line, "0 shots: nothing bought yet."]
 
@@ -190,7 +231,7 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
             "y": {"tasks": 2, "seconds": 10, "amount": None},
         },
     }
-    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": []}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
     views.show_status({**record, "shots": [], "orphans": []})
     assert said(capsys)[1:] == [
         "4 shots: 3 done, 1 in doubt.",
@@ -218,7 +259,7 @@ DOUBT: dict[str, Any] = {
 
 def doubt_lines(capsys: Capture, **known: Any) -> list[str]:
     totals = {"shots": 0, "by_state": {}, "by_tier": {}}
-    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "shots": []}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "shots": [], **NO_MONEY}
     views.show_status({**record, "orphans": [], "doubts": [{**DOUBT, **known}]})
     return said(capsys)[2:]
 

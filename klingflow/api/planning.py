@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from klingflow.api import links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
+from klingflow.decide.allotment import allotted
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
+from klingflow.decide.spending import spending
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger import files, searching, store
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
-from klingflow.model import NOWHERE_ELSE, Elsewheres, Manifest, Place, Plan, Problem, Purchase
+from klingflow.model import (
+    NOWHERE_ELSE,
+    Elsewheres,
+    Limits,
+    Manifest,
+    Place,
+    Plan,
+    Problem,
+    Purchase,
+)
 
 
-def plan(manifest: Manifest, wish: Wish = Wish(), *, origin: str = "") -> Plan:
+def plan(
+    manifest: Manifest, wish: Wish = Wish(), *, origin: str = "", limits: Limits | None = None
+) -> Plan:
     """Return what a run would do now. Reads the ledger and the outputs; changes nothing, needs no
     network.
 
-    `origin` is the address of the run's gateway, "" while it is unknown. Raises NothingSelected,
+    `origin` is the address of the run's gateway, "" while it is unknown; `limits` are the run's, by
+    default the manifest's. Raises NothingSelected,
     LedgerError, UsageError.
     """
     site = site_of(manifest.path, wish, origin)
     book = book_of(manifest, site, wish)
     keys = selected_keys(manifest, book, wish)
-    return planned(manifest, book, site, keys, wish.rerun, again_of(manifest, book, wish))
+    made = planned(manifest, book, site, keys, wish.rerun, again_of(manifest, book, wish))
+    return allotted([made], manifest.limits if limits is None else limits)[0]
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
@@ -133,7 +149,8 @@ def planned(
     with without_collector():
         first = made(NOWHERE_ELSE)
         elsewhere = _elsewhere(first, book, site)
-        return first if elsewhere == NOWHERE_ELSE else made(elsewhere)
+        last = first if elsewhere == NOWHERE_ELSE else made(elsewhere)
+        return replace(last, spending=spending([book.everything()], manifest.prices))
 
 
 def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,11 @@ from klingflow import disk
 from klingflow.api import links
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
+from klingflow.decide.allotment import allotted, caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
+from klingflow.decide.spending import added, spending
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
@@ -31,7 +33,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
-from klingflow.model import Limits, Manifest, Plan, Purchase
+from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum
 from klingflow.results import run_manifest
 from klingflow.results.ending import Ending, exit_code
 from klingflow.runner import signals
@@ -53,8 +55,9 @@ class Result:
     outcome: Outcome
     bought: tuple[Purchase, ...]  # in this run, what is in doubt among them
     records: tuple[Path, ...]  # the run manifests
-    capped: Mapping[tuple[int, str], str]  # (manifest number, shot key) → the cap that forbade it
+    capped: Mapping[tuple[int, str], LeftOut]  # (manifest number, shot key) → why it was left out
     troubles: tuple[str, ...]  # what could not be written, for people
+    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `bought`
 
 
 @contextmanager
@@ -124,7 +127,20 @@ def run(
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
         limits = limits or tightest([m.limits for m in manifests])
+        allot(jobs, limits)
         return run_jobs(jobs, base_url, key, limits, emit=emit)
+
+
+def allot(jobs: Sequence[Job], limits: Limits, *, zero_is_unknown: bool = False) -> None:
+    """Mark in the plans of a run what its caps and budgets leave out; the run does not buy it.
+
+    `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
+    """
+    plans = [job.plan for job in jobs]
+    for job, made in zip(
+        jobs, allotted(plans, limits, zero_is_unknown=zero_is_unknown), strict=True
+    ):
+        job.plan = made
 
 
 def run_jobs(
@@ -138,7 +154,8 @@ def run_jobs(
     fail_fast: bool = False,
     abort: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Run plans whose ledgers are held. `buying` False polls and downloads only.
+    """Run plans whose ledgers are held, as `allot` left them. `buying` False polls and downloads
+    only.
 
     `abort` is called at the second Ctrl-C; where it returns, KeyboardInterrupt is raised.
     """
@@ -209,6 +226,7 @@ def _result(context: Context, *, buying: bool) -> Result:
     troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
     plans = tuple(job.plan_again() for job in jobs)
     capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
+    bought = tuple(_bought(context))
     ending = Ending(
         interrupted=outcome.interrupted,
         broken=outcome.broken is not None or outcome.crash is not None,
@@ -218,19 +236,29 @@ def _result(context: Context, *, buying: bool) -> Result:
         plans=plans,
         exit_code=exit_code(plans, ending, capped, buying=buying),
         outcome=outcome,
-        bought=tuple(_bought(context)),
+        bought=tuple(purchase for _, purchase in bought),
         records=tuple(job.results for job in jobs),
         capped=capped,
         troubles=troubles,
+        spending=_spending(bought, plans),
     )
 
 
-def _bought(context: Context) -> Iterator[Purchase]:
-    """What this run bought, or perhaps bought."""
+def _spending(bought: Sequence[tuple[int, Purchase]], plans: Sequence[Plan]) -> Mapping[Share, Sum]:
+    """What has become of the money for what was bought, each by its own manifest's prices."""
+    parts = []
+    for number, plan in enumerate(plans):
+        ours = [purchase for of, purchase in bought if of == number]
+        parts.append(spending([ours], plan.manifest.prices))
+    return added(parts)
+
+
+def _bought(context: Context) -> Iterator[tuple[int, Purchase]]:
+    """What this run bought, or perhaps bought, with the number of its manifest."""
     for number, uid in context.bought:
         purchase = context.jobs[number].ledger.book.purchases.get(uid)
         if purchase is not None and purchase.state != "rejected":
-            yield purchase
+            yield number, purchase
 
 
 def _lost(job: Job) -> Iterator[str]:
@@ -272,7 +300,7 @@ def _context(
         jobs=jobs,
         gateway=gateway,
         limits=limits,
-        schedule=Schedule(limits, durations),
+        schedule=Schedule(limits, durations, caps_of([job.plan for job in jobs], limits)),
         patience=patience,
         emit=emit,
         clock=time.monotonic,

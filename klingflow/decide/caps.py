@@ -1,60 +1,149 @@
-"""PURE. How much a run may buy: reserved before each POST, given back only when certainly nothing
-was bought.
+"""PURE. How much may be bought: the caps of a run, and the budget of each of its films. Reserved
+before each POST, given back only when certainly nothing was bought.
+
+What a ledger has spent already is summed in spending.py; which shots of a plan the caps leave out
+is decided in allotment.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from klingflow.model import Price
+from klingflow.model import LeftOut, Price, Prices, Request, Sum
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one film may cost. `budget` None is no limit.
+
+    `before` is what its ledger counts beside the purchases of this run, `reserved` what this run
+    has set aside, and `back` what the gateway has refunded of `before` since it was counted.
+    """
+
+    budget: Decimal | None = None
+    prices: Prices | None = None
+    before: Sum = field(default_factory=Sum)
+    reserved: Decimal = Decimal(0)
+    back: Decimal = Decimal(0)
+
+    def count(self, before: Sum) -> None:
+        """Take the ledger's present sum, which knows of every refund."""
+        self.before, self.back = before, Decimal(0)
+
+    def refusal(self, request: Request) -> str | None:
+        """Return why the budget has no room for a purchase; None where it has."""
+        if self.budget is None:
+            return None
+        if unknown := self._unknown(request):
+            return unknown
+        assert request.price is not None, "a request without a price is refused as unknown"
+        price, gone = request.price, self._gone()
+        if gone + price.amount <= self.budget:
+            return None
+        return (
+            f"budget: {gone:.2f} of {self.budget:.2f} {price.currency} are spent or set aside,"
+            f" this shot costs {price.amount:.2f}"
+        )
+
+    def _gone(self) -> Decimal:
+        return sum(self.before.amounts.values(), self.reserved - self.back)
+
+    def _unknown(self, request: Request) -> str | None:
+        """Return why nobody can tell what is left; None where that is known."""
+        if tiers := self.before.unpriced:
+            many = f"{sum(tiers.values())} in the ledger without a price"
+            named = ", ".join(filter(None, sorted(tiers)))
+            todo = to_price(named, self.prices) if named else "`klingflow resolve` settles it"
+            return f"budget: what is spent is not known, {many}; {todo}"
+        if request.price is None:
+            todo = to_price(request.predicted_tier, self.prices)
+            return f"budget: its price is not known; {todo}"
+        currencies = sorted({request.price.currency, *self.before.amounts})
+        if len(currencies) > 1:
+            return f"budget: it counts in one currency, and there are {' and '.join(currencies)}"
+        return None
+
+
+def to_price(tier: str, prices: Prices | None) -> str:
+    """Return what to do about a tier without a price."""
+    if prices is None:
+        return f"name a file of prices in the manifest, with {tier} in it"
+    return f"add {tier} to {prices.file}"
 
 
 @dataclass(slots=True)
 class Caps:
-    """Limits on one run; None is no limit. What is in doubt stays reserved."""
+    """Limits on one run; None is no limit. What is in doubt stays reserved.
+
+    `purses` are those of the run's manifests, by number. `zero_is_unknown`: a price of 0 does not
+    count as a price under `max_spend`, because nobody agreed to it.
+    """
 
     max_spend: Decimal | None = None
     max_tasks: int | None = None
     max_seconds: int | None = None
+    zero_is_unknown: bool = False
+    purses: defaultdict[int, Purse] = field(default_factory=lambda: defaultdict(Purse))
     spend: Decimal = Decimal(0)
     tasks: int = 0
     seconds: int = 0
     currency: str | None = None
 
-    def reserve(self, price: Price | None, seconds: int) -> str | None:
-        """Set aside what one purchase may cost. Returns why it may not be made, and then reserves
-        nothing.
+    def reserve(self, request: Request, job: int = 0) -> LeftOut | None:
+        """Set aside what one purchase for manifest number `job` may cost. Returns why it may not be
+        made, and then reserves nothing.
         """
-        refusal = self._refusal(price, seconds)
+        refusal = self._refusal(request, job)
         if refusal is None:
-            self._add(price, seconds, 1)
+            self._add(request, job, 1)
         return refusal
 
-    def release(self, price: Price | None, seconds: int) -> None:
+    def release(self, request: Request, job: int = 0) -> None:
         """Give back what was reserved for a purchase that was not made."""
-        self._add(price, seconds, -1)
+        self._add(request, job, -1)
 
-    def _add(self, price: Price | None, seconds: int, sign: int) -> None:
+    def refund(self, price: Price, job: int, *, reserved: bool) -> None:
+        """Give back the money for a task that failed: of this run if it was `reserved`, otherwise
+        of an earlier run. It stays a task that was created.
+        """
+        if reserved:
+            self.spend -= price.amount
+            self.purses[job].reserved -= price.amount
+        else:
+            self.purses[job].back += price.amount
+
+    def _add(self, request: Request, job: int, sign: int) -> None:
         self.tasks += sign
-        self.seconds += sign * seconds
-        if price is not None:
-            self.spend += sign * price.amount
-            self.currency = self.currency or price.currency
+        self.seconds += sign * request.seconds
+        if request.price is not None:
+            self.spend += sign * request.price.amount
+            self.purses[job].reserved += sign * request.price.amount
+            self.currency = self.currency or request.price.currency
 
-    def _refusal(self, price: Price | None, seconds: int) -> str | None:
+    def _refusal(self, request: Request, job: int) -> LeftOut | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
-            return f"max_tasks: {self.tasks} of {self.max_tasks} are bought"
-        if self.max_seconds is not None and self.seconds + seconds > self.max_seconds:
+            return LeftOut("max_tasks", f"max_tasks: {self.tasks} of {self.max_tasks} are bought")
+        if self.max_seconds is not None and self.seconds + request.seconds > self.max_seconds:
             bought = f"{self.seconds} s of {self.max_seconds} s are bought"
-            return f"max_seconds: {bought}, this shot needs {seconds} s"
-        if self.max_spend is not None:
-            return self._overspent(price, self.max_spend)
-        return None
+            needs = f"this shot needs {request.seconds} s"
+            return LeftOut("max_seconds", f"max_seconds: {bought}, {needs}")
+        if overspent := self._overspent(request, job):
+            return LeftOut("max_spend", overspent)
+        refusal = self.purses[job].refusal(request)
+        return LeftOut("budget", refusal) if refusal else None
 
-    def _overspent(self, price: Price | None, most: Decimal) -> str | None:
+    def _overspent(self, request: Request, job: int) -> str | None:
+        """Return why `max_spend` forbids a purchase; None where it does not."""
+        price, most = request.price, self.max_spend
+        if most is None:
+            return None
         if price is None:
-            return "max_spend: its price is not known, so it cannot be held to a limit"
+            todo = to_price(request.predicted_tier, self.purses[job].prices)
+            return f"max_spend: its price is not known; {todo}"
+        if self.zero_is_unknown and not price.amount:
+            return "max_spend: its price is 0, which nobody has agreed to; pass -y"
         if self.currency not in (None, price.currency):
             return f"max_spend: it is priced in {price.currency}, the others in {self.currency}"
         if self.spend + price.amount > most:

@@ -322,7 +322,9 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
 
 
 def buys(plan: Plan) -> list[Action]:
-    """What a run would buy: every `create`, and what waits only for shots that will come."""
+    """What a run would buy: every `create`, and what waits only for shots that will come, without
+    what caps and budget leave out.
+    """
     planned = {action.key for action in plan.actions}
     coming: set[str] = set()
     here: set[str] = set()
@@ -331,7 +333,8 @@ def buys(plan: Plan) -> list[Action]:
             here.add(key)
         elif key in planned and _comes(action, coming, here):
             coming.add(key)
-    return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in coming]
+    bought = coming - plan.left_out.keys()
+    return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in bought]
 
 
 def _comes(action: Action, coming: Set[str], here: Set[str]) -> bool:

@@ -22,7 +22,7 @@ from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
 from klingflow.decide.polling import Durations
-from klingflow.model import Action, Limits, Purchase
+from klingflow.model import Action, LeftOut, Limits, Purchase
 
 # Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
 _BURST = 3
@@ -88,13 +88,13 @@ Step = Wanted | Flight | Fetch
 class Schedule:
     """The queues of one run over all its manifests."""
 
-    def __init__(self, limits: Limits, durations: Durations) -> None:
-        self.caps: Caps = Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
+    def __init__(self, limits: Limits, durations: Durations, caps: Caps | None = None) -> None:
+        self.caps: Caps = caps or Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
         self.submit: AdaptiveRate = AdaptiveRate(limits.submit, _BURST)
         self.places: AdaptiveRunning = AdaptiveRunning(limits.max_running)
         self.durations: Durations = durations
         self.ready: deque[Wanted] = deque()
-        self.capped: list[tuple[Wanted, str]] = []
+        self.capped: list[tuple[Wanted, LeftOut]] = []
         self.running: int = 0  # creates on their way and unfinished tasks
         self.creating: int = 0  # of them, creates on their way
         # Until the gateway has answered one create otherwise than by refusing us, they go one by
@@ -162,8 +162,18 @@ class Schedule:
         if give_back is not None and give_back.reserved:
             request = give_back.action.request
             assert request is not None
-            self.caps.release(request.price, request.seconds)
+            self.caps.release(request, give_back.job)
             give_back.reserved = False
+
+    def leave_out(self, wanted: Wanted, why: LeftOut) -> None:
+        """Buy a take in a later run: a cap or the budget has no room for it."""
+        self.capped.append((wanted, why))
+
+    def refunded(self, wanted: Wanted, purchase: Purchase) -> None:
+        """Give back the money for a task that failed, if its price is known."""
+        if purchase.price is not None:
+            self.caps.refund(purchase.price, wanted.job, reserved=wanted.reserved)
+            wanted.reserved = False
 
     def fetch(self, fetch: Fetch, due: float) -> None:
         """Download at `due`."""
@@ -240,11 +250,11 @@ class Schedule:
             wanted = self.ready[0]
             request = wanted.action.request
             assert request is not None, "only shots of the manifest are wanted"
-            refusal = self.caps.reserve(request.price, request.seconds)
+            refusal = self.caps.reserve(request, wanted.job)
             if refusal is None:
                 wanted.reserved = True
             else:
-                self.capped.append((self.ready.popleft(), refusal))
+                self.leave_out(self.ready.popleft(), refusal)
 
     def _next_poll(self, now: float) -> Flight | float | None:
         if self.is_paused(now):

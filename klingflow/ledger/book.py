@@ -7,7 +7,7 @@ wrong with the files is reported by those who read and write them (lines.py, sto
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from klingflow.ledger.lifecycle import PAID, advance, merge
@@ -92,6 +92,11 @@ class Book:
         again = [uid for uid, p in self.pruned.items() if (p.shot, p.take) in wanted]
         for uid in again:
             self.put(self.pruned[uid])
+
+    def everything(self) -> Iterator[Purchase]:
+        """Every purchase that the ledger knows, pruned ones included."""
+        yield from self.purchases.values()
+        yield from self.pruned.values()
 
     def of(self, shot: str, take: int) -> list[Purchase]:
         """Every purchase of one take, the oldest first. One that was moved here is as old as its

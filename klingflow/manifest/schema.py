@@ -17,7 +17,7 @@ from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.shapes import COUNT, TEXT, one_of, record
-from klingflow.model import FailureKind, Json, State
+from klingflow.model import FailureKind, Json, Share, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXPRESSION: Final = {
@@ -285,10 +285,36 @@ def _run_manifest() -> Json:
                 "properties": totals,
                 "required": ["shots", "by_state", "by_tier"],
             },
+            "money": _money(amounts),
         },
         required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),
         title="",
     )
+
+
+def _money(amounts: Json) -> Json:
+    share = {
+        "type": "object",
+        "properties": {"purchases": _WHOLE, "amounts": amounts, "unpriced": _WHOLE},
+        "required": ["purchases", "amounts", "unpriced"],
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "budget": _described(_OPTIONAL, "What the film may ever cost; null where nobody said."),
+            "left": _described(_OPTIONAL, "What is left of it; null where nobody can tell."),
+            "shares": {
+                "type": "object",
+                "properties": dict.fromkeys(get_args(Share), share),
+                "additionalProperties": False,
+                "description": "What became of the money for all purchases of the film.",
+            },
+            "prices": _described(
+                {"type": ["object", "null"]}, "The file of prices, and who named it."
+            ),
+        },
+        "required": ["budget", "left", "shares", "prices"],
+    }
 
 
 _SHOT_FACTS: Final = (

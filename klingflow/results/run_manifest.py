@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from itertools import chain
 
+from klingflow.decide.spending import price_of, share, spending
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
-from klingflow.model import Json, Manifest, Purchase, Shot
+from klingflow.model import Json, Manifest, Prices, Purchase, Shot
+from klingflow.results.account import account
 
 UNBOUGHT = "unbought"  # the state of a take without a purchase
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
@@ -63,7 +65,12 @@ def build(
     if pruned:
         record["pruned"] = [*map(_orphan, pruned)]
     everything = chain.from_iterable([*bought, *orphans, *pruned])
-    return {**record, "totals": _totals(shots, everything)}
+    sums = spending([book.everything()], manifest.prices)
+    return {
+        **record,
+        "totals": _totals(shots, everything, manifest.prices),
+        "money": account(manifest, sums),
+    }
 
 
 def as_bytes(record: Mapping[str, Json]) -> bytes:
@@ -134,9 +141,11 @@ def _attempt(facts: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in facts.items() if name not in _LEFT_OUT}
 
 
-def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) -> dict[str, Json]:
-    """Sums over every purchase that was accepted; a failed one is counted apart, for it may have
-    been refunded.
+def _totals(
+    shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase], prices: Prices | None
+) -> dict[str, Json]:
+    """Sums over every purchase that was accepted; a failed one is counted apart, unless failed
+    tasks are charged.
     """
     states = Counter(shot["state"] for shot in shots)
     tiers: defaultdict[str, list[Purchase]] = defaultdict(list)
@@ -144,19 +153,20 @@ def _totals(shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase]) 
         if purchase.task_id:
             tiers[purchase.billed_tier or UNKNOWN_TIER].append(purchase)
     accepted = [*chain.from_iterable(tiers.values())]
+    charged = (p for p in accepted if _is_charged(p, prices))
     return {
         "shots": states.total(),
         "by_state": dict(sorted(states.items())),
-        "by_tier": {name: _tier(tier) for name, tier in sorted(tiers.items())},
-        "amount": amounts(p for p in accepted if p.state in PAID),
+        "by_tier": {name: _tier(tier, prices) for name, tier in sorted(tiers.items())},
+        "amount": amounts(charged, prices),
         "differences": [_difference(p) for p in accepted if _differs(p)],
     }
 
 
-def _tier(purchases: Sequence[Purchase]) -> dict[str, Json]:
-    charged = [p for p in purchases if p.state in PAID]
+def _tier(purchases: Sequence[Purchase], prices: Prices | None) -> dict[str, Json]:
+    charged = [p for p in purchases if _is_charged(p, prices)]
     total: dict[str, Json] = {"tasks": len(charged), "seconds": sum(p.seconds for p in charged)}
-    sums = amounts(charged)
+    sums = amounts(charged, prices)
     if sums is not None and len(sums) == 1:
         ((currency, amount),) = sums.items()
         total |= {"amount": amount, "currency": currency}
@@ -167,15 +177,20 @@ def _tier(purchases: Sequence[Purchase]) -> dict[str, Json]:
     return total
 
 
-def amounts(purchases: Iterable[Purchase]) -> dict[str, str] | None:
+def _is_charged(purchase: Purchase, prices: Prices | None) -> bool:
+    return share(purchase, prices.failed_tasks if prices else None) == "spent"
+
+
+def amounts(purchases: Iterable[Purchase], prices: Prices | None = None) -> dict[str, str] | None:
     """What the purchases cost by currency, as exact decimals; None while the price of one is
-    unknown.
+    unknown. `prices` are for those without a frozen price.
     """
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for purchase in purchases:
-        if purchase.price is None:
+        price = price_of(purchase, prices)
+        if price is None:
             return None
-        sums[purchase.price.currency] += purchase.price.amount
+        sums[price.currency] += price.amount
     return {currency: str(amount) for currency, amount in sorted(sums.items())}
 
 

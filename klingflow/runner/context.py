@@ -18,13 +18,14 @@ import anyio
 from klingflow.decide.belief import Names
 from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
+from klingflow.decide.spending import counted, share, spending
 from klingflow.decide.waiting import Waiting
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
-from klingflow.model import Action, Failure, Limits, Plan, Purchase
+from klingflow.model import Action, Failure, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
 from klingflow.runner.events import Emit, Event, EventName
 
@@ -110,6 +111,19 @@ class Context:
         assert action.shot is not None, "only shots of the manifest are bought"
         taken = self.jobs[job].ledger.book.of(action.shot.id, action.shot.take)
         return Wanted(job, action, frozenset(p.uid for p in taken))
+
+    def share(self, job: int, purchase: Purchase) -> Share | None:
+        """What has become of the money for a purchase."""
+        prices = self.jobs[job].plan.manifest.prices
+        return share(purchase, prices.failed_tasks if prices else None)
+
+    def recount(self) -> None:
+        """Count what came into the ledgers from elsewhere against their budgets."""
+        ours = {uid for _, uid in self.bought}
+        for number, job in enumerate(self.jobs):
+            others = (p for p in job.ledger.book.everything() if p.uid not in ours)
+            before = counted(spending([others], job.plan.manifest.prices))
+            self.schedule.caps.purses[number].count(before)
 
     def task_ids(self) -> list[Container[str]]:
         """The task ids that each ledger of the run knows."""

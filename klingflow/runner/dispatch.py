@@ -34,13 +34,22 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
     for number, job in enumerate(context.jobs):
         for action in job.plan.actions:
             if action.shot is not None:  # an orphan is kept
-                queue(context, context.wanted(number, action))
+                _begin(context, context.wanted(number, action))
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, context, abort, group.cancel_scope)
         group.start_soon(_keep_record, context)
         await _Dispatcher(context).run(group)
         group.cancel_scope.cancel()
     return context.outcome
+
+
+def _begin(context: Context, wanted: Wanted) -> None:
+    """Queue a take, unless its plan leaves it out."""
+    left_out = context.jobs[wanted.job].plan.left_out.get(wanted.action.key)
+    if left_out is None:
+        queue(context, wanted)
+    elif context.patience.buying:
+        context.schedule.leave_out(wanted, left_out)
 
 
 class _Dispatcher:
@@ -116,6 +125,7 @@ async def _keep_record(context: Context) -> None:
             for job in context.jobs:
                 job.write_results()
                 await job.ledger.fold()
+            context.recount()
         except LedgerBroken as error:
             return context.broke(error)
         pause_s = max(_RECORD_EVERY_S, _RECORD_SHARE * (context.clock() - started))

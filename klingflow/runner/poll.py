@@ -101,9 +101,12 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
 async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None:
     failure, wanted = outcome.failure, flight.wanted
     billed_tier = outcome.billed_tier or flight.purchase.billed_tier
-    await context.record(
+    purchase = await context.record(
         flight.job, flight.purchase, "failed", error=failure, billed_tier=billed_tier
     )
+    refunded = context.share(flight.job, purchase) == "refunded"
+    if refunded:
+        context.schedule.refunded(wanted, purchase)
     wanted.failures += 1
     retry = (
         context.schedule.buying
@@ -111,9 +114,9 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
         and context.patience.buys_again(failure, wanted.failures)
     )
     context.schedule.landed()
-    context.tell("failed", wanted, failure=as_data(failure), retry=retry)
+    context.tell("failed", wanted, failure=as_data(failure), retry=retry, refunded=refunded)
     if retry:
-        # A new purchase: it reserves again, since no rule says that a failed task is refunded.
+        # A new purchase: it reserves again, whatever became of the money for the failed task.
         known = wanted.known | {flight.purchase.uid}
         context.schedule.want(Wanted(wanted.job, wanted.action, known, failures=wanted.failures))
     else:

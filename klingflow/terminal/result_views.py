@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from klingflow.api.running import Result
 from klingflow.decide.verbs import VERBS
@@ -14,9 +13,11 @@ from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.places import Site
-from klingflow.model import Action, Plan, Purchase
+from klingflow.model import Action, Plan
+from klingflow.results.account import shares
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
+from klingflow.terminal.money import worded
 
 _SHOWN = 20  # lines about single shots
 
@@ -52,7 +53,7 @@ def show_result(
     for part, site, book in zip(parts, sites, books, strict=True):
         _show(part, site, book)
     where = f"Record: {', '.join(map(str, result.records))}"
-    for line in (_bought(result.bought), where, _why_stopped(result)):
+    for line in (_bought(result), where, _why_stopped(result)):
         if line:
             console.say(line)
 
@@ -64,7 +65,7 @@ def _parts(result: Result) -> Iterator[_Part]:
         for action in plan.actions:
             cap = result.capped.get((number, action.key))
             if cap or VERBS[action.verb].needs_attention:
-                attention.append((action, cap or action.reason))
+                attention.append((action, cap.reason if cap else action.reason))
         yield _Part(called[plan.manifest.path], plan, attention)
 
 
@@ -93,22 +94,16 @@ def _show(part: _Part, site: Site, book: Book) -> None:
         )
 
 
-def _bought(bought: Sequence[Purchase]) -> str:
+def _bought(result: Result) -> str:
     """What the run bought, in one line; "" for nothing."""
+    bought = result.bought
     if not bought:
         return ""
-    amounts: dict[str, Decimal] = {}
-    for price in (purchase.price for purchase in bought):
-        if price is not None:
-            amounts[price.currency] = amounts.get(price.currency, Decimal(0)) + price.amount
-    parts = [f"{amount:.2f} {currency} by your prices" for currency, amount in amounts.items()]
-    if unpriced := sum(purchase.price is None for purchase in bought):
-        parts.append(f"{unpriced} of unknown price")
     doubtful = sum(purchase.state in IN_DOUBT for purchase in bought)
     perhaps = f" ({doubtful} perhaps)" if doubtful else ""
     seconds = sum(purchase.seconds for purchase in bought)
-    sums = ", ".join(parts)
-    return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video, {sums}."
+    sums = ", ".join(worded(shares(result.spending)))
+    return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video: {sums}."
 
 
 def _why_stopped(result: Result) -> str:
@@ -126,5 +121,14 @@ def _why_stopped(result: Result) -> str:
     elif outcome.unreachable:
         said = f"The gateway could not be reached: {outcome.unreachable}"
     elif result.exit_code == ExitCode.CAPPED:
-        said = "A cap kept the rest from being bought, as said above; run again to buy more."
+        said = _what_was_left_out(result)
     return said
+
+
+def _what_was_left_out(result: Result) -> str:
+    if {left_out.cap for left_out in result.capped.values()} == {"budget"}:
+        return (
+            "The budget kept the rest from being bought, as said above;"
+            " klingflow status says what it holds."
+        )
+    return "A cap kept the rest from being bought, as said above; run again to buy more."

@@ -13,6 +13,7 @@ import click
 
 from klingflow.api import links, planning, resolving, running
 from klingflow.api.site import site_of
+from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys, cost
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
@@ -70,7 +71,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     manifests = load_all(files, options)
     limits = _limits(manifests, options)
     if options.dry_run:
-        return _show_plans(manifests, options)
+        return _show_plans(manifests, limits, options)
     linked.ask(manifests, options)
     for manifest in manifests:
         links.check_outputs(site_of(manifest.path, options.wish), manifest)
@@ -83,6 +84,8 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             for job in jobs:
                 show_warnings(job.plan.manifest)
                 views.show_problems(job.ledger.book.problems)
+        if buying:
+            running.allot(jobs, limits)
         if buying and not _agreed([job.plan for job in jobs], limits, options):
             return ExitCode.OK
         return _run(jobs, base_url, key, limits, options, buying=buying)
@@ -115,12 +118,12 @@ def _run(
     return result.exit_code
 
 
-def _show_plans(manifests: Sequence[Manifest], options: Options) -> int:
+def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options) -> int:
     origin = origin_of(manifests, options)
-    for manifest in manifests:
-        with for_good():
-            made = planning.plan(manifest, options.wish, origin=origin)
-        show_warnings(manifest)
+    with for_good():
+        plans = [planning.plan(m, options.wish, origin=origin) for m in manifests]
+    for made in allotted(plans, limits):
+        show_warnings(made.manifest)
         views.show_problems(made.problems)
         views.show_plan(made)
     return ExitCode.OK

@@ -5,6 +5,7 @@ Plans say how it begins, events what happens. Times are monotonic seconds, hande
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -33,6 +34,7 @@ class Tally:
     progress: dict[Key, float] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
     spent: dict[str, Decimal] = field(default_factory=dict)
+    paid: Counter[Key] = field(default_factory=Counter)  # of this run, and not refunded
     unpriced: int = 0
     bought: int = 0
     finished: int = 0
@@ -46,7 +48,8 @@ class Tally:
             for action in plan.actions:
                 if action.shot is not None:
                     key = (plan.manifest.path, action.key)
-                    states[key] = VERBS[action.verb].label
+                    left_out = action.key in plan.left_out
+                    states[key] = "held" if left_out else VERBS[action.verb].label
                     prices[key] = action.request.price if action.request else None
         return cls(states, prices, now)
 
@@ -68,15 +71,20 @@ class Tally:
             self.durations.append(event["after_s"])
         self.finished += row.finishes
         if row.spends:
-            self._spend(key)
+            self.bought += 1
+            self.paid[key] += 1
+            self._spend(key, 1)
+        if event.get("refunded") and self.paid[key]:
+            self.paid[key] -= 1
+            self._spend(key, -1)
 
-    def _spend(self, key: Key) -> None:
-        self.bought += 1
+    def _spend(self, key: Key, sign: int) -> None:
         price = self.prices.get(key)
         if price is None:
-            self.unpriced += 1
+            self.unpriced += sign
         else:
-            self.spent[price.currency] = self.spent.get(price.currency, Decimal(0)) + price.amount
+            spent = self.spent.get(price.currency, Decimal(0))
+            self.spent[price.currency] = spent + sign * price.amount
 
     def left_s(self, now: float) -> float | None:
         """Return the seconds until all is done, as the run so far suggests; None while it suggests

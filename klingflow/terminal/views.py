@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 from klingflow.decide.plan import cost, counts, seconds
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Action, Json, Plan, Price, Problem, Request, key_of
+from klingflow.model import Action, Json, LeftOut, Plan, Price, Problem, Request, key_of
+from klingflow.results.account import account
 from klingflow.terminal import console
+from klingflow.terminal.money import show_budget, show_money, show_prices
 
 # Longer plans are counted, not listed, for what needs no attention.
 _LISTED = 60
@@ -46,15 +49,16 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "manifest": plan.manifest.path,
         "name": plan.manifest.name,
         "environment": list(plan.manifest.environment),
-        "actions": [_action_data(a) for a in plan.actions],
+        "actions": [_action_data(a, plan.left_out.get(a.key)) for a in plan.actions],
         "counts": counts(plan),
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
+        "money": account(plan.manifest, plan.spending),
         "problems": [worded(problem) for problem in plan.problems],
     }
 
 
-def _action_data(action: Action) -> dict[str, Json]:
+def _action_data(action: Action, left_out: LeftOut | None) -> dict[str, Json]:
     id, take = _take(action)
     return {
         "mark": VERBS[action.verb].mark,
@@ -63,6 +67,7 @@ def _action_data(action: Action) -> dict[str, Json]:
         "id": id,
         "take": take,
         "reason": action.reason,
+        "left_out": left_out and {"cap": left_out.cap, "reason": left_out.reason},
         **_request_data(action.request),
         "task_id": action.purchase.task_id if action.purchase else None,
     }
@@ -97,22 +102,27 @@ def show_plan(plan: Plan) -> None:
     console.say(f"{plan.manifest.name} ({plan.manifest.path})")
     if plan.manifest.environment:
         console.say(f"From the environment: {', '.join(plan.manifest.environment)}")
-    console.table([_plan_row(a) for a in shown])
+    console.table([_plan_row(a, plan.left_out.get(a.key)) for a in shown])
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
     console.say(f"Plan: {counted(plan)}.")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
         console.say(f"Cost: {money(plan)}")
+    money_of_film = account(plan.manifest, plan.spending)
+    show_prices(money_of_film)
+    show_budget(money_of_film)
 
 
 def counted(plan: Plan) -> str:
-    """Return `2 to buy, 1 kept`."""
-    return ", ".join(
-        f"{number} {VERBS[verb].noun}" for verb, number in counts(plan).items() if number
-    )
+    """Return `2 to buy, 1 kept, 3 left out`."""
+    left_out = Counter(a.verb for a in plan.actions if a.key in plan.left_out)
+    rest = Counter(counts(plan)) - left_out
+    parts = [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
+    parts += [f"{left_out.total()} left out"] if left_out else []
+    return ", ".join(parts)
 
 
-def _plan_row(action: Action) -> list[str]:
+def _plan_row(action: Action, left_out: LeftOut | None) -> list[str]:
     row = VERBS[action.verb]
     if row.may_buy and action.request:
         wanted = action.request
@@ -120,7 +130,8 @@ def _plan_row(action: Action) -> list[str]:
     else:
         billed = action.purchase.billed_tier if action.purchase else None
         about = [billed or "", "", ""]
-    return [row.mark, action.key, *about, action.reason]
+    reason = f"left out, {left_out.reason}" if left_out else action.reason
+    return [row.mark, action.key, *about, reason]
 
 
 def _price(price: Price | None) -> str:
@@ -156,6 +167,8 @@ def show_status(record: Mapping[str, Any]) -> None:
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
+    show_prices(record["money"])
+    show_money(record["money"])
     for doubt in record["doubts"]:
         _show_doubt(doubt)
 

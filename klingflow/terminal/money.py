@@ -1,0 +1,60 @@
+"""Words for money: what has become of it, what is left of a budget, and by which prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from klingflow.decide.spending import SHARES
+from klingflow.terminal import console
+
+
+def show_prices(account: Mapping[str, Any]) -> None:
+    """Print whose prices count, where the environment says it.
+
+    Here and below, `account` is that of `klingflow.results.account`.
+    """
+    prices = account["prices"]
+    if prices and prices["from_environment"]:
+        console.say(f"Prices: {prices['file']}, which KLINGFLOW_PRICES names")
+
+
+def show_budget(account: Mapping[str, Any]) -> None:
+    """Print the budget and what is left of it; nothing where there is none."""
+    if account["budget"] is None:
+        return
+    prices = account["prices"]
+    currency = f" {prices['currency']}" if prices else ""
+    parts = ", ".join([*worded(account["shares"]), _left(account, currency)])
+    console.say(f"Budget: {_amount(account['budget'])}{currency}: {parts}.")
+
+
+def show_money(account: Mapping[str, Any]) -> None:
+    """Print what has become of the money, against the budget if there is one."""
+    show_budget(account)
+    if account["budget"] is None and account["shares"]:
+        console.say(f"Money: {', '.join(worded(account['shares']))}.")
+
+
+def _left(account: Mapping[str, Any], currency: str) -> str:
+    left = account["left"]
+    return "unknown how much is left" if left is None else f"{_amount(left)}{currency} left"
+
+
+def worded(shares: Mapping[str, Any]) -> Iterator[str]:
+    """Yield `6.00 CNY spent (2 purchases)` for each heading, in their order."""
+    for heading, row in SHARES.items():
+        if one := shares.get(heading):
+            yield f"{_sum(one)} {row.words} ({console.many(one['purchases'], row.noun)})"
+
+
+def _sum(one: Mapping[str, Any]) -> str:
+    parts = [f"{_amount(amount)} {currency}" for currency, amount in one["amounts"].items()]
+    if one["unpriced"]:
+        parts.append(f"{one['unpriced']} of unknown price")
+    return " + ".join(parts)
+
+
+def _amount(text: str) -> str:
+    return f"{Decimal(text):.2f}"
