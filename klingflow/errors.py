@@ -6,6 +6,8 @@ Only the command line turns any of these into an exit code; nobody else prints o
     KlingflowError
     ├── ManifestError        the manifest is wrong; carries every Diagnostic            exit 2
     ├── UsageError           the command cannot be done as asked                        exit 2
+    │   ├── UnapprovedAddress    nobody said yes to this gateway's address              exit 2
+    │   └── LinksRefused         nobody said yes to writing through these links         exit 2
     ├── NothingSelected      the selection is empty                                     exit 5
     ├── LedgerHeld           another runner holds the ledger                            exit 11
     ├── LedgerError          the ledger cannot be read or opened                        exit 1
@@ -118,6 +120,12 @@ class UsageError(KlingflowError):
 class LinksRefused(UsageError):
     """Links in the manifest's folder lead where klingflow does not write without the user's
     word.
+    """
+
+
+class UnapprovedAddress(UsageError):
+    """The key was not sent: it and the gateway's address come from different places, and the user
+    has not said yes to the address.
     """
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,3 +148,34 @@ def charges(sandbox: Sandbox) -> list[dict[str, Any]]:
     """What the sandbox charged, refunds included."""
     found: list[dict[str, Any]] = sandbox.ledger()["charges"]
     return found
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What came of a command on a terminal: its exit code, and what the terminal showed."""
+
+    code: int
+    text: str
+
+
+def on_a_terminal(film: Pipeline, *arguments: str, typed: str = "", **environ: str) -> Screen:
+    """Run klingflow to its end on a terminal of its own, where `typed` is what the user types."""
+    import pty  # here: Windows has none
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "klingflow", *arguments],
+        cwd=film.folder,
+        env={**film.environ, "TERM": "dumb", **environ},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    shown = b""
+    with suppress(OSError):  # so a terminal says that nobody writes to it any more
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    os.close(ours)
+    return Screen(process.wait(timeout=240), shown.decode("utf-8", "replace"))

@@ -7,10 +7,21 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import UsageError
-from klingflow.gateway.access import BASE_URL, ENVIRONMENT, KEY, Access, find
+from klingflow.gateway.access import ENVIRONMENT, OPTION, Access, Source, find
+from klingflow.gateway.env_file import BASE_URL, KEY
 
 HERE = "https://here.example.com"
+IN_HERE = Source("env_file", ".env")
 BESIDE = "https://beside.example.com"
+
+
+def env_of(folder: Path) -> Source:
+    """The `.env` in a folder, as a source."""
+    return Source("env_file", str(folder / ".env"))
+
+
+def named_in(file: str) -> Source:
+    return Source("manifest", file)
 
 
 @pytest.fixture
@@ -30,12 +41,12 @@ def test_nothing_set_is_no_access(folder: Path) -> None:
 def test_the_environment_counts_before_env_files(folder: Path) -> None:
     """Then `.env` in the working folder, then `.env` beside the manifest."""
     (folder / ".env").write_text(f"{KEY}=beside\n{BASE_URL}={BESIDE}\n")
-    beside = str(folder / ".env")
+    beside = env_of(folder)
     assert find(folder, {}) == Access(BESIDE, beside, "beside", beside)
     Path(".env").write_text(f"{BASE_URL}={HERE}\n")
-    assert find(folder, {}) == Access(HERE, ".env", "beside", beside)
+    assert find(folder, {}) == Access(HERE, IN_HERE, "beside", beside)
     found = find(folder, {KEY: "set", "OTHER": "x"})
-    assert found == Access(HERE, ".env", "set", ENVIRONMENT)
+    assert found == Access(HERE, IN_HERE, "set", ENVIRONMENT)
 
 
 def test_the_process_environment_is_the_default(
@@ -50,7 +61,7 @@ def test_the_process_environment_is_the_default(
 def test_an_empty_variable_is_not_set_and_blanks_set_none(folder: Path) -> None:
     """Blanks around a value are no part of it."""
     (folder / ".env").write_text(f"{KEY}= beside \n{BASE_URL}\n")
-    beside = str(folder / ".env")
+    beside = env_of(folder)
     assert find(folder, {KEY: ""}) == Access(key="beside", key_from=beside)
     assert find(folder, {KEY: " \n"}) == Access()
     assert find(folder, {KEY: " set "}) == Access(key="set", key_from=ENVIRONMENT)
@@ -59,7 +70,7 @@ def test_an_empty_variable_is_not_set_and_blanks_set_none(folder: Path) -> None:
 def test_a_manifests_address_counts_where_the_user_has_set_none() -> None:
     """The first manifest that names an address gives it."""
     assert Access(key="k").naming({"a.yaml": None, "b.yaml": HERE}) == Access(
-        HERE, "b.yaml", key="k"
+        HERE, named_in("b.yaml"), key="k"
     )
     chosen = Access(BESIDE, ENVIRONMENT)
     assert chosen.naming({"a.yaml": HERE}) == chosen
@@ -70,11 +81,12 @@ def test_manifests_that_disagree_are_told_apart() -> None:
     """One run speaks to one gateway."""
     named = {"a.yaml": HERE, "b.yaml": BESIDE, "c.yaml": HERE}
     found = Access(key="k").naming(named)
-    assert found == Access(HERE, "a.yaml", "k", others=frozenset({BESIDE}))
+    assert found == Access(HERE, named_in("a.yaml"), "k", others=frozenset({BESIDE}))
     with pytest.raises(UsageError) as refused:
         found.both()
     assert str(refused.value) == (
         "these manifests name different gateways; run them apart, or set KLINGFLOW_BASE_URL"
+        " or --gateway"
     )
 
 
@@ -105,3 +117,42 @@ def test_both_are_needed_to_ask() -> None:
 def test_the_key_is_in_no_representation() -> None:
     """A trace or a log may show the record."""
     assert "sk-secret" not in repr(Access(HERE, ENVIRONMENT, "sk-secret", ENVIRONMENT))
+
+
+def test_the_command_line_wins_over_every_other_address(folder: Path) -> None:
+    """The key has no option; it comes from where it is."""
+    (folder / ".env").write_text(f"{KEY}=beside\n{BASE_URL}={BESIDE}\n")
+    found = find(folder, {BASE_URL: BESIDE}, gateway=HERE)
+    assert found == Access(HERE, OPTION, "beside", env_of(folder))
+    assert found.naming({"film.yaml": BESIDE}) == found
+
+
+@pytest.mark.parametrize(
+    ("address_from", "key_from", "one"),
+    [
+        (ENVIRONMENT, ENVIRONMENT, True),
+        (OPTION, ENVIRONMENT, True),
+        (IN_HERE, IN_HERE, True),
+        (IN_HERE, ENVIRONMENT, False),
+        (ENVIRONMENT, IN_HERE, False),
+        (OPTION, IN_HERE, False),
+        (IN_HERE, Source("env_file", "film/.env"), False),
+        (named_in("film.yaml"), ENVIRONMENT, False),
+        (named_in("film.yaml"), IN_HERE, False),
+        (named_in(".env"), IN_HERE, False),
+        (named_in("the environment"), ENVIRONMENT, False),
+    ],
+)
+def test_one_source_is_the_user_now_or_one_env_file(
+    address_from: Source, key_from: Source, one: bool
+) -> None:
+    """Whoever gave the key gave the address; a file's name is no proof of what it is."""
+    assert Access(HERE, address_from, "k", key_from).is_of_one_source is one
+
+
+def test_a_gateway_is_described_with_its_sources() -> None:
+    """Without the key; nothing where there is no address."""
+    access = Access(f"{HERE}/v1", named_in("film.yaml"), "sk-secret", ENVIRONMENT)
+    assert access.described() == f"{HERE} (address from film.yaml, key from the environment)"
+    assert Access(HERE, OPTION).described() == f"{HERE} (address from --gateway, no key)"
+    assert Access().described() == ""

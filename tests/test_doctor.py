@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from klingflow.api.doctor import Finding, examine
-from klingflow.gateway.access import Access
+from klingflow.api import doctor
+from klingflow.api.doctor import Finding
+from klingflow.errors import UsageError
+from klingflow.gateway.access import ENVIRONMENT, Access, Source
 from klingflow.ledger.places import ledger_paths
 from tests.harness import charges, pipeline_at, sandboxed
 
 NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
 KEY = "sk-test-0123456789abcdef"
+
+
+def examine(file: str | None, access: Access, *, allowed: bool = True) -> list[Finding]:
+    """What doctor finds where this is set, and where the user lets the key go there or not."""
+    return doctor.examine(file, lambda _: access, lambda _: allowed)
 
 
 def faults(findings: list[Finding]) -> list[tuple[str, bool]]:
@@ -87,3 +94,30 @@ def test_a_ledger_that_git_would_not_merge_is_warned_of(tmp_path: Path) -> None:
     assert (NO_UNION, False) not in faults(examine(str(film.manifest), Access()))
     (film.folder / ".gitattributes").write_text("*.mp4 binary\n")
     assert (NO_UNION, False) in faults(examine(str(film.manifest), Access()))
+
+
+def test_a_key_that_may_not_go_there_is_not_sent() -> None:
+    """The finding says what to do; nothing is asked of the gateway."""
+    access = Access("https://gw.example.com", Source("manifest", "film.yaml"), KEY, ENVIRONMENT)
+    ((said, needed),) = faults(examine(None, access, allowed=False))
+    assert said.startswith("the key from the environment was not sent to https://gw.example.com")
+    assert needed
+
+
+def test_an_env_file_that_is_refused_is_a_finding() -> None:
+    """Doctor goes on to its end."""
+
+    def refused(_: Path) -> Access:
+        raise UsageError(".env is not read: it is no regular file")
+
+    findings = doctor.examine(None, refused, lambda _: True)
+    assert faults(findings) == [(".env is not read: it is no regular file", True)]
+
+
+def test_an_address_with_a_route_is_taken_for_what_it_means(tmp_path: Path) -> None:
+    """Doctor says so, and asks at the address itself."""
+    with sandboxed(tmp_path) as (_, sandbox):
+        address = f"{sandbox.base_url}/v1/chat/completions"
+        said = [f.text for f in examine(None, Access(address, key=KEY))]
+    assert f"{address} is taken for {sandbox.base_url}: the address goes without" in said[-2]
+    assert said[-1] == f"{sandbox.base_url} answers, and takes the key"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import httpx
@@ -418,3 +419,20 @@ async def test_a_cancelled_exchange_leaves_the_gateway_usable() -> None:
         with anyio.move_on_after(0.05):
             await gateway.query("task_1")
         assert isinstance(await gateway.query("task_1"), Reply)
+
+
+@pytest.mark.parametrize("name", ["nothing", "garbage.pem", "."])
+def test_certificates_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With the variable and the file; a gateway on this machine, such as the sandbox, needs
+    none.
+    """
+    (tmp_path / "garbage.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    with pytest.raises(UsageError) as refused:
+        Gateway("https://gw.example.com", KEY)
+    said = f"the certificates that SSL_CERT_FILE names, {tmp_path / name}, cannot be read: "
+    assert str(refused.value).startswith(said)
+    assert str(refused.value).endswith("; correct SSL_CERT_FILE or unset it")
+    assert Gateway("http://127.0.0.1:9", KEY).base == "http://127.0.0.1:9"

@@ -14,7 +14,10 @@ from klingflow.terminal.options import Options
 
 NAMES = {field.name for field in fields(Options)}
 # What a command takes besides the options that it shares with others.
-OWN = {"file", "files", "shot", "form", "check", "origins", "task", "abandon", "resubmit", "force"}
+OWN = {
+    *("file", "files", "shot", "form", "check", "origins"),
+    *("task", "abandon", "not_charged", "resubmit", "force"),
+}
 
 
 def test_no_options_mean_everything() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import UsageError
-from klingflow.gateway.origin import in_clear_warning, is_loopback, names_this_machine, normal_base
+from klingflow.gateway.origin import (
+    in_clear_warning,
+    is_loopback,
+    names_this_machine,
+    normal_base,
+    taken_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,12 +29,42 @@ from klingflow.gateway.origin import in_clear_warning, is_loopback, names_this_m
         ("https://gw.example.com/v1/v1", "https://gw.example.com/v1"),
         ("https://gw.example.com/X/v1/X", "https://gw.example.com/X/v1/X"),
         ("https://gw.example.com/X//v1", "https://gw.example.com/X"),
+        ("https://gw.example.com/V1", "https://gw.example.com"),
+        ("https://gw.example.com/v1/videos", "https://gw.example.com"),
+        ("https://gw.example.com/relay/V1/Videos/", "https://gw.example.com/relay"),
+        ("https://gw.example.com/v1/chat/completions", "https://gw.example.com"),
+        ("https://gw.example.com/v1/images/generations", "https://gw.example.com"),
+        ("https://gw.example.com/v1/videos/task_1", "https://gw.example.com/v1/videos/task_1"),
+        ("https://gw.example.com/v10", "https://gw.example.com/v10"),
+        ("https://gw.example.com/v1beta", "https://gw.example.com/v1beta"),
         (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
     ],
 )
 def test_one_gateway_has_one_address(typed: str, base: str) -> None:
     """A slash, a default port, capitals or `/v1` make no other gateway: purchases stay ours."""
     assert normal_base(typed) == base
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("https://gw.example.com/v1", None),
+        ("https://gw.example.com/relay", None),
+        (
+            "https://gw.example.com/v1/videos/",
+            "https://gw.example.com/v1/videos is taken for https://gw.example.com:"
+            " the address goes without /v1/videos",
+        ),
+        (
+            "https://gw.example.com/x/V1/chat/completions",
+            "https://gw.example.com/x/V1/chat/completions is taken for https://gw.example.com/x:"
+            " the address goes without /V1/chat/completions",
+        ),
+    ],
+)
+def test_an_address_that_ends_in_a_route_is_said_to(typed: str, said: str | None) -> None:
+    """`/v1` alone is what people write."""
+    assert taken_for(typed) == said
 
 
 NO_HOST = "must begin with https:// or http:// and name a host"

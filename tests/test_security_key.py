@@ -12,11 +12,12 @@ import pytest
 
 from klingflow import ManifestError, load
 from klingflow.errors import Diagnostic, Mark
-from klingflow.gateway import access
+from klingflow.gateway import env_file
+from klingflow.gateway.access import find
 from klingflow.terminal import console
 from klingflow.terminal.cli import cli
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import origin_of
+from klingflow.terminal.target import access_for
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 KEY = "sk-test-0123456789abcdef"
@@ -36,7 +37,7 @@ def test_an_env_file_is_open_to_others_by_any_bit(tmp_path: Path, mode: int) -> 
     path = tmp_path / ".env"
     path.write_text(f"KLINGFLOW_API_KEY={KEY}\n")
     path.chmod(mode)
-    assert access.exposed(tmp_path) == ([path] if mode & 0o077 else [])
+    assert env_file.exposed(tmp_path) == ([path] if mode & 0o077 else [])
 
 
 @POSIX
@@ -205,7 +206,7 @@ def test_an_error_nobody_foresaw_shows_no_key(
 def test_env_files_are_not_evaluated(tmp_path: Path) -> None:
     """No shell, no other variable is looked into."""
     (tmp_path / ".env").write_text("KLINGFLOW_API_KEY=$(touch ran)${HOME}`touch ran`\n")
-    found = access.find(tmp_path, {})
+    found = find(tmp_path, {})
     assert found.key == "$(touch ran)${HOME}`touch ran`"
 
 
@@ -218,5 +219,5 @@ def test_a_key_that_a_command_has_found_is_shown_no_more(
     monkeypatch.setattr(console, "_hidden", {})
     monkeypatch.setenv("KLINGFLOW_API_KEY", KEY)
     assert console.redacted(KEY) == KEY
-    origin_of([load(film.manifest)], Options())
+    access_for([load(film.manifest)], Options())
     assert console.redacted(KEY) == "[the key]"

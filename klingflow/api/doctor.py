@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +16,13 @@ from pathlib import Path
 import anyio
 
 from klingflow import __version__
-from klingflow.api import loading
+from klingflow.api import approval, loading
 from klingflow.api.connecting import connect
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import KlingflowError
-from klingflow.gateway.access import BASE_URL, KEY, Access, exposed, said_of_exposed
-from klingflow.gateway.origin import in_clear_warning
+from klingflow.gateway.access import Access
+from klingflow.gateway.env_file import BASE_URL, KEY, exposed, said_of_exposed
+from klingflow.gateway.origin import in_clear_warning, taken_for
 from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store
@@ -40,10 +41,13 @@ class Finding:
     needed: bool = True
 
 
-def examine(file: str | None, access: Access) -> list[Finding]:
+def examine(
+    file: str | None, found: Callable[[Path], Access], allowed: Callable[[Access], bool]
+) -> list[Finding]:
     """Return everything worth knowing, in the order in which to mend it.
 
-    `access` is what the user has set for the manifest `file`, if there is one.
+    `found` returns what the user has set, for a manifest in a folder, and may raise UsageError.
+    `allowed` says whether the key may go to an address, after asking the user.
     """
     folder = Path(file).parent if file else Path()
     findings = [
@@ -51,14 +55,26 @@ def examine(file: str | None, access: Access) -> list[Finding]:
         _media(),
         *_env_files(folder),
     ]
+    named: str | None = None
     if file:
-        manifest, found = _manifest(file)
-        findings.append(found)
+        manifest, about = _manifest(file)
+        findings.append(about)
         if manifest is not None:
-            access = access.naming({file: manifest.gateway.base_url})
+            named = manifest.gateway.base_url
             findings += [*_ledger(file), *_folder(folder)]
-    findings += _gateway(access)
+    findings += _approved()
+    try:
+        findings += _gateway(found(folder).naming({file or "": named}), allowed)
+    except KlingflowError as error:
+        findings.append(Finding(False, str(error)))
     return findings
+
+
+def _approved() -> Iterator[Finding]:
+    """The addresses to which the key may go although they came from elsewhere."""
+    for address, said in approval.approved().items():
+        text = f"{address} may have the key since {said.at}: klingflow doctor --forget {address}"
+        yield Finding(True, text, needed=False)
 
 
 def _media() -> Finding:
@@ -113,7 +129,8 @@ def _merges_ledgers(folder: Path) -> bool:
     return "merge=union" in attributes[0].read_text(encoding="utf-8", errors="replace")
 
 
-def _gateway(access: Access) -> Iterator[Finding]:
+def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Finding]:
+    """Ask the gateway, if the key may go there. Raises UsageError."""
     aside = "(not needed with --sandbox)"
     if access.key is None:
         yield Finding(False, f"no key: set {KEY} in the environment or in .env {aside}")
@@ -121,14 +138,14 @@ def _gateway(access: Access) -> Iterator[Finding]:
         yield Finding(False, f"no gateway: set {BASE_URL} or gateway.base_url {aside}")
     if access.key is None or access.base_url is None:
         return
-    try:
-        if warning := in_clear_warning(access.base_url):
-            yield Finding(False, warning, needed=False)
-        outcome = anyio.run(_ask, access.base_url, access.key)
-    except KlingflowError as error:
-        yield Finding(False, str(error))
-        return
-    yield _verdict(access.base_url, outcome)
+    if said := taken_for(access.base_url):
+        yield Finding(True, said, needed=False)
+    if warning := in_clear_warning(access.base_url):
+        yield Finding(False, warning, needed=False)
+    if not allowed(access):
+        raise approval.refusal(access)
+    outcome = anyio.run(_ask, access.base_url, access.key)
+    yield _verdict(access.origin, outcome)
 
 
 async def _ask(address: str, key: str) -> QueryOutcome:

@@ -1,5 +1,5 @@
-"""Where the gateway is and with which key it is asked, and where each of the two was found: in the
-environment, in `.env` files, or in a manifest.
+"""Where the gateway is and with which key it is asked, and where each of the two was found: on the
+command line, in the environment, in `.env` files, or in a manifest.
 
 The key is in no representation, and nothing here shows or keeps it.
 """
@@ -7,19 +7,33 @@ The key is in no representation, and nothing here shows or keeps it.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final, Literal, NamedTuple
 
 from klingflow.errors import UsageError
+from klingflow.gateway import env_file
+from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
 
-KEY = "KLINGFLOW_API_KEY"
-BASE_URL = "KLINGFLOW_BASE_URL"
-ENVIRONMENT = "the environment"
+SourceKind = Literal["option", "environment", "env_file", "manifest"]
+# What the user says in this very session; a file may come from somebody else.
+_SPOKEN: Final = frozenset({"option", "environment"})
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+class Source(NamedTuple):
+    """Where a key or an address was found. `name` is how people call it: a file by its path."""
+
+    kind: SourceKind
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+OPTION: Final = Source("option", "--gateway")
+ENVIRONMENT: Final = Source("environment", "the environment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +44,23 @@ class Access:
     """
 
     base_url: str | None = None
-    base_url_from: str | None = None
+    base_url_from: Source | None = None
     key: str | None = field(default=None, repr=False)
-    key_from: str | None = None
+    key_from: Source | None = None
     others: frozenset[str] = frozenset()
 
     @property
     def origin(self) -> str:
         """The address as the ledger keeps it, or "" where there is none. Raises UsageError."""
         return normal_base(self.base_url) if self.base_url else ""
+
+    @property
+    def is_of_one_source(self) -> bool:
+        """True if whoever gave the key gave the address too: both the user in this session, or both
+        one and the same `.env` file.
+        """
+        sources = {self.base_url_from, self.key_from}
+        return len(sources) == 1 or all(s is not None and s.kind in _SPOKEN for s in sources)
 
     def naming(self, named: Mapping[str, str | None]) -> Access:
         """Take the address from manifests, given by file name, where the user has set none. The
@@ -49,7 +71,7 @@ class Access:
             return self
         file, url = next(iter(files.items()))
         others = frozenset(files.values()) - {url}
-        return replace(self, base_url=url, base_url_from=file, others=others)
+        return replace(self, base_url=url, base_url_from=Source("manifest", file), others=others)
 
     def both(self) -> tuple[str, str]:
         """Return address and key. Raises UsageError where one is missing or manifests disagree."""
@@ -60,7 +82,8 @@ class Access:
             )
         if self.others:
             raise UsageError(
-                f"these manifests name different gateways; run them apart, or set {BASE_URL}"
+                "these manifests name different gateways; run them apart, or set"
+                f" {BASE_URL} or {OPTION}"
             )
         if self.key is None:
             raise UsageError(
@@ -68,48 +91,38 @@ class Access:
             )
         return self.base_url, self.key
 
+    def described(self) -> str:
+        """Return the address and the sources of address and key, for people; "" without an address.
 
-def find(folder: Path, environ: Mapping[str, str] | None = None) -> Access:
+        Raises UsageError for an address that is none.
+        """
+        if not self.base_url:
+            return ""
+        key = f"key from {self.key_from}" if self.key else "no key"
+        return f"{self.origin} (address from {self.base_url_from}, {key})"
+
+
+def find(
+    folder: Path, environ: Mapping[str, str] | None = None, *, gateway: str | None = None
+) -> Access:
     """Return what the user has set: in the environment, or else in `.env` here, or else in `.env`
-    in the manifest's `folder`.
+    in the manifest's `folder`. The address `gateway` of the command line wins over them.
+
+    Raises UsageError for a `.env` that is refused or cannot be read.
     """
-    sources: list[tuple[str, Mapping[str, str]]]
+    sources: list[tuple[Source, Mapping[str, str]]]
     sources = [(ENVIRONMENT, os.environ if environ is None else environ)]
-    sources += [(str(path), _read(path)) for path in _env_files(folder)]
-    base_url, base_url_from = _first(sources, BASE_URL)
+    for path in env_file.env_files(folder):
+        sources.append((Source("env_file", str(path)), env_file.read(path)))
+    spoken: Mapping[str, str] = {BASE_URL: gateway} if gateway else {}
+    base_url, base_url_from = _first([(OPTION, spoken), *sources], BASE_URL)
     key, key_from = _first(sources, KEY)
     return Access(base_url, base_url_from, key, key_from)
 
 
-def exposed(folder: Path) -> list[Path]:
-    """The `.env` files that `find` reads and other users can read or change. POSIX tells, Windows
-    does not.
-    """
-    if os.name != "posix":
-        return []
-    return [path for path in _env_files(folder) if path.stat().st_mode & _OTHERS]
-
-
-def said_of_exposed(path: Path) -> str:
-    """Return what to do about an exposed file."""
-    return f"{path} is open to other users: chmod 600 {path}"
-
-
-def _env_files(folder: Path) -> list[Path]:
-    """The `.env` files that there are, the one that counts first."""
-    return [path for path in dict.fromkeys((Path(".env"), folder / ".env")) if path.is_file()]
-
-
-def _read(path: Path) -> dict[str, str]:
-    from dotenv import dotenv_values  # for start-up
-
-    # No interpolation: `$` is a common character in keys.
-    return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
-
-
 def _first(
-    sources: list[tuple[str, Mapping[str, str]]], name: str
-) -> tuple[str, str] | tuple[None, None]:
+    sources: Sequence[tuple[Source, Mapping[str, str]]], name: str
+) -> tuple[str, Source] | tuple[None, None]:
     """The value of a variable and where it was found. The first source that sets it counts, even to
     blanks, which mean that there is none.
     """

@@ -18,6 +18,7 @@ what came back and whether anything was sent. Promises:
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -189,7 +190,7 @@ class Gateway:
         self._plain = httpx.Headers(plain)
         self._own = httpx.Headers(own)
         self._json = httpx.Headers({**own, "content-type": "application/json"})
-        self._context = httpx.create_ssl_context()
+        self._context = _tls(self.base)
         proxy = _proxy_for(self.base)
         if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
             raise UsageError(
@@ -402,6 +403,24 @@ def _checked_key(key: str) -> str:
     if not key or not is_plain(key):
         raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
     return key
+
+
+def _tls(base: str) -> ssl.SSLContext:
+    """Return what proves a server's name, by the certificates that the environment names.
+
+    Raises UsageError where those cannot be read; on this machine, the usual ones are taken then.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        if is_loopback(base):
+            return httpx.create_ssl_context(trust_env=False)
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        why = error.strerror or error
+        raise UsageError(
+            f"the certificates that {name} names, {os.environ.get(name)}, cannot be read: {why};"
+            f" correct {name} or unset it"
+        ) from error
 
 
 def _proxy_for(url: str) -> str | None:

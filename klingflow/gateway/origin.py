@@ -12,12 +12,17 @@ from klingflow.errors import UsageError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_LABEL = 64  # of a host name, exclusive (RFC 1035, 2.3.4)
+# What people paste behind an address: the routes of this gateway and those of the OpenAI protocol,
+# which relays serve beside it.
+_ROUTE = re.compile(
+    r"/v1(/(videos|models|responses|embeddings|(chat/)?completions|images/generations))?", re.I
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def normal_base(base_url: str) -> str:
-    """`base_url` as `scheme://host[:port][/path]`, without a slash or `/v1` at its end; raises
-    UsageError.
+    """`base_url` as `scheme://host[:port][/path]`, without a slash, `/v1` or a route such as
+    `/v1/videos` at its end; raises UsageError.
     """
     try:
         parts = urlsplit(base_url.strip())
@@ -29,8 +34,29 @@ def normal_base(base_url: str) -> str:
     named = f"[{host}]" if ":" in host else host
     is_default = port in (None, _DEFAULT_PORTS[parts.scheme])
     shown = named if is_default else f"{named}:{port}"
-    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{parts.scheme}://{shown}{path}"
+    return f"{parts.scheme}://{shown}{_without_route(parts.path)}"
+
+
+def _without_route(path: str) -> str:
+    """Return a path without the last route in it, if that is its end, and without a slash there."""
+    path = path.rstrip("/")
+    start = path.lower().rfind("/v1")
+    if start >= 0 and _ROUTE.fullmatch(path, start):
+        path = path[:start]
+    return path.rstrip("/")
+
+
+def taken_for(base_url: str) -> str | None:
+    """Return what to say of an address that ends in a route of the gateway, or None.
+
+    `/v1` alone is no more than a habit. Raises UsageError.
+    """
+    base = normal_base(base_url)
+    typed = base_url.strip().rstrip("/")
+    rest = typed[typed.lower().rfind("/v1") :] if "/v1/" in typed.lower() else ""
+    if not rest or not _ROUTE.fullmatch(rest):
+        return None
+    return f"{typed} is taken for {base}: the address goes without {rest}"
 
 
 def _wrong(parts: SplitResult, host: str, *, is_plain: bool) -> str | None:

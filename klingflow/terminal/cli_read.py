@@ -61,6 +61,7 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 @flags.buy_again
 @flags.same_film
 @flags.sandbox
+@flags.gateway
 @flags.no_black_box
 @flags.form("text", "json")
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")

@@ -20,10 +20,11 @@ from klingflow.terminal.options import Options
 @flags.limits
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
-@click.option("-y", "--yes", is_flag=True, help="Spend without asking.")
+@click.option("-y", "--yes", is_flag=True, help="Buy without asking.")
 @click.option(
     "--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money."
 )
+@flags.gateway
 @flags.no_black_box
 @flags.showing
 def run(files: tuple[str, ...], **options: Any) -> int:
@@ -37,8 +38,12 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
     twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
-    KLINGFLOW_API_KEY (environment or .env), the address from KLINGFLOW_BASE_URL or the manifest's
-    gateway.base_url.
+    KLINGFLOW_API_KEY (environment or .env), the address from --gateway, KLINGFLOW_BASE_URL or the
+    manifest's gateway.base_url.
+
+    Before anything is bought a terminal is asked, unless -y is given. Without a terminal, -y or a
+    cap given here (--max-spend, --max-tasks, --max-seconds) is needed. Where key and address come
+    from different places, each new address is asked about once, also with -y.
     """
     from klingflow.terminal import run_commands  # for start-up
 
@@ -50,6 +55,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 @flags.var
 @flags.selection
 @click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
+@flags.gateway
 @flags.same_film
 @flags.no_black_box
 @flags.showing
@@ -71,6 +77,7 @@ def fetch(file: str, **options: Any) -> int:
 @flags.shot
 @flags.var
 @flags.sandbox
+@flags.gateway
 @flags.no_black_box
 @click.option(
     "--task",

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from klingflow.terminal import flags
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
@@ -42,16 +44,21 @@ def schema(name: str) -> int:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False))
-def doctor(file: str | None) -> int:
+@flags.gateway
+@click.option("--forget", metavar="URL", help="Take back a yes to this address, and stop.")
+def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:
     """Check installation, key and address, without spending.
 
     \b
     klingflow doctor
     klingflow doctor film.yaml      also that manifest, its ledger and its outputs
+    klingflow doctor --forget https://gateway.example.com
+
+    Lists the addresses to which you let the key go; --forget takes one off the list.
     """
     from klingflow.terminal import setup_commands  # for start-up
 
-    return setup_commands.doctor(file)
+    return setup_commands.forget(forget) if forget else setup_commands.doctor(file, gateway)
 
 
 @click.command()

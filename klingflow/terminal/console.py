@@ -56,6 +56,19 @@ def warn(text: str) -> None:
     _write(text, sys.stderr)
 
 
+def can_ask() -> bool:
+    """True if there is a terminal on which the user can read a question and answer it."""
+    streams = (sys.stdin, sys.stderr)
+    return all(stream is not None and stream.isatty() for stream in streams)
+
+
+def ask(question: str) -> bool:
+    """Ask on stderr; only a yes is one. Raises click.Abort at Ctrl-C and at the end of input."""
+    import click  # for start-up: modules that only show need no command line
+
+    return click.confirm(clean(question), default=False, err=True)
+
+
 def _write(text: str, stream: TextIO | None) -> None:
     """Write a line. A reader that has gone, or a full disk, must not change the exit code."""
     if stream is None:

@@ -61,6 +61,11 @@ buy_again: Flag = click.option(
     is_flag=True,
     help="Buy what -s selects although the same was paid for elsewhere, or under another id.",
 )
+gateway: Flag = click.option(
+    "--gateway",
+    metavar="URL",
+    help="The gateway's address; wins over KLINGFLOW_BASE_URL, .env and the manifest.",
+)
 selection: Flag = together(
     click.option(
         "-s",

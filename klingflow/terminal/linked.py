@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-
-import click
 
 from klingflow.api import links, site
 from klingflow.ledger.links import worded
@@ -20,11 +17,10 @@ def ask(manifests: Sequence[Manifest], options: Options) -> None:
 
     Raises LinksRefused for a link that cannot be allowed.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not console.can_ask():
         return
     for manifest in manifests:
         here = site.unchecked_site(manifest.path, options.wish)
         for link in links.at_stake(here, manifest):
-            question = f"{console.clean(worded(link))}. Write there?"
-            if click.confirm(question, default=False, err=True):
+            if console.ask(f"{worded(link)}. Write there?"):
                 links.approve(link, site.now())

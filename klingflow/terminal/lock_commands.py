@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -165,11 +164,9 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
     console.say(f"{_many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}.")
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not console.can_ask():
         raise UsageError("not a terminal: pass -y to prune these")
-    import click  # for start-up
-
-    return click.confirm("Take these out of the lock?", default=False, err=True)
+    return console.ask("Take these out of the lock?")
 
 
 def _told(purchase: Purchase) -> str:

@@ -29,6 +29,7 @@ class Options:
     fail_fast: bool = False
     yes: bool = False
     sandbox: bool = False
+    gateway: str | None = None
     no_black_box: bool = False
     same_film: bool = False
     buy_again: bool = False

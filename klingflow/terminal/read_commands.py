@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from klingflow.api import planning, reporting
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ExitCode, ManifestError
+from klingflow.gateway.access import Access
 from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Request, Shot
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import for_good, load, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import origin_of
+from klingflow.terminal.target import access_for, show_gateway
 
 
 def validate(files: Sequence[str], options: Options, form: str) -> int:
@@ -92,15 +93,29 @@ def _origins(shot: Shot) -> dict[str, Json]:
 def plan(file: str, options: Options, form: str, check: bool) -> int:
     """`klingflow plan`."""
     manifest = load(file, options)
+    access = access_for([manifest], options)
     with for_good():
-        made = planning.plan(manifest, options.wish, origin=origin_of([manifest], options))
+        made = planning.plan(manifest, options.wish, origin=access.origin)
     if form == "json":
-        console.dump_json(views.plan_data(made))
+        console.dump_json({**views.plan_data(made), "gateway": _gateway_data(access)})
     elif not options.quiet:
         show_warnings(manifest)
         views.show_problems(made.problems)
         views.show_plan(made)
+        show_gateway(access)
     return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
+
+
+def _gateway_data(access: Access) -> dict[str, Json] | None:
+    """Return the gateway for `--format json`: the address, and where address and key come from."""
+    if not access.base_url:
+        return None
+    key_from = str(access.key_from) if access.key_from else None
+    return {
+        "address": access.origin,
+        "address_from": str(access.base_url_from),
+        "key_from": key_from,
+    }
 
 
 def status(file: str, options: Options, form: str) -> int:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
-import click
 
 from klingflow.api import links, planning, resolving, running
 from klingflow.api.site import site_of
 from klingflow.decide.allotment import allotted
-from klingflow.decide.plan import buys, cost
-from klingflow.errors import ExitCode, UsageError
+from klingflow.decide.consent import Word, consent, without_purchases
+from klingflow.decide.plan import buys
+from klingflow.errors import ExitCode, UnapprovedAddress, UsageError
+from klingflow.gateway.access import Access
 from klingflow.gateway.origin import normal_base
 from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest, Plan
 from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import origin_of, target
+from klingflow.terminal.target import access_for, show_gateway, target
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -35,24 +35,37 @@ def resolve(
     not_charged or resubmit.
     """
     manifest = load(file, options)
-    wish, origin = options.wish, origin_of([manifest], options)
+    access = access_for([manifest], options)
     with ExitStack() as stack:
-        ask = _asker(stack, manifest, options) if task is not None else None
+        ask = _asker(stack, manifest, options, access, force) if task is not None else None
         said = resolving.resolve(
-            manifest, shot, wish, origin, task=task, verdict=verdict, ask=ask, force=force
+            manifest,
+            shot,
+            options.wish,
+            access.origin,
+            task=task,
+            verdict=verdict,
+            ask=ask,
+            force=force,
         )
     for line in said:
         console.say(line)
     return ExitCode.OK
 
 
-def _asker(stack: ExitStack, manifest: Manifest, options: Options) -> resolving.Ask | None:
+def _asker(
+    stack: ExitStack, manifest: Manifest, options: Options, access: Access, force: bool
+) -> resolving.Ask | None:
     """Return what asks the gateway, or the sandbox, after a task; None where no key or no address
     is known.
+
+    Raises UnapprovedAddress where the key may not go there, except where `force` does without.
     """
     try:
-        base_url, key = target(stack, [manifest], options)
-    except UsageError:
+        base_url, key = target(stack, [manifest], options, access)
+    except UsageError as error:
+        if isinstance(error, UnapprovedAddress) and not force:
+            raise
         return None
     return lambda purchase: anyio.run(resolving.asked, base_url, key, purchase)
 
@@ -72,22 +85,23 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     limits = _limits(manifests, options)
     if options.dry_run:
         return _show_plans(manifests, limits, options)
+    access = access_for(manifests, options)
     linked.ask(manifests, options)
     for manifest in manifests:
         links.check_outputs(site_of(manifest.path, options.wish), manifest)
     with ExitStack() as stack:
-        base_url, key = target(stack, manifests, options)
+        base_url, key = target(stack, manifests, options, access)
         origin = normal_base(base_url)
         with for_good():
             jobs = [elsewhere.open_job(stack, m, options, origin, buying=buying) for m in manifests]
         if not options.quiet:
+            show_gateway(access)
             for job in jobs:
                 show_warnings(job.plan.manifest)
                 views.show_problems(job.ledger.book.problems)
         if buying:
-            running.allot(jobs, limits)
-        if buying and not _agreed([job.plan for job in jobs], limits, options):
-            return ExitCode.OK
+            running.allot(jobs, limits, zero_is_unknown=_is_zero_unknown(options))
+            limits = _agreed([job.plan for job in jobs], limits, options, access)
         return _run(jobs, base_url, key, limits, options, buying=buying)
 
 
@@ -119,38 +133,53 @@ def _run(
 
 
 def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options) -> int:
-    origin = origin_of(manifests, options)
+    access = access_for(manifests, options)
     with for_good():
-        plans = [planning.plan(m, options.wish, origin=origin) for m in manifests]
-    for made in allotted(plans, limits):
+        plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
+    for made in allotted(plans, limits, zero_is_unknown=_is_zero_unknown(options)):
         show_warnings(made.manifest)
         views.show_problems(made.problems)
         views.show_plan(made)
+    show_gateway(access)
     return ExitCode.OK
 
 
-def _agreed(plans: Sequence[Plan], limits: Limits, options: Options) -> bool:
-    """Return True if the user wants to spend what the plans cost. Raises UsageError where nobody
-    can be asked and no cap is set.
+def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Access) -> Limits:
+    """Return the limits of a run that may buy what the plans say, after asking on a terminal.
+
+    Raises UsageError where the user does not want it, and where nobody can be asked and no cap is
+    given in the command.
     """
-    if options.sandbox or options.yes or all(map(_is_free, plans)):
-        return True
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        for made in plans:
-            views.show_plan(made)
-        return click.confirm("Buy this?", default=False, err=True)
-    if (limits.max_spend, limits.max_tasks, limits.max_seconds) != (None, None, None):
-        return True
-    number = sum(len(buys(made)) for made in plans)
-    raise UsageError(
-        f"{number} to buy, and not a terminal: pass -y,"
-        " or set a cap such as --max-spend (see klingflow plan)"
+    wanted = sum(len(buys(made)) for made in plans)
+    caps = (options.max_spend, options.max_tasks, options.max_seconds)
+    word = Word(
+        sandbox=options.sandbox,
+        yes=options.yes,
+        capped=any(cap is not None for cap in caps),
+        terminal=console.can_ask(),
     )
+    match consent(wanted, word):
+        case "given":
+            return limits
+        case "idle":
+            return without_purchases(limits)
+        case "missing":
+            raise UsageError(
+                f"{wanted} to buy, and not a terminal: pass -y, or a cap such as --max-spend or"
+                " --max-tasks (see klingflow plan); caps in the manifest are no consent"
+            )
+    for made in plans:
+        views.show_plan(made)
+    if not console.ask(f"Buy {views.purchases(plans)} at {access.described()}?"):
+        raise UsageError("nothing bought: you said no")
+    return limits
 
 
-def _is_free(plan: Plan) -> bool:
-    amounts, unknown = cost(plan)
-    return not unknown and not any(amounts.values())
+def _is_zero_unknown(options: Options) -> bool:
+    """True if a price of 0 counts as unknown: a cap on money is no word for what costs nothing by a
+    file of prices that may come from anybody.
+    """
+    return options.max_spend is not None and not (options.yes or options.sandbox)
 
 
 def _limits(manifests: Sequence[Manifest], options: Options) -> Limits:

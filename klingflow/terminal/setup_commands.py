@@ -48,19 +48,25 @@ def schema(name: str) -> int:
     return ExitCode.OK
 
 
-def doctor(file: str | None) -> int:
+def doctor(file: str | None, gateway: str | None) -> int:
     """`klingflow doctor`."""
     from klingflow.api.doctor import examine  # for start-up
-    from klingflow.gateway.access import find  # for start-up
+    from klingflow.terminal import target
 
-    access = find(Path(file).parent if file else Path())
-    if access.key:
-        console.hide(access.key)
-    findings = examine(file, access)
+    findings = examine(file, lambda folder: target.found(folder, gateway), target.allowed)
     for finding in findings:
         console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
     works = all(finding.ok or not finding.needed for finding in findings)
     return ExitCode.OK if works else ExitCode.USAGE
+
+
+def forget(address: str) -> int:
+    """`klingflow doctor --forget`."""
+    from klingflow.api import approval  # for start-up
+
+    forgotten = approval.forget(address)
+    console.say(f"Forgotten: the next command that would send the key to {forgotten} asks again.")
+    return ExitCode.OK
 
 
 def sandbox(options: Mapping[str, Any]) -> int:

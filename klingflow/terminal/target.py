@@ -1,4 +1,6 @@
-"""Which gateway a command speaks to, and with which key."""
+"""Which gateway a command speaks to, and with which key; and the question before the key goes to an
+address for the first time.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from klingflow.api import site
-from klingflow.gateway.access import Access, exposed, find, said_of_exposed
+from klingflow.api import approval, site
+from klingflow.errors import UsageError
+from klingflow.gateway.access import Access, find
+from klingflow.gateway.env_file import exposed, said_of_exposed
 from klingflow.gateway.origin import in_clear_warning
 from klingflow.ledger.places import manifest_file
 from klingflow.model import Manifest
@@ -17,33 +21,68 @@ from klingflow.terminal.options import Options
 _ANY_KEY = "sandbox"  # the sandbox takes every key
 
 
-def origin_of(manifests: Sequence[Manifest], options: Options) -> str:
-    """Return the origin that a run would have; "" where no address is known, which commands that
-    change nothing do not need.
+def access_for(manifests: Sequence[Manifest], options: Options) -> Access:
+    """Return the gateway that a run would have; none in the sandbox, nor where none is known, which
+    commands that change nothing do not need.
     """
-    return "" if options.sandbox else _access(manifests).origin
+    if options.sandbox:
+        return Access()
+    named = {m.path: m.gateway.base_url for m in manifests}
+    return found(_folder(manifests), options.gateway).naming(named)
 
 
-def target(stack: ExitStack, manifests: Sequence[Manifest], options: Options) -> tuple[str, str]:
-    """Return base URL and key: of a sandbox started for this run, or of the gateway.
+def found(folder: Path, gateway: str | None) -> Access:
+    """Return what the user has set, for a manifest in `folder`. Raises UsageError."""
+    access = find(folder, gateway=gateway)
+    if access.key:
+        console.hide(access.key)
+    return access
 
-    Raises UsageError where one of them is not known.
+
+def target(
+    stack: ExitStack, manifests: Sequence[Manifest], options: Options, access: Access
+) -> tuple[str, str]:
+    """Return base URL and key: of a sandbox started for this run, or of the gateway, as `access`
+    has them.
+
+    Raises UsageError where one of them is not known, and where the user does not let the key go to
+    this address.
     """
     if options.sandbox:
         return _sandbox(stack, manifests[0], options), _ANY_KEY
-    base_url, key = _access(manifests).both()
+    base_url, key = access.both()
     for path in exposed(_folder(manifests)):
         console.warn(f"warning: {said_of_exposed(path)}")
     if warning := in_clear_warning(base_url):
         console.warn(f"warning: {warning}")
+    if not allowed(access):
+        raise approval.refusal(access)
     return base_url, key
 
 
-def _access(manifests: Sequence[Manifest]) -> Access:
-    found = find(_folder(manifests)).naming({m.path: m.gateway.base_url for m in manifests})
-    if found.key:
-        console.hide(found.key)
-    return found
+def allowed(access: Access) -> bool:
+    """True if the key may go to the address: asks on a terminal, and remembers a yes.
+
+    Both must be there. Raises UsageError for an address that is none.
+    """
+    if not approval.is_open(access):
+        return True
+    if not console.can_ask():
+        return False
+    console.warn(approval.question(access))
+    if not console.ask("Send the key there? (a yes is remembered)"):
+        return False
+    try:
+        approval.remember(access)
+    except (OSError, UsageError) as error:
+        console.warn(f"warning: this answer could not be kept, and is asked for again: {error}")
+    return True
+
+
+def show_gateway(access: Access) -> None:
+    """Say where a run buys and why there; nothing where that is not known, or in the sandbox."""
+    if described := access.described():
+        console.say(f"Gateway: {described}")
 
 
 def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from klingflow.decide.plan import cost, counts, seconds
+from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Action, Json, LeftOut, Plan, Price, Problem, Request, key_of
@@ -145,6 +145,16 @@ def money(plan: Plan) -> str:
     if unknown:
         parts.append(f"unknown for {unknown} (no price for their tiers)")
     return f"{' + '.join(parts) or '0'}, predicted, for {seconds(plan)} s of video"
+
+
+def purchases(plans: Sequence[Plan]) -> str:
+    """Return what all the plans buy, in one line: `3 for 12.00 CNY, predicted`, with the variables
+    of the environment that are in it.
+    """
+    number = sum(len(buys(plan)) for plan in plans)
+    variables = sorted({name for plan in plans for name in plan.manifest.environment})
+    given = f", with {', '.join(variables)} from the environment" if variables else ""
+    return f"{number} for {' + '.join(map(money, plans))}{given},"
 
 
 def show_problems(problems: Iterable[Problem]) -> None:

@@ -1,0 +1,181 @@
+"""Before the key goes to an address that somebody else may have written, the user has said yes to
+it once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from klingflow.api import approval
+from klingflow.errors import UnapprovedAddress, UsageError
+from klingflow.gateway.access import ENVIRONMENT, OPTION, Access, Source
+from tests.harness import Pipeline, charges, on_a_terminal, pipeline_at, sandboxed
+
+KEY = "sk-test-0123456789abcdef"
+FROM_FILM = Source("manifest", "film.yaml")
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="terminals as POSIX has them")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of this test's own."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def access(base_url: str, address_from: Source = FROM_FILM) -> Access:
+    return Access(base_url, address_from, KEY, ENVIRONMENT)
+
+
+def test_an_address_is_open_until_it_was_said_yes_to(state: Path) -> None:
+    """Once per base address, path included; however it is written. Asking leaves no trace."""
+    assert approval.is_open(access("https://gw.example.com"))
+    assert not state.exists()
+    approval.remember(access("https://gw.example.com/v1/"))
+    assert not approval.is_open(access("https://GW.example.com:443/v1"))
+    assert approval.is_open(access("https://gw.example.com/relay"))
+    assert approval.is_open(access("http://gw.example.com"))
+
+
+def test_one_source_is_never_open() -> None:
+    """Whoever gave the key gave the address."""
+    assert not approval.is_open(access("https://gw.example.com", ENVIRONMENT))
+    assert not approval.is_open(access("https://gw.example.com", OPTION))
+
+
+def test_what_is_forgotten_is_open_again() -> None:
+    """What was never approved cannot be forgotten."""
+    approval.remember(access("https://gw.example.com"))
+    assert list(approval.approved()) == ["https://gw.example.com"]
+    assert approval.forget("https://gw.example.com/v1") == "https://gw.example.com"
+    assert approval.is_open(access("https://gw.example.com"))
+    with pytest.raises(UsageError, match=r"https://gw\.example\.com was not approved"):
+        approval.forget("https://gw.example.com")
+
+
+def test_without_a_home_nothing_is_approved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user is asked; only the answer cannot be kept."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", "relative")
+    assert approval.is_open(access("https://gw.example.com"))
+    with pytest.raises(UsageError, match="KLINGFLOW_STATE_DIR"):
+        approval.remember(access("https://gw.example.com"))
+
+
+@pytest.mark.parametrize(
+    ("key_from", "way"),
+    [
+        (
+            ENVIRONMENT,
+            "export KLINGFLOW_BASE_URL=https://gw.example.com or pass --gateway"
+            " https://gw.example.com",
+        ),
+        (
+            Source("env_file", "film/.env"),
+            "put KLINGFLOW_BASE_URL=https://gw.example.com into film/.env beside it",
+        ),
+    ],
+)
+def test_the_refusal_names_host_sources_and_both_ways_out(key_from: Source, way: str) -> None:
+    """One line, and the key is not in it."""
+    refused = approval.refusal(Access("https://gw.example.com/v1", FROM_FILM, KEY, key_from))
+    assert isinstance(refused, UnapprovedAddress)
+    assert str(refused) == (
+        f"the key from {key_from} was not sent to https://gw.example.com, an address that"
+        f" film.yaml gives and nobody has said yes to. Set both in one place: {way};"
+        " or run the same once on a terminal and say yes"
+    )
+
+
+# ---------------------------------------------------------------- as a user meets it
+
+
+def by_manifest(film: Pipeline, address: str) -> Pipeline:
+    film.write(1, gateway={"base_url": address})
+    return replace(
+        film, environ={**film.environ, "KLINGFLOW_API_KEY": KEY, "KLINGFLOW_BASE_URL": ""}
+    )
+
+
+def by_env_file(film: Pipeline, address: str) -> Pipeline:
+    film.write(1)
+    (film.folder / ".env").write_text(f"KLINGFLOW_BASE_URL={address}\n")
+    return replace(film, environ={**film.environ, "KLINGFLOW_API_KEY": KEY})
+
+
+def by_the_environment(film: Pipeline, address: str) -> Pipeline:
+    film.write(1)
+    (film.folder / ".env").write_text(f"KLINGFLOW_API_KEY={KEY}\n")
+    return replace(film, environ={**film.environ, "KLINGFLOW_BASE_URL": address})
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("run film.yaml -y", by_manifest),
+        ("run film.yaml --max-spend 50", by_env_file),
+        ("fetch film.yaml", by_the_environment),
+        ("doctor film.yaml", by_manifest),
+        ("resolve film.yaml shot001 --task task_1", by_env_file),
+    ],
+)
+def test_without_a_terminal_the_key_does_not_go_there(
+    tmp_path: Path, command: str, given: Callable[[Pipeline, str], Pipeline]
+) -> None:
+    """By no command, whatever the command line says of money; and nothing is written."""
+    address = "http://127.0.0.1:9"
+    film = given(pipeline_at(tmp_path / "film"), address)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    said = film.do(*command.split(), code=2)
+    assert f"was not sent to {address}" in said and KEY not in said
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+@POSIX
+def test_a_yes_is_remembered_and_a_no_is_not(tmp_path: Path) -> None:
+    """-y does not answer this question; a run without a terminal goes on after a yes."""
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        film = by_manifest(film, sandbox.base_url)
+        refused = on_a_terminal(film, "run", "film.yaml", "-y", typed="n\n")
+        assert refused.code == 2 and f"would go to {sandbox.base_url}" in refused.text
+        assert charges(sandbox) == []
+        agreed = on_a_terminal(film, "run", "film.yaml", "-y", typed="y\n")
+        assert (agreed.code, len(charges(sandbox))) == (0, 1)
+        film.do("fetch", "film.yaml")
+        assert f"{sandbox.base_url} may have the key" in film.do("doctor", "film.yaml")
+
+
+@POSIX
+def test_another_address_is_asked_about_again(tmp_path: Path) -> None:
+    """A pulled commit that changes the manifest's is one, and so is a forgotten one."""
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        film = by_manifest(film, sandbox.base_url)
+        on_a_terminal(film, "doctor", "film.yaml", typed="y\n")
+        by_manifest(film, f"{sandbox.base_url}/relay")
+        film.do("run", "film.yaml", "-y", code=2)
+        by_manifest(film, sandbox.base_url)
+        film.do("fetch", "film.yaml")
+        film.do("doctor", "--forget", sandbox.base_url)
+        film.do("fetch", "film.yaml", code=2)
+
+
+def test_resolve_by_force_does_without_the_gateway(tmp_path: Path) -> None:
+    """What the user is certain of needs no key to go anywhere."""
+    film = by_manifest(pipeline_at(tmp_path / "film"), "http://127.0.0.1:9")
+    said = film.do("resolve", "film.yaml", "shot001", "--task", "task_1", "--force")
+    assert "taken by --force" in said
+
+
+def test_the_command_line_names_the_gateway(tmp_path: Path) -> None:
+    """It wins over the manifest's; with the key in the environment nothing is asked."""
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        film = by_manifest(film, "http://127.0.0.1:9")
+        said = film.do("run", "film.yaml", "-y", "--gateway", f"{sandbox.base_url}/v1/videos")
+        assert said.startswith(
+            f"Gateway: {sandbox.base_url} (address from --gateway, key from the environment)\n"
+        )
+        assert len(charges(sandbox)) == 1
