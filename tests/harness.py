@@ -45,9 +45,16 @@ class Pipeline:
         return self.folder / f"{self.name}.lock"
 
     def write(
-        self, shots: Mapping[str, Any] | int, *, run: Mapping[str, Any] | None = None, **top: Any
+        self,
+        shots: Mapping[str, Any] | int,
+        *,
+        run: Mapping[str, Any] | None = None,
+        price_list: Mapping[str, Any] | None = None,
+        **top: Any,
     ) -> None:
-        """Write the manifest: shots by name, or so many plain ones."""
+        """Write the manifest: shots by name, or so many plain ones. `price_list` is laid over the
+        usual prices, by which every shot costs 2 CNY.
+        """
         if isinstance(shots, int):
             shots = {
                 f"shot{n:03}": {"prompt": f"a quiet street, number {n}"}
@@ -63,6 +70,7 @@ class Pipeline:
         }
         self.manifest.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
         prices = {"currency": "CNY", "as_of": "2026-01-01", "tiers": {"*": {"per_request": 2}}}
+        prices |= price_list or {}
         (self.folder / "prices.yaml").write_text(json.dumps(prices), encoding="utf-8")
 
     def start(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from klingflow.api import loading, running, site
+from klingflow.decide.allotment import caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Fetch, Flight, Schedule, Step, Wanted
@@ -203,11 +204,13 @@ def a_run(
         for purchase in bought:
             job.ledger.book.put(purchase)
         job.plan = job.plan_again()
+        if buying:
+            running.allot([job], limited)
         context = Context(
             jobs=[job],
             gateway=cast(Gateway, gateway),
             limits=limited,
-            schedule=Schedule(limited, Durations()),
+            schedule=Schedule(limited, Durations(), caps_of([job.plan], limited)),
             patience=Patience(limited, buying=buying, fail_fast=fail_fast),
             emit=told.append,
             clock=lambda: clock[0],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -9,13 +11,14 @@ import pytest
 
 from klingflow.decide.patience import GO, Verdict
 from klingflow.errors import LedgerBroken
-from klingflow.model import Failure
+from klingflow.model import Failure, Price, Sum
 from klingflow.runner.context import Outcome, as_data
 from tests.purchases import submitted
 from tests.runs import Run, a_run
 
 pytestmark = pytest.mark.anyio
 
+CHEAP = Price(Decimal("3.50"), "CNY", "x")
 KEY = Failure("key", "invalid_api_key", "no such key")
 QUOTA = Failure("quota", "1102", "pack depleted")
 
@@ -23,6 +26,22 @@ QUOTA = Failure("quota", "1102", "pack depleted")
 def standing(run: Run) -> tuple[bool, bool]:
     """(still buying, still working)"""
     return run.context.schedule.buying, run.context.schedule.working
+
+
+async def test_what_came_from_elsewhere_counts_against_the_budget(tmp_path: Path) -> None:
+    """A lock that was merged meanwhile; what this run bought is reserved already."""
+    with a_run(tmp_path, shots=2, top={"budget": 9}) as run:
+        caps, book = run.context.schedule.caps, run.job.ledger.book
+        run.context.bought.append((0, "ours"))
+        book.put(submitted("shot001", uid="ours"))
+        book.put(submitted("shot002"))
+        book.remember([submitted("gone", task_id="x")])
+        run.context.recount()
+        assert caps.purses[0].before == Sum(2, {"CNY": Decimal("6.00")})
+        refusal = caps.reserve(replace(run.job.plan.manifest.requests[0], price=CHEAP))
+        assert refusal is not None and refusal.reason == (
+            "budget: 6.00 of 9.00 CNY are spent or set aside, this shot costs 3.50"
+        )
 
 
 @pytest.mark.parametrize(

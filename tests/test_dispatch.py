@@ -68,6 +68,27 @@ FINISHED = succeeded("shot001", task_id="task_1")
 # ---------------------------------------------------------------- from plan to videos
 
 
+def test_what_the_plan_leaves_out_is_not_bought_though_room_is_given_back(tmp_path: Path) -> None:
+    """The run buys what the plan shows: the first shot is refused, and the second stays left out.
+    What waits for it is never released.
+    """
+    shots = {"a": {"prompt": "x"}, "b": {"prompt": "y"}, "c": {"prompt": "z", "after": "b"}}
+    with a_run(tmp_path, shots=shots, creates=[UNSAFE], max_tasks=1) as run:
+        assert lived(run)[0] == Outcome()
+        capped = {w.action.key: left_out.reason for w, left_out in run.context.schedule.capped}
+        assert capped == {
+            "b": "max_tasks: 1 of 1 are bought",
+            "c": "max_tasks: waits for b, which is left out",
+        }
+        assert run.states == ["rejected"]
+
+
+def test_who_only_fetches_leaves_nothing_out(tmp_path: Path) -> None:
+    with a_run(tmp_path, max_tasks=1, buying=False, top={"budget": 0}) as run:
+        assert lived(run)[0] == Outcome()
+        assert run.context.schedule.capped == []
+
+
 def test_what_a_plan_calls_for_is_done(tmp_path: Path) -> None:
     """Each shot is bought, followed and downloaded; then the run ends by itself."""
     with a_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,39 @@ async def test_want_of_capacity_is_bought_again_as_often_as_retries_say(tmp_path
         await poll(run.context, await run.flight(wanted=again))
         assert run.next() is None
     assert [event["retry"] for event in run.told] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("failed_tasks", "spent", "left"),
+    [("refunded", "0", "4"), ("charged", "2", "2"), (None, "2", "2")],
+)
+async def test_a_failed_task_gives_money_back_only_where_it_is_refunded(
+    tmp_path: Path, failed_tasks: str | None, spent: str, left: str
+) -> None:
+    """To the caps of the run and to the budget of its film; a task that was created stays one."""
+    prices = {"failed_tasks": failed_tasks} if failed_tasks else {}
+    top = {"price_list": prices, "budget": 4}
+    failed = said(id="task_9", status="failed", error={"code": "moderation", "message": "no"})
+    with a_run(tmp_path, creates=[CREATED], queries=[failed], top=top) as run:
+        await buy(run.context, run.want())
+        run.at = 100.0
+        await poll(run.context, run.next_of(Flight))
+        caps = run.context.schedule.caps
+        assert (caps.spend, caps.tasks) == (Decimal(spent), 1)
+        assert 4 - caps.purses[0].reserved == Decimal(left)
+    assert run.told[-1]["refunded"] == (failed_tasks == "refunded")
+
+
+async def test_a_refund_for_an_earlier_run_is_room_in_the_budget(tmp_path: Path) -> None:
+    """The ledger counted the task as spent when this run began."""
+    top = {"price_list": {"failed_tasks": "refunded"}, "budget": 4}
+    before = submitted("shot001", task_id="task_1")
+    with a_run(tmp_path, shots=2, queries=[UNSAFE], bought=[before], top=top) as run:
+        caps = run.context.schedule.caps
+        assert "shot002" in run.job.plan.left_out
+        flight = Flight(0, before, 0.0, 0.0, 9000.0, run.context.wanted(0, run.job.plan.actions[0]))
+        await poll(run.context, flight)
+        assert (caps.spend, caps.purses[0].back) == (Decimal(0), Decimal("3.00"))
 
 
 @pytest.mark.parametrize("stopped", [True, False])

@@ -51,6 +51,47 @@ def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -
         assert [check(video) for video in film.videos()] == [None, None]
 
 
+def test_a_budget_bounds_the_film_over_all_its_runs(tmp_path: Path) -> None:
+    """A doubt holds its money; the plan marks what is left out, a second run buys nothing more."""
+    with sandboxed(tmp_path, "create:drop_after=first:1") as (film, sandbox):
+        film.write(4, budget=5)
+        assert film.do("plan", "film.yaml").count("left out, budget: 4.00 of 5.00 CNY") == 2
+        film.do("run", "film.yaml", "-y", code=4)
+        film.do("run", "film.yaml", "-y", code=4)
+        assert len(charges(sandbox)) == 2
+        held = "5.00 CNY: 2.00 CNY spent (1 purchase), 2.00 CNY in doubt (1 doubt), 1.00 CNY left"
+        assert held in film.do("status", "film.yaml")
+        film.do("resolve", "film.yaml", "shot001", "--abandon", "--not-charged")
+        film.do("run", "film.yaml", "-y", code=3)
+        assert len(charges(sandbox)) == 3
+        assert film.data("plan", "film.yaml")["money"]["left"] == "1"
+
+
+def test_run_status_and_record_name_one_figure_after_a_refund(tmp_path: Path) -> None:
+    """And what was refunded."""
+    with sandboxed(tmp_path, "query:fail_input=first:1") as (film, _):
+        film.write(3, price_list={"failed_tasks": "refunded"})
+        said = "4.00 CNY spent (2 purchases), 2.00 CNY refunded (1 task)."
+        assert f"15 s of video: {said}" in film.do("run", "film.yaml", "-y", code=3)
+        assert f"Money: {said}" in film.do("status", "film.yaml")
+        record = film.record()
+        assert record["totals"]["amount"] == record["money"]["shares"]["spent"]["amounts"]
+        assert record["money"]["shares"]["refunded"]["amounts"] == {"CNY": "2"}
+
+
+def test_prices_of_the_environment_are_the_users_alone(tmp_path: Path) -> None:
+    """A `.env` sets none."""
+    with sandboxed(tmp_path) as (film, _):
+        film.write(1)
+        mine = tmp_path.parent / "mine.yaml"
+        mine.write_text("currency: EUR\ntiers: { '*': { per_request: 7 } }")
+        (tmp_path / ".env").write_text(f"KLINGFLOW_PRICES={mine}\n")
+        assert "2.00 CNY" in film.do("plan", "film.yaml")
+        said = film.do("plan", "film.yaml", KLINGFLOW_PRICES=str(mine))
+        assert "7.00 EUR" in said
+        assert f"Prices: {mine}, which KLINGFLOW_PRICES names" in said
+
+
 LOST_REPLIES = [
     "drop_after",
     "reset",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from klingflow.decide.verbs import VERBS
+from klingflow.model import LeftOut
 from klingflow.runner.events import EVENTS, EventName
 from klingflow.terminal.tally import Tally
 from tests.plans import action, plan_of, several
@@ -56,6 +58,22 @@ def test_a_purchase_is_spent_once_it_is_made_or_perhaps_made() -> None:
     noted(tally, "intent", "submitted", "done")
     tally.note({"event": "in_doubt", "path": "film.yaml", "shot": "b"}, 1.0)
     assert (tally.bought, tally.money()) == (2, "2.00 CNY + 1 of unknown price")
+
+
+def test_a_refund_is_spent_no_more() -> None:
+    """Only what this run has paid is taken back."""
+    tally = Tally.of([plan_of(action("create", "a"))], 0.0)
+    noted(tally, "failed", refunded=True)
+    assert tally.money() == "nothing"
+    noted(tally, "submitted", "submitted")
+    noted(tally, "failed", refunded=True)
+    assert (tally.bought, tally.money()) == (2, "2.00 CNY")
+
+
+def test_what_a_plan_leaves_out_is_nothing_to_do() -> None:
+    plan = plan_of(action("create", "a"), action("create", "b"))
+    plan = replace(plan, left_out={"a": LeftOut("budget", "because")})
+    assert [*Tally.of([plan], 0.0).states.values()] == ["held", "to buy"]
 
 
 def test_a_task_runs_from_its_submission_to_its_end() -> None:
