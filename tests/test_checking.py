@@ -98,7 +98,7 @@ def nested(depth: int) -> Any:
             line_with(times={"intent": LATER, "submitted": AT}),
             f"submitted at {AT}, before intent at {LATER}",
         ),
-        (line_with(times={"intent": "yesterday"}), "intent at 'yesterday', which is no time"),
+        (line_with(times={"intent": "yesterday"}), "times.intent cannot be 'yesterday'"),
         (line_with(state="in_doubt"), "in_doubt, but with task task_b"),
         (line_with().replace(b"720p", b"721p"), "a damaged line of b"),
     ],

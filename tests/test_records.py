@@ -253,3 +253,62 @@ def test_the_schema_of_a_part_of_a_line_and_its_reader_agree(part: str) -> None:
         if schema_takes({**PLAIN, part: inner}) != reader_takes({**PLAIN, part: inner})
     ]
     assert [pair for pair in apart if pair not in READER_IS_STRICTER] == []
+
+
+ODD: list[tuple[str, Json, tuple[str, ...]]] = [
+    ("times", {"submitted": "yesterday"}, ("times.submitted",)),
+    ("times", {"submitted": "2026-06-08T06:52:49"}, ("times.submitted",)),
+    ("times", {"submitted": "9999-12-31T23:59:59Z"}, ("times.submitted",)),
+    ("times", {"a": "b", "c": "d"}, ("times.a", "times.c")),
+    ("times", "then", ("times",)),
+    ("seconds", 10**400, ("seconds",)),
+    ("size_bytes", 10**13, ("size_bytes",)),
+    ("finished_after_s", [float("nan"), 1.0], ("finished_after_s",)),
+    ("finished_after_s", [0.0, float("inf")], ("finished_after_s",)),
+    ("finished_after_s", [-2.0, -1.0], ("finished_after_s",)),
+    ("finished_after_s", [2.0, 1.0], ("finished_after_s",)),
+    ("finished_after_s", [10**400, 10**400], ("finished_after_s",)),
+    *(
+        ("price", {"amount": amount, "currency": "CNY", "basis": "x"}, ("price",))
+        for amount in ("NaN", "sNaN", "Infinity", "-5", "1E+999999", "1e16", "0." + "1" * 99)
+    ),
+    ("evidence", {"from": float("nan")}, ("evidence",)),
+    *(
+        (name, value, (name,))
+        for name in (
+            "origin",
+            "fingerprint",
+            "predicted_tier",
+            "billed_tier",
+            "sha256",
+            "video_url",
+        )
+        for value in ("a\nb", "\x1b[31m", "\u202e", "\ud800", "x" * 10_001)
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), ODD)
+def test_no_odd_value_takes_the_task_id_with_it(
+    name: str, value: Json, said: tuple[str, ...]
+) -> None:
+    """The field is left out and reported; the line keeps what it was bought as."""
+    purchase, odd = from_json({**PLAIN, name: value})
+    assert purchase.task_id == WHOLE.task_id and purchase.state == WHOLE.state
+    assert tuple(o.name for o in odd) == said
+    assert not getattr(purchase, name) or name == "times"
+    again, nothing = from_json(json.loads(json.dumps(as_json(purchase))))
+    assert again == purchase and [o.kind for o in nothing if o.kind != "missing_field"] == []
+
+
+def test_a_good_time_stays_beside_an_odd_one() -> None:
+    """Each time is judged by itself."""
+    purchase, _ = from_json({**PLAIN, "times": {**WHOLE.times, "updated": "soon"}})
+    assert purchase.times == {n: at for n, at in WHOLE.times.items() if n != "updated"}
+
+
+@pytest.mark.parametrize("name", ["take", "attempt"])
+def test_a_number_beyond_all_counting_is_no_purchase(name: str) -> None:
+    """It says which purchase this is: the line is set aside, and its shot in doubt."""
+    with pytest.raises(ValueError, match=name):
+        from_json({**PLAIN, name: 10**400})

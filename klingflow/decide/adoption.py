@@ -25,6 +25,7 @@ from klingflow.gateway.outcomes import (
 )
 from klingflow.gateway.payload import clean
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.moments import moment
 from klingflow.model import Purchase
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.
@@ -122,22 +123,13 @@ def _at_another_time(adopted: Purchase, begun: datetime) -> Iterator[str]:
     window: Mapping[str, Any] = adopted.evidence or {}
     if "adopted" in window:  # bought elsewhere: at any time
         return
-    first = _moment(window.get("from") or adopted.times.get("intent"))
-    last = _moment(window.get("to") or adopted.times.get("in_doubt"))
+    first = moment(window.get("from") or adopted.times.get("intent"))
+    last = moment(window.get("to") or adopted.times.get("in_doubt"))
     if first is None or last is None:
         return
     if not first - TOLERANCE <= begun <= last + TOLERANCE:
         sent = f"between {_short(first)} and {_short(last)}"
         yield f"it was created at {_short(begun)}, and the purchase went out {sent}"
-
-
-def _moment(text: object) -> datetime | None:
-    """A time that the ledger wrote; None where it is none, or is of no known zone."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _short(at: datetime) -> str:

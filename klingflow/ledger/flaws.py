@@ -15,6 +15,7 @@ from typing import NamedTuple
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import held_twice, paid_twice
 from klingflow.ledger.lifecycle import IN_DOUBT, STATES
+from klingflow.ledger.moments import moment
 from klingflow.ledger.problems import Level
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase
@@ -116,11 +117,11 @@ def _times(purchase: Purchase) -> Iterator[Flaw]:
 
 def _read(text: str) -> tuple[datetime | None, str]:
     """A time with its zone; or None, and what is wrong with the text."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None, "which is no time"
-    return (at, "") if at.tzinfo else (None, "without a time zone")
+    at = moment(text)
+    if at is not None:
+        return at, ""
+    is_without_zone = moment(f"{text}Z") is not None
+    return None, "without a time zone" if is_without_zone else "which is no time"
 
 
 def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:

@@ -25,9 +25,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
+from klingflow.ledger.moments import moment
 from klingflow.model import Event, Purchase, Request, Shot, State
 
 
@@ -296,10 +297,10 @@ def _later(at: str, last: str) -> str:
     """
     if at > last:
         return at
-    try:
-        after = datetime.fromisoformat(last) + timedelta(milliseconds=1)
-    except (ValueError, OverflowError):  # no time, from a lock that was edited by hand
+    then = moment(last)
+    if then is None:  # from a lock that was edited by hand
         return last
+    after = then + timedelta(milliseconds=1)
     return after.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

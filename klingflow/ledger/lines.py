@@ -299,7 +299,8 @@ def _as_plain(value: object) -> Json:
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_plain).encode
 _ENCODE_ASCII = json.JSONEncoder(separators=(",", ":"), default=_as_plain).encode
-_DECODE = json.JSONDecoder().raw_decode
+# NaN and its like are not JSON, although Python reads them: nothing is known there.
+_DECODE = json.JSONDecoder(parse_constant=lambda _: None).raw_decode
 
 
 def _json(value: Mapping[str, Json]) -> bytes:

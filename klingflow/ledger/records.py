@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from json import JSONEncoder
 from reprlib import Repr
 from typing import Any, NamedTuple, cast
 
 from klingflow.ledger.lifecycle import RANK
+from klingflow.ledger.moments import has_form
 from klingflow.model import Bought, Failure, Json, Price, ProblemKind, Purchase
 
 MAX_TASK_ID = 1000
@@ -39,6 +41,9 @@ _WITHOUT: dict[str, Json] = {
     "seconds": 0,
     "times": {},
 }
+_ONE_LINE = (
+    "origin", "fingerprint", "predicted_tier", "billed_tier", "sha256", "video_url",
+)  # fmt: skip
 _ESSENTIAL = frozenset({"uid", "shot", "take", "attempt", "state"})
 _BELIEVED = _ESSENTIAL | {"task_id"}  # where one of these is wrong, the whole line is damaged
 # Null says of these that nothing is known. A null in place of a task id may be an id that was lost.
@@ -92,6 +97,7 @@ def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
     if not known.keys() >= _ESSENTIAL:
         raise ValueError("not a purchase")
     _convert(known, odd)
+    known["times"] = _in_form(known["times"], odd)
     if "fingerprint" not in document:
         odd.append(Odd("missing_field", "fingerprint"))
     if isinstance(body, Mapping):
@@ -110,7 +116,7 @@ def _convert(known: dict[str, Any], odd: list[Odd]) -> None:
         value = known[name]
         try:
             known[name] = convert(value)
-        except (ValueError, KeyError, TypeError, InvalidOperation) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation) as error:
             if name in _BELIEVED:
                 raise ValueError(f"{name}: {error}") from error
             known[name] = _WITHOUT.get(name)
@@ -118,6 +124,14 @@ def _convert(known: dict[str, Any], odd: list[Odd]) -> None:
     for name, least in _LEAST.items():
         if known[name] < least:
             odd.append(Odd("small_field", name, str(known[name]), least))
+
+
+def _in_form(times: dict[str, str], odd: list[Odd]) -> dict[str, str]:
+    """The times without those that are none: nothing is computed with a word, nor ordered by it."""
+    if all(map(has_form, times.values())):
+        return times
+    odd += (_wrong(f"times.{name}", at) for name, at in times.items() if not has_form(at))
+    return {name: at for name, at in times.items() if has_form(at)}
 
 
 def _purchase(known: Mapping[str, Any]) -> Purchase:
@@ -195,7 +209,7 @@ def _state(value: str) -> str:
 
 
 def _count(value: int) -> int:
-    if value < 0:
+    if not 0 <= value <= _MOST:
         raise ValueError(f"{value} is no number of anything")
     return value
 
@@ -208,7 +222,8 @@ def _task_id(value: str) -> str:
 
 def _bought(value: dict[str, Json]) -> Bought:
     bought = Bought(**value)
-    if type(bought.shot) is not str or type(bought.take) is not int or bought.take < 1:
+    is_take = type(bought.take) is int and 0 < bought.take <= _MOST
+    if type(bought.shot) is not str or not is_take:
         raise ValueError(f"{value!r} is no take")
     return bought
 
@@ -226,7 +241,13 @@ def _price(value: dict[str, Json]) -> Price:
 
 @lru_cache(maxsize=1024)
 def _shared_price(amount: str, currency: str, basis: str, as_of: str | None = None) -> Price:
-    return Price(Decimal(amount), currency, basis, as_of)
+    exact = Decimal(amount)
+    # A price below 0 would make room under a cap; one without an end could not be added up.
+    if not exact.is_finite() or exact.is_signed() or exact.adjusted() > _DIGITS:
+        raise ValueError(f"{amount!r} is no price")
+    if len(amount) > 2 * _DIGITS:
+        raise ValueError("too many digits for a price")
+    return Price(exact, currency, basis, as_of)
 
 
 def _failure(value: dict[str, Json]) -> Failure:
@@ -235,13 +256,33 @@ def _failure(value: dict[str, Json]) -> Failure:
 
 
 _NUMBERS = (int, float)
+# More than any take, second or byte that there is; sums of such numbers are exact floats.
+_MOST = 10**12
+_DIGITS = 15
+_LONGEST = 10_000
+_STRICT = JSONEncoder(allow_nan=False)
 
 
 def _bounds(value: list[Json]) -> tuple[float, float]:
     low, high = value
     if type(low) not in _NUMBERS or type(high) not in _NUMBERS:
         raise ValueError(f"{value!r} holds more than numbers")
+    if not 0 <= low <= high <= _MOST:  # NaN, too, is in no order
+        raise ValueError(f"{value!r} is no time that a task can take")
     return low, high
+
+
+def _printable(value: str) -> str:
+    """An address, a tier or a sum: one line, with nothing in it that a terminal would obey."""
+    if not value.isprintable() or len(value) > _LONGEST:
+        raise ValueError(f"{value!r} is not plain text")
+    return value
+
+
+def _evidence(value: dict[str, Json]) -> dict[str, Json]:
+    """What a person is shown of a doubt. JSON has no NaN, though Python's reads and writes it."""
+    _STRICT.encode(value)
+    return value
 
 
 _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
@@ -257,4 +298,6 @@ _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("finished_after_s", _bounds),
     ("output", _output),
     ("was", _bought),
+    ("evidence", _evidence),
+    *((name, _printable) for name in _ONE_LINE),
 )

@@ -117,7 +117,13 @@ _SIZE: Final = _described({"type": ["integer", "null"], "minimum": 0}, "The file
 _CRC: Final = _described(_STRING, "Of the line without it: a flipped bit is never taken for an id.")
 _TIMES: Final = {
     "type": "object",
-    "additionalProperties": _STRING,
+    "additionalProperties": {  # as `klingflow.ledger.moments` reads a time
+        "type": "string",
+        "pattern": (
+            "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+            "(Z|[+-][0-9]{2}:[0-9]{2})$"
+        ),
+    },
     "description": "UTC, ISO 8601, by event.",
 }
 _ERROR: Final = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from klingflow.decide.delivery import FROM_AN_EARLIER_RUN
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.decide.verbs import VERBS
+from klingflow.ledger.moments import moment
 from klingflow.model import Purchase
 from klingflow.runner.context import Context
 
@@ -34,12 +33,13 @@ def release(context: Context, number: int, key: str) -> None:
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
-    """A task from the ledger: it is as old as its record says, and gets a whole deadline of this
-    run.
+    """A task from the ledger: it is as old as its record says, or new where the record does not
+    say; and it gets a whole deadline of this run.
     """
-    submitted = purchase.times.get("submitted") or purchase.times["updated"]
-    age = datetime.fromisoformat(context.now()) - datetime.fromisoformat(submitted)
-    since = now - max(0.0, age.total_seconds())
+    submitted = moment(purchase.times.get("submitted") or purchase.times.get("updated"))
+    here = moment(context.now())
+    age_s = (here - submitted).total_seconds() if here and submitted else 0.0
+    since = now - max(0.0, age_s)
     return Flight(
         wanted.job, purchase, since, since, now + context.limits.deadline_s, wanted, timed=False
     )

@@ -1,0 +1,31 @@
+"""PURE. The times of a ledger as text, and what may be believed of one.
+
+klingflow writes UTC with milliseconds. A ledger may come from anywhere: a text that is no time, or
+a time without a zone, is no time here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+# A year of four digits from 1000 to 2999: nothing that is added to such a time can overflow.
+_FORM = re.compile(
+    "[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,6})?"
+    "(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def has_form(text: str) -> bool:
+    """True if a text is written as a time with its zone; the day itself may not exist."""
+    return _FORM.fullmatch(text) is not None
+
+
+def moment(text: object) -> datetime | None:
+    """Return the time that a text says, with its zone; None where it says none."""
+    if not isinstance(text, str) or not has_form(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # the 30th of February
+        return None
