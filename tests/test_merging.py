@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -17,7 +18,7 @@ from klingflow.ledger.places import SANDBOX, LedgerPaths, Site, ledger_paths, si
 from klingflow.ledger.store import open_ledger, read
 from klingflow.model import Purchase
 from klingflow.terminal import lock_commands
-from tests.keeping import keys, write
+from tests.keeping import keep, keys, write
 from tests.purchases import AT, LATER, done, doubtful, intent, submitted
 
 
@@ -156,11 +157,40 @@ def test_another_manifests_ledger_is_refused(tmp_path: Path) -> None:
     ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("x"))
     for dry_run in (True, False):
         with pytest.raises(
-            UsageError, match=r"other/film\.lock began apart and knows no shot of this"
+            UsageError, match=r"other/film\.lock began apart and knows no shot and no body of this"
         ):
             merge(at(ours), [other.lock], dry_run=dry_run, wanted={("a", 1), ("b", 1)})
     merge(at(ours), [other.lock], dry_run=False, wanted={("a", 1), ("x", 1)})
     assert keys(ours) == [("a", "done"), ("x", "done")]
+
+
+def test_a_ledger_with_a_body_in_common_is_taken(tmp_path: Path) -> None:
+    """The manifest was renamed, and so were its shots."""
+    ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("x"))
+    bodies = {"sha256:1"}
+    merge(at(ours), [other.lock], dry_run=False, wanted={("a", 1)}, bodies=bodies)
+    assert keys(ours) == [("a", "done"), ("x", "done")]
+
+
+def test_what_the_black_box_knows_of_a_manifest_is_taken(tmp_path: Path) -> None:
+    """Also where that manifest is gone; the ledger stays what it was, and its box knows from then
+    on.
+    """
+    state = tmp_path / "state"
+    ours, other = (site_at(tmp_path / name / "film.yaml", state=state) for name in ("here", "old"))
+    for site, purchase in ((ours, done("a")), (other, submitted("x"))):
+        site.manifest.parent.mkdir()
+        site.manifest.touch()
+        keep(site.paths, purchase)
+    lineage = read(ours.paths).lineage
+    shutil.rmtree(other.manifest.parent)
+    merge(ours, [], from_boxes=[other.manifest], dry_run=False)
+    assert keys(ours.paths) == [("a", "done"), ("x", "submitted")]
+    assert read(ours.paths).lineage == lineage
+    ours.paths.lock.write_bytes(ours.paths.lock.read_bytes().splitlines(True)[0])
+    assert keys(ours.paths) == [("a", "done"), ("x", "submitted")]
+    with pytest.raises(UsageError, match="the black box knows of nothing that was bought there"):
+        merge(ours, [], from_boxes=[tmp_path / "none.yaml"], dry_run=True)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "version = 1\n[[package]]\n", '{"name": "x"}\n'])

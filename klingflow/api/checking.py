@@ -26,7 +26,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
-from klingflow.model import FileFact, Problem, Purchase
+from klingflow.model import FileFact, Manifest, Problem, Purchase
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
@@ -81,9 +81,15 @@ def _finding(
 
 
 def wanted_takes(file: str) -> set[tuple[str, int]] | None:
-    """Return the takes of the manifest; None where it cannot be read, which `validate` reports."""
+    """Return the takes of the manifest; None where it cannot be read."""
+    manifest = manifest_of(file)
+    return manifest.takes if manifest else None
+
+
+def manifest_of(file: str) -> Manifest | None:
+    """Return the manifest; None where it cannot be read, which `validate` reports."""
     try:
-        return load(file).takes
+        return load(file)
     except KlingflowError:
         return None
 

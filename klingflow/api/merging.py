@@ -12,7 +12,7 @@ from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import store
 from klingflow.ledger.book import Book, paid_twice
 from klingflow.ledger.lines import lock_line
-from klingflow.ledger.others import Other, tell
+from klingflow.ledger.others import Other, tell, tell_box
 from klingflow.ledger.places import SANDBOX, Site
 from klingflow.ledger.unite import Telling, United, telling_of, unite
 from klingflow.model import Problem, Purchase
@@ -39,19 +39,23 @@ def merge(
     *,
     dry_run: bool,
     wanted: Set[tuple[str, int]] | None = None,
+    bodies: Set[str] = frozenset(),
+    from_boxes: Sequence[Path] = (),
 ) -> Merged:
     """Take what the `others` know into the ledger of `site`; `dry_run` only says what that would
     be.
 
-    `wanted` are the takes of the manifest, as far as they are known. Raises UsageError for what is
-    no ledger of it, LedgerHeld, LedgerError, LedgerBroken.
+    `wanted` are the takes of the manifest, as far as they are known, `bodies` its fingerprints.
+    `from_boxes` are manifests of which the black box knows. Raises UsageError for what is no ledger
+    of it, LedgerHeld, LedgerError, LedgerBroken.
     """
     paths = site.paths
     told = [tell(other, site) for other in others]
+    told += (tell_box(manifest, site) for manifest in from_boxes)
     for other in told:
         _of_one_kind(other, site)
         if wanted is not None:
-            _of_one_manifest(other, store.read(paths), wanted)
+            _of_one_manifest(other, store.read(paths), wanted, bodies)
     if dry_run:
         return _merged(store.read(paths), told)[0]
     with store.open_ledger(paths, now) as held:
@@ -63,10 +67,11 @@ def merge(
             raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
         if not found.same:
             # One less, because folding counts one up: the largest serial stays, whoever merges.
-            held.replace(Book(united.purchases, lineage=united.lineage, serial=united.serial - 1))
+            lineage = united.lineage or held.book.lineage
+            held.replace(Book(united.purchases, lineage=lineage, serial=united.serial - 1))
         if held.box:  # it is a person who says that all of this is this ledger's
             held.box.append([*found.new, *found.updated], bought=True)
-            held.box.became(united.lineage)
+            held.box.became(held.book.lineage)
     return found
 
 
@@ -79,7 +84,9 @@ def _of_one_kind(other: Other, site: Site) -> None:
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
 
 
-def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> None:
+def _of_one_manifest(
+    other: Other, ours: Book, wanted: Set[tuple[str, int]], bodies: Set[str]
+) -> None:
     """Refuse the ledger of another manifest, whose purchases would never leave this one. Raises
     UsageError.
     """
@@ -87,11 +94,12 @@ def _of_one_manifest(other: Other, ours: Book, wanted: Set[tuple[str, int]]) -> 
     takes = {(a.shot, a.take) for a in telling.accounts}
     began_apart = telling.lineages and ours.lineage not in telling.lineages
     is_strange = takes.isdisjoint({*wanted, *ours.takes()})
+    is_strange &= bodies.isdisjoint(account.fingerprint for account in telling.accounts)
     if began_apart and takes and is_strange:
         shot, _ = min(takes)
         raise UsageError(
-            f"{other.path} began apart and knows no shot of this manifest, but {shot}: is it"
-            " another manifest's?"
+            f"{other.path} began apart and knows no shot and no body of this manifest, but {shot}:"
+            " is it another manifest's?"
         )
 
 

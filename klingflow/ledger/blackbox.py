@@ -41,13 +41,15 @@ _FLAGS = (
 class Beginning:
     """What a ledger says when it begins to write its black box.
 
-    `fresh` says that there was no lock, `known` are the purchases that the ledger had already,
-    `runner` is the line that says who holds it.
+    `fresh` says that there was no lock, `forking` that the ledger leaves its lineage. `known` are
+    the purchases that the ledger had already. `runner` is the line that says who holds it, and
+    `line` makes a purchase's line, without its end.
     """
 
     lineage: str
     reading: Reading
     fresh: bool
+    forking: bool
     known: Mapping[str, Purchase]
     runner: bytes
     at: str
@@ -236,7 +238,7 @@ def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
             _make(own)
             there = [place.box(lineage) for lineage in begun.reading.lineages - {begun.lineage}]
             for box in sorted({own, *(box for box in there if box.is_dir())}):
-                path = _holder_file(box)
+                path = holder_file(box)
                 if (fd := oslock.acquire(path)) is None:
                     raise _held(place, path)
                 undo.callback(oslock.release, fd)
@@ -283,7 +285,7 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
         spot = replace(spot, member=True, before=())
     if spot != known:
         _write_about(spot)
-    for lineage in begun.reading.lineages - {begun.lineage}:
+    for lineage in begun.reading.lineages - {begun.lineage} if not begun.forking else ():
         older = boxes.spot_at(place.folder(lineage))
         if older and older.became != begun.lineage:
             _write_about(replace(older, became=begun.lineage))
@@ -327,7 +329,8 @@ def _write_about(spot: Spot) -> None:
     atomic_write(spot.folder / ABOUT, json.dumps(said).encode() + b"\n")
 
 
-def _holder_file(box: Path) -> Path:
+def holder_file(box: Path) -> Path:
+    """The file whose OS lock keeps a second copy of a ledger out; it says who holds it."""
     return box / "holder"
 
 

@@ -125,7 +125,8 @@ def look(place: BoxPlace, lineages: frozenset[str]) -> Reading:
         meant = [s for s in found if s is here or (shares and s.member)]
         for one in (later for first in meant for later in _chain(place.state, first)):
             counted.add(one.folder)
-            _read_into(reading.own if one.folder.name == place.name else reading.others, one)
+            files = reading.own if one.folder.name == place.name else reading.others
+            files |= files_in(one)
             reading.pruned[one.folder / PRUNED] = read(one.folder / PRUNED)
         if here is not None:
             before |= set(here.before)
@@ -134,7 +135,8 @@ def look(place: BoxPlace, lineages: frozenset[str]) -> Reading:
         if folder not in counted and (spot := spot_at(folder)):
             was_here = not lineages or spot.lineage in before
             apart = reading.former if was_here else reading.aside
-            _read_into(reading.own if place.same_film else apart, spot)
+            files = reading.own if place.same_film else apart
+            files |= files_in(spot)
     return reading
 
 
@@ -157,9 +159,9 @@ def _chain(state: Path, spot: Spot) -> Iterator[Spot]:
         now = spot_at(later / PLACES / now.folder.name) if later else None
 
 
-def _read_into(files: dict[Path, bytes], spot: Spot) -> None:
-    for name in (BOUGHT, ASKED):
-        files[spot.folder / name] = read(spot.folder / name)
+def files_in(spot: Spot) -> dict[Path, bytes]:
+    """Return what a place did, by file. Raises LedgerError."""
+    return {spot.folder / name: read(spot.folder / name) for name in (BOUGHT, ASKED)}
 
 
 def folders_of(place: BoxPlace) -> list[Path]:

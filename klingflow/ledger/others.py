@@ -7,12 +7,12 @@ How each is read is for lines.py and stored.py, how they become one is for unite
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from klingflow.disk import read_whole
 from klingflow.errors import LedgerError, UsageError
-from klingflow.ledger import stored
+from klingflow.ledger import boxes, stored
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.ledger.places import Site, site_at
 from klingflow.ledger.unite import Telling
@@ -48,6 +48,24 @@ def tell(path: Path, ours: Site) -> Other:
             f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
         )
     return Other(path, telling, tuple(parsed.problems))
+
+
+def tell_box(manifest: Path, ours: Site) -> Other:
+    """What the black box knows that was done at the place of a manifest, which may be gone.
+
+    Raises UsageError where it knows nothing, or there is none; LedgerError for what cannot be read.
+    """
+    place = ours.paths.box
+    if place is None:
+        raise UsageError(f"{manifest}: there is no black box here to take anything from")
+    told = Parsed()
+    for folder in boxes.folders_of(replace(place, manifest=manifest)):
+        if spot := boxes.spot_at(folder):
+            told.add(boxes.parsed(boxes.files_in(spot)))
+    if not (told.accounts or told.doubts):
+        raise UsageError(f"{manifest}: the black box knows of nothing that was bought there")
+    # No lineage: what was bought there becomes this ledger's, and that ledger stays its own.
+    return Other(manifest, Telling(told.accounts, told.doubts), tuple(told.problems))
 
 
 def _all_of(path: Path, ours: Site) -> Parsed:

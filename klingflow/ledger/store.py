@@ -140,6 +140,7 @@ class Ledger:
         )  # as they stand in the lock, so that only what changed is made again
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
+        self._lineages = stored.lineages
         self._stored: Stored | None = stored if paths.box else None  # until `begin_box`
         self._broken: LedgerBroken | None = None
         self._closed = False
@@ -326,13 +327,17 @@ class Ledger:
         Where the box cannot be written, why is among the book's problems. Raises LedgerHeld and
         UsageError as `blackbox.begin`, LedgerError, LedgerBroken.
         """
+        self._begin_box(forking=False)
+
+    def _begin_box(self, *, forking: bool) -> None:
         stored, place = self._stored, self.paths.box
         if stored is None or place is None:
             return
         begun = Beginning(
             self.book.lineage,
             stored.box,
-            fresh=stored.fresh,
+            fresh=not stored.lineages and not forking,
+            forking=forking,
             known=dict(self.book.purchases),
             runner=self.journal.runner(),
             at=self._now(),
@@ -345,11 +350,20 @@ class Ledger:
             self._box_trouble = box
             return
         self.box = box
-        if stored.fresh or self.entered:  # so that the box's lineage is that of a lock
+        if not stored.lineages or self.entered:  # so that the box's lineage is that of a lock
             self._apply(self.fold_now(dict(self.book.purchases)))
         if stored.box_damaged:
             set_aside(self.paths, Parsed(damaged=list(stored.box_damaged)), Parsed(), ())
             box.renew(self.book.purchases)
+
+    def fork(self, lineage: str) -> frozenset[str]:
+        """Give this ledger another lineage, in the lock and in the black box, before anything is
+        recorded. Returns those that it had. Raises as `begin_box`, and LedgerBroken.
+        """
+        self.book.lineage = lineage
+        self._begin_box(forking=True)
+        self._apply(self.fold_now(dict(self.book.purchases)))
+        return self._lineages
 
     def enter(self, purchases: Iterable[Purchase]) -> None:
         """Take in what this place bought under another lineage. It comes into the lock once the

@@ -48,7 +48,7 @@ class Stored:
     """One reading of all files.
 
     `contradicting` are the accounts that `book` left out. `tidy` says that the lock's text already
-    is what folding would write, and `fresh` that there is no lock yet.
+    is what folding would write.
     """
 
     book: Book
@@ -60,7 +60,7 @@ class Stored:
     saved: Mapping[Path, Signature]  # the emergency files that were read
     box: boxes.Reading
     box_damaged: Sequence[bytes]  # lines of this place's own black box
-    fresh: bool
+    lineages: frozenset[str]  # that the lock names; none without one
     shared: Path | None = None  # another manifest whose journal is this very file
 
 
@@ -121,7 +121,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
         saved=files.saved,
         box=files.box,
         box_damaged=files.box_damaged,
-        fresh=not files.lineages,
+        lineages=files.lineages,
         shared=files.neighbour.manifest if files.neighbour and files.neighbour.shares else None,
     )
 
@@ -150,7 +150,7 @@ class _Files:
 
 def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     """Read every file once, in the order in which records move from one to the next."""
-    lineages = frozenset(header["lineage"] for header in headers_in(_bytes(paths.lock)))
+    lineages = lineages_of(paths)
     box = boxes.look(paths.box, lineages) if paths.box else boxes.Reading()
     # A process that opens the ledger for writing holds it, so no other is writing a line.
     journal, saved = _journals(paths, read_whole if until else read_log)
@@ -181,6 +181,11 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
         aside=aside,
         former=former,
     )
+
+
+def lineages_of(paths: LedgerPaths) -> frozenset[str]:
+    """Return the lineages that the lock names; several after a merge by git. Raises OSError."""
+    return frozenset(header["lineage"] for header in headers_in(_bytes(paths.lock)))
 
 
 def _boxed(box: boxes.Reading, lock: bytes) -> tuple[Parsed, Parsed, Parsed, Parsed]:

@@ -51,12 +51,24 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
 
 @lock.command()
 @_file
-@click.argument("others", metavar="OTHER...", nargs=-1, required=True, type=click.Path())
+@click.argument("others", metavar="OTHER...", nargs=-1, type=click.Path())
+@click.option(
+    "--from-box",
+    "from_boxes",
+    multiple=True,
+    metavar="OLD",
+    help="Also what the black box knows of the manifest OLD, which may be gone.",
+)
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be taken, and stop.")
 def merge(
-    file: str, others: tuple[str, ...], sandbox: bool, no_black_box: bool, dry_run: bool
+    file: str,
+    others: tuple[str, ...],
+    from_boxes: tuple[str, ...],
+    sandbox: bool,
+    no_black_box: bool,
+    dry_run: bool,
 ) -> int:
     """Take what other ledgers of the same manifest know into this one.
 
@@ -64,6 +76,7 @@ def merge(
     klingflow lock merge film.yaml ../anna/film.lock
     klingflow lock merge film.yaml ../pc1/film.yaml ../pc2/film.yaml --dry-run
     klingflow lock merge film.yaml film.lock.damaged
+    klingflow lock merge ep1.yaml --from-box /films/old/film.yaml
 
     OTHER is a .lock file (or .damaged, .journal, .emergency.jsonl), or a manifest or folder: then
     its lock and its journal both count. The result is the same whatever the order; merging twice
@@ -72,7 +85,9 @@ def merge(
     """
     from klingflow.terminal import lock_commands  # for start-up
 
-    return lock_commands.merge(file, others, sandbox, no_black_box, dry_run)
+    if not (others or from_boxes):
+        raise click.UsageError("name another ledger, or a manifest with --from-box")
+    return lock_commands.merge(file, others, sandbox, no_black_box, dry_run, from_boxes)
 
 
 @lock.command()
@@ -111,3 +126,36 @@ def prune(
     from klingflow.terminal import lock_commands  # for start-up
 
     return lock_commands.prune(file, select, exclude, sandbox, no_black_box, yes)
+
+
+@lock.command()
+@_file
+def fork(file: str) -> int:
+    """Make a copy of a ledger a film of its own.
+
+    \b
+    klingflow lock fork trailer/film.yaml
+
+    The lock gets a lineage of its own. What it holds stays; what the other copies on this machine
+    buy is no longer known here, nor what is bought here there: a body that both want is bought by
+    both.
+    """
+    from klingflow.terminal import lineage_commands  # for start-up
+
+    return lineage_commands.fork(file)
+
+
+@lock.command()
+@_file
+@click.option("-y", "--yes", is_flag=True, help="Forget without asking.")
+def forget(file: str, yes: bool) -> int:
+    """Drop what the black box holds of a ledger's film, at every place on this machine.
+
+    \b
+    klingflow lock forget film.yaml
+
+    The lock stays as it is. A purchase that only the black box knew is bought again.
+    """
+    from klingflow.terminal import lineage_commands  # for start-up
+
+    return lineage_commands.forget(file, yes)

@@ -84,14 +84,26 @@ def _as_data(finding: checking.Finding) -> dict[str, Json]:
 
 
 def merge(
-    file: str, others: Sequence[str], in_sandbox: bool, no_black_box: bool, dry_run: bool
+    file: str,
+    others: Sequence[str],
+    in_sandbox: bool,
+    no_black_box: bool,
+    dry_run: bool,
+    from_boxes: Sequence[str] = (),
 ) -> int:
     """`klingflow lock merge`."""
     here = site.site_of(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
     paths = here.paths
     _must_be(file, paths)
-    wanted = checking.wanted_takes(here.file)
-    found = merging.merge(here, [Path(o) for o in others], dry_run=dry_run, wanted=wanted)
+    manifest = checking.manifest_of(here.file)
+    found = merging.merge(
+        here,
+        [Path(o) for o in others],
+        dry_run=dry_run,
+        wanted=manifest.takes if manifest else None,
+        bodies={r.fingerprint for r in manifest.requests if r.fingerprint} if manifest else set(),
+        from_boxes=[Path(o) for o in from_boxes],
+    )
     for path, problem in found.problems:
         console.warn(f"{path}: {worded(problem)}")
     if found.same:

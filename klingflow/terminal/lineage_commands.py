@@ -1,0 +1,66 @@
+"""`klingflow lock fork` and `lock forget`: what they do, show and return."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from klingflow.api import lineages
+from klingflow.api.site import Wish, site_of
+from klingflow.errors import ExitCode, UsageError
+from klingflow.ledger.places import Site
+from klingflow.terminal import console
+
+
+def fork(file: str) -> int:
+    """`klingflow lock fork`."""
+    site = _site(file)
+    done = lineages.fork(site)
+    console.say(
+        f"{site.paths.lock}: a film of its own from now on, with {_many(done.purchases)}."
+        f" Its lineage is {done.lineage}."
+    )
+    for other in done.others:
+        console.say(f"  What {other} buys is not known here any more, nor this there.")
+    return ExitCode.OK
+
+
+def forget(file: str, yes: bool) -> int:
+    """`klingflow lock forget`."""
+    site = _site(file)
+    found, done = lineages.forget(site, lambda found: _agreed(found, yes))
+    if not found.places:
+        console.say(f"{site.paths.lock}: the black box holds nothing of this film.")
+    elif done:
+        console.say("Forgotten. The lock is as it was.")
+    return ExitCode.OK
+
+
+def _site(file: str) -> Site:
+    """Return the site, which must be there: a mistyped path must not create a ledger. Raises
+    UsageError.
+    """
+    site = site_of(file, Wish())
+    if not (site.manifest.exists() or site.paths.lock.exists()):
+        raise UsageError(f"{file}: there is no such file, and no ledger of one")
+    return site
+
+
+def _agreed(found: lineages.Remembered, yes: bool) -> bool:
+    for manifest, count in found.places:
+        console.say(f"  forget   {_many(count)} of {manifest or 'another place'}")
+    if found.lost:
+        console.say(
+            f"{_many(found.lost)} that the lock does not hold will be known nowhere, and their"
+            " shots bought again."
+        )
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("not a terminal: pass -y to forget these")
+    return click.confirm("Forget these?", default=False, err=True)
+
+
+def _many(number: int) -> str:
+    return f"{number} purchase{'' if number == 1 else 's'}"
