@@ -350,6 +350,22 @@ async def test_a_doubt_that_says_that_the_key_is_refused_ends_the_buying(tmp_pat
         assert not run.context.schedule.buying
 
 
+@pytest.mark.parametrize("running", [0, 1])
+async def test_a_limit_ends_the_buying_after_five_minutes(tmp_path: Path, running: int) -> None:
+    """Whatever Retry-After says; while a task of ours runs, the limit may end with it."""
+    limited = refused(429, "rate_limit", "slow down", retry_after=3599)
+    with a_run(tmp_path, creates=[limited, limited]) as run:
+        run.context.schedule.running = running
+        wanted = run.want()
+        await buy(run.context, wanted)
+        assert run.context.schedule.buying
+        assert run.context.schedule.submit.delay_s(run.at) == 300.0
+        run.at += 300.0
+        run.context.schedule.running += 1
+        await buy(run.context, wanted)
+        assert run.context.schedule.buying is bool(running)
+
+
 QUOTES = [
     (400, "屏幕上写着余额不足"),
     (400, "人们在雨中排队"),

@@ -137,16 +137,58 @@ def endless(pace: AdaptiveRate, retry_after_s: float | None) -> tuple[float, int
     return now, refused
 
 
-@pytest.mark.parametrize("retry_after_s", [None, 0.0, 1.0, 60.0, 3600.0])
+@pytest.mark.parametrize("retry_after_s", [None, 0.0, 1.0, 60.0, 100.0, 299.0, 3599.0, 3600.0])
 def test_refusals_without_end_end(retry_after_s: float | None) -> None:
-    """A few bad minutes are outlived, arrears are not, and few requests are spent on it."""
+    """A few bad minutes are outlived, arrears are not: it takes five minutes whatever the gateway
+    asks for, and few requests are spent on it.
+    """
     seconds, refused = endless(AdaptiveRate(Rate(30, 60.0)), retry_after_s)
-    assert 300 <= seconds <= 6 * 3600
-    assert 6 <= refused <= 50
+    assert 300 <= seconds <= 360
+    assert 2 <= refused <= 50
+
+
+@pytest.mark.parametrize(("asked_s", "pauses"), [(3599.0, [300.0]), (200.0, [200.0, 100.0])])
+def test_a_pause_ends_when_the_patience_does(asked_s: float, pauses: list[float]) -> None:
+    """The last try is at the end of the five minutes, not an hour later."""
+    pace, now = AdaptiveRate(SECOND), 50.0
+    for pause_s in pauses:
+        pace.refused(now, now, asked_s, u=0.5)
+        assert (pace.delay_s(now), pace.exhausted(now)) == (pause_s, False)
+        now += pause_s
+    pace.refused(now, now, asked_s, u=0.5)
+    assert pace.exhausted(now)
+
+
+def test_what_is_refused_while_tasks_run_does_not_count() -> None:
+    """The limit may be our own: five minutes begin with the first refusal after their end."""
+    pace = AdaptiveRate(SECOND)
+    for now in range(0, 3600, 60):
+        pace.refused(float(now), float(now), None, 0.5, running=2)
+        assert not pace.exhausted(float(now))
+    for now in range(3600, 3900, 50):
+        pace.refused(float(now), float(now), None, 0.5)
+        assert not pace.exhausted(float(now))
+    assert pace.exhausted(3900.0)
+
+
+def test_while_tasks_run_an_hours_pause_is_five_minutes() -> None:
+    """Their end may be the limit's, and is not slept through."""
+    pace = AdaptiveRate(SECOND)
+    for now in (0.0, 300.0, 600.0):
+        pace.refused(now, now, 3599.0, 0.5, running=1)
+        assert pace.delay_s(now) == 300.0
+
+
+def test_a_process_that_slept_has_not_waited() -> None:
+    """Two refusals ten minutes apart are no five minutes of patience."""
+    pace = AdaptiveRate(SECOND)
+    pace.refused(0.0, 0.0, 2.0, 0.5)
+    pace.refused(600.0, 600.0, 2.0, 0.5)
+    assert not pace.exhausted(600.0)
 
 
 def test_a_pause_beyond_reason_is_the_end() -> None:
-    """A gateway that asks for a day or for 30 years is not waited for; an hour is."""
+    """A gateway that asks for a day or for 30 years is not waited for."""
     pace = AdaptiveRate(SECOND)
     pace.refused(0.0, 0.0, 3600.0, u=0.5)
     assert not pace.exhausted(0.0)

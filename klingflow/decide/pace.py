@@ -42,15 +42,16 @@ class Gcra:
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips, however
-    they were spaced.
+    """When to give up on 429: nothing accepted for `seconds` and in `rounds` round trips. As many
+    seconds that the gateway itself asked for stand for the rounds.
 
-    Limits by the minute end by themselves well within five; arrears do not end. Whoever asks should
-    also see that no task of its own is running at the gateway, for such a limit ends with them.
+    Limits by the minute end by themselves well within five; arrears do not end. While tasks of ours
+    are running at the gateway nothing counts, because the limit may end with them.
 
-    A gateway that asks for more than `longest_asked_s` says that there is nothing to wait for (a
-    day's quota, or nonsense): that is the end at once. Should tasks of ours be running, it is asked
-    again at our own pace meanwhile.
+    No pause reaches beyond those seconds, whatever the gateway asks for: six times an hour would be
+    a night. A gateway that asks for more than `longest_asked_s` says that there is nothing to wait
+    for (a day's quota, or nonsense): that is the end at once. Should tasks of ours be running, the
+    gateway is asked again at our own pace meanwhile.
     """
 
     rounds: int = 6
@@ -76,9 +77,11 @@ class AdaptiveRate:
         self._per_s = self._fastest
         self._paused_until = float("-inf")
         self._cut_at = float("-inf")
-        self._first_refused_at = 0.0
         self._asked_too_long = False  # by the latest refusal
         self._rounds = 0  # consecutive round trips without an acceptance
+        # Of these the latest ones in which no task of ours was running: how many, since when, and
+        # how many seconds the gateway asked us to wait.
+        self._alone_rounds, self._alone_since, self._asked_s = 0, 0.0, 0.0
 
     @property
     def per_s(self) -> float:
@@ -97,15 +100,29 @@ class AdaptiveRate:
             # again.
             self._paused_until = now + self._backoff_s(self._rounds)
 
-    def refused(self, now: float, sent_at: float, retry_after_s: float | None, u: float) -> None:
-        """A create sent at `sent_at` was refused for the time being."""
-        if sent_at >= self._cut_at:
+    def refused(
+        self,
+        now: float,
+        sent_at: float,
+        retry_after_s: float | None,
+        u: float,
+        *,
+        running: int = 0,
+    ) -> None:
+        """A create sent at `sent_at` was refused for the time being, while `running` tasks of ours
+        were unfinished.
+        """
+        is_new_round = sent_at >= self._cut_at
+        if is_new_round:
             self._new_round(now)
+        self._count_alone(now, is_new_round=is_new_round, running=running)
         pause_s = self._backoff_s(self._rounds) * (0.5 + u / 2)
         self._asked_too_long = (retry_after_s or 0.0) > self._pauses.longest_asked_s
         if retry_after_s is not None and not self._asked_too_long:
-            # Believed as it stands, unless it has been wrong three times running.
-            pause_s = max(retry_after_s, pause_s if self._rounds > 3 else 0.0)
+            asked_s = min(retry_after_s, self._longest_wait_s(now))
+            self._asked_s += asked_s if is_new_round else 0.0
+            # Believed so far, unless it has been wrong three times running.
+            pause_s = max(asked_s, pause_s if self._rounds > 3 else 0.0)
         self._paused_until = max(self._paused_until, now + pause_s)
 
     def accepted(self, now: float, sent_at: float) -> None:
@@ -116,19 +133,39 @@ class AdaptiveRate:
             return
         if self._rounds:
             self._rounds, self._asked_too_long = 0, False
+            self._alone_rounds = 0
             self._paused_until = now
         self._set(min(self._fastest, self._per_s + RISE * self._fastest))
 
     def exhausted(self, now: float) -> bool:
         """True if the limit will not pass: stop trying."""
-        waited_s = now - self._first_refused_at
-        spent = self._rounds >= self._pauses.rounds and waited_s >= self._pauses.seconds
-        return spent or self._asked_too_long
+        if self._asked_too_long:
+            return True
+        was_waited_for = 0 < self._pauses.seconds <= self._asked_s
+        is_enough = self._alone_rounds >= self._pauses.rounds or was_waited_for
+        waited_s = now - self._alone_since
+        return self._alone_rounds > 0 and is_enough and waited_s >= self._pauses.seconds
+
+    def _count_alone(self, now: float, *, is_new_round: bool, running: int) -> None:
+        if running:
+            self._alone_rounds = 0
+        elif is_new_round:
+            if self._alone_rounds == 0:
+                self._alone_since, self._asked_s = now, 0.0
+            self._alone_rounds += 1
+
+    def _longest_wait_s(self, now: float) -> float:
+        """How long a pause may be that the gateway asks for: to the moment at which it is given up,
+        while that is ahead.
+        """
+        if self._alone_rounds == 0:
+            return self._pauses.seconds
+        left_s = self._alone_since + self._pauses.seconds - now
+        return left_s if left_s > 0 else self._pauses.seconds
 
     def _new_round(self, now: float) -> None:
         self._cut_at = now
         if self._rounds == 0:
-            self._first_refused_at = now
             # Later refusals in a row say that the gate is shut, not that the rate is still too
             # high.
             self._set(max(LEAST * self._fastest, self._per_s * CUT))

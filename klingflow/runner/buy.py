@@ -133,9 +133,10 @@ async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
     failure, schedule = outcome.failure, context.schedule
     await context.record(sent.wanted.job, sent.purchase, "refused", error=failure)
     now, pace = context.clock(), schedule.submit
-    pace.refused(now, sent.at, outcome.retry_after_s, context.chance())
-    schedule.again(sent.wanted)
-    schedule.places.refused(now, sent.at, schedule.running)
+    schedule.again(sent.wanted)  # first, so that the create itself is not counted as running
+    running = schedule.running
+    pace.refused(now, sent.at, outcome.retry_after_s, context.chance(), running=running)
+    schedule.places.refused(now, sent.at, running)
     pause_s = round(pace.delay_s(now), 3)
     context.tell("limited", sent.wanted, failure=as_data(failure), pause_s=pause_s)
     endless = pace.exhausted(now)
