@@ -154,5 +154,7 @@ def test_a_gateway_is_described_with_its_sources() -> None:
     """Without the key; nothing where there is no address."""
     access = Access(f"{HERE}/v1", named_in("film.yaml"), "sk-secret", ENVIRONMENT)
     assert access.described() == f"{HERE} (address from film.yaml, key from the environment)"
+    same = Access(HERE, IN_HERE, "sk-secret", IN_HERE)
+    assert same.described() == f"{HERE} (address and key from .env)"
     assert Access(HERE, OPTION).described() == f"{HERE} (address from --gateway, no key)"
     assert Access().described() == ""

@@ -86,7 +86,8 @@ def test_the_refusal_names_host_sources_and_both_ways_out(key_from: Source, way:
     assert isinstance(refused, UnapprovedAddress)
     assert str(refused) == (
         f"the key from {key_from} was not sent to https://gw.example.com, an address that"
-        f" film.yaml gives and nobody has said yes to. Set both in one place: {way};"
+        f" film.yaml gives and nobody has said yes to. If it is your gateway, set both in one"
+        f" place: {way};"
         " or run the same once on a terminal and say yes"
     )
 

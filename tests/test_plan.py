@@ -387,7 +387,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "held",
-        "bought from https://elsewhere: run with that address, or resolve it",
+        "bought at https://elsewhere: run with --gateway https://elsewhere, or resolve it",
     ),
     (
         [failed()],

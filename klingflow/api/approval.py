@@ -45,8 +45,8 @@ def refusal(access: Access) -> UnapprovedAddress:
     )
     return UnapprovedAddress(
         f"the key from {access.key_from} was not sent to {access.origin}, an address that"
-        f" {access.base_url_from} gives and nobody has said yes to. Set both in one place:"
-        f" {together}; or run the same once on a terminal and say yes"
+        f" {access.base_url_from} gives and nobody has said yes to. If it is your gateway, set"
+        f" both in one place: {together}; or run the same once on a terminal and say yes"
     )
 
 

@@ -155,7 +155,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.UNSETTLED,
         needs_attention=True,
         of_a_need=", which was bought elsewhere",
-        reason="bought from {origin}: run with that address, or resolve it",
+        reason="bought at {origin}: run with --gateway {origin}, or resolve it",
     ),
     "orphan": VerbRow(
         mark="-",

@@ -98,6 +98,8 @@ class Access:
         """
         if not self.base_url:
             return ""
+        if self.base_url_from == self.key_from:
+            return f"{self.origin} (address and key from {self.key_from})"
         key = f"key from {self.key_from}" if self.key else "no key"
         return f"{self.origin} (address from {self.base_url_from}, {key})"
 

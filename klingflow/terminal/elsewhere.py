@@ -5,13 +5,10 @@ Which purchases hold a take, and what is said of each, is for klingflow.decide.e
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import click
 
 from klingflow.api import running
 from klingflow.decide.elsewhere import Question, asked_about
@@ -54,13 +51,13 @@ def _agreed(question: str, job: Job, path: str) -> bool:
     actions = asked_about(job.plan, about)
     if not actions:
         return False
-    is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    is_terminal = console.can_ask()
     if not is_terminal and about == "same film":
         return False  # they stay held, which the plan says
     if not is_terminal:
         raise UsageError(f"{path}: {_listed(actions)}\nNot a terminal: nothing is bought")
     console.warn(f"{path}: {_listed(actions)}")
-    return click.confirm(_ASKED[about], default=False, err=True)
+    return console.ask(_ASKED[about])
 
 
 _ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
