@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from stat import S_ISREG
 
@@ -206,3 +208,80 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Give a file another name, never over another file; to another file system it is copied.
+
+    Raises FileExistsError if `target` is there, OSError. A crash leaves one name or both.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not _are_two_names(source, target):
+            raise
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # a folder, or a file system without links
+            _rename_where_free(source, target)
+            return
+        _copy(source, target)
+    source.unlink()
+
+
+def copy_new(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where that cannot be; never over another file.
+
+    Raises FileExistsError if `target` is there, OSError.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not _are_two_names(source, target):
+            raise
+    except OSError:
+        _copy(source, target)
+
+
+def put_aside(path: Path) -> Path | None:
+    """Rename what lies at `path` to `.bak`, `.bak2` and so on, over nothing. Return its new path;
+    None if nothing lies there. Raises OSError.
+    """
+    if not os.path.lexists(path):
+        return None
+    for number in count(1):
+        aside = path.with_name(f"{path.name}.bak{number if number > 1 else ''}")
+        with suppress(FileExistsError):
+            rename_new(path, aside)
+            return aside
+    return None
+
+
+def _are_two_names(one: Path, other: Path) -> bool:
+    """True if both are names of one file, as a rename that was cut off leaves them."""
+    here, there = one.lstat(), other.lstat()
+    is_one_file = (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+    # One name, where a file system takes the two for the same.
+    return is_one_file and here.st_nlink > 1
+
+
+def _rename_where_free(source: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file durably; a copy that cannot be finished is removed. Raises OSError."""
+    flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
+    nofollow = getattr(os, "O_NOFOLLOW", 0)
+    with (
+        os.fdopen(os.open(source, _READ | nofollow), "rb") as whole,
+        os.fdopen(os.open(target, flags, 0o666), "wb") as copy,
+    ):
+        try:
+            shutil.copyfileobj(whole, copy, 1 << 20)
+            copy.flush()
+            sync(copy.fileno())
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise

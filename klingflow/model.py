@@ -517,9 +517,10 @@ class Action:
 class Terms:
     """What a plan is made by, beside the manifest and its ledger.
 
-    `files` are the outputs on disk, by their paths relative to the manifest's folder. `rerun` may
-    hold `failed` and `changed`. `origin` is the gateway of the run, "" while it is not known.
-    `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
+    `files` are the videos on disk, by their paths relative to the manifest's folder; `contents` is
+    what they hold. `rerun` may hold `failed` and `changed`. `origin` is the gateway of the run, ""
+    while it is not known. `again` are the keys of takes that are to be bought in spite of moves and
+    elsewheres.
     """
 
     files: Mapping[str, FileFact] = field(default_factory=dict)
@@ -527,6 +528,38 @@ class Terms:
     origin: str = ""
     again: Set[str] = frozenset()
     elsewhere: Elsewheres = NOWHERE_ELSE
+    contents: Set[FileFact] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "contents", frozenset(self.files.values()))
+
+
+class Step(NamedTuple):
+    """A video of this size and hash that goes to another name; `stays` says that the source keeps
+    it, too. Paths are relative to the manifest's folder.
+    """
+
+    uid: str
+    source: str
+    target: str
+    fact: FileFact
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """How files come to lie where they belong: `placed` has the new outputs of purchases by uid, to
+    be recorded before the first of the `steps`. `spare` are unfinished names of videos that lie at
+    their place, to be dropped last.
+    """
+
+    placed: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    spare: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return True if there is anything to do."""
+        return bool(self.placed or self.steps or self.spare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,3 +577,4 @@ class Plan:
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought
+    filing: Filing = Filing()  # what the run does first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import sys
 import time
@@ -347,3 +348,101 @@ def test_what_is_not_ours_alone_reads_as_nothing(tmp_path: Path, precious: Path,
 def test_what_is_ours_alone_is_read(precious: Path) -> None:
     """A regular file of one name is read whole."""
     assert read_ours(precious) == b"mine"
+
+
+# ---------------------------------------------------------------- other names
+
+
+def no_links(source: object, target: object, **options: object) -> None:
+    """A file system without hard links."""
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def other_disk(source: object, target: object, **options: object) -> None:
+    """Two names on two file systems."""
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+@pytest.mark.parametrize("link", [None, no_links, other_disk])
+def test_a_file_gets_another_name_over_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: object
+) -> None:
+    """With links, without them, and across file systems."""
+    if link:
+        monkeypatch.setattr(os, "link", link)
+    one, two, three = (tmp_path / name for name in "abc")
+    one.write_bytes(b"one")
+    two.write_bytes(b"two")
+    with pytest.raises(FileExistsError):
+        disk.rename_new(one, two)
+    assert (one.read_bytes(), two.read_bytes()) == (b"one", b"two")
+    disk.rename_new(one, three)
+    assert (one.exists(), three.read_bytes()) == (False, b"one")
+
+
+def test_a_rename_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    """It left two names of one file."""
+    one, two = tmp_path / "a", tmp_path / "b"
+    one.write_bytes(b"one")
+    two.hardlink_to(one)
+    disk.rename_new(one, two)
+    assert (one.exists(), two.read_bytes()) == (False, b"one")
+
+
+def test_a_file_is_not_renamed_to_its_own_name(tmp_path: Path) -> None:
+    """Its only name must not be taken away."""
+    one = tmp_path / "a"
+    one.write_bytes(b"one")
+    with pytest.raises(FileExistsError):
+        disk.rename_new(one, one)
+    assert one.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("link", [None, no_links, other_disk])
+def test_a_file_is_copied_over_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: object
+) -> None:
+    """By a second name, or byte by byte."""
+    if link:
+        monkeypatch.setattr(os, "link", link)
+    one, two, three = (tmp_path / name for name in "abc")
+    one.write_bytes(b"one")
+    two.write_bytes(b"two")
+    with pytest.raises(FileExistsError):
+        disk.copy_new(one, two)
+    disk.copy_new(one, three)
+    assert (one.read_bytes(), two.read_bytes(), three.read_bytes()) == (b"one", b"two", b"one")
+
+
+def test_a_copy_that_cannot_be_finished_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk leaves no half of a video under a name."""
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", other_disk)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    one, two = tmp_path / "a", tmp_path / "b"
+    one.write_bytes(b"one")
+    with pytest.raises(OSError, match="No space left"):
+        disk.rename_new(one, two)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_is_put_aside_is_put_over_nothing(tmp_path: Path) -> None:
+    """`.bak`, `.bak2`, and so on; folders and links too."""
+    target = tmp_path / "a.mp4"
+    names = []
+    for content in (b"1", b"2", b"3"):
+        target.write_bytes(content)
+        names.append(disk.put_aside(target))
+    target.mkdir()
+    names.append(disk.put_aside(target))
+    target.symlink_to("nowhere")
+    names.append(disk.put_aside(target))
+    assert [p and p.name for p in names] == [f"a.mp4.bak{n}" for n in ("", 2, 3, 4, 5)]
+    assert (tmp_path / "a.mp4.bak2").read_bytes() == b"2"
+    assert (tmp_path / "a.mp4.bak5").is_symlink()
+    assert disk.put_aside(target) is None

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.gateway import download
-from klingflow.gateway.download import OVERLAP_BYTES, Downloaded, DownloadFailed, NotYet
+from klingflow.gateway.download import (
+    OVERLAP_BYTES,
+    Downloaded,
+    DownloadFailed,
+    NotYet,
+    part_of,
+)
 from klingflow.gateway.http import Gateway, Timeouts
 from tests.boxes import film
 from tests.wire import HANG, RESET, Answer, Wire, http, serve
@@ -66,16 +72,19 @@ def names_in(folder: Path) -> list[str]:
 
 
 def whole_at(target: Path) -> Downloaded:
-    return Downloaded(target, len(FILM), hashlib.sha256(FILM).hexdigest())
+    """What a try says whose video is whole, beside the place that it is for."""
+    return Downloaded(part_of(target), len(FILM), hashlib.sha256(FILM).hexdigest())
 
 
-async def test_a_video_arrives_under_its_name_with_its_hash(tmp_path: Path) -> None:
-    """The folder is made, the file is whole, and nothing else is left behind."""
+async def test_a_video_arrives_beside_its_place_with_its_hash(tmp_path: Path) -> None:
+    """The folder is made, the file is whole, and nothing else is there; its name is given by who
+    asked for it.
+    """
     target = tmp_path / "outputs" / "neon" / "opening.mp4"
     results, wire = await fetched(target, http(200, FILM))
     assert results == [whole_at(target)]
-    assert target.read_bytes() == FILM
-    assert names_in(target.parent) == ["opening.mp4"]
+    assert part_of(target).read_bytes() == FILM
+    assert names_in(target.parent) == ["opening.mp4.part"]
     assert wire.requests[0].startswith(b"GET /v1/videos/task_1/content HTTP/1.1\r\n")
 
 
@@ -105,7 +114,7 @@ async def test_a_cut_download_is_found_and_gone_on_with(tmp_path: Path, cut: byt
     results, wire = await fetched(target, cut, ranged(FILM), attempts=2)
     assert isinstance(results[0], DownloadFailed) and not results[0].permanent
     assert results[1] == whole_at(target)
-    assert target.read_bytes() == FILM
+    assert part_of(target).read_bytes() == FILM
     assert b"range:" not in wire.requests[0]
     assert b"range: bytes=8" in wire.requests[1]
 
@@ -144,7 +153,7 @@ async def test_a_line_that_a_script_adds_spoils_no_video(tmp_path: Path) -> None
         target, chunked(FILM + b"\r\n"), http(200, FILM + b"\r\n"), attempts=2
     )
     assert isinstance(results[0], DownloadFailed) and isinstance(results[1], Downloaded)
-    assert target.read_bytes() == FILM + b"\r\n"
+    assert part_of(target).read_bytes() == FILM + b"\r\n"
 
 
 async def test_where_range_is_ignored_it_starts_over(tmp_path: Path) -> None:
@@ -342,17 +351,3 @@ async def test_a_folder_that_cannot_be_made_is_permanent(tmp_path: Path) -> None
     [result], _ = await fetched(tmp_path / "outputs" / "a.mp4", http(200, FILM))
     assert isinstance(result, DownloadFailed)
     assert result.permanent
-
-
-@pytest.mark.parametrize(("there", "left"), [(FILM, []), (b"my own work", ["opening.mp4.bak"])])
-async def test_what_lies_at_the_target_is_kept_unless_it_is_the_video(
-    tmp_path: Path, there: bytes, left: list[str]
-) -> None:
-    """A run may die after a video got its name and before the ledger says so: that is nobody else's
-    work.
-    """
-    target = tmp_path / "opening.mp4"
-    target.write_bytes(there)
-    results, _ = await fetched(target, http(200, FILM))
-    assert results == [whole_at(target)]
-    assert sorted(names_in(tmp_path)) == ["opening.mp4", *left]

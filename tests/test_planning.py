@@ -14,7 +14,7 @@ from klingflow.api.site import Wish, site_of
 from klingflow.errors import NothingSelected
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import SANDBOX
-from klingflow.model import Manifest, Plan, Purchase
+from klingflow.model import FileFact, Manifest, Plan, Purchase
 from tests.harness import Pipeline, pipeline_at
 from tests.keeping import keep
 from tests.purchases import ORIGIN, done, submitted
@@ -124,10 +124,22 @@ def test_a_selection_that_leaves_nothing_is_a_mistake(manifest: Manifest) -> Non
         plan(manifest, Wish(select=["a"], exclude=["a"]))
 
 
-def test_only_files_that_were_downloaded_are_looked_for() -> None:
-    """Where a purchase put its video, whatever the manifest says now."""
-    book = Book([done("a"), submitted("b"), replace(done("c"), output="old/c.mp4")])
-    assert set(files_of(book)) == {"outputs/film/a.mp4", "old/c.mp4"}
+def test_videos_are_known_where_the_ledger_has_them_and_where_a_crash_left_them(
+    film: Pipeline, manifest: Manifest
+) -> None:
+    """Where a purchase put its video, whatever the manifest says now; if it is not there, under the
+    other names that klingflow gives.
+    """
+    here, fact = film.folder / "old", FileFact(5, hashlib.sha256(b"video").hexdigest())
+    (here / "earlier").mkdir(parents=True)
+    (here / "earlier/c.mp4").write_bytes(b"video")
+    (here / "c.mp4").write_bytes(b"mine")
+    one = replace(done("c"), output="old/c.mp4", size_bytes=5, sha256=fact.sha256)
+    found = files_of(
+        manifest, Book([done("a"), submitted("b"), one]), site_of(film.manifest, Wish())
+    )
+    edited = FileFact(4, hashlib.sha256(b"mine").hexdigest())
+    assert found == {"old/c.mp4": edited, "old/earlier/c.mp4": fact}
 
 
 def test_a_plan_by_a_book_is_the_plan_by_its_ledger(manifest: Manifest) -> None:

@@ -10,6 +10,7 @@ from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.elsewhere import recalled
+from klingflow.decide.filing import fact_of, is_name_of_ours
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.decide.spending import spending
@@ -21,6 +22,7 @@ from klingflow.ledger.places import Site
 from klingflow.model import (
     NOWHERE_ELSE,
     Elsewheres,
+    FileFact,
     Limits,
     Manifest,
     Place,
@@ -131,8 +133,8 @@ def planned(
 
     `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
     """
-    facts = files.facts(site.folder, files_of(book), site.facts)
     placed = site.placed(manifest)
+    facts = files_of(placed, book, site)
 
     def made(elsewhere: Elsewheres) -> Plan:
         return make_plan(
@@ -170,6 +172,14 @@ def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
     return searching.search(site, wanted)
 
 
-def files_of(book: Book) -> Iterable[str]:
-    """The outputs that the ledger knows, relative to the manifest's folder."""
-    return {p.output for p in book.purchases.values() if p.output and p.sha256}
+def files_of(manifest: Manifest, book: Book, site: Site) -> dict[str, FileFact]:
+    """The videos on disk, by path relative to the manifest's folder: at the outputs that the ledger
+    knows, or under another name of ours. `manifest` has its outputs where they go.
+    """
+    known = [*book.purchases.values(), *book.pruned.values()]
+    delivered = [(p.output, fact) for p in known if (fact := fact_of(p))]
+    outputs = {output for output, _ in delivered if output}
+    facts = files.facts(site.folder, outputs, site.facts)
+    lost = {fact for _, fact in delivered}.difference(facts.values())
+    outputs.update(shot.output for shot in manifest.shots)
+    return facts | files.search(site, lost, outputs, is_name_of_ours)

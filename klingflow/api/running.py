@@ -161,6 +161,7 @@ def run_jobs(
     """
     # Here, for start-up: `plan` and `validate` need no HTTP.
     from klingflow.api.connecting import connect
+    from klingflow.api.settling import settle
     from klingflow.runner.dispatch import run as run_context
 
     _check_apart(jobs)
@@ -170,11 +171,12 @@ def run_jobs(
         _begin_box(job)
 
     async def main() -> Result | None:
+        settled = [trouble for job in jobs for trouble in await settle(job)]
         async with connect(base_url, key) as gateway:
             patience = Patience(limits, buying=buying, fail_fast=fail_fast)
             context = _context(jobs, gateway, limits, patience, emit)
             outcome = await run_context(context, abort)
-            return None if outcome.abandoned else _result(context, buying=buying)
+            return None if outcome.abandoned else _result(context, settled, buying=buying)
 
     result = anyio.run(main)
     if result is None:
@@ -220,10 +222,10 @@ def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
     return interrupt
 
 
-def _result(context: Context, *, buying: bool) -> Result:
-    """What the run came to, with its records written."""
+def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result:
+    """What the run came to, with its records written. `settled` is what went wrong before it."""
     jobs, outcome = context.jobs, context.outcome
-    troubles = tuple(trouble for job in jobs for trouble in _troubles(job))
+    troubles = (*settled, *(trouble for job in jobs for trouble in _troubles(job)))
     plans = tuple(job.plan_again() for job in jobs)
     capped = {(w.job, w.action.key): reason for w, reason in context.schedule.capped}
     bought = tuple(_bought(context))

@@ -15,6 +15,7 @@ from decimal import Decimal
 from graphlib import TopologicalSorter
 
 from klingflow.decide import elsewhere as others
+from klingflow.decide.filing import fact_of, file_away, note, serving_places
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import Book
@@ -25,6 +26,7 @@ from klingflow.model import (
     Action,
     Elsewheres,
     FileFact,
+    Filing,
     Manifest,
     Plan,
     Purchase,
@@ -68,10 +70,26 @@ def make_plan(
     by_key: dict[str, Action] = {}
     for shot, request in _needed_first(manifest):
         by_key[shot.key] = decide(shot, request, by_key, book, terms)
+    filing = _filing(manifest, by_key, book, files)
     planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
     if selected is None:
         planned += _orphans(manifest, book)
-    return Plan(manifest, tuple(planned), by_key, terms, tuple(book.problems))
+    return Plan(manifest, tuple(planned), by_key, terms, tuple(book.problems), filing=filing)
+
+
+def _filing(
+    manifest: Manifest, by_key: dict[str, Action], book: Book, files: Mapping[str, FileFact]
+) -> Filing:
+    """Where files go; the actions concerned say so."""
+    serving = serving_places(by_key.values(), book, files)
+    purchases = [*book.purchases.values()]
+    filing = file_away(purchases, serving, files, shots=manifest.shots)
+    steps = {step.uid: step for step in filing.steps}
+    if steps:
+        for key, action in by_key.items():
+            if said := note(action, steps):
+                by_key[key] = replace(action, reason=action.reason + said)
+    return filing
 
 
 def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
@@ -220,10 +238,8 @@ def _is_for(purchase: Purchase, fingerprint: str | None) -> bool:
 
 
 def _has_file(purchase: Purchase, terms: Terms) -> bool:
-    """True if the purchase's video is on disk, with its size and hash."""
-    fact = terms.files.get(purchase.output or "")
-    found = (fact.size_bytes, fact.sha256) if fact else None
-    return found == (purchase.size_bytes, purchase.sha256)
+    """True if the purchase's video is on disk, with its size and hash, under any name of ours."""
+    return fact_of(purchase) in terms.contents
 
 
 def _is_elsewhere(purchase: Purchase, terms: Terms) -> bool:

@@ -1,10 +1,10 @@
-"""One try at fetching one video, from the gateway to a whole file under its name. A try can never
+"""One try at fetching one video, from the gateway to a whole file beside its place. A try can never
 buy anything.
 
-The bytes go to `<target>.part`, which becomes the target only when it is a whole MP4 and on the
-disk. A later try goes on where an earlier one ended, if the server honours Range. Relays drop
-ETags, so the bytes tell that it is still the same video: those that a resumed transfer sends again
-must equal those that are here.
+The bytes go to `<target>.part`, which is whole and on the disk once a try has succeeded; the caller
+gives it its name. A later try goes on where an earlier one ended, if the server honours Range.
+Relays drop ETags, so the bytes tell that it is still the same video: those that a resumed transfer
+sends again must equal those that are here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Self
 
 import anyio
 
-from klingflow.disk import make_folder, sync_folder, write_all
+from klingflow.disk import make_folder, write_all
 from klingflow.gateway import mp4
 from klingflow.gateway.http import Cut, Gateway, Stream
 from klingflow.gateway.outcomes import NoReply
@@ -36,7 +36,7 @@ _NOT_READY = frozenset({202, 204, 404, 409, 425})
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """The video is whole, under its name and on the disk."""
+    """The video is whole and on the disk, in the file `path`."""
 
     path: Path
     size_bytes: int
@@ -76,11 +76,11 @@ async def fetch(
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
 ) -> Result:
-    """Fetch the video at `url` to `target`."""
+    """Fetch the video at `url` to the file beside `target` that a download has (`part_of`)."""
     try:
         with _open_part(target, max_bytes) as part, anyio.move_on_after(deadline_s):
             await _transfer(gateway, url, part)
-            return await anyio.to_thread.run_sync(part.become, target)
+            return await anyio.to_thread.run_sync(part.finish)
     except _Failed as failed:
         return failed.result
     except Cut as cut:
@@ -127,8 +127,8 @@ class _Part:
         write_all(self._fd, data)
         self.size += len(data)
 
-    def become(self, target: Path) -> Downloaded:
-        """Check, sync and rename. Blocks; raises OSError."""
+    def finish(self) -> Downloaded:
+        """Check and sync. Blocks; raises OSError."""
         if self.total is not None and self.size != self.total:
             raise _Failed(DownloadFailed(f"cut short at {self.size} of {self.total} bytes"))
         wrong = mp4.check(self._path, all_here=self.total is not None)
@@ -137,16 +137,7 @@ class _Part:
                 self.restart()  # all bytes are here, and they are no video: going on cannot help
             raise _Failed(DownloadFailed(wrong))
         os.fsync(self._fd)
-        sha256 = _sha256(self._path)
-        # A file under that name may be somebody's own work: the ledger does not know it, or it
-        # would not be fetched. It may also be the very video, of a run that died before it could
-        # write that down.
-        is_this_video = target.is_file() and _sha256(target) == sha256
-        if target.exists() and not is_this_video:
-            target.replace(target.with_name(f"{target.name}.bak"))
-        self._path.replace(target)
-        sync_folder(target.parent)
-        return Downloaded(target, self.size, sha256)
+        return Downloaded(self._path, self.size, _sha256(self._path))
 
 
 def _sha256(path: Path) -> str:
@@ -159,17 +150,18 @@ def _open_part(target: Path, max_bytes: int) -> _Part:
         reason = f"{target.name} is a symbolic link, and is not written through"
         raise _Failed(DownloadFailed(reason, permanent=True))
     make_folder(target.parent)
-    return _Part(_part_of(target), max_bytes)
+    return _Part(part_of(target), max_bytes)
 
 
-def _part_of(target: Path) -> Path:
+def part_of(target: Path) -> Path:
+    """Return where the bytes go until they are a whole video."""
     return target.with_name(f"{target.name}.part")
 
 
 def received_bytes(target: Path) -> int:
     """How much of a video is here already, by which a slow server differs from a dead one."""
     try:
-        return _part_of(target).stat().st_size
+        return part_of(target).stat().st_size
     except OSError:
         return 0
 

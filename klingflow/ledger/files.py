@@ -1,16 +1,22 @@
-"""What is known of the videos on disk, without reading them again."""
+"""What is known of the videos on disk, without reading them again; and where those lie that are not
+where the ledger has them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
 from klingflow.disk import atomic_write, read_whole
+from klingflow.ledger.places import Site
+from klingflow.ledger.records import is_output
 from klingflow.model import FileFact
 
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
@@ -41,13 +47,73 @@ def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, F
     return known
 
 
+def search(
+    site: Site, lost: Set[FileFact], outputs: Iterable[str], is_ours: Callable[[str], bool]
+) -> dict[str, FileFact]:
+    """Find videos under names that the ledger does not have them by. Return facts by path.
+
+    Looked at are `outputs`, whatever `is_ours` in their folders and in `earlier/` beside them, and
+    the paths that the site's cache remembers. Only files of a size that is looked for are read.
+    """
+    if not lost:
+        return {}
+    outputs = set(outputs)
+    beside = {path.rpartition("/")[0] for path in outputs}
+    beside |= {f"{at}/earlier" if at else "earlier" for at in beside}
+    safe = [at for at in beside if not site.leads_elsewhere(f"{at}/x" if at else "x")]
+    named = {path for at in safe for path in _in(site.folder, at)}
+    known = {path for path in _cached(site.facts) if is_output(path)}
+    candidates = outputs | set(filter(is_ours, named))
+    candidates |= {path for path in known if not site.leads_elsewhere(path)}
+    sizes = {fact.size_bytes for fact in lost}
+    fitting = [path for path in candidates if _size(site.folder / path) in sizes]
+    found = facts(site.folder, fitting, site.facts)
+    return {path: fact for path, fact in found.items() if fact in lost}
+
+
+def _in(folder: Path, at: str) -> Iterator[str]:
+    """The names in a folder, as paths."""
+    with suppress(OSError, ValueError):
+        for path in (folder / at).iterdir():
+            yield f"{at}/{path.name}" if at else path.name
+
+
+def _size(path: Path) -> int | None:
+    """The size of a file; None where there is none, for a link, and for what is no file."""
+    try:
+        stat = path.lstat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_size if S_ISREG(stat.st_mode) else None
+
+
+def remember(folder: Path, moved: Mapping[str, FileFact], cache: Path) -> None:
+    """Keep what is known of files that just got these paths, so that they are not read again: a new
+    name changes a file's times.
+    """
+    now_ns = time.time_ns()
+    known: dict[str, list[Any]] = {}
+    for path, fact in moved.items():
+        with suppress(OSError):
+            stat = (folder / path).lstat()
+            # A later change would leave another time than this one.
+            if stat.st_size == fact.size_bytes and now_ns - stat.st_mtime_ns > _SETTLED_NS:
+                known[path] = [*_stamp(stat), fact.sha256]
+    if known:
+        _keep(cache, _cached(cache) | known)
+
+
+def _stamp(stat: os.stat_result) -> list[Any]:
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
 def _look(path: Path, remembered: list[Any] | None) -> list[Any] | None:
     """Return size, times, inode and hash of a file; None where there is none that can be read."""
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode):  # a device has no end
             return None
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        stamp = _stamp(stat)
         is_as_it_was = remembered is not None and remembered[:4] == stamp
         return remembered if is_as_it_was else [*stamp, _sha256(path)]
     except (OSError, ValueError):  # absent, a folder, unreadable, or no path at all

@@ -186,14 +186,18 @@ def _wrong(name: str, value: Json) -> Odd:
 _LEADS_ELSEWHERE = ("/.", "/~", "./", " /", "//", "\\", ":")
 
 
-def _output(value: str) -> str:
-    """The path of a video under the manifest's folder. ValueError for any other: a ledger from
-    elsewhere must not name other files, neither here nor on Windows, where spaces and dots at a
-    name's end do not count.
+def is_output(value: str) -> bool:
+    """True for the path of a video under the manifest's folder. A ledger from elsewhere must not
+    name other files, neither here nor on Windows, where spaces and dots at a name's end do not
+    count.
     """
     leads_elsewhere = any(sign in value for sign in _LEADS_ELSEWHERE)
     is_video = value[-4:].lower() == ".mp4" and value.isprintable()
-    if leads_elsewhere or not is_video or value[:1] in ("/", "~", "."):
+    return is_video and not leads_elsewhere and value[:1] not in ("/", "~", ".")
+
+
+def _output(value: str) -> str:
+    if not is_output(value):
         raise ValueError(f"{value!r} is no video of the manifest's")
     return value
 

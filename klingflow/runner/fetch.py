@@ -13,7 +13,8 @@ from klingflow.gateway.outcomes import Succeeded
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
-from klingflow.model import Failure
+from klingflow.model import Failure, FileFact
+from klingflow.runner import settle
 from klingflow.runner.context import Context
 
 
@@ -30,7 +31,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         result = await _try(context, fetch, target)
     context.schedule.fetched()
     if isinstance(result, download.Downloaded):
-        return await _arrived(context, fetch, result)
+        return await _arrived(context, fetch, target, result)
     fetch.delivery = fetch.delivery.failed(download.received_bytes(target))
     if isinstance(result, download.DownloadFailed) and result.permanent:
         context.tell("undelivered", fetch.wanted, reason=result.reason)
@@ -57,15 +58,20 @@ async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result:
     return await download.fetch(context.gateway, address, target)
 
 
-async def _arrived(context: Context, fetch: Fetch, result: download.Downloaded) -> None:
+async def _arrived(
+    context: Context, fetch: Fetch, target: Path, result: download.Downloaded
+) -> None:
+    """Give the video its place, where the one that it replaces makes room; then write it down."""
+    job = context.jobs[fetch.job]
+    fact = FileFact(result.size_bytes, result.sha256)
+    troubles = await settle.deliver(job.ledger, job.site, fetch.purchase, fact, context.now)
+    if troubles:
+        return context.tell("undelivered", fetch.wanted, reason="; ".join(troubles))
+    sha256, size_bytes = result.sha256, result.size_bytes
     await context.record(
-        fetch.job,
-        fetch.purchase,
-        "downloaded",
-        sha256=result.sha256,
-        size_bytes=result.size_bytes,
+        fetch.job, fetch.purchase, "downloaded", sha256=sha256, size_bytes=size_bytes
     )
-    context.tell("done", fetch.wanted, file=str(result.path), size_bytes=result.size_bytes)
+    context.tell("done", fetch.wanted, file=str(target), size_bytes=size_bytes)
 
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:

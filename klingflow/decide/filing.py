@@ -1,0 +1,343 @@
+"""PURE. Where each bought video lies: at its take's output, or in `earlier/` once another video
+took that place.
+
+Decides which purchases get another output, and which files another name. Nothing is written over.
+Names and facts of files are handed in; klingflow.runner.settle renames.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Literal
+
+from klingflow.decide.verbs import VERBS
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import PAID
+from klingflow.manifest.identity import MAX_FILE_NAME_BYTES, same_file
+from klingflow.model import Action, FileFact, Filing, Plan, Purchase, Shot, Step
+
+EARLIER = "earlier"
+_UNSAFE = re.compile(r"[^\w.@-]")
+_PLAIN = re.compile(r"[0-9A-Za-z]{8}")
+# What has no name of its own yet: a download, a rename that was cut off.
+_PASSING = re.compile(r".*\.mp4\.part|\.klingflow-[0-9a-f]{16}-[0-9a-f]{8}\.moving", re.IGNORECASE)
+# A file that lay in the way, or one of those above.
+_KNOWN = re.compile(rf"{_PASSING.pattern}|.*\.mp4\.bak[0-9]*", re.IGNORECASE)
+
+Places = Mapping[str, str]  # uid → output
+
+
+def is_name_of_ours(path: str) -> bool:
+    """True if klingflow gives such names to files that are, or were, bought videos: a video in
+    `earlier/`, a `.bak`, a download, a rename that was cut off.
+    """
+    folder, _, name = path.rpartition("/")
+    is_earlier = folder.rpartition("/")[2] == EARLIER and name[-4:].lower() == ".mp4"
+    return is_earlier or _KNOWN.fullmatch(name) is not None
+
+
+def is_passing(path: str) -> bool:
+    """True for the name of a download, or of a rename that was cut off."""
+    return _PASSING.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def passing_name(target: str, nonce: str) -> str:
+    """Return the path, in the folder of `target`, that a file has on its way to `target`. `nonce`
+    are 8 hexadecimal digits that no earlier run used: the file of one that crashed may be there.
+    """
+    folder, slash, _ = target.rpartition("/")
+    return f"{folder}{slash}.klingflow-{sha256(target.encode()).hexdigest()[:16]}-{nonce}.moving"
+
+
+def fact_of(purchase: Purchase) -> FileFact | None:
+    """Size and hash of a purchase's video; None before it was delivered."""
+    if purchase.state != "done" or not purchase.sha256 or purchase.size_bytes is None:
+        return None
+    return FileFact(purchase.size_bytes, purchase.sha256)
+
+
+# ---------------------------------------------------------------- what a plan wants
+
+
+def serving_places(
+    actions: Iterable[Action], book: Book, files: Mapping[str, FileFact]
+) -> dict[str, str]:
+    """The outputs of the purchases that serve a take of the manifest, by uid.
+
+    A take that is to be bought again keeps the video that it has until the new one is here.
+    """
+    places: dict[str, str] = {}
+    for action in actions:
+        purchase = action.purchase
+        if action.shot is None or purchase is None:
+            continue
+        if VERBS[action.verb].may_buy:
+            purchase = _had(action.shot, book, files)
+        if purchase is not None:
+            places[purchase.uid] = action.shot.output
+    return places
+
+
+def _had(shot: Shot, book: Book, files: Mapping[str, FileFact]) -> Purchase | None:
+    """The purchase whose video a take has now: the one at its output, otherwise the last one that
+    no other replaced.
+    """
+    here = [
+        p
+        for p in book.bought(shot.id, shot.take)
+        if p.output and fact_of(p) and files.get(p.output) == fact_of(p)
+    ]
+    at_its_place = [p for p in here if p.output == shot.output]
+    not_replaced = [p for p in here if not is_name_of_ours(p.output or "")]
+    return next(reversed(at_its_place or not_replaced), None)
+
+
+# ---------------------------------------------------------------- the decision
+
+
+def file_away(
+    purchases: Sequence[Purchase],
+    serving: Places,
+    files: Mapping[str, FileFact],
+    *,
+    shots: Iterable[Shot] = (),
+    of_others: Set[str] = frozenset(),
+) -> Filing:
+    """Decide where the video of every purchase goes.
+
+    `serving` are the places of those that serve, by uid; no two are one file. `files` are the files
+    on disk by path, those under other names of ours (`is_name_of_ours`) among them. `shots` are the
+    manifest's, whose outputs are free for their own takes alone. What lies at the paths `of_others`
+    belongs to another manifest, too: it is copied, never taken away.
+    """
+    takes = {same_file(shot.output): (shot.id, shot.take) for shot in shots}
+    places = _Places(takes, files, {fact for p in purchases if (fact := fact_of(p))})
+    for purchase in purchases:
+        if purchase.uid in serving:
+            places.give(purchase, serving[purchase.uid])
+    others = [p for p in purchases if p.output and p.uid not in serving]
+    # Each in turn keeps the place that it has if nobody before it got it: first those whose file is
+    # there, then the latest.
+    others.reverse()
+    for purchase in sorted(others, key=lambda p: not places.lies_well(p)):
+        places.keep(purchase)
+    placed = {p.uid: at for p in purchases if (at := places.of.get(p.uid)) not in (None, p.output)}
+    return Filing(placed, *_steps(purchases, places.of, files, of_others))
+
+
+def arrival(purchase: Purchase, fact: FileFact, there: FileFact | None, book: Book) -> Filing:
+    """Decide how a video that was downloaded whole, beside its place, gets that place.
+
+    `there` is the file that lies at the place: a video that this one replaces, or nobody's.
+    """
+    output = purchase.output or ""
+    part = f"{output}.part"
+    done = replace(purchase, state="done", size_bytes=fact.size_bytes, sha256=fact.sha256)
+    files = {part: fact} | ({output: there} if there else {})
+    replaced = [] if there is None else _owners(purchase, there, book)
+    filing = file_away([done, *replaced], {done.uid: output}, files)
+    if there == fact and not filing.steps:  # fetched by a run that could not write it down
+        return replace(filing, spare=(part,))
+    return filing
+
+
+def _owners(purchase: Purchase, there: FileFact, book: Book) -> list[Purchase]:
+    """The other purchases whose video, `there`, lies at the output of this one."""
+    key = same_file(purchase.output or "")
+
+    def are_here(purchases: Iterable[Purchase]) -> list[Purchase]:
+        others = [p for p in purchases if fact_of(p) == there and p.uid != purchase.uid]
+        return [p for p in others if p.output and same_file(p.output) == key]
+
+    # Nearly always another purchase of this take; the whole book is long.
+    return are_here(book.of(purchase.shot, purchase.take)) or are_here(book.purchases.values())
+
+
+@dataclass(slots=True)
+class _Places:
+    """The places given so far, by uid. `holders` are the uids of what was delivered, by place as
+    `same_file` has it; `takes` are the manifest's by their outputs, likewise.
+    """
+
+    takes: Mapping[str, tuple[str, int]]
+    files: Mapping[str, FileFact]
+    ours: Set[FileFact]
+    of: dict[str, str] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
+
+    def give(self, purchase: Purchase, place: str) -> None:
+        """Give a purchase its place. Until it is delivered, what lies there is not replaced."""
+        self.of[purchase.uid] = place
+        if fact_of(purchase):
+            self.holders[same_file(place)] = purchase.uid
+
+    def lies_well(self, purchase: Purchase) -> bool:
+        """True if the purchase's video is where the ledger has it."""
+        fact = fact_of(purchase)
+        return fact is not None and self.files.get(purchase.output or "") == fact
+
+    def keep(self, purchase: Purchase) -> None:
+        """Leave a purchase that serves no take where it is, unless that place is another's."""
+        place = purchase.output or ""
+        key = same_file(place)
+        if fact_of(purchase):
+            is_taken = key in self.holders or self._is_in_the_way(place)
+        else:  # it must not come to the place of a take that is not its own
+            take = self.takes.get(key)
+            comes = purchase.state in PAID
+            is_taken = comes and take not in (None, (purchase.shot, purchase.take))
+        self.give(purchase, self._earlier(purchase) if is_taken else place)
+
+    def _is_in_the_way(self, place: str) -> bool:
+        """True if a file that no purchase knows lies at `place`."""
+        there = self.files.get(place)
+        return there is not None and there not in self.ours
+
+    def _earlier(self, purchase: Purchase) -> str:
+        for path in _earlier_paths(purchase):
+            key = same_file(path)
+            if key not in self.takes and self.holders.get(key, purchase.uid) == purchase.uid:
+                return path
+        raise AssertionError("there is always one more name")
+
+
+def _earlier_paths(purchase: Purchase) -> Iterator[str]:
+    """The names in `earlier/` that a purchase may have, the first one first: by the take that it
+    was bought for, its attempt, and 8 characters of its uid's random part.
+    """
+    folder, _, _ = (purchase.output or "").rpartition("/")
+    if folder.rpartition("/")[2] != EARLIER:
+        folder = f"{folder}/{EARLIER}" if folder else EARLIER
+    shot, take = purchase.bought_for
+    name = f"{shot}{'' if take == 1 else f'-{take}'}"
+    hashed = sha256(purchase.uid.encode()).hexdigest()
+    tail = purchase.uid.rpartition("-")[2][:8]
+    for sign in (tail if _PLAIN.fullmatch(tail) else hashed[:8], hashed):
+        yield f"{folder}/{_safe(name)}.{purchase.attempt}-{sign}.mp4"
+    number = 2
+    while True:
+        yield f"{folder}/{hashed}-{number}.mp4"
+        number += 1
+
+
+def _safe(name: str) -> str:
+    """The name of a shot from a ledger, which may hold anything, as the beginning of a file
+    name.
+    """
+    safe = _UNSAFE.sub("_", name).lstrip(".-~") or "video"
+    short = safe.encode()[: MAX_FILE_NAME_BYTES - 100]
+    return short.decode(errors="ignore")
+
+
+def _steps(
+    purchases: Sequence[Purchase],
+    places: Places,
+    files: Mapping[str, FileFact],
+    of_others: Set[str],
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The files to rename or to copy, and the names that are left over, where the same video lies
+    at its place.
+    """
+    contents = set(files.values())
+    lost = {
+        fact
+        for p in purchases
+        if (fact := fact_of(p)) in contents and files.get(places.get(p.uid, "")) != fact
+    }
+    if not lost:
+        return (), ()
+    sources: defaultdict[FileFact, list[str]] = defaultdict(list)
+    for path in sorted(files, key=lambda path: (is_passing(path), path)):
+        sources[files[path]].append(path)
+    owners: defaultdict[FileFact, list[Purchase]] = defaultdict(list)
+    for purchase in purchases:
+        fact = fact_of(purchase)
+        if fact is not None and fact in lost and purchase.uid in places:
+            owners[fact].append(purchase)
+    steps: list[Step] = []
+    spare: list[str] = []
+    for fact, several in owners.items():
+        at_home = {places[p.uid] for p in several}.intersection(sources[fact])
+        free = [path for path in sources[fact] if path not in at_home]
+        for purchase in several:
+            if (place := places[purchase.uid]) in at_home:
+                continue
+            source = free.pop(0) if free else ""
+            stays = not source or source in of_others
+            source = source or sources[fact][0]
+            steps.append(Step(purchase.uid, source, place, fact, stays))
+        spare += (path for path in free if is_passing(path) and path not in of_others)
+    return tuple(steps), tuple(spare)
+
+
+# ---------------------------------------------------------------- how it is carried out
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing to do with one file: `copy` or `rename` it to a name of passage, `put` it at its
+    place and whatever lies there aside, `drop` a name that is left over.
+    """
+
+    kind: Literal["copy", "rename", "put", "drop"]
+    source: str
+    target: str
+    fact: FileFact | None = None
+
+
+def operations(filing: Filing, nonce: str) -> list[Operation]:
+    """The operations of a filing, in an order that may end anywhere: then every video has a name by
+    which it is found again.
+
+    All sources leave their names before any place is taken, so that videos may change places.
+    `nonce` as for `passing_name`.
+    """
+    passing = {step.target: _passage(step, nonce) for step in filing.steps}
+    leave = [
+        Operation("copy" if step.stays else "rename", step.source, passing[step.target], step.fact)
+        for step in sorted(filing.steps, key=lambda step: not step.stays)
+        if passing[step.target] != step.source
+    ]
+    put = [Operation("put", passing[s.target], s.target, s.fact) for s in filing.steps]
+    return [*leave, *put, *(Operation("drop", path, "") for path in filing.spare)]
+
+
+def _passage(step: Step, nonce: str) -> str:
+    """The name that a video has on the way; its own, if that is one already in the same folder."""
+    near = step.source.rpartition("/")[0] == step.target.rpartition("/")[0]
+    leaves = near and not step.stays
+    return step.source if leaves and is_passing(step.source) else passing_name(step.target, nonce)
+
+
+def filed(plan: Plan, book: Book) -> Plan:
+    """The same plan after its filing: nothing else is bought, held or asked for, but purchases
+    stand where `book` says.
+    """
+    by_key = {key: _standing(action, book) for key, action in plan.by_key.items()}
+    actions = tuple(_standing(action, book) for action in plan.actions)
+    return replace(plan, actions=actions, by_key=by_key, filing=Filing())
+
+
+def _standing(action: Action, book: Book) -> Action:
+    known = action.purchase and book.purchases.get(action.purchase.uid)
+    return action if known in (None, action.purchase) else replace(action, purchase=known)
+
+
+# ---------------------------------------------------------------- what a plan says of it
+
+
+def note(action: Action, steps: Mapping[str, Step]) -> str:
+    """What a plan says of the file of an action's purchase; "" where it stays. `steps` are by
+    uid.
+    """
+    purchase = action.purchase
+    step = steps.get(purchase.uid) if purchase else None
+    if purchase is None or step is None or VERBS[action.verb].may_buy:
+        return ""
+    if step.target == purchase.output:
+        return f"; its file comes back from {step.source}"
+    return f"; its file moves to {step.target}"
