@@ -167,5 +167,11 @@ def test_a_frozen_price_counts_and_otherwise_the_present_one(
 def test_what_is_left_is_known_or_said_to_be_unknown(
     bought: list[Purchase], rest: str | None
 ) -> None:
-    found = left(Decimal(10), spending([bought], None))
+    found = left(Decimal(10), spending([bought], None), None)
+    assert found == (None if rest is None else Decimal(rest))
+
+
+@pytest.mark.parametrize(("currency", "rest"), [("CNY", "7.00"), ("USD", None)])
+def test_a_budget_is_in_the_currency_of_its_prices(currency: str, rest: str | None) -> None:
+    found = left(Decimal(10), spending([[done("a")]], PRICES), replace(PRICES, currency=currency))
     assert found == (None if rest is None else Decimal(rest))

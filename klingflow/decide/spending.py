@@ -112,12 +112,13 @@ def counted(sums: Mapping[Share, Sum]) -> Sum:
     return total.sum()
 
 
-def left(budget: Decimal, sums: Mapping[Share, Sum]) -> Decimal | None:
+def left(budget: Decimal, sums: Mapping[Share, Sum], prices: Prices | None) -> Decimal | None:
     """Return what is left of a budget, less than nothing if it is overspent; None where nobody can
-    tell, because a price is unknown or there are two currencies.
+    tell, because a price is unknown or there is another currency than that of the prices.
     """
     gone = counted(sums)
-    if gone.unpriced or len(gone.amounts) > 1:
+    currencies = gone.amounts.keys() | ({prices.currency} if prices else set())
+    if gone.unpriced or len(currencies) > 1:
         return None
     return budget - sum(gone.amounts.values(), Decimal(0))
 

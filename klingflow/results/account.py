@@ -18,7 +18,7 @@ def account(manifest: Manifest, sums: Mapping[Share, Sum]) -> dict[str, Json]:
     what is left. `shares` are sums by heading, `prices` the file that they are by.
     """
     budget, prices = manifest.budget, manifest.prices
-    rest = None if budget is None else left(budget, sums)
+    rest = None if budget is None else left(budget, sums, prices)
     return {
         "budget": None if budget is None else str(budget),
         "left": None if rest is None else str(rest),
