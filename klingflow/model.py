@@ -418,6 +418,7 @@ ProblemKind = Literal[
     "paid_twice",
     "box_unwritable",
     "link_refused",
+    "place_taken",
     "foreign_journal",
     "unknown_field",
     "wrong_field",

@@ -21,6 +21,7 @@ from klingflow.decide.filing import (
     is_passing,
     operations,
     passing_name,
+    sparing,
 )
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import placed
@@ -184,7 +185,7 @@ def test_one_file_of_two_equal_videos_is_copied() -> None:
 def test_what_another_manifest_has_is_copied() -> None:
     """A copied lock must not take the videos away from the film it was copied from."""
     a = video("a")
-    made = file_away([a], {a.uid: C}, {A: fact(a)}, of_others={A})
+    made = sparing(file_away([a], {a.uid: C}, {A: fact(a)}), {A})
     assert made == Filing({a.uid: C}, (Step(a.uid, A, C, fact(a), stays=True),))
 
 

@@ -112,6 +112,12 @@ WORDS = [
         " `klingflow run` asks for it",
     ),
     (
+        Problem("place_taken", Place("outputs/a.mp4"), detail="ep1.yaml"),
+        "ep1.yaml has outputs/a.mp4 by its lock",
+        "ep1.yaml has outputs/a.mp4 by its lock; no run writes there: give one of the two another"
+        " name: or output:",
+    ),
+    (
         Problem("foreign_journal", Place("film.journal"), ("a",), count=1, detail="/x/film.yaml"),
         "holds one purchase of /x/film.yaml",
         "film.journal: holds one purchase of /x/film.yaml, which has them too; they are not"
@@ -167,6 +173,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "paid_twice": "video",
         "box_unwritable": "note",
         "link_refused": "note",
+        "place_taken": "note",
         "foreign_journal": "note",
     }
 

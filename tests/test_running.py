@@ -148,7 +148,7 @@ def test_two_manifests_that_write_one_file_are_refused(tmp_path: Path) -> None:
         film = Pipeline(tmp_path, pipeline_at(tmp_path).environ, name)
         film.write({"x": {"prompt": "a street", "output": "outputs/x.mp4"}})
     manifests = [loading.load(tmp_path / f"{name}.yaml") for name in ("a", "b")]
-    with pytest.raises(klingflow.UsageError, match=r"both write .*x\.mp4; give them different"):
+    with pytest.raises(klingflow.UsageError, match=r"both write .*x\.mp4; give one of them"):
         klingflow.run(manifests, base_url=ORIGIN, key=KEY)
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from klingflow.api import links
+from klingflow.api import apart, links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.elsewhere import recalled
-from klingflow.decide.filing import fact_of, is_name_of_ours
+from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.decide.spending import spending
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger import files, searching, store
+from klingflow.ledger.beside import holdings
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.model import (
     NOWHERE_ELSE,
     Elsewheres,
     FileFact,
+    Filing,
     Limits,
     Manifest,
     Place,
@@ -83,6 +85,7 @@ def book_of(manifest: Manifest, site: Site, wish: Wish = Wish()) -> Book:
     """Return what the ledger says, for looking at. Raises LedgerError, and as `again_of`."""
     book = store.read(site.paths)
     book.problems += links.problems(site, manifest)
+    book.problems += apart.problems(site, site.placed(manifest))
     take_in(manifest, book, site, again_of(manifest, book, wish))
     return book
 
@@ -152,7 +155,15 @@ def planned(
         first = made(NOWHERE_ELSE)
         elsewhere = _elsewhere(first, book, site)
         last = first if elsewhere == NOWHERE_ELSE else made(elsewhere)
-        return replace(last, spending=spending([book.everything()], manifest.prices))
+        spent = spending([book.everything()], manifest.prices)
+        return replace(last, spending=spent, filing=_sparing(last.filing, site))
+
+
+def _sparing(filing: Filing, site: Site) -> Filing:
+    """The filing of a plan, which takes no file away from another manifest of the folder."""
+    if not filing.steps:
+        return filing
+    return sparing(filing, frozenset[str]().union(*(n.outputs for n in holdings(site))))
 
 
 def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:

@@ -17,6 +17,7 @@ import anyio
 
 from klingflow import disk
 from klingflow.api import links
+from klingflow.api.apart import check_apart
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.allotment import allotted, caps_of
@@ -164,7 +165,7 @@ def run_jobs(
     from klingflow.api.settling import settle
     from klingflow.runner.dispatch import run as run_context
 
-    _check_apart(jobs)
+    check_apart([(job.site, job.plan.manifest) for job in jobs])
     for job in jobs:
         _check_key_apart(job.plan.manifest, key)
     for job in jobs:
@@ -274,20 +275,6 @@ def _troubles(job: Job) -> Iterator[str]:
         yield worded(trouble)
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
-
-
-def _check_apart(jobs: Sequence[Job]) -> None:
-    """Two manifests of one run must not write to one file. Raises UsageError."""
-    writers: dict[Path, str] = {}
-    for job in jobs if len(jobs) > 1 else ():
-        manifest = job.plan.manifest
-        for path in {job.results, *(job.site.folder / shot.output for shot in manifest.shots)}:
-            other = writers.setdefault(path.resolve(), manifest.path)
-            if other != manifest.path:
-                raise UsageError(
-                    f"{other} and {manifest.path} both write {path};"
-                    " give them different names or outputs"
-                )
 
 
 def _context(

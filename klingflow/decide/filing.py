@@ -105,14 +105,12 @@ def file_away(
     files: Mapping[str, FileFact],
     *,
     shots: Iterable[Shot] = (),
-    of_others: Set[str] = frozenset(),
 ) -> Filing:
     """Decide where the video of every purchase goes.
 
     `serving` are the places of those that serve, by uid; no two are one file. `files` are the files
     on disk by path, those under other names of ours (`is_name_of_ours`) among them. `shots` are the
-    manifest's, whose outputs are free for their own takes alone. What lies at the paths `of_others`
-    belongs to another manifest, too: it is copied, never taken away.
+    manifest's, whose outputs are free for their own takes alone.
     """
     takes = {same_file(shot.output): (shot.id, shot.take) for shot in shots}
     places = _Places(takes, files, {fact for p in purchases if (fact := fact_of(p))})
@@ -126,7 +124,7 @@ def file_away(
     for purchase in sorted(others, key=lambda p: not places.lies_well(p)):
         places.keep(purchase)
     placed = {p.uid: at for p in purchases if (at := places.of.get(p.uid)) not in (None, p.output)}
-    return Filing(placed, *_steps(purchases, places.of, files, of_others))
+    return Filing(placed, *_steps(purchases, places.of, files))
 
 
 def arrival(purchase: Purchase, fact: FileFact, there: FileFact | None, book: Book) -> Filing:
@@ -237,7 +235,6 @@ def _steps(
     purchases: Sequence[Purchase],
     places: Places,
     files: Mapping[str, FileFact],
-    of_others: Set[str],
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """The files to rename or to copy, and the names that are left over, where the same video lies
     at its place.
@@ -267,11 +264,18 @@ def _steps(
             if (place := places[purchase.uid]) in at_home:
                 continue
             source = free.pop(0) if free else ""
-            stays = not source or source in of_others
-            source = source or sources[fact][0]
-            steps.append(Step(purchase.uid, source, place, fact, stays))
-        spare += (path for path in free if is_passing(path) and path not in of_others)
+            known = source or sources[fact][0]
+            steps.append(Step(purchase.uid, known, place, fact, stays=not source))
+        spare += filter(is_passing, free)
     return tuple(steps), tuple(spare)
+
+
+def sparing(filing: Filing, of_others: Set[str]) -> Filing:
+    """The same filing, but what lies at the places `of_others` (as `same_file` has them) belongs to
+    another manifest too: it is copied, never taken away.
+    """
+    steps = [s._replace(stays=s.stays or same_file(s.source) in of_others) for s in filing.steps]
+    return replace(filing, steps=tuple(steps))
 
 
 # ---------------------------------------------------------------- how it is carried out

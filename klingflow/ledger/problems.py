@@ -98,6 +98,12 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="note",
     ),
+    "place_taken": Row(
+        "{detail} has {place} by its lock",
+        "; no run writes there: give one of the two another name: or output:",
+        "",
+        level="note",
+    ),
     "foreign_journal": Row(
         "holds {purchases} of {detail}",
         ", which has them too; they are not counted here, and their lines are set aside",

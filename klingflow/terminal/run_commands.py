@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from klingflow.api import links, planning, resolving, running
+from klingflow.api.apart import check_apart
 from klingflow.api.site import site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.consent import Word, consent, without_purchases
@@ -87,8 +88,8 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         return _show_plans(manifests, limits, options)
     access = access_for(manifests, options)
     linked.ask(manifests, options)
-    for manifest in manifests:
-        links.check_outputs(site_of(manifest.path, options.wish), manifest)
+    sites = [links.check_outputs(site_of(m.path, options.wish), m) for m in manifests]
+    check_apart([(s, s.placed(m)) for s, m in zip(sites, manifests, strict=True)])
     with ExitStack() as stack:
         base_url, key = target(stack, manifests, options, access)
         origin = normal_base(base_url)

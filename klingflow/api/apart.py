@@ -1,0 +1,83 @@
+"""Whether what a run writes is its manifest's alone: no other manifest of the run, and none beside
+it whose lock says so, has the same file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from klingflow.errors import UsageError
+from klingflow.ledger.beside import Holding, holdings, keeper
+from klingflow.ledger.places import Site
+from klingflow.manifest.identity import same_file
+from klingflow.model import Manifest, Place, Problem
+
+_ADVICE = "give one of them another name: or output:"
+
+
+def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
+    """Raise UsageError where two manifests would have one file for their own. The manifests have
+    their outputs where they go.
+    """
+    _check_each_other(films)
+    for site, manifest in films:
+        for path, other in shared(site, manifest):
+            raise UsageError(
+                f"{other.manifest} and {manifest.path} both write {path}, which {other.lock} has;"
+                f" {_ADVICE}"
+            )
+
+
+def problems(site: Site, manifest: Manifest) -> list[Problem]:
+    """Return what commands that only read say of a file that a run would refuse to write."""
+    return [
+        Problem("place_taken", Place(path), detail=str(other.manifest))
+        for path, other in [*shared(site, manifest)][:1]
+    ]
+
+
+def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
+    """The files that a run of this manifest writes and another manifest beside it has by its lock:
+    the record first, then videos in the manifest's order. Paths are relative to the folder.
+    """
+    others = holdings(site)
+    if not others:
+        return
+    record = site.record(manifest.name)
+    if other := _recorder(site, record, others):
+        yield record.relative_to(site.folder).as_posix(), other
+    holders = {output: other for other in others for output in other.outputs}
+    for shot in manifest.shots:
+        if other := holders.get(same_file(shot.output)):
+            yield shot.output, other
+
+
+def _recorder(site: Site, record: Path, others: Iterable[Holding]) -> Holding | None:
+    """The other manifest whose record is `record`: by its own word, or, where it is not there, by
+    the videos in its folder.
+    """
+    named = keeper(record)
+    if named is not None:
+        return next((other for other in others if other.manifest.name == named), None)
+    folder = same_file(record.parent.relative_to(site.folder).as_posix())
+    for other in others:
+        if any(output.rpartition("/")[0] == folder for output in other.outputs):
+            return other
+    return None
+
+
+def _check_each_other(films: Sequence[tuple[Site, Manifest]]) -> None:
+    writers: dict[str, str] = {}
+    folders: dict[str, str] = {}  # as they are named, and as they are without links
+    for site, manifest in films if len(films) > 1 else ():
+        outputs = (site.folder / shot.output for shot in manifest.shots)
+        for path in {site.record(manifest.name), *outputs}:
+            parent = str(path.parent)
+            if parent not in folders:
+                folders[parent] = os.path.realpath(parent)
+            real = same_file(f"{folders[parent]}/{path.name}")
+            other = writers.setdefault(real, manifest.path)
+            if other != manifest.path:
+                raise UsageError(f"{other} and {manifest.path} both write {path}; {_ADVICE}")
