@@ -125,6 +125,8 @@ def test_the_command_line_wins_over_every_other_address(folder: Path) -> None:
     found = find(folder, {BASE_URL: BESIDE}, gateway=HERE)
     assert found == Access(HERE, OPTION, "beside", env_of(folder))
     assert found.naming({"film.yaml": BESIDE}) == found
+    with pytest.raises(UsageError, match="--gateway is empty"):
+        find(folder, {BASE_URL: BESIDE}, gateway=" ")
 
 
 @pytest.mark.parametrize(

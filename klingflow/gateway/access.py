@@ -110,8 +110,11 @@ def find(
     """Return what the user has set: in the environment, or else in `.env` here, or else in `.env`
     in the manifest's `folder`. The address `gateway` of the command line wins over them.
 
-    Raises UsageError for a `.env` that is refused or cannot be read.
+    Raises UsageError for a `.env` that is refused or cannot be read, and for an empty `gateway`,
+    which a shell makes of a variable that is not set.
     """
+    if gateway is not None and not gateway.strip():
+        raise UsageError(f"{OPTION} is empty; give it the gateway's address, or leave it out")
     sources: list[tuple[Source, Mapping[str, str]]]
     sources = [(ENVIRONMENT, os.environ if environ is None else environ)]
     for path in env_file.env_files(folder):

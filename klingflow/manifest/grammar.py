@@ -105,8 +105,8 @@ def _check_name(node: nodes.Name, text: str) -> None:
     name = node.name
     if name in ROOTS or name in FUNCTIONS:
         return
-    if name == "env":
-        raise ExpressionError(no_environment_in(text), NO_ENVIRONMENT)
+    if name == "env" and (advice := no_environment_in(text)):
+        raise ExpressionError(advice, NO_ENVIRONMENT)
     if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
         raise ExpressionError(
             "an id with '-' is written in brackets: shots['a-b'].video_url", "undefined"

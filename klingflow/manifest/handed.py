@@ -51,17 +51,19 @@ class Found(NamedTuple):
 
 def no_environment(name: str) -> str:
     """Return what to say of a manifest that wants to read the variable `name`."""
-    member = f"vars.{name}" if name.isidentifier() else f"vars['{name}']"
+    member, ways = f"vars['{name}']", f"{OPTION} {name}=…"
+    if name.isidentifier():  # otherwise no shell sets such a variable
+        member, ways = f"vars.{name}", f"{PREFIX}{name}=…, or {ways}"
     return (
         f"no expression reads the environment; declare {name} in vars:, write"
-        f" ${{{{ {member} }}}}, and hand it in: {PREFIX}{name}=…, or {OPTION} {name}=…"
+        f" ${{{{ {member} }}}}, and hand it in: {ways}"
     )
 
 
-def no_environment_in(expression: str) -> str:
-    """Return the same for the first member of `env` that an expression names."""
+def no_environment_in(expression: str) -> str | None:
+    """Return the same for the first member of `env` that an expression names, None without one."""
     found = _MEMBER.search(expression)
-    return no_environment(found[1] or found[2] if found else "NAME")
+    return no_environment(found[1] or found[2]) if found else None
 
 
 # ---------------------------------------------------------------- the environment
