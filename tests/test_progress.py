@@ -50,6 +50,7 @@ SAID = [
     ("succeeded", {"after_s": 61.2}, "generated after about 1m 01s"),
     ("failed", {"failure": FAILURE, "retry": False}, "failed: busy"),
     ("failed", {"failure": FAILURE, "retry": True}, "failed: busy; buying it again (retries)"),
+    ("failed", {"failure": FAILURE, "refunded": True}, "failed: busy; refunded by your prices"),
     ("parked", {"failure": FAILURE}, "parked: busy"),
     ("downloading", {}, "downloading"),
     ("download_retry", {"reason": "404", "pause_s": 1}, "not downloaded yet: 404; again in 1s"),

@@ -140,7 +140,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         flight="ends",
         finishes=True,
         spends=False,
-        words="failed: {reason}{retry}",
+        words="failed: {reason}{refund}{retry}",
     ),
     "parked": EventRow(
         label="parked",

@@ -216,6 +216,10 @@ def _pause(event: Event) -> str:
     return f"; again in {console.duration(event['pause_s'])}" if "pause_s" in event else ""
 
 
+def _refund(event: Event) -> str:
+    return "; refunded by your prices" if event.get("refunded") else ""
+
+
 def _retry(event: Event) -> str:
     return "; buying it again (retries)" if event.get("retry") else ""
 
@@ -244,6 +248,7 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "pause": _pause,
     "percent": _percent,
     "reason": _reason,
+    "refund": _refund,
     "retry": _retry,
     "status": lambda event: str(event.get("status")),
     "task_id": lambda event: str(event.get("task_id")),
