@@ -208,3 +208,29 @@ def test_the_command_says_it_and_changes_nothing(tmp_path: Path) -> None:
 
 def snapshot(film: Pipeline) -> dict[Path, bytes]:
     return {p: p.read_bytes() for p in film.folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("content", "level"), [(None, "note"), (b"bad", "video")], ids=["removed", "damaged"]
+)
+def test_a_video_that_was_replaced_is_looked_at(
+    tmp_path: Path, content: bytes | None, level: str
+) -> None:
+    """It was paid for. A person may have removed it for its room; bit rot is another matter."""
+    data = mp4_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    away = "outputs/film/earlier/a.1-00000001.mp4"
+    first, second = (
+        right(replace(done("a", attempt=n, prompt=p), sha256=sha256, size_bytes=len(data)))
+        for n, p in ((1, "one"), (2, "two"))
+    )
+    first = replace(first, output=away)
+    (tmp_path / away).parent.mkdir(parents=True)
+    (tmp_path / str(second.output)).write_bytes(data)
+    if content is not None:
+        (tmp_path / away).write_bytes(content)
+    report = check(site_of(written(tmp_path, first, second), Wish(black_box=False)))
+    flaws = [f for f in report.findings if away in f.message]
+    assert [(f.level, f.todo) for f in flaws] == [
+        (level, "another video replaced it, so nothing needs it unless its body comes back")
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from klingflow.api import doctor
@@ -10,6 +11,8 @@ from klingflow.errors import UsageError
 from klingflow.gateway.access import ENVIRONMENT, Access, Source
 from klingflow.ledger.places import ledger_paths
 from tests.harness import charges, pipeline_at, sandboxed
+from tests.keeping import keep
+from tests.purchases import done
 
 NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
 KEY = "sk-test-0123456789abcdef"
@@ -121,3 +124,18 @@ def test_an_address_with_a_route_is_taken_for_what_it_means(tmp_path: Path) -> N
         said = [f.text for f in examine(None, Access(address, key=KEY))]
     assert f"{address} is taken for {sandbox.base_url}: the address goes without" in said[-2]
     assert said[-1] == f"{sandbox.base_url} answers, and takes the key"
+
+
+def test_the_room_that_earlier_videos_take_is_said(tmp_path: Path) -> None:
+    """Nobody else would find them."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}})
+    away = "outputs/film/earlier/a.1-00000001.mp4"
+    (tmp_path / away).parent.mkdir(parents=True)
+    (tmp_path / away).write_bytes(b"x" * 1_500_000)
+    paths = ledger_paths(film.manifest)
+    keep(paths, replace(done("a"), output=away), done("a", attempt=2))
+    said = f"one earlier video takes 1.5 MB in {tmp_path / 'outputs/film/earlier'}"
+    assert f"{said}; no shot needs them now" in [
+        f.text for f in examine(str(film.manifest), Access())
+    ]

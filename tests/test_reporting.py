@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,20 @@ def test_several_takes_are_not_explained_at_once(bought: Manifest) -> None:
         why(bought, "*", Wish())
     with pytest.raises(NothingSelected, match="gone"):
         why(bought, "gone", Wish())
+
+
+def test_every_video_of_a_take_is_listed(manifest: Manifest) -> None:
+    """Those that were replaced too, and whether they are here."""
+    site = site_of(manifest.path, Wish())
+    data = b"0123456789"
+    away = "outputs/film/earlier/a.1-00000001.mp4"
+    (site.folder / away).parent.mkdir(parents=True)
+    (site.folder / away).write_bytes(data)
+    first = replace(done("a"), output=away, sha256=hashlib.sha256(data).hexdigest())
+    keep(site.paths, first, done("a", attempt=2))
+    shot = status(manifest, Wish())["shots"][0]
+    assert shot["file"] == "outputs/film/a.mp4"
+    assert [(v["attempt"], v["file"], v["present"]) for v in shot["versions"]] == [
+        (1, away, True),
+        (2, "outputs/film/a.mp4", False),
+    ]

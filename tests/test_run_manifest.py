@@ -225,3 +225,14 @@ def test_a_title_that_is_no_text_is_left_out() -> None:
     assert built(manifest, Book())["shots"][0]["title"] == "T"
     odd = replace(manifest.shots[0], about={"title": 5})
     assert "title" not in built(replace(manifest, shots=(odd,)), Book())["shots"][0]
+
+
+def test_the_record_names_the_video_that_serves() -> None:
+    """An earlier body may have come back: then its file lies at the take's output."""
+    first = replace(done("a"), output="a.mp4")
+    second = replace(done("a", attempt=2), output="earlier/a.2-00000002.mp4")
+    assert serving([first, second], "a.mp4") is first
+    assert serving([first, second], "elsewhere.mp4") is second
+    new = submitted("a", attempt=2)
+    assert serving([first, new], "a.mp4") is new
+    assert record(first, second)["shots"][0]["file"] == "a.mp4"

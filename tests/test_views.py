@@ -336,3 +336,22 @@ def test_why_shows_a_field_of_two_places_once(capsys: Capture) -> None:
 def test_problems_go_to_stderr(capsys: Capture) -> None:
     views.show_worded(["x"])
     assert capsys.readouterr() == ("", "ledger: x\n")
+
+
+def test_every_video_of_a_shot_is_listed_on_demand(capsys: Capture) -> None:
+    """Without the option their number alone is told."""
+    videos = [
+        {"attempt": 1, "file": "earlier/a.1-x.mp4", "task_id": "t1", "present": False},
+        {"attempt": 2, "file": "a.mp4", "task_id": "t2", "present": True},
+    ]
+    totals = {"shots": 1, "by_state": {}, "by_tier": {}}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
+    shot = {"id": "a", "take": 1, "kind": "text", "state": "done", "file": "a.mp4"}
+    record |= {"shots": [{**shot, "versions": videos}], "orphans": []}
+    views.show_status(record)
+    assert said(capsys)[1:-1] == ["  done  a  a.mp4; 1 earlier video"]
+    views.show_status(record, verbose=True)
+    assert [line.strip() for line in said(capsys)[2:-1]] == [
+        "attempt 1: earlier/a.1-x.mp4, not here (t1)",
+        "attempt 2: a.mp4 (t2)",
+    ]

@@ -27,6 +27,7 @@ from klingflow.ledger.lines import (
 from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.model import FileFact, Manifest, Problem, Purchase
+from klingflow.results.versions import replaced
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
@@ -207,24 +208,23 @@ def _videos(
     for purchase in purchases:
         if purchase.state == "done" and purchase.output:
             claims[purchase.output].append(purchase)
-    folder, paths = site.folder, site.paths
-    facts = files.facts(folder, claims, None)
-    latest = {(p.shot, p.take): p for several in claims.values() for p in several}
+    facts = files.facts(site.folder, claims, None)
+    away = {p.uid for p in replaced(p for several in claims.values() for p in several)}
     findings: list[Finding] = []
     for output, several in claims.items():
-        owners = [p for p in several if latest[p.shot, p.take] is p]
-        if not owners:  # an older attempt's, under another name: nobody needs it
-            continue
-        fault = _fault(folder / output, facts.get(output), several)
+        fault = _fault(site.folder / output, facts.get(output), several)
         if fault is None:
             continue
-        owner = owners[-1]
+        owner = next((p for p in reversed(several) if p.uid not in away), several[-1])
         level: Level = "video"
         todo = f"klingflow fetch {manifest}"
-        if wanted is not None and (owner.shot, owner.take) not in wanted:
+        if owner.uid in away:
+            level = "video" if output in facts else "note"
+            todo = "another video replaced it, so nothing needs it unless its body comes back"
+        elif wanted is not None and (owner.shot, owner.take) not in wanted:
             level = "note"
             todo = "no longer in the manifest, so nothing fetches it"
-        place = places.get(owner.uid, paths.lock.name)
+        place = places.get(owner.uid, site.paths.lock.name)
         findings.append(Finding(place, level, f"{output}: {fault}", todo, owner.key))
     return len(claims), findings
 

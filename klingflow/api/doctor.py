@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,8 @@ from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store
 from klingflow.ledger.problems import worded
-from klingflow.model import Manifest
+from klingflow.model import Manifest, Purchase
+from klingflow.results.versions import replaced
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -101,8 +103,8 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
 
 def _ledger(file: str) -> Iterator[Finding]:
     try:
-        paths = site_of(file, Wish(black_box=False)).paths
-        book = store.read(paths)
+        site = site_of(file, Wish(black_box=False))
+        paths, book = site.paths, store.read(site.paths)
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
@@ -110,6 +112,23 @@ def _ledger(file: str) -> Iterator[Finding]:
     yield Finding(not book.problems, said)
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
+    yield from _earlier(site.folder, replaced(book.purchases.values()))
+
+
+def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
+    """The room that videos take which others replaced."""
+    sizes: dict[Path, int] = {}
+    for purchase in purchases:
+        with suppress(OSError):
+            path = folder / (purchase.output or "")
+            sizes[path] = path.stat().st_size
+    if sizes:
+        where = ", ".join(sorted({str(path.parent) for path in sizes}))
+        videos = (
+            "one earlier video takes" if len(sizes) == 1 else f"{len(sizes)} earlier videos take"
+        )
+        said = f"{videos} {sum(sizes.values()) / 1e6:.1f} MB in {where}; no shot needs them now"
+        yield Finding(True, said, needed=False)
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

@@ -7,22 +7,30 @@ from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
+from klingflow.ledger import files
 from klingflow.ledger.book import in_order
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Manifest
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
+from klingflow.results.versions import versions
 from klingflow.results.why import explain
 
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
-    """What the ledger says of the selected shots, in the shape of the run manifest."""
+    """What the ledger says of the selected shots, in the shape of the run manifest; of each take
+    also its videos, those that were replaced among them.
+    """
     site = site_of(manifest.path, wish)
     book = book_of(manifest, site)
     keys = selected_keys(manifest, book, wish)
     record = run_manifest.build(
-        manifest, book, gateway=site.origin, generated_at=now(), selected=keys
+        site.placed(manifest), book, gateway=site.origin, generated_at=now(), selected=keys
     )
+    outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
+    facts = files.facts(site.folder, outputs, site.facts)
+    for entry in (*record["shots"], *record["orphans"]):
+        entry["versions"] = versions(book.of(entry["id"], entry["take"]), facts)
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
     return {
         **record,

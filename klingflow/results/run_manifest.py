@@ -90,10 +90,17 @@ def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
     return f'{before}"shots": [\n{shots}\n ]{after}\n'
 
 
-def serving(purchases: Sequence[Purchase]) -> Purchase | None:
-    """The purchase of a take's video: the last that was paid for, otherwise the last."""
+def serving(purchases: Sequence[Purchase], output: str | None = None) -> Purchase | None:
+    """The purchase of a take's video: the last that was paid for, otherwise the last.
+
+    Of several delivered ones the last at the take's `output`: an earlier body may have come back.
+    """
     paid = [p for p in purchases if p.state in PAID]
-    return next(reversed(paid or purchases), None)
+    last = next(reversed(paid or purchases), None)
+    if last is None or last.state != "done":
+        return last
+    here = [p for p in paid if p.state == "done" and p.output == output]
+    return next(reversed(here), last)
 
 
 def _no_longer_wanted(
@@ -119,12 +126,14 @@ def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
     }
     if isinstance(title, str):
         entry["title"] = title
-    return _bought(entry, purchases)
+    return _bought(entry, purchases, shot.output)
 
 
-def _bought(entry: dict[str, Json], purchases: Sequence[Purchase]) -> dict[str, Json]:
+def _bought(
+    entry: dict[str, Json], purchases: Sequence[Purchase], output: str | None = None
+) -> dict[str, Json]:
     """The entry of one take, with what the ledger knows of it."""
-    purchase = serving(purchases)
+    purchase = serving(purchases, output)
     if purchase is None:
         return {**entry, "state": UNBOUGHT, "attempts": []}
     told = {p.uid: as_json(p) for p in purchases}

@@ -93,6 +93,7 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
 @flags.selection
 @flags.sandbox
 @flags.no_black_box
+@click.option("-v", "--verbose", is_flag=True, help="Also list every video of each shot.")
 @flags.form("text", "json")
 def status(file: str, form: str, **options: Any) -> int:
     """Say what the ledger knows of each shot. No network, nothing is changed.

@@ -125,7 +125,7 @@ def status(file: str, options: Options, form: str) -> int:
         console.dump_json(record)
     else:
         views.show_worded(record["problems"])
-        views.show_status(record)
+        views.show_status(record, verbose=options.verbose)
     return ExitCode.OK
 
 

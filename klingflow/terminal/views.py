@@ -168,12 +168,14 @@ def show_worded(problems: Iterable[str]) -> None:
         console.warn(f"ledger: {problem}")
 
 
-def show_status(record: Mapping[str, Any]) -> None:
-    """Print a run manifest as a table."""
+def show_status(record: Mapping[str, Any], *, verbose: bool = False) -> None:
+    """Print a run manifest as a table; `verbose` lists all videos of each take."""
     rows = []
     for shot in (*record["shots"], *record["orphans"]):
         key = key_of(shot["id"], shot["take"])
         rows.append([shot["state"].replace("_", " "), key, _came_of(shot)])
+        if verbose:
+            rows += (["", "", _version(version)] for version in shot.get("versions", ()))
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
@@ -183,6 +185,12 @@ def show_status(record: Mapping[str, Any]) -> None:
         _show_doubt(doubt)
 
 
+def _version(version: Mapping[str, Any]) -> str:
+    """One video of a take."""
+    here = "" if version["present"] else ", not here"
+    return f"attempt {version['attempt']}: {version['file']}{here} ({version['task_id']})"
+
+
 def _came_of(shot: Mapping[str, Any]) -> str:
     """The file, or otherwise the task and what is wrong with it. Three columns fit a narrow
     terminal; the JSON holds all.
@@ -190,6 +198,9 @@ def _came_of(shot: Mapping[str, Any]) -> str:
     told = [shot.get("file") or _unfinished(shot)]
     if "kind" not in shot:
         told.insert(0, "no longer in the manifest")
+    others = len(shot.get("versions", ())) - ("file" in shot)
+    if others > 0:
+        told.append(console.many(others, "earlier video"))
     return "; ".join(filter(None, told))
 
 
