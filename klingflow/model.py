@@ -381,6 +381,15 @@ class Purchase:
         return self.was or Bought(self.shot, self.take)
 
 
+class Move(NamedTuple):
+    """A purchase as it stands after a move, which a run writes down before it does anything else;
+    and the key of the take where it stands before. They are the same where it was pruned.
+    """
+
+    purchase: Purchase
+    before: str
+
+
 @dataclass(frozen=True, slots=True)
 class FileFact:
     """A file on disk."""
@@ -521,7 +530,7 @@ class Terms:
     `files` are the videos on disk, by their paths relative to the manifest's folder; `contents` is
     what they hold. `rerun` may hold `failed` and `changed`. `origin` is the gateway of the run, ""
     while it is not known. `again` are the keys of takes that are to be bought in spite of moves and
-    elsewheres.
+    elsewheres. `at` is the time of its moves.
     """
 
     files: Mapping[str, FileFact] = field(default_factory=dict)
@@ -529,6 +538,7 @@ class Terms:
     origin: str = ""
     again: Set[str] = frozenset()
     elsewhere: Elsewheres = NOWHERE_ELSE
+    at: str = field(default="", compare=False)
     contents: Set[FileFact] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -579,3 +589,6 @@ class Plan:
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought
     filing: Filing = Filing()  # what the run does first
+    # What has to be written before anything is renamed or bought. The actions hold the purchases as
+    # they stand after it.
+    moves: tuple[Move, ...] = ()

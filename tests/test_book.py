@@ -154,14 +154,42 @@ def test_the_tasks_of_what_was_pruned_stay_taken() -> None:
     assert book.task_ids["task_a"] == here.uid
 
 
-def test_a_take_that_is_wanted_again_is_served_by_what_was_pruned() -> None:
-    """It is paid for."""
+def test_what_was_pruned_can_be_entered_again() -> None:
     gone, other = done("b"), done("c")
     book = Book()
-    book.recall({("b", 1)})
     book.remember([gone, other])
-    book.recall({("b", 1), ("c", 2)})
+    book.put(gone)
     assert (book.of("b", 1), book.pruned) == ([gone], {other.uid: other})
+
+
+def test_purchases_are_found_by_their_body() -> None:
+    """Also what was pruned, and what came later; never what was refused."""
+    a, b, gone = done("a"), done("b", fingerprint="sha256:2"), done("c")
+    book = Book([a, b, refused("d")])
+    book.remember([gone])
+    assert book.bought_as("sha256:1") == [a, gone]
+    book.put(later := done("e"))
+    book.put(moved := placed(a, LATER, shot="x"))
+    assert book.bought_as("sha256:1") == [moved, gone, later]
+    book.drop(later.uid)
+    assert book.bought_as("sha256:1") == [moved, gone]
+    assert book.bought_as("sha256:3") == []
+
+
+def test_a_copy_of_a_book_changes_alone() -> None:
+    a, gone = done("a"), done("b")
+    book = Book([a], lineage="l", serial=3)
+    book.remember([gone])
+    book.bought_as("sha256:1")
+    again = book.copy()
+    again.put(placed(a, LATER, shot="x"))
+    again.put(gone)
+    again.put(submitted("c"))
+    assert (again.lineage, again.serial) == ("l", 3)
+    assert ([*book.takes()], book.pruned, len(book.purchases)) == ([("a", 1)], {gone.uid: gone}, 1)
+    assert (book.next_attempt("a", 1), again.next_attempt("x", 1)) == (2, 2)
+    assert len(book.bought_as("sha256:1")) == 2
+    assert len(again.bought_as("sha256:1")) == 3
 
 
 # ---------------------------------------------------------------- order and fold

@@ -4,6 +4,7 @@ free before its outcome is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ from klingflow.gateway.outcomes import Answer, Reply
 from klingflow.ledger.lifecycle import advance, begin
 from klingflow.model import Failure, Rate
 from klingflow.runner.buy import buy
+from tests.purchases import submitted
 from tests.runs import LOST, ORIGIN, UNSENT, Run, Said, a_run, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -441,3 +443,22 @@ async def test_what_the_plan_knew_of_spares_nothing(tmp_path: Path) -> None:
         )
         await buy(run.context, run.want())
         assert [(p.state, p.attempt) for p in run.purchases] == [("failed", 1), ("submitted", 2)]
+
+
+async def test_a_spare_purchase_of_the_body_that_came_meanwhile_spares_the_money(
+    tmp_path: Path,
+) -> None:
+    """A merge brought it under another id. One that serves another take is no obstacle."""
+    with a_run(tmp_path, shots=2, creates=[said(id="task_9", model=TIER)]) as run:
+        first, second = run.job.plan.actions
+        assert first.request and second.request
+        wanted = run.want(0)
+        of_another = submitted("shot002", fingerprint=str(second.request.fingerprint))
+        theirs = submitted("renamed", fingerprint=str(first.request.fingerprint))
+        await run.job.ledger.record(
+            replace(theirs, origin=run.job.site.origin),
+            replace(of_another, origin=run.job.site.origin),
+        )
+        await buy(run.context, wanted)
+        assert run.gateway.sent == []
+    assert run.events == ["spared"]

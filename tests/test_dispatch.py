@@ -19,7 +19,7 @@ from klingflow.model import Purchase, Rate
 from klingflow.runner.context import Outcome
 from klingflow.runner.dispatch import run as run_context
 from tests.campaigns.virtual import VirtualLoop, in_line, live
-from tests.purchases import intent, succeeded
+from tests.purchases import done, intent, submitted, succeeded
 from tests.runs import ORIGIN, VIDEO, Run, Said, Video, a_run, refused, said
 
 TIER = "kling-2.5-720p"
@@ -201,12 +201,16 @@ def test_who_only_fetches_buys_nothing(tmp_path: Path) -> None:
         assert run.states == ["done"]
 
 
-def test_what_is_no_more_in_the_manifest_is_left_alone(tmp_path: Path) -> None:
-    """It is paid for, and nobody asked for it."""
-    with a_run(tmp_path, creates=[UNSAFE], bought=[succeeded("old")]) as run:
-        assert [a.verb for a in run.job.plan.actions] == ["create", "orphan"]
+def test_what_is_no_more_in_the_manifest_comes_like_any_other(tmp_path: Path) -> None:
+    """It is paid for: what is unfinished is polled and downloaded, what is finished is kept."""
+    old = [submitted("old", task_id="task_1"), done("older")]
+    with a_run(
+        tmp_path, creates=[UNSAFE], queries=[completed(1)], videos=[Video(200, VIDEO)], bought=old
+    ) as run:
+        assert [a.verb for a in run.job.plan.actions] == ["create", "resume", "orphan"]
         lived(run)
-    assert run.events == ["intent", "rejected"]
+        assert sorted(run.states) == ["done", "done", "rejected"]
+    assert (tmp_path / "outputs/film/old.mp4").read_bytes() == VIDEO
 
 
 def test_a_shot_that_needs_two_is_bought_once_when_both_are_there(tmp_path: Path) -> None:

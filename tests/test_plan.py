@@ -85,7 +85,28 @@ CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
     ("done, other body, no file, rerun", [done("a", fingerprint=OTHER)], GONE, "changed", "create"),
     ("failed", [failed()], GONE, "changed", "failed"),
     ("failed, rerun", [failed()], GONE, "failed", "create"),
-    ("failed, other body", [failed(fingerprint=OTHER)], GONE, "", "failed"),
+    ("failed, other body", [failed(fingerprint=OTHER)], GONE, "", "create"),
+    (
+        "abandoned, other body",
+        [moved(intent("a", fingerprint=OTHER), "doubted", "abandoned")],
+        GONE,
+        "",
+        "create",
+    ),
+    (
+        "failed, another failed since",
+        [failed(), failed(attempt=2, fingerprint=OTHER)],
+        GONE,
+        "",
+        "failed",
+    ),
+    (
+        "failed, another bought since",
+        [failed(), done("a", attempt=2, fingerprint=OTHER)],
+        THERE,
+        "",
+        "changed",
+    ),
     ("failed, other body, rerun", [failed(fingerprint=OTHER)], GONE, "changed", "create"),
     (
         "failed, then refused",
@@ -194,7 +215,8 @@ def test_a_purchase_that_knows_no_file_gets_the_manifests() -> None:
 
 def test_what_is_not_in_the_manifest_is_kept_and_shown_last() -> None:
     refused = moved(intent("z"), "refused")
-    made = plan([done("b"), done("a", take=2), refused], shot("a"))
+    gone = [done("b", fingerprint=OTHER), done("a", take=2, fingerprint=OTHER)]
+    made = plan([*gone, refused], shot("a"))
     assert [(a.verb, a.key) for a in made.actions] == [
         ("create", "a"),
         ("orphan", "a#2"),
@@ -246,27 +268,29 @@ def test_the_final_body_holds_the_address_and_its_fingerprint_the_purchase() -> 
 
 
 def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> None:
-    bought = replace(done("b"), output="outputs/film/a.mp4")
+    bought = replace(done("b", fingerprint=OTHER), output="outputs/film/a.mp4")
     assert verbs(plan([bought], shot("a"), pending("b", "a"))) == ["create", "keep"]
     assert verbs(plan([bought], shot("a"), pending("b", "a"), rerun="changed")) == [
         "create",
         "waits",
     ]
-    assert verbs(plan([submitted("b")], shot("a"), pending("b", "a"), rerun="changed")) == [
+    running = submitted("b", fingerprint=OTHER)
+    assert verbs(plan([running], shot("a"), pending("b", "a"), rerun="changed")) == [
         "create",
         "resume",
     ]
 
 
 def test_only_selected_shots_are_planned_and_others_are_not_bought_for_them() -> None:
-    made = plan([done("z")], shot("a"), shot("b", "a"), shot("c"), selected={"b", "c"})
+    gone = done("z", fingerprint=OTHER)
+    made = plan([gone], shot("a"), shot("b", "a"), shot("c"), selected={"b", "c"})
     assert [(a.verb, a.key) for a in made.actions] == [("waits", "b"), ("create", "c")]
     assert [a.key for a in buys(made)] == ["c"]
 
 
 def test_sums_count_what_would_be_bought_and_what_waits_for_it() -> None:
     made = plan(
-        [failed(), done("k")],
+        [failed(), done("k", fingerprint=OTHER)],
         shot("a"),
         shot("after-a", "a"),
         shot("b"),
@@ -379,8 +403,8 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         [failed(fingerprint=OTHER)],
         GONE,
         "",
-        "failed",
-        "failed (too busy); --rerun failed buys it again; the manifest has changed since",
+        "create",
+        "failed (too busy), for another body; this one was never bought",
     ),
     (
         [replace(submitted("a"), origin="https://elsewhere")],
@@ -432,7 +456,7 @@ def test_an_action_is_whole_and_says_why(
 
 def test_what_may_have_to_be_bought_again_says_so() -> None:
     """Its body depends on what is bought again before it."""
-    b = replace(done("b"), output="outputs/film/a.mp4")
+    b = replace(done("b", fingerprint=OTHER), output="outputs/film/a.mp4")
     wanted = pending("b", "a")
     action = plan([b], shot("a"), wanted, rerun="changed").actions[1]
     reason = "waits for a, and may have to be bought again"
@@ -450,12 +474,57 @@ def test_a_plan_carries_what_it_was_made_by() -> None:
     assert make_plan(film, Book(), THERE).terms == Terms(THERE)
 
 
-def test_an_orphan_is_shown_by_its_last_purchase() -> None:
-    """Once, however often it was bought."""
-    last = moved(intent("z", attempt=2), "doubted")
-    (action,) = plan([done("z"), last, done("a")]).actions[1:]
-    reason = "not in the manifest; in doubt, and kept"
-    assert action == Action("orphan", "z", reason, None, None, last)
+ORPHANS: dict[str, tuple[list[Purchase], Verb, str]] = {
+    "kept": (
+        [done("z", fingerprint=OTHER), done("z", attempt=2, fingerprint=OTHER)],
+        "orphan",
+        "not in the manifest; done, and kept",
+    ),
+    "running": (
+        [submitted("z", fingerprint=OTHER)],
+        "resume",
+        "task task_z is not finished; no longer in the manifest",
+    ),
+    "parked": (
+        [moved(submitted("z", fingerprint=OTHER), "parked")],
+        "resume",
+        "task task_z is not finished; no longer in the manifest",
+    ),
+    "finished": (
+        [succeeded("z", fingerprint=OTHER)],
+        "download",
+        "task task_z is finished, its file is missing or damaged; no longer in the manifest",
+    ),
+    "given up": (
+        [moved(succeeded("z", fingerprint=OTHER), "resubmitted")],
+        "download",
+        "task task_z is finished, its file is missing or damaged; no longer in the manifest",
+    ),
+    "in doubt": (
+        [done("z", fingerprint=OTHER), moved(intent("z", attempt=2, fingerprint=OTHER), "doubted")],
+        "in_doubt",
+        f"perhaps bought, at {AT}; held until `klingflow resolve` settles it;"
+        " no longer in the manifest",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bought", "verb", "reason"), ORPHANS.values(), ids=ORPHANS)
+def test_an_orphan_is_shown_once_by_what_is_still_to_be_done_about_it(
+    bought: list[Purchase], verb: Verb, reason: str
+) -> None:
+    """What is unfinished is polled and downloaded like any other, and a doubt is a doubt."""
+    (action,) = plan([*bought, done("a")]).actions[1:]
+    assert action == Action(verb, "z", reason, None, None, bought[-1])
+
+
+def test_an_orphan_of_another_gateway_is_held() -> None:
+    made = plan([submitted("z", fingerprint=OTHER)], origin="https://elsewhere.example.com")
+    assert verbs(made) == ["create", "held"]
+
+
+def test_a_selection_leaves_orphans_alone() -> None:
+    assert verbs(plan([submitted("z", fingerprint=OTHER)], selected={"a"})) == ["create"]
 
 
 HERE = done("a", uid="here")

@@ -109,7 +109,8 @@ def test_what_is_meant_is_chosen_by_name_and_by_the_ledger(
     """None means every shot."""
     bought(manifest, submitted("b"))
     assert selected(manifest, wish) == keys
-    assert selected_keys(manifest, book_of(manifest, site_of(manifest.path, wish)), wish) == keys
+    site = site_of(manifest.path, wish)
+    assert selected_keys(manifest, book_of(manifest, site), wish, site) == keys
 
 
 def test_without_a_selection_no_ledger_is_read(film: Pipeline, manifest: Manifest) -> None:

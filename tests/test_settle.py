@@ -19,7 +19,7 @@ from klingflow.ledger import files
 from klingflow.ledger.places import Site, site_at
 from klingflow.model import FileFact, Filing, Purchase, Step
 from klingflow.runner import settle
-from tests.purchases import done
+from tests.purchases import done, submitted
 from tests.runs import Run, a_run
 
 pytestmark = pytest.mark.anyio
@@ -261,3 +261,16 @@ def test_videos_are_found_by_what_a_manifest_and_its_ledger_say(site: Site) -> N
     site.facts.write_text(f'{{"../{outside.name}": [3, 0, 0, 0, "{fact(b"one").sha256}"]}}')
     lost = files.search(site, {fact(b"one")}, [A], filing.is_name_of_ours)
     assert lost == {}
+
+
+async def test_moves_are_on_the_disk_before_a_file_is_renamed(tmp_path: Path) -> None:
+    """Whatever cuts a run off after that, the next one finds each video by its hash."""
+    with a_run(tmp_path) as run:
+        request = run.job.plan.actions[0].request
+        assert request
+        await run.job.ledger.record(submitted("old", fingerprint=str(request.fingerprint)))
+        run.job.plan = run.job.plan_again()
+        assert await settled(run.job) == []
+        journal = run.job.ledger.paths.journal.read_bytes()
+        assert b'"shot":"shot001"' in journal and b'"was":{"shot":"old","take":1}' in journal
+        assert run.job.plan_again().moves == ()

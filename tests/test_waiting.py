@@ -166,3 +166,15 @@ def test_one_that_still_waits_holds_up_no_other() -> None:
     queue = waiting(made)
     assert released(queue, "a", succeeded("a")) == [("create", "b"), ("create", "c")]
     assert released(queue, "z", succeeded("a"), succeeded("z")) == [("create", "both")]
+
+
+def test_a_released_take_whose_body_is_paid_for_elsewhere_is_not_bought() -> None:
+    """Its move is for the next run."""
+    queue = waiting(plan([], shot("a"), pending("b", "a")))
+    a = succeeded("a")
+    (wanted,) = waiting(plan([], shot("a"), pending("b", "a"))).finished("a", Book([a]))
+    assert wanted.action.request
+    paid = done("z", fingerprint=str(wanted.action.request.fingerprint))
+    (wanted,) = queue.finished("a", Book([a, paid]))
+    assert (wanted.action.verb, wanted.action.purchase) == ("held", paid)
+    assert wanted.action.reason == "its body is paid for, as z: run again to take that over"

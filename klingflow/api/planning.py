@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from klingflow.api import apart, links
 from klingflow.api.loading import without_collector
-from klingflow.api.site import Wish, site_of
+from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
-from klingflow.decide.plan import make_plan
+from klingflow.decide.plan import make_plan, moved
 from klingflow.decide.select import select as select_keys
 from klingflow.decide.spending import spending
 from klingflow.decide.verbs import VERBS
@@ -31,6 +31,7 @@ from klingflow.model import (
     Plan,
     Problem,
     Purchase,
+    Terms,
 )
 
 
@@ -46,8 +47,9 @@ def plan(
     """
     site = site_of(manifest.path, wish, origin)
     book = book_of(manifest, site, wish)
-    keys = selected_keys(manifest, book, wish)
-    made = planned(manifest, book, site, keys, wish.rerun, again_of(manifest, book, wish))
+    keys = selected_keys(manifest, book, wish, site)
+    again = again_of(manifest, book, wish, site)
+    made = planned(manifest, book, site, keys, wish.rerun, again)
     return allotted([made], manifest.limits if limits is None else limits)[0]
 
 
@@ -57,20 +59,21 @@ def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
     """
     if not (wish.select or wish.exclude):
         return None
-    return selected_keys(manifest, book_of(manifest, site_of(manifest.path, wish)), wish)
+    site = site_of(manifest.path, wish)
+    return selected_keys(manifest, book_of(manifest, site), wish, site)
 
 
-def selected_keys(manifest: Manifest, book: Book, wish: Wish) -> set[str] | None:
+def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set[str] | None:
     """As `selected`, by a book that is read already. Raises NothingSelected."""
     if not (wish.select or wish.exclude):
         return None
-    keys = select_keys(manifest.shots, book, wish.select, wish.exclude)
+    keys = select_keys(manifest.shots, standing(manifest, book, site), wish.select, wish.exclude)
     if not keys:
         raise NothingSelected(f"{manifest.path}: no shot matches the selection")
     return keys
 
 
-def again_of(manifest: Manifest, book: Book, wish: Wish) -> frozenset[str]:
+def again_of(manifest: Manifest, book: Book, wish: Wish, site: Site) -> frozenset[str]:
     """Return the keys of the takes that are to be bought in spite of moves and elsewheres. Raises
     UsageError where none are named, NothingSelected.
     """
@@ -78,7 +81,7 @@ def again_of(manifest: Manifest, book: Book, wish: Wish) -> frozenset[str]:
         return frozenset()
     if not wish.select:
         raise UsageError("--buy-again needs -s: name what is to be bought again")
-    return frozenset(selected_keys(manifest, book, wish) or ())
+    return frozenset(selected_keys(manifest, book, wish, site) or ())
 
 
 def book_of(manifest: Manifest, site: Site, wish: Wish = Wish()) -> Book:
@@ -86,7 +89,7 @@ def book_of(manifest: Manifest, site: Site, wish: Wish = Wish()) -> Book:
     book = store.read(site.paths)
     book.problems += links.problems(site, manifest)
     book.problems += apart.problems(site, site.placed(manifest))
-    take_in(manifest, book, site, again_of(manifest, book, wish))
+    take_in(manifest, book, site, again_of(manifest, book, wish, site))
     return book
 
 
@@ -97,15 +100,13 @@ def take_in(
     again: frozenset[str] = frozenset(),
     enter: Callable[[Iterable[Purchase]], None] | None = None,
 ) -> None:
-    """Enter what is paid for and was put away: what was pruned of today's takes, and what the black
-    box knows that this place bought of today's bodies.
+    """Enter what the black box knows that this place bought of today's bodies.
 
     `enter` is for a ledger that is written.
     """
-    book.recall(manifest.takes)
     entered: list[Purchase] = []
     while book.aside:
-        made = make_plan(manifest, book, {}, origin=site.origin, again=again)
+        made = make_plan(manifest, book, {}, origin=site.origin, at=now(), again=again)
         found = recalled(made, book)
         if not found:
             break
@@ -122,6 +123,13 @@ def take_in(
     left = sum((p.shot, p.take) in book.former for p in book.aside.values())
     if entered and left:
         book.problems.append(Problem("left_in_box", lock, count=left))
+
+
+def standing(manifest: Manifest, book: Book, site: Site) -> Book:
+    """Return the book with every purchase at the take that it goes over to with the next run."""
+    with without_collector():
+        ahead, _ = moved(site.placed(manifest), book, Terms(origin=site.origin, at=now()))
+    return ahead
 
 
 def planned(
@@ -146,6 +154,7 @@ def planned(
             facts,
             rerun=rerun,
             origin=site.origin,
+            at=now(),
             again=again,
             elsewhere=elsewhere,
             selected=keys,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api.planning import book_of, selected_keys
+from klingflow.api.planning import book_of, selected_keys, standing
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
@@ -22,8 +22,8 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     also its videos, those that were replaced among them.
     """
     site = site_of(manifest.path, wish)
-    book = book_of(manifest, site)
-    keys = selected_keys(manifest, book, wish)
+    book = standing(manifest, book_of(manifest, site), site)
+    keys = selected_keys(manifest, book, wish, site)
     record = run_manifest.build(
         site.placed(manifest), book, gateway=site.origin, generated_at=now(), selected=keys
     )
@@ -41,7 +41,8 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
-    book = book_of(manifest, site_of(manifest.path, wish))
+    site = site_of(manifest.path, wish)
+    book = standing(manifest, book_of(manifest, site), site)
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])

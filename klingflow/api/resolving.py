@@ -44,23 +44,30 @@ def resolve(
         at = now()
         notes: list[str] = []
         records: Sequence[Purchase]
-        action = planned(manifest, held.book, site).by_key.get(key)
+        made = planned(manifest, held.book, site)
+        action = made.by_key.get(key)
+        moves = [move.purchase for move in made.moves]
+        book = held.book.copy()
+        for purchase in moves:
+            book.put(purchase)
         if task is not None:
-            adopted = _adopted(held.book, key, task, action, origin=origin, at=at)
+            adopted = _adopted(book, key, task, action, origin=origin, at=at)
             adoption = _judged(adopted, origin, ask)
             notes = _doubts_overruled(adopted, adoption.doubts, force)
             records = adoption.records
         elif verdict == "abandon":
-            records = abandon(held.book, key, origin=origin, at=at)
+            records = abandon(book, key, origin=origin, at=at)
         elif verdict == "not_charged":
-            records = not_charged(held.book, key, origin=origin, at=at)
+            records = not_charged(book, key, origin=origin, at=at)
         else:
             at_another = action is not None and action.verb == "held"
-            records = resubmit(held.book, key, origin=origin, at=at, held=at_another)
+            records = resubmit(book, key, origin=origin, at=at, held=at_another)
 
         held.begin_box()
 
         async def write() -> None:
+            if moves:
+                await held.record(*moves)
             for record in records:
                 await held.record(record)
 

@@ -72,9 +72,9 @@ def open_job(
 
     site = links.check_outputs(site_of(manifest.path, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
-        again = again_of(manifest, held.book, wish) | also
+        again = again_of(manifest, held.book, wish, site) | also
         take_in(manifest, held.book, site, again, held.enter)
-        keys = selected_keys(manifest, held.book, wish)
+        keys = selected_keys(manifest, held.book, wish, site)
         made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
         def write_results() -> str | None:

@@ -1,5 +1,5 @@
-"""What a run and `fetch` do before they ask the gateway anything: files get the names that the plan
-says.
+"""What a run and `fetch` do before they ask the gateway anything: purchases that move are recorded,
+and files get the names that the plan says.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from klingflow.runner.context import Job
 
 
 async def settle(job: Job) -> list[str]:
-    """Make the plan's filing true; the plan then has purchases as they stand. Return what went
-    wrong with single files, for people.
+    """Make the plan's moves and filing true; the plan then has purchases as they stand. Return what
+    went wrong with single files, for people.
 
     Raises LedgerBroken; then no file was touched.
     """
+    await files.record_all(job.ledger, [move.purchase for move in job.plan.moves])
     if not job.plan.filing:
         return []
     troubles = await files.settle(job.ledger, job.site, job.plan.filing, now)

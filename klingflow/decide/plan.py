@@ -16,10 +16,11 @@ from graphlib import TopologicalSorter
 
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of, file_away, note, serving_places
+from klingflow.decide.moves import decide_moves
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import Book
-from klingflow.ledger.lifecycle import IN_DOUBT, PAID, last_event
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.manifest.request import finish
 from klingflow.model import (
     NOWHERE_ELSE,
@@ -28,6 +29,7 @@ from klingflow.model import (
     FileFact,
     Filing,
     Manifest,
+    Move,
     Plan,
     Purchase,
     Reference,
@@ -59,22 +61,30 @@ def make_plan(
     origin: str = "",
     again: Set[str] = frozenset(),
     elsewhere: Elsewheres = NOWHERE_ELSE,
+    at: str = "",
     selected: Set[str] | None = None,
 ) -> Plan:
-    """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again` and `elsewhere`.
+    """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again`, `elsewhere` and `at`.
 
+    Purchases go over to the takes that want them first (klingflow.decide.moves), all of them.
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
     is not bought yet waits.
     """
-    terms = Terms(files, rerun, origin, again, elsewhere)
+    terms = Terms(files, rerun, origin, again, elsewhere, at)
+    book, moves = moved(manifest, book, terms)
+    came_from = {move.purchase.key: move.before for move in reversed(moves)}
     by_key: dict[str, Action] = {}
     for shot, request in _needed_first(manifest):
-        by_key[shot.key] = decide(shot, request, by_key, book, terms)
+        action = decide(shot, request, by_key, book, terms)
+        if before := came_from.get(shot.key):
+            action = replace(action, reason=f"{action.reason}; {_came(before, shot.key)}")
+        by_key[shot.key] = action
     filing = _filing(manifest, by_key, book, files)
     planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
     if selected is None:
-        planned += _orphans(manifest, book)
-    return Plan(manifest, tuple(planned), by_key, terms, tuple(book.problems), filing=filing)
+        planned += _orphans(manifest, book, terms)
+    problems = tuple(book.problems)
+    return Plan(manifest, tuple(planned), by_key, terms, problems, filing=filing, moves=moves)
 
 
 def _filing(
@@ -92,6 +102,23 @@ def _filing(
     return filing
 
 
+def moved(manifest: Manifest, book: Book, terms: Terms) -> tuple[Book, tuple[Move, ...]]:
+    """The book as it stands after the moves that a plan would make, and these moves."""
+
+    def supply(shot: Shot, request: Request, book: Book) -> Purchase | None:
+        bought = book.bought(shot.id, shot.take)
+        if not bought or any(p.state in IN_DOUBT for p in bought):
+            return None
+        action = _served(shot, request, bought, "", terms)
+        return action.purchase if is_delivered(action) else None
+
+    return decide_moves(manifest, book, terms, supply)
+
+
+def _came(before: str, key: str) -> str:
+    return "was pruned" if before == key else f"was {before}"
+
+
 def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
     """Return every shot after those that it needs; compiling refuses circles."""
     wanted = {shot.key: (shot, request) for shot, request in manifest}
@@ -101,10 +128,32 @@ def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
             yield wanted[key]
 
 
-def _orphans(manifest: Manifest, book: Book) -> Iterator[Action]:
+def _orphans(manifest: Manifest, book: Book, terms: Terms) -> Iterator[Action]:
     for take in sorted(set(book.takes()) - manifest.takes):
-        for last in book.bought(*take)[-1:]:
-            yield Action("orphan", last.key, _reason("orphan", last), purchase=last)
+        if bought := book.bought(*take):
+            yield _orphan(bought, terms)
+
+
+def _orphan(bought: Sequence[Purchase], terms: Terms) -> Action:
+    """What was bought for a take that is not wanted any more is kept. What is unfinished comes all
+    the same, and a doubt is a doubt.
+    """
+    coming = [p for p in bought if _comes_unwanted(p, terms)]
+    doubtful = [p for p in bought if p.state in IN_DOUBT]
+    chosen = (coming or doubtful or bought)[-1]
+    if chosen.state in IN_DOUBT:
+        verb: Verb = "in_doubt"
+    elif not coming:
+        return Action("orphan", chosen.key, _reason("orphan", chosen), purchase=chosen)
+    else:
+        verb = "held" if _is_elsewhere(chosen, terms) else CALLS_FOR[chosen.state]
+    reason = f"{_reason(verb, chosen)}; no longer in the manifest"
+    return Action(verb, chosen.key, reason, purchase=chosen)
+
+
+def _comes_unwanted(purchase: Purchase, terms: Terms) -> bool:
+    waits = purchase.state in UNFINISHED or purchase.state == "succeeded"
+    return waits and not _is_given_up(purchase, terms)
 
 
 # ---------------------------------------------------------------- one take
@@ -182,17 +231,19 @@ def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) 
 
 
 def _weight(purchase: Purchase, fingerprint: str | None, terms: Terms, *, is_last: bool) -> int:
-    """How much a purchase counts for its take, 0 to 4.
+    """How much a purchase counts for its take, 0 to 5.
 
-    One for the present body counts more than one for another. One that was given up counts no more
-    than any other as soon as another followed it.
+    One for the present body counts more than one for another. One that was given up counts less
+    than a video of another body as soon as another purchase followed it.
     """
     same = _is_for(purchase, fingerprint)
     if purchase.state == "done" and _has_file(purchase, terms):
-        return 4 if same else 1
+        return 5 if same else 2
     if purchase.state in PAID and not _is_given_up(purchase, terms):
-        return 3 if same else 1
-    return 2 if same and is_last else 0
+        return 4 if same else 2
+    if same:
+        return 3 if is_last else 1
+    return 0
 
 
 def _called_for(purchase: Purchase, terms: Terms) -> Verb:
@@ -213,6 +264,8 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
     if verb != "keep" and _is_given_up(serving, terms):
         return "to be bought once more, by `resolve --resubmit`"
     loss = _loss(verb, serving)
+    if verb == "failed" and not same:
+        return f"{loss}{_because(serving)}, for another body; this one was never bought"
     if loss and "failed" in terms.rerun:
         return f"{loss}{_because(serving)}: bought again by --rerun failed"
     if not same and "changed" in terms.rerun:

@@ -125,7 +125,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.FAILED,
         needs_attention=True,
         of_a_need=", which failed",
-        reason="{state}{because}; --rerun failed buys it again{since}",
+        reason="{state}{because}; --rerun failed buys it again",
     ),
     "in_doubt": VerbRow(
         mark="?",

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import replace
 
+from klingflow.decide.moves import is_spare
 from klingflow.decide.plan import decide, is_delivered
 from klingflow.decide.schedule import Wanted
 from klingflow.ledger.book import Book
-from klingflow.model import Action, Plan
+from klingflow.model import Action, Plan, Purchase
 
 
 class Waiting:
@@ -60,6 +61,20 @@ class Waiting:
         action = decide(shot, request, self._decided, book, self._terms)
         if action.verb == "waits":
             return None
+        if action.verb == "create" and (paid := self._paid_already(action, book)):
+            action = replace(action, verb="held", reason=_PAID.format(paid.key), purchase=paid)
         del self._waiting[key]
         self._decided[key] = action
         return replace(wanted, action=action)
+
+    def _paid_already(self, action: Action, book: Book) -> Purchase | None:
+        """A purchase of the body that stands for no other take. Its move is for the next plan."""
+        fingerprint = action.request.fingerprint if action.request else None
+        if fingerprint is None or action.key in self._terms.again:
+            return None
+        alike = book.bought_as(fingerprint)
+        spare = (p for p in alike if is_spare(p, self._decided, self._terms.origin))
+        return next(spare, None)
+
+
+_PAID = "its body is paid for, as {}: run again to take that over"

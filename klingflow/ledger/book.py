@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 
 from klingflow.ledger.lifecycle import PAID, advance, merge
@@ -38,11 +39,13 @@ class Book:
         self._takes: dict[tuple[str, int], list[str]] = {}  # uids, by where they stand
         self._moved: dict[Bought, list[str]] = {}  # uids of what stands elsewhere now
         self._pruned_attempts: dict[tuple[str, int], int] = {}  # the largest, by take
+        # uids by fingerprint, pruned ones included; made when it is first asked for
+        self._bodies: dict[str, dict[str, None]] | None = None
         for purchase in purchases:
             self.put(purchase)
 
     def put(self, purchase: Purchase) -> None:
-        """Enter a purchase, or what became of one."""
+        """Enter a purchase, or what became of one. One that was pruned is no longer."""
         known = self.purchases.get(purchase.uid)
         if known is None or (known.shot, known.take) != (purchase.shot, purchase.take):
             if known is not None:
@@ -50,6 +53,8 @@ class Book:
             self._takes.setdefault((purchase.shot, purchase.take), []).append(purchase.uid)
             if purchase.was is not None:
                 self._moved.setdefault(purchase.was, []).append(purchase.uid)
+        if self._bodies is not None:
+            self._bodies.setdefault(purchase.fingerprint, {})[purchase.uid] = None
         self.purchases[purchase.uid] = purchase
         self.pruned.pop(purchase.uid, None)
         if purchase.task_id:
@@ -64,11 +69,23 @@ class Book:
         if purchase.was is not None:
             self._moved[purchase.was].remove(purchase.uid)
 
+    def copy(self) -> Book:
+        """Return a book of the same content, for looking ahead."""
+        again = copy(self)
+        again.purchases, again.pruned = dict(self.purchases), dict(self.pruned)
+        again.task_ids, again.problems = dict(self.task_ids), list(self.problems)
+        again.aside, again.former = dict(self.aside), set(self.former)
+        again._takes = {take: list(uids) for take, uids in self._takes.items()}
+        again._moved = {take: list(uids) for take, uids in self._moved.items()}
+        again._bodies = None
+        return again
+
     def remember(self, pruned: Iterable[Purchase]) -> None:
         """Remember what was pruned and is not in the book, so that the ids of its tasks stay
         taken.
         """
         self.pruned = {p.uid: p for p in pruned if p.uid not in self.purchases}
+        self._bodies = None
         for uid, purchase in self.pruned.items():
             if purchase.task_id:
                 self.task_ids.setdefault(purchase.task_id, uid)
@@ -86,12 +103,6 @@ class Book:
             self.aside[purchase.uid] = purchase
             if former and purchase.state != "rejected":
                 self.former.add((purchase.shot, purchase.take))
-
-    def recall(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Enter again what was pruned of takes that are wanted again, because it is paid for."""
-        again = [uid for uid, p in self.pruned.items() if (p.shot, p.take) in wanted]
-        for uid in again:
-            self.put(self.pruned[uid])
 
     def everything(self) -> Iterator[Purchase]:
         """Every purchase that the ledger knows, pruned ones included."""
@@ -111,6 +122,18 @@ class Book:
     def bought(self, shot: str, take: int) -> list[Purchase]:
         """Every purchase of one take except those that were refused, the oldest first."""
         return [p for p in self.of(shot, take) if p.state != "rejected"]
+
+    def bought_as(self, fingerprint: str) -> list[Purchase]:
+        """Every purchase of one body except those that were refused, also those that were
+        pruned.
+        """
+        if self._bodies is None:
+            self._bodies = {}
+            for uid, purchase in (*self.purchases.items(), *self.pruned.items()):
+                self._bodies.setdefault(purchase.fingerprint, {})[uid] = None
+        uids = self._bodies.get(fingerprint, ())
+        known = [self.purchases.get(uid) or self.pruned.get(uid) for uid in uids]
+        return [p for p in known if p and p.fingerprint == fingerprint and p.state != "rejected"]
 
     def latest(self, shot: str, take: int) -> Purchase | None:
         """The last purchase of one take."""

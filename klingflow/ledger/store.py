@@ -156,24 +156,26 @@ class Ledger:
         """How many records the journal holds, that is, since the last fold."""
         return len(self.journal.lines)
 
-    async def record(self, purchase: Purchase) -> None:
-        """Make a purchase, or what became of it, durable: it is on disk when this returns.
+    async def record(self, *purchases: Purchase) -> None:
+        """Make purchases, or what became of them, durable: they are on disk when this returns.
 
-        Raises LedgerBroken when it is not, and at every later call. Cancellation waits until the
+        Raises LedgerBroken when they are not, and at every later call. Cancellation waits until the
         outcome is known.
         """
-        if self._broken and purchase.state == "intent":
+        if self._broken and any(purchase.state == "intent" for purchase in purchases):
             raise self._broken
         self.begin_box()
-        line = journal_line(purchase, body=purchase.uid not in self._with_body)
-        self._with_body.add(purchase.uid)
-        self.book.put(purchase)
+        lines = []
+        for purchase in purchases:
+            lines.append(journal_line(purchase, body=purchase.uid not in self._with_body))
+            self._with_body.add(purchase.uid)
+            self.book.put(purchase)
         batch = self._batch
         leads = batch is None
         if batch is None:
             batch = self._batch = _Batch()
-        batch.purchases.append(purchase)
-        batch.lines.append(line)
+        batch.purchases += purchases
+        batch.lines += lines
         with anyio.CancelScope(shield=True):
             if leads:
                 await self._lead(batch)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
+from klingflow.decide.moves import is_spare
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
@@ -53,15 +55,18 @@ async def buy(context: Context, wanted: Wanted) -> None:
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
-    """A purchase of this take that the decision to buy knew nothing of.
+    """A purchase of this take, or one of this body that stands for no other take, that the decision
+    to buy knew nothing of.
 
     This is the last check against a second charge: a lock that was merged meanwhile may hold the
     purchase, or a queue of ours may be wrong.
     """
-    assert wanted.action.shot
-    book = context.jobs[wanted.job].ledger.book
-    others = book.of(wanted.action.shot.id, wanted.action.shot.take)
-    return next((p for p in others if p.uid not in wanted.known and p.state != "rejected"), None)
+    action, job = wanted.action, context.jobs[wanted.job]
+    assert action.shot and action.request and action.request.fingerprint, "as it was granted"
+    alike = job.ledger.book.bought_as(action.request.fingerprint)
+    free = (p for p in alike if is_spare(p, job.plan.by_key, job.site.origin))
+    others = chain(job.ledger.book.bought(action.shot.id, action.shot.take), free)
+    return next((p for p in others if p.uid not in wanted.known), None)
 
 
 def _spare(context: Context, wanted: Wanted, newcomer: Purchase) -> None:

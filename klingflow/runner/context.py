@@ -107,10 +107,16 @@ class Context:
             shield.shield = False
 
     def wanted(self, job: int, action: Action) -> Wanted:
-        """A take as the plan decided on it, with the purchases that the plan took into account."""
-        assert action.shot is not None, "only shots of the manifest are bought"
-        taken = self.jobs[job].ledger.book.of(action.shot.id, action.shot.take)
-        return Wanted(job, action, frozenset(p.uid for p in taken))
+        """A take as the plan decided on it, with the purchases that the plan took into account: of
+        the take, and of the body.
+        """
+        if action.shot is None:  # an orphan's, which is never bought again
+            return Wanted(job, action)
+        book = self.jobs[job].ledger.book
+        taken = book.of(action.shot.id, action.shot.take)
+        fingerprint = action.request.fingerprint if action.request else None
+        alike = book.bought_as(fingerprint) if fingerprint else []
+        return Wanted(job, action, frozenset(p.uid for p in (*taken, *alike)))
 
     def share(self, job: int, purchase: Purchase) -> Share | None:
         """What has become of the money for a purchase."""

@@ -33,8 +33,7 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
     """
     for number, job in enumerate(context.jobs):
         for action in job.plan.actions:
-            if action.shot is not None:  # an orphan is kept
-                _begin(context, context.wanted(number, action))
+            _begin(context, context.wanted(number, action))
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, context, abort, group.cancel_scope)
         group.start_soon(_keep_record, context)

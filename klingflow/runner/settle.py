@@ -7,7 +7,7 @@ Whatever cuts this off, every video keeps a name by which the next run finds it 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from stat import S_ISREG
 
@@ -15,7 +15,6 @@ import anyio
 
 from klingflow import disk
 from klingflow.decide.filing import Operation, arrival, operations
-from klingflow.errors import LedgerBroken
 from klingflow.ledger import files
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
@@ -53,21 +52,10 @@ async def deliver(
     return await settle(ledger, site, filing, now)
 
 
-async def record_all(ledger: Ledger, purchases: Iterable[Purchase]) -> None:
+async def record_all(ledger: Ledger, purchases: Sequence[Purchase]) -> None:
     """Record them all by one fsync. Raises LedgerBroken."""
-    broken: list[LedgerBroken] = []
-
-    async def record(purchase: Purchase) -> None:
-        try:
-            await ledger.record(purchase)
-        except LedgerBroken as error:
-            broken.append(error)
-
-    async with anyio.create_task_group() as group:
-        for purchase in purchases:
-            group.start_soon(record, purchase)
-    if broken:
-        raise broken[0]
+    if purchases:
+        await ledger.record(*purchases)
 
 
 def carry_out(site: Site, filing: Filing) -> list[str]:

@@ -1,0 +1,305 @@
+"""PURE. Which purchases go over to another take: a shot was renamed, a storyboard renumbered, and
+what is paid for goes with its body.
+
+All moves of a plan are decided together, so that swaps and shifts come out in one step. What a take
+then needs is decided in plan.py; here only the ledger's bodies are compared with the manifest's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import NamedTuple
+
+from klingflow.ledger.book import Book, in_order
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event, placed
+from klingflow.manifest.request import finish
+from klingflow.model import Action, Manifest, Move, Purchase, Request, Shot, Terms, key_of
+
+Take = tuple[str, int]
+# The delivered purchase that a plan by this book leaves to a take, whose dependants refer to it.
+Supply = Callable[[Shot, Request, Book], Purchase | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """All purchases of one take that have one fingerprint and one origin: they move as a whole.
+
+    `worth` says what they brought: 0 a video, 1 one that may yet come, 2 a doubt, 3 nothing.
+    """
+
+    take: Take
+    fingerprint: str
+    purchases: tuple[Purchase, ...]
+    worth: int
+
+
+class _Want(NamedTuple):
+    """A take without a purchase of its body. `least` is the worth from which on a group is of no
+    use to it.
+    """
+
+    shot: Shot
+    fingerprint: str
+    least: int
+
+    @property
+    def take(self) -> Take:
+        return self.shot.id, self.shot.take
+
+
+_NOTHING = 3  # the worth of a group that brought nothing and will not
+_ANY = _NOTHING + 1
+
+
+def decide_moves(
+    manifest: Manifest, book: Book, terms: Terms, supply: Supply
+) -> tuple[Book, tuple[Move, ...]]:
+    """Return the book as it stands after all moves, and the moves, each purchase once.
+
+    Fingerprints of dependants hang on their source's purchase. So takes are looked at after those
+    that their bodies refer to.
+    """
+    ahead = book.copy()
+    moving = _Moving(manifest, ahead, terms, supply)
+    moving.enter_pruned()
+    while moving.go_through():
+        pass  # a take that was held by its own unfinished purchase may be free of it now
+    known = {**book.pruned, **book.purchases} if moving.moved else {}
+    moves = tuple(Move(ahead.purchases[uid], known[uid].key) for uid in moving.moved)
+    return (ahead, moves) if moves else (book, ())
+
+
+def is_free(purchase: Purchase, fingerprints: Mapping[Take, str | None]) -> bool:
+    """True if a purchase stands for no take of a manifest: its take is not there, or has another
+    body now.
+
+    `fingerprints` are those of every take of the manifest, None while one is not final.
+    """
+    take = purchase.shot, purchase.take
+    return take not in fingerprints or fingerprints[take] != purchase.fingerprint
+
+
+def is_spare(purchase: Purchase, by_key: Mapping[str, Action], origin: str) -> bool:
+    """True if a purchase stands for no take of a plan whose actions are `by_key`, and was made at
+    `origin`. A take whose body is not final may be the one that it stands for.
+    """
+    action = by_key.get(purchase.key)
+    wanted = action.request.fingerprint if action and action.request else None
+    stands = action is not None and wanted in (None, purchase.fingerprint)
+    return not stands and purchase.origin in ("", origin)
+
+
+class _Moving:
+    """The moves of one plan while they are being decided. `moved` are uids, in order."""
+
+    def __init__(self, manifest: Manifest, book: Book, terms: Terms, supply: Supply) -> None:
+        self.moved: dict[str, None] = {}
+        self._book = book
+        self._terms = terms
+        self._supply = supply
+        self._supplied: dict[str, Purchase | None] = {}  # by the key of what is referred to
+        self._wanted = {shot.key: (shot, request) for shot, request in manifest}
+        self._fingerprints = {(s.id, s.take): r.fingerprint for s, r in manifest}
+        self._generations = list(_generations(manifest))
+
+    def enter_pruned(self) -> None:
+        """Enter again what was pruned of takes that are wanted again, because it is paid for."""
+        for purchase in list(self._book.pruned.values()):
+            if (purchase.shot, purchase.take) in self._fingerprints:
+                self._enter(purchase)
+
+    def go_through(self) -> bool:
+        """Decide for every take once. True if anything moved, so that another look may find
+        more.
+        """
+        before = len(self.moved)
+        self._supplied.clear()
+        for generation in self._generations:
+            if wants := [want for shot in generation if (want := self._want(shot))]:
+                self._go(wants)
+        return len(self.moved) > before
+
+    def _want(self, shot: Shot) -> _Want | None:
+        """What a take lacks, if its body is final and it has no purchase of that body."""
+        take = shot.id, shot.take
+        fingerprint = self._fingerprints[take] = self._final(shot).fingerprint
+        if fingerprint is None or shot.key in self._terms.again:
+            return None
+        own = [p for p in self._book.bought(*take) if p.fingerprint == fingerprint]
+        own = [p for p in own if p.state == "done" or self._is_of_this_gateway(p)]
+        if any(p.state in PAID | IN_DOUBT for p in own):
+            return None
+        # A body that came to nothing here may have been paid for elsewhere in this ledger.
+        return _Want(shot, fingerprint, 2 if own else _ANY)
+
+    def _final(self, shot: Shot) -> Request:
+        """What would be sent for a shot; its fingerprint is None while a shot that it refers to is
+        not there. The addresses in its body are left out.
+        """
+        _, request = self._wanted[shot.key]
+        sources = {r.shot: self._source(r.shot) for r in shot.references}
+        uids = {key: source.uid for key, source in sources.items() if source}
+        if uids.keys() != sources.keys():
+            return request
+        return finish(request, lambda _: "", uids.__getitem__)
+
+    def _source(self, key: str) -> Purchase | None:
+        if key not in self._supplied:
+            shot, _ = self._wanted.get(key, (None, None))
+            supplied = self._supply(shot, self._final(shot), self._book) if shot else None
+            self._supplied[key] = supplied
+        return self._supplied[key]
+
+    def _go(self, wants: Sequence[_Want]) -> None:
+        """Move what these takes want."""
+        candidates = self._candidates(wants)
+        held: set[Take] = set()
+        while candidates:
+            free_to_go = [want for want in wants if want.take not in held]
+            chosen = _matched(free_to_go, candidates)
+            dropped = self._held(chosen)
+            if not dropped:
+                return self._apply(chosen)
+            held |= dropped
+
+    def _candidates(self, wants: Iterable[_Want]) -> dict[str, list[_Group]]:
+        """The groups that stand for no take of the manifest, by fingerprint."""
+        found: dict[str, list[_Group]] = {}
+        for fingerprint in dict.fromkeys(want.fingerprint for want in wants):
+            bought = self._book.bought_as(fingerprint)
+            free = [p for p in bought if is_free(p, self._fingerprints)]
+            if ours := [p for p in free if self._is_of_this_gateway(p)]:
+                found[fingerprint] = _groups(fingerprint, ours)
+        return found
+
+    def _is_of_this_gateway(self, purchase: Purchase) -> bool:
+        origins = {purchase.origin, self._terms.origin} - {""}
+        return len(origins) < 2
+
+    def _held(self, chosen: Mapping[Take, _Group]) -> set[Take]:
+        """The takes among `chosen` that keep an unfinished purchase of their own, so that they take
+        nothing over before that has ended.
+        """
+        leaving = {p.uid for group in chosen.values() for p in group.purchases}
+        held: set[Take] = set()
+        looked_at = deque(chosen)
+        while looked_at:
+            take = looked_at.popleft()
+            if take in held or take not in chosen:
+                continue
+            stays = (p for p in self._book.bought(*take) if p.uid not in leaving)
+            if any(map(self._holds, stays)):
+                held.add(take)
+                group = chosen[take]
+                leaving -= {p.uid for p in group.purchases}
+                looked_at.append(group.take)  # which keeps this group now
+        return held
+
+    def _holds(self, purchase: Purchase) -> bool:
+        """True if a purchase has to come to its end at its take: nobody would ask after it once
+        another one serves there.
+        """
+        if purchase.state in IN_DOUBT | UNFINISHED:
+            return True
+        given_up = last_event(purchase) in ("undelivered", "resubmitted")
+        waits_for_its_file = purchase.state == "succeeded" and not given_up
+        return waits_for_its_file and "changed" not in self._terms.rerun
+
+    def _apply(self, chosen: Mapping[Take, _Group]) -> None:
+        for (shot, take), group in chosen.items():
+            wanted, _ = self._wanted[key_of(shot, take)]
+            for purchase in group.purchases:
+                output = None if purchase.sha256 else wanted.output
+                at = self._terms.at or purchase.times.get("updated", "")
+                self._enter(placed(purchase, at, shot=shot, take=take, output=output))
+
+    def _enter(self, purchase: Purchase) -> None:
+        self._book.put(purchase)
+        self.moved[purchase.uid] = None
+
+
+def _groups(fingerprint: str, bought: Iterable[Purchase]) -> list[_Group]:
+    """The purchases of one body in the ledger's order, by where they stand and were sent."""
+    together: defaultdict[tuple[Take, str], list[Purchase]] = defaultdict(list)
+    for purchase in in_order(bought):
+        together[(purchase.shot, purchase.take), purchase.origin].append(purchase)
+    return [
+        _Group(take, fingerprint, tuple(several), min(map(_worth, several)))
+        for (take, _), several in together.items()
+    ]
+
+
+def _worth(purchase: Purchase) -> int:
+    if purchase.state == "done":
+        return 0
+    if last_event(purchase) == "resubmitted":
+        return _NOTHING
+    if purchase.state in PAID:
+        return 1
+    return 2 if purchase.state in IN_DOUBT else _NOTHING
+
+
+def _matched(
+    wants: Sequence[_Want], candidates: Mapping[str, Sequence[_Group]]
+) -> dict[Take, _Group]:
+    """Which take gets which group. Of equal groups take k goes to take k, and otherwise the first
+    of the ledger to the first of the manifest.
+    """
+    by_fingerprint: defaultdict[str, list[_Want]] = defaultdict(list)
+    for want in wants:
+        by_fingerprint[want.fingerprint].append(want)
+    chosen: dict[Take, _Group] = {}
+    for fingerprint, several in by_fingerprint.items():
+        groups = candidates.get(fingerprint, ())
+        for worth in range(_ANY):
+            equal = [group for group in groups if group.worth == worth]
+            useful = [w for w in several if w.take not in chosen and worth < w.least]
+            chosen |= _pairs(useful, equal)
+    return chosen
+
+
+def _pairs(wants: Sequence[_Want], groups: Sequence[_Group]) -> dict[Take, _Group]:
+    """Pairs of takes and groups of one worth, each once: take k with take k first, and what is left
+    in order.
+    """
+    pairs: dict[Take, int] = {}
+    for likeness in (_number, _anything):
+        alike: defaultdict[object, deque[int]] = defaultdict(deque)
+        used = set(pairs.values())
+        for number, group in enumerate(groups):
+            if number not in used:
+                alike[likeness(group.take)].append(number)
+        for want in wants:
+            left = alike[likeness(want.take)]
+            if left and want.take not in pairs:
+                pairs[want.take] = left.popleft()
+    return {take: groups[number] for take, number in pairs.items()}
+
+
+def _number(take: Take) -> int:
+    return take[1]
+
+
+def _anything(take: Take) -> None:
+    return None
+
+
+def _generations(manifest: Manifest) -> Iterator[list[Shot]]:
+    """The shots of a manifest, each after those that its body refers to, in lots that do not refer
+    to one another.
+    """
+    yield [shot for shot in manifest.shots if not shot.references]
+    dependants = {shot.key: shot for shot in manifest.shots if shot.references}
+    numbers = {key: number for number, key in enumerate(dependants)}
+    sources = {key: {r.shot for r in shot.references} for key, shot in dependants.items()}
+    sorter = TopologicalSorter(sources)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        sorter.done(*ready)
+        lot = sorted(dependants.keys() & set(ready), key=numbers.__getitem__)
+        if lot:
+            yield [dependants[key] for key in lot]
