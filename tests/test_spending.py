@@ -121,6 +121,21 @@ def test_sums_are_by_heading_and_currency() -> None:
     assert [*sums] == ["spent", "in_doubt", "failed"]
 
 
+def test_what_has_no_frozen_price_is_summed_by_the_present_prices() -> None:
+    """What has none at all is counted by its tier, the billed one if it is known."""
+    bare = [replace(done("a"), price=None), replace(DOUBT, price=None)]
+    unknown = [replace(p, billed_tier=tier) for p, tier in zip(bare * 2, "xxyx", strict=True)]
+    assert spending([bare], PRICES) == {
+        "spent": Sum(1, {"CNY": Decimal("3.5")}),
+        "in_doubt": Sum(1, {"CNY": Decimal("3.5")}),
+    }
+    assert spending([unknown], PRICES) == {
+        "spent": Sum(2, {}, {"x": 1, "y": 1}),
+        "in_doubt": Sum(2, {}, {"x": 2}),
+    }
+    assert spending([bare], None)["in_doubt"] == Sum(1, {}, {"kling-3.0-720p": 1})
+
+
 def test_what_does_not_count_is_in_no_sum_of_what_counts() -> None:
     refunds = replace(PRICES, failed_tasks="refunded")
     sums = spending([[done("a"), FAILED, DOUBT, advance(DOUBT, "not_charged", AT)]], refunds)
@@ -139,6 +154,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
         (replace(done("a"), price=None), "3.5"),
         (replace(done("a"), price=None, billed_tier="other"), None),
         (replace(intent("a"), price=None), "3.5"),
+        (replace(done("a"), price=Price(Decimal(0), "CNY", "x")), "0"),
         *(
             (replace(done("a"), price=Price(Decimal(odd), "CNY", "x")), None)
             for odd in ("-3", "NaN", "Infinity", "1e13")
