@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -108,6 +108,9 @@ CREATE = {
     "err429_plain": ("429 nested", 0),
     "err429_bare": ("429 empty", 0),
     "err429_endless": ("429 nested", 0),
+    "err429_pack": ("429 flat", 0),
+    "err400_pack": ("400 flat", 0),
+    "err400_upstream": ("400 nested", 0),
     "err500_json": ("500 nested", 0),
     "err503_model_not_found": ("503 nested", 0),
     "redirect": ("307 empty", 0),
@@ -225,7 +228,8 @@ def test_a_query_goes_wrong_as_its_fault_says(
 STATUS = {name: name.removeprefix("status_") for name in (
     "status_succeed", "status_succeeded", "status_success", "status_SUCCESS", "status_FAILURE",
     "status_error", "status_canceled", "status_cancelled", "status_expired", "status_pending",
-    "status_processing", "status_unknown",
+    "status_processing", "status_unknown", "status_generated", "status_rejected",
+    "status_moderated", "status_blocked",
 )}  # fmt: skip
 _LEADS_TO = {
     "completed": ("0s", []),
@@ -271,7 +275,40 @@ def test_a_query_reply_may_be_odd(sandbox: Sandbox, client: httpx.Client, name: 
     assert EDITS[name](client.get(f"/v1/videos/{task_id}").json())
 
 
+REASONS: dict[str, Callable[[Any], Any]] = {
+    "reason_error_message": lambda d: d["error_message"],
+    "reason_task_status_msg": lambda d: d["task_status_msg"],
+    "reason_reason": lambda d: d["reason"],
+    "reason_failure_reason": lambda d: d["failure_reason"],
+    "reason_message": lambda d: d["message"],
+    "reason_metadata": lambda d: d["metadata"]["error"],
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_reason_may_stand_elsewhere(sandbox: Sandbox, client: httpx.Client, name: str) -> None:
+    """And no error beside it; a task that has not failed is told as ever."""
+    sandbox.set(faults=["query:fail_moderation", f"query:{name}"])
+    document = client.get(f"/v1/videos/{bought(client)}").json()
+    assert "审核" in REASONS[name](document) and "error" not in document
+    sandbox.set(faults=[f"query:{name}"])
+    assert "video_url" in client.get(f"/v1/videos/{bought(client)}").json()
+
+
+@pytest.mark.parametrize(("name", "status"), [("failed_400", 400), ("failed_500", 500)])
+def test_a_failure_may_be_told_with_another_status(
+    sandbox: Sandbox, client: httpx.Client, name: str, status: int
+) -> None:
+    """The body is the task's; one that has not failed is told with 200."""
+    sandbox.set(faults=["query:fail_input", f"query:{name}"])
+    told = client.get(f"/v1/videos/{bought(client)}")
+    assert (told.status_code, told.json()["status"]) == (status, "failed")
+    sandbox.set(faults=[f"query:{name}"])
+    assert client.get(f"/v1/videos/{bought(client)}").status_code == 200
+
+
 FATES = {
+    "query:fail_quotes": "参数错误:雨夜",
     "query:fail_moderation": "审核",
     "query:fail_parameters": "参数错误:duration",
     "query:fail_input": "URL 无法访问",
@@ -400,6 +437,7 @@ def test_every_fault_of_the_catalogue_is_tested_here() -> None:
     """By its full name."""
     tested = {f"create:{name}" for name in CREATE} | {f"content:{name}" for name in CONTENT}
     tested |= {f"query:{name}" for name in (*QUERY, *STATUS, *EDITS)} | set(FATES)
+    tested |= {f"query:{name}" for name in (*REASONS, "failed_400", "failed_500")}
     tested |= {"query:stuck", "query:not_found_first", "query:not_found_404"}
     tested |= {"content:not_ready", "content:dead502", "content:gone"}
     assert tested == {f"{fault.stage}:{fault.name}" for fault in CATALOGUE}

@@ -61,6 +61,7 @@ _UNREADABLE = "4 create: 200 with HTML, an empty body, cut JSON or no id"
 _SHAPES = "4 create: errors come in three shapes"
 _401 = "4 create: 401 invalid or exhausted key, on every route"
 _429 = "4 create: 429 mostly without Retry-After, sometimes with an empty body"
+_EMPTY_PACK = "4 create: an empty prepaid pack comes as 429, or as 400 from a relay"
 _DOUBT = "5: read timeout, reset, broken or HTML 5xx, a 200 that cannot be read"
 _BURSTS = "4 query: 5xx bursts, hangs"
 _UNKNOWN_ID = "4 query: unknown id is 400 or 404, sometimes only for the first seconds"
@@ -68,6 +69,11 @@ _WORDS = "4 query: status synonyms and cases"
 _LEGACY = "4 query: legacy shape"
 _URLS = "4 query: the URL may be in video_url, url, metadata.url or result_url"
 _CLASSES = "4 query: failure classes; capacity comes as a failed task"
+_TOLD = "4 query: a failed task can be told with HTTP 400, 404, 422 or 500"
+_REASONS: tuple[tuple[str | int, ...], ...] = (
+    ("error_message",), ("task_status_msg",), ("reason",), ("failure_reason",), ("message",),
+    ("metadata", "error"),
+)  # fmt: skip
 _CUT = "4 content: a slow download is cut; when chunked, invisibly"
 _ODD_200 = "4 content: JSON or HTML may arrive with status 200"
 _REDIRECT = "4 content: a redirect to another host must not carry the key"
@@ -86,6 +92,9 @@ _PATIENCE = answer(429, nested_error("rate_limit_exceeded", "请求过于频繁 
 _ARREARS = answer(
     429, nested_error("insufficient_balance", "账户已欠费,请充值 (account in arrears)")
 )
+_PACK = flat_error("1102", "Resource pack depleted or expired (prepaid scenario)")
+_ODD_WORDS = nested_error("", "Invalid value for prompt: too many characters")
+_ODD_WORDS["error"]["type"] = "upstream_error"
 _BROKEN = answer(500, nested_error("do_request_failed", "上游请求失败 (upstream request failed)"))
 _NO_MODEL = answer(
     503, nested_error("model_not_found", "当前分组下无可用渠道 (no available channel)")
@@ -126,6 +135,14 @@ _CREATE = (
         "429: arrears",
         "4 create: some 429s mean arrears and never end",
         wire=_ARREARS,
+    ),
+    _before("err429_pack", "429: an empty prepaid pack", _EMPTY_PACK, wire=answer(429, _PACK)),
+    _before("err400_pack", "400: an empty prepaid pack", _EMPTY_PACK, wire=answer(400, _PACK)),
+    _before(
+        "err400_upstream",
+        "400 whose type holds other words within a word",
+        "4 create: relays call every refusal upstream_error",
+        wire=answer(400, _ODD_WORDS),
     ),
     _before(
         "err500_json",
@@ -213,6 +230,17 @@ _QUERY = (
         "2",
         edit=shapes.completed_at_early,
     ),
+    *(
+        _edit(
+            f"reason_{path[0]}",
+            f"why it failed is in {'.'.join(map(str, path))}",
+            "4 query: where the reason stands",
+            edit=shapes.reason_in(*path),
+        )
+        for path in _REASONS
+    ),
+    _after("failed_400", "tells a failure with HTTP 400", _TOLD, True, wire=wire.failure_as(400)),
+    _after("failed_500", "tells a failure with HTTP 500", _TOLD, True, wire=wire.failure_as(500)),
     _edit("legacy_shape", "the older shape, all in data", _LEGACY, edit=shapes.legacy_queried),
     _edit("url_url", "the result is in url", _URLS, edit=shapes.url_in("url")),
     _edit(
@@ -237,6 +265,7 @@ _QUERY = (
     _fate("fail_parameters", "it fails: bad parameters", _CLASSES),
     _fate("fail_input", "it fails: unreachable input", _CLASSES),
     _fate("fail_capacity", "it fails: concurrency, backlog", _CLASSES),
+    _fate("fail_quotes", "it fails: bad parameters, with the prompt", "4 create: errors quote it"),
 )
 
 _before = partial(Fault, "content", "before")

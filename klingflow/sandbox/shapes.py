@@ -152,6 +152,23 @@ def url_in(*path: str) -> Edit:
     return play
 
 
+def reason_in(*path: str | int) -> Edit:
+    """Return an Edit that moves a failure's reason to `path` and leaves no other error. A number in
+    the path stands for a list.
+    """
+
+    def play(document: Document, task: Task, another: str) -> Document:
+        if "error" not in document:
+            return document
+        moved: Any = document["error"]["message"]
+        for step in reversed(path):
+            moved = {step: moved} if isinstance(step, str) else [moved]
+        rest = {name: value for name, value in document.items() if name != "error"}
+        return {**rest, **moved}
+
+    return play
+
+
 _LEGACY_WORDS = {status: state.legacy for status, state in STATES.items()}
 
 

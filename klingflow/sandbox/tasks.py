@@ -21,6 +21,7 @@ Fate = Literal[
     "fail_parameters",
     "fail_input",
     "fail_capacity",
+    "fail_quotes",
     "not_ready",
     "dead502",
     "gone",
@@ -44,10 +45,21 @@ class State(NamedTuple):
 STATES: dict[Status, State] = {
     "queued": State("QUEUED", ("pending",), _NOT_READY),
     "in_progress": State("IN_PROGRESS", ("processing", "unknown"), _NOT_READY),
-    "completed": State("SUCCESS", ("succeed", "succeeded", "success", "SUCCESS"), None),
+    "completed": State(
+        "SUCCESS", ("succeed", "succeeded", "success", "SUCCESS", "generated"), None
+    ),
     "failed": State(
         "FAILURE",
-        ("FAILURE", "error", "canceled", "cancelled", "expired"),
+        (
+            "FAILURE",
+            "error",
+            "canceled",
+            "cancelled",
+            "expired",
+            "rejected",
+            "moderated",
+            "blocked",
+        ),
         ("task_failed", "task status: FAILURE"),
         refunded=True,
     ),
@@ -62,6 +74,7 @@ FAILURES: dict[Fate, Said] = {
         "task_failed",
         "当前并发任务过多,请稍后重试 (concurrency limit, task backlog)",
     ),
+    "fail_quotes": ("task_failed", "参数错误:{prompt}"),
     "error_without_status": ("task_failed", "参数错误:参考图 URL 无法访问"),
 }
 
@@ -98,7 +111,8 @@ class Task:
     @property
     def failure(self) -> Said | None:
         """(code, message) of a task that is going to fail, otherwise None."""
-        return next((FAILURES[name] for name in self.fates if name in FAILURES), None)
+        found = next((FAILURES[name] for name in self.fates if name in FAILURES), None)
+        return found and (found[0], found[1].replace("{prompt}", self.prompt))
 
 
 class Phase(NamedTuple):

@@ -183,6 +183,16 @@ def cut_json(honest: Response, seconds: float) -> Response:
     return Response(bytes(honest.body)[:20], honest.status_code, media_type=JSON)
 
 
+def failure_as(status: int) -> Wire:
+    """Return a Wire that tells a failed task with another HTTP status."""
+
+    def play(honest: Response, seconds: float) -> Response:
+        is_failed = json.loads(bytes(honest.body)).get("status") == "failed"
+        return Response(bytes(honest.body), status, media_type=JSON) if is_failed else honest
+
+    return play
+
+
 def answer(status: int, content: object = b"", content_type: str = JSON, **headers: str) -> Wire:
     """Return a Wire that always sends the same reply.
 

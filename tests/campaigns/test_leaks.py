@@ -132,7 +132,10 @@ def test_no_fault_brings_the_key_to_light(tmp_path: Path, long: bool, report: Re
     search = Search()
     per_stage = Counter(fault.stage for fault in CATALOGUE)
     alone = [(f"{f.stage}:{f.name}=first:2,100ms",) for f in CATALOGUE] if long else []
-    stop = ("err401", "err403_quota", "err429_endless", "stuck", "dead502", "gone")
+    stop = (
+        "err401", "err403_quota", "err429_endless", "err429_pack", "err400_pack", "stuck",
+        "dead502", "gone",
+    )  # fmt: skip
     together = tuple(
         f"{f.stage}:{f.name}={0.5 / per_stage[f.stage]:.4f},50ms"
         for f in CATALOGUE

@@ -21,8 +21,10 @@ from tests.campaigns.figures import Report
 from tests.harness import Pipeline, sandboxed
 
 # What a create's fault comes to, where it is not the id: a doubt, a refusal of the shot, or of us.
-REFUSES_US = frozenset({"err401", "err403_quota", "err429_endless"})
-REFUSES_THE_SHOT = frozenset({"err400_flat", "err400_nested", "err413", "err503_model_not_found"})
+REFUSES_US = frozenset({"err401", "err403_quota", "err429_endless", "err429_pack", "err400_pack"})
+REFUSES_THE_SHOT = frozenset(
+    {"err400_flat", "err400_nested", "err400_upstream", "err413", "err503_model_not_found"}
+)
 # For ever in one run: a file that never comes is tried for a minute.
 LASTING = frozenset({"dead502", "gone"})
 SHORTENED = frozenset(
