@@ -20,8 +20,10 @@ from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import BoxPlace, LedgerPaths, Site, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, open_ledger, read
-from klingflow.model import Place, Problem, Purchase
+from klingflow.model import Failure, Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
+
+LIMITED = Failure("limited", "rate_limit", "slow down")
 
 
 def now() -> str:
@@ -444,6 +446,23 @@ def test_a_refusal_that_something_came_after_is_not_lost_track_of(paths: LedgerP
     anyio.run(ledger.fold)
     killed(ledger)
     assert read(paths).problems == []
+
+
+def test_a_refusal_is_not_forgotten_when_its_intent_is_kept(paths: LedgerPaths) -> None:
+    """Written again at the end of a run, the black box knows of no doubt that never was."""
+    with open_ledger(paths, now) as ledger:
+        ledger.begin_box()
+        for attempt in (1, 2, 3):
+            begun = intent("opening", attempt=attempt)
+            write(ledger, begun)
+            write(ledger, advance(begun, "refused", AT, error=LIMITED))
+        begun = intent("opening", attempt=4)
+        write(ledger, begun)
+        write(ledger, advance(begun, "accepted", AT, task_id="task_1"))
+        anyio.run(ledger.fold)
+    book = read(paths)
+    assert book.problems == []
+    assert {p.state for p in book.purchases.values()} == {"submitted"}
 
 
 def test_a_state_folder_that_becomes_a_file_during_a_run_is_said_and_stops_nothing(

@@ -177,15 +177,16 @@ class BlackBox:
             self.trouble, self._untidy = None, False
 
     def _pruned_of(self, name: str, uids: set[str]) -> list[bytes]:
-        """The last line of each purchase that the ledger does not hold any more."""
+        """The last line of each purchase that the ledger does not hold any more, except of refused
+        ones: the ledger drops those on purpose, and an intent without its refusal is a doubt.
+        """
         if not uids:
             return []
         last: dict[str, bytes] = {}
         for raw in boxes.read(self._spot.folder / name).split(b"\n"):
-            is_refusal = b'","state":"rejected",' in raw
-            if (found := _UID.search(raw)) and found[1].decode() in uids and not is_refusal:
-                last[found[1].decode()] = raw + b"\n"
-        return list(last.values())
+            if (found := _UID.search(raw)) and found[1].decode() in uids:
+                last[found[1].decode()] = raw
+        return [raw + b"\n" for raw in last.values() if b'","state":"rejected",' not in raw]
 
     def _hold_again(self) -> None:
         for fd in self._holders.values():
