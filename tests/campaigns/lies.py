@@ -138,9 +138,14 @@ class Lie:
         )
 
     def may_end_a_task(self, verb: str) -> bool:
-        """Whether a query's reply like this may say that its task has failed, or has succeeded."""
+        """Whether a query's reply like this may say that its task has failed, or has succeeded:
+        with an error's status only where it names the task.
+        """
         document = document_of(self.told())
-        if not isinstance(document, dict) or not 200 <= self.status < 300:
+        if not isinstance(document, dict):
+            return False
+        is_named = 400 <= self.status < 600 and "task_x" in ids_in(document)
+        if not 200 <= self.status < 300 and not is_named:
             return False
         text = json.dumps(document).lower()
         words = (
