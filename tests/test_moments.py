@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from klingflow.ledger.moments import has_form, moment
+from klingflow.ledger.moments import has_form, have_form, moment
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,20 @@ def test_anything_else_is_none(text: object) -> None:
 def test_a_day_that_does_not_exist_has_the_form_alone(text: str) -> None:
     """Reading a line asks for the form, which is cheap; who computes with a time asks for more."""
     assert (has_form(text), moment(text)) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "all_do"),
+    [
+        ([], True),
+        (["2026-06-08T06:52:49Z"], True),
+        (["2026-06-08T06:52:49Z", "2026-06-08T06:52:49.123Z"], True),
+        (["2026-06-08T06:52:49Z", "then"], False),
+        (["2026-06-08T06:52:49Z\n2026-06-08T06:52:49Z"], False),
+        (["2026-06-08T06:52:49Z\n"], False),
+        ([""], False),
+    ],
+)
+def test_many_times_are_looked_at_as_one(texts: list[str], all_do: bool) -> None:
+    """With the same result as one by one."""
+    assert have_form(texts) == all_do == all(map(has_form, texts))

@@ -7,18 +7,26 @@ a time without a zone, is no time here.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 
 # A year of four digits from 1000 to 2999: nothing that is added to such a time can overflow.
-_FORM = re.compile(
+_TEXT = (
     "[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,6})?"
     "(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_FORM, _LINES = re.compile(_TEXT), re.compile(f"(?:{_TEXT}\n)*")
 
 
 def has_form(text: str) -> bool:
     """True if a text is written as a time with its zone; the day itself may not exist."""
     return _FORM.fullmatch(text) is not None
+
+
+def have_form(texts: Collection[str]) -> bool:
+    """True if each text has the form of a time. One look at all is much faster than one at each."""
+    lines = "".join([f"{text}\n" for text in texts])
+    return _LINES.fullmatch(lines) is not None and lines.count("\n") == len(texts)
 
 
 def moment(text: object) -> datetime | None:

@@ -15,7 +15,7 @@ from reprlib import Repr
 from typing import Any, NamedTuple, cast
 
 from klingflow.ledger.lifecycle import RANK
-from klingflow.ledger.moments import has_form
+from klingflow.ledger.moments import has_form, have_form
 from klingflow.model import Bought, Failure, Json, Price, ProblemKind, Purchase
 
 MAX_TASK_ID = 1000
@@ -98,6 +98,8 @@ def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
         raise ValueError("not a purchase")
     _convert(known, odd)
     known["times"] = _in_form(known["times"], odd)
+    if not _one_line("".join([known.get(name) or "" for name in _ONE_LINE])):
+        _leave_out(known, odd)
     if "fingerprint" not in document:
         odd.append(Odd("missing_field", "fingerprint"))
     if isinstance(body, Mapping):
@@ -126,9 +128,18 @@ def _convert(known: dict[str, Any], odd: list[Odd]) -> None:
             odd.append(Odd("small_field", name, str(known[name]), least))
 
 
+def _leave_out(known: dict[str, Any], odd: list[Odd]) -> None:
+    """Take out what is no plain text of one line, in place."""
+    for name in _ONE_LINE:
+        value = known.get(name)
+        if value is not None and not _one_line(value):
+            odd.append(_wrong(name, value))
+            known[name] = _WITHOUT.get(name)
+
+
 def _in_form(times: dict[str, str], odd: list[Odd]) -> dict[str, str]:
     """The times without those that are none: nothing is computed with a word, nor ordered by it."""
-    if all(map(has_form, times.values())):
+    if have_form(times.values()):
         return times
     odd += (_wrong(f"times.{name}", at) for name, at in times.items() if not has_form(at))
     return {name: at for name, at in times.items() if has_form(at)}
@@ -272,11 +283,11 @@ def _bounds(value: list[Json]) -> tuple[float, float]:
     return low, high
 
 
-def _printable(value: str) -> str:
-    """An address, a tier or a sum: one line, with nothing in it that a terminal would obey."""
-    if not value.isprintable() or len(value) > _LONGEST:
-        raise ValueError(f"{value!r} is not plain text")
-    return value
+def _one_line(text: str) -> bool:
+    """True if a text has nothing in it that a terminal would obey, as addresses and tiers have
+    nothing.
+    """
+    return text.isprintable() and len(text) <= _LONGEST
 
 
 def _evidence(value: dict[str, Json]) -> dict[str, Json]:
@@ -299,5 +310,4 @@ _CONVERSIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("output", _output),
     ("was", _bought),
     ("evidence", _evidence),
-    *((name, _printable) for name in _ONE_LINE),
 )
