@@ -190,3 +190,18 @@ def test_a_manifest_s_record_lies_with_its_outputs(tmp_path: Path) -> None:
     """Where people look for it."""
     with a_run(tmp_path) as run:
         assert run.job.results == tmp_path / "outputs/film/manifest.json"
+
+
+@pytest.mark.anyio
+async def test_what_may_be_left_is_left_at_once(tmp_path: Path) -> None:
+    """By a call in its midst, and also where it begins after that."""
+    done: list[str] = []
+    with a_run(tmp_path) as run:
+        with run.context.leaving():
+            run.context.leave()
+            await anyio.sleep(1000.0)
+            done.append("the first")
+        with run.context.leaving():
+            await anyio.sleep(1000.0)
+            done.append("the second")
+    assert done == []

@@ -10,6 +10,7 @@ from klingflow.decide.delivery import (
     STALE_AFTER,
     TRIES,
     Delivery,
+    most_bytes,
 )
 
 FROM_THE_START = Delivery()
@@ -70,12 +71,37 @@ def test_a_server_that_asks_for_a_pause_gets_it(asked_s: float, pause_s: float) 
 
 def test_a_try_that_got_further_is_the_first_again() -> None:
     """A slow server is not a dead one."""
-    cut = after(5).failed(1000)
-    assert cut == Delivery(1, 1000)
-    assert cut.failed(2000) == Delivery(1, 2000)
+    cut = after(5).failed(100_000)
+    assert cut == Delivery(1, 100_000)
+    assert cut.failed(200_000) == Delivery(1, 200_000)
 
 
-@pytest.mark.parametrize("received_bytes", [0, 999, 1000])
-def test_a_try_that_got_no_further_counts(received_bytes: int) -> None:
-    """Also one that had to start over: it brought nothing new."""
+@pytest.mark.parametrize("received_bytes", [0, 999, 1000, 1001, 66_535])
+def test_a_try_that_got_hardly_further_counts(received_bytes: int) -> None:
+    """Also one that had to start over: it brought too little."""
     assert Delivery(1, 1000).failed(received_bytes) == Delivery(2, 1000)
+
+
+@pytest.mark.parametrize("step_bytes", [1, 1000, 60_000, 65_536, 1_000_000])
+@pytest.mark.parametrize("here_bytes", [0, 10_000_000])
+def test_a_dripping_server_is_given_up(here_bytes: int, step_bytes: int) -> None:
+    """Whatever it sends at each try, there is an end: each further sixteenth counts once."""
+    delivery, tries = Delivery(1, here_bytes), 0
+    while not delivery.is_over:
+        tries += 1
+        delivery = delivery.failed(here_bytes + tries * step_bytes)
+    assert tries < 400
+
+
+def test_little_by_little_is_progress_too() -> None:
+    """Tries are measured from where the count began."""
+    delivery = Delivery(1, 0)
+    for received in (30_000, 60_000, 90_000):
+        delivery = delivery.failed(received)
+    assert delivery == Delivery(1, 90_000)
+
+
+@pytest.mark.parametrize(("seconds", "mebibytes"), [(0, 256), (5, 416), (15, 736)])
+def test_the_most_of_a_video_grows_with_its_seconds(seconds: int, mebibytes: int) -> None:
+    """Generously: 1080P has 1 to 3 MB a second."""
+    assert most_bytes(seconds) == mebibytes * 1024**2

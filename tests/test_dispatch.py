@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from klingflow.errors import LedgerBroken
-from klingflow.gateway.outcomes import Answer
+from klingflow.gateway.outcomes import Answer, Reply
 from klingflow.ledger.lifecycle import advance
 from klingflow.model import Purchase, Rate
 from klingflow.runner.context import Outcome
@@ -294,6 +294,27 @@ def test_asked_once_it_finishes_what_is_on_its_way(tmp_path: Path, number: signa
     assert run.events == ["intent", "leaving", "submitted"]
     said_of = "interrupted; finishing what is on its way (Ctrl-C again leaves at once)"
     assert run.told[1]["reason"] == said_of
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "ends_after_s"), [(signal.SIGINT, 30.0), (signal.SIGTERM, 0.0)])
+def test_a_termination_waits_for_no_poll(
+    tmp_path: Path, number: signal.Signals, ends_after_s: float
+) -> None:
+    """Ctrl-C once lets it finish; whoever terminates a process waits for seconds only."""
+
+    async def slow() -> Answer:
+        signal.raise_signal(number)
+        await anyio.sleep(30.0)
+        return Reply(200, {}, b'{"id": "task_1", "status": "in_progress"}')
+
+    with a_run(tmp_path, queries=[slow], bought=[task()]) as run:
+        began = run.at
+        outcome, ended = lived(run)
+        assert outcome == Outcome(interrupted=True)
+        assert run.states == ["submitted"]
+    assert ended - began >= ends_after_s
+    assert (ended >= 30.0) is (ends_after_s > 0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -305,6 +306,60 @@ async def test_a_video_over_the_bound_is_given_up(tmp_path: Path) -> None:
         )
     assert result == DownloadFailed("longer than 100000 bytes", permanent=True)
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 53687091200\r\n\r\n" + FILM[:100],
+        http(206, FILM[:100], "content-range: bytes 0-99/53687091200"),
+    ],
+    ids=["length", "range"],
+)
+async def test_a_stated_size_over_the_bound_is_given_up_at_once(
+    tmp_path: Path, answer: bytes
+) -> None:
+    """Before a byte of it is kept."""
+    async with serve(answer) as wire, Gateway(wire.base, "key-0123456789abcdef") as gateway:
+        result = await download.fetch(
+            gateway, gateway.content_url("task_1"), tmp_path / "a.mp4", max_bytes=10**9
+        )
+    assert isinstance(result, DownloadFailed) and result.permanent
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("answer", [http(200, FILM), chunked(FILM)], ids=["stated", "unstated"])
+async def test_a_disk_is_not_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """The ledger needs room too, so some is left, and nothing of the video stays."""
+    monkeypatch.setattr(download, "_KEPT_FREE_BYTES", 2**62)
+    result, _ = await fetched(tmp_path / "a.mp4", answer)
+    assert isinstance(result[0], DownloadFailed) and result[0].permanent
+    assert "no room" in result[0].reason
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
+async def test_another_name_of_a_file_is_not_written_to(tmp_path: Path) -> None:
+    """A hard link in the place of `.part`: that file stays as it is."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    (tmp_path / "a.mp4.part").hardlink_to(precious)
+    results, _ = await fetched(tmp_path / "a.mp4", http(200, FILM))
+    assert results == [whole_at(tmp_path / "a.mp4")]
+    assert precious.read_bytes() == b"mine"
+
+
+async def test_a_part_over_the_bound_is_begun_again(tmp_path: Path) -> None:
+    """An earlier version may have left it."""
+    (tmp_path / "a.mp4.part").write_bytes(bytes(10**6))
+    async with serve(http(200, FILM)) as wire, Gateway(wire.base, "key-0123456789abcdef") as g:
+        result = await download.fetch(
+            g, g.content_url("task_1"), tmp_path / "a.mp4", max_bytes=10**6 - 1
+        )
+    assert result == whole_at(tmp_path / "a.mp4")
+    assert b"range:" not in wire.requests[0]
 
 
 async def test_a_download_has_a_deadline(tmp_path: Path) -> None:

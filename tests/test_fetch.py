@@ -126,12 +126,23 @@ async def test_eight_tries_that_brought_nothing_are_enough(tmp_path: Path) -> No
 
 async def test_a_slow_server_is_not_a_dead_one(tmp_path: Path) -> None:
     """A try that was cut, but got further than before, is the first again."""
-    videos = [Video(502), Video(200, VIDEO[:1000], **{"content-length": str(len(VIDEO))})]
+    half = VIDEO[:1000] + bytes(99_000)
+    videos = [Video(502), Video(200, half, **{"content-length": "200000"})]
     with a_run(tmp_path, videos=videos) as run:
         step = await run.finished()
         await fetch(run.context, step)
         await fetch(run.context, step)
-        assert step.delivery == Delivery(1, 1000)
+        assert step.delivery == Delivery(1, 100_000)
+
+
+@pytest.mark.parametrize("size", ["53687091200", "450000000"])
+async def test_a_video_larger_than_its_seconds_is_not_begun(tmp_path: Path, size: str) -> None:
+    """5 seconds have 416 MiB at the most: what the server states counts before a byte is kept."""
+    videos = [Video(200, VIDEO[:1000], **{"content-length": size})]
+    with a_run(tmp_path, videos=videos) as run:
+        assert await fetched(run, 1) == [None]
+    assert run.told[-1]["reason"] == f"longer than {416 * 1024**2} bytes"
+    assert [*(tmp_path / "outputs/film").iterdir()] == []
 
 
 async def test_what_another_try_cannot_help_is_given_up_at_once(tmp_path: Path) -> None:

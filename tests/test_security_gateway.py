@@ -33,7 +33,20 @@ pytestmark = pytest.mark.anyio
     ("url", "takes_key"),
     [
         ("https://gw.example.com/v1/videos/t/content", True),
-        ("HTTPS://GW.EXAMPLE.COM:443/v.mp4", True),
+        ("HTTPS://GW.EXAMPLE.COM:443/v1/videos/t/v.mp4?a=/../b", True),
+        ("https://gw.example.com/v1/videos/x/../t/content", True),
+        ("https://gw.example.com/v.mp4", False),
+        ("https://gw.example.com/v1/videos", False),
+        ("https://gw.example.com/v1/videos?x", False),
+        ("https://gw.example.com/v1/videosx/t", False),
+        ("https://gw.example.com/v1/users/v.mp4", False),
+        ("https://gw.example.com/V1/videos/t", False),
+        ("https://gw.example.com/v1/videos/../../log", False),
+        ("https://gw.example.com/v1/videos/%2e%2e/%2E%2e/log", False),
+        ("https://gw.example.com/v1/videos/..%2flog", False),
+        ("https://gw.example.com/v1/videos/%252e%252e/log", False),
+        ("https://gw.example.com/v1/videos/..\\..\\log", False),
+        ("https://gw.example.com/v1/videos//log", False),
         ("http://gw.example.com/v.mp4", False),
         ("http://gw.example.com:443/v.mp4", False),
         ("https://gw.example.com:444/v.mp4", False),
@@ -52,7 +65,9 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_the_key_goes_to_its_own_origin_alone(url: str, takes_key: bool) -> None:
-    """Scheme, host and port have to be the gateway's, however the address is written."""
+    """Scheme, host and port have to be the gateway's, however the address is written, and the path
+    has to lie below its route of videos.
+    """
     async with Gateway("https://gw.example.com", KEY) as gateway:
         request = gateway._download_request(url, {})
     assert ("authorization" in request.headers) is takes_key

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Downloads of one file in a row that brought nothing, in one run; `fetch` or the next run tries
+# Downloads of one file in a row that brought too little, in one run; `fetch` or the next run tries
 # again.
 TRIES = 8
+# What is enough: a sixteenth of what was here before, and no less than this. A server that sends
+# one byte more at each try would be asked for ever otherwise.
+LEAST_BYTES, SHARE = 64 * 1024, 16
+# The most that a video may hold: far beyond any video of a gateway (1080P has 1 to 3 MB a second),
+# so that a length of 50 GB, or bytes without an end, fill no disk.
+MOST_BYTES, MOST_BYTES_PER_S = 256 * 1024**2, 32 * 1024**2
 # After this many, the result's address is asked for again: such addresses expire.
 STALE_AFTER = 2
 # Seconds before the second try. Each further pause doubles, so that a video which is not there for
@@ -22,8 +28,8 @@ LONGEST_PAUSE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The downloads of one video so far. `tries` counts those in a row that brought nothing new;
-    `received_bytes` is the most that has been here.
+    """The downloads of one video so far. `tries` counts those in a row that brought too little,
+    since `received_bytes` were here.
     """
 
     tries: int = 0
@@ -38,10 +44,11 @@ class Delivery:
     def failed(self, received_bytes: int) -> Delivery:
         """After a try that failed and left `received_bytes` here.
 
-        One that was cut, but got further than before, met a slow server, not a dead one: counting
-        starts over.
+        One that was cut, but got a good deal further than before, met a slow server, not a dead
+        one: counting starts over.
         """
-        if received_bytes > self.received_bytes:
+        enough = max(LEAST_BYTES, self.received_bytes // SHARE)
+        if received_bytes >= self.received_bytes + enough:
             return Delivery(1, received_bytes)
         return Delivery(self.tries + 1, self.received_bytes)
 
@@ -64,3 +71,8 @@ class Delivery:
 # An address from an earlier run may have expired: the gateway's own route goes first, and the
 # address is asked for again after one failure.
 FROM_AN_EARLIER_RUN = Delivery(tries=1)
+
+
+def most_bytes(seconds: int) -> int:
+    """The most bytes that a video of so many seconds is believed to have."""
+    return MOST_BYTES + MOST_BYTES_PER_S * seconds

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -28,6 +29,8 @@ from klingflow.gateway.payload import clean, error_of, retry_after_s
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0
 OVERLAP_BYTES = 64 * 1024
+# Where a server states no size, the disk is asked for room this often; so much stays free.
+_LOOK_EVERY_BYTES, _KEPT_FREE_BYTES = 16 * 1024**2, 8 * 1024**2
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 # What the content route of a finished task says while the video is not there yet (gateway.md 4).
@@ -76,11 +79,16 @@ async def fetch(
     max_bytes: int = MAX_BYTES,
     deadline_s: float = DEADLINE_S,
 ) -> Result:
-    """Fetch the video at `url` to the file beside `target` that a download has (`part_of`)."""
+    """Fetch the video at `url` to the file beside `target` that a download has (`part_of`).
+
+    Nothing is kept of one of more than `max_bytes`. Where the task is cancelled, what has come
+    stays for a later try.
+    """
     try:
         with _open_part(target, max_bytes) as part, anyio.move_on_after(deadline_s):
             await _transfer(gateway, url, part)
-            return await anyio.to_thread.run_sync(part.finish)
+            with anyio.CancelScope(shield=True):  # the video is here: who leaves now takes it along
+                return await anyio.to_thread.run_sync(part.finish)
     except _Failed as failed:
         return failed.result
     except Cut as cut:
@@ -95,9 +103,12 @@ class _Part:
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path, self._max_bytes = path, max_bytes
-        self._fd = os.open(path, _OPEN, 0o666)
+        self._fd = _opened(path)
+        self._room = 0  # bytes that may be written before the disk is asked again
         self.size = os.fstat(self._fd).st_size
         self.total: int | None = None
+        if self.size > max_bytes:
+            self.restart()
 
     def __enter__(self) -> Self:
         return self
@@ -119,13 +130,37 @@ class _Part:
         os.lseek(self._fd, 0, os.SEEK_SET)
         self.size = 0
 
+    def expect(self, total: int | None) -> None:
+        """Take note of the size that the server states. Raises _Failed for one that is too large,
+        or has no room on this disk.
+        """
+        self.total = total
+        if total is not None:
+            self._refuse_over(total)
+            self._need(total - self.size)
+
     def write(self, data: bytes) -> None:
         """Append `data`. Raises _Failed for a video that is too long, OSError."""
-        if self.size + len(data) > self._max_bytes:
+        self._refuse_over(self.size + len(data))
+        if self._room < len(data):
+            self._need(_LOOK_EVERY_BYTES + len(data))
+        write_all(self._fd, data)
+        self._room -= len(data)
+        self.size += len(data)
+
+    def _refuse_over(self, size: int) -> None:
+        if size > self._max_bytes:
             self.restart()
             raise _Failed(DownloadFailed(f"longer than {self._max_bytes} bytes", permanent=True))
-        write_all(self._fd, data)
-        self.size += len(data)
+
+    def _need(self, size: int) -> None:
+        """Refuse to fill the disk, on which the ledger has to be written too."""
+        free = shutil.disk_usage(self._path.parent).free
+        if size + _KEPT_FREE_BYTES > free:
+            self.restart()
+            said = f"no room: the disk has {free >> 20} MiB left, and the video needs more"
+            raise _Failed(DownloadFailed(said, permanent=True))
+        self._room = size
 
     def finish(self) -> Downloaded:
         """Check and sync. Blocks; raises OSError."""
@@ -151,6 +186,18 @@ def _open_part(target: Path, max_bytes: int) -> _Part:
         raise _Failed(DownloadFailed(reason, permanent=True))
     make_folder(target.parent)
     return _Part(part_of(target), max_bytes)
+
+
+def _opened(path: Path) -> int:
+    """Open a `.part`, made if need be. One that has another name (a hard link) is another file,
+    which stays as it is.
+    """
+    fd = os.open(path, _OPEN, 0o666)
+    if os.fstat(fd).st_nlink < 2:
+        return fd
+    os.close(fd)
+    path.unlink()
+    return os.open(path, _OPEN | os.O_EXCL, 0o666)
 
 
 def part_of(target: Path) -> Path:
@@ -193,7 +240,7 @@ async def _start(stream: Stream, part: _Part) -> None:
     if head[4:8] != b"ftyp":
         raise _Failed(await _no_video(stream, head))
     part.restart()
-    part.total = total
+    part.expect(total)
     part.write(head)
 
 
@@ -205,7 +252,7 @@ async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
         part.restart()
         reason = "the server's bytes do not follow on from those here; starting over"
         raise _Failed(DownloadFailed(reason))
-    part.total = total
+    part.expect(total)
     part.write(again[len(tail) :])
 
 

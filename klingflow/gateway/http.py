@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -43,6 +44,8 @@ MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What a server may read as a step to another folder, or as its end.
+_ESCAPED_STEPS = re.compile(rb"(?i)%2e|%2f|%5c|%25|%00|\\|//|/\.")
 _LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
 # How much is read of a reply that should have been a video, to see what it says instead.
 _WORDS_BYTES = 16_000
@@ -324,9 +327,17 @@ class Gateway:
         if _is_here(target) and not _is_here(self._url):
             raise httpx.InvalidURL("a gateway elsewhere has no video on this machine")
         # Both are compared as httpx understands them, because that is where the request goes.
-        ours = _origin(target) == _origin(self._url)
+        ours = _origin(target) == _origin(self._url) and self._is_a_route(target)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
         return httpx.Request("GET", target, headers=base, extensions={"timeout": limits})
+
+    def _is_a_route(self, target: httpx.URL) -> bool:
+        """True for an address below our own route of videos, however it is written. Another path of
+        the same host may be anybody's: its log would have the key.
+        """
+        path = target.raw_path.partition(b"?")[0]
+        is_plain = not _ESCAPED_STEPS.search(path)
+        return is_plain and path.startswith(self._url.raw_path + b"/")
 
     def _connections_for(self, url: str) -> _Connections:
         proxy = _proxy_for(url)

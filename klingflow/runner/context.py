@@ -85,7 +85,9 @@ class Context:
     wake: Callable[[], None] = lambda: None
     bought: list[tuple[int, str]] = field(default_factory=list)
     waiting: list[Waiting] = field(init=False)
+    left: bool = False
     _shields: list[anyio.CancelScope] = field(default_factory=list)
+    _leaving: list[anyio.CancelScope] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.waiting = [Waiting(job.plan) for job in self.jobs]
@@ -99,6 +101,27 @@ class Context:
                 yield
             finally:
                 self._shields.remove(shield)
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Do what may be broken off without loss: a download goes on later from where it stands.
+
+        The block is left in its midst where `leave` is called, at once where it was before.
+        """
+        with anyio.CancelScope() as scope:
+            self._leaving.append(scope)
+            if self.left:
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self._leaving.remove(scope)
+
+    def leave(self) -> None:
+        """Break off what can be: who ends us by a signal does not wait for a slow download."""
+        self.left = True
+        for scope in self._leaving:
+            scope.cancel()
 
     def abandon(self) -> None:
         """Let a cancellation of the run break off what is on its way: a create is in doubt then."""

@@ -4,6 +4,7 @@ the run is to stop. A shot that waits costs a heap entry, no coroutine.
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 
@@ -102,16 +103,21 @@ class _Dispatcher:
 async def _listen(
     context: Context, abort: Callable[[], None], run_scope: anyio.CancelScope
 ) -> None:
-    """Ctrl-C or a termination, once: finish what is on its way and leave. Twice: leave at once."""
+    """Ctrl-C or a termination, once: finish what is on its way and leave. Twice: leave at once.
+
+    Who terminates us waits for seconds only: downloads and polls are then left where they stand.
+    """
     if threading.current_thread() is not threading.main_thread():
         return  # Python gives signals to the main thread alone; a program handles its own there
     with signals.kept(), anyio.open_signal_receiver(*signals.ends()) as received:
-        async for _ in received:
+        async for number in received:
             if context.outcome.interrupted:
                 abort()
                 context.abandon()
                 run_scope.cancel()
             context.outcome.interrupted = True
+            if number != signal.SIGINT:
+                context.leave()
             context.stop("interrupted; finishing what is on its way (Ctrl-C again leaves at once)")
 
 

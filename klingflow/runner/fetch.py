@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from klingflow.decide.delivery import most_bytes
 from klingflow.decide.schedule import Fetch
 from klingflow.gateway import download
 from klingflow.gateway.outcomes import Succeeded
@@ -26,10 +27,11 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     output = fetch.purchase.output or ""
     target = context.jobs[fetch.job].site.folder / output
     context.tell("downloading", fetch.wanted)
-    result = _unwritable(context.jobs[fetch.job].site, output)
-    if result is None:
-        result = await _try(context, fetch, target)
+    unwritable = _unwritable(context.jobs[fetch.job].site, output)
+    result = unwritable or await _try(context, fetch, target)
     context.schedule.fetched()
+    if result is None:
+        return
     if isinstance(result, download.Downloaded):
         return await _arrived(context, fetch, target, result)
     fetch.delivery = fetch.delivery.failed(download.received_bytes(target))
@@ -51,11 +53,15 @@ def _unwritable(site: Site, output: str) -> download.Result | None:
     return None
 
 
-async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result:
+async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result | None:
+    """One try; None where the run left it, and the next one goes on from there."""
     purchase = fetch.purchase
     content = context.gateway.content_url(purchase.task_id or "")
     address = fetch.delivery.address(purchase.video_url, content)
-    return await download.fetch(context.gateway, address, target)
+    most = min(most_bytes(purchase.seconds), download.MAX_BYTES)
+    with context.leaving():
+        return await download.fetch(context.gateway, address, target, max_bytes=most)
+    return None
 
 
 async def _arrived(

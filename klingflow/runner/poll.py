@@ -29,7 +29,11 @@ _PROGRESS_KEPT = 20
 
 async def poll(context: Context, flight: Flight) -> None:
     """Ask once after `flight`. Raises LedgerBroken."""
-    outcome = await _asked(context, flight)
+    outcome: QueryOutcome | None = None
+    with context.leaving():
+        outcome = await _asked(context, flight)
+    if outcome is None:  # the run left it; the id is in the ledger
+        return
     now = context.clock()
     if isinstance(outcome, Blind):
         return _blinded(context, flight, outcome.failure, now)
