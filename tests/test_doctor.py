@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from klingflow.api import doctor
 from klingflow.api.doctor import Finding
+from klingflow.api.site import Wish, site_of
 from klingflow.errors import UsageError
 from klingflow.gateway.access import ENVIRONMENT, Access, Source
 from klingflow.ledger.places import ledger_paths
@@ -139,3 +142,19 @@ def test_the_room_that_earlier_videos_take_is_said(tmp_path: Path) -> None:
     assert f"{said}; no shot needs them now" in [
         f.text for f in examine(str(film.manifest), Access())
     ]
+
+
+def test_the_copies_of_a_film_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is run, and which place shares what it knows."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))
+    places = [pipeline_at(tmp_path / name) for name in ("home", "copy")]
+    for film in places:
+        film.write(1)
+        if film is not places[0]:
+            film.lock.write_bytes(places[0].lock.read_bytes())
+        keep(site_of(film.manifest, Wish()).paths, done(film.folder.name))
+    said = [f.text for f in examine(str(places[1].manifest), Access())]
+    told = [text for text in said if text.startswith("the black box knows this film at")]
+    assert len(told) == 2
+    assert any("home/film.yaml" in text and "(shares what it knows)" in text for text in told)
+    assert any("copy/film.yaml" in text and "--same-film there joins it" in text for text in told)

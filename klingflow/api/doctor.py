@@ -26,7 +26,8 @@ from klingflow.gateway.env_file import BASE_URL, KEY, exposed, said_of_exposed
 from klingflow.gateway.origin import in_clear_warning, taken_for
 from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
 from klingflow.gateway.replies import read_query
-from klingflow.ledger import store
+from klingflow.ledger import store, stored
+from klingflow.ledger.boxes import spots_in
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest, Purchase
 from klingflow.results.versions import replaced
@@ -113,6 +114,23 @@ def _ledger(file: str) -> Iterator[Finding]:
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
     yield from _earlier(site.folder, replaced(book.purchases.values()))
+    yield from _copies(file)
+
+
+def _copies(file: str) -> Iterator[Finding]:
+    """The places of this film that the black box knows."""
+    try:
+        paths = site_of(file, Wish()).paths
+        place = paths.box
+        lineages = stored.lineages_of(paths) if place else frozenset()
+        spots = [s for lineage in sorted(lineages) if place for s in spots_in(place.box(lineage))]
+    except (KlingflowError, OSError) as error:
+        yield Finding(False, str(error), needed=False)
+        return
+    for spot in spots if len(spots) > 1 else ():
+        what = "shares what it knows" if spot.member else "apart: --same-film there joins it"
+        text = f"the black box knows this film at {spot.manifest} since {spot.since} ({what})"
+        yield Finding(True, text, needed=False)
 
 
 def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
