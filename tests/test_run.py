@@ -4,14 +4,16 @@ ledger is the judge.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from klingflow.gateway.mp4 import check
-from tests.harness import charges, pipeline_at, sandboxed
+from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 
 def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
@@ -49,6 +51,58 @@ def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -
         film.do("fetch", "film.yaml")
         assert len(charges(sandbox)) == 2
         assert [check(video) for video in film.videos()] == [None, None]
+
+
+def test_every_video_that_was_paid_for_stays(tmp_path: Path) -> None:
+    """Also those that others replaced. An earlier body brings its file back when no gateway is
+    there any more; so does a folder whose name changes.
+    """
+    with sandboxed(tmp_path) as (film, sandbox):
+        for prompt in ("one", "two", "three"):
+            film.write({"a": {"prompt": prompt}})
+            film.do("run", "film.yaml", "-y", "--rerun", "changed")
+        assert len(charges(sandbox)) == len(film.purchases()) == 3
+    bought = {p["attempt"]: p["sha256"] for p in film.purchases()}
+    assert hashes(film.videos()) == {*bought.values()}
+    film.write({"a": {"prompt": "one"}}, output="clips/{shot}.mp4")
+    assert "its file moves to clips/a.mp4" in film.do("plan", "film.yaml")
+    film.do("run", "film.yaml", "-y")
+    assert hashes([tmp_path / "clips/a.mp4"]) == {bought[1]}
+    assert hashes([tmp_path / "clips/a.mp4", *film.videos()]) == {*bought.values()}
+    assert film.record()["shots"][0]["file"] == "clips/a.mp4"
+    assert "all is well" in film.do("lock", "check", "film.yaml")
+
+
+def hashes(videos: Iterable[Path]) -> set[str]:
+    """The SHA-256 of each of the files."""
+    return {hashlib.sha256(video.read_bytes()).hexdigest() for video in videos}
+
+
+def test_what_somebody_did_to_a_video_stays(tmp_path: Path) -> None:
+    """Each edit, however often the video is fetched again."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(1)
+        film.do("run", "film.yaml", "-y")
+        video = film.videos()[0]
+        for edit in (b"first edit", b"second edit"):
+            video.write_bytes(edit)
+            film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 1
+    edits = [video.with_name(f"{video.name}.{bak}") for bak in ("bak", "bak2")]
+    assert [edit.read_bytes() for edit in edits] == [b"first edit", b"second edit"]
+    assert check(video) is None
+
+
+def test_two_episodes_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Before the second one buys: its record would be the first one's."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        film.write(1, name="drama")
+        film.do("run", "film.yaml", "-y")
+        second = Pipeline(film.folder, film.environ, "ep2")
+        second.write(1, name="drama")
+        said = second.do("run", "ep2.yaml", "-y", code=2)
+        assert "film.yaml and ep2.yaml both write outputs/drama/manifest.json" in said
+        assert len(charges(sandbox)) == 1
 
 
 def test_a_budget_bounds_the_film_over_all_its_runs(tmp_path: Path) -> None:

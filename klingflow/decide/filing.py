@@ -112,19 +112,34 @@ def file_away(
     on disk by path, those under other names of ours (`is_name_of_ours`) among them. `shots` are the
     manifest's, whose outputs are free for their own takes alone.
     """
-    takes = {same_file(shot.output): (shot.id, shot.take) for shot in shots}
-    places = _Places(takes, files, {fact for p in purchases if (fact := fact_of(p))})
-    for purchase in purchases:
-        if purchase.uid in serving:
-            places.give(purchase, serving[purchase.uid])
+    places = {p.uid: serving[p.uid] for p in purchases if p.uid in serving}
     others = [p for p in purchases if p.output and p.uid not in serving]
-    # Each in turn keeps the place that it has if nobody before it got it: first those whose file is
-    # there, then the latest.
-    others.reverse()
-    for purchase in sorted(others, key=lambda p: not places.lies_well(p)):
-        places.keep(purchase)
-    placed = {p.uid: at for p in purchases if (at := places.of.get(p.uid)) not in (None, p.output)}
-    return Filing(placed, *_steps(purchases, places.of, files))
+    if others:
+        _keep(others, purchases, places, files, shots)
+    placed = {p.uid: at for p in purchases if (at := places.get(p.uid)) not in (None, p.output)}
+    return Filing(placed, *_steps(purchases, places, files))
+
+
+def _keep(
+    others: Iterable[Purchase],
+    purchases: Sequence[Purchase],
+    places: dict[str, str],
+    files: Mapping[str, FileFact],
+    shots: Iterable[Shot],
+) -> None:
+    """Give the purchases that serve no take their places, beside those that others have.
+
+    Each in turn keeps the place that it has if nobody before it got it: first those whose file is
+    there, then the latest.
+    """
+    takes = {same_file(shot.output): (shot.id, shot.take) for shot in shots}
+    desk = _Places(takes, files, {fact for p in purchases if (fact := fact_of(p))}, places)
+    for purchase in purchases:
+        if place := places.get(purchase.uid):
+            desk.give(purchase, place)
+    latest_first = [*others][::-1]
+    for purchase in sorted(latest_first, key=lambda p: not desk.lies_well(p)):
+        desk.keep(purchase)
 
 
 def arrival(purchase: Purchase, fact: FileFact, there: FileFact | None, book: Book) -> Filing:
@@ -164,7 +179,7 @@ class _Places:
     takes: Mapping[str, tuple[str, int]]
     files: Mapping[str, FileFact]
     ours: Set[FileFact]
-    of: dict[str, str] = field(default_factory=dict)
+    of: dict[str, str]
     holders: dict[str, str] = field(default_factory=dict)
 
     def give(self, purchase: Purchase, place: str) -> None:

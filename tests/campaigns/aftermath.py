@@ -20,7 +20,7 @@ from tests.harness import Pipeline, charges
 PATIENCE_S = 240
 # Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a
 # torn line was.)
-_PASSING = (".tmp", ".part", ".folded", ".emergency.jsonl", ".bak")
+_PASSING = (".tmp", ".part", ".folded", ".emergency.jsonl", ".bak", ".moving")
 
 
 @dataclass
