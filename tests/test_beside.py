@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.ledger.beside import Holding, holdings, keeper
+from klingflow.ledger.beside import Holding, holdings, keeper, of_others
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.ledger.places import SANDBOX, Site, site_at
 from klingflow.manifest.identity import same_file
@@ -95,3 +95,13 @@ def test_a_record_says_whose_it_is(tmp_path: Path, text: str, kept_by: str) -> N
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     assert keeper(tmp_path / "manifest.json") == kept_by
     assert keeper(tmp_path / "absent.json") is None
+
+
+def test_files_of_other_manifests_are_known(site: Site) -> None:
+    """By a lock beside this one, on every file system; and all below a folder with a ledger."""
+    (site.folder / "ep1.yaml").touch()
+    lock(site.folder / "ep1.lock", done("a"))
+    (site.folder / "sub/.klingflow").mkdir(parents=True)
+    (site.folder / ".klingflow").mkdir()
+    theirs = {"outputs/film/a.mp4", "Outputs/Film/A.mp4", "sub/outputs/x.mp4", "sub/x.mp4"}
+    assert of_others(site, {*theirs, "outputs/film/b.mp4", "x.mp4"}) == theirs

@@ -17,7 +17,7 @@ from klingflow.decide.spending import spending
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger import files, searching, store
-from klingflow.ledger.beside import holdings
+from klingflow.ledger.beside import of_others
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.model import (
@@ -172,7 +172,7 @@ def _sparing(filing: Filing, site: Site) -> Filing:
     """The filing of a plan, which takes no file away from another manifest of the folder."""
     if not filing.steps:
         return filing
-    return sparing(filing, frozenset[str]().union(*(n.outputs for n in holdings(site))))
+    return sparing(filing, of_others(site, {step.source for step in filing.steps}))
 
 
 def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:

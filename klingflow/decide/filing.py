@@ -286,10 +286,10 @@ def _steps(
 
 
 def sparing(filing: Filing, of_others: Set[str]) -> Filing:
-    """The same filing, but what lies at the places `of_others` (as `same_file` has them) belongs to
-    another manifest too: it is copied, never taken away.
+    """The same filing, but what lies at the paths `of_others` belongs to another manifest too: it
+    is copied, never taken away.
     """
-    steps = [s._replace(stays=s.stays or same_file(s.source) in of_others) for s in filing.steps]
+    steps = [s._replace(stays=s.stays or s.source in of_others) for s in filing.steps]
     return replace(filing, steps=tuple(steps))
 
 

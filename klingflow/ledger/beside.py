@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -86,3 +86,17 @@ def keeper(record: Path) -> str | None:
         return None
     found = _MANIFEST.search(head)
     return Path(_text(found[1]) or "").name if found else ""
+
+
+def of_others(site: Site, paths: Iterable[str]) -> set[str]:
+    """Return those of `paths` (relative to the manifest's folder) that another manifest has: by its
+    lock beside this one, or because they lie in a folder below with a ledger of its own.
+    """
+    held = frozenset[str]().union(*(one.outputs for one in holdings(site)))
+    return {path for path in paths if same_file(path) in held or _is_apart(site.folder, path)}
+
+
+def _is_apart(folder: Path, path: str) -> bool:
+    """True if a folder on the way to `path` has a ledger."""
+    parents = Path(path).parents
+    return any((folder / at / ".klingflow").is_dir() for at in parents if at != Path())
