@@ -16,6 +16,7 @@ from klingflow.decide.filing import (
     Operation,
     arrival,
     fact_of,
+    far_sources,
     file_away,
     is_name_of_ours,
     is_passing,
@@ -439,3 +440,10 @@ def test_a_filing_may_be_cut_off_anywhere(
 def test_the_uid_s_characters_come_from_its_random_part() -> None:
     """The others are its time."""
     assert next(filing._earlier_paths(video("a", uid=UID))) == AWAY
+
+
+def test_sources_in_other_folders_are_far() -> None:
+    """Those beside the new place, and in `earlier/` beside it, are found again anyway."""
+    near = [Step("1", A, B, MINE), Step("2", A, AWAY, MINE), Step("3", AWAY, A, MINE)]
+    far = [Step("4", A, "clips/a.mp4", MINE), Step("5", "a.mp4", A, MINE)]
+    assert far_sources(Filing({}, (*near, *far))) == [A, "a.mp4"]

@@ -94,6 +94,51 @@ async def test_nothing_is_renamed_before_it_is_recorded(
 
 
 @pytest.mark.parametrize("last", range(5))
+async def test_a_kill_loses_no_video_whose_folder_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    """Where the ledger names a new folder already, and the video lies in the old one; also if the
+    next run names a third one, and is killed before it renames anything.
+    """
+    put(tmp_path, shot001=b"one", shot002=b"two")
+    bought_ones = [bought("shot001", b"one", A), bought("shot002", b"two", B)]
+    all_of_them = filing.operations
+    for top, number in (("clips", last), ("reel", 0)):
+        with a_run(
+            tmp_path, shots=2, bought=bought_ones, top={"output": f"{top}/{{shot}}.mp4"}
+        ) as run:
+            with monkeypatch.context() as cut:
+                cut.setattr(settle, "operations", lambda *args, n=number: all_of_them(*args)[:n])
+                await settled(run.job)
+            bought_ones = []
+    with a_run(tmp_path, shots=2, top={"output": "last/{shot}.mp4"}) as run:
+        assert [a.verb for a in run.job.plan.actions] == ["changed", "changed"]
+        assert await settled(run.job) == []
+    assert (tmp_path / "last/shot001.mp4").read_bytes() == b"one"
+    assert (tmp_path / "last/shot002.mp4").read_bytes() == b"two"
+    assert not run.job.site.facts.exists() or A not in run.job.site.facts.read_text()
+
+
+async def test_no_file_moves_where_its_old_name_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill would lose it then."""
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    put(tmp_path, shot001=b"one")
+    monkeypatch.setattr(files, "note", full)
+    with a_run(
+        tmp_path, bought=[bought("shot001", b"one", A)], top={"output": "clips/{shot}.mp4"}
+    ) as run:
+        (trouble,) = await settled(run.job)
+        assert run.purchases[0].output == A
+    assert trouble.endswith("cannot be written, so no file was moved: No space left on device")
+    assert there(tmp_path) == {A: b"one"}
+
+
+@pytest.mark.parametrize("last", range(5))
 async def test_a_kill_between_two_renames_loses_no_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
 ) -> None:

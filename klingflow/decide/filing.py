@@ -293,6 +293,20 @@ def sparing(filing: Filing, of_others: Set[str]) -> Filing:
     return replace(filing, steps=tuple(steps))
 
 
+def far_sources(filing: Filing) -> list[str]:
+    """The sources of a filing that would not be found again beside the places of their videos, once
+    those are recorded: they lie in other folders.
+    """
+    return [step.source for step in filing.steps if _folder(step.source) != _folder(step.target)]
+
+
+def _folder(path: str) -> str:
+    """The folder of a path; for one in `earlier/` the folder which that is in."""
+    folder = path.rpartition("/")[0]
+    above, _, name = folder.rpartition("/")
+    return above if name == EARLIER else folder
+
+
 # ---------------------------------------------------------------- how it is carried out
 
 

@@ -21,6 +21,8 @@ from klingflow.model import FileFact
 
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000
+# The entry of a path to look at, of whose file nothing is known: no file has such times.
+_NAME: list[Any] = [0, 0, 0, 0, ""]
 
 
 def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, FileFact]:
@@ -42,6 +44,8 @@ def facts(folder: Path, paths: Iterable[str], cache: Path | None) -> dict[str, F
         known[path] = FileFact(size, sha256)
         if now_ns - max(modified_ns, changed_ns) > _SETTLED_NS:
             new[path] = entry
+        elif path in old:
+            new[path] = _NAME
     if cache and new != old:
         _keep(cache, new)
     return known
@@ -59,16 +63,24 @@ def search(
         return {}
     outputs = set(outputs)
     beside = {path.rpartition("/")[0] for path in outputs}
+    beside |= {at.removesuffix("earlier").removesuffix("/") for at in beside}
     beside |= {f"{at}/earlier" if at else "earlier" for at in beside}
     safe = [at for at in beside if not site.leads_elsewhere(f"{at}/x" if at else "x")]
     named = {path for at in safe for path in _in(site.folder, at)}
-    known = {path for path in _cached(site.facts) if is_output(path)}
+    known = {path for path in _cached(site.facts) if _is_safe(path, is_ours)}
     candidates = outputs | set(filter(is_ours, named))
     candidates |= {path for path in known if not site.leads_elsewhere(path)}
     sizes = {fact.size_bytes for fact in lost}
     fitting = [path for path in candidates if _size(site.folder / path) in sizes]
     found = facts(site.folder, fitting, site.facts)
     return {path: fact for path, fact in found.items() if fact in lost}
+
+
+def _is_safe(path: str, is_ours: Callable[[str], bool]) -> bool:
+    """True if a path that anybody may have written is that of a video, or of what `is_ours`."""
+    folder, slash, _ = path.rpartition("/")
+    is_name = is_ours(path) and not any(sign in path for sign in "\\:")
+    return is_output(path) or (is_name and is_output(f"{folder}{slash}x.mp4"))
 
 
 def _in(folder: Path, at: str) -> Iterator[str]:
@@ -87,9 +99,11 @@ def _size(path: Path) -> int | None:
     return stat.st_size if S_ISREG(stat.st_mode) else None
 
 
-def remember(folder: Path, moved: Mapping[str, FileFact], cache: Path) -> None:
+def remember(
+    folder: Path, moved: Mapping[str, FileFact], cache: Path, left: Iterable[str] = ()
+) -> None:
     """Keep what is known of files that just got these paths, so that they are not read again: a new
-    name changes a file's times.
+    name changes a file's times. `left` are paths that need not be looked at any more.
     """
     now_ns = time.time_ns()
     known: dict[str, list[Any]] = {}
@@ -99,8 +113,23 @@ def remember(folder: Path, moved: Mapping[str, FileFact], cache: Path) -> None:
             # A later change would leave another time than this one.
             if stat.st_size == fact.size_bytes and now_ns - stat.st_mtime_ns > _SETTLED_NS:
                 known[path] = [*_stamp(stat), fact.sha256]
-    if known:
-        _keep(cache, _cached(cache) | known)
+    gone = {*left}.difference(known)
+    if known or gone:
+        entries = _cached(cache) | known
+        gone |= {
+            path for path in entries if entries[path] == _NAME and not (folder / path).exists()
+        }
+        _keep(cache, {path: entry for path, entry in entries.items() if path not in gone})
+
+
+def note(site: Site, paths: Iterable[str]) -> None:
+    """Let `search` look at these paths too, durably, whatever becomes of the ledger's own names.
+    Raises OSError.
+    """
+    entries = _cached(site.facts)
+    if new := {path: _NAME for path in paths if path not in entries}:
+        text = json.dumps(entries | new, ensure_ascii=False)
+        atomic_write(site.facts, text.encode())
 
 
 def _stamp(stat: os.stat_result) -> list[Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
 import anyio
 
 from klingflow import disk
-from klingflow.decide.filing import Operation, arrival, operations
+from klingflow.decide.filing import Operation, arrival, far_sources, operations
 from klingflow.ledger import files
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
@@ -29,6 +30,11 @@ async def settle(ledger: Ledger, site: Site, filing: Filing, now: Callable[[], s
 
     Raises LedgerBroken; then no file was touched.
     """
+    if far := far_sources(filing):
+        try:
+            await anyio.to_thread.run_sync(files.note, site, far)
+        except OSError as error:
+            return [f"{site.facts}: cannot be written, so no file was moved: {error.strerror}"]
     book = ledger.book
     moved = [
         placed(book.purchases[uid], now(), output=output)
@@ -73,7 +79,8 @@ def carry_out(site: Site, filing: Filing) -> list[str]:
         elif operation.kind == "put" and operation.fact:
             moved[operation.target] = operation.fact
     troubles += _synced(site.folder / path for path in moved)
-    files.remember(site.folder, moved, site.facts)
+    done = replace(filing, steps=tuple(step for step in filing.steps if step.target in moved))
+    files.remember(site.folder, moved, site.facts, far_sources(done))
     return troubles
 
 
