@@ -33,6 +33,7 @@ import anyio
 import httpx
 
 from klingflow.errors import KlingflowError, UsageError
+from klingflow.gateway import awake
 from klingflow.gateway.origin import is_loopback, is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.payload import clean
@@ -226,11 +227,8 @@ class Gateway:
         `client_request_id` is sent as `X-Client-Request-Id`, by which a gateway's operator can find
         a purchase whose reply was lost.
         """
-        limits = {
-            "connect": self._timeouts.connect_s,
-            "read": self._timeouts.create_read_s,
-            "write": 30.0,
-        }
+        # No limit of the library's on reading: it counts the time in which we are stopped, too.
+        limits = {"connect": self._timeouts.connect_s, "read": None, "write": 30.0}
         named = (
             "x-client-request-id",
             quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID],
@@ -239,7 +237,10 @@ class Gateway:
         request = httpx.Request(
             "POST", self._url, headers=headers, content=body, extensions={"timeout": limits}
         )
-        return await self._exchange(self._single, request, self._timeouts.create_total_s)
+        limit = self._timeouts
+        return await self._exchange(
+            self._single, request, limit.create_total_s, limit.create_read_s
+        )
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
         """GET the state of a task. `apart` asks on a new connection, which cannot hold the reply to
@@ -284,16 +285,24 @@ class Gateway:
         return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
 
     async def _exchange(
-        self, connections: _Connections, request: httpx.Request, total_s: float
+        self,
+        connections: _Connections,
+        request: httpx.Request,
+        total_s: float,
+        silent_s: float | None = None,
     ) -> Answer:
-        """Send one request and read its whole reply, or as much as came of one that breaks off."""
+        """Send one request and read its whole reply, or as much as came of one that breaks off.
+
+        `silent_s` bounds the wait for the reply's head.
+        """
         response: httpx.Response | None = None
         body = bytearray()
         complete = False
         with connections.borrow() as transport:
             try:
-                with anyio.fail_after(total_s):
-                    response = await transport.handle_async_request(request)
+                with awake.fail_after(total_s):
+                    with awake.fail_after(silent_s or total_s, httpx.ReadTimeout):
+                        response = await transport.handle_async_request(request)
                     async for piece in _body(response):
                         body += piece
                         if len(body) > MAX_BODY_BYTES:
