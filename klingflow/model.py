@@ -425,6 +425,7 @@ ProblemKind = Literal[
     "contradicting_line",
     "task_held_twice",
     "paid_twice",
+    "same_video",
     "box_unwritable",
     "link_refused",
     "place_taken",

@@ -8,6 +8,7 @@ import pytest
 
 from klingflow.ledger.book import (
     Book,
+    alike,
     contradicting,
     contradictions,
     doubt,
@@ -15,6 +16,7 @@ from klingflow.ledger.book import (
     held_twice,
     in_order,
     paid_twice,
+    same_video,
     settled,
     superseded,
 )
@@ -327,3 +329,18 @@ def test_an_account_that_was_set_aside_is_reported_with_its_task() -> None:
     assert contradicting(submitted("a", take=2)) == Problem(
         "contradicting_line", keys=("a#2",), tasks=("task_a#2",)
     )
+
+
+def test_one_video_of_several_tasks_is_remarked() -> None:
+    """By the takes that have it; another video is nothing to remark."""
+    videos = [replace(done(name), sha256="ab", size_bytes=7) for name in "abc"]
+    other = replace(done("d"), sha256="cd", size_bytes=7)
+    (found,) = alike([*videos, other])
+    assert same_video(found) == Problem(
+        "same_video", keys=("a", "b", "c"), tasks=("task_a", "task_b", "task_c"), count=3
+    )
+
+
+def test_one_task_under_two_purchases_is_no_second_video() -> None:
+    """That is a report of its own."""
+    assert alike([replace(done(name), sha256="ab", task_id="t") for name in "ab"]) == []

@@ -101,6 +101,12 @@ WORDS = [
         "a was paid for twice: task t and task u; both are kept",
     ),
     (
+        Problem("same_video", keys=("a", "b", "c"), tasks=("t", "u", "v"), count=3),
+        "a, b, c have one and the same video, from 3 tasks",
+        "a, b, c have one and the same video, from 3 tasks; look at them: the gateway may have"
+        " mixed up its tasks",
+    ),
+    (
         Problem("box_unwritable", Place("/state"), detail="No space left"),
         "the black box cannot be written: /state: No space left",
         "the black box cannot be written: /state: No space left; --no-black-box does without it",
@@ -171,6 +177,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "two_lineages": "note",
         "left_in_box": "note",
         "paid_twice": "video",
+        "same_video": "note",
         "box_unwritable": "note",
         "link_refused": "note",
         "place_taken": "note",

@@ -8,7 +8,7 @@ from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
 from klingflow.ledger import files
-from klingflow.ledger.book import in_order
+from klingflow.ledger.book import alike, in_order, same_video
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Manifest
 from klingflow.results import run_manifest
@@ -32,10 +32,11 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     for entry in (*record["shots"], *record["orphans"]):
         entry["versions"] = versions(book.of(entry["id"], entry["take"]), facts)
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
+    problems = [*book.problems, *map(same_video, alike(meant))]
     return {
         **record,
         "doubts": doubts(meant, site.command),
-        "problems": [worded(problem) for problem in book.problems],
+        "problems": [worded(problem) for problem in problems],
     }
 
 

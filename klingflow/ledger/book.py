@@ -252,6 +252,24 @@ def _of_two(kind: ProblemKind, a: Purchase, b: Purchase) -> Problem:
     )
 
 
+def alike(purchases: Iterable[Purchase]) -> list[list[Purchase]]:
+    """Return the purchases that several tasks delivered one and the same file for.
+
+    A gateway that mixes up its tasks does so, and a placeholder in the place of videos.
+    """
+    by_file: defaultdict[tuple[str, int | None], dict[str, Purchase]] = defaultdict(dict)
+    for purchase in purchases:
+        if purchase.state == "done" and purchase.sha256 and purchase.task_id:
+            by_file[purchase.sha256, purchase.size_bytes].setdefault(purchase.task_id, purchase)
+    return [in_order(several.values()) for several in by_file.values() if len(several) > 1]
+
+
+def same_video(several: Sequence[Purchase]) -> Problem:
+    """The report of purchases that are `alike`."""
+    keys, tasks = tuple(p.key for p in several), tuple(p.task_id for p in several)
+    return Problem("same_video", keys=keys, tasks=tasks, count=len(several))
+
+
 def held_twice(purchases: Iterable[Purchase]) -> list[tuple[Purchase, Purchase]]:
     """Return pairs of purchases that name the same task."""
     by_task: dict[str, Purchase] = {}

@@ -13,10 +13,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from klingflow.errors import ExitCode
-from klingflow.ledger.book import held_twice, paid_twice
+from klingflow.ledger.book import alike, held_twice, paid_twice, same_video
 from klingflow.ledger.lifecycle import IN_DOUBT, STATES
 from klingflow.ledger.moments import moment
-from klingflow.ledger.problems import Level
+from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase
 
@@ -60,6 +60,9 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
             f"task {b.task_id} is also that of {a.key}, attempt {a.attempt}",
             "look the task up at the gateway: one of the two shots has no video of its own",
         )
+    for several in alike(purchases):
+        problem = same_video(several)
+        yield Flaw(several[-1], "note", found(problem), ROWS[problem.kind].todo)
     for a, b in paid_twice(purchases):
         yield Flaw(
             b,

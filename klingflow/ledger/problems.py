@@ -86,6 +86,13 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="video",
     ),
+    "same_video": Row(
+        "{some} have one and the same video, from {count} tasks",
+        "; look at them: the gateway may have mixed up its tasks",
+        "",
+        level="note",
+        todo="if one is wrong, the gateway has its task: klingflow status names them",
+    ),
     "box_unwritable": Row(
         "the black box cannot be written: {place}: {detail}",
         "; --no-black-box does without it",
