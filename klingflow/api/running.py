@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,7 +31,7 @@ from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store
-from klingflow.ledger.book import Book
+from klingflow.ledger.book import Book, alike, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
@@ -57,7 +58,7 @@ class Result:
     bought: tuple[Purchase, ...]  # in this run, what is in doubt among them
     records: tuple[Path, ...]  # the run manifests
     capped: Mapping[tuple[int, str], LeftOut]  # (manifest number, shot key) → why it was left out
-    troubles: tuple[str, ...]  # what could not be written, for people
+    troubles: tuple[str, ...]  # what could not be written, and what is odd, for people
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `bought`
 
 
@@ -171,6 +172,8 @@ def run_jobs(
     for job in jobs:
         _begin_box(job)
 
+    _check_files(limits, len(jobs))
+
     async def main() -> Result | None:
         settled = [trouble for job in jobs for trouble in await settle(job)]
         async with connect(base_url, key) as gateway:
@@ -191,6 +194,27 @@ def _begin_box(job: Job) -> None:
     box = job.site.paths.box
     if works or job.ledger.entered or (box is not None and box.same_film):
         job.ledger.begin_box()
+
+
+# Open files of a process that does nothing yet, and of each ledger.
+_FILES, _FILES_OF_A_LEDGER = 12, 4
+
+
+def _check_files(limits: Limits, ledgers: int) -> None:
+    """Raise UsageError where the system allows fewer open files than the run may need at once: a
+    ledger that cannot be opened any more could not keep what was bought.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # not there on Windows
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _FILES + _FILES_OF_A_LEDGER * ledgers + limits.connections + limits.downloads
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        raise UsageError(
+            f"the system allows {allowed} open files, and this run may need {needed}: allow more"
+            " (ulimit -n 256), or set fewer connections; nothing was bought"
+        )
 
 
 def _check_no_loop() -> None:
@@ -275,6 +299,8 @@ def _troubles(job: Job) -> Iterator[str]:
         yield worded(trouble)
     if unwritten := job.write_results():
         yield f"the run manifest could not be written: {unwritten}"
+    for several in alike(job.ledger.book.purchases.values()):
+        yield worded(same_video(several))
 
 
 def _context(
