@@ -13,6 +13,7 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.api.loading import load
+from klingflow.api.planning import standing
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
 from klingflow.ledger import emergency, files, flaws, stored
@@ -62,14 +63,17 @@ def check(site: Site) -> Report:
         findings = [*_lines(paths, places), *_lock(paths), *_aside(paths, held.book.task_ids)]
     except OSError as error:
         raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
-    purchases = in_order(held.book.purchases.values())
+    wanted = manifest_of(site.file)
+    book = standing(wanted, held.book, site) if wanted else held.book
+    purchases = in_order(book.purchases.values())
     for p in held.contradicting:
         place = places.get(p.uid, paths.lock.name)
         findings.append(_finding(contradicting(p), place=place, shot=p.key))
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
-    videos, about_videos = _videos(site, purchases, places, wanted_takes(site.file), manifest)
+    takes = wanted.takes if wanted else None
+    videos, about_videos = _videos(site, purchases, places, takes, manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from klingflow.api.planning import standing
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.select import select
 from klingflow.disk import append_new
@@ -30,19 +31,21 @@ def prune(
     manifest: Manifest, wish: Wish, agreed: Callable[[Prunable], bool]
 ) -> tuple[Prunable, bool]:
     """Put the orphans away, if `agreed` says so: into the pruned file, durably, and then out of the
-    lock.
+    lock. What goes over to another take with the next run is no orphan, and goes now.
 
     A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was
     found and whether it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
     """
-    paths = site_of(manifest.path, wish).paths
-    found = _prunable(manifest, store.read(paths), wish)
+    site = site_of(manifest.path, wish)
+    paths = site.paths
+    found = _prunable(manifest, standing(manifest, store.read(paths), site), wish)
     if not found.pruned or not agreed(found):
         return found, False
     meant = {p.uid for p in found.pruned}
     with store.open_ledger(paths, now) as held:
         held.begin_box()
-        found = _prunable(manifest, held.book, wish)
+        book = standing(manifest, held.book, site)
+        found = _prunable(manifest, book, wish)
         found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
         try:
             append_new(paths.pruned, map(lock_line, found.pruned))
@@ -53,8 +56,8 @@ def prune(
         if held.box and found.pruned:
             held.box.keep_pruned([lock_line(p) for p in found.pruned])
         gone = {p.uid for p in found.pruned}
-        left = [p for p in held.book.purchases.values() if p.uid not in gone]
-        held.replace(Book(left, lineage=held.book.lineage, serial=held.book.serial))
+        left = [p for p in book.purchases.values() if p.uid not in gone]
+        held.replace(Book(left, lineage=book.lineage, serial=book.serial))
     return found, True
 
 

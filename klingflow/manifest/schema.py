@@ -325,6 +325,7 @@ def _money(amounts: Json) -> Json:
 
 _SHOT_FACTS: Final = (
     "take",
+    "was",
     "task_id",
     "billed_tier",
     "seconds",

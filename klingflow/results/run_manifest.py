@@ -25,6 +25,7 @@ UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
 # What of an attempt is said elsewhere, or too long to say.
 _LEFT_OUT = frozenset({"shot", "take", "body"})
 _OF_THE_SHOT = (
+    "was",
     "task_id",
     "billed_tier",
     "predicted_tier",

@@ -13,10 +13,10 @@ _ABSENT = object()  # differs from every value, None included
 
 
 def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str, Json]:
-    """`{"shot", "says", "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
+    """`{"shot", "says", "was"?, "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
 
     A side on which the value is absent has no key. `field` is the author's field, `where` the place
-    that sets it.
+    that sets it. `was` is the take that the purchase was bought for, where that is another one.
     """
     changes: list[Json] = []
     if purchase is None:
@@ -29,7 +29,11 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
         changes = _changes(shot, request, purchase)
         kept = "; it is kept, and --rerun changed buys it again" if purchase.state in PAID else ""
         says = f"has changed since it was bought{_task(purchase)}{kept}."
-    return {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
+    told: dict[str, Json] = {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
+    if purchase is not None and purchase.was is not None:
+        was = purchase.was.key
+        told |= {"was": was, "says": f"{shot.key} was {was} and {says}"}
+    return told
 
 
 def _task(purchase: Purchase) -> str:

@@ -17,7 +17,7 @@ _no_black_box = click.option(
 
 @click.group()
 def lock() -> None:
-    """Look after a ledger: check it, merge others into it, prune it.
+    """Look after a ledger: check, merge, move, prune it.
 
     \b
     klingflow lock check film.yaml
@@ -88,6 +88,30 @@ def merge(
     if not (others or from_boxes):
         raise click.UsageError("name another ledger, or a manifest with --from-box")
     return lock_commands.merge(file, others, sandbox, no_black_box, dry_run, from_boxes)
+
+
+@lock.command()
+@_file
+@click.argument("old")
+@click.argument("new")
+@_sandbox
+@_no_black_box
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be moved, and stop.")
+def move(file: str, old: str, new: str, sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+    """Give what was bought for one take to another.
+
+    \b
+    klingflow lock move film.yaml alley alley-night
+    klingflow lock move film.yaml 'opening#2' opening-b
+    klingflow lock move film.yaml 'postcard@*' 'card@*' --dry-run
+
+    OLD and NEW are ids (all takes), single takes, or ids with one * each. A shot that was only
+    renamed needs none of this: the next run takes its purchase over by itself. This is for one
+    whose body changed, too. It costs nothing; files follow with the next run or fetch.
+    """
+    from klingflow.terminal import lock_commands  # for start-up
+
+    return lock_commands.move(file, old, new, sandbox, no_black_box, dry_run)
 
 
 @lock.command()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from klingflow.api import checking, loading, merging, pruning, site
+from klingflow.api import checking, loading, merging, moving, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths
@@ -127,6 +127,18 @@ def merge(
             f" {kept} in {paths.lock_damaged.name}"
         )
     return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
+
+
+def move(file: str, old: str, new: str, in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+    """`klingflow lock move`."""
+    wish = site.Wish(sandbox=in_sandbox, black_box=not no_black_box)
+    moves = moving.move(loading.load(file), old, new, wish, dry_run=dry_run)
+    for moved in moves:
+        console.say(f"  {moved.before} → {_told(moved.purchase)}")
+    done = "Would move" if dry_run else "Moved"
+    follow = "" if dry_run else f" Files follow: klingflow fetch {file}"
+    console.say(f"{done} {_many(len(moves), 'purchase')}.{follow}")
+    return ExitCode.OK
 
 
 def prune(

@@ -50,6 +50,10 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "name": plan.manifest.name,
         "environment": list(plan.manifest.environment),
         "actions": [_action_data(a, plan.left_out.get(a.key)) for a in plan.actions],
+        "moves": [
+            {"uid": move.purchase.uid, "from": move.before, "to": move.purchase.key}
+            for move in plan.moves
+        ],
         "counts": counts(plan),
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
@@ -97,7 +101,8 @@ def show_plan(plan: Plan) -> None:
     """Print a plan as a table; a long one lists only what is not simply kept."""
     actions = plan.actions
     if len(actions) > _LISTED:
-        actions = tuple(a for a in actions if a.verb != "keep")
+        moved = {move.purchase.key for move in plan.moves}
+        actions = tuple(a for a in actions if a.verb != "keep" or a.key in moved)
     shown = actions[: 10 * _LISTED]
     console.say(f"{plan.manifest.name} ({plan.manifest.path})")
     if plan.manifest.environment:
@@ -198,6 +203,8 @@ def _came_of(shot: Mapping[str, Any]) -> str:
     told = [shot.get("file") or _unfinished(shot)]
     if "kind" not in shot:
         told.insert(0, "no longer in the manifest")
+    if was := shot.get("was"):
+        told.append(f"was {key_of(was['shot'], was['take'])}")
     others = len(shot.get("versions", ())) - ("file" in shot)
     if others > 0:
         told.append(console.many(others, "earlier video"))

@@ -1,0 +1,105 @@
+"""PURE. `lock move`: a person says to which take a purchase goes, also where the body changed.
+
+What goes over by itself, because the body is the same, is for klingflow.decide.moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from klingflow.errors import UsageError
+from klingflow.ledger.book import Book
+from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED, placed
+from klingflow.model import Action, Move, Plan, key_of, split_key
+
+Take = tuple[str, int]
+
+
+def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
+    """Every purchase of the takes that `old` means, at the takes that `new` means.
+
+    Both are ids (then all takes), keys of single takes, or ids with one `*`, which stands for the
+    same text in both. `book` is the ledger after the plan's own moves. Raises UsageError.
+    """
+    pairs = list(_pairs(book, old, new))
+    if not pairs:
+        raise UsageError(f"{old}: the ledger has no purchase of such a take")
+    targets: dict[Take, Take] = {}
+    for source, target in pairs:
+        _check(plan, source, target)
+        other = targets.setdefault(target, source)
+        if other != source:
+            both = f"{key_of(*other)} and {key_of(*source)}"
+            raise UsageError(f"{both} would both go to {key_of(*target)}; move one of them")
+    leaving = set(targets.values())
+    moves: list[Move] = []
+    for target, source in targets.items():
+        if target not in leaving:
+            _check_free(plan.by_key[key_of(*target)])
+        moves += _moved(plan, book, source, target, at)
+    return moves
+
+
+def _pairs(book: Book, old: str, new: str) -> Iterator[tuple[Take, Take]]:
+    """Each take of the ledger that is meant, and the one it goes to."""
+    if old.count("*") != new.count("*") or old.count("*") > 1:
+        raise UsageError(f"{old!r} and {new!r}: both have one *, or neither has")
+    takes = sorted(take for take in book.takes() if book.bought(*take))
+    if "*" in old:
+        head, tail = old.split("*")
+        for shot, take in takes:
+            fits = shot.startswith(head) and shot.endswith(tail)
+            if fits and len(shot) >= len(head) + len(tail):
+                middle = shot[len(head) : len(shot) - len(tail)]
+                yield (shot, take), (new.replace("*", middle), take)
+    elif "#" in old or "#" in new:
+        if split_key(old) in takes:
+            yield split_key(old), split_key(new)
+    else:
+        yield from (((shot, take), (new, take)) for shot, take in takes if shot == old)
+
+
+def _check(plan: Plan, source: Take, target: Take) -> None:
+    """Refuse what cannot be, or would not last. Raises UsageError."""
+    before, after = key_of(*source), key_of(*target)
+    if source == target:
+        raise UsageError(f"{before} is there already")
+    if after not in plan.by_key:
+        raise UsageError(f"{after} is not in the manifest")
+    stays = plan.by_key.get(before)
+    if stays is not None and _serves(stays):
+        raise UsageError(
+            f"{before} is in the manifest with the body that was bought, and would take it back;"
+            " change or rename that shot first"
+        )
+
+
+def _check_free(action: Action) -> None:
+    """Refuse a take that has what it needs, or waits for it. Raises UsageError."""
+    purchase = action.purchase
+    if purchase is None:
+        return
+    is_open = purchase.state in IN_DOUBT | UNFINISHED
+    if is_open or _serves(action):
+        state = purchase.state.replace("_", " ")
+        raise UsageError(f"{action.key} has a purchase that serves it ({state}); nothing was moved")
+
+
+def _serves(action: Action) -> bool:
+    """True if the take has a purchase of the body that the manifest has."""
+    purchase, request = action.purchase, action.request
+    if purchase is None or request is None or purchase.state == "failed":
+        return False
+    return purchase.fingerprint == request.fingerprint
+
+
+def _moved(plan: Plan, book: Book, source: Take, target: Take, at: str) -> Sequence[Move]:
+    shot = plan.by_key[key_of(*target)].shot
+    assert shot is not None, "every action by key has its shot"
+    return [
+        Move(
+            placed(p, at, shot=shot.id, take=shot.take, output=None if p.sha256 else shot.output),
+            p.key,
+        )
+        for p in book.bought(*source)
+    ]
