@@ -79,8 +79,13 @@ class Diagnostic(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the subject and the message, as people read them."""
-        return f"{self.subject}: {self.message}" if self.subject else self.message
+        """Return the subject and the message, as people read them: in one line, with what is
+        invisible in it as an escape.
+        """
+        told = f"{self.subject}: {self.message}" if self.subject else self.message
+        if told.isprintable():
+            return told
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in told)
 
     def __str__(self) -> str:
         return f"{self.mark}: {self.severity}[{self.code}]: {self.text}"

@@ -194,7 +194,7 @@ def test_a_diagnostic_is_a_github_command() -> None:
     """What would end a property or a line is escaped (docs.github.com, "Workflow commands")."""
     mistake = MISTAKE._replace(mark=Mark("a,b:c.yaml", 2, 3), message="100%\nodd", subject="")
     assert console.github(mistake) == (
-        "::error file=a%2Cb%3Ac.yaml,line=2,col=3,title=unknown-field::100%25%0Aodd"
+        "::error file=a%2Cb%3Ac.yaml,line=2,col=3,title=unknown-field::100%25\\nodd"
     )
 
 
