@@ -424,11 +424,15 @@ def _strike(film: Pipeline, process: subprocess.Popen[str], case: Case) -> None:
             process.send_signal(END[case.what.removesuffix("+")])
 
 
+# What CPython says of a KeyboardInterrupt while it sets itself up.
+_CPYTHON_ENDS = ("Could not import runpy module", "Fatal Python error: init_")
+
+
 def _is_before_us(case: Case, said: str) -> bool:
     """True if the signal met CPython itself, which then cannot run any module of ours and ends with
     a code of its own.
     """
-    return case.stage == "start" and said.startswith("Could not import runpy module")
+    return case.stage == "start" and said.startswith(_CPYTHON_ENDS)
 
 
 def _codes(case: Case, *, over: bool) -> set[int]:
