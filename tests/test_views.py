@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 import yaml
 
-from klingflow.model import LeftOut, Pending, Place, Price, Prices, Problem, Reference, Share, Sum
+from klingflow.model import (
+    FileFact,
+    Filing,
+    LeftOut,
+    Pending,
+    Place,
+    Price,
+    Prices,
+    Problem,
+    Reference,
+    Share,
+    Step,
+    Sum,
+)
 from klingflow.terminal import views
 from tests.plans import action, plan_of
 from tests.purchases import done
@@ -355,3 +368,12 @@ def test_every_video_of_a_shot_is_listed_on_demand(capsys: Capture) -> None:
         "attempt 1: earlier/a.1-x.mp4, not here (t1)",
         "attempt 2: a.mp4 (t2)",
     ]
+
+
+def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
+    """Also those of videos that serve no shot any more; the data has all."""
+    step = Step("1", "outputs/film/b.mp4", "outputs/film/earlier/b.1-x.mp4", FileFact(1, "aa"))
+    plan = replace(plan_of(action("keep", "b", done("b"))), filing=Filing({}, (step,)))
+    views.show_plan(plan)
+    assert said(capsys)[-1] == "Files: 1 file to rename first (--format json lists them)."
+    assert views.plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]

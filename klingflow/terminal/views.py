@@ -55,6 +55,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
             for move in plan.moves
         ],
         "counts": counts(plan),
+        "files": [{"from": step.source, "to": step.target} for step in plan.filing.steps],
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
         "money": account(plan.manifest, plan.spending),
@@ -111,6 +112,9 @@ def show_plan(plan: Plan) -> None:
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
     console.say(f"Plan: {counted(plan)}.")
+    if moving := len(plan.filing.steps):
+        said = console.many(moving, "file")
+        console.say(f"Files: {said} to rename first (--format json lists them).")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
         console.say(f"Cost: {money(plan)}")
     money_of_film = account(plan.manifest, plan.spending)
