@@ -80,7 +80,7 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
       ↻ resume: bought, not finished    ↓ download: its file is missing
       ~ changed since, and kept         ! failed: not bought again by itself
       ? in doubt: perhaps bought        … waits for another shot
-      # held: at another gateway        - orphan: no longer in the manifest
+      # held: paid for elsewhere        - orphan: no longer in the manifest
     """
     from klingflow.terminal import read_commands  # for start-up
 
