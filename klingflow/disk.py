@@ -225,6 +225,7 @@ def rename_new(source: Path, target: Path) -> None:
             _rename_where_free(source, target)
             return
         _copy(source, target)
+    sync_folder(target.parent)  # a power cut must not keep the second change alone
     source.unlink()
 
 

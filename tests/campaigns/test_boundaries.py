@@ -24,7 +24,7 @@ RUN = ("run", "film.yaml", "-y", "-q")
 JOURNAL = ".klingflow/film.journal"
 # After the second shot's reply, before it is written down: what a shot in doubt comes from.
 BEFORE_THE_SECOND_OUTCOME = Call("write", JOURNAL, 4, worker=True)
-BEFORE_THE_FIRST_VIDEO = Call("rename", "outputs/film/shot1.mp4.part", 1, worker=True)
+BEFORE_THE_FIRST_VIDEO = Call("linkat", "outputs/film/shot1.mp4.part", 1, worker=True)
 
 
 def fresh(film: Pipeline, label: str) -> None:

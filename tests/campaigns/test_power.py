@@ -298,7 +298,7 @@ def test_a_whole_run_with_its_videos(folder: Path, long: bool, report: Report) -
     tape = Tape(tree, names, recorder.ops)
     found = cut(tape, opener := Opener(folder), random.Random(7), thorough=long)
     requests = sum(isinstance(op.mark, bytes) for op in tape.ops)
-    assert requests and any(op.kind == "rename" and op.to.endswith(".mp4") for op in tape.ops)
+    assert requests and any(op.kind == "link" and op.name.endswith(".mp4") for op in tape.ops)
     tried = {
         "operations cut": len(tape.ops),
         "disks": found.states,
