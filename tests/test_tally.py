@@ -11,8 +11,9 @@ from klingflow.decide.verbs import VERBS
 from klingflow.model import LeftOut
 from klingflow.runner.events import EVENTS, EventName
 from klingflow.terminal.tally import Tally
+from tests.planned import OTHER, plan
 from tests.plans import action, plan_of, several
-from tests.purchases import done
+from tests.purchases import done, submitted
 
 A = ("film.yaml", "a")
 
@@ -114,3 +115,13 @@ def test_what_is_left_is_no_less_than_the_newest_task_takes() -> None:
 def test_when_nothing_is_open_nothing_is_left() -> None:
     tally = noted(Tally.of([several(["create"])], 0.0), "done")
     assert tally.left_s(100.0) is None
+
+
+def test_what_is_still_to_come_of_a_shot_that_is_gone_is_counted() -> None:
+    """What is kept of one is not."""
+    running = submitted("gone", fingerprint=OTHER)
+    made = plan([running, done("kept", fingerprint=OTHER), done("a")])
+    assert Tally.of([made], 0.0).states == {
+        ("film.yaml", "a"): "kept",
+        ("film.yaml", "gone"): "running",
+    }

@@ -46,7 +46,7 @@ class Tally:
         prices: dict[Key, Price | None] = {}
         for plan in plans:
             for action in plan.actions:
-                if action.shot is not None:
+                if action.shot is not None or VERBS[action.verb].work is not None:
                     key = (plan.manifest.path, action.key)
                     left_out = action.key in plan.left_out
                     states[key] = "held" if left_out else VERBS[action.verb].label
