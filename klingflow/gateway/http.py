@@ -320,7 +320,8 @@ class Gateway:
     def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
         headers = _headers(response, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
-        # Ids and addresses are taken from a 2xx only, so any other body is cleaned as words.
+        # New ids are taken from a 2xx only, so any other body is cleaned as words: an id in it is
+        # only compared with ours, and an address that is harmed gives way to the content route.
         clean = self._secret.clean if response.is_success else self._secret.clean_words
         return Reply(response.status_code, headers, clean(body), complete)
 
