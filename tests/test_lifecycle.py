@@ -632,3 +632,14 @@ def test_places_merge_the_same_in_any_order_and_grouping(
     assert merge([one, *told[cut:]]) == (merged, []) == merge([*told[cut:], one])
     assert contradicting == []
     assert merged.bought_for == Bought("opening", 1)
+
+
+def test_times_of_one_moment_stand_in_one_order() -> None:
+    """A lock has one text in every process, so that git sees no change where there is none."""
+    moved = placed(intent("a"), LATER, shot="b")
+
+    merged, _ = merge([submitted("a"), moved])
+
+    names = [name for name in merged.times if name in ("moved", "placed", "updated")]
+    assert sorted(names) == ["moved", "placed", "updated"]
+    assert names.index("moved") < names.index("placed") < names.index("updated")

@@ -407,9 +407,9 @@ def _in_order(times: Mapping[str, str]) -> dict[str, str]:
     return {name: times[name] for name in order}
 
 
-def _when(name: str, at: str) -> tuple[bool, str, int]:
+def _when(name: str, at: str) -> tuple[bool, str, int, str]:
     """Times in their order, `updated` last, as `advance` leaves them."""
-    return name == "updated", at, _ORDER.get(name, len(_ORDER))
+    return name == "updated", at, _ORDER.get(name, len(_ORDER)), name
 
 
 def _same_purchase(a: Purchase, b: Purchase) -> bool:
