@@ -56,6 +56,8 @@ def test_a_copied_journal_is_set_aside_and_reported(theirs: LedgerPaths, ours: L
     """Its purchases are the other manifest's, which has them too; the lines are kept."""
     bought = submitted("a")
     killed(theirs, bought)
+    theirs.lock.write_bytes(lock_header("theirs", 1, 0))
+    ours.lock.write_bytes(lock_header("ours", 1, 0))
     shutil.copy(theirs.journal, ours.journal)
     book = read(ours)
     assert (book.purchases, [p.kind for p in book.problems]) == ({}, ["foreign_journal"])
@@ -65,6 +67,22 @@ def test_a_copied_journal_is_set_aside_and_reported(theirs: LedgerPaths, ours: L
     assert kept.accounts == [bought]
     assert read(ours).problems == []
     assert list(read(theirs).purchases) == [bought.uid]
+
+
+@pytest.mark.parametrize("lineages", [("one", "one"), ("one", None), (None, "one"), (None, None)])
+def test_a_folder_that_was_copied_whole_keeps_its_journal(
+    theirs: LedgerPaths, ours: LedgerPaths, lineages: tuple[str | None, str | None]
+) -> None:
+    """Its lock has the same lineage, or there was none yet: its purchases must not be bought again
+    in the copy.
+    """
+    bought = submitted("a")
+    killed(theirs, bought)
+    shutil.copy(theirs.journal, ours.journal)
+    for paths, lineage in zip((theirs, ours), lineages, strict=True):
+        if lineage:
+            paths.lock.write_bytes(lock_header(lineage, 1, 0))
+    assert (list(read(ours).purchases), read(ours).problems) == ([bought.uid], [])
 
 
 def test_what_the_other_ledger_does_not_have_is_ours(
@@ -111,6 +129,7 @@ def test_a_sandboxs_journal_names_the_sandboxs_lock(tmp_path: Path) -> None:
         paths.lock.parent.mkdir()
     bought = submitted("a")
     theirs.lock.write_bytes(lock_header("l", 1, 1) + lock_line(bought))
+    ours.lock.write_bytes(lock_header("m", 1, 0))
     runner = runner_line(7, "host", LATER, str(theirs.lock))
     ours.journal.write_bytes(runner + journal_line(bought))
     assert [p.kind for p in read(ours).problems] == ["foreign_journal"]

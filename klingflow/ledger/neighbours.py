@@ -1,9 +1,11 @@
 """Another manifest whose journal came into this folder: `.klingflow` was copied, or is a link.
 
 A journal names the manifest that its last runner ran. Where that one is another manifest which is
-still there and has the same purchases, they are its own: this ledger must not count them. A folder
-that was moved, or comes from another machine, names a manifest that is not there: then the journal
-is this one's.
+still there and has the same purchases, and the two locks are of different lineages, the purchases
+are its own: this ledger must not count them. A folder that was moved, or comes from another
+machine, names a manifest that is not there; a folder that was copied whole has a lock of the same
+lineage, or none yet. Then the journal is this one's: what it says may be all that keeps a shot from
+being bought twice.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.disk import read_whole
-from klingflow.ledger.lines import Parsed, journal_line
+from klingflow.ledger.lines import Parsed, headers_in, journal_line
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Json, Place, Problem
 
@@ -24,12 +26,13 @@ _UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The manifest that a journal names instead of ours, and the uids of its ledger. `shares` is
-    True where its journal is the very file that is ours.
+    """The manifest that a journal names instead of ours, and the uids and lineages of its ledger.
+    `shares` is True where its journal is the very file that is ours.
     """
 
     manifest: Path
     uids: frozenset[str]
+    lineages: frozenset[str]
     shares: bool
 
 
@@ -55,8 +58,14 @@ def _read(manifest: Path, paths: LedgerPaths) -> Neighbour:
     if manifest.suffix != ".lock":
         hidden = hidden / ".klingflow"
     journal = hidden / f"{manifest.stem}.journal"
-    uids = frozenset(uid.decode() for uid in _UID.findall(_bytes(lock) + _bytes(journal)))
-    return Neighbour(manifest, uids, shares=journal.exists() and journal.samefile(paths.journal))
+    text = _bytes(lock)
+    uids = frozenset(uid.decode() for uid in _UID.findall(text + _bytes(journal)))
+    shares = journal.exists() and journal.samefile(paths.journal)
+    return Neighbour(manifest, uids, _lineages(text), shares=shares)
+
+
+def _lineages(lock: bytes) -> frozenset[str]:
+    return frozenset(header["lineage"] for header in headers_in(lock))
 
 
 def _bytes(path: Path) -> bytes:
@@ -67,8 +76,12 @@ def _bytes(path: Path) -> bytes:
 
 def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
     """Take out of a journal what is in the neighbour's ledger and not in our `lock`, whose bytes
-    these are: the lines are set aside, and reported.
+    these are: the lines are set aside, and reported. Nothing is taken out where the two ledgers
+    may be one film's.
     """
+    lineages = _lineages(lock)
+    if not lineages or not neighbour.lineages or lineages & neighbour.lineages:
+        return
     ours = {uid.decode() for uid in _UID.findall(lock)}
     theirs = neighbour.uids - ours
     foreign = [account for account in journal.accounts if account.uid in theirs]
