@@ -168,14 +168,21 @@ def test_select_means_orphans(pipeline: Pipeline) -> None:
 
 
 def test_a_record_that_cannot_be_kept_stops_the_pruning(pipeline: Pipeline) -> None:
+    """Nothing is written through a link, not even through one that came after the first look."""
     paths = bought(pipeline, done("old"))
-    paths.pruned.symlink_to(pipeline.folder / "elsewhere")  # written through no link
     before = paths.lock.read_bytes()
+
+    def agreed(found: Prunable) -> bool:
+        paths.pruned.symlink_to(pipeline.folder / "elsewhere")
+        return True
+
     with pytest.raises(
         LedgerError, match=r"pruned\.jsonl: cannot be written, so nothing was pruned"
     ):
-        pruned(pipeline)
+        prune(load(pipeline.manifest), Wish(), agreed)
+
     assert paths.lock.read_bytes() == before
+    assert not (pipeline.folder / "elsewhere").exists()
 
 
 def test_without_a_terminal_pruning_wants_yes(pipeline: Pipeline) -> None:

@@ -259,7 +259,7 @@ def test_no_room_for_videos(sandbox: Sandbox, tmp_path: Path, long: bool, report
 def test_a_folder_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
     """Nothing is bought where it could not be recorded; the words name the ledger."""
     if os.geteuid() == 0:  # whom modes do not stop
-        with small_disk(tmp_path / "disk", 1024) as remount:
+        with small_disk(tmp_path / "disk", 64 << 10) as remount:
             film, label = batch(tmp_path / "disk" / "film", sandbox)
             remount("ro")
             _refused(film, sandbox, label)
