@@ -7,17 +7,14 @@ address. Asking is for the terminal.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from klingflow.api.site import now
+from klingflow.api.state import chosen_state
 from klingflow.errors import UnapprovedAddress, UsageError
 from klingflow.gateway.access import Access
 from klingflow.gateway.env_file import BASE_URL
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger import approvals
 from klingflow.ledger.approvals import Approval
-from klingflow.ledger.places import STATE_DIR, state_folder
 
 
 def is_open(access: Access) -> bool:
@@ -53,26 +50,22 @@ def refusal(access: Access) -> UnapprovedAddress:
 def approved() -> dict[str, Approval]:
     """Return the addresses that the user said yes to, each with when."""
     try:
-        return approvals.approvals(_state(), "address")
+        return approvals.approvals(chosen_state(), "address")
     except UsageError:  # no home: nothing can have been remembered
         return {}
 
 
 def remember(access: Access) -> None:
     """Keep a yes for the next time. Raises OSError, UsageError."""
-    approvals.approve(_state(), "address", access.origin, str(access.base_url_from), now())
+    approvals.approve(chosen_state(), "address", access.origin, str(access.base_url_from), now())
 
 
 def forget(address: str) -> str:
     """Take a yes back and return the address; the next command asks again. Raises UsageError."""
     base = normal_base(address)
     try:
-        if not approvals.forget(_state(), "address", base):
+        if not approvals.forget(chosen_state(), "address", base):
             raise UsageError(f"{base} was not approved; klingflow doctor lists what was")
     except OSError as error:
         raise UsageError(f"{base} cannot be forgotten: {error}") from error
     return base
-
-
-def _state() -> Path:
-    return state_folder(os.environ.get(STATE_DIR))

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from shlex import quote
 
+from klingflow.api.state import chosen_state
 from klingflow.api.texts import allowed_folders
 from klingflow.errors import LinksRefused, UsageError
 from klingflow.ledger import approvals
 from klingflow.ledger.links import of_ledger, of_outputs, worded
-from klingflow.ledger.places import STATE_DIR, Link, Site, state_folder
+from klingflow.ledger.places import Link, Site
 from klingflow.model import Manifest, Place, Problem
 
 WRITE_BELOW = "KLINGFLOW_WRITE_BELOW"
@@ -45,7 +46,7 @@ def _is_allowed(link: Link, folders: Sequence[str], said: set[tuple[str, str]]) 
 def _approved() -> set[tuple[str, str]]:
     """The links, each with its target, to which the user has said yes."""
     try:
-        state = state_folder(os.environ.get(STATE_DIR))
+        state = chosen_state()
     except UsageError:
         return set()
     return {(said.key, said.value) for said in approvals.approvals(state, "link").values()}
@@ -53,7 +54,7 @@ def _approved() -> set[tuple[str, str]]:
 
 def approve(link: Link, at: str) -> None:
     """Remember that the user allows a link to its present target. Raises UsageError."""
-    state = state_folder(os.environ.get(STATE_DIR))
+    state = chosen_state()
     try:
         approvals.approve(state, "link", str(link.path), str(link.target), at)
     except OSError as error:
