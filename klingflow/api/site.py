@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from klingflow.api import links
-from klingflow.ledger.places import SANDBOX, STATE_DIR, Site, site_at, state_folder
+from klingflow.api.state import chosen_state
+from klingflow.ledger.places import SANDBOX, Site, manifest_called, site_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,10 @@ def unchecked_site(file: str | os.PathLike[str], wish: Wish, origin: str = "") -
     """As `site_of`, for who asks the user about links."""
     path = Path(file)
     if path.suffix == ".lock":
-        manifests = [path.with_suffix(suffix) for suffix in (".yaml", ".yml")]
-        file = next((p for p in manifests if p.exists()), manifests[0])
+        file = manifest_called(path.parent, path.stem)
     if wish.sandbox:
         return site_at(file, origin=SANDBOX)
-    state = state_folder(os.environ.get(STATE_DIR)) if wish.black_box else None
+    state = chosen_state() if wish.black_box else None
     return site_at(file, origin=origin, state=state, same_film=wish.same_film)
 
 

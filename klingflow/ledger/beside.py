@@ -6,21 +6,16 @@ read may be anybody's word: it can keep a run from writing, and nothing else.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from klingflow.disk import read_whole
-from klingflow.ledger.places import Site
+from klingflow.ledger.places import Site, manifest_called
+from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.identity import same_file
 
-_OUTPUT = b',"output":'
-_BODY = b',"body":'
-_NOTHING = b'"state":"rejected"'  # bought nothing, so it holds no place
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _MANIFEST = re.compile(rb'"manifest":\s*("(?:[^"\\]|\\.)*")')
 _HEAD_BYTES = 1 << 16  # of a record; the manifest is among its first fields
 
@@ -41,38 +36,22 @@ def holdings(site: Site) -> list[Holding]:
     cannot be read holds nothing.
     """
     found = []
-    for lock in sorted(site.paths.lock.parent.glob("*.lock")):
-        manifest = next(filter(Path.exists, _manifests(site.folder, lock.stem)), None)
-        if lock == site.paths.lock or manifest is None:
+    for lock in other_locks(site):
+        manifest = manifest_called(site.folder, lock.stem)
+        if not manifest.exists():
             continue
         try:
             data = read_whole(lock)
         except OSError:
             continue
-        found.append(Holding(manifest, lock, frozenset(map(same_file, _outputs(data)))))
+        found.append(Holding(manifest, lock, frozenset(map(same_file, outputs_in(data)))))
     return found
 
 
-def _manifests(folder: Path, stem: str) -> list[Path]:
-    return [folder / f"{stem}{suffix}" for suffix in (".yaml", ".yml")]
-
-
-def _outputs(lock: bytes) -> Iterator[str]:
-    """The outputs of a lock's lines, without reading the lines as JSON: a ledger may be large."""
-    for line in lock.split(b"\n"):
-        about = line.partition(_BODY)[0]
-        _, found, rest = about.partition(_OUTPUT)
-        if text := _text(rest) if found and _NOTHING not in about else None:
-            yield text
-
-
-def _text(data: bytes) -> str | None:
-    """The JSON text that `data` begins with."""
-    found = _TEXT.match(data)
-    try:
-        return cast(str, json.loads(found[0])) if found else None
-    except ValueError:
-        return None
+def other_locks(site: Site) -> list[Path]:
+    """Return the locks beside a site's own, by their names."""
+    lock = site.paths.lock
+    return [path for path in sorted(lock.parent.glob("*.lock")) if path != lock]
 
 
 def keeper(record: Path) -> str | None:
@@ -85,7 +64,7 @@ def keeper(record: Path) -> str | None:
     except OSError:
         return None
     found = _MANIFEST.search(head)
-    return Path(_text(found[1]) or "").name if found else ""
+    return Path(text_at(found[1]) or "").name if found else ""
 
 
 def of_others(site: Site, paths: Iterable[str]) -> set[str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
@@ -28,9 +27,9 @@ from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
 from klingflow.ledger.holder import Holder, holder
 from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import BoxPlace
+from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
 
-_UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 _FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_APPEND
     | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -73,7 +72,7 @@ class BlackBox:
         self._untidy = False
         for name, uids in self._uids.items():
             data = boxes.read(spot.folder / name)
-            uids |= {uid.decode() for uid in _UID.findall(data)}
+            uids |= uids_in(data)
             self._lines[name] = data.count(b"\n")
             self._untidy |= not data.endswith(b"\n") and data != b""
 
@@ -184,8 +183,8 @@ class BlackBox:
             return []
         last: dict[str, bytes] = {}
         for raw in boxes.read(self._spot.folder / name).split(b"\n"):
-            if (found := _UID.search(raw)) and found[1].decode() in uids:
-                last[found[1].decode()] = raw
+            if (uid := uid_in(raw)) in uids and uid is not None:
+                last[uid] = raw
         return [raw + b"\n" for raw in last.values() if b'","state":"rejected",' not in raw]
 
     def _hold_again(self) -> None:
@@ -296,16 +295,11 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
 def _claim(box: BlackBox, begun: Beginning) -> None:
     """Take what this place did under other lineages and the ledger now holds into this box."""
     reading = begun.reading
-    own = {
-        uid.decode()
-        for files in (reading.own, reading.aside, reading.former)
-        for path, data in files.items()
-        if path.name == BOUGHT
-        for uid in _UID.findall(data)
-    }
-    shared = len(reading.lineages) > 1
-    others = {uid.decode() for data in reading.others.values() for uid in _UID.findall(data)}
-    box.claim(own | others if shared else own)
+    ours = [*reading.own.items(), *reading.aside.items(), *reading.former.items()]
+    bought = set[str]().union(*(uids_in(data) for path, data in ours if path.name == BOUGHT))
+    if len(reading.lineages) > 1:
+        bought = bought.union(*map(uids_in, reading.others.values()))
+    box.claim(bought)
 
 
 def _make(folder: Path) -> None:

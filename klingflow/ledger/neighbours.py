@@ -10,7 +10,6 @@ being bought twice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,9 +18,8 @@ from pathlib import Path
 from klingflow.disk import read_whole
 from klingflow.ledger.lines import Parsed, headers_in, journal_line
 from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.traces import uids_in
 from klingflow.model import Json, Place, Problem
-
-_UID = re.compile(rb'"uid":"([0-9A-Za-z-]{1,64})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def _read(manifest: Path, paths: LedgerPaths) -> Neighbour:
         hidden = hidden / ".klingflow"
     journal = hidden / f"{manifest.stem}.journal"
     text = _bytes(lock)
-    uids = frozenset(uid.decode() for uid in _UID.findall(text + _bytes(journal)))
+    uids = frozenset(uids_in(text) | uids_in(_bytes(journal)))
     shares = journal.exists() and journal.samefile(paths.journal)
     return Neighbour(manifest, uids, _lineages(text), shares=shares)
 
@@ -82,8 +80,7 @@ def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
     lineages = _lineages(lock)
     if not lineages or not neighbour.lineages or lineages & neighbour.lineages:
         return
-    ours = {uid.decode() for uid in _UID.findall(lock)}
-    theirs = neighbour.uids - ours
+    theirs = neighbour.uids - uids_in(lock)
     foreign = [account for account in journal.accounts if account.uid in theirs]
     if not foreign:
         return

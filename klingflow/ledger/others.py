@@ -14,11 +14,9 @@ from klingflow.disk import read_whole
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import boxes, stored
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
-from klingflow.ledger.places import Site, site_at
+from klingflow.ledger.places import SUFFIXES, Site, manifest_called, site_at
 from klingflow.ledger.unite import Telling
 from klingflow.model import Problem
-
-_MANIFESTS = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +78,8 @@ def _all_of(path: Path, ours: Site) -> Parsed:
 
 def _manifest_at(path: Path, ours: Site) -> Path | None:
     if path.is_dir():
-        named = [path / f"{ours.manifest.stem}{suffix}" for suffix in _MANIFESTS]
-        return next((p for p in named if p.exists()), named[0])
-    return path if path.suffix in _MANIFESTS else None
+        return manifest_called(path, ours.manifest.stem)
+    return path if path.suffix in SUFFIXES else None
 
 
 def _files_of(manifest: Path, ours: Site) -> Parsed:

@@ -198,7 +198,16 @@ def manifest_file(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(manifest)) if manifest.is_symlink() else manifest
 
 
-_TWINS = {".yaml": ".yml", ".yml": ".yaml"}
+SUFFIXES = (".yaml", ".yml")
+_TWINS = dict(zip(SUFFIXES, reversed(SUFFIXES), strict=True))
+
+
+def manifest_called(folder: Path, stem: str) -> Path:
+    """Return the manifest whose ledger has the name `stem`. Where none is there, the path is that
+    of the first ending.
+    """
+    named = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
+    return next((path for path in named if path.exists()), named[0])
 
 
 def _refuse_twin(manifest: Path) -> None:

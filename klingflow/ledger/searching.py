@@ -7,7 +7,6 @@ its path is told. Files are searched for fingerprints before any line is parsed.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -15,15 +14,15 @@ from pathlib import Path
 
 from klingflow.disk import read_whole
 from klingflow.ledger import boxes
+from klingflow.ledger.beside import other_locks
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.boxes import BOUGHT, Spot
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
-from klingflow.ledger.places import BoxPlace, Site
+from klingflow.ledger.places import BoxPlace, Site, manifest_called
+from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
 
-_FINGERPRINT = re.compile(rb'"fingerprint":"([0-9a-z:]{1,100})"')
-_MANIFESTS = (".yaml", ".yml")
 Take = tuple[str, int]
 
 
@@ -85,14 +84,12 @@ def _at_another_gateway(site: Site, wanted: Wanted) -> Iterator[Purchase]:
 
 def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
     """Yield what the other locks of the folder have. A lock that is a link is another folder's."""
-    lock = site.paths.lock
-    others = [p for p in sorted(lock.parent.glob("*.lock")) if p != lock and not p.is_symlink()]
-    for path in others:
+    for path in (lock for lock in other_locks(site) if not lock.is_symlink()):
         try:
             found = _with_bodies([read_whole(path)], wanted)
         except OSError:
             continue
-        is_lost = not any(path.with_suffix(suffix).exists() for suffix in _MANIFESTS)
+        is_lost = not manifest_called(path.parent, path.stem).exists()
         kind: ElsewhereKind = "lost" if is_lost else "beside"
         command = _command("merge", site, str(_beside_named(site, path)))
         for purchase in found:
@@ -108,14 +105,10 @@ def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
     """Return the purchases with a body that is wanted and that the ledger lacks."""
     lines: list[bytes] = []
     for one in data:
-        if not wanted.bodies.isdisjoint(f.decode() for f in _FINGERPRINT.findall(one)):
-            lines += (raw for raw in one.split(b"\n") if _has_one_of(raw, wanted.bodies))
+        if fingerprints_in(one) & wanted.bodies:
+            lines += (raw for raw in one.split(b"\n") if fingerprints_in(raw) & wanted.bodies)
     told, _ = fold(parse_lines(b"\n".join(lines), "").accounts)
     return [p for p in told if p.fingerprint in wanted.bodies and wanted.lacks(p)]
-
-
-def _has_one_of(raw: bytes, bodies: Set[str]) -> bool:
-    return any(found.decode() in bodies for found in _FINGERPRINT.findall(raw))
 
 
 # ---------------------------------------------------------------- black boxes

@@ -10,7 +10,7 @@ from pathlib import Path
 from klingflow.api import checking, loading, merging, moving, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
-from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.places import LedgerPaths, manifest_called
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Purchase, State
 from klingflow.results.run_manifest import amounts
@@ -60,8 +60,8 @@ def _must_be(file: str, paths: LedgerPaths) -> None:
     Raises UsageError.
     """
     named = Path(file)
-    others = [named.with_suffix(s) for s in (".yaml", ".yml")] if named.suffix == ".lock" else []
-    if not any(p.exists() for p in (named, *others, paths.lock, paths.journal)):
+    manifest = manifest_called(named.parent, named.stem) if named.suffix == ".lock" else named
+    if not any(p.exists() for p in (named, manifest, paths.lock, paths.journal)):
         raise UsageError(f"{file}: there is no such file, and no ledger of one")
 
 
