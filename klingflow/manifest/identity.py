@@ -21,6 +21,8 @@ _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
 )
 _KEPT = frozenset((".git", ".klingflow"))
+# A folder of such a name would stand where a ledger, a manifest or a record has to be written.
+_FILES = (".lock", ".damaged", ".jsonl", ".json", ".yaml", ".yml", ".env")
 # What Windows also calls a file of a longer name.
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\..{0,3})?")
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -147,7 +149,8 @@ def _place_fault(path: str) -> str | None:
     parts = path.split("/")
     if ".." in parts or path.startswith("/"):
         return "leaves the manifest's folder; write a path below it"
-    if kept := next(filter(_is_kept, parts), None):
+    files = (part for part in parts[:-1] if part.lower().endswith(_FILES))
+    if kept := next(filter(_is_kept, parts), None) or next(files, None):
         return f"has a '{kept}', which is not a name for videos; choose another"
     return None
 
