@@ -429,6 +429,7 @@ ProblemKind = Literal[
     "box_unwritable",
     "link_refused",
     "place_taken",
+    "place_below",
     "foreign_journal",
     "unknown_field",
     "wrong_field",

@@ -98,3 +98,19 @@ def test_two_manifests_of_one_run_must_not_write_one_file(tmp_path: Path) -> Non
         films.append(film(tmp_path / name, "film"))
     with pytest.raises(UsageError, match=r"both write .*; give one of them another name: or"):
         check_apart(films)
+
+
+@pytest.mark.parametrize("trace", ["film.lock", ".klingflow/film.journal"])
+@pytest.mark.parametrize("output", ["sub/{shot}.mp4", "sub/deep/outputs/{shot}.mp4"])
+def test_nothing_is_written_into_a_project_below(tmp_path: Path, trace: str, output: str) -> None:
+    """Whether it was run here or only checked out; `plan` says it too."""
+    (tmp_path / "sub").mkdir()
+    film(tmp_path / "sub", "film")
+    (tmp_path / "sub" / trace).parent.mkdir(exist_ok=True)
+    (tmp_path / "sub" / trace).touch()
+    ours = film(tmp_path, "other", output=output)
+    path = output.replace("{shot}", "a")
+    with pytest.raises(UsageError, match=rf"writes {path}, but .*/sub is a project with a ledger"):
+        check_apart([ours])
+    assert [(one.kind, one.place.file) for one in problems(*ours)] == [("place_below", path)]
+    check_apart([film(tmp_path, "other", output="subtitles/{shot}.mp4")])

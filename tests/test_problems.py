@@ -124,6 +124,12 @@ WORDS = [
         " name: or output:",
     ),
     (
+        Problem("place_below", Place("sub/a.mp4"), detail="/film/sub"),
+        "/film/sub is a project with a ledger of its own",
+        "/film/sub is a project with a ledger of its own; no run writes sub/a.mp4 there: give the"
+        " manifest another name: or output:",
+    ),
+    (
         Problem("foreign_journal", Place("film.journal"), ("a",), count=1, detail="/x/film.yaml"),
         "holds one purchase of /x/film.yaml",
         "film.journal: holds one purchase of /x/film.yaml, which has them too; they are not"
@@ -181,6 +187,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "box_unwritable": "note",
         "link_refused": "note",
         "place_taken": "note",
+        "place_below": "note",
         "foreign_journal": "note",
     }
 

@@ -1,5 +1,5 @@
 """Whether what a run writes is its manifest's alone: no other manifest of the run, and none beside
-it whose lock says so, has the same file.
+it whose lock says so, has the same file, and none lies in a folder below with a ledger of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from klingflow.errors import UsageError
-from klingflow.ledger.beside import Holding, holdings, keeper
+from klingflow.ledger.beside import Holding, holdings, keeper, ledgers_below
 from klingflow.ledger.places import Site
 from klingflow.manifest.identity import same_file
 from klingflow.model import Manifest, Place, Problem
@@ -28,14 +28,24 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
                 f"{other.manifest} and {manifest.path} both write {path}, which {other.lock} has;"
                 f" {_ADVICE}"
             )
+        for path, folder in _inside(site, manifest):
+            raise UsageError(
+                f"{manifest.path} writes {path}, but {folder} is a project with a ledger of its"
+                " own; give the manifest another name: or output:"
+            )
 
 
 def problems(site: Site, manifest: Manifest) -> list[Problem]:
     """Return what commands that only read say of a file that a run would refuse to write."""
-    return [
+    beside = [
         Problem("place_taken", Place(path), detail=str(other.manifest))
         for path, other in [*shared(site, manifest)][:1]
     ]
+    below = [
+        Problem("place_below", Place(path), detail=str(folder))
+        for path, folder in [*_inside(site, manifest)][:1]
+    ]
+    return beside + below
 
 
 def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
@@ -52,6 +62,18 @@ def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
     for shot in manifest.shots:
         if other := holders.get(same_file(shot.output)):
             yield shot.output, other
+
+
+def _inside(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
+    """The files that a run of this manifest writes into a project of a folder below, each with that
+    folder.
+    """
+    record = site.record(manifest.name).relative_to(site.folder).as_posix()
+    paths = [record, *(shot.output for shot in manifest.shots)]
+    below = ledgers_below(site, paths)
+    for path in paths if below else ():
+        if folder := below.get(path.rpartition("/")[0]):
+            yield path, folder
 
 
 def _recorder(site: Site, record: Path, others: Iterable[Holding]) -> Holding | None:

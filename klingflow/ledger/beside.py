@@ -71,11 +71,37 @@ def of_others(site: Site, paths: Iterable[str]) -> set[str]:
     """Return those of `paths` (relative to the manifest's folder) that another manifest has: by its
     lock beside this one, or because they lie in a folder below with a ledger of its own.
     """
+    paths = list(paths)
     held = frozenset[str]().union(*(one.outputs for one in holdings(site)))
-    return {path for path in paths if same_file(path) in held or _is_apart(site.folder, path)}
+    below = ledgers_below(site, paths)
+    return {path for path in paths if same_file(path) in held or _parent(path) in below}
 
 
-def _is_apart(folder: Path, path: str) -> bool:
-    """True if a folder on the way to `path` has a ledger."""
-    parents = Path(path).parents
-    return any((folder / at / ".klingflow").is_dir() for at in parents if at != Path())
+def ledgers_below(site: Site, paths: Iterable[str]) -> dict[str, Path]:
+    """Return the folders of `paths` (relative to the manifest's folder) that lie in a project of
+    its own, each with that project's folder.
+    """
+    known: dict[str, Path | None] = {"": None}
+    parents = {_parent(path) for path in paths}
+    for parent in parents:
+        _look(site.folder, parent, known)
+    return {parent: found for parent in parents if (found := known[parent])}
+
+
+def _look(folder: Path, parent: str, known: dict[str, Path | None]) -> Path | None:
+    """The outermost folder on the way to `parent` that has a ledger, `parent` included."""
+    if parent not in known:
+        above = _look(folder, _parent(parent), known)
+        known[parent] = above or (folder / parent if _has_ledger(folder / parent) else None)
+    return known[parent]
+
+
+def _has_ledger(folder: Path) -> bool:
+    """True if a run was here, or a lock lies beside its manifest."""
+    if (folder / ".klingflow").is_dir():
+        return True
+    return any(manifest_called(folder, lock.stem).exists() for lock in folder.glob("*.lock"))
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]

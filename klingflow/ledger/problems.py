@@ -111,6 +111,12 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="note",
     ),
+    "place_below": Row(
+        "{detail} is a project with a ledger of its own",
+        "; no run writes {place} there: give the manifest another name: or output:",
+        "",
+        level="note",
+    ),
     "foreign_journal": Row(
         "holds {purchases} of {detail}",
         ", which has them too; they are not counted here, and their lines are set aside",
