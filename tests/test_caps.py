@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -261,3 +262,18 @@ def test_whatever_becomes_of_purchases_a_budget_is_never_exceeded(
         else:
             gone += amount
         assert gone + waiting == 7 + caps.purses[0].reserved <= 50
+
+
+@pytest.mark.parametrize(
+    "caps",
+    [
+        Caps(max_spend=Decimal(0)),
+        Caps(max_tasks=0),
+        Caps(max_seconds=0),
+        Caps(purses=defaultdict(Purse, {1: Purse(Decimal(0))})),
+    ],
+)
+def test_any_cap_or_budget_is_a_limit(caps: Caps) -> None:
+    """Also one of 0."""
+    assert caps.has_limits
+    assert not Caps(purses=defaultdict(Purse, {1: Purse()})).has_limits

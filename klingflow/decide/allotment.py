@@ -30,8 +30,10 @@ def caps_of(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = Fa
 def allotted(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = False) -> list[Plan]:
     """Return the plans of one run, each with what the caps and its budget leave out."""
     caps = caps_of(plans, limits, zero_is_unknown=zero_is_unknown)
-    left: list[dict[str, LeftOut]] = [{} for _ in plans]
     whole = [replace(plan, left_out={}) for plan in plans]
+    if not caps.has_limits:
+        return whole
+    left: list[dict[str, LeftOut]] = [{} for _ in plans]
     for number, action in _in_order(whole):
         refusal = _without_its_needs(action, left[number]) or _reserved(caps, number, action)
         if refusal is not None:

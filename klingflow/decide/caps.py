@@ -91,6 +91,13 @@ class Caps:
     seconds: int = 0
     currency: str | None = None
 
+    @property
+    def has_limits(self) -> bool:
+        """True if there is a purchase that these caps could refuse."""
+        limits = [self.max_spend, self.max_tasks, self.max_seconds]
+        limits += [purse.budget for purse in self.purses.values()]
+        return any(limit is not None for limit in limits)
+
     def reserve(self, request: Request, job: int = 0) -> LeftOut | None:
         """Set aside what one purchase for manifest number `job` may cost. Returns why it may not be
         made, and then reserves nothing.

@@ -62,6 +62,8 @@ def decide_moves(
     Fingerprints of dependants hang on their source's purchase. So takes are looked at after those
     that their bodies refer to.
     """
+    if not (book.purchases or book.pruned):
+        return book, ()
     ahead = book.copy()
     moving = _Moving(manifest, ahead, terms, supply)
     moving.enter_pruned()
