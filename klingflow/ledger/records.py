@@ -98,7 +98,7 @@ def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
         raise ValueError("not a purchase")
     _convert(known, odd)
     known["times"] = _in_form(known["times"], odd)
-    if not _one_line("".join([known.get(name) or "" for name in _ONE_LINE])):
+    if not _one_line("".join(filter(None, map(known.get, _ONE_LINE)))):
         _leave_out(known, odd)
     if "fingerprint" not in document:
         odd.append(Odd("missing_field", "fingerprint"))
