@@ -88,3 +88,8 @@ def pending(name: str, need: str) -> tuple[Shot, Request]:
     }
     wanted = Shot(name, 1, "images", {}, f"outputs/film/{name}.mp4", NODE, references=(reference,))
     return wanted, Request(body, None, "kling-3.0-omni-720p", 5, None)
+
+
+def verbs(made: Plan) -> list[str]:
+    """The verbs of a plan, in its order."""
+    return [action.verb for action in made.actions]

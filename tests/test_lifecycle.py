@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.api import resolving
-from klingflow.decide.plan import CALLS_FOR
 from klingflow.decide.select import NEW, select
+from klingflow.decide.take import CALLS_FOR
 from klingflow.errors import Mark, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import (

@@ -26,7 +26,7 @@ from klingflow.terminal.tally import Tally
 from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
-# What `plan._reason` can say of a purchase.
+# What `take._reason` can say of a purchase.
 NAMES = {"task_id", "state", "origin", "intent", "because", "since"}
 
 
@@ -84,7 +84,7 @@ def test_what_follows_from_the_work(work: Work | None, comes: bool, asks: bool, 
 
 @pytest.mark.parametrize(("verb", "row"), VERBS.items())
 def test_a_reason_names_only_what_a_purchase_has(verb: Verb, row: VerbRow) -> None:
-    """A verb of a purchase has one reason; one that may buy has several, which plan.py words."""
+    """A verb of a purchase has one reason; one that may buy has several, which take.py words."""
     names = {name for _, name, _, _ in string.Formatter().parse(row.reason) if name}
     assert names <= NAMES
     assert bool(row.reason) != row.may_buy, verb

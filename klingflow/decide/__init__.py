@@ -1,7 +1,10 @@
 """PURE. What to do next, from values handed in.
 
-verbs.py and plan.py (what a take needs), select.py (which shots are meant), resolve.py and
-adoption.py (what a person decides about a doubt), schedule.py and waiting.py (the queues of a run),
-pace.py, polling.py and caps.py (how fast, how often, how much), patience.py and belief.py (how long
-to bear with a gateway, and what to believe), delivery.py (how a video comes home).
+verbs.py, take.py and plan.py (what each take needs, and all of them), moves.py and relocation.py
+(which purchases go over to another take), filing.py (where videos lie), elsewhere.py (what other
+ledgers hold), select.py (which shots are meant), consent.py (who has said that a run may buy),
+resolve.py and adoption.py (what a person decides about a doubt), schedule.py and waiting.py (the
+queues of a run), pace.py, polling.py and caps.py (how fast, how often, how much), spending.py and
+allotment.py (what is spent, and what the caps leave out), patience.py and belief.py (how long to
+bear with a gateway, and what to believe), delivery.py (how a video comes home).
 """

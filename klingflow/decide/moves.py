@@ -2,7 +2,7 @@
 what is paid for goes with its body.
 
 All moves of a plan are decided together, so that swaps and shifts come out in one step. What a take
-then needs is decided in plan.py; here only the ledger's bodies are compared with the manifest's.
+then needs is decided in take.py; here only the ledger's bodies are compared with the manifest's.
 """
 
 from __future__ import annotations

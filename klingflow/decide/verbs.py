@@ -1,6 +1,6 @@
 """PURE. The verbs of a plan: one row for each, with all that any room says or does because of it.
 
-Which verb a take gets is decided in plan.py. The names are `klingflow.model.Verb`; the tables of
+Which verb a take gets is decided in take.py. The names are `klingflow.model.Verb`; the tables of
 marks in the documents are held to this one by a test.
 """
 

@@ -1,6 +1,6 @@
 """PURE. Which shots of one plan wait for others, and what a finished shot releases.
 
-What a released shot then needs is decided by `plan.decide`, as at the start of the run.
+What a released shot then needs is decided by `take.decide`, as at the start of the run.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections import defaultdict, deque
 from dataclasses import replace
 
 from klingflow.decide.moves import is_spare
-from klingflow.decide.plan import decide, is_delivered
 from klingflow.decide.schedule import Wanted
+from klingflow.decide.take import decide, is_delivered
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Plan, Purchase
 

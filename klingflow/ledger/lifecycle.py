@@ -13,7 +13,7 @@ every transition makes later even if the clock goes back. A task id, once known,
 
 A task that failed can have `recovered`: where a person has the gateway asked once more, and it has
 succeeded after all. `resubmitted` leaves its time in `times`: the user's permission to buy that
-take once more, used up by the next purchase of it (klingflow.decide.plan). `not_charged` leaves
+take once more, used up by the next purchase of it (klingflow.decide.take). `not_charged` leaves
 its time as well: the user has seen that the gateway asks no money (klingflow.decide.spending).
 
 Where a purchase stands (its take, and the place of its video) is no part of this life: `placed`
