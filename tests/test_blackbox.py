@@ -84,7 +84,7 @@ def files(state: Path) -> dict[Path, bytes]:
 def tasks(paths: LedgerPaths) -> set[str | None]:
     """Every task that is known at a place, also what waits for the manifest's word."""
     book = read(paths)
-    return {p.task_id for p in (*book.purchases.values(), *book.aside.values())}
+    return {p.task_id for p in (*book.purchases.values(), *book.recallable.values())}
 
 
 def test_an_older_lock_loses_nothing(paths: LedgerPaths) -> None:
@@ -123,10 +123,10 @@ def test_what_was_bought_at_a_place_without_a_lock_waits_for_the_manifests_word(
     keep(paths, submitted("opening"))
     clean(paths)
     book = read(paths)
-    assert (book.purchases, {p.task_id for p in book.aside.values()}) == ({}, {"task_opening"})
+    assert (book.purchases, {p.task_id for p in book.recallable.values()}) == ({}, {"task_opening"})
     assert book.former == {("opening", 1)}
     with open_ledger(paths, now) as ledger:
-        ledger.enter(ledger.book.aside.values())
+        ledger.enter(ledger.book.recallable.values())
         ledger.begin_box()
     assert read(paths).task_ids.keys() == {"task_opening"}
     assert b"task_opening" in paths.lock.read_bytes()
@@ -232,7 +232,7 @@ def test_a_run_killed_after_its_folder_was_cleared_loses_nothing(
     write(ledger, recorded)
     clean(paths)
     killed(ledger)
-    (told,) = read(paths).aside.values()
+    (told,) = read(paths).recallable.values()
     assert (told.uid, told.task_id) == (recorded.uid, recorded.task_id)
     assert told.state == ("in_doubt" if recorded.state == "intent" else "submitted")
     assert told.body == recorded.body
@@ -401,7 +401,7 @@ def test_nobody_else_may_look(paths: LedgerPaths, state: Path) -> None:
 def test_an_unsent_purchase_is_not_restored_as_bought(paths: LedgerPaths) -> None:
     keep(paths, advance(intent("opening"), "unsent", AT))
     clean(paths)
-    assert [p.state for p in read(paths).aside.values()] == ["rejected"]
+    assert [p.state for p in read(paths).recallable.values()] == ["rejected"]
     assert read(paths).former == set()
 
 

@@ -110,7 +110,7 @@ def test_only_what_would_be_bought_is_recalled() -> None:
     """By its body and its gateway, whatever the take was called."""
     book = Book([])
     there = done("old")
-    book.set_aside([there, done("c", fingerprint=OTHER)], former=True)
+    book.add_recallable([there, done("c", fingerprint=OTHER)], former=True)
     assert recalled(plan([]), book) == [there]
     assert recalled(plan([], origin="https://other.example.com"), book) == []
     assert recalled(plan([], again=frozenset({"a"})), book) == []

@@ -91,7 +91,7 @@ def test_forgetting_says_what_is_lost_and_leaves_the_lock(home: Site, copy: Site
 def test_without_a_lock_the_films_of_this_place_are_forgotten(home: Site) -> None:
     home.paths.lock.unlink()
     assert forget(home, lambda found: True)[0].lost == 1
-    assert read(home.paths).aside == {}
+    assert read(home.paths).recallable == {}
 
 
 def test_a_film_that_runs_is_not_forgotten(home: Site) -> None:

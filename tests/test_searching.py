@@ -133,7 +133,7 @@ def test_a_place_of_the_lineage_is_told_of_by_body_and_by_take(site: Site, tmp_p
 
 def test_takes_of_the_film_that_was_here_before_are_held(site: Site) -> None:
     book = Book([])
-    book.set_aside([submitted("a", fingerprint="sha256:0"), submitted("z")], former=True)
+    book.add_recallable([submitted("a", fingerprint="sha256:0"), submitted("z")], former=True)
     wanted = Wanted({BODY}, {("a", 1), ("b", 1)}, {("a", 1)}, book)
     fork = f"klingflow lock fork {site.file}"
     assert search(site, wanted).by_take == {("a", 1): Elsewhere("former", site.file, command=fork)}

@@ -105,13 +105,13 @@ def take_in(
     `enter` is for a ledger that is written.
     """
     entered: list[Purchase] = []
-    while book.aside:
+    while book.recallable:
         made = make_plan(manifest, book, {}, origin=site.origin, at=now(), again=again)
         found = recalled(made, book)
         if not found:
             break
         for purchase in found:
-            del book.aside[purchase.uid]
+            del book.recallable[purchase.uid]
             book.put(purchase)
         if enter is not None:
             enter(found)
@@ -120,7 +120,7 @@ def take_in(
     if entered:
         keys = tuple(p.key for p in entered)
         book.problems.append(Problem("lost_by_lock", lock, keys, count=len(keys)))
-    left = sum((p.shot, p.take) in book.former for p in book.aside.values())
+    left = sum((p.shot, p.take) in book.former for p in book.recallable.values())
     if entered and left:
         book.problems.append(Problem("left_in_box", lock, count=left))
 

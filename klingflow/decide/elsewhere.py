@@ -118,6 +118,6 @@ def recalled(plan: Plan, book: Book) -> list[Purchase]:
     origin = plan.terms.origin
     return [
         p
-        for p in book.aside.values()
+        for p in book.recallable.values()
         if p.fingerprint in wanted and (not origin or p.origin in ("", origin))
     ]

@@ -295,7 +295,7 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
 def _claim(box: BlackBox, begun: Beginning) -> None:
     """Take what this place did under other lineages and the ledger now holds into this box."""
     reading = begun.reading
-    ours = [*reading.own.items(), *reading.aside.items(), *reading.former.items()]
+    ours = [*reading.own.items(), *reading.unrelated.items(), *reading.former.items()]
     bought = set[str]().union(*(uids_in(data) for path, data in ours if path.name == BOUGHT))
     if len(reading.lineages) > 1:
         bought = bought.union(*map(uids_in, reading.others.values()))

@@ -32,7 +32,7 @@ class Book:
         ] = {}  # by uid: paid for, and taken out of the lock by a person
         # By uid: what the black box knows that this place bought under another lineage. It is
         # entered only where today's manifest has that very body.
-        self.aside: dict[str, Purchase] = {}
+        self.recallable: dict[str, Purchase] = {}
         self.former: set[tuple[str, int]] = set()  # takes of the film that was here before
         self.lineage = lineage
         self.serial = serial
@@ -74,7 +74,7 @@ class Book:
         again = copy(self)
         again.purchases, again.pruned = dict(self.purchases), dict(self.pruned)
         again.task_ids, again.problems = dict(self.task_ids), list(self.problems)
-        again.aside, again.former = dict(self.aside), set(self.former)
+        again.recallable, again.former = dict(self.recallable), set(self.former)
         again._takes = {take: list(uids) for take, uids in self._takes.items()}
         again._moved = {take: list(uids) for take, uids in self._moved.items()}
         again._bodies = None
@@ -95,12 +95,12 @@ class Book:
                 known = self._pruned_attempts.get(take, 0)
                 self._pruned_attempts[take] = max(known, purchase.attempt)
 
-    def set_aside(self, purchases: Iterable[Purchase], *, former: bool) -> None:
+    def add_recallable(self, purchases: Iterable[Purchase], *, former: bool) -> None:
         """Know of purchases of this place's other lineages; `former` ones hold their takes."""
         for purchase in purchases:
             if purchase.uid in self.purchases or purchase.uid in self.pruned:
                 continue
-            self.aside[purchase.uid] = purchase
+            self.recallable[purchase.uid] = purchase
             if former and purchase.state != "rejected":
                 self.former.add((purchase.shot, purchase.take))
 

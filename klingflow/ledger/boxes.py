@@ -92,17 +92,16 @@ class Reading:
     """What the black boxes hold for one place, as it lay there: files by their paths.
 
     `own` is what this place did under the lineages of its ledger, `others` what other members did,
-    `aside` what this place did under other lineages, and `former` what it did under those that were
-    there when this ledger began. `spots` are all places of the lineages.
+    `unrelated` what this place did under other lineages, and `former` what it did under those that
+    were there when this ledger began.
     """
 
     lineages: frozenset[str] = frozenset()
     own: dict[Path, bytes] = field(default_factory=dict)
     others: dict[Path, bytes] = field(default_factory=dict)
-    aside: dict[Path, bytes] = field(default_factory=dict)
+    unrelated: dict[Path, bytes] = field(default_factory=dict)
     former: dict[Path, bytes] = field(default_factory=dict)
     pruned: dict[Path, bytes] = field(default_factory=dict)
-    spots: tuple[Spot, ...] = ()
     stamps: Stamps = ()
 
 
@@ -116,28 +115,32 @@ def look(place: BoxPlace, lineages: frozenset[str]) -> Reading:
     reading = Reading(lineages, stamps=stamps(place, lineages))
     counted: set[Path] = set()
     before: set[str] = set()
-    spots: list[Spot] = []
     for lineage in sorted(lineages):
-        found = spots_in(place.box(lineage))
-        spots += found
-        here = next((s for s in found if s.folder == place.folder(lineage)), None)
-        shares = place.same_film or (here is not None and here.member)
-        meant = [s for s in found if s is here or (shares and s.member)]
-        for one in (later for first in meant for later in _chain(place.state, first)):
-            counted.add(one.folder)
-            files = reading.own if one.folder.name == place.name else reading.others
-            files |= files_in(one)
-            reading.pruned[one.folder / PRUNED] = read(one.folder / PRUNED)
-        if here is not None:
-            before |= set(here.before)
-    reading.spots = tuple(spots)
-    for folder in folders_of(place):
-        if folder not in counted and (spot := spot_at(folder)):
-            was_here = not lineages or spot.lineage in before
-            apart = reading.former if was_here else reading.aside
-            files = reading.own if place.same_film else apart
+        spots = spots_in(place.box(lineage))
+        here = next((s for s in spots if s.folder == place.folder(lineage)), None)
+        before |= set(here.before) if here else set()
+        for spot in _counting(place, spots, here):
+            counted.add(spot.folder)
+            files = reading.own if spot.folder.name == place.name else reading.others
             files |= files_in(spot)
+            reading.pruned[spot.folder / PRUNED] = read(spot.folder / PRUNED)
+    for folder in folders_of(place):
+        if folder not in counted and (there := spot_at(folder)):
+            was_here = not lineages or there.lineage in before
+            apart = reading.former if was_here else reading.unrelated
+            files = reading.own if place.same_film else apart
+            files |= files_in(there)
     return reading
+
+
+def _counting(place: BoxPlace, spots: Iterable[Spot], here: Spot | None) -> Iterator[Spot]:
+    """Yield those of a lineage's `spots` that count for a place, which is `here` among them: the
+    place itself, and for a member all members.
+    """
+    shares = place.same_film or (here is not None and here.member)
+    for spot in spots:
+        if spot is here or (shares and spot.member):
+            yield from _chain(place.state, spot)
 
 
 def relatives(place: BoxPlace, lineage: str) -> list[Spot]:

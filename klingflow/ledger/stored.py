@@ -107,7 +107,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lineage = min(files.lineages, default=None) or secrets.token_hex(8)
     book = Book(folded.kept, lineage=lineage, serial=newest_serial(lock))
     book.remember(files.pruned.values())
-    _remember_aside(book, files, until)
+    _remember_unrelated(book, files, until)
     book.problems += _report(paths, files, folded)
     untidy = journal.accounts or journal.damaged or lock.damaged or lock.problems
     tidy = not untidy and len(lock.headers) < 2 and lock.accounts == in_order(folded.kept)
@@ -129,8 +129,8 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
 @dataclass(frozen=True, slots=True)
 class _Files:
     """What each file said. `pruned` is by uid, as its file (`put_away`) or the black box has it.
-    `beyond` is what counts of the black box, and `aside` what this place did under other lineages,
-    `former` among them those that were here when this ledger began.
+    `beyond` is what counts of the black box, `unrelated` what this place did under other lineages,
+    and `former` what it did under those that were here when this ledger began.
     """
 
     lineages: frozenset[str]
@@ -144,7 +144,7 @@ class _Files:
     pruned: Mapping[str, Purchase]
     beyond: Parsed
     neighbour: Neighbour | None
-    aside: Parsed
+    unrelated: Parsed
     former: Parsed
 
 
@@ -161,7 +161,7 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     if neighbour:
         neighbours.leave(journal, neighbour, text)
     put_away, pruned = _pruned(paths, box)
-    own, others, aside, former = _boxed(box, text)
+    own, others, unrelated, former = _boxed(box, text)
     beyond = Parsed()
     beyond.add(own)
     beyond.add(others)
@@ -178,7 +178,7 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
         pruned=pruned,
         beyond=beyond,
         neighbour=neighbour,
-        aside=aside,
+        unrelated=unrelated,
         former=former,
     )
 
@@ -192,12 +192,12 @@ def _boxed(box: boxes.Reading, lock: bytes) -> tuple[Parsed, Parsed, Parsed, Par
     """What the black box has beyond a lock of this text: of this place, of other members of the
     lineage, of this place under other lineages, and of those that were here before this ledger.
     """
-    files = (box.own, box.others, box.aside, box.former)
+    files = (box.own, box.others, box.unrelated, box.former)
     if not any(data for some in files for data in some.values()):
         return Parsed(), Parsed(), Parsed(), Parsed()
     known = frozenset(lock.split(b"\n"))
-    own, others, aside, former = (boxes.parsed(some, known) for some in files)
-    return own, others, aside, former
+    own, others, unrelated, former = (boxes.parsed(some, known) for some in files)
+    return own, others, unrelated, former
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _fold(files: _Files, until: str | None) -> _Folded:
     told = (files.lock, files.journal, files.beyond)
     accounts = [account for one in told for account in one.accounts]
     doubts = [doubt for one in told for doubt in one.doubts]
-    accounts += _also_aside(files, accounts)
+    accounts += _also_unrelated(files, accounts)
     # An older lock may hold again what was pruned, and know less of it.
     again = {account.uid for account in accounts} & files.pruned.keys() if files.pruned else ()
     pruned = [files.pruned[uid] for uid in again]
@@ -227,23 +227,23 @@ def _fold(files: _Files, until: str | None) -> _Folded:
     return _Folded(purchases, settled(purchases, until), left_out)
 
 
-def _also_aside(files: _Files, accounts: Sequence[Purchase]) -> list[Purchase]:
+def _also_unrelated(files: _Files, accounts: Sequence[Purchase]) -> list[Purchase]:
     """What this place's black box says under another lineage of purchases that are in the ledger,
     or pruned.
     """
-    aside = [*files.aside.accounts, *files.former.accounts]
-    if not aside:
+    unrelated = [*files.unrelated.accounts, *files.former.accounts]
+    if not unrelated:
         return []
     known = {account.uid for account in accounts}
-    return [account for account in aside if account.uid in known]
+    return [account for account in unrelated if account.uid in known]
 
 
-def _remember_aside(book: Book, files: _Files, until: str | None) -> None:
+def _remember_unrelated(book: Book, files: _Files, until: str | None) -> None:
     """Let the book know, without entering it, what this place bought under other lineages."""
-    for told, is_former in ((files.aside, False), (files.former, True)):
+    for told, is_former in ((files.unrelated, False), (files.former, True)):
         if told.accounts or told.doubts:
             folded, _ = fold(told.accounts, told.doubts)
-            book.set_aside(settled(folded, until), former=is_former)
+            book.add_recallable(settled(folded, until), former=is_former)
 
 
 def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]:

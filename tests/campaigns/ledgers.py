@@ -105,16 +105,16 @@ def a_killed_run(root: Path) -> None:
 
 def whole(book: Book) -> Book:
     """The book as a plan takes it whose manifest has every body that the black box knows."""
-    for purchase in book.aside.values():
+    for purchase in book.recallable.values():
         book.put(purchase)
-    book.aside = {}
+    book.recallable = {}
     return book
 
 
 def take_in(ledger: Ledger) -> None:
     """The same for a ledger that is written, as a run does it."""
-    ledger.enter(ledger.book.aside.values())
-    ledger.book.aside = {}
+    ledger.enter(ledger.book.recallable.values())
+    ledger.book.recallable = {}
     ledger.begin_box()
 
 
