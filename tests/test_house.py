@@ -47,6 +47,8 @@ HELD_ROOMS = {"gateway", "ledger", "decide"}
 WHOLE_ROOMS = {"runner"}
 # Modules whose nearest tests have another name, or several.
 NEAREST = {"gateway/outcomes": ("replies",)}
+# Rooms whose docstring is a map of all their modules.
+ROOMS_WITH_A_MAP = ("manifest", "gateway", "ledger", "decide", "results", "runner", "api")
 HEAVY = {"yaml", "jsonschema", "jinja2", "httpx", "anyio", "rich", "starlette", "uvicorn", "dotenv"}
 
 
@@ -95,6 +97,14 @@ def test_the_sandbox_and_the_client_know_nothing_of_each_other() -> None:
             assert rooms_imported(tree) <= SANDBOX_MAY_IMPORT, path
         elif "sandbox" in rooms_imported(tree):
             assert room in SANDBOX_IS_IMPORTED_BY, path
+
+
+@pytest.mark.parametrize("room", ROOMS_WITH_A_MAP)
+def test_a_room_says_what_its_modules_are_for(room: str) -> None:
+    """Whoever opens a folder finds each of its files in the docstring of the folder."""
+    said = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text("utf-8"))) or ""
+    names = {path.name for path in (PACKAGE / room).glob("*.py")} - {"__init__.py"}
+    assert [name for name in sorted(names) if name not in said] == []
 
 
 def is_pure(tree: ast.Module) -> bool:

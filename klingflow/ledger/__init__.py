@@ -1,10 +1,17 @@
 """What was bought, and how it is kept so that nothing of it is lost.
 
 PURE: lifecycle.py (a purchase's states), book.py (all purchases, indexed), records.py (a purchase
-as JSON), lines.py (purchases as bytes of lock and journal), unite.py (several ledgers as one),
-flaws.py (what cannot be right), problems.py (what is wrong, and its words). I/O: stored.py (all
-files read together), store.py (the ledger that is written), journal.py (the file that holds it),
-blackbox.py (the copy in the user's state folder), emergency.py (where ids go when the ledger cannot
-be written), oslock.py and holder.py (one runner at a time), places.py (where each file lies),
-others.py (ledgers from elsewhere), files.py (what is known of the videos).
+as JSON), lines.py (purchases as bytes of lock and journal), traces.py (what is found in bytes
+without parsing), moments.py (times as text), unite.py (several ledgers as one), flaws.py (what
+cannot be right), problems.py (what is wrong, and its words).
+
+I/O: places.py (where each file lies), stored.py (all files read together), store.py (the ledger
+that is written), journal.py (the file that holds it), emergency.py (where ids go when the ledger
+cannot be written), oslock.py and holder.py (one runner at a time), blackbox.py (the copy in the
+user's state folder) and boxes.py (what counts of such copies), approvals.py (what the user said yes
+to), links.py (links through which klingflow would write), files.py (what is known of the videos).
+
+Other ledgers: others.py (one that a person names, to merge it), beside.py (what the locks in the
+same folder hold, so that no file has two owners), searching.py (where else a body was paid for),
+neighbours.py (another manifest's journal in the place of ours).
 """

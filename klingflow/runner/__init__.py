@@ -7,6 +7,8 @@ beliefs are klingflow.decide's.
     buy.py        the one place that sends a POST
     poll.py       asks after tasks
     fetch.py      downloads
+    settle.py     records new places of videos, and renames their files
     context.py    what the steps share
+    events.py     what a run tells
     signals.py    Ctrl-C, a termination, a closed terminal
 """

@@ -1,8 +1,8 @@
 """What a person types and sees.
 
 cli.py with cli_setup.py, cli_read.py, cli_run.py and cli_lock.py parse, by flags.py into
-options.py; the four modules of commands act. manifests.py loads what a command names, target.py
-finds its gateway. views.py and result_views.py say what tables look like; progress.py with tally.py
-and live.py shows a run as it happens; console.py writes all of it so that every terminal can show
-it.
+options.py; the modules `…_commands.py` act. manifests.py loads what a command names, target.py
+finds its gateway. views.py, result_views.py and money.py say what tables look like; progress.py
+with tally.py and live.py shows a run as it happens; linked.py and elsewhere.py ask a person
+before a run buys; console.py writes all of it so that every terminal can show it.
 """
