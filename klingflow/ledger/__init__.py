@@ -6,10 +6,11 @@ without parsing), moments.py (times as text), unite.py (several ledgers as one),
 cannot be right), problems.py (what is wrong, and its words).
 
 I/O: places.py (where each file lies), stored.py (all files read together), store.py (the ledger
-that is written), journal.py (the file that holds it), emergency.py (where ids go when the ledger
-cannot be written), oslock.py and holder.py (one runner at a time), blackbox.py (the copy in the
-user's state folder) and boxes.py (what counts of such copies), approvals.py (what the user said yes
-to), links.py (links through which klingflow would write), files.py (what is known of the videos).
+that is written), arrivals.py (what came into its files meanwhile), journal.py (the file that holds
+it), emergency.py (where ids go when the ledger cannot be written), oslock.py and holder.py (one
+runner at a time), blackbox.py (the copy in the user's state folder) and boxes.py (what counts of
+such copies), approvals.py (what the user said yes to), links.py (links through which klingflow
+would write), files.py (what is known of the videos).
 
 Other ledgers: others.py (one that a person names, to merge it), beside.py (what the locks in the
 same folder hold, so that no file has two owners), searching.py (where else a body was paid for),

@@ -22,8 +22,9 @@ import anyio
 from klingflow.disk import atomic_write, second_name
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import blackbox, emergency
+from klingflow.ledger.arrivals import Arrivals, take_in
 from klingflow.ledger.blackbox import Beginning, BlackBox
-from klingflow.ledger.book import Book, contradicting, fold, in_order, superseded
+from klingflow.ledger.book import Book, fold, in_order
 from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance, merge
 from klingflow.ledger.lines import Parsed, journal_line, lock_header, lock_line, parse_journal
@@ -99,15 +100,6 @@ class _Batch:
     failed: LedgerBroken | None = None
 
 
-@dataclass(slots=True)
-class _Changes:
-    """What a fold found out that the book does not know yet."""
-
-    told: list[Purchase] = field(default_factory=list)
-    dropped: set[str] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
-
-
 class Ledger:
     """The ledger of one manifest, held by this process. Made by `open_ledger`; use it as a context
     manager.
@@ -117,13 +109,7 @@ class Ledger:
     user.
     """
 
-    def __init__(
-        self,
-        paths: LedgerPaths,
-        journal: Journal,
-        stored: Stored,
-        now: Now,
-    ) -> None:
+    def __init__(self, paths: LedgerPaths, journal: Journal, stored: Stored, now: Now) -> None:
         self.paths = paths
         self.journal = journal
         self.box: BlackBox | None = None  # until `begin_box`
@@ -135,9 +121,8 @@ class Ledger:
         self._turn = anyio.Lock()
         self._batch: _Batch | None = None  # open for more records
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
-        self._lines = (
-            stored.lock.lines
-        )  # as they stand in the lock, so that only what changed is made again
+        # As they stand in the lock, so that only what changed is made again.
+        self._lines = stored.lock.lines
         self._signature = stored.signature
         self._saved = stored.saved  # the emergency files that the book has taken in
         self._lineages = stored.lineages
@@ -305,12 +290,12 @@ class Ledger:
         what = f"what followed is in {where}" if where else "what followed could be written nowhere"
         return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
 
-    def fold_now(self, snapshot: dict[str, Purchase]) -> _Changes:
+    def fold_now(self, snapshot: dict[str, Purchase]) -> Arrivals:
         """Write `snapshot` and what else the files hold by now, then empty the journal."""
         with self._io:
             try:
                 self._keep_hold()
-                changes = self._taken_in(snapshot)
+                arrivals = self._taken_in(snapshot)
                 text = self._text(snapshot, self.book.serial + 1)
                 self._signature = signature(atomic_write(self.paths.lock, *text))
                 self.book.serial += 1
@@ -320,7 +305,7 @@ class Ledger:
                 raise self._break(self.paths.lock, error) from error
             if self.box and not self.box.whole:
                 self.box.renew(self.book.purchases)
-            return changes
+            return arrivals
 
     def begin_box(self) -> None:
         """Hold the black box, and keep from now on in it what is recorded. Call it once the user
@@ -379,29 +364,15 @@ class Ledger:
         lines = [self._line(p) for p in in_order(purchases.values())]
         return lock_header(self.book.lineage, serial, len(lines)), b"\n".join([*lines, b""])
 
-    def _taken_in(self, snapshot: dict[str, Purchase]) -> _Changes:
+    def _taken_in(self, snapshot: dict[str, Purchase]) -> Arrivals:
         """Complete `snapshot` by what came meanwhile: a lock that git put there, what another
         runner saved.
         """
-        changes = _Changes()
         lock = Parsed() if self._lock_is_ours() else load_lock(self.paths)
         saved, self._saved = load_saved(self.paths, self._saved)
-        if lock != Parsed() or saved != Parsed():
-            accounts = [*snapshot.values(), *lock.accounts, *saved.accounts]
-            told, left_out = fold(accounts, [*lock.doubts, *saved.doubts])
-            set_aside(self.paths, saved, lock, left_out)
-            changes.told = [p for p in told if snapshot.get(p.uid) != p]
-            changes.problems = [
-                *lock.problems,
-                *saved.problems,
-                *map(contradicting, left_out),
-            ]
-            snapshot.update((p.uid, p) for p in changes.told)
-            self.book.serial = max(self.book.serial, newest_serial(lock))
-        changes.dropped = superseded(list(snapshot.values()))
-        for uid in changes.dropped:
-            del snapshot[uid]
-        return changes
+        arrivals = take_in(self.paths, snapshot, lock, saved)
+        self.book.serial = max(self.book.serial, newest_serial(lock))
+        return arrivals
 
     def _line(self, purchase: Purchase) -> bytes:
         kept, line = self._lines.get(purchase.uid, (None, b""))
@@ -418,10 +389,10 @@ class Ledger:
     def _lock_is_ours(self) -> bool:
         return signature_of(self.paths.lock) == self._signature
 
-    def _apply(self, changes: _Changes) -> None:
-        for told in changes.told:
+    def _apply(self, arrivals: Arrivals) -> None:
+        for told in arrivals.told:
             current = self.book.purchases.get(told.uid)
             self.book.put(merge([current, told])[0] if current else told)
-        for uid in changes.dropped & self.book.purchases.keys():
+        for uid in arrivals.dropped & self.book.purchases.keys():
             self.book.drop(uid)
-        self.book.problems += changes.problems
+        self.book.problems += arrivals.problems
