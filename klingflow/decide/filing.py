@@ -17,10 +17,10 @@ from typing import Literal
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import PAID
+from klingflow.ledger.records import EARLIER
 from klingflow.manifest.identity import MAX_FILE_NAME_BYTES, same_file
 from klingflow.model import Action, FileFact, Filing, Plan, Purchase, Shot, Step
 
-EARLIER = "earlier"
 _UNSAFE = re.compile(r"[^\w.@-]")
 _PLAIN = re.compile(r"[0-9A-Za-z]{8}")
 # What has no name of its own yet: a download, a rename that was cut off.

@@ -16,7 +16,7 @@ from typing import Any
 
 from klingflow.disk import atomic_write, read_whole
 from klingflow.ledger.places import Site
-from klingflow.ledger.records import is_output
+from klingflow.ledger.records import EARLIER, is_output
 from klingflow.model import FileFact
 
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
@@ -62,10 +62,7 @@ def search(
     if not lost:
         return {}
     outputs = set(outputs)
-    beside = {path.rpartition("/")[0] for path in outputs}
-    beside |= {at.removesuffix("earlier").removesuffix("/") for at in beside}
-    beside |= {f"{at}/earlier" if at else "earlier" for at in beside}
-    safe = [at for at in beside if not site.leads_elsewhere(f"{at}/x" if at else "x")]
+    safe = [at for at in _beside(outputs) if not site.leads_elsewhere(_below(at, "x"))]
     named = {path for at in safe for path in _in(site.folder, at)}
     known = {path for path in _cached(site.facts) if _is_safe(path, is_ours)}
     candidates = outputs | set(filter(is_ours, named))
@@ -74,6 +71,19 @@ def search(
     fitting = [path for path in candidates if _size(site.folder / path) in sizes]
     found = facts(site.folder, fitting, site.facts)
     return {path: fact for path, fact in found.items() if fact in lost}
+
+
+def _beside(outputs: Iterable[str]) -> set[str]:
+    """The folders of these outputs, each with its `earlier/`, and for an `earlier/` the folder that
+    it lies in. The manifest's own folder is "".
+    """
+    folders = {path.rpartition("/")[0] for path in outputs}
+    folders |= {at.removesuffix(EARLIER).removesuffix("/") for at in folders}
+    return folders | {_below(at, EARLIER) for at in folders}
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _is_safe(path: str, is_ours: Callable[[str], bool]) -> bool:
@@ -87,7 +97,7 @@ def _in(folder: Path, at: str) -> Iterator[str]:
     """The names in a folder, as paths."""
     with suppress(OSError, ValueError):
         for path in (folder / at).iterdir():
-            yield f"{at}/{path.name}" if at else path.name
+            yield _below(at, path.name)
 
 
 def _size(path: Path) -> int | None:

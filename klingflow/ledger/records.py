@@ -194,6 +194,9 @@ def _wrong(name: str, value: Json) -> Odd:
     return Odd("wrong_field", name, _BRIEF.repr(value))
 
 
+# The folder, beside the place of a video, to which the video goes once another takes its place.
+EARLIER = "earlier"
+
 _LEADS_ELSEWHERE = ("/.", "/~", "./", " /", "//", "\\", ":")
 
 

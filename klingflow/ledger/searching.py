@@ -119,6 +119,22 @@ def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purcha
     their manifest is gone.
     """
     relatives = boxes.relatives(place, wanted.book.lineage)
+    yield from _of_relatives(site, place, relatives, wanted)
+    known = {spot.folder for spot in relatives}
+    every = (spot for box in boxes.all_boxes(place.state) for spot in boxes.spots_in(box))
+    for spot in every:
+        is_ours = spot.folder in known or spot.folder.name == place.name
+        if not is_ours and not boxes.exists(spot.manifest):
+            data = [boxes.read(spot.folder / BOUGHT)]
+            yield from _named(site, spot, _with_bodies(data, wanted), "box")
+
+
+def _of_relatives(
+    site: Site, place: BoxPlace, relatives: Iterable[Spot], wanted: Wanted
+) -> Iterator[tuple[Purchase, Elsewhere]]:
+    """Yield what other places of the lineage bought. A member is told of bodies alone, because it
+    reads what other members did as its own.
+    """
     own = boxes.spot_at(place.folder(wanted.book.lineage))
     is_member = place.same_film or (own is not None and own.member)
     for spot in relatives:
@@ -127,13 +143,6 @@ def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purcha
         if not is_member:
             same += [p for p in found if (p.shot, p.take) in wanted.takes and p not in same]
         yield from _named(site, spot, same, "copy" if is_member else "place")
-    known = {spot.folder for spot in relatives}
-    for box in boxes.all_boxes(place.state):
-        for spot in boxes.spots_in(box):
-            is_ours = spot.folder in known or spot.folder.name == place.name
-            if not is_ours and not boxes.exists(spot.manifest):
-                data = [boxes.read(spot.folder / BOUGHT)]
-                yield from _named(site, spot, _with_bodies(data, wanted), "box")
 
 
 def _all_in(spot: Spot) -> Sequence[Purchase]:
