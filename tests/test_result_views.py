@@ -55,22 +55,22 @@ def test_a_run_that_is_done_has_its_counts_and_its_record(capsys: Capture) -> No
 
 
 def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
-    """By its cap, or by the plan's reason; a doubt stands with the command that settles it."""
+    """By its cap, or by the plan's reason; below a doubt stands where it is settled."""
     plan = plan_of(action("create", "a"), action("keep", "b", done("b")), action("in_doubt", "c"))
     show(result(plan, capped={(0, "a"): "max_tasks"}), origin=SANDBOX)
     assert capsys.readouterr().out.splitlines()[:-1] == [
-        "film: 1 to buy, 1 kept, 1 in doubt.",
-        "  +  a  max_tasks",
+        "film: 1 kept, 1 in doubt, 1 left out.",
+        "  +  a  left out, max_tasks",
         "  ?  c  because",
-        "  In doubt, perhaps paid: look them up at the gateway, then klingflow resolve film.yaml c"
-        " --sandbox --task ID | --abandon | --resubmit",
+        "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
+        " klingflow status film.yaml --sandbox",
     ]
 
 
 def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
     """It was to be bought again."""
     show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))
-    assert "  ~  a  max_spend" in capsys.readouterr().out.splitlines()
+    assert "  ~  a  left out, max_spend" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("quiet", [False, True])

@@ -294,7 +294,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         THERE,
         "",
         "changed",
-        "bought for another body, and kept; --rerun changed buys it again",
+        "changed since it was bought, and kept; --rerun changed buys it again",
     ),
     ([submitted("a")], GONE, "", "resume", "task task_a is not finished"),
     (

@@ -14,6 +14,7 @@ from klingflow.model import (
     FileFact,
     Filing,
     LeftOut,
+    Move,
     Pending,
     Place,
     Price,
@@ -370,10 +371,21 @@ def test_every_video_of_a_shot_is_listed_on_demand(capsys: Capture) -> None:
     ]
 
 
+def test_a_run_without_a_shown_plan_says_what_moves(capsys: Capture) -> None:
+    """Ten by name; nothing is said where all stays."""
+    views.show_moves(plan_of(action("keep", "a", done("a"))))
+    assert said(capsys) == []
+    moves = tuple(Move(done(f"b{number}"), f"a{number}") for number in range(11))
+    step = Step("1", "outputs/film/a0.mp4", "outputs/film/b0.mp4", FileFact(1, "aa"))
+    views.show_moves(replace(plan_of(), moves=moves, filing=Filing({}, (step,))))
+    named = ", ".join(f"b{number} was a{number}" for number in range(10))
+    assert said(capsys) == [f"film.yaml: {named}, 1 more moved, 1 file to rename first."]
+
+
 def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
     """Also those of videos that serve no shot any more; the data has all."""
     step = Step("1", "outputs/film/b.mp4", "outputs/film/earlier/b.1-x.mp4", FileFact(1, "aa"))
     plan = replace(plan_of(action("keep", "b", done("b"))), filing=Filing({}, (step,)))
     views.show_plan(plan)
-    assert said(capsys)[-1] == "Files: 1 file to rename first (--format json lists them)."
+    assert said(capsys)[-1] == "Files: 1 to rename first (--format json lists them)."
     assert views.plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]

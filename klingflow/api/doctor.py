@@ -76,7 +76,10 @@ def examine(
 def _approved() -> Iterator[Finding]:
     """The addresses to which the key may go although they came from elsewhere."""
     for address, said in approval.approved().items():
-        text = f"{address} may have the key since {said.at}: klingflow doctor --forget {address}"
+        text = (
+            f"{address} may have the key, since your yes of {said.at[:10]}; klingflow doctor"
+            f" --forget {address} takes it back"
+        )
         yield Finding(True, text, needed=False)
 
 
@@ -109,12 +112,17 @@ def _ledger(file: str) -> Iterator[Finding]:
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
-    said = f"{paths.lock}: {len(book.purchases)} purchases, {len(book.problems)} problems"
+    bought, wrong = len(book.purchases), len(book.problems)
+    said = f"{paths.lock}: {_many(bought, 'purchase')}, {_many(wrong, 'problem')}"
     yield Finding(not book.problems, said)
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
     yield from _earlier(site.folder, replaced(book.purchases.values()))
     yield from _copies(file)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _copies(file: str) -> Iterator[Finding]:

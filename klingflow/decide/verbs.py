@@ -115,7 +115,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=None,
         needs_attention=False,
         of_a_need="",
-        reason="bought for another body, and kept; --rerun changed buys it again",
+        reason="changed since it was bought, and kept; --rerun changed buys it again",
     ),
     "failed": VerbRow(
         mark="!",

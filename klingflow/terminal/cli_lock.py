@@ -17,7 +17,7 @@ _no_black_box = click.option(
 
 @click.group()
 def lock() -> None:
-    """Look after a ledger: check, merge, move, prune it.
+    """Look after a ledger: check, merge, move, prune, fork, forget.
 
     \b
     klingflow lock check film.yaml
@@ -137,7 +137,7 @@ def prune(
     no_black_box: bool,
     yes: bool,
 ) -> int:
-    """Take purchases of shots that the manifest no longer has out of the lock.
+    """Put away what is no longer in the manifest.
 
     \b
     klingflow lock prune film.yaml
@@ -173,12 +173,13 @@ def fork(file: str) -> int:
 @_file
 @click.option("-y", "--yes", is_flag=True, help="Forget without asking.")
 def forget(file: str, yes: bool) -> int:
-    """Drop what the black box holds of a ledger's film, at every place on this machine.
+    """Drop what the black box holds of this film.
 
     \b
     klingflow lock forget film.yaml
 
-    The lock stays as it is. A purchase that only the black box knew is bought again.
+    It is dropped for every place on this machine. The lock stays as it is. A purchase that only the
+    black box knew is bought again.
     """
     from klingflow.terminal import lineage_commands  # for start-up
 

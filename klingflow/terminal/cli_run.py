@@ -126,12 +126,12 @@ def resolve(
     """
     from klingflow.terminal import run_commands  # for start-up
 
+    if not_charged and not abandon:
+        raise click.UsageError("--not-charged goes with --abandon")
     if (task is not None) + abandon + resubmit != 1:
         raise click.UsageError("pass exactly one of --task ID, --abandon and --resubmit")
     if force and task is None:
         raise click.UsageError("--force goes with --task ID")
-    if not_charged and not abandon:
-        raise click.UsageError("--not-charged goes with --abandon")
     let_go = "not_charged" if not_charged else "abandon"
     verdict = let_go if abandon else "resubmit"
     return run_commands.resolve(file, shot, Options(**options), task, verdict, force)

@@ -34,6 +34,8 @@ def forget(file: str, yes: bool) -> int:
         console.say(f"{site.paths.lock}: the black box holds nothing of this film.")
     elif done:
         console.say("Forgotten. The lock is as it was.")
+    else:
+        console.say("Nothing was forgotten: you said no.")
     return ExitCode.OK
 
 

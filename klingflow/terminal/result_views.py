@@ -5,7 +5,7 @@ stopped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from klingflow.api.running import Result
 from klingflow.decide.verbs import VERBS
@@ -13,7 +13,7 @@ from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.places import Site
-from klingflow.model import Action, Plan
+from klingflow.model import Action, LeftOut, Plan
 from klingflow.results.account import shares
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
@@ -61,12 +61,18 @@ def show_result(
 def _parts(result: Result) -> Iterator[_Part]:
     called = titles([plan.manifest for plan in result.plans])
     for number, plan in enumerate(result.plans):
+        left_out = {key: cap for (of, key), cap in result.capped.items() if of == number}
         attention = []
         for action in plan.actions:
-            cap = result.capped.get((number, action.key))
+            cap = left_out.get(action.key)
             if cap or VERBS[action.verb].needs_attention:
-                attention.append((action, cap.reason if cap else action.reason))
-        yield _Part(called[plan.manifest.path], plan, attention)
+                attention.append((action, _said(action, cap)))
+        named = called[plan.manifest.path]
+        yield _Part(named, replace(plan, left_out=left_out), attention)
+
+
+def _said(action: Action, cap: LeftOut | None) -> str:
+    return f"left out, {cap.reason}" if cap else action.reason
 
 
 def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
@@ -86,11 +92,10 @@ def _show(part: _Part, site: Site, book: Book) -> None:
     if part.rest > 0:
         console.say(f"  … and {part.rest} more: klingflow status {site.named}")
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
-    doubts = [action.key for action in part.plan.actions if action.verb == "in_doubt"]
-    if doubts:
+    if any(action.verb == "in_doubt" for action in part.plan.actions):
         console.say(
-            "  In doubt, perhaps paid: look them up at the gateway, then"
-            f" {site.command('resolve', doubts[0])} --task ID | --abandon | --resubmit"
+            "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
+            f" klingflow status {site.named}"
         )
 
 

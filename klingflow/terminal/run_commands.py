@@ -103,6 +103,8 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         if buying:
             running.allot(jobs, limits, zero_is_unknown=_is_zero_unknown(options))
             limits = _agreed([job.plan for job in jobs], limits, options, access)
+        else:
+            _show_moves([job.plan for job in jobs], options)
         return _run(jobs, base_url, key, limits, options, buying=buying)
 
 
@@ -161,8 +163,10 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
     )
     match consent(wanted, word):
         case "given":
+            _show_moves(plans, options)
             return limits
         case "idle":
+            _show_moves(plans, options)
             return without_purchases(limits)
         case "missing":
             raise UsageError(
@@ -174,6 +178,12 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
     if not console.ask(f"Buy {views.purchases(plans)} at {access.described()}?"):
         raise UsageError("nothing bought: you said no")
     return limits
+
+
+def _show_moves(plans: Sequence[Plan], options: Options) -> None:
+    """Say what moves in a run that shows no plan."""
+    for made in () if options.quiet else plans:
+        views.show_moves(made)
 
 
 def _is_zero_unknown(options: Options) -> bool:

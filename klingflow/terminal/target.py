@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from klingflow.api import approval, site
-from klingflow.errors import UsageError
+from klingflow.errors import UnapprovedAddress, UsageError
 from klingflow.gateway.access import Access, find
 from klingflow.gateway.env_file import exposed, said_of_exposed
 from klingflow.gateway.origin import in_clear_warning
@@ -56,8 +56,15 @@ def target(
     if warning := in_clear_warning(base_url):
         console.warn(f"warning: {warning}")
     if not allowed(access):
-        raise approval.refusal(access)
+        raise refused(access)
     return base_url, key
+
+
+def refused(access: Access) -> UnapprovedAddress:
+    """Return the error for an address that `allowed` refused: short where the user said no."""
+    if console.can_ask():
+        return UnapprovedAddress(f"the key was not sent to {access.origin}: you said no")
+    return approval.refusal(access)
 
 
 def allowed(access: Access) -> bool:

@@ -22,6 +22,7 @@ from klingflow.terminal.money import show_budget, show_money, show_prices
 
 # Longer plans are counted, not listed, for what needs no attention.
 _LISTED = 60
+_NAMED = 10  # moves in one line
 
 
 def dump_rows(rows: Sequence[Json], form: str) -> None:
@@ -113,13 +114,24 @@ def show_plan(plan: Plan) -> None:
         console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
     console.say(f"Plan: {counted(plan)}.")
     if moving := len(plan.filing.steps):
-        said = console.many(moving, "file")
-        console.say(f"Files: {said} to rename first (--format json lists them).")
+        console.say(f"Files: {moving} to rename first (--format json lists them).")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
         console.say(f"Cost: {money(plan)}")
     money_of_film = account(plan.manifest, plan.spending)
     show_prices(money_of_film)
     show_budget(money_of_film)
+
+
+def show_moves(plan: Plan) -> None:
+    """Print what a run moves and renames first, where no plan was shown; nothing if all stays."""
+    moved = [move for move in plan.moves if move.before != move.purchase.key]
+    parts = [f"{move.purchase.key} was {move.before}" for move in moved[:_NAMED]]
+    if more := len(moved) - len(parts):
+        parts.append(f"{more} more moved")
+    if renamed := len(plan.filing.steps):
+        parts.append(f"{console.many(renamed, 'file')} to rename first")
+    if parts:
+        console.say(f"{plan.manifest.path}: {', '.join(parts)}.")
 
 
 def counted(plan: Plan) -> str:
