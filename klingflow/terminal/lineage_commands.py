@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-import click
-
 from klingflow.api import lineages
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import ExitCode, UsageError
@@ -17,8 +13,9 @@ def fork(file: str) -> int:
     """`klingflow lock fork`."""
     site = _site(file)
     done = lineages.fork(site)
+    purchases = console.many(done.purchases, "purchase")
     console.say(
-        f"{site.paths.lock}: a film of its own from now on, with {_many(done.purchases)}."
+        f"{site.paths.lock}: a film of its own from now on, with {purchases}."
         f" Its lineage is {done.lineage}."
     )
     for other in done.others:
@@ -51,18 +48,17 @@ def _site(file: str) -> Site:
 
 def _agreed(found: lineages.Remembered, yes: bool) -> bool:
     for manifest, count in found.places:
-        console.say(f"  forget   {_many(count)} of {manifest or 'another place'}")
-    if found.lost:
         console.say(
-            f"{_many(found.lost)} that the lock does not hold will be known nowhere, and their"
+            f"  forget   {console.many(count, 'purchase')} of {manifest or 'another place'}"
+        )
+    if found.lost:
+        lost = console.many(found.lost, "purchase")
+        console.say(
+            f"{lost} that the lock does not hold will be known nowhere, and their"
             " shots bought again."
         )
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not console.can_ask():
         raise UsageError("not a terminal: pass -y to forget these")
-    return click.confirm("Forget these?", default=False, err=True)
-
-
-def _many(number: int) -> str:
-    return f"{number} purchase{'' if number == 1 else 's'}"
+    return console.ask("Forget these?")

@@ -48,10 +48,9 @@ def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
     if len(report.findings) > _SHOWN:
         console.say(f"… and {len(report.findings) - _SHOWN} more (--format json lists all)")
     counts = ", ".join(f"{levels[level]} {_NOUNS[level]}" for level in LEVELS if levels[level])
-    console.say(
-        f"{report.lock}: {_many(report.purchases, 'purchase')}, {_many(report.videos, 'video')}:"
-        f" {counts or 'all is well'}."
-    )
+    purchases = console.many(report.purchases, "purchase")
+    videos = console.many(report.videos, "video")
+    console.say(f"{report.lock}: {purchases}, {videos}: {counts or 'all is well'}.")
     return code
 
 
@@ -106,27 +105,33 @@ def merge(
     )
     for path, problem in found.problems:
         console.warn(f"{path}: {worded(problem)}")
+    _show_merged(found, paths, dry_run)
+    return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
+
+
+def _show_merged(found: merging.Merged, paths: LedgerPaths, dry_run: bool) -> None:
+    """Say what a merge changed, or would change."""
+    take, update, are, kept = _WOULD if dry_run else _DID
     if found.same:
         console.say(f"{paths.lock}: holds all of it already; nothing is changed.")
     else:
-        take, update = ("would take", "update") if dry_run else ("took", "updated")
-        new, updated = len(found.new), len(found.updated)
-        console.say(f"{paths.lock}: {take} {_many(new, 'new purchase')} and {update} {updated}.")
+        new = console.many(len(found.new), "new purchase")
+        console.say(f"{paths.lock}: {take} {new} and {update} {len(found.updated)}.")
     if found.apart and not found.same:
-        console.say(
-            f"  The ledgers began apart; they {'would be' if dry_run else 'are'} one from now on."
-        )
+        console.say(f"  The ledgers began apart; they {are} one from now on.")
     for a, b in found.paid_twice:
         console.warn(
             f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
         )
     for other in found.contradicting:
-        kept = "would be kept" if dry_run else "is kept"
         console.warn(
             f"  {other.key}: task {other.task_id} is not the one that was learned first; the line"
             f" {kept} in {paths.lock_damaged.name}"
         )
-    return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
+
+
+_WOULD = ("would take", "update", "would be", "would be kept")
+_DID = ("took", "updated", "are", "is kept")
 
 
 def move(file: str, old: str, new: str, in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
@@ -137,7 +142,7 @@ def move(file: str, old: str, new: str, in_sandbox: bool, no_black_box: bool, dr
         console.say(f"  {moved.before} → {_told(moved.purchase)}")
     done = "Would move" if dry_run else "Moved"
     follow = "" if dry_run else f" Files follow: klingflow fetch {file}"
-    console.say(f"{done} {_many(len(moves), 'purchase')}.{follow}")
+    console.say(f"{done} {console.many(len(moves), 'purchase')}.{follow}")
     return ExitCode.OK
 
 
@@ -158,7 +163,7 @@ def prune(
         console.say(f"  kept    {_told(purchase)}: {WHY_KEPT[purchase.state]}")
     if done:
         console.say(
-            f"Pruned {_many(len(found.pruned), 'purchase')}; what was paid stands in"
+            f"Pruned {console.many(len(found.pruned), 'purchase')}; what was paid stands in"
             f" {paths.pruned.name}: commit it with the lock."
         )
     elif not found.pruned:
@@ -185,7 +190,9 @@ def _agreed(found: pruning.Prunable, yes: bool) -> bool:
         if sums is None
         else " + ".join(f"{Decimal(a):.2f} {c}" for c, a in sums.items()) or "nothing"
     )
-    console.say(f"{_many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}.")
+    console.say(
+        f"{console.many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}."
+    )
     if yes:
         return True
     if not console.can_ask():
@@ -201,7 +208,3 @@ def _told(purchase: Purchase) -> str:
         purchase.task_id or "no task",
     )
     return ", ".join(parts)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
