@@ -254,22 +254,12 @@ def _steps(
     """The files to rename or to copy, and the names that are left over, where the same video lies
     at its place.
     """
-    contents = set(files.values())
-    lost = {
-        fact
-        for p in purchases
-        if (fact := fact_of(p)) in contents and files.get(places.get(p.uid, "")) != fact
-    }
-    if not lost:
+    owners = _owners_of_displaced(purchases, places, files)
+    if not owners:
         return (), ()
     sources: defaultdict[FileFact, list[str]] = defaultdict(list)
     for path in sorted(files, key=lambda path: (is_passing(path), path)):
         sources[files[path]].append(path)
-    owners: defaultdict[FileFact, list[Purchase]] = defaultdict(list)
-    for purchase in purchases:
-        fact = fact_of(purchase)
-        if fact is not None and fact in lost and purchase.uid in places:
-            owners[fact].append(purchase)
     steps: list[Step] = []
     spare: list[str] = []
     for fact, several in owners.items():
@@ -283,6 +273,26 @@ def _steps(
             steps.append(Step(purchase.uid, known, place, fact, stays=not source))
         spare += filter(is_passing, free)
     return tuple(steps), tuple(spare)
+
+
+def _owners_of_displaced(
+    purchases: Sequence[Purchase], places: Places, files: Mapping[str, FileFact]
+) -> Mapping[FileFact, list[Purchase]]:
+    """The purchases with a place of each video that is here, and not at the place of one of its
+    purchases.
+    """
+    contents = set(files.values())
+    displaced = {
+        fact
+        for p in purchases
+        if (fact := fact_of(p)) in contents and files.get(places.get(p.uid, "")) != fact
+    }
+    owners: defaultdict[FileFact, list[Purchase]] = defaultdict(list)
+    for purchase in purchases if displaced else ():
+        fact = fact_of(purchase)
+        if fact is not None and fact in displaced and purchase.uid in places:
+            owners[fact].append(purchase)
+    return owners
 
 
 def sparing(filing: Filing, of_others: Set[str]) -> Filing:

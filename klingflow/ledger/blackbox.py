@@ -285,11 +285,17 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
         spot = replace(spot, member=True, before=())
     if spot != known:
         _write_about(spot)
-    for lineage in begun.reading.lineages - {begun.lineage} if not begun.forking else ():
+    if not begun.forking:
+        _write_became(place, begun)
+    return spot
+
+
+def _write_became(place: BoxPlace, begun: Beginning) -> None:
+    """Write, under the other lineages of the ledger, which one it has from now on."""
+    for lineage in begun.reading.lineages - {begun.lineage}:
         older = boxes.spot_at(place.folder(lineage))
         if older and older.became != begun.lineage:
             _write_about(replace(older, became=begun.lineage))
-    return spot
 
 
 def _claim(box: BlackBox, begun: Beginning) -> None:
