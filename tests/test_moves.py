@@ -130,6 +130,18 @@ def test_a_video_goes_before_what_may_bring_one_and_a_failure_last() -> None:
 # ---------------------------------------------------------------- every state moves
 
 
+@pytest.mark.parametrize(("name", "take"), [("z", 1), ("b", 2)], ids=["a rename", "a take"])
+def test_a_take_that_would_be_bought_goes_before_one_that_has_failed(name: str, take: int) -> None:
+    """The failed one costs nothing as it is, so its video would have to be bought once more."""
+    failure = moved(submitted("b", fingerprint="A"), "failed")
+    wanted = want("b", "A"), want(name, "A", take)
+    made = planned([failure, done("c", fingerprint="A")], *wanted)
+    key = wanted[1][0].key
+    assert (lines(made), went(made)) == ([("failed", "b"), ("download", key)], [("c", key)])
+    alone = planned([failure, done("c", fingerprint="A")], wanted[0])
+    assert went(alone) == [("c", "b")]
+
+
 @pytest.mark.parametrize(
     ("before", "verb"),
     [

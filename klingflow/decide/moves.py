@@ -37,8 +37,8 @@ class _Group:
 
 
 class _Want(NamedTuple):
-    """A take without a purchase of its body. `least` is the worth from which on a group is of no
-    use to it.
+    """A take without a purchase of its body, or with one that came to nothing. `least` is the worth
+    from which on a group is of no use to it.
     """
 
     shot: Shot
@@ -52,6 +52,7 @@ class _Want(NamedTuple):
 
 _NOTHING = 3  # the worth of a group that brought nothing and will not
 _ANY = _NOTHING + 1
+_FAILED = 2  # the `least` of a take whose own purchase came to nothing: only a video is better
 
 
 def decide_moves(
@@ -135,7 +136,7 @@ class _Moving:
         if any(p.state in PAID | IN_DOUBT for p in own):
             return None
         # A body that came to nothing here may have been paid for elsewhere in this ledger.
-        return _Want(shot, fingerprint, 2 if own else _ANY)
+        return _Want(shot, fingerprint, _FAILED if own else _ANY)
 
     def _final(self, shot: Shot) -> Request:
         """What would be sent for a shot; its fingerprint is None while a shot that it refers to is
@@ -247,8 +248,9 @@ def _worth(purchase: Purchase) -> int:
 def _matched(
     wants: Sequence[_Want], candidates: Mapping[str, Sequence[_Group]]
 ) -> dict[Take, _Group]:
-    """Which take gets which group. Of equal groups take k goes to take k, and otherwise the first
-    of the ledger to the first of the manifest.
+    """Which take gets which group. A take that would be bought comes before one that has failed,
+    which costs nothing while it waits. Of equal groups take k goes to take k, and otherwise the
+    first of the ledger to the first of the manifest.
     """
     by_fingerprint: defaultdict[str, list[_Want]] = defaultdict(list)
     for want in wants:
@@ -258,8 +260,11 @@ def _matched(
         groups = candidates.get(fingerprint, ())
         for worth in range(_ANY):
             equal = [group for group in groups if group.worth == worth]
-            useful = [w for w in several if w.take not in chosen and worth < w.least]
-            chosen |= _pairs(useful, equal)
+            for least in (_ANY, _FAILED):
+                taken = set(map(id, chosen.values()))
+                left = [group for group in equal if id(group) not in taken]
+                useful = [w for w in several if w.take not in chosen and worth < w.least == least]
+                chosen |= _pairs(useful, left)
     return chosen
 
 
