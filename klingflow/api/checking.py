@@ -85,12 +85,6 @@ def _finding(
     return Finding(where, row.level, found(problem), row.todo or todo, shot)
 
 
-def wanted_takes(file: str) -> set[tuple[str, int]] | None:
-    """Return the takes of the manifest; None where it cannot be read."""
-    manifest = manifest_of(file)
-    return manifest.takes if manifest else None
-
-
 def manifest_of(file: str) -> Manifest | None:
     """Return the manifest; None where it cannot be read, which `validate` reports."""
     try:

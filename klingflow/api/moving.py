@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from klingflow.api.planning import planned
+from klingflow.api.planning import ahead, planned
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.relocation import relocate
 from klingflow.ledger import store
@@ -36,7 +36,4 @@ def _decided(
 ) -> tuple[Sequence[Move], Sequence[Move]]:
     """What moves by itself first, as the plan says, and what is asked for."""
     made = planned(manifest, book, site)
-    ahead = book.copy()
-    for move in made.moves:
-        ahead.put(move.purchase)
-    return made.moves, relocate(made, ahead, old, new, now())
+    return made.moves, relocate(made, ahead(book, made), old, new, now())

@@ -128,8 +128,16 @@ def take_in(
 def standing(manifest: Manifest, book: Book, site: Site) -> Book:
     """Return the book with every purchase at the take that it goes over to with the next run."""
     with without_collector():
-        ahead, _ = moved(site.placed(manifest), book, Terms(origin=site.origin, at=now()))
-    return ahead
+        stands, _ = moved(site.placed(manifest), book, Terms(origin=site.origin, at=now()))
+    return stands
+
+
+def ahead(book: Book, plan: Plan) -> Book:
+    """Return the book as it stands once a plan's moves are written."""
+    again = book.copy()
+    for move in plan.moves:
+        again.put(move.purchase)
+    return again
 
 
 def planned(

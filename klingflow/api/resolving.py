@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
-from klingflow.api.planning import planned, take_in
+from klingflow.api.planning import ahead, planned, take_in
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.adoption import Adoption, judge, unasked
 from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
@@ -37,44 +37,47 @@ def resolve(
     `force`. Raises UsageError, LedgerHeld, LedgerError.
     """
     site = site_of(manifest.path, wish, origin)
-    origin = site.origin
     key = key_of(*split_key(key))
     with store.open_ledger(site.paths, now) as held:
         take_in(manifest, held.book, site, enter=held.enter)
-        at = now()
-        notes: list[str] = []
-        records: Sequence[Purchase]
         made = planned(manifest, held.book, site)
-        action = made.by_key.get(key)
-        moves = [move.purchase for move in made.moves]
-        book = held.book.copy()
-        for purchase in moves:
-            book.put(purchase)
-        if task is not None:
-            adopted = _adopted(book, key, task, action, origin=origin, at=at)
-            adoption = _judged(adopted, origin, ask)
+        book, action = ahead(held.book, made), made.by_key.get(key)
+        if task is None:
+            notes, records = [], _by_verdict(verdict, book, key, action, site.origin)
+        else:
+            adopted = _adopted(book, key, task, action, origin=site.origin, at=now())
+            adoption = _judged(adopted, site.origin, ask)
             notes = _doubts_overruled(adopted, adoption.doubts, force)
             records = adoption.records
-        elif verdict == "abandon":
-            records = abandon(book, key, origin=origin, at=at)
-        elif verdict == "not_charged":
-            records = not_charged(book, key, origin=origin, at=at)
-        else:
-            at_another = action is not None and action.verb == "held"
-            records = resubmit(book, key, origin=origin, at=at, held=at_another)
-
         held.begin_box()
-
-        async def write() -> None:
-            if moves:
-                await held.record(*moves)
-            for record in records:
-                await held.record(record)
-
-        anyio.run(write)
+        anyio.run(_write, held, [move.purchase for move in made.moves], records)
     if task is None:
         return [f"{key}: {_VERDICT_WORDS[verdict]}"]
     return [*notes, f"{key}: bought as task {task}{STATE_WORDS.get(records[-1].state, '')}"]
+
+
+def _by_verdict(
+    verdict: str, book: Book, key: str, action: Action | None, origin: str
+) -> Sequence[Purchase]:
+    """The records of a verdict. Raises UsageError where the take has nothing to settle."""
+    match verdict:
+        case "abandon":
+            return abandon(book, key, origin=origin, at=now())
+        case "not_charged":
+            return not_charged(book, key, origin=origin, at=now())
+        case _:
+            at_another = action is not None and action.verb == "held"
+            return resubmit(book, key, origin=origin, at=now(), held=at_another)
+
+
+async def _write(
+    held: store.Ledger, moves: Sequence[Purchase], records: Sequence[Purchase]
+) -> None:
+    """Write the moves together, and then one record after the other. Raises LedgerBroken."""
+    if moves:
+        await held.record(*moves)
+    for record in records:
+        await held.record(record)
 
 
 def _adopted(
