@@ -238,7 +238,8 @@ def test_a_renamed_manifest_buys_nothing_before_somebody_was_asked(tmp_path: Pat
         assert "2 held" in shown
         assert "`klingflow lock merge ep1.yaml film.lock` takes it over" in shown
         refused = film.do("run", "ep1.yaml", "-y", code=2)
-        assert "whose manifest is gone" in refused
+        assert refused.count("whose manifest is gone") == 1
+        assert "--buy-again -s 'alley door' buys it again" in refused
         assert "nothing is bought" in refused
         no = on_a_terminal(film, "run", "ep1.yaml", "-y", "--no-progress", typed="n\n")
         assert "Buy these again?" in no.text

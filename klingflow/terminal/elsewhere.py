@@ -5,15 +5,16 @@ Which purchases hold a take, and what is said of each, is for klingflow.decide.e
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from klingflow.api import running
-from klingflow.decide.elsewhere import Question, asked_about
+from klingflow.decide.elsewhere import Question, asked_about, reason
 from klingflow.errors import UsageError
-from klingflow.model import Action, Manifest
+from klingflow.model import Action, Elsewhere, Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
 
@@ -64,6 +65,18 @@ _ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
 
 
 def _listed(actions: Sequence[Action]) -> str:
-    lines = [f"{action.key}: {action.reason}" for action in actions[:_SHOWN]]
-    more = len(actions) - len(lines)
-    return "\n  ".join(["", *lines, *([f"… and {more} more"] if more else [])]).lstrip("\n ")
+    """One line for all that was paid for at one place, in one way."""
+    keys: dict[Elsewhere, list[str]] = {}
+    for action in actions:
+        if action.elsewhere is not None:
+            keys.setdefault(action.elsewhere, []).append(action.key)
+    lines = [_line(one, of) for one, of in list(keys.items())[:_SHOWN]]
+    more = sum(map(len, list(keys.values())[_SHOWN:]))
+    return "\n  ".join([*lines, *([f"… and {more} more"] if more else [])])
+
+
+def _line(one: Elsewhere, keys: Sequence[str]) -> str:
+    named, more = ", ".join(keys[:_SHOWN]), len(keys) - _SHOWN
+    if more > 0:
+        return f"{named} and {more} more: {reason(one, 'SHOT')}"
+    return f"{named}: {reason(one, shlex.quote(' '.join(keys)) if len(keys) > 1 else keys[0])}"
