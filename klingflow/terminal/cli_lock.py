@@ -22,6 +22,7 @@ def lock() -> None:
     \b
     klingflow lock check film.yaml
     klingflow lock merge film.yaml ../anna/film.lock
+    klingflow lock move film.yaml alley alley-night
     klingflow lock prune film.yaml
     """
 

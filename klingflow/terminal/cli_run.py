@@ -35,6 +35,8 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml --max-spend 50
     klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
+    klingflow run film.yaml -s alley --buy-again       although it was paid for elsewhere
+    klingflow run film.yaml --same-film                in a second clone, said once
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
     twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
