@@ -123,8 +123,8 @@ class UsageError(KlingflowError):
 
 
 class LinksRefused(UsageError):
-    """Links in the manifest's folder lead where klingflow does not write without the user's
-    word.
+    """Links in the manifest's folder lead where klingflow writes only after the user has allowed
+    it.
     """
 
 

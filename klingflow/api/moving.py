@@ -1,4 +1,4 @@
-"""Purchases given to other takes by a person's word."""
+"""`lock move`: purchases that a person gives to other takes."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import Literal
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Elsewhere, ElsewhereKind, Plan, Purchase, Request, Shot, Terms
 
-# What a terminal is asked, and refuses without one: whether to buy in spite of it, or whether this
-# is the same film. A question for the same film is not needed: without a word the take stays held.
+# What is asked on a terminal: whether to buy in spite of the other purchase, or whether this is the
+# same film. Without a terminal, "buy" refuses the run, and "same film" leaves the take held.
 Question = Literal["buy", "same film"]
 
 

@@ -90,7 +90,7 @@ def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
 
 
 def not_charged(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
-    """As `abandon`, and the gateway asked no money for it: budgets count it no more.
+    """As `abandon`, and the gateway asked no money for it: budgets do not count it any more.
 
     Without a doubt or an open task, this is said of every failed and abandoned purchase of the
     take. Raises UsageError.

@@ -327,7 +327,8 @@ def says_model_is_not_offered(code: str, message: str) -> bool:
 
 
 def _said(code: str, message: str, *, unsaid: Set[FailureKind]) -> FailureKind:
-    """The kind by the codes, else by the message's words, in which the kinds `unsaid` do not count.
+    """The kind by the codes, otherwise by the message's words. The kinds `unsaid` do not count in a
+    message.
 
     A code about parameters is the weakest: many relays give it to every refusal.
     """

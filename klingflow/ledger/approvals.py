@@ -1,5 +1,4 @@
-"""What the user said yes to once, and need not be asked again: a file of JSON lines in the state
-folder.
+"""What the user has approved, and is not asked again: a file of JSON lines in the state folder.
 
 An approval has a kind, a key and a value; the last line about a kind and a key counts. Reading is
 forgiving: a line that is not understood approves nothing, so that the user is asked again. What is

@@ -1,7 +1,7 @@
 """What the other manifests of a folder hold: the videos in their locks, and their records.
 
-Only locks are read whose manifest is there, and of each line only where its video lies. What is
-read may be anybody's word: it can keep a run from writing, and nothing else.
+Only locks are read whose manifest is there, and of each line only where its video lies. Anybody may
+have written them: they can keep a run from writing, and nothing else.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Another manifest whose journal came into this folder: `.klingflow` was copied, or is a link.
 
-A journal names the manifest that its last runner ran. Where that one is another manifest which is
-still there and has the same purchases, and the two locks are of different lineages, the purchases
-are its own: this ledger must not count them. A folder that was moved, or comes from another
-machine, names a manifest that is not there; a folder that was copied whole has a lock of the same
-lineage, or none yet. Then the journal is this one's: what it says may be all that keeps a shot from
-being bought twice.
+A journal names the manifest that its last runner ran. If this is another manifest, still there,
+with the same purchases and a lock of another lineage, then the purchases are that manifest's: this
+ledger must not count them. A folder that was moved, or comes from another machine, names a manifest
+that is not there; a folder that was copied whole has a lock of the same lineage, or none yet. Then
+the journal is our own: its lines may be all that keeps a shot from being bought twice.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def place_name(manifest: str | os.PathLike[str]) -> str:
 class Link(NamedTuple):
     """A link where klingflow would write. `target` is what it leads to in the end, None for one of
     several names of a file (a hard link). Only an `allowable` one is ever followed, and only after
-    the user's word (`klingflow.api.links`).
+    the user has allowed it (`klingflow.api.links`).
     """
 
     path: Path
