@@ -140,9 +140,12 @@ def _of_relatives(
     for spot in relatives:
         found = [p for p in _all_in(spot) if wanted.lacks(p)]
         same = [p for p in found if p.fingerprint in wanted.bodies]
-        if not is_member:
-            same += [p for p in found if (p.shot, p.take) in wanted.takes and p not in same]
-        yield from _named(site, spot, same, "copy" if is_member else "place")
+        if is_member:
+            yield from _named(site, spot, same, "copy")
+            continue
+        others = (p for p in found if p.fingerprint not in wanted.bodies)
+        same += (p for p in others if (p.shot, p.take) in wanted.takes)
+        yield from _named(site, spot, same, "place")
 
 
 def _all_in(spot: Spot) -> Sequence[Purchase]:
