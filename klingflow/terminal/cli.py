@@ -27,7 +27,7 @@ Exit codes:
   4 something is in doubt or not finished · 5 nothing selected
   6 plan --check: something would be bought
   7 the gateway refuses all requests (key, quota)
-  8 a cap was reached · 11 another runner holds the ledger · 130 interrupted"""
+  8 a cap or the budget was reached · 11 another runner holds the ledger · 130 interrupted"""
 
 
 @click.group(context_settings=CONTEXT, epilog=EXIT_CODES)
