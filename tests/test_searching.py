@@ -60,6 +60,16 @@ def test_a_lock_whose_manifest_is_gone_is_lost(site: Site) -> None:
     assert found(site, "sha256:2") == Elsewheres()
 
 
+def test_what_was_pruned_from_a_lost_lock_is_lost_with_it(site: Site) -> None:
+    """It is still paid for, and the file that has it is named, with the lock or without."""
+    paths = site_at(other(site, "film.yaml", submitted("s01"))).paths
+    paths.lock.rename(paths.pruned)
+    command = merge(site, str(paths.pruned))
+    lost = Elsewhere("lost", "film.pruned.jsonl", ORIGIN, command)
+    site.manifest.with_name("film.yaml").unlink()
+    assert found(site).by_body == {BODY: (lost,)}
+
+
 @pytest.mark.parametrize(
     "purchase",
     [

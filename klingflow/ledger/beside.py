@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.disk import read_whole
-from klingflow.ledger.places import Site, manifest_called
+from klingflow.ledger.places import PRUNED, Site, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.identity import same_file
 
@@ -52,6 +52,12 @@ def other_locks(site: Site) -> list[Path]:
     """Return the locks beside a site's own, by their names."""
     lock = site.paths.lock
     return [path for path in sorted(lock.parent.glob("*.lock")) if path != lock]
+
+
+def other_pruned(site: Site) -> list[Path]:
+    """Return the files beside a site's own of what was pruned from locks, by their names."""
+    own = site.paths.pruned
+    return [path for path in sorted(own.parent.glob(f"*{PRUNED}")) if path != own]
 
 
 def keeper(record: Path) -> str | None:

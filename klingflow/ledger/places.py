@@ -19,6 +19,7 @@ from klingflow.model import Manifest
 STATE_DIR = "KLINGFLOW_STATE_DIR"
 
 # The origin under which sandbox purchases are kept: the sandbox listens on another port each time.
+PRUNED = ".pruned.jsonl"  # in the place of `.lock`
 SANDBOX = "sandbox"
 
 _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -138,7 +139,7 @@ class LedgerPaths:
     @property
     def pruned(self) -> Path:
         """What was pruned from the lock, line by line as it stood there."""
-        return self.lock.with_suffix(".pruned.jsonl")
+        return self.lock.with_suffix(PRUNED)
 
     @property
     def folded(self) -> Path:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from klingflow.disk import read_whole
 from klingflow.ledger import boxes
-from klingflow.ledger.beside import other_locks
+from klingflow.ledger.beside import other_locks, other_pruned
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.boxes import BOUGHT, Spot
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
-from klingflow.ledger.places import BoxPlace, Site, manifest_called
+from klingflow.ledger.places import PRUNED, BoxPlace, Site, manifest_called
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
 
@@ -83,13 +83,16 @@ def _at_another_gateway(site: Site, wanted: Wanted) -> Iterator[Purchase]:
 
 
 def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
-    """Yield what the other locks of the folder have. A lock that is a link is another folder's."""
-    for path in (lock for lock in other_locks(site) if not lock.is_symlink()):
+    """Yield what the other locks of the folder have, and what was pruned from them. A file that is
+    a link is another folder's.
+    """
+    for path in (*other_locks(site), *other_pruned(site)):
         try:
-            found = _with_bodies([read_whole(path)], wanted)
+            found = [] if path.is_symlink() else _with_bodies([read_whole(path)], wanted)
         except OSError:
             continue
-        is_lost = not manifest_called(path.parent, path.stem).exists()
+        stem = path.name.removesuffix(".lock").removesuffix(PRUNED)
+        is_lost = not manifest_called(path.parent, stem).exists()
         kind: ElsewhereKind = "lost" if is_lost else "beside"
         command = _command("merge", site, str(_beside_named(site, path)))
         for purchase in found:
