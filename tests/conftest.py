@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -34,9 +36,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test writes to the state folder of whoever runs it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        yield
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    return (tmp_path_factory.mktemp("states") / str(number) for number in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes to the state folder of whoever runs it, nor finds what another test bought."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(next(_states)))

@@ -31,8 +31,7 @@ from hypothesis.stateful import (
 
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import LedgerBroken
-from klingflow.ledger import emergency, journal, stored
-from klingflow.ledger import store as ledgers
+from klingflow.ledger import arrivals, emergency, journal, stored
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.lifecycle import IN_DOUBT, RANK, TRANSITIONS, advance
 from klingflow.ledger.lines import Parsed
@@ -523,7 +522,7 @@ SOWN = {
     "the journal is not read": (stored, "parse_journal", lambda data, name: Parsed()),
     "emergency files are not read": (emergency, "read", lambda place: b""),
     "a fold drops what failed": (
-        ledgers,
+        arrivals,
         "superseded",
         lambda some: {p.uid for p in some if p.state == "failed"},
     ),
