@@ -182,7 +182,9 @@ def test_a_shot_with_two_needs_is_bought_once(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="limits as POSIX has them")
 @pytest.mark.parametrize(("files", "code"), [(16, 2), (64, 0)])
 def test_a_run_that_may_lack_open_files_is_not_begun(tmp_path: Path, files: int, code: int) -> None:
-    """One line says what to do, and nothing is bought; with the usual limits 64 are enough."""
+    """One line says what to do; nothing is bought, nor is anything written outside the folder. With
+    the usual limits 64 are enough.
+    """
     with sandboxed(tmp_path / "film") as (film, sandbox):
         film.write(20)
         command = f"ulimit -n {files}; exec {sys.executable} -m klingflow run film.yaml -y -q"
@@ -193,3 +195,4 @@ def test_a_run_that_may_lack_open_files_is_not_begun(tmp_path: Path, files: int,
         assert ended.returncode == code, ended.stderr
         assert ("ulimit -n 256" in ended.stderr) is (code == 2)
         assert len(charges(sandbox)) == (0 if code else 20)
+        assert Path(film.environ["KLINGFLOW_STATE_DIR"]).exists() is (code == 0)

@@ -169,10 +169,9 @@ def run_jobs(
     check_apart([(job.site, job.plan.manifest) for job in jobs])
     for job in jobs:
         _check_key_apart(job.plan.manifest, key)
-    for job in jobs:
-        _begin_box(job)
-
     _check_files(limits, len(jobs))
+    for job in jobs:  # last: a run that is refused leaves no trace in a black box
+        _begin_box(job)
 
     async def main() -> Result | None:
         settled = [trouble for job in jobs for trouble in await settle(job)]
