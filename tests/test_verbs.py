@@ -21,6 +21,7 @@ from klingflow.model import (
     Shot,
     Verb,
 )
+from klingflow.results.plan_data import plan_data
 from klingflow.terminal import views
 from klingflow.terminal.tally import Tally
 from tests.purchases import done
@@ -100,7 +101,7 @@ def test_every_verb_is_shown_everywhere(verb: Verb, capsys: pytest.CaptureFixtur
     views.show_plan(plan)
     said = capsys.readouterr().out
     assert f"{VERBS[verb].mark} " in said and f"1 {VERBS[verb].noun}." in said
-    assert views.plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark
+    assert plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark
     assert Tally.of([plan], 0.0).states == {("film.yaml", "a"): VERBS[verb].label}
 
 

@@ -25,6 +25,7 @@ from klingflow.model import (
     Step,
     Sum,
 )
+from klingflow.results.plan_data import plan_data
 from klingflow.terminal import views
 from tests.plans import action, plan_of
 from tests.purchases import done
@@ -77,7 +78,7 @@ def test_a_plan_marks_what_is_left_out_and_does_not_count_it(capsys: Capture) ->
         " 0.50 CNY failed, perhaps charged (1 task), 1 of unknown price refunded (1 task),"
         " 1.50 CNY left.",
     ]
-    data = views.plan_data(plan)
+    data = plan_data(plan)
     assert data["actions"][1]["left_out"] == {"cap": "budget", "reason": "budget: because"}
     assert (data["money"]["budget"], data["money"]["left"]) == ("7", "1.5")
 
@@ -127,7 +128,7 @@ def test_a_plan_names_the_variables_that_the_environment_gave(
     plan = replace(plan, manifest=replace(plan.manifest, environment=("KLINGFLOW_VAR_cdn",)))
     views.show_plan(plan)
     assert "From the environment: KLINGFLOW_VAR_cdn" in said(capsys)
-    assert views.plan_data(plan)["environment"] == ["KLINGFLOW_VAR_cdn"]
+    assert plan_data(plan)["environment"] == ["KLINGFLOW_VAR_cdn"]
 
 
 def test_a_plan_as_data() -> None:
@@ -137,7 +138,7 @@ def test_a_plan_as_data() -> None:
         action("create", "a"), action("create", "b", price=None), action("orphan", "old#2", orphan)
     )
     plan = replace(plan, problems=(Problem("damaged_line", Place("film.lock", 2)),))
-    data = views.plan_data(plan)
+    data = plan_data(plan)
     assert data["actions"][0] == {
         "mark": "+",
         "action": "create",
@@ -388,4 +389,4 @@ def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
     plan = replace(plan_of(action("keep", "b", done("b"))), filing=Filing({}, (step,)))
     views.show_plan(plan)
     assert said(capsys)[-1] == "Files: 1 to rename first (--format json lists them)."
-    assert views.plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]
+    assert plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]

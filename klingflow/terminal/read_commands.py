@@ -10,6 +10,7 @@ from klingflow.errors import Diagnostic, ExitCode, ManifestError
 from klingflow.gateway.access import Access
 from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Request, Shot
+from klingflow.results.plan_data import plan_data
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import for_good, load, show_warnings
 from klingflow.terminal.options import Options
@@ -97,7 +98,7 @@ def plan(file: str, options: Options, form: str, check: bool) -> int:
     with for_good():
         made = planning.plan(manifest, options.wish, origin=access.origin)
     if form == "json":
-        console.dump_json({**views.plan_data(made), "gateway": _gateway_data(access)})
+        console.dump_json({**plan_data(made), "gateway": _gateway_data(access)})
     elif not options.quiet:
         show_warnings(manifest)
         views.show_problems(made.problems)

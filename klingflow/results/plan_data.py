@@ -1,0 +1,68 @@
+"""PURE. A plan as data: what `plan --format json` prints, and what a saved plan holds.
+
+The words for people are klingflow.terminal.views'.
+"""
+
+from __future__ import annotations
+
+from klingflow.decide.plan import cost, counts, seconds
+from klingflow.decide.verbs import VERBS
+from klingflow.ledger.problems import worded
+from klingflow.model import Action, Json, LeftOut, Plan, Request
+from klingflow.results.account import account
+
+
+def plan_data(plan: Plan) -> dict[str, Json]:
+    """Return a plan as JSON; amounts are exact decimals as text."""
+    amounts, unknown = cost(plan)
+    return {
+        "manifest": plan.manifest.path,
+        "name": plan.manifest.name,
+        "environment": list(plan.manifest.environment),
+        "actions": [_action_data(a, plan.left_out.get(a.key)) for a in plan.actions],
+        "moves": [
+            {"uid": move.purchase.uid, "from": move.before, "to": move.purchase.key}
+            for move in plan.moves
+        ],
+        "counts": counts(plan),
+        "files": [{"from": step.source, "to": step.target} for step in plan.filing.steps],
+        "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
+        "seconds": seconds(plan),
+        "money": account(plan.manifest, plan.spending),
+        "problems": [worded(problem) for problem in plan.problems],
+    }
+
+
+def _action_data(action: Action, left_out: LeftOut | None) -> dict[str, Json]:
+    id, take = _take(action)
+    return {
+        "mark": VERBS[action.verb].mark,
+        "action": action.verb,
+        "key": action.key,
+        "id": id,
+        "take": take,
+        "reason": action.reason,
+        "left_out": left_out and {"cap": left_out.cap, "reason": left_out.reason},
+        **_request_data(action.request),
+        "task_id": action.purchase.task_id if action.purchase else None,
+    }
+
+
+def _take(action: Action) -> tuple[str, int] | tuple[None, None]:
+    if action.shot:
+        return action.shot.id, action.shot.take
+    if action.purchase:
+        return action.purchase.shot, action.purchase.take
+    return None, None
+
+
+def _request_data(request: Request | None) -> dict[str, Json]:
+    if request is None:
+        return dict.fromkeys(("predicted_tier", "seconds", "price", "fingerprint"))
+    price = request.price
+    return {
+        "predicted_tier": request.predicted_tier,
+        "seconds": request.seconds,
+        "price": {"amount": str(price.amount), "currency": price.currency} if price else None,
+        "fingerprint": request.fingerprint,
+    }
