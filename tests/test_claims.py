@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.claims import Claims
+from klingflow.manifest.claims import Claims, Part
 from klingflow.manifest.drafts import Draft
-from klingflow.model import Node
+from klingflow.model import Json, Node
 
 FIRST, SECOND = Mark("f.yaml", 1, 1), Mark("f.yaml", 2, 1)
 
@@ -40,6 +40,61 @@ def test_an_id_is_taken_once_whatever_its_case(id: str, message: str) -> None:
     assert claims.claim_id("alley", FIRST) is None
     assert claims.claim_id(id, SECOND) == Diagnostic(
         SECOND, "duplicate-id", message, related=FIRST, subject=f"shot '{id}'"
+    )
+
+
+def part(name: str, value: Json, line: int) -> Part:
+    return Part(name, value, Mark("f.yaml", line, 5))
+
+
+@pytest.mark.parametrize(
+    ("ids", "first", "second", "message"),
+    [
+        (
+            ("c@x", "c@x"),
+            [part("a", "x", 1), part("b", 1, 2)],
+            [part("a", "x!", 3), part("b", 1, 2)],
+            "a 'x!' makes the same id as a 'x' (f.yaml:1:5); write one of them otherwise",
+        ),
+        (
+            ("c@x", "c@X"),
+            [part("key", "x", 1)],
+            [part("key", "X", 3)],
+            "some file systems take key 'X' for key 'x' (f.yaml:1:5); write one of them otherwise",
+        ),
+        (
+            ("c@1", "c@1"),
+            [part("a", 1, 1)],
+            [part("a", "1", 3)],
+            "a '1' makes the same id as a 1 (f.yaml:1:5); write one of them otherwise",
+        ),
+        (
+            ("c@x", "c@x"),
+            [part("a", "x", 1)],
+            [part("a", "x", 3)],
+            "a 'x' is there twice (first at f.yaml:1:5); drop one",
+        ),
+        (
+            ("c@x", "c@x"),
+            [part("a", "x.", 3)],
+            [part("a", "x", 3)],
+            "a 'x' makes the same id as a 'x.'; write one of them otherwise",
+        ),
+    ],
+    ids=["same id", "case", "number and text", "same value", "from one expression"],
+)
+def test_ids_that_values_make_name_both_values_and_both_places(
+    ids: tuple[str, str], first: list[Part], second: list[Part], message: str
+) -> None:
+    """The place of a shot's key says nothing about which of its values clash."""
+    claims = Claims()
+    assert claims.claim_id(ids[0], FIRST, lambda: first) is None
+    assert claims.claim_id(ids[1], FIRST, lambda: second) == Diagnostic(
+        Mark("f.yaml", 3, 5),
+        "duplicate-id",
+        message,
+        related=first[0].mark,
+        subject=f"shot '{ids[1]}'",
     )
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
+from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.model import Json
 
 
@@ -20,10 +25,51 @@ from klingflow.model import Json
         (True, "true"),
         ("cafe\u0301", "caf\u00e9"),
         ("ที่", "ที่"),
+        (-15, "-15"),
+        ("-0.5", "-0.5"),
+        ("-15°", "-15°"),
+        ("- x -", "x"),
+        ("-x", "x"),
+        (1.0, "1.0"),
+        ("C++ 11", "C++-11"),
+        ("C#", "C＃"),
+        ("50%", "50％"),
+        ("5€", "5€"),
+        ("really?!", "really？！"),
+        ("真的？", "真的？"),
+        ("雨，夜。", "雨-夜"),
+        ("“真的”", "真的"),
+        ("雨🌧夜", "雨🌧夜"),
+        ("👍🏽", "👍🏽"),
+        ("❤\ufe0f", "❤"),
+        ("\ufe0f", ""),
+        ("a`|~b", "a-b"),
+        ("a\u200bb\x00", "a-b"),
     ],
 )
 def test_a_value_in_an_id_suits_every_file_system(value: Json, label: str) -> None:
     assert cell(value) == label
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(-15, 15), (1, 1.0), ("C", "C++", "C#"), ("真的？", "真的！", "真的"), ("🌧", "🌞", "雨🌧")],
+    ids=str,
+)
+def test_signs_that_tell_values_apart_stay_in_an_id(values: tuple[Json, ...]) -> None:
+    """Also on a file system that ignores case."""
+    assert len({same_file(cell(value)) for value in values}) == len(values)
+
+
+@given(st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
+def test_any_value_in_an_id_suits_every_file_system_glob_and_command(value: Json) -> None:
+    """No separator, no glob, nothing that Windows or an id's own grammar takes otherwise."""
+    if not isinstance(value, str) and abs(value) >= MAX_INTEGER:
+        return
+    label = cell(value)
+    assert not set(label) & set("\\/:*?\"<>|@#[]{}'`$!%^&;,() \t\n") and label.isprintable()
+    assert not label.endswith((".", "-"))
+    assert label == unicodedata.normalize("NFC", label)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,32 @@ as one.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.identity import same_file
+from klingflow.model import Json
+
+_SHOWN_MOST = 60
+
+
+class Part(NamedTuple):
+    """A value that an id is made of: that of a matrix axis, or the `key` of a row."""
+
+    name: str
+    value: Json
+    mark: Mark
+
+
+# The parts of an id, asked for only where two ids clash.
+Parts = Callable[[], Sequence[Part]]
+
+
+def _no_parts() -> Sequence[Part]:
+    return ()
 
 
 class Claims:
@@ -14,22 +37,30 @@ class Claims:
 
     def __init__(self) -> None:
         self.ids: dict[str, Mark] = {}
-        self._names: dict[str, str] = {}
+        self._names: dict[str, tuple[str, Parts]] = {}
         self._outputs: dict[str, tuple[Draft, Mark]] = {}
 
-    def claim_id(self, id: str, place: Mark) -> Diagnostic | None:
-        """Take an id; return what is wrong if another shot has it."""
-        first = self._names.setdefault(same_file(id), id)
-        if first == id and id not in self.ids:
+    def claim_id(self, id: str, place: Mark, parts: Parts = _no_parts) -> Diagnostic | None:
+        """Take an id; return what is wrong if another shot has it.
+
+        `parts` returns the values that the id is made of.
+        """
+        claim = (id, parts)
+        before = self._names.setdefault(same_file(id), claim)
+        if before is claim:
             self.ids[id] = place
             return None
-        if first != id:
-            message = f"some file systems take this id for '{first}'; rename one"
-        else:
-            message = f"this id is taken already, at {self.ids[id]}; make the values differ"
+        first, firsts = before
         related = self.ids[first]
         self.ids.setdefault(id, place)
-        return Diagnostic(place, "duplicate-id", message, related=related, subject=f"shot '{id}'")
+        clash = _clash(firsts(), parts(), same_id=first == id)
+        if clash:
+            mark, message, related = clash
+        elif first != id:
+            mark, message = place, f"some file systems take this id for '{first}'; rename one"
+        else:
+            mark, message = place, f"this id is taken already, at {related}; make the values differ"
+        return Diagnostic(mark, "duplicate-id", message, related=related, subject=f"shot '{id}'")
 
     def claim_output(self, draft: Draft, place: Mark) -> Diagnostic | None:
         """Take an output path; return what is wrong if another take has it."""
@@ -43,3 +74,41 @@ class Claims:
         message = f"{who} have the same output '{draft.output}'; put {advice} into output"
         subject = f"shot '{draft.id}'"
         return Diagnostic(place, "duplicate-output", message, related=mark, subject=subject)
+
+
+def _clash(
+    first: Sequence[Part], second: Sequence[Part], *, same_id: bool
+) -> tuple[Mark, str, Mark] | None:
+    """Return the place, the message and the other place of two ids that clash by their values.
+
+    None where the values have other names, so that the shots' own keys are to blame.
+    """
+    if not second or [part.name for part in first] != [part.name for part in second]:
+        return None
+    pairs = list(zip(first, second, strict=True))
+    apart = [pair for pair in pairs if _shown(pair[0]) != _shown(pair[1])]
+    one, other = zip(*(apart or pairs), strict=True)
+    before, now, place = _listed(one), _listed(other), one[0].mark
+    two_places = place != other[0].mark
+    if not apart:
+        message = f"{now} is there twice{f' (first at {place})' if two_places else ''}; drop one"
+        return other[0].mark, message, place
+    if two_places:
+        before += f" ({place})"
+    advice = "write one of them otherwise"
+    if same_id:
+        message = f"{now} makes the same id as {before}; {advice}"
+    else:
+        message = f"some file systems take {now} for {before}; {advice}"
+    return other[0].mark, message, place
+
+
+def _listed(parts: Sequence[Part]) -> str:
+    return ", ".join(map(_shown, parts))
+
+
+def _shown(part: Part) -> str:
+    value = part.value
+    if not isinstance(value, str):
+        return f"{part.name} {json.dumps(value)}"
+    return f"{part.name} '{value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + '…'}'"

@@ -8,6 +8,7 @@ noted, not raised: a broken shot is left out, the others go on.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
@@ -19,7 +20,7 @@ from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.links import Link, check_links
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
-from klingflow.manifest.variants import Variant, variants
+from klingflow.manifest.variants import Variant, parts_of, variants
 from klingflow.model import Node
 
 MAX_TAKES = 100
@@ -116,7 +117,8 @@ class _Expansion:
         """Add the Drafts of one id; of a broken one the first, so that the rest of it is
         checked.
         """
-        if taken := self.claims.claim_id(variant.id, variant.place):
+        parts = partial(parts_of, entry, variant)
+        if taken := self.claims.claim_id(variant.id, variant.place, parts):
             self.diagnostics.append(taken)
             return
         scope = _scope(entry, variant, 1)

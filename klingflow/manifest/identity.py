@@ -27,6 +27,16 @@ _FILES = (".lock", ".damaged", ".jsonl", ".json", ".yaml", ".yml", ".env")
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\..{0,3})?")
 _UNSAFE = re.compile(r"[^\w.-]")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
+_NEGATIVE = re.compile(r"-\.?\d")
+# Signs that tell values apart (`C#`, `50%`, `really?`) but mean something to a file system, a shell
+# or a glob: their wide forms mean nothing there.
+_WIDE = str.maketrans("!#$%*<=>?^", "！＃＄％＊＜＝＞？＾")
+# What an id keeps beside letters, digits and marks: the signs above, and what Unicode calls a
+# symbol (emoji, ♀, €, ×), except for the ASCII ones that a shell reads otherwise.
+_SIGNS = frozenset("+！＃％＊？")
+_SHELL = frozenset("`|~")
+# Says how the character before it is drawn: invisible, and often lost on the way.
+_VARIANT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
@@ -48,13 +58,27 @@ def key_fault(key: str) -> str | None:
 
 
 def cell(value: Json) -> str:
-    """Return a scalar as a part of an id: `9:16` is `9x16`, what file names do not take is `-`.
+    """Return a scalar as a part of an id, made of what every file system takes.
 
-    Raises ExpressionError for a value that is not a scalar.
+    It depends on this value alone. `9:16` is `9x16`; signs and emoji stay (`-15`, `C++`, `C＃` for
+    `C#`), since they tell values apart; blanks and other punctuation are `-`, and nothing at an
+    end. Raises ExpressionError for a value that is not a scalar.
     """
     text = unicodedata.normalize("NFC", as_text(value))
-    kept = _UNSAFE.sub(lambda found: found[0] if _is_mark(found[0]) else " ", _RATIO.sub("x", text))
-    return "-".join(kept.split()).strip("-.")
+    if text.isalnum():
+        return text
+    text = _VARIANT.sub("", text).translate(_WIDE)
+    kept = _UNSAFE.sub(_kept_or_blank, _RATIO.sub("x", text))
+    label = "-".join(kept.split()).strip("-.")
+    return f"-{label}" if label and _NEGATIVE.match(text) else label
+
+
+def _kept_or_blank(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in _SIGNS or _is_mark(character):
+        return character
+    is_symbol = unicodedata.category(character)[0] == "S" and character not in _SHELL
+    return character if is_symbol else " "
 
 
 def _is_mark(character: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from klingflow.manifest.budget import ExpressionError
 from klingflow.manifest.identity import cell
 from klingflow.model import Json
 
@@ -14,10 +16,16 @@ MAX_CELLS = 100_000
 
 
 class Cell(NamedTuple):
-    """One combination: its values by name, and what it adds to the shot's id."""
+    """One combination: its values by name, and what it adds to the shot's id.
+
+    `picks` are the positions of its values in the axes, in their order; `included` is the position
+    of the include that it consists of, None if the axes make it.
+    """
 
     values: dict[str, Json]
     label: str
+    picks: tuple[int, ...] = ()
+    included: int | None = None
 
 
 def cells(
@@ -27,24 +35,37 @@ def cells(
 ) -> list[Cell]:
     """Return every combination; the last axis turns fastest.
 
-    An `exclude` removes the combinations that have all its values. An `include` is added to every
-    combination whose axis values it does not change; one that fits no combination is a combination
-    of its own. Raises ValueError.
+    An `exclude` removes the combinations that have all its values. Then each `include` in its turn
+    is added to every combination of the axes whose own values it does not change; what another
+    include has added it may change. One that fits no combination is a combination of its own, to
+    which no later include is added. (GitHub's documentation, "Expanding or adding matrix
+    configurations".) Raises ValueError.
     """
-    kept = [values for values in _combinations(axes) if not _is_excluded(values, exclude)]
-    extended = [dict(values) for values in kept]
-    alone: list[dict[str, Json]] = []
-    for extra in include:
-        fitting = [new for new, old in zip(extended, kept, strict=True) if _fits(old, extra)]
+    kept = [made for made in _combinations(axes) if not _is_excluded(made[1], exclude)]
+    extended = [dict(values) for _, values in kept]
+    alone: list[tuple[int, dict[str, Json]]] = []
+    for at, extra in enumerate(include):
+        fitting = [n for n, (_, old) in zip(extended, kept, strict=True) if _fits(old, extra)]
         for values in fitting:
             values.update(extra)
         if not fitting:
-            alone.append(dict(extra))
-    return [Cell(values, _label(values, axes)) for values in (*extended, *alone)]
+            alone.append((at, dict(extra)))
+    made = [
+        Cell(values, _label(values, _named(values, axes)), picks)
+        for values, (picks, _) in zip(extended, kept, strict=True)
+    ]
+    names = _telling([values for _, values in alone], axes)
+    lone = zip(alone, names, strict=True)
+    return made + [Cell(values, _label(values, by), (), at) for (at, values), by in lone]
 
 
-def _combinations(axes: Mapping[str, Sequence[Json]]) -> list[dict[str, Json]]:
-    """Return the product of the axes. Raises ValueError where it is too large."""
+def _combinations(
+    axes: Mapping[str, Sequence[Json]],
+) -> list[tuple[tuple[int, ...], dict[str, Json]]]:
+    """Return the product of the axes, each with the positions of its values.
+
+    Raises ValueError where it is too large.
+    """
     if not axes:
         return []
     size = math.prod(len(values) for values in axes.values())
@@ -52,7 +73,12 @@ def _combinations(axes: Mapping[str, Sequence[Json]]) -> list[dict[str, Json]]:
         raise ValueError(
             f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis"
         )
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    places = itertools.product(*(range(len(values)) for values in axes.values()))
+    products = itertools.product(*axes.values())
+    return [
+        (picks, dict(zip(axes, values, strict=True)))
+        for picks, values in zip(places, products, strict=True)
+    ]
 
 
 def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -> str | None:
@@ -82,10 +108,59 @@ def _same(a: Json, b: Json) -> bool:
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
-def _label(values: Mapping[str, Json], axes: Mapping[str, Sequence[Json]]) -> str:
-    """Return the values by sorted axis name, so that the id does not depend on their order.
+def _named(values: Mapping[str, Json], axes: Mapping[str, Sequence[Json]]) -> list[str]:
+    """Return the names whose values make an id: those of axes, or all where there is no axis.
 
-    What an include adds is not in it.
+    They are sorted, so that the id does not depend on the order of the axes.
     """
-    names = sorted(values.keys() & axes.keys()) or sorted(values)
-    return "-".join(cell(values[name]) for name in names)
+    return sorted(values.keys() & axes.keys()) or sorted(values)
+
+
+def _telling(
+    alone: Sequence[Mapping[str, Json]], axes: Mapping[str, Sequence[Json]]
+) -> Iterable[list[str]]:
+    """Return the names for the id of each lone include: as `_named`, and after them those by which
+    it differs from the lone includes of the same axis values.
+    """
+    by_label: defaultdict[str, list[Mapping[str, Json]]] = defaultdict(list)
+    for values in alone:
+        by_label[_label(values, _named(values, axes))].append(values)
+    for values in alone:
+        named = _named(values, axes)
+        alike = by_label[_label(values, named)]
+        added = sorted(values.keys() - set(named))
+        yield named + [name for name in added if _differs(name, values[name], alike)]
+
+
+def _differs(name: str, value: Json, alike: Iterable[Mapping[str, Json]]) -> bool:
+    """Return True for a value that an id can have, and that not all of them have."""
+    if not label_of(value):
+        return False
+    return not all(name in other and _same(value, other[name]) for other in alike)
+
+
+def _label(values: Mapping[str, Json], names: Iterable[str]) -> str:
+    """Return the values as one part of an id. Raises ValueError for one that an id cannot have."""
+    return "-".join(_part(name, values[name]) for name in names)
+
+
+def _part(name: str, value: Json) -> str:
+    label = label_of(value)
+    if not label:
+        raise ValueError(f"matrix include: {no_label(name, value)}")
+    return label
+
+
+def label_of(value: Json) -> str:
+    """Return a value's part of an id; empty for a value that cannot have one."""
+    try:
+        return cell(value)
+    except ExpressionError:
+        return ""
+
+
+def no_label(name: str, value: Json) -> str:
+    """Return why a value of the axis `name` cannot have a part of an id."""
+    if type(value) is str:  # a Pending is no text yet
+        return f"'{value}' leaves nothing for an id; write a letter, a digit or a sign in it"
+    return f"a value of matrix axis '{name}' is text or a number"

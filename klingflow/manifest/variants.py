@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from klingflow.errors import Mark
-from klingflow.manifest.budget import ExpressionError
+from klingflow.manifest.claims import Part
 from klingflow.manifest.entry import Entry, Skip
-from klingflow.manifest.identity import cell
-from klingflow.manifest.matrix import Cell, cells, unmatched
+from klingflow.manifest.matrix import Cell, cells, label_of, no_label, unmatched
 from klingflow.manifest.rows import Rows
 from klingflow.model import Json, Node
 
@@ -19,30 +18,58 @@ _NO_CELL = [Cell({}, "")]
 
 
 class Variant(NamedTuple):
-    """One shot that an entry makes: its place, its id, and what `row` and `matrix` mean for it."""
+    """One shot that an entry makes: its place, its id, and what `row` and `matrix` mean for it.
+
+    The id comes from the `key` of its row, None without rows, and from its `cell` of the matrix.
+    """
 
     place: Mark
     id: str
     names: dict[str, Any]
+    key: Json
+    cell: Cell
 
 
 def variants(entry: Entry) -> Iterator[Variant]:
     """Yield the shots of an entry in their order. Raises Skip when the ids cannot be told."""
     if "foreach" not in entry.items:
         for one in _cells(entry):
-            yield Variant(entry.place, _id(entry, one.label), _names(entry, one))
+            yield Variant(entry.place, _id(entry, one.label), _names(entry, one), None, one)
         return
     rows = _rows(entry, entry.items["foreach"])
     if not rows:
         mark = entry.items["foreach"].mark
         entry.note(mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
     for mark, row in rows:
-        label = _row_label(entry, mark, row)
+        key = _key(entry, row)
+        label = label_of(key)
         if not label:
+            message = f"the key is empty for the row at {mark}; give every row one"
+            entry.note(entry.items["key"].mark, "empty-key", message)
             entry.unsure = True
             continue
         for one in _cells(entry, row=row):
-            yield Variant(mark, _id(entry, label, one.label), {"row": row, **_names(entry, one)})
+            names = {"row": row, **_names(entry, one)}
+            yield Variant(mark, _id(entry, label, one.label), names, key, one)
+
+
+def parts_of(entry: Entry, variant: Variant) -> list[Part]:
+    """Return the values that the id of a variant is made of."""
+    found = []
+    if variant.key is not None:
+        found.append(Part("key", variant.key, variant.place))
+    node = entry.items.get("matrix")
+    if node is None:
+        return found
+    for at, (name, value) in enumerate(variant.cell.values.items()):
+        if variant.cell.included is not None:
+            mark = node.at("include", variant.cell.included, name).mark
+        elif at < len(variant.cell.picks):  # the values of the axes come first
+            mark = node.at(name, variant.cell.picks[at]).mark
+        else:
+            continue
+        found.append(Part(name, value, mark))
+    return found
 
 
 def _id(entry: Entry, *labels: str) -> str:
@@ -78,7 +105,7 @@ def _rows_of_file(entry: Entry, path: str, mark: Mark) -> Rows:
     return read
 
 
-def _row_label(entry: Entry, mark: Mark, row: dict[str, Json]) -> str:
+def _key(entry: Entry, row: dict[str, Json]) -> Json:
     node = entry.items.get("key")
     if node is None:
         name = next(iter(row), "id")
@@ -87,11 +114,7 @@ def _row_label(entry: Entry, mark: Mark, row: dict[str, Json]) -> str:
             "missing-key",
             f"foreach needs a key that names each row; write key: ${{{{ row.{name} }}}}",
         )
-    label = _label(entry.render(node, entry.scope(row=row)))
-    if not label:
-        message = f"the key is empty for the row at {mark}; give every row one"
-        entry.note(node.mark, "empty-key", message)
-    return label
+    return entry.render(node, entry.scope(row=row))
 
 
 def _cells(entry: Entry, **names: Any) -> list[Cell]:
@@ -116,7 +139,7 @@ def _cells(entry: Entry, **names: Any) -> list[Cell]:
             entry.note(node.at("exclude", at, name).mark, "no-match", message, "warning")
     try:
         found = cells(axes, include, exclude)
-    except (ValueError, ExpressionError) as error:
+    except ValueError as error:
         entry.fail(node.mark, "bad-matrix", str(error))
     if not found:
         message = "the matrix has no combination; give it an axis, or drop an exclude"
@@ -129,9 +152,8 @@ def _axis(entry: Entry, node: Node, name: str, values: Json) -> list[Json]:
         message = f"matrix axis '{name}' takes a list of values, [a, b]"
         entry.fail(node.at(name).mark, "bad-matrix", message)
     for at, value in enumerate(values):
-        if not _label(value):
-            message = f"a value of matrix axis '{name}' is text or a number"
-            entry.fail(node.at(name, at).mark, "bad-matrix", message)
+        if not label_of(value):
+            entry.fail(node.at(name, at).mark, "bad-matrix", no_label(name, value))
     return values
 
 
@@ -140,11 +162,3 @@ def _patterns(entry: Entry, node: Node, name: str, values: Json) -> list[dict[st
         message = f"matrix {name} takes a list of maps, [{{ city: 上海 }}]"
         entry.fail(node.at(name).mark, "bad-matrix", message)
     return values
-
-
-def _label(value: Json) -> str:
-    """Return a value's part of an id; empty for a value that cannot have one."""
-    try:
-        return cell(value)
-    except ExpressionError:
-        return ""
