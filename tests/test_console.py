@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
 import pytest
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, UsageError
-from klingflow.terminal import console
+from klingflow.terminal import console, layout, paint
 
 Capture = pytest.CaptureFixture[str]
 MISTAKE = Diagnostic(Mark("film.yaml", 2, 3), "unknown-field", "it is odd", subject="shot 'a'")
@@ -29,23 +30,16 @@ WARNING = MISTAKE._replace(severity="warning", related=Mark("film.yaml", 9, 1), 
 )
 def test_control_characters_are_replaced(text: str, clean: str) -> None:
     """Except the end of a line and a tab."""
-    assert console.clean(text) == clean
-
-
-@pytest.mark.parametrize(("text", "columns"), [("", 0), ("ab", 2), ("街道", 4), ("e\u0301", 1)])
-def test_width_is_in_columns(text: str, columns: int) -> None:
-    assert console.width(text) == columns
-    assert console.pad(text, 5) == text + " " * (5 - columns)
-    assert console.pad(text, 0) == text
+    assert layout.clean(text) == clean
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk", "utf-8"])
 def test_json_is_whole_in_any_encoding(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the encoding of stdout lacks is escaped as JSON has it, beyond the first plane too."""
+    """It is UTF-8, or escaped as JSON has it: GBK's own bytes would be no JSON."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
     console.dump_json({"prompt": "雨夜 🎬 ↻"})
-    assert json.loads(written.getvalue().decode(encoding)) == {"prompt": "雨夜 🎬 ↻"}
+    assert json.loads(written.getvalue()) == {"prompt": "雨夜 🎬 ↻"}
 
 
 def test_a_table_is_aligned(capsys: Capture) -> None:
@@ -63,14 +57,42 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_narrow_terminal_gets_the_last_cell_on_a_line_of_its_own(
+def test_a_part_of_a_line_is_coloured_and_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server says is no code; without colours the words are the same."""
+    part = paint.Painted("failed\x1b[2J", "error")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    for variable in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    console.say("a: ", part)
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.say("a: ", part)
+    coloured, plain = terminal.getvalue().splitlines()
+    assert coloured == "a: \x1b[31m\x1b[1mfailed\ufffd[2J\x1b[0m"
+    assert plain == "a: failed\ufffd[2J"
+
+
+def test_a_question_without_an_answer_ends_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """What is said next, such as an error, stands on a line of its own."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(click.Abort):
+        console.ask("Buy 3?")
+    assert capsys.readouterr().err.splitlines() == ["Buy 3? [y/N]: "]
+
+
+def test_a_long_sentence_is_broken_where_the_terminal_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A line that just fits stays one."""
-    monkeypatch.setenv("COLUMNS", "12")
+    """And in a pipe it is one line."""
+    monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
-    console.table([["+", "a", "1234"], ["+", "a", "12345"]])
-    assert terminal.getvalue() == "  +  a  1234\n  +  a\n        12345\n"
+    console.prose("one two three four five six")
+    monkeypatch.setattr(sys, "stdout", pipe := io.StringIO())
+    console.prose("one two three four five six")
+    assert terminal.getvalue() == "one two three four\n  five six\n"
+    assert pipe.getvalue() == "one two three four five six\n"
 
 
 class Gone(io.StringIO):

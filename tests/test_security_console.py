@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.terminal import console, progress, views
+from klingflow.terminal import console, layout, progress, views
 from tests.harness import pipeline_at
 
 # Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides
@@ -41,7 +41,7 @@ def test_a_line_obeys_nobody(attack: str, capsys: pytest.CaptureFixture[str]) ->
     console.warn(attack)
     shown = capsys.readouterr()
     event = {"event": "in_doubt", "reason": attack, "path": attack, "shot": attack}
-    line = console.clean(progress.line_of(event, {attack: f"{attack}/"}))
+    line = layout.clean(progress.line_of(event, {attack: f"{attack}/"}))
     assert obeyed(shown.out + shown.err + line) == []
 
 

@@ -98,7 +98,7 @@ def test_every_verb_is_shown_everywhere(verb: Verb, capsys: pytest.CaptureFixtur
     request = Request({"model": "kling-3.0"}, "sha256:1", "kling-3.0-720p", 5, None)
     film = Manifest("film.yaml", "film", (shot,), (request,), Limits(), GatewaySettings(), (), {})
     plan = Plan(film, (Action(verb, "a", "because", shot, request, done("a")),))
-    views.show_plan(plan)
+    views.show_plan(plan, verbose=True)
     said = capsys.readouterr().out
     assert f"{VERBS[verb].mark} " in said and f"1 {VERBS[verb].noun}." in said
     assert plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark

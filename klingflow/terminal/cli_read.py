@@ -66,6 +66,7 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 @flags.form("text", "json")
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
 @flags.quiet
+@click.option("-v", "--verbose", is_flag=True, help="Also list what is kept.")
 def plan(file: str, form: str, check: bool, **options: Any) -> int:
     """Show what a run would do, and what it costs. Buys nothing, needs no network.
 

@@ -1,5 +1,5 @@
 """What a terminal shows: diagnostics, tables, plain lines of a run. Text goes to stdout, complaints
-to stderr.
+to stderr. layout.py fits lines to a terminal, paint.py says where colours are.
 """
 
 from __future__ import annotations
@@ -7,15 +7,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+import click
+
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
+from klingflow.terminal.layout import clean, columns, is_unicode, room, showable, width, wrapped
+from klingflow.terminal.paint import CODES, Part, has_colour, text_of
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -37,23 +39,20 @@ _EXCERPT_WIDTH = 120
 _hidden: dict[str, Secret] = {}
 
 
-def can_show(text: str) -> bool:
-    """True if the encoding of stdout has every character of `text`."""
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def say(text: str = "") -> None:
+def say(*parts: Part) -> None:
     """One line on stdout."""
-    _write(text, sys.stdout)
+    _write(parts, sys.stdout)
 
 
-def warn(text: str) -> None:
+def warn(*parts: Part) -> None:
     """One line on stderr."""
-    _write(text, sys.stderr)
+    _write(parts, sys.stderr)
+
+
+def prose(text: str, indent: str = "") -> None:
+    """A sentence on stdout, in lines that the terminal has room for."""
+    for line in wrapped(showable(text), room(), indent, indent + "  "):
+        say(line)
 
 
 def can_ask() -> bool:
@@ -64,19 +63,34 @@ def can_ask() -> bool:
 
 def ask(question: str) -> bool:
     """Ask on stderr; only a yes is one. Raises click.Abort at Ctrl-C and at the end of input."""
-    import click  # for start-up: modules that only show need no command line
+    *lines, last = wrapped(clean(question), room(sys.stderr) - len(" [y/N]: "))
+    for line in lines:
+        warn(line)
+    try:
+        return click.confirm(last, default=False, err=True)
+    except click.Abort:
+        warn()  # the question's line ends here
+        raise
 
-    return click.confirm(clean(question), default=False, err=True)
 
-
-def _write(text: str, stream: TextIO | None) -> None:
+def _write(parts: Sequence[Part], stream: TextIO | None) -> None:
     """Write a line. A reader that has gone, or a full disk, must not change the exit code."""
     if stream is None:
         return
+    is_coloured = has_colour(stream)
+    line = "".join(_coded(part) if is_coloured else clean(text_of(part)) for part in parts)
     try:
-        print(clean(text), file=stream, flush=True)
+        click.echo(line, stream, color=is_coloured)
     except (OSError, ValueError):
         silence(stream)
+
+
+def _coded(part: Part) -> str:
+    """The part with the codes of its colour; what it holds itself is no code."""
+    text = clean(text_of(part))
+    if isinstance(part, str) or part.style is None:
+        return text
+    return click.style(text, **CODES[part.style])
 
 
 def flush() -> None:
@@ -95,47 +109,10 @@ def silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def clean(text: str) -> str:
-    """Return `text` without control characters: what a server or a file says must not move a
-    terminal's cursor.
-    """
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
-    )
-
-
-def width(text: str) -> int:
-    """Return the terminal columns that `text` takes; Chinese characters take two."""
-    return sum(
-        2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text
-    )
-
-
-def pad(text: str, columns: int) -> str:
-    """Return `text` with spaces up to `columns` terminal columns."""
-    return text + " " * max(0, columns - width(text))
-
-
-def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
-    """Print rows of cells in aligned columns. The last cell is on a line of its own where a
-    terminal is too narrow for it.
-    """
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)][:-1]
-    room = _room()
-    for *cells, last in rows:
-        start = indent + "  ".join(map(pad, cells, widths))
-        line = f"{start}  {last}".rstrip() if cells else f"{indent}{last}".rstrip()
-        if last and width(line) > room:
-            say(start.rstrip())
-            line = 4 * indent + last
-        say(line)
-
-
-def _room() -> float:
-    """The columns of the terminal; without end where stdout is none."""
-    if sys.stdout is not None and sys.stdout.isatty():
-        return shutil.get_terminal_size().columns
-    return float("inf")
+def table(rows: Sequence[Sequence[Part]], indent: str = "  ") -> None:
+    """Print rows of cells in aligned columns, within the terminal's width."""
+    for line in columns(rows, indent, room()):
+        say(*line)
 
 
 def error(problem: KlingflowError) -> None:
@@ -250,9 +227,10 @@ def dump_json(value: Any) -> None:
 
 
 def shown_json(value: Any, indent: int | None = None) -> str:
-    """Return JSON for stdout: with Chinese as it is, or escaped where the encoding lacks it."""
-    text = as_json(value, indent)
-    return text if can_show(text) else json.dumps(value, indent=indent)
+    """Return JSON for stdout: with Chinese as it is, or escaped where stdout is not UTF-8, which is
+    what programs read.
+    """
+    return as_json(value, indent) if is_unicode(sys.stdout) else json.dumps(value, indent=indent)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

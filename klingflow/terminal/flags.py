@@ -121,5 +121,7 @@ showing: Flag = together(
         help="Append events as JSON Lines.",
     ),
     quiet,
-    click.option("-v", "--verbose", is_flag=True, help="Also show every poll and pause."),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Also show every poll and pause, and what is kept."
+    ),
 )

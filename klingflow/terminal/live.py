@@ -17,6 +17,7 @@ from klingflow.decide.verbs import Label
 from klingflow.model import Plan
 from klingflow.runner.events import Event
 from klingflow.terminal import console
+from klingflow.terminal.layout import clean
 from klingflow.terminal.tally import Tally
 
 STYLES: Mapping[Label, str] = {
@@ -88,7 +89,7 @@ def _facts(tally: Tally, now: float) -> Text:
     lasted = now - tally.started
     a_minute = tally.bought / (max(lasted, 1.0) / 60)
     parts = [
-        f"spent {console.clean(tally.money())}",
+        f"spent {clean(tally.money())}",
         f"{a_minute:.0f} bought a minute",
         console.duration(lasted),
     ]
@@ -104,7 +105,7 @@ def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> T
     for (path, key), since in oldest[:room]:
         share = tally.share((path, key), now)
         grid.add_row(
-            Text("  " + console.clean(prefixes.get(path, "") + key)),
+            Text("  " + clean(prefixes.get(path, "") + key)),
             ProgressBar(total=100, completed=share or 0, width=24, pulse=share is None),
             Text(console.duration(now - since), style="dim"),
         )

@@ -17,7 +17,7 @@ def show_prices(account: Mapping[str, Any]) -> None:
     """
     prices = account["prices"]
     if prices and prices["from_environment"]:
-        console.say(f"Prices: {prices['file']}, which KLINGFLOW_PRICES names")
+        console.prose(f"Prices: {prices['file']}, which KLINGFLOW_PRICES names")
 
 
 def show_budget(account: Mapping[str, Any]) -> None:
@@ -27,14 +27,14 @@ def show_budget(account: Mapping[str, Any]) -> None:
     prices = account["prices"]
     currency = f" {prices['currency']}" if prices else ""
     parts = ", ".join([*worded(account["shares"]), _left(account, currency)])
-    console.say(f"Budget: {_amount(account['budget'])}{currency}: {parts}.")
+    console.prose(f"Budget: {_amount(account['budget'])}{currency}: {parts}.")
 
 
 def show_money(account: Mapping[str, Any]) -> None:
     """Print what has become of the money, against the budget if there is one."""
     show_budget(account)
     if account["budget"] is None and account["shares"]:
-        console.say(f"Money: {', '.join(worded(account['shares']))}.")
+        console.prose(f"Money: {', '.join(worded(account['shares']))}.")
 
 
 def _left(account: Mapping[str, Any], currency: str) -> str:

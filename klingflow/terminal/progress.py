@@ -20,6 +20,7 @@ from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Plan
 from klingflow.runner.events import EVENTS, Event
 from klingflow.terminal import console
+from klingflow.terminal.layout import clean, pad, width
 from klingflow.terminal.manifests import titles
 
 Sink = Callable[[Event], None]
@@ -174,13 +175,13 @@ def prefixes_of(plans: Sequence[Plan]) -> dict[str, str]:
 
 def _name_width(plans: Sequence[Plan]) -> int:
     """The columns that shots' names need, within reason."""
-    widths = (console.width(action.key) for plan in plans for action in plan.actions)
+    widths = (width(action.key) for plan in plans for action in plan.actions)
     return min(40, max(widths, default=8))
 
 
 def shown(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
     """Return an event as a line for people that no terminal obeys, without the key."""
-    return console.clean(console.redacted(line_of(event, prefixes, name_width)))
+    return clean(console.redacted(line_of(event, prefixes, name_width)))
 
 
 def line_of(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
@@ -188,7 +189,7 @@ def line_of(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
     parts = [time.strftime("%H:%M:%S"), words(event)]
     if "shot" in event:
         name = prefixes.get(event["path"], "") + event["shot"]
-        parts.insert(1, console.pad(name, name_width))
+        parts.insert(1, pad(name, name_width))
     return "  ".join(parts)
 
 

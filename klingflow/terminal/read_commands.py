@@ -102,7 +102,7 @@ def plan(file: str, options: Options, form: str, check: bool) -> int:
     elif not options.quiet:
         show_warnings(manifest)
         views.show_problems(made.problems)
-        views.show_plan(made)
+        views.show_plan(made, verbose=options.verbose)
         show_gateway(access)
     return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
 

@@ -142,7 +142,7 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     for made in allotted(plans, limits, zero_is_unknown=_is_zero_unknown(options)):
         show_warnings(made.manifest)
         views.show_problems(made.problems)
-        views.show_plan(made)
+        views.show_plan(made, verbose=options.verbose)
     show_gateway(access)
     return ExitCode.OK
 
@@ -174,7 +174,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
                 " --max-tasks (see klingflow plan); caps in the manifest are no consent"
             )
     for made in plans:
-        views.show_plan(made)
+        views.show_plan(made, verbose=options.verbose)
     if not console.ask(f"Buy {views.purchases(plans)} at {access.described()}?"):
         raise UsageError("nothing bought: you said no")
     return limits

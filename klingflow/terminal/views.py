@@ -6,6 +6,7 @@ How a run ended is in result_views.py.
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +16,13 @@ from typing import Any
 from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Action, Json, LeftOut, Plan, Price, Problem, key_of
+from klingflow.model import Json, Plan, Problem, key_of
 from klingflow.results.account import account
-from klingflow.terminal import console
+from klingflow.terminal import console, plan_table
+from klingflow.terminal.layout import clean, is_unicode, room
 from klingflow.terminal.money import show_budget, show_money, show_prices
 
-# Longer plans are counted, not listed, for what needs no attention.
-_LISTED = 60
+_LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
 
 
@@ -35,7 +36,7 @@ def dump_rows(rows: Sequence[Json], form: str) -> None:
         # Through JSON, so that text which is not final yet is plain text to YAML too.
         plain = json.loads(json.dumps({"shots": rows}))
         text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
-        if console.clean(text) != text or not console.can_show(text):
+        if clean(text) != text or not is_unicode(sys.stdout):
             # Then every character beyond ASCII is escaped.
             text = yaml.safe_dump(plain, sort_keys=False, width=120)
         console.out(text.rstrip())
@@ -43,24 +44,26 @@ def dump_rows(rows: Sequence[Json], form: str) -> None:
         console.dump_json({"shots": rows})
 
 
-def show_plan(plan: Plan) -> None:
-    """Print a plan as a table; a long one lists only what is not simply kept."""
+def show_plan(plan: Plan, *, verbose: bool = False) -> None:
+    """Print a plan as a table. What is simply kept is counted; `verbose` lists it too."""
     actions = plan.actions
-    if len(actions) > _LISTED:
+    if not verbose:
         moved = {move.purchase.key for move in plan.moves}
         actions = tuple(a for a in actions if a.verb != "keep" or a.key in moved)
-    shown = actions[: 10 * _LISTED]
+    shown = actions if verbose else actions[:_LISTED]
     console.say(f"{plan.manifest.name} ({plan.manifest.path})")
     if plan.manifest.environment:
-        console.say(f"From the environment: {', '.join(plan.manifest.environment)}")
-    console.table([_plan_row(a, plan.left_out.get(a.key)) for a in shown])
+        console.prose(f"From the environment: {', '.join(plan.manifest.environment)}")
+    rows = [plan_table.row_of(a, plan.left_out.get(a.key)) for a in shown]
+    for line in plan_table.lines(rows, room()):
+        console.say(*line)
     if len(actions) > len(shown):
-        console.say(f"  … and {len(actions) - len(shown)} more (--format json lists all)")
-    console.say(f"Plan: {counted(plan)}.")
+        console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
+    console.prose(f"Plan: {counted(plan)}.")
     if moving := len(plan.filing.steps):
-        console.say(f"Files: {moving} to rename first (--format json lists them).")
+        console.prose(f"Files: {moving} to rename first (--format json lists them).")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
-        console.say(f"Cost: {money(plan)}")
+        console.prose(f"Cost: {money(plan)}")
     money_of_film = account(plan.manifest, plan.spending)
     show_prices(money_of_film)
     show_budget(money_of_film)
@@ -85,22 +88,6 @@ def counted(plan: Plan) -> str:
     parts = [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
     parts += [f"{left_out.total()} left out"] if left_out else []
     return ", ".join(parts)
-
-
-def _plan_row(action: Action, left_out: LeftOut | None) -> list[str]:
-    row = VERBS[action.verb]
-    if row.may_buy and action.request:
-        wanted = action.request
-        about = [wanted.predicted_tier, f"{wanted.seconds} s", _price(wanted.price)]
-    else:
-        billed = action.purchase.billed_tier if action.purchase else None
-        about = [billed or "", "", ""]
-    reason = f"left out, {left_out.reason}" if left_out else action.reason
-    return [row.mark, action.key, *about, reason]
-
-
-def _price(price: Price | None) -> str:
-    return f"{price.amount:.2f} {price.currency}" if price else "price unknown"
 
 
 def money(plan: Plan) -> str:

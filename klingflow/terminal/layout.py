@@ -1,0 +1,169 @@
+"""Lines that fit a terminal: how wide a text is, what of it can be shown, and how it is shortened,
+wrapped and set in columns. Nothing here writes.
+
+A stream that is no terminal has no width: its lines are whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from klingflow.terminal.paint import Painted, Part, text_of
+
+# What is not broken: a command in backquotes, which is to be pasted, or a word.
+_UNBROKEN = re.compile(r"`[^`]*`\S*|\S+")
+# Between the characters of a Chinese word; what ends a phrase stays with it.
+_CHARACTERS = re.compile(r"[\x21-\x7e]+|[^\x21-\x7e][，。、；：？！）》”’]*")
+_LEAST = 20  # columns for a text, however narrow the terminal is
+
+
+def clean(text: str) -> str:
+    """Return `text` without control characters: what a server or a file says must not move a
+    terminal's cursor.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
+    )
+
+
+def is_unicode(stream: TextIO | None) -> bool:
+    """True if the stream is in UTF-8, as what programs read has to be."""
+    name = getattr(stream, "encoding", None) or "utf-8"
+    return codecs.lookup(name).name == "utf-8"
+
+
+def showable(text: str) -> str:
+    """Return `text` as stdout shows it: clean, and with an escape for each character that the
+    encoding lacks, so that columns can be counted.
+    """
+    text = clean(text)
+    if text.isascii() or is_unicode(sys.stdout):
+        return text
+    encoding = sys.stdout.encoding
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def can_show(text: str) -> bool:
+    """True if the encoding of stdout has every character of `text`."""
+    return showable(text) == text
+
+
+def room(stream: TextIO | None = None) -> float:
+    """Return the columns of the terminal behind `stream`, stdout by default; without end where it
+    is none.
+    """
+    stream = stream or sys.stdout
+    if stream is not None and stream.isatty():
+        return shutil.get_terminal_size().columns
+    return float("inf")
+
+
+def width(text: str) -> int:
+    """Return the terminal columns that `text` takes; Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(c: str) -> int:
+    return 2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """Return `text` with spaces up to `columns` terminal columns; in front if it goes `right`."""
+    blanks = " " * max(0, columns - width(text))
+    return blanks + text if right else text + blanks
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return `text` in at most `columns` terminal columns: its beginning and its end, which tell
+    the cells of a matrix apart, with an ellipsis between them.
+    """
+    if width(text) <= columns:
+        return text
+    ellipsis = "…" if can_show("…") else "..."
+    left = columns - width(ellipsis)
+    head = _first(text, left - left // 2)
+    tail = _first(text[::-1], left // 2)[::-1]
+    return head + ellipsis + tail
+
+
+def _first(text: str, columns: int) -> str:
+    """The beginning of `text` that takes at most `columns`."""
+    taken = 0
+    for number, c in enumerate(text):
+        taken += _columns(c)
+        if taken > columns:
+            return text[:number]
+    return text
+
+
+def wrapped(text: str, columns: float, head: str = "", hang: str = "") -> list[str]:
+    """Return `text` in lines of at most `columns`, the first after `head`, the others after `hang`.
+
+    Lines are broken between words, and Chinese ones between characters. A path, an address and a
+    command in backquotes stay whole, however long.
+    """
+    if width(head) + width(text) <= columns:
+        return [head + text]
+    lines, line, is_begun = [], head, False
+    for blank, word in _pieces(text):
+        if is_begun and width(line) + width(blank + word) > columns:
+            lines.append(line)
+            line = hang + word
+        else:
+            line += blank + word if is_begun else word
+        is_begun = True
+    return [*lines, line]
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """The parts between which a line may be broken, each with the blank before it."""
+    for found in _UNBROKEN.finditer(text):
+        word = found[0]
+        is_chinese = width(word) > len(word) and not word.startswith("`")
+        first, *others = _CHARACTERS.findall(word) if is_chinese else [word]
+        yield " ", first
+        for other in others:
+            yield "", other
+
+
+def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterator[Sequence[Part]]:
+    """Yield rows of cells as lines in aligned columns. A last cell that does not fit stands below
+    its row, and is broken where it is still too long.
+    """
+    shown = [[shown_part(cell) for cell in row] for row in rows]
+    widths = [max(width(text_of(c)) for c in column) for column in zip(*shown, strict=True)][:-1]
+    for *cells, last in shown:
+        line: list[Part] = [indent]
+        for cell, columns in zip(cells, widths, strict=True):
+            line += [cell, " " * (columns - width(text_of(cell)) + 2)]
+        text = text_of(last)
+        if not text or sum(width(text_of(part)) for part in line) + width(text) <= room:
+            yield _stripped([*line, last])
+            continue
+        if cells:
+            yield _stripped(line)
+        lead = 4 * indent if cells else indent
+        yield from ([one] for one in wrapped(text, max(room, _LEAST), lead, lead))
+
+
+def shown_part(part: Part) -> Part:
+    """As `showable`, for a part of a line."""
+    text = showable(text_of(part))
+    return text if isinstance(part, str) else Painted(text, part.style)
+
+
+def _stripped(line: list[Part]) -> list[Part]:
+    """The line without the blank parts at its end."""
+    while line and not text_of(line[-1]).strip():
+        line = line[:-1]
+    return line
