@@ -34,7 +34,8 @@ def _ext_info(*durations: str, prompt: str = "p") -> str:
 
 
 BREAKS: dict[str, Json] = {
-    "unknown-model": {**TEXT, "model": "kling-3.0-omny"},
+    "unknown-model": {**TEXT, "model": "kling-9"},
+    "misspelt-model": {**TEXT, "model": "kling3.0"},
     "undocumented-model": {**TEXT, "model": "kling-2.6"},
     "seconds-range": {**TEXT, "seconds": 2},
     "durations-differ": {**TEXT, "seconds": 5, "extra": {"seconds": "8"}},

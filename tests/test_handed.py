@@ -73,7 +73,7 @@ def test_anything_else_is_read_as_yaml(text: str, declared: Json, expected: Json
         ("1", True, "'k' is true or false in vars:, and '1' is not"),
         ("true", 1, "'k' is a number in vars:, and 'true' is not"),
         ("a, b", ["x"], "'k' is a list in vars:, and 'a, b' is not"),
-        ("[1]", {"a": 1}, "'k' is a mapping in vars:, and '[1]' is not"),
+        ("[1]", {"a": 1}, "'k' is a map in vars:, and '[1]' is not"),
         (5, "x", "'k' is text in vars:, and '5' is not"),
         (
             "0123",

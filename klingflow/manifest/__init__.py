@@ -10,8 +10,9 @@ handed in.
     claims.py, drafts.py, entry.py, links.py         what expand.py makes Drafts with
     shapes.py, documented.py, fields.py,
     sections.py, settings.py, limits.py              the tables: what may be written, and where
+    foreign.py, foreign_values.py                    what people write instead who know other tools
     coerce.py, values.py, accepts.py, violations.py,
-    check.py                                         the tables → what is wrong with a value, a shot
+    addresses.py, check.py                           the tables → what is wrong with a value, a shot
     catalogue.py, meaning.py, facts.py, rules.py,
     model_rules.py, body_rules.py                    what is known of models and bodies
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price

@@ -25,7 +25,7 @@ from klingflow.model import Json
 
 _FILE_INFO: Final = {
     "type": "object",
-    "title": "a mapping",
+    "title": "a map such as { type: Url, url: https://… }",
     "properties": {
         "type": {**one_of("File", "Url"), "description": "Url needs `url`, File needs `file_id`."},
         "category": one_of("Image", "Video"),
@@ -38,13 +38,13 @@ _FILE_INFO: Final = {
 }
 _LINK: Final = {
     "type": "object",
-    "title": "a mapping with 'url'",
+    "title": "a map such as { url: https://… }",
     "properties": {"url": URL},
     "required": ["url"],
 }
 _PART: Final = {
     "type": "object",
-    "title": "a mapping with 'type'",
+    "title": "a map such as { type: text, text: … }",
     "properties": {
         "type": TEXT,
         "text": {"type": "string", "title": "text"},
@@ -57,7 +57,7 @@ _PART: Final = {
 _LENGTH: Final = {"type": ["integer", "string"], "title": "a whole number of seconds"}
 _OUTPUT_CONFIG: Final = {
     "type": "object",
-    "title": "a mapping",
+    "title": "a map such as { resolution: 1080P }",
     "properties": {
         "duration": {"type": "integer", "minimum": 1, "title": "a whole number of seconds"},
         "resolution": RESOLUTION,
@@ -68,7 +68,7 @@ _OUTPUT_CONFIG: Final = {
 }
 _METADATA: Final = {
     "type": "object",
-    "title": "a mapping",
+    "title": "a map such as { output_config: { … } }",
     "properties": {
         "scene_type": one_of(*SCENES),
         "motion_level": MOTION_LEVEL,
@@ -95,7 +95,7 @@ _METADATA: Final = {
 # The body of POST /v1/videos (document 3.1). Open: the gateway may know more tomorrow.
 BODY: Final[Json] = {
     "type": "object",
-    "title": "a mapping",
+    "title": "a map such as { model: kling-3.0, prompt: … }",
     "properties": {
         "model": TEXT,
         "prompt": {"type": "string", "title": "text"},

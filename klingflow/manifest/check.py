@@ -7,10 +7,12 @@ the rules. The caller collects; nothing is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest import foreign
+from klingflow.manifest.addresses import unreachable
 from klingflow.manifest.body import BODY
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
@@ -23,7 +25,7 @@ from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves
 from klingflow.manifest.rules import RULES, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
-from klingflow.manifest.spelling import did_you_mean, nearest
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.values import (
     Fault,
     content_of,
@@ -38,7 +40,8 @@ from klingflow.model import Json, Node, Pending
 _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
 # What `allow` may name: the rules, and the gateway's own limits on single values.
 _LIMITS: Final = frozenset({"unknown-value", "not-a-url", "too-many", "too-long"})
-ALLOWED: Final = _LIMITS | frozenset(rule.code for rule in RULES)
+_UNREACHABLE: Final = "private-address"
+ALLOWED: Final = _LIMITS | {_UNREACHABLE} | frozenset(rule.code for rule in RULES)
 _LIFTED: Final = _LIMITS | _RULE_ERRORS
 # Fields that have no effect beside a pasted body.
 _IDLE_BESIDE_REQUEST: Final = frozenset(
@@ -66,18 +69,21 @@ class Checked(NamedTuple):
     good: Sendable | None
 
 
-def check_shot(draft: Draft) -> Checked:
-    """Return everything about one rendered shot: errors, and warnings about doubtful purchases."""
+def check_shot(draft: Draft, misplaced: Collection[str] = ()) -> Checked:
+    """Return everything about one rendered shot: errors, and warnings about doubtful purchases.
+
+    `misplaced` are fields that stand where they are none of this shot, and are reported there.
+    """
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
-    found = [_lifted(fault, allow) for fault in _field_faults(draft, kind)]
+    found = _lifted(_field_faults(draft, kind, misplaced), allow)
     sendable = None
     if not draft.spoiled and not _has_error(found):
         sendable = sendable_of(fields, kind)
-        for fault in _body_faults(fields, kind, sendable):
-            written = fault._replace(path=author_path(fields, kind, fault.path))
-            found.append(_lifted(written, allow))
+        of_body = _body_faults(fields, kind, sendable)
+        written = (f._replace(path=author_path(fields, kind, f.path)) for f in of_body)
+        found += _lifted(written, allow)
     good = None if _has_error(found) else sendable
     return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
 
@@ -90,10 +96,20 @@ def _allowed(fields: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(code for code in as_list(fields.get("allow")) if isinstance(code, str))
 
 
-def _lifted(fault: Fault, allow: tuple[str, ...]) -> Fault:
-    """Return a rule's error as a warning where the shot allows it."""
-    lifted = fault.code in allow and fault.code in _LIFTED
-    return fault._replace(severity="warning") if lifted else fault
+def _lifted(faults: Iterable[Fault], allow: tuple[str, ...]) -> list[Fault]:
+    """Return the faults after what the shot allows: a rule's error is a warning, and a warning is
+    silent.
+    """
+    if not allow:
+        return list(faults)
+    kept = []
+    for fault in faults:
+        allowed = fault.code in allow and fault.code in ALLOWED
+        if not allowed:
+            kept.append(fault)
+        elif fault.severity == "error" and fault.code in _LIFTED:
+            kept.append(fault._replace(severity="warning"))
+    return kept
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
@@ -105,7 +121,7 @@ def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
     return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 
-def _field_faults(draft: Draft, kind: str) -> Iterator[Fault]:
+def _field_faults(draft: Draft, kind: str, misplaced: Collection[str]) -> Iterator[Fault]:
     """Yield what is wrong with each field by itself, and the fields that are missing.
 
     Of a spoiled shot only the values are judged: the fields that are left show neither its kind nor
@@ -114,14 +130,14 @@ def _field_faults(draft: Draft, kind: str) -> Iterator[Fault]:
     for name, value in draft.fields.items():
         field = SHOT.get(name)
         if field is None:
-            yield from unknown_keys((name,), SHOT)
+            yield from unknown_keys((name,), SHOT, (), foreign.hint)
         elif draft.spoiled or kind in field.kinds:
             yield from value_faults(field, value)
         elif kind != "request":
             yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
     if draft.spoiled:
         return
-    yield from _missing(draft.fields, kind)
+    yield from _missing(draft.fields, kind, misplaced)
     yield from _inner_faults(draft.fields)
     if kind == "request":
         yield from _idle(draft)
@@ -147,8 +163,8 @@ def _wrong_kind(field: Field, kind: str) -> str:
     return f"'{field.name}' does not go with kind '{kind}', only with {', '.join(homes)}"
 
 
-def _missing(fields: Mapping[str, Json], kind: str) -> Iterator[Fault]:
-    given = {*fields, *as_mapping(fields.get("extra"))}
+def _missing(fields: Mapping[str, Json], kind: str, misplaced: Collection[str]) -> Iterator[Fault]:
+    given = {*fields, *as_mapping(fields.get("extra")), *misplaced}
     if "content" in given:  # the other form of a prompt
         given.add("prompt")
     for name in KINDS[kind].required:
@@ -161,7 +177,7 @@ def _misspelt(name: str, fields: Mapping[str, Json]) -> bool:
     """Return True if an unknown field will be reported as a misspelling of `name`: then `name` is
     not also reported as missing.
     """
-    return any(nearest(other, SHOT) == name for other in fields if other not in SHOT)
+    return any(foreign.meant(other, SHOT) == name for other in fields if other not in SHOT)
 
 
 def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
@@ -201,6 +217,8 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
     yield from own
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
+    for path, text in unreachable(sendable.body):
+        yield Fault(path, _UNREACHABLE, text, "warning")
     known = facts(fields, kind, sendable.body, sendable.meaning)
     for rule in rules_for(known):
         if finding := rule.find(known):
@@ -222,10 +240,23 @@ def _undocumented(body: Mapping[str, Json]) -> Iterator[Fault]:
 def check_document(root: Node) -> list[Diagnostic]:
     """Return what is wrong with a manifest's own text: unknown keys, wrong shapes, no shots."""
     found = [*_section(root, TOP, "")]
-    if isinstance(root.value, dict) and not root.value.keys() & {"shots", "include"}:
-        message = "'shots' is missing: the videos wanted, by id"
+    here = {foreign.meant(key, TOP) if key not in TOP else key for key, _ in _items(root)}
+    if not here & {"shots", "include"}:
+        message = "'shots' is missing: write 'shots:', and under it each video by its id"
         found.append(Diagnostic(root.mark, "missing-field", message))
     return [*found, *_sections(root)]
+
+
+def misplaced_fields(root: Node) -> set[str]:
+    """Return the fields of shots that stand at a manifest's top, or in a section that is meant to
+    be `defaults:`. They are reported there, and are not missing in each shot as well.
+    """
+    strange = {key: node for key, node in _items(root) if key not in TOP}
+    names = {*strange}
+    for key, node in strange.items():
+        if foreign.meant(key, TOP) == "defaults":
+            names |= {name for name, _ in _items(node)}
+    return {name if name in SHOT else foreign.meant(name, SHOT) or "" for name in names}
 
 
 def check_include(root: Node) -> list[Diagnostic]:
@@ -260,7 +291,9 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
     """
     if not isinstance(node.value, dict):
         if not _is_expression(node):
-            message = "must be a mapping of fields"
+            example = "max_running: 5" if table is RUN else "base_url: https://…"
+            example = "prompt: …" if "prompt" in table else example
+            message = f"must be a map of fields such as {{ {example} }}"
             yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name, value in node.value.items():
@@ -272,13 +305,26 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     if name == "env" and table in (TOP, INCLUDED):
         return [_no_environment(value)]
     if name not in table:
-        return unknown_keys((name,), table)
+        return unknown_keys((name,), table, (), foreign.hint)
+    if name == "shots" and isinstance(value.value, list):
+        return [_listed(value.value)]
     field = table[name]
     if field is None or value.value is None or _has_expression(value):
         return ()
     if name in SHOT and isinstance(value.value, dict):
         value = without_nulls(value)
     return value_faults(field, content_of(value))
+
+
+def _listed(entries: list[Node]) -> Fault:
+    """Return the fault of `shots:` written as a list, as many tools have it."""
+    first = entries[0].at("id").value if entries else None
+    id = first if isinstance(first, str) and first.isprintable() else "s01"
+    message = (
+        f"'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
+        f" '- {{ id: {id}, prompt: … }}'"
+    )
+    return Fault(("shots",), "wrong-type", message)
 
 
 def _no_environment(value: Node) -> Fault:

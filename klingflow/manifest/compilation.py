@@ -5,12 +5,17 @@ checks follow. Every mistake is collected; ordering.py says how they are shown.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.check import check_document, check_include, check_shot
+from klingflow.manifest.check import (
+    check_document,
+    check_include,
+    check_shot,
+    misplaced_fields,
+)
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
@@ -82,7 +87,7 @@ class _Compilation:
         if root is None:
             self.stop()
         if not isinstance(root.value, dict):
-            message = "a manifest is a mapping; begin with version: 1 and shots:"
+            message = "a manifest is a map; begin with version: 1 and shots:"
             self.note(root.mark, "wrong-type", message)
             self.stop()
         self.diagnostics += check_document(root)
@@ -100,7 +105,7 @@ class _Compilation:
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
         drafts = self.expanded(document, renderer, scope)
-        pairs = self.checked(drafts, prices)
+        pairs = self.checked(drafts, prices, misplaced_fields(root))
         warnings = self.settled()
         shots = tuple(shot for shot, _ in pairs)
         requests = tuple(request for _, request in pairs)
@@ -173,7 +178,7 @@ class _Compilation:
             self.diagnostics += check_include(included)
             self.add_sections(included)
             return
-        message = "an included file is a mapping with vars, presets or shots"
+        message = "an included file is a map; begin with vars:, presets: or shots:"
         self.note(included.mark, "wrong-type", message)
 
     def hand_in(self) -> None:
@@ -311,7 +316,9 @@ class _Compilation:
                 message = f"there is no variable '{name}'{did_you_mean(name, known) or there_are}"
                 self.note(Mark("--var", 1, 1), "unknown-variable", message)
 
-    def checked(self, drafts: list[Draft], prices: Prices | None) -> list[tuple[Shot, Request]]:
+    def checked(
+        self, drafts: list[Draft], prices: Prices | None, misplaced: Collection[str]
+    ) -> list[tuple[Shot, Request]]:
         """Return the Drafts that can be bought; what is wrong with the others is noted.
 
         Takes share a body.
@@ -323,7 +330,7 @@ class _Compilation:
         for draft in drafts:
             if draft.fields is not fields:
                 fields = draft.fields
-                kind, found, good = check_shot(draft)
+                kind, found, good = check_shot(draft, misplaced)
                 self.diagnostics += found
                 request = request_for(good, prices) if good else None
             if request:

@@ -119,7 +119,7 @@ CUT: Final = record(
         },
     },
     required=("seconds", "prompt"),
-    title="a mapping with 'seconds' and 'prompt'",
+    title="a map such as { seconds: 3, prompt: … }",
 )
 FILE: Final = record(
     {
@@ -130,7 +130,7 @@ FILE: Final = record(
         "usage": {**TEXT, "description": "Its role, such as FirstFrame or Reference."},
         "reference_type": {**REFERENCE_TYPE, "description": "How a reference video is used."},
     },
-    title="a mapping with one of 'video', 'image' or 'file_id'",
+    title="a map such as { video: https://… }",
 )
 
 # Options of metadata.output_config that the language keeps under their own names.
@@ -192,7 +192,9 @@ WANTED: Final = (
     ),
     Field(
         "images",
-        list_of(URL, most=IMAGES_MOST, title=f"a list of 1 to {IMAGES_MOST} URLs"),
+        list_of(
+            URL, most=IMAGES_MOST, title=f"a list of 1 to {IMAGES_MOST} URLs such as [https://…]"
+        ),
         f"Reference images, at most {IMAGES_MOST}.",
         (("images",),),
         _WITH_IMAGES,
@@ -231,7 +233,11 @@ WANTED: Final = (
     ),
     Field(
         "files",
-        list_of(FILE, most=FILES_MOST, title=f"a list of 1 to {FILES_MOST} files"),
+        list_of(
+            FILE,
+            most=FILES_MOST,
+            title=f"a list of 1 to {FILES_MOST} files such as [{{ video: https://… }}]",
+        ),
         f"Videos, images or file ids with their roles, at most {FILES_MOST}.",
         ((*METADATA, "file_infos"),),
         _WITH_FILES,
@@ -243,13 +249,17 @@ WANTED: Final = (
     ),
     Field(
         "output_config",
-        record(OUTPUT_OPTIONS, title="a mapping of output options"),
+        record(OUTPUT_OPTIONS, title="a map such as { storage_mode: Permanent }"),
         "The gateway's rarer output options, by their own names.",
         (OUTPUT_CONFIG,),
     ),
     Field(
         "cuts",
-        list_of(CUT, most=CUTS_MOST, title=f"a list of 1 to {CUTS_MOST} cuts"),
+        list_of(
+            CUT,
+            most=CUTS_MOST,
+            title=f"a list of 1 to {CUTS_MOST} cuts such as [{{ seconds: 3, prompt: … }}]",
+        ),
         f"One to {CUTS_MOST} cuts of one video.",
         ((*METADATA, "ext_info"),),
         frozenset({"multi-shot"}),
@@ -266,8 +276,8 @@ WANTED: Final = (
     ),
     Field(
         "allow",
-        list_of(TEXT, title="a list of rule codes"),
-        "Rules that only warn for this shot.",
+        list_of(TEXT, title="a list of rule codes such as [seconds-range]"),
+        "Codes of errors that only warn for this shot, and of warnings that are silent.",
         (),
         _EVERY,
     ),
@@ -277,7 +287,7 @@ TEXT_OR_TEXTS: Final[dict[str, Json]] = {
     "type": ["string", "array"],
     "items": TEXT,
     "pattern": "\\S",
-    "title": "text, or a list of texts",
+    "title": "text, or a list of texts such as [a, b]",
 }
 ABOUT: Final = tuple(
     Field(name, schema, doc, (), _EVERY)

@@ -27,7 +27,7 @@ _KINDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     ("a number", (int, float)),
     ("text", (str,)),
     ("a list", (list,)),
-    ("a mapping", (dict,)),
+    ("a map", (dict,)),
 )
 _ANY: Final = ("text", tuple(kind for _, kinds in _KINDS for kind in kinds))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from klingflow.manifest.catalogue import FULL_HD, MODELS, NO, UNSURE, YES
 from klingflow.manifest.facts import Facts, Finding
 from klingflow.manifest.fields import OUTPUT_CONFIG, Path
-from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.foreign_values import model_meant
 
 _MODEL: Path = ("model",)
 _RESOLUTION: Path = (*OUTPUT_CONFIG, "resolution")
@@ -20,10 +20,19 @@ _NAME_SHOWN = 60
 
 def unknown_model(f: Facts) -> Finding | None:
     name = f.what.model
-    if name in MODELS:
+    if name in MODELS or model_meant(name):
         return None
-    hint = did_you_mean(name, MODELS)
-    return _MODEL, f"model '{name[:_NAME_SHOWN]}' is not in the catalogue{hint}"
+    return _MODEL, f"model '{name[:_NAME_SHOWN]}' is not in the catalogue"
+
+
+def misspelt_model(f: Facts) -> Finding | None:
+    name = f.what.model
+    if name in MODELS or (meant := model_meant(name)) is None:
+        return None
+    return _MODEL, (
+        f"model '{name[:_NAME_SHOWN]}' is not in the catalogue; write '{meant}', or"
+        " 'allow: [misspelt-model]' if your gateway has a model of that name"
+    )
 
 
 def undocumented_model(f: Facts) -> Finding | None:

@@ -35,13 +35,13 @@ _WAYS: Final = {
         "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": "a whole number of seconds"},
         "additionalProperties": AMOUNT,
         "minProperties": 1,
-        "title": "a mapping of seconds to amounts",
+        "title": "a map such as { 5: 4, 10: 7.5 }",
         "description": "For each length by itself; a length that is not listed has no price.",
     },
 }
 _ROW: Final = record(
     {**_WAYS, "min_seconds": {**COUNT, "description": "Shorter videos are billed as this long."}},
-    title="a mapping with 'per_second', 'per_request' or 'by_seconds'",
+    title="a map such as { per_second: 0.6 }",
 )
 SCHEMA: Final = record(
     {
@@ -58,14 +58,14 @@ SCHEMA: Final = record(
             "type": "object",
             "additionalProperties": _ROW,
             "minProperties": 1,
-            "title": "a mapping of tiers",
+            "title": "a map such as { kling-3.0-*: { per_second: 0.6 } }",
             "description": (
                 "Prices by exact name or glob; an exact name wins, then the longest glob."
             ),
         },
     },
     required=("currency", "tiers"),
-    title="a mapping with 'currency' and 'tiers'",
+    title="a map with currency: and tiers:",
 )
 
 

@@ -31,6 +31,7 @@ class Rule:
 
 RULES: Final = (
     Rule("unknown-model", "warning", model_rules.unknown_model),
+    Rule("misspelt-model", "error", model_rules.misspelt_model),
     Rule("undocumented-model", "warning", model_rules.undocumented_model),
     Rule("seconds-range", "error", model_rules.seconds_range, "no scene"),
     Rule("durations-differ", "warning", body_rules.durations_differ),
@@ -41,7 +42,7 @@ RULES: Final = (
     Rule("last-frame-model", "warning", model_rules.last_frame, "last frame"),
     Rule("first-frame-missing", "warning", body_rules.first_frame, "last frame"),
     Rule("references-model", "warning", model_rules.references, "no scene"),
-    Rule("omni-noref", "warning", model_rules.lone_image),
+    Rule("omni-noref", "warning", model_rules.lone_image, "no scene"),
     Rule("motion-video", "error", body_rules.motion_video, "motion control"),
     Rule("motion-image", "warning", body_rules.motion_image, "motion control"),
     Rule("motion-model", "warning", model_rules.motion_model, "motion control"),

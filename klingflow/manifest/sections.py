@@ -16,7 +16,7 @@ from klingflow.model import Json
 NAMED: Final[dict[str, Json]] = {
     "type": "object",
     "minProperties": 1,
-    "title": "a mapping of names",
+    "title": "a map of ids such as { opening: { prompt: … } }",
 }
 TOP: Final[dict[str, Field]] = {
     name: Field(name, schema, doc)

@@ -49,7 +49,7 @@ RATE: Final = {
     "title": "a rate such as 30/1m",
 }
 BOOLEAN: Final = {"type": "boolean", "title": "true or false"}
-MAPPING: Final = {"type": "object", "title": "a mapping"}
+MAPPING: Final = {"type": "object", "title": "a map such as { name: value }"}
 
 
 def one_of(*values: str) -> Json:

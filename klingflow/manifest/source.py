@@ -256,7 +256,7 @@ class _Builder:
         found: dict[str, Node] = {}
         for source in sources:
             if type(source.value) is not dict:
-                message = "'<<' takes a mapping or a list of mappings, such as *name"
+                message = "'<<' takes a map or a list of maps, such as *name"
                 self.note(source.mark, "merge-value", message)
                 continue
             self.copy(len(source.value) + 1, source.mark)

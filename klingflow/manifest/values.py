@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from klingflow.errors import Mark
+from klingflow.manifest import foreign
 from klingflow.manifest.accepts import accepts
-from klingflow.manifest.fields import OUTPUT_FIELDS, Field, Path
+from klingflow.manifest.addresses import why_none
+from klingflow.manifest.fields import OUTPUT_FIELDS, SHOT, Field, Path
+from klingflow.manifest.foreign_values import value_meant
 from klingflow.manifest.shapes import TEXT, URL
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node
@@ -95,11 +98,13 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     schema: Any = error.schema
     keyword = str(error.validator)
     name = f"'{dotted(path)}'" if path else "this"
+    shown = _shown(value, schema, field_of(path))
     if "propertyNames" in error.schema_path:
-        text = f"a key of {name} must be {_wanted(schema)}, not {_shown(value, schema)}"
+        text = f"a key of {name} must be {_wanted(schema)}, not {shown}"
         yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
     elif keyword == "additionalProperties":
-        yield from unknown_keys(value, schema["properties"], path)
+        hint = foreign.hint if path[:1] and path[0] in SHOT else did_you_mean
+        yield from unknown_keys(value, schema["properties"], path, hint)
     elif keyword == "required":
         yield from _missing(value, schema["required"], path)
     elif keyword in _UNITS:
@@ -107,8 +112,7 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
         text = f"{name} has {len(value)} {_UNITS[keyword]}; at most {error.validator_value}"
         yield Fault(path, code, text)
     else:
-        text = f"{name} must be {_wanted(schema)}, not {_shown(value, schema)}"
-        yield Fault(path, _code(keyword, schema), text)
+        yield Fault(path, _code(keyword, schema), f"{name} must be {_wanted(schema)}, not {shown}")
 
 
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
@@ -119,24 +123,40 @@ def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault
 
 
 def _code(keyword: str, schema: Mapping[str, Json]) -> str:
-    is_url = keyword == "pattern" and schema["pattern"] == URL["pattern"]
-    return "not-a-url" if is_url else _CODES[keyword]
+    return "not-a-url" if keyword == "pattern" and _is_url(schema) else _CODES[keyword]
 
 
-def unknown_keys(value: Iterable[str], known: Collection[str], path: Path = ()) -> Iterator[Fault]:
-    """Yield the keys of the mapping at `path` that are not among the known ones."""
+def _is_url(schema: Mapping[str, Json]) -> bool:
+    return schema.get("pattern") == URL["pattern"]
+
+
+def field_of(path: Path) -> str:
+    """Return the last name on a path, past the indexes of lists."""
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
+
+
+Hint = Callable[[str, Collection[str]], str]
+
+
+def unknown_keys(
+    value: Iterable[str], known: Collection[str], path: Path = (), hint: Hint = did_you_mean
+) -> Iterator[Fault]:
+    """Yield the keys of the mapping at `path` that are not among the known ones. `hint` completes
+    the message about a key.
+    """
     for key in value:
         if key not in known:
-            yield Fault((*path, key), "unknown-field", _unknown(key, known, path), at_key=True)
+            text = _unknown(key, known, path, hint)
+            yield Fault((*path, key), "unknown-field", text, at_key=True)
 
 
-def _unknown(key: str, known: Collection[str], path: Path) -> str:
+def _unknown(key: str, known: Collection[str], path: Path, hint: Hint) -> str:
     if path[-1:] == ("output_config",) and key in OUTPUT_FIELDS:
         return (
             f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
         )
     where = f" in '{dotted(path)}'" if path else ""
-    return f"unknown field '{key}'{where}{did_you_mean(key, known)}"
+    return f"unknown field '{key}'{where}{hint(key, known)}"
 
 
 def _wanted(schema: Mapping[str, Json]) -> str:
@@ -147,25 +167,29 @@ def _wanted(schema: Mapping[str, Json]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _shown(value: Json, schema: Mapping[str, Json]) -> str:
+def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
     """Return a wrong value, short and on one line, with the right spelling where that is plain."""
     if isinstance(value, str) and not value.strip():
         return "empty text"
-    if not isinstance(value, str):
+    if isinstance(value, str) and _is_url(schema):
+        return why_none(value)
+    if isinstance(value, (dict, list)):
         return _named(value)
-    if value[:5].lower() == "data:":
-        return "a data: URI; upload the file and give its address"
+    choices = schema.get("enum", ())
+    is_text = schema.get("type") == "string"  # in a pasted body
+    meant = None if is_text else value_meant(field, value, choices)
+    if not isinstance(value, str):
+        return json.dumps(value) + (f"; write {meant}" if meant else "")
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
-    return f"'{' '.join(text.split())}'{_meant(value, schema.get('enum', ()))}"
+    hint = f"; write {meant}" if meant else _meant(value, choices)
+    return f"'{' '.join(text.split())}'{hint}"
 
 
 def _named(value: Json) -> str:
-    """Return what a value that is not text is called."""
+    """Return what a map or a list is called."""
     if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return "a list" if value else "an empty list"
-    return json.dumps(value)
+        return "a map { … }" if value else "an empty map {}"
+    return "a list [ … ]" if value else "an empty list []"
 
 
 def _meant(text: str, choices: Sequence[Json]) -> str:

@@ -1,0 +1,114 @@
+"""PURE. Addresses of images and videos as authors write them: what is wrong with a text that is
+none, and whether the gateway, which is another machine, can reach the host of one.
+
+The gateway fetches everything itself, over http(s) and without a login (document 3.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from klingflow.manifest.coerce import as_list, as_mapping
+from klingflow.manifest.fields import METADATA, Path
+from klingflow.model import Json
+
+_PUBLIC: Final = (
+    "upload the file to object storage or an image host, open to everybody, and write its https://"
+    " address"
+)
+_NO_FILES: Final = f"local files are not supported yet: {_PUBLIC}"
+_SHOWN = 60
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_HTTP = re.compile(r"https?:", re.IGNORECASE)
+_LOCAL = re.compile(r"[./~\\]|[A-Za-z]:[\\/]|file:", re.IGNORECASE)
+_MEDIA = re.compile(r"\.(png|jpe?g|webp|gif|bmp|heic|tiff?|mp4|mov|webm|avi|mkv)$", re.IGNORECASE)
+_HOST_AND_PATH = re.compile(r"(?://)?((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?/\S*)")
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# Top-level names that no public name ends in: RFC 6761, RFC 6762, RFC 8375 and what offices use.
+_NOT_PUBLIC: Final = frozenset(
+    {"localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "arpa"}
+    | {"test", "invalid", "private", "onion"}
+)
+
+
+def why_none(text: str) -> str:
+    """Return what completes "must be a public http(s) URL, not …", for a text that is none."""
+    if text[:5].lower() == "data:":
+        return f"a data: URI; {_PUBLIC}"
+    return f"'{' '.join(text.split())[:_SHOWN]}'; {_remedy(text)}"
+
+
+def _remedy(text: str) -> str:
+    said = text.strip()
+    bare = _HOST_AND_PATH.fullmatch(said)
+    is_file = _LOCAL.match(said) or _MEDIA.search(said)
+    if _HTTP.match(said):
+        return _malformed(text)
+    if bare:
+        return f"write https://{bare[1]}"
+    if (scheme := _SCHEME.match(said)) and not _LOCAL.match(said):
+        return f"the gateway cannot read {scheme[0]} addresses: give a public https:// one"
+    return _NO_FILES if is_file else "write an address such as https://cdn.example.com/a.png"
+
+
+def _malformed(text: str) -> str:
+    """Return what to do about an address with the right scheme that is none."""
+    if text != text.strip():
+        return "delete the blanks around it"
+    if any(map(str.isspace, text)):
+        return "an address holds no blanks: write %20 for each"
+    if not re.match(r"https?://", text, re.IGNORECASE):
+        return "write :// behind http or https"
+    return "a host is missing behind ://"
+
+
+def unreachable(body: Mapping[str, Json]) -> Iterator[tuple[Path, str]]:
+    """Yield each address in a body that the gateway cannot reach: its path, and what to say."""
+    for path, value in _addresses(body):
+        if type(value) is str and (host := private_host(value)):
+            text = (
+                f"the gateway cannot reach '{host}', which only your own network knows; {_PUBLIC}"
+            )
+            yield path, text
+
+
+def _addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
+    metadata = body.get("metadata")
+    if "image" in body:
+        yield ("image",), body["image"]
+    if "images" in body:
+        for index, image in enumerate(as_list(body["images"])):
+            yield ("images", index), image
+    if type(metadata) is not dict:
+        return
+    for name in ("last_frame_url", "video_url"):
+        if name in metadata:
+            yield (*METADATA, name), metadata[name]
+    for index, file in enumerate(as_list(metadata.get("file_infos"))):
+        yield (*METADATA, "file_infos", index, "url"), as_mapping(file).get("url")
+
+
+@lru_cache(maxsize=8192)
+def private_host(address: str) -> str | None:
+    """Return the host of an address if only machines near the author can reach it, else None."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        return None
+    return host if host and _is_private(host) else None
+
+
+def _is_private(host: str) -> bool:
+    plain = host.rstrip(".").lower()
+    try:
+        address = ip_address(plain.partition("%")[0])
+    except ValueError:
+        last = plain.rpartition(".")[2]
+        return "." not in plain or last in _NOT_PUBLIC or bool(_NUMERIC.fullmatch(last))
+    address = getattr(address, "ipv4_mapped", None) or address
+    return not address.is_global
