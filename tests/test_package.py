@@ -61,3 +61,11 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     )
     for language in pages.LANGUAGES:
         assert found.stdout == pages.labelled(language, "test-command")
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_ci_checks_the_types_of_systems_that_it_does_not_run(platform: str) -> None:
+    """Windows and macOS, each with a cache of its own."""
+    commands = (pages.ROOT / ".ci/platforms").read_text(encoding="utf-8")
+    assert f"--platform {platform} --cache-dir .mypy_cache/{platform}" in commands
+    assert "\n.ci/platforms\n" in (pages.ROOT / ".ci/run").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import string
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import fields
@@ -22,15 +23,32 @@ from klingflow.errors import UsageError
 from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.tasks import Fate, Task, is_refunded, phase
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
-
 _ALPHABET = string.ascii_letters + string.digits
 _PREDECESSOR_TRIES, _PREDECESSOR_POLL_S = 50, 0.02
 _SHOWN = 200  # characters of a prompt that are kept: enough to know the shot by
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+# Not through a link; and as bytes, since Windows would write line ends of its own.
+_FLAGS = (
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+
+if sys.platform == "win32":
+
+    def _locked(fd: int) -> bool:
+        """Return True: what a process writes there is written when its call returns, and the rest
+        of a killed one's line is a torn line, as anywhere.
+        """
+        return True
+
+else:
+    import fcntl
+
+    def _locked(fd: int) -> bool:
+        """Return True if no other sandbox holds the state file; this one holds it from now on."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 class Book:
@@ -98,7 +116,7 @@ class Book:
 
     def _open(self, path: str) -> None:
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NOFOLLOW, 0o644)
+            self._fd = os.open(path, _FLAGS, 0o644)
             _wait_for_predecessor(self._fd)
             lines = Path(path).read_bytes().split(b"\n")
             for task in _read(path, lines[:-1]):
@@ -139,15 +157,10 @@ def _wait_for_predecessor(fd: int) -> None:
 
     The wait has a bound: a sandbox that lives on keeps the lock.
     """
-    if fcntl is None:
-        return
     for _ in range(_PREDECESSOR_TRIES):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_PREDECESSOR_POLL_S)
-        else:
+        if _locked(fd):
             return
+        time.sleep(_PREDECESSOR_POLL_S)
 
 
 def _read(path: str, lines: list[bytes]) -> Iterator[Task]:
