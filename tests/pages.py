@@ -71,7 +71,9 @@ def prose_of(page: Path) -> str:
 
 
 def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+    """The cells of a table's line; `\\|` is a bar inside a cell."""
+    inner = re.sub(r"^\||\|$", "", line.strip())
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
 
 
 def tables_of(page: Path) -> list[list[list[str]]]:

@@ -17,7 +17,7 @@ from klingflow.ledger.problems import worded
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
 from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
-from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
+from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, Call, arguments
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.sections import TOP
@@ -70,6 +70,12 @@ def test_exit_codes_are_those_of_the_code(language: str) -> None:
     assert re.findall(r"\d+", order) == [str(int(code)) for code in PRECEDENCE]
 
 
+def _with_arguments(name: str, call: Call) -> str:
+    """`pad(width, fill='0')`: a filter as the manual lists it."""
+    taken = arguments(call)
+    return f"{name}({taken})" if taken else name
+
+
 @each_language
 def test_marks_codes_and_names_are_those_of_the_code(language: str) -> None:
     """Plan marks, liftable rules, and what expressions know."""
@@ -81,8 +87,10 @@ def test_marks_codes_and_names_are_those_of_the_code(language: str) -> None:
     assert pages.first_cells(language, "names") == list(ROOTS)
     listed = pages.all_text(language).split("<!-- list: expressions -->\n")[1].split("\n\n")[0]
     # The first words in backticks may be an example: `x is defined`.
-    assert [re.findall(r"`(\w+)`", line) for line in listed.splitlines()] == [
-        sorted(table) for table in (FILTERS, FUNCTIONS, TESTS)
+    assert [re.findall(r"`(\w+(?:\(.*?\))?)`", line) for line in listed.splitlines()] == [
+        [_with_arguments(name, call) for name, call in sorted(FILTERS.items())],
+        sorted(FUNCTIONS),
+        sorted(TESTS),
     ]
 
 

@@ -19,6 +19,8 @@ PENDING = Pending((Reference("a", "video_url"),))
         (Vars(str.upper), "look", "LOOK"),
         ({"a": 1}, "a", 1),
         ([5, 6], -1, 6),
+        ("雨夜", 1, "夜"),
+        ({1: "a"}, 1, "a"),
     ],
 )
 def test_a_member_is_looked_up_in_its_holder(holder: Any, key: Any, value: Any) -> None:
@@ -31,6 +33,8 @@ def test_a_member_is_looked_up_in_its_holder(holder: Any, key: Any, value: Any) 
     [
         ({"alley": 1}, "aley", "'aley' is undefined; did you mean 'alley'?"),
         ([5], 1, "[1] is undefined: the list has 1 items"),
+        ("雨夜", 2, "[2] is undefined: the text has 2 characters"),
+        ({1: "a", "b": 2}, "c", "'c' is undefined"),
     ],
 )
 def test_what_is_not_there_says_what_was_meant(holder: Any, key: Any, message: str) -> None:

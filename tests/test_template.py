@@ -151,11 +151,11 @@ def test_an_expression_keeps_its_type_and_text_takes_text(text: str, expected: J
             "'+' cannot take true or false and a number; use ~ to join text",
         ),
         ("${{ 1 / 0 }}", "expression", "division by zero"),
-        ("${{ 1 < 'a' }}", "expression", "'<' cannot compare int with str"),
+        ("${{ 1 < 'a' }}", "expression", "'<' cannot compare a number with text"),
         ("${{ 'x' | int }}", "expression", "int: cannot read 'x' as a whole number"),
         ("${{ '' | int }}", "expression", "int: cannot read '' as a whole number"),
         ("${{ 'inf' | float }}", "expression", "float: cannot read 'inf' as a number"),
-        ("${{ 5 | upper }}", "expression", "upper: wants text, not a number"),
+        ("${{ none | upper }}", "expression", "upper: null cannot stand inside text"),
         ("${{ zip([1], []) }}", "expression", "zip: the lists have 1, 0 items; make them as long"),
         (
             "${{ vars }}",

@@ -3,7 +3,8 @@ handed in.
 
     source.py, scalars.py, syntax.py, spelling.py    YAML text → Nodes with places
     pieces.py, grammar.py, expressions.py, names.py,
-    functions.py, budget.py, template.py             Nodes with ${{ }} → values, dependencies
+    functions.py, complaints.py, budget.py,
+    template.py                                      Nodes with ${{ }} → values, dependencies
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
     rows.py                                          CSV, JSON, JSONL, YAML rows
     layers.py, variants.py, matrix.py, identity.py,

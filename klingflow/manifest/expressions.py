@@ -30,6 +30,7 @@ from klingflow.manifest.budget import (
     kind_of,
     number,
 )
+from klingflow.manifest.complaints import in_words
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
 from klingflow.manifest.grammar import check_length, roots_of, syntax_errors
 from klingflow.manifest.names import ROOTS, Later, lookup
@@ -40,7 +41,6 @@ _POWER_BITS = 64
 
 _PLAIN_PATH = re.compile(r"\s*([a-z]+)((?:\.[^\W\d]\w*|\[\s*(?:'[^'\\]*'|\"[^\"\\]*\")\s*\])+)\s*")
 _STEP = re.compile(r"\.(\w+)|\[\s*(?:'([^']*)'|\"([^\"]*)\")\s*\]")
-_NOT_COMPARABLE = re.compile(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'")
 
 _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -190,8 +190,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         kinds = (type(left), type(right))
         if operator == "+" and kinds == (str, str):
             return checked(left + right, self.budget)
-        if operator == "+" and kinds == (list, list):
-            return _joined(left, right)
+        if operator == "+" and {*kinds} <= {list, tuple}:
+            return _joined([*left], [*right])
         _check_numbers(operator, left, right)
         if operator == "**":
             _check_power(left, right)
@@ -250,14 +250,6 @@ def _run(template: Template, context: Context) -> Any:
     except UndefinedError as error:
         raise ExpressionError(str(error), "undefined") from None
     except TypeError as error:
-        raise ExpressionError(_not_comparable(error)) from None
+        raise ExpressionError(in_words(error)) from None
     except (ValueError, ArithmeticError) as error:
         raise ExpressionError(str(error)) from None
-
-
-def _not_comparable(error: TypeError) -> str:
-    found = _NOT_COMPARABLE.match(str(error))
-    if not found:
-        return str(error)
-    sign, left, right = found.groups()
-    return f"'{sign}' cannot compare {left} with {right}"

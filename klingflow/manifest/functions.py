@@ -1,15 +1,18 @@
 """PURE. What an expression may call: filters, functions and tests, over plain JSON data.
 
-Jinja's own are not used: they reach attributes, turn everything into text and know no limits.
+Jinja's own are not used: they reach attributes, turn everything into text and know no limits. The
+arguments have Jinja's names and order; where a result differs, docs/manifest.md says so.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from klingflow.manifest.budget import (
@@ -23,44 +26,83 @@ from klingflow.manifest.budget import (
     kind_of,
     number,
 )
+from klingflow.manifest.complaints import in_words
+from klingflow.manifest.names import lookup
 
 Call = Callable[..., Any]
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ExpressionError(f"wants text, not {kind_of(value)}")
-    return value
-
-
 def _list(value: Any) -> list[Any]:
+    """Return the items of a list. A text is not taken for its characters, as Jinja takes it: where
+    a list is wanted, a text is one that nobody has split.
+    """
     if not isinstance(value, (list, tuple)):
-        raise ExpressionError(f"wants a list, not {kind_of(value)}")
+        raise ExpressionError(f"wants a list, not {kind_of(value)}{_split_it(value)}")
     return list(value)
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_ITEMS:
-        raise ExpressionError(f"wants a whole number from 0 to {MAX_ITEMS}")
+def _split_it(value: Any) -> str:
+    return "; split(',') makes one of it" if isinstance(value, str) else ""
+
+
+def _sequence(value: Any) -> str | list[Any]:
+    return value if isinstance(value, str) else _list(value)
+
+
+def _count(value: Any, least: int = 0, most: int = MAX_ITEMS) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ExpressionError(f"wants a whole number from {least} to {most}")
     return value
 
 
-def _replace(value: Any, old: Any, new: Any) -> str:
-    text, old, new = _text(value), _text(old), _text(new)
-    check_room(len(text) + text.count(old) * max(0, len(new) - len(old)))
-    return text.replace(old, new)
+def _member(item: Any, path: Any) -> Any:
+    """Return what the path of an `attribute=` leads to: `'a.b.0'`, or an index. None is the item
+    itself.
+    """
+    steps = path.split(".") if isinstance(path, str) else () if path is None else (path,)
+    for step in steps:
+        by_index = isinstance(step, str) and step.isdecimal() and not isinstance(item, dict)
+        item = lookup(item, int(step) if by_index else step)
+        if isinstance(item, Missing):
+            raise ExpressionError(item.message, "undefined")
+    return item
 
 
-def _join(value: Any, between: Any = "") -> str:
-    parts = [as_text(v) for v in _list(value)]
-    check_room(sum(map(len, parts)) + len(parts) * len(_text(between)))
-    return str(between).join(parts)
+def _plain(value: Any) -> Any:
+    """Return a text as Jinja compares it unless it is told `case_sensitive`."""
+    return value.lower() if isinstance(value, str) else value
 
 
-def _split(value: Any, at: Any = None) -> list[str]:
-    if at == "":
+def _keys(item: Any, attribute: Any, case_sensitive: Any) -> list[Any]:
+    """Return what an item is sorted by: one value for each of the attributes `'a,b'`."""
+    paths = attribute.split(",") if isinstance(attribute, str) else [attribute]
+    members = [_member(item, path) for path in paths]
+    return members if case_sensitive else [_plain(member) for member in members]
+
+
+def _trim(value: Any, chars: Any = None) -> str:
+    return as_text(value).strip(None if chars is None else as_text(chars))
+
+
+def _replace(value: Any, old: Any, new: Any, count: Any = None) -> str:
+    text, old, new = as_text(value), as_text(old), as_text(new)
+    found = text.count(old)
+    times = found if count is None or count < 0 else min(count, found)
+    check_room(len(text) + times * max(0, len(new) - len(old)))
+    return text.replace(old, new, times)
+
+
+def _join(value: Any, d: Any = "", attribute: Any = None) -> str:
+    between = as_text(d)
+    parts = [as_text(_member(item, attribute)) for item in _list(value)]
+    check_room(sum(map(len, parts)) + len(parts) * len(between))
+    return between.join(parts)
+
+
+def _split(value: Any, sep: Any = None) -> list[str]:
+    if sep == "":
         raise ExpressionError("wants a text to split at")
-    return _text(value).split(None if at is None else _text(at))
+    return as_text(value).split(None if sep is None else as_text(sep))
 
 
 def _slug(value: Any) -> str:
@@ -69,60 +111,76 @@ def _slug(value: Any) -> str:
 
 
 _NOTHING = object()
+# Python's `1_000`, `inf` and `nan` are not numbers here.
+_NUMBER = re.compile(r"\s*[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?\s*")
+_DIGITS_MOST = 100
 
 
-def _int(value: Any, otherwise: Any = _NOTHING) -> Any:
-    try:
-        made = float(_number(value))
-        if made != int(made):
-            raise ValueError
-        exact = isinstance(value, int) or (isinstance(value, str) and "." not in value)
-        return number(int(value) if exact else int(made))
-    except (ValueError, OverflowError):
-        return _otherwise(value, otherwise, "a whole number")
+def _int(value: Any, default: Any = _NOTHING, base: Any = 10) -> Any:
+    """Return a whole number; a fraction is cut off, as Jinja and Python do."""
+    if type(base) is not int or not (base == 0 or 2 <= base <= 36):
+        raise ExpressionError("takes a base from 2 to 36, or 0 for what 0x, 0o and 0b say")
+    found = _whole(value, base)
+    return _otherwise(value, default, "a whole number") if found is None else number(found)
 
 
-def _float(value: Any, otherwise: Any = _NOTHING) -> Any:
-    try:
-        return number(float(_number(value)))
-    except (ValueError, OverflowError):
-        return _otherwise(value, otherwise, "a number")
+def _whole(value: Any, base: int) -> int | None:
+    if isinstance(value, str) and len(value) <= _DIGITS_MOST and "_" not in value:
+        with suppress(ValueError):
+            return int(value, base)
+    found = _real(value)
+    return None if found is None or not math.isfinite(found) else int(found)
 
 
-def _number(value: Any) -> Any:
-    """Return a number, or a text that may be one: Python's `1_000` and `inf` are not
-    numbers here.
-    """
+def _float(value: Any, default: Any = _NOTHING) -> Any:
+    found = _real(value)
+    return _otherwise(value, default, "a number") if found is None else number(float(found))
+
+
+def _real(value: Any) -> int | float | None:
+    """Return a number as it is, and a text that is one as a float; None for all else."""
     if isinstance(value, str):
-        if not re.fullmatch(r"\s*[-+]?[0-9]{1,30}(\.[0-9]{0,30})?\s*", value):
-            raise ValueError
-        return value
-    if type(value) not in (int, float):
-        raise ExpressionError(f"wants text or a number, not {kind_of(value)}")
-    return value
+        return float(value) if _NUMBER.fullmatch(value) else None
+    return value if isinstance(value, (int, float)) else None
 
 
-def _otherwise(value: Any, otherwise: Any, wanted: str) -> Any:
-    if otherwise is _NOTHING:
-        raise ExpressionError(f"cannot read '{str(value)[:40]}' as {wanted}")
-    return otherwise
+def _otherwise(value: Any, default: Any, wanted: str) -> Any:
+    if default is _NOTHING:
+        shown = f"'{value[:40]}'" if isinstance(value, str) else kind_of(value)
+        raise ExpressionError(f"cannot read {shown} as {wanted}")
+    return default
 
 
-_ROUNDINGS: dict[str, Callable[[float], float]] = {
-    "common": round,
-    "ceil": math.ceil,
-    "floor": math.floor,
-}
+_UP_OR_DOWN: Final[dict[str, Callable[[float], int]]] = {"ceil": math.ceil, "floor": math.floor}
+_DIGITS: Final = range(-15, 16)
 
 
-def _round(value: Any, digits: Any = 0, method: Any = "common") -> Any:
+def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
     if type(value) not in (int, float):
         raise ExpressionError(f"wants a number, not {kind_of(value)}")
-    if method not in _ROUNDINGS or type(digits) is not int or not 0 <= digits <= 15:
-        raise ExpressionError("takes digits (0 to 15) and 'common', 'ceil' or 'floor'")
-    rounded = _ROUNDINGS[method](value * 10**digits)
+    if type(precision) is not int or precision not in _DIGITS:
+        raise ExpressionError("takes a precision from -15 to 15")
+    if method == "common":
+        rounded = round(value, precision)
+    elif method in _UP_OR_DOWN:
+        rounded = _UP_OR_DOWN[method](value * 10**precision) / 10**precision
+    else:
+        raise ExpressionError("takes the method 'common', 'ceil' or 'floor'")
     # Whole numbers stay whole: the gateway drops a duration of 5.0 without a word (gateway.md 4).
-    return int(rounded) if digits == 0 else rounded / 10**digits
+    return int(rounded) if precision <= 0 else rounded
+
+
+def _tojson(value: Any, indent: Any = None) -> str:
+    """Return JSON with sorted keys. It is no part of HTML, so that nothing is escaped for that."""
+    spaces = None if indent is None else _count(indent, most=16)
+    encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, indent=spaces)
+    parts: list[str] = []
+    characters = 0
+    for part in encoder.iterencode(value):
+        characters += len(part)
+        check_room(characters)
+        parts.append(part)
+    return "".join(parts)
 
 
 def _length(value: Any) -> int:
@@ -132,26 +190,37 @@ def _length(value: Any) -> int:
 
 
 def _first(value: Any) -> Any:
-    return next(iter(_list(value)), Missing(hint="the list is empty"))
+    return next(iter(_sequence(value)), Missing(hint=f"{_label(value)} is empty"))
 
 
 def _last(value: Any) -> Any:
-    return next(reversed(_list(value)), Missing(hint="the list is empty"))
+    return next(reversed(_sequence(value)), Missing(hint=f"{_label(value)} is empty"))
 
 
-def _unique(value: Any) -> list[Any]:
+def _label(value: Any) -> str:
+    return "the text" if isinstance(value, str) else "the list"
+
+
+def _unique(value: Any, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
     seen: dict[str, Any] = {}
     for item in _list(value):
-        seen.setdefault(json.dumps(item, sort_keys=True), item)
+        member = _member(item, attribute)
+        key = member if case_sensitive else _plain(member)
+        seen.setdefault(json.dumps(key, sort_keys=True), item)
     return list(seen.values())
 
 
-def _sort(value: Any, reverse: Any = False) -> list[Any]:
-    return sorted(_list(value), reverse=bool(reverse))
+def _sort(
+    value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = None
+) -> list[Any]:
+    items = _list(value)
+    return sorted(
+        items, key=lambda item: _keys(item, attribute, case_sensitive), reverse=bool(reverse)
+    )
 
 
 def _pad(value: Any, width: Any, fill: Any = "0") -> str:
-    if len(_text(fill)) != 1:
+    if not isinstance(fill, str) or len(fill) != 1:
         raise ExpressionError("wants one character to fill with")
     return as_text(value).rjust(_count(width), fill)
 
@@ -184,50 +253,88 @@ def _extreme(choose: Callable[[list[Any]], Any]) -> Call:
     return call
 
 
-def _default(value: Any, otherwise: Any = "", also_empty: Any = False) -> Any:
-    """Return `otherwise` in place of what is missing, or also of what is empty."""
-    return otherwise if isinstance(value, Missing) or (also_empty and not value) else value
+def _default(value: Any, default_value: Any = "", boolean: Any = False) -> Any:
+    """Return `default_value` in place of what is missing, or with `boolean` also of what is empty,
+    0 or false.
+    """
+    return default_value if isinstance(value, Missing) or (boolean and not value) else value
+
+
+def _in(value: Any, seq: Any) -> bool:
+    if isinstance(seq, str) and not isinstance(value, str):
+        raise ExpressionError(f"a text holds text, not {kind_of(value)}")
+    if not isinstance(seq, (str, list, tuple, dict)):
+        raise ExpressionError(f"wants text, a list or a map, not {kind_of(seq)}")
+    return value in seq
 
 
 def bounded(calls: Mapping[str, Call], budget: Budget) -> dict[str, Call]:
-    """Return the calls as an expression sees them: what they take and make is checked and counted.
+    """Return the calls as an expression sees them: what they take and make is checked and counted,
+    and their complaints begin with their names.
 
     Only `default`, `defined` and `undefined` may look at what is missing.
     """
     return {
-        name: call if name in _TAKE_MISSING else _guarded(name, call, budget)
+        name: _guarded(name, call, None if name in _TAKE_MISSING else budget)
         for name, call in calls.items()
     }
 
 
-def _guarded(name: str, call: Call, budget: Budget) -> Call:
-    """Return `call` on checked arguments, with its complaints in our words."""
+def _guarded(name: str, call: Call, budget: Budget | None) -> Call:
+    """Return a call in its guard. Without a budget nothing is checked."""
 
     def guarded(*values: Any, **options: Any) -> Any:
-        for value in (*values, *options.values()):
-            checked(value, budget)
+        if budget:
+            for value in (*values, *options.values()):
+                checked(value, budget)
         try:
             result = call(*values, **options)
         except ExpressionError as error:
             raise ExpressionError(f"{name}: {error}", error.code) from None
         except (TypeError, ValueError, OverflowError) as error:
-            raise ExpressionError(f"{name}: {_in_our_words(error, call)}") from None
-        return result if isinstance(result, Missing) else checked(result, budget)
+            raise ExpressionError(f"{name}: {_complaint(error, call, values, options)}") from None
+        return checked(result, budget) if budget and not isinstance(result, Missing) else result
 
     return guarded
 
 
-def _in_our_words(error: Exception, call: Call) -> str:
-    """Return what Python says of a call, without the name that the call has in this file."""
-    return str(error).removeprefix(call.__name__).strip("_() ")
+def _complaint(
+    error: Exception, call: Call, values: tuple[Any, ...], options: dict[str, Any]
+) -> str:
+    """Return what a call takes, if that was wrong, or else what Python said."""
+    signature = inspect.signature(call)
+    try:
+        signature.bind(*values, **options)
+    except TypeError:
+        return f"takes {arguments(call) or 'no arguments'}"
+    return in_words(error)
+
+
+def arguments(call: Call) -> str:
+    """Return what a call takes behind the value, as people write it: `old, new, count=none`."""
+    value, *others = inspect.signature(call).parameters.values()
+    if value.kind is value.VAR_POSITIONAL:
+        return "values without names"
+    shown = [
+        argument.name if argument.default is argument.empty else _with_default(argument)
+        for argument in others
+    ]
+    return ", ".join(shown)
+
+
+def _with_default(argument: inspect.Parameter) -> str:
+    if argument.default is _NOTHING:
+        return f"{argument.name}=…"
+    shown = json.dumps(argument.default).replace("null", "none").replace('"', "'")
+    return f"{argument.name}={shown}"
 
 
 _TAKE_MISSING: Final = frozenset(("default", "defined", "undefined"))
 
 FILTERS: Final[dict[str, Call]] = {
-    "lower": lambda value: _text(value).lower(),
-    "upper": lambda value: _text(value).upper(),
-    "trim": lambda value: _text(value).strip(),
+    "lower": lambda value: as_text(value).lower(),
+    "upper": lambda value: as_text(value).upper(),
+    "trim": _trim,
     "replace": _replace,
     "join": _join,
     "split": _split,
@@ -235,7 +342,7 @@ FILTERS: Final[dict[str, Call]] = {
     "int": _int,
     "float": _float,
     "round": _round,
-    "tojson": lambda value: json.dumps(value, ensure_ascii=False),
+    "tojson": _tojson,
     "first": _first,
     "last": _last,
     "length": _length,
@@ -255,11 +362,11 @@ FUNCTIONS: Final[dict[str, Call]] = {
 TESTS: Final[dict[str, Call]] = {
     "none": lambda value: value is None,
     "string": lambda value: isinstance(value, str),
-    "number": lambda value: type(value) in (int, float),
+    "number": lambda value: isinstance(value, (int, float)),
     "boolean": lambda value: type(value) is bool,
     "mapping": lambda value: isinstance(value, dict),
-    "sequence": lambda value: isinstance(value, (list, tuple)),
-    "in": lambda value, items: value in items,
+    "sequence": lambda value: isinstance(value, (str, list, tuple, dict)),
+    "in": _in,
     "eq": lambda value, other: value == other,
     "defined": lambda value: not isinstance(value, Missing),
     "undefined": lambda value: isinstance(value, Missing),

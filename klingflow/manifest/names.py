@@ -99,9 +99,9 @@ def lookup(holder: Any, key: Any) -> Any:
     """
     if isinstance(holder, Names) and isinstance(key, str):
         return holder.get(key)
-    if isinstance(holder, dict) and isinstance(key, str):
+    if isinstance(holder, dict) and isinstance(key, (str, int, float)):
         return _member(holder, key)
-    if isinstance(holder, (list, tuple)) and type(key) is int:
+    if isinstance(holder, (str, list, tuple)) and type(key) is int:
         return _item(holder, key)
     if isinstance(holder, Missing):
         return holder
@@ -110,15 +110,19 @@ def lookup(holder: Any, key: Any) -> Any:
     raise ExpressionError(f"{kind_of(holder)} has no '{checked(key, UNLIMITED)}'", "undefined")
 
 
-def _member(holder: dict[str, Any], key: str) -> Any:
+def _member(holder: dict[Any, Any], key: str | float) -> Any:
     if key not in holder:
-        return Missing(hint=f"'{key}' is undefined{did_you_mean(key, holder)}")
+        names = [name for name in holder if isinstance(name, str)]
+        hint = did_you_mean(key, names) if isinstance(key, str) else ""
+        return Missing(hint=f"'{key}' is undefined{hint}")
     return opened(holder[key])
 
 
 def _item(holder: Sequence[Any], at: int) -> Any:
     if not -len(holder) <= at < len(holder):
-        return Missing(hint=f"[{at}] is undefined: the list has {len(holder)} items")
+        size = f"text has {len(holder)} characters" if isinstance(holder, str) else ""
+        size = size or f"list has {len(holder)} items"
+        return Missing(hint=f"[{at}] is undefined: the {size}")
     return opened(holder[at])
 
 
