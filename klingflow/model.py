@@ -430,6 +430,7 @@ ProblemKind = Literal[
     "link_refused",
     "place_taken",
     "place_below",
+    "place_blocked",
     "foreign_journal",
     "unknown_field",
     "wrong_field",

@@ -114,3 +114,20 @@ def test_nothing_is_written_into_a_project_below(tmp_path: Path, trace: str, out
         check_apart([ours])
     assert [(one.kind, one.place.file) for one in problems(*ours)] == [("place_below", path)]
     check_apart([film(tmp_path, "other", output="subtitles/{shot}.mp4")])
+
+
+@pytest.mark.parametrize("output", ["ref.png/{shot}.mp4", "ref.png/deep/{shot}.mp4"])
+def test_a_file_where_a_folder_is_needed_is_said_before_anything_is_bought(
+    tmp_path: Path, output: str
+) -> None:
+    """What was bought could not be put down; `plan` says it too."""
+    (tmp_path / "ref.png").touch()
+    ours = film(tmp_path, "film", output=output)
+    path = output.replace("{shot}", "a")
+    with pytest.raises(UsageError) as refused:
+        check_apart([ours])
+    manifest, blocker = tmp_path / "film.yaml", tmp_path / "ref.png"
+    assert str(refused.value) == (
+        f"{manifest} writes {path}, but {blocker} is no folder; move it away or change output:"
+    )
+    assert [(one.kind, one.place.file) for one in problems(*ours)] == [("place_blocked", path)]

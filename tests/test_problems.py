@@ -130,6 +130,11 @@ WORDS = [
         " manifest another name: or output:",
     ),
     (
+        Problem("place_blocked", Place("out/a.mp4"), detail="/film/out"),
+        "/film/out is no folder",
+        "/film/out is no folder; no run can write out/a.mp4: move it away, or change output:",
+    ),
+    (
         Problem("foreign_journal", Place("film.journal"), ("a",), count=1, detail="/x/film.yaml"),
         "holds one purchase of /x/film.yaml",
         "film.journal: holds one purchase of /x/film.yaml, which has them too; they are not"
@@ -188,6 +193,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "link_refused": "note",
         "place_taken": "note",
         "place_below": "note",
+        "place_blocked": "note",
         "foreign_journal": "note",
     }
 

@@ -1,5 +1,6 @@
-"""Whether what a run writes is its manifest's alone: no other manifest of the run, and none beside
-it whose lock says so, has the same file, and none lies in a folder below with a ledger of its own.
+"""Whether what a run writes is its manifest's alone and can be put down: no other manifest of the
+run, and none beside it whose lock says so, has the same file, none lies in a folder below with a
+ledger of its own, and no ordinary file stands where a folder is needed.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _ADVICE = "give one of them another name: or output:"
 
 
 def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
-    """Raise UsageError where two manifests would have one file for their own. The manifests have
-    their outputs where they go.
+    """Raise UsageError where two manifests would have one file for their own, or where a file of a
+    run has no place. The manifests have their outputs where they go.
     """
     _check_each_other(films)
     for site, manifest in films:
@@ -33,6 +34,11 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
                 f"{manifest.path} writes {path}, but {folder} is a project with a ledger of its"
                 " own; give the manifest another name: or output:"
             )
+        for path, blocker in _blocked(site, manifest):
+            raise UsageError(
+                f"{manifest.path} writes {path}, but {blocker} is no folder; move it away or change"
+                " output:"
+            )
 
 
 def problems(site: Site, manifest: Manifest) -> list[Problem]:
@@ -45,7 +51,11 @@ def problems(site: Site, manifest: Manifest) -> list[Problem]:
         Problem("place_below", Place(path), detail=str(folder))
         for path, folder in [*_inside(site, manifest)][:1]
     ]
-    return beside + below
+    blocked = [
+        Problem("place_blocked", Place(path), detail=str(blocker))
+        for path, blocker in [*_blocked(site, manifest)][:1]
+    ]
+    return beside + below + blocked
 
 
 def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
@@ -68,12 +78,36 @@ def _inside(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
     """The files that a run of this manifest writes into a project of a folder below, each with that
     folder.
     """
-    record = site.record(manifest.name).relative_to(site.folder).as_posix()
-    paths = [record, *(shot.output for shot in manifest.shots)]
+    paths = _written(site, manifest)
     below = ledgers_below(site, paths)
     for path in paths if below else ():
         if folder := below.get(path.rpartition("/")[0]):
             yield path, folder
+
+
+def _blocked(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
+    """The files that a run of this manifest cannot put down, each with what stands where a folder
+    of its path should be.
+    """
+    known: dict[str, Path | None] = {"": None}
+    for path in _written(site, manifest):
+        if blocker := _no_folder(site.folder, path.rpartition("/")[0], known):
+            yield path, blocker
+
+
+def _no_folder(folder: Path, parent: str, known: dict[str, Path | None]) -> Path | None:
+    """The outermost part of `parent`, itself included, that is there and is no folder."""
+    if parent not in known:
+        above = _no_folder(folder, parent.rpartition("/")[0], known)
+        here = folder / parent
+        known[parent] = above or (here if os.path.lexists(here) and not here.is_dir() else None)
+    return known[parent]
+
+
+def _written(site: Site, manifest: Manifest) -> list[str]:
+    """The record and the videos, relative to the manifest's folder."""
+    record = site.record(manifest.name).relative_to(site.folder).as_posix()
+    return [record, *(shot.output for shot in manifest.shots)]
 
 
 def _recorder(site: Site, record: Path, others: Iterable[Holding]) -> Holding | None:

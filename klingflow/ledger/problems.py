@@ -117,6 +117,12 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="note",
     ),
+    "place_blocked": Row(
+        "{detail} is no folder",
+        "; no run can write {place}: move it away, or change output:",
+        "",
+        level="note",
+    ),
     "foreign_journal": Row(
         "holds {purchases} of {detail}",
         ", which has them too; they are not counted here, and their lines are set aside",
