@@ -54,7 +54,7 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 
 
 @click.command()
-@flags.file
+@flags.files
 @flags.var
 @flags.selection
 @flags.rerun
@@ -67,13 +67,14 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
 @flags.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Also list what is kept.")
-def plan(file: str, form: str, check: bool, **options: Any) -> int:
+def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
     """Show what a run would do, and what it costs. Buys nothing, needs no network.
 
     \b
     klingflow plan film.yaml
     klingflow plan film.yaml -s tag:act1 --rerun changed
     klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
+    klingflow plan act1.yaml act2.yaml      what one run of both would do, under its caps
 
     \b
     Marks:
@@ -85,27 +86,28 @@ def plan(file: str, form: str, check: bool, **options: Any) -> int:
     """
     from klingflow.terminal import read_commands  # for start-up
 
-    return read_commands.plan(file, Options(**options), form, check)
+    return read_commands.plan(files, Options(**options), form, check)
 
 
 @click.command()
-@flags.file
+@flags.files
 @flags.var
 @flags.selection
 @flags.sandbox
 @flags.no_black_box
 @click.option("-v", "--verbose", is_flag=True, help="Also list every video of each shot.")
 @flags.form("text", "json")
-def status(file: str, form: str, **options: Any) -> int:
+def status(files: tuple[str, ...], form: str, **options: Any) -> int:
     """Say what the ledger knows of each shot. No network, nothing is changed.
 
     \b
     klingflow status film.yaml
     klingflow status film.yaml -s state:in_doubt --format json
+    klingflow status act1.yaml act2.yaml
     """
     from klingflow.terminal import read_commands  # for start-up
 
-    return read_commands.status(file, Options(**options), form)
+    return read_commands.status(files, Options(**options), form)
 
 
 @click.command()

@@ -53,7 +53,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 
 
 @click.command()
-@flags.file
+@flags.files
 @flags.var
 @flags.selection
 @click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
@@ -61,7 +61,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 @flags.same_film
 @flags.no_black_box
 @flags.showing
-def fetch(file: str, **options: Any) -> int:
+def fetch(files: tuple[str, ...], **options: Any) -> int:
     """Poll and download what was already bought. Can never spend.
 
     \b
@@ -71,7 +71,7 @@ def fetch(file: str, **options: Any) -> int:
     """
     from klingflow.terminal import run_commands  # for start-up
 
-    return run_commands.fetch(file, Options(**options))
+    return run_commands.fetch(files, Options(**options))
 
 
 @click.command()

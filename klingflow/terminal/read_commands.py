@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from klingflow.api import planning, reporting
+from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ExitCode, ManifestError
 from klingflow.gateway.access import Access
+from klingflow.manifest.limits import tightest
 from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Request, Shot
 from klingflow.results.plan_data import plan_data
 from klingflow.terminal import console, views
-from klingflow.terminal.manifests import for_good, load, show_warnings
+from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway
 
@@ -91,20 +93,29 @@ def _origins(shot: Shot) -> dict[str, Json]:
     return {pointer: str(mark) for pointer, (_, mark) in places.items()}
 
 
-def plan(file: str, options: Options, form: str, check: bool) -> int:
-    """`klingflow plan`."""
-    manifest = load(file, options)
-    access = access_for([manifest], options)
+def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
+    """`klingflow plan`. Several manifests share the caps, as in one run."""
+    manifests = load_all(files, options)
+    access = access_for(manifests, options)
     with for_good():
-        made = planning.plan(manifest, options.wish, origin=access.origin)
+        plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
+    if len(plans) > 1:
+        plans = allotted(plans, tightest([m.limits for m in manifests]))
     if form == "json":
-        console.dump_json({**plan_data(made), "gateway": _gateway_data(access)})
+        gateway = _gateway_data(access)
+        _dump([{**plan_data(made), "gateway": gateway} for made in plans])
     elif not options.quiet:
-        show_warnings(manifest)
-        views.show_problems(made.problems)
-        views.show_plan(made, verbose=options.verbose)
+        for made in plans:
+            show_warnings(made.manifest)
+            views.show_problems(made.problems)
+            views.show_plan(made, verbose=options.verbose)
         show_gateway(access)
-    return ExitCode.WOULD_BUY if check and buys(made) else ExitCode.OK
+    return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
+
+
+def _dump(answers: Sequence[Json]) -> None:
+    """Print what was found of one manifest, or the list of what was found of several."""
+    console.dump_json(answers[0] if len(answers) == 1 else answers)
 
 
 def _gateway_data(access: Access) -> dict[str, Json] | None:
@@ -119,12 +130,13 @@ def _gateway_data(access: Access) -> dict[str, Json] | None:
     }
 
 
-def status(file: str, options: Options, form: str) -> int:
+def status(files: Sequence[str], options: Options, form: str) -> int:
     """`klingflow status`."""
-    record = reporting.status(load(file, options), options.wish)
+    records = [reporting.status(m, options.wish) for m in load_all(files, options)]
     if form == "json":
-        console.dump_json(record)
-    else:
+        _dump(records)
+        return ExitCode.OK
+    for record in records:
         views.show_worded(record["problems"])
         views.show_status(record, verbose=options.verbose)
     return ExitCode.OK

@@ -71,9 +71,9 @@ def _asker(
     return lambda purchase: anyio.run(resolving.asked, base_url, key, purchase)
 
 
-def fetch(file: str, options: Options) -> int:
+def fetch(files: Sequence[str], options: Options) -> int:
     """`klingflow fetch`."""
-    return _go([file], options, buying=False)
+    return _go(files, options, buying=False)
 
 
 def run(files: Sequence[str], options: Options) -> int:
