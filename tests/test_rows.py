@@ -42,7 +42,7 @@ def test_a_row_is_a_map_with_its_place(
     ("suffix", "text", "line", "column"),
     [
         (".csv", "a,b\n1\n", 2, 1),
-        (".csv", "a,a\n", 1, 1),
+        (".csv", "a,a\n", 1, 3),
         (".csv", 'a\n"x\n', 2, 1),
         (".json", "[{}\n {}]", 2, 2),
         (".json", "[{}] x", 1, 6),
@@ -56,6 +56,7 @@ def test_a_row_is_a_map_with_its_place(
         (".jsonl", '{"a": 1}\n{"a" 2}', 2, 6),
         (".yaml", "a: 1", 1, 1),
         (".toml", "a = 1", 1, 1),
+        (".csv", "a\0,\0b\0", 1, 1),
     ],
 )
 def test_a_malformed_row_has_its_place(suffix: str, text: str, line: int, column: int) -> None:

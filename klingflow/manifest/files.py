@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
+from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
 from klingflow.manifest.rows import Rows, read_rows
 from klingflow.manifest.source import parse_in_spite
 from klingflow.model import Node
@@ -66,32 +67,49 @@ class Files:
         return self._rows[full]
 
     def _read_rows(self, path: str, mark: Mark) -> Rows | None:
-        text = self._text(path, mark)
+        suffix = posixpath.splitext(path)[1].lower()
+        if suffix in WORKBOOKS:
+            kind, menu = WORKBOOKS[suffix]
+            csv = posixpath.splitext(posixpath.basename(path))[0] + ".csv"
+            message = f"'{path}' is {kind}, and rows come from text; save it as {csv}: {menu}"
+            self._note(mark, "rows-format", message)
+            return None
+        text = self._text(path, mark, of_rows=True)
         if text is None:
             return None
         try:
-            return read_rows(text, path, posixpath.splitext(path)[1])
+            return read_rows(text, path, suffix)
         except ManifestError as error:
             self._diagnostics += error.diagnostics
             return None
 
-    def _text(self, path: str, mark: Mark) -> str | None:
+    def _text(self, path: str, mark: Mark, *, of_rows: bool = False) -> str | None:
+        """Return the text of a file; of rows also one in UTF-16, which Excel saves."""
+        text: str | None = None
         try:
             text = self._read(path)
         except OutsideError as error:
             message = f"'{path}' leads out of the manifest's folder; {error}"
             self._note(mark, "path-outside", message)
         except UnicodeDecodeError as error:
-            message = f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8"
-            self._note(mark, "not-utf8", message)
+            text = decode_utf16(error.object) if of_rows else None
+            if text is None:
+                self._note(mark, "not-utf8", _not_utf8(path, error))
         except OSError as error:
             self._note(mark, "unreadable", f"{path} cannot be read: {error.strerror or error}")
-        else:
-            self.sources[path] = text
-            if path not in self.paths:
-                self.paths.append(path)
-            return text
-        return None
+        if text is None:
+            return None
+        self.sources[path] = text
+        if path not in self.paths:
+            self.paths.append(path)
+        return text
 
     def _note(self, mark: Mark, code: str, message: str) -> None:
         self._diagnostics.append(Diagnostic(mark, code, message))
+
+
+def _not_utf8(path: str, error: UnicodeDecodeError) -> str:
+    """Return what a file is saved in, and where a spreadsheet saves UTF-8."""
+    kind = kind_of(error.object) or f"not UTF-8 (byte {error.start})"
+    menus = f": {MENUS}" if path.lower().endswith(".csv") else ""
+    return f"{path} is {kind}; save it as UTF-8{menus}"

@@ -6,8 +6,6 @@ All of it is data: a CSV cell is always text, and nothing in a row is taken for 
 from __future__ import annotations
 
 import bisect
-import csv
-import io
 import json
 import math
 import re
@@ -17,6 +15,7 @@ from typing import Any, NoReturn
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.manifest.source import parse
+from klingflow.manifest.tables import read_csv
 from klingflow.manifest.values import content_of
 from klingflow.model import Json
 
@@ -35,52 +34,14 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
             "rows-format",
             f"rows come from {', '.join(FORMATS)} files; rename or convert it",
         )
+    if "\0" in text:
+        message = "holds NUL characters, as UTF-16 without its mark does; save it as UTF-8"
+        _refuse(Mark(file, 1, 1), "rows-syntax", message)
     return list(reader(text.removeprefix("\ufeff"), file))
 
 
 def _refuse(mark: Mark, code: str, message: str) -> NoReturn:
     raise ManifestError([Diagnostic(mark, code, message)])
-
-
-def _csv(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    line = 1
-    try:
-        for cells in reader:
-            mark, line = Mark(file, line, 1), reader.line_num + 1
-            if not cells or cells == [""]:
-                continue
-            if header is None:
-                header = _header(cells, mark)
-            elif len(cells) != len(header):
-                message = (
-                    f"this row has {len(cells)} cells, the header {len(header)};"
-                    " quote a cell that holds a comma"
-                )
-                _refuse(mark, "rows-syntax", message)
-            else:
-                yield mark, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        _refuse(Mark(file, line, 1), "rows-syntax", f"not CSV: {error}")
-
-
-def _header(cells: list[str], mark: Mark) -> list[str]:
-    names = [name.strip() for name in cells]
-    if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        _refuse(
-            mark,
-            "rows-syntax",
-            "the columns are not separated by commas; save it as comma-separated CSV",
-        )
-    for at, name in enumerate(names):
-        if not name:
-            _refuse(
-                mark, "rows-syntax", f"column {at + 1} has no name; write one in the first line"
-            )
-        if name in names[:at]:
-            _refuse(mark, "rows-syntax", f"two columns are named '{name}'; rename one")
-    return names
 
 
 def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
@@ -188,7 +149,7 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
 )
 FORMATS: dict[str, Callable[[str, str], Iterator[tuple[Mark, dict[str, Json]]]]] = {
-    ".csv": _csv,
+    ".csv": read_csv,
     ".json": _json,
     ".jsonl": _jsonl,
     ".yaml": _yaml,

@@ -1,0 +1,116 @@
+"""PURE. Bytes that are not UTF-8: which encoding or program they come from, and what an author does
+to save them as UTF-8.
+
+UTF-16 says itself what it is, so that it can be read. Other encodings are guessed from how often
+the characters they make are common ones; a guess is only named, never used to read a file.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from typing import Final
+
+# Enough for a guess, and never a second of work.
+_SAMPLE_BYTES = 100_000
+_CHARACTERS_LEAST = 4
+_SURE = 0.7
+
+# The menu entries, in English and in Chinese, that save UTF-8.
+_EXCEL: Final = "Excel, WPS: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)"
+_NUMBERS: Final = (
+    "Numbers: File > Export To > CSV > Advanced Options > Unicode (UTF-8)"
+    " (文件 > 导出为 > CSV > 高级选项 > Unicode (UTF-8))"
+)
+_CALC: Final = "LibreOffice: File > Save As > Text CSV > UTF-8 (文件 > 另存为 > 文本 CSV > UTF-8)"
+MENUS: Final = f"{_EXCEL}; {_NUMBERS}"
+# What a spreadsheet's own file is called, and the menu entry that makes CSV of it, by its suffix.
+WORKBOOKS: Final = {
+    ".xlsx": ("an Excel workbook", _EXCEL),
+    ".xlsm": ("an Excel workbook", _EXCEL),
+    ".xlsb": ("an Excel workbook", _EXCEL),
+    ".xls": ("an Excel workbook", _EXCEL),
+    ".et": ("a WPS workbook", _EXCEL),
+    ".ods": ("an OpenDocument spreadsheet", _CALC),
+    ".numbers": ("a Numbers spreadsheet", _NUMBERS),
+}
+# What begins with these bytes is a workbook, whatever its name says.
+_MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_WIDE_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def decode_utf16(data: bytes) -> str | None:
+    """Return the text of UTF-16 that begins with its mark, as Excel's "Unicode Text" does; None for
+    anything else.
+    """
+    encoding = _WIDE_MARKS.get(data[:2])
+    if encoding is None or data[:4] == codecs.BOM_UTF32_LE:
+        return None
+    try:
+        return data[2:].decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def kind_of(data: bytes) -> str | None:
+    """Return what bytes that are not UTF-8 are, as it completes "is …"; None if nothing is near."""
+    if data.startswith(_MAGIC):
+        return "a workbook, though its name says otherwise"
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "saved in UTF-32"
+    if data[:2] in _WIDE_MARKS:
+        return "saved in UTF-16"
+    name = _guess(data[:_SAMPLE_BYTES])
+    return f"saved in {name}" if name else None
+
+
+def _guess(data: bytes) -> str | None:
+    """Return the encoding that makes most characters common ones."""
+    scores = {name: _score(data, codec, common) for name, (codec, common) in _GUESSES.items()}
+    best = max(scores, key=lambda name: scores[name])
+    return best if scores[best] >= _SURE else None
+
+
+def _score(data: bytes, codec: str, common: Callable[[bytes], bool]) -> float:
+    """Return the share of common ones among the characters beyond ASCII; 0 if it is not this
+    encoding at all, or if there are too few to tell.
+    """
+    try:
+        # Not final: a sample may end inside a character.
+        text = codecs.getincrementaldecoder(codec)().decode(data)
+    except UnicodeDecodeError:
+        return 0
+    beyond = [character for character in text if not character.isascii()]
+    if len(beyond) < _CHARACTERS_LEAST:
+        return 0
+    return sum(common(character.encode(codec, "replace")) for character in beyond) / len(beyond)
+
+
+def _common_in_gbk(code: bytes) -> bool:
+    """Return True for punctuation and the 3,755 characters of GB 2312's first level."""
+    return (
+        len(code) == 2 and code[1] >= 0xA1 and (0xB0 <= code[0] <= 0xD7 or 0xA1 <= code[0] <= 0xA3)
+    )
+
+
+def _common_in_big5(code: bytes) -> bool:
+    return len(code) == 2 and 0xA1 <= code[0] <= 0xC6
+
+
+def _common_in_shift_jis(code: bytes) -> bool:
+    """Return True for kana, punctuation and the kanji of JIS X 0208."""
+    return len(code) == 2 and (0x81 <= code[0] <= 0x83 or 0x88 <= code[0] <= 0x9F)
+
+
+def _common_in_latin(code: bytes) -> bool:
+    """Return True for letters with accents, quotation marks, dashes, € and °."""
+    return code[0] >= 0xC0 or code in _LATIN_SIGNS
+
+
+_LATIN_SIGNS: Final = [bytes([byte]) for byte in b"\x80\x85\x91\x92\x93\x94\x96\x97\xa3\xb0"]
+_GUESSES: Final[dict[str, tuple[str, Callable[[bytes], bool]]]] = {
+    "GBK": ("gb18030", _common_in_gbk),
+    "Big5": ("cp950", _common_in_big5),
+    "Shift-JIS": ("cp932", _common_in_shift_jis),
+    "Windows-1252": ("cp1252", _common_in_latin),
+}
