@@ -284,17 +284,22 @@ _SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None]], ...]] = (
 )
 
 
+# Their names are read before anything is rendered, so that no expression can make them.
+_NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "shots"))
+_WRITTEN_OUT: Final = ", written out; expressions can stand for its values"
+
+
 def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
     """Yield what is wrong with one mapping of the document, by its table.
 
-    null deletes, and an expression may become anything: neither is judged.
+    null deletes, and the value of an expression is not known yet: neither is judged.
     """
     if not isinstance(node.value, dict):
-        if not _is_expression(node):
-            example = "max_running: 5" if table is RUN else "base_url: https://…"
-            example = "prompt: …" if "prompt" in table else example
-            message = f"must be a map of fields such as {{ {example} }}"
-            yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
+        example = "max_running: 5" if table is RUN else "base_url: https://…"
+        example = "prompt: …" if "prompt" in table else example
+        advice = _WRITTEN_OUT if _is_expression(node) else ""
+        message = f"must be a map of fields such as {{ {example} }}{advice}"
+        yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
@@ -308,6 +313,9 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
         return unknown_keys((name,), table, (), foreign.hint)
     if name == "shots" and isinstance(value.value, list):
         return [_listed(value.value)]
+    if name in _NAMES_READ_FIRST and _is_expression(value):
+        text = f"'{name}' must be a map{_WRITTEN_OUT}"
+        return [Fault((name,), "wrong-type", text)]
     field = table[name]
     if field is None or value.value is None or _has_expression(value):
         return ()
