@@ -589,6 +589,7 @@ class Plan:
     by_key: Mapping[str, Action] = field(default_factory=dict)
     terms: Terms = Terms()
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`
+    ledger: str = ""  # `klingflow.ledger.book.content` of the ledger that it was made by
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought
     filing: Filing = Filing()  # what the run does first

@@ -9,6 +9,7 @@ import pytest
 from klingflow.ledger.book import (
     Book,
     alike,
+    content,
     contradicting,
     contradictions,
     doubt,
@@ -176,6 +177,42 @@ def test_purchases_are_found_by_their_body() -> None:
     book.drop(later.uid)
     assert book.bought_as("sha256:1") == [moved, gone]
     assert book.bought_as("sha256:3") == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [],
+        [done("a", uid="1")],
+        [submitted("a", uid="2")],
+        [submitted("a", uid="1"), intent("b", uid="2")],
+        [placed(submitted("a", uid="1"), LATER, shot="b")],
+    ],
+    ids=["less", "further", "another", "more", "moved"],
+)
+def test_the_content_of_a_ledger_is_another_whatever_happens(other: list[Purchase]) -> None:
+    """A saved plan is held against it."""
+    one = [submitted("a", uid="1")]
+    assert content(Book(one)) != content(Book(other))
+
+
+def test_the_order_of_lines_is_no_content() -> None:
+    """Git may merge them in any."""
+    one, other = submitted("a"), submitted("b")
+    assert content(Book([one, other])) == content(Book([other, one]))
+
+
+def test_when_a_doubt_was_noticed_is_no_change_of_the_ledger() -> None:
+    """Who only looks, and who opens the ledger later, see one content."""
+    stale = intent("a", uid="1")
+    assert content(Book([doubt(stale, None)])) == content(Book([doubt(stale, LATER)]))
+
+
+def test_a_pruned_purchase_still_counts_in_the_content() -> None:
+    """It was paid for."""
+    book = Book([])
+    book.remember([done("a", uid="1")])
+    assert content(book) != content(Book([]))
 
 
 def test_a_copy_of_a_book_changes_alone() -> None:

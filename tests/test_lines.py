@@ -283,6 +283,13 @@ def test_a_header_that_klingflow_did_not_write_is_reported(
     assert {p.place for p in parsed.odd} <= {Place("film.lock", 1)}
 
 
+def test_a_header_names_the_saved_plans_that_were_used() -> None:
+    """With when; one that names none has no such key."""
+    (header,) = parse_lock(lock_header("x", 1, 0, {"p": AT}), "film.lock").headers
+    assert header["plans"] == {"p": AT}
+    assert b"plans" not in lock_header("x", 1, 0)
+
+
 def test_a_field_that_was_left_out_is_reported_with_its_line() -> None:
     """The purchase counts, and nothing is set aside."""
     line = lock_line(submitted("a")).replace(b'{"shot"', b'{"colour":1,"shot"')

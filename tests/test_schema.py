@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from klingflow.api.schemas import NAMES, generate
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.manifest.fields import KINDS
-from klingflow.manifest.schema import NAMES, generate, strict
+from klingflow.manifest.schema import strict
 from klingflow.manifest.source import parse
 from klingflow.manifest.values import content_of
 from klingflow.model import Json
@@ -62,7 +63,13 @@ def test_the_request_schema_takes_the_documents_bodies(name: str) -> None:
 def test_a_lock_holds_lines_of_its_schema() -> None:
     """What the ledger writes is what the schema says."""
     schema = Draft202012Validator(generate("lock"))
-    for line in (lock_header("a-lineage", 1, 2), lock_line(intent("a")), lock_line(submitted("b"))):
+    used = lock_header("a-lineage", 1, 2, {"0123456789abcdef": "2026-11-27T01:00:00.000Z"})
+    for line in (
+        used,
+        lock_header("a-lineage", 1, 2),
+        lock_line(intent("a")),
+        lock_line(submitted("b")),
+    ):
         assert list(schema.iter_errors(json.loads(line))) == []
 
 

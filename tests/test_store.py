@@ -24,7 +24,7 @@ from klingflow.ledger import emergency, oslock
 from klingflow.ledger import journal as journal_module
 from klingflow.ledger import store as ledger_module
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import journal_line
+from klingflow.ledger.lines import journal_line, lock_header
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, new_uid, open_ledger, read
@@ -48,6 +48,33 @@ def test_a_record_is_on_disk_before_record_returns(paths: LedgerPaths) -> None:
     with open_ledger(paths, now) as ledger:
         write(ledger, submitted("opening"))
         assert read(paths).task_ids.keys() == {"task_opening"}
+
+
+def test_a_used_plan_is_in_the_lock_before_anything_else(paths: LedgerPaths) -> None:
+    """Whatever happens to the process then, whoever reads the ledger knows."""
+    with open_ledger(paths, now) as ledger:
+        ledger.use_plan("p")
+        assert read(paths).plans == {"p": LATER}
+        write(ledger, submitted("opening"))
+    assert read(paths).plans == {"p": LATER}
+
+
+def test_a_lock_that_git_put_there_brings_its_used_plans(paths: LedgerPaths) -> None:
+    """Two branches that used a plan each: both count, by git's union merge too."""
+    with open_ledger(paths, now) as ledger:
+        ledger.use_plan("a")
+        theirs = paths.lock.read_bytes()
+        paths.lock.write_bytes(theirs + lock_header("x", 9, 0, {"b": AT}))
+        ledger.use_plan("c")
+    assert read(paths).plans == {"a": LATER, "b": AT, "c": LATER}
+
+
+def test_a_lock_names_the_newest_hundred_plans(paths: LedgerPaths) -> None:
+    """An older one is stale, or would change nothing."""
+    with open_ledger(paths, now) as ledger:
+        ledger.book.plans = {f"old{n:03}": f"{AT[:-4]}{n:03}Z" for n in range(100)}
+        ledger.use_plan("new")
+    assert (len(read(paths).plans), "old000" in read(paths).plans) == (100, False)
 
 
 def test_all_that_wait_share_one_fsync(paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch) -> None:

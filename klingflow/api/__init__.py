@@ -3,8 +3,9 @@ prints nothing.
 
 loading.py, planning.py, reporting.py and checking.py change nothing; running.py with settling.py,
 resolving.py, merging.py, moving.py, lineages.py and pruning.py write the ledger; doctor.py looks at
-the machine. site.py says where a manifest's ledger and videos lie, state.py where the user's state
-folder is, texts.py reads the files that a manifest names, connecting.py opens the gateway.
+the machine. saving.py writes and reads saved plans, schemas.py has the JSON Schemas. site.py says
+where a manifest's ledger and videos lie, state.py where the user's state folder is, texts.py reads
+the files that a manifest names, connecting.py opens the gateway.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).

@@ -68,7 +68,8 @@ def merge(
         if not found.same:
             # One less, because folding counts one up: the largest serial stays, whoever merges.
             lineage = united.lineage or held.book.lineage
-            held.replace(Book(united.purchases, lineage=lineage, serial=united.serial - 1))
+            serial, plans = united.serial - 1, held.book.plans
+            held.replace(Book(united.purchases, lineage=lineage, serial=serial, plans=plans))
         if held.box:  # it is a person who says that all of this is this ledger's
             held.box.append([*found.new, *found.updated], bought=True)
             held.box.became(held.book.lineage)

@@ -18,7 +18,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger import files, searching, store
 from klingflow.ledger.beside import of_others
-from klingflow.ledger.book import Book
+from klingflow.ledger.book import Book, content
 from klingflow.ledger.places import Site
 from klingflow.model import (
     NOWHERE_ELSE,
@@ -173,7 +173,8 @@ def planned(
         elsewhere = _elsewhere(first, book, site)
         last = first if elsewhere == NOWHERE_ELSE else made(elsewhere)
         spent = spending([book.everything()], manifest.prices)
-        return replace(last, spending=spent, filing=_sparing(last.filing, site))
+        filing = _sparing(last.filing, site)
+        return replace(last, spending=spent, filing=filing, ledger=content(book))
 
 
 def _sparing(filing: Filing, site: Site) -> Filing:

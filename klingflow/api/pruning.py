@@ -57,7 +57,7 @@ def prune(
             held.box.keep_pruned([lock_line(p) for p in found.pruned])
         gone = {p.uid for p in found.pruned}
         left = [p for p in book.purchases.values() if p.uid not in gone]
-        held.replace(Book(left, lineage=book.lineage, serial=book.serial))
+        held.replace(Book(left, lineage=book.lineage, serial=book.serial, plans=book.plans))
     return found, True
 
 

@@ -154,10 +154,11 @@ def run_jobs(
     emit: Emit,
     buying: bool = True,
     fail_fast: bool = False,
+    used: str | None = None,
     abort: Callable[[], None] = lambda: None,
 ) -> Result:
     """Run plans whose ledgers are held, as `allot` left them. `buying` False polls and downloads
-    only.
+    only. `used` is the id of the saved plan that these are.
 
     `abort` is called at the second Ctrl-C; where it returns, KeyboardInterrupt is raised.
     """
@@ -172,6 +173,8 @@ def run_jobs(
     _check_files(limits, len(jobs))
     for job in jobs:  # last: a run that is refused leaves no trace in a black box
         _begin_box(job)
+    for job in jobs if used else ():
+        job.ledger.use_plan(str(used))
 
     async def main() -> Result | None:
         settled = [trouble for job in jobs for trouble in await settle(job)]

@@ -6,23 +6,30 @@ wrong with the files is reported by those who read and write them (lines.py, sto
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import pairwise
 
-from klingflow.ledger.lifecycle import PAID, advance, merge
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance, merge
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
 
 
 class Book:
     """Every purchase that the ledger knows.
 
-    `lineage` names the ledger across its copies, `serial` counts its folds.
+    `lineage` names the ledger across its copies, `serial` counts its folds. `plans` are the saved
+    plans that were used: when, by their ids.
     """
 
     def __init__(
-        self, purchases: Iterable[Purchase] = (), *, lineage: str = "", serial: int = 0
+        self,
+        purchases: Iterable[Purchase] = (),
+        *,
+        lineage: str = "",
+        serial: int = 0,
+        plans: Mapping[str, str] | None = None,
     ) -> None:
         self.purchases: dict[str, Purchase] = {}
         self.task_ids: dict[str, str] = {}  # task id → uid, also of what was pruned
@@ -36,6 +43,7 @@ class Book:
         self.former: set[tuple[str, int]] = set()  # takes of the film that was here before
         self.lineage = lineage
         self.serial = serial
+        self.plans: dict[str, str] = dict(plans or {})
         self._takes: dict[tuple[str, int], list[str]] = {}  # uids, by where they stand
         self._moved: dict[Bought, list[str]] = {}  # uids of what stands elsewhere now
         self._pruned_attempts: dict[tuple[str, int], int] = {}  # the largest, by take
@@ -192,6 +200,21 @@ def fold(
         contradicting += others
     alone = {d.uid: d for d in in_order(doubts) if d.uid not in first}
     return [*first.values(), *alone.values()], contradicting
+
+
+def content(book: Book) -> str:
+    """Return a sha256 of what a book says of its purchases: whatever happens to one changes it.
+
+    When a doubt was noticed does not count, because every reading notices it anew.
+    """
+    known = sorted(book.everything(), key=lambda p: p.uid)
+    return hashlib.sha256("\n".join(map(_said_of, known)).encode()).hexdigest()
+
+
+def _said_of(purchase: Purchase) -> str:
+    doubtful = purchase.state in IN_DOUBT
+    happened = "in doubt" if doubtful else (purchase.state, purchase.times.get("updated"))
+    return repr((purchase.uid, purchase.shot, purchase.take, purchase.task_id, happened))
 
 
 def superseded(purchases: Sequence[Purchase]) -> set[str]:

@@ -62,16 +62,20 @@ class Parsed:
             getattr(self, name).extend(getattr(more, name))
 
 
-def lock_header(lineage: str, serial: int, purchases: int) -> bytes:
+def lock_header(
+    lineage: str, serial: int, purchases: int, plans: Mapping[str, str] | None = None
+) -> bytes:
     """The first line of a lock. `purchases` counts the lines below it, so that lost lines are
-    noticed.
+    noticed. `plans` are the saved plans that were used: when, by their ids.
     """
-    header = {
+    header: dict[str, Json] = {
         "klingflow_lock": VERSION,
         "lineage": lineage,
         "serial": serial,
         "purchases": purchases,
     }
+    if plans:
+        header["plans"] = dict(plans)
     return _sealed(_json(header))
 
 
@@ -282,7 +286,16 @@ def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
     for name, least in _LEAST:
         if header[name] < least:
             odd.append(Odd("small_field", name, str(header[name]), least))
+    plans = header.setdefault("plans", {})
+    if not _are_times(plans):
+        odd.append(Odd("wrong_field", "plans", repr(plans)[:80]))
+        header["plans"] = {}
     return header, odd
+
+
+def _are_times(plans: Json) -> bool:
+    """True if every saved plan has the time when it was used."""
+    return isinstance(plans, dict) and all(isinstance(at, str) for at in plans.values())
 
 
 # The least that klingflow writes into a header.

@@ -40,8 +40,11 @@ from klingflow.ledger.stored import (
     set_aside,
     signature,
     signature_of,
+    used_plans,
 )
 from klingflow.model import Problem, Purchase
+
+_PLANS_NAMED = 100
 
 __all__ = ["Ledger", "new_uid", "open_ledger", "read"]
 
@@ -352,6 +355,17 @@ class Ledger:
         self._apply(self.fold_now(dict(self.book.purchases)))
         return self._lineages
 
+    def use_plan(self, plan: str) -> None:
+        """Write down, durably, that a saved plan is used: the next run refuses it. Call it before
+        anything is bought. Raises LedgerBroken.
+
+        The lock names the newest hundred. An older plan is stale as soon as one of them has changed
+        the ledger, and where none has it would do what it says.
+        """
+        used = sorted({**self.book.plans, plan: self._now()}.items(), key=lambda item: item[1])
+        self.book.plans = dict(used[-_PLANS_NAMED:])
+        self._apply(self.fold_now(dict(self.book.purchases)))
+
     def enter(self, purchases: Iterable[Purchase]) -> None:
         """Take in what this place bought under another lineage. It comes into the lock once the
         black box is held.
@@ -362,7 +376,8 @@ class Ledger:
 
     def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
         lines = [self._line(p) for p in in_order(purchases.values())]
-        return lock_header(self.book.lineage, serial, len(lines)), b"\n".join([*lines, b""])
+        header = lock_header(self.book.lineage, serial, len(lines), self.book.plans)
+        return header, b"\n".join([*lines, b""])
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> Arrivals:
         """Complete `snapshot` by what came meanwhile: a lock that git put there, what another
@@ -372,6 +387,7 @@ class Ledger:
         saved, self._saved = load_saved(self.paths, self._saved)
         arrivals = take_in(self.paths, snapshot, lock, saved)
         self.book.serial = max(self.book.serial, newest_serial(lock))
+        self.book.plans |= used_plans(lock.headers)
         return arrivals
 
     def _line(self, purchase: Purchase) -> bytes:

@@ -38,7 +38,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.neighbours import Neighbour
 from klingflow.ledger.places import LedgerPaths
-from klingflow.model import Place, Problem, Purchase
+from klingflow.model import Json, Place, Problem, Purchase
 
 Signature = tuple[int, ...] | None
 
@@ -105,7 +105,8 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     lock, journal = files.lock, files.journal
     # The smallest, so that every machine that merges the same two lineages takes the same.
     lineage = min(files.lineages, default=None) or secrets.token_hex(8)
-    book = Book(folded.kept, lineage=lineage, serial=newest_serial(lock))
+    plans = used_plans([*lock.headers, *journal.headers])
+    book = Book(folded.kept, lineage=lineage, serial=newest_serial(lock), plans=plans)
     book.remember(files.pruned.values())
     _remember_unrelated(book, files, until)
     book.problems += _report(paths, files, folded)
@@ -344,6 +345,15 @@ def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
 def newest_serial(lock: Parsed) -> int:
     """How often the lock, or any that was merged into it, was folded."""
     return max((header["serial"] for header in lock.headers), default=0)
+
+
+def used_plans(headers: Iterable[Mapping[str, Json]]) -> dict[str, str]:
+    """Return the saved plans that headers name as used, with the first time that one says."""
+    plans: dict[str, str] = {}
+    for header in headers:
+        for plan, at in header["plans"].items():
+            plans[plan] = min(plans.get(plan, at), at)
+    return plans
 
 
 def set_aside(

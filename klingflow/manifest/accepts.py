@@ -45,6 +45,7 @@ def fits_later(value: Json, pattern: str) -> bool:
 
 
 _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
+    "null": lambda value: value is None,
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "integer": is_integer,

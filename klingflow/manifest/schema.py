@@ -30,7 +30,11 @@ _EXPRESSION: Final = {
 
 def generate(name: str) -> dict[str, Json]:
     """Return one published schema. Raises KeyError for a name that is not in NAMES."""
-    title, description, schema = _PUBLISHED[name]
+    return published(*_PUBLISHED[name])
+
+
+def published(title: str, description: str, schema: Mapping[str, Any]) -> dict[str, Json]:
+    """Return a schema as a document of its own."""
     return {"$schema": _DIALECT, **schema, "title": title, "description": description}
 
 
@@ -203,6 +207,11 @@ def _lock() -> dict[str, Json]:
             "lineage": _described(_STRING, "Tells this ledger from every other."),
             "serial": _described(_WHOLE, "Grows with every fold."),
             "purchases": _described(_WHOLE, "How many lines follow."),
+            "plans": {
+                "type": "object",
+                "additionalProperties": _STRING,
+                "description": "The saved plans that were used: when, by their ids.",
+            },
             "crc": _CRC,
         },
         "required": ["klingflow_lock", "lineage", "serial"],

@@ -18,6 +18,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
     return {
         "manifest": plan.manifest.path,
         "name": plan.manifest.name,
+        "ledger": plan.ledger,
         "environment": list(plan.manifest.environment),
         "actions": [_action_data(a, plan.left_out.get(a.key)) for a in plan.actions],
         "moves": [

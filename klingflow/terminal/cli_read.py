@@ -60,10 +60,19 @@ def render(file: str, form: str, origins: bool, **options: Any) -> int:
 @flags.rerun
 @flags.buy_again
 @flags.same_film
+@flags.caps
 @flags.sandbox
 @flags.gateway
 @flags.no_black_box
 @flags.form("text", "json")
+@click.option(
+    "-o",
+    "--output",
+    "save",
+    metavar="PLAN",
+    type=click.Path(dir_okay=False),
+    help="Also save the plan, for one `run --plan PLAN`.",
+)
 @click.option("--check", is_flag=True, help="Exit 6 if anything would be bought.")
 @flags.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Also list what is kept.")
@@ -75,6 +84,8 @@ def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
     klingflow plan film.yaml -s tag:act1 --rerun changed
     klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
     klingflow plan act1.yaml act2.yaml      what one run of both would do, under its caps
+    klingflow plan film.yaml --max-spend 50 -o film.plan.json
+    klingflow run --plan film.plan.json     buys exactly what that plan says
 
     \b
     Marks:

@@ -11,13 +11,19 @@ from klingflow.terminal.options import Options
 
 
 @click.command()
-@flags.files
+@flags.files_or_plan
 @flags.var
 @flags.selection
 @flags.rerun
 @flags.buy_again
 @flags.same_film
 @flags.limits
+@click.option(
+    "--plan",
+    metavar="PLAN",
+    type=click.Path(dir_okay=False),
+    help="Execute exactly this plan, saved by `plan -o`, once.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Buy nothing more once a shot has failed.")
 @click.option("-y", "--yes", is_flag=True, help="Buy without asking.")
@@ -37,6 +43,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
     klingflow run film.yaml -s alley --buy-again       although it was paid for elsewhere
     klingflow run film.yaml --same-film                in a second clone, said once
+    klingflow run --plan film.plan.json                exactly what `plan -o` has saved
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
     twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
@@ -49,6 +56,8 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     """
     from klingflow.terminal import run_commands  # for start-up
 
+    if not files and options["plan"] is None:
+        raise click.UsageError("Missing argument 'FILE...'.")
     return run_commands.run(files, Options(**options))
 
 

@@ -34,6 +34,9 @@ file: Flag = click.argument("file", type=click.Path(dir_okay=False))
 files: Flag = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False)
 )
+files_or_plan: Flag = click.argument(
+    "files", metavar="FILE...", nargs=-1, type=click.Path(dir_okay=False)
+)
 shot: Flag = click.argument("shot")
 var: Flag = click.option(
     "--var",
@@ -94,14 +97,7 @@ def form(*names: str) -> Flag:
     )
 
 
-limits: Flag = together(
-    click.option(
-        "-j",
-        "--max-running",
-        type=click.IntRange(1),
-        help="Unfinished tasks at the gateway at once.",
-    ),
-    click.option("--submit", metavar="RATE", help="Creates per period, such as 30/1m."),
+caps: Flag = together(
     click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in this run."),
     click.option(
         "--max-tasks", type=click.IntRange(0), help="Buy at most this many tasks in this run."
@@ -111,6 +107,16 @@ limits: Flag = together(
         type=click.IntRange(0),
         help="Buy at most this many seconds of video in this run.",
     ),
+)
+limits: Flag = together(
+    click.option(
+        "-j",
+        "--max-running",
+        type=click.IntRange(1),
+        help="Unfinished tasks at the gateway at once.",
+    ),
+    click.option("--submit", metavar="RATE", help="Creates per period, such as 30/1m."),
+    caps,
 )
 showing: Flag = together(
     click.option("--no-progress", is_flag=True, help="Plain lines, even on a terminal."),

@@ -26,6 +26,8 @@ class Options:
     max_tasks: int | None = None
     max_seconds: int | None = None
     dry_run: bool = False
+    plan: str | None = None  # a saved plan to run
+    save: str | None = None  # where to save a plan
     fail_fast: bool = False
     yes: bool = False
     sandbox: bool = False

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 
-from klingflow.api import planning, reporting
+from klingflow.api import planning, reporting, saving
 from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ExitCode, ManifestError
 from klingflow.gateway.access import Access
-from klingflow.manifest.limits import tightest
+from klingflow.ledger.places import SANDBOX
 from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Request, Shot
 from klingflow.results.plan_data import plan_data
 from klingflow.terminal import console, views
+from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway
@@ -99,8 +100,11 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
     access = access_for(manifests, options)
     with for_good():
         plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
-    if len(plans) > 1:
-        plans = allotted(plans, tightest([m.limits for m in manifests]))
+    limits = limits_of(manifests, options)
+    plans = allotted(plans, limits, zero_is_unknown=is_zero_unknown(options))
+    if options.save is not None:
+        origin = SANDBOX if options.sandbox else access.origin
+        saving.save(options.save, plans, words_of(options), origin)
     if form == "json":
         gateway = _gateway_data(access)
         _dump([{**plan_data(made), "gateway": gateway} for made in plans])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
 
-from klingflow.api import links, planning, resolving, running
+from klingflow.api import links, planning, resolving, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import site_of
 from klingflow.decide.allotment import allotted
@@ -18,9 +17,10 @@ from klingflow.decide.plan import buys
 from klingflow.errors import ExitCode, UnapprovedAddress, UsageError
 from klingflow.gateway.access import Access
 from klingflow.gateway.origin import normal_base
-from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest, Plan
+from klingflow.results.saved_plan import SavedPlan
 from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
+from klingflow.terminal.bounds import is_zero_unknown, limits_of, under_plan
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway, target
@@ -82,8 +82,13 @@ def run(files: Sequence[str], options: Options) -> int:
 
 
 def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
+    saved = None
+    if (path := options.plan) is not None:
+        saved = saving.load(path)
+        options = under_plan(options, saved, path)
+        files = files or saving.manifests_of(path, saved)
     manifests = load_all(files, options)
-    limits = _limits(manifests, options)
+    limits = limits_of(manifests, options, saved)
     if options.dry_run:
         return _show_plans(manifests, limits, options)
     access = access_for(manifests, options)
@@ -94,22 +99,39 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         base_url, key = target(stack, manifests, options, access)
         origin = normal_base(base_url)
         with for_good():
-            jobs = [elsewhere.open_job(stack, m, options, origin, buying=buying) for m in manifests]
+            asking = buying and saved is None
+            jobs = [elsewhere.open_job(stack, m, options, origin, buying=asking) for m in manifests]
         if not options.quiet:
             show_gateway(access)
             for job in jobs:
                 show_warnings(job.plan.manifest)
                 views.show_problems(job.ledger.book.problems)
         if buying:
-            running.allot(jobs, limits, zero_is_unknown=_is_zero_unknown(options))
+            running.allot(jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
+            if saved is not None:
+                _check_saved(saved, jobs, options)
             limits = _agreed([job.plan for job in jobs], limits, options, access)
         else:
             _show_moves([job.plan for job in jobs], options)
-        return _run(jobs, base_url, key, limits, options, buying=buying)
+        used = saved.id if saved is not None else None
+        return _run(jobs, base_url, key, limits, options, buying=buying, used=used)
+
+
+def _check_saved(saved: SavedPlan, jobs: Sequence[Job], options: Options) -> None:
+    """Raise UsageError where a saved plan is not what this run would do."""
+    plans, books = [job.plan for job in jobs], [job.ledger.book for job in jobs]
+    saving.check(str(options.plan), saved, plans, books, jobs[0].site.origin)
 
 
 def _run(
-    jobs: list[Job], base_url: str, key: str, limits: Limits, options: Options, *, buying: bool
+    jobs: list[Job],
+    base_url: str,
+    key: str,
+    limits: Limits,
+    options: Options,
+    *,
+    buying: bool,
+    used: str | None,
 ) -> int:
     with progress.watching(
         [job.plan for job in jobs],
@@ -126,6 +148,7 @@ def _run(
             emit=watch.emit,
             buying=buying,
             fail_fast=options.fail_fast,
+            used=used,
             abort=watch.abort,
         )
     for line in watch.lost:
@@ -139,7 +162,7 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     access = access_for(manifests, options)
     with for_good():
         plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
-    for made in allotted(plans, limits, zero_is_unknown=_is_zero_unknown(options)):
+    for made in allotted(plans, limits, zero_is_unknown=is_zero_unknown(options)):
         show_warnings(made.manifest)
         views.show_problems(made.problems)
         views.show_plan(made, verbose=options.verbose)
@@ -184,18 +207,3 @@ def _show_moves(plans: Sequence[Plan], options: Options) -> None:
     """Say what moves in a run that shows no plan."""
     for made in () if options.quiet else plans:
         views.show_moves(made)
-
-
-def _is_zero_unknown(options: Options) -> bool:
-    """True if a price of 0 counts as unknown: a cap on money is no word for what costs nothing by a
-    file of prices that may come from anybody.
-    """
-    return options.max_spend is not None and not (options.yes or options.sandbox)
-
-
-def _limits(manifests: Sequence[Manifest], options: Options) -> Limits:
-    """Return the strictest of the manifests' limits, under the flags. Raises UsageError."""
-    try:
-        return under_flags(tightest([m.limits for m in manifests]), asdict(options))
-    except ValueError as error:
-        raise UsageError(str(error)) from error

@@ -40,7 +40,7 @@ def init(folder: str) -> int:
 
 def schema(name: str) -> int:
     """`klingflow schema`."""
-    from klingflow.manifest.schema import NAMES, generate  # for start-up
+    from klingflow.api.schemas import NAMES, generate  # for start-up
 
     if name not in NAMES:
         raise UsageError(f"there is no schema {name!r}; there are {', '.join(NAMES)}")
