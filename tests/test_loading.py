@@ -86,7 +86,7 @@ def test_prices_of_the_environment_that_are_not_there_are_a_mistake(film: Path) 
         load(film, environ={"KLINGFLOW_PRICES": "/nowhere/prices.yaml"})
     assert str(raised.value) == (
         "KLINGFLOW_PRICES:1:1: error[unreadable]: /nowhere/prices.yaml cannot be read:"
-        " No such file or directory"
+        " there is no such file: there is no folder '/nowhere'"
     )
 
 

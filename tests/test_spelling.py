@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest.spelling import did_you_mean, nearest
+from klingflow.manifest.spelling import did_you_mean, nearest, nearest_file
 
 NAMES = ("alley", "harbour", "rooftop")
 
@@ -27,3 +27,42 @@ def test_a_name_that_cannot_be_printed_is_never_suggested() -> None:
 def test_a_hint_completes_a_message_or_is_empty(word: str, hint: str) -> None:
     """A hint begins with its own punctuation, so that a message without one stays whole."""
     assert did_you_mean(word, NAMES) == hint
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [("sound", ["seconds"]), ("text", ["takes"]), ("ratio", ["audio"]), ("seed", ["seconds"])],
+)
+def test_a_word_of_other_letters_is_another_word(word: str, names: list[str]) -> None:
+    """Row "no misleading did-you-mean": `sound` is not `seconds`."""
+    assert nearest(word, names) is None
+
+
+FILES = ("film.yaml", "film.lock", "act2.yml", "rows.csv", "rows.jsonl", "notes.yaml.txt", "b.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("film.yml", "film.yaml"),
+        ("Film.YAML", "film.yaml"),
+        ("film", "film.yaml"),
+        ("flim.yaml", "film.yaml"),
+        ("act2.yaml", "act2.yml"),
+        ("notes.yaml", "notes.yaml.txt"),
+        ("rows.json", "rows.csv"),
+        ("rows.cvs", "rows.csv"),
+        ("rows.yaml", None),
+        ("b.yaml", None),
+        ("zebra.yaml", None),
+        ("cafe\u0301.yaml", None),
+    ],
+)
+def test_the_nearest_file_is_another_way_to_write_its_name(name: str, found: str | None) -> None:
+    """Case, suffix, a suffix that the system hides, a slip; never a ledger or a video."""
+    assert nearest_file(name, FILES) == found
+
+
+def test_letters_composed_otherwise_are_the_same_name() -> None:
+    """Macs write é as two characters."""
+    assert nearest_file("caf\u00e9.yaml", ["cafe\u0301.yaml"]) == "cafe\u0301.yaml"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from stat import S_ISREG
 
+from klingflow.api import nearby
 from klingflow.errors import OutsideError, UsageError
 
 READ_BELOW = "KLINGFLOW_READ_BELOW"
@@ -48,9 +49,16 @@ def reader(
     """
     folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 
+    beside = Path(manifest).parent
+
     def read(path: str) -> str:
-        if path in (manifest, prices):
-            return _text(os.open(path, os.O_RDONLY))
+        named_by_user = path in (manifest, prices)
+        try:
+            return _named_by_user(path) if named_by_user else _below(path)
+        except FileNotFoundError as error:
+            raise nearby.absent(path, None if named_by_user else beside) from error
+
+    def _below(path: str) -> str:
         _check_below(folders, os.path.realpath(path))
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         if not S_ISREG(os.fstat(fd).st_mode):
@@ -59,6 +67,12 @@ def reader(
         return _text(fd)
 
     return read
+
+
+def _named_by_user(path: str) -> str:
+    if Path(path).is_dir():
+        raise nearby.is_folder(path)
+    return _text(os.open(path, os.O_RDONLY))
 
 
 def _check_below(folders: Iterable[str], real: str) -> None:

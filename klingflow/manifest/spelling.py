@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
+import unicodedata
 from collections.abc import Iterable
 
 _LENGTHS_APART = 3
@@ -44,3 +46,41 @@ def _slips(a: str, b: str) -> int:
             row.append(min(cost, before[j - 2] + 1) if swapped else cost)
         before, last = last, row
     return last[-1]
+
+
+# What people call a file of the same thing; a ledger or a video is never meant.
+_MANIFESTS = (".yaml", ".yml")
+_TABLES = (".csv", ".jsonl", ".json", ".xlsx", ".xls", ".numbers")
+
+
+def nearest_file(name: str, names: Iterable[str]) -> str | None:
+    """Return the file that was probably meant: of the same letters, of another suffix, with a
+    suffix that the system hides, or a slip away.
+    """
+    files = [n for n in names if n.isprintable()]
+    wanted, stem = _folded(name), _stem(name)
+    of_suffix = {_suffix(n): n for n in files if _stem(n) == stem}
+    order = _MANIFESTS if _is_manifest(name) else (*_TABLES, *_MANIFESTS)
+    by_stem = {_stem(n): n for n in files if _suffix(n) in order}
+    return (
+        next((n for n in files if _folded(n) == wanted), None)
+        or next((of_suffix[suffix] for suffix in order if suffix in of_suffix), None)
+        or next((n for n in files if _stem(n) == wanted), None)
+        or by_stem.get(nearest(stem, by_stem) or "")
+    )
+
+
+def _is_manifest(name: str) -> bool:
+    return _suffix(name) in ("", *_MANIFESTS)
+
+
+def _suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
+
+
+def _stem(name: str) -> str:
+    return _folded(posixpath.splitext(name)[0])
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import click
 
-_file = click.argument("file", type=click.Path(dir_okay=False))
+from klingflow.terminal import flags
+
 _sandbox = click.option("--sandbox", is_flag=True, help="The sandbox's ledger, not the real one.")
 _no_black_box = click.option(
     "--no-black-box",
@@ -28,7 +29,7 @@ def lock() -> None:
 
 
 @lock.command()
-@_file
+@flags.file
 @_sandbox
 @_no_black_box
 @click.option(
@@ -51,7 +52,7 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
 
 
 @lock.command()
-@_file
+@flags.file
 @click.argument("others", metavar="OTHER...", nargs=-1, type=click.Path())
 @click.option(
     "--from-box",
@@ -92,7 +93,7 @@ def merge(
 
 
 @lock.command()
-@_file
+@flags.file
 @click.argument("old")
 @click.argument("new")
 @_sandbox
@@ -116,7 +117,7 @@ def move(file: str, old: str, new: str, sandbox: bool, no_black_box: bool, dry_r
 
 
 @lock.command()
-@_file
+@flags.file
 @click.option(
     "-s",
     "--select",
@@ -154,7 +155,7 @@ def prune(
 
 
 @lock.command()
-@_file
+@flags.file
 def fork(file: str) -> int:
     """Make a copy of a ledger a film of its own.
 
@@ -171,7 +172,7 @@ def fork(file: str) -> int:
 
 
 @lock.command()
-@_file
+@flags.file
 @click.option("-y", "--yes", is_flag=True, help="Forget without asking.")
 def forget(file: str, yes: bool) -> int:
     """Drop what the black box holds of this film.

@@ -43,7 +43,7 @@ def schema(name: str) -> int:
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False))
+@click.argument("file", required=False, type=flags.FilePath())
 @flags.gateway
 @click.option("--forget", metavar="URL", help="Take back a yes to this address, and stop.")
 def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:

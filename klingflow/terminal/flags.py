@@ -6,6 +6,7 @@ options.py holds the record that they fill.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -30,13 +31,22 @@ def together(*options: Flag) -> Flag:
     return decorate
 
 
-file: Flag = click.argument("file", type=click.Path(dir_okay=False))
-files: Flag = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False)
-)
-files_or_plan: Flag = click.argument(
-    "files", metavar="FILE...", nargs=-1, type=click.Path(dir_okay=False)
-)
+class FilePath(click.Path):
+    """A path to a file, which need not be there; a folder is refused with the files in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        path = str(super().convert(value, param, ctx))
+        if Path(path).is_dir():
+            from klingflow.api import nearby  # for start-up
+
+            self.fail(f"{path}: {nearby.folder(path)}", param, ctx)
+        return path
+
+
+file: Flag = click.argument("file", type=FilePath())
+files: Flag = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FilePath())
+files_or_plan: Flag = click.argument("files", metavar="FILE...", nargs=-1, type=FilePath())
 shot: Flag = click.argument("shot")
 var: Flag = click.option(
     "--var",

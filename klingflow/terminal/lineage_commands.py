@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api import lineages
+from klingflow.api import lineages, nearby
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import ExitCode, UsageError
 from klingflow.ledger.places import Site
@@ -42,7 +42,7 @@ def _site(file: str) -> Site:
     """
     site = site_of(file, Wish())
     if not (site.manifest.exists() or site.paths.lock.exists()):
-        raise UsageError(f"{file}: there is no such file, and no ledger of one")
+        raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
     return site
 
 

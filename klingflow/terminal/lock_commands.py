@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from klingflow.api import checking, loading, merging, moving, pruning, site
+from klingflow.api import checking, loading, merging, moving, nearby, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths, manifest_called
@@ -61,7 +61,7 @@ def _must_be(file: str, paths: LedgerPaths) -> None:
     named = Path(file)
     manifest = manifest_called(named.parent, named.stem) if named.suffix == ".lock" else named
     if not any(p.exists() for p in (named, manifest, paths.lock, paths.journal)):
-        raise UsageError(f"{file}: there is no such file, and no ledger of one")
+        raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
 
 
 _NOUNS = {
