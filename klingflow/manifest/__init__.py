@@ -6,7 +6,7 @@ handed in.
     functions.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
-    encodings.py, tables.py, rows.py                 CSV, JSON, JSONL, YAML rows
+    encodings.py, tables.py, rows.py, cells.py       CSV, JSON, JSONL, YAML rows, cells' mistakes
     layers.py, variants.py, matrix.py, identity.py,
     claims.py, drafts.py, entry.py, links.py         what expand.py makes Drafts with
     shapes.py, documented.py, fields.py,

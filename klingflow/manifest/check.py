@@ -14,6 +14,7 @@ from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest import foreign
 from klingflow.manifest.addresses import unreachable
 from klingflow.manifest.body import BODY
+from klingflow.manifest.cells import blamed
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.facts import facts
@@ -113,8 +114,11 @@ def _lifted(faults: Iterable[Fault], allow: tuple[str, ...]) -> list[Fault]:
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
-    mark = place_of(fault, draft.node) if fault.path else draft.mark
-    return _placed(fault, mark, f"shot '{draft.id}'")
+    subject = f"shot '{draft.id}'"
+    if not fault.path:
+        return _placed(fault, draft.mark, subject)
+    found = _placed(fault, place_of(fault, draft.node), subject)
+    return blamed(found, draft.node.at(*fault.path).value, draft.place)
 
 
 def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:

@@ -281,6 +281,7 @@ class _Compilation:
             shots=self.sections["shots"],
             output=root.value.get("output"),
             rows=self.files.rows,
+            cell=self.files.cell,
         )
 
     def name(self, root: Node, renderer: Renderer, scope: Scope) -> str:

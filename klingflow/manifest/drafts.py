@@ -14,6 +14,7 @@ from klingflow.manifest.entry import Entry
 from klingflow.manifest.fields import ABOUT
 from klingflow.manifest.identity import output_path
 from klingflow.manifest.links import Link
+from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.template import Scope
 from klingflow.model import Json, Node, Pending, Reference
 
@@ -26,7 +27,7 @@ _NOT_RENDERED = frozenset(field.name for field in ABOUT) - set(_FOR_PEOPLE)
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One take, rendered but not checked. `mark` is the place of the shot's key, `node` its merged
-    layers.
+    layers, `place` the place of its row.
 
     `spoiled` says that some of it could not be rendered and is left out, which has been noted.
     """
@@ -42,6 +43,7 @@ class Draft:
     about: Mapping[str, Json]
     output: str
     spoiled: bool = False
+    place: RowPlace | None = None
 
 
 def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, list[Link]]:
@@ -65,6 +67,7 @@ def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, lis
         about=about,
         output=output,
         spoiled=bool(scope.diagnostics) or not output,
+        place=scope.place,
     )
     return draft, [*named, *after]
 
@@ -109,7 +112,8 @@ def _after(entry: Entry, id: str, scope: Scope) -> list[Link]:
     for at, target in enumerate(_listed(entry.renderer.render(node, scope))):
         mark = node.at(at).mark
         if type(target) is not str:  # text that only the run knows is none
-            entry.note(mark, "bad-after", "after takes the id of a shot, or a list of ids")
+            message = "after takes the id of a shot, or a list of ids"
+            entry.note_value(node.at(at), scope, "bad-after", message)
         else:
             found.append(Link(id, target, mark))
     return found
@@ -126,8 +130,8 @@ def _tags(entry: Entry, scope: Scope) -> tuple[str, ...]:
             found.clear()
         for at, tag in enumerate(_listed(value)):
             if tag is None or isinstance(tag, (list, dict, Pending)):
-                mark = node.at(at).mark
-                entry.note(mark, "bad-tag", "a tag is text, and tags are a list of them")
+                message = "a tag is text, and tags are a list of them"
+                entry.note_value(node.at(at), scope, "bad-tag", message)
             else:
                 found[as_text(tag)] = None
     return tuple(found)
@@ -144,7 +148,10 @@ def output_of(entry: Entry, id: str, take: int, scope: Scope) -> str:
     try:
         return output_path(text, entry.document.name, id, take)
     except ValueError as error:
-        entry.note(node.mark if node else entry.place, "bad-output", str(error))
+        if node:
+            entry.note_value(node, scope, "bad-output", str(error))
+        else:
+            entry.note(entry.place, "bad-output", str(error))
         return ""
 
 

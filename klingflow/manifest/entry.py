@@ -8,14 +8,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.rows import Rows
+from klingflow.manifest.cells import blamed
+from klingflow.manifest.rows import CellPlaces, RowPlace, Rows
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import Json, Node
 
 
+def _row_itself(row: Mark, _name: str) -> Mark:
+    return row
+
+
 class Document(NamedTuple):
     """What a manifest and its includes say about shots. `rows` returns the rows of a foreach file,
-    None if it cannot be read.
+    None if it cannot be read; `cell` returns the place of a cell in one of them.
     """
 
     name: str
@@ -24,6 +29,7 @@ class Document(NamedTuple):
     shots: Mapping[str, Node]
     output: Node | None
     rows: Callable[[str, Mark], Rows | None]
+    cell: CellPlaces = _row_itself
 
 
 class Skip(Exception):
@@ -64,14 +70,22 @@ class Entry:
         subject = f"shot '{self.key}'"
         self.diagnostics.append(Diagnostic(mark, code, message, severity, subject=subject))
 
+    def note_value(self, node: Node, scope: Scope, code: str, message: str) -> None:
+        """Note a mistake in the value of `node`: at the cell that made it, if it is over a row."""
+        found = Diagnostic(node.mark, code, message, subject=scope.subject)
+        self.diagnostics.append(blamed(found, node.value, scope.place))
+
     def fail(self, mark: Mark, code: str, message: str) -> NoReturn:
         """Note a mistake after which the shot cannot be expanded. Raises Skip."""
         self.note(mark, code, message)
         raise Skip
 
-    def scope(self, id: str = "", **names: Any) -> Scope:
-        """Return what the names mean for the shot `id`; for the entry itself if none is given."""
-        return Scope(self.own, f"shot '{id or self.key}'", **names)
+    def scope(self, id: str = "", place: RowPlace | None = None, **names: Any) -> Scope:
+        """Return what the names mean for the shot `id`; for the entry itself if none is given.
+
+        `place` is where its row stands.
+        """
+        return Scope(self.own, f"shot '{id or self.key}'", place, **names)
 
     def render(self, node: Node, scope: Scope) -> Json:
         """Return the value of `node`. Raises Skip when there was a mistake, which is noted."""

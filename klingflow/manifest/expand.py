@@ -153,7 +153,8 @@ class _Expansion:
         if scope.diagnostics:
             return 1
         if type(takes) is not int or not 1 <= takes <= MAX_TAKES:
-            entry.note(node.mark, "bad-takes", f"takes is a whole number from 1 to {MAX_TAKES}")
+            message = f"takes is a whole number from 1 to {MAX_TAKES}"
+            entry.note_value(node, scope, "bad-takes", message)
             return 1
         return takes
 
@@ -170,7 +171,7 @@ def _base_of(layers: list[Node]) -> _Base:
 
 def _scope(entry: Entry, variant: Variant, take: int) -> Scope:
     shot = {"id": variant.id, "take": take}
-    return entry.scope(variant.id, shot=shot, **variant.names)
+    return entry.scope(variant.id, variant.row, shot=shot, **variant.names)
 
 
 def _tags_of(layer: Node) -> list[Node]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
-from klingflow.manifest.rows import Rows, read_rows
+from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
 from klingflow.manifest.source import parse_in_spite
 from klingflow.model import Node
 
@@ -34,6 +34,7 @@ class Files:
         self._read = read
         self._diagnostics = diagnostics
         self._rows: dict[str, Rows | None] = {}
+        self._places: dict[str, CellPlaces] = {}
 
     def parsed(self, path: str, mark: Mark) -> Node | None:
         """Return a file's tree; None where it cannot be read, which is noted at `mark`."""
@@ -65,6 +66,14 @@ class Files:
         if full not in self._rows:
             self._rows[full] = self._read_rows(full, mark)
         return self._rows[full]
+
+    def cell(self, row: Mark, name: str) -> Mark:
+        """Return the place of a cell in a row of a foreach file; the row's if it has none such."""
+        path = row.file
+        if path not in self._places:
+            suffix = posixpath.splitext(path)[1]
+            self._places[path] = cell_places(self.sources[path], path, suffix)
+        return self._places[path](row, name)
 
     def _read_rows(self, path: str, mark: Mark) -> Rows | None:
         suffix = posixpath.splitext(path)[1].lower()

@@ -10,6 +10,9 @@ from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.punctuation import explained
 from klingflow.manifest.syntax import LINE_END
 
+# Rows, in which Chinese punctuation is never YAML's.
+_DATA = (".csv", ".json", ".jsonl")
+
 
 def ordered(
     diagnostics: Sequence[Diagnostic],
@@ -23,7 +26,8 @@ def ordered(
     `misread` are the places of a text that is not YAML.
     """
     marked = {found.mark.file for found in diagnostics} & sources.keys()
-    lines = {file: LINE_END.split(sources[file].removeprefix("\ufeff")) for file in marked}
+    of_yaml = {file for file in marked if not file.lower().endswith(_DATA)}
+    lines = {file: LINE_END.split(sources[file].removeprefix("\ufeff")) for file in of_yaml}
     first: dict[tuple[Mark, str, str], Diagnostic] = {}
     for diagnostic in _causes(diagnostics, misread):
         for found in explained(diagnostic, lines.get(diagnostic.mark.file, ())):

@@ -1,4 +1,5 @@
-"""PURE. The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place.
+"""PURE. The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place,
+and on demand the place of each cell.
 
 All of it is data: a CSV cell is always text, and nothing in a row is taken for an expression.
 """
@@ -9,17 +10,30 @@ import bisect
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.manifest.source import parse
-from klingflow.manifest.tables import read_csv
+from klingflow.manifest.tables import Table, read_csv
 from klingflow.manifest.values import content_of
-from klingflow.model import Json
+from klingflow.model import Json, Node
 
 Rows = list[tuple[Mark, dict[str, Json]]]
+# From the place of a row and a name → the place of that cell; the row's where it has no such cell.
+CellPlaces = Callable[[Mark, str], Mark]
+
+
+class RowPlace(NamedTuple):
+    """Where a row stands, and what finds its cells."""
+
+    mark: Mark
+    places: CellPlaces
+
+    def cell(self, name: str) -> Mark:
+        """Return the place of the cell called `name`; the row's if it has none."""
+        return self.places(self.mark, name)
 
 
 def read_rows(text: str, file: str, suffix: str) -> Rows:
@@ -27,8 +41,8 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
 
     Raises ManifestError for a malformed text and for an unknown format.
     """
-    reader = FORMATS.get(suffix.lower())
-    if reader is None:
+    form = FORMATS.get(suffix.lower())
+    if form is None:
         _refuse(
             Mark(file, 1, 1),
             "rows-format",
@@ -37,7 +51,12 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
     if "\0" in text:
         message = "holds NUL characters, as UTF-16 without its mark does; save it as UTF-8"
         _refuse(Mark(file, 1, 1), "rows-syntax", message)
-    return list(reader(text.removeprefix("\ufeff"), file))
+    return list(form.read(text.removeprefix("\ufeff"), file))
+
+
+def cell_places(text: str, file: str, suffix: str) -> CellPlaces:
+    """Return what finds the cells of the rows that `read_rows` has read in the same text."""
+    return FORMATS[suffix.lower()].places(text.removeprefix("\ufeff"), file)
 
 
 def _refuse(mark: Mark, code: str, message: str) -> NoReturn:
@@ -46,11 +65,10 @@ def _refuse(mark: Mark, code: str, message: str) -> NoReturn:
 
 def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
     """Yield a list of objects, decoded one by one so that each has its place."""
-    lines = [0, *(end.end() for end in re.finditer("\n", text))]
+    lines = _Lines(text)
 
     def mark(at: int) -> Mark:
-        line = bisect.bisect_right(lines, at)
-        return Mark(file, line, at - lines[line - 1] + 1)
+        return lines.mark(file, at)
 
     at = _blank(text, 0)
     if text[at : at + 1] != "[":
@@ -66,6 +84,39 @@ def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
             _refuse(mark(at), "rows-syntax", "not JSON: expected ',' or ']'")
     if (rest := _blank(text, at + 1)) != len(text):
         _refuse(mark(rest), "rows-syntax", "not JSON: something follows the list")
+
+
+class _Lines:
+    """Where the lines of a text begin."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(end.end() for end in re.finditer("\n", text))]
+
+    def mark(self, file: str, at: int) -> Mark:
+        """Return the place of an offset."""
+        line = bisect.bisect_right(self._starts, at)
+        return Mark(file, line, at - self._starts[line - 1] + 1)
+
+    def offset(self, mark: Mark) -> int:
+        return self._starts[mark.line - 1] + mark.column - 1
+
+
+def _json_places(text: str, file: str) -> CellPlaces:
+    """Return what finds the values in objects of JSON, and of JSONL."""
+    lines = _Lines(text)
+
+    def cell(row: Mark, name: str) -> Mark:
+        at = _blank(text, lines.offset(row) + 1)
+        while text[at] != "}":
+            key, at = _DECODER.raw_decode(text, at)
+            at = _blank(text, _blank(text, at) + 1)  # past the colon
+            if key == name:
+                return lines.mark(file, at)
+            at = _blank(text, _DECODER.raw_decode(text, at)[1])
+            at = _blank(text, at + 1) if text[at] == "," else at
+        return row
+
+    return cell
 
 
 def _jsonl(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
@@ -94,6 +145,16 @@ def _yaml(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
         )
     for node in root.value:
         yield _row(content_of(node), node.mark)
+
+
+def _yaml_places(text: str, file: str) -> CellPlaces:
+    return node_places(parse(text, file).value)
+
+
+def node_places(rows: Sequence[Node]) -> CellPlaces:
+    """Return what finds the cells of rows that are Nodes."""
+    by_mark = {row.mark: row for row in rows}
+    return lambda mark, name: by_mark[mark].at(name).mark
 
 
 def _row(value: Json, mark: Mark) -> tuple[Mark, dict[str, Json]]:
@@ -148,10 +209,21 @@ def _constant(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
 )
-FORMATS: dict[str, Callable[[str, str], Iterator[tuple[Mark, dict[str, Json]]]]] = {
-    ".csv": read_csv,
-    ".json": _json,
-    ".jsonl": _jsonl,
-    ".yaml": _yaml,
-    ".yml": _yaml,
+
+
+class Format(NamedTuple):
+    """How rows of one kind of file are read, and how their cells are found. Both take the text and
+    the file's name.
+    """
+
+    read: Callable[[str, str], Iterator[tuple[Mark, dict[str, Json]]]]
+    places: Callable[[str, str], CellPlaces]
+
+
+FORMATS: dict[str, Format] = {
+    ".csv": Format(read_csv, lambda text, file: Table(text, file).cell),
+    ".json": Format(_json, _json_places),
+    ".jsonl": Format(_jsonl, _json_places),
+    ".yaml": Format(_yaml, _yaml_places),
+    ".yml": Format(_yaml, _yaml_places),
 }

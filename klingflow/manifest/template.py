@@ -9,6 +9,7 @@ a Pending.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from klingflow.errors import Diagnostic, Mark
@@ -21,10 +22,12 @@ from klingflow.manifest.budget import (
     as_text,
     check_room,
 )
+from klingflow.manifest.cells import at_cell, last_read, no_column
 from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
 from klingflow.manifest.names import Shots, Vars, opened
 from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
+from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
 
@@ -51,20 +54,31 @@ class Scope:
     """What the names mean for one shot, and what was found while rendering it.
 
     `own` are the variables that the shot overrides; `subject` is whose mistakes these are, such as
-    `shot 'opening'`. `used` are the root names of all that was rendered; `references` the shots
-    that it waits for, each with the place that names it.
+    `shot 'opening'`; `place` is where its row stands. `used` are the root names of all that was
+    rendered; `references` the shots that it waits for, each with the place that names it.
     """
 
-    __slots__ = ("diagnostics", "meanings", "names", "own", "references", "subject", "used")
+    __slots__ = (
+        "diagnostics",
+        "meanings",
+        "names",
+        "own",
+        "place",
+        "references",
+        "subject",
+        "used",
+    )
 
     def __init__(
         self,
         own: Mapping[str, Node] | None = None,
         subject: str = "",
+        place: RowPlace | None = None,
         **names: Mapping[str, Json],
     ) -> None:
         self.own: Mapping[str, Node] = own or {}
         self.subject: str = subject
+        self.place: RowPlace | None = place
         self.names: dict[str, Mapping[str, Json]] = names
         self.meanings: Meanings | None = None  # made for the first expression
         self.diagnostics: list[Diagnostic] = []
@@ -219,7 +233,7 @@ class Renderer:
                 characters += len(text)
                 check_room(characters)
             except ExpressionError as error:
-                raise self._broken(node, piece.offset, error, scope) from None
+                raise self._failed(piece, node, error, scope) from None
             parts.append(text)
         if all(isinstance(part, str) for part in parts):
             return "".join(str(part) for part in parts)
@@ -246,7 +260,7 @@ class Renderer:
         try:
             made = self._language.to_json(expression.run(scope.meanings))
         except ExpressionError as error:
-            raise self._broken(node, piece.offset, error, scope) from None
+            raise self._failed(piece, node, error, scope) from None
         if "shots" in scope.used and not self._chain:
             place = _place(node, piece.offset)
             scope.references.extend((reference, place) for reference in _references(made))
@@ -275,6 +289,31 @@ class Renderer:
         """Return the roots that have a member of this name in a scope."""
         spaces = {"vars": {**self.variables, **scope.own}, **scope.names}
         return [root for root, space in spaces.items() if name in space]
+
+    def _failed(self, piece: Piece, node: Node, error: ExpressionError, scope: Scope) -> _Broken:
+        """Return the mistake of an expression without a value: at the cell of a row that it read
+        last, if there is one.
+        """
+        broken = self._broken(node, piece.offset, error, scope)
+        if scope.place is None or "row" not in scope.used:
+            return broken
+        column = self._column_read(piece, scope)
+        if column is None:
+            told = broken.diagnostic._replace(related=scope.place.mark)
+        elif column in scope.names["row"]:
+            told = at_cell(broken.diagnostic, scope.place, column)
+        else:
+            told = no_column(broken.diagnostic, scope.place, scope.names["row"])
+        return _Broken(told)
+
+    def _column_read(self, piece: Piece, scope: Scope) -> str | None:
+        """Return the column that an expression reads last; None where it reads none by itself."""
+        expression = self._compiled(piece.source)
+        if isinstance(expression, ExpressionError):
+            return None
+        with suppress(_Broken):  # one of its variables is to blame
+            return last_read(expression, {**self.names, **scope.names}, self._language)
+        return None
 
     def _broken(self, node: Node, offset: int, error: ExpressionError, scope: Scope) -> _Broken:
         """Return the mistake of the variable that is being rendered, or else of the scope."""

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from klingflow.errors import Mark
+from klingflow.manifest.cells import columns_in
 from klingflow.manifest.claims import Part
 from klingflow.manifest.entry import Entry, Skip
 from klingflow.manifest.matrix import Cell, cells, label_of, no_label, unmatched
-from klingflow.manifest.rows import Rows
+from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, node_places
 from klingflow.model import Json, Node
 
 _NO_CELL = [Cell({}, "")]
@@ -21,6 +22,7 @@ class Variant(NamedTuple):
     """One shot that an entry makes: its place, its id, and what `row` and `matrix` mean for it.
 
     The id comes from the `key` of its row, None without rows, and from its `cell` of the matrix.
+    `row` is where its row stands.
     """
 
     place: Mark
@@ -28,6 +30,7 @@ class Variant(NamedTuple):
     names: dict[str, Any]
     key: Json
     cell: Cell
+    row: RowPlace | None = None
 
 
 def variants(entry: Entry) -> Iterator[Variant]:
@@ -36,28 +39,33 @@ def variants(entry: Entry) -> Iterator[Variant]:
         for one in _cells(entry):
             yield Variant(entry.place, _id(entry, one.label), _names(entry, one), None, one)
         return
-    rows = _rows(entry, entry.items["foreach"])
+    node = entry.items["foreach"]
+    rows = _rows(entry, node)
     if not rows:
-        mark = entry.items["foreach"].mark
-        entry.note(mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
+        entry.note(node.mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
+    places = _cell_places(entry, node)
     for mark, row in rows:
-        key = _key(entry, row)
-        label = label_of(key)
-        if not label:
-            message = f"the key is empty for the row at {mark}; give every row one"
-            entry.note(entry.items["key"].mark, "empty-key", message)
-            entry.unsure = True
-            continue
-        for one in _cells(entry, row=row):
-            names = {"row": row, **_names(entry, one)}
-            yield Variant(mark, _id(entry, label, one.label), names, key, one)
+        yield from _of_row(entry, row, RowPlace(mark, places))
+
+
+def _of_row(entry: Entry, row: dict[str, Json], place: RowPlace) -> Iterator[Variant]:
+    """Yield the shots of one row; none where its key cannot be told."""
+    try:
+        key = _key(entry, row, place)
+    except _NoKey:
+        entry.unsure = True
+        return
+    label = label_of(key)
+    for one in _cells(entry, place, row=row):
+        names = {"row": row, **_names(entry, one)}
+        yield Variant(place.mark, _id(entry, label, one.label), names, key, one, place)
 
 
 def parts_of(entry: Entry, variant: Variant) -> list[Part]:
     """Return the values that the id of a variant is made of."""
     found = []
     if variant.key is not None:
-        found.append(Part("key", variant.key, variant.place))
+        found.append(Part("key", variant.key, _key_place(entry, variant)))
     node = entry.items.get("matrix")
     if node is None:
         return found
@@ -70,6 +78,14 @@ def parts_of(entry: Entry, variant: Variant) -> list[Part]:
             continue
         found.append(Part(name, value, mark))
     return found
+
+
+def _key_place(entry: Entry, variant: Variant) -> Mark:
+    """Return the place of the cell that a row's key comes from; the row's if it is not one cell."""
+    columns = columns_in(entry.items["key"].value)
+    if variant.row and len(columns) == 1:
+        return variant.row.cell(columns[0])
+    return variant.place
 
 
 def _id(entry: Entry, *labels: str) -> str:
@@ -105,7 +121,19 @@ def _rows_of_file(entry: Entry, path: str, mark: Mark) -> Rows:
     return read
 
 
-def _key(entry: Entry, row: dict[str, Json]) -> Json:
+def _cell_places(entry: Entry, node: Node) -> CellPlaces:
+    """Return what finds the cells of the rows of a foreach."""
+    if type(node.value) is list:
+        return node_places(node.value)
+    return entry.document.cell
+
+
+class _NoKey(Exception):
+    """A row has no key; why has been noted."""
+
+
+def _key(entry: Entry, row: dict[str, Json], place: RowPlace) -> Json:
+    """Return the key of a row. Raises _NoKey where it has none, and Skip where no row can."""
     node = entry.items.get("key")
     if node is None:
         name = next(iter(row), "id")
@@ -114,14 +142,22 @@ def _key(entry: Entry, row: dict[str, Json]) -> Json:
             "missing-key",
             f"foreach needs a key that names each row; write key: ${{{{ row.{name} }}}}",
         )
-    return entry.render(node, entry.scope(row=row))
+    scope = entry.scope("", place, row=row)
+    try:
+        key = entry.render(node, scope)
+    except Skip:
+        raise _NoKey from None
+    if not label_of(key):
+        entry.note_value(node, scope, "empty-key", "the key is empty; give every row one")
+        raise _NoKey
+    return key
 
 
-def _cells(entry: Entry, **names: Any) -> list[Cell]:
+def _cells(entry: Entry, place: RowPlace | None = None, **names: Any) -> list[Cell]:
     node = entry.items.get("matrix")
     if node is None:
         return _NO_CELL
-    matrix = entry.render(node, entry.scope(**names))
+    matrix = entry.render(node, entry.scope("", place, **names))
     if not isinstance(matrix, dict):
         entry.fail(
             node.mark, "bad-matrix", "matrix takes a map of axes, such as { city: [上海, 重庆] }"

@@ -1,0 +1,91 @@
+"""PURE. Which cell of a row is to blame: a mistake over a row is told at the cell that the
+expression read, with the expression as the other place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from klingflow.errors import Diagnostic
+from klingflow.manifest.budget import ExpressionError
+from klingflow.manifest.expressions import Expression, Language, Meanings
+from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
+from klingflow.manifest.rows import RowPlace
+from klingflow.model import Json
+
+_SHOWN_MOST = 20
+_COLUMN = re.compile(r"""\brow\s*(?:\.\s*(\w+)|\[\s*(?:'([^']*)'|"([^"]*)")\s*\])""")
+
+
+class _Watched(dict[str, Json]):
+    """A row that remembers the name it was asked for last."""
+
+    asked: str | None = None
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str):
+            self.asked = key
+        return super().__contains__(key)
+
+
+def last_read(expression: Expression, names: dict[str, Any], language: Language) -> str | None:
+    """Return the column that an expression reads last before it ends or fails; None if it reads
+    none by itself.
+
+    It is run once more for that: rows that are not watched are faster.
+    """
+    if "row" not in expression.roots:
+        return None
+    watched = _Watched(names["row"])
+    with suppress(ExpressionError):  # the same failure again
+        expression.run(Meanings({**names, "row": watched}, language))
+    return watched.asked
+
+
+def columns_in(text: Json) -> list[str]:
+    """Return the columns that the expressions in a text name, each once."""
+    if not isinstance(text, str) or "${{" not in text:
+        return []
+    try:
+        sources = [piece.source for piece in pieces_of(text) if isinstance(piece, Piece)]
+    except Unclosed:
+        return []
+    found = (name for source in sources for name in _COLUMN.findall(source))
+    return list(dict.fromkeys("".join(name) for name in found))
+
+
+def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
+    """Return a mistake at the cell of a column, with its own place as the other one.
+
+    A warning stays where it is: thousands of rows give the same one.
+    """
+    cell = place.cell(column)
+    if found.severity != "error":
+        return found._replace(related=cell)
+    message = f"column '{column}': {found.message}"
+    return found._replace(mark=cell, message=message, related=found.mark)
+
+
+def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
+    """Return a mistake in the value that the expressions in `text` made over a row: at the cell
+    where they read one, else with the row as the other place.
+    """
+    columns = columns_in(text) if place else []
+    if place is None or not columns:
+        return found
+    if len(columns) == 1:
+        return at_cell(found, place, columns[0])
+    message = f"{found.message} (row {place.mark})" if found.severity == "error" else found.message
+    return found._replace(message=message, related=place.mark)
+
+
+def no_column(found: Diagnostic, place: RowPlace, columns: Iterable[str]) -> Diagnostic:
+    """Return a mistake about a column that is not there, with those that are."""
+    names = [str(name) for name in columns]
+    more = ", …" if len(names) > _SHOWN_MOST else ""
+    there_are = f"columns are {', '.join(names[:_SHOWN_MOST])}{more}"
+    link = " The" if found.message.endswith("?") else "; the"
+    return found._replace(message=f"{found.message}{link} {there_are}", related=place.mark)
