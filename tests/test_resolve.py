@@ -9,7 +9,15 @@ from functools import partial
 
 import pytest
 
-from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
+from klingflow.decide.resolve import (
+    Verdict,
+    abandon,
+    adopt,
+    not_charged,
+    resubmit,
+    settled_of,
+    what_there_is,
+)
 from klingflow.errors import Mark, UsageError
 from klingflow.gateway.outcomes import Accepted, Reply
 from klingflow.gateway.replies import read_create
@@ -248,10 +256,10 @@ def test_an_adopted_purchase_is_that_of_the_shot() -> None:
 def test_what_needs_no_person_is_refused(
     purchase: Purchase | None, said: str, verdict: Callable[..., object]
 ) -> None:
-    """In the words that say why."""
+    """In the words that say why, and with what there is."""
     with pytest.raises(UsageError) as caught:
         verdict(Book([purchase] if purchase else []), "a", origin=ORIGIN, at=LATER)
-    assert str(caught.value) == said
+    assert str(caught.value) == f"{said}; nothing is in doubt"
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, ""])
@@ -299,3 +307,47 @@ def test_a_second_take_is_resolved_by_its_key() -> None:
     book = Book([doubtful(), advance(intent("a", 2), "doubted", AT)])
     (record,) = abandon(book, "a#2", origin=ORIGIN, at=LATER)
     assert (record.key, record.state) == ("a#2", "abandoned")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "settled"),
+    [("abandon", ["d", "d"]), ("resubmit", ["d", "d"]), ("not_charged", ["d", "d", "f"])],
+)
+def test_a_verdict_about_many_settles_doubts_alone(verdict: Verdict, settled: list[str]) -> None:
+    """What is parked, running or delivered is left: it is paid for. That nothing was charged is
+    said of failures, too.
+    """
+    book = Book(
+        [
+            parked(),
+            doubtful("d"),
+            doubtful("d", attempt=2),
+            done("e"),
+            advance(submitted("f"), "failed", AT, error=Failure("capacity", "x", "busy")),
+            submitted("g"),
+            doubtful("h"),
+        ]
+    )
+    found = settled_of(book, set("adefg"), verdict)
+    assert [purchase.key for purchase in found] == settled
+
+
+def test_a_failure_whose_take_is_bought_again_is_not_settled_by_the_way() -> None:
+    """It may be named by itself, once the later task has ended."""
+    failed = advance(submitted("f"), "failed", AT, error=Failure("capacity", "x", "busy"))
+    again = submitted("f", attempt=2, task_id="task_again")
+    assert settled_of(Book([failed, again]), {"f"}, "not_charged") == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "nothing is in doubt"),
+        (2, "in doubt: a00, a01"),
+        (12, "in doubt: a00, a01, a02, a03, a04, a05, a06, a07, a08, a09 and 2 more"),
+    ],
+)
+def test_who_names_what_is_in_no_doubt_hears_what_is(number: int, said: str) -> None:
+    """Ten of them by name."""
+    book = Book([done("x"), *(doubtful(f"a{n:02}") for n in range(number))])
+    assert what_there_is(book) == said

@@ -15,8 +15,8 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.store import open_ledger
 from klingflow.model import Failure
-from tests.harness import charges, pipeline_at, sandboxed
-from tests.purchases import LATER, ORIGIN, found
+from tests.harness import Pipeline, charges, on_a_terminal, pipeline_at, sandboxed
+from tests.purchases import AT, LATER, ORIGIN, found, intent
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -71,3 +71,54 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         assert "has not changed since" in film.do("why", "film.yaml", key)
         assert len(charges(sandbox)) == 2
         assert "all is well" in film.do("lock", "check", "film.yaml")
+
+
+def doubtful(film: Pipeline, *shots: str) -> None:
+    """Put a doubt about each of these shots into the ledger."""
+    with open_ledger(ledger_paths(film.manifest), lambda: LATER) as ledger:
+        for shot in shots:
+            doubt = advance(intent(shot), "doubted", AT, evidence={"from": AT})
+            anyio.run(ledger.record, doubt)
+
+
+def test_six_doubts_are_settled_by_one_command(tmp_path: Path) -> None:
+    """The row "six doubts": `resolve FILE -s state:in_doubt --abandon` settles all of them, also of
+    a shot that is no longer in the manifest; with -y where there is no terminal.
+    """
+    film = pipeline_at(tmp_path)
+    film.write({name: {"prompt": "x"} for name in "abcde"})
+    doubtful(film, *"abcdef")
+    many = ("resolve", "film.yaml", "-s", "state:in_doubt", "--abandon")
+    assert "not a terminal: pass -y to settle these" in film.do(*many, code=2)
+    said = film.do(*many, "-y")
+    assert "6 purchases: 18.00 CNY in doubt (6 doubts)." in said
+    assert {p["state"] for p in film.purchases()} == {"abandoned"}
+    assert "the selection has nothing to settle; nothing is in doubt" in film.do(*many, code=5)
+
+
+def test_a_no_settles_nothing(tmp_path: Path) -> None:
+    """On a terminal the question says what follows; a yes settles all, a no nothing."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}, "b": {"prompt": "y"}})
+    doubtful(film, "a", "b")
+    many = ("resolve", "film.yaml", "-s", "a b", "--resubmit")
+    screen = on_a_terminal(film, *many, typed="n\n")
+    assert screen.code == 2 and "The next run buys them again." in screen.text
+    assert {p["state"] for p in film.purchases()} == {"in_doubt"}
+    assert on_a_terminal(film, *many, typed="y\n").code == 0
+    assert {p["state"] for p in film.purchases()} == {"abandoned"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--abandon"], "name one SHOT, or several by -s"),
+        (["a", "-s", "b", "--abandon"], "name one SHOT, or several by -s"),
+        (["-s", "a", "--task", "task_x"], "--task is for one SHOT"),
+    ],
+)
+def test_one_shot_or_a_selection(words: list[str], said: str, tmp_path: Path) -> None:
+    """Never both, and a task belongs to one shot."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}, "b": {"prompt": "y"}})
+    assert said in film.do("resolve", "film.yaml", *words, code=2)

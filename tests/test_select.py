@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.decide.select import select
+from klingflow.decide.select import orphans, select
 from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
@@ -142,3 +142,10 @@ def test_a_shot_whose_name_is_a_pattern_is_meant_by_its_name() -> None:
     """As written, before it is read as a glob."""
     odd = [Shot("a[1]", 1, "text", {}, "x.mp4", NODE), Shot("a1", 1, "text", {}, "y.mp4", NODE)]
     assert select(odd, Book(), ["a[1]"], []) == {"a[1]", "a1"}
+
+
+def test_takes_that_no_manifest_wants_can_be_selected() -> None:
+    """By id, glob and state; they have no tags."""
+    found = orphans(BOOK, {("door", 1)})
+    assert [shot.key for shot in found] == ["opening#2"]
+    assert select(found, BOOK, ["state:failed"], []) == {"opening#2"}

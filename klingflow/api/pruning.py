@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from klingflow.api.planning import standing
 from klingflow.api.site import Wish, now, site_of
-from klingflow.decide.select import select
+from klingflow.decide.select import orphans, select
 from klingflow.disk import append_new
-from klingflow.errors import LedgerError, Mark, NothingSelected
+from klingflow.errors import LedgerError, NothingSelected
 from klingflow.ledger import store
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.ledger.lines import lock_line
-from klingflow.model import Manifest, Node, Purchase, Shot
+from klingflow.model import Manifest, Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,17 @@ def prune(
 
 
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
-    wanted = manifest.takes
-    orphans = [_as_shot(*take) for take in sorted(set(book.takes()) - wanted)]
-    if not orphans:
+    unwanted = orphans(book, manifest.takes)
+    if not unwanted:
         if wish.select:
             raise NothingSelected(
                 f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
             )
         return Prunable([], [])
-    keys = select(orphans, book, wish.select, wish.exclude)
+    keys = select(unwanted, book, wish.select, wish.exclude)
     pruned: list[Purchase] = []
     kept: list[Purchase] = []
-    for shot in orphans:
+    for shot in unwanted:
         if shot.key not in keys:
             continue
         purchases = book.of(shot.id, shot.take)
@@ -83,8 +82,3 @@ def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
         else:
             pruned += purchases
     return Prunable(in_order(pruned), in_order(kept))
-
-
-def _as_shot(shot: str, take: int) -> Shot:
-    """An orphan as something to select."""
-    return Shot(shot, take, "", {}, "", Node({}, Mark("", 1, 1)))

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import anyio
 
 from klingflow.api.planning import ahead, planned, take_in
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.adoption import Adoption, judge, unasked
-from klingflow.decide.resolve import abandon, adopt, not_charged, resubmit
-from klingflow.errors import UsageError
+from klingflow.decide.resolve import (
+    Verdict,
+    abandon,
+    adopt,
+    not_charged,
+    resubmit,
+    settled_of,
+    what_there_is,
+)
+from klingflow.decide.select import orphans, select
+from klingflow.decide.spending import spending
+from klingflow.errors import NothingSelected, UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
-from klingflow.model import Action, Manifest, Purchase, State, key_of, split_key
+from klingflow.model import Action, Manifest, Purchase, Share, State, Sum, key_of, split_key
 
 Ask = Callable[[Purchase], QueryOutcome]  # what the gateway says of a purchase's task
 
@@ -26,12 +37,12 @@ def resolve(
     origin: str,
     *,
     task: str | None,
-    verdict: str,
+    verdict: Verdict = "abandon",
     ask: Ask | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Settle one take by its task's id, or by a verdict: `abandon`, `not_charged` or `resubmit`.
-    Return what was done, in words.
+    """Settle one take by its task's id, or without one by a verdict. Return what was done, in
+    words.
 
     `ask` asks after the task, which is taken only if what the gateway says fits the purchase, or by
     `force`. Raises UsageError, LedgerHeld, LedgerError.
@@ -56,8 +67,52 @@ def resolve(
     return [*notes, f"{key}: bought as task {task}{STATE_WORDS.get(records[-1].state, '')}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What a verdict of many takes is about to settle, and what it comes to."""
+
+    purchases: Sequence[Purchase]
+    spending: Mapping[Share, Sum]
+
+
+def resolve_many(
+    manifest: Manifest,
+    wish: Wish,
+    origin: str,
+    verdict: Verdict,
+    agreed: Callable[[Settling], bool],
+) -> list[str]:
+    """Settle what is in doubt of the selected takes, orphans included, if `agreed` says so. Return
+    what was done, in words.
+
+    Nothing is written where one of them cannot be settled. Raises NothingSelected, which says what
+    is in doubt instead; UsageError, LedgerHeld, LedgerError.
+    """
+    site = site_of(manifest.path, wish, origin)
+    with store.open_ledger(site.paths, now) as held:
+        take_in(manifest, held.book, site, enter=held.enter)
+        made = planned(manifest, held.book, site)
+        book = ahead(held.book, made)
+        takes = [*manifest.shots, *orphans(book, manifest.takes)]
+        meant = select(takes, book, wish.select, wish.exclude)
+        found = settled_of(book, meant, verdict)
+        if not found:
+            raise NothingSelected(
+                f"{manifest.path}: the selection has nothing to settle; {what_there_is(book)}"
+            )
+        keys = list(dict.fromkeys(p.key for p in found))
+        records: list[Purchase] = []
+        for key in keys:
+            records += _by_verdict(verdict, book, key, made.by_key.get(key), site.origin)
+        if not agreed(Settling(found, spending([found], manifest.prices))):
+            return []
+        held.begin_box()
+        anyio.run(_write, held, [move.purchase for move in made.moves], records)
+    return [f"{key}: {_VERDICT_WORDS[verdict]}" for key in keys]
+
+
 def _by_verdict(
-    verdict: str, book: Book, key: str, action: Action | None, origin: str
+    verdict: Verdict, book: Book, key: str, action: Action | None, origin: str
 ) -> Sequence[Purchase]:
     """The records of a verdict. Raises UsageError where the take has nothing to settle."""
     match verdict:
@@ -65,7 +120,7 @@ def _by_verdict(
             return abandon(book, key, origin=origin, at=now())
         case "not_charged":
             return not_charged(book, key, origin=origin, at=now())
-        case _:
+        case "resubmit":
             at_another = action is not None and action.verb == "held"
             return resubmit(book, key, origin=origin, at=now(), held=at_another)
 
@@ -125,7 +180,7 @@ STATE_WORDS: Mapping[State, str] = {
 }
 
 
-_VERDICT_WORDS = {
+_VERDICT_WORDS: Mapping[Verdict, str] = {
     "abandon": "abandoned; it is not bought again unless you pass --rerun failed",
     "not_charged": "not charged; it is not bought again unless you pass --rerun failed",
     "resubmit": "not bought; the next run buys it",

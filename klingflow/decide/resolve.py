@@ -1,22 +1,62 @@
 """PURE. What a person decides about a purchase that klingflow cannot settle: four answers, as
 records to write.
 
+Who names many takes at once settles what is in doubt among them; a task that is parked is given up
+by its own name only, for it is paid for.
+
 They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than
 this one. That nothing was charged can be said of a failed or an abandoned purchase, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Final, Literal
 
 from klingflow.errors import UsageError
 from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
-from klingflow.model import Failure, Purchase, Request, Shot, split_key
+from klingflow.model import Failure, Purchase, Request, Shot, State, split_key
+
+# What a person can say of a purchase without knowing its task.
+Verdict = Literal["abandon", "not_charged", "resubmit"]
 
 _GIVEN_UP = "given up by `klingflow resolve`"
+
+
+# What a verdict settles where it is said of many takes.
+_OF_MANY: Final[Mapping[Verdict, frozenset[State]]] = {
+    "abandon": IN_DOUBT,
+    "not_charged": IN_DOUBT | {"failed", "abandoned"},
+    "resubmit": IN_DOUBT,
+}
+
+
+def settled_of(book: Book, keys: Set[str], verdict: Verdict) -> list[Purchase]:
+    """Return what a verdict that is said of many takes settles, in the ledger's order. A take of
+    which something is in doubt counts by its doubts alone.
+    """
+    states = _OF_MANY[verdict]
+    found: list[Purchase] = []
+    for shot, take in sorted(split_key(key) for key in keys):
+        bought = book.bought(shot, take)
+        doubtful = [p for p in bought if p.state in IN_DOUBT]
+        is_open = bool(bought) and bought[-1].state in UNFINISHED
+        found += doubtful or [p for p in bought if p.state in states and not is_open]
+    return found
+
+
+def what_there_is(book: Book) -> str:
+    """Return what is in doubt, in words for who has named something else."""
+    keys = sorted({p.key for p in book.purchases.values() if p.state in IN_DOUBT})
+    if not keys:
+        return "nothing is in doubt"
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"in doubt: {', '.join(keys[:_NAMED])}{more}"
+
+
+_NAMED = 10
 
 
 def adopt(
@@ -140,14 +180,15 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
     purchases = book.bought(*split_key(key))
     if not purchases:
         raise UsageError(
-            f"{key}: the ledger knows no purchase of it, so there is nothing to resolve"
+            f"{key}: the ledger knows no purchase of it, so there is nothing to resolve;"
+            f" {what_there_is(book)}"
         )
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
     last = purchases[-1]
     if not doubtful and (last.state not in states or _still_comes(last, origin)):
         raise UsageError(
             f"{key} is {last.state}: only what is in doubt, parked or at another gateway is"
-            " resolved"
+            f" resolved; {what_there_is(book)}"
         )
     return doubtful or [last]
 

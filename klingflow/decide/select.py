@@ -8,14 +8,15 @@ its takes), a glob over either, `tag:` with a glob, or `state:` with a purchase'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Final
 
-from klingflow.errors import NothingSelected, UsageError
+from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
-from klingflow.model import Shot
+from klingflow.model import Node, Shot
 
 NEW = "new"  # the state of a take that the ledger does not know
 
@@ -60,6 +61,14 @@ def _hint(term: str, shots: Sequence[Shot]) -> str:
     near = get_close_matches(term, sorted(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
+
+def orphans(book: Book, wanted: Set[tuple[str, int]]) -> list[Shot]:
+    """Return the takes of a ledger that are not `wanted`, as something to select."""
+    takes = sorted(set(book.takes()) - wanted)
+    return [Shot(shot, take, "", {}, "", _NOBODYS) for shot, take in takes]
+
+
+_NOBODYS: Final = Node({}, Mark("", 1, 1))
 
 Test = Callable[[Shot], bool]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from klingflow.terminal import flags
 from klingflow.terminal.options import Options
+
+if TYPE_CHECKING:
+    from klingflow.decide.resolve import Verdict
 
 
 @click.command()
@@ -85,8 +88,9 @@ def fetch(files: tuple[str, ...], **options: Any) -> int:
 
 @click.command()
 @flags.file
-@flags.shot
+@click.argument("shot", required=False)
 @flags.var
+@flags.selection
 @flags.sandbox
 @flags.gateway
 @flags.no_black_box
@@ -111,9 +115,11 @@ def fetch(files: tuple[str, ...], **options: Any) -> int:
     is_flag=True,
     help="With --task: take the id although the gateway contradicts it or cannot be asked.",
 )
+@click.option("-y", "--yes", is_flag=True, help="With -s: settle without asking.")
+@flags.quiet
 def resolve(
     file: str,
-    shot: str,
+    shot: str | None,
     task: str | None,
     abandon: bool,
     not_charged: bool,
@@ -128,6 +134,7 @@ def resolve(
     klingflow resolve film.yaml opening --abandon
     klingflow resolve film.yaml opening --abandon --not-charged
     klingflow resolve film.yaml opening --resubmit
+    klingflow resolve film.yaml -s state:in_doubt --abandon       all of them, after asking
 
     Look into your account at the gateway first; klingflow status FILE says when the request went
     out and what came back. With --task the gateway is asked as well: a task that it does not know,
@@ -135,7 +142,7 @@ def resolve(
     --force. --abandon and --resubmit also settle a parked task. For a task that failed, --task with
     its own id asks the gateway once more, and --abandon --not-charged says that it cost nothing.
     """
-    from klingflow.terminal import run_commands  # for start-up
+    from klingflow.terminal import resolve_commands  # for start-up
 
     if not_charged and not abandon:
         raise click.UsageError("--not-charged goes with --abandon")
@@ -143,6 +150,13 @@ def resolve(
         raise click.UsageError("pass exactly one of --task ID, --abandon and --resubmit")
     if force and task is None:
         raise click.UsageError("--force goes with --task ID")
-    let_go = "not_charged" if not_charged else "abandon"
+    let_go: Verdict = "not_charged" if not_charged else "abandon"
     verdict = let_go if abandon else "resubmit"
-    return run_commands.resolve(file, shot, Options(**options), task, verdict, force)
+    given = Options(**options)
+    if shot is not None and not (given.select or given.exclude):
+        return resolve_commands.resolve(file, shot, given, task, verdict, force)
+    if shot is not None or not (given.select or given.exclude):
+        raise click.UsageError("name one SHOT, or several by -s such as -s state:in_doubt")
+    if task is not None:
+        raise click.UsageError("--task is for one SHOT")
+    return resolve_commands.resolve_many(file, given, verdict)

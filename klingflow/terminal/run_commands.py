@@ -1,4 +1,4 @@
-"""What the commands that write the ledger do: run, fetch and resolve."""
+"""What the commands that ask the gateway do: run and fetch."""
 
 from __future__ import annotations
 
@@ -6,69 +6,25 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import anyio
-
-from klingflow.api import links, planning, resolving, running, saving
+from klingflow.api import links, planning, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.consent import Word, consent, without_purchases
 from klingflow.decide.plan import buys
-from klingflow.errors import ExitCode, UnapprovedAddress, UsageError
+from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.access import Access
 from klingflow.gateway.origin import normal_base
 from klingflow.model import Limits, Manifest, Plan
 from klingflow.results.saved_plan import SavedPlan
 from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, under_plan
-from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
+from klingflow.terminal.manifests import for_good, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway, target
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
-
-
-def resolve(
-    file: str, shot: str, options: Options, task: str | None, verdict: str, force: bool
-) -> int:
-    """`klingflow resolve`. `task` is the id that was found; without one, `verdict` is abandon,
-    not_charged or resubmit.
-    """
-    manifest = load(file, options)
-    access = access_for([manifest], options)
-    with ExitStack() as stack:
-        ask = _asker(stack, manifest, options, access, force) if task is not None else None
-        said = resolving.resolve(
-            manifest,
-            shot,
-            options.wish,
-            access.origin,
-            task=task,
-            verdict=verdict,
-            ask=ask,
-            force=force,
-        )
-    for line in said:
-        console.say(line)
-    return ExitCode.OK
-
-
-def _asker(
-    stack: ExitStack, manifest: Manifest, options: Options, access: Access, force: bool
-) -> resolving.Ask | None:
-    """Return what asks the gateway, or the sandbox, after a task; None where no key or no address
-    is known.
-
-    Raises UnapprovedAddress where the key may not go there, except where `force` does without.
-    """
-    try:
-        base_url, key = target(stack, [manifest], options, access)
-    except UsageError as error:
-        if isinstance(error, UnapprovedAddress) and not force:
-            raise
-        return None
-    return lambda purchase: anyio.run(resolving.asked, base_url, key, purchase)
 
 
 def fetch(files: Sequence[str], options: Options) -> int:
