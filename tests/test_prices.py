@@ -50,7 +50,8 @@ def test_a_tier_or_length_without_price_is_unknown(tier: str, seconds: int) -> N
 _MISTAKES = {
     "tiers: { a: { per_second: 1 } }": "1:1: error[missing-field]: 'currency' is missing",
     "currency: CNY\ntiers: {}": (
-        "2:8: error[empty]: 'tiers' must be a mapping of tiers, not an empty mapping"
+        "2:8: error[empty]: 'tiers' must be a map such as { kling-3.0-*: { per_second: 0.6 } },"
+        " not an empty map {}"
     ),
     "currency: CNY\ntiers: { a: { per_secnd: 1 } }": (
         "2:15: error[unknown-field]: unknown field 'per_secnd' in 'tiers.a';"
@@ -67,7 +68,9 @@ _MISTAKES = {
         "2:15: error[unknown-value]: 'failed_tasks' must be refunded or charged, not 'refund';"
         " did you mean 'refunded'?"
     ),
-    "- 1": "1:1: error[wrong-type]: this must be a mapping with 'currency' and 'tiers', not a list",
+    "- 1": (
+        "1:1: error[wrong-type]: this must be a map with currency: and tiers:, not a list [ … ]"
+    ),
 }
 
 

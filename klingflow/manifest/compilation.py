@@ -171,7 +171,7 @@ class _Compilation:
             message = f"'{path}' is included twice, or is the manifest itself"
             self.note(mark, "duplicate-include", message)
             return
-        included = self.files.parsed(full, mark) if full else None
+        included = self.files.parsed(full, mark, "include") if full else None
         if included is None or included.value is None:
             return
         if isinstance(included.value, dict):
@@ -263,7 +263,7 @@ class _Compilation:
         return self.prices_in(full, node.mark, overrules=False) if full else None
 
     def prices_in(self, path: str, mark: Mark, *, overrules: bool) -> Prices | None:
-        parsed = self.files.parsed(path, mark)
+        parsed = self.files.parsed(path, mark, "prices")
         if parsed is None:
             return None
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
+from klingflow.manifest.recognition import Found, Wanted, of_name, of_text, of_tree, said
 from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
 from klingflow.manifest.source import parse_in_spite
 from klingflow.model import Node
@@ -36,15 +37,26 @@ class Files:
         self._rows: dict[str, Rows | None] = {}
         self._places: dict[str, CellPlaces] = {}
 
-    def parsed(self, path: str, mark: Mark) -> Node | None:
-        """Return a file's tree; None where it cannot be read, which is noted at `mark`."""
+    def parsed(self, path: str, mark: Mark, wanted: Wanted = "manifest") -> Node | None:
+        """Return a file's tree; None where it cannot be read or is something else than what is
+        wanted, which is noted at `mark`.
+        """
+        if self._is_other(path, mark, of_name(path), wanted):
+            return None
         text = self._text(path, mark)
-        if text is None:
+        if text is None or self._is_other(path, mark, of_text(path, text), wanted):
             return None
         root, found = parse_in_spite(text, path)
+        if root and self._is_other(path, mark, of_tree(root, wanted), wanted):
+            return None
         self._diagnostics += found
         self.misread |= {mistake.mark for mistake in found}
         return root
+
+    def _is_other(self, path: str, mark: Mark, found: Found | None, wanted: Wanted) -> bool:
+        if found:
+            self._note(mark, "other-file", said(path, found, wanted))
+        return found is not None
 
     def beside(self, path: str, mark: Mark) -> str | None:
         """Return a path in the manifest as `read` takes it: a relative one, the same on every

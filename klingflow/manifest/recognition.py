@@ -1,0 +1,131 @@
+"""PURE. Files that are no manifest but something else: a ledger, prices, picks, the record of a
+run, a table, a request. What they are, and what to give instead.
+
+A file is recognised by signs that no manifest has; any other one is read as a manifest, and its
+mistakes are told.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Final, Literal, NamedTuple
+
+from klingflow.manifest.encodings import WORKBOOKS
+from klingflow.model import Node
+
+Wanted = Literal["manifest", "include", "prices"]
+
+
+class Found(NamedTuple):
+    """What a file is, as a noun. `use` is how such a file is used; without it, the manifest itself
+    is to be given.
+    """
+
+    what: str
+    use: str = ""
+
+
+_LEDGER: Final = Found("the ledger of a manifest")
+_BEGINNINGS: Final[tuple[tuple[re.Pattern[str], Found], ...]] = (
+    (re.compile(r'\{"klingflow_lock":'), _LEDGER),
+    (re.compile(r'\{"shot":"'), _LEDGER),
+    (re.compile(r"[0-9a-f]{8} \{"), Found("the journal of a ledger")),
+    (re.compile(r'\{"at": ?"[^"]*", ?"event": ?"'), Found("the log of a run")),
+    (re.compile(r"(export )?KLINGFLOW_[A-Z_]+="), Found("a file of settings for the environment")),
+)
+_MEDIA: Final = (
+    ((".png", ".jpg", ".jpeg", ".webp", ".gif"), Found("a picture")),
+    ((".mp4", ".mov", ".webm", ".mkv", ".avi"), Found("a video")),
+    ((".doc", ".docx", ".pdf", ".pages", ".rtf"), Found("a document")),
+)
+_TABLES: Final = (".csv", ".tsv", ".jsonl")
+_AND_GIVE = ", and give that manifest"
+_TABLE: Final = "write 'foreach: {name}' in a shot" + _AND_GIVE
+_PRICES: Final = Found("a file of prices", "write 'prices: {name}' in a manifest" + _AND_GIVE)
+_PICKS: Final = Found("a file of picks")
+_BODY: Final = Found(
+    "the body of a request", "write it in a manifest as 'shots: {{ s01: {{ request: {{ … }} }} }}'"
+)
+# What a file that is wanted holds.
+_HOLDS: Final[dict[Wanted, str]] = {
+    "manifest": "a manifest has version: and shots:",
+    "include": "an included file has vars:, presets: and shots:",
+    "prices": "a file of prices has currency: and tiers:",
+}
+
+
+def of_name(path: str) -> Found | None:
+    """Return what a file is that no text is in; None if it may be text."""
+    suffix = posixpath.splitext(path)[1].lower()
+    if suffix in WORKBOOKS:
+        kind, menu = WORKBOOKS[suffix]
+        return Found(kind, f"save it as CSV ({menu}), write 'foreach: …csv' in a shot{_AND_GIVE}")
+    return next((found for suffixes, found in _MEDIA if suffix in suffixes), None)
+
+
+def of_text(path: str, text: str) -> Found | None:
+    """Return what a text is by its beginning or its name; None if it may be YAML of ours."""
+    start = text[:200].lstrip("\ufeff \r\n")
+    if found := next((found for sign, found in _BEGINNINGS if sign.match(start)), None):
+        return found
+    is_table = posixpath.splitext(path)[1].lower() in _TABLES
+    return Found("a table of rows", _TABLE) if is_table else None
+
+
+def of_tree(root: Node, wanted: Wanted) -> Found | None:
+    """Return what a YAML or JSON document is; None if it may be what is wanted."""
+    if isinstance(root.value, list):
+        return _of_list(root.value)
+    items = root.value if isinstance(root.value, dict) else {}
+    keys = set(items)
+    if keys == {"shots"} and isinstance(items["shots"].value, list):
+        return _of_list(items["shots"].value)
+    found = next((found for signs, found in _BY_KEYS if signs <= keys), None)
+    is_manifest = not keys.isdisjoint(_OF_A_MANIFEST)
+    if found is None and is_manifest and wanted == "prices":
+        return _MANIFEST
+    marked = found is not None and found in _MARKED
+    if marked or not (is_manifest or (found == _PRICES and wanted == "prices")):
+        return found
+    return None
+
+
+_RENDERED: Final = Found("what `klingflow render` printed")
+_OF_A_MANIFEST: Final = frozenset({"version", "shots", "presets", "defaults", "include"})
+_MANIFEST: Final = Found("a manifest")
+_RECORD: Final = Found("the record of a run")
+_PLAN: Final = Found("a saved plan", "run it by 'klingflow run --plan {name}'")
+# They have `shots` too.
+_MARKED: Final = (_RECORD, _PLAN)
+_BY_KEYS: Final[tuple[tuple[set[str], Found], ...]] = (
+    ({"klingflow_run_manifest"}, _RECORD),
+    ({"klingflow_plan"}, _PLAN),
+    ({"$schema", "properties"}, Found("a JSON schema")),
+    ({"tiers"}, _PRICES),
+    ({"model", "prompt"}, _BODY),
+    ({"model", "content"}, _BODY),
+    ({"model", "metadata"}, _BODY),
+)
+
+
+def _of_list(entries: list[Node]) -> Found | None:
+    keys = {key for node in entries if isinstance(node.value, dict) for key in node.value}
+    if {"body", "fingerprint"} <= keys:
+        return _RENDERED
+    return _PICKS if {"shot", "take"} <= keys else None
+
+
+def said(path: str, found: Found, wanted: Wanted) -> str:
+    """Return what to say of a file that is not what is `wanted`: what it is, and what to do."""
+    name = posixpath.basename(path)
+    if wanted != "manifest":
+        return f"{path} is {found.what}; {_HOLDS[wanted]}"
+    use = found.use.format(name=name)
+    return f"{path} is {found.what}; {use or f'give the manifest itself{_named_after(name)}'}"
+
+
+def _named_after(name: str) -> str:
+    """Return the manifest of a lock by its name."""
+    stem, suffix = posixpath.splitext(name)
+    return f": {stem}.yaml" if suffix == ".lock" else ""
