@@ -29,7 +29,7 @@ def test_allow_makes_a_rule_a_warning(rule: Json) -> None:
 def test_codes_are_told_apart() -> None:
     """Every rule has a code of its own, and `allow` knows it."""
     codes = [rule.code for rule in RULES]
-    assert len(codes) == len(set(codes)) and ALLOWED.issuperset(codes)
+    assert len(codes) == len(set(codes)) and ALLOWED.keys() >= {*codes}
 
 
 def test_what_stands_beside_a_pasted_body_is_said_to_be_idle() -> None:

@@ -99,6 +99,7 @@ def _free(_wanted: Json, _value: Json, _schema: Json) -> bool:
 _KEYWORDS: Final[dict[str, tuple[type, Callable[[Any, Any, Json], bool]]]] = {
     "title": (object, _free),
     "description": (object, _free),
+    "enumDescriptions": (object, _free),
     "type": (object, _type),
     "enum": (object, _enum),
     "pattern": (str, _pattern),

@@ -19,16 +19,16 @@ from klingflow.manifest.documented import (
     RESOLUTION,
     SWITCH,
 )
-from klingflow.manifest.fields import OUTPUT_OPTIONS, SCENES
-from klingflow.manifest.shapes import BOOLEAN, TEXT, URL, one_of
+from klingflow.manifest.fields import CATEGORY, OUTPUT_OPTIONS, SCENES
+from klingflow.manifest.shapes import BOOLEAN, TEXT, URL, choices
 from klingflow.model import Json
 
 _FILE_INFO: Final = {
     "type": "object",
     "title": "a map such as { type: Url, url: https://… }",
     "properties": {
-        "type": {**one_of("File", "Url"), "description": "Url needs `url`, File needs `file_id`."},
-        "category": one_of("Image", "Video"),
+        "type": choices({"File": "It has a `file_id`.", "Url": "It has a `url`."}),
+        "category": CATEGORY,
         "url": URL,
         "file_id": TEXT,
         "usage": TEXT,
@@ -70,7 +70,7 @@ _METADATA: Final = {
     "type": "object",
     "title": "a map such as { output_config: { … } }",
     "properties": {
-        "scene_type": one_of(*SCENES),
+        "scene_type": choices(SCENES),
         "motion_level": MOTION_LEVEL,
         "mode": {"type": "string", "title": "text"},
         "video_url": URL,

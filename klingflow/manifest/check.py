@@ -39,11 +39,22 @@ from klingflow.manifest.values import (
 from klingflow.model import Json, Node, Pending
 
 _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
-# What `allow` may name: the rules, and the gateway's own limits on single values.
-_LIMITS: Final = frozenset({"unknown-value", "not-a-url", "too-many", "too-long"})
+_LIMITS: Final = {
+    "unknown-value": "The gateway does not document this value.",
+    "not-a-url": "This is not a public http(s) address.",
+    "too-many": "There are more entries than the gateway takes.",
+    "too-long": "There are more characters than the gateway takes.",
+}
 _UNREACHABLE: Final = "private-address"
-ALLOWED: Final = _LIMITS | {_UNREACHABLE} | frozenset(rule.code for rule in RULES)
-_LIFTED: Final = _LIMITS | _RULE_ERRORS
+_WARNINGS: Final = {_UNREACHABLE: "The gateway cannot reach this address."}
+# What `allow` may name, each with its words: the rules, the gateway's own limits on single values,
+# and the warnings about them.
+ALLOWED: Final[Mapping[str, str]] = {
+    **_LIMITS,
+    **_WARNINGS,
+    **{rule.code: rule.doc for rule in RULES},
+}
+_LIFTED: Final = _RULE_ERRORS | _LIMITS.keys()
 # Fields that have no effect beside a pasted body.
 _IDLE_BESIDE_REQUEST: Final = frozenset(
     name for name, field in SHOT.items() if "request" not in field.kinds

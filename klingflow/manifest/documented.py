@@ -8,14 +8,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from klingflow.manifest.shapes import one_of
+from klingflow.manifest.shapes import choices
 from klingflow.model import Json
 
-SWITCH: Final = one_of("Enabled", "Disabled")
-RESOLUTION: Final = one_of("720P", "1080P")
-ASPECT_RATIO: Final = one_of("16:9", "9:16", "1:1")
-REFERENCE_TYPE: Final = one_of("feature", "base")
-MOTION_LEVEL: Final = one_of("std", "pro")
+SWITCH: Final = choices({"Enabled": "On.", "Disabled": "Off."})
+RESOLUTION: Final = choices(
+    {
+        "720P": "1280x720, 720x1280 or 720x720. The gateway's default.",
+        "1080P": "1920x1080, 1080x1920 or 1080x1080.",
+    }
+)
+ASPECT_RATIO: Final = choices(
+    {
+        "16:9": "Wide, as a film.",
+        "9:16": "Upright, as a telephone.",
+        "1:1": "Square.",
+    }
+)
+REFERENCE_TYPE: Final = choices(
+    {
+        "feature": "The new video takes over features of this one.",
+        "base": "This video is changed.",
+    }
+)
+MOTION_LEVEL: Final = choices({"std": "Standard.", "pro": "Professional."})
 
 DEFAULT_RESOLUTION: Final = "720P"  # document 13
 DEFAULT_SECONDS: Final = 5  # document 13
@@ -38,6 +54,12 @@ SIZES: Final[dict[str, tuple[str, str | None]]] = {
     "1080x1920": ("1080P", "9:16"),
     "1080x1080": ("1080P", "1:1"),
 }
+SIZE: Final = choices(
+    {
+        size: f"{resolution} at {ratio}." if ratio else f"{resolution}."
+        for size, (resolution, ratio) in SIZES.items()
+    }
+)
 _BY_LOWER_CASE: Final = {size.lower(): parts for size, parts in SIZES.items()}
 
 

@@ -22,7 +22,7 @@ from klingflow.manifest.documented import (
     MOTION_LEVEL,
     REFERENCE_TYPE,
     RESOLUTION,
-    SIZES,
+    SIZE,
     SWITCH,
 )
 from klingflow.manifest.shapes import (
@@ -32,8 +32,8 @@ from klingflow.manifest.shapes import (
     SECONDS,
     TEXT,
     URL,
+    choices,
     list_of,
-    one_of,
     record,
 )
 from klingflow.model import Json
@@ -43,6 +43,10 @@ Path = tuple[str | int, ...]
 METADATA: Final[Path] = ("metadata",)
 OUTPUT_CONFIG: Final[Path] = ("metadata", "output_config")
 SCENE_TYPE: Final[Path] = ("metadata", "scene_type")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ KIND_OF_FIELD: Final[dict[str, str]] = {
     "image": "image",
 }
 
-SCENES: Final = tuple(kind.scene_type for kind in _KINDS if kind.scene_type)
+SCENES: Final = {kind.scene_type: _sentence(kind.doc) for kind in _KINDS if kind.scene_type}
 
 _ANY = frozenset(KINDS) - {"request"}
 _EVERY = frozenset(KINDS)
@@ -109,6 +113,7 @@ class Field:
     kinds: frozenset[str] = _ANY
 
 
+CATEGORY: Final = choices({"Image": "An image.", "Video": "A video."})
 CUT: Final = record(
     {
         "seconds": {**SECONDS, "description": "Length of this cut in seconds, 1 or more."},
@@ -126,7 +131,7 @@ FILE: Final = record(
         "video": {**URL, "description": "Address of a video."},
         "image": {**URL, "description": "Address of an image."},
         "file_id": {**TEXT, "description": "Id of a file that the gateway already has."},
-        "category": {**one_of("Image", "Video"), "description": "What the file_id is."},
+        "category": {**CATEGORY, "description": "What the file_id is."},
         "usage": {**TEXT, "description": "Its role, such as FirstFrame or Reference."},
         "reference_type": {**REFERENCE_TYPE, "description": "How a reference video is used."},
     },
@@ -136,7 +141,7 @@ FILE: Final = record(
 # Options of metadata.output_config that the language keeps under their own names.
 OUTPUT_OPTIONS: Final[dict[str, Json]] = {
     "storage_mode": {
-        **one_of("Permanent", "Temporary"),
+        **choices({"Permanent": "For good.", "Temporary": "For some time."}),
         "description": "How long the gateway keeps the video.",
     },
     "media_name": {
@@ -156,7 +161,7 @@ OUTPUT_OPTIONS: Final[dict[str, Json]] = {
         "description": "When the gateway deletes the video.",
     },
     "person_generation": {
-        **one_of("AllowAdult", "Disallowed"),
+        **choices({"AllowAdult": "Adults may be shown.", "Disallowed": "Nobody may be shown."}),
         "description": "Whether people may be shown.",
     },
     "input_compliance_check": {**SWITCH, "description": "The gateway's check of what goes in."},
@@ -174,7 +179,7 @@ OUTPUT_FIELDS: Final[dict[str, str]] = {
 WANTED: Final = (
     Field(
         "kind",
-        one_of(*(k for k in KINDS if k != "request")),
+        choices({name: _sentence(kind.doc) for name, kind in KINDS.items() if name != "request"}),
         "The way to generate; only avatar and lip-sync must be named,"
         " the others follow from the fields.",
     ),
@@ -183,7 +188,12 @@ WANTED: Final = (
     Field("style", TEXT, "Appended to every prompt of the shot."),
     Field(
         "prompt_as",
-        one_of("prompt", "content"),
+        choices(
+            {
+                "prompt": "Sent as the body's `prompt`.",
+                "content": "Sent as one text in the body's `content`.",
+            }
+        ),
         "Whether the prompt is sent as `prompt` or in a `content` array.",
     ),
     Field("image", URL, "One image to start from.", (("image",),), _WITH_IMAGE),
@@ -202,7 +212,7 @@ WANTED: Final = (
     Field(
         "seconds", SECONDS, "Length in whole seconds.", (("seconds",), (*OUTPUT_CONFIG, "duration"))
     ),
-    Field("size", one_of(*SIZES), "Shorthand for resolution and aspect ratio.", (("size",),)),
+    Field("size", SIZE, "Shorthand for resolution and aspect ratio.", (("size",),)),
     Field(
         "motion_level",
         MOTION_LEVEL,

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final, get_args
+from typing import Final
 
 from klingflow.errors import Diagnostic, ManifestError
 from klingflow.manifest.coerce import as_mapping
-from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, one_of, record
+from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, choices, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import FailedTasks, Json, Node, Price, PriceRow, Prices
 
@@ -43,12 +43,16 @@ _ROW: Final = record(
     {**_WAYS, "min_seconds": {**COUNT, "description": "Shorter videos are billed as this long."}},
     title="a map such as { per_second: 0.6 }",
 )
+_FAILED_TASKS: Final[dict[FailedTasks, str]] = {
+    "refunded": "A task that failed costs nothing.",
+    "charged": "A task that failed costs as much as one that succeeded.",
+}
 SCHEMA: Final = record(
     {
         "currency": {**TEXT, "description": "The currency of every amount, such as CNY."},
         "as_of": {**TEXT, "description": "The day these prices were true."},
         "failed_tasks": {
-            **one_of(*get_args(FailedTasks)),
+            **choices(_FAILED_TASKS),
             "description": (
                 "What the gateway does with the money for a task that failed. While this is not"
                 " said, failed tasks count against budgets and caps."

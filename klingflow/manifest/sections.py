@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
-from klingflow.manifest.shapes import AMOUNT, MAPPING, TEXT
+from klingflow.manifest.shapes import AMOUNT, MAPPING, TEXT, choices
 from klingflow.model import Json
 
 NAMED: Final[dict[str, Json]] = {
@@ -21,7 +21,7 @@ NAMED: Final[dict[str, Json]] = {
 TOP: Final[dict[str, Field]] = {
     name: Field(name, schema, doc)
     for name, schema, doc in (
-        ("version", {"enum": [1]}, "The version of this language."),
+        ("version", choices({1: "The only one yet."}), "The version of this language."),
         ("name", TEXT, "The manifest's name; by default its file's."),
         (
             "budget",

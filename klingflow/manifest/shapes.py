@@ -6,6 +6,7 @@ documented.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from klingflow.model import Json
@@ -55,6 +56,11 @@ MAPPING: Final = {"type": "object", "title": "a map such as { name: value }"}
 def one_of(*values: str) -> Json:
     """Return the schema of an enumeration."""
     return {"enum": list(values)}
+
+
+def choices(words: Mapping[Json, str]) -> Json:
+    """Return the schema of an enumeration whose values have words, which editors show."""
+    return {"enum": list(words), "enumDescriptions": list(words.values())}
 
 
 def list_of(items: Json, *, most: int | None = None, title: str) -> Json:
