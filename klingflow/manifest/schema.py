@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from klingflow.manifest.body import BODY
 from klingflow.manifest.fields import KINDS, SHOT, Field
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.portable import portable
 from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
@@ -35,7 +36,8 @@ def generate(name: str) -> dict[str, Json]:
 
 def published(title: str, description: str, schema: Mapping[str, Any]) -> dict[str, Json]:
     """Return a schema as a document of its own."""
-    return {"$schema": _DIALECT, **schema, "title": title, "description": description}
+    made = portable(schema)
+    return {"$schema": _DIALECT, **made, "title": title, "description": description}
 
 
 def strict(kind: str) -> Json:
