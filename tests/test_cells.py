@@ -54,6 +54,7 @@ def mistakes(rows: str, line: str) -> list[Diagnostic]:
     [
         ("seconds: ${{ row.秒 | int }}", "expression", "int: cannot read '5秒' as a whole number"),
         ("takes: ${{ row.秒 }}", "bad-takes", "takes is a whole number from 1 to 100"),
+        ("use: ${{ 'wide' if row.秒 | int else '' }}", "expression", "int: cannot read '5秒'"),
     ],
 )
 def test_5秒_in_a_cell_is_told_at_its_line_and_column(

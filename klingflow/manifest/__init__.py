@@ -7,8 +7,9 @@ handed in.
     template.py                                      Nodes with ${{ }} → values, dependencies
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
     encodings.py, tables.py, rows.py, cells.py       CSV, JSON, JSONL, YAML rows, cells' mistakes
-    layers.py, variants.py, matrix.py, identity.py,
-    claims.py, drafts.py, entry.py, links.py         what expand.py makes Drafts with
+    layers.py, presets.py, variants.py, matrix.py,
+    identity.py, claims.py, drafts.py, entry.py,
+    links.py                                         what expand.py makes Drafts with
     shapes.py, documented.py, fields.py,
     sections.py, settings.py, limits.py              the tables: what may be written, and where
     foreign.py, foreign_values.py                    what people write instead who know other tools

@@ -316,6 +316,9 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
         message = f"must be a map of fields such as {{ {example} }}{advice}"
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
+    if table is SHOT and "use" in node.value:
+        text = "'use' has no effect in defaults and presets; only a shot names its presets"
+        yield Diagnostic(node.value["use"].place, "no-effect", text, subject=subject)
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
             yield _placed(fault, place_of(fault, node), subject)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.claims import Claims
@@ -18,22 +17,13 @@ from klingflow.manifest.entry import Document, Entry, Skip
 from klingflow.manifest.identity import key_fault
 from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.links import Link, check_links
-from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.presets import Presets, is_chosen, tags_of, written
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.variants import Variant, parts_of, variants
 from klingflow.model import Node
 
 MAX_TAKES = 100
 MAX_SHOTS = 200_000
-
-
-class _Base(NamedTuple):
-    """What lies below a shot: defaults and presets as one layer, and the tags of each, which add
-    up.
-    """
-
-    layers: list[Node]
-    tags: list[Node]
 
 
 def expand(document: Document, renderer: Renderer) -> tuple[list[Draft], list[Diagnostic]]:
@@ -56,7 +46,7 @@ class _Expansion:
         self.links: list[Link] = []
         self.claims = Claims()
         self.unsure: set[str] = set()
-        self._bases: dict[tuple[str, ...], _Base] = {}
+        self.presets = Presets(document)
 
     def note(self, key: str, mark: Mark, code: str, message: str) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, subject=f"shot '{key}'"))
@@ -71,47 +61,56 @@ class _Expansion:
         if fault := key_fault(key):
             self.note(key[:60], node.place, "bad-id", fault)
         try:
-            entry = self._entry(key, node)
-            for variant in variants(entry):
-                self._takes(entry, variant)
+            self._variants(key, node)
         except Skip:
             self.unsure.add(key)
-        else:
-            if entry.unsure:
-                self.unsure.add(key)
 
-    def _entry(self, key: str, own: Node) -> Entry:
-        """Return a shot over its defaults and presets. Raises Skip."""
-        base = self._base(key, own.value.get("use"))
+    def _variants(self, key: str, own: Node) -> None:
+        """Add the shots that one entry makes. Raises Skip."""
+        use = written(own.value.get("use"))
+        plain = [item for item in use if not is_chosen(item)]
+        entry = self._entry(key, own, self._named(key, plain))
+        made: dict[tuple[str, ...], Entry] = {}
+        for variant in variants(entry):
+            if len(plain) == len(use):
+                self._takes(entry, variant)
+                continue
+            try:
+                scope = entry.scope(variant.id, variant.row, **variant.names)
+                names = self.presets.chosen(entry, use, scope)
+            except Skip:
+                entry.unsure = True
+                continue
+            if names not in made:
+                made[names] = self._entry(key, own, names)
+            self._takes(made[names], variant)
+        if entry.unsure:
+            self.unsure.add(key)
+
+    def _named(self, key: str, use: list[Node]) -> tuple[str, ...]:
+        """Return the presets that are written out. Raises Skip where one is no name at all."""
+        if any(type(item.value) is not str for item in use):
+            raise Skip  # check_document says so
+        found = []
+        for item in use:
+            if fault := self.presets.unknown(item.value):
+                self.note(key, item.mark, "unknown-preset", fault)
+            else:
+                found.append(item.value)
+        return tuple(found)
+
+    def _entry(self, key: str, own: Node, presets: tuple[str, ...]) -> Entry:
+        """Return a shot over its defaults and presets."""
+        base = self.presets.base(presets)
         return Entry(
             key=key,
             node=without_nulls(merge([*base.layers, own])),
-            tags=[*base.tags, *_tags_of(own)],
+            tags=[*base.tags, *tags_of(own)],
             place=own.place,
             document=self.document,
             renderer=self.renderer,
             diagnostics=self.diagnostics,
         )
-
-    def _base(self, key: str, use: Node | None) -> _Base:
-        """Return the layers below a shot that uses these presets. Raises Skip."""
-        nodes = _listed(use)
-        wanted = tuple(node.value for node in nodes)
-        if not set(map(type, wanted)) <= {str}:
-            raise Skip
-        if wanted not in self._bases:
-            layers = [self.document.defaults, *(self._preset(key, node) for node in nodes)]
-            self._bases[wanted] = _base_of([layer for layer in layers if layer])
-        return self._bases[wanted]
-
-    def _preset(self, key: str, name: Node) -> Node | None:
-        preset = self.document.presets.get(name.value)
-        if preset is None:
-            hint = did_you_mean(name.value, self.document.presets)
-            message = f"there is no preset '{name.value}'{hint}"
-            self.note(key, name.mark, "unknown-preset", message)
-            return None
-        return preset if type(preset.value) is dict else None
 
     def _takes(self, entry: Entry, variant: Variant) -> None:
         """Add the Drafts of one id; of a broken one the first, so that the rest of it is
@@ -164,21 +163,6 @@ class _Expansion:
         self.drafts.append(draft)
 
 
-def _base_of(layers: list[Node]) -> _Base:
-    tags = [tag for layer in layers for tag in _tags_of(layer)]
-    return _Base([merge(layers)] if layers else [], tags)
-
-
 def _scope(entry: Entry, variant: Variant, take: int) -> Scope:
     shot = {"id": variant.id, "take": take}
     return entry.scope(variant.id, variant.row, shot=shot, **variant.names)
-
-
-def _tags_of(layer: Node) -> list[Node]:
-    return [layer.value["tags"]] if "tags" in layer.value else []
-
-
-def _listed(use: Node | None) -> list[Node]:
-    if use is None or use.value is None:
-        return []
-    return use.value if type(use.value) is list else [use]

@@ -1,0 +1,104 @@
+"""PURE. Which presets a shot is built on: what its `use` names, written out or by expressions, and
+the layers that this makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from klingflow.manifest.entry import Document, Entry
+from klingflow.manifest.layers import merge
+from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.template import Scope
+from klingflow.model import Json, Node
+
+# What decides how many shots there are, before an expression can choose presets for each.
+_TOO_LATE = ("foreach", "key", "matrix")
+
+
+class Base(NamedTuple):
+    """What lies below a shot: defaults and presets as one layer, and the tags of each, which add
+    up.
+    """
+
+    layers: list[Node]
+    tags: list[Node]
+
+
+class Presets:
+    """The presets of a document, and the bases made of them so far."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._bases: dict[tuple[str, ...], Base] = {}
+
+    def base(self, names: tuple[str, ...]) -> Base:
+        """Return the layers of defaults and these presets, which are there."""
+        if names not in self._bases:
+            presets = (self._document.presets[name] for name in names)
+            layers = [layer for layer in (self._document.defaults, *presets) if layer]
+            maps = [layer for layer in layers if type(layer.value) is dict]
+            tags = [tag for layer in maps for tag in tags_of(layer)]
+            self._bases[names] = Base([merge(maps)] if maps else [], tags)
+        return self._bases[names]
+
+    def unknown(self, name: str) -> str | None:
+        """Return what is wrong with the name of a preset, if anything."""
+        if name in self._document.presets:
+            return None
+        return f"there is no preset '{name}'{did_you_mean(name, self._document.presets)}"
+
+    def chosen(self, entry: Entry, use: list[Node], scope: Scope) -> tuple[str, ...]:
+        """Return the names that a `use` with expressions gives for one shot; those that are wrong
+        are noted at the expression or at the cell of the row. Raises Skip.
+        """
+        found: list[str] = []
+        for item in use:
+            for name in _names(entry.render(item, scope)):
+                code, fault = "bad-use", self._fault(name, item)
+                if type(name) is str and (missing := self.unknown(name)):
+                    code, fault = "unknown-preset", missing
+                if fault:
+                    entry.note_value(item, scope, code, fault)
+                else:
+                    found.append(name)
+        return tuple(found)
+
+    def _fault(self, name: Json, item: Node) -> str | None:
+        """Return what is wrong with a name, other than that no preset has it."""
+        if type(name) is not str:  # also what only the run knows
+            return "use takes the names of presets: text, or a list of texts"
+        preset = self._document.presets.get(name)
+        fields = preset.value if preset and type(preset.value) is dict else {}
+        late = next((field for field in _TOO_LATE if field in fields), None)
+        if late and is_chosen(item):
+            return (
+                f"preset '{name}' has '{late}', which makes the shots before an expression can"
+                " choose for each; name this preset without an expression"
+            )
+        return None
+
+
+def written(use: Node | None) -> list[Node]:
+    """Return the entries of `use` as they were written."""
+    if use is None or use.value is None:
+        return []
+    return use.value if type(use.value) is list else [use]
+
+
+def is_chosen(entry: Node) -> bool:
+    """Return True for an entry of `use` that an expression makes."""
+    return type(entry.value) is str and "${{" in entry.value
+
+
+def tags_of(layer: Node) -> list[Node]:
+    """Return the tags of one layer, if it has any."""
+    return [layer.value["tags"]] if "tags" in layer.value else []
+
+
+def _names(value: Json) -> Iterator[Json]:
+    """Yield the names in what an entry of `use` gives: null and an empty cell give none."""
+    for part in value if type(value) is list else [value]:
+        if part is not None and not (type(part) is str and not part.strip()):
+            yield part
