@@ -50,12 +50,29 @@ def said(code: str, **fields: Json) -> list[str]:
 
 @pytest.mark.parametrize(
     ("seconds", "message"),
-    [(4, ["lip-sync of 4 s is billed as 5 s"]), (5, []), (6, [])],
+    [
+        (4, ["lip-sync of 4 s is billed as 5 s; write 'seconds: 5' to have all that is billed"]),
+        (5, []),
+        (6, []),
+    ],
 )
 def test_a_lip_sync_under_five_seconds_is_billed_as_five(seconds: int, message: list[str]) -> None:
     """The document's own minimum (12): at 5 s nothing is said."""
     fields = {"model": "kling-2.5", "prompt": "x", "image": PICTURE, "kind": "lip-sync"}
     assert said("lip-sync-least", **fields, seconds=seconds) == message
+
+
+@pytest.mark.parametrize("kind", ["avatar", "lip-sync"])
+def test_an_avatar_gets_no_advice_about_references(kind: str) -> None:
+    """Row "kind: avatar with an image and omni": its image is the face, and no reference."""
+    assert said("omni-noref", **OMNI, image=PICTURE, kind=kind) == []
+
+
+def test_what_allow_names_is_silent_where_it_is_a_warning() -> None:
+    """The author has read it once; other warnings stay."""
+    fields = {**OMNI, "image": PICTURE, "prompt": "x" * 2501}
+    assert [d.code for d in complaints(**fields)] == ["prompt-long", "omni-noref"]
+    assert [d.code for d in complaints(**fields, allow=["omni-noref"])] == ["prompt-long"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ def durations_differ(f: Facts) -> Finding | None:
     if duration is None:
         return None
     place = (*OUTPUT_CONFIG, "duration")
-    return place, f"output_config.duration is {duration}, but the length is {f.what.seconds} s"
+    return place, (
+        f"output_config.duration is {duration}, but the length is {f.what.seconds} s;"
+        " write the length once, as 'seconds'"
+    )
 
 
 def size_overruled(f: Facts) -> Finding | None:
@@ -38,11 +41,17 @@ def size_overruled(f: Facts) -> Finding | None:
         return None
     alone = parts_of_size(size)
     if alone is None:
-        return ("size",), f"size {size!r} is not one that the gateway documents"
+        return ("size",), (
+            f"size {size!r} is not one that the gateway documents;"
+            " write 'resolution' and 'aspect_ratio' instead"
+        )
     for option, meant in zip(("resolution", "aspect_ratio"), alone, strict=True):
         said = config.get(option, meant)
         if meant and said != meant:
-            return ("size",), f"size {size} means {meant}, but {option} {said} overrules it"
+            return ("size",), (
+                f"size {size} means {meant}, but {option} {said} overrules it;"
+                f" delete 'size' or '{option}'"
+            )
     return None
 
 
@@ -50,14 +59,14 @@ def first_frame(f: Facts) -> Finding | None:
     if not f.what.top.keys().isdisjoint(("image", "images")):
         return None
     place = ("metadata", "last_frame_url")
-    return place, "a last frame without a first one: 'first_frame' is missing"
+    return place, "a last frame without a first one; write 'first_frame: https://…'"
 
 
 def motion_video(f: Facts) -> Finding | None:
     url = f.what.metadata.get("video_url")
     if isinstance(url, Pending) or str(url)[:8].lower() == "https://":
         return None
-    return _VIDEO, "motion control needs the public https address of a video"
+    return _VIDEO, ("motion control needs the public https address of a video; write https://…")
 
 
 def motion_image(f: Facts) -> Finding | None:
@@ -65,14 +74,14 @@ def motion_image(f: Facts) -> Finding | None:
         return None
     return (), (
         "motion control without an image: the document's examples have none,"
-        " but no character is shown"
+        " but no character is shown; write 'image: https://…'"
     )
 
 
 def face(f: Facts) -> Finding | None:
     if not f.what.from_text:
         return None
-    return (), "no face to animate: give 'image'"
+    return (), "no face to animate; write 'image: https://…'"
 
 
 def audio_input(_: Facts) -> Finding:
@@ -85,13 +94,16 @@ def lip_sync_least(f: Facts) -> Finding | None:
     seconds = f.what.seconds
     if not isinstance(seconds, int) or seconds >= LIP_SYNC_LEAST_S:
         return None
-    return _SECONDS, f"lip-sync of {seconds} s is billed as {LIP_SYNC_LEAST_S} s"
+    return _SECONDS, (
+        f"lip-sync of {seconds} s is billed as {LIP_SYNC_LEAST_S} s;"
+        f" write 'seconds: {LIP_SYNC_LEAST_S}' to have all that is billed"
+    )
 
 
 def no_prompt(f: Facts) -> Finding | None:
     if f.what.prompt or "content" in f.body or "ext_info" in f.what.metadata:
         return None
-    return (), "without a prompt: most scenes need one"
+    return (), "without a prompt, which most scenes need; write 'prompt: …'"
 
 
 def long_prompt(f: Facts) -> Finding | None:
@@ -100,7 +112,8 @@ def long_prompt(f: Facts) -> Finding | None:
         return None
     place = ("prompt",) if "prompt" in f.body else ("content",)
     return place, (
-        f"the prompt has {len(prompt)} characters; more than {_PROMPT_MOST} may be refused or cut"
+        f"the prompt has {len(prompt)} characters; more than {_PROMPT_MOST} may be refused or cut;"
+        " shorten it"
     )
 
 
@@ -117,7 +130,10 @@ def file_address(f: Facts) -> Finding | None:
 def file_usage(f: Facts) -> Finding | None:
     for index, file in enumerate(f.what.files):
         if file.get("category") == "Image" and "usage" not in file:
-            text = "has no 'usage'; the service behind the gateway takes it for the first frame"
+            text = (
+                "has no 'usage', so the service behind the gateway takes it for the first frame;"
+                " write 'usage: FirstFrame' or 'usage: Reference'"
+            )
             return (*_FILES, index), f"image {index + 1} {text}"
     return None
 
@@ -150,7 +166,7 @@ def cuts_count(f: Facts) -> Finding | None:
     count = len(_cuts(f))
     if count <= CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
         return None
-    return _EXT_INFO, f"{count} cuts; one video takes 1 to {CUTS_MOST}"
+    return _EXT_INFO, f"{count} cuts, and one video takes 1 to {CUTS_MOST}; make two shots of them"
 
 
 def cut_prompt(f: Facts) -> Finding | None:
@@ -159,7 +175,7 @@ def cut_prompt(f: Facts) -> Finding | None:
         if length > CUT_PROMPT_MOST:
             return (*_EXT_INFO, index, "prompt"), (
                 f"the prompt of cut {index + 1} has {length} characters, style included;"
-                f" at most {CUT_PROMPT_MOST}"
+                f" at most {CUT_PROMPT_MOST}: shorten it"
             )
     return None
 

@@ -18,7 +18,16 @@ from klingflow.manifest.cells import blamed
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.facts import facts
-from klingflow.manifest.fields import ABOUT, KINDS, METADATA, OUTPUT_CONFIG, SHOT, Field, Path
+from klingflow.manifest.fields import (
+    ABOUT,
+    KIND_OF_FIELD,
+    KINDS,
+    METADATA,
+    OUTPUT_CONFIG,
+    SHOT,
+    Field,
+    Path,
+)
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
@@ -149,7 +158,8 @@ def _field_faults(draft: Draft, kind: str, misplaced: Collection[str]) -> Iterat
         elif draft.spoiled or kind in field.kinds:
             yield from value_faults(field, value)
         elif kind != "request":
-            yield Fault((name,), "wrong-kind", _wrong_kind(field, kind), at_key=True)
+            text = _wrong_kind(field, kind, draft.fields)
+            yield Fault((name,), "wrong-kind", text, at_key=True)
     if draft.spoiled:
         return
     yield from _missing(draft.fields, kind, misplaced)
@@ -173,9 +183,11 @@ def _idle(draft: Draft) -> Iterator[Fault]:
             yield Fault((name,), "no-effect", text, "warning", at_key=True)
 
 
-def _wrong_kind(field: Field, kind: str) -> str:
+def _wrong_kind(field: Field, kind: str, fields: Mapping[str, Json]) -> str:
     homes = [name for name in KINDS if name in field.kinds]
-    return f"'{field.name}' does not go with kind '{kind}', only with {', '.join(homes)}"
+    message = f"'{field.name}' does not go with kind '{kind}', only with {', '.join(homes)}"
+    decides = "kind" if "kind" in fields else next((n for n in KIND_OF_FIELD if n in fields), "")
+    return f"{message}; delete '{field.name}' or '{decides}'" if decides else message
 
 
 def _missing(fields: Mapping[str, Json], kind: str, misplaced: Collection[str]) -> Iterator[Fault]:

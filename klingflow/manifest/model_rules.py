@@ -16,13 +16,17 @@ _RESOLUTION: Path = (*OUTPUT_CONFIG, "resolution")
 _AUDIO: Path = (*OUTPUT_CONFIG, "audio_generation")
 _LAST_FRAME: Path = ("metadata", "last_frame_url")
 _NAME_SHOWN = 60
+_DOCUMENTED = "kling-3.0"  # it makes sound and takes a last frame, at 720P too
 
 
 def unknown_model(f: Facts) -> Finding | None:
     name = f.what.model
     if name in MODELS or model_meant(name):
         return None
-    return _MODEL, f"model '{name[:_NAME_SHOWN]}' is not in the catalogue"
+    return _MODEL, (
+        f"model '{name[:_NAME_SHOWN]}' is not in the catalogue, so its lengths and its price are"
+        " not known"
+    )
 
 
 def misspelt_model(f: Facts) -> Finding | None:
@@ -40,7 +44,7 @@ def undocumented_model(f: Facts) -> Finding | None:
         return None
     return _MODEL, (
         f"{f.model.name} is not in the gateway's table of models;"
-        " it is documented for motion control only"
+        f" it is documented for motion control only: write '{_DOCUMENTED}' otherwise"
     )
 
 
@@ -64,13 +68,15 @@ def _listed(lengths: tuple[int, ...]) -> str:
 def full_hd(f: Facts) -> Finding | None:
     if f.model.full_hd != UNSURE or f.what.resolution != "1080P":
         return None
-    return _RESOLUTION, f"sources disagree whether {f.model.name} makes 1080P"
+    return _RESOLUTION, (
+        f"sources disagree whether {f.model.name} makes 1080P; 'resolution: 720P' is sure"
+    )
 
 
 _SOUND = {
-    NO: "makes no sound",
-    UNSURE: "may make no sound: sources disagree",
-    FULL_HD: "is said to make sound with 1080P only",
+    NO: f"makes no sound; write 'audio: false', or 'model: {_DOCUMENTED}'",
+    UNSURE: f"may make no sound: sources disagree; {_DOCUMENTED} makes it",
+    FULL_HD: "is said to make sound with 1080P only; write 'resolution: 1080P'",
 }
 
 
@@ -85,14 +91,18 @@ def sound(f: Facts) -> Finding | None:
 def sound_beside_video(f: Facts) -> Finding | None:
     if not f.what.has_video or not f.model.video_seconds:
         return None
-    return _AUDIO, f"{f.model.name} makes no sound beside a reference video"
+    return _AUDIO, (f"{f.model.name} makes no sound beside a reference video; write 'audio: false'")
 
 
 def last_frame(f: Facts) -> Finding | None:
     if f.model.last_frame == UNSURE:
-        return _LAST_FRAME, f"sources disagree whether {f.model.name} takes a last frame"
+        return _LAST_FRAME, (
+            f"sources disagree whether {f.model.name} takes a last frame; {_DOCUMENTED} does"
+        )
     if f.model.last_frame == FULL_HD and f.what.resolution != "1080P":
-        return _LAST_FRAME, f"{f.model.name} takes a last frame with 1080P only"
+        return _LAST_FRAME, (
+            f"{f.model.name} takes a last frame with 1080P only; write 'resolution: 1080P'"
+        )
     return None
 
 
