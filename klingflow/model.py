@@ -507,10 +507,13 @@ CapName = Literal["max_spend", "max_tasks", "max_seconds", "budget"]
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Why a cap or the budget keeps a shot from being bought, in words for the user."""
+    """Why a cap or the budget keeps a shot from being bought, in words for the user. `again` is
+    True if another run under the same caps may buy it.
+    """
 
     cap: CapName
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

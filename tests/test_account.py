@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from klingflow.model import Prices, Share, Sum
-from klingflow.results.account import account, shares
+from klingflow.results.account import account, shares, together
 from tests.planned import manifest
 
 FILM = manifest()
@@ -45,3 +45,13 @@ def test_what_is_left_is_null_where_nobody_can_tell(unknown: Sum) -> None:
 
 def test_purchases_without_a_price_are_counted_over_all_tiers() -> None:
     assert shares({"failed": Sum(3, {}, {"x": 1, "y": 2})})["failed"]["unpriced"] == 3
+
+
+def test_the_money_of_several_films_is_one_sum() -> None:
+    """Heading by heading, currencies apart."""
+    one = shares({"spent": Sum(2, {"CNY": Decimal("6.10")}), "refunded": Sum(1, {}, {"x": 1})})
+    other = shares({"spent": Sum(1, {"CNY": Decimal("0.90"), "USD": Decimal(1)})})
+    assert together([one, other]) == {
+        "spent": {"purchases": 3, "amounts": {"CNY": "7.00", "USD": "1"}, "unpriced": 0},
+        "refunded": {"purchases": 1, "amounts": {}, "unpriced": 1},
+    }

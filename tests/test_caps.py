@@ -194,6 +194,29 @@ def test_a_cap_names_itself() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("caps", "wanted", "again"),
+    [
+        ({"max_tasks": 1}, yuan("3"), True),
+        ({"max_seconds": 5}, yuan("3"), True),
+        ({"max_seconds": 5}, replace(yuan("3"), seconds=6), False),
+        ({"max_spend": Decimal("3")}, yuan("3"), True),
+        ({"max_spend": Decimal("3")}, yuan("3.01"), False),
+        ({"max_spend": Decimal("3")}, yuan("3", "USD"), True),
+        ({"max_spend": Decimal("3")}, UNPRICED, False),
+        ({"max_spend": Decimal("3"), "zero_is_unknown": True}, yuan("0"), False),
+    ],
+)
+def test_a_refusal_says_if_another_run_may_buy(
+    caps: dict[str, Any], wanted: Request, again: bool
+) -> None:
+    """A shot without a price, or one that alone costs more than the cap, is never bought so."""
+    under_caps = Caps(**caps)
+    assert under_caps.reserve(yuan("3")) is None
+    refusal = under_caps.reserve(wanted)
+    assert refusal is not None and refusal.again is again
+
+
 def test_every_film_has_its_own_budget_and_the_caps_are_shared() -> None:
     caps = under("9", max_spend=Decimal(6))
     assert [said(caps.reserve(yuan("3"), job)) for job in (1, 0)] == [None, None]

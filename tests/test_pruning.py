@@ -191,7 +191,7 @@ def test_without_a_terminal_pruning_wants_yes(pipeline: Pipeline) -> None:
     said = pipeline.do("lock", "prune", "film.yaml", code=ExitCode.USAGE)
     assert "old, attempt 1, done, task_old" in said
     assert "not a terminal: pass -y to prune these" in said
-    assert "paid: 3.00 CNY" in said
+    assert "3.00 CNY spent (1 purchase)" in said
     pipeline.do("lock", "prune", "film.yaml", "-y")
     assert [
         json.loads(x)["shot"]

@@ -34,7 +34,9 @@ def result(
     troubles: tuple[str, ...] = (),
 ) -> Result:
     records = tuple(Path("outputs", p.manifest.name, "manifest.json") for p in plans)
-    left_out = {place: LeftOut(cap, cap) for place, cap in (capped or {}).items()}
+    left_out = {
+        place: LeftOut(cap, cap, again=cap != "budget") for place, cap in (capped or {}).items()
+    }
     sums = spending([bought], None)
     return Result(
         plans, code, outcome or Outcome(), bought, records, left_out, troubles, spending=sums
@@ -157,6 +159,40 @@ def test_why_a_run_stopped(capsys: Capture, number: int) -> None:
 def test_a_cap_is_said_where_nothing_graver_is(capsys: Capture) -> None:
     show(result(plan_of(), code=ExitCode.CAPPED))
     assert capsys.readouterr().out.splitlines()[-1].startswith("A cap kept the rest")
+
+
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        (
+            [True, True],
+            "A cap kept the rest from being bought, as said above; run again to buy more.",
+        ),
+        ([True, False], "…, except 1 shot that no run buys so."),
+        ([False, False], "Another run buys none of what is left out: see above for what to do."),
+    ],
+)
+def test_run_again_to_buy_more_is_not_said_for_ever(
+    capsys: Capture, again: list[bool], says: str
+) -> None:
+    """The row "a shot without a price under max_spend": no run buys it so."""
+    found = result(plan_of(), code=ExitCode.CAPPED)
+    capped = {(0, chr(97 + n)): LeftOut("max_spend", "…", one) for n, one in enumerate(again)}
+    show(replace(found, capped=capped))
+    assert capsys.readouterr().out.splitlines()[-1].endswith(says.removeprefix("…"))
+
+
+def test_a_film_is_told_all_told_where_it_cost_more_than_this_run(capsys: Capture) -> None:
+    """What earlier runs paid, and what was refunded, as `status` says it; of several manifests
+    together. Where this run was all, it is not said twice.
+    """
+    film = replace(plan_of(), spending=spending([[done("a"), done("b")]], None))
+    show(result(film, bought=(done("a"),)))
+    assert "All told: 6.00 CNY spent (2 purchases)." in capsys.readouterr().out
+    show(result(film, film, bought=(done("a"),)))
+    assert "All told: 12.00 CNY spent (4 purchases)." in capsys.readouterr().out
+    show(result(film, bought=(done("a"), done("b"))))
+    assert "All told" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

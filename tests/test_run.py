@@ -129,7 +129,7 @@ def test_run_status_and_record_name_one_figure_after_a_refund(tmp_path: Path) ->
         assert f"15 s of video: {said}" in film.do("run", "film.yaml", "-y", code=3)
         assert f"Money: {said}" in film.do("status", "film.yaml")
         record = film.record()
-        assert record["totals"]["amount"] == record["money"]["shares"]["spent"]["amounts"]
+        assert record["totals"]["money"] == record["money"]["shares"]
         assert record["money"]["shares"]["refunded"]["amounts"] == {"CNY": "2"}
 
 

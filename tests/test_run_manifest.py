@@ -26,7 +26,7 @@ from klingflow.model import (
     Shot,
     State,
 )
-from klingflow.results.run_manifest import amounts, as_bytes, build, serving
+from klingflow.results.run_manifest import as_bytes, build, serving
 from tests.one_shot import manifest_of
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -65,7 +65,7 @@ def test_a_record_without_purchases_says_so() -> None:
         "shots": 3,
         "by_state": {"unbought": 3},
         "by_tier": {},
-        "amount": {},
+        "money": {},
         "differences": [],
     }
 
@@ -103,20 +103,18 @@ def test_a_shot_has_its_facts_and_every_attempt() -> None:
 def test_totals_are_exact_and_by_the_gateways_own_tiers() -> None:
     other = replace(submitted("b"), billed_tier="kling-3.0-1080p")
     failed = advance(submitted("c"), "failed", AT)
+    once = {"tasks": 1, "seconds": 5, "amounts": {"CNY": "3.00"}, "unpriced": 0}
     assert record(done("a"), other, failed)["totals"] == {
         "shots": 3,
         "by_state": {"done": 1, "failed": 1, "submitted": 1},
         "by_tier": {
-            "kling-3.0-1080p": {"tasks": 1, "seconds": 5, "amount": "3.00", "currency": "CNY"},
-            "kling-3.0-720p": {
-                "tasks": 1,
-                "seconds": 5,
-                "amount": "3.00",
-                "currency": "CNY",
-                "failed": 1,
-            },
+            "kling-3.0-1080p": once,
+            "kling-3.0-720p": {**once, "failed": 1},
         },
-        "amount": {"CNY": "6.00"},
+        "money": {
+            "spent": {"purchases": 2, "amounts": {"CNY": "6.00"}, "unpriced": 0},
+            "failed": {"purchases": 1, "amounts": {"CNY": "3.00"}, "unpriced": 0},
+        },
         "differences": [
             {
                 "shot": "b",
@@ -126,11 +124,6 @@ def test_totals_are_exact_and_by_the_gateways_own_tiers() -> None:
             }
         ],
     }
-
-
-def test_an_unknown_price_is_never_counted_as_nothing() -> None:
-    totals = record(done("a"), replace(done("b"), price=None))["totals"]
-    assert (totals["amount"], totals["by_tier"]["kling-3.0-720p"]["amount"]) == (None, None)
 
 
 @pytest.mark.parametrize("state", ["intent", "in_doubt", "rejected"])
@@ -160,7 +153,7 @@ def test_only_what_was_selected_is_in_the_record() -> None:
     made = record(done("a"), done("b"), done("gone"), selected={"a", "c"})
     assert [shot["id"] for shot in made["shots"]] == ["a", "c"]
     assert made["orphans"] == []
-    assert made["totals"]["amount"] == {"CNY": "3.00"}
+    assert made["totals"]["money"]["spent"]["amounts"] == {"CNY": "3.00"}
 
 
 def test_what_was_pruned_is_still_paid() -> None:
@@ -170,7 +163,7 @@ def test_what_was_pruned_is_still_paid() -> None:
     manifest = Manifest("film.yaml", "film", (), (), Limits(), GatewaySettings(), (), {})
     made = built(manifest, book)
     assert [(shot["id"], shot["task_id"]) for shot in made["pruned"]] == [("y", "y"), ("z", "z")]
-    assert made["totals"]["amount"] == {"CNY": "9.00"}
+    assert made["totals"]["money"]["spent"]["amounts"] == {"CNY": "9.00"}
     assert "pruned" not in built(manifest, book, selected=set())
 
 
@@ -202,13 +195,15 @@ def test_the_last_purchase_that_was_paid_for_serves(
     assert serving(purchases) == (None if number is None else purchases[number])
 
 
-def test_amounts_are_by_currency_and_unknown_beside_an_unknown_price() -> None:
-    """Never rounded."""
+def test_amounts_are_by_currency_with_what_has_no_price_beside_them() -> None:
+    """Never rounded, and nothing is left out of a sum without a word."""
     dollars = replace(done("b"), price=Price(Decimal("0.10"), "USD", "flat"))
-    assert amounts([dollars, done("a"), dollars]) == {"CNY": "3.00", "USD": "0.20"}
-    assert amounts([done("a"), replace(done("b"), price=None)]) is None
-    tier = record(done("a"), dollars)["totals"]["by_tier"]["kling-3.0-720p"]
-    assert tier == {"tasks": 2, "seconds": 10, "amount": None}
+    unpriced = replace(done("c"), price=None)
+    totals = record(done("a"), dollars, unpriced)["totals"]
+    amounts = {"CNY": "3.00", "USD": "0.10"}
+    tier = {"tasks": 3, "seconds": 15, "amounts": amounts, "unpriced": 1}
+    assert totals["by_tier"] == {"kling-3.0-720p": tier}
+    assert totals["money"] == {"spent": {"purchases": 3, "amounts": amounts, "unpriced": 1}}
 
 
 def test_a_tier_that_the_gateway_did_not_name_is_unknown_and_no_difference() -> None:

@@ -239,8 +239,8 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
         "shots": 4,
         "by_state": {"done": 3, "in_doubt": 1},
         "by_tier": {
-            "x": {"tasks": 1, "seconds": 5, "amount": "2.5", "currency": "CNY"},
-            "y": {"tasks": 2, "seconds": 10, "amount": None},
+            "x": {"tasks": 1, "seconds": 5, "amounts": {"CNY": "2.5"}, "unpriced": 0},
+            "y": {"tasks": 2, "seconds": 10, "amounts": {}, "unpriced": 2, "failed": 1},
         },
     }
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
@@ -248,7 +248,7 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
     assert said(capsys)[1:] == [
         "4 shots: 3 done, 1 in doubt.",
         "  x: 1 task, 5 s, 2.50 CNY",
-        "  y: 2 tasks, 10 s, price unknown",
+        "  y: 2 tasks, 10 s, 2 of unknown price, 1 failed",
     ]
 
 
@@ -387,3 +387,10 @@ def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
     views.show_plan(plan)
     assert said(capsys)[-1] == "Files: 1 to rename first (--format json lists them)."
     assert plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]
+
+
+def test_what_several_plans_buy_is_one_sum() -> None:
+    """Money, shots and seconds; what has no price is counted beside it."""
+    one, other = plan_of(action("create", "a")), plan_of(action("create", "b", price=None))
+    said = "2 for 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video"
+    assert views.purchases([one, other]) == said

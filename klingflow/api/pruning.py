@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from klingflow.api.planning import standing
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.select import orphans, select
+from klingflow.decide.spending import spending
 from klingflow.disk import append_new
 from klingflow.errors import LedgerError, NothingSelected
 from klingflow.ledger import store
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.ledger.lines import lock_line
-from klingflow.model import Manifest, Purchase
+from klingflow.model import Manifest, Purchase, Share, Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Prunable:
 
     pruned: Sequence[Purchase]
     kept: Sequence[Purchase]
+    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `pruned`
 
 
 def prune(
@@ -46,7 +48,7 @@ def prune(
         held.begin_box()
         book = standing(manifest, held.book, site)
         found = _prunable(manifest, book, wish)
-        found = Prunable([p for p in found.pruned if p.uid in meant], found.kept)
+        found = replace(found, pruned=[p for p in found.pruned if p.uid in meant])
         try:
             append_new(paths.pruned, map(lock_line, found.pruned))
         except OSError as error:
@@ -81,4 +83,5 @@ def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
             kept += open_ones
         else:
             pruned += purchases
-    return Prunable(in_order(pruned), in_order(kept))
+    spent = spending([pruned], manifest.prices)
+    return Prunable(in_order(pruned), in_order(kept), spent)

@@ -60,8 +60,8 @@ def _without_its_needs(action: Action, left: Mapping[str, LeftOut]) -> LeftOut |
     need = next((need for need in needs if need in left), None)
     if need is None:
         return None
-    cap = left[need].cap
-    return LeftOut(cap, f"{cap}: waits for {need}, which is left out")
+    cap, again = left[need].cap, left[need].again
+    return LeftOut(cap, f"{cap}: waits for {need}, which is left out", again)
 
 
 def _reserved(caps: Caps, number: int, action: Action) -> LeftOut | None:

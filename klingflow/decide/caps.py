@@ -131,29 +131,42 @@ class Caps:
 
     def _refusal(self, request: Request, job: int) -> LeftOut | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
-            return LeftOut("max_tasks", f"max_tasks: {self.tasks} of {self.max_tasks} are bought")
+            bought = f"{self.tasks} of {self.max_tasks} are bought"
+            return LeftOut("max_tasks", f"max_tasks: {bought}", self.max_tasks > 0)
         if self.max_seconds is not None and self.seconds + request.seconds > self.max_seconds:
             bought = f"{self.seconds} s of {self.max_seconds} s are bought"
             needs = f"this shot needs {request.seconds} s"
-            return LeftOut("max_seconds", f"max_seconds: {bought}, {needs}")
-        if overspent := self._overspent(request, job):
-            return LeftOut("max_spend", overspent)
+            fits = request.seconds <= self.max_seconds
+            return LeftOut("max_seconds", f"max_seconds: {bought}, {needs}", fits)
+        if unpriced := self._unpriced(request, job):
+            return LeftOut("max_spend", unpriced)
+        if overspent := self._overspent(request):
+            return overspent
         refusal = self.purses[job].refusal(request)
         return LeftOut("budget", refusal) if refusal else None
 
-    def _overspent(self, request: Request, job: int) -> str | None:
-        """Return why `max_spend` forbids a purchase; None where it does not."""
-        price, most = request.price, self.max_spend
-        if most is None:
+    def _unpriced(self, request: Request, job: int) -> str | None:
+        """Return why a purchase can never be made under `max_spend`; None where it can."""
+        if self.max_spend is None:
             return None
-        if price is None:
+        if request.price is None:
             todo = to_price(request.predicted_tier, self.purses[job].prices)
             return f"max_spend: its price is not known; {todo}"
-        if self.zero_is_unknown and not price.amount:
+        if self.zero_is_unknown and not request.price.amount:
             return "max_spend: its price is 0, which nobody has agreed to; pass -y"
+        return None
+
+    def _overspent(self, request: Request) -> LeftOut | None:
+        """Return why `max_spend` has no room for a purchase of known price; None where it has."""
+        price, most = request.price, self.max_spend
+        if most is None or price is None:
+            return None
+        fits = price.amount <= most
         if self.currency not in (None, price.currency):
-            return f"max_spend: it is priced in {price.currency}, the others in {self.currency}"
+            said = f"it is priced in {price.currency}, the others in {self.currency}"
+            return LeftOut("max_spend", f"max_spend: {said}", fits)
         if self.spend + price.amount > most:
             spent = f"{self.spend:.2f} of {most:.2f} {price.currency} are spent"
-            return f"max_spend: {spent}, this shot costs {price.amount:.2f}"
+            said = f"{spent}, this shot costs {price.amount:.2f}"
+            return LeftOut("max_spend", f"max_spend: {said}", fits)
         return None

@@ -261,17 +261,17 @@ def _run_manifest() -> Json:
                 "properties": {
                     "tasks": _WHOLE,
                     "seconds": _WHOLE,
-                    "amount": _AMOUNT,
-                    "currency": _OPTIONAL,
+                    "amounts": amounts,
+                    "unpriced": _WHOLE,
+                    "failed": _WHOLE,
                 },
                 "required": ["tasks"],
             },
             "description": "What was billed, by the gateway's own names.",
         },
-        "amount": {
-            "anyOf": [_AMOUNT, amounts],
-            "description": "The whole cost; null while a price is unknown.",
-        },
+        "money": _described(
+            _shares(amounts), "What became of the money for these shots, pruned ones included."
+        ),
     }
     return record(
         {
@@ -309,7 +309,7 @@ def _run_manifest() -> Json:
     )
 
 
-def _money(amounts: Json) -> Json:
+def _shares(amounts: Json) -> Json:
     share = {
         "type": "object",
         "properties": {"purchases": _WHOLE, "amounts": amounts, "unpriced": _WHOLE},
@@ -317,15 +317,20 @@ def _money(amounts: Json) -> Json:
     }
     return {
         "type": "object",
+        "properties": dict.fromkeys(get_args(Share), share),
+        "additionalProperties": False,
+    }
+
+
+def _money(amounts: Json) -> Json:
+    return {
+        "type": "object",
         "properties": {
             "budget": _described(_OPTIONAL, "What the film may ever cost; null where nobody said."),
             "left": _described(_OPTIONAL, "What is left of it; null where nobody can tell."),
-            "shares": {
-                "type": "object",
-                "properties": dict.fromkeys(get_args(Share), share),
-                "additionalProperties": False,
-                "description": "What became of the money for all purchases of the film.",
-            },
+            "shares": _described(
+                _shares(amounts), "What became of the money for all purchases of the film."
+            ),
             "prices": _described(
                 {"type": ["object", "null"]}, "The file of prices, and who named it."
             ),
@@ -345,7 +350,6 @@ _SHOT_FACTS: Final = (
     "times",
     "error",
 )
-_AMOUNT: Final = {"type": ["number", "string", "null"]}
 _PUBLISHED: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
     "manifest": (
         "klingflow manifest",

@@ -5,9 +5,10 @@ Plan, status and the record of a run hold it in the same shape; `klingflow.decid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
-from klingflow.decide.spending import left
+from klingflow.decide.spending import SHARES, added, left
 from klingflow.model import Json, Manifest, Share, Sum
 
 
@@ -31,6 +32,20 @@ def account(manifest: Manifest, sums: Mapping[Share, Sum]) -> dict[str, Json]:
             "from_environment": prices.overrules,
         },
     }
+
+
+def together(several: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """Return the `shares` of several films as one."""
+    sums: list[Mapping[Share, Sum]] = []
+    for one in several:
+        sums.append({heading: _sum(one[heading]) for heading in SHARES if heading in one})
+    return shares(added(sums))
+
+
+def _sum(share: Json) -> Sum:
+    amounts = {currency: Decimal(amount) for currency, amount in share["amounts"].items()}
+    unpriced = {"": share["unpriced"]} if share["unpriced"] else {}
+    return Sum(share["purchases"], amounts, unpriced)
 
 
 def shares(sums: Mapping[Share, Sum]) -> dict[str, Json]:

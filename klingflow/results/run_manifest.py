@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from decimal import Decimal
 from itertools import chain
 
-from klingflow.decide.spending import price_of, share, spending
+from klingflow.decide.spending import share, spending
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
 from klingflow.model import Json, Manifest, Prices, Purchase, Shot
-from klingflow.results.account import account
+from klingflow.results.account import account, shares
 
 UNBOUGHT = "unbought"  # the state of a take without a purchase
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
@@ -154,54 +153,44 @@ def _attempt(facts: Mapping[str, Json]) -> dict[str, Json]:
 def _totals(
     shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase], prices: Prices | None
 ) -> dict[str, Json]:
-    """Sums over every purchase that was accepted; a failed one is counted apart, unless failed
-    tasks are charged.
+    """Sums over the purchases of these shots. By tier they are over every purchase that was
+    accepted; a failed one is counted apart, unless failed tasks are charged.
     """
     states = Counter(shot["state"] for shot in shots)
+    purchases = [*purchases]
     tiers: defaultdict[str, list[Purchase]] = defaultdict(list)
     for purchase in purchases:
         if purchase.task_id:
             tiers[purchase.billed_tier or UNKNOWN_TIER].append(purchase)
-    accepted = [*chain.from_iterable(tiers.values())]
-    charged = (p for p in accepted if _is_charged(p, prices))
+    accepted = chain.from_iterable(tiers.values())
     return {
         "shots": states.total(),
         "by_state": dict(sorted(states.items())),
         "by_tier": {name: _tier(tier, prices) for name, tier in sorted(tiers.items())},
-        "amount": amounts(charged, prices),
+        "money": shares(spending([purchases], prices)),
         "differences": [_difference(p) for p in accepted if _differs(p)],
     }
 
 
 def _tier(purchases: Sequence[Purchase], prices: Prices | None) -> dict[str, Json]:
     charged = [p for p in purchases if _is_charged(p, prices)]
-    total: dict[str, Json] = {"tasks": len(charged), "seconds": sum(p.seconds for p in charged)}
-    sums = amounts(charged, prices)
-    if sums is not None and len(sums) == 1:
-        ((currency, amount),) = sums.items()
-        total |= {"amount": amount, "currency": currency}
-    else:
-        total["amount"] = None
+    money = shares(spending([charged], prices)).get("spent", _NOTHING)
+    total: dict[str, Json] = {
+        "tasks": len(charged),
+        "seconds": sum(p.seconds for p in charged),
+        "amounts": money["amounts"],
+        "unpriced": money["unpriced"],
+    }
     if failed := len(purchases) - len(charged):
         total["failed"] = failed
     return total
 
 
+_NOTHING: Mapping[str, Json] = {"amounts": {}, "unpriced": 0}
+
+
 def _is_charged(purchase: Purchase, prices: Prices | None) -> bool:
     return share(purchase, prices.failed_tasks if prices else None) == "spent"
-
-
-def amounts(purchases: Iterable[Purchase], prices: Prices | None = None) -> dict[str, str] | None:
-    """What the purchases cost by currency, as exact decimals; None while the price of one is
-    unknown. `prices` are for those without a frozen price.
-    """
-    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for purchase in purchases:
-        price = price_of(purchase, prices)
-        if price is None:
-            return None
-        sums[price.currency] += price.amount
-    return {currency: str(amount) for currency, amount in sorted(sums.items())}
 
 
 def _differs(purchase: Purchase) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from klingflow.api import checking, loading, merging, moving, nearby, pruning, site
@@ -13,8 +12,9 @@ from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths, manifest_called
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Purchase, State
-from klingflow.results.run_manifest import amounts
+from klingflow.results.account import shares
 from klingflow.terminal import console
+from klingflow.terminal.money import worded as worded_shares
 
 _SHOWN = 200
 
@@ -183,16 +183,9 @@ WHY_KEPT: Mapping[State, str] = {
 def _agreed(found: pruning.Prunable, yes: bool) -> bool:
     for purchase in found.pruned:
         console.say(f"  prune   {_told(purchase)}")
-    paid = [p for p in found.pruned if p.task_id]
-    sums = amounts(paid)
-    said = (
-        "price unknown"
-        if sums is None
-        else " + ".join(f"{Decimal(a):.2f} {c}" for c, a in sums.items()) or "nothing"
-    )
-    console.say(
-        f"{console.many(len(found.pruned), 'purchase')}, {len(paid)} with a task; paid: {said}."
-    )
+    tasks = sum(p.task_id is not None for p in found.pruned)
+    said = ", ".join(worded_shares(shares(found.spending))) or "nothing was paid"
+    console.say(f"{console.many(len(found.pruned), 'purchase')}, {tasks} with a task: {said}.")
     if yes:
         return True
     if not console.can_ask():

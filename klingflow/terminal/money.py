@@ -46,14 +46,15 @@ def worded(shares: Mapping[str, Any]) -> Iterator[str]:
     """Yield `6.00 CNY spent (2 purchases)` for each heading, in their order."""
     for heading, row in SHARES.items():
         if one := shares.get(heading):
-            yield f"{_sum(one)} {row.words} ({console.many(one['purchases'], row.noun)})"
+            yield f"{summed(one)} {row.words} ({console.many(one['purchases'], row.noun)})"
 
 
-def _sum(one: Mapping[str, Any]) -> str:
+def summed(one: Mapping[str, Any]) -> str:
+    """Return `6.00 CNY + 1 of unknown price` for `amounts` by currency and how many `unpriced`."""
     parts = [f"{_amount(amount)} {currency}" for currency, amount in one["amounts"].items()]
     if one["unpriced"]:
         parts.append(f"{one['unpriced']} of unknown price")
-    return " + ".join(parts)
+    return " + ".join(parts) or "nothing"
 
 
 def _amount(text: str) -> str:

@@ -113,6 +113,8 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             show_warnings(made.manifest)
             views.show_problems(made.problems)
             views.show_plan(made, verbose=options.verbose)
+        if len(plans) > 1:
+            console.prose(f"All told: {views.purchases(plans)}")
         show_gateway(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
 
@@ -143,6 +145,8 @@ def status(files: Sequence[str], options: Options, form: str) -> int:
     for record in records:
         views.show_worded(record["problems"])
         views.show_status(record, verbose=options.verbose)
+    if len(records) > 1:
+        views.show_all_told([record["money"]["shares"] for record in records])
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from klingflow.api.running import Result
+from klingflow.decide.spending import added
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import Book
@@ -53,7 +54,7 @@ def show_result(
     for part, site, book in zip(parts, sites, books, strict=True):
         _show(part, site, book)
     where = f"Record: {', '.join(map(str, result.records))}"
-    for line in (_bought(result), where, _why_stopped(result)):
+    for line in (_bought(result), _all_told(result), where, _why_stopped(result)):
         if line:
             console.say(line)
 
@@ -111,6 +112,14 @@ def _bought(result: Result) -> str:
     return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video: {sums}."
 
 
+def _all_told(result: Result) -> str:
+    """What the films of a run have cost by now, as `status` says it; "" where this run was all."""
+    films = shares(added([plan.spending for plan in result.plans]))
+    if not films or films == shares(result.spending):
+        return ""
+    return f"All told: {', '.join(worded(films))}."
+
+
 def _why_stopped(result: Result) -> str:
     """Why the run ended before all was done; "" where it did not."""
     outcome, said = result.outcome, ""
@@ -136,4 +145,12 @@ def _what_was_left_out(result: Result) -> str:
             "The budget kept the rest from being bought, as said above;"
             " klingflow status says what it holds."
         )
-    return "A cap kept the rest from being bought, as said above; run again to buy more."
+    never = sum(not left_out.again for left_out in result.capped.values())
+    if not never:
+        return "A cap kept the rest from being bought, as said above; run again to buy more."
+    if never == len(result.capped):
+        return "Another run buys none of what is left out: see above for what to do."
+    return (
+        "A cap kept the rest from being bought, as said above; run again to buy more, except"
+        f" {console.many(never, 'shot')} that no run buys so."
+    )

@@ -154,7 +154,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
             )
     for made in plans:
         views.show_plan(made, verbose=options.verbose)
-    if not console.ask(f"Buy {views.purchases(plans)} at {access.described()}?"):
+    if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}?"):
         raise UsageError("nothing bought: you said no")
     return limits
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,11 @@ from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Plan, Problem, key_of
-from klingflow.results.account import account
+from klingflow.results.account import account, together
 from klingflow.terminal import console, plan_table
 from klingflow.terminal.layout import clean, is_unicode, room
-from klingflow.terminal.money import show_budget, show_money, show_prices
+from klingflow.terminal.money import show_budget, show_money, show_prices, summed
+from klingflow.terminal.money import worded as worded_shares
 
 _LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
@@ -90,23 +91,36 @@ def counted(plan: Plan) -> str:
     return ", ".join(parts)
 
 
-def money(plan: Plan) -> str:
-    """Return `12.00 CNY, predicted, for 20 s of video`, with what has no known price."""
-    amounts, unknown = cost(plan)
+def money(*plans: Plan) -> str:
+    """Return `12.00 CNY, predicted, for 20 s of video` for all the plans together, with what has no
+    known price.
+    """
+    amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
+    unknown = 0
+    for of_plan, unpriced in map(cost, plans):
+        unknown += unpriced
+        for currency, amount in of_plan.items():
+            amounts[currency] += amount
     parts = [f"{amount:.2f} {currency}" for currency, amount in amounts.items()]
     if unknown:
         parts.append(f"unknown for {unknown} (no price for their tiers)")
-    return f"{' + '.join(parts) or '0'}, predicted, for {seconds(plan)} s of video"
+    length = sum(map(seconds, plans))
+    return f"{' + '.join(parts) or '0'}, predicted, for {length} s of video"
 
 
 def purchases(plans: Sequence[Plan]) -> str:
-    """Return what all the plans buy, in one line: `3 for 12.00 CNY, predicted`, with the variables
-    of the environment that are in it.
+    """Return what all the plans buy, in one line: `3 for 12.00 CNY, predicted, for 15 s of video`,
+    with the variables of the environment that are in it.
     """
     number = sum(len(buys(plan)) for plan in plans)
     variables = sorted({name for plan in plans for name in plan.manifest.environment})
     given = f", with {', '.join(variables)} from the environment" if variables else ""
-    return f"{number} for {' + '.join(map(money, plans))}{given},"
+    return f"{number} for {money(*plans)}{given}"
+
+
+def show_all_told(several: Sequence[Mapping[str, Any]]) -> None:
+    """Print the money of several films as one sum, each as klingflow.results.account has it."""
+    console.prose(f"All told: {', '.join(worded_shares(together(several))) or 'nothing'}.")
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -205,7 +219,8 @@ def _show_totals(totals: Mapping[str, Any]) -> None:
     console.say(f"{totals['shots']} shots: {states or 'nothing bought yet'}.")
     for tier, sums in totals["by_tier"].items():
         tasks = console.many(sums["tasks"], "task")
-        console.say(f"  {tier}: {tasks}, {sums['seconds']} s, {_paid(sums)}")
+        failed = f", {sums['failed']} failed" if "failed" in sums else ""
+        console.say(f"  {tier}: {tasks}, {sums['seconds']} s, {summed(sums)}{failed}")
 
 
 def _paid(sums: Mapping[str, Any]) -> str:
