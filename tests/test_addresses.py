@@ -33,6 +33,7 @@ def test_a_local_path_is_answered_with_how_to_get_an_address(path: str) -> None:
     ("text", "remedy"),
     [
         ("cdn.example.com/a.png", "write https://cdn.example.com/a.png"),
+        ("gw.example.com", "write https://gw.example.com"),
         ("//cdn.example.com/a.png", "write https://cdn.example.com/a.png"),
         (" https://a.example/a.png", "delete the blanks around it"),
         ("https://a.example/a b.png", "an address holds no blanks: write %20 for each"),

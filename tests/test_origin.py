@@ -34,7 +34,9 @@ from klingflow.gateway.origin import (
         ("https://gw.example.com/relay/V1/Videos/", "https://gw.example.com/relay"),
         ("https://gw.example.com/v1/chat/completions", "https://gw.example.com"),
         ("https://gw.example.com/v1/images/generations", "https://gw.example.com"),
-        ("https://gw.example.com/v1/videos/task_1", "https://gw.example.com/v1/videos/task_1"),
+        ("https://gw.example.com/v1/videos/task_1", "https://gw.example.com"),
+        ("https://gw.example.com/v1/videos/task_1/content", "https://gw.example.com"),
+        ("https://gw.example.com/v1/videos/a/b", "https://gw.example.com/v1/videos/a/b"),
         ("https://gw.example.com/v10", "https://gw.example.com/v10"),
         ("https://gw.example.com/v1beta", "https://gw.example.com/v1beta"),
         (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
@@ -69,14 +71,21 @@ def test_an_address_that_ends_in_a_route_is_said_to(typed: str, said: str | None
 
 NO_HOST = "must begin with https:// or http:// and name a host"
 NO_USER = "must hold no user name or password (the key has a place of its own)"
-PLAIN = "must hold no query, fragment, space or non-ASCII character"
+PLAIN = "must hold no space and no non-ASCII character; delete "
+QUERY = (
+    "must hold no query and no fragment; delete ? or # and all behind it"
+    " (the key has a place of its own)"
+)
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
         ("", NO_HOST),
-        ("gw.example.com", NO_HOST),
+        ("gw.example.com", f"{NO_HOST}; write https://gw.example.com"),
+        ("gw.example.com:8443/v1?key=secret", f"{NO_HOST}; write https://gw.example.com:8443"),
+        ("sk-secret", NO_HOST),
+        ("https//gw.example.com", NO_HOST),
         ("ftp://gw", NO_HOST),
         ("https://", NO_HOST),
         ("https://a..b", NO_HOST),
@@ -84,11 +93,13 @@ PLAIN = "must hold no query, fragment, space or non-ASCII character"
         ("https://user:secret@gw", NO_USER),
         ("https://secret@gw", NO_USER),
         ("https://:secret@gw", NO_USER),
-        ("https://gw?x=1", PLAIN),
-        ("https://gw/#a", PLAIN),
-        ("https://gw/a b", PLAIN),
-        ("https://gw/a\x7f", PLAIN),
-        ("https://网关.example", PLAIN),
+        ("https://gw?x=1", QUERY),
+        ("https://gw/v1?key=secret", QUERY),
+        ("https://gw/#a", QUERY),
+        ("https://gw/a b", f"{PLAIN}U+0020"),
+        ("https://gw/a\x7f", f"{PLAIN}U+007F"),
+        ("https：//gw.example.com", f"{PLAIN}'：', U+FF1A"),
+        ("https://网关.example", f"{PLAIN}'网', U+7F51"),
         ("https://gw:port", "is not a URL: Port could not be cast to integer value as 'port'"),
         ("https://gw:99999", "is not a URL: Port out of range 0-65535"),
         ("https://[::1", "is not a URL: Invalid IPv6 URL"),

@@ -15,8 +15,15 @@ _LONGEST_LABEL = 64  # of a host name, exclusive (RFC 1035, 2.3.4)
 # What people paste behind an address: the routes of this gateway and those of the OpenAI protocol,
 # which relays serve beside it.
 _ROUTE = re.compile(
-    r"/v1(/(videos|models|responses|embeddings|(chat/)?completions|images/generations))?", re.I
+    r"/v1(/(videos(/[^/]+(/content)?)?|models|responses|embeddings|(chat/)?completions"
+    r"|images/generations))?",
+    re.I,
 )
+_NO_QUERY = (
+    "hold no query and no fragment; delete ? or # and all behind it"
+    " (the key has a place of its own)"
+)
+_HOST_ALONE = re.compile(r"(localhost|(?:[a-z0-9-]+\.)+[a-z0-9]+)(:[0-9]+)?(?=/|$)", re.I)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -29,7 +36,7 @@ def normal_base(base_url: str) -> str:
         port, host = parts.port, parts.hostname or ""
     except ValueError as error:
         raise UsageError(f"the gateway's address is not a URL: {error}") from error
-    if wrong := _wrong(parts, host, is_plain=is_plain(base_url.strip())):
+    if wrong := _wrong(parts, host, base_url.strip()):
         raise UsageError(f"the gateway's address must {wrong}")
     named = f"[{host}]" if ":" in host else host
     is_default = port in (None, _DEFAULT_PORTS[parts.scheme])
@@ -59,16 +66,25 @@ def taken_for(base_url: str) -> str | None:
     return f"{typed} is taken for {base}: the address goes without {rest}"
 
 
-def _wrong(parts: SplitResult, host: str, *, is_plain: bool) -> str | None:
-    """What an address must hold or not hold, and this one does not heed; None for a good one."""
+def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
+    """What an address must hold or not hold, and this one does not heed; None for a good one.
+
+    Of what was typed only a host or one character is repeated: it may hold a key.
+    """
     labels = host.split(".")
     names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
+    odd = next((c for c in typed if not is_plain(c)), None)
+    if odd:
+        shown = f"'{odd}', " if odd.isprintable() and odd != " " else ""
+        return f"hold no space and no non-ASCII character; delete {shown}U+{ord(odd):04X}"
     if parts.scheme not in _DEFAULT_PORTS or not names_a_host:
-        return "begin with https:// or http:// and name a host"
+        alone = _HOST_ALONE.match(typed)
+        hint = f"; write https://{alone[0]}" if alone else ""
+        return f"begin with https:// or http:// and name a host{hint}"
     if "@" in parts.netloc:
         return "hold no user name or password (the key has a place of its own)"
-    if parts.query or parts.fragment or not is_plain:
-        return "hold no query, fragment, space or non-ASCII character"
+    if parts.query or parts.fragment:
+        return _NO_QUERY
     return None
 
 

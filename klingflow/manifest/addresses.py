@@ -27,7 +27,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _LOCAL = re.compile(r"[./~\\]|[A-Za-z]:[\\/]|file:", re.IGNORECASE)
 _MEDIA = re.compile(r"\.(png|jpe?g|webp|gif|bmp|heic|tiff?|mp4|mov|webm|avi|mkv)$", re.IGNORECASE)
-_HOST_AND_PATH = re.compile(r"(?://)?((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?/\S*)")
+_HOST_AND_PATH = re.compile(r"(?://)?((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?(?:/\S*)?)")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # Top-level names that no public name ends in: RFC 6761, RFC 6762, RFC 8375 and what offices use.
 _NOT_PUBLIC: Final = frozenset(
@@ -49,7 +49,7 @@ def _remedy(text: str) -> str:
     is_file = _LOCAL.match(said) or _MEDIA.search(said)
     if _HTTP.match(said):
         return _malformed(text)
-    if bare:
+    if bare and ("/" in said or not is_file):
         return f"write https://{bare[1]}"
     if (scheme := _SCHEME.match(said)) and not _LOCAL.match(said):
         return f"the gateway cannot read {scheme[0]} addresses: give a public https:// one"
