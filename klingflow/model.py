@@ -8,6 +8,7 @@ the whole of them.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -223,10 +224,17 @@ def key_of(shot: str, take: int) -> str:
     return shot if take == 1 else f"{shot}#{take}"
 
 
+def composed(name: str) -> str:
+    """Return a shot's id in the one form in which accents belong to their letters (Unicode's NFC):
+    what a Mac's file names, a keyboard and a spreadsheet write otherwise is one id.
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def split_key(key: str) -> tuple[str, int]:
-    """Return the shot and the take of a key. `opening#1` is understood, too."""
-    shot, mark, take = key.rpartition("#")
-    return (shot, int(take)) if mark and take.isdecimal() else (key, 1)
+    """Return the shot and the take of a key, as typed. `opening#1` is understood, too."""
+    shot, mark, take = composed(key).rpartition("#")
+    return (shot, int(take)) if mark and take.isdecimal() else (composed(key), 1)
 
 
 @dataclass(frozen=True, slots=True)

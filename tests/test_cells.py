@@ -79,6 +79,7 @@ def test_a_value_that_no_field_takes_is_told_at_its_cell() -> None:
     [
         ("title: ${{ row.nam }}", "'nam' is undefined; did you mean 'name'? The"),
         ("title: ${{ row['价格'] }}", "'价格' is undefined; the"),
+        ("title: ${{ row.NAME }}", "'NAME' is undefined; did you mean 'name'? The"),
     ],
 )
 def test_a_misspelt_column_is_told_once_with_the_columns_there_are(line: str, said: str) -> None:
@@ -87,6 +88,14 @@ def test_a_misspelt_column_is_told_once_with_the_columns_there_are(line: str, sa
     assert [(d.mark.line, d.message, d.related) for d in found] == [
         (9, f"{said} columns are sku, name, 秒", Mark("r.csv", 2, 1))
     ]
+
+
+@pytest.mark.parametrize("name", ["时长(秒)", "Shot No", "2nd", "a-b"])
+def test_a_column_that_is_no_single_word_is_told_how_to_be_named(name: str) -> None:
+    """What the grammar says of it helps nobody: `No` is not expected, `b` is undefined."""
+    row = f"[{{ sku: A, name: x, '{name}': 1 }}]"
+    found = mistakes(row, f"title: ${{{{ row.{name} }}}}")
+    assert [d.message for d in found] == [f"'row.{name}' is no single word; write row['{name}']"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,20 @@ def test_references_and_after_are_kept_apart_and_each_once() -> None:
     assert (made.references, made.after) == ((Reference("a", "task_id"),), ("b",))
 
 
+def test_an_id_is_one_however_its_accents_are_written() -> None:
+    """A manifest from a Mac, and a colleague's `after`, name one shot."""
+    nfd, nfc = "cafe\u0301", "caf\u00e9"
+    text = (
+        f"shots:\n  {nfd}: {{}}\n  b: {{ after: {nfd}, x: \"${{{{ shots['{nfd}'].task_id }}}}\" }}"
+    )
+    first, second = drafts(text)
+    assert (first.id, second.after, second.references) == (
+        nfc,
+        (nfc,),
+        (Reference(nfc, "task_id"),),
+    )
+
+
 def test_a_chain_of_ten_thousand_shots_is_no_cycle() -> None:
     text = "shots:\n  s0: {}\n" + "".join(
         f"  s{i}: {{ after: s{i - 1} }}\n" for i in range(1, 10_000)

@@ -19,6 +19,8 @@ PENDING = Pending((Reference("a", "video_url"),))
         (Vars(str.upper), "look", "LOOK"),
         ({"a": 1}, "a", 1),
         ([5, 6], -1, 6),
+        ({"caf\u00e9": 1}, "cafe\u0301", 1),
+        ({"cafe\u0301": 1}, "caf\u00e9", 1),
         ("雨夜", 1, "夜"),
         ({1: "a"}, 1, "a"),
     ],

@@ -48,6 +48,13 @@ def test_selection(chosen: list[str], exclude: list[str], expected: set[str]) ->
     assert select(SHOTS, BOOK, chosen, exclude) == expected
 
 
+@pytest.mark.parametrize("term", ["caf\u00e9", "cafe\u0301", "cafe\u0301*", "tag:e\u0301*"])
+def test_letters_composed_otherwise_are_the_same_name(term: str) -> None:
+    """A keyboard and a Mac's file names write accents in two ways; a tag may be in either."""
+    shot = Shot("caf\u00e9", 1, "text", {}, "x.mp4", NODE, tags=("e\u0301t",))
+    assert select([shot], Book([]), [term], []) == {"caf\u00e9"}
+
+
 @pytest.mark.parametrize(
     ("chosen", "exclude"), [(["openin"], []), ([], ["openin"]), (["door openin"], [])]
 )

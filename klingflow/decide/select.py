@@ -16,7 +16,7 @@ from typing import Final
 from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
-from klingflow.model import Node, Shot
+from klingflow.model import Node, Shot, composed
 
 NEW = "new"  # the state of a take that the ledger does not know
 
@@ -38,7 +38,7 @@ def select(
 
 def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
     keys: set[str] = set()
-    for expression in " ".join(texts).split():
+    for expression in composed(" ".join(texts)).split():
         terms = expression.split(",")
         if not all(terms):
             raise UsageError(f"{expression!r}: a comma stands between two terms, without spaces")
@@ -89,7 +89,7 @@ def _by_name(pattern: str) -> Test:
 
 
 def _by_tag(pattern: str, book: Book) -> Test:
-    return lambda shot: any(fnmatchcase(tag, pattern) for tag in shot.tags)
+    return lambda shot: any(fnmatchcase(composed(tag), pattern) for tag in shot.tags)
 
 
 def _by_state(state: str, book: Book) -> Test:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from klingflow.errors import Diagnostic
@@ -82,10 +83,27 @@ def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
     return found._replace(message=message, related=place.mark)
 
 
-def no_column(found: Diagnostic, place: RowPlace, columns: Iterable[str]) -> Diagnostic:
+def no_column(
+    found: Diagnostic, place: RowPlace, column: str, columns: Iterable[str]
+) -> Diagnostic:
     """Return a mistake about a column that is not there, with those that are."""
     names = [str(name) for name in columns]
+    message = found.message
+    if not message.endswith("?"):
+        same = (name for name in names if name.casefold() == column.casefold())
+        message += "".join(f"; did you mean '{name}'?" for name in islice(same, 1))
     more = ", …" if len(names) > _SHOWN_MOST else ""
-    there_are = f"columns are {', '.join(names[:_SHOWN_MOST])}{more}"
-    link = " The" if found.message.endswith("?") else "; the"
-    return found._replace(message=f"{found.message}{link} {there_are}", related=place.mark)
+    link = " The" if message.endswith("?") else "; the"
+    message += f"{link} columns are {', '.join(names[:_SHOWN_MOST])}{more}"
+    return found._replace(message=message, related=place.mark)
+
+
+def in_brackets(source: str, columns: Iterable[str]) -> str | None:
+    """Return how to name the column that an expression names after a point, though it is no single
+    word; None if it names none so.
+    """
+    for name in map(str, columns):
+        if not name.isidentifier() and re.search(rf"\brow\.{re.escape(name)}(?!\w)", source):
+            quote = '"' if "'" in name else "'"
+            return f"'row.{name}' is no single word; write row[{quote}{name}{quote}]"
+    return None

@@ -16,7 +16,7 @@ from klingflow.manifest.identity import output_path
 from klingflow.manifest.links import Link
 from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.template import Scope
-from klingflow.model import Json, Node, Pending, Reference
+from klingflow.model import Json, Node, Pending, Reference, composed
 
 DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 
@@ -115,7 +115,7 @@ def _after(entry: Entry, id: str, scope: Scope) -> list[Link]:
             message = "after takes the id of a shot, or a list of ids"
             entry.note_value(node.at(at), scope, "bad-after", message)
         else:
-            found.append(Link(id, target, mark))
+            found.append(Link(id, composed(target), mark))
     return found
 
 

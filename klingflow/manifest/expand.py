@@ -20,7 +20,7 @@ from klingflow.manifest.links import Link, check_links
 from klingflow.manifest.presets import Presets, is_chosen, tags_of, written
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.variants import Variant, parts_of, variants
-from klingflow.model import Node
+from klingflow.model import Node, composed
 
 MAX_TAKES = 100
 MAX_SHOTS = 200_000
@@ -46,6 +46,7 @@ class _Expansion:
         self.links: list[Link] = []
         self.claims = Claims()
         self.unsure: set[str] = set()
+        self._keys: dict[str, str] = {}  # as written, by id
         self.presets = Presets(document)
 
     def note(self, key: str, mark: Mark, code: str, message: str) -> None:
@@ -60,10 +61,15 @@ class _Expansion:
             return
         if fault := key_fault(key):
             self.note(key[:60], node.place, "bad-id", fault)
+        id = composed(key)
+        if (first := self._keys.setdefault(id, key)) != key:
+            message = f"some file systems take this id for '{first}'; rename one"
+            self.note(key, node.place, "duplicate-id", message)
+            return
         try:
-            self._variants(key, node)
+            self._variants(id, node)
         except Skip:
-            self.unsure.add(key)
+            self.unsure.add(id)
 
     def _variants(self, key: str, own: Node) -> None:
         """Add the shots that one entry makes. Raises Skip."""

@@ -18,7 +18,7 @@ from klingflow.manifest.budget import (
     kind_of,
 )
 from klingflow.manifest.spelling import did_you_mean
-from klingflow.model import Pending, Reference
+from klingflow.model import Pending, Reference, composed
 
 ROOTS = ("vars", "matrix", "row", "shot", "shots")
 ATTRIBUTES = ("video_url", "task_id")
@@ -74,7 +74,7 @@ class Shots(Names):
         super().__init__("shots")
 
     def get(self, key: str) -> Any:
-        return _Handle(key)
+        return _Handle(composed(key))
 
 
 class _Handle(Names):
@@ -111,11 +111,15 @@ def lookup(holder: Any, key: Any) -> Any:
 
 
 def _member(holder: dict[Any, Any], key: str | float) -> Any:
-    if key not in holder:
-        names = [name for name in holder if isinstance(name, str)]
-        hint = did_you_mean(key, names) if isinstance(key, str) else ""
-        return Missing(hint=f"'{key}' is undefined{hint}")
-    return opened(holder[key])
+    if key in holder:
+        return opened(holder[key])
+    names = [name for name in holder if isinstance(name, str)]
+    if not isinstance(key, str):
+        return Missing(hint=f"'{key}' is undefined")
+    same = next((name for name in names if composed(name) == composed(key)), None)
+    if same is not None:
+        return opened(holder[same])
+    return Missing(hint=f"'{key}' is undefined{did_you_mean(key, names)}")
 
 
 def _item(holder: Sequence[Any], at: int) -> Any:

@@ -113,6 +113,7 @@ class Table:
         self._header, cells = header
         self._check_separator(cells)
         names = _names(cells)
+        first: dict[str, int] = {}
         for at, name in enumerate(names):
             if hidden := next((c for c in name if not c.isprintable()), None):
                 message = (
@@ -120,9 +121,8 @@ class Table:
                     " delete the name and type it again"
                 )
                 _refuse(self._place(self._header, at), message)
-            if name and name in names[:at]:
-                first = names.index(name) + 1
-                message = f"columns {first} and {at + 1} are both named '{name}'; rename one"
+            if name and (before := first.setdefault(name, at)) != at:
+                message = f"columns {before + 1} and {at + 1} are both named '{name}'; rename one"
                 _refuse(self._place(self._header, at), message)
         return names
 

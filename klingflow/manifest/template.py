@@ -22,7 +22,7 @@ from klingflow.manifest.budget import (
     as_text,
     check_room,
 )
-from klingflow.manifest.cells import at_cell, last_read, no_column
+from klingflow.manifest.cells import at_cell, in_brackets, last_read, no_column
 from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
 from klingflow.manifest.names import Shots, Vars, opened
@@ -271,8 +271,15 @@ class Renderer:
         if isinstance(known, UnknownName):
             known = UnknownName(known.name, self._homes(known.name, scope))
         if isinstance(known, ExpressionError):
-            raise self._broken(node, piece.offset, known, scope)
+            raise self._broken(node, piece.offset, self._spelt(piece, known, scope), scope)
         return known
+
+    def _spelt(self, piece: Piece, error: ExpressionError, scope: Scope) -> ExpressionError:
+        """Return the mistake of an expression; another one where it names a column as if that were
+        a single word.
+        """
+        advice = in_brackets(piece.source, scope.names.get("row", ())) if scope.place else None
+        return ExpressionError(advice, error.code) if advice else error
 
     def _compiled(self, source: str) -> Expression | ExpressionError:
         """Return the expression of a text, which is compiled once, or why it is none."""
@@ -294,7 +301,7 @@ class Renderer:
         """Return the mistake of an expression without a value: at the cell of a row that it read
         last, if there is one.
         """
-        broken = self._broken(node, piece.offset, error, scope)
+        broken = self._broken(node, piece.offset, self._spelt(piece, error, scope), scope)
         if scope.place is None or "row" not in scope.used:
             return broken
         column = self._column_read(piece, scope)
@@ -303,7 +310,7 @@ class Renderer:
         elif column in scope.names["row"]:
             told = at_cell(broken.diagnostic, scope.place, column)
         else:
-            told = no_column(broken.diagnostic, scope.place, scope.names["row"])
+            told = no_column(broken.diagnostic, scope.place, column, scope.names["row"])
         return _Broken(told)
 
     def _column_read(self, piece: Piece, scope: Scope) -> str | None:
