@@ -117,6 +117,15 @@ def test_a_cell_that_a_variable_reads_is_told_with_its_row() -> None:
     assert (found.mark.line, found.related) == (10, Mark("r.csv", 3, 1))
 
 
+def test_a_row_that_an_expression_made_is_told_at_the_expression() -> None:
+    """Its cells stand nowhere else."""
+    (found,) = mistakes(
+        "\"${{ [{'sku': 'A', 'name': 'x', '秒': '5秒'}] }}\"", "seconds: ${{ row.秒 }}"
+    )
+    assert (found.mark, found.code) == (Mark("f.yaml", 7, 14), "wrong-value")
+    assert found.message.startswith("column '秒': 'seconds' must be")
+
+
 def test_what_no_row_is_to_blame_for_has_no_row() -> None:
     (found,) = mistakes("r.csv", "seconds: ${{ vars.lenght }}")
     assert (found.mark.line, found.related) == (9, None)

@@ -168,6 +168,13 @@ def test_a_caret_counts_columns() -> None:
     ]
 
 
+def test_only_the_ends_of_lines_count_as_such() -> None:
+    """A cell of a table may hold what Unicode calls a line's end."""
+    diagnostic = MISTAKE._replace(mark=Mark("rows.csv", 2, 1))
+    text = "a\u2028b\x0cc\r\nx\r"
+    assert console.excerpted(diagnostic, {"rows.csv": text}).splitlines()[1] == "    2 | x"
+
+
 @pytest.mark.parametrize(("column", "start"), [(1, 0), (500, 439)])
 def test_a_long_line_is_shown_around_the_place(column: int, start: int) -> None:
     """A pasted body can be one line of 100 KB."""

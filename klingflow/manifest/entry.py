@@ -9,13 +9,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.cells import blamed
-from klingflow.manifest.rows import CellPlaces, RowPlace, Rows
+from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, row_itself
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import Json, Node
-
-
-def _row_itself(row: Mark, _name: str) -> Mark:
-    return row
 
 
 class Document(NamedTuple):
@@ -29,7 +25,7 @@ class Document(NamedTuple):
     shots: Mapping[str, Node]
     output: Node | None
     rows: Callable[[str, Mark], Rows | None]
-    cell: CellPlaces = _row_itself
+    cell: CellPlaces = row_itself
 
 
 class Skip(Exception):

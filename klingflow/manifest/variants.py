@@ -12,7 +12,7 @@ from klingflow.manifest.cells import columns_in
 from klingflow.manifest.claims import Part
 from klingflow.manifest.entry import Entry, Skip
 from klingflow.manifest.matrix import Cell, cells, label_of, no_label, unmatched
-from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, node_places
+from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, node_places, row_itself
 from klingflow.model import Json, Node
 
 _NO_CELL = [Cell({}, "")]
@@ -40,10 +40,9 @@ def variants(entry: Entry) -> Iterator[Variant]:
             yield Variant(entry.place, _id(entry, one.label), _names(entry, one), None, one)
         return
     node = entry.items["foreach"]
-    rows = _rows(entry, node)
+    rows, places = _rows(entry, node)
     if not rows:
         entry.note(node.mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
-    places = _cell_places(entry, node)
     for mark, row in rows:
         yield from _of_row(entry, row, RowPlace(mark, places))
 
@@ -97,21 +96,23 @@ def _names(entry: Entry, one: Cell) -> dict[str, Any]:
     return {"matrix": one.values} if "matrix" in entry.items else {}
 
 
-def _rows(entry: Entry, node: Node) -> Rows:
+def _rows(entry: Entry, node: Node) -> tuple[Rows, CellPlaces]:
+    """Return the rows of a foreach, and what finds their cells. Raises Skip."""
     if type(node.value) is list:
         scope = entry.scope()
         found: Rows = [(item.mark, entry.render(item, scope)) for item in node.value]
+        places = node_places(node.value)
     else:
         value = entry.render(node, entry.scope())
         if type(value) is str:  # a Pending is no file's name yet
-            return _rows_of_file(entry, value, node.mark)
+            return _rows_of_file(entry, value, node.mark), entry.document.cell
         if not isinstance(value, list):
             entry.fail(node.mark, "bad-foreach", "foreach takes a file of rows or a list of maps")
-        found = [(node.mark, row) for row in value]
+        found, places = [(node.mark, row) for row in value], row_itself
     for mark, row in found:
         if not isinstance(row, dict):
             entry.fail(mark, "bad-foreach", "a row of foreach is a map, such as { sku: A1 }")
-    return found
+    return found, places
 
 
 def _rows_of_file(entry: Entry, path: str, mark: Mark) -> Rows:
@@ -119,13 +120,6 @@ def _rows_of_file(entry: Entry, path: str, mark: Mark) -> Rows:
     if read is None:
         raise Skip
     return read
-
-
-def _cell_places(entry: Entry, node: Node) -> CellPlaces:
-    """Return what finds the cells of the rows of a foreach."""
-    if type(node.value) is list:
-        return node_places(node.value)
-    return entry.document.cell
 
 
 class _NoKey(Exception):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
+from klingflow.manifest.syntax import LINE_END
 from klingflow.terminal.layout import clean, columns, is_unicode, room, showable, width, wrapped
 from klingflow.terminal.paint import CODES, Part, has_colour, text_of
 
@@ -162,7 +163,7 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     line of its own.
     """
     lines = [str(diagnostic)]
-    source = sources.get(diagnostic.mark.file, "").splitlines()
+    source = LINE_END.split(sources.get(diagnostic.mark.file, ""))
     if 0 < diagnostic.mark.line <= len(source):
         line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
         start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
