@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from jsonschema import Draft202012Validator
+
 from klingflow.api import loading, running, site
+from klingflow.api.schemas import generate
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
@@ -28,6 +31,9 @@ ORIGIN = "https://gateway.example.com"
 UNSENT = NoReply(False, "no connection")
 LOST = NoReply(True, "no answer in time")
 VIDEO = film(4000)
+
+# Whatever a test lets the runner tell has the form that is published.
+LOG = Draft202012Validator(generate("log"))
 
 S = TypeVar("S", Wanted, Flight, Fetch)
 
@@ -219,3 +225,5 @@ def a_run(
             new_uid=lambda: f"uid-{len(job.ledger.book.purchases) + 1}",
         )
         yield Run(job, gateway, context, told, clock)
+        for event in told:
+            LOG.validate(event)

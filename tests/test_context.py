@@ -141,14 +141,15 @@ def test_an_event_says_when_where_and_what(tmp_path: Path) -> None:
     with a_run(tmp_path) as run:
         run.context.now = lambda: "2026-01-01T00:00:00.000Z"
         wanted = run.context.wanted(0, run.job.plan.actions[0])
-        run.context.tell("failed", wanted, failure=as_data(KEY))
+        run.context.tell("rejected", wanted, uid="u", failure=as_data(KEY))
     assert run.told == [
         {
             "at": "2026-01-01T00:00:00.000Z",
-            "event": "failed",
+            "event": "rejected",
             "manifest": "film",
             "path": str(tmp_path / "film.yaml"),
             "shot": "shot001",
+            "uid": "u",
             "failure": {"kind": "key", "code": "invalid_api_key", "message": "no such key"},
         }
     ]

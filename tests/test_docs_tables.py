@@ -24,6 +24,7 @@ from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
 from klingflow.model import Limits, Place, Problem
+from klingflow.runner.events import EVENTS
 from tests import pages
 from tests.test_help import leaves
 from tests.test_house import PACKAGE
@@ -201,3 +202,16 @@ def test_the_map_has_every_room(language: str) -> None:
     assert set(pages.first_cells(language, "rooms")) == {
         r for r in rooms if (pages.ROOT / r).is_dir()
     }
+
+
+@each_language
+def test_every_event_of_a_log_is_listed_with_its_facts(language: str) -> None:
+    """What it may tell stands in parentheses."""
+    listed = {row[0].strip("`"): row[2] for row in pages.rows(language, "events")}
+    assert list(listed) == list(EVENTS)
+    for event, row in EVENTS.items():
+        optional = re.findall(r"\(`(\w+)`\)", listed[event])
+        assert (tuple(pages.quoted(listed[event])), tuple(optional)) == (
+            (*row.facts, *row.may),
+            row.may,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import string
 from pathlib import Path
 from typing import get_args
@@ -10,9 +11,14 @@ from typing import get_args
 import pytest
 
 from klingflow.decide.verbs import VERBS, Label
+from klingflow.model import Json
+from klingflow.runner import events
 from klingflow.runner.events import EVENTS, EventName, EventRow, Volume
 from klingflow.terminal.live import STYLES
 from klingflow.terminal.progress import FACTS
+from tests.harness import sandboxed
+from tests.purchases import AT
+from tests.runs import LOG
 
 RUNNER = Path(__file__).parent.parent / "klingflow" / "runner"
 
@@ -36,6 +42,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool, bool]] = {
     "undelivered": ("failed", "loud", None, True, False),
     "stopped": (None, "loud", None, False, False),
     "leaving": (None, "loud", None, False, False),
+    "end": (None, "chatty", None, False, False),
 }
 
 
@@ -82,3 +89,65 @@ def told() -> set[object]:
 def test_the_runner_tells_the_events_of_the_table() -> None:
     """No other, and each of them somewhere."""
     assert told() == set(EVENTS)
+
+
+@pytest.mark.parametrize(("event", "row"), EVENTS.items())
+def test_an_event_of_a_log_has_these_facts_and_no_others(event: EventName, row: EventRow) -> None:
+    """By the schema that is published; what it may tell can be absent."""
+    shot = {"manifest": "film", "path": "film.yaml", "shot": "a"} if row.of_a_shot else {}
+    told = {"at": AT, "event": event, **shot, **{name: FACTS_OF[name] for name in row.facts}}
+    assert LOG.is_valid(told)
+    assert LOG.is_valid({**told, **{name: FACTS_OF[name] for name in row.may}})
+    assert not LOG.is_valid({**told, "colour": "red"})
+    assert not [name for name in told if LOG.is_valid({k: v for k, v in told.items() if k != name})]
+
+
+def test_every_fact_is_of_some_event() -> None:
+    """And each has a form of its own."""
+    assert {fact for row in EVENTS.values() for fact in (*row.facts, *row.may)} == set(events.FACTS)
+    assert set(FACTS_OF) == set(events.FACTS)
+
+
+FACTS_OF: dict[str, Json] = {
+    "uid": "20260608065249123-000000000001",
+    "task_id": "task_x",
+    "tier": None,
+    "predicted_tier": "kling-3.0-720p",
+    "reason": "because",
+    "failure": {"kind": "capacity", "code": "1", "message": "busy"},
+    "pause_s": 0.5,
+    "status": "running",
+    "progress": None,
+    "after_s": 61.5,
+    "retry": False,
+    "refunded": True,
+    "file": "outputs/film/a.mp4",
+    "size_bytes": 9,
+    "exit_code": 0,
+    "bought": 1,
+    "seconds": 5,
+    "money": {"spent": {"purchases": 1, "amounts": {"CNY": "2.00"}, "unpriced": 0}},
+}
+
+
+def test_a_log_tells_a_run_from_the_intent_to_the_exit_code(tmp_path: Path) -> None:
+    """Every line has the published form; the purchase's id leads to the ledger, and the end has
+    exit code and money.
+    """
+    with sandboxed(tmp_path, "query:fail_input=first:1") as (film, _):
+        film.write(2, price_list={"failed_tasks": "refunded"})
+        film.do("run", "film.yaml", "-y", "--log", "run.jsonl", code=3)
+        lines = (film.folder / "run.jsonl").read_text(encoding="utf-8").splitlines()
+        told = [json.loads(line) for line in lines]
+        assert [event for event in told if not LOG.is_valid(event)] == []
+        bought = {e["uid"]: e["task_id"] for e in told if e["event"] == "submitted"}
+        assert bought == {p["uid"]: p["task_id"] for p in film.purchases()}
+        share = {"purchases": 1, "amounts": {"CNY": "2"}, "unpriced": 0}
+        assert told[-1] == {
+            "at": told[-1]["at"],
+            "event": "end",
+            "exit_code": 3,
+            "bought": 2,
+            "seconds": 10,
+            "money": {"spent": share, "refunded": share},
+        }

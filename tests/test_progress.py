@@ -58,6 +58,7 @@ SAID = [
     ("undelivered", {"reason": "404"}, "NOT downloaded: 404; klingflow fetch tries again"),
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
+    ("end", {"exit_code": 3}, "ended with exit code 3"),
 ]
 
 

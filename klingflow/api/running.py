@@ -37,6 +37,7 @@ from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
 from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum
 from klingflow.results import run_manifest
+from klingflow.results.account import shares
 from klingflow.results.ending import Ending, exit_code
 from klingflow.runner import signals
 
@@ -261,7 +262,7 @@ def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result
         broken=outcome.broken is not None or outcome.crash is not None,
         refused=outcome.refused is not None,
     )
-    return Result(
+    result = Result(
         plans=plans,
         exit_code=exit_code(plans, ending, capped, buying=buying),
         outcome=outcome,
@@ -271,6 +272,8 @@ def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result
         troubles=troubles,
         spending=_spending(bought, plans),
     )
+    context.ended(result.exit_code, result.bought, shares(result.spending))
+    return result
 
 
 def _spending(bought: Sequence[tuple[int, Purchase]], plans: Sequence[Plan]) -> Mapping[Share, Sum]:

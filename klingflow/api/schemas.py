@@ -10,6 +10,7 @@ from typing import Final
 from klingflow.manifest import schema as authored
 from klingflow.model import Json
 from klingflow.results import saved_plan
+from klingflow.runner import events
 
 
 def _of_a_saved_plan() -> dict[str, Json]:
@@ -20,7 +21,16 @@ def _of_a_saved_plan() -> dict[str, Json]:
     )
 
 
-_WRITTEN: Final[Mapping[str, Callable[[], dict[str, Json]]]] = {"plan": _of_a_saved_plan}
+def _of_a_log() -> dict[str, Json]:
+    return authored.published(
+        "klingflow log line", "One event of a run, as `--log` appends it.", events.schema()
+    )
+
+
+_WRITTEN: Final[Mapping[str, Callable[[], dict[str, Json]]]] = {
+    "plan": _of_a_saved_plan,
+    "log": _of_a_log,
+}
 NAMES: Final = (*authored.NAMES, *_WRITTEN)
 
 

@@ -124,6 +124,7 @@ async def _accepted(context: Context, sent: _Sent, outcome: Accepted) -> None:
     context.tell(
         "submitted",
         sent.wanted,
+        uid=purchase.uid,
         task_id=purchase.task_id,
         tier=purchase.billed_tier,
         predicted_tier=purchase.predicted_tier,
@@ -143,7 +144,9 @@ async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
     pace.refused(now, sent.at, outcome.retry_after_s, context.chance(), running=running)
     schedule.places.refused(now, sent.at, running)
     pause_s = round(pace.delay_s(now), 3)
-    context.tell("limited", sent.wanted, failure=as_data(failure), pause_s=pause_s)
+    context.tell(
+        "limited", sent.wanted, uid=sent.purchase.uid, failure=as_data(failure), pause_s=pause_s
+    )
     endless = pace.exhausted(now)
     context.obey(context.patience.limited(failure, endless=endless, running=schedule.running))
 
@@ -152,7 +155,7 @@ async def _refused(context: Context, sent: _Sent, outcome: Refused) -> None:
     wanted, failure = sent.wanted, outcome.failure
     await context.record(wanted.job, sent.purchase, "refused", error=failure)
     context.schedule.landed(give_back=wanted)
-    context.tell("rejected", wanted, failure=as_data(failure))
+    context.tell("rejected", wanted, uid=sent.purchase.uid, failure=as_data(failure))
     context.obey(context.patience.refused(failure, wanted.action.key))
 
 
@@ -163,7 +166,13 @@ async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
     pause_s = verdict.pause_s or 0.0
     context.schedule.pause_buying(context.clock() + pause_s)
     context.schedule.again(sent.wanted)
-    context.tell("unsent", sent.wanted, reason=outcome.reason, pause_s=round(pause_s, 3))
+    context.tell(
+        "unsent",
+        sent.wanted,
+        uid=sent.purchase.uid,
+        reason=outcome.reason,
+        pause_s=round(pause_s, 3),
+    )
     context.obey(verdict)
 
 
@@ -173,5 +182,5 @@ async def _doubted(context: Context, sent: _Sent, outcome: Doubtful) -> None:
     failure = outcome.failure or Failure("unknown", "in_doubt", outcome.reason)
     await context.record(wanted.job, purchase, "doubted", error=failure, evidence=evidence)
     context.schedule.landed()
-    context.tell("in_doubt", wanted, reason=outcome.reason)
+    context.tell("in_doubt", wanted, uid=sent.purchase.uid, reason=outcome.reason)
     context.obey(context.patience.doubted(outcome, proven=context.schedule.proven))

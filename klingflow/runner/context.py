@@ -7,7 +7,7 @@ in klingflow.decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
-from klingflow.model import Action, Failure, Limits, Plan, Purchase, Share
+from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
 from klingflow.runner.events import Emit, Event, EventName
 
@@ -174,6 +174,12 @@ class Context:
 
     def _emit(self, event: EventName, facts: Event) -> None:
         self.emit({"at": self.now(), "event": event, **facts})
+
+    def ended(self, exit_code: int, purchases: Sequence[Purchase], money: Json) -> None:
+        """Emit the last event: with what exit code, and what this run's purchases cost."""
+        seconds = sum(purchase.seconds for purchase in purchases)
+        facts = {"exit_code": exit_code, "bought": len(purchases), "seconds": seconds}
+        self._emit("end", {**facts, "money": money})
 
     def obey(self, verdict: Verdict) -> None:
         """Stop what the verdict stops, and remember why. Its pause is the caller's to begin."""

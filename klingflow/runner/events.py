@@ -2,16 +2,18 @@
 
 An event is a dictionary: `at` (UTC, ISO 8601) and `event` (its name); where it is about one shot,
 `manifest` (the manifest's name), `path` (the manifest's file) and `shot` (the shot's key); and its
-facts.
+facts. Its form is schemas/log.schema.json. A run that was left at once, or killed, has no `end`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from klingflow.decide.verbs import Label
+from klingflow.manifest.shapes import one_of, record
+from klingflow.model import FailureKind, Json, Share
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -35,6 +37,7 @@ EventName = Literal[
     "undelivered",
     "stopped",
     "leaving",
+    "end",
 ]
 
 # chatty: only `-v` shows it; loud: a live view prints it above its bars.
@@ -51,6 +54,9 @@ class EventRow:
     finishes: bool  # True if the run does nothing more for the shot, except by `retries`
     spends: bool  # True if the shot was paid for, or perhaps paid for
     words: str  # for people, for `str.format`; see `terminal.progress.FACTS` for the names
+    of_a_shot: bool  # True if it is about one shot
+    facts: tuple[str, ...]  # what it always tells, by the names of FACTS
+    may: tuple[str, ...]  # what it may tell
 
 
 EVENTS: Mapping[EventName, EventRow] = {
@@ -61,6 +67,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="intent",
+        of_a_shot=True,
+        facts=("uid",),
+        may=(),
     ),
     "submitted": EventRow(
         label="running",
@@ -69,6 +78,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=True,
         words="bought as {task_id}{billed}",
+        of_a_shot=True,
+        facts=("uid", "task_id", "tier", "predicted_tier"),
+        may=(),
     ),
     "spared": EventRow(
         label=None,
@@ -77,6 +89,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="not bought: {reason}",
+        of_a_shot=True,
+        facts=("reason",),
+        may=(),
     ),
     "limited": EventRow(
         label="to buy",
@@ -85,6 +100,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="the gateway is busy: {reason}{pause}",
+        of_a_shot=True,
+        facts=("uid", "failure", "pause_s"),
+        may=(),
     ),
     "unsent": EventRow(
         label="to buy",
@@ -93,6 +111,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="not sent: {reason}{pause}",
+        of_a_shot=True,
+        facts=("uid", "reason", "pause_s"),
+        may=(),
     ),
     "rejected": EventRow(
         label="failed",
@@ -101,6 +122,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=False,
         words="refused, not bought: {reason}",
+        of_a_shot=True,
+        facts=("uid", "failure"),
+        may=(),
     ),
     "in_doubt": EventRow(
         label="in doubt",
@@ -109,6 +133,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=True,
         words="IN DOUBT: {reason}; klingflow resolve settles it",
+        of_a_shot=True,
+        facts=("uid", "reason"),
+        may=(),
     ),
     "poll": EventRow(
         label=None,
@@ -117,6 +144,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="{status}{percent}{because}",
+        of_a_shot=True,
+        facts=("uid", "status"),
+        may=("progress", "reason"),
     ),
     "blind": EventRow(
         label=None,
@@ -125,6 +155,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="the gateway refuses to say ({reason}){pause}",
+        of_a_shot=True,
+        facts=("uid", "failure", "pause_s"),
+        may=(),
     ),
     "succeeded": EventRow(
         label="downloading",
@@ -133,6 +166,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="generated after about {after}",
+        of_a_shot=True,
+        facts=("uid", "tier", "after_s"),
+        may=(),
     ),
     "failed": EventRow(
         label="failed",
@@ -141,6 +177,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=False,
         words="failed: {reason}{refund}{retry}",
+        of_a_shot=True,
+        facts=("uid", "failure", "retry", "refunded"),
+        may=(),
     ),
     "parked": EventRow(
         label="parked",
@@ -149,6 +188,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=False,
         words="parked: {reason}",
+        of_a_shot=True,
+        facts=("uid", "failure"),
+        may=(),
     ),
     "downloading": EventRow(
         label=None,
@@ -157,6 +199,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="downloading",
+        of_a_shot=True,
+        facts=("uid",),
+        may=(),
     ),
     "download_retry": EventRow(
         label=None,
@@ -165,6 +210,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="not downloaded yet: {reason}{pause}",
+        of_a_shot=True,
+        facts=("uid", "reason", "pause_s"),
+        may=(),
     ),
     "done": EventRow(
         label="done",
@@ -173,6 +221,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=False,
         words="done: {file}",
+        of_a_shot=True,
+        facts=("uid", "file", "size_bytes"),
+        may=(),
     ),
     "undelivered": EventRow(
         label="failed",
@@ -181,6 +232,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=True,
         spends=False,
         words="NOT downloaded: {reason}; klingflow fetch tries again",
+        of_a_shot=True,
+        facts=("uid", "reason"),
+        may=(),
     ),
     "stopped": EventRow(
         label=None,
@@ -189,6 +243,9 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="buying has stopped: {reason}",
+        of_a_shot=False,
+        facts=("reason",),
+        may=(),
     ),
     "leaving": EventRow(
         label=None,
@@ -197,5 +254,90 @@ EVENTS: Mapping[EventName, EventRow] = {
         finishes=False,
         spends=False,
         words="leaving: {reason}",
+        of_a_shot=False,
+        facts=("reason",),
+        may=(),
+    ),
+    "end": EventRow(
+        label=None,
+        volume="chatty",
+        flight=None,
+        finishes=False,
+        spends=False,
+        words="ended with exit code {exit_code}",
+        of_a_shot=False,
+        facts=("exit_code", "bought", "seconds", "money"),
+        may=(),
     ),
 }
+
+# ---------------------------------------------------------------- as a schema
+
+_TEXT: Final = {"type": "string"}
+_FAILURE: Final = record(
+    {
+        "kind": one_of(*get_args(FailureKind)),
+        "code": {**_TEXT, "description": "The gateway's own."},
+        "message": {**_TEXT, "description": "The gateway's own."},
+    },
+    required=("kind", "code", "message"),
+    title="Why it was refused or failed (docs/failures.md)",
+)
+_SHARE: Final = record(
+    {
+        "purchases": {"type": "integer", "minimum": 0},
+        "amounts": {"type": "object", "additionalProperties": _TEXT},
+        "unpriced": {"type": "integer", "minimum": 0},
+    },
+    required=("purchases", "amounts", "unpriced"),
+    title="Purchases added up; amounts are exact decimals, by currency",
+)
+
+
+def _said(schema: Mapping[str, Any], description: str) -> Json:
+    return {**schema, "description": description}
+
+
+# What each fact is, whichever event has it.
+FACTS: Final[Mapping[str, Json]] = {
+    "uid": _said(_TEXT, "The purchase's own id, as in the ledger."),
+    "task_id": _said(_TEXT, "The gateway's id of the task."),
+    "tier": _said({"type": ["string", "null"]}, "What the gateway bills it as, if it says so."),
+    "predicted_tier": _said(_TEXT, "What it was expected to be billed as."),
+    "reason": _said(_TEXT, "Why, in words."),
+    "failure": _FAILURE,
+    "pause_s": _said({"type": "number", "minimum": 0}, "Seconds until the next try."),
+    "status": _said(_TEXT, "What the poll found: running, hiccup, unknown."),
+    "progress": _said({"type": ["number", "null"]}, "In percent, where the gateway says it."),
+    "after_s": _said({"type": "number"}, "Seconds from the accepted create to this poll."),
+    "retry": _said({"type": "boolean"}, "True if the run buys it again, by `retries`."),
+    "refunded": _said({"type": "boolean"}, "True if failed tasks are refunded, by the prices."),
+    "file": _said(_TEXT, "The video."),
+    "size_bytes": _said({"type": "integer", "minimum": 0}, "Its size."),
+    "exit_code": _said({"type": "integer"}, "The command's exit code (docs/commands.md)."),
+    "bought": _said(
+        {"type": "integer", "minimum": 0}, "Purchases of this run, what is in doubt among them."
+    ),
+    "seconds": _said({"type": "integer", "minimum": 0}, "Seconds of video in them."),
+    "money": record(
+        dict.fromkeys(get_args(Share), _SHARE),
+        title="What became of the money for this run's purchases",
+    ),
+}
+_ALWAYS: Final[Mapping[str, Json]] = {"at": _said(_TEXT, "UTC, ISO 8601, with milliseconds.")}
+_OF_A_SHOT: Final[Mapping[str, Json]] = {
+    "manifest": _said(_TEXT, "The film's name."),
+    "path": _said(_TEXT, "The manifest's file, as it was named."),
+    "shot": _said(_TEXT, "The take: alley, alley#2."),
+}
+
+
+def schema() -> Json:
+    """Return the JSON Schema of one event, as a line of a log."""
+    return {"type": "object", "anyOf": [_of(name, row) for name, row in EVENTS.items()]}
+
+
+def _of(name: EventName, row: EventRow) -> Json:
+    about = {**_ALWAYS, "event": {"const": name}, **(_OF_A_SHOT if row.of_a_shot else {})}
+    facts = {fact: FACTS[fact] for fact in (*row.facts, *row.may)}
+    return record({**about, **facts}, required=(*about, *row.facts), title=name)

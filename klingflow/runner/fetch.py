@@ -26,7 +26,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         fetch.purchase = placed(fetch.purchase, context.now(), output=shot.output)
     output = fetch.purchase.output or ""
     target = context.jobs[fetch.job].site.folder / output
-    context.tell("downloading", fetch.wanted)
+    context.tell("downloading", fetch.wanted, uid=fetch.purchase.uid)
     unwritable = _unwritable(context.jobs[fetch.job].site, output)
     result = unwritable or await _try(context, fetch, target)
     context.schedule.fetched()
@@ -36,7 +36,7 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         return await _arrived(context, fetch, target, result)
     fetch.delivery = fetch.delivery.failed(download.received_bytes(target))
     if isinstance(result, download.DownloadFailed) and result.permanent:
-        context.tell("undelivered", fetch.wanted, reason=result.reason)
+        context.tell("undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=result.reason)
     elif fetch.delivery.is_over:
         await _give_up(context, fetch, result.reason)
     else:
@@ -72,18 +72,22 @@ async def _arrived(
     fact = FileFact(result.size_bytes, result.sha256)
     troubles = await settle.deliver(job.ledger, job.site, fetch.purchase, fact, context.now)
     if troubles:
-        return context.tell("undelivered", fetch.wanted, reason="; ".join(troubles))
+        return context.tell(
+            "undelivered", fetch.wanted, uid=fetch.purchase.uid, reason="; ".join(troubles)
+        )
     sha256, size_bytes = result.sha256, result.size_bytes
     await context.record(
         fetch.job, fetch.purchase, "downloaded", sha256=sha256, size_bytes=size_bytes
     )
-    context.tell("done", fetch.wanted, file=str(target), size_bytes=size_bytes)
+    context.tell(
+        "done", fetch.wanted, uid=fetch.purchase.uid, file=str(target), size_bytes=size_bytes
+    )
 
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:
     failure = Failure("unknown", "undelivered", reason)
     await context.record(fetch.job, fetch.purchase, "undelivered", error=failure)
-    context.tell("undelivered", fetch.wanted, reason=reason)
+    context.tell("undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=reason)
 
 
 async def _again(
@@ -92,7 +96,13 @@ async def _again(
     if fetch.delivery.is_stale:
         await _renew(context, fetch)
     pause_s = fetch.delivery.pause_s(result.retry_after_s)
-    context.tell("download_retry", fetch.wanted, reason=result.reason, pause_s=round(pause_s, 3))
+    context.tell(
+        "download_retry",
+        fetch.wanted,
+        uid=fetch.purchase.uid,
+        reason=result.reason,
+        pause_s=round(pause_s, 3),
+    )
     context.schedule.fetch(fetch, context.clock() + pause_s)
 
 

@@ -71,7 +71,7 @@ async def _unfinished(
         facts = {"status": "running", "progress": outcome.progress}
     else:
         facts = {"status": "hiccup", "reason": outcome.reason}
-    context.tell("poll", flight.wanted, **facts)
+    context.tell("poll", flight.wanted, uid=flight.purchase.uid, **facts)
     await _again(context, flight, now, outcome.retry_after_s)
 
 
@@ -98,7 +98,13 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
         context.schedule.durations.learn(flight.tier, *bounds, flight.progress)
     context.schedule.landed()
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
-    context.tell("succeeded", flight.wanted, tier=purchase.billed_tier, after_s=bounds[1])
+    context.tell(
+        "succeeded",
+        flight.wanted,
+        uid=flight.purchase.uid,
+        tier=purchase.billed_tier,
+        after_s=bounds[1],
+    )
     release(context, flight.job, purchase.key)
 
 
@@ -118,7 +124,14 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
         and context.patience.buys_again(failure, wanted.failures)
     )
     context.schedule.landed()
-    context.tell("failed", wanted, failure=as_data(failure), retry=retry, refunded=refunded)
+    context.tell(
+        "failed",
+        wanted,
+        uid=flight.purchase.uid,
+        failure=as_data(failure),
+        retry=retry,
+        refunded=refunded,
+    )
     if retry:
         # A new purchase: it reserves again, whatever became of the money for the failed task.
         known = wanted.known | {flight.purchase.uid}
@@ -134,7 +147,9 @@ def _has_final_body(wanted: Wanted) -> bool:
 
 
 async def _unknown(context: Context, flight: Flight, failure: Failure, now: float) -> None:
-    context.tell("poll", flight.wanted, status="unknown", reason=failure.message)
+    context.tell(
+        "poll", flight.wanted, uid=flight.purchase.uid, status="unknown", reason=failure.message
+    )
     flight.unknown = flight.unknown.once_more(now)
     if flight.unknown.is_to_be_parked(now):
         return await _park(context, flight, failure)
@@ -144,7 +159,7 @@ async def _unknown(context: Context, flight: Flight, failure: Failure, now: floa
 async def _park(context: Context, flight: Flight, failure: Failure) -> None:
     if flight.purchase.state != "parked":
         await context.record(flight.job, flight.purchase, "parked", error=failure)
-    context.tell("parked", flight.wanted, failure=as_data(failure))
+    context.tell("parked", flight.wanted, uid=flight.purchase.uid, failure=as_data(failure))
     context.schedule.landed()
 
 
@@ -154,5 +169,11 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
     verdict = context.patience.blinded(failure, now)
     if verdict.pause_s is not None:
         context.schedule.pause(now + verdict.pause_s)
-        context.tell("blind", flight.wanted, failure=as_data(failure), pause_s=verdict.pause_s)
+        context.tell(
+            "blind",
+            flight.wanted,
+            uid=flight.purchase.uid,
+            failure=as_data(failure),
+            pause_s=verdict.pause_s,
+        )
     context.obey(verdict)

@@ -35,7 +35,7 @@ def schema(name: str) -> int:
     klingflow schema manifest > manifest.schema.json
     klingflow schema prices
 
-    NAME is manifest (the default), request, lock, run-manifest, prices or plan.
+    NAME is manifest (the default), request, lock, run-manifest, prices, plan or log.
     """
     from klingflow.terminal import setup_commands  # for start-up
 

@@ -245,6 +245,7 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "after": _after,
     "because": _because,
     "billed": _billed,
+    "exit_code": lambda event: str(event.get("exit_code")),
     "file": lambda event: str(event.get("file")),
     "pause": _pause,
     "percent": _percent,
