@@ -1,7 +1,8 @@
 """PURE. What the file says: manifest text → shots with their requests. Texts and environment are
 handed in.
 
-    source.py, scalars.py, syntax.py, spelling.py    YAML text → Nodes with places
+    source.py, scalars.py, syntax.py, misreading.py,
+    spelling.py                                      YAML text → Nodes with places
     pieces.py, grammar.py, expressions.py, names.py,
     functions.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies
@@ -13,6 +14,7 @@ handed in.
     shapes.py, documented.py, fields.py,
     sections.py, settings.py, limits.py              the tables: what may be written, and where
     foreign.py, foreign_values.py                    what people write instead who know other tools
+    misplaced.py                                     keys that stand where they are none
     coerce.py, values.py, accepts.py, violations.py,
     addresses.py, check.py                           the tables → what is wrong with a value, a shot
     catalogue.py, meaning.py, facts.py, rules.py,

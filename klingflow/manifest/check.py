@@ -8,10 +8,11 @@ the rules. The caller collects; nothing is raised.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest import foreign
+from klingflow.manifest import foreign, misplaced
 from klingflow.manifest.addresses import unreachable
 from klingflow.manifest.body import BODY
 from klingflow.manifest.cells import blamed
@@ -90,17 +91,17 @@ class Checked(NamedTuple):
     good: Sendable | None
 
 
-def check_shot(draft: Draft, misplaced: Collection[str] = ()) -> Checked:
+def check_shot(draft: Draft, at_the_top: Collection[str] = ()) -> Checked:
     """Return everything about one rendered shot: errors, and warnings about doubtful purchases.
 
-    `misplaced` are fields that stand where they are none of this shot, and are reported there.
+    `at_the_top` are fields of shots that stand at the top of the file, and are reported there.
     """
     fields = draft.fields
     kind = infer_kind(fields)
     allow = _allowed(fields)
-    found = _lifted(_field_faults(draft, kind, misplaced), allow)
+    found = _lifted(_field_faults(draft, kind, at_the_top), allow)
     sendable = None
-    if not draft.spoiled and not _has_error(found):
+    if not draft.spoiled and not at_the_top and not _has_error(found):
         sendable = sendable_of(fields, kind)
         of_body = _body_faults(fields, kind, sendable)
         written = (f._replace(path=author_path(fields, kind, f.path)) for f in of_body)
@@ -145,7 +146,7 @@ def _placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
     return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 
-def _field_faults(draft: Draft, kind: str, misplaced: Collection[str]) -> Iterator[Fault]:
+def _field_faults(draft: Draft, kind: str, at_the_top: Collection[str]) -> Iterator[Fault]:
     """Yield what is wrong with each field by itself, and the fields that are missing.
 
     Of a spoiled shot only the values are judged: the fields that are left show neither its kind nor
@@ -162,7 +163,7 @@ def _field_faults(draft: Draft, kind: str, misplaced: Collection[str]) -> Iterat
             yield Fault((name,), "wrong-kind", text, at_key=True)
     if draft.spoiled:
         return
-    yield from _missing(draft.fields, kind, misplaced)
+    yield from _missing(draft.fields, kind, at_the_top)
     yield from _inner_faults(draft.fields)
     if kind == "request":
         yield from _idle(draft)
@@ -190,8 +191,8 @@ def _wrong_kind(field: Field, kind: str, fields: Mapping[str, Json]) -> str:
     return f"{message}; delete '{field.name}' or '{decides}'" if decides else message
 
 
-def _missing(fields: Mapping[str, Json], kind: str, misplaced: Collection[str]) -> Iterator[Fault]:
-    given = {*fields, *as_mapping(fields.get("extra")), *misplaced}
+def _missing(fields: Mapping[str, Json], kind: str, at_the_top: Collection[str]) -> Iterator[Fault]:
+    given = {*fields, *as_mapping(fields.get("extra")), *at_the_top}
     if "content" in given:  # the other form of a prompt
         given.add("prompt")
     for name in KINDS[kind].required:
@@ -274,18 +275,6 @@ def check_document(root: Node) -> list[Diagnostic]:
     return [*found, *_sections(root)]
 
 
-def misplaced_fields(root: Node) -> set[str]:
-    """Return the fields of shots that stand at a manifest's top, or in a section that is meant to
-    be `defaults:`. They are reported there, and are not missing in each shot as well.
-    """
-    strange = {key: node for key, node in _items(root) if key not in TOP}
-    names = {*strange}
-    for key, node in strange.items():
-        if foreign.meant(key, TOP) == "defaults":
-            names |= {name for name, _ in _items(node)}
-    return {name if name in SHOT else foreign.meant(name, SHOT) or "" for name in names}
-
-
 def check_include(root: Node) -> list[Diagnostic]:
     """Return the same for a file that only adds vars, presets and shots."""
     return [*_section(root, INCLUDED, ""), *_sections(root)]
@@ -299,8 +288,11 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
             yield from _section(root.value[name], table, name)
     for one, several, fields in _SHOTS:
         for key, node in _items(root.value.get(several)):
-            if node.value is not None:
-                yield from _section(node, fields, f"{one} '{key}'")
+            subject = f"{one} '{key}'"
+            if misread := misplaced.no_entry(key, node, one):
+                yield Diagnostic(node.place, "wrong-type", misread, subject=subject)
+            elif node.value is not None:
+                yield from _section(node, fields, subject)
 
 
 # A shot's wanted values are checked once they are rendered.
@@ -325,7 +317,7 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
         example = "max_running: 5" if table is RUN else "base_url: https://…"
         example = "prompt: …" if "prompt" in table else example
         advice = _WRITTEN_OUT if _is_expression(node) else ""
-        message = f"must be a map of fields such as {{ {example} }}{advice}"
+        message = f"{misplaced.no_map(node.value, example)}{advice}"
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     if table is SHOT and "use" in node.value:
@@ -340,9 +332,9 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     if name == "env" and table in (TOP, INCLUDED):
         return [_no_environment(value)]
     if name not in table:
-        return unknown_keys((name,), table, (), foreign.hint)
+        return unknown_keys((name,), table, (), partial(_hint, value))
     if name == "shots" and isinstance(value.value, list):
-        return [_listed(value.value)]
+        return [Fault(("shots",), "wrong-type", misplaced.listed(value.value))]
     if name in _NAMES_READ_FIRST and _is_expression(value):
         text = f"'{name}' must be a map{_WRITTEN_OUT}"
         return [Fault((name,), "wrong-type", text)]
@@ -354,15 +346,8 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     return value_faults(field, content_of(value))
 
 
-def _listed(entries: list[Node]) -> Fault:
-    """Return the fault of `shots:` written as a list, as many tools have it."""
-    first = entries[0].at("id").value if entries else None
-    id = first if isinstance(first, str) and first.isprintable() else "s01"
-    message = (
-        f"'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
-        f" '- {{ id: {id}, prompt: … }}'"
-    )
-    return Fault(("shots",), "wrong-type", message)
+def _hint(value: Node, key: str, known: Collection[str]) -> str:
+    return misplaced.hint(key, value, known)
 
 
 def _no_environment(value: Node) -> Fault:

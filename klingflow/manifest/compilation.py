@@ -14,7 +14,6 @@ from klingflow.manifest.check import (
     check_document,
     check_include,
     check_shot,
-    misplaced_fields,
 )
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
@@ -24,6 +23,7 @@ from klingflow.manifest.files import Files
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.request import request_for
@@ -105,7 +105,7 @@ class _Compilation:
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
         drafts = self.expanded(document, renderer, scope)
-        pairs = self.checked(drafts, prices, misplaced_fields(root))
+        pairs = self.checked(drafts, prices, fields_at_the_top(root))
         warnings = self.settled()
         shots = tuple(shot for shot, _ in pairs)
         requests = tuple(request for _, request in pairs)
@@ -318,7 +318,7 @@ class _Compilation:
                 self.note(Mark("--var", 1, 1), "unknown-variable", message)
 
     def checked(
-        self, drafts: list[Draft], prices: Prices | None, misplaced: Collection[str]
+        self, drafts: list[Draft], prices: Prices | None, at_the_top: Collection[str]
     ) -> list[tuple[Shot, Request]]:
         """Return the Drafts that can be bought; what is wrong with the others is noted.
 
@@ -331,7 +331,7 @@ class _Compilation:
         for draft in drafts:
             if draft.fields is not fields:
                 fields = draft.fields
-                kind, found, good = check_shot(draft, misplaced)
+                kind, found, good = check_shot(draft, at_the_top)
                 self.diagnostics += found
                 request = request_for(good, prices) if good else None
             if request:

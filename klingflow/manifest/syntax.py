@@ -11,6 +11,7 @@ from typing import Final
 import yaml
 
 from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest.misreading import Broken, explained
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -24,24 +25,6 @@ _UNFIT = re.compile(
 _LINE_BREAKS = frozenset("\x85\u2028\u2029")
 # Newer versions of libyaml say so at 1,000 brackets, which they read ahead of their events.
 _LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
-# libyaml's words for the mistakes people make → what to do about them.
-_HINTS: Final = {
-    "mapping values are not allowed in this context": (
-        "quote text with ': ' in it, and check the indentation"
-    ),
-    "found character that cannot start any token": (
-        "indent by spaces; quote text that begins with @, ` or %"
-    ),
-    "could not find expected ':'": "a key needs ': ' behind it",
-    "found unexpected end of stream": "a closing quote is missing",
-    "did not find expected key": "check the indentation and the quotes",
-    "did not find expected ',' or '}'": "close the {, and put the texts in it in quotes",
-    "did not find expected ',' or ']'": "close the [, and put the texts in it in quotes",
-    "did not find expected alphabetic or numeric character": (
-        "put a text that begins with * or & in quotes"
-    ),
-}
-_QUOTE_EXPRESSION = "inside {…} or […] a text with ${{ … }} must be in quotes"
 
 
 def mark_at(text: str, offset: int, file: str) -> Mark:
@@ -72,19 +55,15 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnosti
     mark = _place(error, file)
     if problem == _LIBYAML_TOO_DEEP:
         return Diagnostic(mark, "too-deep", TOO_DEEP)
-    hint = _HINTS.get(problem, "")
-    lines = LINE_END.split(text)
-    line = "".join(lines[mark.line - 1 : mark.line])
-    if "tab character" in problem or line[mark.column - 1 :].startswith("\t"):
-        problem, hint = "a tab indents this line", "YAML takes spaces only"
-    elif line[mark.column - 2 :].startswith("${{") and "expected ','" in problem:
-        hint, mark = _QUOTE_EXPRESSION, mark._replace(column=mark.column - 1)
-    message = f"{problem}; {hint}" if hint else problem
-    return Diagnostic(mark, "yaml-syntax", " ".join(message.splitlines()))
+    found = explained(Broken(problem, LINE_END.split(text), mark.line, mark.column))
+    mark = mark._replace(line=found.line, column=found.column)
+    return Diagnostic(mark, "yaml-syntax", " ".join(found.message.splitlines()))
 
 
 def _place(error: yaml.MarkedYAMLError, file: str) -> Mark:
-    """Return where the parser gave up; a quote without an end is placed where it begins."""
-    endless = error.problem == "found unexpected end of stream"
-    at = error.context_mark if endless and error.context_mark else error.problem_mark
+    """Return where the parser gave up; a quote without an end, and a key without a colon, are
+    placed where they begin.
+    """
+    begun = error.problem in ("found unexpected end of stream", "could not find expected ':'")
+    at = error.context_mark if begun and error.context_mark else error.problem_mark
     return Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)

@@ -1,0 +1,79 @@
+"""PURE. Keys of a document that stand where they are none, and values that are no map: what the
+author probably meant by them.
+
+A field that has lost its indentation reads as a shot, a shot that has lost it as a section; an id
+without its colon swallows the map behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from types import NoneType
+from typing import Final
+
+from klingflow.manifest import foreign
+from klingflow.manifest.fields import SHOT
+from klingflow.manifest.sections import TOP
+from klingflow.model import Json, Node
+
+_SHORT: Final = 30  # characters
+_PLAIN: Final = re.compile(r"\w[\w ]*")  # needs no quotes wherever it stands
+
+
+def fields_at_the_top(root: Node) -> set[str]:
+    """Return the fields of shots that stand at a manifest's top, or in a section that is meant to
+    be `defaults:`. They are reported there, and are not missing in each shot as well.
+    """
+    strange = {key: node for key, node in _items(root) if key not in TOP}
+    names = {*strange}
+    for key, node in strange.items():
+        if foreign.meant(key, TOP) == "defaults":
+            names |= {name for name, _ in _items(node)}
+    fields = {name if name in SHOT else foreign.meant(name, SHOT) for name in names}
+    return {field for field in fields if field}
+
+
+def hint(key: str, value: Node, known: Collection[str]) -> str:
+    """Return what completes "unknown field 'key'" in a document."""
+    said = foreign.hint(key, known)
+    looks_like_a_shot = "shots" in known and not SHOT.keys().isdisjoint(dict(_items(value)))
+    if said or not looks_like_a_shot:
+        return said
+    return "; if it is a shot, indent it under 'shots:'"
+
+
+def no_entry(key: str, node: Node, one: str) -> str:
+    """Return what to say of a key among shots or presets that is no id; nothing if it is one. `one`
+    is what an entry is called there.
+    """
+    id, brace, _ = key.partition(" {")
+    if brace:
+        return f"a ':' is missing behind '{id}'; write '{id}: {{ … }}'"
+    if key in SHOT and not isinstance(node.value, (dict, NoneType)):
+        return f"'{key}' is a field; indent it more, so that it stands in its {one}"
+    return ""
+
+
+def no_map(value: Json, example: str) -> str:
+    """Return what to say of a value that must be a map of fields; `example` is one of them."""
+    if isinstance(value, list):
+        return f"must be a map of fields, not a list; delete the '- ', or write {{ {example} }}"
+    short = isinstance(value, str) and len(value) <= _SHORT and _PLAIN.fullmatch(value)
+    if short and example.startswith("prompt:"):
+        example = f"prompt: {value}"
+    return f"must be a map of fields such as {{ {example} }}"
+
+
+def listed(entries: list[Node]) -> str:
+    """Return what to say of `shots:` written as a list, as many tools have it."""
+    node = dict(_items(entries[0])).get("id") if entries else None
+    id = node.value if node and isinstance(node.value, str) and node.value.isprintable() else "s01"
+    return (
+        f"'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
+        f" '- {{ id: {id}, prompt: … }}'"
+    )
+
+
+def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
+    return node.value.items() if node and isinstance(node.value, dict) else ()

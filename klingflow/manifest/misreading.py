@@ -1,0 +1,186 @@
+"""PURE. Where YAML's parser gave up: what the author probably did there, and what to write.
+
+The parser names its own state, often lines below the mistake. Here the lines around that place are
+looked at for what people do: a blank left out behind a colon, text behind a closing quote, a line
+that is indented like no other. Otherwise the parser's words are put into words of authors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+
+class Broken(NamedTuple):
+    """The parser's complaint, and the place of it in the lines of the text; both count from 1."""
+
+    problem: str
+    lines: Sequence[str]
+    line: int
+    column: int
+
+    @property
+    def text(self) -> str:
+        """Return the line of the place, "" behind the last one."""
+        return self.lines[self.line - 1] if 0 < self.line <= len(self.lines) else ""
+
+    @property
+    def before(self) -> str:
+        """Return what stands before the place in its line."""
+        return self.text[: self.column - 1]
+
+    @property
+    def rest(self) -> str:
+        """Return what stands from the place on in its line."""
+        return self.text[self.column - 1 :]
+
+    @property
+    def above(self) -> int:
+        """Return the number of the nearest line above that is not blank, 0 if there is none."""
+        numbers = range(min(self.line - 1, len(self.lines)), 0, -1)
+        return next((n for n in numbers if self.lines[n - 1].strip()), 0)
+
+
+class Explained(NamedTuple):
+    """What to say, and where."""
+
+    line: int
+    column: int
+    message: str
+
+
+_EXPECTS = ("did not find expected key", "did not find expected ',' or '}'")
+_NO_KEY = "mapping values are not allowed in this context"
+_GLUED_KEY = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],]+):(?=[^\s/:])")
+_KEY_AND_TEXT = re.compile(r"\s*(?:- )?[^\s:#]+: +[^\s#{\[|>&*]")
+
+
+def explained(broken: Broken) -> Explained:
+    """Return what to say of a text that is no YAML, and where."""
+    for look in _LOOKS:
+        if found := look(broken):
+            return found
+    return _here(broken, _WORDS.get(broken.problem, broken.problem))
+
+
+def _here(broken: Broken, message: str) -> Explained:
+    return Explained(broken.line, broken.column, message)
+
+
+def _tab(broken: Broken) -> Explained | None:
+    if "tab character" not in broken.problem and not broken.rest.startswith("\t"):
+        return None
+    return _here(broken, "a tab indents this line; YAML takes spaces only")
+
+
+def _expression(broken: Broken) -> Explained | None:
+    if "expected ','" not in broken.problem or not broken.text[broken.column - 2 :].startswith(
+        "${{"
+    ):
+        return None
+    message = "a text with ${{ … }} inside {…} or […] is not in quotes; put it in quotes"
+    return Explained(broken.line, broken.column - 1, message)
+
+
+def _behind_a_quote(broken: Broken) -> Explained | None:
+    last = broken.before.rstrip()[-1:]
+    if broken.problem not in _EXPECTS or not last or last not in "\"'":
+        return None
+    double = last == '"'
+    inner = 'write \\" for a quotation mark in the text' if double else "write '' for ' in the text"
+    return _here(broken, f"the text goes on behind its closing {last}; {inner}")
+
+
+def _behind_a_bracket(broken: Broken) -> Explained | None:
+    last = broken.before.rstrip()[-1:]
+    if broken.problem not in _EXPECTS or not broken.rest.strip() or last not in ("]", "}"):
+        return None
+    opening = "[" if last == "]" else "{"
+    message = f"the text goes on behind {last}; quote a text that begins with {opening}"
+    return _here(broken, message)
+
+
+def _glued_key(broken: Broken) -> Explained | None:
+    """Return a blank left out behind a colon, in this line or in the one above, which then is text
+    that goes on in this line.
+    """
+    if broken.problem not in (_NO_KEY, "could not find expected ':'"):
+        return None
+    number = broken.above
+    glued = _GLUED_KEY.match(broken.lines[number - 1]) if number else None
+    if glued is None:
+        return None
+    return Explained(number, glued.end(), f"write a blank behind '{glued[1]}:'")
+
+
+def _deeper(broken: Broken) -> Explained | None:
+    """Return a line that goes on with the text above because it is indented more."""
+    above = broken.lines[broken.above - 1] if broken.above else ""
+    if broken.problem != _NO_KEY or not _KEY_AND_TEXT.match(above):
+        return None
+    if _indent(broken.text) <= _indent(above):
+        return None
+    column = _indent(broken.text) + 1
+    message = (
+        f"this line is indented more than line {broken.above}, so it goes on with the text there;"
+        " align the two"
+    )
+    return Explained(broken.line, column, message)
+
+
+def _unaligned(broken: Broken) -> Explained | None:
+    """Return a line that is indented like none above it."""
+    indent = _indent(broken.text)
+    at_its_start = broken.rest.strip() and not broken.before.strip()
+    if broken.problem != "did not find expected key" or not at_its_start:
+        return None
+    above = {_indent(line) for line in broken.lines[: broken.line - 1] if line.strip()}
+    if indent in above:
+        return None
+    message = f"no line above is indented by {indent} like this one; align it with its neighbours"
+    return _here(broken, message)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+_LOOKS: Final[tuple[Callable[[Broken], Explained | None], ...]] = (
+    _tab,
+    _expression,
+    _behind_a_quote,
+    _behind_a_bracket,
+    _glued_key,
+    _deeper,
+    _unaligned,
+)
+_ESCAPE: Final = "inside \"…\" a \\ begins an escape; write \\\\ for \\, or put the text in '…'"
+# libyaml's words → what they mean to an author.
+_WORDS: Final = {
+    _NO_KEY: "a second ': ' stands in this line; quote a text with ': ' in it",
+    "found character that cannot start any token": (
+        "no text begins with this character; quote text that begins with @, ` or %"
+    ),
+    "could not find expected ':'": "a key needs ': ' behind it",
+    "found unexpected end of stream": "a closing quote is missing",
+    "did not find expected key": "a key such as 'prompt:' should stand here; check the indentation",
+    "did not find expected '-' indicator": "a list goes on with '- '; check the indentation",
+    "did not find expected ',' or '}'": "close the {, and put the texts in it in quotes",
+    "did not find expected ',' or ']'": "close the [, and put the texts in it in quotes",
+    "did not find expected alphabetic or numeric character": (
+        "put a text that begins with * or & in quotes"
+    ),
+    "did not find expected node content": "a value is missing here",
+    "did not find expected comment or line break": (
+        "text behind | or > begins on the next line, indented; or quote a text that begins so"
+    ),
+    "block sequence entries are not allowed in this context": (
+        "a list with - begins on the line below its key; or write [a, b]"
+    ),
+    "found unknown escape character": _ESCAPE,
+    "did not find expected hexdecimal number": _ESCAPE,
+    "did not find expected <document start>": (
+        "the text goes on after its end; check the indentation, and begin each key at the left edge"
+    ),
+}
