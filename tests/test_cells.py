@@ -126,6 +126,15 @@ def test_a_row_that_an_expression_made_is_told_at_the_expression() -> None:
     assert found.message.startswith("column '秒': 'seconds' must be")
 
 
+@pytest.mark.parametrize(("name", "spelt"), [("s", "row.s"), ("s (s)", "row['s (s)']")])
+def test_an_empty_cell_is_told_with_what_to_write_for_it(name: str, spelt: str) -> None:
+    rows = f"[{{ sku: A, name: x, '{name}': '' }}]"
+    (found,) = mistakes(rows, f"seconds: ${{{{ row['{name}'] | int }}}}")
+    advice = f"fill in the cell, or write {spelt} | default(…, true)"
+    message = f"column '{name}': int: cannot read '' as a whole number; {advice}"
+    assert found.message == message
+
+
 def test_what_no_row_is_to_blame_for_has_no_row() -> None:
     (found,) = mistakes("r.csv", "seconds: ${{ vars.lenght }}")
     assert (found.mark.line, found.related) == (9, None)

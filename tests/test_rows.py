@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError, Mark
-from klingflow.manifest.rows import FORMATS, read_rows
+from klingflow.manifest.rows import FORMATS, cell_places, read_rows
 from klingflow.model import Json
 
 
@@ -63,6 +65,30 @@ def test_a_malformed_row_has_its_place(suffix: str, text: str, line: int, column
     with pytest.raises(ManifestError) as refused:
         read_rows(text, "r", suffix)
     assert [d.mark for d in refused.value.diagnostics] == [Mark("r", line, column)]
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-999, 999) | st.text(max_size=5)
+_ROWS = st.lists(st.dictionaries(st.text(max_size=3), _SCALARS | st.lists(_SCALARS), max_size=3))
+
+
+@given(_ROWS, st.sampled_from([None, 1]), st.booleans())
+def test_every_value_of_json_stands_at_its_place(
+    rows: list[dict[str, Json]], indent: int | None, ascii: bool
+) -> None:
+    """However it is laid out; a name that a row lacks stands where the row does."""
+    lines = [json.dumps(row, ensure_ascii=ascii) for row in rows]
+    texts = {
+        ".json": json.dumps(rows, ensure_ascii=ascii, indent=indent),
+        ".jsonl": "".join(f" {line}\n\n" for line in lines),
+    }
+    for suffix, text in texts.items():
+        cell = cell_places(text, "r", suffix)
+        for mark, row in read_rows(text, "r", suffix):
+            for name, value in row.items():
+                at = cell(mark, name)
+                rest = "\n".join(text.split("\n")[at.line - 1 :])[at.column - 1 :]
+                assert json.JSONDecoder().raw_decode(rest)[0] == value
+            assert cell(mark, "no such name") == mark
 
 
 @given(

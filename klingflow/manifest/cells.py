@@ -70,6 +70,15 @@ def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
     return found._replace(mark=cell, message=message, related=found.mark)
 
 
+def of_empty_cell(found: Diagnostic, column: str, value: Json) -> Diagnostic:
+    """Return a mistake with what to write where the cell is empty."""
+    if not isinstance(value, str) or value.strip():
+        return found
+    name = f"row.{column}" if column.isidentifier() else f"row['{column}']"
+    advice = f"fill in the cell, or write {name} | default(…, true)"
+    return found._replace(message=f"{found.message}; {advice}")
+
+
 def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
     """Return a mistake in the value that the expressions in `text` made over a row: at the cell
     where they read one, else with the row as the other place.

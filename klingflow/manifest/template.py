@@ -22,7 +22,7 @@ from klingflow.manifest.budget import (
     as_text,
     check_room,
 )
-from klingflow.manifest.cells import at_cell, in_brackets, last_read, no_column
+from klingflow.manifest.cells import at_cell, in_brackets, last_read, no_column, of_empty_cell
 from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
 from klingflow.manifest.names import Shots, Vars, opened
@@ -308,7 +308,8 @@ class Renderer:
         if column is None:
             told = broken.diagnostic._replace(related=scope.place.mark)
         elif column in scope.names["row"]:
-            told = at_cell(broken.diagnostic, scope.place, column)
+            found = of_empty_cell(broken.diagnostic, column, scope.names["row"][column])
+            told = at_cell(found, scope.place, column)
         else:
             told = no_column(broken.diagnostic, scope.place, column, scope.names["row"])
         return _Broken(told)
