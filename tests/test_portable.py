@@ -72,7 +72,7 @@ def _keywords(schema: Json) -> set[str]:
     for key, part in schema.items():
         if key in ("properties", "$defs", "dependentSchemas"):
             found |= set().union(*map(_keywords, part.values()))
-        elif key not in ("const", "enum"):
+        elif key not in ("const", "enum", "dependentRequired"):
             found |= _keywords(part)
     return found
 

@@ -97,3 +97,21 @@ def model_of(name: str) -> Model:
     return Model(
         name, _ANY_LENGTH, audio=YES, references=UNSURE, multi_shot=YES, motion=YES, tier=_SOUND
     )
+
+
+def words_of(model: Model) -> str:
+    """Return in a sentence what a model is known to do, for an editor."""
+    if not model.seconds:
+        return "A model for one kind of shot."
+    first, *_, last = model.seconds
+    in_a_row = len(model.seconds) > 2
+    known = [
+        f"{first} to {last} s" if in_a_row else f"{first} or {last} s",
+        {YES: "sound", FULL_HD: "sound with 1080P"}.get(model.audio, ""),
+        {YES: "a last frame", FULL_HD: "a last frame with 1080P"}.get(model.last_frame, ""),
+        "references" if model.references == YES else "",
+        "several cuts" if model.multi_shot == YES else "",
+        "motion control" if model.motion == YES else "",
+        "avatars" if model.avatar == YES else "",
+    ]
+    return f"Known for {', '.join(filter(None, known))}."

@@ -284,7 +284,7 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
     if not isinstance(root.value, dict):
         return
     for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
-        if name in root.value:
+        if name in root.value and root.value[name].value is not None:
             yield from _section(root.value[name], table, name)
     for one, several, fields in _SHOTS:
         for key, node in _items(root.value.get(several)):

@@ -57,17 +57,26 @@ def _named(schemas: Json) -> Json:
 _INNER: Final[Mapping[str, Callable[[Json], Json]]] = {
     **dict.fromkeys(("properties", "$defs", "dependentSchemas"), _named),
     **dict.fromkeys(("anyOf", "oneOf", "allOf"), _each),
-    **dict.fromkeys(
-        ("items", "additionalProperties", "propertyNames", "not", "if", "then", "else"), portable
-    ),
+    **dict.fromkeys(("items", "additionalProperties", "not", "if", "then", "else"), portable),
+    # `propertyNames` is about texts alone; some readers take the key 1 for a number.
 }
+
+
+def titled(schema: Json) -> Json:
+    """Return a schema of choices with its description as a title.
+
+    The words of a choice stand where the description was: an editor shows the title above them.
+    """
+    if "enumDescriptions" not in schema or "description" not in schema:
+        return schema
+    return {"title": schema["description"], **schema}
 
 
 def _with_choices(schema: Json) -> Json:
     """Return a schema whose choices have words with a `const` for each of them."""
     if "enumDescriptions" not in schema:
         return schema
-    kept = {key: value for key, value in schema.items() if not key.startswith("enum")}
+    kept = {key: value for key, value in titled(schema).items() if not key.startswith("enum")}
     words = zip(schema["enum"], schema["enumDescriptions"], strict=True)
     return {**kept, "anyOf": [{"const": value, "description": text} for value, text in words]}
 

@@ -1,8 +1,7 @@
 """PURE. The JSON Schemas (draft 2020-12) that klingflow publishes, generated from the tables.
 
-Only keywords that editors' language servers treat alike are used. schemas/NAME.schema.json holds
-each as committed; a test compares. The authoring schema is the strict one with an expression
-allowed for each value, and null for each field, since null deletes.
+schemas/NAME.schema.json holds each as committed; a test compares. That of a manifest is made in
+authoring.py.
 """
 
 from __future__ import annotations
@@ -10,23 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from klingflow.manifest import authoring
 from klingflow.manifest.body import BODY
 from klingflow.manifest.fields import KINDS, SHOT, Field
-from klingflow.manifest.limits import RUN
 from klingflow.manifest.portable import portable
 from klingflow.manifest.prices import SCHEMA as PRICES
-from klingflow.manifest.sections import TOP
-from klingflow.manifest.settings import GATEWAY
-from klingflow.manifest.shapes import COUNT, TEXT, one_of, record
+from klingflow.manifest.shapes import COUNT, one_of, record
 from klingflow.model import FailureKind, Json, Share, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_EXPRESSION: Final = {
-    "type": "string",
-    "pattern": "\\$\\{\\{",
-    "title": "an expression",
-    "description": "Text with ${{ … }} in it.",
-}
 
 
 def generate(name: str) -> dict[str, Json]:
@@ -48,67 +39,6 @@ def strict(kind: str) -> Json:
 
 def _documented(field: Field) -> Json:
     return _described(field.schema, field.doc)
-
-
-def _manifest() -> dict[str, Json]:
-    sections: dict[str, Json] = {
-        "gateway": record(_loosened_fields(GATEWAY), title=TOP["gateway"].doc),
-        "run": record(_loosened_fields(RUN), title=TOP["run"].doc),
-        "defaults": {"$ref": "#/$defs/shot"},
-        "presets": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
-        "shots": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/shot"}},
-    }
-    documented = {
-        name: {**schema, "description": TOP[name].doc} for name, schema in sections.items()
-    }
-    return {
-        "type": "object",
-        "properties": {**_loosened_fields(TOP), **documented},
-        "additionalProperties": False,
-        "$defs": {"expression": _EXPRESSION, "shot": _authored_shot()},
-    }
-
-
-def _authored_shot() -> Json:
-    """Return the strict schemas of all kinds as one, since only rendering shows a shot's kind."""
-    strictest: dict[str, Json] = {}
-    for kind in KINDS:
-        strictest |= strict(kind)["properties"]
-    properties = {name: _or_null(_loosened(schema)) for name, schema in strictest.items()}
-    return {
-        "type": ["object", "null"],
-        "properties": properties,
-        "additionalProperties": False,
-        "description": "Fields of a shot; null deletes what a layer below it says.",
-    }
-
-
-def _loosened_fields(table: Mapping[str, Field]) -> dict[str, Json]:
-    return {name: _loosened(_documented(field)) for name, field in table.items()}
-
-
-def _loosened(schema: Json) -> Json:
-    """Return the schema with an expression allowed for each value."""
-    inner = dict(schema)
-    if "properties" in inner:
-        inner["properties"] = {name: _loosened(part) for name, part in inner["properties"].items()}
-    if "items" in inner:
-        inner["items"] = _loosened(inner["items"])
-    if inner.get("pattern") == TEXT["pattern"]:
-        return inner
-    help_text = {key: inner.pop(key) for key in ("title", "description") if key in inner}
-    return {**help_text, "anyOf": [inner, {"$ref": "#/$defs/expression"}]}
-
-
-def _or_null(schema: Json) -> Json:
-    if "anyOf" in schema:
-        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-    return {**schema, "type": [*_types(schema), "null"]}
-
-
-def _types(schema: Json) -> list[str]:
-    types = schema["type"]
-    return types if isinstance(types, list) else [types]
 
 
 def _described(schema: Json, description: str) -> Json:
@@ -354,7 +284,7 @@ _PUBLISHED: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
     "manifest": (
         "klingflow manifest",
         "What is wanted: shots and their limits. Any value may be an expression, ${{ … }}.",
-        _manifest(),
+        authoring.manifest(),
     ),
     "request": (
         "klingflow request",
