@@ -6,7 +6,7 @@ import pytest
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest import compile
-from klingflow.manifest.cells import at_cell, blamed, columns_in
+from klingflow.manifest.cells import at_cell, blamed, columns_in, member
 from klingflow.manifest.rows import RowPlace
 
 PLACE = RowPlace(Mark("r.csv", 3, 1), lambda row, name: row._replace(column=len(name)))
@@ -182,3 +182,11 @@ def test_a_mistake_in_what_expressions_made_is_told_where_one_cell_made_it(
 ) -> None:
     assert blamed(FOUND, text, PLACE) == FOUND._replace(mark=mark, message=message, related=related)
     assert blamed(FOUND, text, None) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [("sku", "row.sku"), ("时长(秒)", "row['时长(秒)']"), ("it's", 'row["it\'s"]')],
+)
+def test_a_column_is_named_as_an_expression_takes_it(column: str, written: str) -> None:
+    assert member(column) == written

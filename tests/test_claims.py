@@ -80,8 +80,14 @@ def part(name: str, value: Json, line: int) -> Part:
             [part("a", "x", 3)],
             "a 'x' makes the same id as a 'x.'; write one of them otherwise",
         ),
+        (
+            ("c@a-b", "c@a-b"),
+            [part("a", "a b", 1)],
+            [part("a", "a-b", 3), part("light", "x", 4)],
+            "a 'a-b' makes the same id as a 'a b' (f.yaml:1:5); write one of them otherwise",
+        ),
     ],
-    ids=["same id", "case", "number and text", "same value", "from one expression"],
+    ids=["same id", "case", "number and text", "same value", "from one expression", "an include"],
 )
 def test_ids_that_values_make_name_both_values_and_both_places(
     ids: tuple[str, str], first: list[Part], second: list[Part], message: str
@@ -96,6 +102,15 @@ def test_ids_that_values_make_name_both_values_and_both_places(
         related=first[0].mark,
         subject=f"shot '{ids[1]}'",
     )
+
+
+def test_keys_that_clash_are_told_whatever_their_values() -> None:
+    """The values are the same: the shots' own names have to differ."""
+    claims = Claims()
+    claims.claim_id("alley@x", FIRST, lambda: [part("a", "x", 1)])
+    found = claims.claim_id("Alley@x", SECOND, lambda: [part("a", "x", 3)])
+    message = "some file systems take this id for 'alley@x'; rename one"
+    assert found and (found.mark, found.message) == (SECOND, message)
 
 
 def test_every_id_is_known_with_its_place() -> None:

@@ -74,8 +74,7 @@ def of_empty_cell(found: Diagnostic, column: str, value: Json) -> Diagnostic:
     """Return a mistake with what to write where the cell is empty."""
     if not isinstance(value, str) or value.strip():
         return found
-    name = f"row.{column}" if column.isidentifier() else f"row['{column}']"
-    advice = f"fill in the cell, or write {name} | default(…, true)"
+    advice = f"fill in the cell, or write {member(column)} | default(…, true)"
     return found._replace(message=f"{found.message}; {advice}")
 
 
@@ -113,6 +112,13 @@ def in_brackets(source: str, columns: Iterable[str]) -> str | None:
     """
     for name in map(str, columns):
         if not name.isidentifier() and re.search(rf"\brow\.{re.escape(name)}(?!\w)", source):
-            quote = '"' if "'" in name else "'"
-            return f"'row.{name}' is no single word; write row[{quote}{name}{quote}]"
+            return f"'row.{name}' is no single word; write {member(name)}"
     return None
+
+
+def member(column: str) -> str:
+    """Return how an expression names a column."""
+    if column.isidentifier():
+        return f"row.{column}"
+    quote = '"' if "'" in column else "'"
+    return f"row[{quote}{column}{quote}]"

@@ -53,13 +53,14 @@ class Claims:
         first, firsts = before
         related = self.ids[first]
         self.ids.setdefault(id, place)
-        clash = _clash(firsts(), parts(), same_id=first == id)
-        if clash:
-            mark, message, related = clash
-        elif first != id:
-            mark, message = place, f"some file systems take this id for '{first}'; rename one"
+        if first != id:
+            message = f"some file systems take this id for '{first}'; rename one"
         else:
-            mark, message = place, f"this id is taken already, at {related}; make the values differ"
+            message = f"this id is taken already, at {related}; make the values differ"
+        clash = None
+        if _key(first) == _key(id):
+            clash = _clash(firsts(), parts(), same_id=first == id)
+        mark, message, related = clash or (place, message, related)
         return Diagnostic(mark, "duplicate-id", message, related=related, subject=f"shot '{id}'")
 
     def claim_output(self, draft: Draft, place: Mark) -> Diagnostic | None:
@@ -76,31 +77,41 @@ class Claims:
         return Diagnostic(place, "duplicate-output", message, related=mark, subject=subject)
 
 
-def _clash(
-    first: Sequence[Part], second: Sequence[Part], *, same_id: bool
-) -> tuple[Mark, str, Mark] | None:
-    """Return the place, the message and the other place of two ids that clash by their values.
+def _key(id: str) -> str:
+    """Return the key of a shot's entry, without what its values add."""
+    return id.split("@")[0]
 
-    None where the values have other names, so that the shots' own keys are to blame.
+
+class _Clash(NamedTuple):
+    """Two ids that clash by their values: where the second value stands, what to say, and where the
+    first stands.
     """
-    if not second or [part.name for part in first] != [part.name for part in second]:
+
+    mark: Mark
+    message: str
+    related: Mark
+
+
+def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _Clash | None:
+    """Return how the values of two ids of one shot clash; None where they have none in common."""
+    known = {part.name: part for part in first}
+    pairs = [(known[part.name], part) for part in second if part.name in known]
+    if not pairs:
         return None
-    pairs = list(zip(first, second, strict=True))
     apart = [pair for pair in pairs if _shown(pair[0]) != _shown(pair[1])]
     one, other = zip(*(apart or pairs), strict=True)
-    before, now, place = _listed(one), _listed(other), one[0].mark
-    two_places = place != other[0].mark
+    mark, related = other[0].mark, one[0].mark
+    two_places = related != mark
     if not apart:
-        message = f"{now} is there twice{f' (first at {place})' if two_places else ''}; drop one"
-        return other[0].mark, message, place
-    if two_places:
-        before += f" ({place})"
-    advice = "write one of them otherwise"
+        where = f" (first at {related})" if two_places else ""
+        return _Clash(mark, f"{_listed(other)} is there twice{where}; drop one", related)
+    where = f" ({related})" if two_places else ""
+    now, before = _listed(other), f"{_listed(one)}{where}"
     if same_id:
-        message = f"{now} makes the same id as {before}; {advice}"
+        text = f"{now} makes the same id as {before}"
     else:
-        message = f"some file systems take {now} for {before}; {advice}"
-    return other[0].mark, message, place
+        text = f"some file systems take {now} for {before}"
+    return _Clash(mark, f"{text}; write one of them otherwise", related)
 
 
 def _listed(parts: Sequence[Part]) -> str:

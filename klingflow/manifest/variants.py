@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from klingflow.errors import Mark
-from klingflow.manifest.cells import columns_in
+from klingflow.manifest.cells import columns_in, member
 from klingflow.manifest.claims import Part
 from klingflow.manifest.entry import Entry, Skip
 from klingflow.manifest.matrix import Cell, cells, label_of, no_label, unmatched
@@ -134,7 +134,7 @@ def _key(entry: Entry, row: dict[str, Json], place: RowPlace) -> Json:
         entry.fail(
             entry.items["foreach"].mark,
             "missing-key",
-            f"foreach needs a key that names each row; write key: ${{{{ row.{name} }}}}",
+            f"foreach needs a key that names each row; write key: ${{{{ {member(name)} }}}}",
         )
     scope = entry.scope("", place, row=row)
     try:
