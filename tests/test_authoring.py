@@ -173,7 +173,7 @@ def codes(text: str) -> set[str]:
 
 
 @cache
-def _found() -> dict[str, list[str]]:
+def found() -> dict[str, list[str]]:
     """What the editor says of each bad manifest that is YAML."""
     found = {}
     for path in REJECTED:
@@ -192,14 +192,14 @@ def mistakes_of(path: Path) -> list[Diagnostic]:
 
 def test_an_editor_finds_more_than_half_of_the_mistakes() -> None:
     """Of `tests/cases/reject`, as far as they are YAML."""
-    share = sum(map(bool, _found().values())) / len(_found())
+    share = sum(map(bool, found().values())) / len(found())
     assert share > 0.5, f"{share:.0%}"
 
 
 @pytest.mark.parametrize("path", REJECTED, ids=lambda path: path.stem)
 def test_what_only_the_command_finds_has_a_reason(path: Path) -> None:
     """Whatever else an editor misses, its schema could say: see authoring.py."""
-    if _found().get(path.stem, ["not YAML"]):
+    if found().get(path.stem, ["not YAML"]):
         return
     missed = {one.code for one in mistakes_of(path) if one.mark.file == path.name}
     known = codes(path.read_text("utf-8"))

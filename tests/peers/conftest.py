@@ -26,6 +26,8 @@ import pytest
 LITELLM = "litellm[proxy]==1.106.2"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 OPENAI_JS = "openai@7.57.0"
+YAML_LANGUAGE_SERVER = "yaml-language-server@1.25.0"
+AJV = "ajv@8.20.0"
 
 _INSTALL_S = 1200
 _START_S = 300
@@ -109,6 +111,19 @@ def aimock(request: pytest.FixtureRequest) -> Path:
 def openai_js(request: pytest.FixtureRequest) -> Path:
     """A folder from which a script can import OpenAI's SDK for JavaScript."""
     return _of_npm(request, OPENAI_JS)
+
+
+@pytest.fixture(scope="session")
+def yaml_language_server(request: pytest.FixtureRequest) -> Path:
+    """The server behind most editors of YAML, for node."""
+    home = _of_npm(request, YAML_LANGUAGE_SERVER) / "node_modules" / "yaml-language-server"
+    return home / "bin" / "yaml-language-server"
+
+
+@pytest.fixture(scope="session")
+def ajv(request: pytest.FixtureRequest) -> Path:
+    """A folder from which a script can import ajv."""
+    return _of_npm(request, AJV)
 
 
 def free_port() -> int:
