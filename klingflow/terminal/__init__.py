@@ -5,5 +5,6 @@ options.py; the modules `…_commands.py` act. manifests.py loads what a command
 finds its gateway, bounds.py says what it may buy. views.py, plan_table.py, result_views.py and
 money.py say what tables look like; progress.py with tally.py and live.py shows a run as it happens;
 linked.py and elsewhere.py ask a person before a run buys; console.py, with layout.py for widths and
-paint.py for colours, writes all of it so that every terminal can show it.
+paint.py for colours, writes all of it so that every terminal can show it. completing.py answers a
+shell at TAB.
 """

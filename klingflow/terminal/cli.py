@@ -7,6 +7,7 @@ answer at once: each command imports what it does when it runs.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -19,6 +20,9 @@ from klingflow.terminal import cli_read, cli_run, cli_setup
 from klingflow.terminal.cli_lock import lock
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+# The variable by which a shell asks for completions; click makes it from the program's name.
+ASKED_AT_TAB = "_klingflow_complete".upper()
 
 EXIT_CODES = """\b
 Exit codes:
@@ -44,7 +48,8 @@ def cli() -> None:
 
 
 for _command in (
-    *(cli_setup.init, cli_setup.schema, cli_setup.doctor, cli_setup.sandbox),
+    *(cli_setup.init, cli_setup.schema, cli_setup.completion, cli_setup.doctor),
+    cli_setup.sandbox,
     *(cli_read.validate, cli_read.render, cli_read.plan, cli_read.status, cli_read.why),
     *(cli_run.run, cli_run.fetch, cli_run.resolve),
     lock,
@@ -54,6 +59,10 @@ for _command in (
 
 def main() -> NoReturn:
     """The `klingflow` entry point: the one place where errors become exit codes."""
+    if ASKED_AT_TAB in os.environ:
+        from klingflow.terminal import completing  # for start-up
+
+        completing.register()
     try:
         signals.as_ctrl_c()
         _escape_the_unencodable()

@@ -53,7 +53,13 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
 
 @lock.command()
 @flags.file
-@click.argument("others", metavar="OTHER...", nargs=-1, type=click.Path())
+@click.argument(
+    "others",
+    metavar="OTHER...",
+    nargs=-1,
+    type=click.Path(),
+    shell_complete=flags.completed_by("ledgers"),
+)
 @click.option(
     "--from-box",
     "from_boxes",
@@ -94,8 +100,8 @@ def merge(
 
 @lock.command()
 @flags.file
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=flags.completed_by("shots"))
+@click.argument("new", shell_complete=flags.completed_by("shots"))
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be moved, and stop.")

@@ -41,7 +41,7 @@ def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
     help="Also say where in the manifest each value of a body was written.",
 )
 def render(file: str, form: str, origins: bool, **options: Any) -> int:
-    """Print the request bodies, with fingerprints and predicted tiers.
+    """Print the request bodies, with fingerprints and tiers.
 
     \b
     klingflow render film.yaml

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--plan",
     metavar="PLAN",
     type=click.Path(dir_okay=False),
+    shell_complete=flags.completed_by("plans"),
     help="Execute exactly this plan, saved by `plan -o`, once.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
@@ -88,7 +89,7 @@ def fetch(files: tuple[str, ...], **options: Any) -> int:
 
 @click.command()
 @flags.file
-@click.argument("shot", required=False)
+@click.argument("shot", required=False, shell_complete=flags.completed_by("shots"))
 @flags.var
 @flags.selection
 @flags.sandbox

@@ -27,7 +27,12 @@ def init(folder: str) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="[NAME]", default="manifest")
+@click.argument(
+    "name",
+    metavar="[NAME]",
+    default="manifest",
+    shell_complete=flags.completed_by("schemas"),
+)
 def schema(name: str) -> int:
     """Print the JSON Schema of one of klingflow's files.
 
@@ -43,7 +48,29 @@ def schema(name: str) -> int:
 
 
 @click.command()
-@click.argument("file", required=False, type=flags.FilePath())
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print a script for completion at TAB.
+
+    \b
+    eval "$(klingflow completion bash)"       in ~/.bashrc
+    eval "$(klingflow completion zsh)"        in ~/.zshrc, after compinit
+    klingflow completion fish > ~/.config/fish/completions/klingflow.fish
+
+    Completes commands, files, shots and selections.
+    """
+    from klingflow.terminal import setup_commands  # for start-up
+
+    return setup_commands.completion(shell)
+
+
+@click.command()
+@click.argument(
+    "file",
+    required=False,
+    type=flags.FilePath(),
+    shell_complete=flags.completed_by("manifests"),
+)
 @flags.gateway
 @click.option("--forget", metavar="URL", help="Take back a yes to this address, and stop.")
 def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:

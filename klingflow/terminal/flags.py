@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from klingflow.terminal.completing import Completer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,10 +49,30 @@ class FilePath(click.Path):
         return path
 
 
-file: Flag = click.argument("file", type=FilePath())
-files: Flag = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FilePath())
-files_or_plan: Flag = click.argument("files", metavar="FILE...", nargs=-1, type=FilePath())
-shot: Flag = click.argument("shot")
+def completed_by(name: Completer) -> Callable[..., list[CompletionItem]]:
+    """Return what completes a value at TAB, by the name of its row in completing.py."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, text: str) -> list[CompletionItem]:
+        from klingflow.terminal.completing import COMPLETERS  # for start-up
+
+        return COMPLETERS[name](ctx, text)
+
+    return complete
+
+
+file: Flag = click.argument("file", type=FilePath(), shell_complete=completed_by("manifests"))
+files: Flag = click.argument(
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    type=FilePath(),
+    shell_complete=completed_by("manifests"),
+)
+files_or_plan: Flag = click.argument(
+    "files", metavar="FILE...", nargs=-1, type=FilePath(), shell_complete=completed_by("manifests")
+)
+shot: Flag = click.argument("shot", shell_complete=completed_by("shots"))
 var: Flag = click.option(
     "--var",
     "variables",
@@ -85,11 +110,16 @@ selection: Flag = together(
         "--select",
         multiple=True,
         metavar="WHAT",
+        shell_complete=completed_by("selections"),
         help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed."
         " A space is 'or', a comma 'and'.",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="WHAT", help="Which shots not, written the same."
+        "--exclude",
+        multiple=True,
+        metavar="WHAT",
+        shell_complete=completed_by("selections"),
+        help="Which shots not, written the same.",
     ),
 )
 rerun: Flag = click.option(

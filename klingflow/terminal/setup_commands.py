@@ -48,6 +48,14 @@ def schema(name: str) -> int:
     return ExitCode.OK
 
 
+def completion(shell: str) -> int:
+    """`klingflow completion`."""
+    from klingflow.terminal import completing  # for start-up
+
+    console.out(completing.script(shell).rstrip())
+    return ExitCode.OK
+
+
 def doctor(file: str | None, gateway: str | None) -> int:
     """`klingflow doctor`."""
     from klingflow.api.doctor import examine  # for start-up
