@@ -19,6 +19,10 @@ from klingflow.manifest.source import parse
             ' write \\" for a quotation mark in the text',
         ),
         (
+            'a: { prompt: "x }\nb: { prompt: "y" }\n',
+            '1:14 a closing " is missing',
+        ),
+        (
             "a: { prompt: 'it's x' }\n",
             "1:18 the text goes on behind its closing '; write '' for ' in the text",
         ),

@@ -9,13 +9,13 @@ its takes), a glob over either, `tag:` with a glob, or `state:` with a purchase'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Final
 
 from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Node, Shot, composed
 
 NEW = "new"  # the state of a take that the ledger does not know
@@ -58,8 +58,7 @@ def _hint(term: str, shots: Sequence[Shot]) -> str:
     known: set[str] = set()
     for shot in shots:
         known |= {shot.id, shot.key, *(f"tag:{tag}" for tag in shot.tags)}
-    near = get_close_matches(term, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(term, sorted(known))
 
 
 def orphans(book: Book, wanted: Set[tuple[str, int]]) -> list[Shot]:

@@ -147,8 +147,13 @@ def _real(value: Any) -> int | float | None:
 def _otherwise(value: Any, default: Any, wanted: str) -> Any:
     if default is _NOTHING:
         shown = f"'{value[:40]}'" if isinstance(value, str) else kind_of(value)
-        raise ExpressionError(f"cannot read {shown} as {wanted}")
+        with_a_unit = _WITH_A_UNIT.fullmatch(str(value))
+        hint = f"; write {with_a_unit[1]} alone" if with_a_unit else ""
+        raise ExpressionError(f"cannot read {shown} as {wanted}{hint}")
     return default
+
+
+_WITH_A_UNIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*[^\W\d_]+")  # 5秒, 5 s
 
 
 _UP_OR_DOWN: Final[dict[str, Callable[[float], int]]] = {"ceil": math.ceil, "floor": math.floor}

@@ -92,6 +92,20 @@ def _behind_a_quote(broken: Broken) -> Explained | None:
     return _here(broken, f"the text goes on behind its closing {last}; {inner}")
 
 
+def _open_above(broken: Broken) -> Explained | None:
+    """Return the quotation mark that a line above lacks: the first one of this line closed it."""
+    last = broken.before.rstrip()[-1:]
+    if broken.problem not in _EXPECTS or not last or last not in "\"'":
+        return None
+    if broken.before.count(last) % 2 == 0:
+        return None
+    for number in range(broken.line - 1, 0, -1):
+        line = broken.lines[number - 1]
+        if line.count(last) % 2:
+            return Explained(number, line.rindex(last) + 1, f"a closing {last} is missing")
+    return None
+
+
 def _behind_a_bracket(broken: Broken) -> Explained | None:
     last = broken.before.rstrip()[-1:]
     if broken.problem not in _EXPECTS or not broken.rest.strip() or last not in ("]", "}"):
@@ -149,6 +163,7 @@ def _indent(line: str) -> int:
 _LOOKS: Final[tuple[Callable[[Broken], Explained | None], ...]] = (
     _tab,
     _expression,
+    _open_above,
     _behind_a_quote,
     _behind_a_bracket,
     _glued_key,
@@ -164,14 +179,14 @@ _WORDS: Final = {
     ),
     "could not find expected ':'": "a key needs ': ' behind it",
     "found unexpected end of stream": "a closing quote is missing",
-    "did not find expected key": "a key such as 'prompt:' should stand here; check the indentation",
+    "did not find expected key": "write a key such as 'prompt:' here, or check the indentation",
     "did not find expected '-' indicator": "a list goes on with '- '; check the indentation",
     "did not find expected ',' or '}'": "close the {, and put the texts in it in quotes",
     "did not find expected ',' or ']'": "close the [, and put the texts in it in quotes",
     "did not find expected alphabetic or numeric character": (
         "put a text that begins with * or & in quotes"
     ),
-    "did not find expected node content": "a value is missing here",
+    "did not find expected node content": "a value is missing here; write one",
     "did not find expected comment or line break": (
         "text behind | or > begins on the next line, indented; or quote a text that begins so"
     ),

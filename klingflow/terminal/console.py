@@ -163,7 +163,8 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     line of its own.
     """
     lines = [str(diagnostic)]
-    source = LINE_END.split(sources.get(diagnostic.mark.file, ""))
+    text = sources.get(diagnostic.mark.file)  # None for a file that was not read, and for --var
+    source = [] if text is None else LINE_END.split(text)
     if 0 < diagnostic.mark.line <= len(source):
         line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
         start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
