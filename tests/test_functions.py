@@ -83,6 +83,8 @@ def test_a_call_makes_plain_data(name: str, arguments: list[Any], made: Any) -> 
         ("join", ["a, b", "-"], "join: wants a list, not text; split(',') makes one of it"),
         ("join", [[{"a": 1}], "-", "b"], "join: 'b' is undefined"),
         ("sort", [[1, "a"]], "sort: '<' cannot compare text with a number"),
+        ("join", [[1], "", ".".join("aaaaaaaaa")], "join: takes an attribute of at most 8 steps"),
+        ("sort", [[1], 0, 0, ",".join("aaaaaaaaa")], "sort: takes at most 8 attributes"),
         ("tojson", [1, 17], "tojson: wants a whole number from 0 to 16"),
         ("in", [1, "a"], "in: a text holds text, not a number"),
         ("in", [1, 5], "in: wants text, a list or a map, not a number"),

@@ -30,6 +30,7 @@ from klingflow.manifest.complaints import in_words
 from klingflow.manifest.names import lookup
 
 Call = Callable[..., Any]
+_STEPS_MOST = 8
 
 
 def _list(value: Any) -> list[Any]:
@@ -55,29 +56,40 @@ def _count(value: Any, least: int = 0, most: int = MAX_ITEMS) -> int:
     return value
 
 
-def _member(item: Any, path: Any) -> Any:
-    """Return what the path of an `attribute=` leads to: `'a.b.0'`, or an index. None is the item
-    itself.
+_Getter = Callable[[Any], Any]
+
+
+def _member_at(path: Any) -> _Getter:
+    """Return what takes from an item the member that a path leads to: `'a.b.0'`, or an index. None
+    is the item itself.
     """
-    steps = path.split(".") if isinstance(path, str) else () if path is None else (path,)
-    for step in steps:
-        by_index = isinstance(step, str) and step.isdecimal() and not isinstance(item, dict)
-        item = lookup(item, int(step) if by_index else step)
-        if isinstance(item, Missing):
-            raise ExpressionError(item.message, "undefined")
-    return item
+    steps = path.split(".") if isinstance(path, str) else [] if path is None else [path]
+    # Each item takes all steps, and the budget counts none of them.
+    if len(steps) > _STEPS_MOST:
+        raise ExpressionError(f"takes an attribute of at most {_STEPS_MOST} steps")
+
+    def member(item: Any) -> Any:
+        for step in steps:
+            by_index = isinstance(step, str) and step.isdecimal() and not isinstance(item, dict)
+            item = lookup(item, int(step) if by_index else step)
+            if isinstance(item, Missing):
+                raise ExpressionError(item.message, "undefined")
+        return item
+
+    return member
 
 
-def _plain(value: Any) -> Any:
-    """Return a text as Jinja compares it unless it is told `case_sensitive`."""
-    return value.lower() if isinstance(value, str) else value
+def _comparable(path: Any, case_sensitive: Any) -> _Getter:
+    """Return what takes from an item what it is compared by: upper and lower case are the same
+    unless a call says `case_sensitive`.
+    """
+    member = _member_at(path)
 
+    def key(item: Any) -> Any:
+        found = member(item)
+        return found.lower() if isinstance(found, str) and not case_sensitive else found
 
-def _keys(item: Any, attribute: Any, case_sensitive: Any) -> list[Any]:
-    """Return what an item is sorted by: one value for each of the attributes `'a,b'`."""
-    paths = attribute.split(",") if isinstance(attribute, str) else [attribute]
-    members = [_member(item, path) for path in paths]
-    return members if case_sensitive else [_plain(member) for member in members]
+    return key
 
 
 def _trim(value: Any, chars: Any = None) -> str:
@@ -93,8 +105,8 @@ def _replace(value: Any, old: Any, new: Any, count: Any = None) -> str:
 
 
 def _join(value: Any, d: Any = "", attribute: Any = None) -> str:
-    between = as_text(d)
-    parts = [as_text(_member(item, attribute)) for item in _list(value)]
+    between, member = as_text(d), _member_at(attribute)
+    parts = [as_text(member(item)) for item in _list(value)]
     check_room(sum(map(len, parts)) + len(parts) * len(between))
     return between.join(parts)
 
@@ -207,21 +219,22 @@ def _label(value: Any) -> str:
 
 
 def _unique(value: Any, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
+    key = _comparable(attribute, case_sensitive)
     seen: dict[str, Any] = {}
     for item in _list(value):
-        member = _member(item, attribute)
-        key = member if case_sensitive else _plain(member)
-        seen.setdefault(json.dumps(key, sort_keys=True), item)
+        seen.setdefault(json.dumps(key(item), sort_keys=True), item)
     return list(seen.values())
 
 
 def _sort(
     value: Any, reverse: Any = False, case_sensitive: Any = False, attribute: Any = None
 ) -> list[Any]:
+    paths = attribute.split(",") if isinstance(attribute, str) else [attribute]
+    if len(paths) > _STEPS_MOST:
+        raise ExpressionError(f"takes at most {_STEPS_MOST} attributes")
+    keys = [_comparable(path, case_sensitive) for path in paths]
     items = _list(value)
-    return sorted(
-        items, key=lambda item: _keys(item, attribute, case_sensitive), reverse=bool(reverse)
-    )
+    return sorted(items, key=lambda item: [key(item) for key in keys], reverse=bool(reverse))
 
 
 def _pad(value: Any, width: Any, fill: Any = "0") -> str:
