@@ -219,7 +219,7 @@ def _value(field: Field, lift: Callable[[Json], Json]) -> Json:
         return _or(known, _NULL)
     if field.name in _IN_THE_GATEWAYS_WORDS and lift is _as_it_is:
         return _or(_documented({"$ref": "#/$defs/body"}, field.doc), _NULL)
-    lifted = known if field.name == "allow" else lift(known)
+    lifted = lift(known) if field.places else known
     return _loosened(lifted, null=True, inner_null=True)
 
 
