@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import re
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +138,94 @@ async def test_a_whole_video_is_taken_in_any_form(tmp_path: Path, whole: bytes) 
     """As servers send it that put something between."""
     results, _ = await fetched(tmp_path / "a.mp4", whole)
     assert results == [whole_at(tmp_path / "a.mp4")]
+
+
+def deflated(data: bytes) -> bytes:
+    """Deflate without a head, as some servers send it."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+PACKED = {
+    "gzip": gzip.compress(FILM),
+    "x-gzip": gzip.compress(FILM),
+    "GZip": gzip.compress(FILM[:9]) + gzip.compress(FILM[9:]),
+    "deflate": zlib.compress(FILM),
+    "Deflate": deflated(FILM),
+    "gzip, identity": FILM,
+}
+
+
+@pytest.mark.parametrize("send", [lambda body, *h: http(200, body, *h), None])
+@pytest.mark.parametrize("name", PACKED)
+async def test_a_packed_video_is_unpacked(
+    tmp_path: Path, name: str, send: Callable[..., bytes] | None
+) -> None:
+    """content and `video_url` answer 200 with a good MP4 under `Content-Encoding: gzip`: delivered.
+    So is one that only claims to be packed. A stated length is that of the packed bytes.
+    """
+    header, body = f"content-encoding: {name}", PACKED[name]
+    whole = chunked(body).replace(b"OK\r\n", f"OK\r\n{header}\r\n".encode(), 1)
+    answer = send(body, header) if send else whole
+    results, _ = await fetched(tmp_path / "a.mp4", answer)
+    assert results == [whole_at(tmp_path / "a.mp4")]
+    assert part_of(tmp_path / "a.mp4").read_bytes() == FILM
+
+
+@pytest.mark.parametrize("name", ["br", "zstd", "gzip, br", "compress"])
+async def test_a_packing_that_is_not_undone_is_named(tmp_path: Path, name: str) -> None:
+    """Another address of the video may bring it plain, so it is tried again."""
+    packed = http(200, FILM, f"content-encoding: {name}")
+    results, _ = await fetched(tmp_path / "a.mp4", packed)
+    said = f"the video came packed as {name}, which klingflow does not unpack"
+    assert results == [DownloadFailed(said)]
+    assert names_in(tmp_path) == []
+
+
+PACK = "content-encoding: gzip"
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        http(200, gzip.compress(FILM), PACK),
+        ranged(FILM),
+        lambda request: _repacked(ranged(FILM)(request)),
+    ],
+    ids=["packed again", "plain", "the rest packed"],
+)
+async def test_a_packed_video_that_was_cut_is_gone_on_with(tmp_path: Path, then: Answer) -> None:
+    """What was unpacked stays, and the next reply is joined to it or brings the whole again."""
+    cut = chunked(gzip.compress(FILM, 0)[:120_000]).replace(
+        b"OK\r\n", b"OK\r\n%b\r\n" % PACK.encode()
+    )
+    results, wire = await fetched(tmp_path / "a.mp4", cut, then, attempts=2)
+    assert isinstance(results[0], DownloadFailed) and "cut short" in results[0].reason
+    assert b"range: bytes=" in wire.requests[1]
+    assert results[1] == whole_at(tmp_path / "a.mp4")
+
+
+async def test_a_piece_of_packed_bytes_is_joined_to_nothing(tmp_path: Path) -> None:
+    """A Range that counts packed bytes: it starts over, without one."""
+    packed = gzip.compress(FILM, 0)
+    cut = chunked(packed[:120_000]).replace(b"OK\r\n", b"OK\r\n%b\r\n" % PACK.encode())
+
+    def piece(request: bytes) -> bytes:
+        return ranged(packed)(request).replace(b"Said\r\n", b"Said\r\n%b\r\n" % PACK.encode())
+
+    whole = http(200, packed, PACK)
+    results, wire = await fetched(tmp_path / "a.mp4", cut, piece, whole, attempts=3)
+    assert isinstance(results[1], DownloadFailed) and not results[1].permanent
+    assert b"range:" not in wire.requests[2]
+    assert results[2] == whole_at(tmp_path / "a.mp4")
+
+
+def _repacked(reply: bytes) -> bytes:
+    """The reply with its body packed, as a proxy does that packs whatever passes."""
+    head, _, body = reply.partition(b"\r\n\r\n")
+    found = re.search(rb"content-range: [^\r]+", head)
+    assert found is not None
+    return http(206, gzip.compress(body), PACK, found[0].decode())
 
 
 async def test_a_part_of_a_video_that_nobody_asked_for_is_not_taken(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ debugs.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import shutil
 import ssl
@@ -257,14 +258,15 @@ async def test_a_download_of_no_said_length_is_bounded(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-async def test_a_download_that_is_packed_is_not_unpacked(tmp_path: Path) -> None:
-    """It was asked for as it is: a bomb stays the few bytes that it is."""
-    packed = http(
-        200, b"\x1f\x8b\x08" + bytes(100), "content-encoding: gzip", "content-type: video/mp4"
-    )
+async def test_a_packed_download_is_bounded_by_what_it_holds(tmp_path: Path) -> None:
+    """A bomb of few bytes ends at the bound, and leaves nothing."""
+    bomb = gzip.compress(b"\0\0\0\x18ftypisom" + bytes(50_000_000))
+    packed = http(200, bomb, "content-encoding: gzip", "content-type: video/mp4")
     async with serve(packed) as wire, Gateway(wire.base, KEY) as gateway:
-        result = await download.fetch(gateway, gateway.content_url("task_1"), tmp_path / "a.mp4")
-    assert isinstance(result, download.NotYet)
+        result = await download.fetch(
+            gateway, gateway.content_url("task_1"), tmp_path / "a.mp4", max_bytes=10_000_000
+        )
+    assert result == DownloadFailed("longer than 10000000 bytes", permanent=True)
     assert names_in(tmp_path) == []
 
 

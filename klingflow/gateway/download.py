@@ -236,23 +236,31 @@ async def _start(stream: Stream, part: _Part) -> None:
         if stream.status == 416:
             part.restart()
         raise _Failed(await _refusal(stream))
+    if name := stream.unknown_packing:
+        reason = f"the video came packed as {name}, which klingflow does not unpack"
+        raise _Failed(DownloadFailed(reason))
     head = await stream.at_least(12)
     if head[4:8] != b"ftyp":
         raise _Failed(await _no_video(stream, head))
     part.restart()
-    part.expect(total)
+    part.expect(None if stream.is_packed else total)
     part.write(head)
 
 
 async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
     """Go on where `part` ends, if the server's bytes overlap with those that are here."""
     first, total = _range(stream.headers.get("content-range", "")) or (None, None)
-    again = await stream.at_least(len(tail))
+    try:
+        again = await stream.at_least(len(tail))
+    except Cut:
+        if stream.is_packed:  # perhaps a piece of the packed bytes, which follows on from nothing
+            part.restart()
+        raise
     if first != part.size - len(tail) or not again.startswith(tail):
         part.restart()
         reason = "the server's bytes do not follow on from those here; starting over"
         raise _Failed(DownloadFailed(reason))
-    part.expect(total)
+    part.expect(None if stream.is_packed else total)
     part.write(again[len(tail) :])
 
 

@@ -21,7 +21,6 @@ import logging
 import os
 import re
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from klingflow.errors import KlingflowError, UsageError
 from klingflow.gateway import awake
 from klingflow.gateway.origin import is_loopback, is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
+from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
 
@@ -80,6 +80,7 @@ FAILURES: dict[type[Exception], tuple[bool, str]] = {
     anyio.EndOfStream: (True, "the connection ended"),
     anyio.BusyResourceError: (True, "the connection was in use"),
     ValueError: (True, "not a valid address"),
+    Broken: (True, "the answer cannot be unpacked"),
 }
 _CAUGHT = tuple(FAILURES)
 
@@ -101,7 +102,8 @@ class Cut(KlingflowError):
 
 class Stream:
     """The reply to a download: its URL after redirects, status, headers in lower case, and its
-    bytes by pieces.
+    bytes by pieces, unpacked where we can. httpx itself unpacks nothing here: its transports give
+    the bytes of the wire.
     """
 
     def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
@@ -109,14 +111,35 @@ class Stream:
         self.status: int = response.status_code
         self.headers: dict[str, str] = _headers(response, secret)
         self._secret = secret
+        self._packed = packings(self.headers.get("content-encoding"))
+        self._unpacker = Unpacker(self._packed)
         self._pieces = aiter(_body(response))
+        self._unpacked: Iterator[bytes] = iter(())
+
+    @property
+    def is_packed(self) -> bool:
+        """True if lengths that the headers state are not those of the bytes that `read` gives. The
+        first bytes may show that they are.
+        """
+        return not self._unpacker.is_plain
+
+    @property
+    def unknown_packing(self) -> str:
+        """The name of a packing that we cannot undo, such as br; "" otherwise."""
+        return "" if is_known(self._packed) else clean(", ".join(self._packed), 40)
 
     async def read(self) -> bytes:
         """The next bytes, or none at the end; raises Cut."""
         try:
-            return await anext(self._pieces, b"")
+            while not (piece := next(self._unpacked, b"")):
+                packed = await anext(self._pieces, b"")
+                if not packed:
+                    self._unpacker.end()
+                    return b""
+                self._unpacked = self._unpacker.feed(packed)
         except _CAUGHT as error:
             raise Cut(_no_reply(error, self._secret).reason) from error
+        return piece
 
     async def at_least(self, size: int) -> bytes:
         """The next `size` bytes or a little more; fewer at the end. Raises Cut."""
@@ -409,14 +432,19 @@ def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
     """The body, unpacked where the server packed it although we asked for it plain: a task id may
-    stand in it.
+    stand in it. One that cannot be unpacked stays as it is.
     """
-    if (encoding or "").strip().lower() not in ("gzip", "x-gzip", "deflate"):
+    packed, unpacked = packings(encoding), bytearray()
+    if not packed:
         return body
     try:
-        return zlib.decompressobj(wbits=47).decompress(body, MAX_BODY_BYTES)
-    except zlib.error:
+        for piece in Unpacker(packed).feed(body):
+            unpacked += piece
+            if len(unpacked) >= MAX_BODY_BYTES:
+                return bytes(unpacked[:MAX_BODY_BYTES])
+    except Broken:
         return body
+    return bytes(unpacked)
 
 
 def _checked_key(key: str) -> str:
