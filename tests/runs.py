@@ -54,7 +54,9 @@ def refused(status: int, code: str, message: str = "no", **more: Any) -> Reply:
 
 
 class Video:
-    """The reply to a download."""
+    """The reply to a download, which is not packed."""
+
+    is_packed, unknown_packing = False, ""
 
     def __init__(self, status: int, data: bytes = b"", **headers: str) -> None:
         self.status, self._data = status, data

@@ -124,6 +124,18 @@ async def test_eight_tries_that_brought_nothing_are_enough(tmp_path: Path) -> No
     assert run.told[-1]["reason"] == "HTTP 502"
 
 
+async def test_words_in_place_of_an_address_are_told_at_the_end(tmp_path: Path) -> None:
+    """A person may know what they mean."""
+    with a_run(tmp_path, videos=[Video(502) for _ in range(8)], queries=[LOST]) as run:
+        late = await run.finished()
+        late.purchase = replace(late.purchase, evidence={"video_url": "see the console"})
+        late.delivery = Delivery(tries=7)
+        await fetch(run.context, late)
+    assert run.told[-1]["reason"] == (
+        "HTTP 502; in place of an address the gateway gave 'see the console'"
+    )
+
+
 async def test_a_slow_server_is_not_a_dead_one(tmp_path: Path) -> None:
     """A try that was cut, but got further than before, is the first again."""
     half = VIDEO[:1000] + bytes(99_000)

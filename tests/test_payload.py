@@ -18,7 +18,6 @@ from klingflow.gateway.payload import (
     clean,
     error_in,
     error_of,
-    is_web_url,
     json_object,
     plausible_id,
     retry_after_s,
@@ -183,30 +182,6 @@ def test_a_tier_is_a_replys_model(model: Any, tier: str | None) -> None:
     """On one line and bounded, or there is none."""
     assert tier_in({"model": model}) == tier
     assert tier_in({}) is None
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://cdn.example.com/视频.mp4?sig=a%2Fb",
-        "http://h",
-        "https://h:8443/x",
-        "https://h/" + "x" * 8182,
-    ],
-)
-def test_a_web_address_is_kept(url: str) -> None:
-    """With any port, query and script."""
-    assert is_web_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "x", "//h/x", "ftp://h/x", "http://", "https://h:99999/", "https://h:0/", "http://[::1",
-     "https://h/a b", "https://h/a\n", "h\n", 5, {}, None, "https://h/" + "x" * 8183],
-)  # fmt: skip
-def test_what_is_no_web_address_is_none(url: Any) -> None:
-    """Nothing else is ever fetched."""
-    assert not is_web_url(url)
 
 
 # Pauses

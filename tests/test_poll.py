@@ -149,6 +149,15 @@ async def test_a_task_that_succeeded_is_downloaded(tmp_path: Path) -> None:
     assert (run.told[0]["tier"], run.told[0]["after_s"]) == ("billed", 60.568)
 
 
+async def test_words_in_place_of_an_address_are_kept(tmp_path: Path) -> None:
+    """The video comes from the content route; a person may need the words."""
+    done = said(id="task_1", status="completed", video_url="see the console")
+    with a_run(tmp_path, queries=[done]) as run:
+        await poll(run.context, await run.flight())
+        (purchase,) = run.purchases
+    assert (purchase.video_url, purchase.evidence) == (None, {"video_url": "see the console"})
+
+
 async def test_a_reply_without_a_tier_leaves_the_one_that_is_known(tmp_path: Path) -> None:
     """What the create said still counts."""
     for name, answer in (("a", said(id="task_1", status="completed")), ("b", UNSAFE)):

@@ -338,15 +338,15 @@ class Gateway:
             finally:
                 if response is not None:
                     await response.aclose()
-        return self._reply(response, bytes(body), complete)
+        return self._reply(response, bytes(body), complete, str(request.url))
 
-    def _reply(self, response: httpx.Response, body: bytes, complete: bool) -> Reply:
+    def _reply(self, response: httpx.Response, body: bytes, complete: bool, url: str) -> Reply:
         headers = _headers(response, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
         # New ids are taken from a 2xx only, so any other body is cleaned as words: an id in it is
         # only compared with ours, and an address that is harmed gives way to the content route.
         clean = self._secret.clean if response.is_success else self._secret.clean_words
-        return Reply(response.status_code, headers, clean(body), complete)
+        return Reply(response.status_code, headers, clean(body), complete, url)
 
     def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
         limits = {

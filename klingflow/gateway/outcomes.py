@@ -13,12 +13,15 @@ from klingflow.model import Failure, Json
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP reply. Header names are in lower case; `complete` is False if the body was cut."""
+    """An HTTP reply to the request for `url`. Header names are in lower case; `complete` is False
+    if the body was cut.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     complete: bool = True
+    url: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Succeeded:
 
     `named`: the reply says that it is about this task. An unnamed one is believed when the next
     reply says the same. `created_at` is when the gateway says that the task began, by its clock.
+    `odd_url` is what stands where the address should be and is none.
     """
 
     video_url: str | None = None
@@ -100,6 +104,7 @@ class Succeeded:
     seconds: float | None = None
     named: bool = True
     created_at: datetime | None = None
+    odd_url: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 MAX_ID = 256
-MAX_URL = 8192
 MAX_MESSAGE = 500
 MAX_CODE = 100
 MAX_TIER = 200
@@ -38,7 +36,6 @@ _REASONS = (
 # Words that a program without an id writes in place of one.
 _NO_ID = frozenset({"null", "none", "nil", "undefined", "nan"})
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
-_WEB = frozenset({"http", "https"})
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 
 
@@ -187,21 +184,6 @@ def tier_in(document: Mapping[str, Any]) -> str | None:
     if not isinstance(model, str):
         return None
     return clean(model, MAX_TIER) or None
-
-
-def is_web_url(value: object) -> bool:
-    """True if `value` is text that a video may be fetched from."""
-    if not isinstance(value, str) or len(value) > MAX_URL:
-        return False
-    if not value.isprintable() or " " in value:
-        return False
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    names_a_server = bool(host) and port != 0
-    return names_a_server and parts.scheme in _WEB
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

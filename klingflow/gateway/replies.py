@@ -45,12 +45,12 @@ from klingflow.gateway.payload import (
     clean,
     code_in,
     error_in,
-    is_web_url,
     json_object,
     reason_in,
     retry_after_s,
     tier_in,
 )
+from klingflow.gateway.video_address import video_address
 from klingflow.gateway.wording import Wording
 from klingflow.model import Failure, Json
 
@@ -138,7 +138,7 @@ def read_query(answer: Answer, *, task_id: str, body: Body = _NO_BODY) -> QueryO
     document = json_object(answer.body)
     if document is None:
         return _without_a_document(answer.status, wait_s)
-    told = _Told.of(document, wait_s, body)
+    told = _Told.of(document, wait_s, body, answer.url)
     if not _is_success(answer.status):
         return _final_all_the_same(answer.status, told, task_id) or _query_refused(
             answer.status, told
@@ -230,7 +230,7 @@ def _created_ids(document: Document) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Told:
     """A reply to a query: the whole document, the object in it that carries the status, and the ids
-    by which the reply says whose it is.
+    by which the reply says whose it is. `asked` is the address that was asked.
     """
 
     document: Document
@@ -239,12 +239,13 @@ class _Told:
     status: str
     wait_s: float | None
     body: Body
+    asked: str
 
     @classmethod
-    def of(cls, document: Document, wait_s: float | None, body: Body) -> _Told:
+    def of(cls, document: Document, wait_s: float | None, body: Body, asked: str) -> _Told:
         task = _task(document)
         status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
-        return cls(document, task, _claimed_ids(document, task), status, wait_s, body)
+        return cls(document, task, _claimed_ids(document, task), status, wait_s, body, asked)
 
     @property
     def named(self) -> bool:
@@ -309,7 +310,8 @@ def _by_status(told: _Told) -> Progress | None:
     tier, created_at = tier_in(task), as_time(task.get("created_at"))
     if told.status in _SUCCEEDED:
         seconds = as_number(task.get("seconds"))
-        return Succeeded(_video_url(task), tier, seconds, named, created_at)
+        url, odd = _video_url(task, told.asked)
+        return Succeeded(url, tier, seconds, named, created_at, odd)
     if told.status in _RUNNING:
         percent = as_percent(task.get("progress"))
         return Running(percent, tier, told.wait_s, named, created_at)
@@ -384,8 +386,11 @@ def _task_wording(told: _Told) -> Wording:
     return Wording.of(Said(code, reason or f"the task is {told.status}"), told.body)
 
 
-def _video_url(task: Document) -> str | None:
+def _video_url(task: Document, asked: str) -> tuple[str | None, str]:
+    """The video's address, and the words that stand in its place where there is none."""
     metadata = task.get("metadata")
     nested = metadata.get("url") if isinstance(metadata, dict) else None
     found = (task.get("video_url"), task.get("url"), nested, task.get("result_url"))
-    return next((url for url in found if is_web_url(url)), None)
+    url = next((url for value in found if (url := video_address(value, asked))), None)
+    words = next((clean(value, MAX_QUOTED) for value in found if value), "")
+    return url, "" if url else words

@@ -19,8 +19,8 @@ from typing import Any
 
 from klingflow.model import Json, Manifest
 
-# Because of the space, what held the key is neither a task id nor a web address: a purchase is in
-# doubt then, and is not written down under an id that is not its own.
+# Because of the space, what held the key is no task id: a purchase is in doubt then, and is not
+# written down under an id that is not its own. It is no address either (video_address.py).
 MARK = b"[the key]"
 # A key below `_LONG` is found as a whole word only, or it would be taken out of ids that happen to
 # hold it. A key below `_SHORT` could be a number of seconds, and is found behind `Bearer` only.

@@ -85,6 +85,8 @@ async def _arrived(
 
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:
+    if odd := (fetch.purchase.evidence or {}).get("video_url"):
+        reason = f"{reason}; in place of an address the gateway gave {odd!r}"
     failure = Failure("unknown", "undelivered", reason)
     await context.record(fetch.job, fetch.purchase, "undelivered", error=failure)
     context.tell("undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=reason)

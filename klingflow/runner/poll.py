@@ -19,7 +19,7 @@ from klingflow.gateway.outcomes import (
     TaskFailed,
 )
 from klingflow.gateway.replies import read_query
-from klingflow.model import Failure
+from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
 from klingflow.runner.queues import release
 
@@ -93,6 +93,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
         billed_tier=outcome.billed_tier or flight.purchase.billed_tier,
         video_url=outcome.video_url,
         finished_after_s=bounds if flight.timed else None,
+        **_odd_address(flight, outcome),
     )
     if flight.timed:
         context.schedule.durations.learn(flight.tier, *bounds, flight.progress)
@@ -106,6 +107,13 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
         after_s=bounds[1],
     )
     release(context, flight.job, purchase.key)
+
+
+def _odd_address(flight: Flight, outcome: Succeeded) -> dict[str, Json]:
+    """What the purchase keeps where the reply has words in place of the video's address."""
+    if not outcome.odd_url:
+        return {}
+    return {"evidence": {**(flight.purchase.evidence or {}), "video_url": outcome.odd_url}}
 
 
 async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None:
