@@ -212,6 +212,10 @@ def shot(state: str, **more: Any) -> dict[str, Any]:
     ("entry", "line"),
     [
         (shot("done", file="a.mp4", task_id="t"), "  done  a  a.mp4"),
+        (
+            shot("done", file="a.mp4", versions=[{"file": "a.mp4", "present": False}]),
+            "  done  a  a.mp4, not here",
+        ),
         (shot("submitted", task_id="t", take=2), "  submitted  a#2  t"),
         (shot("failed", task_id="t", error={"message": "no"}), "  failed  a  t; no"),
         (shot("in_doubt", error={"message": "no"}), "  in doubt  a  perhaps paid: see below"),

@@ -113,7 +113,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             show_warnings(made.manifest)
             views.show_problems(made.problems)
             views.show_plan(made, verbose=options.verbose)
-        if len(plans) > 1:
+        if len(plans) > 1 and any(map(buys, plans)):
             console.prose(f"All told: {views.purchases(plans)}")
         show_gateway(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK

@@ -161,7 +161,7 @@ def _came_of(shot: Mapping[str, Any]) -> str:
     """The file, or otherwise the task and what is wrong with it. Three columns fit a narrow
     terminal; the JSON holds all.
     """
-    told = [shot.get("file") or _unfinished(shot)]
+    told = [_file(shot) or _unfinished(shot)]
     if "kind" not in shot:
         told.insert(0, "no longer in the manifest")
     if was := shot.get("was"):
@@ -170,6 +170,13 @@ def _came_of(shot: Mapping[str, Any]) -> str:
     if others > 0:
         told.append(console.many(others, "earlier video"))
     return "; ".join(filter(None, told))
+
+
+def _file(shot: Mapping[str, Any]) -> str:
+    """The file of a take's video, with a word where the disk has it not; "" where there is none."""
+    file = str(shot.get("file") or "")
+    absent = {v["file"] for v in shot.get("versions", ()) if not v["present"]}
+    return f"{file}, not here" if file in absent else file
 
 
 def _unfinished(shot: Mapping[str, Any]) -> str:
