@@ -5,7 +5,7 @@ from __future__ import annotations
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
-from klingflow.manifest.expand import expand
+from klingflow.manifest.expand import MAX_SHOTS, expand
 from klingflow.manifest.source import parse
 from klingflow.manifest.template import Renderer
 from klingflow.model import Json, Reference
@@ -113,6 +113,14 @@ def test_a_chain_of_ten_thousand_shots_is_no_cycle() -> None:
         f"  s{i}: {{ after: s{i - 1} }}\n" for i in range(1, 10_000)
     )
     assert len(drafts(text)) == 10_000
+
+
+def test_too_many_shots_are_told_once_and_not_made() -> None:
+    """Ten thousand rows times ninety thousand cells would take hours."""
+    axes = "{ a: '${{ range(99) }}', b: '${{ range(99) }}' }"
+    made, found = expanded(f"shots:\n  a: {{ takes: 100, matrix: {axes} }}\n  b: {{}}")
+    assert len(made) == MAX_SHOTS
+    assert [(d.code, d.mark.line) for d in found] == [("too-many-shots", 2), ("too-many-shots", 3)]
 
 
 def test_a_broken_shot_leaves_the_others_standing_and_its_id_known() -> None:

@@ -108,6 +108,12 @@ def test_a_use_that_is_no_name_is_refused(use: str) -> None:
     assert (found.code, found.mark.line) == ("bad-use", 12)
 
 
+def test_a_use_of_a_thousand_presets_is_refused() -> None:
+    """A manifest may come from a stranger: each name is a layer of each shot."""
+    (found,) = refused("\"${{ row.preset | split(',') }}\"", ",".join(["hero"] * 60))
+    assert found.message == "use names over 50 presets; name fewer"
+
+
 def test_every_shot_with_an_unknown_preset_is_told() -> None:
     """All mistakes at once: one shot's does not hide another's."""
     film = (

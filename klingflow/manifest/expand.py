@@ -119,8 +119,9 @@ class _Expansion:
         )
 
     def _takes(self, entry: Entry, variant: Variant) -> None:
-        """Add the Drafts of one id; of a broken one the first, so that the rest of it is
-        checked.
+        """Add the Drafts of one id; of a broken one the first, so that the rest of it is checked.
+
+        Raises Skip where they are too many: rows times cells may be a thousand times more.
         """
         parts = partial(parts_of, entry, variant)
         if taken := self.claims.claim_id(variant.id, variant.place, parts):
@@ -129,12 +130,8 @@ class _Expansion:
         scope = _scope(entry, variant, 1)
         count = self._count(entry, scope)
         if len(self.drafts) + count > MAX_SHOTS:
-            entry.note(
-                entry.place,
-                "too-many-shots",
-                f"over {MAX_SHOTS:,} shots in one manifest; split it",
-            )
-            return
+            message = f"over {MAX_SHOTS:,} shots in one manifest; split it"
+            entry.fail(entry.place, "too-many-shots", message)
         draft, links = draft_of(entry, variant.id, 1, scope)
         self.links += links
         self._add(draft, variant.place)

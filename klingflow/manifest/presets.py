@@ -16,6 +16,9 @@ from klingflow.model import Json, Node
 # What decides how many shots there are, before an expression can choose presets for each.
 _TOO_LATE = ("foreach", "key", "matrix")
 
+# An expression can name one preset ten thousand times, for each of thousands of rows.
+MAX_CHOSEN = 50
+
 
 class Base(NamedTuple):
     """What lies below a shot: defaults and presets as one layer, and the tags of each, which add
@@ -55,15 +58,23 @@ class Presets:
         """
         found: list[str] = []
         for item in use:
-            for name in _names(entry.render(item, scope)):
-                code, fault = "bad-use", self._fault(name, item)
-                if type(name) is str and (missing := self.unknown(name)):
-                    code, fault = "unknown-preset", missing
-                if fault:
-                    entry.note_value(item, scope, code, fault)
-                else:
-                    found.append(name)
+            names = list(_names(entry.render(item, scope)))
+            if len(found) + len(names) > MAX_CHOSEN:
+                message = f"use names over {MAX_CHOSEN} presets; name fewer"
+                entry.fail(item.mark, "bad-use", message)
+            found += [name for name in names if self._is_good(name, entry, item, scope)]
         return tuple(found)
+
+    def _is_good(self, name: Json, entry: Entry, item: Node, scope: Scope) -> bool:
+        """Return True for the name of a preset that can be chosen; note what is wrong with
+        another.
+        """
+        code, fault = "bad-use", self._fault(name, item)
+        if type(name) is str and (missing := self.unknown(name)):
+            code, fault = "unknown-preset", missing
+        if fault:
+            entry.note_value(item, scope, code, fault)
+        return fault is None
 
     def _fault(self, name: Json, item: Node) -> str | None:
         """Return what is wrong with a name, other than that no preset has it."""
