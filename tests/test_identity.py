@@ -87,6 +87,19 @@ def test_a_key_that_some_file_system_or_command_takes_otherwise_is_refused(key: 
     assert key_fault(key)
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("al\u200bley", "U+200B ZERO WIDTH SPACE"),
+        ("alley\ufe0f", "U+FE0F VARIATION SELECTOR-16"),
+        ("\u3164", "U+3164 HANGUL FILLER"),
+        ("雨\u3000夜", "U+3000 IDEOGRAPHIC SPACE"),
+    ],
+)
+def test_what_is_invisible_in_a_key_is_named(key: str, name: str) -> None:
+    assert key_fault(key) == f"an id has letters, digits, '.', '-' and '_', not {name}"
+
+
 def test_names_that_some_file_system_takes_for_one_are_the_same() -> None:
     assert len({same_file(name) for name in ("Café", "CAFE\u0301", "cafe\u0301")}) == 1
 

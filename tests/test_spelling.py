@@ -66,3 +66,25 @@ def test_the_nearest_file_is_another_way_to_write_its_name(name: str, found: str
 def test_letters_composed_otherwise_are_the_same_name() -> None:
     """Macs write é as two characters."""
     assert nearest_file("caf\u00e9.yaml", ["cafe\u0301.yaml"]) == "cafe\u0301.yaml"
+
+
+@pytest.mark.parametrize(
+    ("word", "names", "hint"),
+    [
+        (
+            "аlley",
+            NAMES,
+            "; did you mean 'alley'? Here stands U+0430 CYRILLIC SMALL LETTER A",
+        ),
+        (
+            "\u3000\u3000alley",
+            NAMES,
+            "; did you mean 'alley'? Here stands U+3000 IDEOGRAPHIC SPACE",
+        ),
+        ("x", ["х"], "; did you mean 'х'? There stands U+0445 CYRILLIC SMALL LETTER HA"),
+    ],
+)
+def test_names_that_look_the_same_are_told_apart_by_a_character(
+    word: str, names: list[str], hint: str
+) -> None:
+    assert did_you_mean(word, names) == hint

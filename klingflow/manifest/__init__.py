@@ -2,7 +2,7 @@
 handed in.
 
     source.py, scalars.py, syntax.py, misreading.py,
-    spelling.py                                      YAML text → Nodes with places
+    spelling.py, invisible.py                        YAML text → Nodes with places
     pieces.py, grammar.py, expressions.py, names.py,
     functions.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.fields import METADATA, Path
+from klingflow.manifest.invisible import hidden, named
 from klingflow.model import Json
 
 _PUBLIC: Final = (
@@ -58,6 +59,8 @@ def _remedy(text: str) -> str:
 
 def _malformed(text: str) -> str:
     """Return what to do about an address with the right scheme that is none."""
+    if (at := hidden(text)) is not None:
+        return f"it holds {named(text[at])}, which is invisible: delete it"
     if text != text.strip():
         return "delete the blanks around it"
     if any(map(str.isspace, text)):

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from klingflow.manifest.budget import as_text
+from klingflow.manifest.invisible import hidden, named, shown
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json
 
@@ -43,9 +44,11 @@ _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
 def key_fault(key: str) -> str | None:
     """Return what is wrong with a shot's key, if anything."""
-    bad = next((c for c in _UNSAFE.findall(key) if not _is_mark(c)), None)
+    at = hidden(key)
+    odd = (c for c in _UNSAFE.findall(key) if not _is_mark(c))
+    bad = next(odd, None) if at is None else key[at]
     if bad:
-        return f"an id has letters, digits, '.', '-' and '_', not '{bad}'"
+        return f"an id has letters, digits, '.', '-' and '_', not {shown(bad)}"
     if not key:
         return "an id cannot be empty"
     if key[0] in ".-" or key[-1] == ".":
@@ -162,8 +165,8 @@ def _check_template(template: str, name: str) -> None:
 
 
 def _character_fault(path: str) -> str | None:
-    if hidden := next((c for c in path if not c.isprintable()), None):
-        return f"holds {hidden!r}, which is invisible; leave it out"
+    if unseen := next((c for c in path if not c.isprintable()), None):
+        return f"holds {named(unseen)}, which is invisible; delete it"
     if bad := _UNSAFE_IN_PATH.search(path):
         return f"holds {bad[0]!r}, which not every file system takes; use / between folders"
     return None

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from klingflow.manifest.invisible import NOTHING
 from klingflow.model import Json
 
 TEXT: Final = {"type": "string", "pattern": "\\S", "title": "text"}
 URL: Final = {
     "type": "string",
-    "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/]\\S*$",
+    "pattern": f"^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/{NOTHING}][^\\s{NOTHING}]*$",
     "title": "a public http(s) URL",
 }
 COUNT: Final[dict[str, Json]] = {

@@ -7,15 +7,27 @@ import posixpath
 import unicodedata
 from collections.abc import Iterable
 
+from klingflow.manifest.invisible import difference, plainly
+
 _LENGTHS_APART = 3
 _NAMES_COMPARED = 5_000  # more would take seconds
 _LETTERS_FOR_A_SLIP = 3  # one slip is likely in so many letters
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'alley'?`, or nothing when no name is near."""
+    """Return `; did you mean 'alley'?`, or nothing when no name is near.
+
+    Two names that look the same are told apart by the character that differs.
+    """
     found = nearest(word, names)
-    return f"; did you mean '{found}'?" if found else ""
+    if not found:
+        return ""
+    hint = f"; did you mean '{found}'?"
+    if odd := difference(word, found):
+        return f"{hint} Here stands {odd}"
+    if odd := difference(found, word):
+        return f"{hint} There stands {odd}"
+    return hint
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
@@ -23,6 +35,9 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     three letters. `sound` has letters of `seconds` in their order, and is another word.
     """
     near = [n for n in names if abs(len(n) - len(word)) <= _LENGTHS_APART and n.isprintable()]
+    looks = plainly(word)
+    if same := next((name for name in near if plainly(name) == looks), None):
+        return same
     similar = difflib.get_close_matches(word, near[:_NAMES_COMPARED], 3)
     return next((name for name in similar if _slips(word, name) <= _most(word, name)), None)
 
