@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from itertools import permutations
@@ -201,6 +202,14 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"uv\.lock: there is no ledger of klingflow"):
         merge(at(ours), [tmp_path / "uv.lock"], dry_run=False)
     assert ours.lock.read_bytes() == before
+
+
+def test_a_ledger_that_is_not_there_is_told_with_the_near_one(tmp_path: Path) -> None:
+    """A slip in the name of the other ledger."""
+    ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("b"))
+    near = rf"flim\.lock: there is no such file; did you mean '{re.escape(str(other.lock))}'\?$"
+    with pytest.raises(UsageError, match=near):
+        merge(at(ours), [other.lock.with_name("flim.lock")], dry_run=True)
 
 
 def test_nobody_merges_into_a_ledger_that_is_held(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def test_a_word_of_other_letters_is_another_word(word: str, names: list[str]) ->
     assert nearest(word, names) is None
 
 
+def test_a_very_long_word_is_near_none() -> None:
+    """Comparing two of them would take minutes."""
+    assert nearest("a" * 50_000, ["a" * 49_999]) is None
+
+
 FILES = ("film.yaml", "film.lock", "act2.yml", "rows.csv", "rows.jsonl", "notes.yaml.txt", "b.mp4")
 
 
@@ -52,6 +57,7 @@ FILES = ("film.yaml", "film.lock", "act2.yml", "rows.csv", "rows.jsonl", "notes.
         ("notes.yaml", "notes.yaml.txt"),
         ("rows.json", "rows.csv"),
         ("rows.cvs", "rows.csv"),
+        ("flim.lock", "film.lock"),
         ("rows.yaml", None),
         ("b.yaml", None),
         ("zebra.yaml", None),

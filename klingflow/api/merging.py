@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from klingflow.api import nearby
 from klingflow.api.site import now
 from klingflow.disk import append_new
 from klingflow.errors import LedgerError, UsageError
@@ -50,7 +51,7 @@ def merge(
     of it, LedgerHeld, LedgerError, LedgerBroken.
     """
     paths = site.paths
-    told = [tell(other, site) for other in others]
+    told = [_told(other, site) for other in others]
     told += (tell_box(manifest, site) for manifest in from_boxes)
     for other in told:
         _of_one_kind(other, site)
@@ -102,6 +103,16 @@ def _of_one_manifest(
             f"{other.path} began apart and knows no shot and no body of this manifest, but {shot}:"
             " is it another manifest's?"
         )
+
+
+def _told(other: Path, site: Site) -> Other:
+    """As `tell`; a path to nothing is told with the file that was probably meant."""
+    try:
+        return tell(other, site)
+    except UsageError as error:
+        if other.exists():
+            raise
+        raise UsageError(f"{other}: {nearby.missing(str(other))}") from error
 
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:

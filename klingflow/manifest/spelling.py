@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from klingflow.manifest.invisible import difference, plainly
 
 _LENGTHS_APART = 3
+_LONGEST = 200  # characters of a word; comparing longer ones takes seconds
 _NAMES_COMPARED = 5_000  # more would take seconds
 _LETTERS_FOR_A_SLIP = 3  # one slip is likely in so many letters
 
@@ -34,6 +35,8 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the name that a word was probably meant to be: one slip away, or one slip for each
     three letters. `sound` has letters of `seconds` in their order, and is another word.
     """
+    if len(word) > _LONGEST:
+        return None
     near = [n for n in names if abs(len(n) - len(word)) <= _LENGTHS_APART and n.isprintable()]
     looks = plainly(word)
     if same := next((name for name in near if plainly(name) == looks), None):
@@ -63,7 +66,8 @@ def _slips(a: str, b: str) -> int:
     return last[-1]
 
 
-# What people call a file of the same thing; a ledger or a video is never meant.
+# What people call a file of the same thing; a video is never meant, a ledger only by its suffix.
+_LEDGER = ".lock"
 _MANIFESTS = (".yaml", ".yml")
 _TABLES = (".csv", ".jsonl", ".json", ".xlsx", ".xls", ".numbers")
 
@@ -75,7 +79,7 @@ def nearest_file(name: str, names: Iterable[str]) -> str | None:
     files = [n for n in names if n.isprintable()]
     wanted, stem = _folded(name), _stem(name)
     of_suffix = {_suffix(n): n for n in files if _stem(n) == stem}
-    order = _MANIFESTS if _is_manifest(name) else (*_TABLES, *_MANIFESTS)
+    order = _kinds_like(name)
     by_stem = {_stem(n): n for n in files if _suffix(n) in order}
     return (
         next((n for n in files if _folded(n) == wanted), None)
@@ -85,8 +89,12 @@ def nearest_file(name: str, names: Iterable[str]) -> str | None:
     )
 
 
-def _is_manifest(name: str) -> bool:
-    return _suffix(name) in ("", *_MANIFESTS)
+def _kinds_like(name: str) -> tuple[str, ...]:
+    """Return the suffixes that a file called `name` may have, the likeliest first."""
+    suffix = _suffix(name)
+    if suffix == _LEDGER:
+        return (_LEDGER,)
+    return _MANIFESTS if suffix in ("", *_MANIFESTS) else (*_TABLES, *_MANIFESTS)
 
 
 def _suffix(name: str) -> str:
