@@ -75,6 +75,7 @@ submitted  parked → parked       succeeded → succeeded failed → failed
 submitted  abandoned → failed    resubmitted → failed  not_charged → failed
 parked     unparked → submitted  succeeded → succeeded failed → failed
 parked     abandoned → failed    resubmitted → failed  not_charged → failed
+parked     parked → parked
 failed     recovered → succeeded not_charged → failed
 succeeded  downloaded → done     undelivered → succeeded resubmitted → succeeded
 done       downloaded → done     undelivered → done    resubmitted → done

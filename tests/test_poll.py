@@ -9,6 +9,7 @@ import pytest
 
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.gateway.outcomes import Reply
+from klingflow.ledger.answers import LastAnswer, last_answer
 from klingflow.model import Failure, Rate
 from klingflow.runner.buy import buy
 from klingflow.runner.poll import poll
@@ -100,13 +101,37 @@ async def test_at_its_deadline_a_task_is_parked(tmp_path: Path, answer: Said) ->
 
 
 async def test_a_parked_task_that_is_late_again_stays_parked(tmp_path: Path) -> None:
-    """Nothing more is written of it."""
-    with a_run(tmp_path, queries=[RUNNING]) as run:
+    """A parked one whose words were `processing` shows when it was asked last."""
+    answer = said(id="task_1", status="processing", progress="37%")
+    with a_run(tmp_path, queries=[answer]) as run:
         flight = await run.flight(deadline=0.0)
         flight.purchase = await run.context.record(0, flight.purchase, "parked")
         await poll(run.context, flight)
-        assert run.purchases == [flight.purchase]
+        (purchase,) = run.purchases
+    assert purchase.state == "parked"
+    assert last_answer(purchase) == LastAnswer(run.told[0]["at"], "processing, 37 %")
     assert run.events == ["poll", "parked"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (said(id="task_1", status="in_queue"), "in_queue"),
+        (LOST, "no answer in time"),
+        (
+            said(id="task_1", status="odd", error={"message": "prompt refused by moderation"}),
+            "status 'odd' (prompt refused by moderation) says nothing",
+        ),
+    ],
+)
+async def test_what_the_gateway_said_last_is_kept_with_a_parked_task(
+    tmp_path: Path, answer: Said, words: str
+) -> None:
+    """Whatever it was: polled to the deadline, its words would be in no file otherwise."""
+    with a_run(tmp_path, queries=[answer]) as run:
+        await poll(run.context, await run.flight(deadline=0.0))
+        kept = last_answer(run.purchases[0])
+    assert kept is not None and kept.said == words
 
 
 # ---------------------------------------------------------------- unknown

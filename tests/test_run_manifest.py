@@ -56,6 +56,15 @@ def built(manifest: Manifest, book: Book, selected: set[str] | None = None) -> d
     return made
 
 
+def test_a_parked_task_tells_what_the_gateway_said_last() -> None:
+    """A task that has ended has its own words."""
+    answer = {"at": AT, "said": "processing"}
+    parked = advance(submitted("a"), "parked", LATER, evidence={"last_answer": answer})
+    assert record(parked)["shots"][0]["last_answer"] == answer
+    failed = advance(parked, "failed", LATER, error=Failure("unknown", "x", "no"))
+    assert "last_answer" not in record(failed)["shots"][0]
+
+
 def test_a_record_without_purchases_says_so() -> None:
     made = record()
     assert [(s["id"], s["state"], s["attempts"]) for s in made["shots"]] == [

@@ -18,6 +18,7 @@ from klingflow.model import (
     Event,
     Failure,
     FileFact,
+    Json,
     Purchase,
     Verb,
 )
@@ -36,6 +37,7 @@ from tests.purchases import AT, ORIGIN, done, intent, submitted, succeeded
 
 GONE: dict[str, FileFact] = {}
 
+ASKED: dict[str, Json] = {"last_answer": {"at": "2026-01-01T08:00:00.000Z", "said": "processing"}}
 WRONG = {"outputs/film/a.mp4": FileFact(10, "bb")}
 
 CASES: list[tuple[str, list[Purchase], dict[str, FileFact], str, str]] = [
@@ -297,6 +299,13 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         "changed since it was bought, and kept; --rerun changed buys it again",
     ),
     ([submitted("a")], GONE, "", "resume", "task task_a is not finished"),
+    (
+        [replace(moved(submitted("a"), "parked"), evidence=ASKED)],
+        GONE,
+        "",
+        "resume",
+        "task task_a is not finished (asked last at 2026-01-01T08:00:00.000Z: processing)",
+    ),
     (
         [submitted("a", fingerprint=OTHER)],
         GONE,

@@ -28,7 +28,7 @@ from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
 # What `take._reason` can say of a purchase.
-NAMES = {"task_id", "state", "origin", "intent", "because", "since"}
+NAMES = {"task_id", "state", "origin", "intent", "because", "since", "asked"}
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:

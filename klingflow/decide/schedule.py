@@ -22,6 +22,7 @@ from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
 from klingflow.decide.polling import Durations
+from klingflow.ledger.answers import LastAnswer
 from klingflow.model import Action, LeftOut, Limits, Purchase
 
 # Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
@@ -61,6 +62,7 @@ class Flight:
     progress: list[tuple[float, float]] = field(
         default_factory=list
     )  # (age, percent), as polls saw it
+    answer: LastAnswer | None = None
 
     @property
     def tier(self) -> str:

@@ -14,6 +14,7 @@ from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
+from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.manifest.request import finish
@@ -282,6 +283,12 @@ def _because(purchase: Purchase) -> str:
     return f" ({purchase.error.message})" if purchase.error and purchase.error.message else ""
 
 
+def _asked_last(purchase: Purchase) -> str:
+    """When the gateway was asked last after a parked task, and what it said."""
+    answer = last_answer(purchase) if purchase.state == "parked" else None
+    return f" (asked last at {answer.at}: {answer.said})" if answer else ""
+
+
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
     made for another body than the manifest's.
@@ -290,6 +297,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
         task_id=purchase.task_id,
         state=purchase.state.replace("_", " "),
         origin=purchase.origin,
+        asked=_asked_last(purchase),
         intent=purchase.times.get("intent", "an unknown time"),
         because=_because(purchase),
         since="" if same else "; the manifest has changed since",

@@ -95,7 +95,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.UNSETTLED,
         needs_attention=True,
         of_a_need="",
-        reason="task {task_id} is not finished{since}",
+        reason="task {task_id} is not finished{asked}{since}",
     ),
     "download": VerbRow(
         mark="↓",

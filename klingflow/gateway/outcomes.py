@@ -80,7 +80,7 @@ class Doubtful:
 @dataclass(frozen=True, slots=True)
 class Running:
     """Not finished. `progress` is in percent, 0–100, as the gateway says, honest or not. `named`
-    and `created_at` as in Succeeded.
+    and `created_at` as in Succeeded. `said` is the status in the gateway's word.
     """
 
     progress: float | None = None
@@ -88,6 +88,7 @@ class Running:
     retry_after_s: float | None = None
     named: bool = True
     created_at: datetime | None = None
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ from klingflow.model import Failure, Json
 
 MAX_EVIDENCE = 2048
 MAX_QUOTED = 200
+MAX_STATUS = 40
 
 # Where relays and the services in front of them name the request, for whoever must ask support
 # about it.
@@ -314,7 +315,8 @@ def _by_status(told: _Told) -> Progress | None:
         return Succeeded(url, tier, seconds, named, created_at, odd)
     if told.status in _RUNNING:
         percent = as_percent(task.get("progress"))
-        return Running(percent, tier, told.wait_s, named, created_at)
+        said = clean(task.get("status"), MAX_STATUS)
+        return Running(percent, tier, told.wait_s, named, created_at, said)
     if told.status not in _FAILED:
         return None
     wording = _task_wording(told)
@@ -339,7 +341,7 @@ def _without_status(told: _Told) -> QueryOutcome:
     error = told.error(told.document, told.task)
     if told.status:
         words = f" ({error.text})" if error else ""
-        return Hiccup(f"status {clean(told.status, 40)!r}{words} says nothing", told.wait_s)
+        return Hiccup(f"status {clean(told.status, MAX_STATUS)!r}{words} says nothing", told.wait_s)
     if error is None:
         return Hiccup("the reply has no status", told.wait_s)
     if error.says_no_such_task():

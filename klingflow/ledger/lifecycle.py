@@ -165,6 +165,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     ("submitted", "abandoned"): "failed",
     ("submitted", "not_charged"): "failed",
     ("submitted", "resubmitted"): "failed",
+    ("parked", "parked"): "parked",
     ("parked", "unparked"): "submitted",
     ("parked", "succeeded"): "succeeded",
     ("parked", "failed"): "failed",

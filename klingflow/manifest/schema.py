@@ -126,7 +126,9 @@ _PURCHASE: Final[dict[str, Json]] = {
     "error": _ERROR,
     "evidence": _described(
         {"type": ["object", "null"]},
-        "Of one in doubt: what is known of it. Of one whose reply named several ids: the reply.",
+        "Of one in doubt: what is known of it. Of one whose reply named several ids: the reply."
+        " Of one that was parked: when the gateway answered last, and what (`last_answer`). Of one"
+        " whose video has no usable address: the words in its place (`video_url`).",
     ),
 }
 
@@ -173,6 +175,10 @@ def _run_manifest() -> Json:
         **{name: _PURCHASE[name] for name in _SHOT_FACTS},
         "predicted_tier": _described(_OPTIONAL, "What it is expected to be billed as."),
         "state": _described(_STRING, "The latest purchase's state, or why there is none."),
+        "last_answer": _described(
+            {"type": "object", "properties": {"at": _STRING, "said": _STRING}},
+            "Of one that is parked: when the gateway answered last, and what.",
+        ),
         "bytes": _SIZE,
         "file": _described(_OPTIONAL, "The video, beside the manifest."),
         "attempts": {

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain
 
 from klingflow.decide.spending import share, spending
+from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
@@ -140,6 +141,9 @@ def _bought(
     facts = told[purchase.uid]
     entry["state"] = purchase.state
     entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
+    answer = last_answer(purchase) if purchase.state == "parked" else None
+    if answer is not None:
+        entry["last_answer"] = answer._asdict()
     if purchase.state == "done":
         entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
     entry["attempts"] = [_attempt(facts) for facts in told.values()]

@@ -19,6 +19,7 @@ from klingflow.gateway.outcomes import (
     TaskFailed,
 )
 from klingflow.gateway.replies import read_query
+from klingflow.ledger.answers import LastAnswer, with_last
 from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
 from klingflow.runner.queues import release
@@ -38,6 +39,7 @@ async def poll(context: Context, flight: Flight) -> None:
     if isinstance(outcome, Blind):
         return _blinded(context, flight, outcome.failure, now)
     context.patience.saw()
+    flight.answer = LastAnswer(context.now(), _words(outcome))
     match outcome:
         case Succeeded():
             await _succeeded(context, flight, outcome, now)
@@ -57,6 +59,20 @@ async def _asked(context: Context, flight: Flight) -> QueryOutcome:
     read = read_query(answer, task_id=task_id, body=flight.purchase.body)
     outcome, flight.naming = context.names.believed(uid, flight.naming, read, context.task_ids())
     return outcome
+
+
+def _words(outcome: QueryOutcome) -> str:
+    """What the gateway said of a task that has not ended; "" where the purchase itself says it."""
+    match outcome:
+        case Running(progress=None):
+            return outcome.said
+        case Running():
+            return f"{outcome.said}, {outcome.progress:g} %"
+        case Hiccup():
+            return outcome.reason
+        case NoSuchTask():
+            return outcome.failure.message
+    return ""
 
 
 async def _unfinished(
@@ -165,8 +181,9 @@ async def _unknown(context: Context, flight: Flight, failure: Failure, now: floa
 
 
 async def _park(context: Context, flight: Flight, failure: Failure) -> None:
-    if flight.purchase.state != "parked":
-        await context.record(flight.job, flight.purchase, "parked", error=failure)
+    assert flight.answer is not None, "a task is parked after an answer"
+    evidence = with_last(flight.purchase, flight.answer)
+    await context.record(flight.job, flight.purchase, "parked", error=failure, evidence=evidence)
     context.tell("parked", flight.wanted, uid=flight.purchase.uid, failure=as_data(failure))
     context.schedule.landed()
 

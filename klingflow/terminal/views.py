@@ -182,7 +182,9 @@ def _file(shot: Mapping[str, Any]) -> str:
 def _unfinished(shot: Mapping[str, Any]) -> str:
     error = (shot.get("error") or {}).get("message")
     wrong = "perhaps paid: see below" if shot["state"] == "in_doubt" else error
-    return "; ".join(filter(None, (shot.get("task_id"), wrong)))
+    answer = shot.get("last_answer")
+    asked = f"asked last at {answer['at']}: {answer['said']}" if answer else None
+    return "; ".join(filter(None, (shot.get("task_id"), wrong, asked)))
 
 
 def _show_doubt(doubt: Mapping[str, Any]) -> None:

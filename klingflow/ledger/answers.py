@@ -1,0 +1,37 @@
+"""PURE. What the gateway said last of a task that did not come to an end in time.
+
+It stands in a purchase's evidence as `last_answer`: when the gateway was asked, and its words. A
+ledger may come from anywhere, so it is read with care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from klingflow.model import Json, Purchase
+
+_NAME = "last_answer"
+
+
+class LastAnswer(NamedTuple):
+    """`at` is the time of the answer, UTC in ISO 8601; `said` the gateway's words on one line."""
+
+    at: str
+    said: str
+
+
+def with_last(purchase: Purchase, answer: LastAnswer) -> dict[str, Json]:
+    """The evidence of a purchase with this answer, in place of an earlier one."""
+    return {**(purchase.evidence or {}), _NAME: answer._asdict()}
+
+
+def last_answer(purchase: Purchase) -> LastAnswer | None:
+    """What the gateway said last; None where the ledger does not say it."""
+    found = (purchase.evidence or {}).get(_NAME)
+    if not isinstance(found, Mapping):
+        return None
+    at, said = found.get("at"), found.get("said")
+    if not (isinstance(at, str) and isinstance(said, str)):
+        return None
+    return LastAnswer(at, said) if (at + said).isprintable() else None
