@@ -15,16 +15,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 
 if sys.platform == "darwin":
     import fcntl
 
-# Through no link, because a folder from elsewhere may hold links to anything; and without waiting
-# for a pipe.
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY | getattr(os, "O_NOFOLLOW", 0)
-_READ = os.O_RDONLY | _BINARY
+# Python's page on `os`: O_BINARY is "only available on Windows", O_NONBLOCK "only available on
+# Unix", O_NOFOLLOW among the "extensions" that are "not present if they are not defined by the C
+# library". Without O_BINARY, Windows changes line ends; without O_NONBLOCK, a pipe waits for its
+# other end.
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_READ = os.O_RDONLY | _PLAIN
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Windows' name for a folder that stands for another one; stat.IO_REPARSE_TAG_MOUNT_POINT is there
+# on Windows only.
+_JUNCTION = 0xA0000003
+# "On Windows, attempting to remove a file that is in use causes an exception to be raised"
+# (Python's page on `os.remove`); replacing one does too. A scanner, a backup or git is soon done
+# with a file, and elsewhere no such error passes by itself.
+_TRIES, _TRY_AGAIN_S = (50 if sys.platform == "win32" else 1), 0.1
+
+
+def open_itself(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Open the very file at `path`, as bytes, and return its descriptor: through no link, because a
+    folder from elsewhere may hold links to anything, and without waiting for a pipe. `mode` is for
+    a file that is made. Raises OSError.
+    """
+    if not _NOFOLLOW and is_link(path):  # Windows opens what a link leads to
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return os.open(path, flags | _PLAIN | _NOFOLLOW, mode)
+
+
+def is_link(path: Path) -> bool:
+    """True for a symbolic link and, on Windows, for a junction. `Path.is_junction` is new in
+    Python 3.12.
+    """
+    try:
+        there = path.lstat()
+    except (OSError, ValueError):
+        return False
+    return S_ISLNK(there.st_mode) or getattr(there, "st_reparse_tag", 0) == _JUNCTION
 
 
 def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
@@ -36,18 +67,31 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
     temp = path.with_name(f".{path.name}.tmp")
     try:
         temp.unlink(missing_ok=True)  # it may be another file's second name
-        flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
-        with os.fdopen(os.open(temp, flags, 0o666), "wb", buffering=1 << 20) as file:
+        with os.fdopen(open_itself(temp, _NEW), "wb", buffering=1 << 20) as file:
             file.writelines(chunks)
             file.flush()
             sync(file.fileno())
             written = os.fstat(file.fileno())
-        temp.replace(path)
+        _put_in_place(temp, path)
     except OSError:
         temp.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
     return written
+
+
+def _put_in_place(temp: Path, path: Path) -> None:
+    """Rename a file over another one; on Windows again and again for some seconds, while another
+    program has that one open. Raises OSError.
+    """
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            temp.replace(path)
+            return
+        except PermissionError:
+            if last:
+                raise
+        time.sleep(_TRY_AGAIN_S)
 
 
 def second_name(path: Path, name: Path) -> None:
@@ -81,13 +125,12 @@ def read_ours(path: Path) -> bytes:
     """Return what a file holds that nobody but this user can have written; nothing where there is
     no such file, because anybody may put one into a shared folder. Raises OSError.
     """
-    flags = _READ | getattr(os, "O_NOFOLLOW", 0)
     try:
-        fd = os.open(path, flags)
+        fd = open_itself(path, os.O_RDONLY)
     except FileNotFoundError:
         return b""
     except OSError:
-        if path.is_symlink():
+        if is_link(path):
             return b""
         raise
     with os.fdopen(fd, "rb") as file:
@@ -136,8 +179,8 @@ def append(path: Path, lines: Sequence[bytes], *, mode: int = 0o666) -> None:
     """Add whole lines to a file, durably and through no link. A torn last line is ended first.
     `mode` is for a file that is made. Raises OSError, also for a file with another name elsewhere.
     """
-    flags = _FLAGS & ~(os.O_TRUNC | os.O_WRONLY) | os.O_RDWR | os.O_APPEND
-    with os.fdopen(os.open(path, flags, mode), "ab+") as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    with os.fdopen(open_itself(path, flags, mode), "ab+") as file:
         refuse_other_names(file.fileno(), path)
         if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
             file.write(b"\n")
@@ -160,8 +203,7 @@ def append_new(path: Path, lines: Iterable[bytes]) -> None:
 
 def write_new(path: Path, data: bytes) -> None:
     """Create a file, through no link; an existing file stays as it is. Raises OSError."""
-    flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
-    with suppress(FileExistsError), os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+    with suppress(FileExistsError), os.fdopen(open_itself(path, _NEW), "wb") as file:
         file.write(data)
 
 
@@ -184,16 +226,38 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def sync(fd: int) -> None:
-    """Make what was written to `fd` durable; raises OSError."""
-    if sys.platform == "darwin":  # whose fsync leaves it in the disk's own cache
-        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    """Make what was written to `fd` durable; raises OSError.
+
+    `os.fsync`: "On Unix, this calls the native fsync() function; on Windows, the MS _commit()
+    function", which takes only what is open for writing.
+    """
+    if sys.platform == "darwin":
+        _sync_through(fd)
     else:
         os.fsync(fd)
 
 
+if sys.platform == "darwin":
+    # What a file system answers that has no such call: a network drive, say.
+    _NO_SUCH_CALL = frozenset({errno.ENOTSUP, errno.ENOTTY, errno.EINVAL})
+
+    def _sync_through(fd: int) -> None:
+        """Sync what macOS's fsync leaves in the cache of the disk itself (fsync(2) of macOS: "For
+        applications that require tighter guarantees … Mac OS X provides the F_FULLFSYNC fcntl").
+        """
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_CALL:
+                raise
+            os.fsync(fd)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable. Windows has no way to do so, and no need."""
-    if os.name == "nt":
+    """Make a folder's names durable. On Windows `os.open` opens no folder, so there is nothing to
+    sync: NTFS keeps names by a log of its own.
+    """
+    if sys.platform == "win32":
         return
     fd = os.open(folder, os.O_RDONLY)
     try:
@@ -216,7 +280,7 @@ def rename_new(source: Path, target: Path) -> None:
     Raises FileExistsError if `target` is there, OSError. A crash leaves one name or both.
     """
     try:
-        os.link(source, target, follow_symlinks=False)
+        _link(source, target)
     except FileExistsError:
         if not _are_two_names(source, target):
             raise
@@ -235,7 +299,7 @@ def copy_new(source: Path, target: Path) -> None:
     Raises FileExistsError if `target` is there, OSError.
     """
     try:
-        os.link(source, target, follow_symlinks=False)
+        _link(source, target)
     except FileExistsError:
         if not _are_two_names(source, target):
             raise
@@ -257,12 +321,20 @@ def put_aside(path: Path) -> Path | None:
     return None
 
 
+# "If follow_symlinks is … False, and the platform doesn't support it, NotImplementedError" is what
+# Python's page on `os` promises; Windows links the link itself in any case.
+_THE_LINK_ITSELF = {"follow_symlinks": False} if os.link in os.supports_follow_symlinks else {}
+
+
+def _link(source: Path, target: Path) -> None:
+    os.link(source, target, **_THE_LINK_ITSELF)
+
+
 def _are_two_names(one: Path, other: Path) -> bool:
     """True if both are names of one file, as a rename that was cut off leaves them."""
     here, there = one.lstat(), other.lstat()
-    is_one_file = (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
     # One name, where a file system takes the two for the same.
-    return is_one_file and here.st_nlink > 1
+    return os.path.samestat(here, there) and here.st_nlink > 1
 
 
 def _rename_where_free(source: Path, target: Path) -> None:
@@ -273,11 +345,9 @@ def _rename_where_free(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file durably; a copy that cannot be finished is removed. Raises OSError."""
-    flags = (_FLAGS | os.O_EXCL) & ~os.O_TRUNC
-    nofollow = getattr(os, "O_NOFOLLOW", 0)
     with (
-        os.fdopen(os.open(source, _READ | nofollow), "rb") as whole,
-        os.fdopen(os.open(target, flags, 0o666), "wb") as copy,
+        os.fdopen(open_itself(source, os.O_RDONLY), "rb") as whole,
+        os.fdopen(open_itself(target, _NEW), "wb") as copy,
     ):
         try:
             shutil.copyfileobj(whole, copy, 1 << 20)

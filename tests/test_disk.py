@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -446,3 +448,87 @@ def test_what_is_put_aside_is_put_over_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp4.bak2").read_bytes() == b"2"
     assert (tmp_path / "a.mp4.bak5").is_symlink()
     assert disk.put_aside(target) is None
+
+
+# What Windows does otherwise, on values: nobody here runs it
+
+
+class Busy:
+    """A file that another program has open for the first `times` that it is to be replaced."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def replace(self, target: Path) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise PermissionError(errno.EACCES, "Access is denied", str(target))
+
+
+def test_a_file_that_is_in_use_is_replaced_a_little_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a virus scanner or git holds a lock for a moment on Windows."""
+    monkeypatch.setattr(disk, "_TRIES", 3)
+    monkeypatch.setattr(disk, "_TRY_AGAIN_S", 0)
+    file: Any = Busy(2)
+    disk._put_in_place(file, tmp_path / "film.lock")
+    assert file.times == -1
+
+
+def test_a_file_that_stays_in_use_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of tries has an end."""
+    monkeypatch.setattr(disk, "_TRIES", 3)
+    monkeypatch.setattr(disk, "_TRY_AGAIN_S", 0)
+    file: Any = Busy(9)
+    with pytest.raises(PermissionError):
+        disk._put_in_place(file, tmp_path / "film.lock")
+    assert file.times == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is tried again")
+def test_elsewhere_a_file_that_may_not_be_replaced_is_tried_once(tmp_path: Path) -> None:
+    """No such error passes by itself on POSIX, and buying must stop at once."""
+    file: Any = Busy(9)
+    with pytest.raises(PermissionError):
+        disk._put_in_place(file, tmp_path / "film.lock")
+    assert file.times == 8
+
+
+@POSIX
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY | os.O_CREAT])
+def test_no_link_is_opened_where_the_system_has_no_flag_for_that(
+    tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    """Neither one that leads somewhere nor one that leads nowhere yet."""
+    monkeypatch.setattr(disk, "_NOFOLLOW", 0)
+    for target in (precious, tmp_path / "nowhere"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(target)
+        with pytest.raises(OSError) as refused:
+            disk.open_itself(tmp_path / "link", flags)
+        assert refused.value.errno == errno.ELOOP
+        assert read_ours(tmp_path / "link") == b""
+    assert precious.read_text() == "mine" and not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "tag", "expected"),
+    [
+        (stat.S_IFDIR, 0xA0000003, True),  # a junction
+        (stat.S_IFLNK, 0xA000000C, True),  # a symbolic link
+        (stat.S_IFDIR, 0x9000001A, False),  # a folder that OneDrive keeps in the cloud
+        (stat.S_IFREG, 0, False),
+    ],
+)
+def test_a_junction_is_a_link(mode: int, tag: int, expected: bool) -> None:
+    """By the tag of its reparse point; other tags stand for files that are where they are."""
+    path: Any = SimpleNamespace(lstat=lambda: SimpleNamespace(st_mode=mode, st_reparse_tag=tag))
+    assert disk.is_link(path) is expected
+
+
+def test_what_is_not_there_is_no_link(tmp_path: Path) -> None:
+    """Nor what cannot be a path."""
+    assert not disk.is_link(tmp_path / "absent") and not disk.is_link(Path("a\0b"))

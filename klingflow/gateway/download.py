@@ -20,7 +20,7 @@ from typing import Self
 
 import anyio
 
-from klingflow.disk import make_folder, write_all
+from klingflow.disk import is_link, make_folder, open_itself, sync, write_all
 from klingflow.gateway import mp4
 from klingflow.gateway.http import Cut, Gateway, Stream
 from klingflow.gateway.outcomes import NoReply
@@ -31,7 +31,7 @@ DEADLINE_S = 3600.0
 OVERLAP_BYTES = 64 * 1024
 # Where a server states no size, the disk is asked for room this often; so much stays free.
 _LOOK_EVERY_BYTES, _KEPT_FREE_BYTES = 16 * 1024**2, 8 * 1024**2
-_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | os.O_CREAT
 _NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 # What the content route of a finished task says while the video is not there yet (gateway.md 4).
 _NOT_READY = frozenset({202, 204, 404, 409, 425})
@@ -171,7 +171,7 @@ class _Part:
             if self.total is not None:
                 self.restart()  # all bytes are here, and they are no video: going on cannot help
             raise _Failed(DownloadFailed(wrong))
-        os.fsync(self._fd)
+        sync(self._fd)
         return Downloaded(self._path, self.size, _sha256(self._path))
 
 
@@ -181,7 +181,7 @@ def _sha256(path: Path) -> str:
 
 
 def _open_part(target: Path, max_bytes: int) -> _Part:
-    if target.is_symlink():
+    if is_link(target):
         reason = f"{target.name} is a symbolic link, and is not written through"
         raise _Failed(DownloadFailed(reason, permanent=True))
     make_folder(target.parent)
@@ -192,12 +192,12 @@ def _opened(path: Path) -> int:
     """Open a `.part`, made if need be. One that has another name (a hard link) is another file,
     which stays as it is.
     """
-    fd = os.open(path, _OPEN, 0o666)
+    fd = open_itself(path, _OPEN)
     if os.fstat(fd).st_nlink < 2:
         return fd
     os.close(fd)
     path.unlink()
-    return os.open(path, _OPEN | os.O_EXCL, 0o666)
+    return open_itself(path, _OPEN | os.O_EXCL)
 
 
 def part_of(target: Path) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from klingflow.disk import open_itself
 from klingflow.errors import UsageError
 
 KEY: Final = "KLINGFLOW_API_KEY"
@@ -21,7 +22,6 @@ BASE_URL: Final = "KLINGFLOW_BASE_URL"
 
 MAX_BYTES = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -65,7 +65,7 @@ def _bytes(path: Path) -> bytes:
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(path.parent)):
         raise _Refused("it is a link out of its folder; put the file itself there")
-    with os.fdopen(os.open(real, _FLAGS), "rb") as file:
+    with os.fdopen(open_itself(real, os.O_RDONLY), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise _Refused("it is no regular file")
         data = file.read(MAX_BYTES + 1)

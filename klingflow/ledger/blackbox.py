@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from klingflow.disk import append, atomic_write, sync, sync_folder, write_all
+from klingflow.disk import append, atomic_write, open_itself, sync, sync_folder, write_all
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
@@ -30,10 +30,7 @@ from klingflow.ledger.places import BoxPlace
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
 
-_FLAGS = (
-    os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)  # fmt: skip
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ class BlackBox:
             self.trouble = _unwritable(self._spot.folder, error)
 
     def _opened(self, name: str) -> int:
-        fd = os.open(self._spot.folder / name, _FLAGS, 0o600)
+        fd = open_itself(self._spot.folder / name, _FLAGS, 0o600)
         self._open[name] = fd
         if self._untidy:
             write_all(fd, b"\n")  # ends what a death left torn

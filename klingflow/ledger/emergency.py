@@ -12,15 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from klingflow.disk import is_ours, read_ours, sync, sync_folder, write_all
+from klingflow.disk import is_ours, open_itself, read_ours, sync, sync_folder, write_all
 from klingflow.ledger import oslock
 
 RESERVE_BYTES = 64 * 1024
-# Neither through a link nor into a pipe that waits for a reader.
-_NOT_ELSEWHERE = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-)
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_ELSEWHERE
 
 
 def places(journal: Path) -> tuple[Path, Path]:
@@ -43,7 +38,7 @@ def reserve(journal: Path) -> None:
             return
         if S_ISREG(there.st_mode) and there.st_nlink > 1:
             path.unlink()  # one name of another file, which stays as it is
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOT_ELSEWHERE, 0o666)
+    fd = open_itself(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(fd, "wb") as file:
         file.write(os.urandom(RESERVE_BYTES))  # noise, so that no file system stores it in less
         file.flush()
@@ -62,7 +57,7 @@ def save(journal: Path, lines: bytes) -> Path | None:
 
 
 def _append(place: Path, lines: bytes) -> None:
-    fd = os.open(place, _FLAGS, 0o600)
+    fd = open_itself(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         if not is_ours(os.fstat(fd)):
             raise OSError(f"{place}: somebody else's file")

@@ -55,6 +55,8 @@ def _said_in(journal: Path) -> dict[str, Json]:
 
 def _lives(pid: int, host: str) -> bool:
     """True if there is such a process, or if this host cannot see it."""
+    # `os.kill` asks nothing on Windows: "Any other value for sig will cause the process to be
+    # unconditionally killed by the TerminateProcess API" (Python's page on `os`).
     if host != socket.gethostname() or sys.platform == "win32":
         return True
     try:

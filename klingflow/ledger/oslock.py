@@ -11,28 +11,26 @@ from klingflow import disk
 from klingflow.errors import LedgerError
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
-# Not through a link: a journal is emptied, and a folder from elsewhere may hold a link to anything.
-_FLAGS = (
-    os.O_RDWR
-    | os.O_CREAT
-    | os.O_APPEND
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # a pipe of that name must not hold us
-)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _ATTEMPTS = 100
 
 if sys.platform == "win32":
     import msvcrt
 
+    # Python's page on `msvcrt.locking`: "The locked region of the file extends from the current
+    # file position for nbytes bytes, and may continue beyond the end of the file." Microsoft's on
+    # `_locking`: "Locking bytes in a file prevents access to those bytes by other processes." So
+    # one byte is locked, far behind all that others read.
+    _FAR = 1 << 40
+
     def _try_lock(fd: int) -> None:
-        # One byte far behind the content: Windows keeps others from reading what is locked.
-        os.lseek(fd, 1 << 40, os.SEEK_SET)
+        # LK_NBLCK: "If the bytes cannot be locked, OSError is raised", with EACCES.
+        os.lseek(fd, _FAR, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 
     def _unlock(fd: int) -> None:
-        os.lseek(fd, 1 << 40, os.SEEK_SET)
+        # LK_UNLCK: "Unlocks the specified bytes, which must have been previously locked."
+        os.lseek(fd, _FAR, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
 
 else:
@@ -54,7 +52,7 @@ def acquire(path: Path) -> int | None:
     OSError, and LedgerError where there are no locks.
     """
     for _ in range(_ATTEMPTS):
-        fd = os.open(path, _FLAGS, 0o666)
+        fd = disk.open_itself(path, _FLAGS)
         try:
             _try_lock(fd)
         except OSError as error:
@@ -81,7 +79,7 @@ def _prove(held: int, path: Path) -> None:
     is given: on some network drives every lock is, so that it keeps nobody out.
     """
     try:
-        fd = os.open(path, _FLAGS & ~os.O_CREAT)
+        fd = disk.open_itself(path, _FLAGS & ~os.O_CREAT)
     except FileNotFoundError:  # deleted meanwhile: who writes to it next will notice
         return
     try:
@@ -110,7 +108,7 @@ def anchor(path: Path) -> int | None:
     if sys.platform == "win32" or not path.is_file():
         return None
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
@@ -136,7 +134,6 @@ def release(fd: int) -> None:
 def is_at(fd: int, path: Path) -> bool:
     """True if the open file is still the one that `path` names."""
     try:
-        there, here = path.stat(), os.fstat(fd)
+        return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:
         return False
-    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

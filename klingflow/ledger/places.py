@@ -184,8 +184,7 @@ def _at(path: Path, followed: list[Link]) -> Path:
 
 def link_at(path: Path) -> Link | None:
     """Return the link at `path`, that the user may allow; None where there is none."""
-    is_junction = getattr(path, "is_junction", None)  # of Windows, known to Python from 3.12
-    if not (path.is_symlink() or (is_junction and is_junction())):
+    if not disk.is_link(path):
         return None
     at = Path(os.path.realpath(path.parent)) / path.name
     return Link(at, Path(os.path.realpath(path)), allowable=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.disk import read_whole
+from klingflow.disk import is_link, read_whole
 from klingflow.ledger import boxes
 from klingflow.ledger.beside import other_locks, other_pruned
 from klingflow.ledger.book import Book, fold
@@ -88,7 +88,7 @@ def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
     """
     for path in (*other_locks(site), *other_pruned(site)):
         try:
-            found = [] if path.is_symlink() else _with_bodies([read_whole(path)], wanted)
+            found = [] if is_link(path) else _with_bodies([read_whole(path)], wanted)
         except OSError:
             continue
         stem = path.name.removesuffix(".lock").removesuffix(PRUNED)
