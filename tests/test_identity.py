@@ -45,6 +45,8 @@ from klingflow.model import Json
         ("\ufe0f", ""),
         ("a`|~b", "a-b"),
         ("a\u200bb\x00", "a-b"),
+        ("\u3164\u2800\u034f", ""),
+        ("x\u115fy", "x-y"),
     ],
 )
 def test_a_value_in_an_id_suits_every_file_system(value: Json, label: str) -> None:

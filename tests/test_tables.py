@@ -81,7 +81,12 @@ def test_another_separator_is_named_with_its_place(text: str, said: str) -> None
         ("a,,b\n1,,2\n3,x,4\n", "1:3 column 2 has no name; write one in the first line"),
         (
             "a,\u200bb\n1,2",
-            "1:3 the name of column 2 holds U+200B, which is invisible;"
+            "1:3 the name of column 2 holds U+200B ZERO WIDTH SPACE, which is invisible;"
+            " delete the name and type it again",
+        ),
+        (
+            "\u3164,b\n1,2",
+            "1:1 the name of column 1 holds U+3164 HANGUL FILLER, which is invisible;"
             " delete the name and type it again",
         ),
     ],

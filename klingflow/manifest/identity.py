@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from klingflow.manifest.budget import as_text
-from klingflow.manifest.invisible import hidden, named, shown
+from klingflow.manifest.invisible import NOTHING, hidden, named, shown
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json
 
@@ -38,6 +38,8 @@ _SIGNS = frozenset("+！＃％＊？")
 _SHELL = frozenset("`|~")
 # Says how the character before it is drawn: invisible, and often lost on the way.
 _VARIANT = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# Letters, marks and symbols of which nothing is seen; U+2800 is Braille's blank.
+_NOTHING = re.compile(rf"[{NOTHING}\u2800]")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
@@ -68,9 +70,9 @@ def cell(value: Json) -> str:
     end. Raises ExpressionError for a value that is not a scalar.
     """
     text = unicodedata.normalize("NFC", as_text(value))
-    if text.isalnum():
+    if text.isalnum() and hidden(text) is None:
         return text
-    text = _VARIANT.sub("", text).translate(_WIDE)
+    text = _NOTHING.sub(" ", _VARIANT.sub("", text)).translate(_WIDE)
     kept = _UNSAFE.sub(_kept_or_blank, _RATIO.sub("x", text))
     label = "-".join(kept.split()).strip("-.")
     return f"-{label}" if label and _NEGATIVE.match(text) else label

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.manifest.invisible import hidden, named
 from klingflow.manifest.syntax import LINE_END
 
 # For one file: a wrong separator makes every row wrong.
@@ -115,9 +116,9 @@ class Table:
         names = _names(cells)
         first: dict[str, int] = {}
         for at, name in enumerate(names):
-            if hidden := next((c for c in name if not c.isprintable()), None):
+            if (unseen := _unseen(name)) is not None:
                 message = (
-                    f"the name of column {at + 1} holds U+{ord(hidden):04X}, which is invisible;"
+                    f"the name of column {at + 1} holds {named(unseen)}, which is invisible;"
                     " delete the name and type it again"
                 )
                 _refuse(self._place(self._header, at), message)
@@ -182,6 +183,14 @@ def _names(cells: Sequence[str]) -> list[str]:
     a blank.
     """
     return [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
+
+
+def _unseen(name: str) -> str | None:
+    """Return the first character of a name that nobody sees."""
+    at = hidden(name)
+    if at is not None:
+        return name[at]
+    return next((character for character in name if not character.isprintable()), None)
 
 
 def _separator_in(text: str) -> str | None:
