@@ -27,6 +27,15 @@ from klingflow.gateway.payload import (
 # Bodies
 
 
+# One mistake as FastAPI tells of it. `input` quotes the request.
+MISTAKE = {
+    "type": "string_type",
+    "loc": ["body", "seconds"],
+    "msg": "not a text",
+    "input": {"prompt": "余额不足"},
+}
+
+
 @pytest.mark.parametrize(
     ("body", "document"),
     [
@@ -57,7 +66,15 @@ def test_only_a_whole_json_object_is_one(body: bytes, document: Any) -> None:
         ({"error": "m", "message": "other", "code": "c"}, Said("c", "m")),
         ({"message": "m", "msg": "n", "detail": "d"}, Said("", "m")),
         ({"msg": "n", "detail": "d"}, Said("", "n")),
-        ({"detail": ["d"]}, Said("", "['d']")),
+        ({"detail": ["d", None, "e"]}, Said("", "d; e")),
+        ({"detail": [MISTAKE, {"msg": "n"}]}, Said("", "body.seconds: not a text; n")),
+        ({"detail": [{"loc": ["seconds"]}]}, Said("", "[{'loc': ['seconds']}]")),
+        ({"detail": []}, None),
+        ({"detail": {"code": "c", "message": "m"}}, Said("c", "m")),
+        ({"detail": {"error": {"code": "c", "message": "m"}}}, Said("c", "m")),
+        ({"detail": {"detail": {"message": "m"}}}, Said("", "{'message': 'm'}")),
+        ({"detail": {"x": 1}}, None),
+        ({"error": [{"message": "m"}]}, Said("", "m")),
         ({"code": 500}, Said("500", "")),
         ({"code": "OK", "message": "m"}, Said("OK", "m")),
         ({"code": [1], "message": "m"}, Said("", "m")),

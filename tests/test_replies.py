@@ -333,6 +333,11 @@ def test_what_was_not_sent_is_not_in_doubt() -> None:
         ),
         (
             422,
+            {"detail": [{"loc": ["body", "seconds"], "msg": "not a text", "type": "string_type"}]},
+            Failure("parameters", "http_422", "body.seconds: not a text"),
+        ),
+        (
+            422,
             {"detail": [{"loc": ["seconds"]}]},
             Failure("parameters", "http_422", "[{'loc': ['seconds']}]"),
         ),
@@ -440,6 +445,8 @@ def test_a_definite_refusal_has_a_class(status: int, body: Any, failure: Failure
             }
         },
         {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]},
+        {"detail": [{"type": "json_invalid", "loc": ["body", 10], "msg": "JSON decode error"}]},
+        {"detail": '[{"type":"missing","loc":["body"],"msg":"Field required"}]'},
     ],
 )
 @pytest.mark.parametrize("status", [400, 422, 500])

@@ -253,7 +253,9 @@ _NO_SUCH_TASK = Phrases((
 _BODY_LOST = Phrases((
     "unexpected end of json*", "expecting value: line 1 column 1 (char 0)", "empty body",
     "empty request body", "body is empty", "body was empty", "body cannot be empty",
-    "body is required", "body is missing", "missing request body", "'loc': ['body']", "请求体为空",
+    "body is required", "body is missing", "missing request body", "'loc': ['body']",
+    '"loc": ["body"]', '"loc":["body"]', "body: field required",
+    "body: input should be a valid dictionary*", "json decode error", "请求体为空",
     "请求体不能为空", "model is required", "model name is required", "must provide a model",
     "未指定模型", "模型名称不能为空",
 ))  # fmt: skip

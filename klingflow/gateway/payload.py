@@ -19,6 +19,7 @@ MAX_ID = 256
 MAX_MESSAGE = 500
 MAX_CODE = 100
 MAX_TIER = 200
+MOST_MISTAKES = 10  # of a list of them
 
 # What `code` may hold in a reply that speaks of no error.
 _NO_ERROR = frozenset({"", "0", "200", "ok", "success"})
@@ -68,9 +69,14 @@ def error_of(body: bytes) -> Said | None:
 
 
 def error_in(document: Mapping[str, Any] | None) -> Said | None:
-    """The error in `{"code","message"}`, `{"error":{…}}`, `{"error":"…"}` or `{"detail":…}`."""
+    """The error in `{"code","message"}`, `{"error":{…}}`, `{"error":"…"}` or `{"detail":…}`; the
+    last is FastAPI's, and holds a text, a list of mistakes or an error in one of these shapes.
+    """
     if document is None:
         return None
+    detail = document.get("detail")
+    if isinstance(detail, dict) and not _first(document, "error", "message", "msg"):
+        document = detail
     inner = document.get("error")
     if isinstance(inner, dict):
         code = _first(inner, "code", "type")
@@ -80,7 +86,7 @@ def error_in(document: Mapping[str, Any] | None) -> Said | None:
         message = _first(document, "error", "message", "msg", "detail")
     if not isinstance(code, (str, int)):
         code = ""
-    said = Said(clean(code, MAX_CODE), clean(message))
+    said = Said(clean(code, MAX_CODE), clean(_in_words(message)))
     is_none = not said.message and said.code.lower() in _NO_ERROR
     return None if is_none else said
 
@@ -95,7 +101,7 @@ def reason_in(task: Mapping[str, Any]) -> str:
     """Why a task failed, from the first of the places where servers put it; "" where none does."""
     for path in _REASONS:
         value = _at(task, path)
-        reason = "" if value is None or isinstance(value, Mapping) else clean(value)
+        reason = "" if value is None or isinstance(value, Mapping) else clean(_in_words(value))
         if reason.lower() not in _NO_REASON:
             return reason
     return ""
@@ -108,6 +114,24 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
         else:
             value = value[step] if isinstance(value, list) and len(value) > step else None
     return value
+
+
+def _in_words(value: object) -> object:
+    """A list of mistakes as one text: where each one is, and what is wrong there, as FastAPI tells
+    of them in `detail`. What it quotes of the request beside them is left out.
+    """
+    if not isinstance(value, list):
+        return value
+    return "; ".join(filter(None, map(_mistake, value[:MOST_MISTAKES]))) or value
+
+
+def _mistake(item: object) -> str:
+    if not isinstance(item, Mapping):
+        return "" if item is None else str(item)
+    where, said = item.get("loc"), _first(item, "msg", "message")
+    if said and isinstance(where, list):
+        return f"{'.'.join(map(str, where))}: {said}"
+    return str(said)
 
 
 def _first(document: Mapping[str, Any], *names: str) -> Any:
