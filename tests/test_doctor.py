@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from klingflow.api.doctor import Finding
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import UsageError
 from klingflow.gateway.access import ENVIRONMENT, Access, Source
+from klingflow.gateway.http import Gateway
+from klingflow.gateway.outcomes import Answer
 from klingflow.ledger.places import ledger_paths
 from tests.harness import charges, pipeline_at, sandboxed
 from tests.keeping import keep
 from tests.purchases import done
+from tests.wire import http, serve
 
 NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
 KEY = "sk-test-0123456789abcdef"
@@ -61,6 +65,46 @@ def test_a_gateway_that_refuses_the_key_is_told_apart(tmp_path: Path) -> None:
     with sandboxed(tmp_path, key="another-key-0123456789") as (_, sandbox):
         ((said, needed),) = faults(examine(None, Access(sandbox.base_url, key=KEY)))
     assert said.startswith(f"{sandbox.base_url} refuses the key (key): ") and needed
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (http(200, b"<title>Hello</title>"), "HTTP 200, a page called 'Hello'"),
+        (http(401, b"<html>"), "HTTP 401, a page"),
+        (http(302, b"", "location: /login"), "HTTP 302, which sends on to /login"),
+        (http(404, b'{"detail":"Not Found"}'), "HTTP 404: Not Found"),
+        (http(200, b'{"status":"ok"}'), "HTTP 200, JSON with status"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_route_is_shown(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, seen: str
+) -> None:
+    """A page, a login, another product's 404 or 200: doctor says what it saw."""
+    addresses = []
+
+    async def ask(address: str, key: str) -> Answer:
+        async with serve(answer) as wire, Gateway(wire.base, key) as gateway:
+            addresses.append(address)
+            return await gateway.query("klingflow-doctor-asks-for-no-task")
+
+    monkeypatch.setattr(doctor, "_ask", ask)
+    ((said, needed),) = faults(examine(None, Access("http://127.0.0.1:9", key=KEY)))
+    assert said == (
+        "http://127.0.0.1:9 does not answer as a gateway of videos:"
+        f" {seen}; is it the right address?"
+    )
+    assert needed and addresses
+
+
+def test_a_ledger_that_git_ignores_is_a_finding(tmp_path: Path) -> None:
+    """`.gitignore` holds `*.lock`: doctor says that the ledger is not committed."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    subprocess.run(["git", "-C", tmp_path, "init", "-q"], check=True)
+    (tmp_path / ".gitignore").write_text(".env\noutputs/\n*.lock\n")
+    found = [text for text, _ in faults(examine(str(film.manifest), Access()))]
+    assert [text for text in found if text.startswith("git ignores film.lock by .gitignore:3")]
 
 
 def test_what_is_no_gateway_is_told_apart() -> None:

@@ -3,15 +3,10 @@ prints nothing.
 
 loading.py, planning.py, reporting.py and checking.py change nothing; running.py with settling.py,
 resolving.py, merging.py, moving.py, lineages.py and pruning.py write the ledger; doctor.py looks at
-<<<<<<< HEAD
-the machine. saving.py writes and reads saved plans, schemas.py has the JSON Schemas. site.py says
-where a manifest's ledger and videos lie, state.py where the user's state folder is, texts.py reads
-the files that a manifest names, connecting.py opens the gateway.
-=======
-the machine. site.py says where a manifest's ledger and videos lie, state.py where the user's state
-folder is, texts.py reads the files that a manifest names, nearby.py says which file was meant where
-one is missing, connecting.py opens the gateway.
->>>>>>> 9b235f0 (loading: name the file that was meant where one is missing)
+the machine and, with ignored.py, at what git keeps. saving.py writes and reads saved plans,
+schemas.py has the JSON Schemas. site.py says where a manifest's ledger and videos lie, state.py
+where the user's state folder is, texts.py reads the files that a manifest names, nearby.py says
+which file was meant where one is missing, connecting.py opens the gateway.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).

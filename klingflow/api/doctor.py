@@ -17,14 +17,15 @@ from pathlib import Path
 import anyio
 
 from klingflow import __version__
-from klingflow.api import approval, loading
+from klingflow.api import approval, ignored, loading
 from klingflow.api.connecting import connect
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import KlingflowError
 from klingflow.gateway.access import Access
 from klingflow.gateway.env_file import BASE_URL, KEY, exposed, said_of_exposed
+from klingflow.gateway.fitting import has_an_error, is_about_no_task, seen
 from klingflow.gateway.origin import in_clear_warning, taken_for
-from klingflow.gateway.outcomes import Blind, Hiccup, NoSuchTask, QueryOutcome
+from klingflow.gateway.outcomes import Answer, Blind
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store, stored
 from klingflow.ledger.boxes import spots_in
@@ -64,7 +65,7 @@ def examine(
         findings.append(about)
         if manifest is not None:
             named = manifest.gateway.base_url
-            findings += [*_ledger(file), *_folder(folder)]
+            findings += [*_ledger(file), *_folder(folder), *_kept_by_git(file, manifest)]
     findings += _approved()
     try:
         findings += _gateway(found(folder).naming({file or "": named}), allowed)
@@ -174,6 +175,14 @@ def _merges_ledgers(folder: Path) -> bool:
     return "merge=union" in attributes[0].read_text(encoding="utf-8", errors="replace")
 
 
+def _kept_by_git(file: str, manifest: Manifest) -> Iterator[Finding]:
+    """What git keeps that it should not, and what it does not keep."""
+    lock = f"{Path(file).stem}.lock"
+    outputs = [shot.output for shot in manifest.shots[:1]]
+    for said in ignored.said_of(Path(file).parent, lock, *outputs):
+        yield Finding(False, said, needed=False)
+
+
 def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Finding]:
     """Ask the gateway, if the key may go there. Raises UsageError."""
     aside = "(not needed with --sandbox)"
@@ -189,24 +198,22 @@ def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Find
         yield Finding(False, warning, needed=False)
     if not allowed(access):
         raise approval.refusal(access)
-    outcome = anyio.run(_ask, access.base_url, access.key)
-    yield _verdict(access.origin, outcome)
+    answer = anyio.run(_ask, access.base_url, access.key)
+    yield _verdict(access.origin, answer)
 
 
-async def _ask(address: str, key: str) -> QueryOutcome:
+async def _ask(address: str, key: str) -> Answer:
     async with connect(address, key) as gateway:
-        return read_query(await gateway.query(_NO_TASK), task_id=_NO_TASK)
+        return await gateway.query(_NO_TASK)
 
 
-def _verdict(address: str, outcome: QueryOutcome) -> Finding:
-    match outcome:
-        case NoSuchTask():
-            return Finding(True, f"{address} answers, and takes the key")
-        case Blind(failure):
-            said = f"{address} refuses the key ({failure.kind}): {failure.message}"
-            return Finding(False, said)
-        case Hiccup(reason):
-            return Finding(False, f"{address} does not answer as a gateway of videos: {reason}")
-        case _:
-            what = type(outcome).__name__
-            return Finding(False, f"{address} does not answer as a gateway of videos: {what}")
+def _verdict(address: str, answer: Answer) -> Finding:
+    """Content only with an answer about the very task: many servers answer at any address."""
+    outcome = read_query(answer, task_id=_NO_TASK)
+    if is_about_no_task(outcome, _NO_TASK):
+        return Finding(True, f"{address} answers, and takes the key")
+    if isinstance(outcome, Blind) and has_an_error(answer):
+        failure = outcome.failure
+        return Finding(False, f"{address} refuses the key ({failure.kind}): {failure.message}")
+    said = f"{address} does not answer as a gateway of videos: {seen(answer)}"
+    return Finding(False, f"{said}; is it the right address?")

@@ -81,6 +81,9 @@ def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:
     klingflow doctor film.yaml      also that manifest, its ledger and its outputs
     klingflow doctor --forget https://gateway.example.com
 
+    Asks the gateway after a task that does not exist, and says what it saw where the answer is not
+    about that task. Says what git keeps and ignores of the ledger, the key and the videos.
+
     Lists the addresses to which you let the key go; --forget takes one off the list.
     """
     from klingflow.terminal import setup_commands  # for start-up

@@ -1,0 +1,56 @@
+"""PURE. Does a reply to a query fit the route of videos, and what else did its reader see?
+
+Many servers answer at any address: a page, a login, another product's 404. Only an answer about the
+very task shows that a gateway of videos is there.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from klingflow.gateway.failures import says_no_such_task
+from klingflow.gateway.outcomes import Answer, NoReply, NoSuchTask, QueryOutcome
+from klingflow.gateway.payload import clean, error_of, json_object
+
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_SHOWN = 120
+_NAMES_SHOWN = 5
+
+
+def is_about_no_task(outcome: QueryOutcome, task_id: str) -> bool:
+    """True if a reply says that the task, and not the route, is unknown."""
+    if not isinstance(outcome, NoSuchTask):
+        return False
+    code, message = outcome.failure.code, outcome.failure.message
+    return says_no_such_task(code, message) or task_id in message
+
+
+def has_an_error(answer: Answer) -> bool:
+    """True if the reply tells of an error in one of the gateway's shapes; a page does not."""
+    return not isinstance(answer, NoReply) and error_of(answer.body) is not None
+
+
+def seen(answer: Answer) -> str:
+    """What came back, in words for people: `HTTP 200, a page called 'Login'`."""
+    if isinstance(answer, NoReply):
+        return answer.reason
+    status = f"HTTP {answer.status}"
+    if 300 <= answer.status < 400 and (location := answer.headers.get("location")):
+        return f"{status}, which sends on to {clean(location, _SHOWN)}"
+    if answer.body.lstrip()[:1] == b"<":
+        return f"{status}, {_page(answer.body)}"
+    if error := error_of(answer.body):
+        return f"{status}: {clean(error.text, _SHOWN)}"
+    document = json_object(answer.body)
+    if document is not None:
+        names = ", ".join(clean(name, 40) for name in [*document][:_NAMES_SHOWN])
+        return f"{status}, JSON with {names or 'nothing in it'}"
+    kind = clean(answer.headers.get("content-type", ""), 80)
+    return f"{status}, {kind or 'text'}" if answer.body.strip() else f"{status} and nothing else"
+
+
+def _page(body: bytes) -> str:
+    found = _TITLE.search(body)
+    title = clean(html.unescape(found[1].decode("utf-8", "replace")), _SHOWN) if found else ""
+    return f"a page called {title!r}" if title else "a page"

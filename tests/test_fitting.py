@@ -1,0 +1,67 @@
+"""Only an answer about the very task shows that a gateway of videos is there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from klingflow.gateway.fitting import has_an_error, is_about_no_task, seen
+from klingflow.gateway.outcomes import NoReply, Reply
+from klingflow.gateway.replies import read_query
+
+ASKED = "asks-for-no-task"
+LOGIN = b"<!doctype html><html><head><title> Login &amp;\n more</title>"
+
+
+def reply(status: int, body: Any, **headers: str) -> Reply:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(status, {n.replace("_", "-"): v for n, v in headers.items()}, data)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(400, {"code": "task_not_exist", "message": "task_not_exist"}),
+        reply(404, {"error": {"message": "Video with id 'asks-for-no-task' not found."}}),
+        reply(404, {"error": {"message": "任务不存在"}}),
+        reply(404, {"detail": "Task not found"}),
+    ],
+)
+def test_an_answer_about_the_task_fits(answer: Reply) -> None:
+    """In the words of any gateway, or with the id that was asked after."""
+    assert is_about_no_task(read_query(answer, task_id=ASKED), ASKED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (reply(200, LOGIN), "HTTP 200, a page called 'Login & more'"),
+        (reply(404, b"<html>"), "HTTP 404, a page"),
+        (reply(302, b"", location="/login"), "HTTP 302, which sends on to /login"),
+        (reply(404, {"detail": "Not Found"}), "HTTP 404: Not Found"),
+        (
+            reply(404, {"error": {"message": "Unknown request URL: GET /v1/videos/x"}}),
+            "HTTP 404: Unknown request URL: GET /v1/videos/x",
+        ),
+        (reply(200, {"object": "list", "data": []}), "HTTP 200, JSON with object, data"),
+        (reply(200, {}), "HTTP 200, JSON with nothing in it"),
+        (reply(200, {"status": "ok"}), "HTTP 200, JSON with status"),
+        (reply(200, [1], content_type="application/json"), "HTTP 200, application/json"),
+        (reply(200, b"hello"), "HTTP 200, text"),
+        (reply(204, b""), "HTTP 204 and nothing else"),
+        (NoReply(False, "no connection"), "no connection"),
+    ],
+)
+def test_what_else_came_is_said_and_does_not_fit(answer: Reply | NoReply, said: str) -> None:
+    """A page, a 200 of another product, a redirect to a login, a chat API's 404."""
+    assert not is_about_no_task(read_query(answer, task_id=ASKED), ASKED)
+    assert seen(answer) == said
+
+
+def test_a_page_tells_of_no_error() -> None:
+    """A proxy's login says 401 as well as a gateway does."""
+    assert has_an_error(reply(401, {"error": {"message": "invalid token"}}))
+    assert not has_an_error(reply(401, LOGIN))
+    assert not has_an_error(NoReply(True, "x"))

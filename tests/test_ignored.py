@@ -1,0 +1,101 @@
+"""Doctor says what git keeps that it should not, and what it does not keep."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from klingflow.api.ignored import said_of
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+LOCK, VIDEO = "film.lock", "outputs/film/a.mp4"
+WELL = ".env\noutputs/\n"
+NO_ENV = "git does not ignore .env, so the key would be committed: add the line .env to .gitignore"
+NO_OUTPUTS = (
+    "git does not ignore outputs/, so videos would be committed: add the line outputs/ to"
+    " .gitignore"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A work tree whose user has no settings."""
+    git(tmp_path, "init", "-q")
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True)
+
+
+def said(folder: Path, output: str = VIDEO) -> list[str]:
+    return [*said_of(folder, LOCK, output)]
+
+
+def by(rule: str) -> str:
+    return (
+        f"git ignores film.lock by {rule}: what was bought would be known on this machine alone;"
+        " take that line out, or add the line !film.lock below it"
+    )
+
+
+def test_all_is_well_where_the_key_and_the_videos_are_ignored(folder: Path) -> None:
+    """As `init` writes it."""
+    (folder / ".gitignore").write_text(WELL)
+    assert said(folder) == []
+
+
+def test_a_ledger_that_git_ignores_is_named_with_the_line(folder: Path) -> None:
+    """`.gitignore` holds `*.lock`: the ledger is not committed."""
+    (folder / ".gitignore").write_text(WELL + "*.lock\n")
+    assert said(folder) == [by(".gitignore:3 (*.lock)")]
+    (folder / ".gitignore").write_text(WELL + "*.lock\n!film.lock\n")
+    assert said(folder) == []
+
+
+def test_a_ledger_that_git_has_is_kept(folder: Path) -> None:
+    """Whatever the rules say of new files."""
+    (folder / LOCK).write_text("")
+    git(folder, "add", LOCK)
+    (folder / ".gitignore").write_text(WELL + "*.lock\n")
+    assert said(folder) == []
+
+
+def test_a_key_and_videos_that_would_be_committed_are_named(folder: Path) -> None:
+    """With the lines to add."""
+    assert said(folder) == [NO_ENV, NO_OUTPUTS]
+    assert said(folder, "a.mp4")[1].startswith("git does not ignore *.mp4")
+
+
+def test_a_key_that_is_committed_is_named(folder: Path) -> None:
+    """A line in .gitignore would not help any more."""
+    (folder / ".env").write_text("")
+    git(folder, "add", ".env")
+    (folder / ".gitignore").write_text(WELL)
+    (told,) = said(folder)
+    assert told.startswith("git has .env, and with it the key: git rm --cached .env")
+
+
+def test_outside_a_work_tree_nothing_is_said(tmp_path: Path) -> None:
+    """Nothing is committed there."""
+    assert said(tmp_path) == []
+
+
+def test_no_program_of_the_folder_is_started(folder: Path) -> None:
+    """A folder from elsewhere may bring settings of git's."""
+    spy = folder / "spy.sh"
+    spy.write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    spy.chmod(0o755)
+    git(folder, "config", "core.fsmonitor", str(spy))
+    said(folder)
+    assert not (folder / "ran").exists()
+
+
+def test_without_git_nothing_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not needed otherwise."""
+    monkeypatch.setenv("PATH", str(folder))
+    assert said(folder) == []
