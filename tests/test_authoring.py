@@ -26,6 +26,7 @@ from klingflow.manifest.values import content_of
 from klingflow.model import Json
 from tests import pages
 from tests.test_cases import ACCEPTED, REJECTED, compiled
+from tests.test_jinja import CASES, ERROR, ours
 
 _ROOT = Path(__file__).parent.parent
 
@@ -123,6 +124,10 @@ GOOD = [
     "version: 1\ndefaults: { kind: avatar }\nshots: { a: { model: kling-2.5, seconds: 7 } }",
     "version: 1\ndefaults: { allow: [unknown-value] }\nshots: { a: { model: m, size: 4K } }",
     "version: 1\npresets: { p: { allow: [too-many] } }\nshots: { a: { use: p, size: 4K } }",
+    "version: 1\ndefaults: { extra: { model: m } }\nshots: { a: { prompt: x } }",
+    "version: 1\npresets: { p: { files: [{}] } }\nshots: { a: { model: m, prompt: x } }",
+    "version: 1\npresets: { p: { motion_video: 'http://e.com/a' } }\nshots: { a: { model: m } }",
+    "version: 1\npresets: { p: { request: { images: [a, b, c, d] } } }\nshots: { a: { model: m } }",
     "version: 1\nshots: { 镜头-1_a.b: { model: m, prompt: x } }",
     "version: 1\noutput: '${{ vars.folder }}/{shot}{take}.mp4'\nshots: { a: { model: m } }",
     "version: 1\nshots: { a: { model: m, prompt: 'pay $${{ x }} or ${{ ''a|b'' }}' } }",
@@ -136,6 +141,15 @@ GOOD = [
 def test_an_editor_waits_where_another_layer_may_say_it(text: str) -> None:
     """Presets, defaults and included files may hold what a shot lacks, or allow what it has."""
     assert complaints(read(text)) == []
+
+
+def test_an_expression_that_has_a_value_is_good_in_an_editor() -> None:
+    """Whatever it calls and holds: quotation marks, bars, dots and brackets."""
+    valued = [text for text in CASES if ours(text) != ERROR]
+    shots = {
+        str(n): {"model": "m", "prompt": f"${{{{ {text} }}}}"} for n, text in enumerate(valued)
+    }
+    assert complaints({"version": 1, "shots": shots}) == []
 
 
 # --- what both find, and what only the command finds ---------------------------------------------

@@ -110,11 +110,18 @@ _KNOWN_BETTER: Final[Mapping[str, Callable[[Json], Json]]] = {
     "takes": lambda schema: {**schema, "maximum": MAX_TAKES},
     "matrix": lambda _: _MATRIX,
     "output": lambda _: _OUTPUT,
-    "motion_video": lambda _: _PUBLIC_VIDEO,
-    "files": lambda schema: {**schema, "items": {**schema["items"], **_ONE_SOURCE}},
     "base_url": lambda _: _GATEWAYS_ADDRESS,
+    "request": lambda _: {"$ref": "#/$defs/open-body"},
+    "extra": lambda _: {"$ref": "#/$defs/open-body"},
 }
-_IN_THE_GATEWAYS_WORDS: Final = ("request", "extra")
+# What is known of a field in a shot that allows nothing. The command looks at it only in what a
+# shot becomes: a preset is left alone.
+_KNOWN_OF_SHOTS: Final[Mapping[str, Json]] = {
+    "motion_video": _PUBLIC_VIDEO,
+    "files": {**SHOT["files"].schema, "items": {**SHOT["files"].schema["items"], **_ONE_SOURCE}},
+    "request": {"$ref": "#/$defs/body"},
+    "extra": {"$ref": "#/$defs/body"},
+}
 
 
 def manifest() -> dict[str, Json]:
@@ -135,6 +142,7 @@ def manifest() -> dict[str, Json]:
             "expression": _EXPRESSION,
             "mistaken-expression": {"type": "string", "pattern": _MISTAKEN},
             "body": _loosened(_partial(BODY), inner_null=True),
+            "open-body": _loosened(_lifted(_partial(BODY)), inner_null=True),
             "fields": _fields(_as_it_is),
             "layer": {
                 "$ref": "#/$defs/fields",
@@ -147,7 +155,7 @@ def manifest() -> dict[str, Json]:
                 "else": {"$ref": "#/$defs/strict-shot"},
             },
             "kinds": {"allOf": list(_conflicts())},
-            "strict-shot": _shot({"$ref": "#/$defs/fields"}),
+            "strict-shot": _shot({"$ref": "#/$defs/fields", "properties": _of_shots()}),
             "allowing-shot": _shot(_fields(_lifted)),
         },
     }
@@ -202,7 +210,14 @@ def _as_it_is(schema: Json) -> Json:
 
 
 def _shot(fields: Json) -> Json:
-    return {**fields, "allOf": [{"$ref": "#/$defs/kinds"}]}
+    return {**fields, "type": ["object", "null"], "allOf": [{"$ref": "#/$defs/kinds"}]}
+
+
+def _of_shots() -> dict[str, Json]:
+    return {
+        name: _loosened(_documented(schema, SHOT[name].doc), null=True, inner_null=True)
+        for name, schema in _KNOWN_OF_SHOTS.items()
+    }
 
 
 def _fields(lift: Callable[[Json], Json]) -> Json:
@@ -217,8 +232,6 @@ def _value(field: Field, lift: Callable[[Json], Json]) -> Json:
     known = _known(field)
     if field.name == "vars":  # their names are read before anything is rendered
         return _or(known, _NULL)
-    if field.name in _IN_THE_GATEWAYS_WORDS and lift is _as_it_is:
-        return _or(_documented({"$ref": "#/$defs/body"}, field.doc), _NULL)
     lifted = lift(known) if field.places else known
     return _loosened(lifted, null=True, inner_null=True)
 
@@ -262,7 +275,7 @@ def _without_a_layer_below() -> Iterator[Json]:
     as well.
     """
     one_of_them = [{"required": [name]} for name in ("model", "use", "request", "extra")]
-    yield _unless_in_defaults(["model"], {"anyOf": one_of_them})
+    yield _unless_in_defaults(["model", "request", "extra"], {"anyOf": one_of_them})
     with_body = _when("request", without=("model", "extra"))
     of_body = {"properties": {"request": {"required": ["model"]}}}
     yield _unless_in_defaults(["request", "model", "extra"], {"if": with_body, "then": of_body})
