@@ -108,7 +108,7 @@ def test_a_plan_of_one_manifest_is_not_run_for_two() -> None:
     """Nor the other way round."""
     made = plan([], A)
     assert changes(read(saved(made), "p"), [made, made], ORIGIN) == [
-        "it is of 1 manifests, this run of 2"
+        "manifests in the plan: 1, in this run: 2"
     ]
 
 

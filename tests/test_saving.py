@@ -155,3 +155,43 @@ def test_a_killed_run_has_used_its_plan(tmp_path: Path) -> None:
         assert (process.returncode, list(header["plans"]), film.purchases()) == (9, [id], [])
         assert "was used at" in film.do("run", "--plan", "p.json", "-y", code=2)
         assert charges(sandbox) == []
+
+
+def test_a_run_says_by_which_words_its_plan_was_made(tmp_path: Path) -> None:
+    """They may be another person's, and cost money: `--rerun failed`."""
+    with sandboxed(tmp_path / "here") as (film, _):
+        film.write(2)
+        film.do("plan", "film.yaml", "-s", "shot001", "--rerun", "failed", "-o", "p.json")
+        said = film.do("run", "--plan", "p.json", "-y")
+        assert "klingflow plan film.yaml -s shot001 --rerun failed -o p.json" in said
+        assert [p["shot"] for p in film.purchases()] == ["shot001"]
+
+
+def test_one_plan_of_two_manifests_runs_both(tmp_path: Path) -> None:
+    """From another folder too, and each ledger notes its use."""
+    with sandboxed(tmp_path / "here") as (film, sandbox):
+        film.write(1)
+        other = film.folder / "other"
+        other.mkdir()
+        for name in ("film.yaml", "prices.yaml"):
+            shutil.copy(film.folder / name, other)
+        film.do("plan", "film.yaml", "other/film.yaml", "-o", "other/p.json")
+        away = Pipeline(other, film.environ)
+        away.do("run", "--plan", "p.json", "-y")
+        assert len(charges(sandbox)) == 2
+        for folder in (film.folder, other):
+            header = json.loads((folder / "film.lock").read_bytes().splitlines()[0])
+            assert len(header["plans"]) == 1
+
+
+def test_a_merged_ledger_makes_a_plan_stale(tmp_path: Path) -> None:
+    """What a colleague bought meanwhile is not bought again."""
+    with sandboxed(tmp_path / "here") as (film, sandbox):
+        film.write(1)
+        shutil.copytree(film.folder, theirs := tmp_path / "theirs")
+        film.do("plan", "film.yaml", "-o", "p.json")
+        colleague = pipeline_at(theirs, film.environ["KLINGFLOW_BASE_URL"])
+        colleague.do("run", "film.yaml", "-y")
+        film.do("lock", "merge", "film.yaml", str(colleague.lock))
+        assert "download now; it was create" in film.do("run", "--plan", "p.json", "-y", code=2)
+        assert len(charges(sandbox)) == 1

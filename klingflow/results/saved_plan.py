@@ -195,7 +195,7 @@ def changes(saved: SavedPlan, plans: Sequence[Plan], gateway: str) -> list[str]:
     same. `gateway` is the address of today's run.
     """
     if len(plans) != len(saved.films):
-        return [f"it is of {len(saved.films)} manifests, this run of {len(plans)}"]
+        return [f"manifests in the plan: {len(saved.films)}, in this run: {len(plans)}"]
     found = []
     if saved.gateway != gateway:
         found.append(f"the gateway is {gateway}; it was {saved.gateway}")

@@ -65,7 +65,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         if buying:
             running.allot(jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
             if saved is not None:
-                _check_saved(saved, jobs, options)
+                _check_saved(saved, jobs, options, files)
             limits = _agreed([job.plan for job in jobs], limits, options, access)
         else:
             _show_moves([job.plan for job in jobs], options)
@@ -73,10 +73,16 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         return _run(jobs, base_url, key, limits, options, buying=buying, used=used)
 
 
-def _check_saved(saved: SavedPlan, jobs: Sequence[Job], options: Options) -> None:
-    """Raise UsageError where a saved plan is not what this run would do."""
-    plans, books = [job.plan for job in jobs], [job.ledger.book for job in jobs]
-    saving.check(str(options.plan), saved, plans, books, jobs[0].site.origin)
+def _check_saved(
+    saved: SavedPlan, jobs: Sequence[Job], options: Options, files: Sequence[str]
+) -> None:
+    """Raise UsageError where a saved plan is not what this run would do; say by which words it was
+    made, because they may be another person's.
+    """
+    path, plans = str(options.plan), [job.plan for job in jobs]
+    saving.check(path, saved, plans, [job.ledger.book for job in jobs], jobs[0].site.origin)
+    if not options.quiet:
+        console.prose(f"Saved at {saved.made_at} by: {saving.command(path, saved, files)}")
 
 
 def _run(
