@@ -47,6 +47,7 @@ from klingflow.model import Json
         ("a\u200bb\x00", "a-b"),
         ("\u3164\u2800\u034f", ""),
         ("x\u115fy", "x-y"),
+        ("e\ufe0f\u0301", "\u00e9"),
     ],
 )
 def test_a_value_in_an_id_suits_every_file_system(value: Json, label: str) -> None:

@@ -69,10 +69,10 @@ def cell(value: Json) -> str:
     `C#`), since they tell values apart; blanks and other punctuation are `-`, and nothing at an
     end. Raises ExpressionError for a value that is not a scalar.
     """
-    text = unicodedata.normalize("NFC", as_text(value))
+    text = unicodedata.normalize("NFC", _VARIANT.sub("", as_text(value)))
     if text.isalnum() and hidden(text) is None:
         return text
-    text = _NOTHING.sub(" ", _VARIANT.sub("", text)).translate(_WIDE)
+    text = _NOTHING.sub(" ", text).translate(_WIDE)
     kept = _UNSAFE.sub(_kept_or_blank, _RATIO.sub("x", text))
     label = "-".join(kept.split()).strip("-.")
     return f"-{label}" if label and _NEGATIVE.match(text) else label
