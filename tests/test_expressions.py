@@ -50,6 +50,7 @@ def test_a_plain_path_and_a_compiled_one_are_the_same(text: str) -> None:
         ("1 in 'a'", "a text holds text, not a number"),
         ("{[1]: 2}", "a list cannot be the key of a map"),
         ("[1]['a':]", "a slice takes whole numbers"),
+        ("{'a': 1}[1:2]", "a map has no slices; name one of its keys"),
         ("1 / 0", "division by zero"),
         ("range", "a function is not a value; call it"),
     ],

@@ -83,7 +83,6 @@ true | int
 'abc' | int(1)
 none | int(3)
 [] | int(3)
-'1e10000' | int(5)
 '0x4d32' | int(base=16)
 '0x4d32' | int(0, 16)
 '011' | int(base=8)

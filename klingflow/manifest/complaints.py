@@ -18,6 +18,7 @@ _KINDS: Final = {
     "NoneType": "null",
     "slice": "a slice",
 }
+NO_SLICE: Final = "a map has no slices; name one of its keys"
 _TYPE = "'?([A-Za-z]+)'?"
 # In each sentence the names of types become kinds.
 _SENTENCES: Final = (
@@ -31,6 +32,7 @@ _SENTENCES: Final = (
     ),
     (rf"'in <string>' requires string as left operand, not {_TYPE}", "a text holds text, not {}"),
     (rf"{_TYPE} object is not subscriptable", "{} has no parts to take a slice of"),
+    (r"unhashable type: 'slice'", NO_SLICE),
     (rf"unhashable type: {_TYPE}", "{} cannot be the key of a map"),
     (rf"cannot use {_TYPE} as a dict key.*", "{} cannot be the key of a map"),
     (r"slice indices must be integers.*", "a slice takes whole numbers"),

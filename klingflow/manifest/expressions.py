@@ -30,7 +30,7 @@ from klingflow.manifest.budget import (
     kind_of,
     number,
 )
-from klingflow.manifest.complaints import in_words
+from klingflow.manifest.complaints import NO_SLICE, in_words
 from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
 from klingflow.manifest.grammar import check_length, roots_of, syntax_errors
 from klingflow.manifest.names import ROOTS, Later, lookup
@@ -251,5 +251,7 @@ def _run(template: Template, context: Context) -> Any:
         raise ExpressionError(str(error), "undefined") from None
     except TypeError as error:
         raise ExpressionError(in_words(error)) from None
+    except LookupError:  # Python 3.12 and later look a slice up in a map
+        raise ExpressionError(NO_SLICE) from None
     except (ValueError, ArithmeticError) as error:
         raise ExpressionError(str(error)) from None
