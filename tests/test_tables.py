@@ -73,6 +73,13 @@ def test_another_separator_is_named_with_its_place(text: str, said: str) -> None
     assert found.startswith(f"{said}, not by commas; save it as comma-separated CSV, or write sep=")
 
 
+@pytest.mark.parametrize("begin", ["<html>", "<!DOCTYPE html>", " <TABLE border=0>", "<?xml"])
+def test_a_web_page_that_is_called_a_table_is_named(begin: str) -> None:
+    """Some programs export one; its only column would have no rows."""
+    said = "1:1 this is a web page or XML, as some programs export it; save it as CSV"
+    assert refused(f"{begin}\n<tr><td>x</td></tr>") == [said]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

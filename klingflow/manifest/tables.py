@@ -20,6 +20,7 @@ from klingflow.manifest.syntax import LINE_END
 # For one file: a wrong separator makes every row wrong.
 _MISTAKES_MOST = 20
 _DECLARATION = re.compile(r'"?sep=([^\w\s"\']|\t)"?\n', re.IGNORECASE)
+_MARKUP = re.compile(r"<(?:!|\?|html|table)", re.IGNORECASE)
 # What stands between cells where CSV has a comma.
 _SEPARATORS: Final = {
     ";": "semicolons",
@@ -112,6 +113,9 @@ class Table:
         if header is None:
             return []
         self._header, cells = header
+        if _MARKUP.match(cells[0].strip()):
+            message = "this is a web page or XML, as some programs export it; save it as CSV"
+            _refuse(self._header, message)
         self._check_separator(cells)
         names = _names(cells)
         first: dict[str, int] = {}
