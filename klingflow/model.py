@@ -224,6 +224,11 @@ def key_of(shot: str, take: int) -> str:
     return shot if take == 1 else f"{shot}#{take}"
 
 
+def task_named(task_id: str | None) -> str:
+    """What a task is called in a sentence: `task 82734`, but not `task task_uS28`."""
+    return str(task_id) if str(task_id).startswith("task") else f"task {task_id}"
+
+
 def composed(name: str) -> str:
     """Return a shot's id in the one form in which accents belong to their letters (Unicode's NFC):
     what a Mac's file names, a keyboard and a spreadsheet write otherwise is one id.

@@ -84,7 +84,7 @@ def test_what_fits_is_taken(answer: Reply) -> None:
         (reply(id="another"), "the gateway's reply is about another task, another"),
         (
             Reply(404, {}, b'{"code":"task_not_exist","message":"no such task"}'),
-            "knows no task task_x",
+            "does not know task_x",
         ),
         (Reply(401, {}, b'{"error":{"message":"bad key","code":"invalid"}}'), "refuses the key"),
         (Reply(502, {}, b"<html>"), "could not be asked: HTTP 502"),
@@ -202,9 +202,9 @@ def test_an_unnamed_end_is_a_doubt_and_not_recorded(task: Purchase, outcome: Que
 @pytest.mark.parametrize(
     ("outcome", "doubt"),
     [
-        (NoSuchTask(Failure("unknown", "c", "m")), "the gateway knows no task task_x (m)"),
-        (NoSuchTask(Failure("unknown", "c", "")), "the gateway knows no task task_x (c)"),
-        (NoSuchTask(Failure("unknown", "", "")), "the gateway knows no task task_x"),
+        (NoSuchTask(Failure("unknown", "c", "m")), "the gateway does not know task_x (m)"),
+        (NoSuchTask(Failure("unknown", "c", "")), "the gateway does not know task_x (c)"),
+        (NoSuchTask(Failure("unknown", "", "")), "the gateway does not know task_x"),
         (
             Blind(Failure("key", "c", "m")),
             "the gateway refuses the key (m), so it could not be asked",

@@ -54,10 +54,10 @@ def test_a_ledger_that_is_well_has_nothing_to_say(tmp_path: Path) -> None:
     ("purchase", "level", "says"),
     [
         (right(advance(intent("b"), "doubted", AT, evidence={})), "unsettled", "in doubt"),
-        (right(advance(submitted("b"), "parked", LATER)), "unsettled", "task task_b took too long"),
+        (right(advance(submitted("b"), "parked", LATER)), "unsettled", "task_b took too long"),
         (submitted("b"), "damaged", "its body is not the one of its fingerprint"),
-        (right(submitted("b", task_id="task_a")), "damaged", "task task_a is also that of a"),
-        (right(submitted("a", task_id="2")), "video", "paid for twice: task task_a and task 2"),
+        (right(submitted("b", task_id="task_a")), "damaged", "task_a is also that of a"),
+        (right(submitted("a", task_id="2")), "video", "paid for twice: task_a and task 2"),
         (right(done("b")), "video", "there is no such file"),
     ],
 )
@@ -99,7 +99,7 @@ def nested(depth: int) -> Any:
             f"submitted at {AT}, before intent at {LATER}",
         ),
         (line_with(times={"intent": "yesterday"}), "times.intent cannot be 'yesterday'"),
-        (line_with(state="in_doubt"), "in_doubt, but with task task_b"),
+        (line_with(state="in_doubt"), "in_doubt, but with task_b"),
         (line_with().replace(b"720p", b"721p"), "a damaged line of b"),
     ],
 )

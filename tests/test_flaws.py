@@ -151,7 +151,7 @@ def test_a_doubt_and_a_parked_task_are_for_a_person() -> None:
         Flaw(
             parked,
             "unsettled",
-            "task task_b took too long and is parked",
+            "task_b took too long and is parked",
             "klingflow fetch film.yaml asks after it again",
         ),
         Flaw(begun, "unsettled", "in doubt: perhaps bought", shows),
@@ -164,7 +164,7 @@ def test_one_task_of_two_purchases_is_told_with_the_second() -> None:
         Flaw(
             b,
             "damaged",
-            "task task_a is also that of a, attempt 1",
+            "task_a is also that of a, attempt 1",
             "look the task up at the gateway: one of the two shots has no video of its own",
         )
     ]

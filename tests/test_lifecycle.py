@@ -324,8 +324,8 @@ def test_a_time_that_cannot_be_followed_is_kept(updated: str) -> None:
         (intent("a"), "accepted", {}, "accepted without a task id"),
         (intent("a"), "accepted", {"task_id": ""}, "accepted without a task id"),
         (replace(intent("a"), state="in_doubt"), "found", {}, "found without a task id"),
-        (submitted("a"), "succeeded", {"task_id": "x"}, "task task_a cannot become x"),
-        (submitted("a"), "succeeded", {"task_id": None}, "task task_a cannot become None"),
+        (submitted("a"), "succeeded", {"task_id": "x"}, "task_a cannot become x"),
+        (submitted("a"), "succeeded", {"task_id": None}, "task_a cannot become None"),
         *(
             (submitted("a"), "succeeded", {name: "x"}, f"succeeded cannot change {name}")
             for name in ("uid", "shot", "take", "attempt", "times")

@@ -47,7 +47,7 @@ def test_a_renamed_shot_is_kept_and_every_command_says_what_it_was(pipeline: Pip
     shot = status(film, Wish())["shots"][0]
     assert (shot["id"], shot["was"]) == ("night", {"shot": "alley", "take": 1})
     says = why(film, "night", Wish())["says"]
-    assert says == "night was alley and has not changed since it was bought (task task_alley)."
+    assert says == "night was alley and has not changed since it was bought (task_alley)."
     assert {p.key for p in known(pipeline)} == {"alley", "other"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,14 @@ def test_commands_name_the_manifest_as_a_shell_reads_it(origin: str, option: str
     site = site_at("my film.yaml", origin=origin)
     assert site.named == f"'my film.yaml'{option}"
     assert site.command("resolve", "a#2") == f"klingflow resolve 'my film.yaml' 'a#2'{option}"
+
+
+def test_commands_say_again_what_the_user_said() -> None:
+    """As a shell reads it: blanks, quotes, Chinese."""
+    site = replace(site_at("film.yaml", origin=SANDBOX), repeated=("--var", "hero=林 夏"))
+    assert site.named == "film.yaml --var 'hero=林 夏' --sandbox"
+    resolve = "klingflow resolve film.yaml a --var 'hero=林 夏' --sandbox"
+    assert site.command("resolve", "a") == resolve
 
 
 def test_a_ledger_lies_beside_its_manifest(tmp_path: Path, state: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
         ([moved(done("a"), "undelivered"), done("a", attempt=2, task_id="2")], []),
         (
             [done("a"), done("b", task_id="task_a")],
-            ["task task_a is in two purchases: a attempt 1 and b attempt 1"],
+            ["task_a is in two purchases: a attempt 1 and b attempt 1"],
         ),
         ([failed(), done("a", attempt=2, task_id="2")], []),
     ],

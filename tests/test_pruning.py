@@ -139,7 +139,7 @@ def test_the_task_of_a_pruned_purchase_is_taken(pipeline: Pipeline) -> None:
     said = pipeline.do(
         "resolve", "film.yaml", "kept", "--task", "task_old", "--force", code=ExitCode.USAGE
     )
-    assert "task task_old already belongs to old" in said
+    assert "task_old already belongs to old" in said
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def told(record: Mapping[str, Any]) -> list[tuple[str, int, str]]:
 def test_every_shot_is_told_by_the_ledger(bought: Manifest) -> None:
     """In the manifest's order, with what is in doubt and the commands that settle it."""
     record = status(bought, Wish())
-    assert told(record) == [("a", 1, "done"), ("a", 2, "unbought"), ("b", 1, "in_doubt")]
+    assert told(record) == [("a", 1, "done"), ("a", 2, "new"), ("b", 1, "in_doubt")]
     assert [doubt["key"] for doubt in record["doubts"]] == ["b"]
     assert f"klingflow resolve {bought.path} b" in str(record["doubts"])
     assert record["problems"] == []
@@ -57,7 +57,7 @@ def test_every_shot_is_told_by_the_ledger(bought: Manifest) -> None:
 def test_only_selected_shots_are_told(bought: Manifest) -> None:
     """Nor is a doubt about another one."""
     record = status(bought, Wish(select=["a"]))
-    assert told(record) == [("a", 1, "done"), ("a", 2, "unbought")]
+    assert told(record) == [("a", 1, "done"), ("a", 2, "new")]
     assert record["doubts"] == []
 
 
@@ -71,14 +71,14 @@ def test_what_is_wrong_with_the_ledger_is_said(bought: Manifest) -> None:
 def test_the_sandboxs_status_is_its_own(bought: Manifest) -> None:
     """Nothing that was really bought counts there."""
     record = status(bought, Wish(sandbox=True))
-    assert {state for _, _, state in told(record)} == {"unbought"}
+    assert {state for _, _, state in told(record)} == {"new"}
     assert record["gateway"] == SANDBOX
 
 
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("a", "a has changed since it was bought (task task_a)"),
+        ("a", "a has changed since it was bought (task_a)"),
         ("a#2", "a#2 was never bought."),
         ("b", "b has changed since it was bought"),
     ],

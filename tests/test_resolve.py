@@ -200,11 +200,11 @@ def test_a_takes_own_failed_task_may_be_asked_after_again() -> None:
 def test_a_task_of_another_take_is_refused_though_it_failed() -> None:
     """And one whose purchase was pruned."""
     failed = advance(submitted("b"), "failed", AT)
-    with pytest.raises(UsageError, match=r"^task task_b already belongs to b$"):
+    with pytest.raises(UsageError, match=r"^task_b already belongs to b$"):
         adopted(Book([failed]), "task_b")
     book = Book()
     book.remember([advance(submitted("a"), "failed", AT)])
-    with pytest.raises(UsageError, match=r"^task task_a already belongs to a$"):
+    with pytest.raises(UsageError, match=r"^task_a already belongs to a$"):
         adopted(book, "task_a")
 
 

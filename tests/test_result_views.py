@@ -65,7 +65,7 @@ def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
         "  +  a  left out, max_tasks",
         "  ?  c  because",
         "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
-        " klingflow status film.yaml --sandbox",
+        " `klingflow status film.yaml --sandbox -v`",
     ]
 
 
@@ -131,6 +131,18 @@ def test_the_last_lines_say_what_was_bought(capsys: Capture) -> None:
         "Bought in this run: 4 (1 perhaps), 20 s of video:"
         " 5.00 CNY + 1 of unknown price spent (3 purchases), 1.00 USD in doubt (1 doubt)."
     )
+
+
+def test_what_this_run_bought_is_done_and_the_rest_is_kept(capsys: Capture) -> None:
+    """ "5 kept" would not say that 15.00 CNY went for them now."""
+    five = [action("keep", id, priced(done(id), Price(Decimal(3), "CNY", "x"))) for id in "abcde"]
+    plan = plan_of(*five, action("keep", "z", done("z")))
+    bought = tuple(one.purchase for one in five if one.purchase)
+    show(result(plan, bought=bought))
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "film: 5 done, 1 kept.",
+        "Bought in this run: 5, 25 s of video: 15.00 CNY spent (5 purchases).",
+    ]
 
 
 REFUSED = Failure("key", "401", "bad key")

@@ -68,11 +68,11 @@ def test_a_parked_task_tells_what_the_gateway_said_last() -> None:
 def test_a_record_without_purchases_says_so() -> None:
     made = record()
     assert [(s["id"], s["state"], s["attempts"]) for s in made["shots"]] == [
-        (n, "unbought", []) for n in "abc"
+        (n, "new", []) for n in "abc"
     ]
     assert made["totals"] == {
         "shots": 3,
-        "by_state": {"unbought": 3},
+        "by_state": {"new": 3},
         "by_tier": {},
         "money": {},
         "differences": [],

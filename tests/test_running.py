@@ -122,7 +122,7 @@ def test_an_id_that_no_file_holds_is_noted_on_the_interrupt(tmp_path: Path) -> N
     film.write(1)
     with running.open_job(loading.load(film.manifest), site.Wish(), ORIGIN) as job:
         job.ledger.unwritten.append(submitted("shot001", task_id="task_1"))
-        note = "NOT IN THE LEDGER: shot001 was bought as task task_1; keep this line"
+        note = "NOT IN THE LEDGER: shot001 was bought as task_1; keep this line"
         assert running._interrupt([job]).__notes__ == [note]
 
 

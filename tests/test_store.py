@@ -223,7 +223,7 @@ def test_two_branches_merged_by_union_are_one_ledger(paths: LedgerPaths, tmp_pat
     paths.lock.write_bytes(union)
     book = read(paths)
     assert book.task_ids.keys() == {"task_1", "task_2"}
-    assert "opening was paid for twice: task task_1 and task task_2; both are kept" in [
+    assert "opening was paid for twice: task_1 and task_2; both are kept" in [
         *map(worded, book.problems)
     ]
     keep(paths)

@@ -281,14 +281,14 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "in_doubt",
-        f"perhaps bought, at {AT} (no answer in time); held until `klingflow resolve` settles it",
+        "perhaps bought (no answer in time); held until `klingflow resolve` settles it",
     ),
     (
         [replace(intent("a"), times={})],
         GONE,
         "",
         "in_doubt",
-        "perhaps bought, at an unknown time; held until `klingflow resolve` settles it",
+        "perhaps bought; held until `klingflow resolve` settles it",
     ),
     ([done("a")], THERE, "", "keep", "bought, and its file is here"),
     (
@@ -298,27 +298,27 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         "changed",
         "changed since it was bought, and kept; --rerun changed buys it again",
     ),
-    ([submitted("a")], GONE, "", "resume", "task task_a is not finished"),
+    ([submitted("a")], GONE, "", "resume", "task_a is not finished"),
     (
         [replace(moved(submitted("a"), "parked"), evidence=ASKED)],
         GONE,
         "",
         "resume",
-        "task task_a is not finished (asked last at 2026-01-01T08:00:00.000Z: processing)",
+        "task_a is not finished (its last answer: processing)",
     ),
     (
         [submitted("a", fingerprint=OTHER)],
         GONE,
         "",
         "resume",
-        "task task_a is not finished; the manifest has changed since",
+        "task_a is not finished; the manifest has changed since",
     ),
     (
         [succeeded("a")],
         GONE,
         "",
         "download",
-        "task task_a is finished, its file is missing or damaged",
+        "task_a is finished, its file is missing or damaged",
     ),
     ([failed()], GONE, "", "failed", "failed (too busy); --rerun failed buys it again"),
     (
@@ -394,28 +394,27 @@ ORPHANS: dict[str, tuple[list[Purchase], Verb, str]] = {
     "running": (
         [submitted("z", fingerprint=OTHER)],
         "resume",
-        "task task_z is not finished; no longer in the manifest",
+        "task_z is not finished; no longer in the manifest",
     ),
     "parked": (
         [moved(submitted("z", fingerprint=OTHER), "parked")],
         "resume",
-        "task task_z is not finished; no longer in the manifest",
+        "task_z is not finished; no longer in the manifest",
     ),
     "finished": (
         [succeeded("z", fingerprint=OTHER)],
         "download",
-        "task task_z is finished, its file is missing or damaged; no longer in the manifest",
+        "task_z is finished, its file is missing or damaged; no longer in the manifest",
     ),
     "given up": (
         [moved(succeeded("z", fingerprint=OTHER), "resubmitted")],
         "download",
-        "task task_z is finished, its file is missing or damaged; no longer in the manifest",
+        "task_z is finished, its file is missing or damaged; no longer in the manifest",
     ),
     "in doubt": (
         [done("z", fingerprint=OTHER), moved(intent("z", attempt=2, fingerprint=OTHER), "doubted")],
         "in_doubt",
-        f"perhaps bought, at {AT}; held until `klingflow resolve` settles it;"
-        " no longer in the manifest",
+        "perhaps bought; held until `klingflow resolve` settles it; no longer in the manifest",
     ),
 }
 

@@ -28,7 +28,7 @@ from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
 # What `take._reason` can say of a purchase.
-NAMES = {"task_id", "state", "origin", "intent", "because", "since", "asked"}
+NAMES = {"task", "state", "origin", "because", "since", "asked"}
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:
@@ -98,7 +98,7 @@ def test_every_verb_is_shown_everywhere(verb: Verb, capsys: pytest.CaptureFixtur
     request = Request({"model": "kling-3.0"}, "sha256:1", "kling-3.0-720p", 5, None)
     film = Manifest("film.yaml", "film", (shot,), (request,), Limits(), GatewaySettings(), (), {})
     plan = Plan(film, (Action(verb, "a", "because", shot, request, done("a")),))
-    views.show_plan(plan, verbose=True)
+    views.show_plan(plan, "film.yaml", verbose=True)
     said = capsys.readouterr().out
     assert f"{VERBS[verb].mark} " in said and f"1 {VERBS[verb].noun}." in said
     assert plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark

@@ -45,7 +45,7 @@ def test_a_plan_is_a_table_with_its_counts_and_its_cost(capsys: Capture) -> None
     plan = plan_of(
         action("create", "a"), action("keep", "b", kept), action("create", "c", price=None)
     )
-    views.show_plan(plan, verbose=True)
+    views.show_plan(plan, "film.yaml", verbose=True)
     assert said(capsys) == [
         "film (film.yaml)",
         "  +  a  kling-3.0-720p  5 s       2.00 CNY  because",
@@ -66,7 +66,7 @@ def test_a_plan_marks_what_is_left_out_and_does_not_count_it(capsys: Capture) ->
         "failed": Sum(1, {"CNY": Decimal("0.5")}), "refunded": Sum(1, {}, {"x": 1}),
     }  # fmt: skip
     plan = replace(plan, manifest=film, left_out=why, spending=sums)
-    views.show_plan(plan)
+    views.show_plan(plan, "film.yaml")
     assert said(capsys) == [
         "film (film.yaml)",
         "  +  a  kling-3.0-720p  5 s  2.00 CNY  because",
@@ -88,7 +88,8 @@ def test_a_plan_names_prices_that_the_environment_gave(capsys: Capture) -> None:
     mine = Prices("CNY", None, {}, (), file="/mine/prices.yaml", overrules=True)
     plan = plan_of(action("keep", "a", done("a")))
     film = replace(plan.manifest, budget=Decimal("7"), prices=mine)
-    views.show_plan(replace(plan, manifest=film, spending={"spent": Sum(1, {}, {"x": 1})}))
+    plan = replace(plan, manifest=film, spending={"spent": Sum(1, {}, {"x": 1})})
+    views.show_plan(plan, "film.yaml")
     assert said(capsys)[-2:] == [
         "Prices: /mine/prices.yaml, which KLINGFLOW_PRICES names",
         "Budget: 7.00 CNY: 1 of unknown price spent (1 purchase), unknown how much is left.",
@@ -96,7 +97,7 @@ def test_a_plan_names_prices_that_the_environment_gave(capsys: Capture) -> None:
 
 
 def test_a_plan_that_buys_nothing_has_no_cost(capsys: Capture) -> None:
-    views.show_plan(plan_of(action("keep", "b", done("b"))))
+    views.show_plan(plan_of(action("keep", "b", done("b"))), "film.yaml")
     assert said(capsys)[-1] == "Plan: 1 kept."
 
 
@@ -109,11 +110,11 @@ def test_what_is_kept_is_counted_and_not_listed(
     """And of the others no more than six hundred are; `-v` lists all."""
     actions = [action("keep", f"k{n}", done(f"k{n}")) for n in range(kept)]
     actions += [action("create", f"c{n}") for n in range(created)]
-    views.show_plan(plan_of(*actions))
+    views.show_plan(plan_of(*actions), "film.yaml")
     lines = said(capsys)
     assert len([line for line in lines if line.endswith("because")]) == listed
     assert ("  … and 1 more (-v lists all)" in lines) == (created > 600)
-    views.show_plan(plan_of(*actions), verbose=True)
+    views.show_plan(plan_of(*actions), "film.yaml", verbose=True)
     assert len([line for line in said(capsys) if line.endswith("because")]) == kept + created
 
 
@@ -123,7 +124,7 @@ def test_a_plan_names_the_variables_that_the_environment_gave(
     """In words and as data; their values are not shown."""
     plan = plan_of(action("create", "a"))
     plan = replace(plan, manifest=replace(plan.manifest, environment=("KLINGFLOW_VAR_cdn",)))
-    views.show_plan(plan)
+    views.show_plan(plan, "film.yaml")
     assert "From the environment: KLINGFLOW_VAR_cdn" in said(capsys)
     assert plan_data(plan)["environment"] == ["KLINGFLOW_VAR_cdn"]
 
@@ -218,8 +219,7 @@ def shot(state: str, **more: Any) -> dict[str, Any]:
         ),
         (shot("submitted", task_id="t", take=2), "  submitted  a#2  t"),
         (shot("failed", task_id="t", error={"message": "no"}), "  failed  a  t; no"),
-        (shot("in_doubt", error={"message": "no"}), "  in doubt  a  perhaps paid: see below"),
-        (shot("unbought"), "  unbought  a"),
+        (shot("new"), "  new  a"),
         (
             {"id": "a", "take": 1, "state": "done", "file": "a.mp4"},
             "  done  a  no longer in the manifest; a.mp4",
@@ -233,7 +233,7 @@ def test_a_shots_line_says_what_came_of_it(
     """Its file, or otherwise its task and what is wrong with it."""
     totals = {"shots": 0, "by_state": {}, "by_tier": {}}
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
-    views.show_status({**record, "shots": [entry], "orphans": []})
+    views.show_status({**record, "shots": [entry], "orphans": []}, "film.yaml")
     assert said(capsys) == ["film (film.yaml)", line, "0 shots: nothing bought yet."]
 
 
@@ -248,82 +248,12 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
         },
     }
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
-    views.show_status({**record, "shots": [], "orphans": []})
+    views.show_status({**record, "shots": [], "orphans": []}, "film.yaml")
     assert said(capsys)[1:] == [
         "4 shots: 3 done, 1 in doubt.",
         "  x: 1 task, 5 s, 2.50 CNY",
         "  y: 2 tasks, 10 s, 2 of unknown price, 1 failed",
     ]
-
-
-DOUBT: dict[str, Any] = {
-    "key": "a",
-    "from": None,
-    "to": None,
-    "origin": None,
-    "model": None,
-    "predicted_tier": None,
-    "most": None,
-    "tag": None,
-    "client_request_id": "u/a",
-    "request_ids": {},
-    "status": None,
-    "received": None,
-    "commands": {"task": "klingflow resolve film.yaml a --task ID"},
-}
-
-
-def doubt_lines(capsys: Capture, **known: Any) -> list[str]:
-    totals = {"shots": 0, "by_state": {}, "by_tier": {}}
-    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "shots": [], **NO_MONEY}
-    views.show_status({**record, "orphans": [], "doubts": [{**DOUBT, **known}]})
-    return said(capsys)[2:]
-
-
-def test_a_doubt_is_told_with_what_is_known(capsys: Capture) -> None:
-    """What is not known has no line, except the time and the cost, which matter."""
-    assert doubt_lines(capsys) == [
-        "",
-        "a is in doubt, perhaps paid:",
-        "  sent:     at an unknown time … unknown",
-        "  may cost: unknown",
-        "  our id:   u/a",
-        "  Look it up at the gateway, then say what you found:",
-        "    klingflow resolve film.yaml a --task ID",
-    ]
-
-
-def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
-    """What a server said is broken between words."""
-    known = {
-        "from": "10:00",
-        "to": "10:01",
-        "origin": "https://gateway.example.com",
-        "model": "kling-3.0",
-        "predicted_tier": "x",
-        "most": {"amount": "2.0", "currency": "CNY"},
-        "tag": "klingflow-3f",
-        "request_ids": {"x-request-id": "r1"},
-        "status": 502,
-        "received": "word " * 16,
-    }
-    assert doubt_lines(capsys, **known)[2:-2] == [
-        "  sent:     10:00 … 10:01",
-        "  to:       https://gateway.example.com",
-        "  model:    kling-3.0",
-        "  tier:     x, predicted",
-        "  may cost: up to 2.00 CNY",
-        "  tag:      klingflow-3f",
-        "  our id:   u/a",
-        "  its x-request-id: r1",
-        "  status:   HTTP 502",
-        "  received: word word word word word word word word word word word word word",
-        "            word word word",
-    ]
-
-
-def test_a_tier_without_a_price_is_said(capsys: Capture) -> None:
-    assert "  may cost: unknown: its tier has no price" in doubt_lines(capsys, predicted_tier="x")
 
 
 def test_why_shows_each_value_old_and_new(capsys: Capture) -> None:
@@ -364,12 +294,12 @@ def test_every_video_of_a_shot_is_listed_on_demand(capsys: Capture) -> None:
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
     shot = {"id": "a", "take": 1, "kind": "text", "state": "done", "file": "a.mp4"}
     record |= {"shots": [{**shot, "versions": videos}], "orphans": []}
-    views.show_status(record)
+    views.show_status(record, "film.yaml")
     assert said(capsys)[1:-1] == ["  done  a  a.mp4; 1 earlier video"]
-    views.show_status(record, verbose=True)
+    views.show_status(record, "film.yaml", verbose=True)
     assert [line.strip() for line in said(capsys)[2:-1]] == [
-        "attempt 1: earlier/a.1-x.mp4, not here (t1)",
-        "attempt 2: a.mp4 (t2)",
+        "attempt 1: earlier/a.1-x.mp4, t1, not here",
+        "attempt 2: t2",
     ]
 
 
@@ -388,7 +318,7 @@ def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
     """Also those of videos that serve no shot any more; the data has all."""
     step = Step("1", "outputs/film/b.mp4", "outputs/film/earlier/b.1-x.mp4", FileFact(1, "aa"))
     plan = replace(plan_of(action("keep", "b", done("b"))), filing=Filing({}, (step,)))
-    views.show_plan(plan)
+    views.show_plan(plan, "film.yaml")
     assert said(capsys)[-1] == "Files: 1 to rename first (--format json lists them)."
     assert plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]
 

@@ -35,7 +35,7 @@ def test_what_was_never_bought_has_not_changed() -> None:
 
 def test_what_means_the_same_has_not_changed() -> None:
     """The task is named, if there is one."""
-    same = "s has not changed since it was bought (task task_s)."
+    same = "s has not changed since it was bought (task_s)."
     assert explain(*wanted(), bought()) == {"shot": "s", "says": same, "changes": []}
     doubt = replace(bought(), task_id=None)
     assert explain(*wanted(), doubt)["says"] == "s has not changed since it was bought."
@@ -53,7 +53,7 @@ def test_a_changed_value_is_shown_with_the_place_that_sets_it() -> None:
     """Old and new, by the author's field and by the place in the body."""
     found = explain(*wanted(prompt="sun"), bought())
     kept = "it is kept, and --rerun changed buys it again."
-    assert found["says"] == f"s has changed since it was bought (task task_s); {kept}"
+    assert found["says"] == f"s has changed since it was bought (task_s); {kept}"
     (change,) = found["changes"]
     where = change.pop("where")
     assert change == {"field": "prompt", "pointer": "/prompt", "old": "rain", "new": "sun"}

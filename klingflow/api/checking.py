@@ -27,7 +27,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
-from klingflow.model import FileFact, Manifest, Problem, Purchase
+from klingflow.model import FileFact, Manifest, Problem, Purchase, task_named
 from klingflow.results.versions import replaced
 
 Places = dict[str, str]  # where a purchase stands, by uid
@@ -174,7 +174,7 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
             yield Finding(
                 f"{path.name}:{parsed.numbers[purchase.uid]}",
                 "unsettled",
-                f"task {task_id} is in no purchase of the ledger",
+                f"{task_named(task_id)} is in no purchase of the ledger",
                 "look it up at the gateway; delete the line once you know what it was",
                 purchase.key,
             )

@@ -25,7 +25,17 @@ from klingflow.errors import NothingSelected, UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
-from klingflow.model import Action, Manifest, Purchase, Share, State, Sum, key_of, split_key
+from klingflow.model import (
+    Action,
+    Manifest,
+    Purchase,
+    Share,
+    State,
+    Sum,
+    key_of,
+    split_key,
+    task_named,
+)
 
 Ask = Callable[[Purchase], QueryOutcome]  # what the gateway says of a purchase's task
 
@@ -64,7 +74,7 @@ def resolve(
         anyio.run(_write, held, [move.purchase for move in made.moves], records)
     if task is None:
         return [f"{key}: {_VERDICT_WORDS[verdict]}"]
-    return [*notes, f"{key}: bought as task {task}{STATE_WORDS.get(records[-1].state, '')}"]
+    return [*notes, f"{key}: bought as {task_named(task)}{STATE_WORDS.get(records[-1].state, '')}"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from klingflow.ledger.book import Book, alike, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
-from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum
+from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum, task_named
 from klingflow.results import run_manifest
 from klingflow.results.account import shares
 from klingflow.results.ending import Ending, exit_code
@@ -295,7 +295,8 @@ def _bought(context: Context) -> Iterator[tuple[int, Purchase]]:
 
 def _lost(job: Job) -> Iterator[str]:
     for lost in job.ledger.unwritten:
-        yield f"NOT IN THE LEDGER: {lost.key} was bought as task {lost.task_id}; keep this line"
+        task = task_named(lost.task_id)
+        yield f"NOT IN THE LEDGER: {lost.key} was bought as {task}; keep this line"
 
 
 def _troubles(job: Job) -> Iterator[str]:

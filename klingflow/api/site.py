@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from klingflow.api import links
 from klingflow.api.state import chosen_state
 from klingflow.ledger.places import SANDBOX, Site, manifest_called, site_at
+from klingflow.model import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Wish:
     black_box: bool = True
     same_film: bool = False
     buy_again: bool = False
+    repeated: tuple[str, ...] = ()  # what commands that are named to the user say again
 
     def __post_init__(self) -> None:
         """Refuse what type checkers let through: a str is a sequence of str."""
@@ -56,9 +58,15 @@ def unchecked_site(file: str | os.PathLike[str], wish: Wish, origin: str = "") -
     if path.suffix == ".lock":
         file = manifest_called(path.parent, path.stem)
     if wish.sandbox:
-        return site_at(file, origin=SANDBOX)
+        return replace(site_at(file, origin=SANDBOX), repeated=wish.repeated)
     state = chosen_state() if wish.black_box else None
-    return site_at(file, origin=origin, state=state, same_film=wish.same_film)
+    site = site_at(file, origin=origin, state=state, same_film=wish.same_film)
+    return replace(site, repeated=wish.repeated)
+
+
+def named(manifest: Manifest, wish: Wish) -> str:
+    """Return the manifest in a command that can be pasted: `'my film.yaml' --sandbox`."""
+    return unchecked_site(manifest.path, wish).named
 
 
 def now() -> str:

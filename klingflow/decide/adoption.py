@@ -26,7 +26,7 @@ from klingflow.gateway.outcomes import (
 from klingflow.gateway.payload import clean
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.moments import moment
-from klingflow.model import Purchase
+from klingflow.model import Purchase, task_named
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.
 TOLERANCE = timedelta(minutes=10)
@@ -60,7 +60,8 @@ def _unanswered(outcome: NoSuchTask | Blind | Hiccup, task_id: str) -> str:
     match outcome:
         case NoSuchTask(failure):
             said = failure.message or failure.code
-            return f"the gateway knows no task {task_id}" + (f" ({said})" if said else "")
+            because = f" ({said})" if said else ""
+            return f"the gateway does not know {task_named(task_id)}{because}"
         case Blind(failure):
             return f"the gateway refuses the key ({failure.message}), so it could not be asked"
         case Misnamed(name=name):

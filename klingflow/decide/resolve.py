@@ -17,7 +17,7 @@ from klingflow.errors import UsageError
 from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
-from klingflow.model import Failure, Purchase, Request, Shot, State, split_key
+from klingflow.model import Failure, Purchase, Request, Shot, State, split_key, task_named
 
 # What a person can say of a purchase without knowing its task.
 Verdict = Literal["abandon", "not_charged", "resubmit"]
@@ -93,7 +93,7 @@ def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
     """The purchase that has this task, if it is this take's and failed. Raises UsageError."""
     known = book.purchases.get(owner) or book.pruned[owner]
     if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
-        raise UsageError(f"task {task_id} already belongs to {known.key}")
+        raise UsageError(f"{task_named(task_id)} already belongs to {known.key}")
     return known
 
 

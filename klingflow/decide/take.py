@@ -18,7 +18,17 @@ from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.manifest.request import finish
-from klingflow.model import Action, Purchase, Reference, Request, Shot, State, Terms, Verb
+from klingflow.model import (
+    Action,
+    Purchase,
+    Reference,
+    Request,
+    Shot,
+    State,
+    Terms,
+    Verb,
+    task_named,
+)
 
 # What the purchase that serves a take calls for. What is done but has no file is downloaded again.
 CALLS_FOR: Mapping[State, Verb] = {
@@ -286,7 +296,7 @@ def _because(purchase: Purchase) -> str:
 def _asked_last(purchase: Purchase) -> str:
     """When the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
-    return f" (asked last at {answer.at}: {answer.said})" if answer else ""
+    return f" (its last answer: {answer.said})" if answer else ""
 
 
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
@@ -294,11 +304,10 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     made for another body than the manifest's.
     """
     return VERBS[verb].reason.format(
-        task_id=purchase.task_id,
+        task=task_named(purchase.task_id),
         state=purchase.state.replace("_", " "),
         origin=purchase.origin,
         asked=_asked_last(purchase),
-        intent=purchase.times.get("intent", "an unknown time"),
         because=_because(purchase),
         since="" if same else "; the manifest has changed since",
     )

@@ -95,7 +95,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.UNSETTLED,
         needs_attention=True,
         of_a_need="",
-        reason="task {task_id} is not finished{asked}{since}",
+        reason="{task} is not finished{asked}{since}",
     ),
     "download": VerbRow(
         mark="↓",
@@ -105,7 +105,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.FAILED,
         needs_attention=True,
         of_a_need="",
-        reason="task {task_id} is finished, its file is missing or damaged{since}",
+        reason="{task} is finished, its file is missing or damaged{since}",
     ),
     "changed": VerbRow(
         mark="~",
@@ -135,7 +135,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.UNSETTLED,
         needs_attention=True,
         of_a_need=", which is in doubt",
-        reason="perhaps bought, at {intent}{because}; held until `klingflow resolve` settles it",
+        reason="perhaps bought{because}; held until `klingflow resolve` settles it",
     ),
     "waits": VerbRow(
         mark="…",

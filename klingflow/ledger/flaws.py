@@ -18,7 +18,7 @@ from klingflow.ledger.lifecycle import IN_DOUBT, STATES
 from klingflow.ledger.moments import moment
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.manifest.request import fingerprint, leaves
-from klingflow.model import Json, Purchase
+from klingflow.model import Json, Purchase, task_named
 
 # How bad a finding is, and the exit code that says so. A note is nothing that anybody has to mend.
 LEVELS: Mapping[Level, ExitCode] = {
@@ -57,7 +57,7 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
         yield Flaw(
             b,
             "damaged",
-            f"task {b.task_id} is also that of {a.key}, attempt {a.attempt}",
+            f"{task_named(b.task_id)} is also that of {a.key}, attempt {a.attempt}",
             "look the task up at the gateway: one of the two shots has no video of its own",
         )
     for several in alike(purchases):
@@ -67,7 +67,7 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
         yield Flaw(
             b,
             "video",
-            f"paid for twice: task {a.task_id} and task {b.task_id}",
+            f"paid for twice: {task_named(a.task_id)} and {task_named(b.task_id)}",
             "nothing is lost, both are kept; if the gateway refunds, these are the ids",
         )
 
@@ -81,7 +81,7 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
     if row.task == "named" and not task_id:
         yield _damaged(purchase, f"{state}, but without a task id")
     if row.task == "none" and task_id:
-        yield _damaged(purchase, f"{state}, but with task {task_id}")
+        yield _damaged(purchase, f"{state}, but with {task_named(task_id)}")
     if row.delivered and not has_file:
         yield _damaged(purchase, f"{state}, but without its file's name, hash and size")
     if not purchase.fingerprint and not is_a_doubt:
@@ -94,7 +94,7 @@ def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
         todo = f"klingflow status {manifest} shows what is known and how to settle it"
         yield Flaw(purchase, "unsettled", "in doubt: perhaps bought", todo)
     elif purchase.state == "parked":
-        message = f"task {purchase.task_id} took too long and is parked"
+        message = f"{task_named(purchase.task_id)} took too long and is parked"
         todo = f"klingflow fetch {manifest} asks after it again"
         yield Flaw(purchase, "unsettled", message, todo)
 

@@ -29,7 +29,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from klingflow.ledger.moments import moment
-from klingflow.model import Event, Purchase, Request, Shot, State
+from klingflow.model import Event, Purchase, Request, Shot, State, task_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +286,7 @@ def _refuse_mistakes(purchase: Purchase, event: Event, changes: Mapping[str, Any
         raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
     known, task_id = purchase.task_id, changes.get("task_id", purchase.task_id)
     if known is not None and task_id != known:
-        raise ValueError(f"{purchase.key}: task {known} cannot become {task_id}")
+        raise ValueError(f"{purchase.key}: {task_named(known)} cannot become {task_id}")
     if EVENTS[event].needs_task_id and not task_id:
         raise ValueError(f"{purchase.key}: {event} without a task id")
 

@@ -226,7 +226,8 @@ class Site:
 
     `file` is the manifest as commands name it, `manifest` the same with links followed. `origin`
     is the gateway's address, "" while it is unknown, and SANDBOX for the sandbox. `tops` are the
-    first folders of outputs that are links, with the targets that the user allows.
+    first folders of outputs that are links, with the targets that the user allows. `repeated` are
+    the user's options that a command which is named to the user has to say again.
     """
 
     file: str
@@ -234,6 +235,7 @@ class Site:
     paths: LedgerPaths
     origin: str = ""
     tops: Mapping[str, Path] = field(default_factory=dict)
+    repeated: tuple[str, ...] = ()
 
     @property
     def in_sandbox(self) -> bool:
@@ -279,15 +281,15 @@ class Site:
     @property
     def named(self) -> str:
         """The manifest in a command, as a shell reads it: `'my film.yaml' --sandbox`."""
-        return shlex.quote(self.file) + self._option
+        return shlex.join([self.file, *self._options])
 
     def command(self, verb: str, key: str) -> str:
         """Return the command that does `verb` with one shot, as a shell reads it."""
-        return shlex.join(["klingflow", verb, self.file, key]) + self._option
+        return shlex.join(["klingflow", verb, self.file, key, *self._options])
 
     @property
-    def _option(self) -> str:
-        return " --sandbox" if self.in_sandbox else ""
+    def _options(self) -> list[str]:
+        return [*self.repeated, *(["--sandbox"] if self.in_sandbox else [])]
 
 
 _OUTPUTS = "outputs"

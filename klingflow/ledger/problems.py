@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from klingflow.model import Problem, ProblemKind
+from klingflow.model import Problem, ProblemKind, task_named
 
 # How bad a finding of `lock check` is: the record itself is damaged, a person has to say how it
 # came out, a video or a payment is wrong, or nobody has to mend anything.
@@ -72,16 +72,16 @@ ROWS: Mapping[ProblemKind, Row] = {
         todo="--same-film takes them in",
     ),
     "contradicting_line": Row(
-        "a line names task {tasks[0]}, others of the same purchase do not",
+        "a line names {tasks[0]}, others of the same purchase do not",
         "; set aside",
         "{keys}: ",
         todo="look both tasks up at the gateway: both may be charged",
     ),
     "task_held_twice": Row(
-        "task {tasks[0]} is in two purchases: {attempts[0]} and {attempts[1]}", lead=""
+        "{tasks[0]} is in two purchases: {attempts[0]} and {attempts[1]}", lead=""
     ),
     "paid_twice": Row(
-        "{key} was paid for twice: task {tasks[0]} and task {tasks[1]}",
+        "{key} was paid for twice: {tasks[0]} and {tasks[1]}",
         "; both are kept",
         "",
         level="video",
@@ -160,7 +160,7 @@ def _words(problem: Problem) -> dict[str, object]:
         "keys": joined,
         "of_keys": f" of {joined}" if keys else "",
         "some": ", ".join(islice(keys, _SOME)) + more,
-        "tasks": problem.tasks,
+        "tasks": [*map(task_named, problem.tasks)],
         "attempts": [
             f"{key} attempt {attempt}"
             for key, attempt in zip(problem.keys, problem.attempts, strict=False)

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain
 
+from klingflow.decide.select import NEW
 from klingflow.decide.spending import share, spending
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
@@ -20,7 +21,6 @@ from klingflow.ledger.records import as_json
 from klingflow.model import Json, Manifest, Prices, Purchase, Shot
 from klingflow.results.account import account, shares
 
-UNBOUGHT = "unbought"  # the state of a take without a purchase
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
 # What of an attempt is said elsewhere, or too long to say.
 _LEFT_OUT = frozenset({"shot", "take", "body"})
@@ -136,7 +136,7 @@ def _bought(
     """The entry of one take, with what the ledger knows of it."""
     purchase = serving(purchases, output)
     if purchase is None:
-        return {**entry, "state": UNBOUGHT, "attempts": []}
+        return {**entry, "state": NEW, "attempts": []}
     told = {p.uid: as_json(p) for p in purchases}
     facts = told[purchase.uid]
     entry["state"] = purchase.state

@@ -7,7 +7,7 @@ from __future__ import annotations
 from klingflow.ledger.lifecycle import PAID
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
-from klingflow.model import Json, Purchase, Request, Shot
+from klingflow.model import Json, Purchase, Request, Shot, task_named
 
 _ABSENT = object()  # differs from every value, None included
 
@@ -37,7 +37,7 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
 
 
 def _task(purchase: Purchase) -> str:
-    return f" (task {purchase.task_id})" if purchase.task_id else ""
+    return f" ({task_named(purchase.task_id)})" if purchase.task_id else ""
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:

@@ -106,7 +106,12 @@ def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
 @flags.selection
 @flags.sandbox
 @flags.no_black_box
-@click.option("-v", "--verbose", is_flag=True, help="Also list every video of each shot.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Also list every video of each shot, and all that is known of doubts.",
+)
 @flags.form("text", "json")
 def status(files: tuple[str, ...], form: str, **options: Any) -> int:
     """Say what the ledger knows of each shot. No network, nothing is changed.

@@ -11,7 +11,7 @@ from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
 from klingflow.ledger.places import LedgerPaths, manifest_called
 from klingflow.ledger.problems import worded
-from klingflow.model import Json, Purchase, State
+from klingflow.model import Json, Purchase, State, task_named
 from klingflow.results.account import shares
 from klingflow.terminal import console
 from klingflow.terminal.money import worded as worded_shares
@@ -121,12 +121,13 @@ def _show_merged(found: merging.Merged, paths: LedgerPaths, dry_run: bool) -> No
         console.say(f"  The ledgers began apart; they {are} one from now on.")
     for a, b in found.paid_twice:
         console.warn(
-            f"  {a.key} was paid for twice: task {a.task_id} and task {b.task_id}; both are kept"
+            f"  {a.key} was paid for twice: {task_named(a.task_id)} and {task_named(b.task_id)};"
+            " both are kept"
         )
     for other in found.contradicting:
         console.warn(
-            f"  {other.key}: task {other.task_id} is not the one that was learned first; the line"
-            f" {kept} in {paths.lock_damaged.name}"
+            f"  {other.key}: {task_named(other.task_id)} is not the one that was learned first;"
+            f" the line {kept} in {paths.lock_damaged.name}"
         )
 
 

@@ -6,6 +6,7 @@ flags.py says how they are typed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,4 +54,13 @@ class Options:
             black_box=not self.no_black_box,
             same_film=self.same_film,
             buy_again=self.buy_again,
+            repeated=self.repeated,
         )
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """What a command that is named to the user says again: by another value of a variable a
+        shot would have another id, or another body.
+        """
+        given = (("--var", assignment) for assignment in self.variables)
+        return (*chain.from_iterable(given), *(["--no-black-box"] if self.no_black_box else []))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from klingflow.api import planning, reporting, saving
+from klingflow.api.site import named
 from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ExitCode, ManifestError
@@ -112,7 +113,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
         for made in plans:
             show_warnings(made.manifest)
             views.show_problems(made.problems)
-            views.show_plan(made, verbose=options.verbose)
+            views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
         if len(plans) > 1 and any(map(buys, plans)):
             console.prose(f"All told: {views.purchases(plans)}")
         show_gateway(access)
@@ -138,13 +139,14 @@ def _gateway_data(access: Access) -> dict[str, Json] | None:
 
 def status(files: Sequence[str], options: Options, form: str) -> int:
     """`klingflow status`."""
-    records = [reporting.status(m, options.wish) for m in load_all(files, options)]
+    manifests = load_all(files, options)
+    records = [reporting.status(manifest, options.wish) for manifest in manifests]
     if form == "json":
         _dump(records)
         return ExitCode.OK
-    for record in records:
+    for manifest, record in zip(manifests, records, strict=True):
         views.show_worded(record["problems"])
-        views.show_status(record, verbose=options.verbose)
+        views.show_status(record, named(manifest, options.wish), verbose=options.verbose)
     if len(records) > 1:
         views.show_all_told([record["money"]["shares"] for record in records])
     return ExitCode.OK

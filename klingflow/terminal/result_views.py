@@ -4,7 +4,7 @@ stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from klingflow.api.running import Result
@@ -19,6 +19,7 @@ from klingflow.results.account import shares
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import worded
+from klingflow.terminal.paint import OF_LABEL, Painted, Part
 
 _SHOWN = 20  # lines about single shots
 
@@ -51,12 +52,13 @@ def show_result(
         if result.exit_code != ExitCode.OK:
             _warn(parts, sites, _why_stopped(result))
         return
+    bought = {purchase.uid for purchase in result.bought}
     for part, site, book in zip(parts, sites, books, strict=True):
-        _show(part, site, book)
+        _show(part, site, book, bought)
     where = f"Record: {', '.join(map(str, result.records))}"
     for line in (_bought(result), _all_told(result), where, _why_stopped(result)):
         if line:
-            console.say(line)
+            console.prose(line)
 
 
 def _parts(result: Result) -> Iterator[_Part]:
@@ -86,18 +88,26 @@ def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
         console.warn(stopped)
 
 
-def _show(part: _Part, site: Site, book: Book) -> None:
-    console.say(f"{part.title}: {views.counted(part.plan)}.")
-    rows = [[VERBS[a.verb].mark, a.key, reason] for a, reason in part.attention[:_SHOWN]]
+def _show(part: _Part, site: Site, book: Book, bought: Set[str]) -> None:
+    console.prose(f"{part.title}: {views.counted(part.plan, bought)}.")
+    rows: list[list[Part]] = [
+        [_mark(action), action.key, reason] for action, reason in part.attention[:_SHOWN]
+    ]
     console.table(rows)
     if part.rest > 0:
         console.say(f"  … and {part.rest} more: klingflow status {site.named}")
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
     if any(action.verb == "in_doubt" for action in part.plan.actions):
-        console.say(
-            "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
-            f" klingflow status {site.named}"
+        console.prose(
+            "In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
+            f" `klingflow status {site.named} -v`",
+            "  ",
         )
+
+
+def _mark(action: Action) -> Painted:
+    row = VERBS[action.verb]
+    return Painted(row.mark, OF_LABEL[row.label])
 
 
 def _bought(result: Result) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from klingflow.api import links, planning, running, saving
 from klingflow.api.apart import check_apart
-from klingflow.api.site import site_of
+from klingflow.api.site import named, site_of
 from klingflow.decide.allotment import allotted
 from klingflow.decide.consent import Word, consent, without_purchases
 from klingflow.decide.plan import buys
@@ -127,7 +127,7 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     for made in allotted(plans, limits, zero_is_unknown=is_zero_unknown(options)):
         show_warnings(made.manifest)
         views.show_problems(made.problems)
-        views.show_plan(made, verbose=options.verbose)
+        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     show_gateway(access)
     return ExitCode.OK
 
@@ -159,7 +159,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
                 " --max-tasks (see klingflow plan); caps in the manifest are no consent"
             )
     for made in plans:
-        views.show_plan(made, verbose=options.verbose)
+        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}?"):
         raise UsageError("nothing bought: you said no")
     return limits

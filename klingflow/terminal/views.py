@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any
 
@@ -18,10 +17,12 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Plan, Problem, key_of
 from klingflow.results.account import account, together
-from klingflow.terminal import console, plan_table
+from klingflow.terminal import console, doubt_views, plan_table
+from klingflow.terminal.clock import local
 from klingflow.terminal.layout import clean, is_unicode, room
 from klingflow.terminal.money import show_budget, show_money, show_prices, summed
 from klingflow.terminal.money import worded as worded_shares
+from klingflow.terminal.paint import OF_STATE, Painted, Part
 
 _LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
@@ -45,8 +46,10 @@ def dump_rows(rows: Sequence[Json], form: str) -> None:
         console.dump_json({"shots": rows})
 
 
-def show_plan(plan: Plan, *, verbose: bool = False) -> None:
-    """Print a plan as a table. What is simply kept is counted; `verbose` lists it too."""
+def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
+    """Print a plan as a table. What is simply kept is counted; `verbose` lists it too. `named` is
+    the manifest, as a shell reads it.
+    """
     actions = plan.actions
     if not verbose:
         moved = {move.purchase.key for move in plan.moves}
@@ -61,6 +64,8 @@ def show_plan(plan: Plan, *, verbose: bool = False) -> None:
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
     console.prose(f"Plan: {counted(plan)}.")
+    if any(action.verb == "in_doubt" for action in plan.actions):
+        console.prose(f"Doubts: `klingflow status {named} -v` says how to settle them.")
     if moving := len(plan.filing.steps):
         console.prose(f"Files: {moving} to rename first (--format json lists them).")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
@@ -82,11 +87,16 @@ def show_moves(plan: Plan) -> None:
         console.say(f"{plan.manifest.path}: {', '.join(parts)}.")
 
 
-def counted(plan: Plan) -> str:
-    """Return `2 to buy, 1 kept, 3 left out`."""
+def counted(plan: Plan, bought: Set[str] = frozenset()) -> str:
+    """Return `2 to buy, 1 kept, 3 left out`. What is kept of the purchases `bought`, by their
+    uids, is `done`.
+    """
     left_out = Counter(a.verb for a in plan.actions if a.key in plan.left_out)
-    rest = Counter(counts(plan)) - left_out
-    parts = [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
+    kept = [a for a in plan.actions if a.verb == "keep" and a.purchase]
+    done = Counter(a.verb for a in kept if a.purchase and a.purchase.uid in bought)
+    rest = Counter(counts(plan)) - left_out - done
+    parts = [f"{done.total()} done"] if done else []
+    parts += [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
     parts += [f"{left_out.total()} left out"] if left_out else []
     return ", ".join(parts)
 
@@ -134,34 +144,43 @@ def show_worded(problems: Iterable[str]) -> None:
         console.warn(f"ledger: {problem}")
 
 
-def show_status(record: Mapping[str, Any], *, verbose: bool = False) -> None:
-    """Print a run manifest as a table; `verbose` lists all videos of each take."""
-    rows = []
+def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False) -> None:
+    """Print a run manifest as a table. `verbose` lists all videos of each take, and a card for each
+    doubt. `named` is the manifest, as a shell reads it.
+    """
+    doubts = {doubt["key"]: doubt for doubt in record["doubts"]}
+    rows: list[list[Part]] = []
     for shot in (*record["shots"], *record["orphans"]):
-        key = key_of(shot["id"], shot["take"])
-        rows.append([shot["state"].replace("_", " "), key, _came_of(shot)])
+        key, state = key_of(shot["id"], shot["take"]), shot["state"]
+        came = _came_of(shot, doubts.get(key))
+        rows.append([Painted(state.replace("_", " "), OF_STATE.get(state)), key, came])
         if verbose:
-            rows += (["", "", _version(version)] for version in shot.get("versions", ()))
+            rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
     _show_totals(record["totals"])
     show_prices(record["money"])
     show_money(record["money"])
+    if not verbose:
+        doubt_views.show_way_out(record["doubts"], named)
+        return
     for doubt in record["doubts"]:
-        _show_doubt(doubt)
+        doubt_views.show_card(doubt)
 
 
-def _version(version: Mapping[str, Any]) -> str:
-    """One video of a take."""
+def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
+    """One video of a take; the file of the one that serves it stands in the take's own line."""
     here = "" if version["present"] else ", not here"
-    return f"attempt {version['attempt']}: {version['file']}{here} ({version['task_id']})"
+    file = "" if version["file"] == shot.get("file") else f"{version['file']}"
+    where = ", ".join(filter(None, (file, version["task_id"])))
+    return f"attempt {version['attempt']}: {where}{here}"
 
 
-def _came_of(shot: Mapping[str, Any]) -> str:
+def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     """The file, or otherwise the task and what is wrong with it. Three columns fit a narrow
     terminal; the JSON holds all.
     """
-    told = [_file(shot) or _unfinished(shot)]
+    told = [_file(shot) or _unfinished(shot, doubt)]
     if "kind" not in shot:
         told.insert(0, "no longer in the manifest")
     if was := shot.get("was"):
@@ -179,48 +198,12 @@ def _file(shot: Mapping[str, Any]) -> str:
     return f"{file}, not here" if file in absent else file
 
 
-def _unfinished(shot: Mapping[str, Any]) -> str:
+def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     error = (shot.get("error") or {}).get("message")
-    wrong = "perhaps paid: see below" if shot["state"] == "in_doubt" else error
+    wrong = doubt_views.line_of(doubt) if doubt else error
     answer = shot.get("last_answer")
-    asked = f"asked last at {answer['at']}: {answer['said']}" if answer else None
+    asked = f"asked last at {local(answer['at'])}: {answer['said']}" if answer else None
     return "; ".join(filter(None, (shot.get("task_id"), wrong, asked)))
-
-
-def _show_doubt(doubt: Mapping[str, Any]) -> None:
-    """One line for each thing known, so that nothing is wider than a narrow terminal except what
-    has no blanks.
-    """
-    most = doubt["most"]
-    unpriced = "unknown: its tier has no price" if doubt["predicted_tier"] else "unknown"
-    about = (
-        ("sent", f"{doubt['from'] or 'at an unknown time'} … {doubt['to'] or 'unknown'}"),
-        ("to", doubt["origin"]),
-        ("model", doubt["model"]),
-        ("tier", doubt["predicted_tier"] and f"{doubt['predicted_tier']}, predicted"),
-        (
-            "may cost",
-            f"up to {_paid(most)}" if most else unpriced,
-        ),
-        ("tag", doubt["tag"]),
-        ("our id", doubt["client_request_id"]),
-        *((f"its {name}", value) for name, value in doubt["request_ids"].items()),
-        ("status", doubt["status"] and f"HTTP {doubt['status']}"),
-        ("received", doubt["received"]),
-    )
-    console.say(f"\n{doubt['key']} is in doubt, perhaps paid:")
-    for name, value in about:
-        if value:
-            console.say(_wrapped(f"  {name + ':':<9} ", str(value)))
-    console.say("  Look it up at the gateway, then say what you found:")
-    for command in doubt["commands"].values():
-        console.say(f"    {command}")
-
-
-def _wrapped(head: str, text: str) -> str:
-    """The text in lines of 80 columns, broken between words: what a server said may be long."""
-    lines = textwrap.wrap(text, 80 - len(head), break_long_words=False, break_on_hyphens=False)
-    return head + ("\n" + " " * len(head)).join(lines)
 
 
 def _show_totals(totals: Mapping[str, Any]) -> None:
@@ -230,13 +213,6 @@ def _show_totals(totals: Mapping[str, Any]) -> None:
         tasks = console.many(sums["tasks"], "task")
         failed = f", {sums['failed']} failed" if "failed" in sums else ""
         console.say(f"  {tier}: {tasks}, {sums['seconds']} s, {summed(sums)}{failed}")
-
-
-def _paid(sums: Mapping[str, Any]) -> str:
-    amount = sums.get("amount")
-    if amount is None:
-        return "price unknown"
-    return f"{Decimal(str(amount)):.2f} {sums.get('currency') or ''}".rstrip()
 
 
 def show_why(answer: Mapping[str, Any]) -> None:

@@ -1,0 +1,103 @@
+"""What status shows of a purchase in doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from klingflow.terminal import doubt_views
+
+Capture = pytest.CaptureFixture[str]
+
+DOUBT: dict[str, Any] = {
+    "key": "a",
+    "from": None,
+    "to": None,
+    "origin": None,
+    "model": None,
+    "predicted_tier": None,
+    "most": None,
+    "tag": None,
+    "client_request_id": "u/a",
+    "request_ids": {},
+    "status": None,
+    "received": None,
+    "commands": {"task": "klingflow resolve film.yaml a --task ID"},
+}
+
+
+def card(capsys: Capture, **known: Any) -> list[str]:
+    doubt_views.show_card({**DOUBT, **known})
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_doubt_is_told_with_what_is_known(capsys: Capture) -> None:
+    """What is not known has no line, except the time and the cost, which matter."""
+    assert card(capsys) == [
+        "",
+        "a is in doubt, perhaps paid:",
+        "  sent:     at an unknown time … unknown",
+        "  may cost: unknown",
+        "  our id:   u/a",
+        "  Look it up at the gateway, then say what you found:",
+        "    klingflow resolve film.yaml a --task ID",
+    ]
+
+
+def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
+    """What a server said is broken between words."""
+    known = {
+        "from": "10:00",
+        "to": "10:01",
+        "origin": "https://gateway.example.com",
+        "model": "kling-3.0",
+        "predicted_tier": "x",
+        "most": {"amount": "2.0", "currency": "CNY"},
+        "tag": "klingflow-3f",
+        "request_ids": {"x-request-id": "r1"},
+        "status": 502,
+        "received": "word " * 16,
+    }
+    assert card(capsys, **known)[2:-2] == [
+        "  sent:     10:00 … 10:01",
+        "  to:       https://gateway.example.com",
+        "  model:    kling-3.0",
+        "  tier:     x, predicted",
+        "  may cost: up to 2.00 CNY",
+        "  tag:      klingflow-3f",
+        "  our id:   u/a",
+        "  its x-request-id: r1",
+        "  status:   HTTP 502",
+        "  received: word word word word word word word word word word word word word",
+        "            word word word",
+    ]
+
+
+def test_a_tier_without_a_price_is_said(capsys: Capture) -> None:
+    assert "  may cost: unknown: its tier has no price" in card(capsys, predicted_tier="x")
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ({}, "perhaps paid, price unknown"),
+        (
+            {"from": "10:00", "most": {"amount": "2", "currency": "CNY"}, "status": 502},
+            "perhaps paid, up to 2.00 CNY; sent 10:00; HTTP 502",
+        ),
+    ],
+)
+def test_a_doubt_is_one_line(known: dict[str, Any], line: str) -> None:
+    """Six doubts are six lines; `-v` shows a card of each."""
+    assert doubt_views.line_of({**DOUBT, **known}) == line
+
+
+def test_the_way_out_is_said_once(capsys: Capture) -> None:
+    """With a command that can be pasted; nothing without doubts."""
+    doubt_views.show_way_out([], "film.yaml")
+    doubt_views.show_way_out([DOUBT, DOUBT], "'my film.yaml' --sandbox")
+    assert capsys.readouterr().out.splitlines() == [
+        "In doubt, perhaps paid: 2. `klingflow status 'my film.yaml' --sandbox -v` says what is"
+        " known of each, and how to settle it."
+    ]
