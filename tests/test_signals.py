@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import threading
@@ -66,6 +67,29 @@ def test_each_of_them_is_heard_as_ctrl_c(number: signal.Signals) -> None:
     assert callable(handler)
     with pytest.raises(KeyboardInterrupt):
         handler(number, None)
+
+
+@pytest.mark.parametrize(
+    ("heard", "body", "broke"),
+    [
+        (True, "raise TypeError('expected a message argument')", True),
+        (False, "raise TypeError('expected a message argument')", False),
+        (True, "pass", False),
+    ],
+)
+def test_what_a_signal_leaves_of_an_import_is_an_interruption(
+    tmp_path: Path, heard: bool, body: str, broke: bool
+) -> None:
+    """Python raises TypeError there in place of KeyboardInterrupt; any other error is our own."""
+    signals.as_ctrl_c()
+    if heard:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    (tmp_path / "broken.py").write_text(body)
+    with pytest.raises(TypeError) as raised:
+        runpy.run_path(str(tmp_path / "broken.py"))
+        raise TypeError("of our own")
+    assert signals.broke_off_an_import(raised.value) is broke
 
 
 def test_when_all_is_done_none_of_them_is_heard() -> None:

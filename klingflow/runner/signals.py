@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
 Handlers = dict[signal.Signals, Any]
+
+_heard: list[int] = []  # the signals that have raised KeyboardInterrupt
 
 
 def ends() -> list[signal.Signals]:
@@ -27,9 +30,22 @@ def ends() -> list[signal.Signals]:
 
 def as_ctrl_c() -> None:
     """Let each of the signals raise KeyboardInterrupt from now on, as Ctrl-C does by itself."""
+    _heard.clear()
     for number in ends():
-        if number is not signal.SIGINT:
+        is_ignored = number is signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN
+        if not is_ignored:  # as a script's `&` has it
             signal.signal(number, _interrupt)
+
+
+def broke_off_an_import(error: Exception) -> bool:
+    """True if a signal came while a module was being imported, and `error` is what came of it.
+
+    Python raises `TypeError: expected a message argument` there in place of KeyboardInterrupt,
+    where the signal meets a `from … import …` that fails and for which the module has another way
+    (CPython, `import_from`, `PyErr_SetImportError`).
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    return bool(_heard) and any(frame.f_code.co_name == "<module>" for frame, _ in frames)
 
 
 def ignored() -> None:
@@ -72,6 +88,7 @@ def held_off() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _heard.append(number)
     raise KeyboardInterrupt
 
 

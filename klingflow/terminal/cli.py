@@ -101,6 +101,8 @@ def _exit_code(arguments: list[str]) -> int:
         console.error(error)
         return error.exit_code
     except Exception as error:
+        if signals.broke_off_an_import(error):
+            return ExitCode.INTERRUPTED
         from klingflow.terminal import console  # for start-up
 
         console.crash(error)
