@@ -91,11 +91,13 @@ def test_every_place_of_a_body_that_holds_an_address_is_looked_at() -> None:
     body = {
         "image": near,
         "images": [PICTURE, near],
+        "content": [{"type": "text"}, {"image_url": {"url": near}}, 3],
         "metadata": {"last_frame_url": near, "video_url": near, "file_infos": [{"url": near}, 3]},
     }
     assert [path for path, _ in unreachable(body)] == [
         ("image",),
         ("images", 1),
+        ("content", 1, "image_url", "url"),
         ("metadata", "last_frame_url"),
         ("metadata", "video_url"),
         ("metadata", "file_infos", 0, "url"),

@@ -86,6 +86,7 @@ def test_what_the_gateway_does_not_have_is_said_with_what_to_do(key: str) -> Non
         ("max_spend", TOP, "; write it under 'run:'"),
         ("base_url", SHOT, "; write it under 'gateway:'"),
         ("storage_mode", SHOT, "; write it under 'output_config:'"),
+        ("storageMode", SHOT, "; write 'storage_mode' under 'output_config:'"),
         ("budget", SHOT, "; write it at the top of the file, without indentation"),
         ("scenes", TOP, "; write 'shots:'"),
         ("tasks", TOP, "; write 'shots:'"),

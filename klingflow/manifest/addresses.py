@@ -87,6 +87,8 @@ def _addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
     if "images" in body:
         for index, image in enumerate(as_list(body["images"])):
             yield ("images", index), image
+    if "content" in body:
+        yield from _in_content(as_list(body["content"]))
     if type(metadata) is not dict:
         return
     for name in ("last_frame_url", "video_url"):
@@ -94,6 +96,13 @@ def _addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
             yield (*METADATA, name), metadata[name]
     for index, file in enumerate(as_list(metadata.get("file_infos"))):
         yield (*METADATA, "file_infos", index, "url"), as_mapping(file).get("url")
+
+
+def _in_content(parts: list[Json]) -> Iterator[tuple[Path, Json]]:
+    """Yield the addresses of the other form of a prompt (document 3.3)."""
+    for index, part in enumerate(parts):
+        for name in ("image_url", "video_url"):
+            yield ("content", index, name, "url"), as_mapping(as_mapping(part).get(name)).get("url")
 
 
 @lru_cache(maxsize=8192)

@@ -46,8 +46,8 @@ _NAMES: Final = (
         "shots:",
     ),
     Name(
-        "default global globals common settings config base shared options 默认 默认值 公共 全局"
-        " 通用 设置 参数",
+        "default global globals common settings config base shared options 默认 默认值 公共"
+        " 全局 通用 设置 参数",
         "defaults",
         "defaults:",
     ),
@@ -62,8 +62,8 @@ _NAMES: Final = (
     Name("outputs output_dir output_path out dir 输出 输出目录", "output", "output: …/{shot}.mp4"),
     # --- run: and gateway:
     Name(
-        "concurrency max_concurrency parallel parallelism max_parallel workers max_workers threads"
-        " max_in_flight 并发 并发数",
+        "concurrency max_concurrency parallel parallelism max_parallel workers max_workers"
+        " threads max_in_flight 并发 并发数",
         "max_running",
         "max_running: 5",
     ),
@@ -77,15 +77,16 @@ _NAMES: Final = (
     # --- what a video shows
     Name(
         "text prompts text_prompt prompt_text positive positive_prompt description desc caption"
-        " content visual 提示词 提示 提示语 正向提示词 正面提示词 描述 画面 画面描述 画面内容 内容"
-        " 镜头描述 镜头内容 文案 场景描述 分镜描述 画面说明",
+        " content visual 提示词 提示 提示语 正向提示词 正面提示词 描述 画面 画面描述 画面内容"
+        " 内容 镜头描述 镜头内容 文案 场景描述 分镜描述 画面说明",
         "prompt",
         "prompt: …",
     ),
     Name(
-        "camera camera_control camera_motion camera_movement camera_fixed movement"
-        " camera_type shot_size angle lens lighting 运镜 镜头 镜头运动 景别 机位 视角 角度 动作"
-        " 光线 氛围",
+        "camera camera_control camera_motion camera_movement camera_fixed movement camera_type"
+        " shot_size angle lens lighting 运镜 镜头 镜头运动 景别 机位 视角 角度 动作 光线 氛围"
+        " 灯光 构图 摄法 焦距 速度 色调 情绪 表情 背景 天气 地点 日夜 道具 服装 转场"
+        " camera_strength motion",
         "prompt",
         "say it in 'prompt': …",
     ),
@@ -102,9 +103,9 @@ _NAMES: Final = (
         "model: kling-3.0",
     ),
     Name(
-        "duration durations duration_seconds duration_sec duration_ms length"
-        " length_s video_length video_duration secs sec second time num_seconds 时长 秒 秒数"
-        " 时间 视频时长 镜头时长 持续时间 长度",
+        "duration durations duration_seconds duration_sec duration_ms length length_s"
+        " video_length video_duration secs sec second time num_seconds 时长 秒 秒数 时间"
+        " 视频时长 镜头时长 持续时间 长度",
         "seconds",
         "seconds: 5",
     ),
@@ -130,36 +131,38 @@ _NAMES: Final = (
     ),
     # --- references
     Name(
-        "image_url image_uri img img_url picture photo init_image input_image source_image"
-        " start_image prompt_image input_reference image_path image_file img_id image_base64"
-        " 图片 图像 图 参考画面 底图 原图 首图",
+        "image_url image_uri img img_url media picture photo init_image input_image"
+        " source_image start_image prompt_image input_reference image_path image_file img_id"
+        " image_base64 图片 图像 图 参考画面 底图 原图 首图",
         "image",
         "image: https://…",
     ),
     Name(
         "first_image first_frame_image first_frame_url first_frame_id start_frame start"
-        " begin_frame head_frame frame0 first 首帧 首帧图 首帧图片 起始帧 开始帧",
+        " begin_frame head_frame frame0 first first_frame_img start_image_url 首帧 首帧图"
+        " 首帧图片 起始帧 开始帧",
         "first_frame",
         "first_frame: https://…",
     ),
     Name(
         "image_tail tail_image end_image end_frame end_image_url last_image last_frame_image"
-        " last_frame_url tail_frame tail frame1 end 尾帧 尾帧图 尾帧图片 末帧 结束帧",
+        " last_frame_url tail_frame tail frame1 end last_frame_img tail_image_url 尾帧 尾帧图"
+        " 尾帧图片 末帧 结束帧",
         "last_frame",
         "last_frame: https://…",
     ),
     Name("keyframes frames 关键帧", "first_frame", "first_frame: … and last_frame: …"),
     Name(
         "reference_images reference_image image_list image_urls ref_images refs references"
-        " reference ingredients subject_reference subject_references subjects element_list elements"
-        " characters character image_references reference_image_urls 参考图 参考图片 参考 主体"
-        " 角色 角色图 人物 人物图 垫图",
+        " reference ingredients subject_reference subject_references subjects element_list"
+        " elements characters character image_references reference_image_urls input_image_urls"
+        " 参考图 参考图片 参考 主体 角色 角色图 人物 人物图 垫图",
         "images",
         "images: [https://…], at most 3",
     ),
     Name(
-        "video_url video_uri video_list reference_video reference_videos source_video input_video"
-        " init_video ref_video 参考视频 视频",
+        "video_url video_uri video_list reference_video reference_videos source_video"
+        " input_video init_video ref_video 参考视频 视频",
         "video",
         "video: https://…",
     ),
@@ -175,8 +178,8 @@ _NAMES: Final = (
     ),
     Name("file_infos attachments assets 文件 素材", "files", "files: [{ video: https://… }]"),
     Name(
-        "multi_prompt multi_shot multi_shots shot_type storyboard sub_shots segments"
-        " scenes shots 分镜 分镜头 多镜头 子镜头",
+        "multi_prompt multi_shot multi_shots shot_type storyboard sub_shots segments scenes"
+        " shots 分镜 分镜头 多镜头 子镜头",
         "cuts",
         "cuts: [{ seconds: 3, prompt: … }]",
     ),
@@ -184,8 +187,8 @@ _NAMES: Final = (
     # --- about a shot
     Name(
         "n num count counts number num_videos number_of_videos num_outputs num_results"
-        " sample_count samples batch batch_size batch_count repeat repeats variants variations"
-        " versions 数量 条数 次数 个数 份数 抽卡 抽卡次数",
+        " n_variants number_videos sample_count samples batch batch_size batch_count repeat"
+        " repeats variants variations versions 数量 条数 次数 个数 份数 抽卡 抽卡次数",
         "takes",
         "takes: 3",
     ),
@@ -197,8 +200,8 @@ _NAMES: Final = (
     Name("heading headline caption_title 标题 镜头名 镜头名称", "title", "title: …"),
     Name("notes comment comments remark remarks memo todo 备注 说明 注释", "note", "note: …"),
     Name(
-        "dialog dialogues line lines speech script subtitle subtitles narration"
-        " voiceover 台词 对白 对话 旁白 字幕 解说",
+        "dialog dialogues line lines speech script subtitle subtitles narration voiceover 台词"
+        " 对白 对话 旁白 字幕 解说",
         "dialogue",
         "dialogue: …",
     ),
@@ -217,8 +220,8 @@ _NAMES: Final = (
         "after: [opening]",
     ),
     Name(
-        "output_file output_name file_name file path save_as save_to"
-        " dest destination 文件名 保存为",
+        "output_file output_name file_name file path save_as save_to dest destination 文件名"
+        " 保存为",
         "output",
         "output: outputs/{shot}{take}.mp4",
     ),
@@ -232,6 +235,12 @@ _NAMES: Final = (
         " enable_prompt_expansion expand_prompt prompt_upsampling magic_prompt 提示词增强 润色",
         "output_config",
         "output_config: { enhance_switch: Enabled }",
+    ),
+    Name(
+        "safety_checker enable_safety_checker enable_output_safety_checker content_moderation"
+        " moderation safety 审核",
+        "output_config",
+        "output_config: { output_compliance_check: Enabled }",
     ),
     Name("allow_people", "output_config", "output_config: { person_generation: AllowAdult }"),
     # --- what the gateway does not have
@@ -252,20 +261,21 @@ _NAMES: Final = (
         f"{_NO_SUCH}: delete it; 'takes: 3' buys three versions",
     ),
     Name(
-        "cfg cfg_scale guidance guidance_scale prompt_strength strength denoise sampler"
-        " sampler_name scheduler num_inference_steps inference_steps lora loras clip_skip"
-        " motion_bucket_id motion_strength motion_score motion_amount motion_mode"
-        " movement_amplitude creativity flow_shift shift 相关性 强度 步数 采样器 运动幅度",
+        "steps cfg cfg_scale guide_scale guidance guidance_scale prompt_strength strength"
+        " denoise sampler sampler_name scheduler num_inference_steps inference_steps lora loras"
+        " clip_skip motion_bucket_id motion_strength motion_score motion_amount motion_mode"
+        " movement_amplitude concepts acceleration fast_pretreatment creativity flow_shift"
+        " shift 相关性 强度 步数 采样器 运动幅度",
         None,
         f"{_NO_SUCH}: delete it, and say in 'prompt' what you want",
     ),
     Name(
-        "fps frame_rate num_frames frame_count 帧率 帧数",
+        "fps frame_rate frames_per_second n_frames num_frames frame_count 帧率 帧数",
         None,
         f"{_NO_SUCH}: delete it; the model decides how many frames a second it makes",
     ),
     Name(
-        "watermark watermark_info add_watermark logo 水印",
+        "watermark watermark_info aigc_watermark wm_position add_watermark logo 水印",
         None,
         f"{_NO_SUCH}: delete it",
     ),
@@ -276,19 +286,21 @@ _NAMES: Final = (
         "klingflow asks the gateway itself: delete it",
     ),
     Name(
-        "external_task_id external_id request_id user user_id session_id trace_id",
+        "task_id video_id req_key external_task_id external_id request_id user user_id"
+        " session_id trace_id",
         None,
         "klingflow keeps the ids in its ledger: delete it, or write it in 'note'",
     ),
     Name(
-        "audio_url audio_file audio_id sound_file bgm music background_music voice voice_id"
-        " voice_ids voice_list voice_language voice_speed tts 配音 音乐 背景音乐 配乐 音色",
+        "sfx sound_effect_content lip_sync_tts_switch audio_url audio_file audio_id sound_file"
+        " bgm music background_music voice voice_id voice_ids voice_list voice_language"
+        " voice_speed tts 配音 音乐 背景音乐 配乐 音色",
         None,
         "the gateway takes no sound, voice or music: 'audio: true' lets it make sound",
     ),
     Name(
         "static_mask dynamic_masks dynamic_mask mask masks mask_url brush region effect_scene"
-        " effect template_id 蒙版 笔刷 特效",
+        " effect special_fx pikaffect template_id 蒙版 笔刷 特效",
         None,
         f"{_NO_SUCH}: delete it, and say in 'prompt' what moves",
     ),
@@ -352,9 +364,10 @@ def _elsewhere(key: str, known: Collection[str], rows: Iterable[Name]) -> str:
     """Return where a field goes that is none of this section; nothing if no section has it."""
     if "shots" in known and key in TOP:
         return "; write it in the manifest: an included file has vars, presets and shots"
+    same = letters(key)
     for table, place in _SECTIONS:
-        if key in table:
-            return f"; write it {place}"
+        if own := next((name for name in table if letters(name) == same), None):
+            return f"; write {'it' if own == key else repr(own)} {place}"
     if row := next((row for row in rows if row.field is None), None):
         return f"; {row.write}"
     for row in rows:
