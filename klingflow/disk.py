@@ -64,7 +64,7 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
 
     Two writers of one path must exclude each other. Returns the new file's stat; raises OSError.
     """
-    temp = path.with_name(f".{path.name}.tmp")
+    temp = temporary(path)
     try:
         temp.unlink(missing_ok=True)  # it may be another file's second name
         with os.fdopen(open_itself(temp, _NEW), "wb", buffering=1 << 20) as file:
@@ -78,6 +78,11 @@ def atomic_write(path: Path, *chunks: bytes) -> os.stat_result:
         raise
     sync_folder(path.parent)
     return written
+
+
+def temporary(path: Path) -> Path:
+    """Return where a file lies until it is whole; a death in the middle of a write leaves it."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _put_in_place(temp: Path, path: Path) -> None:
@@ -98,7 +103,7 @@ def second_name(path: Path, name: Path) -> None:
     """Let `name` be the file at `path` too, so that this version stays when another takes its
     place. Does nothing on a file system without links.
     """
-    temp = name.with_name(f".{name.name}.tmp")
+    temp = temporary(name)
     with suppress(OSError):
         temp.unlink(missing_ok=True)
         if not (

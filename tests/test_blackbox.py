@@ -405,6 +405,29 @@ def test_an_unsent_purchase_is_not_restored_as_bought(paths: LedgerPaths) -> Non
     assert read(paths).former == set()
 
 
+def test_a_refusal_that_something_came_after_is_not_recalled(paths: LedgerPaths) -> None:
+    """Looking says what opening says: the lock drops such a refusal on purpose."""
+    refused = advance(intent("opening"), "unsent", AT)
+    ledger = open_ledger(paths, now)
+    write(ledger, refused, intent("opening", attempt=2))
+    killed(ledger)
+    clean(paths)
+    assert [p.state for p in read(paths).recallable.values()] == ["in_doubt"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["before it had a lock", "with its lock"])
+def test_what_a_death_left_half_written_is_removed(paths: LedgerPaths, lost: bool) -> None:
+    """Under the lineage that it had, too: without a lock a ledger begins another."""
+    keep(paths, submitted("opening"))
+    left = box_of(paths) / ".place.json.tmp"
+    left.write_text("{")
+    if lost:
+        clean(paths)
+    with open_ledger(paths, now) as ledger:
+        ledger.begin_box()
+    assert (left.parent.is_dir(), left.exists()) == (True, False)
+
+
 def test_what_is_recorded_while_somebody_looks_is_not_lost_track_of(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

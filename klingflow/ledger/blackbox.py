@@ -20,7 +20,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from klingflow.disk import append, atomic_write, open_itself, sync, sync_folder, write_all
+from klingflow.disk import (
+    append,
+    atomic_write,
+    open_itself,
+    sync,
+    sync_folder,
+    temporary,
+    write_all,
+)
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
@@ -242,6 +250,7 @@ def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
                 held[path] = fd
             _check_unchanged(place, begun.reading)
             _make(place.folder(begun.lineage))
+            _tidy(place)
             spot = _joined(place, begun)
             for fd in held.values():
                 os.ftruncate(fd, 0)
@@ -314,6 +323,15 @@ def _make(folder: Path) -> None:
     for named in (folder, *parents):
         with suppress(PermissionError):  # a folder above the state folder may be another's
             sync_folder(named)
+
+
+def _tidy(place: BoxPlace) -> None:
+    """Remove what a death in the middle of a write left in this place's folders, under every
+    lineage: a ledger that died before it had a lock begins another.
+    """
+    for folder in boxes.folders_of(place):
+        for name in (BOUGHT, ASKED, ABOUT):
+            temporary(folder / name).unlink(missing_ok=True)
 
 
 def _write_about(spot: Spot) -> None:

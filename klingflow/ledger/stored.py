@@ -244,7 +244,9 @@ def _remember_unrelated(book: Book, files: _Files, until: str | None) -> None:
     for told, is_former in ((files.unrelated, False), (files.former, True)):
         if told.accounts or told.doubts:
             folded, _ = fold(told.accounts, told.doubts)
-            book.add_recallable(settled(folded, until), former=is_former)
+            dropped = superseded(folded)
+            found = [purchase for purchase in folded if purchase.uid not in dropped]
+            book.add_recallable(settled(found, until), former=is_former)
 
 
 def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]:
