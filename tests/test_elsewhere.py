@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from klingflow.decide.elsewhere import ROWS, asked_about, recalled
+from klingflow.decide.elsewhere import ROWS, asked_about, reason, recalled
 from klingflow.ledger.book import Book
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Plan, Purchase
 from tests.planned import OTHER, SAME, failed, plan, request, shot
@@ -115,3 +115,18 @@ def test_only_what_would_be_bought_is_recalled() -> None:
     assert recalled(plan([], origin="https://other.example.com"), book) == []
     assert recalled(plan([], again=frozenset({"a"})), book) == []
     assert recalled(plan([submitted("a")]), book) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "selection"),
+    [
+        (["alley"], "alley"),
+        (["opening#2"], "'opening#2'"),
+        (["街道", "b"], "'街道 b'"),
+        (list("abcdef"), "SHOT"),
+    ],
+)
+def test_the_way_out_can_be_pasted(keys: list[str], selection: str) -> None:
+    """Ids with `#`, blanks or Chinese are quoted; of too many takes none is named."""
+    held = Elsewhere("lost", "film.lock", ORIGIN, "klingflow lock merge a.yaml film.lock")
+    assert reason(held, *keys).endswith(f"--buy-again -s {selection} buys it again")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 
+import pytest
 from rich.console import Console
 
+from klingflow.terminal import live
 from klingflow.terminal.live import drawn
 from klingflow.terminal.tally import Tally
 from tests.plans import several
@@ -16,7 +19,7 @@ def lines(tally: Tally, height: int = 24, now: float = 120.0, **prefixes: str) -
     terminal = Console(width=100, no_color=True, file=io.StringIO(), record=True)
     terminal.print(drawn(tally, {"film.yaml": prefixes.get("film", "")}, height, now))
     text = terminal.export_text()
-    return [line.replace("━", "").replace("╸", "").rstrip() for line in text.splitlines()]
+    return [line.replace("━", "").replace("─", "").rstrip() for line in text.splitlines()]
 
 
 def running(number: int) -> Tally:
@@ -52,3 +55,34 @@ def test_shots_of_several_manifests_say_whose_they_are() -> None:
 
 def test_a_name_moves_no_cursor() -> None:
     assert lines(running(1), film="\x1b[2J")[2].split()[0] == "\ufffd[2Ja"
+
+
+@pytest.mark.parametrize(
+    ("share", "now", "bar"),
+    [
+        (0.0, 9.0, "─" * 24),
+        (50.0, 9.0, "━" * 12 + "─" * 12),
+        (100.0, 9.0, "━" * 24),
+        (None, 0.0, "━" * 4 + "─" * 20),
+        (None, 2.5, "─" * 10 + "━" * 4 + "─" * 10),
+    ],
+)
+def test_a_bar_reads_as_unfinished_in_a_still_picture(
+    share: float | None, now: float, bar: str
+) -> None:
+    """Also where nobody knows how much is done, and without colours."""
+    assert live._bar(share, now).plain == bar
+
+
+def test_a_bar_is_plain_where_the_encoding_lacks_its_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="cp1252"))
+    assert live._bar(50.0, 0.0).plain == "=" * 12 + "-" * 12
+
+
+def test_no_colour_of_the_view_vanishes_on_paper() -> None:
+    """Neither yellow nor white."""
+    assert not {"yellow", "white"} & {
+        word for style in live.STYLES.values() for word in style.split()
+    }

@@ -145,6 +145,34 @@ def test_what_this_run_bought_is_done_and_the_rest_is_kept(capsys: Capture) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("origin", "in_git", "is_bought", "reminds"),
+    [
+        ("", True, True, True),
+        ("", False, True, False),
+        ("", True, False, False),
+        (SANDBOX, True, True, False),
+    ],
+)
+def test_a_lock_that_a_purchase_changed_is_to_be_committed(
+    capsys: Capture, tmp_path: Path, origin: str, in_git: bool, is_bought: bool, reminds: bool
+) -> None:
+    """One line, only in a work tree of git; the sandbox's ledger is not committed."""
+    if in_git:
+        (tmp_path / ".git").write_text("gitdir: elsewhere")
+    folder = tmp_path / "my films"
+    folder.mkdir()
+    purchase = done("a")
+    plan = plan_of(action("keep", "a", purchase), path=str(folder / "film.yaml"))
+    found = result(plan, bought=(purchase,) if is_bought else ())
+    site = site_at(folder / "film.yaml", origin=origin)
+    show_result(found, [site], [Book([purchase])], quiet=False)
+    said = [line for line in capsys.readouterr().out.splitlines() if "commit" in line]
+    lock = folder / "film.lock"
+    says = f"The lock says what was paid for: commit it (`git add '{lock}'`)."
+    assert said == ([says] if reminds else [])
+
+
 REFUSED = Failure("key", "401", "bad key")
 ENDINGS: list[tuple[dict[str, Any], str]] = [
     ({"unreachable": "no way"}, "The gateway could not be reached: no way"),

@@ -6,6 +6,7 @@ they hold is bought only by `--buy-again`, or after a terminal was asked.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +28,7 @@ class ElsewhereRow:
     reason: str  # for `str.format`: `where`, `command` and `key`
 
 
+NAMED = 5  # takes in one line
 # The first that applies counts.
 ROWS: Mapping[ElsewhereKind, ElsewhereRow] = {
     "place": ElsewhereRow(
@@ -87,9 +89,12 @@ def _as_seen_from(one: Elsewhere, origin: str) -> Elsewhere:
     )
 
 
-def reason(one: Elsewhere, key: str) -> str:
-    """Say it, in the words of its row."""
-    return ROWS[one.kind].reason.format(where=one.where, command=one.command, key=key)
+def reason(one: Elsewhere, *keys: str) -> str:
+    """Say it, in the words of its row. The takes are named as a shell reads them after -s, and as
+    SHOT where there are more than a line can hold.
+    """
+    selection = shlex.quote(" ".join(keys)) if 0 < len(keys) <= NAMED else "SHOT"
+    return ROWS[one.kind].reason.format(where=one.where, command=one.command, key=selection)
 
 
 def holds(one: Elsewhere) -> bool:

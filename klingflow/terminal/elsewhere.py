@@ -5,7 +5,6 @@ Which purchases hold a take, and what is said of each, is for klingflow.decide.e
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,6 +16,7 @@ from klingflow.errors import UsageError
 from klingflow.model import Action, Elsewhere, Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
+from klingflow.terminal.plan_table import named
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -76,7 +76,4 @@ def _listed(actions: Sequence[Action]) -> str:
 
 
 def _line(one: Elsewhere, keys: Sequence[str]) -> str:
-    named, more = ", ".join(keys[:_SHOWN]), len(keys) - _SHOWN
-    if more > 0:
-        return f"{named} and {more} more: {reason(one, 'SHOT')}"
-    return f"{named}: {reason(one, shlex.quote(' '.join(keys)) if len(keys) > 1 else keys[0])}"
+    return f"{named(keys)}: {reason(one, *keys)}"

@@ -32,7 +32,7 @@ def forget(file: str, yes: bool) -> int:
     elif done:
         console.say("Forgotten. The lock is as it was.")
     else:
-        console.say("Nothing was forgotten: you said no.")
+        raise UsageError("nothing was forgotten: you said no")
     return ExitCode.OK
 
 

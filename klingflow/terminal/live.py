@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from klingflow.decide.verbs import Label
 from klingflow.model import Plan
 from klingflow.runner.events import Event
 from klingflow.terminal import console
-from klingflow.terminal.layout import clean
+from klingflow.terminal.layout import can_show, clean
 from klingflow.terminal.tally import Tally
 
 STYLES: Mapping[Label, str] = {
@@ -28,11 +27,12 @@ STYLES: Mapping[Label, str] = {
     "downloading": "default",
     "done": "green",
     "kept": "default",
-    "held": "default",
-    "parked": "yellow",
-    "in doubt": "yellow",
-    "failed": "red",
+    "held": "magenta",
+    "parked": "bold magenta",
+    "in doubt": "bold magenta",
+    "failed": "bold red",
 }
+_BAR, _PULSE = 24, 4  # columns of a bar, and of what moves along one that says nothing yet
 _OTHER_LINES = 6  # of the screen: what is not a bar
 
 
@@ -105,8 +105,21 @@ def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> T
     for (path, key), since in oldest[:room]:
         share = tally.share((path, key), now)
         grid.add_row(
-            Text("  " + clean(prefixes.get(path, "") + key)),
-            ProgressBar(total=100, completed=share or 0, width=24, pulse=share is None),
+            Text("  " + clean(prefixes.get(path, "") + key), no_wrap=True, overflow="ellipsis"),
+            _bar(share, now),
             Text(console.duration(now - since), style="dim"),
         )
     return grid
+
+
+def _bar(share: float | None, now: float) -> Text:
+    """A bar that is full up to `share` percent. While nobody knows the share, a short piece moves
+    along it: also a still picture of it reads as unfinished, and without colours too.
+    """
+    full, empty = ("━", "─") if can_show("━─") else ("=", "-")
+    begin, length = 0, round(_BAR * (share or 0) / 100)
+    if share is None:
+        begin, length = int(now * 4) % (_BAR - _PULSE), _PULSE
+    bar = Text(empty * begin, style="dim")
+    bar.append(full * length, style="cyan")
+    return bar.append(empty * (_BAR - begin - length), style="dim")

@@ -167,7 +167,9 @@ def prune(
             f"Pruned {console.many(len(found.pruned), 'purchase')}; what was paid stands in"
             f" {paths.pruned.name}: commit it with the lock."
         )
-    elif not found.pruned:
+    elif found.pruned:
+        raise UsageError("nothing was pruned: you said no")
+    else:
         console.say("Nothing to prune: no settled purchase is of a shot that the manifest lacks.")
     return ExitCode.OK
 

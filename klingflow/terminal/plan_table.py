@@ -6,7 +6,6 @@ Which actions are listed, and the sums, are in views.py.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from klingflow.terminal import paint
 from klingflow.terminal.layout import pad, shortened, showable, width, wrapped
 from klingflow.terminal.paint import Painted, Part
 
-_SOME = 5  # takes that one line names
 _START = "  "
 _GAP = "  "
 _SHORT = 30  # columns of a reason that stands beside its take, however many takes share it
@@ -131,7 +129,7 @@ def _below(group: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
     keys = [row.key for row in group]
     reason = group[0].reason
     if isinstance(held_by, Elsewhere):
-        reason = others.reason(held_by, selection(keys))
+        reason = others.reason(held_by, *keys)
     head, hang = f"{named(keys)}: ", _START + 3 * " "
     first, *more = wrapped(head + reason, room - width(hang))
     yield [_START, group[0].mark, _GAP + first]
@@ -140,12 +138,5 @@ def _below(group: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
 
 def named(keys: Sequence[str]) -> str:
     """Return `a, b and 3 more`."""
-    more = len(keys) - _SOME
-    return ", ".join(keys[:_SOME]) + (f" and {more} more" if more > 0 else "")
-
-
-def selection(keys: Sequence[str]) -> str:
-    """Return what `-s` takes for these takes, as a shell reads it; SHOT for so many that a line
-    cannot hold them.
-    """
-    return "SHOT" if len(keys) > _SOME else shlex.quote(" ".join(keys))
+    more = len(keys) - others.NAMED
+    return ", ".join(keys[: others.NAMED]) + (f" and {more} more" if more > 0 else "")

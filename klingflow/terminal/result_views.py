@@ -4,6 +4,7 @@ stopped.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -56,7 +57,8 @@ def show_result(
     for part, site, book in zip(parts, sites, books, strict=True):
         _show(part, site, book, bought)
     where = f"Record: {', '.join(map(str, result.records))}"
-    for line in (_bought(result), _all_told(result), where, _why_stopped(result)):
+    commit = _to_commit(sites, books, bought)
+    for line in (_bought(result), _all_told(result), where, commit, _why_stopped(result)):
         if line:
             console.prose(line)
 
@@ -120,6 +122,28 @@ def _bought(result: Result) -> str:
     seconds = sum(purchase.seconds for purchase in bought)
     sums = ", ".join(worded(shares(result.spending)))
     return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video: {sums}."
+
+
+def _to_commit(sites: Sequence[Site], books: Sequence[Book], bought: Set[str]) -> str:
+    """A word about the locks that this run changed, where git keeps their folder; "" otherwise.
+
+    git itself is not started: a folder from elsewhere may say what git is to run. A lock with a new
+    purchase cannot be as it was committed.
+    """
+    locks = [
+        str(site.paths.lock)
+        for site, book in zip(sites, books, strict=True)
+        if not site.in_sandbox and not bought.isdisjoint(book.purchases) and _is_in_git(site)
+    ]
+    if not locks:
+        return ""
+    add = shlex.join(["git", "add", *locks])
+    return f"The lock says what was paid for: commit it (`{add}`)."
+
+
+def _is_in_git(site: Site) -> bool:
+    folder = site.paths.lock.parent.absolute()
+    return any((above / ".git").exists() for above in (folder, *folder.parents))
 
 
 def _all_told(result: Result) -> str:
