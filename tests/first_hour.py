@@ -162,7 +162,7 @@ STEPS: Sequence[Step] = (
             _S26: "  s26: { tags: 尾声，外景, prompt: “雨停，晨光照进窄巷” }",
             'prompt: "${{ vars.hero }}把怀表放进河里"': 'prompt: "{{ vars.hero }}把怀表放进河里"',
         },
-        mistakes=0,
+        mistakes=4,
     ),
     # --- rows
     Step(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError, Mark
-from klingflow.manifest.source import parse, parse_in_spite
+from klingflow.manifest.source import parse, parse_in_spite, read_in_spite
 from klingflow.manifest.values import content_of
 from klingflow.model import Json, Node
 
@@ -109,7 +109,7 @@ def test_places_count_characters_from_one() -> None:
         ('a: "\\x41"', False, 0),
         ("a: one\n  two", False, 0),
         ("a: |\n  one", False, 0),
-        ("a: &x one", False, 0),
+        ("a: &x one\nb: *x", False, 0),
     ],
 )
 def test_a_scalar_knows_whether_offsets_in_it_are_columns(
@@ -249,3 +249,95 @@ def test_what_a_merge_adds_is_counted_beside_its_alias(entry: str, found: list[s
     text = f"m: &m {{{keys}}}\n" + "".join(f"n{n}: {entry}\n" for n in range(150))
     _, mistakes = parse_in_spite(text, "f.yaml")
     assert [mistake.code for mistake in mistakes] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('a: "雨夜"#特写', [("yaml-syntax", 1, 8)]),
+        ("a: '雨夜'#特写", [("yaml-syntax", 1, 8)]),
+        ("a: [a]#b", [("yaml-syntax", 1, 7)]),
+        ("a: {b: c}#d", [("yaml-syntax", 1, 10)]),
+        ("a: [a,#b\n  c]", [("yaml-syntax", 1, 7)]),
+        ("a: |#x\n  text", [("yaml-syntax", 1, 5)]),
+        ("a: >-#x\n  text", [("yaml-syntax", 1, 6)]),
+        ("a: &9:16 x", [("unused-anchor", 1, 4)]),
+        ("a: &Rain in the city", [("unused-anchor", 1, 4)]),
+        ("a: &Rain", [("unused-anchor", 1, 4)]),
+        ("a: *Rain", [("unknown-alias", 1, 4)]),
+        ("a: {?x: 1}", [("key-not-text", 1, 6)]),
+        ("a: ! rain", [("unknown-tag", 1, 4)]),
+        ("a: !important rain", [("unknown-tag", 1, 4)]),
+        ("a: 1\n\u3000\u3000b: 2", [("odd-blank", 2, 1)]),
+        ("a:\n\u00a0\u00a0b: 2", [("odd-blank", 2, 1)]),
+        ("a: 1\nb: 2\n\u200bc: 3", [("odd-blank", 3, 1)]),
+    ],
+)
+def test_what_only_libyaml_lets_pass_is_refused(
+    text: str, found: list[tuple[str, int, int]]
+) -> None:
+    """It would drop a part of what was written, or take a blank for a letter, without a word."""
+    assert codes(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: b#c",
+        "a: '# x'",
+        "a: |  # how\n  text #1",
+        "a: [b, # first\n  c]  # rest",
+        "# all\na: # below\n  b: c\n#",
+        "a: &x one\nb: *x",
+        "a: &x { k: one }",
+        "a: {? x : 1}",
+        'a: "b"\t# c\r\n# d\r\nb: 1',
+    ],
+)
+def test_a_comment_that_yaml_knows_is_no_mistake(text: str) -> None:
+    """Nor is a # inside of a text, nor an anchor that an alias uses or that holds a map."""
+    read = read_in_spite(text, "f.yaml")
+    assert (read.mistakes, read.doubts) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "apart", "glued"),
+    [
+        ("a: 雨夜 #特写", False, True),
+        ("a: 雨夜 # 特写", False, False),
+        ("a: 雨夜  # 特写", True, False),
+        ("a: 雨夜  #特写", False, True),
+        ("a: 雨夜\t# 特写", True, False),
+        ("a: one\n  two #three", False, True),
+        ("{a: one #two\n}", False, True),
+        ("a: one #", False, False),
+    ],
+)
+def test_a_comment_behind_an_unquoted_value_is_known(text: str, apart: bool, glued: bool) -> None:
+    """By the value's place, with how it stands off from the value."""
+    read = read_in_spite(text, "f.yaml")
+    assert read.root is not None
+    comment = read.comments[read.root.at("a").mark]
+    assert (comment.apart, comment.glued) == (apart, glued)
+
+
+@pytest.mark.parametrize("text", ["a: #雨夜\nb: 1", "- #雨夜", "a:\n  - b\n  - #c"])
+def test_a_comment_in_the_place_of_a_value_is_doubtful(text: str) -> None:
+    assert [doubt.code for doubt in read_in_spite(text, "f.yaml").doubts] == ["comment-in-text"]
+
+
+@given(JSON | st.text())
+def test_json_with_escapes_is_read_as_json_reads_it(value: Json) -> None:
+    """`json.dumps` writes 🎬 as two halves."""
+    assert content_of(parse(json.dumps(value), "f.yaml")) == value
+
+
+def test_both_halves_of_a_character_are_one_and_the_rest_keeps_its_place() -> None:
+    text = '{"a": "\\ud83c\\udfac x", "b": "\\\\ud83c", "c": \\ud83c}'
+    root = parse(text, "f.yaml")
+    assert content_of(root) == {"a": "🎬 x", "b": "\\ud83c", "c": "\\ud83c"}
+    assert root.at("b").mark == Mark("f.yaml", 1, text.index('"b"') + 6)
+
+
+def test_half_of_a_character_is_an_error_at_its_place() -> None:
+    assert codes('a: "x \\ud83c y"') == [("half-character", 1, 7)]

@@ -2,7 +2,9 @@
 handed in.
 
     source.py, scalars.py, syntax.py, misreading.py,
-    spelling.py, invisible.py                        YAML text → Nodes with places
+    spelling.py, invisible.py, comments.py,
+    surrogates.py, offsets.py                        YAML text → Nodes with places
+    habits.py                                        texts that were probably meant otherwise
     pieces.py, grammar.py, expressions.py, names.py,
     functions.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies

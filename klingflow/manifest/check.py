@@ -29,6 +29,7 @@ from klingflow.manifest.fields import (
     Field,
     Path,
 )
+from klingflow.manifest.habits import HABITS
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
@@ -56,7 +57,7 @@ _LIMITS: Final = {
     "too-long": "There are more characters than the gateway takes.",
 }
 _UNREACHABLE: Final = "private-address"
-_WARNINGS: Final = {_UNREACHABLE: "The gateway cannot reach this address."}
+_WARNINGS: Final = {_UNREACHABLE: "The gateway cannot reach this address.", **HABITS}
 # What `allow` may name, each with its words: the rules, the gateway's own limits on single values,
 # and the warnings about them.
 ALLOWED: Final[Mapping[str, str]] = {

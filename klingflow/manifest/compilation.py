@@ -20,6 +20,7 @@ from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
+from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
@@ -94,7 +95,7 @@ class _Compilation:
         if "version" not in root.value:
             self.note(root.mark, "missing-version", "'version' is missing; write version: 1 first")
         self.add_sections(root)
-        renderer = Renderer(self.sections["vars"], self.fixed)
+        renderer = Renderer(self.sections["vars"], self.fixed, self.files.sources)
         scope = Scope()
         self.hand_in()
         self.include(root, renderer, scope)
@@ -300,6 +301,12 @@ class _Compilation:
             renderer.check(node, unused)
         self.diagnostics += unused.diagnostics
         self.check_variables()
+        if self.files.suspect:
+            names = dict.fromkeys(self.sections["vars"], "vars")
+            variables = Node(
+                {"vars": Node(self.sections["vars"], Mark(self.path, 1, 1))}, Mark(self.path, 1, 1)
+            )
+            self.diagnostics += doubts_of(variables, "", names, self.files)
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             message = "there are no shots; write them under shots:, by id"
             self.note(Mark(self.path, 1, 1), "missing-field", message)
@@ -333,10 +340,30 @@ class _Compilation:
                 fields = draft.fields
                 kind, found, good = check_shot(draft, at_the_top)
                 self.diagnostics += found
+                if self.files.suspect:
+                    self.diagnostics += self.doubts(draft)
                 request = request_for(good, prices) if good else None
             if request:
                 pairs.append((_shot(draft, kind), request))
         return pairs
+
+    def doubts(self, draft: Draft) -> list[Diagnostic]:
+        """Return what a shot's texts say otherwise than their author probably meant."""
+        names = {**dict.fromkeys(self.sections["vars"], "vars"), **self.own_names(draft.node)}
+        return doubts_of(draft.node, f"shot '{draft.id}'", names, self.files)
+
+    def own_names(self, node: Node) -> dict[str, str]:
+        """Return the names that a shot's expressions may use beside `vars`, with their roots."""
+        found = dict.fromkeys(_mapping(node, "vars"), "vars")
+        found |= dict.fromkeys(_mapping(node, "matrix").keys() - {"include", "exclude"}, "matrix")
+        foreach = node.value.get("foreach")
+        if foreach and type(foreach.value) is str and "${{" not in foreach.value:
+            for _, row in (self.files.rows(foreach.value, foreach.mark) or ())[:1]:
+                found |= dict.fromkeys(row, "row")
+        elif foreach and type(foreach.value) is list:
+            for row in foreach.value[:1]:
+                found |= dict.fromkeys(as_mapping(row.value), "row")
+        return found
 
 
 def _mapping(root: Node, section: str) -> dict[str, Node]:

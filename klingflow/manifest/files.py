@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
+from klingflow.manifest.comments import Comment
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
+from klingflow.manifest.habits import is_suspect
 from klingflow.manifest.recognition import Found, Wanted, of_name, of_text, of_tree, said
 from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
-from klingflow.manifest.source import parse_in_spite
+from klingflow.manifest.source import read_in_spite
 from klingflow.model import Node
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -22,7 +24,8 @@ class Files:
     """The files read so far. Why one cannot be read goes to `diagnostics`.
 
     `paths` are in the order in which their diagnostics are shown, `sources` their texts; `misread`
-    are the places where a text is not YAML, though the rest of it is read.
+    are the places where a text is not YAML, though the rest of it is read. `comments` stand behind
+    unquoted values, by the places of these; `suspect` says that habits.py has something to look at.
     """
 
     def __init__(
@@ -32,6 +35,8 @@ class Files:
         self.paths: list[str] = [path]
         self.sources: dict[str, str] = {}
         self.misread: set[Mark] = set()
+        self.comments: dict[Mark, Comment] = {}
+        self.suspect = False
         self._read = read
         self._diagnostics = diagnostics
         self._rows: dict[str, Rows | None] = {}
@@ -46,7 +51,10 @@ class Files:
         text = self._text(path, mark)
         if text is None or self._is_other(path, mark, of_text(path, text), wanted):
             return None
-        root, found = parse_in_spite(text, path)
+        root, found, doubts, comments = read_in_spite(text, path)
+        self._diagnostics += doubts
+        self.comments.update(comments)
+        self.suspect = self.suspect or bool(comments) or is_suspect(text)
         if root and self._is_other(path, mark, of_tree(root, wanted), wanted):
             return None
         self._diagnostics += found

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from klingflow.manifest.budget import ExpressionError
 
+BEGIN = "${{"
 _BEGIN = re.compile(r"\$?\$\{\{")
 _INSIDE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}|[][(){}]""", re.DOTALL)
 

@@ -8,20 +8,30 @@ YAML would silently take for something else is a diagnostic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, NoReturn
 
 import yaml
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.manifest.comments import GLUED, NEVER, Comment, Comments
+from klingflow.manifest.invisible import BLANKS, NOTHING, named
 from klingflow.manifest.scalars import CORE_TAG, ScalarError, plain, shown_tag, tagged
 from klingflow.manifest.spelling import did_you_mean
-from klingflow.manifest.syntax import MAX_DEPTH, TOO_DEEP, syntax_error, unfit
+from klingflow.manifest.surrogates import Halves
+from klingflow.manifest.syntax import MAX_DEPTH, TOO_DEEP, mark_at, syntax_error, unfit
 from klingflow.model import Json, Node
 
 # What aliases and merges may add: enough for 100,000 shots that share presets, far below a bomb.
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
+COMMENT: Final = "comment-in-text"
+LOST: Final = "the value is empty, because '#' begins a comment; put the text in quotes"
+NO_TAG: Final = (
+    "the '!' is a tag, which is no part of the text; put the whole text in quotes, or delete it"
+)
+_ODD_INDENT = re.compile(f"[{BLANKS}{NOTHING}]")
 
 
 def parse(text: str, file: str) -> Node:
@@ -41,18 +51,39 @@ def parse_in_spite(text: str, file: str) -> tuple[Node | None, list[Diagnostic]]
 
     The tree is None where the rest could not be read. A mistake's own value is in it as text.
     """
+    read = read_in_spite(text, file)
+    return read.root, read.mistakes
+
+
+class Read(NamedTuple):
+    """What a text holds: its tree (None where the rest could not be read), its mistakes, what is
+    doubtful in it, and the comments behind unquoted values, by the places of the values.
+    """
+
+    root: Node | None
+    mistakes: list[Diagnostic]
+    doubts: list[Diagnostic]
+    comments: Mapping[Mark, Comment]
+
+
+def read_in_spite(text: str, file: str) -> Read:
+    """Return all that a text holds, whatever its mistakes."""
     text = text.removeprefix("\ufeff")
     if forbidden := unfit(text, file):
-        return None, forbidden
-    builder = _Builder(file)
+        return Read(None, forbidden, [], {})
+    halves = Halves(text)
+    builder = _Builder(file, text, halves)
     root: Node | None = None
     try:
-        root = builder.build(yaml.parse(text, Loader=yaml.CLoader))
+        root = builder.build(halves.joined(yaml.parse(halves.text, Loader=yaml.CLoader)))
     except yaml.MarkedYAMLError as error:
-        builder.diagnostics.append(syntax_error(error, text, file))
+        if all(found.code != "odd-blank" for found in builder.diagnostics):  # or it follows
+            builder.diagnostics.append(syntax_error(error, text, file))
     except _Stop:
         pass  # the builder has noted why
-    return root, sorted(builder.diagnostics, key=lambda d: d.mark)
+    mistakes = sorted(builder.diagnostics, key=lambda d: d.mark)
+    doubts = [Diagnostic(mark, COMMENT, LOST, "warning") for mark in builder.comments.instead]
+    return Read(root, mistakes, doubts, builder.comments.behind)
 
 
 class _Stop(Exception):
@@ -82,8 +113,14 @@ class _Builder:
     stop it.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, text: str, halves: Halves) -> None:
         self.file = file
+        self.text = text
+        self.halves = halves
+        self.comments = Comments(text, file)
+        self.last: Any = None  # the event of the last scalar
+        self.last_node: Node | None = None  # its value, unless it was a key
+        self.unused: dict[str, Mark] = {}  # anchors in front of words, without an alias so far
         self.diagnostics: list[Diagnostic] = []
         # At its bottom stands the file itself, as a list of documents.
         self.documents: list[Node] = []
@@ -104,10 +141,27 @@ class _Builder:
     def build(self, events: Iterable[Any]) -> Node:
         """Return the tree of the events. Raises _Stop when a mistake makes the rest unreadable."""
         handlers = self.handlers
-        for event in events:
-            if handler := handlers.get(type(event)):
-                handler(event)
+        try:
+            for event in events:
+                if handler := handlers.get(type(event)):
+                    handler(event)
+        finally:
+            self.finish()
         return next(iter(self.documents), Node(None, Mark(self.file, 1, 1)))
+
+    def finish(self) -> None:
+        """Note what only the end of the text shows."""
+        self.comments.look(NEVER, NEVER, "", self.last, self.last_node)
+        for mark in self.comments.wrong:
+            self.note(mark, "yaml-syntax", GLUED)
+        if any(found.code == "unknown-alias" for found in self.diagnostics):
+            return  # a misspelt alias: its anchor is not unused
+        for anchor, mark in self.unused.items():
+            message = (
+                f"no *{anchor} uses the anchor &{anchor}, which is no part of the text;"
+                " put the whole text in quotes, or delete it"
+            )
+            self.note(mark, "unused-anchor", message)
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         # What is quoted may be a text of many lines; a message is one.
@@ -133,7 +187,11 @@ class _Builder:
         start, end, text = event.start_mark, event.end_mark, event.value
         mark = Mark(self.file, start.line + 1, start.column + 1)
         top = self.stack[-1]
+        if end.index > self.comments.watch:
+            self.comments.look(start.index, end.index, event.style, self.last, self.last_node)
+        self.last = event
         if top.key is None and type(top.items) is dict:
+            self.last_node = None
             self.key(top, text, mark, event)
             return
         if not text and top.flow:
@@ -141,9 +199,25 @@ class _Builder:
         surplus = end.column - start.column - len(text) if start.line == end.line else -1
         node = Node(self.resolve(event, mark), mark, None, surplus in (0, 2), surplus == 2)
         self.values += 1
+        self.last_node = node
         if event.anchor:
-            self.anchors[event.anchor] = (node, 1)
+            self.anchor(event, node)
+        if self.halves.found and self.halves.lone(text):
+            self.note_half(event, mark)
+            node.value = self.halves.without(text)
         self.add(node, 1)
+
+    def anchor(self, event: Any, node: Node) -> None:
+        """Keep an anchor's value. In front of words an anchor may be meant as one of them."""
+        self.anchors[event.anchor] = (node, 1)
+        if not event.style and event.tag is None and (type(node.value) is str or not event.value):
+            self.unused[event.anchor] = node.mark
+
+    def note_half(self, event: Any, mark: Mark) -> None:
+        at, half = self.halves.place(event.start_mark.index, event.value)
+        found = mark_at(self.text, at, self.file) if at >= 0 else mark
+        message = f"{half} is half of a character; write both halves, or the character itself"
+        self.note(found, "half-character", message)
 
     def check_empty(self, top: _Open, mark: Mark, event: Any) -> None:
         """Note a value that nobody wrote: `{a: x, y, z}` has two of them."""
@@ -159,8 +233,12 @@ class _Builder:
     def resolve(self, event: Any, mark: Mark) -> Json:
         text = event.value
         try:
+            if event.tag == "!":
+                if text and not event.style and plain(text) == text:
+                    raise ScalarError("unknown-tag", NO_TAG)
+                return text
             if event.tag is not None:
-                return text if event.tag == "!" else tagged(text, event.tag)
+                return tagged(text, event.tag)
             return plain(text) if event.implicit[0] else text
         except ScalarError as error:
             self.note(mark, error.code, str(error))
@@ -173,6 +251,11 @@ class _Builder:
             self.note(mark, "key-not-text", message)
         if event.anchor:
             self.anchors[event.anchor] = (Node(text, mark), 1)
+        if top.flow and self.text[event.start_mark.index - 1] == "?":
+            self.note(mark, "key-not-text", f"the '?' before '{text}' is dropped; put it in quotes")
+        if not event.style and not text.isascii() and (odd := _ODD_INDENT.match(text)):
+            message = f"{named(odd[0])} stands before this key; indent it by plain spaces"
+            self.note(mark, "odd-blank", message)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
             if top.merge:
@@ -185,8 +268,10 @@ class _Builder:
 
     def alias(self, event: Any) -> None:
         mark = self.mark(event)
+        self.unused.pop(event.anchor, None)
         if event.anchor not in self.anchors:
             hint = did_you_mean(event.anchor, self.anchors)
+            hint = hint or "; put a text that begins with * in quotes"
             self.stop(mark, "unknown-alias", f"no anchor &{event.anchor} before this{hint}")
         found = self.anchors[event.anchor]
         if found is None:

@@ -26,7 +26,8 @@ from klingflow.manifest.cells import at_cell, in_brackets, last_read, no_column,
 from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.grammar import UnknownName
 from klingflow.manifest.names import Shots, Vars, opened
-from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
+from klingflow.manifest.offsets import place_in
+from klingflow.manifest.pieces import BEGIN, Piece, Unclosed, pieces_of
 from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
@@ -89,15 +90,18 @@ class Scope:
 class Renderer:
     """Renders the Nodes of one manifest.
 
-    `variables` are the manifest's `vars`; `fixed` are the values handed in, which win and are data.
+    `variables` are the manifest's `vars`; `fixed` are the values handed in, which win and are
+    data. `sources` are the texts of the files, for places in texts of several lines.
     """
 
     def __init__(
         self,
         variables: Mapping[str, Node],
         fixed: Mapping[str, Json],
+        sources: Mapping[str, str] | None = None,
     ) -> None:
         self.variables = variables
+        self.sources: Mapping[str, str] = {} if sources is None else sources
         self.fixed = fixed
         self.names: dict[str, Any] = {
             **{name: Missing(hint=hint) for name, hint in _ABSENT.items()},
@@ -262,7 +266,7 @@ class Renderer:
         except ExpressionError as error:
             raise self._failed(piece, node, error, scope) from None
         if "shots" in scope.used and not self._chain:
-            place = _place(node, piece.offset)
+            place = place_in(node, piece.offset, BEGIN, self.sources)
             scope.references.extend((reference, place) for reference in _references(made))
         return made
 
@@ -326,17 +330,8 @@ class Renderer:
     def _broken(self, node: Node, offset: int, error: ExpressionError, scope: Scope) -> _Broken:
         """Return the mistake of the variable that is being rendered, or else of the scope."""
         subject = f"vars.{self._chain[-1]}" if self._chain else scope.subject
-        mark = _place(node, offset)
+        mark = place_in(node, offset, BEGIN, self.sources)
         return _Broken(Diagnostic(mark, error.code, str(error), subject=subject))
-
-
-def _place(node: Node, offset: int) -> Mark:
-    """Return the place of the character at `offset`, or of the scalar's begin where its columns
-    are unknown.
-    """
-    if not node.plain:
-        return node.mark
-    return node.mark._replace(column=node.mark.column + node.inset + offset)
 
 
 def _references(value: Json) -> Iterator[Reference]:

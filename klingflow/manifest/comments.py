@@ -1,0 +1,95 @@
+"""PURE. The `#` of a YAML text, beside the parser's events: which begin comments, behind what they
+stand, and which are glued to a value. The parser drops comments without a word, and lets pass what
+YAML forbids (`"a"#b`, `[a]#b`, `|#x`).
+
+Which of them took words from a text is said in habits.py, which knows the fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from klingflow.errors import Mark
+from klingflow.manifest.syntax import mark_at
+from klingflow.model import Node
+
+NEVER = 1 << 62  # behind every text
+GLUED = (
+    "'#' stands right behind a value; put the whole text in quotes if it belongs to it, a blank"
+    " before it if it is a comment"
+)
+_BLANK = frozenset(" \t\r\n")
+_END = re.compile(r"[\r\n]|$")
+
+
+class Comment(NamedTuple):
+    """A comment behind an unquoted value in its line: where its `#` stands.
+
+    `apart` says that it stands off as comments do, by two blanks before the `#` and one behind it;
+    `glued` that no blank follows the `#`.
+    """
+
+    mark: Mark
+    apart: bool
+    glued: bool
+
+
+class Comments:
+    """The comments met so far. `watch` is the offset of the next `#`: nobody need ask before it.
+
+    `behind` are the comments by the place of the value before them, `wrong` the places of those
+    that YAML forbids, `instead` the places of those that stand where a value was left out.
+    """
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.file = file
+        self.behind: dict[Mark, Comment] = {}
+        self.wrong: list[Mark] = []
+        self.instead: list[Mark] = []
+        self.watch = text.find("#")
+        if self.watch < 0:
+            self.watch = NEVER
+
+    def look(self, start: int, end: int, style: str, last: Any, node: Node | None) -> None:
+        """Judge each `#` before the offset `end` of a scalar that begins at `start`. `last` is the
+        event of the scalar before it, `node` its value unless it was a key.
+        """
+        while self.watch < end:
+            at = self.watch
+            if at < start:
+                self._comment(at, last, node)
+                self._next(_end_of_line(self.text, at))
+                continue
+            header = self.text[start:at]
+            if style in ("|", ">") and "\n" not in header and header[-1:] not in _BLANK:
+                self.wrong.append(mark_at(self.text, at, self.file))
+            self._next(at + 1)
+
+    def _next(self, at: int) -> None:
+        found = self.text.find("#", at)
+        self.watch = NEVER if found < 0 else found
+
+    def _comment(self, at: int, last: Any, node: Node | None) -> None:
+        text = self.text
+        if at and text[at - 1] not in _BLANK:
+            self.wrong.append(mark_at(text, at, self.file))
+            return
+        if last is None or node is None or last.style:
+            return
+        gap = text[last.end_mark.index : at]
+        if gap.strip(" \t"):
+            return
+        mark = mark_at(text, at, self.file)
+        glued = text[at + 1 : at + 2] not in ("", *_BLANK)
+        if last.value:
+            apart = not glued and (len(gap) > 1 or gap == "\t")
+            self.behind[node.mark] = Comment(mark, apart, glued)
+        elif glued and node.value is None:
+            self.instead.append(mark)
+
+
+def _end_of_line(text: str, at: int) -> int:
+    found = _END.search(text, at)
+    return found.start() if found else len(text)

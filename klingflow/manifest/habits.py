@@ -1,0 +1,135 @@
+"""PURE. Texts that say otherwise than their author probably meant: a `#` that begins a comment,
+braces of other template languages, quotation marks around a whole prompt, tags with Chinese commas.
+
+Each is a warning with a code that `allow:` silences. Texts are looked at as they were written: what
+a cell or an expression holds is data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+from klingflow.errors import Diagnostic, Mark
+from klingflow.manifest.coerce import as_list
+from klingflow.manifest.comments import Comment
+from klingflow.manifest.offsets import place_in
+from klingflow.model import Node
+
+COMMENT: Final = "comment-in-text"
+BRACES: Final = "foreign-braces"
+QUOTES: Final = "quoted-text"
+ONE_TAG: Final = "one-tag"
+# The codes, each with what it says.
+HABITS: Final[dict[str, str]] = {
+    COMMENT: "A '#' begins a comment where a text seems to go on.",
+    BRACES: "Braces of another template language stand around a name that exists here.",
+    QUOTES: "Quotation marks around the whole text are sent with it.",
+    ONE_TAG: "Chinese commas do not separate tags.",
+}
+# Fields of free text: there a comment stands off by two blanks before the '#' and one behind it,
+# as yamllint and Prettier have comments.
+_TEXTS: Final = frozenset({"prompt", "style", "title", "note", "dialogue", "text"})
+# Fields that may hold text: there only a '#' without a blank behind it is one of the text.
+_MAY_BE_TEXT: Final = frozenset({"vars", "matrix", "foreach", "tags", "extra", "request"})
+_SENT: Final = frozenset({"prompt", "style"})
+_PAIRS: Final = {"“": "”", "「": "」", "『": "』", "‘": "’"}
+_COMMAS = re.compile("[，、；]")
+_NAME = r"(?:(vars|matrix|row)\s*\.\s*)?([^\W\d][\w-]*)"
+_BRACES = re.compile(
+    rf"(?<!\$)\{{\{{\s*{_NAME}\s*\}}\}}|\$\{{\s*{_NAME}\s*\}}|(?<![\${{])\{{\s*{_NAME}\s*\}}(?!\}})"
+)
+_SUSPECT = re.compile("[“「『‘，、]|" + _BRACES.pattern)
+
+
+class Written(Protocol):
+    """The files as they were written: their texts, and the comments in them."""
+
+    sources: dict[str, str]
+    comments: dict[Mark, Comment]
+
+
+def is_suspect(text: str) -> bool:
+    """Return True if a file's text holds what may be one of the habits; comments are not asked."""
+    return bool(_SUSPECT.search(text))
+
+
+def doubts_of(
+    node: Node, subject: str, names: Mapping[str, str], written: Written
+) -> list[Diagnostic]:
+    """Return the doubts about a shot's merged layers. `names` are those that expressions may use,
+    each with its root.
+    """
+    allow = node.value.get("allow")
+    silent = {code.value for code in as_list(allow.value)} if allow else set()
+    found = []
+    for field, part in node.value.items():
+        for name, leaf in _leaves(field, part):
+            found += [*_comment(field, name, leaf, written), *_value(field, name, leaf)]
+            found += _braces(leaf, names, written)
+    return [
+        Diagnostic(mark, code, message, "warning", subject=subject)
+        for mark, code, message in found
+        if code not in silent
+    ]
+
+
+_Doubt = tuple[Mark, str, str]
+
+
+def _leaves(name: str, node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the texts below a node, each with the name of the field that holds it."""
+    todo = [(name, node)]
+    while todo:
+        name, node = todo.pop()
+        if type(node.value) is dict:
+            todo.extend(node.value.items())
+        elif type(node.value) is list:
+            todo.extend((name, item) for item in node.value)
+        elif type(node.value) is str:
+            yield name, node
+
+
+def _comment(field: str, name: str, leaf: Node, written: Written) -> Iterator[_Doubt]:
+    comment = written.comments.get(leaf.mark)
+    if comment is None:
+        return
+    of_text = name in _TEXTS and not comment.apart
+    perhaps = field in _MAY_BE_TEXT and comment.glued and "://" not in leaf.value
+    if of_text or perhaps:
+        message = (
+            "the text ends here, because '#' begins a comment; put the whole text in quotes, or"
+            " write two blanks before the '#' and one behind it"
+        )
+        yield comment.mark, COMMENT, message
+
+
+def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
+    text = leaf.value
+    if name in _SENT and (closing := _PAIRS.get(text[:1])) and text.find(closing) == len(text) - 1:
+        message = f"{text[0]} and {closing} are sent with the text; delete them if they only quote"
+        yield leaf.mark, QUOTES, message
+    if field == "tags" and (comma := _COMMAS.search(text)):
+        tags = ", ".join(filter(None, map(str.strip, _COMMAS.split(text))))
+        yield leaf.mark, ONE_TAG, f"this is one tag with a '{comma[0]}' in it; write [{tags}]"
+
+
+def _braces(leaf: Node, names: Mapping[str, str], written: Written) -> Iterator[_Doubt]:
+    for braces in _BRACES.finditer(leaf.value) if "{" in leaf.value else ():
+        if meant := _meant(braces, names):
+            message = (
+                f"{braces[0]} is sent as it stands; write ${{{{ {meant} }}}} for the value of"
+                f" {meant}"
+            )
+            place = place_in(leaf, braces.start(), braces[0], written.sources)
+            yield place, BRACES, message
+
+
+def _meant(braces: re.Match[str], names: Mapping[str, str]) -> str | None:
+    """Return the name that stands in foreign braces as an expression has it, if it exists here."""
+    groups = braces.groups()
+    for root, name in zip(groups[::2], groups[1::2], strict=True):
+        if name in names and root in (None, names[name]):
+            return f"{names[name]}.{name}"
+    return None
