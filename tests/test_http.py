@@ -335,11 +335,28 @@ async def test_an_environment_proxy_is_used_elsewhere(monkeypatch: pytest.Monkey
     assert wire.requests[1].startswith(b"GET http://cdn.invalid/v.mp4 HTTP/1.1\r\n")
 
 
-def test_a_proxy_that_cannot_be_used_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of an unknown kind is the user's setting to change, before anything is sent."""
-    monkeypatch.setenv("https_proxy", "gopher://127.0.0.1:9")
-    with pytest.raises(UsageError, match="proxy"):
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:9", "http://[::1", "http://h:port"])
+@pytest.mark.parametrize("name", ["https_proxy", "all_proxy"])
+def test_a_proxy_that_cannot_be_used_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, proxy: str
+) -> None:
+    """It is the user's setting to change, before anything is sent; the variable is named."""
+    monkeypatch.setenv(name, proxy)
+    with pytest.raises(UsageError, match=f"the proxy that {name} names cannot be used: "):
         Gateway("https://gateway.example.com", KEY)
+
+
+async def test_a_proxy_that_a_download_cannot_use_is_a_failed_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The video may come from another address."""
+    monkeypatch.setenv("http_proxy", "gopher://127.0.0.1:9")
+    async with (
+        Gateway("https://gateway.example.com", KEY) as gateway,
+        gateway.open("http://cdn.example.com/v.mp4") as stream,
+    ):
+        assert isinstance(stream, NoReply) and not stream.sent
+    assert stream.reason.startswith("the proxy that http_proxy names cannot be used: ")
 
 
 async def test_a_download_takes_the_key_to_its_own_origin_only() -> None:
@@ -436,3 +453,20 @@ def test_certificates_that_cannot_be_read_are_named(
     assert str(refused.value).startswith(said)
     assert str(refused.value).endswith("; correct SSL_CERT_FILE or unset it")
     assert Gateway("http://127.0.0.1:9", KEY).base == "http://127.0.0.1:9"
+
+
+def test_a_folder_of_certificates_without_any_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL says nothing of it, and believes no server then."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+        with pytest.raises(UsageError) as refused:
+            Gateway("https://gw.example.com", KEY)
+        said = f"the certificates that SSL_CERT_DIR names, {folder}, cannot be read: "
+        assert str(refused.value).startswith(said)
+        assert Gateway("http://127.0.0.1:9", KEY).base == "http://127.0.0.1:9"
+    (tmp_path / "1234abcd.0").write_text("")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert Gateway("https://gw.example.com", KEY).base == "https://gw.example.com"

@@ -17,6 +17,7 @@ what came back and whether anything was sent. Promises:
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -24,6 +25,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -173,10 +175,9 @@ class _Connections:
         }
         try:
             self._idle = [httpx.AsyncHTTPTransport(**self._options)]
-        except (ImportError, ValueError) as error:
-            raise UsageError(
-                f"the proxy that the environment names cannot be used: {error}"
-            ) from error
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            name = _proxy_variable(proxy or "")
+            raise UsageError(f"the proxy that {name} names cannot be used: {error}") from error
 
     @contextmanager
     def borrow(self) -> Iterator[httpx.AsyncHTTPTransport]:
@@ -303,6 +304,8 @@ class Gateway:
                     return NoReply(
                         True, "a redirect to an address that holds the key is not followed"
                     )
+            except UsageError as error:  # of a proxy for this address alone
+                return NoReply(False, str(error))
             except _CAUGHT as error:
                 return _no_reply(error, self._secret)
         return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
@@ -459,17 +462,34 @@ def _tls(base: str) -> ssl.SSLContext:
 
     Raises UsageError where those cannot be read; on this machine, the usual ones are taken then.
     """
+    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
     try:
+        if name == "SSL_CERT_DIR":
+            _look_into(os.environ.get(name) or "")
         return httpx.create_ssl_context()
     except OSError as error:
         if is_loopback(base):
             return httpx.create_ssl_context(trust_env=False)
-        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         why = error.strerror or error
         raise UsageError(
             f"the certificates that {name} names, {os.environ.get(name)}, cannot be read: {why};"
             f" correct {name} or unset it"
         ) from error
+
+
+def _look_into(folders: str) -> None:
+    """Raise OSError where none of the `folders`, in the system's way of listing them, holds a file:
+    OpenSSL would say nothing, and then believe no server.
+    """
+    paths = [Path(path) for path in folders.split(os.pathsep) if path]
+    if paths and not any(path.is_dir() and any(path.iterdir()) for path in paths):
+        raise OSError(errno.ENOENT, "no such folder, or nothing in it")
+
+
+def _proxy_variable(proxy: str) -> str:
+    """The variable that names the proxy; a system may have it in its settings instead."""
+    named = (n for n, v in os.environ.items() if n.lower().endswith("_proxy") and v in proxy and v)
+    return next(named, "the system's settings")
 
 
 def _proxy_for(url: str) -> str | None:
