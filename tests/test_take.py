@@ -298,6 +298,13 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         "changed",
         "changed since it was bought, and kept; --rerun changed buys it again",
     ),
+    (
+        [advance(succeeded("a"), "undelivered", AT, error=Failure("unknown", "x", "HTTP 404"))],
+        GONE,
+        "",
+        "download",
+        "task_a is finished, its file is missing or damaged (the last download failed: HTTP 404)",
+    ),
     ([submitted("a")], GONE, "", "resume", "task_a is not finished"),
     (
         [replace(moved(submitted("a"), "parked"), evidence=ASKED)],

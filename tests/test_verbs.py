@@ -28,7 +28,7 @@ from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
 # What `take._reason` can say of a purchase.
-NAMES = {"task", "state", "origin", "because", "since", "asked"}
+NAMES = {"task", "state", "origin", "because", "since", "asked", "given_up"}
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:

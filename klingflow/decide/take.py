@@ -299,6 +299,13 @@ def _asked_last(purchase: Purchase) -> str:
     return f" (its last answer: {answer.said})" if answer else ""
 
 
+def _given_up(purchase: Purchase) -> str:
+    """Why the last download was given up, if it was."""
+    if last_event(purchase) != "undelivered" or purchase.error is None:
+        return ""
+    return f" (the last download failed: {purchase.error.message})"
+
+
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
     made for another body than the manifest's.
@@ -308,6 +315,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
         state=purchase.state.replace("_", " "),
         origin=purchase.origin,
         asked=_asked_last(purchase),
+        given_up=_given_up(purchase),
         because=_because(purchase),
         since="" if same else "; the manifest has changed since",
     )

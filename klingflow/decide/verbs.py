@@ -105,7 +105,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.FAILED,
         needs_attention=True,
         of_a_need="",
-        reason="{task} is finished, its file is missing or damaged{since}",
+        reason="{task} is finished, its file is missing or damaged{given_up}{since}",
     ),
     "changed": VerbRow(
         mark="~",

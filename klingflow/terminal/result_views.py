@@ -17,6 +17,7 @@ from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.places import Site
 from klingflow.model import Action, LeftOut, Plan
 from klingflow.results.account import shares
+from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import worded
@@ -105,6 +106,9 @@ def _show(part: _Part, site: Site, book: Book, bought: Set[str]) -> None:
             f" `klingflow status {site.named} -v`",
             "  ",
         )
+    missing = (a.purchase for a in part.plan.actions if a.verb == "download" and a.purchase)
+    for line in ways_out(undelivered(missing), site.named):
+        console.say(f"  {line}")
 
 
 def _mark(action: Action) -> Painted:

@@ -1,0 +1,45 @@
+"""PURE. What else there is where a paid video cannot be downloaded.
+
+The gateway deletes results after some days, commonly seven (gateway.md 4). Then only a copy helps,
+which is known by its hash, or another purchase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from klingflow.ledger.lifecycle import last_event
+from klingflow.model import Purchase
+
+_SHOWN = 5
+_DELIVERABLE = frozenset({"succeeded", "done"})
+
+
+def undelivered(purchases: Iterable[Purchase]) -> list[Purchase]:
+    """The purchases whose last download was given up."""
+    return [p for p in purchases if p.state in _DELIVERABLE and last_event(p) == "undelivered"]
+
+
+def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
+    """What a person can do about the undelivered, one line each; nothing if there is none. `file`
+    is the manifest as a command names it.
+    """
+    dead = list(dead)
+    if not dead:
+        return []
+    known = [p for p in dead if p.sha256 and p.output]
+    lines = ["Gateways delete videos after some days, commonly 7. What else there is:"]
+    for purchase in known[:_SHOWN]:
+        lines.append(
+            f"a copy of {purchase.key}, from a colleague or a backup, put at {purchase.output},"
+            f" with the sha256 {purchase.sha256}: the next run takes it as it is"
+        )
+    if len(known) > _SHOWN:
+        lines.append(f"so for {len(known) - _SHOWN} more (klingflow status --format json has all)")
+    if len(known) < len(dead):
+        lines.append(
+            "a colleague who downloaded it: once the colleague's lock is merged here, by git or by"
+            " klingflow lock merge, a copy put at its path is taken as it is"
+        )
+    lines.append(f"another purchase, which costs money: klingflow run {file} --rerun failed")
+    return lines
