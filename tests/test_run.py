@@ -65,7 +65,7 @@ def test_every_video_that_was_paid_for_stays(tmp_path: Path) -> None:
     bought = {p["attempt"]: p["sha256"] for p in film.purchases()}
     assert hashes(film.videos()) == {*bought.values()}
     film.write({"a": {"prompt": "one"}}, output="clips/{shot}.mp4")
-    assert "its file moves to clips/a.mp4" in film.do("plan", "film.yaml")
+    assert "its file moves to clips/a.mp4" in film.do("plan", "film.yaml", "-v")
     film.do("run", "film.yaml", "-y")
     assert hashes([tmp_path / "clips/a.mp4"]) == {bought[1]}
     assert hashes([tmp_path / "clips/a.mp4", *film.videos()]) == {*bought.values()}

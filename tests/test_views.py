@@ -319,7 +319,9 @@ def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
     step = Step("1", "outputs/film/b.mp4", "outputs/film/earlier/b.1-x.mp4", FileFact(1, "aa"))
     plan = replace(plan_of(action("keep", "b", done("b"))), filing=Filing({}, (step,)))
     views.show_plan(plan, "film.yaml")
-    assert said(capsys)[-1] == "Files: 1 to rename first (--format json lists them)."
+    assert said(capsys)[-1] == (
+        f"Files: 1 to rename first: {step.source} → {step.target} (--format json lists them)."
+    )
     assert plan_data(plan)["files"] == [{"from": step.source, "to": step.target}]
 
 

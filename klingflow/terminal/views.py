@@ -67,7 +67,10 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     if any(action.verb == "in_doubt" for action in plan.actions):
         console.prose(f"Doubts: `klingflow status {named} -v` says how to settle them.")
     if moving := len(plan.filing.steps):
-        console.prose(f"Files: {moving} to rename first (--format json lists them).")
+        first = plan.filing.steps[0]
+        more = f" and {moving - 1} more" if moving > 1 else ""
+        named = f"{first.source} → {first.target}{more}"
+        console.prose(f"Files: {moving} to rename first: {named} (--format json lists them).")
     if any(VERBS[action.verb].may_buy for action in plan.actions):
         console.prose(f"Cost: {money(plan)}")
     money_of_film = account(plan.manifest, plan.spending)
