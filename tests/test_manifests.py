@@ -95,3 +95,20 @@ def test_a_process_of_our_own_never_collects_what_it_loads() -> None:
         assert gc.get_freeze_count() >= len(made)
     finally:
         gc.unfreeze()
+
+
+def test_a_warning_is_shown_once_and_counted_thereafter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Over all the manifests of a command: a preset's hits 200 shots, an include's every film."""
+    film = manifest_of(model="kling-2.5", prompt="x")
+    odd = [
+        Diagnostic(Mark("m.yaml", n, 1), "odd", "it is odd", "warning", subject=f"shot '{n}'")
+        for n in range(1, 4)
+    ]
+    film = replace(film, warnings=tuple(odd), sources={})
+    show_warnings(film, film)
+    assert capsys.readouterr().err.splitlines() == [
+        "m.yaml:1:1: warning[odd]: shot '1': it is odd",
+        "        and 5 more such; klingflow validate shows each",
+    ]

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,7 +18,7 @@ import click
 from klingflow.errors import Diagnostic, KlingflowError, ManifestError
 from klingflow.manifest.syntax import LINE_END
 from klingflow.terminal.layout import clean, columns, is_unicode, room, showable, width, wrapped
-from klingflow.terminal.paint import CODES, Part, has_colour, text_of
+from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -122,10 +122,10 @@ def error(problem: KlingflowError) -> None:
     """
     if isinstance(problem, ManifestError):
         for diagnostic in problem.diagnostics:
-            warn(excerpted(diagnostic, problem.sources))
+            show_diagnostic(diagnostic, problem.sources, warn)
         warn(counted(problem.diagnostics))
     else:
-        warn(f"klingflow: error: {redacted(str(problem))}")
+        warn("klingflow: ", Painted("error", "error"), f": {redacted(str(problem))}")
 
 
 def crash(problem: BaseException) -> None:
@@ -156,6 +156,22 @@ def redacted(text: str) -> str:
     for secret in _hidden.values():
         text = secret.clean_text(text)
     return text
+
+
+def show_diagnostic(
+    diagnostic: Diagnostic,
+    sources: Mapping[str, str],
+    write: Callable[..., None],
+    more: str = "",
+) -> None:
+    """Write a diagnostic with its source line, and `more` below it. `write` is `say` or `warn`."""
+    told, *others = excerpted(diagnostic, sources).split("\n")
+    style: Style = "error" if diagnostic.severity == "error" else "warning"
+    what = f"{diagnostic.severity}[{diagnostic.code}]"
+    before, found, after = told.partition(what)
+    write(before, Painted(found, style), after)
+    for line in (*others, *([f"        {more}"] if more else [])):
+        write(line)
 
 
 def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:

@@ -54,10 +54,19 @@ def variables(assignments: Sequence[str]) -> dict[str, Json]:
     return found
 
 
-def show_warnings(manifest: Manifest) -> None:
-    """Show what is odd about a manifest, on stderr."""
-    for warning in manifest.warnings:
-        console.warn(console.excerpted(warning, manifest.sources))
+def show_warnings(*manifests: Manifest) -> None:
+    """Show what is odd about the manifests of one command, on stderr: each warning once, with how
+    many more there are of it.
+    """
+    sources = {file: text for manifest in manifests for file, text in manifest.sources.items()}
+    told = Counter((w.code, w.message) for manifest in manifests for w in manifest.warnings)
+    for manifest in manifests:
+        for warning in manifest.warnings:
+            more = told.pop((warning.code, warning.message), 0) - 1
+            if more < 0:
+                continue
+            said = f"and {more} more such; klingflow validate shows each" if more else ""
+            console.show_diagnostic(warning, sources, console.warn, said)
 
 
 def titles(manifests: Sequence[Manifest]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from klingflow.api import planning, reporting, saving
@@ -56,9 +57,14 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
 def _show_diagnostics(
     diagnostics: Sequence[Diagnostic], sources: Mapping[str, str], *, quiet: bool
 ) -> None:
-    for diagnostic in diagnostics:
-        if not quiet or diagnostic.severity == "error":
-            console.say(console.excerpted(diagnostic, sources))
+    """Show each place once: what a preset says wrong may concern many shots."""
+    shown = [d for d in diagnostics if not quiet or d.severity == "error"]
+    told = Counter(d[:4] for d in shown)
+    for diagnostic in shown:
+        more = told.pop(diagnostic[:4], 0) - 1
+        if more >= 0:
+            said = f"and the same for {more} more" if more else ""
+            console.show_diagnostic(diagnostic, sources, console.say, said)
 
 
 def render(file: str, options: Options, form: str, origins: bool) -> int:
@@ -110,8 +116,8 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
         gateway = _gateway_data(access)
         _dump([{**plan_data(made), "gateway": gateway} for made in plans])
     elif not options.quiet:
+        show_warnings(*manifests)
         for made in plans:
-            show_warnings(made.manifest)
             views.show_problems(made.problems)
             views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
         if len(plans) > 1 and any(map(buys, plans)):

@@ -59,8 +59,8 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             jobs = [elsewhere.open_job(stack, m, options, origin, buying=asking) for m in manifests]
         if not options.quiet:
             show_gateway(access)
+            show_warnings(*(job.plan.manifest for job in jobs))
             for job in jobs:
-                show_warnings(job.plan.manifest)
                 views.show_problems(job.ledger.book.problems)
         if buying:
             running.allot(jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
@@ -124,8 +124,8 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     access = access_for(manifests, options)
     with for_good():
         plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
+    show_warnings(*manifests)
     for made in allotted(plans, limits, zero_is_unknown=is_zero_unknown(options)):
-        show_warnings(made.manifest)
         views.show_problems(made.problems)
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     show_gateway(access)
