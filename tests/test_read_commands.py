@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from klingflow.errors import ManifestError
+from klingflow.terminal import layout
 from klingflow.terminal.cli import cli
 
 SHOTS = {"雨夜": {"prompt": "🎬 雨夜 ↻"}, "b": {"prompt": "x"}}
@@ -128,3 +129,28 @@ def test_no_line_is_lost_in_any_encoding(
         whole, narrow = whole[3:], narrow[3:]
     shown = [line.encode(encoding, "backslashreplace").decode(encoding) for line in whole]
     assert [line.split() for line in narrow] == [line.split() for line in shown]
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("command", [["plan"], ["run", "-n"], ["status"]], ids=" ".join)
+def test_no_line_is_longer_than_the_terminal_is_wide(
+    command: Sequence[str], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Chinese too, with long ids, a long budget line and shots that a cap leaves out."""
+    long = {
+        f"postcard-{n}-银发女侦探走进窄巷回头一瞥-{'long' * 5}": {"prompt": "x"} for n in range(4)
+    }
+    film("film.yaml", {**SHOTS, **long}, budget=6, run={"max_tasks": 4})
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    assert done(*command, "film.yaml") == 0
+    lines = terminal.getvalue().splitlines()
+    assert [line for line in lines if layout.width(line) > columns] == []
+    assert len(lines) > 6

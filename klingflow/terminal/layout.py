@@ -142,6 +142,11 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
     """
     shown = [[shown_part(cell) for cell in row] for row in rows]
     widths = [max(width(text_of(c)) for c in column) for column in zip(*shown, strict=True)][:-1]
+    over = width(indent) + sum(columns + 2 for columns in widths) - 2 - room
+    if widths and over > 0:
+        widest = widths.index(max(widths))
+        widths[widest] = max(_LEAST // 2, widths[widest] - int(over))
+        shown = [[*(map(_cut, cells, widths)), last] for *cells, last in shown]
     for *cells, last in shown:
         line: list[Part] = [indent]
         for cell, columns in zip(cells, widths, strict=True):
@@ -154,6 +159,11 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
             yield _stripped(line)
         lead = 4 * indent if cells else indent
         yield from ([one] for one in wrapped(text, max(room, _LEAST), lead, lead))
+
+
+def _cut(part: Part, columns: int) -> Part:
+    text = shortened(text_of(part), columns)
+    return text if isinstance(part, str) else Painted(text, part.style)
 
 
 def shown_part(part: Part) -> Part:
