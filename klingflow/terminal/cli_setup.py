@@ -18,8 +18,8 @@ def init(folder: str) -> int:
     klingflow init               here
     klingflow init my-film       in a new folder
 
-    Writes film.yaml, prices.yaml, .gitattributes and .env.example; a file that exists is left
-    alone.
+    Writes film.yaml, prices.yaml, .gitignore, .gitattributes and .env.example. A file that exists
+    is left alone, except that .gitignore and .gitattributes get the lines that they lack.
     """
     from klingflow.terminal import setup_commands  # for start-up
 

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from klingflow.errors import ExitCode, UsageError
 from klingflow.terminal import console
 
-_STARTER = {
-    "film.yaml": "film.yaml",
-    "prices.yaml": "prices.yaml",
-    ".gitattributes": "gitattributes",
-    ".env.example": "env.example",
-}
+if TYPE_CHECKING:
+    from klingflow.api.beginning import Begun
 
 
 def init(folder: str) -> int:
     """`klingflow init`."""
+    from klingflow.api.beginning import begin  # for start-up
+
     target = Path(folder)
-    starter = resources.files("klingflow") / "starter"
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, source in _STARTER.items():
-            path = target / name
-            if path.exists():
-                console.say(f"  kept    {path} (it was there)")
-            else:
-                path.write_bytes((starter / source).read_bytes())
-                console.say(f"  wrote   {path}")
+        for begun in begin(target):
+            console.say(f"  {begun.kind:<7} {_begun(begun)}")
     except OSError as error:
         raise UsageError(f"{target}: {error.strerror or error}") from error
-    film = target / "film.yaml"
+    film = shlex.quote(str(target / "film.yaml"))
     console.say(f"\nTry it without a key and without money:  klingflow run {film} --sandbox")
     return ExitCode.OK
+
+
+def _begun(begun: Begun) -> str:
+    match begun.kind:
+        case "added":
+            return f"{begun.path}: {', '.join(begun.lines)}"
+        case "kept":
+            return f"{begun.path} (it was there)"
+        case "left":
+            return f"{begun.path} ({begun.why})"
+        case _:
+            return str(begun.path)
 
 
 def schema(name: str) -> int:
