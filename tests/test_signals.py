@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import runpy
 import signal
@@ -118,6 +119,33 @@ def test_a_program_s_own_handlers_outlive_an_event_loop_that_listened() -> None:
     anyio.run(listen)
     os.kill(os.getpid(), signal.SIGTERM)
     assert heard == [signal.SIGTERM]
+
+
+def lacking(*_: object) -> None:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("system", ["POSIX", "Windows"])
+@pytest.mark.parametrize("number", ENDS)
+def test_a_run_hears_a_signal_whatever_its_event_loop_can_do(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, system: str
+) -> None:
+    """The loop of Windows has no signal handlers; afterwards a signal is what it was before."""
+    before = signal.getsignal(number)
+
+    async def listen() -> list[signal.Signals]:
+        loop = asyncio.get_running_loop()
+        if system == "Windows":
+            monkeypatch.setattr(loop, "add_signal_handler", lacking)
+            monkeypatch.setattr(loop, "remove_signal_handler", lacking)
+        with signals.heard() as received:
+            os.kill(os.getpid(), number)
+            first = await received.receive()
+            os.kill(os.getpid(), number)
+            return [first, await received.receive()]
+
+    assert anyio.run(listen) == [number, number]
+    assert signal.getsignal(number) is before
 
 
 def test_in_another_thread_signals_are_the_program_s_business() -> None:

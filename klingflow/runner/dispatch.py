@@ -109,7 +109,7 @@ async def _listen(
     """
     if threading.current_thread() is not threading.main_thread():
         return  # Python gives signals to the main thread alone; a program handles its own there
-    with signals.kept(), anyio.open_signal_receiver(*signals.ends()) as received:
+    with signals.heard() as received:
         async for number in received:
             if context.outcome.interrupted:
                 abort()

@@ -7,13 +7,21 @@ is dispatch.py.
 
 from __future__ import annotations
 
+import math
 import signal
+import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from anyio.streams.memory import MemoryObjectReceiveStream
 
 Handlers = dict[signal.Signals, Any]
 
@@ -21,9 +29,15 @@ _heard: list[int] = []  # the signals that have raised KeyboardInterrupt
 
 
 def ends() -> list[signal.Signals]:
-    """The signals that ask a process to end; not SIGHUP where it is ignored, as under `nohup`."""
+    """The signals that ask a process to end; not SIGHUP where it is ignored, as under `nohup`.
+
+    `signal.signal`: "On Windows, signal() can only be called with SIGABRT, SIGFPE, SIGILL, SIGINT,
+    SIGSEGV, SIGTERM, or SIGBREAK." The last one is Ctrl-Break and a console that is closed.
+    """
     found = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    if sys.platform == "win32":
+        found.append(signal.SIGBREAK)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         found.append(signal.SIGHUP)
     return found
 
@@ -62,6 +76,49 @@ def kept() -> Iterator[None]:
         yield
     finally:
         _restore(before)
+
+
+@contextmanager
+def heard() -> Iterator[MemoryObjectReceiveStream[signal.Signals]]:
+    """Give the signals to the event loop that runs, one by one; put the handlers back at the
+    end.
+    """
+    import asyncio  # for start-up, as anyio
+
+    import anyio  # for start-up
+
+    loop = asyncio.get_running_loop()
+    send, receive = anyio.create_memory_object_stream[signal.Signals](math.inf)
+
+    def tell(number: signal.Signals) -> None:
+        with suppress(anyio.ClosedResourceError):  # it came while the run was ending
+            send.send_nowait(number)
+
+    numbers = ends()
+    with kept(), receive, send:
+        for number in numbers:
+            _hear(loop, number, partial(tell, number))
+        try:
+            yield receive
+        finally:
+            for number in numbers:
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
+
+
+def _hear(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, tell: Callable[[], None]
+) -> None:
+    """Call `tell` in the event loop for every signal of this number.
+
+    `loop.add_signal_handler` has "Availability: Unix". On Windows a plain handler hands the signal
+    on: `loop.call_soon_threadsafe` is "safe to be called from a reentrant context or signal
+    handler".
+    """
+    try:
+        loop.add_signal_handler(number, tell)
+    except NotImplementedError:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
 
 
 @contextmanager
