@@ -26,6 +26,24 @@ def played(clip: bytes) -> tuple[int, int, float, int]:
         return frames[0].width, frames[0].height, container.duration / av.time_base, len(frames)
 
 
+def heard(clip: bytes) -> list[tuple[str, float]]:
+    """Codec and length in seconds of each track of sound, from decoding all of it."""
+    with av.open(io.BytesIO(clip)) as container:
+        tracks = container.streams.audio
+        loud = [any(bytes(frame.planes[0])) for frame in container.decode(audio=0) if tracks]
+        assert all(loud)
+        return [
+            (track.codec_context.name, float(track.duration * track.time_base)) for track in tracks
+        ]
+
+
+def whole_pictures(clip: bytes) -> list[float]:
+    """When, in seconds, a player can begin."""
+    with av.open(io.BytesIO(clip)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
+        return [float(packet.pts * packet.time_base) for packet in packets if packet.is_keyframe]
+
+
 def boxes(clip: bytes) -> list[str]:
     """The names of the top-level boxes, which must end with the file."""
     names, at = [], 0
@@ -38,22 +56,36 @@ def boxes(clip: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "seconds", "expected"),
-    [
-        (1280, 720, 5, (480, 270, 5.0, 5)),
-        (1080, 1920, 10, (270, 480, 10.0, 10)),
-        (720, 720, 1, (270, 270, 1.0, 1)),
-        (1280, 720, 60, (480, 270, 60.0, 30)),
-        (1280, 720, 7, (480, 270, 7.0, 7)),
-    ],
+    ("width", "height", "seconds"),
+    [(1280, 720, 5), (1080, 1920, 3), (720, 720, 1), (1920, 1080, 15)],
 )
-def test_a_drawn_clip_has_its_shots_shape_and_length(
-    width: int, height: int, seconds: int, expected: tuple[int, int, float, int]
+def test_a_drawn_clip_has_the_size_rate_and_length_that_were_bought(
+    width: int, height: int, seconds: int
 ) -> None:
-    """Smaller than bought and a few frames only, but right in ratio and seconds."""
-    assert played(
-        draw(SHOT._replace(width=width, height=height, seconds=seconds))
-    ) == pytest.approx(expected)
+    """24 frames a second, a whole picture each second, and no sound where none was bought."""
+    clip = draw(SHOT._replace(width=width, height=height, seconds=seconds))
+    assert played(clip) == (width, height, float(seconds), 24 * seconds)
+    assert whole_pictures(clip) == [float(second) for second in range(seconds)]
+    assert heard_tracks(clip) == 0
+
+
+def heard_tracks(clip: bytes) -> int:
+    with av.open(io.BytesIO(clip)) as container:
+        return len(container.streams.audio)
+
+
+def test_a_drawn_clip_has_the_sound_that_was_bought() -> None:
+    """A tone, as long as the picture but for less than a frame of AAC."""
+    clip = draw(SHOT._replace(audio=True))
+    assert played(clip) == (1280, 720, 5.0, 120)
+    ((codec, seconds),) = heard(clip)
+    assert codec == "aac" and seconds == pytest.approx(5, abs=0.025)
+
+
+def test_a_player_can_begin_before_all_of_a_clip_is_here() -> None:
+    """Its index comes first; and it is small."""
+    clip = draw(SHOT._replace(audio=True))
+    assert boxes(clip) == ["ftyp", "moov", "free", "free", "mdat", "free"] and len(clip) < 200_000
 
 
 @pytest.mark.parametrize(
@@ -61,7 +93,7 @@ def test_a_drawn_clip_has_its_shots_shape_and_length(
 )
 def test_whatever_the_prompt_is_there_is_a_clip(text: str) -> None:
     """Any text can be drawn, wrapped or left out."""
-    assert played(draw(SHOT._replace(prompt=text, media_name=text[:64], seconds=1)))[3] == 1
+    assert played(draw(SHOT._replace(prompt=text, media_name=text[:64], seconds=1)))[3] == 24
 
 
 def test_the_same_task_always_has_the_same_bytes() -> None:

@@ -168,6 +168,34 @@ def test_a_bad_body_is_refused_and_not_charged(
     assert sandbox.ledger()["totals"]["charges"] == before
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/videos", {"POST"}),
+        ("PATCH", "/v1/videos", {"POST"}),
+        ("POST", "/v1/videos/task_1", {"GET", "HEAD"}),
+        ("DELETE", "/v1/videos/task_1/content", {"GET", "HEAD"}),
+    ],
+)
+def test_a_method_that_is_not_there_is_answered_with_those_that_are(
+    client: httpx.Client, method: str, path: str, allowed: set[str]
+) -> None:
+    """405 with `Allow`, and OPTIONS with `Allow` alone."""
+    refused, asked = client.request(method, path), client.options(path)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (405, "new_api_error")
+    assert (asked.status_code, asked.content) == (204, b"")
+    for reply in (refused, asked):
+        assert set(reply.headers["allow"].split(", ")) == allowed
+
+
+def test_head_shows_a_video_without_its_bytes(client: httpx.Client) -> None:
+    """Length and type are those of the video."""
+    path = f"/v1/videos/{bought(client)}/content"
+    head, whole = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+
+
 def test_half_characters_break_nothing(client: httpx.Client, sandbox: Sandbox) -> None:
     """JSON can spell them in a prompt or in a model's name."""
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ CLIP = b"0123456789"
 
 
 def task(task_id: str = "task_1") -> Task:
-    return Task(task_id, "task_2", 1, 100.0, 5.0, "tier", 5, 5, 1280, 720, "雨夜", "", "0" * 64, {})
+    return Task(task_id, "task_2", 1, 100.0, 5.0, "tier", 5, 5, 1280, 720, "rain", "", "0" * 64, {})
 
 
 def served(videos: Videos, *tasks: Task) -> list[bytes]:
@@ -53,7 +54,7 @@ def test_a_clip_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "can_draw", lambda: True)
     monkeypatch.setattr(clips, "draw", draw)
     assert served(Videos(plain=False, tell=print), task(), task()) == [b"drawn", b"drawn"]
-    assert drawn == [clips.Shown("task_1", "", "雨夜", 1280, 720, 5)]
+    assert drawn == [clips.Shown("task_1", "", "rain", 1280, 720, 5)]
 
 
 def test_plain_clips_are_plain_although_they_could_be_drawn(
@@ -95,3 +96,21 @@ def test_a_range_of_another_version_gets_the_whole() -> None:
     other = ranged(CLIP, {"range": "bytes=2-4", "if-range": '"other"'})
     assert (same.body, same.headers["content-range"]) == (b"234", "bytes 2-4/10")
     assert (other.status_code, other.body) == (200, CLIP)
+
+
+def test_where_no_chinese_font_is_installed_it_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With what to install; a clip without Chinese needs none."""
+    told: list[str] = []
+    monkeypatch.setattr(clips, "can_draw", lambda: True)
+    monkeypatch.setattr(clips, "draw", lambda shot: b"drawn")
+    monkeypatch.setattr(clips, "_font", lambda size: (None, False))
+    videos = Videos(plain=False, tell=told.append)
+    served(videos, task())
+    assert told == []
+    served(videos, *(replace(task(name), prompt="雨夜") for name in ("task_3", "task_4")))
+    assert told == [
+        "no Chinese font is installed, so the sandbox's videos leave Chinese out; install one, such"
+        " as fonts-noto-cjk (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora)"
+    ]

@@ -20,6 +20,7 @@ SCENE_OF_MODEL = {
     "kling-avatar-1080p": "avatar_i2v",
 }
 _TELLS_SOUND = ("kling-2.5", "kling-2.6", "kling-3.0")  # 无声/有声 in 2.1; the others say 普通
+_TALKING = ("avatar_i2v", "lip_sync")
 _DEFAULT_S = 5
 _LIP_SYNC_LEAST_S = 5
 
@@ -35,6 +36,7 @@ class Spec:
     height: int
     prompt: str
     media_name: str
+    audio: bool = False
 
 
 class Body(NamedTuple):
@@ -60,6 +62,7 @@ def spec_of(b: Body, model: str, scene: str | None) -> Spec:
         height=short * high // min(wide, high),
         prompt=prompt_of(b),
         media_name=b.config.get("media_name") or "",
+        audio=_audio(b) or scene in _TALKING,
     )
 
 

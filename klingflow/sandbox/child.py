@@ -16,6 +16,9 @@ from klingflow.errors import KlingflowError
 from klingflow.sandbox.options import Options
 
 _STOP_S = 5.0
+# start_new_session is "POSIX only" (Python's page on `subprocess`). On Windows Ctrl-C goes to every
+# process of the console, except to "a new process group".
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 # A proxy in the environment has no business with loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -69,7 +72,8 @@ def start(
     """
     process = subprocess.Popen(
         # -P: a folder from elsewhere may hold a `yaml.py`, which Python would run first.
-        [sys.executable, "-P", "-m", "klingflow.sandbox"],
+        # utf8: on Windows a pipe's text is in the locale's encoding otherwise.
+        [sys.executable, "-P", "-X", "utf8", "-m", "klingflow.sandbox"],
         env=_environ(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -77,6 +81,7 @@ def start(
         text=True,
         encoding="utf-8",
         start_new_session=True,
+        creationflags=_OWN_GROUP,
     )
     assert process.stdin and process.stdout and process.stderr
     try:

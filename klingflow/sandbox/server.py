@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -51,9 +52,15 @@ def create_app(options: Options, tell: Callable[[str], None]) -> Starlette:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+    """Answer 404, or 405 with the methods that there are; to OPTIONS those alone."""
+    status, headers = 500, {}
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, dict(error.headers or {})
+    if status == 405 and request.method == "OPTIONS":
+        return Response(b"", 204, headers)
     message = f"Invalid URL ({request.method} {request.url.path})"
-    return json_reply(shapes.nested_error("invalid_request_error", message), status)
+    error_document = shapes.nested_error("invalid_request_error", message)
+    return json_reply(error_document, status, headers)
 
 
 class _Server(uvicorn.Server):
@@ -102,7 +109,11 @@ def _listen(port: int) -> socket.socket:
     # The protocol is named because asyncio turns Nagle's algorithm off only for a socket that names
     # it: 40 ms per reply otherwise.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform != "win32":
+        # A port whose last connections still end may be used again; on Windows the same option lets
+        # two programs listen on one port. `socket.create_server`: "On POSIX platforms the
+        # SO_REUSEADDR socket option is set".
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
     except OSError as error:

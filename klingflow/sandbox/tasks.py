@@ -102,6 +102,7 @@ class Task:
     body_sha256: str
     fates: dict[Fate, float]
     client_request_id: str = ""  # the client's own name for its request, if it gave one
+    audio: bool = False
 
     @property
     def ends(self) -> float:

@@ -19,6 +19,10 @@ from klingflow.sandbox import clips
 from klingflow.sandbox.tasks import Task
 
 _KEPT = 128
+_NO_FONT = (
+    "no Chinese font is installed, so the sandbox's videos leave Chinese out; install one, such as"
+    " fonts-noto-cjk (Debian, Ubuntu) or google-noto-sans-cjk-fonts (Fedora)"
+)
 
 
 class Videos:
@@ -27,7 +31,7 @@ class Videos:
     def __init__(self, plain: bool, tell: Callable[[str], None]) -> None:
         self._drawn = clips.can_draw() and not plain
         self._tell = tell
-        self._told = False
+        self._told: set[str] = set()
         self._kept: collections.OrderedDict[str, bytes] = collections.OrderedDict()
         self._painter = ThreadPoolExecutor(1, "clips")
 
@@ -54,18 +58,23 @@ class Videos:
     def _draw(self, task: Task) -> bytes:
         # A client's name for its request is often an id and what the request is about.
         name = task.media_name or task.client_request_id.rpartition("/")[2]
-        shot = clips.Shown(task.id, name, task.prompt, task.width, task.height, task.clip_s)
+        shot = clips.Shown(
+            task.id, name, task.prompt, task.width, task.height, task.clip_s, task.audio
+        )
         try:
+            if clips.lacks_font(shot):
+                self._say(_NO_FONT)
             return clips.draw(shot)
         except Exception as error:  # a library that is broken or too old raises anything
-            self._say(error)
+            why = f"{type(error).__name__}: {error}"
+            self._say(f"a video could not be drawn ({why}); the plain clip is sent instead")
             return clips.plain(task.id)
 
-    def _say(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
-            why = f"{type(error).__name__}: {error}"
-            self._tell(f"a video could not be drawn ({why}); the plain clip is sent instead")
+    def _say(self, line: str) -> None:
+        kind = line[:20]
+        if kind not in self._told:
+            self._told.add(kind)
+            self._tell(line)
 
 
 def ranged(clip: bytes, headers: Mapping[str, str]) -> Response:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -72,13 +73,17 @@ class Dropped(Response):
         await _close(scope, receive, self._after_s)
 
 
+# `linger` is two shorts on Windows, two ints elsewhere.
+_AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
 class Reset(Response):
     """No reply: a TCP reset."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = _transport(scope)
         raw: Any = transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         transport.abort()
         await _closed(receive)
 
