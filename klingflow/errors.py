@@ -16,9 +16,13 @@ Only the command line turns any of these into an exit code; nobody else prints o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
+
+# What ends a line of a file, where a Mark counts lines.
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class ExitCode(IntEnum):

@@ -169,7 +169,11 @@ def test_only_one_module_speaks_http() -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import klingflow", "import klingflow.terminal.cli", "import klingflow.model"]
+    "statement",
+    [
+        *("import klingflow", "import klingflow.model"),
+        "import klingflow.terminal.cli, klingflow.terminal.console",  # all that `--help` imports
+    ],
 )
 def test_start_up_imports_nothing_heavy(statement: str) -> None:
     """`klingflow --help` does not pay for YAML, JSON Schema and HTTP."""

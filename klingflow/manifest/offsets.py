@@ -11,8 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 
-from klingflow.errors import Mark
-from klingflow.manifest.syntax import LINE_END
+from klingflow.errors import LINE_END, Mark
 from klingflow.model import Node
 
 

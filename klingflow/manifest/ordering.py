@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from klingflow.errors import Diagnostic, Mark
+from klingflow.errors import LINE_END, Diagnostic, Mark
 from klingflow.manifest.punctuation import explained
-from klingflow.manifest.syntax import LINE_END
 
 # Rows, in which Chinese punctuation is never YAML's.
 _DATA = (".csv", ".json", ".jsonl")

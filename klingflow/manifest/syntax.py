@@ -10,13 +10,12 @@ from typing import Final
 
 import yaml
 
-from klingflow.errors import Diagnostic, Mark
+from klingflow.errors import LINE_END, Diagnostic, Mark
 from klingflow.manifest.misreading import Broken, explained
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_DEPTH = 64
 TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels; flatten it"
-LINE_END = re.compile(r"\r\n|\r|\n")
 
 _SHOWN_MOST = 20  # a binary file has thousands, and nobody reads them
 _UNFIT = re.compile(

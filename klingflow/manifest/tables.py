@@ -13,9 +13,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final, NoReturn
 
-from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.errors import LINE_END, Diagnostic, ManifestError, Mark
 from klingflow.manifest.invisible import hidden, named
-from klingflow.manifest.syntax import LINE_END
 
 # For one file: a wrong separator makes every row wrong.
 _MISTAKES_MOST = 20

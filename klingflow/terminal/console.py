@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from klingflow.errors import Diagnostic, KlingflowError, ManifestError
-from klingflow.manifest.syntax import LINE_END
+from klingflow.errors import LINE_END, Diagnostic, KlingflowError, ManifestError
 from klingflow.terminal.layout import clean, columns, is_unicode, room, showable, width, wrapped
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 

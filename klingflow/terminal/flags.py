@@ -6,7 +6,6 @@ options.py holds the record that they fill.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
@@ -41,6 +40,8 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
+        from pathlib import Path  # for start-up
+
         path = str(super().convert(value, param, ctx))
         if Path(path).is_dir():
             from klingflow.api import nearby  # for start-up

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
-from klingflow.decide.verbs import Label
-from klingflow.model import State
+if TYPE_CHECKING:
+    from klingflow.decide.verbs import Label
+    from klingflow.model import State
 
 Style = Literal["error", "warning", "good", "running", "strong", "faint"]
 
