@@ -17,6 +17,7 @@ from klingflow.api.beginning import (
     missing_patterns,
     with_lines,
 )
+from klingflow.api.loading import load
 from klingflow.terminal import setup_commands
 
 PATTERNS = [".env", "outputs/"]
@@ -27,6 +28,13 @@ ATTRIBUTES = [*RULES, *EXCEPTIONS]
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_film_that_init_writes_has_no_mistake_and_no_warning(tmp_path: Path) -> None:
+    """The first thing that a newcomer sees is no complaint about our own file."""
+    assert [*begin(tmp_path)]
+    film = load(tmp_path / "film.yaml")
+    assert not film.warnings and len(film.shots) == 5
 
 
 def test_a_new_folder_gets_every_file_and_the_second_time_changes_nothing(tmp_path: Path) -> None:
