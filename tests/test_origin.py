@@ -85,6 +85,8 @@ QUERY = (
         ("gw.example.com", f"{NO_HOST}; write https://gw.example.com"),
         ("gw.example.com:8443/v1?key=secret", f"{NO_HOST}; write https://gw.example.com:8443"),
         ("sk-secret", NO_HOST),
+        ('"https://gw.example.com"', 'must stand without quotation marks; delete " and all others'),
+        ("“https://gw.example.com”", "must stand without quotation marks; delete “ and all others"),
         ("https//gw.example.com", NO_HOST),
         ("ftp://gw", NO_HOST),
         ("https://", NO_HOST),

@@ -24,6 +24,7 @@ _NO_QUERY = (
     " (the key has a place of its own)"
 )
 _HOST_ALONE = re.compile(r"(localhost|(?:[a-z0-9-]+\.)+[a-z0-9]+)(:[0-9]+)?(?=/|$)", re.I)
+_QUOTES = frozenset("\"'`“”‘’「")  # a terminal such as cmd.exe keeps them in a variable
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -71,6 +72,8 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
 
     Of what was typed only a host or one character is repeated: it may hold a key.
     """
+    if typed and typed[0] in _QUOTES:
+        return f"stand without quotation marks; delete {typed[0]} and all others"
     labels = host.split(".")
     names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
     odd = next((c for c in typed if not is_plain(c)), None)
