@@ -28,9 +28,11 @@ PAGE = Doubtful("HTTP 200 with a page", off_the_mark=True)
 LOST = Doubtful("no answer in time")
 
 
-def patient(*, fail_fast: bool = False, buying: bool = True, retries: int = 0) -> Patience:
+def patient(
+    *, fail_fast: bool = False, buying: bool = True, retries: int = 0, deadline_s: float = 90 * 60.0
+) -> Patience:
     """Patience at the default limits."""
-    limits = replace(Limits(), retries=retries, poll_floor_s=5.0, deadline_s=90 * 60.0)
+    limits = replace(Limits(), retries=retries, poll_floor_s=5.0, deadline_s=deadline_s)
     return Patience(limits, fail_fast=fail_fast, buying=buying)
 
 
@@ -220,11 +222,16 @@ def test_an_unknown_id_is_parked_after_a_minute_and_three_polls(
     assert unknown.is_to_be_parked(polls[-1]) is parked
 
 
-def test_a_task_is_parked_at_its_deadline() -> None:
+@pytest.mark.parametrize(
+    ("deadline_s", "worded"),
+    [(5400.0, "90 minutes"), (60.0, "1 minute"), (2.0, "2 seconds"), (90.0, "90 seconds")],
+)
+def test_a_task_is_parked_at_its_deadline(deadline_s: float, worded: str) -> None:
     """Not a moment earlier; the next run asks again."""
-    said = "not finished after 90 minutes; the next run asks again"
-    assert patient().overdue(100.0, 99.9) is None
-    assert patient().overdue(100.0, 100.0) == Failure("unknown", "deadline", said)
+    said = f"not finished after {worded}; the next run asks again"
+    judge = patient(deadline_s=deadline_s)
+    assert judge.overdue(100.0, 99.9) is None
+    assert judge.overdue(100.0, 100.0) == Failure("unknown", "deadline", said)
 
 
 @pytest.mark.parametrize(

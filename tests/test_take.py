@@ -311,7 +311,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "resume",
-        "task_a is not finished (its last answer: processing)",
+        "task_a is not finished (its last answer, 2026-01-01 08:00:00 UTC: processing)",
     ),
     (
         [submitted("a", fingerprint=OTHER)],

@@ -161,7 +161,7 @@ class Patience:
         """Why a task with this `deadline` is parked at `now`; None while it is waited for."""
         if now < deadline:
             return None
-        said = f"not finished after {self._deadline_s / 60:g} minutes; the next run asks again"
+        said = f"not finished after {_worded(self._deadline_s)}; the next run asks again"
         return Failure("unknown", "deadline", said)
 
     def buys_again(self, failure: Failure, failures: int) -> bool:
@@ -203,3 +203,9 @@ def _refused(failure: Failure) -> Verdict:
 
 def _refuses_us(failure: Failure) -> str:
     return f"the gateway refuses us ({failure.kind}): {failure.message}"
+
+
+def _worded(seconds: float) -> str:
+    """Return `90 minutes`; seconds where these are no whole minutes."""
+    number, unit = (seconds, "second") if seconds % 60 else (seconds / 60, "minute")
+    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
