@@ -38,14 +38,14 @@ def test_without_limits_nothing_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(max_tasks=2), "max_tasks: 2 of 2 are bought"),
+        (Limits(max_tasks=2), "max_tasks: 2 of 2 are used"),
         (
             Limits(max_seconds=14),
-            "max_seconds: 10 s of 14 s are bought, this shot needs 5 s",
+            "max_seconds: 10 s of 14 s are used, this shot needs 5 s",
         ),
         (
             Limits(max_spend=Decimal(8)),
-            "max_spend: 6.00 of 8.00 CNY are spent, this shot costs 3.00",
+            "max_spend: 6.00 of 8.00 CNY are used, this shot costs 3.00",
         ),
     ],
 )
@@ -64,7 +64,7 @@ def test_what_still_fits_is_bought() -> None:
 def test_what_waits_for_nothing_comes_first() -> None:
     """As in the run, where a shot that waits is queued when those it needs are bought."""
     (made,) = allotted([film(("b", "a"), ("a",), ("c",))], Limits(max_tasks=2))
-    assert left_out(made) == {"b": "max_tasks: 2 of 2 are bought"}
+    assert left_out(made) == {"b": "max_tasks: 2 of 2 are used"}
 
 
 def test_what_needs_a_shot_that_is_left_out_is_left_out() -> None:

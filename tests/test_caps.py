@@ -75,16 +75,16 @@ def test_cents_add_up() -> None:
 @pytest.mark.parametrize(
     ("caps", "wanted", "refusal"),
     [
-        (Caps(max_tasks=2), yuan("3"), "max_tasks: 2 of 2 are bought"),
+        (Caps(max_tasks=2), yuan("3"), "max_tasks: 2 of 2 are used"),
         (
             Caps(max_seconds=14),
             yuan("3"),
-            "max_seconds: 10 s of 14 s are bought, this shot needs 5 s",
+            "max_seconds: 10 s of 14 s are used, this shot needs 5 s",
         ),
         (
             Caps(max_spend=Decimal("8")),
             yuan("3"),
-            "max_spend: 6.00 of 8.00 CNY are spent, this shot costs 3.00",
+            "max_spend: 6.00 of 8.00 CNY are used, this shot costs 3.00",
         ),
         (
             Caps(max_spend=Decimal("8")),
@@ -190,7 +190,7 @@ def test_a_cap_names_itself() -> None:
         "budget", "budget: 6.00 of 1.00 CNY are spent or set aside, this shot costs 3.00"
     )
     assert under("1", max_tasks=0).reserve(yuan("3")) == LeftOut(
-        "max_tasks", "max_tasks: 0 of 0 are bought"
+        "max_tasks", "max_tasks: 0 of 0 are used"
     )
 
 

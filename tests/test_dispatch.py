@@ -77,7 +77,7 @@ def test_what_the_plan_leaves_out_is_not_bought_though_room_is_given_back(tmp_pa
         assert lived(run)[0] == Outcome()
         capped = {w.action.key: left_out.reason for w, left_out in run.context.schedule.capped}
         assert capped == {
-            "b": "max_tasks: 1 of 1 are bought",
+            "b": "max_tasks: 1 of 1 are used",
             "c": "max_tasks: waits for b, which is left out",
         }
         assert run.states == ["rejected"]

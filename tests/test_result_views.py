@@ -69,6 +69,14 @@ def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
     ]
 
 
+def test_what_is_left_out_for_one_reason_is_one_line(capsys: Capture) -> None:
+    """Otherwise a cap of a few shots would fill the screen with the others."""
+    plan = plan_of(*(action("create", f"s{n}") for n in range(22)))
+    show(result(plan, capped={(0, f"s{n}"): "max_tasks" for n in range(22)}))
+    listed = capsys.readouterr().out.splitlines()[1:-1]
+    assert listed == ["  +  s0, s1, s2, s3, s4 and 17 more  left out, max_tasks"]
+
+
 def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
     """It was to be bought again."""
     show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))

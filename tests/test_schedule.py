@@ -128,7 +128,7 @@ def test_what_a_cap_forbids_is_set_aside_with_its_reason() -> None:
     assert [bought(queue), bought(queue)] == ["a", "c"]
     ((capped, left_out),) = queue.capped
     assert (capped.action.key, capped.reserved) == ("b", False)
-    assert left_out.reason.startswith("max_spend: 4.00 of 5.00 CNY are spent")
+    assert left_out.reason.startswith("max_spend: 4.00 of 5.00 CNY are used")
 
 
 def test_what_was_not_bought_gives_its_reservation_back() -> None:

@@ -74,7 +74,7 @@ def test_a_refund_is_spent_no_more() -> None:
 def test_what_a_plan_leaves_out_is_nothing_to_do() -> None:
     plan = plan_of(action("create", "a"), action("create", "b"))
     plan = replace(plan, left_out={"a": LeftOut("budget", "because")})
-    assert [*Tally.of([plan], 0.0).states.values()] == ["held", "to buy"]
+    assert [*Tally.of([plan], 0.0).states.values()] == ["left out", "to buy"]
 
 
 def test_a_task_runs_from_its_submission_to_its_end() -> None:

@@ -131,13 +131,13 @@ class Caps:
 
     def _refusal(self, request: Request, job: int) -> LeftOut | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
-            bought = f"{self.tasks} of {self.max_tasks} are bought"
-            return LeftOut("max_tasks", f"max_tasks: {bought}", self.max_tasks > 0)
+            used = f"{self.tasks} of {self.max_tasks} are used"
+            return LeftOut("max_tasks", f"max_tasks: {used}", self.max_tasks > 0)
         if self.max_seconds is not None and self.seconds + request.seconds > self.max_seconds:
-            bought = f"{self.seconds} s of {self.max_seconds} s are bought"
+            used = f"{self.seconds} s of {self.max_seconds} s are used"
             needs = f"this shot needs {request.seconds} s"
             fits = request.seconds <= self.max_seconds
-            return LeftOut("max_seconds", f"max_seconds: {bought}, {needs}", fits)
+            return LeftOut("max_seconds", f"max_seconds: {used}, {needs}", fits)
         if unpriced := self._unpriced(request, job):
             return LeftOut("max_spend", unpriced)
         if overspent := self._overspent(request):
@@ -166,7 +166,7 @@ class Caps:
             said = f"it is priced in {price.currency}, the others in {self.currency}"
             return LeftOut("max_spend", f"max_spend: {said}", fits)
         if self.spend + price.amount > most:
-            spent = f"{self.spend:.2f} of {most:.2f} {price.currency} are spent"
-            said = f"{spent}, this shot costs {price.amount:.2f}"
+            used = f"{self.spend:.2f} of {most:.2f} {price.currency} are used"
+            said = f"{used}, this shot costs {price.amount:.2f}"
             return LeftOut("max_spend", f"max_spend: {said}", fits)
         return None

@@ -26,6 +26,7 @@ Label = Literal[
     "done",
     "kept",
     "held",
+    "left out",
     "parked",
     "in doubt",
     "failed",

@@ -28,6 +28,7 @@ STYLES: Mapping[Label, str] = {
     "done": "green",
     "kept": "default",
     "held": "magenta",
+    "left out": "dim",
     "parked": "bold magenta",
     "in doubt": "bold magenta",
     "failed": "bold red",

@@ -36,6 +36,7 @@ OF_LABEL: Mapping[Label, Style | None] = {
     "done": "good",
     "kept": None,
     "held": "warning",
+    "left out": "faint",
     "parked": "warning",
     "in doubt": "warning",
     "failed": "error",

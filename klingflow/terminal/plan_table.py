@@ -50,7 +50,7 @@ def row_of(action: Action, left_out: LeftOut | None) -> Row:
     reason = f"left out, {left_out.reason}" if left_out else action.reason
     held_by = action.elsewhere if action.verb == "held" else None
     return Row(
-        mark=Painted(showable(verb.mark), "faint" if left_out else paint.OF_LABEL[verb.label]),
+        mark=Painted(showable(verb.mark), paint.OF_LABEL["left out" if left_out else verb.label]),
         key=showable(action.key),
         tier=showable(tier),
         seconds=seconds,

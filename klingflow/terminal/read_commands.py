@@ -121,7 +121,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             views.show_problems(made.problems)
             views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
         if len(plans) > 1 and any(map(buys, plans)):
-            console.prose(f"All told: {views.purchases(plans)}")
+            console.prose(f"All told to buy: {views.purchases(plans)}")
         show_gateway(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
 

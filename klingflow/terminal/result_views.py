@@ -22,6 +22,7 @@ from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import worded
 from klingflow.terminal.paint import OF_LABEL, Painted, Part
+from klingflow.terminal.plan_table import named
 
 _SHOWN = 20  # lines about single shots
 
@@ -93,12 +94,10 @@ def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
 
 def _show(part: _Part, site: Site, book: Book, bought: Set[str]) -> None:
     console.prose(f"{part.title}: {views.counted(part.plan, bought)}.")
-    rows: list[list[Part]] = [
-        [_mark(action), action.key, reason] for action, reason in part.attention[:_SHOWN]
-    ]
-    console.table(rows)
-    if part.rest > 0:
-        console.say(f"  … and {part.rest} more: klingflow status {site.named}")
+    lines = _lines(part)
+    console.table(lines[:_SHOWN])
+    if (more := len(lines) - _SHOWN) > 0:
+        console.say(f"  … and {more} more: klingflow status {site.named}")
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
     if any(action.verb == "in_doubt" for action in part.plan.actions):
         console.prose(
@@ -111,9 +110,15 @@ def _show(part: _Part, site: Site, book: Book, bought: Set[str]) -> None:
         console.say(f"  {line}")
 
 
-def _mark(action: Action) -> Painted:
-    row = VERBS[action.verb]
-    return Painted(row.mark, OF_LABEL[row.label])
+def _lines(part: _Part) -> list[list[Part]]:
+    """A line for each take of `attention`; one for all that are left out for the same reason."""
+    lines: dict[tuple[str, str], tuple[Painted, str, list[str]]] = {}
+    for action, reason in part.attention:
+        row, is_left_out = VERBS[action.verb], action.key in part.plan.left_out
+        mark = Painted(row.mark, OF_LABEL["left out" if is_left_out else row.label])
+        shared = row.mark if is_left_out else action.key
+        lines.setdefault((shared, reason), (mark, reason, []))[2].append(action.key)
+    return [[mark, named(keys), reason] for mark, reason, keys in lines.values()]
 
 
 def _bought(result: Result) -> str:

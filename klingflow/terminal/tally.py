@@ -49,7 +49,7 @@ class Tally:
                 if action.shot is not None or VERBS[action.verb].work is not None:
                     key = (plan.manifest.path, action.key)
                     left_out = action.key in plan.left_out
-                    states[key] = "held" if left_out else VERBS[action.verb].label
+                    states[key] = "left out" if left_out else VERBS[action.verb].label
                     prices[key] = action.request.price if action.request else None
         return cls(states, prices, now)
 

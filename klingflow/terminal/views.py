@@ -71,7 +71,7 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
         more = f" and {moving - 1} more" if moving > 1 else ""
         named = f"{first.source} → {first.target}{more}"
         console.prose(f"Files: {moving} to rename first: {named} (--format json lists them).")
-    if any(VERBS[action.verb].may_buy for action in plan.actions):
+    if any(a.key not in plan.left_out and VERBS[a.verb].may_buy for a in plan.actions):
         console.prose(f"Cost: {money(plan)}")
     money_of_film = account(plan.manifest, plan.spending)
     show_prices(money_of_film)
