@@ -56,7 +56,7 @@ def test_a_terminal_is_asked_at_any_price(tmp_path: Path, price: int) -> None:
             f"Buy 2 for {2 * price}.00 CNY, predicted, for 10 s of video, with KLINGFLOW_VAR_WHO"
             f" from the environment, at {sandbox.base_url} (address and key from the environment)?"
             " [y/N]"
-        ) in no.text
+        ) in " ".join(no.text.split())
         assert no.code == 2 and "nothing bought" in no.text
         assert charges(sandbox) == []
         yes = on_a_terminal(film, *run, typed="y\n", **given)

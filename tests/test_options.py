@@ -9,6 +9,7 @@ import pytest
 
 from klingflow.api.site import Wish
 from klingflow.terminal.cli import cli
+from klingflow.terminal.cli_read import plan
 from klingflow.terminal.cli_run import run
 from klingflow.terminal.options import Options
 
@@ -39,6 +40,7 @@ def test_options_mean_a_wish() -> None:
         rerun=frozenset({"failed", "changed"}),
         sandbox=True,
         black_box=False,
+        repeated=("--no-black-box",),
     )
 
 
@@ -70,9 +72,10 @@ def test_every_flag_fills_its_field(words: str, options: Options) -> None:
     assert typed(*words.split()) == options
 
 
-def test_every_option_of_the_record_is_a_flag_of_run() -> None:
+def test_every_option_of_the_record_is_a_flag_of_run_or_plan() -> None:
     """None is kept that nobody can type."""
-    assert {parameter.name for parameter in run.params} - OWN == NAMES
+    typed = {parameter.name for command in (run, plan) for parameter in command.params}
+    assert typed - OWN == NAMES
 
 
 @pytest.mark.parametrize(

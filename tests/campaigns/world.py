@@ -320,6 +320,8 @@ class Video:
     were all.
     """
 
+    is_packed, unknown_packing = False, ""
+
     def __init__(
         self, gateway: Gateway, status: int, data: bytes, fault: str | None = None
     ) -> None:
