@@ -28,8 +28,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True)
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
 def said(folder: Path, output: str = VIDEO) -> list[str]:
@@ -91,6 +92,29 @@ def test_no_program_of_the_folder_is_started(folder: Path) -> None:
     spy.write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
     spy.chmod(0o755)
     git(folder, "config", "core.fsmonitor", str(spy))
+    said(folder)
+    assert not (folder / "ran").exists()
+
+
+def test_git_fetches_nothing_that_it_lacks(folder: Path) -> None:
+    """Git asks a remote for a missing object by a program that the folder's settings name."""
+    spy = folder / "spy.sh"
+    spy.write_text(f"#!/bin/sh\ntouch {folder}/ran\n")
+    spy.chmod(0o755)
+    (folder / "scenes").mkdir()
+    (folder / "scenes" / "act2.yaml").touch()
+    git(folder, "add", "scenes")
+    git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "scenes")
+    git(folder, "sparse-checkout", "set", "--cone", "--sparse-index", "none")
+    for name, value in (
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.url", f"ext::{spy} x"),
+        ("protocol.ext.allow", "always"),
+    ):
+        git(folder, "config", name, value)
+    tree = git(folder, "rev-parse", "HEAD:scenes").strip()
+    (folder / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
     said(folder)
     assert not (folder / "ran").exists()
 

@@ -19,6 +19,9 @@ from klingflow.gateway.env_file import KEY
 _TIMEOUT_S = 10.0
 # A folder from elsewhere may bring settings that name a program.
 _STARTS_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+# It may also lack an object of the index, which git would ask of a remote by a program that the
+# settings name: no protocol is allowed (git, "GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH").
+_ASKS_NOBODY = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 _FACTS = 4  # that git gives of one path: file, line and pattern of the rule, and the path
 
 
@@ -69,7 +72,7 @@ def _git(folder: Path, *arguments: str, given: str = "") -> str | None:
             [program, *_STARTS_NOTHING, "-C", str(folder), *arguments],
             input=given.encode(),
             capture_output=True,
-            env={**environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env={**environ, **_ASKS_NOBODY},
             timeout=_TIMEOUT_S,
             check=False,
         )
