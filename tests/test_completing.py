@@ -4,6 +4,7 @@ line. Each shell is asked for real, where it is installed.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -92,6 +93,26 @@ def test_bash_completes_the_last_word(folder: Path, line: str, said: list[str]) 
 
 
 @bash
+@bash
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_bash_gets_no_tag_that_it_would_obey(folder: Path, quote: str) -> None:
+    """A manifest may come from a stranger, and bash puts what it gets into the line as it is."""
+    tags = ["$(id)", "`id`", "a;id", "a&id", "a|id", "a>b", "a'b", 'a"b', "a b", "*", "!!", "客栈"]
+    film = FILM.replace("[ext, 夜]", json.dumps(tags))
+    (folder / "film.yaml").write_text(film, encoding="utf-8")
+    before = "tag:" if quote else ""
+    assert in_bash(folder, f"klingflow plan film.yaml -s {quote}tag:") == [f"{before}客栈"]
+
+
+@bash
+def test_bash_takes_the_name_of_a_file_as_it_is(folder: Path) -> None:
+    """A name with a star is no pattern."""
+    for name in ("*.yaml", "[b]*.yaml"):
+        (folder / "scenes" / name).touch()
+    files = ["scenes/*.yaml", "scenes/[b]*.yaml", "scenes/act2.yaml"]
+    assert in_bash(folder, "klingflow plan scenes/") == files
+
+
 def test_a_large_manifest_is_not_read_at_a_key(folder: Path) -> None:
     """Its shots would come too late; states need no manifest."""
     (folder / "film.yaml").write_text(FILM + "#" * 300_000, encoding="utf-8")

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 # A larger manifest takes longer to read than a person waits for TAB.
 _MAX_BYTES: Final = 256 * 1024
 
+# What bash would expand, or run, in a word that it was given: a tag from a stranger may hold
+# `$(...)`. bash quotes only the names of files; zsh and fish quote all.
+_OBEYED: Final = re.compile(r"""[\s!"$&'()*;<>?\[\\\]`{|}~]""")
+
 # What completes a text at TAB, by what stands before it in the line.
 Complete = Callable[[click.Context, str], list[CompletionItem]]
 
@@ -142,18 +146,18 @@ def register() -> None:
 
 class Bash(BashComplete):
     """bash cuts the line at every `:`, `@` and `=`, and replaces only what follows the last: so it
-    hands over the line, and gets what is missing.
+    hands over the line, and gets what is missing. It gets nothing that it would obey.
     """
 
     source_template: ClassVar[str] = """\
 %(complete_func)s() {
-    local IFS=$'\\n' completion
+    local completion
     COMPREPLY=()
-    for completion in $(env COMP_LINE="${COMP_LINE:0:COMP_POINT}" \\
-        COMP_WORDBREAKS="$COMP_WORDBREAKS" %(complete_var)s=bash_complete "$1"); do
+    while IFS= read -r completion; do
         COMPREPLY+=("${completion#*,}")
         if [[ ${completion%%%%,*} != plain ]]; then compopt -o filenames 2>/dev/null; fi
-    done
+    done < <(env COMP_LINE="${COMP_LINE:0:COMP_POINT}" \\
+        COMP_WORDBREAKS="$COMP_WORDBREAKS" %(complete_var)s=bash_complete "$1")
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
@@ -170,7 +174,11 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
     def complete(self) -> str:
         args, incomplete = self.get_completion_args()
-        items = _listed(self.get_completions(args, incomplete), incomplete)
+        items = [
+            item
+            for item in _listed(self.get_completions(args, incomplete), incomplete)
+            if item.type != "plain" or not _OBEYED.search(item.value, len(incomplete))
+        ]
         breaks = "" if _in_quotes(os.environ["COMP_LINE"]) else os.environ["COMP_WORDBREAKS"]
         there = 1 + max((incomplete.rfind(c) for c in breaks), default=-1)
         return "\n".join(f"{item.type},{item.value[there:]}" for item in items)
