@@ -113,6 +113,13 @@ def test_bash_takes_the_name_of_a_file_as_it_is(folder: Path) -> None:
     assert in_bash(folder, "klingflow plan scenes/") == files
 
 
+@bash
+def test_a_pipe_is_not_read_at_a_key(folder: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(folder / "pipe.yaml")
+    assert in_bash(folder, "klingflow plan pipe.yaml -s op") == [""]
+
+
 def test_a_large_manifest_is_not_read_at_a_key(folder: Path) -> None:
     """Its shots would come too late; states need no manifest."""
     (folder / "film.yaml").write_text(FILM + "#" * 300_000, encoding="utf-8")

@@ -102,7 +102,7 @@ def _shots(ctx: click.Context) -> tuple[Shot, ...]:
 
     path = Path(named).expanduser()
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:  # a pipe would not end
             return ()
         return load(path, variables=variables(ctx.params.get("variables") or ())).shots
     except (KlingflowError, OSError, ValueError):
