@@ -43,6 +43,18 @@ def test_a_saved_plan_finds_its_manifest(film: Pipeline, tmp_path: Path) -> None
     assert Path(file).samefile(moved / "here" / "film.yaml")
 
 
+@pytest.mark.parametrize("file", ["\0", "film\0.yaml", "\ud800.yaml"])
+def test_a_saved_plan_that_names_no_path_is_refused(film: Pipeline, file: str) -> None:
+    """Somebody has written it by hand."""
+    path = film.folder / "p.json"
+    saving.save(str(path), [made(film)], Words(), ORIGIN)
+    data = json.loads(path.read_bytes())
+    data["films"][0]["file"] = file
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(UsageError, match="names a manifest by no path: make the plan again"):
+        saving.manifests_of(str(path), saving.load(str(path)))
+
+
 def test_nothing_but_a_saved_plan_is_written_over(film: Pipeline) -> None:
     """`-o film.yaml` is a slip."""
     before = film.manifest.read_bytes()

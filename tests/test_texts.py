@@ -79,6 +79,13 @@ def test_a_manifest_may_itself_be_hidden(folder: Path) -> None:
     assert reader(str(folder / ".film.yaml"))(str(folder / ".film.yaml")) == "version: 1"
 
 
+@pytest.mark.parametrize("name", ["a\0.csv", "rows/\0"])
+def test_a_name_that_no_file_has_is_an_error(folder: Path, name: str) -> None:
+    """`"a\\0"` is good YAML."""
+    with pytest.raises(OSError, match="no file system has a file of such a name"):
+        read(folder, name)
+
+
 @POSIX
 def test_only_a_regular_file_is_read(folder: Path) -> None:
     """A pipe that nobody writes to does not hold us."""

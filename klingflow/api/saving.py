@@ -59,7 +59,11 @@ def load(path: str) -> SavedPlan:
 
 
 def manifests_of(path: str, saved: SavedPlan) -> list[str]:
-    """Return the paths of a saved plan's manifests, as they are from here."""
+    """Return the paths of a saved plan's manifests, as they are from here. Raises UsageError for a
+    text that no file system takes as a name.
+    """
+    if not all(map(_can_be_a_name, saved.films)):
+        raise UsageError(f"{path} names a manifest by no path: make the plan again")
     return [_relative(Path(path).parent / file, Path()) for file in saved.films]
 
 
@@ -103,6 +107,13 @@ def command(path: str, saved: SavedPlan, files: Sequence[str]) -> str:
             parts += [flag, str(cap)]
     parts += ["--buy-again"] * words.buy_again + ["--sandbox"] * words.sandbox
     return shlex.join([*parts, "-o", path])
+
+
+def _can_be_a_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def _relative(file: Path, folder: Path) -> str:

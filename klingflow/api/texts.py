@@ -45,7 +45,7 @@ def reader(
 
     Files below the `allowed` folders may be read as well, and the file of `prices` that the user's
     environment names. The reader raises OSError, also for what
-    it refuses (OutsideError where the place is why), and UnicodeDecodeError.
+    it refuses (OutsideError where the place is why), and UnicodeDecodeError of what is in a file.
     """
     folders = [os.path.realpath(folder) for folder in (Path(manifest).parent, *allowed)]
 
@@ -57,6 +57,10 @@ def reader(
             return _named_by_user(path) if named_by_user else _below(path)
         except FileNotFoundError as error:
             raise nearby.absent(path, None if named_by_user else beside) from error
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:  # Python's word for NUL, and for half a character
+            raise OSError("no file system has a file of such a name") from error
 
     def _below(path: str) -> str:
         _check_below(folders, os.path.realpath(path))
