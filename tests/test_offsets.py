@@ -7,6 +7,7 @@ import pytest
 from klingflow.errors import Mark
 from klingflow.manifest.offsets import place_in
 from klingflow.manifest.source import parse
+from klingflow.manifest.syntax import line_starts, mark_at
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,11 @@ def test_a_text_that_stands_elsewhere_has_the_place_of_its_alias() -> None:
     text = "a: &x |\n  ${{ b }}\nc: *x\nd: ${{ e }}\n"
     node = parse(text, "f").at("c")
     assert place_in(node, 0, "${{", {"f": text}) == node.mark
+
+
+def test_the_lines_of_a_text_are_counted_once() -> None:
+    """Ten thousand places of one text may be asked for, each far from its beginning."""
+    text, before = "ab\r\nc\rd\ne" * 7, line_starts.cache_info().misses
+    places = [mark_at(text, text.find("e", at), "f") for at in (0, 11)]
+    assert places == [Mark("f", 4, 1), Mark("f", 7, 1)]
+    assert line_starts.cache_info().misses == before + 1

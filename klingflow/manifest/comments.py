@@ -62,8 +62,8 @@ class Comments:
                 self._comment(at, last, node)
                 self._next(_end_of_line(self.text, at))
                 continue
-            header = self.text[start:at]
-            if style in ("|", ">") and "\n" not in header and header[-1:] not in _BLANK:
+            in_header = style in ("|", ">") and self.text.find("\n", start, at) < 0
+            if in_header and self.text[at - 1] not in _BLANK:
                 self.wrong.append(mark_at(self.text, at, self.file))
             self._next(at + 1)
 

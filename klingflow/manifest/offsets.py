@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from functools import lru_cache
 
-from klingflow.errors import LINE_END, Mark
+from klingflow.errors import Mark
+from klingflow.manifest.syntax import line_starts
 from klingflow.model import Node
 
 
@@ -22,7 +22,7 @@ def place_in(node: Node, offset: int, sign: str, sources: Mapping[str, str]) -> 
     if node.plain:
         return node.mark._replace(column=node.mark.column + node.inset + offset)
     text = sources.get(node.mark.file, "").removeprefix("\ufeff")
-    lines = _line_starts(text)
+    lines = line_starts(text)
     if node.mark.line > len(lines):
         return node.mark
     at = lines[node.mark.line - 1] + node.mark.column - 1
@@ -35,8 +35,3 @@ def place_in(node: Node, offset: int, sign: str, sources: Mapping[str, str]) -> 
             return node.mark
     line = bisect_right(lines, at)
     return Mark(node.mark.file, line, at - lines[line - 1] + 1)
-
-
-@lru_cache(maxsize=4)
-def _line_starts(text: str) -> list[int]:
-    return [0, *(end.end() for end in LINE_END.finditer(text))]

@@ -5,6 +5,8 @@ parser's complaints in words that say what to do.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -26,12 +28,19 @@ _LINE_BREAKS = frozenset("\x85\u2028\u2029")
 _LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 
 
+@lru_cache(maxsize=4)
+def line_starts(text: str) -> list[int]:
+    """Return the offset of each line. Kept for the next call, because thousands of places may be
+    asked of one text.
+    """
+    return [0, *(end.end() for end in LINE_END.finditer(text))]
+
+
 def mark_at(text: str, offset: int, file: str) -> Mark:
     """Return the place of the character at `offset`, for texts that are searched and not parsed."""
-    line, start = 1, 0
-    for end in LINE_END.finditer(text, 0, offset):
-        line, start = line + 1, end.end()
-    return Mark(file, line, offset - start + 1)
+    starts = line_starts(text)
+    line = bisect_right(starts, offset)
+    return Mark(file, line, offset - starts[line - 1] + 1)
 
 
 def unfit(text: str, file: str) -> list[Diagnostic]:

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -179,7 +180,7 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     """
     lines = [str(diagnostic)]
     text = sources.get(diagnostic.mark.file)  # None for a file that was not read, and for --var
-    source = [] if text is None else LINE_END.split(text)
+    source = [] if text is None else _lines(text)
     if 0 < diagnostic.mark.line <= len(source):
         line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
         start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
@@ -190,6 +191,12 @@ def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     if diagnostic.related:
         lines.append(f"        see also {diagnostic.related}")
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Each line of a source, of which thousands of diagnostics may be shown."""
+    return LINE_END.split(text)
 
 
 def _masked(line: str) -> str:
