@@ -149,6 +149,22 @@ def test_a_bomb_is_refused_at_once(bomb: str) -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"k{n}: a word  # what it is for\n" for n in range(10_000)),
+        "k: v\n" + "# a shot that was taken out\n" * 40_000 + "l: v\n",
+        "k: |\n" + "  a tag #night #rain\n" * 40_000,
+    ],
+    ids=["behind values", "in lines of their own", "in a block text"],
+)
+def test_the_time_for_comments_grows_as_the_file_does(text: str) -> None:
+    """No `#` looks at all that stands before it."""
+    began = time.process_time()
+    assert parse(text, "f.yaml").at("k" if text.startswith("k:") else "k9999")
+    assert time.process_time() - began < 2
+
+
 def test_many_shots_may_share_one_anchor() -> None:
     text = "a: &a { k: 1, l: [1, 2, 3] }\nb:\n" + "  - *a\n" * 10_000
     assert len(parse(text, "f.yaml").at("b").value) == 10_000

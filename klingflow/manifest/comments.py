@@ -78,6 +78,8 @@ class Comments:
             return
         if last is None or node is None or last.style:
             return
+        if text.find("\n", last.end_mark.index, at) >= 0:  # before `gap`, which could be long
+            return
         gap = text[last.end_mark.index : at]
         if gap.strip(" \t"):
             return
