@@ -27,7 +27,7 @@ def is_about_no_task(outcome: QueryOutcome, task_id: str) -> bool:
 
 
 def has_an_error(answer: Answer) -> bool:
-    """True if the reply tells of an error in one of the gateway's shapes; a page does not."""
+    """True if the reply reports an error in one of the gateway's shapes; a page does not."""
     return not isinstance(answer, NoReply) and error_of(answer.body) is not None
 
 

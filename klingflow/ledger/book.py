@@ -205,7 +205,7 @@ def fold(
 def content(book: Book) -> str:
     """Return a sha256 of what a book says of its purchases: whatever happens to one changes it.
 
-    When a doubt was noticed does not count, because every reading notices it anew.
+    When a doubt was noticed does not count, because every reading notices it again.
     """
     known = sorted(book.everything(), key=lambda p: p.uid)
     return hashlib.sha256("\n".join(map(_said_of, known)).encode()).hexdigest()
