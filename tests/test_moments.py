@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from klingflow.ledger.moments import has_form, have_form, moment
+from klingflow.ledger.moments import has_form, have_form, in_utc, moment
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,16 @@ def test_a_day_that_does_not_exist_has_the_form_alone(text: str) -> None:
 def test_many_times_are_looked_at_as_one(texts: list[str], all_do: bool) -> None:
     """With the same result as one by one."""
     assert have_form(texts) == all_do == all(map(has_form, texts))
+
+
+@pytest.mark.parametrize(
+    ("text", "worded"),
+    [
+        ("2026-06-08T06:52:49.999Z", "2026-06-08 06:52:49 UTC"),
+        ("2026-06-08T01:00:00+08:00", "2026-06-07 17:00:00 UTC"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_a_time_is_worded_with_its_zone(text: str, worded: str) -> None:
+    """A text that is no time stays as it is."""
+    assert in_utc(text) == worded

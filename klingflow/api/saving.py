@@ -15,6 +15,7 @@ from klingflow import disk
 from klingflow.api.site import now
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
+from klingflow.ledger.moments import in_utc
 from klingflow.model import Plan
 from klingflow.results import saved_plan
 from klingflow.results.saved_plan import SavedPlan, Words
@@ -77,15 +78,17 @@ def check(
     again = f"make another: {command(path, saved, [plan.manifest.path for plan in plans])}"
     for book in books:
         if at := book.plans.get(saved.id):
-            raise UsageError(f"{path} was used at {at}, and a saved plan runs once; {again}")
+            raise UsageError(
+                f"{path} was used at {in_utc(at)}, and a saved plan runs once; {again}"
+            )
     found = saved_plan.changes(saved, plans, gateway)
     if not found:
         return
     more = [f"… and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     listed = "\n  ".join([*found[:_SHOWN], *more])
     raise UsageError(
-        f"{path} is stale: since it was made at {saved.made_at}\n  {listed}\nNothing was bought;"
-        f" {again}"
+        f"{path} is stale: since it was made at {in_utc(saved.made_at)}\n  {listed}\n"
+        f"Nothing was bought; {again}"
     )
 
 

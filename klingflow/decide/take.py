@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
 
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
@@ -18,7 +17,7 @@ from klingflow.gateway.failures import kind_of
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
-from klingflow.ledger.moments import moment
+from klingflow.ledger.moments import in_utc
 from klingflow.manifest.request import finish
 from klingflow.model import (
     Action,
@@ -298,13 +297,7 @@ def _because(purchase: Purchase) -> str:
 def _asked_last(purchase: Purchase) -> str:
     """When the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
-    return f" (its last answer, {_utc(answer.at)}: {answer.said})" if answer else ""
-
-
-def _utc(text: str) -> str:
-    """Return `2026-06-08 12:00:05 UTC`; a text that is no time as it stands."""
-    at = moment(text)
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else text
+    return f" (its last answer, {in_utc(answer.at)}: {answer.said})" if answer else ""
 
 
 def _given_up(purchase: Purchase) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 # A year of four digits from 1000 to 2999: nothing that is added to such a time can overflow.
 _TEXT = (
@@ -37,3 +37,11 @@ def moment(text: object) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:  # the 30th of February
         return None
+
+
+def in_utc(text: str) -> str:
+    """Return `2026-06-08 12:00:05 UTC` for a time, where the reader's zone is not known; a text
+    that is no time as it stands.
+    """
+    at = moment(text)
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else text
