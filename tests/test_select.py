@@ -89,11 +89,11 @@ def test_a_state_that_there_is_not_is_an_error() -> None:
     ("chosen", "said"),
     [
         ("", "the selection is empty text; leave it out to mean all shots"),
-        ("tag:nihgt", "no shot is meant by 'tag:nihgt'; did you mean 'tag:night'?"),
-        ("opening#3", "no shot is meant by 'opening#3'; did you mean 'opening#2'?"),
-        ("zzzz", "no shot is meant by 'zzzz'"),
-        ("stat:done", "no shot is meant by 'stat:done'"),
-        ("state", "no shot is meant by 'state'"),
+        ("tag:nihgt", "no shot matches 'tag:nihgt'; did you mean 'tag:night'?"),
+        ("opening#3", "no shot matches 'opening#3'; did you mean 'opening#2'?"),
+        ("zzzz", "no shot matches 'zzzz'"),
+        ("stat:done", "no shot matches 'stat:done'"),
+        ("state", "no shot matches 'state'"),
     ],
 )
 def test_a_selection_of_nothing_says_what_was_perhaps_meant(chosen: str, said: str) -> None:

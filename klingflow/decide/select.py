@@ -50,7 +50,7 @@ def _matching(term: str, shots: Sequence[Shot], book: Book) -> set[str]:
     test = _test_of(term, book)
     found = {shot.key for shot in shots if test(shot)}
     if not found and not term.startswith("state:"):
-        raise NothingSelected(f"no shot is meant by {term!r}{_hint(term, shots)}")
+        raise NothingSelected(f"no shot matches {term!r}{_hint(term, shots)}")
     return found
 
 
