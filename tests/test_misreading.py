@@ -33,6 +33,22 @@ from klingflow.manifest.source import parse
             " align the two",
         ),
         (
+            "a: { prompt: 雨夜 #特写, takes: 2 }\nb: { prompt: x }\n",
+            "1:17 what follows the # is a comment, its } too; put the text in quotes",
+        ),
+        (
+            "a: { tags: [雨 #夜], prompt: x }\n",
+            "1:15 what follows the # is a comment, its ] too; put the text in quotes",
+        ),
+        (
+            "a:\n  prompt: 雨夜 #特写\n    街头\n",
+            "2:14 what follows the # is a comment, which ends the text; put the text in quotes",
+        ),
+        (
+            'a: { prompt: "雨 #夜 }", takes: 2\nb: { prompt: x }\n',
+            "2:2 close the {, and put the texts in it in quotes",
+        ),
+        (
             "a:\n    prompt: 雨夜\n   seconds: 5\n",
             "3:4 no line above is indented by 3 like this one; align it with its neighbours",
         ),

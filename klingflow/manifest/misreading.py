@@ -53,6 +53,15 @@ class Explained(NamedTuple):
 _EXPECTS = ("did not find expected key", "did not find expected ',' or '}'")
 _NO_KEY = "mapping values are not allowed in this context"
 _GLUED_KEY = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],]+):(?=[^\s/:])")
+_SIGN = re.compile(r"(?:^|[\s\[{,])#")
+# What the parser misses where a comment has taken the end of {…} or […].
+_CLOSERS: Final = {
+    "did not find expected ',' or '}'": "}",
+    "did not find expected ',' or ']'": "]",
+}
+# What it says of a text that goes on below a comment.
+_ENDS_A_TEXT = ("could not find expected ':'", "did not find expected key")
+_OPENS: Final = {"}": "{", "]": "["}
 _KEY_AND_TEXT = re.compile(r"\s*(?:- )?[^\s:#]+: +[^\s#{\[|>&*]")
 
 
@@ -115,6 +124,30 @@ def _behind_a_bracket(broken: Broken) -> Explained | None:
     return _here(broken, message)
 
 
+def _comment_above(broken: Broken) -> Explained | None:
+    """Return the `#` in the line above that begins a comment, where the author meant text."""
+    line = broken.lines[broken.above - 1] if broken.above else ""
+    sign = next(
+        (found for found in _SIGN.finditer(line) if _is_outside(line, found.end() - 1)), None
+    )
+    if sign is None:
+        return None
+    before, comment = line[: sign.end() - 1], line[sign.end() :]
+    closing = _CLOSERS.get(broken.problem)
+    if closing and closing in comment and before.count(_OPENS[closing]) > before.count(closing):
+        message = f"what follows the # is a comment, its {closing} too; put the text in quotes"
+    elif broken.problem in _ENDS_A_TEXT and _indent(broken.text) > _indent(line):
+        message = "what follows the # is a comment, which ends the text; put the text in quotes"
+    else:
+        return None
+    return Explained(broken.above, sign.end(), message)
+
+
+def _is_outside(line: str, column: int) -> bool:
+    """True if no quotation mark is open at `column`, which counts from 0."""
+    return all(line.count(mark, 0, column) % 2 == 0 for mark in "\"'")
+
+
 def _glued_key(broken: Broken) -> Explained | None:
     """Return a blank left out behind a colon, in this line or in the one above, which then is text
     that goes on in this line.
@@ -166,6 +199,7 @@ _LOOKS: Final[tuple[Callable[[Broken], Explained | None], ...]] = (
     _open_above,
     _behind_a_quote,
     _behind_a_bracket,
+    _comment_above,
     _glued_key,
     _deeper,
     _unaligned,
