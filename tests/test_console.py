@@ -185,6 +185,17 @@ def test_a_long_line_is_shown_around_the_place(column: int, start: int) -> None:
     assert caret.index("^") - 8 == column - 1 - start
 
 
+@pytest.mark.parametrize(
+    ("column", "shown", "before"),
+    [(3, "雨夜里的银发女侦探走", 2), (11, "发女侦探走进窄巷", 5), (13, "侦探走进窄巷", 5)],
+)
+def test_a_line_fits_the_terminal(column: int, shown: str, before: int) -> None:
+    """The caret stands below its character, each of which takes two columns."""
+    mistake = MISTAKE._replace(mark=Mark("film.yaml", 1, column))
+    said = console.excerpted(mistake, {"film.yaml": "雨夜里的银发女侦探走进窄巷"}, 28)
+    assert said.splitlines()[1:] == [f"    1 | {shown}", f"      | {2 * before * ' '}^"]
+
+
 def test_a_line_that_is_not_there_is_not_shown() -> None:
     """Nor one of a file that nobody read."""
     assert console.excerpted(MISTAKE, {}) == str(MISTAKE)

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from klingflow.errors import LINE_END, Diagnostic, KlingflowError, ManifestError
-from klingflow.terminal.layout import clean, columns, is_unicode, room, showable, width, wrapped
+from klingflow.terminal.layout import (
+    clean,
+    columns,
+    fitting,
+    is_unicode,
+    room,
+    showable,
+    width,
+    wrapped,
+)
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ _ANNOUNCED = re.compile(
 # A source line longer than this is shown around the place only: a pasted body can be one line of
 # 100 KB.
 _EXCERPT_WIDTH = 120
+_EXCERPT_LEAST = 20
 # By key; see `hide`.
 _hidden: dict[str, Secret] = {}
 
@@ -165,7 +175,8 @@ def show_diagnostic(
     more: str = "",
 ) -> None:
     """Write a diagnostic with its source line, and `more` below it. `write` is `say` or `warn`."""
-    told, *others = excerpted(diagnostic, sources).split("\n")
+    stream = sys.stdout if write is say else sys.stderr
+    told, *others = excerpted(diagnostic, sources, room(stream)).split("\n")
     style: Style = "error" if diagnostic.severity == "error" else "warning"
     what = f"{diagnostic.severity}[{diagnostic.code}]"
     before, found, after = told.partition(what)
@@ -174,23 +185,39 @@ def show_diagnostic(
         write(line)
 
 
-def excerpted(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
-    """Return the diagnostic's line, then the source line with a caret, and a related place on a
-    line of its own.
+def excerpted(
+    diagnostic: Diagnostic, sources: Mapping[str, str], most: float = float("inf")
+) -> str:
+    """Return the diagnostic's line, then the source line with a caret, in at most `most` columns,
+    and a related place on a line of its own.
     """
     lines = [str(diagnostic)]
     text = sources.get(diagnostic.mark.file)  # None for a file that was not read, and for --var
     source = [] if text is None else _lines(text)
     if 0 < diagnostic.mark.line <= len(source):
-        line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
-        start = max(0, column - _EXCERPT_WIDTH // 2) if len(line) > _EXCERPT_WIDTH else 0
-        shown = _masked(line[start : start + _EXCERPT_WIDTH].replace("\t", " "))
         gutter = f"{diagnostic.mark.line:>5} | "
+        left = max(_EXCERPT_LEAST, min(most - len(gutter), _EXCERPT_WIDTH))
+        line, column = source[diagnostic.mark.line - 1], diagnostic.mark.column - 1
+        before, shown = _around(line, column, int(left))
         lines.append(gutter + shown)
-        lines.append(" " * (len(gutter) - 2) + "| " + " " * width(shown[: column - start]) + "^")
+        lines.append(" " * (len(gutter) - 2) + "| " + " " * width(before) + "^")
     if diagnostic.related:
         lines.append(f"        see also {diagnostic.related}")
     return "\n".join(lines)
+
+
+def _around(line: str, column: int, columns: int) -> tuple[str, str]:
+    """Return the part of a line that is shown, in `columns`, and what of it stands before
+    `column`.
+    """
+    # What announces a key may stand in front of the part.
+    first = max(0, column - 2 * _EXCERPT_WIDTH)
+    near = _masked(line[first : column + _EXCERPT_WIDTH].replace("\t", " "))
+    column -= first
+    start = 0
+    if first or width(near) > columns:
+        start = column - len(fitting(near[:column][::-1], columns // 2))
+    return near[start:column], fitting(near[start:], columns)
 
 
 @lru_cache(maxsize=4)

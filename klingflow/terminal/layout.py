@@ -91,13 +91,13 @@ def shortened(text: str, columns: int) -> str:
         return text
     ellipsis = "…" if can_show("…") else "..."
     left = columns - width(ellipsis)
-    head = _first(text, left - left // 2)
-    tail = _first(text[::-1], left // 2)[::-1]
+    head = fitting(text, left - left // 2)
+    tail = fitting(text[::-1], left // 2)[::-1]
     return head + ellipsis + tail
 
 
-def _first(text: str, columns: int) -> str:
-    """The beginning of `text` that takes at most `columns`."""
+def fitting(text: str, columns: int) -> str:
+    """Return the beginning of `text` that takes at most `columns`."""
     taken = 0
     for number, c in enumerate(text):
         taken += _columns(c)
