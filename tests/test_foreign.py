@@ -96,7 +96,7 @@ def test_what_the_gateway_does_not_have_is_said_with_what_to_do(key: str) -> Non
             INCLUDED,
             "; write it in the manifest: an included file has vars, presets and shots",
         ),
-        ("duration", CUT["properties"], "; write 'seconds: 5'"),
+        ("duration", CUT["properties"], "; write 'seconds', such as 'seconds: 5'"),
         ("zzz", TOP, ""),
     ],
 )

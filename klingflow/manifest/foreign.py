@@ -32,9 +32,14 @@ class Name(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """Return what completes a message about one of the names."""
-        is_example = self.write.startswith(f"{self.field}:")
-        return f"; write '{self.write}'" if is_example else f"; {self.write}"
+        """Return what completes a message about one of the names. The author's own value is to
+        stay, so an example with a value says that it is one.
+        """
+        if not self.write.startswith(f"{self.field}:"):
+            return f"; {self.write}"
+        has_value = not self.write.endswith(":") and "…" not in self.write
+        name = f"'{self.field}', such as " if has_value else ""
+        return f"; write {name}'{self.write}'"
 
 
 _NAMES: Final = (
