@@ -12,7 +12,7 @@ from klingflow.sandbox.billing import Spec
 from klingflow.sandbox.book import Book, ledger
 from klingflow.sandbox.tasks import Fate, Task
 
-SPEC = Spec("kling-2.5-720p-mute", 5, 5, 1280, 720, "雨夜", "opening")
+SPEC = Spec("kling-2.5-720p-audio", 5, 6, 1280, 720, "雨夜", "opening", audio=True)
 
 
 def bought(
@@ -32,6 +32,14 @@ def test_a_failed_task_is_refunded_when_it_fails() -> None:
     ]
     totals = {"charges": 2, "seconds": 10, "refunds": 1, "refunded_seconds": 5}
     assert ledger(book, 110.0)["totals"] == {**totals, "by_tier": {SPEC.tier: totals}}
+
+
+def test_a_task_has_all_that_was_asked_for() -> None:
+    """Sound too: the video is made from the task."""
+    task = bought(Book())
+    assert {name: getattr(task, name) for name in SPEC.__slots__} == {
+        name: getattr(SPEC, name) for name in SPEC.__slots__
+    }
 
 
 def test_unfinished_tasks_are_counted() -> None:

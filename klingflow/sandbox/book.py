@@ -87,6 +87,7 @@ class Book:
             clip_s=spec.clip_s,
             width=spec.width,
             height=spec.height,
+            audio=spec.audio,
             prompt=_whole(spec.prompt[:_SHOWN]),
             media_name=_whole(spec.media_name),
             body_sha256=body_sha256,
