@@ -415,16 +415,23 @@ def test_a_refusal_that_something_came_after_is_not_recalled(paths: LedgerPaths)
     assert [p.state for p in read(paths).recallable.values()] == ["in_doubt"]
 
 
+@pytest.mark.parametrize("name", ["place.json", "bought.jsonl", "asked.jsonl"])
 @pytest.mark.parametrize("lost", [True, False], ids=["before it had a lock", "with its lock"])
-def test_what_a_death_left_half_written_is_removed(paths: LedgerPaths, lost: bool) -> None:
-    """Under the lineage that it had, too: without a lock a ledger begins another."""
+@pytest.mark.parametrize("records", [True, False])
+def test_what_a_death_left_half_written_is_removed(
+    paths: LedgerPaths, name: str, lost: bool, records: bool
+) -> None:
+    """By the next run, also if it records nothing; and under the lineage that the ledger had then:
+    without a lock it begins another.
+    """
     keep(paths, submitted("opening"))
-    left = box_of(paths) / ".place.json.tmp"
+    left = box_of(paths) / f".{name}.tmp"
     left.write_text("{")
     if lost:
         clean(paths)
     with open_ledger(paths, now) as ledger:
-        ledger.begin_box()
+        if records:
+            ledger.begin_box()
     assert (left.parent.is_dir(), left.exists()) == (True, False)
 
 

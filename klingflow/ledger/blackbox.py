@@ -250,7 +250,7 @@ def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
                 held[path] = fd
             _check_unchanged(place, begun.reading)
             _make(place.folder(begun.lineage))
-            _tidy(place)
+            tidy(place)
             spot = _joined(place, begun)
             for fd in held.values():
                 os.ftruncate(fd, 0)
@@ -325,9 +325,10 @@ def _make(folder: Path) -> None:
             sync_folder(named)
 
 
-def _tidy(place: BoxPlace) -> None:
+def tidy(place: BoxPlace) -> None:
     """Remove what a death in the middle of a write left in this place's folders, under every
-    lineage: a ledger that died before it had a lock begins another.
+    lineage: a ledger that died before it had a lock begins another. Only the holder of the place's
+    ledger may call it. Raises LedgerError, OSError.
     """
     for folder in boxes.folders_of(place):
         for name in (BOUGHT, ASKED, ABOUT):

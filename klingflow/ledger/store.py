@@ -228,6 +228,9 @@ class Ledger:
             with self._io:
                 if self.box:
                     self.box.close(None if self._broken else self.book.purchases)
+                elif self.paths.box:  # a run that only looked still clears up after a killed one
+                    with suppress(LedgerError, OSError):
+                        blackbox.tidy(self.paths.box)
                 self.journal.release()
 
     def __enter__(self) -> Ledger:
