@@ -216,7 +216,9 @@ def said(step: Step) -> str:
             contextlib.redirect_stderr(err),
         ):
             cli._exit_code(step.command.split())
-        return (out.getvalue() + err.getvalue()).replace(str(folder), "…")
+        text = (out.getvalue() + err.getvalue()).replace(str(folder), "…")
+        # Older versions of click name the short one of the two options.
+        return text.replace(" -h' for help", " --help' for help")
 
 
 def _write(step: Step, folder: Path) -> None:
