@@ -84,7 +84,22 @@ def test_a_key_may_hold_letters_of_any_script(key: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", ".a", "-a", "a.", "a b", "a/b", "a@b", "a#2", "a:b", "NUL", "com1.x", "x" * 101, "a*"],
+    [
+        "",
+        ".a",
+        "-a",
+        "a.",
+        "a b",
+        "a/b",
+        "a@b",
+        "a#2",
+        "a:b",
+        "NUL",
+        "com1.x",
+        "COM²",
+        "x" * 101,
+        "a*",
+    ],
 )
 def test_a_key_that_some_file_system_or_command_takes_otherwise_is_refused(key: str) -> None:
     assert key_fault(key)
@@ -141,6 +156,23 @@ def test_an_output_path_fills_in_what_is_in_braces(template: str, path: str) -> 
 def test_an_output_path_that_is_no_video_below_the_manifest_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="output"):
         output_path(template, "neon", "a", 1)
+
+
+@pytest.mark.parametrize(
+    ("template", "shot", "part"),
+    [
+        (".{shot}/x.mp4", "git", ".git"),
+        ("{shot}/x.mp4", "film.lock", "film.lock"),
+        ("a/{shot}/x.mp4", "b.yaml", "b.yaml"),
+        ("{name}{shot}.mp4", "1", "com1.mp4"),
+        ("CO{shot}.final.mp4", "N", "CON.final.mp4"),
+        ("a/lpt{take}{shot}.mp4", "1", "lpt1.mp4"),
+    ],
+)
+def test_no_id_completes_a_name_that_is_not_for_videos(template: str, shot: str, part: str) -> None:
+    """A template is looked at with the id in it where more than the id makes a name."""
+    with pytest.raises(ValueError, match=f"has a '{part}', which is not a name for videos"):
+        output_path(template, "com", shot, 1)
 
 
 @pytest.mark.parametrize("name", ["film", "第一幕", "a b", "x" * 250])

@@ -27,7 +27,8 @@ from tests.wire import http, serve
 # What leads elsewhere, or is something else, on one system or another.
 BAD_PARTS = [
     "..", ".", ".. ", ". ", "...", ".. .", "a.", "a ", "con", "CON", "nul.txt", "aux .x", "com1",
-    "LPT9.mp4", "a:b", "C:", "a\\b", "..\\..", "a\0b", "a\nb", "a\x1b[31m", "a\x9bb",
+    "LPT9.mp4", "COM¹.x", "lpt³", "CONIN$", "conout$.txt",
+    "a:b", "C:", "a\\b", "..\\..", "a\0b", "a\nb", "a\x1b[31m", "a\x9bb",
     "a\u202e4pm", "a\u200bb", "a\u2028b", "~", "~root", ".git", ".GIT", ".git ", ".git.", "GIT~1",
     "PROGRA~1", ".klingflow", "a<b", "a|b", 'a"b', "a?b", "a*b",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
 from klingflow.manifest.comments import Comment
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
 from klingflow.manifest.habits import is_suspect
+from klingflow.manifest.identity import is_device
 from klingflow.manifest.recognition import Found, Wanted, of_name, of_text, of_tree, said
 from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
 from klingflow.manifest.source import read_in_spite
@@ -74,6 +75,10 @@ class Files:
             message = (
                 f"'{path}' does not begin at the manifest's folder; write it from there, with /"
             )
+            self._note(mark, "path-outside", message)
+            return None
+        if device := next(filter(is_device, path.split("/")), None):
+            message = f"'{device}' is the name of a device on Windows; rename the file"
             self._note(mark, "path-outside", message)
             return None
         return posixpath.join(posixpath.dirname(self.path), posixpath.normpath(path))

@@ -18,8 +18,12 @@ MAX_KEY_CHARACTERS = 100
 MAX_FILE_NAME_BYTES = 250
 PLACEHOLDERS = ("name", "shot", "take")
 
+# "Naming Files, Paths, and Namespaces" of Windows: the superscripts are digits there too.
 _DEVICES = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10)))
+    (
+        *("con", "prn", "aux", "nul", "conin$", "conout$"),
+        *(f"{name}{n}" for name in ("com", "lpt") for n in "0123456789¹²³"),
+    )
 )
 _KEPT = frozenset((".git", ".klingflow"))
 # A folder of such a name would stand where a ledger, a manifest or a record has to be written.
@@ -57,7 +61,7 @@ def key_fault(key: str) -> str | None:
         return "an id does not begin with '.' or '-', nor end with '.'"
     if len(key) > MAX_KEY_CHARACTERS:
         return f"an id has at most {MAX_KEY_CHARACTERS} characters, this one {len(key)}"
-    if key.split(".")[0].lower() in _DEVICES:
+    if is_device(key):
         return "Windows keeps this name for a device; choose another id"
     return None
 
@@ -104,8 +108,10 @@ def output_path(template: str, name: str, shot: str, take: int) -> str:
     """Return where a take's video goes, relative to the manifest. Raises ValueError, which says
     what is wrong.
     """
-    _check_template(template, name)
+    is_same_place = _check_template(template, name)
     path = _filled(template, name, shot, take)
+    if not is_same_place and (fault := _place_fault(path)):
+        raise ValueError(f"output '{template}' {fault}")
     # No character has more than four bytes: most names need not be measured.
     if len(path) * 4 > MAX_FILE_NAME_BYTES:
         longest = max(len(part.encode()) for part in path.split("/"))
@@ -123,12 +129,17 @@ def _filled(template: str, name: str, shot: str, take: int) -> str:
     return path.replace("{shot}", shot).replace("{take}", "" if take == 1 else f"-{take}")
 
 
+def is_device(part: str) -> bool:
+    """Return True for a file name that Windows keeps for a device, whatever suffix follows it."""
+    return part.split(".")[0].strip().lower() in _DEVICES
+
+
 def _is_kept(part: str) -> bool:
     """Return True for a folder's name that git, klingflow, a shell or Windows gives a meaning."""
     if part.lower() in _KEPT or part.startswith("~") or _SHORT_NAME.fullmatch(part):
         return True
-    # Windows looks at what stands before the first dot, and ignores spaces and dots at an end.
-    return part.split(".")[0].strip().lower() in _DEVICES or part.rstrip(". ") != part
+    # Windows ignores spaces and dots at an end.
+    return is_device(part) or part.rstrip(". ") != part
 
 
 def name_fault(name: str) -> str | None:
@@ -147,8 +158,12 @@ def name_fault(name: str) -> str | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _check_template(template: str, name: str) -> None:
-    """Raise ValueError for what is wrong with a template whatever the id: once for all shots."""
+def _check_template(template: str, name: str) -> bool:
+    """Raise ValueError for what is wrong with a template whatever the id: once for all shots.
+
+    Return True if no id makes another place of it, because the id is all that the video's own name
+    begins with. Elsewhere an id may complete a name: `.{shot}/x.mp4` with `git`.
+    """
     for placeholder in _PLACEHOLDER.findall(template):
         if placeholder not in PLACEHOLDERS:
             hint = (
@@ -164,6 +179,8 @@ def _check_template(template: str, name: str) -> None:
         fault = _character_fault(path) or _place_fault(path) or _video_fault(path)
         if fault:
             raise ValueError(f"output '{template}' {fault}")
+    folders, _, video = template.rpartition("/")
+    return "{shot}" not in folders and video in ("{shot}.mp4", "{shot}{take}.mp4")
 
 
 def _character_fault(path: str) -> str | None:
