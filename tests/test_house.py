@@ -214,6 +214,71 @@ def test_imports_inside_functions_say_why() -> None:
     assert wrong == []
 
 
+# Calls that read or write text unless their mode, or the lack of one, says bytes.
+FILES = {"open", "fdopen", "NamedTemporaryFile", "TemporaryFile", "TextIOWrapper"}
+PROCESSES = {"run", "Popen", "check_output", "check_call"}
+
+
+def texts(tree: ast.Module) -> Iterator[tuple[int, str, set[str]]]:
+    """Each call that reads or writes text, as `reads` or `writes`, with the keywords it names."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        owner, _, name = ast.unparse(node.func).rpartition(".")
+        named = {keyword.arg or "**" for keyword in node.keywords}
+        if name in ("read_text", "write_text"):
+            yield node.lineno, "reads" if name == "read_text" else "writes", named
+        elif name in PROCESSES and owner == "subprocess":
+            if named & {"text", "universal_newlines", "encoding", "errors", "**"}:
+                yield node.lineno, "reads", named
+        elif name in FILES and owner != "av" and (modes := _modes(node)) is not None:
+            yield node.lineno, "writes" if set(modes) & set("wax+") else "reads", named
+
+
+def _modes(call: ast.Call) -> str | None:
+    """The mode of an opening of text; None where it is one of bytes, or of no file at all."""
+    said = [*call.args, *(word.value for word in call.keywords if word.arg == "mode")]
+    texts = [word.value for word in said if isinstance(word, ast.Constant)]
+    modes = [word for word in texts if isinstance(word, str) and set(word) <= set("rwaxbt+")]
+    opens = modes or ast.unparse(call.func) in ("open", "io.open", "os.fdopen")
+    return None if not opens or any("b" in mode for mode in modes) else "".join(modes)
+
+
+def test_every_text_names_its_encoding_and_what_ends_its_lines() -> None:
+    """Otherwise Windows reads and writes GBK or cp1252, and ends lines in two characters."""
+    wanted = {"reads": {"encoding"}, "writes": {"encoding", "newline"}}
+    silent = [
+        f"{path.name}:{line} {sorted(wanted[kind] - named)}"
+        for _, path, tree in modules()
+        for line, kind, named in texts(tree)
+        if wanted[kind] - named
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ("open(p)", [(1, "reads", set())]),
+        ("open(p, 'a', encoding='utf-8')", [(1, "writes", {"encoding"})]),
+        ("p.open('w')", [(1, "writes", set())]),
+        ("p.open('rb')", []),
+        ("os.fdopen(fd, 'w')", [(1, "writes", set())]),
+        ("os.fdopen(fd, mode='wb')", []),
+        ("os.open(p, flags)", []),
+        ("gateway.open(url, headers)", []),
+        ("p.read_text()", [(1, "reads", set())]),
+        ("p.write_text(t, encoding='utf-8')", [(1, "writes", {"encoding"})]),
+        ("subprocess.run(['a'], capture_output=True)", []),
+        ("subprocess.run(['a'], text=True)", [(1, "reads", {"text"})]),
+        ("anyio.run(f)", []),
+    ],
+)
+def test_a_text_is_known_by_its_call(call: str, found: list[tuple[int, str, set[str]]]) -> None:
+    """The rule above sees what would be text."""
+    assert list(texts(ast.parse(call))) == found
+
+
 def held_modules() -> Iterator[str]:
     """Every module that is tested in a file of its own, as `decide/caps`."""
     for room, path, tree in modules():

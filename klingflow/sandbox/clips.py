@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import io
 import math
+import os
 import struct
 import subprocess
 import unicodedata
@@ -225,13 +226,13 @@ def _installed() -> tuple[str, ...]:
         found = subprocess.run(
             ["fc-list", ":lang=zh", "--format", "%{file}\\n"],
             capture_output=True,
-            text=True,
             timeout=5,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(sorted(filter(None, found.stdout.splitlines())))
+    # Names of files are bytes in no encoding.
+    return tuple(sorted(os.fsdecode(path) for path in found.stdout.split(b"\n") if path))
 
 
 def _drawable(text: str, chinese: bool) -> str:

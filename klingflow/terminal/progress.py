@@ -115,7 +115,8 @@ def _showing(
 @contextmanager
 def _logging(watch: Watch, path: str) -> Iterator[None]:
     try:
-        file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115 - as typed; closed below
+        # The path as it was typed; closed below. Lines end alike on every system.
+        file = open(path, "a", encoding="utf-8", newline="\n", buffering=1)  # noqa: PTH123, SIM115
     except OSError as error:
         raise UsageError(f"--log {path}: {error.strerror}") from error
 
