@@ -8,10 +8,10 @@ import pytest
 
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode
-from klingflow.model import Action, Plan, Verb
-from klingflow.results.ending import Ending, Place, exit_code
+from klingflow.model import Action, Plan, Purchase, Verb
+from klingflow.results.ending import Ending, Place, delivered, exit_code
 from tests.planned import manifest, shot
-from tests.purchases import done
+from tests.purchases import done, submitted
 
 OF_VERBS: dict[Verb, ExitCode] = {
     "create": ExitCode.FAILED,
@@ -108,3 +108,45 @@ def test_what_waits_says_nothing_beside_what_it_waits_for() -> None:
     assert code("in_doubt", "waits") == ExitCode.UNSETTLED
     plans = [replace(left("keep"), actions=()), left("waits")]
     assert exit_code(plans, Ending(), (), buying=True) == ExitCode.FAILED
+
+
+def one(verb: Verb, purchase: Purchase | None) -> Plan:
+    """A plan of the shot `a` alone."""
+    return Plan(manifest(shot("a")), (Action(verb, "a", "because", shot("a"), None, purchase),))
+
+
+LATEST = done("a", attempt=2)
+FIRST = done("a")
+
+
+@pytest.mark.parametrize(
+    ("then", "before", "now", "after", "has_come"),
+    [
+        ("create", None, "keep", LATEST, True),
+        ("create", FIRST, "keep", LATEST, True),  # --rerun
+        ("waits", None, "keep", LATEST, True),
+        ("resume", submitted("a", attempt=2), "keep", LATEST, True),
+        ("resume", submitted("a", attempt=2), "changed", LATEST, True),
+        ("resume", submitted("a", attempt=2), "orphan", LATEST, True),
+        ("download", LATEST, "keep", LATEST, True),
+        ("download", LATEST, "download", LATEST, False),
+        ("resume", submitted("a", attempt=2), "resume", submitted("a", attempt=2), False),
+        ("create", FIRST, "changed", FIRST, False),  # a cap kept the other from being bought
+        ("create", None, "create", None, False),
+        ("keep", LATEST, "keep", LATEST, False),
+        ("changed", LATEST, "changed", LATEST, False),
+    ],
+)
+def test_a_video_is_delivered_where_it_is_here_and_was_not(
+    then: Verb, before: Purchase | None, now: Verb, after: Purchase | None, has_come: bool
+) -> None:
+    """Whoever bought it: an earlier run may have been killed."""
+    found = delivered([one(then, before)], [one(now, after)])
+    assert found == ({(0, "a")} if has_come else set())
+
+
+def test_delivered_takes_are_of_their_own_manifest() -> None:
+    """One that the first plan did not have is none."""
+    empty = Plan(manifest(), ())
+    bought = one("keep", LATEST)
+    assert delivered([empty, one("create", None)], [bought, bought]) == {(1, "a")}

@@ -32,14 +32,16 @@ def result(
     bought: tuple[Purchase, ...] = (),
     capped: Mapping[tuple[int, str], CapName] | None = None,
     troubles: tuple[str, ...] = (),
+    delivered: str = "",
 ) -> Result:
     records = tuple(Path("outputs", p.manifest.name, "manifest.json") for p in plans)
     left_out = {
         place: LeftOut(cap, cap, again=cap != "budget") for place, cap in (capped or {}).items()
     }
     sums = spending([bought], None)
+    came = frozenset((0, key) for key in delivered.split())
     return Result(
-        plans, code, outcome or Outcome(), bought, records, left_out, troubles, spending=sums
+        plans, code, outcome or Outcome(), bought, records, left_out, troubles, sums, came
     )
 
 
@@ -141,16 +143,24 @@ def test_the_last_lines_say_what_was_bought(capsys: Capture) -> None:
     )
 
 
-def test_what_this_run_bought_is_done_and_the_rest_is_kept(capsys: Capture) -> None:
+def test_what_this_run_brought_is_done_and_the_rest_is_kept(capsys: Capture) -> None:
     """ "5 kept" would not say that 15.00 CNY went for them now."""
     five = [action("keep", id, priced(done(id), Price(Decimal(3), "CNY", "x"))) for id in "abcde"]
     plan = plan_of(*five, action("keep", "z", done("z")))
     bought = tuple(one.purchase for one in five if one.purchase)
-    show(result(plan, bought=bought))
+    show(result(plan, bought=bought, delivered="a b c d e"))
     assert capsys.readouterr().out.splitlines()[:2] == [
         "film: 5 done, 1 kept.",
         "Bought in this run: 5, 25 s of video: 15.00 CNY spent (5 purchases).",
     ]
+
+
+def test_what_an_earlier_run_bought_is_done_where_this_run_brought_it(capsys: Capture) -> None:
+    """Also for another body, and for a take that the manifest has no more."""
+    here = [action("keep", "a", done("a")), action("changed", "b", done("b"))]
+    plan = plan_of(*here, action("orphan", "c", done("c")), action("keep", "d", done("d")))
+    show(result(plan, delivered="a b c"))
+    assert capsys.readouterr().out.splitlines()[0] == "film: 3 done, 1 kept."
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from klingflow.manifest.limits import tightest
 from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum, task_named
 from klingflow.results import run_manifest
 from klingflow.results.account import shares
-from klingflow.results.ending import Ending, exit_code
+from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner import signals
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Result:
     capped: Mapping[tuple[int, str], LeftOut]  # (manifest number, shot key) → why it was left out
     troubles: tuple[str, ...]  # what could not be written, and what is odd, for people
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `bought`
+    # (manifest number, shot key) of each video that this run brought, whoever bought it
+    delivered: frozenset[tuple[int, str]] = frozenset()
 
 
 @contextmanager
@@ -271,6 +273,7 @@ def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result
         capped=capped,
         troubles=troubles,
         spending=_spending(bought, plans),
+        delivered=frozenset(delivered([job.plan for job in jobs], plans)),
     )
     context.ended(result.exit_code, result.bought, shares(result.spending))
     return result

@@ -1,5 +1,5 @@
-"""PURE. The exit code of a run: from what ended it, from what a plan made after it still wants, and
-from the caps.
+"""PURE. How a run ended: which videos it delivered, and its exit code, from what ended it, from what
+a plan made after it still wants, and from the caps.
 
 What each verb of that plan means is in klingflow.decide.verbs; which code counts where several
 apply, in klingflow.errors.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
-from klingflow.model import Plan, Verb
+from klingflow.model import Action, Plan, Verb
 
 Place = tuple[int, str]  # manifest number, shot key
 
@@ -24,6 +24,29 @@ class Ending:
     interrupted: bool = False
     broken: bool = False
     refused: bool = False  # the gateway refuses us, not one shot
+
+
+def delivered(before: Sequence[Plan], after: Sequence[Plan]) -> set[Place]:
+    """Return the takes whose video the run brought: bought by it, or by an earlier run that was
+    broken off. `before` are the plans that it executed, `after` those made when it had ended.
+    """
+    found: set[Place] = set()
+    for number, (then, now) in enumerate(zip(before, after, strict=True)):
+        begun = {action.key: action for action in then.actions}
+        for action in now.actions:
+            first = begun.get(action.key)
+            if first is not None and _has_come(first, action):
+                found.add((number, action.key))
+    return found
+
+
+def _has_come(first: Action, last: Action) -> bool:
+    """True if `last` keeps a video that was not here when `first` was planned."""
+    row, purchase = VERBS[first.verb], last.purchase
+    is_here = VERBS[last.verb].work is None and purchase is not None and purchase.state == "done"
+    if row.work is None or not is_here:
+        return False
+    return row.is_at_the_gateway or first.purchase is None or first.purchase.uid != purchase.uid
 
 
 def exit_code(

@@ -29,10 +29,13 @@ _SHOWN = 20  # lines about single shots
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a result says of one manifest. `attention`: what has not come to its end, and why."""
+    """What a result says of one manifest. `delivered`: the keys of the takes whose video came.
+    `attention`: what has not come to its end, and why.
+    """
 
     title: str
     plan: Plan
+    delivered: frozenset[str]
     attention: list[tuple[Action, str]]
 
     @property
@@ -57,7 +60,7 @@ def show_result(
         return
     bought = {purchase.uid for purchase in result.bought}
     for part, site, book in zip(parts, sites, books, strict=True):
-        _show(part, site, book, bought)
+        _show(part, site, book)
     where = f"Record: {', '.join(map(str, result.records))}"
     commit = _to_commit(sites, books, bought)
     for line in (_bought(result), _all_told(result), where, commit, _why_stopped(result)):
@@ -74,8 +77,9 @@ def _parts(result: Result) -> Iterator[_Part]:
             cap = left_out.get(action.key)
             if cap or VERBS[action.verb].needs_attention:
                 attention.append((action, _said(action, cap)))
+        delivered = frozenset(key for of, key in result.delivered if of == number)
         named = called[plan.manifest.path]
-        yield _Part(named, replace(plan, left_out=left_out), attention)
+        yield _Part(named, replace(plan, left_out=left_out), delivered, attention)
 
 
 def _said(action: Action, cap: LeftOut | None) -> str:
@@ -92,8 +96,8 @@ def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
         console.warn(stopped)
 
 
-def _show(part: _Part, site: Site, book: Book, bought: Set[str]) -> None:
-    console.prose(f"{part.title}: {views.counted(part.plan, bought)}.")
+def _show(part: _Part, site: Site, book: Book) -> None:
+    console.prose(f"{part.title}: {views.counted(part.plan, part.delivered)}.")
     lines = _lines(part)
     console.table(lines[:_SHOWN])
     if (more := len(lines) - _SHOWN) > 0:

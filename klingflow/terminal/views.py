@@ -90,13 +90,12 @@ def show_moves(plan: Plan) -> None:
         console.say(f"{plan.manifest.path}: {', '.join(parts)}.")
 
 
-def counted(plan: Plan, bought: Set[str] = frozenset()) -> str:
-    """Return `2 to buy, 1 kept, 3 left out`. What is kept of the purchases `bought`, by their
-    uids, is `done`.
+def counted(plan: Plan, delivered: Set[str] = frozenset()) -> str:
+    """Return `2 to buy, 1 kept, 3 left out`. Those of the takes `delivered`, by their keys, are
+    `done`: their videos came in this run.
     """
     left_out = Counter(a.verb for a in plan.actions if a.key in plan.left_out)
-    kept = [a for a in plan.actions if a.verb == "keep" and a.purchase]
-    done = Counter(a.verb for a in kept if a.purchase and a.purchase.uid in bought)
+    done = Counter(a.verb for a in plan.actions if a.key in delivered)
     rest = Counter(counts(plan)) - left_out - done
     parts = [f"{done.total()} done"] if done else []
     parts += [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
