@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from klingflow.decide.verbs import VERBS
+from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.errors import ExitCode
 from klingflow.sandbox.dice import parse_fault
 from klingflow.terminal.cli import cli
@@ -60,8 +60,8 @@ def test_every_help_has_an_example_that_parses(name: str) -> None:
 
 
 def test_the_help_of_plan_shows_every_mark() -> None:
-    """With the marks of the table of verbs, each once."""
+    """With the marks of the table of verbs and that of what is left out, each once."""
     with cli.commands["plan"].make_context("plan", [], resilient_parsing=True) as context:
         marks = cli.commands["plan"].get_help(context).split("Marks:")[1].split("Options:")[0]
     shown = re.findall(r"(?:^ {4}|\s{2,})(\S) \w", marks, re.M)
-    assert sorted(shown) == sorted(row.mark for row in VERBS.values())
+    assert sorted(shown) == sorted([*(row.mark for row in VERBS.values()), LEFT_OUT])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from klingflow.model import Action, Elsewhere, LeftOut
-from klingflow.terminal import plan_table
+from klingflow.decide.verbs import VERBS
+from klingflow.model import Action, Elsewhere, LeftOut, Verb
+from klingflow.terminal import layout, plan_table
 from klingflow.terminal.layout import width
 from klingflow.terminal.paint import text_of
 from tests.plans import action
+from tests.purchases import done
 
 LONG = "changed since it was bought, and kept; --rerun changed buys it again"
 HELD = Elsewhere("lost", "film.lock", "https://gateway.example.com", "klingflow lock merge a b")
@@ -80,7 +84,21 @@ def test_shots_that_one_ledger_holds_are_said_once_with_a_command_for_all() -> N
     )
 
 
-def test_what_is_left_out_says_so() -> None:
-    """Its mark is faint."""
-    row = plan_table.row_of(action("create", "a"), LeftOut("max_spend", "max_spend: 20 is spent"))
-    assert (row.reason, row.mark.style) == ("left out, max_spend: 20 is spent", "faint")
+@pytest.mark.parametrize("verb", ["create", "waits", "changed"])
+def test_what_is_left_out_says_so(verb: Verb) -> None:
+    """By a mark of its own, which a pipe shows too; on a terminal it is faint."""
+    row = plan_table.row_of(action(verb, "a"), LeftOut("max_spend", "max_spend: 20 is spent"))
+    assert row.reason == "left out, max_spend: 20 is spent"
+    assert row.mark == ("x", "faint")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp1252", "ascii"])
+def test_a_mark_is_one_column_in_any_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An escape would put its line out of the columns."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    actions = [because(action(verb, "a", done("a")), "") for verb in VERBS]
+    assert [line.index("a") for line in drawn(actions)] == [5] * len(VERBS)
+    marks = [line[2] for line in drawn(actions)]
+    assert [mark for mark in marks if not layout.can_show(mark)] == []

@@ -64,7 +64,7 @@ def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
     show(result(plan, capped={(0, "a"): "max_tasks"}), origin=SANDBOX)
     assert capsys.readouterr().out.splitlines()[:-1] == [
         "film: 1 kept, 1 in doubt, 1 left out.",
-        "  +  a  left out, max_tasks",
+        "  x  a  left out, max_tasks",
         "  ?  c  because",
         "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
         " `klingflow status film.yaml --sandbox -v`",
@@ -76,13 +76,13 @@ def test_what_is_left_out_for_one_reason_is_one_line(capsys: Capture) -> None:
     plan = plan_of(*(action("create", f"s{n}") for n in range(22)))
     show(result(plan, capped={(0, f"s{n}"): "max_tasks" for n in range(22)}))
     listed = capsys.readouterr().out.splitlines()[1:-1]
-    assert listed == ["  +  s0, s1, s2, s3, s4 and 17 more  left out, max_tasks"]
+    assert listed == ["  x  s0, s1, s2, s3, s4 and 17 more  left out, max_tasks"]
 
 
 def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
     """It was to be bought again."""
     show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))
-    assert "  ~  a  left out, max_spend" in capsys.readouterr().out.splitlines()
+    assert "  x  a  left out, max_spend" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("quiet", [False, True])

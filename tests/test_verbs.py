@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from klingflow.decide.verbs import VERBS, VerbRow, Work
+from klingflow.decide.verbs import LEFT_OUT, VERBS, VerbRow, Work
 from klingflow.errors import PRECEDENCE, ExitCode, Mark
 from klingflow.model import (
     Action,
@@ -38,9 +39,29 @@ def test_every_verb_has_a_row_and_every_row_a_verb() -> None:
 
 def test_no_two_verbs_share_a_mark() -> None:
     """One character tells what a line of a plan is."""
-    marks = [row.mark for row in VERBS.values()]
-    assert len(set(marks)) == len(marks)
-    assert {len(mark) for mark in marks} == {1}
+    for marks in (_marks(), [row.plain for row in VERBS.values()] + [LEFT_OUT]):
+        assert len(set(marks)) == len(marks)
+        assert {len(mark) for mark in marks} == {1}
+
+
+def _marks() -> list[str]:
+    return [row.mark for row in VERBS.values()] + [LEFT_OUT]
+
+
+def test_every_mark_has_one_that_any_encoding_shows() -> None:
+    """The mark itself where that is ASCII. Both languages and `plan --help` say the others."""
+    assert all(row.plain.isascii() for row in VERBS.values())
+    assert all(row.plain == row.mark for row in VERBS.values() if row.mark.isascii())
+    told = {row.mark: row.plain for row in VERBS.values() if not row.mark.isascii()}
+    for page in (
+        "docs/plan-and-run.md",
+        "docs/zh/plan-and-run.md",
+        "klingflow/terminal/cli_read.py",
+    ):
+        lines = (ROOT / page).read_text(encoding="utf-8").replace("`", "").splitlines()
+        said = [line for line in lines if told.keys() <= set(line)]
+        letters = [re.findall(r"\b[a-z]\b", line)[-len(told) :] for line in said]
+        assert letters == [[*told.values()]], page
 
 
 # mark, work, verdict, needs attention

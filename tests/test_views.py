@@ -70,8 +70,8 @@ def test_a_plan_marks_what_is_left_out_and_does_not_count_it(capsys: Capture) ->
     assert said(capsys) == [
         "film (film.yaml)",
         "  +  a  kling-3.0-720p  5 s  2.00 CNY  because",
-        "  +  b  kling-3.0-720p  5 s  2.00 CNY  left out, budget: because",
-        "  …  c  kling-3.0-720p  5 s  2.00 CNY  left out, budget: needs b",
+        "  x  b  kling-3.0-720p  5 s  2.00 CNY  left out, budget: because",
+        "  x  c  kling-3.0-720p  5 s  2.00 CNY  left out, budget: needs b",
         "Plan: 1 to buy, 2 left out.",
         "Cost: 2.00 CNY, predicted, for 5 s of video",
         "Budget: 7.00 CNY: 2.00 CNY spent (1 purchase), 3.00 CNY in doubt (2 doubts),"
@@ -80,6 +80,7 @@ def test_a_plan_marks_what_is_left_out_and_does_not_count_it(capsys: Capture) ->
     ]
     data = plan_data(plan)
     assert data["actions"][1]["left_out"] == {"cap": "budget", "reason": "budget: because"}
+    assert [one["mark"] for one in data["actions"]] == ["+", "x", "x"]
     assert (data["money"]["budget"], data["money"]["left"]) == ("7", "1.5")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from klingflow.errors import ExitCode
 from klingflow.model import Verb
@@ -38,6 +38,7 @@ class VerbRow:
     """What a verb means everywhere. No field has a default: a new row has to say it all."""
 
     mark: str  # in a plan's first column
+    plain: str  # the same in ASCII, for an encoding that lacks `mark`
     noun: str  # in the line of counts: `3 to buy`
     label: Label  # in the live view, before the shot's first event
     work: Work | None
@@ -66,10 +67,14 @@ class VerbRow:
         return self.work in ("buy", "wait")
 
 
+# The mark of what caps and budget keep a run from buying, whatever its verb.
+LEFT_OUT: Final = "x"
+
 # In the order of the line of counts.
 VERBS: Mapping[Verb, VerbRow] = {
     "create": VerbRow(
         mark="+",
+        plain="+",
         noun="to buy",
         label="to buy",
         work="buy",
@@ -80,6 +85,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "keep": VerbRow(
         mark="=",
+        plain="=",
         noun="kept",
         label="kept",
         work=None,
@@ -90,6 +96,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "resume": VerbRow(
         mark="↻",
+        plain="r",
         noun="to resume",
         label="running",
         work="poll",
@@ -100,6 +107,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "download": VerbRow(
         mark="↓",
+        plain="d",
         noun="to download",
         label="downloading",
         work="download",
@@ -110,6 +118,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "changed": VerbRow(
         mark="~",
+        plain="~",
         noun="changed (kept)",
         label="kept",
         work=None,
@@ -120,6 +129,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "failed": VerbRow(
         mark="!",
+        plain="!",
         noun="failed",
         label="failed",
         work=None,
@@ -130,6 +140,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "in_doubt": VerbRow(
         mark="?",
+        plain="?",
         noun="in doubt",
         label="in doubt",
         work=None,
@@ -140,6 +151,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "waits": VerbRow(
         mark="…",
+        plain="w",
         noun="waiting for others",
         label="waiting",
         work="wait",
@@ -150,6 +162,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "held": VerbRow(
         mark="#",
+        plain="#",
         noun="held",
         label="held",
         work=None,
@@ -160,6 +173,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     ),
     "orphan": VerbRow(
         mark="-",
+        plain="-",
         noun="no longer in the manifest (kept)",
         label="kept",
         work=None,

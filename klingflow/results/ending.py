@@ -1,5 +1,5 @@
-"""PURE. How a run ended: which videos it delivered, and its exit code, from what ended it, from what
-a plan made after it still wants, and from the caps.
+"""PURE. How a run ended: which videos it delivered, and its exit code, from what ended it, from
+what a plan made after it still wants, and from the caps.
 
 What each verb of that plan means is in klingflow.decide.verbs; which code counts where several
 apply, in klingflow.errors.

@@ -6,7 +6,7 @@ The words for people are klingflow.terminal.views'.
 from __future__ import annotations
 
 from klingflow.decide.plan import cost, counts, seconds
-from klingflow.decide.verbs import VERBS
+from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Action, Json, LeftOut, Plan, Request
 from klingflow.results.account import account
@@ -37,7 +37,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
 def _action_data(action: Action, left_out: LeftOut | None) -> dict[str, Json]:
     id, take = _take(action)
     return {
-        "mark": VERBS[action.verb].mark,
+        "mark": LEFT_OUT if left_out else VERBS[action.verb].mark,
         "action": action.verb,
         "key": action.key,
         "id": id,

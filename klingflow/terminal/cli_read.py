@@ -94,6 +94,8 @@ def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
       ~ changed since, and kept         ! failed: not bought again by itself
       ? in doubt: perhaps bought        … waits for another shot
       # held: paid for elsewhere        - orphan: no longer in the manifest
+      x left out by a cap or the budget
+    Where an encoding lacks ↻ ↓ …, they are r d w.
     """
     from klingflow.terminal import read_commands  # for start-up
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from klingflow.decide import elsewhere as others
-from klingflow.decide.verbs import VERBS
+from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.model import Action, Elsewhere, LeftOut, Price
 from klingflow.terminal import paint
-from klingflow.terminal.layout import pad, shortened, showable, width, wrapped
+from klingflow.terminal.layout import can_show, pad, shortened, showable, width, wrapped
 from klingflow.terminal.paint import Painted, Part
 
 _START = "  "
@@ -43,20 +43,28 @@ class Row:
     group: _Group
 
 
+def mark_of(action: Action, *, is_left_out: bool) -> Painted:
+    """Return the mark of an action, one column wide in every encoding."""
+    if is_left_out:
+        return Painted(LEFT_OUT, paint.OF_LABEL["left out"])
+    verb = VERBS[action.verb]
+    return Painted(verb.mark if can_show(verb.mark) else verb.plain, paint.OF_LABEL[verb.label])
+
+
 def row_of(action: Action, left_out: LeftOut | None) -> Row:
     """Return what the table says of one action."""
-    verb = VERBS[action.verb]
+    mark = mark_of(action, is_left_out=left_out is not None)
     tier, seconds, price = _about(action)
     reason = f"left out, {left_out.reason}" if left_out else action.reason
     held_by = action.elsewhere if action.verb == "held" else None
     return Row(
-        mark=Painted(showable(verb.mark), paint.OF_LABEL["left out" if left_out else verb.label]),
+        mark=mark,
         key=showable(action.key),
         tier=showable(tier),
         seconds=seconds,
         price=showable(price),
         reason=showable(reason),
-        group=(verb.mark, held_by or reason),
+        group=(mark.text, held_by or reason),
     )
 
 

@@ -21,8 +21,8 @@ from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.terminal import console, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import worded
-from klingflow.terminal.paint import OF_LABEL, Painted, Part
-from klingflow.terminal.plan_table import named
+from klingflow.terminal.paint import Painted, Part
+from klingflow.terminal.plan_table import mark_of, named
 
 _SHOWN = 20  # lines about single shots
 
@@ -118,9 +118,9 @@ def _lines(part: _Part) -> list[list[Part]]:
     """A line for each take of `attention`; one for all that are left out for the same reason."""
     lines: dict[tuple[str, str], tuple[Painted, str, list[str]]] = {}
     for action, reason in part.attention:
-        row, is_left_out = VERBS[action.verb], action.key in part.plan.left_out
-        mark = Painted(row.mark, OF_LABEL["left out" if is_left_out else row.label])
-        shared = row.mark if is_left_out else action.key
+        is_left_out = action.key in part.plan.left_out
+        mark = mark_of(action, is_left_out=is_left_out)
+        shared = "" if is_left_out else action.key
         lines.setdefault((shared, reason), (mark, reason, []))[2].append(action.key)
     return [[mark, named(keys), reason] for mark, reason, keys in lines.values()]
 
