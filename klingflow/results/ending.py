@@ -42,11 +42,13 @@ def delivered(before: Sequence[Plan], after: Sequence[Plan]) -> set[Place]:
 
 def _has_come(first: Action, last: Action) -> bool:
     """True if `last` keeps a video that was not here when `first` was planned."""
-    row, purchase = VERBS[first.verb], last.purchase
-    is_here = VERBS[last.verb].work is None and purchase is not None and purchase.state == "done"
-    if row.work is None or not is_here:
+    begun, ended, purchase = VERBS[first.verb], VERBS[last.verb], last.purchase
+    if begun.work is None or ended.work is not None:
         return False
-    return row.is_at_the_gateway or first.purchase is None or first.purchase.uid != purchase.uid
+    if purchase is None or purchase.state != "done":
+        return False
+    is_new = first.purchase is None or first.purchase.uid != purchase.uid
+    return begun.is_at_the_gateway or is_new
 
 
 def exit_code(
