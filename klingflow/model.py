@@ -282,6 +282,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that a manifest names where an address of an image or a video may stand, as it lies on
+    this disk. `path` is relative to the manifest's folder, with forward slashes.
+
+    `suffix` is the usual one of what its bytes are, "" for what no gateway takes. `sha256` is ""
+    and all else is empty where there is no such file.
+    """
+
+    path: str
+    size_bytes: int = 0
+    sha256: str = ""
+    suffix: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest, read, expanded and checked: `requests[i]` belongs to `shots[i]`."""
 
@@ -296,6 +313,7 @@ class Manifest:
     environment: tuple[str, ...] = ()  # the variables KLINGFLOW_VAR_… that set something
     budget: Decimal | None = None  # what the film may ever cost, in the currency of its prices
     prices: Prices | None = None
+    files: Mapping[str, LocalFile] = field(default_factory=dict)  # by path; local references
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

@@ -141,7 +141,7 @@ STEPS: Sequence[Step] = (
         "pictures that the gateway cannot fetch",
         typed={
             "    first_frame: ${{ vars.cdn }}/door-a.png": "    first_frame: ./refs/门-关.png",
-            "last_frame: ${{ vars.cdn }}/door-b.png": "last_frame: C:\\refs\\门-开.png",
+            "last_frame: ${{ vars.cdn }}/door-b.png": "last_frame: ../refs/门-开.png",
             'images: ["${{ vars.cdn }}/linxia.png"]': "images: [http://192.168.1.20/linxia.png]",
         },
         mistakes=3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest.addresses import private_host, unreachable, why_none
+from klingflow.manifest.addresses import elsewhere_meant, private_host, unreachable, why_none
 from tests.one_shot import CLIP, PICTURE, complaints
 
 OMNI = {"model": "kling-3.0-omni", "prompt": "x"}
@@ -12,21 +12,33 @@ OMNI = {"model": "kling-3.0-omni", "prompt": "x"}
 
 @pytest.mark.parametrize(
     "path",
+    ["C:\\a.png", "..\\a.mp4", "~/a.png", "file:///a.png", "/srv/a.png"],
+)
+def test_a_path_that_only_this_machine_has_is_answered_with_how_paths_are_written(
+    path: str,
+) -> None:
+    """A manifest means the same file on every machine."""
+    assert why_none(path) == (
+        f"'{path}'; write the path of a file from the folder of the file that says it, with /, such"
+        " as refs/a.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
     [
-        "./refs/林夏.png",
-        "refs/a.png",
-        "林夏.PNG",
-        "C:\\a.png",
-        "..\\a.mp4",
-        "~/a.png",
-        "file:///a.png",
+        (
+            "cdn.example.com/a.png",
+            "an address begins with https://: write https://cdn.example.com/a.png",
+        ),
+        ("refs/a\u200b.png", "it holds U+200B ZERO WIDTH SPACE, which is invisible: delete it"),
+        ("林夏", "write an address such as https://cdn.example.com/a.png"),
+        ("refs/林夏.png", ""),
     ],
 )
-def test_a_local_path_is_answered_with_how_to_get_an_address(path: str) -> None:
-    """Row "image: ./refs/林夏.png" of the reported inputs."""
-    said = why_none(path)
-    assert said.startswith(f"'{path}'; local files are not supported yet: upload the file to ")
-    assert said.endswith("and write its https:// address")
+def test_the_path_of_no_file_may_be_meant_for_an_address(path: str, said: str) -> None:
+    """`cdn.example.com/a.png` may be a folder, too, so it is only said where there is no file."""
+    assert elsewhere_meant(path) == said
 
 
 @pytest.mark.parametrize(

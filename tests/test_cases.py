@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.api.stills import looker
 from klingflow.api.texts import reader
 from klingflow.errors import ManifestError
 from klingflow.manifest import compile
@@ -30,6 +31,9 @@ def compiled(path: Path) -> Manifest:
         lambda name: read(str(path.parent / name)),
         variables={},
         environ={"KLINGFLOW_VAR_CDN": "https://cdn.example.com/a", "HOME": "/root"},
+        look=looker(str(path), ()),
+        strict=True,
+        stored=True,
     )
 
 

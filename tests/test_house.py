@@ -22,6 +22,7 @@ FLOORS = [
     {"ledger"},
     {"decide"},
     {"results"},
+    {"assets"},
     {"runner"},
     {"api"},
     {"terminal"},
@@ -48,7 +49,7 @@ WHOLE_ROOMS = {"runner"}
 # Modules whose nearest tests have another name, or several.
 NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
-ROOMS_WITH_A_MAP = ("manifest", "gateway", "ledger", "decide", "results", "runner", "api")
+ROOMS_WITH_A_MAP = ("manifest", "gateway", "ledger", "decide", "results", "assets", "runner", "api")
 HEAVY = {"yaml", "jsonschema", "jinja2", "httpx", "anyio", "rich", "starlette", "uvicorn", "dotenv"}
 
 

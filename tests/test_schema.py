@@ -68,7 +68,7 @@ def test_a_lock_holds_lines_of_its_schema() -> None:
 
 _SHOTS: dict[str, tuple[Json, Json]] = {  # one that is right, one that is wrong
     "text": ({"model": "m", "prompt": "x"}, {"model": "m"}),
-    "image": ({"model": "m", "image": PICTURE}, {"model": "m", "image": "a.png"}),
+    "image": ({"model": "m", "image": PICTURE}, {"model": "m", "image": "data:x"}),
     "images": ({"model": "m", "images": [PICTURE]}, {"model": "m", "images": [PICTURE] * 4}),
     "frames": ({"model": "m", "last_frame": PICTURE}, {"model": "m", "image": PICTURE}),
     "motion": ({"model": "m", "motion_video": CLIP}, {"model": "m", "motion_level": "max"}),

@@ -32,7 +32,8 @@ def missing(path: str, beside: Path | None = None, *, also: str = "") -> str:
     """
     wanted = Path(path)
     if not wanted.parent.is_dir():
-        return f"there is no such file{also}: there is no folder '{wanted.parent}'"
+        folder = _from(wanted.parent, beside)
+        return f"there is no such file{also}: there is no folder '{folder}'"
     found = nearest_file(wanted.name, _names(wanted.parent))
     if found is None:
         return f"there is no such file{also}"

@@ -9,6 +9,7 @@ from klingflow.api import apart, links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.allotment import allotted
+from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
 from klingflow.decide.plan import make_plan, moved
@@ -20,6 +21,7 @@ from klingflow.ledger import files, searching, store
 from klingflow.ledger.beside import of_others
 from klingflow.ledger.book import Book, content
 from klingflow.ledger.places import Site
+from klingflow.manifest.local_files import remembered
 from klingflow.model import (
     NOWHERE_ELSE,
     Elsewheres,
@@ -104,6 +106,7 @@ def take_in(
 
     `enter` is for a ledger that is written.
     """
+    manifest = with_contents(manifest, book)
     entered: list[Purchase] = []
     while book.recallable:
         made = make_plan(manifest, book, {}, origin=site.origin, at=now(), again=again)
@@ -125,8 +128,16 @@ def take_in(
         book.problems.append(Problem("left_in_box", lock, count=left))
 
 
+def with_contents(manifest: Manifest, book: Book) -> Manifest:
+    """Return the manifest with what a ledger knows of local files that are not on this disk: a
+    colleague's clone may have no stills.
+    """
+    return remembered(manifest, lambda: contents([*book.everything(), *book.recallable.values()]))
+
+
 def standing(manifest: Manifest, book: Book, site: Site) -> Book:
     """Return the book with every purchase at the take that it goes over to with the next run."""
+    manifest = with_contents(manifest, book)
     with without_collector():
         stands, _ = moved(site.placed(manifest), book, Terms(origin=site.origin, at=now()))
     return stands
@@ -152,7 +163,7 @@ def planned(
 
     `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
     """
-    placed = site.placed(manifest)
+    placed = site.placed(with_contents(manifest, book))
     facts = files_of(placed, book, site)
 
     def made(elsewhere: Elsewheres) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api.planning import book_of, selected_keys, standing
+from klingflow.api.planning import book_of, selected_keys, standing, with_contents
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
@@ -47,7 +47,7 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])
-    made = make_plan(manifest, book, {}, selected=keys)
+    made = make_plan(with_contents(manifest, book), book, {}, selected=keys)
     answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
     if len(answers) != 1:
         raise UsageError(f"{key!r} means {len(answers)} takes; name one")

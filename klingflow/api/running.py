@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from klingflow import disk
-from klingflow.api import links
+from klingflow.api import links, stills
 from klingflow.api.apart import check_apart
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
@@ -133,6 +133,7 @@ def run(
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
         limits = limits or tightest([m.limits for m in manifests])
         allot(jobs, limits)
+        stills.check([job.plan for job in jobs], stored=False)
         return run_jobs(jobs, base_url, key, limits, emit=emit)
 
 

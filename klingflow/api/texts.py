@@ -63,7 +63,7 @@ def reader(
             raise OSError("no file system has a file of such a name") from error
 
     def _below(path: str) -> str:
-        _check_below(folders, os.path.realpath(path))
+        check_below(folders, path)
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         if not S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
@@ -79,8 +79,9 @@ def _named_by_user(path: str) -> str:
     return _text(os.open(path, os.O_RDONLY))
 
 
-def _check_below(folders: Iterable[str], real: str) -> None:
-    place = Path(real)
+def check_below(folders: Iterable[str], path: str) -> None:
+    """Raise OSError for a path that leads out of `folders`, links followed, or to a hidden file."""
+    place = Path(os.path.realpath(path))
     below = [place.relative_to(folder) for folder in folders if place.is_relative_to(folder)]
     if not below:
         raise OutsideError(f"put the file itself below it, or allow its folder by {READ_BELOW}")

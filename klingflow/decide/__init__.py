@@ -1,7 +1,8 @@
 """PURE. What to do next, from values handed in.
 
 verbs.py, take.py and plan.py (what each take needs, and all of them), moves.py and relocation.py
-(which purchases go over to another take), filing.py (where videos lie), elsewhere.py (what other
+(which purchases go over to another take), filing.py (where videos lie), contents.py (what local
+references held when they were bought), elsewhere.py (what other
 ledgers hold), select.py (which shots are meant), consent.py (who has said that a run may buy),
 resolve.py and adoption.py (what a person decides about a doubt), schedule.py and waiting.py (the
 queues of a run), pace.py, polling.py and caps.py (how fast, how often, how much), spending.py and

@@ -22,6 +22,7 @@ handed in.
     catalogue.py, meaning.py, facts.py, rules.py,
     model_rules.py, body_rules.py                    what is known of models and bodies
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
+    local_files.py, held_files.py                    files of this disk in bodies, and what they are
     authoring.py, portable.py, schema.py             the tables → the published schemas
     compilation.py, files.py, recognition.py, ordering.py,
     punctuation.py                                   all of this in order, mistakes as shown

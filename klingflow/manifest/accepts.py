@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from klingflow.manifest.shapes import TEXT, URL
+from klingflow.manifest.shapes import ADDRESS, TEXT
 from klingflow.model import Json, Pending
 
 
@@ -40,8 +40,8 @@ def is_number(value: object) -> bool:
 
 
 def fits_later(value: Json, pattern: str) -> bool:
-    """Return True for a text that only the run knows: it passes where any text or URL does."""
-    return isinstance(value, Pending) and pattern in (TEXT["pattern"], URL["pattern"])
+    """Return True for a text that only the run knows: it passes where any text or address does."""
+    return isinstance(value, Pending) and pattern in (TEXT["pattern"], ADDRESS["pattern"])
 
 
 _TYPES: Final[dict[str, Callable[[Any], bool]]] = {

@@ -22,7 +22,9 @@ _PUBLIC: Final = (
     "upload the file to object storage or an image host, open to everybody, and write its https://"
     " address"
 )
-_NO_FILES: Final = f"local files are not supported yet: {_PUBLIC}"
+_A_PATH: Final = (
+    "write the path of a file from the folder of the file that says it, with /, such as refs/a.png"
+)
 _SHOWN = 60
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
@@ -38,7 +40,9 @@ _NOT_PUBLIC: Final = frozenset(
 
 
 def why_none(text: str) -> str:
-    """Return what completes "must be a public http(s) URL, not …", for a text that is none."""
+    """Return what completes "must be a public http(s) URL or the path of a file, not …", for a text
+    that is neither.
+    """
     if text[:5].lower() == "data:":
         return f"a data: URI; {_PUBLIC}"
     return f"'{' '.join(text.split())[:_SHOWN]}'; {_remedy(text)}"
@@ -54,7 +58,17 @@ def _remedy(text: str) -> str:
         return f"write https://{bare[1]}"
     if (scheme := _SCHEME.match(said)) and not _LOCAL.match(said):
         return f"the gateway cannot read {scheme[0]} addresses: give a public https:// one"
-    return _NO_FILES if is_file else "write an address such as https://cdn.example.com/a.png"
+    return _A_PATH if is_file else "write an address such as https://cdn.example.com/a.png"
+
+
+def elsewhere_meant(path: str) -> str:
+    """Return what to say of the path of no file that reads like an address; else ""."""
+    bare = _HOST_AND_PATH.fullmatch(path)
+    if bare and ("/" in path or not _MEDIA.search(path)):
+        return f"an address begins with https://: write https://{bare[1]}"
+    if (at := hidden(path)) is not None:
+        return f"it holds {named(path[at])}, which is invisible: delete it"
+    return "" if _MEDIA.search(path) else "write an address such as https://cdn.example.com/a.png"
 
 
 def _malformed(text: str) -> str:
@@ -72,7 +86,7 @@ def _malformed(text: str) -> str:
 
 def unreachable(body: Mapping[str, Json]) -> Iterator[tuple[Path, str]]:
     """Yield each address in a body that the gateway cannot reach: its path, and what to say."""
-    for path, value in _addresses(body):
+    for path, value in addresses(body):
         if type(value) is str and (host := private_host(value)):
             text = (
                 f"the gateway cannot reach '{host}', which only your own network knows; {_PUBLIC}"
@@ -80,8 +94,11 @@ def unreachable(body: Mapping[str, Json]) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def _addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
+def addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
+    """Yield what stands in a body where an address of an image or a video may, with its path."""
     metadata = body.get("metadata")
+    if "input_reference" in body:
+        yield ("input_reference",), body["input_reference"]
     if "image" in body:
         yield ("image",), body["image"]
     if "images" in body:

@@ -22,7 +22,7 @@ from klingflow.manifest.names import ROOTS
 from klingflow.manifest.portable import titled
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
-from klingflow.manifest.shapes import TEXT, URL, choices, list_of
+from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, choices, list_of
 from klingflow.model import Json
 
 _CONSTANTS: Final = ("true", "false", "none", "True", "False", "None", "not")
@@ -88,9 +88,9 @@ _GATEWAYS_ADDRESS: Final = {
     "title": "an http(s) address without a user or a password",
 }
 _PUBLIC_VIDEO: Final = {
-    **URL,
-    "pattern": r"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$",
-    "title": "a public https URL",
+    **ADDRESS,
+    "pattern": rf"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$|^{PATH}$",
+    "title": "a public https URL or the path of a file",
 }
 _MODEL: Final = {
     "title": SHOT["model"].doc,
@@ -363,7 +363,7 @@ def _loosened(schema: Json, *, null: bool = False, inner_null: bool = False) -> 
 def _lifted(schema: Json) -> Json:
     """Return a schema without the gateway's limits on single values, as `allow` lifts them."""
     made = {key: value for key, value in schema.items() if key not in ("maxItems", "maxLength")}
-    if made.get("pattern") in (URL["pattern"], _PUBLIC_VIDEO["pattern"]):
+    if made.get("pattern") in (ADDRESS["pattern"], _PUBLIC_VIDEO["pattern"]):
         del made["pattern"]
     if "enum" in made:
         return _or(made, {})

@@ -20,7 +20,7 @@ from klingflow.manifest.documented import (
     SWITCH,
 )
 from klingflow.manifest.fields import CATEGORY, OUTPUT_OPTIONS, SCENES
-from klingflow.manifest.shapes import BOOLEAN, TEXT, URL, choices
+from klingflow.manifest.shapes import ADDRESS, BOOLEAN, TEXT, choices
 from klingflow.model import Json
 
 _FILE_INFO: Final = {
@@ -29,7 +29,7 @@ _FILE_INFO: Final = {
     "properties": {
         "type": choices({"File": "It has a `file_id`.", "Url": "It has a `url`."}),
         "category": CATEGORY,
-        "url": URL,
+        "url": ADDRESS,
         "file_id": TEXT,
         "usage": TEXT,
         "reference_type": REFERENCE_TYPE,
@@ -39,7 +39,7 @@ _FILE_INFO: Final = {
 _LINK: Final = {
     "type": "object",
     "title": "a map such as { url: https://… }",
-    "properties": {"url": URL},
+    "properties": {"url": ADDRESS},
     "required": ["url"],
 }
 _PART: Final = {
@@ -73,8 +73,8 @@ _METADATA: Final = {
         "scene_type": choices(SCENES),
         "motion_level": MOTION_LEVEL,
         "mode": {"type": "string", "title": "text"},
-        "video_url": URL,
-        "last_frame_url": URL,
+        "video_url": ADDRESS,
+        "last_frame_url": ADDRESS,
         "last_frame_file_id": TEXT,
         "file_infos": {
             "type": "array",
@@ -106,14 +106,14 @@ BODY: Final[Json] = {
         },
         "duration": _LENGTH,
         "size": {"type": "string", "title": "text"},
-        "image": URL,
+        "image": ADDRESS,
         "images": {
             "type": "array",
-            "items": URL,
+            "items": ADDRESS,
             "maxItems": IMAGES_MOST,
-            "title": f"a list of at most {IMAGES_MOST} URLs",
+            "title": f"a list of at most {IMAGES_MOST} addresses",
         },
-        "input_reference": URL,
+        "input_reference": ADDRESS,
         "mode": {"type": "string", "title": "text"},
         "content": {"type": "array", "items": _PART, "title": "a list"},
         "metadata": _METADATA,

@@ -64,7 +64,8 @@ def first_frame(f: Facts) -> Finding | None:
 
 def motion_video(f: Facts) -> Finding | None:
     url = f.what.metadata.get("video_url")
-    if isinstance(url, Pending) or str(url)[:8].lower() == "https://":
+    is_local = isinstance(url, dict)
+    if is_local or isinstance(url, Pending) or str(url)[:8].lower() == "https://":
         return None
     return _VIDEO, ("motion control needs the public https address of a video; write https://…")
 

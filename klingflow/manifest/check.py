@@ -31,9 +31,26 @@ from klingflow.manifest.fields import (
 )
 from klingflow.manifest.habits import HABITS
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
+from klingflow.manifest.held_files import as_written
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.request import Sendable, author_path, infer_kind, leaves, sendable_of
+from klingflow.manifest.local_files import LIMITS as FILE_LIMITS
+from klingflow.manifest.local_files import (
+    NO_SUCH_FILE,
+    LocalFiles,
+    Seen,
+    fault_of,
+    uses,
+    without_store,
+)
+from klingflow.manifest.request import (
+    Sendable,
+    author_path,
+    body_of,
+    infer_kind,
+    leaves,
+    sendable_of,
+)
 from klingflow.manifest.rules import RULES, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
@@ -55,6 +72,7 @@ _LIMITS: Final = {
     "not-a-url": "This is not a public http(s) address.",
     "too-many": "There are more entries than the gateway takes.",
     "too-long": "There are more characters than the gateway takes.",
+    **FILE_LIMITS,
 }
 _UNREACHABLE: Final = "private-address"
 _WARNINGS: Final = {_UNREACHABLE: "The gateway cannot reach this address.", **HABITS}
@@ -96,10 +114,11 @@ class Checked(NamedTuple):
     good: Sendable | None
 
 
-def check_shot(draft: Draft, at_the_top: Collection[str] = ()) -> Checked:
+def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()) -> Checked:
     """Return everything about one rendered shot: errors, and warnings about doubtful purchases.
 
-    `at_the_top` are fields of shots that stand at the top of the file, and are reported there.
+    Its local files go to `files`; `check_files` has the rest to say of them. `at_the_top` are
+    fields of shots that stand at the top of the file, and are reported there.
     """
     fields = draft.fields
     kind = infer_kind(fields)
@@ -107,12 +126,39 @@ def check_shot(draft: Draft, at_the_top: Collection[str] = ()) -> Checked:
     found = _lifted(_field_faults(draft, kind, at_the_top), allow)
     sendable = None
     if not draft.spoiled and not at_the_top and not _has_error(found):
-        sendable = sendable_of(fields, kind)
+        sendable = sendable_of(_body(draft, kind, files))
         of_body = _body_faults(fields, kind, sendable)
         written = (f._replace(path=author_path(fields, kind, f.path)) for f in of_body)
         found += _lifted(written, allow)
     good = None if _has_error(found) else sendable
     return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
+
+
+def _body(draft: Draft, kind: str, files: LocalFiles) -> dict[str, Json]:
+    def file_of(path: Path) -> str:
+        return draft.node.at(*author_path(draft.fields, kind, path)).mark.file
+
+    return files.placed(body_of(draft.fields, kind), file_of)
+
+
+def check_files(
+    draft: Draft, sendable: Sendable, kind: str, found: Seen, *, strict: bool, stored: bool
+) -> list[Diagnostic]:
+    """Return what is wrong with the local files of a shot's body, after they were looked at.
+
+    That one is missing is an error only if `strict`. It is a warning that they have no store,
+    unless they are `stored`.
+    """
+    faults: list[Fault] = []
+    for use in uses(draft.fields, kind, draft.node, sendable.body):
+        fault = fault_of(use, sendable.body, found[use.file])
+        if fault and fault.code == NO_SUCH_FILE and not strict:
+            fault = fault._replace(severity="warning")
+        if fault is None and not stored:
+            fault = without_store(use)._replace(severity="warning")
+            stored = True  # a shot says it once
+        faults += [fault] if fault else []
+    return [_diagnostic(draft, f) for f in _lifted(faults, _allowed(draft.fields))]
 
 
 def _has_error(found: list[Fault]) -> bool:
@@ -244,7 +290,7 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
     """
     own: list[Fault] = []
     if kind == "request" or "extra" in fields:
-        own += faults(BODY, sendable.body, ())
+        own += faults(BODY, as_written(sendable.body), ())
     if kind == "request":
         own += _undocumented(sendable.body)
     yield from own

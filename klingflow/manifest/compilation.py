@@ -7,11 +7,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.check import (
+    Checked,
     check_document,
+    check_files,
     check_include,
     check_shot,
 )
@@ -24,14 +26,24 @@ from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.local_files import LocalFiles, Look, Seen
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
-from klingflow.manifest.request import request_for
+from klingflow.manifest.request import Sendable, request_for
 from klingflow.manifest.settings import GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
-from klingflow.model import GatewaySettings, Json, Limits, Manifest, Node, Prices, Request, Shot
+from klingflow.model import (
+    GatewaySettings,
+    Json,
+    Limits,
+    Manifest,
+    Node,
+    Prices,
+    Request,
+    Shot,
+)
 
 _SECTIONS = ("vars", "presets", "shots")
 
@@ -48,18 +60,31 @@ def compile(
     variables: Mapping[str, Json],
     environ: Mapping[str, str],
     prices: str | None = None,
+    look: Look = lambda paths: {},
+    strict: bool = False,
+    stored: bool = False,
 ) -> Manifest:
     """Return the manifest at `path`, as its user typed it.
 
     `read` returns the text of a file by such a path. `variables` win over the variables
     `KLINGFLOW_VAR_<name>` of `environ`, and both over the manifest's `vars` (see
     klingflow.manifest.handed). No expression reads the environment. `prices` is a file of prices
-    that wins over the manifest's.
+    that wins over the manifest's. `look` looks at local files, by paths relative to the manifest's
+    folder. That one is missing is a warning, or an error if `strict`; that there is no store for
+    them is a warning, unless the caller has them `stored`.
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
     """
-    return _Compilation(path, read, variables, environ, prices).run()
+    return _Compilation(path, read, variables, environ, prices, Looking(look, strict, stored)).run()
+
+
+class Looking(NamedTuple):
+    """How local files are looked at, and what is wrong if one is missing or has no store."""
+
+    look: Look
+    strict: bool
+    stored: bool
 
 
 class _Compilation:
@@ -72,13 +97,17 @@ class _Compilation:
         variables: Mapping[str, Json],
         environ: Mapping[str, str],
         users_prices: str | None,
+        looking: Looking,
     ) -> None:
         self.path = path
         self.variables = variables
         self.environ = environ
         self.users_prices = users_prices
+        self.looking = looking
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
+        self.local_files = LocalFiles(path)
+        self.seen: Seen = {}
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
         self.handed: dict[str, Handed] = {}
         self.fixed: dict[str, Json] = {}
@@ -122,6 +151,7 @@ class _Compilation:
             sources=self.files.sources,
             budget=budget,
             prices=prices,
+            files=self.local_files.as_found(self.seen),
         )
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
@@ -331,21 +361,41 @@ class _Compilation:
 
         Takes share a body.
         """
-        pairs: list[tuple[Shot, Request]] = []
+        good: list[tuple[Draft, Checked]] = []
+        checked: Checked | None = None
         fields: Mapping[str, Json] | None = None
-        request: Request | None = None
-        kind = ""
         for draft in drafts:
-            if draft.fields is not fields:
+            if checked is None or draft.fields is not fields:
                 fields = draft.fields
-                kind, found, good = check_shot(draft, at_the_top)
-                self.diagnostics += found
+                checked = check_shot(draft, self.local_files, at_the_top)
+                self.diagnostics += checked.diagnostics
                 if self.files.suspect:
                     self.diagnostics += self.doubts(draft)
-                request = request_for(good, prices) if good else None
-            if request:
-                pairs.append((_shot(draft, kind), request))
+            if checked.good:
+                good.append((draft, checked))
+        self.seen = self.local_files.seen(self.looking.look)
+        return self.requested(good, prices)
+
+    def requested(
+        self, good: list[tuple[Draft, Checked]], prices: Prices | None
+    ) -> list[tuple[Shot, Request]]:
+        """Return what would be sent, now that the local files have been looked at."""
+        pairs: list[tuple[Shot, Request]] = []
+        before: Sendable | None = None
+        for draft, (kind, _, sendable) in good:
+            assert sendable is not None, "only what is right is asked for"
+            if sendable is not before:
+                before = sendable
+                request = request_for(sendable, prices)
+                if self.seen:
+                    self.diagnostics += self.about_files(draft, sendable, kind)
+            pairs.append((_shot(draft, kind), request))
         return pairs
+
+    def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
+        """Return what is wrong with the local files of a shot."""
+        strict, stored = self.looking.strict, self.looking.stored
+        return check_files(draft, sendable, kind, self.seen, strict=strict, stored=stored)
 
     def doubts(self, draft: Draft) -> list[Diagnostic]:
         """Return what a shot's texts say otherwise than their author probably meant."""

@@ -26,12 +26,12 @@ from klingflow.manifest.documented import (
     SWITCH,
 )
 from klingflow.manifest.shapes import (
+    ADDRESS,
     BOOLEAN,
     COUNT,
     MAPPING,
     SECONDS,
     TEXT,
-    URL,
     choices,
     list_of,
     record,
@@ -128,8 +128,8 @@ CUT: Final = record(
 )
 FILE: Final = record(
     {
-        "video": {**URL, "description": "Address of a video."},
-        "image": {**URL, "description": "Address of an image."},
+        "video": {**ADDRESS, "description": "Address of a video."},
+        "image": {**ADDRESS, "description": "Address of an image."},
         "file_id": {**TEXT, "description": "Id of a file that the gateway already has."},
         "category": {**CATEGORY, "description": "What the file_id is."},
         "usage": {**TEXT, "description": "Its role, such as FirstFrame or Reference."},
@@ -196,14 +196,20 @@ WANTED: Final = (
         ),
         "Whether the prompt is sent as `prompt` or in a `content` array.",
     ),
-    Field("image", URL, "One image to start from.", (("image",),), _WITH_IMAGE),
+    Field("image", ADDRESS, "One image to start from.", (("image",),), _WITH_IMAGE),
     Field(
-        "first_frame", URL, "The image the video begins with.", (("image",),), frozenset({"frames"})
+        "first_frame",
+        ADDRESS,
+        "The image the video begins with.",
+        (("image",),),
+        frozenset({"frames"}),
     ),
     Field(
         "images",
         list_of(
-            URL, most=IMAGES_MOST, title=f"a list of 1 to {IMAGES_MOST} URLs such as [https://…]"
+            ADDRESS,
+            most=IMAGES_MOST,
+            title=f"a list of 1 to {IMAGES_MOST} addresses such as [https://…]",
         ),
         f"Reference images, at most {IMAGES_MOST}.",
         (("images",),),
@@ -222,21 +228,21 @@ WANTED: Final = (
     ),
     Field(
         "motion_video",
-        URL,
+        ADDRESS,
         "The video whose motion is taken over; public and https.",
         ((*METADATA, "video_url"), SCENE_TYPE),
         frozenset({"motion"}),
     ),
     Field(
         "video",
-        URL,
+        ADDRESS,
         "A reference video.",
         ((*METADATA, "video_url"),),
         frozenset({"reference", "frames", "lip-sync", "multi-shot"}),
     ),
     Field(
         "last_frame",
-        URL,
+        ADDRESS,
         "The image the video ends with.",
         ((*METADATA, "last_frame_url"),),
         frozenset({"frames", "multi-shot"}),

@@ -24,6 +24,7 @@ from klingflow.manifest.fields import (
     SHOT,
     Path,
 )
+from klingflow.manifest.held_files import counted
 from klingflow.manifest.meaning import Meaning, meaning
 from klingflow.manifest.prices import price
 from klingflow.manifest.tier import predict
@@ -45,9 +46,8 @@ class Sendable(NamedTuple):
     meaning: Meaning
 
 
-def sendable_of(fields: Mapping[str, Json], kind: str) -> Sendable:
-    """Return the body of a shot's rendered fields, and what it means."""
-    body = body_of(fields, kind)
+def sendable_of(body: dict[str, Json]) -> Sendable:
+    """Return a body and what it means."""
     return Sendable(body, meaning(body))
 
 
@@ -61,7 +61,7 @@ def request_for(sendable: Sendable, prices: Prices | None) -> Request:
     tier = predict(what)
     return Request(
         body=body,
-        fingerprint=None if _is_pending(body) else _digest(what.as_json()),
+        fingerprint=None if _is_pending(body) else _fingerprint(body, what),
         predicted_tier=tier,
         seconds=what.billed_s,
         price=price(prices, tier, what.billed_s) if prices else None,
@@ -91,8 +91,17 @@ def finish(
 
 
 def fingerprint(body: Mapping[str, Json]) -> str:
-    """Return `sha256:<hex>` over the body's meaning: equal for bodies that buy the same video."""
-    return _digest(meaning(body).as_json())
+    """Return `sha256:<hex>` over the body's meaning: equal for bodies that buy the same video. A
+    local file counts by its content, whatever its path.
+    """
+    return _fingerprint(body, None)
+
+
+def _fingerprint(body: Mapping[str, Json], known: Meaning | None) -> str:
+    """Return the fingerprint. `known` is what the body means, where that is known."""
+    by_content = counted(body)
+    what = known if known and by_content is body else meaning(by_content)
+    return _digest(what.as_json())
 
 
 def canonical(value: Json) -> bytes:

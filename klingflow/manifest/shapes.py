@@ -18,6 +18,13 @@ URL: Final = {
     "pattern": f"^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/{NOTHING}][^\\s{NOTHING}]*$",
     "title": "a public http(s) URL",
 }
+# A path of a file: no scheme, no drive, no backslash, and not from the root or from a home.
+PATH: Final = r"[^:\uff1a\\/~\s][^:\uff1a\\/\r\n]*(?:/[^\\\r\n]*)?"
+ADDRESS: Final = {
+    "type": "string",
+    "pattern": f"{URL['pattern']}|^{PATH}$",
+    "title": "a public http(s) URL or the path of a file",
+}
 COUNT: Final[dict[str, Json]] = {
     "type": "integer",
     "minimum": 1,

@@ -20,7 +20,7 @@ from klingflow.manifest.accepts import accepts
 from klingflow.manifest.addresses import why_none
 from klingflow.manifest.fields import OUTPUT_FIELDS, SHOT, Field, Path
 from klingflow.manifest.foreign_values import value_meant
-from klingflow.manifest.shapes import TEXT, URL
+from klingflow.manifest.shapes import ADDRESS, TEXT, URL
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node
 
@@ -127,7 +127,7 @@ def _code(keyword: str, schema: Mapping[str, Json]) -> str:
 
 
 def _is_url(schema: Mapping[str, Json]) -> bool:
-    return schema.get("pattern") == URL["pattern"]
+    return schema.get("pattern") in (URL["pattern"], ADDRESS["pattern"])
 
 
 def field_of(path: Path) -> str:

@@ -4,11 +4,15 @@ value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from klingflow.ledger.lifecycle import PAID
+from klingflow.manifest.held_files import replaced
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot, task_named
 
+_SHOWN = 12  # digits of a hash
 _ABSENT = object()  # differs from every value, None included
 
 
@@ -36,13 +40,24 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
     return told
 
 
+def _in_words(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a body with one text for each local file: its path, and what tells its content from
+    another's.
+    """
+    return replaced(body, lambda file: f"{file['file']} ({str(file.get('sha256', '?'))[:_SHOWN]})")
+
+
 def _task(purchase: Purchase) -> str:
     return f" ({task_named(purchase.task_id)})" if purchase.task_id else ""
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:
-    old = {pointer(path): value for path, value in leaves(purchase.body) if not is_tag(value)}
-    new = {pointer(path): value for path, value in leaves(request.body)}
+    old = {
+        pointer(path): value
+        for path, value in leaves(_in_words(purchase.body))
+        if not is_tag(value)
+    }
+    new = {pointer(path): value for path, value in leaves(_in_words(request.body))}
     differing = [at for at in {**new, **old} if old.get(at, _ABSENT) != new.get(at, _ABSENT)]
     places = origins(shot, shot.kind)
     changes: list[Json] = []

@@ -15,10 +15,11 @@ from klingflow.terminal import console
 from klingflow.terminal.options import Options
 
 
-def load(file: str, options: Options) -> Manifest:
-    """Return the manifest at `file`. Raises ManifestError, UsageError."""
+def load(file: str, options: Options, *, strict: bool = False) -> Manifest:
+    """Return the manifest at `file`, as `loading.load`. Raises ManifestError, UsageError."""
     with for_good():
-        return loading.load(file, variables=variables(options.variables))
+        given = variables(options.variables)
+        return loading.load(file, variables=given, strict=strict, sandbox=options.sandbox)
 
 
 def load_all(files: Sequence[str], options: Options) -> list[Manifest]:

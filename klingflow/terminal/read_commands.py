@@ -29,7 +29,7 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
     shots = 0
     for file in files:
         try:
-            manifest = load(file, options)
+            manifest = load(file, options, strict=True)
         except ManifestError as error:
             diagnostics += error.diagnostics
             sources |= error.sources

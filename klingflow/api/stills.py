@@ -1,0 +1,84 @@
+"""The local files that a manifest names as references: where each lies, and what it is.
+
+The rules are those of texts.py: below the manifest's folder, or a folder that the user's
+environment allows, and no hidden file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from klingflow.api import nearby, texts
+from klingflow.api.state import chosen_state
+from klingflow.decide.plan import buys
+from klingflow.errors import Diagnostic, ManifestError, UsageError
+from klingflow.manifest.local_files import Look, fault_of, uses, without_store
+from klingflow.model import LocalFile, Manifest, Plan, Request, Shot
+
+# In the user's state folder: the hashes of files that were looked at.
+HASHES = "hashes.json"
+
+
+def looker(manifest: str, allowed: Iterable[Path]) -> Look:
+    """Return what looks at the local files of `manifest`, by paths relative to its folder. Files
+    below the `allowed` folders may be looked at as well.
+    """
+    beside = Path(manifest).parent
+    folders = [os.path.realpath(folder) for folder in (beside, *allowed)]
+
+    def place(path: str) -> Path | OSError:
+        full = beside / path
+        try:
+            texts.check_below(folders, str(full))
+        except OSError as error:
+            return error
+        except ValueError:  # Python's word for NUL, and for half a character
+            return OSError("no file system has a file of such a name")
+        return full if full.exists() else nearby.absent(str(full), beside)
+
+    def look(paths: Collection[str]) -> Mapping[str, LocalFile | OSError]:
+        from klingflow.assets.looking import look  # for start-up: most manifests name no file
+
+        return look({path: place(path) for path in paths}, _hashes())
+
+    return look
+
+
+def check(plans: Iterable[Plan], *, stored: bool) -> None:
+    """Refuse to buy what cannot be sent: a shot with a local file that is missing or, unless they
+    are `stored`, with any.
+
+    Raises ManifestError with every such file, at its place.
+    """
+    found: list[Diagnostic] = []
+    sources: dict[str, str] = {}
+    for plan in plans:
+        for action in buys(plan):
+            if action.shot and action.request:
+                found += _unsendable(action.shot, action.request, plan.manifest, stored=stored)
+        sources |= plan.manifest.sources
+    if found:
+        raise ManifestError(list(dict.fromkeys(found)), sources)
+
+
+def _unsendable(
+    shot: Shot, request: Request, manifest: Manifest, *, stored: bool
+) -> Iterator[Diagnostic]:
+    beside = Path(manifest.path).parent
+    for use in uses(shot.fields, shot.kind, shot.node, request.body):
+        fault = without_store(use) if not stored else None
+        if not manifest.files[use.file].sha256:
+            absent = nearby.absent(str(beside / use.file), beside)
+            fault = fault_of(use, request.body, absent)
+        if fault:
+            subject = f"shot '{shot.id}'"
+            yield Diagnostic(use.mark, fault.code, fault.message, subject=subject)
+
+
+def _hashes() -> Path | None:
+    with suppress(UsageError):  # no home: nothing is remembered
+        return chosen_state() / HASHES
+    return None

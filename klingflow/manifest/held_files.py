@@ -1,0 +1,67 @@
+"""PURE. How a local file stands in a body, where an address of an image or a video may stand: as
+`{"file": PATH, "sha256": HEX}`, its path relative to the manifest's folder.
+
+Where nobody knows the content, `sha256` is missing. In a fingerprint the content alone counts; in
+what is sent, an address stands in the place of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from klingflow.manifest.addresses import addresses
+from klingflow.manifest.fields import Path
+from klingflow.manifest.shapes import PATH
+from klingflow.model import Json
+
+Record = dict[str, Json]
+
+_IS_PATH: Final = re.compile(PATH)
+
+
+def is_path(text: str) -> bool:
+    """Return True for a text that is the path of a file where an address may stand."""
+    return _IS_PATH.fullmatch(text) is not None
+
+
+def records(body: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
+    """Yield the local files of a body, each with its path in the body."""
+    for path, value in addresses(body):
+        if type(value) is dict and type(value.get("file")) is str:
+            yield path, value
+
+
+def replaced(body: Mapping[str, Json], change: Callable[[Record], Json]) -> Mapping[str, Json]:
+    """Return a body with something else in the place of each local file; the very body where it has
+    none.
+    """
+    for path, record in list(records(body)):
+        body = put(body, path, change(record))
+    return body
+
+
+def as_written(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a body with a path in the place of each local file."""
+    return replaced(body, lambda record: record["file"])
+
+
+def put(value: Json, path: Path, new: Json) -> Json:
+    """Return a copy of a map or a list with something new at a path that it has."""
+    if not path:
+        return new
+    copy: Json = {**value} if isinstance(value, Mapping) else [*value]
+    copy[path[0]] = put(copy[path[0]], path[1:], new)
+    return copy
+
+
+def counted(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a body as it counts in a fingerprint: of a file the content alone, of one without a
+    known content the path.
+    """
+    return replaced(body, _content)
+
+
+def _content(record: Record) -> Json:
+    return {"sha256": record["sha256"]} if "sha256" in record else {"file": record["file"]}

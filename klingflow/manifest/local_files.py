@@ -1,0 +1,212 @@
+"""PURE. The local files of a manifest: found in bodies, looked at all at once, and judged as the
+gateway would.
+
+How a file stands in a body is in held_files.py. Looking at files is the caller's
+(klingflow.assets.looking).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace as with_changes
+from errno import ENOENT
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from klingflow.errors import Mark, OutsideError
+from klingflow.manifest.addresses import addresses, elsewhere_meant
+from klingflow.manifest.coerce import as_list, as_mapping
+from klingflow.manifest.fields import Path
+from klingflow.manifest.held_files import Record, is_path, put, records, replaced
+from klingflow.manifest.request import author_path, fingerprint
+from klingflow.manifest.values import Fault
+from klingflow.model import Json, LocalFile, Manifest, Node, Request
+
+# Looks at files by their paths; what cannot be read is an error in a file's place.
+Seen: TypeAlias = Mapping[str, LocalFile | OSError]
+Look: TypeAlias = Callable[[Collection[str]], Seen]
+Medium = Literal["image", "video"]
+
+NO_SUCH_FILE: Final = "no-such-file"
+NO_STORE: Final = "no-store"
+# The service's own limits (gateway.md 3), which `allow` lifts, each with its words.
+LIMITS: Final[dict[str, str]] = {
+    "file-size": "The file is larger than the service takes.",
+    "image-size": "A side of the image is shorter than the service takes.",
+    "image-ratio": "The image is longer or taller than the service takes.",
+}
+_MB: Final = 1_000_000
+_MOST_BYTES: Final[dict[Medium, int]] = {"image": 10 * _MB, "video": 100 * _MB}
+_SUFFIXES: Final[dict[Medium, frozenset[str]]] = {
+    "image": frozenset({"png", "jpg", "webp"}),
+    "video": frozenset({"mp4", "mov"}),
+}
+_FORMATS: Final[dict[Medium, str]] = {"image": "PNG, JPEG or WebP", "video": "MP4 or MOV"}
+_ABSENT: Final = FileNotFoundError(ENOENT, "there is no such file")
+_SHOWN_MOST = 60
+_LEAST_SIDE = 300
+_MOST_RATIO = 2.5
+
+
+class Use(NamedTuple):
+    """A local file in a body: where it stands there, where the author wrote it, as a path of fields
+    and as a place, and how it stands in the body.
+    """
+
+    path: Path
+    field: Path
+    mark: Mark
+    record: Record
+
+    @property
+    def file(self) -> str:
+        """Its path relative to the manifest's folder."""
+        return str(self.record["file"])
+
+
+class LocalFiles:
+    """The local files of one manifest, each once: `records` has how each stands in all bodies."""
+
+    def __init__(self, manifest: str) -> None:
+        self._folder = posixpath.dirname(manifest)
+        self.records: dict[str, Record] = {}
+
+    def placed(self, body: dict[str, Json], file_of: Callable[[Path], str]) -> dict[str, Json]:
+        """Return the body with a record for each path of a file in it. `file_of` returns the file
+        that says what is at a path of the body: paths begin at its folder.
+        """
+        for path, value in list(addresses(body)):
+            if type(value) is str and is_path(value):
+                body = put(body, path, self._record(value, file_of(path)))
+        return body
+
+    def _record(self, text: str, said_in: str) -> Record:
+        folder = posixpath.dirname(said_in)
+        beside = posixpath.relpath(folder or ".", self._folder or ".")
+        path = posixpath.normpath(posixpath.join(beside, text))
+        return self.records.setdefault(path, {"file": path})
+
+    def as_found(self, seen: Seen) -> dict[str, LocalFile]:
+        """Return all files by path, without content where there is none."""
+        found = ((path, seen.get(path)) for path in self.records)
+        return {p: f if isinstance(f, LocalFile) else LocalFile(p) for p, f in found}
+
+    def seen(self, look: Look) -> Seen:
+        """Look at all files, and give their records the content."""
+        if not self.records:
+            return {}
+        found = {**dict.fromkeys(self.records, _ABSENT), **look(self.records.keys())}
+        for path, record in self.records.items():
+            file = found[path]
+            if isinstance(file, LocalFile) and file.sha256:
+                record["sha256"] = file.sha256
+        return found
+
+
+def uses(
+    fields: Mapping[str, Json], kind: str, node: Node, body: Mapping[str, Json]
+) -> Iterator[Use]:
+    """Yield the local files in the body of a shot with these fields."""
+    for path, record in records(body):
+        field = author_path(fields, kind, path)
+        yield Use(path, field, node.at(*field).mark, record)
+
+
+# --- what a ledger knows -------------------------------------------------------------------------
+
+
+def remembered(manifest: Manifest, known: Callable[[], Mapping[str, str]]) -> Manifest:
+    """Return the manifest with what is known of files that are not on this disk: `known` returns
+    content (sha256) by path, and is asked only where there are such files.
+    """
+    absent = {path for path, file in manifest.files.items() if not file.sha256}
+    contents = known() if absent else {}
+    if absent.isdisjoint(contents):
+        return manifest
+    requests = tuple(_with_contents(request, contents) for request in manifest.requests)
+    return with_changes(manifest, requests=requests)
+
+
+def _with_contents(request: Request, contents: Mapping[str, str]) -> Request:
+    def known(record: Record) -> Record:
+        content = record.get("sha256") or contents.get(record["file"])
+        return {**record, "sha256": content} if content else record
+
+    body = replaced(request.body, known)
+    if body == request.body:
+        return request
+    pending = request.fingerprint is None
+    return with_changes(request, body=body, fingerprint=None if pending else fingerprint(body))
+
+
+# --- what is wrong with a file -------------------------------------------------------------------
+
+
+def without_store(use: Use) -> Fault:
+    """Return the fault of a local file that nobody has said where to put."""
+    text = (
+        "a local file cannot be sent: the gateway reads public addresses only; upload it, and write"
+        " its https:// address"
+    )
+    return Fault(use.field, NO_STORE, text)
+
+
+def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> Fault | None:
+    """Return what is wrong with a local file in a body, at the author's field."""
+    match found:
+        case FileNotFoundError():
+            return Fault(use.field, NO_SUCH_FILE, _absent(use.file, str(found.strerror)))
+        case OutsideError():
+            text = f"'{use.file}' leads out of the manifest's folder; {found}"
+            return Fault(use.field, "path-outside", text)
+        case OSError():
+            text = f"'{use.file}' cannot be read: {found.strerror or found}"
+            return Fault(use.field, "unreadable", text)
+    return next(_wrong(use.field, found, _medium(use.path, body)), None)
+
+
+def _absent(path: str, why: str) -> str:
+    shown = path if len(path) <= _SHOWN_MOST else f"{path[:_SHOWN_MOST]}…"
+    if why.endswith("?"):  # it says which file is meant
+        return f"'{shown}': {why}"
+    return f"'{shown}': {why}; {elsewhere_meant(path) or 'put it there, or write where it is'}"
+
+
+def _medium(path: Path, body: Mapping[str, Json]) -> Medium:
+    """Return what the gateway expects at a path of a body."""
+    if "video_url" in path:
+        return "video"
+    if "file_infos" in path:
+        files = as_list(as_mapping(body.get("metadata")).get("file_infos"))
+        is_video = as_mapping(files[int(path[2])]).get("category") == "Video"
+        return "video" if is_video else "image"
+    return "image"
+
+
+def _wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
+    if file.suffix not in _SUFFIXES[medium]:
+        kind = f"by its bytes a .{file.suffix}" if file.suffix else f"no {medium} by its bytes"
+        text = f"'{file.path}' is {kind}; the gateway takes {_FORMATS[medium]} here"
+        yield Fault(field, "file-type", text)
+        return
+    most = _MOST_BYTES[medium]
+    if file.size_bytes > most:
+        size, limit = f"{file.size_bytes / _MB:.1f} MB", most // _MB
+        text = f"'{file.path}' has {size}; the service takes {medium}s of at most {limit} MB"
+        yield Fault(field, "file-size", text)
+    if medium == "image":
+        yield from _wrong_sides(field, file)
+
+
+def _wrong_sides(field: Path, file: LocalFile) -> Iterator[Fault]:
+    short, long = sorted((file.width, file.height))
+    sides = f"'{file.path}' is {file.width}x{file.height}"
+    if not short:
+        text = f"'{file.path}' does not say how large it is; save it again"
+        yield Fault(field, "file-type", text)
+    elif short < _LEAST_SIDE:
+        text = f"{sides}; the service takes images with sides of at least {_LEAST_SIDE} pixels"
+        yield Fault(field, "image-size", text)
+    elif long > _MOST_RATIO * short:
+        text = f"{sides}; the service takes images between 1:{_MOST_RATIO} and {_MOST_RATIO}:1"
+        yield Fault(field, "image-ratio", text)
