@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from klingflow.errors import Diagnostic, Mark
 
@@ -361,8 +361,33 @@ class Bought(NamedTuple):
         return key_of(self.shot, self.take)
 
 
+class Unread(Protocol):
+    """Where a Purchase stands of which not every field was read (klingflow.ledger.written)."""
+
+    def complete(self, purchase: Purchase) -> None:
+        """Fill in the fields that were left unset."""
+
+
+class _ReadLater:
+    """A record whose fields may be unset until somebody asks for one, because a ledger has many
+    more records than anybody looks at. `_unread` then fills all of them in.
+    """
+
+    __slots__ = ("_unread",)
+    _unread: Unread
+
+    if not TYPE_CHECKING:  # for a type checker every field is there, and no other
+
+        def __getattr__(self, name: str) -> Any:
+            # Called for what is not set: two threads may be here at once, and fill in the same.
+            if name not in self.__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__} has no {name}")
+            self._unread.complete(self)
+            return object.__getattribute__(self, name)
+
+
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class Purchase(_ReadLater):
     """One attempt to buy one take, as the ledger keeps it (schemas/lock.schema.json).
 
     `shot`, `take` and `output` are where it stands now: the take that it belongs to, and where its

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.ledger import lines
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import (
@@ -22,9 +21,11 @@ from klingflow.ledger.lines import (
     parse_journal,
     parse_lock,
     runner_line,
+    unreadable_bodies,
 )
 from klingflow.ledger.problems import worded
 from klingflow.ledger.records import FIELDS, as_json
+from klingflow.ledger.sums import encoded, sealed
 from klingflow.model import Failure, Json, Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -194,7 +195,7 @@ def test_a_line_whose_sum_is_right_and_whose_content_is_not_is_damaged(
 ) -> None:
     said = as_json(submitted("a")) | wrong
     document = {name: said[name] for name in FIELDS if name in said}
-    parsed = parse_lock(lines._sealed(lines._json(document)), "x")
+    parsed = parse_lock(sealed(encoded(document)), "x")
     assert (parsed.accounts, len(parsed.damaged)) == ([], 1)
 
 
@@ -223,13 +224,13 @@ def test_a_wrong_detail_costs_the_detail_and_not_the_task_id(
     document = {
         name: said[name] for name in (*sorted(said.keys() - {*FIELDS}), *FIELDS) if name in said
     }
-    parsed = parse_lock(lines._sealed(lines._json(document)), "x")
+    parsed = parse_lock(sealed(encoded(document)), "x")
     assert parsed.accounts == [replace(purchase, **without)]
 
 
 def test_a_line_that_says_no_more_than_whose_it_is_has_the_defaults_of_a_purchase() -> None:
     said: dict[str, Any] = {"uid": "u", "shot": "a", "take": 1, "attempt": 1, "state": "submitted"}
-    parsed = parse_lock(lines._sealed(lines._json(said)), "x")
+    parsed = parse_lock(sealed(encoded(said)), "x")
     nothing: dict[str, Any] = dict.fromkeys(("fingerprint", "origin", "predicted_tier"), "")
     assert parsed.accounts == [Purchase(**said, **nothing, body={}, seconds=0)]
 
@@ -252,11 +253,6 @@ def test_two_ledgers_merged_into_one_are_reported() -> None:
     assert len(Book(parsed.accounts).purchases) == 3
 
 
-def sealed(text: str) -> bytes:
-    """A lock line that klingflow did not write, with the right sum."""
-    return lines._sealed(text.encode())
-
-
 @pytest.mark.parametrize(
     ("header", "odd"),
     [
@@ -277,7 +273,7 @@ def test_a_header_that_klingflow_did_not_write_is_reported(
     header: str, odd: list[tuple[str, str, str]]
 ) -> None:
     """It still names the ledger."""
-    parsed = parse_lock(sealed(header), "film.lock")
+    parsed = parse_lock(sealed(header.encode()), "film.lock")
     assert [header["lineage"] for header in parsed.headers] == ["x"]
     assert [(p.kind, p.name, p.detail) for p in parsed.odd] == odd
     assert {p.place for p in parsed.odd} <= {Place("film.lock", 1)}
@@ -294,7 +290,7 @@ def test_a_field_that_was_left_out_is_reported_with_its_line() -> None:
     """The purchase counts, and nothing is set aside."""
     line = lock_line(submitted("a")).replace(b'{"shot"', b'{"colour":1,"shot"')
     text = line[: line.rindex(b',"crc"')] + b"}"
-    parsed = parse_lock(lock_header("x", 1, 1) + lines._sealed(text), "film.lock")
+    parsed = parse_lock(lock_header("x", 1, 1) + sealed(text), "film.lock")
     assert (len(parsed.accounts), parsed.damaged, parsed.problems) == (1, [], [])
     assert parsed.odd == [Problem("unknown_field", Place("film.lock", 2), ("a",), name="colour")]
 
@@ -303,10 +299,8 @@ def test_a_body_that_is_not_the_last_key_reads_as_empty_and_is_reported() -> Non
     """Bodies are parsed when somebody looks, so it takes a look to find out."""
     line = lock_line(submitted("a"))
     text = line[: line.rindex(b',"crc"')] + b',"colour":1}'
-    parsed = parse_lock(
-        lock_header("x", 1, 2) + lines._sealed(text) + lock_line(submitted("b")), "x"
-    )
+    parsed = parse_lock(lock_header("x", 1, 2) + sealed(text) + lock_line(submitted("b")), "x")
     assert [dict(p.body) == {} for p in parsed.accounts] == [True, False]
-    assert [(p.kind, p.place, p.keys, p.name) for p in lines.unreadable_bodies(parsed)] == [
+    assert [(p.kind, p.place, p.keys, p.name) for p in unreadable_bodies(parsed)] == [
         ("wrong_field", Place("x", 2), ("a",), "body")
     ]

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow import ManifestError, load
-from klingflow.ledger import lines
 from klingflow.ledger.records import as_json, from_json
+from klingflow.ledger.sums import encoded, sealed
 from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
 from tests.boxes import film as film_bytes
 from tests.harness import pipeline_at, sandboxed
@@ -211,4 +211,4 @@ def replant(lock: Path, **changes: Any) -> None:
     header, line = lock.read_bytes().splitlines(keepends=True)
     document = {**json.loads(line), **changes}
     del document["crc"]
-    lock.write_bytes(header + lines._sealed(lines._json(document)))
+    lock.write_bytes(header + sealed(encoded(document)))

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import NamedTuple
 
 from klingflow.errors import LedgerError
 from klingflow.ledger.records import Odd, as_json, from_json
+from klingflow.ledger.sums import document_in, encoded, is_sealed, sealed, summed, unsummed
+from klingflow.ledger.written import BODY, StoredBody, purchase_in
 from klingflow.model import Json, Place, Problem, ProblemKind, Purchase
 
 VERSION = 1
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER = b'{"klingflow_lock":'
-_CRC_LENGTH = len(b',"crc":"01234567"}')
-_BODY = b',"body":{'
-_MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _CONFLICT = re.compile(rb"(<{7}|={7}|>{7}|\|{7})( |\Z)")
 # A newline that became another byte: two whole lines stand in one.
 _LOCK_SEAM = re.compile(rb'(?<=,"crc":"[0-9a-f]{8}"\}).?(?=\{)', re.DOTALL)
@@ -76,12 +76,12 @@ def lock_header(
     }
     if plans:
         header["plans"] = dict(plans)
-    return _sealed(_json(header))
+    return sealed(encoded(header))
 
 
 def lock_line(purchase: Purchase) -> bytes:
     """A purchase as a line of the lock."""
-    return _sealed(_json(as_json(purchase)))
+    return sealed(encoded(as_json(purchase)))
 
 
 def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
@@ -89,12 +89,12 @@ def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
     plain = as_json(purchase)
     if not body:
         plain.pop("body", None)
-    return _summed(_json(plain))
+    return summed(encoded(plain))
 
 
 def runner_line(pid: int, host: str, at: str, manifest: str) -> bytes:
     """The line that says who holds the ledger, to be shown to a second runner."""
-    return _summed(_json({"runner": {"pid": pid, "host": host, "time": at, "manifest": manifest}}))
+    return summed(encoded({"runner": {"pid": pid, "host": host, "time": at, "manifest": manifest}}))
 
 
 def parse_lock(data: bytes, name: str) -> Parsed:
@@ -102,37 +102,47 @@ def parse_lock(data: bytes, name: str) -> Parsed:
 
     Raises LedgerError when a newer klingflow wrote it.
     """
-    parsed = parse_lines(data, name)
-    if in_conflict(data):
+    parsed, in_conflict = _lines_of_a_lock(data, name)
+    if in_conflict:
         parsed.problems.append(Problem("conflict_markers", Place(name)))
-    parsed.problems += _about_headers(parsed, empty=not data.strip())
+    parsed.problems += _about_headers(parsed, empty=not data or data.isspace())
     return parsed
 
 
 def headers_in(data: bytes) -> list[dict[str, Json]]:
-    """The headers of a lock, without reading the rest of it."""
+    """The headers of a lock, without looking at its other lines."""
     parsed = Parsed()
-    for number, raw in _lines(data):
-        if raw.startswith(_HEADER):
-            with suppress(ValueError, LedgerError):
-                _enter(parsed, raw, _unsealed(raw), number)
+    for raw in _header_lines(data.removeprefix(_BYTE_ORDER_MARK)):
+        with suppress(ValueError, LedgerError):
+            _enter(parsed, raw, _unsealed(raw), 0)
     return parsed.headers
+
+
+def _header_lines(data: bytes) -> Iterator[bytes]:
+    at = data.find(_HEADER)
+    while at >= 0:
+        if at == 0 or data[at - 1 : at] == b"\n":
+            end = data.find(b"\n", at)
+            yield data[at : end if end >= 0 else None].rstrip(b"\r")
+        at = data.find(_HEADER, at + 1)
 
 
 def parse_lines(data: bytes, name: str) -> Parsed:
     """The lines of a lock with or without its header: what was pruned or set aside has none."""
-    parsed = Parsed(name)
+    return _lines_of_a_lock(data, name)[0]
+
+
+def _lines_of_a_lock(data: bytes, name: str) -> tuple[Parsed, bool]:
+    """Return what the lines say, and True if git left its conflict markers among them."""
+    parsed, in_conflict = Parsed(name), False
     for number, raw in _lines(data):
-        if raw.startswith(b"{") or not _CONFLICT.match(raw):
+        if is_sealed(raw) and (purchase := purchase_in(raw)):
+            _add(parsed, purchase, raw, number)
+        elif raw.startswith(b"{") or not _CONFLICT.match(raw):
             _take_in(parsed, raw, number, _LOCK)
-    return parsed
-
-
-def in_conflict(data: bytes) -> bool:
-    """True if git left its conflict markers in a lock."""
-    if not any(mark in data for mark in _MARKS):
-        return False
-    return any(_CONFLICT.match(raw) for _, raw in _lines(data))
+        else:
+            in_conflict = True
+    return parsed, in_conflict
 
 
 def parse_journal(data: bytes, name: str) -> Parsed:
@@ -160,9 +170,10 @@ def unreadable_bodies(parsed: Parsed) -> Iterator[Problem]:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        line = raw.rstrip(b"\r")
-        if line.strip():
+    # One line after the other: a list of all would hold the file a second time.
+    for number, raw in enumerate(BytesIO(data.removeprefix(_BYTE_ORDER_MARK)), 1):
+        line = raw.rstrip(b"\r\n")
+        if line and not line.isspace():
             yield number, line
 
 
@@ -194,6 +205,26 @@ def _entered(parsed: Parsed, raw: bytes, number: int, form: _Form) -> bool:
     return True
 
 
+def _unsealed(raw: bytes) -> dict[str, Json]:
+    """Return the document in a sealed line, its body unparsed where that is possible. Raises
+    ValueError.
+    """
+    if not is_sealed(raw):
+        raise ValueError("wrong sum")
+    start = raw.find(BODY)
+    if start < 0 or b'"evidence":' in raw:  # which may hold a body of its own
+        document = document_in(raw)
+        document.pop("crc", None)
+        return document
+    document = document_in(raw[:start] + b"}")
+    document["body"] = StoredBody(raw, start + len(BODY) - 1)
+    return document
+
+
+_LOCK = _Form(_unsealed, _LOCK_SEAM)
+_JOURNAL = _Form(unsummed, _JOURNAL_SEAM)
+
+
 def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json], number: int) -> None:
     if "klingflow_lock" in document:
         header, odd = _header(document)
@@ -204,11 +235,15 @@ def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json], number: int) -
         parsed.runner = runner if isinstance(runner, dict) else None
     else:
         purchase, oddities = from_json(document)
-        parsed.accounts.append(purchase)
-        parsed.lines[purchase.uid] = (purchase, raw)
-        parsed.numbers[purchase.uid] = number
+        _add(parsed, purchase, raw, number)
         if oddities:
             parsed.odd += (_oddity(parsed, number, purchase, one) for one in oddities)
+
+
+def _add(parsed: Parsed, purchase: Purchase, raw: bytes, number: int) -> None:
+    parsed.accounts.append(purchase)
+    parsed.lines[purchase.uid] = (purchase, raw)
+    parsed.numbers[purchase.uid] = number
 
 
 def _oddity(parsed: Parsed, number: int, purchase: Purchase | None, odd: Odd) -> Problem:
@@ -300,123 +335,3 @@ def _are_times(plans: Json) -> bool:
 
 # The least that klingflow writes into a header.
 _LEAST = (("klingflow_lock", VERSION), ("serial", 0), ("purchases", 0))
-
-
-# ---------------------------------------------------------------- sums
-
-
-def _as_plain(value: object) -> Json:
-    """Convert what JSON lacks: a record must never be lost because of the type of a detail."""
-    return dict(value) if isinstance(value, Mapping) else str(value)
-
-
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_plain).encode
-_ENCODE_ASCII = json.JSONEncoder(separators=(",", ":"), default=_as_plain).encode
-# NaN and its like are not JSON, although Python reads them: nothing is known there.
-_DECODE = json.JSONDecoder(parse_constant=lambda _: None).raw_decode
-
-
-def _json(value: Mapping[str, Json]) -> bytes:
-    try:
-        return _ENCODE(value).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can say and UTF-8 cannot
-        return _ENCODE_ASCII(value).encode()
-
-
-def _sealed(document: bytes) -> bytes:
-    head = document[:-1]
-    return head + _seal(head) + b"\n"
-
-
-def _seal(head: bytes | memoryview) -> bytes:
-    return b',"crc":"%08x"}' % zlib.crc32(head)
-
-
-def _unsealed(raw: bytes) -> dict[str, Json]:
-    if raw[-_CRC_LENGTH:] != _seal(memoryview(raw)[:-_CRC_LENGTH]):
-        raise ValueError("wrong sum")
-    start = raw.find(_BODY)
-    if start < 0 or b'"evidence":' in raw:  # which may hold a body of its own
-        document = _document(raw)
-        document.pop("crc", None)
-        return document
-    document = _document(raw[:start] + b"}")
-    document["body"] = StoredBody(raw, start + len(_BODY) - 1)
-    return document
-
-
-def _summed(document: bytes) -> bytes:
-    return b"%08x %b\n" % (zlib.crc32(document), document)
-
-
-def _unsummed(raw: bytes) -> dict[str, Json]:
-    document = raw[9:]
-    if raw[:9] != b"%08x " % zlib.crc32(document):
-        raise ValueError("wrong sum")
-    return _document(document)
-
-
-_LOCK = _Form(_unsealed, _LOCK_SEAM)
-_JOURNAL = _Form(_unsummed, _JOURNAL_SEAM)
-
-
-def _document(raw: bytes) -> dict[str, Json]:
-    text = raw.decode()
-    try:
-        document, end = _DECODE(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(document, dict) or end != len(text):
-        raise ValueError("not an object")
-    return document
-
-
-_UNREADABLE: dict[str, Json] = {}
-
-
-class StoredBody(Mapping[str, Json]):
-    """A body as it stands in its sealed line. It is parsed when it is first read, because few
-    bodies of a ledger are read at all.
-    """
-
-    __slots__ = ("_line", "_parsed", "_start")
-
-    def __init__(self, line: bytes, start: int) -> None:
-        self._line = line
-        self._start = start
-        self._parsed: dict[str, Json] | None = None
-
-    @property
-    def readable(self) -> bool:
-        """False for a body that klingflow did not write, which reads as empty."""
-        return self._body() is not _UNREADABLE
-
-    def _body(self) -> dict[str, Json]:
-        if self._parsed is None:
-            try:
-                self._parsed = _document(self._line[self._start : -_CRC_LENGTH])
-            except ValueError:  # a line with the right sum that we did not write
-                self._parsed = _UNREADABLE
-        return self._parsed
-
-    def __getitem__(self, key: str) -> Json:
-        return self._body()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._body())
-
-    def __len__(self) -> int:
-        return len(self._body())
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, StoredBody) and self._line == other._line:
-            return True
-        return Mapping.__eq__(self, other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return repr(self._body())

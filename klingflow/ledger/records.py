@@ -16,7 +16,16 @@ from typing import Any, NamedTuple, cast
 
 from klingflow.ledger.lifecycle import RANK
 from klingflow.ledger.moments import has_form, have_form
-from klingflow.model import Bought, Failure, Json, Price, ProblemKind, Purchase
+from klingflow.model import (
+    Bought,
+    Failure,
+    Json,
+    Price,
+    ProblemKind,
+    Purchase,
+    State,
+    Unread,
+)
 
 MAX_TASK_ID = 1000
 
@@ -158,6 +167,31 @@ def _purchase(known: Mapping[str, Any]) -> Purchase:
 # What writes each field. The default of all that a line may lack is None; `_WITHOUT` has the
 # others.
 _SLOTS = tuple((field.name, getattr(Purchase, field.name).__set__) for field in fields(Purchase))
+# What is known from the start of a purchase that is not read whole, in the order of `Known`.
+_KNOWN = ("uid", "shot", "take", "attempt", "state", "task_id", "was", "body")
+_SLOTS_KNOWN = tuple(put for name in _KNOWN for slot, put in _SLOTS if slot == name)
+_SLOTS_LATER = tuple((name, put) for name, put in _SLOTS if name not in _KNOWN)
+_put_unread = Purchase._unread.__set__  # type: ignore[attr-defined]
+
+Known = tuple[str, str, int, int, State, str | None, Bought | None, Mapping[str, Json]]
+
+
+def partly_read(known: Known, unread: Unread) -> Purchase:
+    """Return a purchase of which no more is read than `known`: uid, shot, take, attempt, state,
+    task id, `was` and body. `unread` completes it when another field is asked for.
+    """
+    purchase = object.__new__(Purchase)
+    for put, value in zip(_SLOTS_KNOWN, known, strict=True):
+        put(purchase, value)
+    _put_unread(purchase, unread)
+    return purchase
+
+
+def complete(purchase: Purchase, document: Mapping[str, Json]) -> None:
+    """Fill in what `partly_read` left out, from the document that the purchase stands in."""
+    whole, _ = from_json(document)
+    for name, put in _SLOTS_LATER:
+        put(purchase, getattr(whole, name))
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import LedgerError
-from klingflow.ledger import lines
+from klingflow.ledger import lines, sums
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
 from tests.campaigns.ledgers import JOURNAL, LOCK, MANIFEST, STATE, a_killed_run, open_twice
@@ -349,7 +349,7 @@ def test_the_campaign_sees_a_reader_without_sums(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which takes a flipped bit for another id."""
-    careless = lines._JOURNAL._replace(unwrap=lambda raw: lines._document(raw[9:]))
+    careless = lines._JOURNAL._replace(unwrap=lambda raw: sums.document_in(raw[9:]))
     monkeypatch.setattr(lines, "_JOURNAL", careless)
     data = bench.whole.files[JOURNAL]
     for bit in range(8):
