@@ -50,6 +50,11 @@ def test_an_answer_about_the_task_fits(answer: Reply) -> None:
         (reply(200, {"status": "ok"}), "HTTP 200, JSON with status"),
         (reply(200, [1], content_type="application/json"), "HTTP 200, application/json"),
         (reply(200, b"hello"), "HTTP 200, text"),
+        (
+            reply(200, b"{}", content_encoding="gzip, br"),
+            "HTTP 200, packed as gzip, br, which klingflow cannot read",
+        ),
+        (reply(200, b"{}", content_encoding="gzip"), "HTTP 200, JSON with nothing in it"),
         (reply(204, b""), "HTTP 204 and nothing else"),
         (NoReply(False, "no connection"), "no connection"),
     ],
@@ -58,6 +63,12 @@ def test_what_else_came_is_said_and_does_not_fit(answer: Reply | NoReply, said: 
     """A page, a 200 of another product, a redirect to a login, a chat API's 404."""
     assert not is_about_no_task(read_query(answer, task_id=ASKED), ASKED)
     assert seen(answer) == said
+
+
+@pytest.mark.parametrize("part", [b"<title", b"<title>", b"<title><"])
+def test_a_page_of_many_titles_is_soon_read(part: bytes) -> None:
+    """A server may send anything, and a run waits for no page."""
+    assert seen(reply(200, part * 200_000)).startswith("HTTP 200, a page")
 
 
 def test_a_page_tells_of_no_error() -> None:

@@ -15,6 +15,7 @@ from klingflow.gateway.packing import (
     Unpacker,
     is_known,
     packings,
+    unread,
 )
 
 PLAIN = bytes(random.Random(3).choices(range(64), k=200_000))
@@ -57,6 +58,8 @@ def test_a_header_names_the_packings(
     """In lower case; some of them are unpacked here."""
     assert packings(header) == names
     assert is_known(names) == known
+    said = f"packed as {', '.join(names)}, which klingflow cannot read"
+    assert unread(header) == ("" if known else said)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])

@@ -229,7 +229,7 @@ def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
     outcome = read_create(answer)
     assert isinstance(outcome, Doubtful)
     assert outcome.evidence == {
-        "reason": "HTTP 502 does not say that nothing was created",
+        "reason": "HTTP 502 (a page) does not say that nothing was created",
         "status": 502,
         "content_type": "text/html",
         "request_ids": {"x-request-id": "r [31m1", "cf-ray": "8f"},
@@ -762,8 +762,36 @@ def test_a_refused_key_says_nothing_about_the_task(status: int, body: Any, kind:
 def test_a_server_that_stumbles_is_asked_again(status: int) -> None:
     """Pages and bursts of 5xx are nothing about the task; the asked-for pause is kept."""
     assert read_query(reply(status, HTML, retry_after="4"), task_id=ID) == Hiccup(
-        f"HTTP {status}", 4.0
+        f"HTTP {status}, a page: no answer about the task", 4.0
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "created", "asked"),
+    [
+        (
+            Reply(200, {}, b"<html><title>Just a moment</title>"),
+            "HTTP 200 (a page called 'Just a moment') without a readable task id",
+            "HTTP 200, a page called 'Just a moment': no answer about the task",
+        ),
+        (
+            Reply(200, {"content-encoding": "br"}, b"\x0b\x02"),
+            "HTTP 200 (packed as br, which klingflow cannot read) without a readable task id",
+            "HTTP 200, packed as br, which klingflow cannot read: no answer about the task",
+        ),
+        (
+            Reply(502, {"content-encoding": "ZSTD"}, b"<html>"),
+            "HTTP 502 (packed as zstd, which klingflow cannot read) does not say that nothing was"
+            " created",
+            "HTTP 502, packed as zstd, which klingflow cannot read: no answer about the task",
+        ),
+    ],
+)
+def test_what_came_instead_of_an_answer_is_named(sent: Reply, created: str, asked: str) -> None:
+    """A page by its title, and a packing that nobody here undoes by its name."""
+    outcome = read_create(sent)
+    assert isinstance(outcome, Doubtful) and outcome.reason == created
+    assert read_query(sent, task_id=ID) == Hiccup(asked)
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"[]", b'{"id":"ta', {}, {"id": ID}, {"status": None}])
@@ -1100,7 +1128,7 @@ def test_a_query_that_was_refused_is_read_by_status_and_words(
 
 def test_a_body_that_is_no_object_says_so() -> None:
     """The pause that was asked for is kept."""
-    said = "HTTP 200 with a body that is not a JSON object"
+    said = "HTTP 200, text: no answer about the task"
     assert read_query(reply(200, b"[]", retry_after="4"), task_id=ID) == Hiccup(said, 4.0)
 
 

@@ -1,4 +1,4 @@
-"""PURE. Does a reply to a query fit the route of videos, and what else did its reader see?
+"""PURE. Does a reply to a query fit the route of videos, and what else came?
 
 Many servers answer at any address: a page, a login, another product's 404. Only an answer about the
 very task shows that a gateway of videos is there.
@@ -10,10 +10,13 @@ import html
 import re
 
 from klingflow.gateway.failures import says_no_such_task
-from klingflow.gateway.outcomes import Answer, NoReply, NoSuchTask, QueryOutcome
+from klingflow.gateway.outcomes import Answer, NoReply, NoSuchTask, QueryOutcome, Reply
+from klingflow.gateway.packing import unread
 from klingflow.gateway.payload import clean, error_of, json_object
 
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+# The bounds keep the search short in a page of nothing but `<title`.
+_TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
+_PAGE_BYTES = 64 * 1024
 _SHOWN = 120
 _NAMES_SHOWN = 5
 
@@ -38,8 +41,8 @@ def seen(answer: Answer) -> str:
     status = f"HTTP {answer.status}"
     if 300 <= answer.status < 400 and (location := answer.headers.get("location")):
         return f"{status}, which sends on to {clean(location, _SHOWN)}"
-    if answer.body.lstrip()[:1] == b"<":
-        return f"{status}, {_page(answer.body)}"
+    if what := instead(answer):
+        return f"{status}, {what}"
     if error := error_of(answer.body):
         return f"{status}: {clean(error.text, _SHOWN)}"
     document = json_object(answer.body)
@@ -50,7 +53,16 @@ def seen(answer: Answer) -> str:
     return f"{status}, {kind or 'text'}" if answer.body.strip() else f"{status} and nothing else"
 
 
+def instead(reply: Reply) -> str:
+    """Return what a reply brings where a server's answer belongs: a page, or what cannot be
+    unpacked; "" for anything else.
+    """
+    packed = unread(reply.headers.get("content-encoding"))
+    is_page = reply.body.lstrip()[:1] == b"<"
+    return clean(packed, _SHOWN) or (_page(reply.body) if is_page else "")
+
+
 def _page(body: bytes) -> str:
-    found = _TITLE.search(body)
+    found = _TITLE.search(body, 0, _PAGE_BYTES)
     title = clean(html.unescape(found[1].decode("utf-8", "replace")), _SHOWN) if found else ""
     return f"a page called {title!r}" if title else "a page"

@@ -37,6 +37,12 @@ def is_known(packed: tuple[str, ...]) -> bool:
     return not packed or (len(packed) == 1 and packed[0] in _KNOWN)
 
 
+def unread(header: str | None) -> str:
+    """Return what to say of a body that is packed as klingflow cannot unpack; "" of others."""
+    packed = packings(header)
+    return "" if is_known(packed) else f"packed as {', '.join(packed)}, which klingflow cannot read"
+
+
 class Unpacker:
     """Unpacks one body. A body that is not what its header says goes through as it is."""
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from klingflow.gateway.failures import kind_of
+from klingflow.gateway.fitting import instead, seen
 from klingflow.gateway.outcomes import (
     Accepted,
     Answer,
@@ -138,7 +139,7 @@ def read_query(answer: Answer, *, task_id: str, body: Body = _NO_BODY) -> QueryO
     wait_s = retry_after_s(answer.headers)
     document = json_object(answer.body)
     if document is None:
-        return _without_a_document(answer.status, wait_s)
+        return _without_a_document(answer, wait_s)
     told = _Told.of(document, wait_s, body, answer.url)
     if not _is_success(answer.status):
         return _final_all_the_same(answer.status, told, task_id) or _query_refused(
@@ -189,8 +190,8 @@ def _is_definite(status: int, error: Wording | None, refund_5xx: bool) -> bool:
 
 
 def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
-    said = f" ({error.text[:MAX_QUOTED]})" if error else ""
-    reason = f"HTTP {reply.status}{said} {why}"
+    words = (error.text if error else instead(reply))[:MAX_QUOTED]
+    reason = f"HTTP {reply.status}{words and f' ({words})'} {why}"
     failure = _refusal(reply.status, error)
     is_page = _is_success(reply.status) and reply.body.lstrip()[:1] == b"<"
     is_redirect = 300 <= reply.status < 400
@@ -259,10 +260,9 @@ class _Told:
         return _worded(found, self.body)
 
 
-def _without_a_document(status: int, wait_s: float | None) -> Blind | Hiccup:
-    if _is_success(status):
-        return Hiccup(f"HTTP {status} with a body that is not a JSON object", wait_s)
-    return _blind(status, _refusal(status, None)) or Hiccup(f"HTTP {status}", wait_s)
+def _without_a_document(reply: Reply, wait_s: float | None) -> Blind | Hiccup:
+    blind = _blind(reply.status, _refusal(reply.status, None))
+    return blind or Hiccup(f"{seen(reply)}: no answer about the task", wait_s)
 
 
 def _blind(status: int, failure: Failure) -> Blind | None:
