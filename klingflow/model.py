@@ -636,6 +636,18 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How long tasks took that ledgers remember.
+
+    `held_s` are the seconds for which each held its place, from its intent to the poll that found
+    its end, by tier and ascending. `bring_s` is what a download took, in the middle.
+    """
+
+    held_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    bring_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
 
@@ -655,3 +667,4 @@ class Plan:
     # What has to be written before anything is renamed or bought. The actions hold the purchases as
     # they stand after it.
     moves: tuple[Move, ...] = ()
+    history: History = History()  # of the ledger that it was made by

@@ -9,11 +9,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from klingflow.decide.chains import Chain
 from klingflow.decide.patience import GO, Verdict
 from klingflow.errors import LedgerBroken
 from klingflow.model import Failure, Price, Sum
 from klingflow.runner.context import Outcome, as_data
-from tests.purchases import submitted
+from tests.purchases import done, submitted
 from tests.runs import Run, a_run
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +135,15 @@ async def test_a_take_is_wanted_with_what_its_plan_knew(tmp_path: Path) -> None:
         action = run.job.plan.actions[0]
         wanted = run.context.wanted(0, action)
         assert (wanted.job, wanted.action, wanted.known) == (0, action, frozenset({ours.uid}))
+
+
+def test_a_take_is_wanted_with_the_chain_that_it_begins(tmp_path: Path) -> None:
+    """By what the ledger remembers of its tier."""
+    film = {"shot001": {"prompt": "a"}, "shot002": {"prompt": "b", "after": ["shot001"]}}
+    old = [replace(done(f"old{n}"), finished_after_s=(20.0, 30.0)) for n in range(5)]
+    with a_run(tmp_path, shots=film, bought=old) as run:
+        chains = [run.context.wanted(0, a).chain for a in run.job.plan.actions[:2]]
+        assert chains == [Chain(60.0, 2), Chain(30.0, 1)]
 
 
 def test_an_event_says_when_where_and_what(tmp_path: Path) -> None:

@@ -96,6 +96,19 @@ def test_what_waits_is_released_into_the_queue_it_calls_for(tmp_path: Path) -> N
         assert run.next_of(Wanted).action.key == "shot002"
 
 
+def test_what_was_released_goes_before_what_was_ready(tmp_path: Path) -> None:
+    """Its chain is what the batch will wait for."""
+    film = {**CHAIN, "shot003": {"prompt": "c"}}
+    with a_run(tmp_path, shots=film, max_running=9) as run:
+        queued(run, "create", number=2)
+        queued(run, "waits", number=1)
+        run.job.ledger.book.put(succeeded("shot001"))
+        release(run.context, 0, "shot001")
+        assert run.next_of(Wanted).action.key == "shot002"
+        run.context.schedule.answered(proven=True)
+        assert run.next_of(Wanted).action.key == "shot003"
+
+
 def test_a_take_that_came_into_the_ledger_while_it_waited_is_polled(tmp_path: Path) -> None:
     """Not bought a second time."""
     with a_run(tmp_path, shots=CHAIN) as run:

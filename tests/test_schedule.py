@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from klingflow.decide.chains import ALONE, Chain
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Fetch, Flight, Schedule, Wanted
 from klingflow.model import Action, Limits, Rate
@@ -21,9 +22,10 @@ def schedule(**limits: object) -> Schedule:
     return Schedule(Limits(**quick), Durations())  # type: ignore[arg-type]  # limits by name
 
 
-def wanted(name: str = "a", amount: str | None = "3.00") -> Wanted:
+def wanted(name: str = "a", amount: str | None = "3.00", chain: Chain = ALONE) -> Wanted:
     """A take of five seconds to buy."""
-    return Wanted(0, Action("create", name, "never bought", shot(name), request(amount=amount)))
+    action = Action("create", name, "never bought", shot(name), request(amount=amount))
+    return Wanted(0, action, chain=chain)
 
 
 def flight(name: str = "a", *, since: float = 0.0, seen: float = 0.0) -> Flight:
@@ -57,6 +59,40 @@ def test_takes_are_bought_in_the_order_they_were_wanted() -> None:
         queue.want(wanted(name))
     assert [bought(queue) for _ in "abc"] == ["a", "b", "c"]
     assert queue.next(0.0) is None
+
+
+def test_what_begins_a_chain_is_bought_first() -> None:
+    """The longest first, by how long it takes; a long take alone comes after a short chain."""
+    queue = schedule(max_running=9)
+    for name, chain in [
+        ("alone", Chain(90.0, 1)),
+        ("pair", Chain(40.0, 2)),
+        ("five", Chain(50.0, 5)),
+        ("slow", Chain(99.0, 1)),
+        ("equal", Chain(40.0, 3)),
+    ]:
+        queue.want(wanted(name, chain=chain))
+    assert [bought(queue, float(n)) for n in range(5)] == ["five", "pair", "equal", "slow", "alone"]
+
+
+def test_what_was_released_goes_before_what_was_ready() -> None:
+    """The batch will wait for its chain, except where a longer one has yet to begin."""
+    queue = schedule(max_running=9)
+    for name, chain in [("a", ALONE), ("slow", Chain(9.0, 1)), ("long", Chain(3.0, 3))]:
+        queue.want(wanted(name, chain=chain))
+    queue.want(wanted("last"), released=True)
+    queue.want(wanted("middle", chain=Chain(3.0, 3)), released=True)
+    assert [bought(queue, float(n)) for n in range(5)] == ["middle", "long", "last", "slow", "a"]
+
+
+def test_a_take_that_is_bought_again_waits_behind_its_equals() -> None:
+    """A gateway that had no capacity for it gets time."""
+    queue = schedule(max_running=9)
+    for name in "ab":
+        queue.want(wanted(name))
+    bought(queue)
+    queue.want(wanted("a again"))
+    assert [bought(queue), bought(queue)] == ["b", "a again"]
 
 
 def test_creates_go_one_by_one_until_the_gateway_has_dealt_with_one() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from klingflow.api import apart, links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, now, site_of
+from klingflow.decide import history
 from klingflow.decide.allotment import allotted
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
@@ -185,7 +186,13 @@ def planned(
         last = first if elsewhere == NOWHERE_ELSE else made(elsewhere)
         spent = spending([book.everything()], manifest.prices)
         filing = _sparing(last.filing, site)
-        return replace(last, spending=spent, filing=filing, ledger=content(book))
+        return replace(
+            last,
+            spending=spent,
+            filing=filing,
+            ledger=content(book),
+            history=history.kept_in(book.purchases.values()),
+        )
 
 
 def _sparing(filing: Filing, site: Site) -> Filing:

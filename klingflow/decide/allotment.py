@@ -1,7 +1,8 @@
 """PURE. Which shots of a run's plans the caps and the budgets leave out, found before the run by
-reserving in the order in which the run does.
+reserving in the manifest's order.
 
-The run buys nothing that is left out here; what it buys reserves its caps once more (schedule.py).
+The run buys nothing that is left out here. What it buys reserves its caps once more (schedule.py),
+in an order of its own: what fits together fits in any order.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def allotted(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = F
 
 
 def _in_order(plans: Sequence[Plan]) -> Iterator[tuple[int, Action]]:
-    """Yield what a run would buy in its order: first what waits for nothing, then every shot after
-    those that it needs.
+    """Yield what a run would buy: first what waits for nothing, in the manifest's order, then every
+    shot after those that it needs.
     """
     waiting: list[tuple[int, Action]] = []
     for number, plan in enumerate(plans):

@@ -12,12 +12,12 @@ through the methods below.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 
 from klingflow.decide.belief import Naming
 from klingflow.decide.caps import Caps
+from klingflow.decide.chains import ALONE, Chain
 from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
@@ -28,6 +28,9 @@ from klingflow.model import Action, LeftOut, Limits, Purchase
 # Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
 _BURST = 3
 
+# When a take is bought: the least first. See `Schedule.want`.
+Turn = tuple[bool, float, bool, int]
+
 
 @dataclass(slots=True, eq=False)
 class Wanted:
@@ -35,13 +38,16 @@ class Wanted:
     vain.
 
     `known` are the purchases of this take that the decision to buy has taken into account, by uid.
+    `chain` is the longest one that the take begins.
     """
 
     job: int
     action: Action
     known: frozenset[str] = frozenset()
+    chain: Chain = ALONE
     reserved: bool = False
     failures: int = 0
+    turn: Turn | None = None  # since it was queued; what is not bought keeps it
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +101,7 @@ class Schedule:
         self.submit: AdaptiveRate = AdaptiveRate(limits.submit, _BURST)
         self.places: AdaptiveRunning = AdaptiveRunning(limits.max_running)
         self.durations: Durations = durations
-        self.ready: deque[Wanted] = deque()
+        self.ready: list[tuple[Turn, Wanted]] = []  # a heap
         self.capped: list[tuple[Wanted, LeftOut]] = []
         self.running: int = 0  # creates on their way and unfinished tasks
         self.creating: int = 0  # of them, creates on their way
@@ -115,10 +121,19 @@ class Schedule:
         self._polls_from = 0.0
         self._order = count()
 
-    def want(self, wanted: Wanted) -> None:
-        """Queue a take to be bought, if anything still is."""
-        if self.buying:
-            self.ready.append(wanted)
+    def want(self, wanted: Wanted, *, released: bool = False) -> None:
+        """Queue a take to be bought, if anything still is. `released`: the run has brought what the
+        take waited for.
+
+        The batch waits longest for chains: takes that begin one or go on with one come first, the
+        longest first, of equal ones those released. The others follow, what takes longest first.
+        Where all that is equal, takes are bought as they were queued.
+        """
+        if not self.buying:
+            return
+        alone = wanted.chain.links == 1 and not released
+        wanted.turn = (alone, -wanted.chain.length, not released, next(self._order))
+        heapq.heappush(self.ready, (wanted.turn, wanted))
 
     def answered(self, *, proven: bool) -> None:
         """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it
@@ -133,7 +148,8 @@ class Schedule:
         """
         self.running -= 1
         if self.buying:
-            self.ready.appendleft(wanted)
+            assert wanted.turn is not None, "it was queued before"
+            heapq.heappush(self.ready, (wanted.turn, wanted))
 
     def resume(self, flight: Flight, due: float) -> None:
         """Poll a task found in the ledger at `due`; it takes a place among the running."""
@@ -242,21 +258,22 @@ class Schedule:
         self.submit.take(now)
         self.running += 1
         self.creating += 1
-        return self.ready.popleft()
+        return heapq.heappop(self.ready)[1]
 
     def _reserve_first(self) -> None:
         """Make the first of `ready` one whose cost is reserved; what a cap forbids goes to
         `capped`.
         """
-        while self.ready and not self.ready[0].reserved:
-            wanted = self.ready[0]
+        while self.ready and not self.ready[0][1].reserved:
+            wanted = self.ready[0][1]
             request = wanted.action.request
             assert request is not None, "only shots of the manifest are wanted"
             refusal = self.caps.reserve(request, wanted.job)
             if refusal is None:
                 wanted.reserved = True
             else:
-                self.leave_out(self.ready.popleft(), refusal)
+                heapq.heappop(self.ready)
+                self.leave_out(wanted, refusal)
 
     def _next_poll(self, now: float) -> Flight | float | None:
         if self.is_paused(now):

@@ -7,7 +7,7 @@ in klingflow.decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 import anyio
 
 from klingflow.decide.belief import Names
+from klingflow.decide.chains import ALONE, Chain, chains
+from klingflow.decide.history import expectation, together
 from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
 from klingflow.decide.spending import counted, share, spending
@@ -67,7 +69,7 @@ class Context:
     """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
     a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
     dispatcher to look again. `bought` names every intent, by manifest number and uid. `waiting` has
-    what waits, of each manifest.
+    what waits, and `chains` what each take holds up, of each manifest.
     """
 
     jobs: list[Job]
@@ -85,12 +87,16 @@ class Context:
     wake: Callable[[], None] = lambda: None
     bought: list[tuple[int, str]] = field(default_factory=list)
     waiting: list[Waiting] = field(init=False)
+    chains: list[Mapping[str, Chain]] = field(init=False)
     left: bool = False
     _shields: list[anyio.CancelScope] = field(default_factory=list)
     _leaving: list[anyio.CancelScope] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.waiting = [Waiting(job.plan) for job in self.jobs]
+        plans = [job.plan for job in self.jobs]
+        self.waiting = [Waiting(plan) for plan in plans]
+        expected = expectation(together(plan.history for plan in plans))
+        self.chains = [chains(plan, expected) for plan in plans]
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
@@ -139,7 +145,8 @@ class Context:
         taken = book.of(action.shot.id, action.shot.take)
         fingerprint = action.request.fingerprint if action.request else None
         alike = book.bought_as(fingerprint) if fingerprint else []
-        return Wanted(job, action, frozenset(p.uid for p in (*taken, *alike)))
+        known = frozenset(p.uid for p in (*taken, *alike))
+        return Wanted(job, action, known, self.chains[job].get(action.key, ALONE))
 
     def share(self, job: int, purchase: Purchase) -> Share | None:
         """What has become of the money for a purchase."""

@@ -159,7 +159,8 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
     if retry:
         # A new purchase: it reserves again, whatever became of the money for the failed task.
         known = wanted.known | {flight.purchase.uid}
-        context.schedule.want(Wanted(wanted.job, wanted.action, known, failures=wanted.failures))
+        anew = Wanted(wanted.job, wanted.action, known, wanted.chain, failures=wanted.failures)
+        context.schedule.want(anew)
     else:
         context.obey(context.patience.failed(wanted.action.key))
 

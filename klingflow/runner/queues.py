@@ -10,12 +10,14 @@ from klingflow.model import Purchase
 from klingflow.runner.context import Context
 
 
-def queue(context: Context, wanted: Wanted) -> None:
-    """Queue what a take calls for; nothing, where it calls for nothing."""
+def queue(context: Context, wanted: Wanted, *, released: bool = False) -> None:
+    """Queue what a take calls for; nothing, where it calls for nothing. `released`: what it waited
+    for has come in this run.
+    """
     purchase, now = wanted.action.purchase, context.clock()
     match VERBS[wanted.action.verb].work:
         case "buy" if context.patience.buying:
-            context.schedule.want(wanted)
+            context.schedule.want(wanted, released=released)
         case "poll" if purchase:
             context.schedule.resume(_resumed(context, wanted, purchase, now), now)
         case "download" if purchase:
@@ -29,7 +31,7 @@ def release(context: Context, number: int, key: str) -> None:
     """Queue what waited for the take `key` of the manifest `number`, and now for nothing more."""
     book = context.jobs[number].ledger.book
     for wanted in context.waiting[number].finished(key, book):
-        queue(context, wanted)
+        queue(context, wanted, released=True)
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
