@@ -15,6 +15,7 @@ from klingflow.ledger.book import Book, fold
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import (
     Parsed,
+    as_journal_line,
     journal_line,
     lock_header,
     lock_line,
@@ -25,7 +26,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.problems import worded
 from klingflow.ledger.records import FIELDS, as_json
-from klingflow.ledger.sums import encoded, sealed
+from klingflow.ledger.sums import encoded, sealed, summed
 from klingflow.model import Failure, Json, Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -41,7 +42,7 @@ def life(shot: str) -> list[Purchase]:
 
 LIVES = [*life("a"), *life("b"), *life("c")]
 JOURNAL = runner_line(7, "host", AT, "film.yaml") + b"".join(
-    journal_line(p, body=p.state == "intent") for p in LIVES
+    as_journal_line(lock_line(p)[:-1], body=p.state == "intent") for p in LIVES
 )
 
 
@@ -100,6 +101,18 @@ def test_a_line_has_one_form() -> None:
         + line.decode()[-11:-3]
         + '"}\n'
     )
+
+
+@pytest.mark.parametrize("evidence", [None, {"body": {"model": "x"}, "evidence": 1}])
+def test_a_lock_line_becomes_the_journal_line_of_its_purchase(
+    evidence: dict[str, Json] | None,
+) -> None:
+    """With its body or without: a record is made into text once."""
+    purchase = replace(done("雨"), evidence=evidence)
+    line, plain = lock_line(purchase)[:-1], as_json(purchase)
+    assert as_journal_line(line) == journal_line(purchase) == summed(encoded(plain))
+    del plain["body"]
+    assert as_journal_line(line, body=False) == summed(encoded(plain))
 
 
 def test_a_lock_cut_anywhere_tells_no_wrong_id() -> None:

@@ -11,7 +11,7 @@ from klingflow.errors import LedgerError
 from klingflow.ledger import emergency
 from klingflow.ledger.book import doubt
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.lines import as_journal_line, journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.stored import (
     Stored,
@@ -56,7 +56,8 @@ def test_the_lock_and_the_journal_are_one_book(paths: LedgerPaths) -> None:
     known, begun = submitted("a"), intent("b")
     after = advance(known, "succeeded", LATER)
     paths.lock.write_bytes(lock_of(known))
-    paths.journal.write_bytes(journal_line(after, body=False) + journal_line(begun))
+    without_body = as_journal_line(lock_line(after)[:-1], body=False)
+    paths.journal.write_bytes(without_body + journal_line(begun))
     found = loaded(paths)
     assert found.book.purchases == {after.uid: after, begun.uid: doubt(begun, LATER)}
     assert (found.book.lineage, found.book.serial, found.tidy) == ("x", 3, False)

@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 from klingflow.disk import (
@@ -33,7 +34,6 @@ from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
 from klingflow.ledger.holder import Holder, holder
-from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import BoxPlace
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
@@ -117,7 +117,7 @@ class BlackBox:
     def _append(self, name: str, purchases: Sequence[Purchase]) -> None:
         try:
             fd = self._open[name] if name in self._open else self._opened(name)
-            write_all(fd, b"".join(map(lock_line, purchases)))
+            write_all(fd, b"\n".join([*map(self._begun.line, purchases), b""]))
             sync(fd)
             self._lines[name] += len(purchases)
         except OSError as error:
@@ -138,10 +138,11 @@ class BlackBox:
         self._uids[BOUGHT] |= bought & self._begun.known.keys() - self._uids[ASKED]
         known, line = self._begun.known, self._begun.line
         for name, uids in self._uids.items():
-            there = set(boxes.read(self._spot.folder / name).split(b"\n"))
-            told = [known[uid] for uid in sorted(uids & known.keys())]
-            if news := [p for p in told if line(p) not in there]:
-                self._append(name, news)
+            news = {line(known[uid]): known[uid] for uid in sorted(uids & known.keys())}
+            for there in BytesIO(boxes.read(self._spot.folder / name)):
+                news.pop(there.removesuffix(b"\n"), None)
+            if news:
+                self._append(name, [*news.values()])
 
     def became(self, lineage: str) -> None:
         """Remember which lineage the ledger has from now on. A failure is put into `trouble`."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -185,16 +186,17 @@ def stamps(place: BoxPlace, lineages: Iterable[str]) -> Stamps:
     return tuple(found)
 
 
-def parsed(files: Mapping[Path, bytes], known: frozenset[bytes] = frozenset()) -> Parsed:
+def parsed(files: Mapping[Path, bytes], known: Set[bytes] = frozenset()) -> Parsed:
     """Parse lines of black boxes, except those that are `known`, byte for byte.
 
     A last line without its end was never announced, so it is no doubt where it is torn.
     """
     together = Parsed()
     for path, data in files.items():
-        whole, _, torn = data.rpartition(b"\n")
-        lines = [line for line in whole.split(b"\n") if line not in known]
-        together.add(parse_lines(b"\n".join(lines), str(path)))
+        end = data.rfind(b"\n") + 1
+        news = (line for line in BytesIO(data[:end]) if line[:-1] not in known)
+        together.add(parse_lines(b"".join(news), str(path)))
+        torn = data[end:]
         last = parse_lines(torn, str(path))
         last.doubts.clear()
         if torn and not last.accounts:

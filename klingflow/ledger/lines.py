@@ -19,8 +19,16 @@ from typing import NamedTuple
 
 from klingflow.errors import LedgerError
 from klingflow.ledger.records import Odd, as_json, from_json
-from klingflow.ledger.sums import document_in, encoded, is_sealed, sealed, summed, unsummed
-from klingflow.ledger.written import BODY, StoredBody, purchase_in
+from klingflow.ledger.sums import (
+    SEAL_LENGTH,
+    document_in,
+    encoded,
+    is_sealed,
+    sealed,
+    summed,
+    unsummed,
+)
+from klingflow.ledger.written import BODY, EVIDENCE, StoredBody, purchase_in
 from klingflow.model import Json, Place, Problem, ProblemKind, Purchase
 
 VERSION = 1
@@ -84,12 +92,24 @@ def lock_line(purchase: Purchase) -> bytes:
     return sealed(encoded(as_json(purchase)))
 
 
-def journal_line(purchase: Purchase, *, body: bool = True) -> bytes:
-    """A purchase as a line of the journal; without its body where an earlier line has it."""
-    plain = as_json(purchase)
-    if not body:
-        plain.pop("body", None)
-    return summed(encoded(plain))
+def journal_line(purchase: Purchase) -> bytes:
+    """A purchase as a line of the journal."""
+    return summed(encoded(as_json(purchase)))
+
+
+def as_journal_line(line: bytes, *, body: bool = True) -> bytes:
+    """A line of the lock, without its end, as one of the journal; without its body where an earlier
+    line has it.
+    """
+    head = line[:-SEAL_LENGTH]
+    if body:
+        return summed(head + b"}")
+    start = head.find(BODY)
+    if start >= 0 and EVIDENCE not in head:
+        return summed(head[:start] + b"}")
+    document = document_in(head + b"}")
+    del document["body"]
+    return summed(encoded(document))
 
 
 def runner_line(pid: int, host: str, at: str, manifest: str) -> bytes:
@@ -212,7 +232,7 @@ def _unsealed(raw: bytes) -> dict[str, Json]:
     if not is_sealed(raw):
         raise ValueError("wrong sum")
     start = raw.find(BODY)
-    if start < 0 or b'"evidence":' in raw:  # which may hold a body of its own
+    if start < 0 or EVIDENCE in raw:
         document = document_in(raw)
         document.pop("crc", None)
         return document

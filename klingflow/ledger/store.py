@@ -27,7 +27,14 @@ from klingflow.ledger.blackbox import Beginning, BlackBox
 from klingflow.ledger.book import Book, fold, in_order
 from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance, merge
-from klingflow.ledger.lines import Parsed, journal_line, lock_header, lock_line, parse_journal
+from klingflow.ledger.lines import (
+    Parsed,
+    as_journal_line,
+    journal_line,
+    lock_header,
+    lock_line,
+    parse_journal,
+)
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.stored import (
     Stored,
@@ -155,7 +162,8 @@ class Ledger:
         self.begin_box()
         lines = []
         for purchase in purchases:
-            lines.append(journal_line(purchase, body=purchase.uid not in self._with_body))
+            is_new = purchase.uid not in self._with_body
+            lines.append(as_journal_line(self._line(purchase), body=is_new))
             self._with_body.add(purchase.uid)
             self.book.put(purchase)
         batch = self._batch

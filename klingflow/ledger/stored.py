@@ -158,14 +158,11 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     box = boxes.look(paths.box, lineages) if paths.box else boxes.Reading()
     # A process that opens the ledger for writing holds it, so no other is writing a line.
     journal, saved = _journals(paths, read_whole if until else read_log)
-    signature = signature_of(paths.lock)
-    text = _bytes(paths.lock)
-    lock = _lock_in(text, paths)
     neighbour = neighbours.of_journal(paths, journal.runner)
-    if neighbour:
-        neighbours.leave(journal, neighbour, text)
+    signature = signature_of(paths.lock)
+    lock = _lock_beside(journal, neighbour, paths)
     put_away, pruned = _pruned(paths, box)
-    own, others, unrelated, former = _boxed(box, text)
+    own, others, unrelated, former = _boxed(box, lock)
     beyond = Parsed()
     beyond.add(own)
     beyond.add(others)
@@ -187,19 +184,27 @@ def _gather(paths: LedgerPaths, until: str | None) -> _Files:
     )
 
 
+def _lock_beside(journal: Parsed, neighbour: Neighbour | None, paths: LedgerPaths) -> Parsed:
+    """Read the lock, and take out of the journal what is a neighbour's. Raises as `load_lock`."""
+    text = _bytes(paths.lock)
+    if neighbour:
+        neighbours.leave(journal, neighbour, text)
+    return _lock_in(text, paths)
+
+
 def lineages_of(paths: LedgerPaths) -> frozenset[str]:
     """Return the lineages that the lock names; several after a merge by git. Raises OSError."""
     return frozenset(header["lineage"] for header in headers_in(_bytes(paths.lock)))
 
 
-def _boxed(box: boxes.Reading, lock: bytes) -> tuple[Parsed, Parsed, Parsed, Parsed]:
-    """What the black box has beyond a lock of this text: of this place, of other members of the
-    lineage, of this place under other lineages, and of those that were here before this ledger.
+def _boxed(box: boxes.Reading, lock: Parsed) -> tuple[Parsed, Parsed, Parsed, Parsed]:
+    """What the black box has beyond a lock: of this place, of other members of the lineage, of this
+    place under other lineages, and of those that were here before this ledger.
     """
     files = (box.own, box.others, box.unrelated, box.former)
     if not any(data for some in files for data in some.values()):
         return Parsed(), Parsed(), Parsed(), Parsed()
-    known = frozenset(lock.split(b"\n"))
+    known = {raw for _, raw in lock.lines.values()}.union(lock.damaged)
     own, others, unrelated, former = (boxes.parsed(some, known) for some in files)
     return own, others, unrelated, former
 

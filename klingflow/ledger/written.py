@@ -17,6 +17,7 @@ from klingflow.ledger.sums import SEAL_LENGTH, document_in
 from klingflow.model import Bought, Json, Purchase, State
 
 BODY = b',"body":{'
+EVIDENCE = b'"evidence":'  # may hold a body of its own
 # Where a text begins that is no longer than any text of one line may be.
 _MOST = 10_000
 
@@ -67,7 +68,7 @@ def purchase_in(raw: bytes) -> Purchase | None:
     because something in it is not as klingflow writes it, or rare.
     """
     start = raw.find(BODY)
-    if not 0 < start <= _MOST or b'"evidence":' in raw:  # which may hold a body of its own
+    if not 0 < start <= _MOST or EVIDENCE in raw:
         return None
     try:
         found = _FORM(raw[:start].decode())
