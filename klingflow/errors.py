@@ -8,6 +8,7 @@ Only the command line turns any of these into an exit code; nobody else prints o
     ├── UsageError           the command cannot be done as asked                        exit 2
     │   ├── UnapprovedAddress    nobody said yes to this gateway's address              exit 2
     │   └── LinksRefused         nobody said yes to writing through these links         exit 2
+    ├── NotStored            a local file is not where the gateway can read it           exit 3
     ├── NothingSelected      the selection is empty                                     exit 5
     ├── LedgerHeld           another runner holds the ledger                            exit 11
     ├── LedgerError          the ledger cannot be read or opened                        exit 1
@@ -136,6 +137,18 @@ class UnapprovedAddress(UsageError):
     """The key was not sent: it and the gateway's address come from different places, and the user
     has not said yes to the address.
     """
+
+
+class NotStored(KlingflowError):
+    """A local file could not be put where the gateway can read it; the message says why. `of_all`:
+    the same holds for every other file of the store.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, reason: str, *, of_all: bool = False) -> None:
+        super().__init__(reason)
+        self.of_all: bool = of_all
 
 
 class NothingSelected(KlingflowError):

@@ -181,6 +181,19 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetSettings:
+    """The manifest's `assets:` block: where local references go. Signed addresses hold for
+    `expires_s`.
+    """
+
+    store: str | None = None
+    public_url: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    expires_s: float = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What one purchase is expected to cost, frozen with it. `basis` says how, e.g. `5 s × 0.6`."""
 
@@ -314,6 +327,7 @@ class Manifest:
     budget: Decimal | None = None  # what the film may ever cost, in the currency of its prices
     prices: Prices | None = None
     files: Mapping[str, LocalFile] = field(default_factory=dict)  # by path; local references
+    assets: AssetSettings = AssetSettings()
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

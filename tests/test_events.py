@@ -40,6 +40,9 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool, bool]] = {
     "download_retry": (None, "plain", None, False, False),
     "done": ("done", "plain", None, True, False),
     "undelivered": ("failed", "loud", None, True, False),
+    "uploading": (None, "chatty", None, False, False),
+    "uploaded": (None, "plain", None, False, False),
+    "unsendable": ("failed", "loud", None, True, False),
     "stopped": (None, "loud", None, False, False),
     "leaving": (None, "loud", None, False, False),
     "end": (None, "chatty", None, False, False),
@@ -79,10 +82,11 @@ def test_every_label_has_a_style() -> None:
 
 
 def told() -> set[object]:
-    """The names of events in the runner's code: what `tell` and `_emit` are called with first."""
+    """The names of events in the runner's code: what these are called with first."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in RUNNER.glob("*.py")]
     calls = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
-    tells = [call for call in calls if getattr(call.func, "attr", "") in ("tell", "_emit")]
+    names = ("tell", "inform", "_emit")
+    tells = [call for call in calls if getattr(call.func, "attr", "") in names]
     return {call.args[0].value for call in tells if isinstance(call.args[0], ast.Constant)}
 
 

@@ -210,6 +210,6 @@ def test_a_file_without_a_store_is_warned_of_once_in_a_shot() -> None:
     """A plan needs none."""
     found = complaints(f"{OMNI}, images: [copy.png, refs/hero.png]", stored=False)
     assert found == [
-        "warning[no-store] a local file cannot be sent: the gateway reads public addresses only;"
-        " upload it, and write its https:// address"
+        "warning[no-store] the gateway cannot read a local file: name a store in assets:, or set"
+        " KLINGFLOW_UPLOAD"
     ]

@@ -272,3 +272,21 @@ def test_a_servers_text_is_safe_to_show(text: str, limit: int) -> None:
 def test_a_text_is_one_short_line(text: object, limit: int, shown: str) -> None:
     """Of what is cut off, no more is looked at than four times the limit."""
     assert clean(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Credential=AKIA%2F20260101&X-Amz-Signature=SECRET",
+        "x-goog-signature=SECRET",
+        "se=2026-01-01&sig=SECRET",
+        "AWSAccessKeyId=SECRET&Signature=SECRET",
+        "a=1\\u0026X-Amz-Signature=SECRET",
+        "url%3Fsig%3DSECRET",
+    ],
+)
+def test_what_signs_an_address_is_cleaned_away(query: str) -> None:
+    """An error may quote the address of a reference, and a ledger is committed."""
+    shown = clean(f"cannot fetch https://s3.example.com/a.png?{query} now")
+    assert "SECRET" not in shown and "AKIA" not in shown
+    assert shown.startswith("cannot fetch https://s3.example.com/a.png") and shown.endswith(" now")

@@ -14,6 +14,7 @@ import pytest
 
 from klingflow.gateway.mp4 import check
 from tests.harness import Pipeline, charges, pipeline_at, sandboxed
+from tests.pictures import png
 
 
 def test_a_batch_ends_with_videos_a_ledger_and_a_record(tmp_path: Path) -> None:
@@ -38,6 +39,17 @@ def test_a_create_names_itself_for_whoever_must_find_it(tmp_path: Path) -> None:
         film.do("run", "film.yaml", "-y")
         (purchase,) = film.purchases()
         assert [c["client_request_id"] for c in charges(sandbox)] == [f"{purchase['uid']}/街道"]
+
+
+def test_the_sandbox_takes_local_files(tmp_path: Path) -> None:
+    """It needs no store: it serves them itself. A second run uploads nothing."""
+    film = pipeline_at(tmp_path)
+    (film.folder / "a.png").write_bytes(png())
+    film.write({"a": {"prompt": "x", "image": "a.png"}, "b": {"prompt": "y", "image": "a.png"}})
+    assert "no-store" not in film.do("run", "film.yaml", "--sandbox")
+    (stored,) = (film.folder / ".klingflow" / "sandbox" / "refs").iterdir()
+    assert stored.read_bytes() == png()
+    assert "uploaded" not in film.do("run", "film.yaml", "--sandbox")
 
 
 def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -> None:

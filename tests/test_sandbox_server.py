@@ -527,3 +527,18 @@ def _is_gone(pid: int) -> bool:
         except (OSError, IndexError):
             return True
     return False
+
+
+def test_references_are_served_from_the_folder_that_the_options_name(tmp_path: Path) -> None:
+    """By the names of contents alone, a part of one too; without the folder there are none."""
+    name = f"{'a' * 64}.png"
+    (tmp_path / name).write_bytes(b"0123456789")
+    (tmp_path / "key.pem").write_bytes(b"no")
+    with child.start(Options(refs=str(tmp_path))) as running, connect(running, None) as client:
+        part = client.get(f"/refs/{name}", headers={"range": "bytes=2-4"})
+        assert (part.status_code, part.content) == (206, b"234")
+        assert part.headers["content-range"] == "bytes 2-4/10"
+        others = ("key.pem", "..%2Fkey.pem", f"{'b' * 64}.png")
+        assert {client.get(f"/refs/{other}").status_code for other in others} == {404}
+    with child.start() as running, connect(running, None) as client:
+        assert client.get(f"/refs/{name}").status_code == 404

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from klingflow.manifest.settings import (
+    ASSETS,
     GATEWAY,
     parse_amount,
     parse_duration,
@@ -16,7 +17,7 @@ from klingflow.manifest.settings import (
     switch,
     whole,
 )
-from klingflow.model import GatewaySettings, Json, Rate
+from klingflow.model import AssetSettings, GatewaySettings, Json, Rate
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,29 @@ def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
     block = {"base_url": "https://user:secret@a.example"}
     _, faults = read_settings(block, GATEWAY, GatewaySettings)
     assert "take it out" in faults["base_url"] and "secret" not in faults["base_url"]
+
+
+def test_a_store_is_a_place_and_an_address() -> None:
+    """Signed addresses hold for a day unless it says otherwise."""
+    block = {"store": "s3://neon/refs", "public_url": "https://cdn.example.com", "expires": "2h"}
+    found = AssetSettings("s3://neon/refs", "https://cdn.example.com", expires_s=7200.0)
+    assert read_settings(block, ASSETS, AssetSettings) == (found, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("store", "s3://key:secret@neon/refs", "credentials come from the environment alone"),
+        ("store", "az://neon/refs?sig=secret", "credentials come from the environment alone"),
+        ("store", "/srv/refs", "'/srv/refs' is no store"),
+        ("store", "http://x.example/", "is no store"),
+        ("public_url", "cdn.example.com", "is not an http(s) address"),
+        ("public_url", "https://x.example/?a=", "holds more than an address"),
+        ("endpoint", "https://user:secret@oss.example.com", "take it out"),
+        ("expires", "soon", "is not a duration"),
+    ],
+)
+def test_a_store_that_is_none_is_refused(key: str, value: str, fault: str) -> None:
+    """No message repeats a secret."""
+    _, faults = read_settings({key: value}, ASSETS, AssetSettings)
+    assert fault in faults[key] and "secret" not in faults[key]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from klingflow.api import stills, texts
+from klingflow.api import stills, stores, texts
 from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.compilation import PRICES
 from klingflow.model import Json, Manifest
@@ -44,7 +44,7 @@ def load(
             prices=prices,
             look=stills.looker(name, allowed),
             strict=strict,
-            stored=sandbox,
+            stored=stores.is_stored(environ, sandbox=sandbox),
         )
 
 

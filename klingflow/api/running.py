@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from klingflow import disk
-from klingflow.api import links, stills
+from klingflow.api import links, stills, stores
 from klingflow.api.apart import check_apart
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
@@ -133,7 +133,7 @@ def run(
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
         limits = limits or tightest([m.limits for m in manifests])
         allot(jobs, limits)
-        stills.check([job.plan for job in jobs], stored=False)
+        open_stores(jobs, base_url)
         return run_jobs(jobs, base_url, key, limits, emit=emit)
 
 
@@ -147,6 +147,21 @@ def allot(jobs: Sequence[Job], limits: Limits, *, zero_is_unknown: bool = False)
         jobs, allotted(plans, limits, zero_is_unknown=zero_is_unknown), strict=True
     ):
         job.plan = made
+
+
+def open_stores(jobs: Sequence[Job], base_url: str) -> None:
+    """Give each job the store for its local references.
+
+    Raises UsageError for a store that cannot be used, and ManifestError for what cannot be sent.
+    """
+    for job in jobs:
+        if not job.plan.manifest.files:
+            continue
+        if job.site.in_sandbox:  # one sandbox serves all
+            job.store = stores.of_sandbox(jobs[0].site, base_url)
+        else:
+            job.store = stores.of_user(job.plan.manifest)
+    stills.check([(job.plan, job.store is not None) for job in jobs])
 
 
 def run_jobs(

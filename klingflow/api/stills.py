@@ -47,15 +47,15 @@ def looker(manifest: str, allowed: Iterable[Path]) -> Look:
     return look
 
 
-def check(plans: Iterable[Plan], *, stored: bool) -> None:
-    """Refuse to buy what cannot be sent: a shot with a local file that is missing or, unless they
-    are `stored`, with any.
+def check(plans: Iterable[tuple[Plan, bool]]) -> None:
+    """Refuse to buy what cannot be sent: a shot with a local file that is missing or, where there
+    is no store for a plan's files, with any.
 
     Raises ManifestError with every such file, at its place.
     """
     found: list[Diagnostic] = []
     sources: dict[str, str] = {}
-    for plan in plans:
+    for plan, stored in plans:
         for action in buys(plan):
             if action.shot and action.request:
                 found += _unsendable(action.shot, action.request, plan.manifest, stored=stored)

@@ -2,4 +2,7 @@
 
 - pictures.py: PURE; what a file is by its first bytes, and how large an image is.
 - looking.py: files looked at and hashed, all at once, and the cache that saves hashing them again.
+- stores.py: what every store can do, and the copy of a file that goes there.
+- folders.py, commands.py: a folder that a web server shows, and a command of the user's.
+- reading_back.py: what was stored, read as the gateway will read it.
 """

@@ -142,11 +142,19 @@ def _first(document: Mapping[str, Any], *names: str) -> Any:
     return ""
 
 
+# What signs an address of a file in a store, as S3, GCS and Azure name it. An error may quote it.
+_SIGNATURE = re.compile(
+    r"((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|(?:\b|%3F|%26)(?:Signature|sig)|AccessKeyId)"
+    r"(?:=|%3D))[^&\s\"'<>\\]+",
+    re.IGNORECASE,
+)
+
+
 def clean(text: object, limit: int = MAX_MESSAGE) -> str:
-    """Text from a server on one line, without control, bidi or half characters, at most `limit`
-    long.
+    """Text from a server on one line, without control, bidi or half characters and without the
+    signatures of addresses, at most `limit` long.
     """
-    raw = str(text)[: 4 * limit]
+    raw = _SIGNATURE.sub(r"\1…", str(text)[: 4 * limit])
     if not raw.isprintable():  # few texts: going through the characters is slow
         raw = "".join(c if c.isprintable() else " " for c in raw)
     return " ".join(raw.split())[:limit]

@@ -257,6 +257,11 @@ class Site:
         """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
         return self.paths.journal.parent / "server.jsonl"
 
+    @property
+    def refs(self) -> Path:
+        """Where the local references of this manifest lie for the sandbox, which serves them."""
+        return self.paths.journal.parent / "refs"
+
     def place(self, output: str) -> str:
         """Return where an output of the manifest goes: the sandbox's go to `outputs/sandbox/`."""
         if not self.in_sandbox:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.fields import METADATA, Path
 from klingflow.manifest.invisible import hidden, named
+from klingflow.manifest.shapes import URL
 from klingflow.model import Json
 
 _PUBLIC: Final = (
@@ -27,6 +28,7 @@ _A_PATH: Final = (
 )
 _SHOWN = 60
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_ADDRESS = re.compile(URL["pattern"].strip("^$"))
 _HTTP = re.compile(r"https?:", re.IGNORECASE)
 _LOCAL = re.compile(r"[./~\\]|[A-Za-z]:[\\/]|file:", re.IGNORECASE)
 _MEDIA = re.compile(r"\.(png|jpe?g|webp|gif|bmp|heic|tiff?|mp4|mov|webm|avi|mkv)$", re.IGNORECASE)
@@ -37,6 +39,11 @@ _NOT_PUBLIC: Final = frozenset(
     {"localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "arpa"}
     | {"test", "invalid", "private", "onion"}
 )
+
+
+def is_address(text: str) -> bool:
+    """Return True for an http(s) address."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def why_none(text: str) -> str:

@@ -21,7 +21,7 @@ from klingflow.manifest.limits import RUN
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.portable import titled
 from klingflow.manifest.sections import INCLUDED, TOP
-from klingflow.manifest.settings import GATEWAY
+from klingflow.manifest.settings import ASSETS, GATEWAY
 from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, choices, list_of
 from klingflow.model import Json
 
@@ -169,6 +169,7 @@ def _top() -> dict[str, Json]:
         "version": TOP["version"].schema,
         "gateway": _record(GATEWAY),
         "run": _record(RUN),
+        "assets": _record(ASSETS),
         "vars": TOP["vars"].schema,
         "defaults": {"$ref": "#/$defs/layer"},
         "presets": presets,

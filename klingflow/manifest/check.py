@@ -53,7 +53,7 @@ from klingflow.manifest.request import (
 )
 from klingflow.manifest.rules import RULES, rules_for
 from klingflow.manifest.sections import INCLUDED, TOP
-from klingflow.manifest.settings import GATEWAY
+from klingflow.manifest.settings import ASSETS, GATEWAY
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.values import (
     Fault,
@@ -326,6 +326,14 @@ def check_document(root: Node) -> list[Diagnostic]:
     return [*found, *_sections(root)]
 
 
+_TABLES: Final[tuple[tuple[str, Mapping[str, Field]], ...]] = (
+    ("gateway", GATEWAY),
+    ("run", RUN),
+    ("assets", ASSETS),
+    ("defaults", SHOT),
+)
+
+
 def check_include(root: Node) -> list[Diagnostic]:
     """Return the same for a file that only adds vars, presets and shots."""
     return [*_section(root, INCLUDED, ""), *_sections(root)]
@@ -334,7 +342,7 @@ def check_include(root: Node) -> list[Diagnostic]:
 def _sections(root: Node) -> Iterator[Diagnostic]:
     if not isinstance(root.value, dict):
         return
-    for name, table in (("gateway", GATEWAY), ("run", RUN), ("defaults", SHOT)):
+    for name, table in _TABLES:
         if name in root.value and root.value[name].value is not None:
             yield from _section(root.value[name], table, name)
     for one, several, fields in _SHOTS:
@@ -366,6 +374,7 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
     """
     if not isinstance(node.value, dict):
         example = "max_running: 5" if table is RUN else "base_url: https://…"
+        example = "store: s3://…" if table is ASSETS else example
         example = "prompt: …" if "prompt" in table else example
         advice = _WRITTEN_OUT if _is_expression(node) else ""
         message = f"{misplaced.no_map(node.value, example)}{advice}"

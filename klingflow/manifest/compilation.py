@@ -31,10 +31,11 @@ from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.request import Sendable, request_for
-from klingflow.manifest.settings import GATEWAY, Setting, parse_amount, read_settings
+from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import (
+    AssetSettings,
     GatewaySettings,
     Json,
     Limits,
@@ -50,7 +51,7 @@ _SECTIONS = ("vars", "presets", "shots")
 # The environment variable that names a file of prices.
 PRICES = "KLINGFLOW_PRICES"
 
-T = TypeVar("T", Limits, GatewaySettings)
+T = TypeVar("T", Limits, GatewaySettings, AssetSettings)
 
 
 def compile(
@@ -104,6 +105,7 @@ class _Compilation:
         self.environ = environ
         self.users_prices = users_prices
         self.looking = looking
+        self.stored = looking.stored
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
         self.local_files = LocalFiles(path)
@@ -131,6 +133,8 @@ class _Compilation:
         self.hand_in()
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)
+        assets = self.settings(root, "assets", ASSETS, AssetSettings, renderer, scope)
+        self.stored = self.looking.stored or assets.store is not None
         prices = self.prices(root, renderer, scope)
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
@@ -151,6 +155,7 @@ class _Compilation:
             sources=self.files.sources,
             budget=budget,
             prices=prices,
+            assets=assets,
             files=self.local_files.as_found(self.seen),
         )
 
@@ -394,7 +399,7 @@ class _Compilation:
 
     def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
         """Return what is wrong with the local files of a shot."""
-        strict, stored = self.looking.strict, self.looking.stored
+        strict, stored = self.looking.strict, self.stored
         return check_files(draft, sendable, kind, self.seen, strict=strict, stored=stored)
 
     def doubts(self, draft: Draft) -> list[Diagnostic]:

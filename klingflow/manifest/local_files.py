@@ -144,10 +144,7 @@ def _with_contents(request: Request, contents: Mapping[str, str]) -> Request:
 
 def without_store(use: Use) -> Fault:
     """Return the fault of a local file that nobody has said where to put."""
-    text = (
-        "a local file cannot be sent: the gateway reads public addresses only; upload it, and write"
-        " its https:// address"
-    )
+    text = "the gateway cannot read a local file: name a store in assets:, or set KLINGFLOW_UPLOAD"
     return Fault(use.field, NO_STORE, text)
 
 

@@ -32,6 +32,7 @@ TOP: Final[dict[str, Field]] = {
         ("vars", MAPPING, "Values for expressions."),
         ("gateway", MAPPING, "Where the gateway is."),
         ("run", MAPPING, "Limits of a run."),
+        ("assets", MAPPING, "Where local images and videos go, so that the gateway can read them."),
         ("output", TEXT, "Where videos go; {name}, {shot} and {take} are filled in."),
         ("prices", TEXT, "A file of prices beside the manifest."),
         ("defaults", MAPPING, "Fields of every shot."),

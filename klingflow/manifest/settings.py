@@ -14,8 +14,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
 from klingflow.manifest.fields import Field
-from klingflow.manifest.shapes import BOOLEAN, URL
-from klingflow.model import GatewaySettings, Json, Limits, Rate
+from klingflow.manifest.shapes import BOOLEAN, DURATION, TEXT, URL
+from klingflow.model import AssetSettings, GatewaySettings, Json, Limits, Rate
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
@@ -23,7 +23,7 @@ _WITH_PASSWORD = re.compile(r"[^/?#]*//[^/?#]*@")
 _ADDRESS = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 _RATE = re.compile(r"([1-9][0-9]{0,8})/(.+)")
 
-T = TypeVar("T", Limits, GatewaySettings)
+T = TypeVar("T", Limits, GatewaySettings, AssetSettings)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -113,6 +113,69 @@ GATEWAY: Final[dict[str, Setting]] = {
             "Whether a 5xx with the gateway's own JSON error means: not charged.",
             attribute="refund_5xx",
             read=switch,
+        ),
+    )
+}
+
+
+_STORE = re.compile(r"(s3|gs|az|file)://[^\s?#@]+")
+
+
+def _store(value: Json) -> str:
+    # No message repeats a password.
+    text = str(value)
+    if _WITH_PASSWORD.match(text) or "?" in text:
+        raise ValueError(
+            "holds more than a place; take it out: credentials come from the environment alone"
+        )
+    if not _STORE.fullmatch(text):
+        raise ValueError(f"'{text}' is no store; write s3://…, gs://…, az://… or file:///…")
+    return text
+
+
+def _plain_address(value: Json) -> str:
+    text = _address(value)
+    if "?" in text or "#" in text:
+        raise ValueError("holds more than an address; names of files are appended to it")
+    return text
+
+
+_PLACE: Final = {
+    "type": "string",
+    "pattern": "^(s3|gs|az|file)://[^\\s?#@]+$",
+    "title": "a store such as s3://bucket/refs or file:///srv/refs",
+}
+ASSETS: Final[dict[str, Setting]] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "store",
+            _PLACE,
+            "Where local files go: s3://, gs://, az:// or file://.",
+            attribute="store",
+            read=_store,
+        ),
+        Setting(
+            "public_url",
+            URL,
+            "Where the gateway reads what is in the store; without it addresses are signed.",
+            attribute="public_url",
+            read=_plain_address,
+        ),
+        Setting(
+            "endpoint",
+            URL,
+            "The address of an S3-compatible service: OSS, COS, R2, MinIO.",
+            attribute="endpoint",
+            read=_plain_address,
+        ),
+        Setting("region", TEXT, "The store's region.", attribute="region", read=str),
+        Setting(
+            "expires",
+            DURATION,
+            "How long signed addresses hold; by default 24h.",
+            attribute="expires_s",
+            read=parse_duration,
         ),
     )
 }

@@ -5,6 +5,7 @@ beliefs are klingflow.decide's.
                   writes the run manifest while running
     queues.py     queues what a plan, or a finished shot, calls for
     buy.py        the one place that sends a POST
+    upload.py     puts local files where the gateway can read them
     poll.py       asks after tasks
     fetch.py      downloads
     settle.py     records new places of videos, and renames their files

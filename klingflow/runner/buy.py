@@ -41,7 +41,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
         return _spare(context, wanted, newcomer)
     job = context.jobs[wanted.job]
     purchase = _intent(context, wanted)
-    body = json.dumps(purchase.body, ensure_ascii=False).encode()
+    body = json.dumps(context.sent(wanted.job, purchase.body), ensure_ascii=False).encode()
     with context.shielded():
         await job.ledger.record(purchase)
         context.tell("intent", wanted, uid=purchase.uid)

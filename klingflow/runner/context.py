@@ -15,11 +15,13 @@ from typing import Any
 
 import anyio
 
+from klingflow.assets.stores import Store
 from klingflow.decide.belief import Names
 from klingflow.decide.chains import ALONE, Chain, chains
 from klingflow.decide.history import expectation, together
 from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
+from klingflow.decide.sending import Sending
 from klingflow.decide.spending import counted, share, spending
 from klingflow.decide.waiting import Waiting
 from klingflow.errors import LedgerBroken
@@ -27,6 +29,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
+from klingflow.manifest.held_files import Record, replaced
 from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
 from klingflow.runner.events import Emit, Event, EventName
@@ -37,7 +40,7 @@ class Job:
     """One manifest of a run: its plan, its open ledger and its site.
 
     `write_results` writes the run manifest, and returns why where it cannot. `plan_again` plans the
-    same shots again.
+    same shots again. `store` takes its local references, if it has any.
     """
 
     plan: Plan
@@ -45,6 +48,7 @@ class Job:
     site: Site
     write_results: Callable[[], str | None]
     plan_again: Callable[[], Plan]
+    store: Store | None = None
 
     @property
     def results(self) -> Path:
@@ -69,7 +73,8 @@ class Context:
     """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
     a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
     dispatcher to look again. `bought` names every intent, by manifest number and uid. `waiting` has
-    what waits, and `chains` what each take holds up, of each manifest.
+    what waits, and `chains` what each take holds up, of each manifest; `sending` has what waits for
+    its local files. `unstorable` says of a manifest why its store takes nothing.
     """
 
     jobs: list[Job]
@@ -88,6 +93,8 @@ class Context:
     bought: list[tuple[int, str]] = field(default_factory=list)
     waiting: list[Waiting] = field(init=False)
     chains: list[Mapping[str, Chain]] = field(init=False)
+    sending: Sending = field(default_factory=Sending)
+    unstorable: dict[int, str] = field(default_factory=dict)
     left: bool = False
     _shields: list[anyio.CancelScope] = field(default_factory=list)
     _leaving: list[anyio.CancelScope] = field(default_factory=list)
@@ -148,6 +155,18 @@ class Context:
         known = frozenset(p.uid for p in (*taken, *alike))
         return Wanted(job, action, known, self.chains[job].get(action.key, ALONE))
 
+    def sent(self, job: int, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Return a body as it is sent: with an address in the place of each local file. What it
+        returns is written nowhere.
+        """
+
+        def address(record: Record) -> Json:
+            store = self.jobs[job].store
+            assert store is not None, "its files are there"
+            return store.address(self.sending.name_of(job, record))
+
+        return replaced(body, address)
+
     def share(self, job: int, purchase: Purchase) -> Share | None:
         """What has become of the money for a purchase."""
         prices = self.jobs[job].plan.manifest.prices
@@ -178,6 +197,10 @@ class Context:
         manifest = self.jobs[wanted.job].plan.manifest
         about = {"manifest": manifest.name, "path": manifest.path, "shot": wanted.action.key}
         self._emit(event, {**about, **facts})
+
+    def inform(self, event: EventName, **facts: Any) -> None:
+        """Emit an event that is about no shot."""
+        self._emit(event, facts)
 
     def _emit(self, event: EventName, facts: Event) -> None:
         self.emit({"at": self.now(), "event": event, **facts})

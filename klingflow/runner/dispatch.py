@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
+from klingflow.decide.sending import LocalFileOf
 from klingflow.errors import LedgerBroken
 from klingflow.runner import signals
 from klingflow.runner.buy import buy
@@ -19,6 +20,7 @@ from klingflow.runner.context import Context, Outcome
 from klingflow.runner.fetch import fetch
 from klingflow.runner.poll import poll
 from klingflow.runner.queues import queue
+from klingflow.runner.upload import upload
 
 # While running, the run manifest and the lock are written again this often, except that writing
 # takes no more than a fiftieth of the time.
@@ -56,21 +58,42 @@ class _Dispatcher:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._busy = 0
+        self._uploading = 0
         self._changed = anyio.Event()
 
     async def run(self, group: TaskGroup) -> None:
         context = self._context
         context.wake = self._wake
         while True:
+            self._begin_uploads(group)
             free = self._busy < context.limits.connections
             step = context.schedule.next(context.clock()) if free else None
             if isinstance(step, (Wanted, Flight, Fetch)):
                 self._busy += 1
                 group.start_soon(self._take, step)
-            elif step is None and self._busy == 0:
+            elif step is None and self._busy == 0 and self._uploading == 0:
                 return
             else:
                 await self._wait(step)
+
+    def _begin_uploads(self, group: TaskGroup) -> None:
+        """Start uploads, as many at once as downloads may be."""
+        context = self._context
+        while self._uploading < context.limits.downloads and context.schedule.buying:
+            file = context.sending.next()
+            if file is None:
+                return
+            self._uploading += 1
+            group.start_soon(self._upload, file)
+
+    async def _upload(self, file: LocalFileOf) -> None:
+        try:
+            await upload(self._context, file)
+        except Exception as error:
+            self._context.crashed(error, file.file)
+        finally:
+            self._uploading -= 1
+            self._wake()
 
     async def _wait(self, until: float | None) -> None:
         self._changed = anyio.Event()

@@ -22,7 +22,7 @@ from klingflow.gateway.replies import read_query
 from klingflow.ledger.answers import LastAnswer, with_last
 from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
-from klingflow.runner.queues import release
+from klingflow.runner.queues import release, want
 
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20
@@ -160,7 +160,7 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
         # A new purchase: it reserves again, whatever became of the money for the failed task.
         known = wanted.known | {flight.purchase.uid}
         anew = Wanted(wanted.job, wanted.action, known, wanted.chain, failures=wanted.failures)
-        context.schedule.want(anew)
+        want(context, anew)
     else:
         context.obey(context.patience.failed(wanted.action.key))
 

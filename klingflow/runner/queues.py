@@ -17,7 +17,7 @@ def queue(context: Context, wanted: Wanted, *, released: bool = False) -> None:
     purchase, now = wanted.action.purchase, context.clock()
     match VERBS[wanted.action.verb].work:
         case "buy" if context.patience.buying:
-            context.schedule.want(wanted, released=released)
+            want(context, wanted, released=released)
         case "poll" if purchase:
             context.schedule.resume(_resumed(context, wanted, purchase, now), now)
         case "download" if purchase:
@@ -25,6 +25,12 @@ def queue(context: Context, wanted: Wanted, *, released: bool = False) -> None:
             context.schedule.fetch(fetch, now)
         case "wait" if context.patience.buying:
             context.waiting[wanted.job].add(wanted)
+
+
+def want(context: Context, wanted: Wanted, *, released: bool = False) -> None:
+    """Queue a take to be bought, or let it wait for its local files. `released` as for `queue`."""
+    if context.sending.want(wanted, released=released):
+        context.schedule.want(wanted, released=released)
 
 
 def release(context: Context, number: int, key: str) -> None:

@@ -46,6 +46,7 @@ class Options:
     max_running   creates above so many unfinished tasks are answered with 429; None for no limit
     refresh       how often the rows that queries read are refreshed; `0s` answers from the moment
     plain_clips   small fixed clips, even where the media extra is installed
+    refs          folder of images and videos that `/refs/NAME` serves; None serves none
     """
 
     port: int = 0
@@ -58,6 +59,7 @@ class Options:
     max_running: int | None = None
     refresh: str = "0s"
     plain_clips: bool = False
+    refs: str | None = None
 
     def as_json(self) -> str:
         """Return one line of JSON, for `options_from_json`."""

@@ -310,15 +310,20 @@ def _required(b: Body, scene: str | None) -> None:
         raise _bad("缺少 prompt", "prompt is required")
 
 
+_RESULT = r"files/\w+\.mp4"
+_REF = r"refs/\w+\.(mp4|mov)"
+
+
 def _public_video(b: Body) -> None:
-    """6.8, 12: 必须是公网 HTTPS 可下载地址. The sandbox's own results count as public."""
+    """6.8, 12: 必须是公网 HTTPS 可下载地址. What the sandbox serves counts as
+    public."""
     url = b.metadata.get("video_url")
     found = _web(url) if isinstance(url, str) else None
     if found is None:
         raise _bad(
             "动作控制必须提供参考视频 metadata.video_url", "motion_control needs metadata.video_url"
         )
-    if re.fullmatch(r"http://(127\.0\.0\.1|localhost):\d+/files/\w+\.mp4", str(url)):
+    if re.fullmatch(rf"http://(127\.0\.0\.1|localhost):\d+/({_RESULT}|{_REF})", str(url)):
         return  # of this sandbox, or of the one before it on another port
     if found[0] != "https" or _private(found[1]):
         raise _bad(

@@ -39,6 +39,7 @@ def create_app(options: Options, tell: Callable[[str], None]) -> Starlette:
             Route("/v1/videos/{name}/content", service.content),
             Route("/files/{name}", service.file),
             Route("/away/{name}", service.away),
+            Route("/refs/{name}", service.ref),
             Route("/sandbox/ledger", service.show_ledger),
             Route("/sandbox/options", service.set_options, methods=["PUT"]),
         ],

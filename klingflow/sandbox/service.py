@@ -7,12 +7,14 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from klingflow.errors import UsageError
 from klingflow.sandbox import reading, shapes, wire
@@ -34,6 +36,7 @@ from klingflow.sandbox.videos import Videos, ranged
 
 TUNABLE = frozenset({"faults", "seed", "task_time", "rate", "max_running", "refresh"})
 _REQUESTS = ("create", "refused", "limited", "query", "content", "away", "away_with_key")
+_REF = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{3,4}")
 _UNKNOWN_TASK = (400, shapes.flat_error("task_not_exist", "任务不存在 (task_not_exist)"))
 # How a query of a task that is too young for its fate is answered.
 _NOT_FOUND: dict[Fate, tuple[int, shapes.Document]] = {
@@ -207,6 +210,14 @@ class Service:
         if "dead502" in task.fates:
             return wire.answer(502, "502 Bad Gateway")(Response(), 0)
         return ranged(await self._videos.of(task), request.headers if ranges else {})
+
+    async def ref(self, request: Request) -> Response:
+        """GET /refs/NAME: an image or a video that somebody put there for this sandbox."""
+        name = request.path_params["name"]
+        path = Path(self._options.refs or "") / name
+        if self._options.refs is None or not _REF.fullmatch(name) or not path.is_file():
+            return json_reply(shapes.nested_error("not_found", "no such file"), 404)
+        return FileResponse(path)
 
     # the sandbox's own
 

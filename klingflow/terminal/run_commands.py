@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from klingflow.api import links, planning, running, saving, stills
+from klingflow.api import links, planning, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import named, site_of
 from klingflow.decide.allotment import allotted
@@ -66,7 +66,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             running.allot(jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
             if saved is not None:
                 _check_saved(saved, jobs, options, files)
-            stills.check([job.plan for job in jobs], stored=False)
+            running.open_stores(jobs, base_url)
             limits = _agreed([job.plan for job in jobs], limits, options, access)
         else:
             _show_moves([job.plan for job in jobs], options)

@@ -96,9 +96,10 @@ def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
     from klingflow.sandbox.child import start  # for start-up
     from klingflow.sandbox.options import Options as SandboxOptions
 
-    state = site.site_of(manifest.path, options.wish).server
-    state.parent.mkdir(parents=True, exist_ok=True)
-    started = start(SandboxOptions(state=str(state)), lambda line: console.warn(f"warning: {line}"))
+    here = site.site_of(manifest.path, options.wish)
+    here.server.parent.mkdir(parents=True, exist_ok=True)
+    own = SandboxOptions(state=str(here.server), refs=str(here.refs))
+    started = start(own, lambda line: console.warn(f"warning: {line}"))
     return stack.enter_context(started).base_url
 
 

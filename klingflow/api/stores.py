@@ -1,0 +1,76 @@
+"""Which store a run's local references go to: the sandbox's own, the command that the user's
+environment names, or what the manifest says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from klingflow.api.texts import allowed_folders
+from klingflow.assets.stores import UPLOAD, Store
+from klingflow.errors import UsageError
+from klingflow.ledger.places import Site
+from klingflow.model import AssetSettings, Manifest
+
+WRITE_BELOW = "KLINGFLOW_WRITE_BELOW"
+
+
+def is_stored(environ: Mapping[str, str], *, sandbox: bool) -> bool:
+    """True if local files go somewhere whatever the manifest says."""
+    return sandbox or bool(environ.get(UPLOAD))
+
+
+def of_sandbox(site: Site, base_url: str) -> Store:
+    """Return the store whose files the sandbox at `base_url` serves."""
+    from klingflow.assets.folders import FolderStore  # for start-up: it imports anyio
+
+    return FolderStore(site.refs, f"{base_url}/refs")
+
+
+def of_user(manifest: Manifest, environ: Mapping[str, str] | None = None) -> Store | None:
+    """Return the store of a run at a gateway; None where nobody has named one.
+
+    Raises UsageError for one that cannot be used as it is described.
+    """
+    environ = os.environ if environ is None else environ
+    if command := environ.get(UPLOAD):
+        from klingflow.assets.commands import CommandStore  # for start-up: it imports anyio
+
+        return CommandStore(command)
+    if manifest.assets.store is None:
+        return None
+    return _named(manifest.path, manifest.assets, environ)
+
+
+def _named(manifest: str, assets: AssetSettings, environ: Mapping[str, str]) -> Store:
+    from klingflow.assets.folders import FolderStore  # for start-up: it imports anyio
+
+    store = assets.store or ""
+    if not store.startswith("file://"):
+        raise UsageError(f"{manifest}: assets.store {store} cannot be used yet")
+    if assets.public_url is None:
+        raise UsageError(f"{manifest}: a store on this disk needs assets.public_url")
+    if assets.endpoint is not None:
+        raise UsageError(f"{manifest}: assets.endpoint is for s3:// stores only")
+    return FolderStore(_folder(manifest, store, environ), assets.public_url)
+
+
+def _folder(manifest: str, store: str, environ: Mapping[str, str]) -> Path:
+    """Return the folder of a store on this disk. Raises UsageError for one that is not the
+    manifest's to write to.
+    """
+    parts = urlsplit(store)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError(f"{manifest}: assets.store {store}: a folder is written file:///srv/refs")
+    folder = Path(os.path.realpath(unquote(parts.path)))
+    own = Path(os.path.realpath(Path(manifest).parent))
+    allowed = allowed_folders(environ.get(WRITE_BELOW, ""), WRITE_BELOW)
+    if not any(folder.is_relative_to(os.path.realpath(one)) for one in (own, *allowed)):
+        raise UsageError(
+            f"{manifest}: assets.store {store} is outside the manifest's folder: allow it by"
+            f" {WRITE_BELOW}={folder}"
+        )
+    return folder

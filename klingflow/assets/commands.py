@@ -1,0 +1,91 @@
+"""A command of the user's that uploads a file and prints its address: KLINGFLOW_UPLOAD.
+
+It is run without a shell, and without klingflow's own variables: the key is none of its business.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+import anyio
+
+from klingflow.assets.stores import UPLOAD, Snapshot
+from klingflow.errors import NotStored, UsageError
+from klingflow.gateway.payload import clean
+from klingflow.manifest.addresses import is_address
+
+# As long as a slow line needs.
+_LEAST_S, _BYTES_PER_S = 120.0, 50_000
+
+
+class CommandStore:
+    """Files that `command` uploads: its arguments, with `{file}` and `{name}` in them."""
+
+    def __init__(self, command: str) -> None:
+        self._arguments = _split(command)
+        self._addresses: dict[str, str] = {}
+
+    @property
+    def described(self) -> str:
+        """The program."""
+        return f"the command {self._arguments[0]} ({UPLOAD})"
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Run the command. Raises NotStored."""
+        places = {"{file}": str(snapshot.path), "{name}": snapshot.name}
+        arguments = [_filled(argument, places) for argument in self._arguments]
+        limit_s = _LEAST_S + snapshot.size_bytes / _BYTES_PER_S
+        try:
+            with anyio.fail_after(limit_s):
+                done = await anyio.run_process(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    check=False,
+                    env=_environ(),
+                )
+        except TimeoutError as error:
+            raise NotStored(f"{self.described} took over {limit_s:.0f} s") from error
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise NotStored(f"{self.described} cannot be run: {why}", of_all=True) from error
+        if done.returncode:
+            said = clean(_last(done.stderr) or "it says nothing", 200)
+            raise NotStored(f"{self.described} failed with {done.returncode}: {said}")
+        address = _last(done.stdout)
+        if not is_address(address):
+            said = clean(address or "nothing", 80)
+            raise NotStored(f"{self.described} must print an address in its last line, not {said}")
+        self._addresses[snapshot.name] = address
+
+    def address(self, name: str) -> str:
+        """Return the address that the command printed."""
+        return self._addresses[name]
+
+
+def _split(command: str) -> Sequence[str]:
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"{UPLOAD} cannot be split into arguments: {error}") from error
+    if not any("{file}" in argument for argument in arguments[1:]):
+        raise UsageError(f"{UPLOAD} must be a command with {{file}} in it, such as 'put {{file}}'")
+    return arguments
+
+
+def _filled(argument: str, places: dict[str, str]) -> str:
+    for place, value in places.items():
+        argument = argument.replace(place, value)
+    return argument
+
+
+def _environ() -> dict[str, str]:
+    ours = "KLINGFLOW_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def _last(output: bytes) -> str:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""

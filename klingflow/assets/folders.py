@@ -1,0 +1,53 @@
+"""A folder that a web server shows to the gateway: `file://` with a public address."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import anyio.to_thread
+
+from klingflow import disk
+from klingflow.assets.stores import Snapshot
+from klingflow.errors import NotStored
+
+
+class FolderStore:
+    """Files in `folder`, read at `public_url`."""
+
+    def __init__(self, folder: Path, public_url: str) -> None:
+        self._folder = folder
+        self._public_url = public_url.rstrip("/")
+
+    @property
+    def described(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Put a file there, unless it is there. Raises NotStored."""
+        await anyio.to_thread.run_sync(self._keep, snapshot)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        target = self._folder / snapshot.name
+        temp = target.with_name(f".{snapshot.name}.{os.getpid()}.tmp")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if target.is_file() and target.stat().st_size == snapshot.size_bytes:
+                return
+            shutil.copyfile(snapshot.path, temp)
+            with temp.open("rb+") as file:
+                disk.sync(file.fileno())
+            temp.replace(target)
+            disk.sync_folder(self._folder)
+        except OSError as error:
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
+            why = error.strerror or str(error)
+            raise NotStored(f"{self._folder} cannot be written: {why}", of_all=True) from error
+
+    def address(self, name: str) -> str:
+        """Return where the gateway reads a file."""
+        return f"{self._public_url}/{name}"

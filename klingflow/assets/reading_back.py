@@ -1,0 +1,63 @@
+"""Read what was put into a store as the gateway will read it, before anything is bought with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from klingflow.assets.stores import Snapshot
+from klingflow.errors import NotStored
+from klingflow.gateway.outcomes import NoReply
+from klingflow.gateway.payload import clean
+
+if TYPE_CHECKING:
+    from klingflow.gateway.http import Gateway, Stream
+
+GIVE_UP_S = 20.0
+
+
+async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
+    """Compare length and first bytes of what stands at an address with a file. No key is sent.
+
+    Raises NotStored. The address may carry a signature, so no message has what is behind its path.
+    """
+    shown = address.partition("?")[0]
+    last = max(0, len(snapshot.head) - 1)
+    try:
+        with anyio.fail_after(GIVE_UP_S):
+            headers = {"range": f"bytes=0-{last}", "accept-encoding": "identity"}
+            async with gateway.open(address, headers) as reply:
+                if isinstance(reply, NoReply):
+                    raise NotStored(f"{shown} cannot be read: {reply.reason}")
+                await _compare(reply, shown, snapshot)
+    except TimeoutError as error:
+        raise NotStored(f"{shown} was not read within {GIVE_UP_S:.0f} s") from error
+
+
+async def _compare(reply: Stream, shown: str, snapshot: Snapshot) -> None:
+    from klingflow.gateway.http import Cut  # for start-up
+
+    if reply.status not in (200, 206):
+        closed = reply.status in (401, 403)
+        advice = ": the store must be open to everybody, or have no public_url" if closed else ""
+        raise NotStored(f"{shown} answers HTTP {reply.status}{advice}")
+    try:
+        head = (await reply.at_least(len(snapshot.head)))[: len(snapshot.head)]
+    except Cut as error:
+        raise NotStored(f"{shown} was cut off: {error}") from error
+    length = _length(reply)
+    if head != snapshot.head or length not in (None, snapshot.size_bytes):
+        kind = clean(reply.headers.get("content-type", ""), 40)
+        said = f" ({kind})" if kind else ""
+        raise NotStored(f"{shown} holds something else than the file{said}")
+
+
+def _length(reply: Stream) -> int | None:
+    """Return the length of the whole that a reply states; None where it states none."""
+    if reply.is_packed:
+        return None
+    stated = reply.headers.get("content-length", "")
+    if reply.status == 206:
+        stated = reply.headers.get("content-range", "").rpartition("/")[2]
+    return int(stated) if stated.isdecimal() else None

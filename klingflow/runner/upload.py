@@ -1,0 +1,54 @@
+"""Puts local files where the gateway can read them, before anything that needs one is bought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from anyio import to_thread
+
+from klingflow.assets.reading_back import read_back
+from klingflow.assets.stores import snapshot
+from klingflow.decide.sending import LocalFileOf
+from klingflow.errors import NotStored
+from klingflow.runner.context import Context
+
+
+async def upload(context: Context, file: LocalFileOf) -> None:
+    """Put one file into its store, and read it back over its public address.
+
+    Takes that wait for nothing more are queued. Those that cannot be sent are told of.
+    """
+    name = None
+    try:
+        with context.leaving():
+            name = await _put(context, file)
+    except NotStored as error:
+        if error.of_all:
+            context.unstorable[file.job] = str(error)
+        return _failed(context, file, str(error))
+    if name is not None:
+        for wanted in context.sending.put(file, name):
+            context.schedule.want(wanted, released=wanted in context.sending.released)
+
+
+async def _put(context: Context, file: LocalFileOf) -> str:
+    job = context.jobs[file.job]
+    if job.store is None:
+        raise NotStored("there is no store for local files", of_all=True)
+    if why := context.unstorable.get(file.job):
+        raise NotStored(why)
+    context.inform("uploading", file=file.file)
+    with TemporaryDirectory(prefix="klingflow-", ignore_cleanup_errors=True) as folder:
+        path = job.site.folder / file.file
+        taken = await to_thread.run_sync(snapshot, path, file.file, file.sha256, Path(folder))
+        await job.store.keep(taken)
+        await read_back(context.gateway, job.store.address(taken.name), taken)
+    context.inform("uploaded", file=file.file, size_bytes=taken.size_bytes)
+    return taken.name
+
+
+def _failed(context: Context, file: LocalFileOf, reason: str) -> None:
+    for wanted in context.sending.failed(file):
+        said = f"{file.file} could not be uploaded: {reason}"
+        context.tell("unsendable", wanted, reason=said)
