@@ -15,8 +15,9 @@ _LONGEST_LABEL = 64  # of a host name, exclusive (RFC 1035, 2.3.4)
 # What people paste behind an address: the routes of this gateway and those of the OpenAI protocol,
 # which relays serve beside it.
 _ROUTE = re.compile(
-    r"/v1(/(videos(/[^/]+(/content)?)?|models|responses|embeddings|(chat/)?completions"
-    r"|images/generations))?",
+    r"/v1(/(videos(/[^/]+(/content)?)?|video/generations(/[^/]+)?|models|responses|messages"
+    r"|(chat/)?completions|embeddings|moderations|rerank|files|batches"
+    r"|images/(generations|edits|variations)|audio/(speech|transcriptions|translations)))?",
     re.I,
 )
 _NO_QUERY = (
