@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,10 @@ def test_utf_8_and_utf_16_are_read(encoding: str) -> None:
         ("note\n“quoted” — it’s €5".encode("cp1252"), "saved in Windows-1252"),
         (CHINESE.encode("utf-32"), "saved in UTF-32"),
         (CHINESE.encode("utf-16")[:-1], "saved in UTF-16"),
+        (CHINESE.encode("utf-16-le"), "saved in UTF-16 without its mark (BOM)"),
+        (CHINESE.encode("utf-16-be"), "saved in UTF-16 without its mark (BOM)"),
+        ("id,prompt\na,x\n".encode("utf-16-le"), "saved in UTF-16 without its mark (BOM)"),
+        (codecs.BOM_UTF8 + CHINESE.encode("gbk"), "saved in GBK"),
         (b"PK\x03\x04\xff", "a workbook, though its name says otherwise"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook, though its name says otherwise"),
         (b"caf\xe9", "not UTF-8 (byte 3)"),

@@ -22,6 +22,30 @@ def doubts(shots: str, rows: str = "") -> list[tuple[str, int, int]]:
 
 
 @pytest.mark.parametrize(
+    ("cell", "places"),
+    [
+        ("prompt: 雨夜 #特写", [("rows.yaml", 2, 14)]),
+        ("prompt: 雨夜 # 特写", [("rows.yaml", 2, 14)]),
+        ("look: 霓虹 #雨", [("rows.yaml", 2, 12)]),
+        ("look: #霓虹", [("rows.yaml", 2, 9)]),
+        ("prompt: 雨夜  # 特写", []),
+        ("look: 霓虹 # 雨", []),
+        ("prompt: '雨夜 #特写'", []),
+        ("look: https://a.example/a.png #1", []),
+    ],
+)
+def test_a_comment_in_a_cell_of_a_yaml_file_is_warned_of(
+    cell: str, places: list[tuple[str, int, int]]
+) -> None:
+    """What it took is lost to the shot, as in the manifest itself."""
+    shots = "  c: { foreach: rows.yaml, key: '${{ row.a }}', prompt: x }"
+    texts = {"f.yaml": HEAD + shots, "rows.yaml": f"- a: 1\n  {cell}\n"}
+    made = compile("f.yaml", texts.__getitem__, variables={}, environ={})
+    found = [d for d in made.warnings if d.code == "comment-in-text"]
+    assert [(d.mark.file, d.mark.line, d.mark.column) for d in found] == places
+
+
+@pytest.mark.parametrize(
     ("shots", "column"),
     [
         ("  c: { prompt: 雨夜街头 #赛博朋克 #霓虹\n  }", 21),
@@ -91,7 +115,7 @@ def test_the_place_of_braces_in_a_block_text_is_theirs() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["“雨夜”", "「雨夜」", "『雨』"])
+@pytest.mark.parametrize("text", ["“雨夜”", "「雨夜」", "『雨』", "＂雨夜＂"])
 def test_quotation_marks_around_a_whole_prompt_are_warned_of(text: str) -> None:
     assert doubts(f"  c: {{ prompt: {text} }}") == [("quoted-text", 1, 16)]
 
@@ -105,6 +129,13 @@ def test_quotation_marks_inside_of_a_prompt_are_text(text: str) -> None:
 def test_tags_with_chinese_commas_are_one_tag(tags: str) -> None:
     """`tags: 客栈，长街` is warned of."""
     assert [code for code, _, _ in doubts(f"  c: {{ prompt: x, tags: {tags} }}")] == ["one-tag"]
+
+
+@pytest.mark.parametrize("dash", ["－ ", "—　", "–", "• ", "-\u3000", "-\u00a0"])
+def test_tags_behind_another_dash_are_one_tag(dash: str) -> None:
+    """YAML takes lines with such dashes for one text of several lines."""
+    shots = f"  c:\n    prompt: x\n    tags:\n      {dash}雨\n      {dash}夜\n"
+    assert doubts(shots) == [("one-tag", 4, 7)]
 
 
 def test_allow_silences_each_of_them_for_one_shot() -> None:

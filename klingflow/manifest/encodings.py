@@ -15,6 +15,7 @@ from typing import Final
 _SAMPLE_BYTES = 100_000
 _CHARACTERS_LEAST = 4
 _SURE = 0.7
+_ZEROS_LEAST = 0.2  # of the characters of a table: its names, commas and ends of lines are ASCII
 
 # The menu entries, in English and in Chinese, that save UTF-8.
 _EXCEL: Final = "Excel, WPS: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)"
@@ -37,6 +38,7 @@ WORKBOOKS: Final = {
 # What begins with these bytes is a workbook, whatever its name says.
 _MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WIDE_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+UTF16_MARKS: Final = tuple(_WIDE_MARKS)
 
 
 def decode_utf16(data: bytes) -> str | None:
@@ -60,8 +62,21 @@ def kind_of(data: bytes) -> str | None:
         return "saved in UTF-32"
     if data[:2] in _WIDE_MARKS:
         return "saved in UTF-16"
+    if is_wide(data[:_SAMPLE_BYTES]):
+        return "saved in UTF-16 without its mark (BOM)"
+    # Some programs write the mark of UTF-8 before whatever they have.
+    data = data.removeprefix(codecs.BOM_UTF8)
     name = _guess(data[:_SAMPLE_BYTES])
     return f"saved in {name}" if name else None
+
+
+def is_wide(data: bytes) -> bool:
+    """Return True for bytes of which so many are 0 as in a table or manifest in UTF-16: nearly all
+    at one place of each pair.
+    """
+    halves = data[::2], data[1::2]
+    zeros = sorted(half.count(0) for half in halves)
+    return zeros[1] >= max(_ZEROS_LEAST * len(halves[0]), 5 * zeros[0], 1)
 
 
 def _guess(data: bytes) -> str | None:

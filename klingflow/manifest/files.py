@@ -10,14 +10,15 @@ from collections.abc import Callable
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, OutsideError
 from klingflow.manifest.comments import Comment
-from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
-from klingflow.manifest.habits import is_suspect
+from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, is_wide, kind_of
+from klingflow.manifest.habits import doubts_of_rows, is_suspect
 from klingflow.manifest.identity import is_device
 from klingflow.manifest.recognition import Found, Wanted, of_name, of_text, of_tree, said
 from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
 from klingflow.manifest.source import read_in_spite
 from klingflow.model import Node
 
+_YAML = (".yaml", ".yml")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -112,10 +113,15 @@ class Files:
         if text is None:
             return None
         try:
-            return read_rows(text, path, suffix)
+            rows = read_rows(text, path, suffix)
         except ManifestError as error:
             self._diagnostics += error.diagnostics
             return None
+        if suffix in _YAML and "#" in text:
+            root, _, doubts, comments = read_in_spite(text, path)
+            self._diagnostics += doubts
+            self._diagnostics += doubts_of_rows(root, comments) if root else []
+        return rows
 
     def _text(self, path: str, mark: Mark, *, of_rows: bool = False) -> str | None:
         """Return the text of a file; of rows also one in UTF-16, which Excel saves."""
@@ -128,10 +134,13 @@ class Files:
         except UnicodeDecodeError as error:
             text = decode_utf16(error.object) if of_rows else None
             if text is None:
-                self._note(mark, "not-utf8", _not_utf8(path, error))
+                self._note(mark, "not-utf8", _saved_otherwise(path, error.object, error.start))
         except OSError as error:
             self._note(mark, "unreadable", f"{path} cannot be read: {error.strerror or error}")
         if text is None:
+            return None
+        if "\0" in text and is_wide(text.encode()):
+            self._note(mark, "not-utf8", _saved_otherwise(path, text.encode()))
             return None
         self.sources[path] = text
         if path not in self.paths:
@@ -142,8 +151,10 @@ class Files:
         self._diagnostics.append(Diagnostic(mark, code, message))
 
 
-def _not_utf8(path: str, error: UnicodeDecodeError) -> str:
-    """Return what a file is saved in, and where a spreadsheet saves UTF-8."""
-    kind = kind_of(error.object) or f"not UTF-8 (byte {error.start})"
+def _saved_otherwise(path: str, data: bytes, at: int = 0) -> str:
+    """Return what a file is saved in, and where a spreadsheet saves UTF-8. The byte `at` is not
+    UTF-8.
+    """
+    kind = kind_of(data) or f"not UTF-8 (byte {at})"
     menus = f": {MENUS}" if path.lower().endswith(".csv") else ""
     return f"{path} is {kind}; save it as UTF-8{menus}"

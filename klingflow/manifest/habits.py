@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.coerce import as_list
 from klingflow.manifest.comments import Comment
+from klingflow.manifest.invisible import shown
 from klingflow.manifest.offsets import place_in
 from klingflow.model import Node
 
@@ -26,7 +27,7 @@ HABITS: Final[dict[str, str]] = {
     COMMENT: "A '#' begins a comment where a text seems to go on.",
     BRACES: "Braces of another template language stand around a name that exists here.",
     QUOTES: "Quotation marks around the whole text are sent with it.",
-    ONE_TAG: "Chinese commas do not separate tags.",
+    ONE_TAG: "Chinese commas and dashes do not separate tags.",
 }
 # Fields of free text: there a comment stands off by two blanks before the '#' and one behind it,
 # as yamllint and Prettier have comments.
@@ -34,13 +35,15 @@ _TEXTS: Final = frozenset({"prompt", "style", "title", "note", "dialogue", "text
 # Fields that may hold text: there only a '#' without a blank behind it is one of the text.
 _MAY_BE_TEXT: Final = frozenset({"vars", "matrix", "foreach", "tags", "extra", "request"})
 _SENT: Final = frozenset({"prompt", "style"})
-_PAIRS: Final = {"“": "”", "「": "」", "『": "』", "‘": "’"}
+_PAIRS: Final = {"“": "”", "「": "」", "『": "』", "‘": "’", "＂": "＂"}
+# A dash that is none of YAML's, or has no plain blank behind it: what follows is one text.
+_DASH = re.compile(r"(?:[－—–−·•]\s?|-[^\S ])(?=\S)")
 _COMMAS = re.compile("[，、；]")
 _NAME = r"(?:(vars|matrix|row)\s*\.\s*)?([^\W\d][\w-]*)"
 _BRACES = re.compile(
     rf"(?<!\$)\{{\{{\s*{_NAME}\s*\}}\}}|\$\{{\s*{_NAME}\s*\}}|(?<![\${{])\{{\s*{_NAME}\s*\}}(?!\}})"
 )
-_SUSPECT = re.compile("[“「『‘，、]|" + _BRACES.pattern)
+_SUSPECT = re.compile("[“「『‘＂，、；]|" r"(?m:^ *(?:[－—–−·•]|-[^\S \n]))|" + _BRACES.pattern)
 
 
 class Written(Protocol):
@@ -66,13 +69,20 @@ def doubts_of(
     found = []
     for field, part in node.value.items():
         for name, leaf in _leaves(field, part):
-            found += [*_comment(field, name, leaf, written), *_value(field, name, leaf)]
+            found += [*_comment(field, name, leaf, written.comments), *_value(field, name, leaf)]
             found += _braces(leaf, names, written)
     return [
         Diagnostic(mark, code, message, "warning", subject=subject)
         for mark, code, message in found
         if code not in silent
     ]
+
+
+def doubts_of_rows(rows: Node, comments: Mapping[Mark, Comment]) -> list[Diagnostic]:
+    """Return the comments that took words from the cells of a YAML file of rows, a list of maps."""
+    leaves = (leaf for row in rows.value for leaf in _leaves("", row))
+    found = [doubt for name, leaf in leaves for doubt in _comment("foreach", name, leaf, comments)]
+    return [Diagnostic(mark, code, message, "warning") for mark, code, message in found]
 
 
 _Doubt = tuple[Mark, str, str]
@@ -91,8 +101,10 @@ def _leaves(name: str, node: Node) -> Iterator[tuple[str, Node]]:
             yield name, node
 
 
-def _comment(field: str, name: str, leaf: Node, written: Written) -> Iterator[_Doubt]:
-    comment = written.comments.get(leaf.mark)
+def _comment(
+    field: str, name: str, leaf: Node, comments: Mapping[Mark, Comment]
+) -> Iterator[_Doubt]:
+    comment = comments.get(leaf.mark)
     if comment is None:
         return
     of_text = name in _TEXTS and not comment.apart
@@ -107,10 +119,14 @@ def _comment(field: str, name: str, leaf: Node, written: Written) -> Iterator[_D
 
 def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
     text = leaf.value
-    if name in _SENT and (closing := _PAIRS.get(text[:1])) and text.find(closing) == len(text) - 1:
+    closing = _PAIRS.get(text[:1]) if name in _SENT else None
+    if closing and text.find(closing, 1) == len(text) - 1:
         message = f"{text[0]} and {closing} are sent with the text; delete them if they only quote"
         yield leaf.mark, QUOTES, message
-    if field == "tags" and (comma := _COMMAS.search(text)):
+    if field == "tags" and (dash := _DASH.match(text)):
+        message = f"this is one tag that begins with {shown(dash[0][0])}; write '- ' and the tag"
+        yield leaf.mark, ONE_TAG, message
+    elif field == "tags" and (comma := _COMMAS.search(text)):
         tags = ", ".join(filter(None, map(str.strip, _COMMAS.split(text))))
         yield leaf.mark, ONE_TAG, f"this is one tag with a '{comma[0]}' in it; write [{tags}]"
 
