@@ -11,7 +11,7 @@ import pytest
 from klingflow.ledger.beside import Holding, holdings, keeper, of_others
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.ledger.places import SANDBOX, Site, site_at
-from klingflow.manifest.identity import same_file
+from klingflow.manifest.folds import same_file
 from klingflow.model import Purchase
 from tests.purchases import done, intent, submitted
 

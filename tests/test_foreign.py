@@ -6,7 +6,8 @@ import pytest
 
 from klingflow.manifest import foreign
 from klingflow.manifest.fields import CUT, OUTPUT_OPTIONS, SHOT
-from klingflow.manifest.foreign import hint, letters, meant
+from klingflow.manifest.folds import letters
+from klingflow.manifest.foreign import hint, meant
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY

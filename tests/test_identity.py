@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
+from klingflow.manifest.folds import same_file
+from klingflow.manifest.identity import cell, key_fault, name_fault, output_path
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.model import Json
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from klingflow import ManifestError, load
 from klingflow.ledger.records import as_json, from_json
 from klingflow.ledger.sums import encoded, sealed
-from klingflow.manifest.identity import cell, key_fault, name_fault, output_path, same_file
+from klingflow.manifest.folds import same_file
+from klingflow.manifest.identity import cell, key_fault, name_fault, output_path
 from tests.boxes import film as film_bytes
 from tests.harness import pipeline_at, sandboxed
 from tests.purchases import submitted

@@ -12,7 +12,7 @@ from pathlib import Path
 from klingflow.errors import UsageError
 from klingflow.ledger.beside import Holding, holdings, keeper, ledgers_below
 from klingflow.ledger.places import Site
-from klingflow.manifest.identity import same_file
+from klingflow.manifest.folds import same_file
 from klingflow.model import Manifest, Place, Problem
 
 _ADVICE = "give one of them another name: or output:"

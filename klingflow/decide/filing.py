@@ -18,7 +18,8 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import EARLIER
-from klingflow.manifest.identity import MAX_FILE_NAME_BYTES, same_file
+from klingflow.manifest.folds import same_file
+from klingflow.manifest.identity import MAX_FILE_NAME_BYTES
 from klingflow.model import Action, FileFact, Filing, Plan, Purchase, Shot, Step
 
 _UNSAFE = re.compile(r"[^\w.@-]")

@@ -14,7 +14,7 @@ from pathlib import Path
 from klingflow.disk import read_whole
 from klingflow.ledger.places import PRUNED, Site, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
-from klingflow.manifest.identity import same_file
+from klingflow.manifest.folds import same_file
 
 _MANIFEST = re.compile(rb'"manifest":\s*("(?:[^"\\]|\\.)*")')
 _HEAD_BYTES = 1 << 16  # of a record; the manifest is among its first fields

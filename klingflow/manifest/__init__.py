@@ -2,7 +2,7 @@
 handed in.
 
     source.py, scalars.py, syntax.py, misreading.py,
-    spelling.py, invisible.py, comments.py,
+    spelling.py, invisible.py, comments.py, folds.py,
     surrogates.py, offsets.py                        YAML text → Nodes with places
     habits.py                                        texts that were probably meant otherwise
     pieces.py, grammar.py, expressions.py, names.py,

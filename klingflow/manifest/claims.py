@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.drafts import Draft
-from klingflow.manifest.identity import same_file
+from klingflow.manifest.folds import same_file
 from klingflow.model import Json
 
 _SHOWN_MOST = 60

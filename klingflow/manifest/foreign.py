@@ -8,11 +8,11 @@ Vidu, Seedance, Wan, PixVerse and ComfyUI, and the headers of Chinese shot lists
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from klingflow.manifest.fields import OUTPUT_OPTIONS, SHOT
+from klingflow.manifest.folds import letters
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
@@ -334,11 +334,6 @@ _SECTIONS: Final[tuple[tuple[Mapping[str, object], str], ...]] = (
     (OUTPUT_OPTIONS, "under 'output_config:'"),
     (TOP, "at the top of the file, without indentation"),
 )
-
-
-def letters(text: str) -> str:
-    """Return the letters and digits of a text, without case and width."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text))).casefold()
 
 
 def _by_letters() -> dict[str, list[Name]]:

@@ -13,7 +13,7 @@ from math import gcd
 from typing import Final
 
 from klingflow.manifest.catalogue import MODELS
-from klingflow.manifest.foreign import letters
+from klingflow.manifest.folds import letters
 from klingflow.manifest.spelling import nearest
 from klingflow.model import Json
 

@@ -97,13 +97,6 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character)[0] == "M"
 
 
-def same_file(name: str) -> str:
-    """Return what is equal for names that some file system takes for one: case and
-    accents aside.
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
 def output_path(template: str, name: str, shot: str, take: int) -> str:
     """Return where a take's video goes, relative to the manifest. Raises ValueError, which says
     what is wrong.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import posixpath
-import unicodedata
 from collections.abc import Iterable
 
+from klingflow.manifest.folds import same_file
 from klingflow.manifest.invisible import difference, plainly
 
 _LENGTHS_APART = 3
@@ -77,12 +77,12 @@ def nearest_file(name: str, names: Iterable[str]) -> str | None:
     suffix that the system hides, or a slip away.
     """
     files = [n for n in names if n.isprintable()]
-    wanted, stem = _folded(name), _stem(name)
+    wanted, stem = same_file(name), _stem(name)
     of_suffix = {_suffix(n): n for n in files if _stem(n) == stem}
     order = _kinds_like(name)
     by_stem = {_stem(n): n for n in files if _suffix(n) in order}
     return (
-        next((n for n in files if _folded(n) == wanted), None)
+        next((n for n in files if same_file(n) == wanted), None)
         or next((of_suffix[suffix] for suffix in order if suffix in of_suffix), None)
         or next((n for n in files if _stem(n) == wanted), None)
         or by_stem.get(nearest(stem, by_stem) or "")
@@ -102,8 +102,4 @@ def _suffix(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return _folded(posixpath.splitext(name)[0])
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return same_file(posixpath.splitext(name)[0])

@@ -19,6 +19,7 @@ from klingflow.manifest import foreign
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.addresses import why_none
 from klingflow.manifest.fields import OUTPUT_FIELDS, SHOT, Field, Path
+from klingflow.manifest.folds import letters
 from klingflow.manifest.foreign_values import value_meant
 from klingflow.manifest.shapes import ADDRESS, TEXT, URL
 from klingflow.manifest.spelling import did_you_mean
@@ -194,7 +195,9 @@ def _named(value: Json) -> str:
 
 def _meant(text: str, choices: Sequence[Json]) -> str:
     """Return the choice that a text is meant to be, where that is plain."""
-    spelled = {_letters(str(choice)): choice for choice in choices}.get(_letters(text))
+    spelled = {letters(str(choice)): choice for choice in choices}.get(letters(text))
+    if spelled is not None and not text.isascii():
+        return f"; write {spelled} in plain letters and digits"
     if isinstance(spelled, str):
         return f"; did you mean '{spelled}'?"
     if spelled is not None:
@@ -202,10 +205,6 @@ def _meant(text: str, choices: Sequence[Json]) -> str:
     # Words only: 480P was not meant to be 1080P.
     words = [word for word in map(str, choices) if not re.search(r"\d", word)]
     return did_you_mean(text, words)
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def dotted(path: Path) -> str:
