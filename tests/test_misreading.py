@@ -26,6 +26,29 @@ from klingflow.manifest.source import parse
             "a: { prompt: 'it's x' }\n",
             "1:18 the text goes on behind its closing '; write '' for ' in the text",
         ),
+        (
+            "a: 1\n%注释\n",
+            "2:1 a line that begins with % is a directive of YAML, and needs --- below it;"
+            " delete the line, or begin a comment with #",
+        ),
+        (
+            "%YAML 1.2\na: 1\n",
+            "1:1 a line that begins with % is a directive of YAML, and needs --- below it;"
+            " delete the line, or begin a comment with #",
+        ),
+        ("a: 1\n...\n\nb: 2\n", "2:1 ... ends the text here; delete the line"),
+        (
+            "a: 1\nb:\u3000雨\n",
+            "2:3 U+3000 IDEOGRAPHIC SPACE stands behind 'b:'; write a plain space",
+        ),
+        (
+            "a:\n  b: 1\n  c:\u00a0雨\n",
+            "3:5 U+00A0 NO-BREAK SPACE stands behind 'c:'; write a plain space",
+        ),
+        (
+            "a:\n  b: 1\n  -\u3000c\n",
+            "3:4 U+3000 IDEOGRAPHIC SPACE stands behind '-'; write a plain space",
+        ),
         ("prompt:雨夜\nseconds: 5\n", "1:7 write a blank behind 'prompt:'"),
         (
             "a:\n  prompt: 雨夜\n\n    seconds: 5\n",

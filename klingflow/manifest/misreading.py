@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from klingflow.manifest.invisible import BLANKS, NOTHING, named
+
 
 class Broken(NamedTuple):
     """The parser's complaint, and the place of it in the lines of the text; both count from 1."""
@@ -75,6 +77,48 @@ def explained(broken: Broken) -> Explained:
 
 def _here(broken: Broken, message: str) -> Explained:
     return Explained(broken.line, broken.column, message)
+
+
+_NO_START: Final = "did not find expected <document start>"
+_ODD_BLANK = re.compile(rf"\s*(-|[^\s#]+?:)([{BLANKS}{NOTHING}])")
+
+
+def _directive(broken: Broken) -> Explained | None:
+    """Return a line that begins with %, which YAML keeps for directives. The parser may complain
+    of the line below it.
+    """
+    number = broken.line
+    if not broken.text.startswith("%"):
+        number = broken.above if broken.problem == _NO_START else 0
+    if not number or not broken.lines[number - 1].startswith("%"):
+        return None
+    message = (
+        "a line that begins with % is a directive of YAML, and needs --- below it; delete the line,"
+        " or begin a comment with #"
+    )
+    return Explained(number, 1, message)
+
+
+def _end_mark(broken: Broken) -> Explained | None:
+    """Return the line `...`, which ends a document, where the text goes on below it."""
+    above = broken.lines[broken.above - 1] if broken.above else ""
+    if broken.problem != _NO_START or above.rstrip() != "...":
+        return None
+    return Explained(broken.above, 1, "... ends the text here; delete the line")
+
+
+def _odd_blank(broken: Broken) -> Explained | None:
+    """Return a blank that is none to YAML behind a colon or a dash: what stands there is one
+    word.
+    """
+    if broken.problem not in (_NO_KEY, *_ENDS_A_TEXT):
+        return None
+    for number in (broken.line, broken.above):
+        line = broken.lines[number - 1] if 0 < number <= len(broken.lines) else ""
+        if found := _ODD_BLANK.match(line):
+            message = f"{named(found[2])} stands behind '{found[1]}'; write a plain space"
+            return Explained(number, found.start(2) + 1, message)
+    return None
 
 
 def _tab(broken: Broken) -> Explained | None:
@@ -194,6 +238,9 @@ def _indent(line: str) -> int:
 
 
 _LOOKS: Final[tuple[Callable[[Broken], Explained | None], ...]] = (
+    _directive,
+    _end_mark,
+    _odd_blank,
     _tab,
     _expression,
     _open_above,
@@ -229,7 +276,7 @@ _WORDS: Final = {
     ),
     "found unknown escape character": _ESCAPE,
     "did not find expected hexdecimal number": _ESCAPE,
-    "did not find expected <document start>": (
+    _NO_START: (
         "the text goes on after its end; check the indentation, and begin each key at the left edge"
     ),
 }
