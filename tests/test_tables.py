@@ -47,6 +47,25 @@ def test_what_a_spreadsheet_saves_is_read(text: str, rows: list[tuple[int, objec
     assert [(mark.line, row) for mark, row in read_csv(text, "r")] == rows
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "雨夜分镜\nid,prompt\na,x\n",
+        "雨夜分镜,,\nid,prompt,n\na,x,1\n",
+        "雨夜分镜,,\nid,prompt\na,x\n",
+        "\n,雨夜分镜\nid,prompt\na,x\n",
+    ],
+    ids=["alone", "merged cells", "cells too many", "below an empty line"],
+)
+def test_a_title_above_the_table_is_named(text: str) -> None:
+    """It stands where the names of the columns are expected."""
+    (said,) = refused(text)
+    assert said.partition(" ")[2] == (
+        "this line names the columns, and it names only '雨夜分镜'; delete all that stands above"
+        " the names of the columns"
+    )
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 def test_a_cell_with_a_line_break_is_the_same_whatever_ends_its_lines(end: str) -> None:
     """A CSV bought as CRLF and checked out as LF has not changed."""

@@ -78,12 +78,12 @@ class Table:
                 if len(wrong) == _MISTAKES_MOST:
                     break
             elif unnamed:
-                self._check_unnamed(cells, unnamed)
+                self._check_unnamed(cells, unnamed, names)
                 yield mark, {name: cell for name, cell in zip(names, cells, strict=True) if name}
             else:
                 yield mark, dict(zip(names, cells, strict=True))
         if wrong:
-            raise ManifestError(wrong)
+            raise ManifestError(self._mistaken_header(names) or wrong)
 
     def cell(self, row: Mark, name: str) -> Mark:
         """Return the place of the cell under the column `name` in the row at `row`; `row` itself
@@ -143,6 +143,20 @@ class Table:
             )
             _refuse(mark, message)
 
+    def _mistaken_header(self, names: Sequence[str]) -> list[Diagnostic]:
+        """Return what to say of a header of one name, as a title or a note above the table makes.
+
+        Nothing is said of another header.
+        """
+        titles = list(filter(None, names))
+        if len(titles) != 1:
+            return []
+        message = (
+            f"this line names the columns, and it names only '{titles[0]}'; delete all that"
+            " stands above the names of the columns"
+        )
+        return [Diagnostic(self._header, "rows-syntax", message)]
+
     def _ragged(self, cells: Sequence[str], wanted: int) -> str:
         """Return what is wrong with a row of another number of cells than the header."""
         number = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
@@ -157,10 +171,14 @@ class Table:
             advice = f"write {_called(self._separator)} for each cell that is empty"
         return f"this row has {number}, the header {wanted}; {advice}"
 
-    def _check_unnamed(self, cells: Sequence[str], unnamed: Sequence[int]) -> None:
+    def _check_unnamed(
+        self, cells: Sequence[str], unnamed: Sequence[int], names: Sequence[str]
+    ) -> None:
         """Refuse content below a column without a name; such an empty column is left out."""
         for at in unnamed:
             if cells[at].strip():
+                if title := self._mistaken_header(names):
+                    raise ManifestError(title)
                 message = f"column {at + 1} has no name; write one in the first line"
                 _refuse(self._place(self._header, at), message)
 
