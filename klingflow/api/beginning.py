@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from klingflow import disk
+from klingflow.manifest.encodings import UTF16_MARKS
 
 # Each file, and the one of the package that it is made from.
 STARTER = {
@@ -25,7 +26,6 @@ STARTER = {
 }
 _NAMES_OF_ENV = frozenset({".env", "/.env", "**/.env", ".env*", "*.env"})
 _NAMES_OF_OUTPUTS = frozenset({"outputs", "/outputs", "**/outputs"})
-_BOMS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 Kind = Literal["wrote", "kept", "added", "left"]
 
@@ -62,7 +62,7 @@ def _begun(path: Path, starter: bytes) -> Begun:
 
 def _lengthened(path: Path, starter: bytes) -> Begun:
     data = disk.read_whole(path)
-    if data.startswith(_BOMS_OF_UTF16):
+    if data.startswith(UTF16_MARKS):
         return Begun("left", path, why="git does not read UTF-16; save it as UTF-8, then again")
     wanted = [line for line in _lines(starter) if not line.startswith("#")]
     find = missing_patterns if path.name == ".gitignore" else missing_attributes

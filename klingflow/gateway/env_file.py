@@ -6,27 +6,23 @@ regular file of a moderate size, and is UTF-8 or UTF-16; otherwise it is refused
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from klingflow.disk import open_itself
 from klingflow.errors import UsageError
+from klingflow.manifest.encodings import decode_utf16
 
 KEY: Final = "KLINGFLOW_API_KEY"
 BASE_URL: Final = "KLINGFLOW_BASE_URL"
 
 MAX_BYTES = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 class _Refused(Exception):
@@ -76,12 +72,11 @@ def _bytes(path: Path) -> bytes:
 
 def _text(data: bytes) -> str:
     """Raises _Refused."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+    text = decode_utf16(data)
+    if text is None:
+        with suppress(UnicodeDecodeError):
+            text = data.decode("utf-8-sig")
+    if text is None or "\0" in text:
         raise _Refused("it is neither UTF-8 nor UTF-16 with a mark (BOM); save it as UTF-8")
     return text
 
