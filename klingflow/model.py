@@ -363,6 +363,25 @@ class Failure:
     message: str
 
 
+class PickLine(NamedTuple):
+    """One line of a picks file: what a person says of one take's video.
+
+    `purchase` is the uid of the purchase that is meant, "" where the line names the take alone.
+    """
+
+    shot: str
+    take: int
+    rejects: bool = False
+    note: str = ""
+    purchase: str = ""
+    mark: Mark = Mark("", 1, 1)
+
+    @property
+    def key(self) -> str:
+        """What the take is called: see `key_of`."""
+        return key_of(self.shot, self.take)
+
+
 class Bought(NamedTuple):
     """The take that a purchase was bought for."""
 
@@ -599,14 +618,57 @@ class Action:
     elsewhere: Elsewhere | None = None  # where else it was paid for
 
 
+class Said(NamedTuple):
+    """What the lines of a picks file say of one purchase."""
+
+    picked: bool = False
+    rejected: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """A picks file held against a ledger.
+
+    `lines` are those of the file, each with the purchase that it means, if there is one. `said` is
+    what they say of purchases, by uid. `astray` are the shots with a pick that means no purchase,
+    each with why. `doubts` are the diagnostics of all lines that mean none.
+    """
+
+    lines: tuple[PickLine, ...] = ()
+    said: Mapping[str, Said] = field(default_factory=dict)
+    astray: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[Diagnostic, ...] = ()
+
+
+NO_PICKS = Picks()
+
+
+# What the picks say of a take; "open" where they say nothing of its present purchase.
+PickWord = Literal["picked", "rejected", "disputed", "open"]
+
+
+class Verdict(NamedTuple):
+    """What the picks say of one take. `earlier` is what they say of a purchase of it that is not
+    the present one, and that counts for nothing. `counts` is True for the take that stands for its
+    shot.
+    """
+
+    word: PickWord = "open"
+    note: str = ""
+    earlier: PickWord = "open"
+    counts: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a plan is made by, beside the manifest and its ledger.
 
     `files` are the videos on disk, by their paths relative to the manifest's folder; `contents` is
-    what they hold. `rerun` may hold `failed` and `changed`. `origin` is the gateway of the run, ""
-    while it is not known. `again` are the keys of takes that are to be bought in spite of moves and
-    elsewheres. `at` is the time of its moves.
+    what they hold. `rerun` may hold `failed`, `changed` and `rejected`. `origin` is the gateway of
+    the run, "" while it is not known. `again` are the keys of takes that are to be bought in spite
+    of moves and elsewheres. `at` is the time of its moves. `takes` are the keys of every shot that
+    has several takes.
     """
 
     files: Mapping[str, FileFact] = field(default_factory=dict)
@@ -615,6 +677,8 @@ class Terms:
     again: Set[str] = frozenset()
     elsewhere: Elsewheres = NOWHERE_ELSE
     at: str = field(default="", compare=False)
+    picks: Picks = NO_PICKS
+    takes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contents: Set[FileFact] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -682,3 +746,4 @@ class Plan:
     # they stand after it.
     moves: tuple[Move, ...] = ()
     history: History = History()  # of the ledger that it was made by
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by key, where there is one

@@ -94,7 +94,7 @@ def test_what_waits_for_a_held_take_waits_on() -> None:
     made = plan([], shot("a"), (shot("b", "a"), request(OTHER)), elsewhere=found)
     assert [(a.verb, a.reason) for a in made.actions][1] == (
         "waits",
-        "waits for a, which was bought elsewhere",
+        "waits for a, which is held",
     )
 
 

@@ -69,7 +69,7 @@ def said(path: str, files: Mapping[str, str]) -> list[str]:
         (
             "film.picks.yaml",
             "- { shot: a, take: 1 }\n",
-            "a file of picks; give the manifest itself",
+            "a file of picks; give the manifest itself: film.yaml",
         ),
         (
             "prices.yaml",

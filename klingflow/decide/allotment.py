@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from klingflow.decide.caps import Caps, Purse
+from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.spending import counted
 from klingflow.model import Action, LeftOut, Limits, Plan
@@ -36,7 +37,9 @@ def allotted(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = F
         return whole
     left: list[dict[str, LeftOut]] = [{} for _ in plans]
     for number, action in _in_order(whole):
-        refusal = _without_its_needs(action, left[number]) or _reserved(caps, number, action)
+        plan = whole[number]
+        refusal = _without_its_needs(action, plan, left[number])
+        refusal = refusal or _reserved(caps, number, action)
         if refusal is not None:
             left[number][action.key] = refusal
     return [replace(plan, left_out=out) for plan, out in zip(whole, left, strict=True)]
@@ -55,10 +58,10 @@ def _in_order(plans: Sequence[Plan]) -> Iterator[tuple[int, Action]]:
     yield from waiting
 
 
-def _without_its_needs(action: Action, left: Mapping[str, LeftOut]) -> LeftOut | None:
+def _without_its_needs(action: Action, plan: Plan, left: Mapping[str, LeftOut]) -> LeftOut | None:
     """Return why a shot cannot come: one that it needs is left out."""
-    needs = action.shot.needs if action.shot else ()
-    need = next((need for need in needs if need in left), None)
+    needs = sources(action.shot, plan.by_key, plan.terms) if action.shot and left else ()
+    need = next((need.key for need in needs if need.key in left), None)
     if need is None:
         return None
     cap, again = left[need].cap, left[need].again

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import NamedTuple
 
+from klingflow.decide.picks import NOTHING_SAID, keys_needed, source_of
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event, placed
 from klingflow.manifest.request import finish
-from klingflow.model import Action, Manifest, Move, Purchase, Request, Shot, Terms, key_of
+from klingflow.model import Action, Manifest, Move, Picks, Purchase, Request, Shot, Terms, key_of
 
 Take = tuple[str, int]
-# The delivered purchase that a plan by this book leaves to a take, whose dependants refer to it.
-Supply = Callable[[Shot, Request, Book], Purchase | None]
+# The purchase that a plan by this book leaves to a take; None where another one is to come.
+Left = Callable[[Shot, Request, Book], Purchase | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,14 @@ class _Want(NamedTuple):
         return self.shot.id, self.shot.take
 
 
+_FINISHED = frozenset({"succeeded", "done"})
 _NOTHING = 3  # the worth of a group that brought nothing and will not
 _ANY = _NOTHING + 1
 _FAILED = 2  # the `least` of a take whose own purchase came to nothing: only a video is better
 
 
 def decide_moves(
-    manifest: Manifest, book: Book, terms: Terms, supply: Supply
+    manifest: Manifest, book: Book, terms: Terms, left: Left
 ) -> tuple[Book, tuple[Move, ...]]:
     """Return the book as it stands after all moves, and the moves, each purchase once.
 
@@ -66,7 +68,7 @@ def decide_moves(
     if not (book.purchases or book.pruned):
         return book, ()
     ahead = book.copy()
-    moving = _Moving(manifest, ahead, terms, supply)
+    moving = _Moving(manifest, ahead, terms, left)
     moving.enter_pruned()
     while moving.go_through():
         pass  # a take that was held by its own unfinished purchase may be free of it now
@@ -85,6 +87,11 @@ def is_free(purchase: Purchase, fingerprints: Mapping[Take, str | None]) -> bool
     return take not in fingerprints or fingerprints[take] != purchase.fingerprint
 
 
+def is_rejected(purchase: Purchase, picks: Picks) -> bool:
+    """True if a person has rejected a purchase: it goes to no other take by itself."""
+    return picks.said.get(purchase.uid, NOTHING_SAID).rejected
+
+
 def is_spare(purchase: Purchase, by_key: Mapping[str, Action], origin: str) -> bool:
     """True if a purchase stands for no take of a plan whose actions are `by_key`, and was made at
     `origin`. A take whose body is not final may be the one that it stands for.
@@ -98,15 +105,15 @@ def is_spare(purchase: Purchase, by_key: Mapping[str, Action], origin: str) -> b
 class _Moving:
     """The moves of one plan while they are being decided. `moved` are uids, in order."""
 
-    def __init__(self, manifest: Manifest, book: Book, terms: Terms, supply: Supply) -> None:
+    def __init__(self, manifest: Manifest, book: Book, terms: Terms, left: Left) -> None:
         self.moved: dict[str, None] = {}
         self._book = book
         self._terms = terms
-        self._supply = supply
-        self._supplied: dict[str, Purchase | None] = {}  # by the key of what is referred to
+        self._left = left
+        self._known_left: dict[str, Purchase | None] = {}  # by key
         self._wanted = {shot.key: (shot, request) for shot, request in manifest}
         self._fingerprints = {(s.id, s.take): r.fingerprint for s, r in manifest}
-        self._generations = list(_generations(manifest))
+        self._generations = list(_generations(manifest, terms.takes))
 
     def enter_pruned(self) -> None:
         """Enter again what was pruned of takes that are wanted again, because it is paid for."""
@@ -119,7 +126,7 @@ class _Moving:
         more.
         """
         before = len(self.moved)
-        self._supplied.clear()
+        self._known_left.clear()
         for generation in self._generations:
             if wants := [want for shot in generation if (want := self._want(shot))]:
                 self._go(wants)
@@ -149,12 +156,21 @@ class _Moving:
             return request
         return finish(request, lambda _: "", uids.__getitem__)
 
-    def _source(self, key: str) -> Purchase | None:
-        if key not in self._supplied:
+    def _source(self, need: str) -> Purchase | None:
+        """The finished purchase that meets a need; None where there is none yet."""
+        source = self._left_to(source_of(need, self._terms, self._uid_left).key)
+        return source if source and source.state in _FINISHED else None
+
+    def _left_to(self, key: str) -> Purchase | None:
+        if key not in self._known_left:
             shot, _ = self._wanted.get(key, (None, None))
-            supplied = self._supply(shot, self._final(shot), self._book) if shot else None
-            self._supplied[key] = supplied
-        return self._supplied[key]
+            left = self._left(shot, self._final(shot), self._book) if shot else None
+            self._known_left[key] = left
+        return self._known_left[key]
+
+    def _uid_left(self, key: str) -> str:
+        left = self._left_to(key)
+        return left.uid if left else ""
 
     def _go(self, wants: Sequence[_Want]) -> None:
         """Move what these takes want."""
@@ -174,6 +190,7 @@ class _Moving:
         for fingerprint in dict.fromkeys(want.fingerprint for want in wants):
             bought = self._book.bought_as(fingerprint)
             free = [p for p in bought if is_free(p, self._fingerprints)]
+            free = [p for p in free if not is_rejected(p, self._terms.picks)]
             if ours := [p for p in free if self._is_of_this_gateway(p)]:
                 found[fingerprint] = _groups(fingerprint, ours)
         return found
@@ -294,14 +311,17 @@ def _anything(take: Take) -> None:
     return None
 
 
-def _generations(manifest: Manifest) -> Iterator[list[Shot]]:
+def _generations(manifest: Manifest, takes: Mapping[str, Sequence[str]]) -> Iterator[list[Shot]]:
     """The shots of a manifest, each after those that its body refers to, in lots that do not refer
     to one another.
     """
     yield [shot for shot in manifest.shots if not shot.references]
     dependants = {shot.key: shot for shot in manifest.shots if shot.references}
     numbers = {key: number for number, key in enumerate(dependants)}
-    sources = {key: {r.shot for r in shot.references} for key, shot in dependants.items()}
+    sources = {
+        key: {source for r in shot.references for source in keys_needed(r.shot, takes)}
+        for key, shot in dependants.items()
+    }
     sorter = TopologicalSorter(sources)
     sorter.prepare()
     while sorter.is_active():

@@ -7,14 +7,22 @@ What one take needs is decided in take.py, each take after those that it needs.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 
 from klingflow.decide.filing import file_away, note, serving_places
 from klingflow.decide.moves import decide_moves
-from klingflow.decide.take import decide, decide_unwanted, delivered, is_delivered
+from klingflow.decide.picks import (
+    held_against,
+    keys_needed,
+    present_of,
+    sources,
+    takes_of,
+    verdicts,
+)
+from klingflow.decide.take import decide, decide_unwanted, is_delivered, left, present
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.model import (
@@ -25,6 +33,7 @@ from klingflow.model import (
     Filing,
     Manifest,
     Move,
+    PickLine,
     Plan,
     Purchase,
     Request,
@@ -45,18 +54,20 @@ def make_plan(
     elsewhere: Elsewheres = NOWHERE_ELSE,
     at: str = "",
     selected: Set[str] | None = None,
+    picks: Sequence[PickLine] = (),
 ) -> Plan:
     """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again`, `elsewhere` and `at`.
 
     Purchases go over to the takes that want them first (klingflow.decide.moves), all of them.
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
-    is not bought yet waits.
+    is not bought yet waits. `picks` are the lines of the picks file.
     """
-    terms = Terms(files, rerun, origin, again, elsewhere, at)
+    terms = Terms(files, rerun, origin, again, elsewhere, at, takes=takes_of(manifest))
+    terms = with_picks(terms, manifest, book, picks)
     book, moves = moved(manifest, book, terms)
     came_from = {move.purchase.key: move.before for move in reversed(moves)}
     by_key: dict[str, Action] = {}
-    for shot, request in _needed_first(manifest):
+    for shot, request in _needed_first(manifest, terms.takes):
         action = decide(shot, request, by_key, book, terms)
         if before := came_from.get(shot.key):
             action = replace(action, reason=f"{action.reason}; {_came(before, shot.key)}")
@@ -66,7 +77,35 @@ def make_plan(
     if selected is None:
         planned += _orphans(manifest, book, terms)
     problems = tuple(book.problems)
-    return Plan(manifest, tuple(planned), by_key, terms, problems, filing=filing, moves=moves)
+    said = verdicts(terms.picks, book, terms.takes, lambda key: present_of(by_key, key))
+    return Plan(
+        manifest,
+        tuple(planned),
+        by_key,
+        terms,
+        problems,
+        filing=filing,
+        moves=moves,
+        verdicts=said,
+    )
+
+
+def with_picks(terms: Terms, manifest: Manifest, book: Book, lines: Sequence[PickLine]) -> Terms:
+    """The terms with what the lines of a picks file come to, by a book before its moves."""
+    if not lines:
+        return terms
+    takes: dict[str, list[int]] = {}
+    wanted: dict[tuple[str, int], tuple[Shot, Request]] = {}
+    for shot, request in manifest:
+        takes.setdefault(shot.id, []).append(shot.take)
+        wanted[shot.id, shot.take] = shot, request
+
+    def present_at(id: str, take: int) -> Purchase | None:
+        if (id, take) in wanted:
+            return present(*wanted[id, take], book, terms)
+        return next(reversed(book.bought(id, take)), None)
+
+    return replace(terms, picks=held_against(lines, book, takes, present_at))
 
 
 def _filing(
@@ -87,20 +126,26 @@ def _filing(
 def moved(manifest: Manifest, book: Book, terms: Terms) -> tuple[Book, tuple[Move, ...]]:
     """The book as it stands after the moves that a plan would make, and these moves."""
 
-    def supply(shot: Shot, request: Request, book: Book) -> Purchase | None:
-        return delivered(shot, request, book, terms)
+    def left_to(shot: Shot, request: Request, book: Book) -> Purchase | None:
+        return left(shot, request, book, terms)
 
-    return decide_moves(manifest, book, terms, supply)
+    return decide_moves(manifest, book, terms, left_to)
 
 
 def _came(before: str, key: str) -> str:
     return "was pruned" if before == key else f"was {before}"
 
 
-def _needed_first(manifest: Manifest) -> Iterator[tuple[Shot, Request]]:
-    """Return every shot after those that it needs; compiling refuses circles."""
+def _needed_first(
+    manifest: Manifest, takes: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Shot, Request]]:
+    """Return every shot after all takes of those that it needs; compiling refuses circles."""
     wanted = {shot.key: (shot, request) for shot, request in manifest}
-    needs = {shot.key: shot.needs for shot in manifest.shots if shot.needs}
+    needs = {
+        shot.key: [key for need in shot.needs for key in keys_needed(need, takes)]
+        for shot in manifest.shots
+        if shot.needs
+    }
     for key in dict.fromkeys([*TopologicalSorter(needs).static_order(), *wanted]):
         if key in wanted:
             yield wanted[key]
@@ -125,18 +170,18 @@ def buys(plan: Plan) -> list[Action]:
     for key, action in plan.by_key.items():  # needs come first
         if is_delivered(action):
             here.add(key)
-        elif key in planned and _comes(action, coming, here):
+        elif key in planned and _comes(action, plan, coming, here):
             coming.add(key)
     bought = coming - plan.left_out.keys()
     return [a for a in plan.actions if VERBS[a.verb].may_buy and a.key in bought]
 
 
-def _comes(action: Action, coming: Set[str], here: Set[str]) -> bool:
+def _comes(action: Action, plan: Plan, coming: Set[str], here: Set[str]) -> bool:
     """True if a run brings the video: at once, or after those of `coming` that the shot needs."""
     row = VERBS[action.verb]
     if row.work != "wait" or action.shot is None:
         return row.comes_by_itself
-    needs = set(action.shot.needs)
+    needs = {source.key for source in sources(action.shot, plan.by_key, plan.terms)}
     return not needs <= here and needs <= coming | here
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
+from klingflow.decide.picks import present_of, source_of
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.answers import last_answer
@@ -40,7 +43,14 @@ CALLS_FOR: Mapping[State, Verb] = {
     "failed": "failed",
     "abandoned": "failed",
 }
-_DELIVERED = frozenset({"succeeded", "done"})
+DELIVERED = frozenset({"succeeded", "done"})
+
+
+class _Obstacle(NamedTuple):
+    """Why a shot cannot be bought yet, and what it does meanwhile."""
+
+    reason: str
+    verb: Verb = "waits"
 
 
 def decide(
@@ -55,7 +65,7 @@ def decide(
     if doubtful := [p for p in bought if p.state in IN_DOUBT]:
         reason = _reason("in_doubt", doubtful[-1])
         return Action("in_doubt", shot.key, reason, shot, request, doubtful[-1])
-    supplies, obstacle = _supplies(shot, by_key, book)
+    supplies, obstacle = _supplies(shot, by_key, book, terms)
     if obstacle is None:
         request = _finished(request, supplies)
     if bought:
@@ -65,7 +75,11 @@ def decide(
 
 
 def _served(
-    shot: Shot, request: Request, bought: Sequence[Purchase], obstacle: str | None, terms: Terms
+    shot: Shot,
+    request: Request,
+    bought: Sequence[Purchase],
+    obstacle: _Obstacle | None,
+    terms: Terms,
 ) -> Action:
     """The action for a take that was bought at least once."""
     last = bought[-1]
@@ -77,7 +91,8 @@ def _served(
     if permission := _permission(verb, serving, same=same, terms=terms):
         return _buying(shot, request, last, permission, obstacle, terms)
     if verb == "keep" and request.fingerprint is None and "changed" in terms.rerun:
-        reason = f"{obstacle}, and may have to be bought again"
+        why = obstacle.reason if obstacle else ""
+        reason = f"{why}, and may have to be bought again"
         return Action("waits", shot.key, reason, shot, request, last)
     if VERBS[verb].is_at_the_gateway and _is_elsewhere(serving, terms):
         verb = "held"
@@ -91,7 +106,7 @@ def _buying(
     request: Request,
     before: Purchase | None,
     reason: str,
-    obstacle: str | None,
+    obstacle: _Obstacle | None,
     terms: Terms,
 ) -> Action:
     """Buy a take, unless another ledger holds it or it waits for an `obstacle`."""
@@ -100,7 +115,7 @@ def _buying(
         said = others.reason(other, shot.key)
         return Action("held", shot.key, said, shot, request, before, elsewhere=other)
     if obstacle is not None:
-        return Action("waits", shot.key, obstacle, shot, request, before)
+        return Action(obstacle.verb, shot.key, obstacle.reason, shot, request, before)
     if other is not None:
         reason = f"{reason}; {others.reason(other, shot.key)}"
     return Action("create", shot.key, reason, shot, request, before, elsewhere=other)
@@ -227,37 +242,51 @@ def is_delivered(action: Action) -> bool:
     """True if the action leaves a finished video as it is: shots that need it can be bought."""
     purchase = action.purchase
     leaves = not VERBS[action.verb].may_buy
-    return leaves and purchase is not None and purchase.state in _DELIVERED
+    return leaves and purchase is not None and purchase.state in DELIVERED
 
 
-def delivered(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | None:
-    """Return the finished purchase that is left to a take and that its dependants refer to; None
-    where there is none.
+def left(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | None:
+    """Return the purchase that a plan leaves to a take; None where there is none, or another one is
+    to come.
     """
     bought = book.bought(shot.id, shot.take)
-    if not bought or any(p.state in IN_DOUBT for p in bought):
-        return None
-    action = _served(shot, request, bought, "", terms)
-    return action.purchase if is_delivered(action) else None
+    doubtful = [p for p in bought if p.state in IN_DOUBT]
+    if doubtful or not bought:
+        return doubtful[-1] if doubtful else None
+    action = _served(shot, request, bought, _Obstacle(""), terms)
+    return None if VERBS[action.verb].may_buy else action.purchase
+
+
+def present(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | None:
+    """Return the purchase that stands for a take now, whatever a run would buy; None where nothing
+    was bought.
+    """
+    bought = book.bought(shot.id, shot.take)
+    doubtful = [p for p in bought if p.state in IN_DOUBT]
+    if doubtful or not bought:
+        return doubtful[-1] if doubtful else None
+    return _serving(bought, request.fingerprint, terms)
 
 
 def _supplies(
-    shot: Shot, by_key: Mapping[str, Action], book: Book
-) -> tuple[dict[str, Purchase], str | None]:
-    """The purchases that meet a shot's needs, and why one is not met. Take 1 of a shot serves the
-    others.
-    """
+    shot: Shot, by_key: Mapping[str, Action], book: Book, terms: Terms
+) -> tuple[dict[str, Purchase], _Obstacle | None]:
+    """The purchases that meet a shot's needs, by need, and why one is not met."""
     supplies: dict[str, Purchase] = {}
     for need in shot.needs:
-        action = by_key.get(need)
+        source = source_of(need, terms, partial(present_of, by_key))
+        if not source.key:
+            return supplies, _Obstacle(source.reason, source.verb)
+        action = by_key.get(source.key)
         if action is None:
-            return supplies, f"needs {need}, which is not in the manifest"
+            return supplies, _Obstacle(f"needs {need}, which is not in the manifest")
         purchase = _supply(action, book)
-        if purchase is None or purchase.state not in _DELIVERED:
-            return supplies, f"waits for {need}" + VERBS[action.verb].of_a_need
+        if purchase is None or purchase.state not in DELIVERED:
+            return supplies, _Obstacle(f"waits for {source.key}{VERBS[action.verb].of_a_need}")
         supplies[need] = purchase
     if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
-        return supplies, "needs the address of a video for which the gateway gave none"
+        no_address = "needs the address of a video for which the gateway gave none"
+        return supplies, _Obstacle(no_address)
     return supplies, None
 
 

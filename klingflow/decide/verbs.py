@@ -168,7 +168,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         work=None,
         verdict=ExitCode.UNSETTLED,
         needs_attention=True,
-        of_a_need=", which was bought elsewhere",
+        of_a_need=", which is held",
         reason="bought at {origin}: run with --gateway {origin}, or resolve it",
     ),
     "orphan": VerbRow(

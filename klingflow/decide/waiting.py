@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import replace
 
-from klingflow.decide.moves import is_spare
+from klingflow.decide.moves import is_rejected, is_spare
+from klingflow.decide.picks import sources
 from klingflow.decide.schedule import Wanted
 from klingflow.decide.take import decide, is_delivered
 from klingflow.ledger.book import Book
@@ -29,8 +30,8 @@ class Waiting:
         shot = wanted.action.shot
         assert shot is not None, "only shots of the manifest wait"
         self._waiting[shot.key] = wanted
-        for need in shot.needs:
-            self._waiting_for[need].append(shot.key)
+        for source in sources(shot, self._decided, self._terms):
+            self._waiting_for[source.key].append(shot.key)
 
     def finished(self, key: str, book: Book) -> list[Wanted]:
         """The takes that wait for nothing more, now that the take `key` is finished at the gateway.
@@ -74,7 +75,7 @@ class Waiting:
             return None
         alike = book.bought_as(fingerprint)
         spare = (p for p in alike if is_spare(p, self._decided, self._terms.origin))
-        return next(spare, None)
+        return next((p for p in spare if not is_rejected(p, self._terms.picks)), None)
 
 
 _PAID = "its body is paid for, as {}: run again to take that over"

@@ -23,6 +23,7 @@ handed in.
     model_rules.py, body_rules.py                    what is known of models and bodies
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
     local_files.py, held_files.py                    files of this disk in bodies, and what they are
+    picklist.py, amending.py                         a picks file → its lines, and with other lines
     authoring.py, portable.py, schema.py             the tables → the published schemas
     compilation.py, files.py, recognition.py, ordering.py,
     punctuation.py                                   all of this in order, mistakes as shown

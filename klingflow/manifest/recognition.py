@@ -44,6 +44,7 @@ _AND_GIVE = ", and give that manifest"
 _TABLE: Final = "write 'foreach: {name}' in a shot" + _AND_GIVE
 _PRICES: Final = Found("a file of prices", "write 'prices: {name}' in a manifest" + _AND_GIVE)
 _PICKS: Final = Found("a file of picks")
+_PICKS_END: Final = ".picks.yaml"
 _BODY: Final = Found(
     "the body of a request", "write it in a manifest as 'shots: {{ s01: {{ request: {{ … }} }} }}'"
 )
@@ -57,6 +58,8 @@ _HOLDS: Final[dict[Wanted, str]] = {
 
 def of_name(path: str) -> Found | None:
     """Return what a file is that no text is in; None if it may be text."""
+    if path.lower().endswith(_PICKS_END):
+        return _PICKS
     suffix = posixpath.splitext(path)[1].lower()
     if suffix in WORKBOOKS:
         kind, menu = WORKBOOKS[suffix]
@@ -126,6 +129,6 @@ def said(path: str, found: Found, wanted: Wanted) -> str:
 
 
 def _named_after(name: str) -> str:
-    """Return the manifest of a lock by its name."""
-    stem, suffix = posixpath.splitext(name)
-    return f": {stem}.yaml" if suffix == ".lock" else ""
+    """Return the manifest of a lock, or of a picks file, by its name."""
+    stem, end, rest = name.rpartition(_PICKS_END if name.endswith(_PICKS_END) else ".lock")
+    return f": {stem}.yaml" if end and not rest else ""

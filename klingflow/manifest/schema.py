@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 from klingflow.manifest import authoring
 from klingflow.manifest.body import BODY
 from klingflow.manifest.fields import KINDS, SHOT, Field
+from klingflow.manifest.picklist import SCHEMA as PICKS
 from klingflow.manifest.portable import portable
 from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.shapes import COUNT, one_of, record
@@ -304,5 +305,6 @@ _PUBLISHED: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
         _run_manifest(),
     ),
     "prices": ("klingflow prices", "What the gateway's tiers cost, by the user.", PRICES),
+    "picks": ("klingflow picks", "Which takes of a film are good, and which are not.", PICKS),
 }
 NAMES: Final = tuple(_PUBLISHED)

@@ -1,0 +1,229 @@
+"""PURE. A picks file's text with lines added, taken away or completed. Every other line stays as it
+is, byte for byte: comments, order, blanks and what people wrote by hand.
+
+The parser's events say where each line begins and ends. What was made is read again, and given back
+only if it says exactly what it should: otherwise the file is left to its author.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from klingflow.errors import ManifestError, UsageError
+from klingflow.manifest.picklist import parse
+from klingflow.manifest.scalars import ScalarError, plain
+from klingflow.model import PickLine
+
+_BOM: Final = "\ufeff"
+_LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_END: Final = re.compile(r"\r\n|\r|\n")
+_DASH: Final = re.compile(r" *-(?: +|$)")
+# What YAML takes for text in any place of a line, if it is no number or other word of YAML.
+_PLAIN: Final = re.compile(r"[^\W_][\w.@-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One entry of the list: its first and last line (from 0), the column of its value, and the
+    column behind its end. `words` are its keys and values, as line, first column and column behind.
+    """
+
+    first: int
+    last: int
+    column: int
+    behind: int
+    flow: bool
+    words: tuple[tuple[int, int, int], ...]
+
+
+def amended(
+    text: str,
+    file: str,
+    *,
+    drop: Collection[int] = (),
+    named: Mapping[int, str] | None = None,
+    add: Sequence[PickLine] = (),
+) -> str:
+    """Return the text without the lines `drop` (numbers of entries, from 0), with the purchases
+    `named` in the entries of these numbers, and with the lines `add` at its end.
+
+    Raises ManifestError for a text that is no picks file, and UsageError for one that cannot be
+    changed without harm.
+    """
+    named = named or {}
+    before = parse(text, file)
+    wanted = [
+        line._replace(purchase=named.get(number, line.purchase))
+        for number, line in enumerate(before)
+        if number not in drop
+    ]
+    try:
+        made = _made(text, drop, named, add)
+        after = parse(made, file)
+    except (_Unsafe, ManifestError) as error:
+        raise _refusal(file) from error
+    if [*map(_said, after)] != [*map(_said, (*wanted, *add))]:
+        raise _refusal(file)
+    return made
+
+
+class _Unsafe(Exception):
+    """The text is written so that a line cannot be told from its neighbours."""
+
+
+def _refusal(file: str) -> UsageError:
+    return UsageError(
+        f"{file} is written so that klingflow cannot change it without harm; nothing was written."
+        " Give each take a line of its own, such as - { shot: alley, take: 1 }"
+    )
+
+
+def _said(line: PickLine) -> tuple[object, ...]:
+    """All that a line says, without its place."""
+    return line[:-1]
+
+
+def _made(
+    text: str, drop: Collection[int], named: Mapping[int, str], add: Sequence[PickLine]
+) -> str:
+    bom = _BOM if text.startswith(_BOM) else ""
+    lines = _LINES.findall(text.removeprefix(bom))
+    items = _items("".join(lines))
+    end = next(iter(_END.findall(text)), "\n")
+    for number in sorted({*drop, *named}, reverse=True):
+        if number in drop:
+            _take_out(lines, items[number])
+        else:
+            _complete(lines, items[number], named[number], end)
+    indent = _indent(lines, items)
+    if add and lines and not lines[-1].endswith(("\r", "\n")):
+        lines[-1] += end
+    return bom + "".join([*lines, *(indent + written(line) + end for line in add)])
+
+
+def _indent(lines: Sequence[str], items: Sequence[_Item]) -> str:
+    """The blanks before the dashes of the list."""
+    if not items:
+        return ""
+    dashes = (_DASH.match(line) for line in lines)
+    first = next((dash[0] for dash in dashes if dash), "")
+    return first[: first.find("-")]
+
+
+def _items(text: str) -> list[_Item]:
+    """The entries of the list. Raises _Unsafe for a list in brackets."""
+    try:
+        events = list(yaml.parse(text, Loader=yaml.CLoader))
+    except yaml.YAMLError as error:
+        raise _Unsafe from error
+    found: list[_Item] = []
+    depth, begun = 0, None
+    scalars: list[Any] = []
+    for event in events:
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            if depth == 0 and event.flow_style:
+                raise _Unsafe
+            if depth == 1:
+                begun, scalars = event, []
+            depth += 1
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
+            if depth == 1 and begun is not None:
+                found.append(_item(begun, event, scalars))
+        elif isinstance(event, yaml.ScalarEvent):
+            scalars.append(event)
+        elif isinstance(event, yaml.AliasEvent):
+            raise _Unsafe
+    return found
+
+
+def _item(begun: Any, ended: Any, scalars: Sequence[Any]) -> _Item:
+    if not scalars or scalars[-1].style in ("|", ">"):
+        raise _Unsafe
+    start = begun.start_mark
+    # The end of a block is known to the parser only where the next thing begins.
+    end = (ended if begun.flow_style else scalars[-1]).end_mark
+    words = tuple((s.start_mark.line, s.start_mark.column, s.end_mark.column) for s in scalars)
+    return _Item(start.line, end.line, start.column, end.column, bool(begun.flow_style), words)
+
+
+def _take_out(lines: list[str], item: _Item) -> None:
+    """Take an entry out; a comment behind it keeps a line of its own. Raises _Unsafe."""
+    dash = _DASH.match(lines[item.first])
+    if dash is None or dash.end() != item.column:
+        raise _Unsafe
+    if item.first < item.last and _has_comment(lines, item):
+        raise _Unsafe
+    comment = lines[item.last][item.behind :].lstrip(" \t")
+    indent = dash[0][: dash[0].find("-")]
+    lines[item.first : item.last + 1] = [indent + comment] if comment.startswith("#") else []
+
+
+def _has_comment(lines: Sequence[str], item: _Item) -> bool:
+    """True if a comment may stand inside an entry, that is, a `#` outside its words."""
+    inner = dict(enumerate(lines[item.first : item.last], item.first))
+    inner[item.last] = lines[item.last][: item.behind]
+    for line, begin, end in reversed(item.words):
+        inner[line] = inner[line][:begin] + inner[line][end:]
+    return any("#" in rest for rest in inner.values())
+
+
+def _complete(lines: list[str], item: _Item, purchase: str, end: str) -> None:
+    """Write a purchase into an entry: before its `}`, or on a line of its own."""
+    line, said = lines[item.last], f"purchase: {_scalar(purchase)}"
+    if not item.flow:
+        if not line.endswith(("\r", "\n")):
+            lines[item.last] += end
+        lines.insert(item.last + 1, " " * item.column + said + end)
+        return
+    head = line[: item.behind - 1]
+    content = head.rstrip(" \t")
+    comma = " " if content.endswith((",", "{")) else ", "
+    if not content:
+        raise _Unsafe  # the brace has a line of its own
+    blank = head[len(content) :]
+    lines[item.last] = content + comma + said + blank + line[item.behind - 1 :]
+
+
+def written(line: PickLine) -> str:
+    """Return a line as klingflow writes it, without its end."""
+    return f"- {{ {', '.join(_fields(line))} }}"
+
+
+def _fields(line: PickLine) -> Iterator[str]:
+    yield f"shot: {_scalar(line.shot)}"
+    yield f"take: {line.take}"
+    if line.rejects:
+        yield "reject: true"
+    if line.note:
+        yield f"note: {_scalar(line.note)}"
+    if line.purchase:
+        yield f"purchase: {_scalar(line.purchase)}"
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML: plain where nobody can take it for anything else, else in quotes."""
+    if _PLAIN.fullmatch(text) and text.isprintable() and _is_text(text):
+        return text
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return isinstance(plain(text), str)
+    except ScalarError:
+        return False
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\U{number:08x}" if number > 0xFFFF else f"\\u{number:04x}"
