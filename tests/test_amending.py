@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import UsageError
-from klingflow.manifest.amending import amended, written
+from klingflow.manifest.amending import Change, amended, written
 from klingflow.manifest.picklist import parse
 from klingflow.model import PickLine
+
+
+def _amended(
+    text: str,
+    drop: Collection[int] = (),
+    named: Mapping[int, str] | None = None,
+    add: Sequence[PickLine] = (),
+) -> str:
+    return amended(text, "film.picks.yaml", Change(frozenset(drop), named or {}, tuple(add)))
+
 
 _FILM = """\
 # 剪辑：导演看片 2026-06-08
@@ -26,7 +38,7 @@ _FILM = """\
 def test_a_line_is_added_at_the_end() -> None:
     """All that was there stays as it is."""
     line = PickLine("opening", 2, rejects=True, note="too dark: again", purchase="u1")
-    added = amended(_FILM, "film.picks.yaml", add=[line])
+    added = _amended(_FILM, add=[line])
     assert added == _FILM + (
         '- { shot: opening, take: 2, reject: true, note: "too dark: again", purchase: u1 }\n'
     )
@@ -34,7 +46,7 @@ def test_a_line_is_added_at_the_end() -> None:
 
 def test_a_line_that_is_taken_out_leaves_its_comment() -> None:
     """A comment is somebody's word, and stays where it stood."""
-    made = amended(_FILM, "film.picks.yaml", drop=[0, 2])
+    made = _amended(_FILM, drop=[0, 2])
     assert made == (
         "# 剪辑：导演看片 2026-06-08\n# 导演说不行\n- {shot: alley, take: 2,}\n\n"
         "  # the block form, by hand\n"
@@ -43,7 +55,7 @@ def test_a_line_that_is_taken_out_leaves_its_comment() -> None:
 
 def test_a_purchase_is_written_into_a_line() -> None:
     """In the form in which the line was written."""
-    made = amended(_FILM, "film.picks.yaml", named={0: "u0", 1: "u1", 2: "u2"})
+    made = _amended(_FILM, named={0: "u0", 1: "u1", 2: "u2"})
     assert made.splitlines() == [
         "# 剪辑：导演看片 2026-06-08",
         "- { shot: alley, take: 1, reject: true, note: 手变形, purchase: u0 }   # 导演说不行",
@@ -61,20 +73,20 @@ def test_a_purchase_is_written_into_a_line() -> None:
 def test_lines_end_as_the_files_lines_do(end: str) -> None:
     """Also where the last line has no end yet, and behind a byte order mark."""
     text = f"\ufeff- {{ shot: a, take: 1 }}{end}- {{ shot: b, take: 1 }}"
-    made = amended(text, "film.picks.yaml", add=[PickLine("c", 1)])
+    made = _amended(text, add=[PickLine("c", 1)])
     assert made == f"{text}{end}- {{ shot: c, take: 1 }}{end}"
 
 
 def test_a_list_keeps_its_indentation() -> None:
     """What is added stands below what is there."""
-    made = amended("  - { shot: a, take: 1 }\n", "film.picks.yaml", add=[PickLine("b", 1)])
+    made = _amended("  - { shot: a, take: 1 }\n", add=[PickLine("b", 1)])
     assert made == "  - { shot: a, take: 1 }\n  - { shot: b, take: 1 }\n"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
 def test_an_empty_file_gets_its_first_line(text: str) -> None:
     """Comments of an empty file stay."""
-    made = amended(text, "film.picks.yaml", add=[PickLine("a", 1)])
+    made = _amended(text, add=[PickLine("a", 1)])
     assert made == text + "- { shot: a, take: 1 }\n"
 
 
@@ -91,7 +103,7 @@ _UNSAFE = {
 def test_a_file_that_cannot_be_changed_safely_is_refused(text: str) -> None:
     """It is never rewritten: the author is told what form klingflow can change."""
     with pytest.raises(UsageError, match="Give each take a line of its own"):
-        amended(text, "film.picks.yaml", drop=_UNSAFE[text], add=[PickLine("b", 1)])
+        _amended(text, drop=_UNSAFE[text], add=[PickLine("b", 1)])
 
 
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1).filter(
@@ -133,7 +145,7 @@ def test_every_other_line_stays(parts: list[tuple[str, bool]], data: st.DataObje
     entries = [part for part, is_entry in parts if is_entry]
     drop = data.draw(st.sets(st.sampled_from(range(len(entries)))) if entries else st.just(set()))
     add = data.draw(st.lists(_LINES, max_size=2))
-    made = amended(text, "film.picks.yaml", drop=drop, add=add)
+    made = _amended(text, drop=drop, add=add)
     numbers = iter(range(len(entries)))
     kept = [part for part, is_entry in parts if not is_entry or next(numbers) not in drop]
     assert made == "".join(kept) + "".join(written(line) + "\n" for line in add)

@@ -114,8 +114,14 @@ def test_a_ledger_lies_beside_its_manifest(tmp_path: Path, state: Path) -> None:
     paths = ledger_paths(manifest, state=state)
     box = BoxPlace(state, manifest)
     assert paths == LedgerPaths(
-        tmp_path / "film.lock", hidden / "film.journal", hidden, manifest, box
+        tmp_path / "film.lock",
+        hidden / "film.journal",
+        hidden,
+        tmp_path / "film.picks.yaml",
+        manifest,
+        box,
     )
+    assert paths.picks_held == hidden / "film.picking"
     assert paths.lock_damaged == tmp_path / "film.lock.damaged"
     assert paths.journal_damaged == hidden / "film.journal.damaged"
     assert paths.pruned == tmp_path / "film.pruned.jsonl"
@@ -128,7 +134,7 @@ def test_the_sandboxs_ledger_lies_apart(tmp_path: Path) -> None:
     hidden = tmp_path / ".klingflow"
     folder = hidden / "sandbox"
     assert ledger_paths(tmp_path / "film.yaml", sandbox=True) == LedgerPaths(
-        folder / "film.lock", folder / "film.journal", hidden
+        folder / "film.lock", folder / "film.journal", hidden, folder / "film.picks.yaml"
     )
 
 

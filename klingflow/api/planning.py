@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from klingflow.api import apart, links
@@ -13,12 +13,13 @@ from klingflow.decide.allotment import allotted
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
-from klingflow.decide.plan import make_plan, moved
+from klingflow.decide.plan import make_plan, moved, terms_of
 from klingflow.decide.select import select as select_keys
 from klingflow.decide.spending import spending
+from klingflow.decide.take import saying
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
-from klingflow.ledger import files, searching, store
+from klingflow.ledger import files, pickfile, searching, store
 from klingflow.ledger.beside import of_others
 from klingflow.ledger.book import Book, content
 from klingflow.ledger.places import Site
@@ -30,6 +31,7 @@ from klingflow.model import (
     Filing,
     Limits,
     Manifest,
+    PickLine,
     Place,
     Plan,
     Problem,
@@ -70,7 +72,9 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set
     """As `selected`, by a book that is read already. Raises NothingSelected."""
     if not (wish.select or wish.exclude):
         return None
-    keys = select_keys(manifest.shots, standing(manifest, book, site), wish.select, wish.exclude)
+    stands, terms = standing_with_picks(manifest, book, site)
+    said = saying(manifest, stands, terms)
+    keys = select_keys(manifest.shots, stands, wish.select, wish.exclude, said)
     if not keys:
         raise NothingSelected(f"{manifest.path}: no shot matches the selection")
     return keys
@@ -137,11 +141,21 @@ def with_contents(manifest: Manifest, book: Book) -> Manifest:
 
 
 def standing(manifest: Manifest, book: Book, site: Site) -> Book:
-    """Return the book with every purchase at the take that it goes over to with the next run."""
+    """Return the book with every purchase at the take that it goes over to with the next run.
+    Raises as `pickfile.lines_of`.
+    """
+    return standing_with_picks(manifest, book, site)[0]
+
+
+def standing_with_picks(manifest: Manifest, book: Book, site: Site) -> tuple[Book, Terms]:
+    """As `standing`, with the terms that say what was picked."""
     manifest = with_contents(manifest, book)
+    lines = pickfile.lines_of(site.paths)
     with without_collector():
-        stands, _ = moved(site.placed(manifest), book, Terms(origin=site.origin, at=now()))
-    return stands
+        placed = site.placed(manifest)
+        terms = terms_of(placed, book, lines, origin=site.origin, at=now())
+        stands, _ = moved(placed, book, terms)
+    return stands, terms
 
 
 def ahead(book: Book, plan: Plan) -> Book:
@@ -159,12 +173,16 @@ def planned(
     keys: set[str] | None = None,
     rerun: frozenset[str] = frozenset(),
     again: frozenset[str] = frozenset(),
+    lines: Sequence[PickLine] | None = None,
 ) -> Plan:
     """Return the plan by a book that is read already; `keys` None means every shot.
 
-    `again` are the keys of takes that are to be bought in spite of moves and elsewheres.
+    `again` are the keys of takes that are to be bought in spite of moves and elsewheres. `lines`
+    are those of the picks file, which is read where they are None; then this raises ManifestError
+    and UsageError as `pickfile.lines_of`.
     """
     placed = site.placed(with_contents(manifest, book))
+    picks = pickfile.lines_of(site.paths) if lines is None else lines
     facts = files_of(placed, book, site)
 
     def made(elsewhere: Elsewheres) -> Plan:
@@ -178,6 +196,7 @@ def planned(
             again=again,
             elsewhere=elsewhere,
             selected=keys,
+            picks=picks,
         )
 
     with without_collector():

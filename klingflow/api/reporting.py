@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api.planning import book_of, selected_keys, standing, with_contents
+from klingflow.api.planning import book_of, selected_keys, standing_with_picks, with_contents
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
@@ -22,10 +22,15 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     also its videos, those that were replaced among them.
     """
     site = site_of(manifest.path, wish)
-    book = standing(manifest, book_of(manifest, site), site)
+    book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
     keys = selected_keys(manifest, book, wish, site)
     record = run_manifest.build(
-        site.placed(manifest), book, gateway=site.origin, generated_at=now(), selected=keys
+        site.placed(manifest),
+        book,
+        gateway=site.origin,
+        generated_at=now(),
+        selected=keys,
+        picks=terms.picks,
     )
     outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
     facts = files.facts(site.folder, outputs, site.facts)
@@ -37,17 +42,19 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
         **record,
         "doubts": doubts(meant, site.command),
         "problems": [worded(problem) for problem in problems],
+        "picks_astray": [str(doubt) for doubt in terms.picks.doubts],
     }
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
     site = site_of(manifest.path, wish)
-    book = standing(manifest, book_of(manifest, site), site)
+    book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])
-    made = make_plan(with_contents(manifest, book), book, {}, selected=keys)
+    wanted, lines = with_contents(manifest, book), terms.picks.lines
+    made = make_plan(wanted, book, {}, selected=keys, picks=lines)
     answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
     if len(answers) != 1:
         raise UsageError(f"{key!r} means {len(answers)} takes; name one")

@@ -82,7 +82,7 @@ def open_job(
         made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
         def write_results() -> str | None:
-            return _write_results(made.manifest, held.book, site)
+            return _write_results(made, held.book, site)
 
         def plan_again() -> Plan:
             return planned(manifest, held.book, site, keys, again=again)
@@ -94,12 +94,14 @@ def open_job(
                 held.close()
 
 
-def _write_results(manifest: Manifest, book: Book, site: Site) -> str | None:
-    """Write the run manifest, which can always be made again from the ledger. Return why it could
-    not be written.
+def _write_results(plan: Plan, book: Book, site: Site) -> str | None:
+    """Write the run manifest, which can always be made again from ledger and picks. Return why it
+    could not be written.
     """
-    record = run_manifest.build(manifest, book, gateway=site.origin, generated_at=now())
-    target = site.record(manifest.name)
+    record = run_manifest.build(
+        plan.manifest, book, gateway=site.origin, generated_at=now(), picks=plan.terms.picks
+    )
+    target = site.record(plan.manifest.name)
     if site.leads_elsewhere(target.relative_to(site.folder).as_posix()):
         return f"{target}: leads elsewhere by a link below outputs"
     try:

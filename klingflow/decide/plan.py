@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
+from typing import Any
 
 from klingflow.decide.filing import file_away, note, serving_places
 from klingflow.decide.moves import decide_moves
@@ -62,8 +63,17 @@ def make_plan(
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
     is not bought yet waits. `picks` are the lines of the picks file.
     """
-    terms = Terms(files, rerun, origin, again, elsewhere, at, takes=takes_of(manifest))
-    terms = with_picks(terms, manifest, book, picks)
+    terms = terms_of(
+        manifest,
+        book,
+        picks,
+        files=files,
+        rerun=rerun,
+        origin=origin,
+        again=again,
+        elsewhere=elsewhere,
+        at=at,
+    )
     book, moves = moved(manifest, book, terms)
     came_from = {move.purchase.key: move.before for move in reversed(moves)}
     by_key: dict[str, Action] = {}
@@ -90,8 +100,11 @@ def make_plan(
     )
 
 
-def with_picks(terms: Terms, manifest: Manifest, book: Book, lines: Sequence[PickLine]) -> Terms:
-    """The terms with what the lines of a picks file come to, by a book before its moves."""
+def terms_of(manifest: Manifest, book: Book, lines: Sequence[PickLine], **known: Any) -> Terms:
+    """Return `Terms` of what is `known`, with the takes of a manifest and with what the lines of a
+    picks file come to, by a book before its moves.
+    """
+    terms = Terms(**known, takes=takes_of(manifest))
     if not lines:
         return terms
     takes: dict[str, list[int]] = {}

@@ -10,19 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
 from klingflow.manifest.spelling import did_you_mean
-from klingflow.model import Node, Shot, composed
+from klingflow.model import Node, Said, Shot, composed
 
 NEW = "new"  # the state of a take that the ledger does not know
 
 
+PICKS: Final = ("picked", "rejected", "open")
+# What the picks say of a take.
+Saying = Callable[[Shot], Said]
+
+
+class _By(NamedTuple):
+    """What takes are selected by, beside what the manifest says of them."""
+
+    book: Book
+    said: Saying
+
+
 def select(
-    shots: Sequence[Shot], book: Book, select: Sequence[str], exclude: Sequence[str]
+    shots: Sequence[Shot],
+    book: Book,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    said: Saying = lambda shot: Said(),
 ) -> set[str]:
     """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
 
@@ -32,24 +48,25 @@ def select(
     """
     if any(not text.split() for text in (*select, *exclude)):
         raise NothingSelected("the selection is empty text; leave it out to mean all shots")
-    chosen = _named(shots, book, select) if select else {s.key for s in shots}
-    return chosen - _named(shots, book, exclude)
+    by = _By(book, said)
+    chosen = _named(shots, by, select) if select else {s.key for s in shots}
+    return chosen - _named(shots, by, exclude)
 
 
-def _named(shots: Sequence[Shot], book: Book, texts: Iterable[str]) -> set[str]:
+def _named(shots: Sequence[Shot], by: _By, texts: Iterable[str]) -> set[str]:
     keys: set[str] = set()
     for expression in composed(" ".join(texts)).split():
         terms = expression.split(",")
         if not all(terms):
             raise UsageError(f"{expression!r}: a comma stands between two terms, without spaces")
-        keys |= set.intersection(*(_matching(term, shots, book) for term in terms))
+        keys |= set.intersection(*(_matching(term, shots, by) for term in terms))
     return keys
 
 
-def _matching(term: str, shots: Sequence[Shot], book: Book) -> set[str]:
-    test = _test_of(term, book)
+def _matching(term: str, shots: Sequence[Shot], by: _By) -> set[str]:
+    test = _test_of(term, by)
     found = {shot.key for shot in shots if test(shot)}
-    if not found and not term.startswith("state:"):
+    if not found and not term.startswith(("state:", "pick:")):
         raise NothingSelected(f"no shot matches {term!r}{_hint(term, shots)}")
     return found
 
@@ -72,10 +89,10 @@ _NOBODYS: Final = Node({}, Mark("", 1, 1))
 Test = Callable[[Shot], bool]
 
 
-def _test_of(term: str, book: Book) -> Test:
+def _test_of(term: str, by: _By) -> Test:
     kind, colon, rest = term.partition(":")
     if colon and kind in _TESTS:
-        return _TESTS[kind](rest, book)
+        return _TESTS[kind](rest, by)
     return _by_name(term)
 
 
@@ -87,19 +104,31 @@ def _by_name(pattern: str) -> Test:
     return test
 
 
-def _by_tag(pattern: str, book: Book) -> Test:
+def _by_tag(pattern: str, by: _By) -> Test:
     return lambda shot: any(fnmatchcase(composed(tag), pattern) for tag in shot.tags)
 
 
-def _by_state(state: str, book: Book) -> Test:
+def _by_state(state: str, by: _By) -> Test:
     if state not in (*STATES, NEW):
         raise UsageError(f"there is no state {state!r}; there are {', '.join((*STATES, NEW))}")
 
     def test(shot: Shot) -> bool:
-        latest = book.latest(shot.id, shot.take)
+        latest = by.book.latest(shot.id, shot.take)
         return (latest.state if latest else NEW) == state
 
     return test
 
 
-_TESTS: dict[str, Callable[[str, Book], Test]] = {"tag": _by_tag, "state": _by_state}
+def _by_pick(word: str, by: _By) -> Test:
+    if word not in PICKS:
+        raise UsageError(f"there is no pick {word!r}; there are {', '.join(PICKS)}")
+    if word == "open":
+        return lambda shot: by.said(shot)[:2] == (False, False)
+    return lambda shot: bool(getattr(by.said(shot), word))
+
+
+_TESTS: dict[str, Callable[[str, _By], Test]] = {
+    "tag": _by_tag,
+    "state": _by_state,
+    "pick": _by_pick,
+}

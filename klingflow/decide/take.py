@@ -7,14 +7,14 @@ A take is bought only when nothing was, or when the user permitted it (`--rerun`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
-from klingflow.decide.picks import present_of, source_of
+from klingflow.decide.picks import NOTHING_SAID, present_of, source_of
 from klingflow.decide.verbs import VERBS
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.answers import last_answer
@@ -24,9 +24,11 @@ from klingflow.ledger.moments import in_utc
 from klingflow.manifest.request import finish
 from klingflow.model import (
     Action,
+    Manifest,
     Purchase,
     Reference,
     Request,
+    Said,
     Shot,
     State,
     Terms,
@@ -266,6 +268,18 @@ def present(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase 
     if doubtful or not bought:
         return doubtful[-1] if doubtful else None
     return _serving(bought, request.fingerprint, terms)
+
+
+def saying(manifest: Manifest, book: Book, terms: Terms) -> Callable[[Shot], Said]:
+    """Return what tells of a take what the picks say of its present purchase."""
+    requests = {shot.key: request for shot, request in manifest}
+
+    def said(shot: Shot) -> Said:
+        request = requests.get(shot.key)
+        now = present(shot, request, book, terms) if request else None
+        return terms.picks.said.get(now.uid, NOTHING_SAID) if now else NOTHING_SAID
+
+    return said
 
 
 def _supplies(

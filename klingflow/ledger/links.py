@@ -22,6 +22,7 @@ def of_ledger(site: Site) -> list[Link]:
     paths = site.paths
     lengthened = [paths.journal, paths.journal_damaged, paths.lock_damaged, paths.pruned]
     lengthened += [emergency.places(paths.journal)[0], site.server]
+    lengthened.append(paths.picks_held)
     replaced = [paths.lock, paths.folded, emergency.reserve_path(paths.journal), site.facts]
     inside = (*lengthened, *replaced, paths.hidden / ".gitignore")
     never = [link._replace(allowable=False) for path in inside if (link := link_at(path))]

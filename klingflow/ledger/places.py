@@ -20,6 +20,7 @@ STATE_DIR = "KLINGFLOW_STATE_DIR"
 
 # The origin under which sandbox purchases are kept: the sandbox listens on another port each time.
 PRUNED = ".pruned.jsonl"  # in the place of `.lock`
+PICKS = ".picks.yaml"  # in the place of `.lock`
 SANDBOX = "sandbox"
 
 _PLAIN = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -110,7 +111,7 @@ class Link(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LedgerPaths:
     """Where a manifest's ledger lies. `hidden` is the `.klingflow` folder beside it, which git
-    ignores.
+    ignores. `picks` is the file of picks.
 
     Where one of these is a link, the path is its target's, and the link is among `followed`.
 
@@ -122,9 +123,15 @@ class LedgerPaths:
     lock: Path
     journal: Path
     hidden: Path
+    picks: Path
     anchor: Path | None = None
     box: BoxPlace | None = None
     followed: tuple[Link, ...] = ()
+
+    @property
+    def picks_held(self) -> Path:
+        """The file whose lock keeps two writers of the picks apart."""
+        return self.journal.with_suffix(".picking")
 
     @property
     def lock_damaged(self) -> Path:
@@ -164,11 +171,12 @@ def ledger_paths(
     folder = _at(hidden / "sandbox", followed) if sandbox else hidden
     lock_folder = folder if sandbox else manifest.parent
     lock = _at(lock_folder / f"{manifest.stem}.lock", followed)
+    picks = _at(lock_folder / f"{manifest.stem}{PICKS}", followed)
     journal = folder / f"{manifest.stem}.journal"
     if sandbox:
-        return LedgerPaths(lock, journal, hidden, followed=tuple(followed))
+        return LedgerPaths(lock, journal, hidden, picks, followed=tuple(followed))
     box = BoxPlace(state, manifest) if state else None
-    return LedgerPaths(lock, journal, hidden, manifest, box, tuple(followed))
+    return LedgerPaths(lock, journal, hidden, picks, manifest, box, tuple(followed))
 
 
 def _at(path: Path, followed: list[Link]) -> Path:

@@ -8,9 +8,9 @@ only if it says exactly what it should: otherwise the file is left to its author
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -27,6 +27,20 @@ _DASH: Final = re.compile(r" *-(?: +|$)")
 _PLAIN: Final = re.compile(r"[^\W_][\w.@-]*")
 
 
+class Change(NamedTuple):
+    """What to do to a picks file: lines to take out and purchases to write into lines, by the
+    numbers of the lines from 0; and lines to add at the end.
+    """
+
+    drop: frozenset[int] = frozenset()
+    named: Mapping[int, str] = {}
+    add: tuple[PickLine, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return True if there is anything to do."""
+        return bool(self.drop or self.named or self.add)
+
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     """One entry of the list: its first and last line (from 0), the column of its value, and the
@@ -41,33 +55,24 @@ class _Item:
     words: tuple[tuple[int, int, int], ...]
 
 
-def amended(
-    text: str,
-    file: str,
-    *,
-    drop: Collection[int] = (),
-    named: Mapping[int, str] | None = None,
-    add: Sequence[PickLine] = (),
-) -> str:
-    """Return the text without the lines `drop` (numbers of entries, from 0), with the purchases
-    `named` in the entries of these numbers, and with the lines `add` at its end.
+def amended(text: str, file: str, change: Change) -> str:
+    """Return the text of a picks file after a change.
 
     Raises ManifestError for a text that is no picks file, and UsageError for one that cannot be
     changed without harm.
     """
-    named = named or {}
     before = parse(text, file)
     wanted = [
-        line._replace(purchase=named.get(number, line.purchase))
+        line._replace(purchase=change.named.get(number, line.purchase))
         for number, line in enumerate(before)
-        if number not in drop
+        if number not in change.drop
     ]
     try:
-        made = _made(text, drop, named, add)
+        made = _made(text, change)
         after = parse(made, file)
     except (_Unsafe, ManifestError) as error:
         raise _refusal(file) from error
-    if [*map(_said, after)] != [*map(_said, (*wanted, *add))]:
+    if [*map(_said, after)] != [*map(_said, (*wanted, *change.add))]:
         raise _refusal(file)
     return made
 
@@ -88,22 +93,20 @@ def _said(line: PickLine) -> tuple[object, ...]:
     return line[:-1]
 
 
-def _made(
-    text: str, drop: Collection[int], named: Mapping[int, str], add: Sequence[PickLine]
-) -> str:
+def _made(text: str, change: Change) -> str:
     bom = _BOM if text.startswith(_BOM) else ""
     lines = _LINES.findall(text.removeprefix(bom))
     items = _items("".join(lines))
     end = next(iter(_END.findall(text)), "\n")
-    for number in sorted({*drop, *named}, reverse=True):
-        if number in drop:
+    for number in sorted({*change.drop, *change.named}, reverse=True):
+        if number in change.drop:
             _take_out(lines, items[number])
         else:
-            _complete(lines, items[number], named[number], end)
+            _complete(lines, items[number], change.named[number], end)
     indent = _indent(lines, items)
-    if add and lines and not lines[-1].endswith(("\r", "\n")):
+    if change.add and lines and not lines[-1].endswith(("\r", "\n")):
         lines[-1] += end
-    return bom + "".join([*lines, *(indent + written(line) + end for line in add)])
+    return bom + "".join([*lines, *(indent + written(line) + end for line in change.add)])
 
 
 def _indent(lines: Sequence[str], items: Sequence[_Item]) -> str:

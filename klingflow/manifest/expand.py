@@ -31,7 +31,9 @@ def expand(document: Document, renderer: Renderer) -> tuple[list[Draft], list[Di
     expansion = _Expansion(document, renderer)
     for key, node in document.shots.items():
         expansion.shot(key, node)
-    links = check_links(expansion.links, expansion.claims.ids, expansion.unsure)
+    takes: dict[str, int | None] = dict.fromkeys(expansion.claims.ids)
+    takes |= {draft.id: draft.take for draft in expansion.drafts if not draft.spoiled}
+    links = check_links(expansion.links, takes, expansion.unsure)
     return expansion.drafts, expansion.diagnostics + links
 
 

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.spelling import did_you_mean
+from klingflow.model import split_key
 
 
 class Link(NamedTuple):
-    """Shot `waiting` needs shot `target`, because of what stands at `mark`."""
+    """Shot `waiting` needs shot `target`, or one take of it (`opening#2`), because of what stands
+    at `mark`.
+    """
 
     waiting: str
     target: str
@@ -20,19 +23,30 @@ class Link(NamedTuple):
 
 
 def check_links(
-    links: Iterable[Link], ids: Collection[str], unsure: Collection[str]
+    links: Iterable[Link], takes: Mapping[str, int | None], unsure: Collection[str]
 ) -> list[Diagnostic]:
-    """Return what is wrong with the links. `unsure` are keys whose ids are not all known: links to
-    them are not judged.
+    """Return what is wrong with the links. `takes` has how many takes each shot has, None where
+    that cannot be told. `unsure` are keys whose ids are not all known: links to them are not
+    judged.
     """
     found = []
     needs: dict[str, list[Link]] = {}
     for link in links:
-        if link.target in ids:
-            needs.setdefault(link.waiting, []).append(link)
-        elif link.target.split("@")[0] not in unsure:
-            found.append(_diagnostic(link, "unknown-shot", _unknown(link.target, ids)))
+        id, take = split_key(link.target) if "#" in link.target else (link.target, 1)
+        if id in takes:
+            needs.setdefault(link.waiting, []).append(link._replace(target=id))
+            if fault := _no_such_take(id, take, takes[id]):
+                found.append(_diagnostic(link, "unknown-shot", fault))
+        elif id.split("@")[0] not in unsure:
+            found.append(_diagnostic(link, "unknown-shot", _unknown(id, takes)))
     return found + _cycles(needs)
+
+
+def _no_such_take(id: str, take: int, takes: int | None) -> str | None:
+    if takes is None or 1 <= take <= takes:
+        return None
+    there_are = "one take" if takes == 1 else f"{takes} takes"
+    return f"'{id}' has {there_are}, not {take}"
 
 
 def _unknown(target: str, ids: Collection[str]) -> str:

@@ -16,7 +16,7 @@ from klingflow.manifest.picklist import SCHEMA as PICKS
 from klingflow.manifest.portable import portable
 from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.shapes import COUNT, one_of, record
-from klingflow.model import FailureKind, Json, Share, State
+from klingflow.model import FailureKind, Json, PickWord, Share, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -179,6 +179,19 @@ def _run_manifest() -> Json:
         "last_answer": _described(
             {"type": "object", "properties": {"at": _STRING, "said": _STRING}},
             "Of one that is parked: when the gateway answered last, and what.",
+        ),
+        "pick": _described(
+            one_of(*get_args(PickWord)), "What the picks file says of the take's present video."
+        ),
+        "pick_note": _described(_STRING, "Why, in the words of who said it."),
+        "pick_of_an_earlier_version": _described(
+            one_of(*get_args(PickWord)),
+            "What it says of a video that is not the present one, and that counts for nothing.",
+        ),
+        "counts": _described(
+            {"type": "boolean"},
+            "True for the take that stands for its shot: the picked one, otherwise the first that"
+            " is not rejected.",
         ),
         "bytes": _SIZE,
         "file": _described(_OPTIONAL, "The video, beside the manifest."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from klingflow.decide.plan import cost, counts, seconds
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Action, Json, LeftOut, Plan, Request
+from klingflow.model import Action, Json, Plan, Request, Verdict
 from klingflow.results.account import account
 
 
@@ -20,7 +20,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "name": plan.manifest.name,
         "ledger": plan.ledger,
         "environment": list(plan.manifest.environment),
-        "actions": [_action_data(a, plan.left_out.get(a.key)) for a in plan.actions],
+        "actions": [_action_data(a, plan) for a in plan.actions],
         "moves": [
             {"uid": move.purchase.uid, "from": move.before, "to": move.purchase.key}
             for move in plan.moves
@@ -31,11 +31,14 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "seconds": seconds(plan),
         "money": account(plan.manifest, plan.spending),
         "problems": [worded(problem) for problem in plan.problems],
+        "picks_astray": [str(doubt) for doubt in plan.terms.picks.doubts],
     }
 
 
-def _action_data(action: Action, left_out: LeftOut | None) -> dict[str, Json]:
+def _action_data(action: Action, plan: Plan) -> dict[str, Json]:
     id, take = _take(action)
+    left_out = plan.left_out.get(action.key)
+    verdict = plan.verdicts.get(action.key, Verdict())
     return {
         "mark": LEFT_OUT if left_out else VERBS[action.verb].mark,
         "action": action.verb,
@@ -44,6 +47,8 @@ def _action_data(action: Action, left_out: LeftOut | None) -> dict[str, Json]:
         "take": take,
         "reason": action.reason,
         "left_out": left_out and {"cap": left_out.cap, "reason": left_out.reason},
+        "pick": verdict.word,
+        "pick_note": verdict.note or None,
         **_request_data(action.request),
         "task_id": action.purchase.task_id if action.purchase else None,
     }

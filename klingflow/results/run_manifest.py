@@ -12,13 +12,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain
 
+from klingflow.decide.picks import takes_of, verdicts
 from klingflow.decide.select import NEW
 from klingflow.decide.spending import share, spending
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
-from klingflow.model import Json, Manifest, Prices, Purchase, Shot
+from klingflow.model import (
+    NO_PICKS,
+    Json,
+    Manifest,
+    Picks,
+    Prices,
+    Purchase,
+    Shot,
+    Verdict,
+    key_of,
+    split_key,
+)
 from klingflow.results.account import account, shares
 
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
@@ -44,8 +56,10 @@ def build(
     gateway: str,
     generated_at: str,
     selected: Set[str] | None = None,
+    picks: Picks = NO_PICKS,
 ) -> dict[str, Json]:
-    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601.
+    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601. `picks`
+    are the picks file as it was held against the ledger.
 
     `selected` are the keys of the shots that are meant; None means all, and then what was bought
     for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
@@ -53,6 +67,7 @@ def build(
     meant = [s for s in manifest.shots if selected is None or s.key in selected]
     bought = [book.of(s.id, s.take) for s in meant]
     shots = [_shot(s, purchases) for s, purchases in zip(meant, bought, strict=True)]
+    _add_picks(shots, manifest, book, picks)
     orphans, pruned = _no_longer_wanted(manifest, book) if selected is None else ([], [])
     record = {
         "klingflow_run_manifest": 1,
@@ -102,6 +117,32 @@ def serving(purchases: Sequence[Purchase], output: str | None = None) -> Purchas
         return last
     here = [p for p in paid if p.state == "done" and p.output == output]
     return next(reversed(here), last)
+
+
+def _add_picks(
+    shots: Sequence[dict[str, Json]], manifest: Manifest, book: Book, picks: Picks
+) -> None:
+    """Say in the entries of takes which of them people have picked, and which stand for their
+    shots.
+    """
+    outputs = {shot.key: shot.output for shot in manifest.shots}
+
+    def present(key: str) -> str:
+        now = serving(book.bought(*split_key(key)), outputs.get(key))
+        return now.uid if now else ""
+
+    takes = takes_of(manifest)
+    said = verdicts(picks, book, takes, present)
+    for entry in shots:
+        id, key = entry["id"], key_of(entry["id"], entry["take"])
+        is_first = takes.get(id, (id,))[0] == key
+        verdict = said.get(key, Verdict(counts=is_first))
+        entry["pick"] = verdict.word
+        entry["counts"] = verdict.counts
+        if verdict.note:
+            entry["pick_note"] = verdict.note
+        if verdict.earlier != "open":
+            entry["pick_of_an_earlier_version"] = verdict.earlier
 
 
 def _no_longer_wanted(

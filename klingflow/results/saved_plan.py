@@ -17,7 +17,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.shapes import one_of, record
-from klingflow.model import CapName, Json, Plan, Verb
+from klingflow.model import CapName, Json, PickWord, Plan, Verb
 from klingflow.results.plan_data import plan_data
 
 VERSION: Final = 1
@@ -53,6 +53,8 @@ _ACTION: Final = record(
         "take": _WHOLE,
         "reason": _TEXT,
         "left_out": _about(_LEFT_OUT, "Why a cap or the budget keeps it from being bought."),
+        "pick": _about(one_of(*get_args(PickWord)), "What the picks file says of the take."),
+        "pick_note": _OPTIONAL,
         "predicted_tier": _OPTIONAL,
         "seconds": _WHOLE,
         "price": _about(_PRICE, "What it is expected to cost."),

@@ -1,0 +1,78 @@
+"""`pick`, `reject` and `unpick`: what a person says of takes, written into the picks file.
+
+They change no ledger. What they do to the lines is decided in klingflow.decide.picking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from klingflow.api.planning import ahead, book_of, planned
+from klingflow.api.site import Wish, site_of
+from klingflow.decide import picking
+from klingflow.ledger import pickfile
+from klingflow.ledger.book import Book
+from klingflow.ledger.places import Site
+from klingflow.manifest.amending import Change
+from klingflow.model import Manifest, PickLine, Plan, Purchase, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What came of it: the purchases that were meant, what the picks say of the film's takes now,
+    and whether the file was changed.
+    """
+
+    purchases: Sequence[Purchase]
+    verdicts: dict[str, Verdict]
+    changed: bool
+
+
+# What is done to the lines of a plan, with the purchases that are meant.
+_Deed = Callable[[Plan, Book], tuple[Change, Sequence[Purchase]]]
+
+
+def pick(manifest: Manifest, text: str, wish: Wish) -> Picked:
+    """Pick one take, as `alley#2`. Raises UsageError, ManifestError, LedgerError."""
+
+    def deed(plan: Plan, book: Book) -> tuple[Change, Sequence[Purchase]]:
+        change, chosen = picking.pick(plan, book, picking.target_of(text))
+        return change, [chosen]
+
+    return _done(manifest, wish, deed)
+
+
+def reject(manifest: Manifest, texts: Sequence[str], note: str, wish: Wish) -> Picked:
+    """Reject takes, each as `alley#2`, or as `alley` for all takes of a shot. Raises as `pick`."""
+    targets = [picking.target_of(text) for text in texts]
+    return _done(manifest, wish, lambda plan, book: picking.reject(plan, book, targets, note))
+
+
+def unpick(manifest: Manifest, texts: Sequence[str], wish: Wish) -> Picked:
+    """Take back what was said of takes, named as for `reject`. Raises as `pick`."""
+    targets = [picking.target_of(text) for text in texts]
+
+    def deed(plan: Plan, book: Book) -> tuple[Change, Sequence[Purchase]]:
+        return picking.unpick(plan.terms.picks.lines, book, targets), []
+
+    return _done(manifest, wish, deed)
+
+
+def _done(manifest: Manifest, wish: Wish, deed: _Deed) -> Picked:
+    """Do it to the lines that the file has once no other writer can change them."""
+    site = site_of(manifest.path, wish)
+    book = book_of(manifest, site)
+    meant: list[Purchase] = []
+
+    def decide(lines: Sequence[PickLine]) -> Change:
+        made = planned(manifest, book, site, lines=lines)
+        change, meant[:] = deed(made, ahead(book, made))
+        return picking.on_file(change, lines)
+
+    changed = pickfile.change(site.paths, decide)
+    return Picked(meant, dict(_now(manifest, book, site).verdicts), changed)
+
+
+def _now(manifest: Manifest, book: Book, site: Site) -> Plan:
+    return planned(manifest, book, site)
