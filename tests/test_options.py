@@ -17,6 +17,7 @@ NAMES = {field.name for field in fields(Options)}
 # What a command takes besides the options that it shares with others.
 OWN = {
     *("file", "files", "shot", "form", "check", "origins"),
+    *("take", "takes", "note"),
     *("task", "abandon", "not_charged", "resubmit", "force"),
 }
 
@@ -79,7 +80,8 @@ def test_every_option_of_the_record_is_a_flag_of_run_or_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["validate", "render", "plan", "status", "why", "fetch", "resolve"]
+    "name",
+    ["validate", "render", "plan", "status", "why", "fetch", "resolve", "pick", "reject", "unpick"],
 )
 def test_the_flags_of_other_commands_fill_the_same_record(name: str) -> None:
     """Where a command has an option of its own, it takes it by name."""

@@ -8,7 +8,7 @@ from klingflow.decide.select import orphans, select
 from klingflow.errors import Mark, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
-from klingflow.model import Node, Shot
+from klingflow.model import Node, Said, Shot
 from tests.purchases import AT, done, submitted
 
 NODE = Node({}, Mark("film.yaml", 1, 1))
@@ -115,6 +115,27 @@ def test_an_unknown_state_is_told_with_those_that_there_are() -> None:
         select(SHOTS, BOOK, ["state:fialed"], [])
     assert str(caught.value).startswith("there is no state 'fialed'; there are intent, in_doubt, ")
     assert str(caught.value).endswith(", done, new")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("pick:picked", {"door"}),
+        ("pick:rejected", {"opening", "door"}),
+        ("pick:open", {"opening#2", *POSTCARDS}),
+    ],
+)
+def test_takes_are_selected_by_what_people_said(chosen: str, expected: set[str]) -> None:
+    """One in dispute is both picked and rejected; one of which nothing is said is open."""
+    words = {"opening": Said(rejected=True), "door": Said(picked=True, rejected=True)}
+    assert select(SHOTS, BOOK, [chosen], [], lambda s: words.get(s.key, Said())) == expected
+
+
+def test_a_pick_that_there_is_not_is_an_error() -> None:
+    """With the words that there are."""
+    with pytest.raises(UsageError) as caught:
+        select(SHOTS, BOOK, ["pick:good"], [])
+    assert str(caught.value) == "there is no pick 'good'; there are picked, rejected, open"
 
 
 def test_a_misplaced_comma_is_shown() -> None:

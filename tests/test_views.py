@@ -146,6 +146,8 @@ def test_a_plan_as_data() -> None:
         "take": 1,
         "reason": "because",
         "left_out": None,
+        "pick": "open",
+        "pick_note": None,
         "predicted_tier": "kling-3.0-720p",
         "seconds": 5,
         "price": {"amount": "2.00", "currency": "CNY"},
@@ -161,6 +163,7 @@ def test_a_plan_as_data() -> None:
         "id": "old",
         "take": 2,
         "reason": "because",
+        "pick": "open",
         "task_id": "t",
     }
     assert data["cost"] == {"amounts": {"CNY": "2.00"}, "unknown": 1}

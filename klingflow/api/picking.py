@@ -5,12 +5,14 @@ They change no ledger. What they do to the lines is decided in klingflow.decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from klingflow.api.planning import ahead, book_of, planned
 from klingflow.api.site import Wish, site_of
 from klingflow.decide import picking
+from klingflow.errors import KlingflowError
 from klingflow.ledger import pickfile
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
@@ -25,7 +27,7 @@ class Picked:
     """
 
     purchases: Sequence[Purchase]
-    verdicts: dict[str, Verdict]
+    verdicts: Mapping[str, Verdict]
     changed: bool
 
 
@@ -59,6 +61,19 @@ def unpick(manifest: Manifest, texts: Sequence[str], wish: Wish) -> Picked:
     return _done(manifest, wish, deed)
 
 
+def name_purchases(site: Site, plan: Plan) -> str | None:
+    """Write into lines without a purchase the one that each means, because a run may put another
+    one at the take. Return why that cannot be done.
+    """
+    try:
+        lines = pickfile.lines_of(site.paths)
+        if picking.naming(plan.terms.picks, lines):
+            pickfile.change(site.paths, partial(picking.naming, plan.terms.picks))
+    except KlingflowError as error:
+        return f"the picks keep naming takes without their purchases: {error}"
+    return None
+
+
 def _done(manifest: Manifest, wish: Wish, deed: _Deed) -> Picked:
     """Do it to the lines that the file has once no other writer can change them."""
     site = site_of(manifest.path, wish)
@@ -71,8 +86,4 @@ def _done(manifest: Manifest, wish: Wish, deed: _Deed) -> Picked:
         return picking.on_file(change, lines)
 
     changed = pickfile.change(site.paths, decide)
-    return Picked(meant, dict(_now(manifest, book, site).verdicts), changed)
-
-
-def _now(manifest: Manifest, book: Book, site: Site) -> Plan:
-    return planned(manifest, book, site)
+    return Picked(meant, planned(manifest, book, site).verdicts, changed)

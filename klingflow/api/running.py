@@ -19,6 +19,7 @@ import anyio
 from klingflow import disk
 from klingflow.api import links, stills, stores
 from klingflow.api.apart import check_apart
+from klingflow.api.picking import name_purchases
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.allotment import allotted, caps_of
@@ -197,8 +198,10 @@ def run_jobs(
     for job in jobs if used else ():
         job.ledger.use_plan(str(used))
 
+    unnamed = [why for job in jobs if (why := name_purchases(job.site, job.plan))]
+
     async def main() -> Result | None:
-        settled = [trouble for job in jobs for trouble in await settle(job)]
+        settled = unnamed + [trouble for job in jobs for trouble in await settle(job)]
         async with connect(base_url, key) as gateway:
             patience = Patience(limits, buying=buying, fail_fast=fail_fast)
             context = _context(jobs, gateway, limits, patience, emit)

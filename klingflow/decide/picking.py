@@ -15,7 +15,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.manifest.amending import Change
 from klingflow.manifest.spelling import did_you_mean
-from klingflow.model import PickLine, Plan, Purchase, Shot, composed, key_of, split_key
+from klingflow.model import PickLine, Picks, Plan, Purchase, Shot, composed, key_of, split_key
 
 Take = tuple[str, int]
 
@@ -91,6 +91,15 @@ def unpick(lines: Sequence[PickLine], book: Book, targets: Sequence[Target]) -> 
         if any(target.means(_standing(line, book)) for target in targets)
     )
     return Change(frozenset(drop))
+
+
+def naming(picks: Picks, lines: Sequence[PickLine]) -> Change:
+    """Return what writes into lines without a purchase the one that each means in a plan, before
+    another purchase can stand at its take. `lines` are those of the file now.
+    """
+    meant = {line[:4]: line.purchase for line in picks.lines}
+    unnamed = ((n, line) for n, line in enumerate(lines) if not line.purchase)
+    return Change(named={n: uid for n, line in unnamed if (uid := meant.get(line[:4]))})
 
 
 def on_file(change: Change, lines: Sequence[PickLine]) -> Change:

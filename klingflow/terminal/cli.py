@@ -16,7 +16,7 @@ import click
 from klingflow import __version__
 from klingflow.errors import ExitCode, KlingflowError
 from klingflow.runner import signals
-from klingflow.terminal import cli_read, cli_run, cli_setup
+from klingflow.terminal import cli_pick, cli_read, cli_run, cli_setup
 from klingflow.terminal.cli_lock import lock
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -52,6 +52,7 @@ for _command in (
     cli_setup.sandbox,
     *(cli_read.validate, cli_read.render, cli_read.plan, cli_read.status, cli_read.why),
     *(cli_run.run, cli_run.fetch, cli_run.resolve),
+    *(cli_pick.pick, cli_pick.reject, cli_pick.unpick),
     lock,
 ):
     cli.add_command(_command)

@@ -23,7 +23,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from klingflow.decide.select import NEW
+from klingflow.decide.select import NEW, PICKS
 from klingflow.errors import KlingflowError
 from klingflow.ledger.lifecycle import STATES
 
@@ -54,7 +54,7 @@ def shots(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def selections(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Return what the last term of a selection may be: takes, tags and states."""
+    """Return what the last term of a selection may be: takes, tags, states and picks."""
     cut = max(incomplete.rfind(" "), incomplete.rfind(",")) + 1
     before, term = incomplete[:cut], incomplete[cut:]
     wanted = _shots(ctx)
@@ -62,6 +62,7 @@ def selections(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         *(shot.key for shot in wanted),
         *(f"tag:{tag}" for shot in wanted for tag in shot.tags),
         *(f"state:{state}" for state in (*STATES, NEW)),
+        *(f"pick:{word}" for word in PICKS),
     ]
     return _plain(before + one for one in terms if one.startswith(term))
 

@@ -112,7 +112,7 @@ selection: Flag = together(
         multiple=True,
         metavar="WHAT",
         shell_complete=completed_by("selections"),
-        help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed."
+        help="Which shots: opening, 'opening#2', 'postcard@*', tag:x, state:failed, pick:rejected."
         " A space is 'or', a comma 'and'.",
     ),
     click.option(

@@ -51,11 +51,12 @@ def mark_of(action: Action, *, is_left_out: bool) -> Painted:
     return Painted(verb.mark if can_show(verb.mark) else verb.plain, paint.OF_LABEL[verb.label])
 
 
-def row_of(action: Action, left_out: LeftOut | None) -> Row:
-    """Return what the table says of one action."""
+def row_of(action: Action, left_out: LeftOut | None, said: str = "") -> Row:
+    """Return what the table says of one action. `said` is what people say of its take."""
     mark = mark_of(action, is_left_out=left_out is not None)
     tier, seconds, price = _about(action)
     reason = f"left out, {left_out.reason}" if left_out else action.reason
+    reason += f"; {said}" if said else ""
     held_by = action.elsewhere if action.verb == "held" else None
     return Row(
         mark=mark,

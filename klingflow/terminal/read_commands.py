@@ -152,6 +152,8 @@ def status(files: Sequence[str], options: Options, form: str) -> int:
         return ExitCode.OK
     for manifest, record in zip(manifests, records, strict=True):
         views.show_worded(record["problems"])
+        for doubt in record["picks_astray"]:
+            console.warn(doubt)
         views.show_status(record, named(manifest, options.wish), verbose=options.verbose)
     if len(records) > 1:
         views.show_all_told([record["money"]["shares"] for record in records])

@@ -17,7 +17,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Plan, Problem, key_of
 from klingflow.results.account import account, together
-from klingflow.terminal import console, doubt_views, plan_table
+from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
 from klingflow.terminal.layout import clean, is_unicode, room
 from klingflow.terminal.money import show_budget, show_money, show_prices, summed
@@ -58,12 +58,16 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     console.say(f"{plan.manifest.name} ({plan.manifest.path})")
     if plan.manifest.environment:
         console.prose(f"From the environment: {', '.join(plan.manifest.environment)}")
-    rows = [plan_table.row_of(a, plan.left_out.get(a.key)) for a in shown]
+    rows = [
+        plan_table.row_of(a, plan.left_out.get(a.key), pick_views.of(plan.verdicts.get(a.key)))
+        for a in shown
+    ]
     for line in plan_table.lines(rows, room()):
         console.say(*line)
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
     console.prose(f"Plan: {counted(plan)}.")
+    show_picks(plan)
     if any(action.verb == "in_doubt" for action in plan.actions):
         console.prose(f"Doubts: `klingflow status {named} -v` says how to settle them.")
     if moving := len(plan.filing.steps):
@@ -76,6 +80,18 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     money_of_film = account(plan.manifest, plan.spending)
     show_prices(money_of_film)
     show_budget(money_of_film)
+
+
+def show_picks(plan: Plan) -> None:
+    """Print how many takes are picked and rejected, and what people have to settle; nothing where
+    nothing is said.
+    """
+    if said := pick_views.counted(plan.verdicts):
+        console.prose(f"Picks: {said}.")
+    for line in pick_views.disputes(plan.verdicts):
+        console.warn(line)
+    for doubt in plan.terms.picks.doubts:
+        console.show_diagnostic(doubt, {}, console.warn)
 
 
 def show_moves(plan: Plan) -> None:
@@ -190,6 +206,9 @@ def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     others = len(shot.get("versions", ())) - ("file" in shot)
     if others > 0:
         told.append(console.many(others, "earlier video"))
+    if "pick" in shot:
+        note, earlier = shot.get("pick_note", ""), shot.get("pick_of_an_earlier_version", "open")
+        told.append(pick_views.said(shot["pick"], note, earlier))
     return "; ".join(filter(None, told))
 
 
