@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.model import Action, Plan
 
@@ -38,8 +39,8 @@ def chains(plan: Plan, expected: Callable[[str], float]) -> Mapping[str, Chain]:
             rest = behind[key]
             chain = Chain(expected(_tier(action)) + rest.length, 1 + rest.links)
             found[key] = chain
-            for need in action.shot.needs if action.shot else ():
-                behind[need] = max(behind[need], chain)
+            for source in sources(action.shot, plan.by_key, plan.terms) if action.shot else ():
+                behind[source.key] = max(behind[source.key], chain)
     return found
 
 
