@@ -55,6 +55,16 @@ def test_every_spelling_of_any_key_is_found(key: str) -> None:
         assert secret.clean_text(f"a {spelt} b, {spelt}\n").count("[the key]") == 2
 
 
+@given(TOKEN)
+def test_each_of_several_texts_is_cleaned_as_it_would_be_alone(key: str) -> None:
+    """Whatever stands beside it, also a piece of the key, or its beginning at a text's end."""
+    secret = Secret(key)
+    for found in (*spellings(key), key[: len(key) // 2 + 1], key[-len(key) // 2 - 1 :], key[:8]):
+        texts = [b"no key", f"a {found}".encode(), b"nothing"]
+        assert secret.clean_each(texts) == [secret.clean_words(text) for text in texts]
+    assert secret.clean_each([b"no", b"key"]) == [b"no", b"key"]
+
+
 def test_an_odd_key_is_found_too() -> None:
     """What no bearer token holds, but a user may type."""
     key = r"pass\word\\%41&\"with' signs"

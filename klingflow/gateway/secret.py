@@ -13,7 +13,7 @@ import base64
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -77,6 +77,9 @@ class Secret:
         self._words = [(word[:_CUT], word) for word in words]
         unescaped = [_ESCAPE.sub(_character, word) for word in words]
         self._unescaped = [(word[:_CUT], word) for word in unescaped]
+        signs = (sign for sign in _SIGNS if not sign.startswith(b"\\"))
+        parts = chain.from_iterable(map(self._parts, words))
+        self._hints = (b"\\", *signs, *parts)
 
     def clean(self, data: bytes) -> bytes:
         """Return `data` with MARK in place of the key. Clean data costs a search or little more."""
@@ -95,7 +98,27 @@ class Secret:
         """As `clean_words`, for text."""
         return self.clean_words(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
+    def clean_each(self, texts: Sequence[bytes]) -> Sequence[bytes]:
+        """As `clean_words`, for each of several short texts."""
+        if self._is_far_from(b"\0".join(texts)):
+            return texts
+        return [self.clean_words(text) for text in texts]
+
+    def _parts(self, word: bytes) -> Iterator[bytes]:
+        """What a text must hold, if it holds the word, its beginning, or more than half of it."""
+        yield word[:_CUT]
+        if self._is_long:
+            yield from (word[begin:end] for begin, end in _blocks(word))
+
+    def _is_far_from(self, data: bytes) -> bool:
+        """True if nothing in `data` can be the key, in whatever spelling. Nearly all data is so,
+        and this costs a tenth of looking for each spelling.
+        """
+        return not any(map(data.__contains__, self._hints))
+
     def _cleaned(self, data: bytes, *, pieces: bool) -> bytes:
+        if self._is_far_from(data):
+            return data
         may_be_torn = b"\\" in data[-_LONGEST_TORN:]
         is_plain = not may_be_torn and not _is_escaped(data)
         if found := self._spans(data, self._words, pieces and is_plain):
@@ -185,9 +208,8 @@ def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
     the word is cut.
     """
     least = len(word) // 2 + 1
-    size = (least + 1) // 2
-    for begin in range(0, len(word) - size + 1, size):
-        end = begin + size
+    for begin, end in _blocks(word):
+        size = end - begin
         at = text.find(word[begin:end])
         while at >= 0:
             before = text[max(0, at - begin) : at]
@@ -197,6 +219,13 @@ def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
             if right - left >= least:
                 yield left, right
             at = text.find(word[begin:end], at + 1)
+
+
+def _blocks(word: bytes) -> Iterator[Span]:
+    """The blocks into which the word is cut, so that each run of more than half of it holds one."""
+    size = (len(word) // 2 + 2) // 2
+    for begin in range(0, len(word) - size + 1, size):
+        yield begin, begin + size
 
 
 def _common(a: bytes, b: bytes) -> int:
