@@ -22,15 +22,17 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
+import httpcore
 import httpx
 
 from klingflow.errors import KlingflowError, UsageError
@@ -40,9 +42,11 @@ from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
+from klingflow.gateway.tcp import Backend
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 5
+_REQUESTS_KEPT = 256
 MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
@@ -85,6 +89,13 @@ FAILURES: dict[type[Exception], tuple[bool, str]] = {
     Broken: (True, "the answer cannot be unpacked"),
 }
 _CAUGHT = tuple(FAILURES)
+_OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
+    error: getattr(httpx, name)
+    for name, error in vars(httpcore).items()
+    if isinstance(error, type) and issubclass(error, Exception) and name in httpx.__all__
+}
+_CORE = tuple(_OF_HTTPX)
+_TCP = Backend()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +119,14 @@ class Stream:
     the bytes of the wire.
     """
 
-    def __init__(self, url: str, response: httpx.Response, secret: Secret) -> None:
+    def __init__(self, url: str, answer: _Answer, secret: Secret) -> None:
         self.url: str = url
-        self.status: int = response.status_code
-        self.headers: dict[str, str] = _headers(response, secret)
+        self.status: int = answer.status
+        self.headers: dict[str, str] = _headers(answer, secret)
         self._secret = secret
         self._packed = packings(self.headers.get("content-encoding"))
         self._unpacker = Unpacker(self._packed)
-        self._pieces = aiter(_body(response))
+        self._pieces = aiter(answer.body)
         self._unpacked: Iterator[bytes] = iter(())
 
     @property
@@ -157,39 +168,135 @@ class Stream:
         return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A reply's head, and its body as it comes over the wire. An httpx.Response costs a third of a
+    query.
+    """
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: AsyncIterable[bytes]
+    aclose: Callable[[], Awaitable[None]]
+
+
+class _Direct:
+    """Sends requests without a proxy: httpcore's connection, over our own TCP."""
+
+    def __init__(self, context: ssl.SSLContext, *, kept: bool) -> None:
+        self._context = context
+        self._kept = kept
+        self._connection: httpcore.AsyncHTTPConnection | None = None
+
+    async def send(self, request: httpx.Request) -> _Answer:
+        """Send `request`, on the kept connection if there is one. Raises httpx's exceptions."""
+        url = request.url
+        address = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        asked = httpcore.Request(
+            request.method,
+            address,
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        with _as_of_httpx():
+            connection = await self._usable(address.origin)
+            answer = await connection.handle_async_request(asked)
+        return _Answer(answer.status, answer.headers, _body(answer), partial(self._over, answer))
+
+    async def _usable(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+        known = self._connection
+        if known is not None and known.is_idle() and not known.has_expired():
+            return known
+        await self.aclose()
+        self._connection = httpcore.AsyncHTTPConnection(
+            origin, self._context, keepalive_expiry=KEPT_S, network_backend=_TCP
+        )
+        return self._connection
+
+    async def _over(self, answer: httpcore.Response) -> None:
+        """Read nothing more of a reply; close the connection unless it is kept."""
+        with _as_of_httpx():
+            await answer.aclose()
+            if not self._kept:
+                await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        known, self._connection = self._connection, None
+        if known is not None:
+            await known.aclose()
+
+
+class _Proxied:
+    """Sends requests through a proxy: httpx's own transport, of one connection."""
+
+    def __init__(self, proxy: str, context: ssl.SSLContext, *, kept: bool) -> None:
+        limits = httpx.Limits(
+            max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=KEPT_S
+        )
+        self._transport = httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
+
+    async def send(self, request: httpx.Request) -> _Answer:
+        """Send `request`. Raises httpx's exceptions."""
+        answer = await self._transport.handle_async_request(request)
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        return _Answer(answer.status_code, answer.headers.raw, answer.stream, answer.aclose)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._transport.aclose()
+
+
+async def _body(answer: httpcore.Response) -> AsyncIterator[bytes]:
+    with _as_of_httpx():
+        async for piece in answer.aiter_stream():
+            yield piece
+
+
+@contextmanager
+def _as_of_httpx() -> Iterator[None]:
+    """Raise httpcore's exceptions as those of httpx, which have the same names."""
+    try:
+        yield
+    except _CORE as error:
+        raise _OF_HTTPX[type(error)](str(error)) from error
+
+
 class _Connections:
-    """A stack of transports of one connection each, the last used on top.
+    """A stack of senders of one connection each, the last used on top.
 
     A pool of httpx looks at all its idle connections before and after each request, which is a
-    third of a request's CPU at 16 connections. A transport looks at its own connection only, and no
+    third of a request's CPU at 16 connections. A sender looks at its own connection only, and no
     request ever waits for one.
     """
 
     def __init__(self, proxy: str | None, context: ssl.SSLContext, *, kept: bool) -> None:
-        self._options: dict[str, Any] = {
-            "verify": context,
-            "proxy": proxy,
-            "limits": httpx.Limits(
-                max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=KEPT_S
-            ),
-        }
+        self._proxy, self._context, self._kept = proxy, context, kept
         try:
-            self._idle = [httpx.AsyncHTTPTransport(**self._options)]
+            self._idle = [self._sender()]
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             name = _proxy_variable(proxy or "")
             raise UsageError(f"the proxy that {name} names cannot be used: {error}") from error
 
+    def _sender(self) -> _Direct | _Proxied:
+        if self._proxy is None:
+            return _Direct(self._context, kept=self._kept)
+        return _Proxied(self._proxy, self._context, kept=self._kept)
+
     @contextmanager
-    def borrow(self) -> Iterator[httpx.AsyncHTTPTransport]:
-        transport = self._idle.pop() if self._idle else httpx.AsyncHTTPTransport(**self._options)
+    def borrow(self) -> Iterator[_Direct | _Proxied]:
+        sender = self._idle.pop() if self._idle else self._sender()
         try:
-            yield transport
+            yield sender
         finally:
-            self._idle.append(transport)
+            self._idle.append(sender)
 
     async def aclose(self) -> None:
-        for transport in self._idle:
-            await transport.aclose()
+        for sender in self._idle:
+            await sender.aclose()
 
 
 class Gateway:
@@ -229,6 +336,8 @@ class Gateway:
         self._queries = _Connections(proxy, self._context, kept=True)
         self._downloads: dict[str | None, _Connections] = {}
         self._unlogged = _Unlogged(self._secret)
+        # A task is asked for several times, and reading its address takes longer than the rest.
+        self._query_of = lru_cache(_REQUESTS_KEPT)(self._new_query)
 
     def __repr__(self) -> str:
         return f"Gateway({self.base!r})"
@@ -270,10 +379,13 @@ class Gateway:
         """GET the state of a task. `apart` asks on a new connection, which cannot hold the reply to
         another request.
         """
-        url = f"{self._videos}/{quote(task_id, safe='')}"
-        request = httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
+        request = self._query_of(task_id)
         connections = self._single if apart else self._queries
         return await self._exchange(connections, request, self._timeouts.query_total_s)
+
+    def _new_query(self, task_id: str) -> httpx.Request:
+        url = f"{self._videos}/{quote(task_id, safe='')}"
+        return httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
 
     def content_url(self, task_id: str) -> str:
         """Where the gateway itself serves a task's video."""
@@ -293,12 +405,12 @@ class Gateway:
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 request = self._download_request(url, headers)
-                transport = held.enter_context(self._connections_for(url).borrow())
-                response = await transport.handle_async_request(request)
-                held.push_async_callback(response.aclose)
-                location = response.headers.get("location")
-                if response.status_code not in _REDIRECTS or location is None:
-                    return Stream(url, response, self._secret)
+                sender = held.enter_context(self._connections_for(url).borrow())
+                answer = await sender.send(request)
+                held.push_async_callback(answer.aclose)
+                location = httpx.Headers(answer.headers).get("location")
+                if answer.status not in _REDIRECTS or location is None:
+                    return Stream(url, answer, self._secret)
                 url = urljoin(url, location)
                 if self._secret.clean_text(url) != url:
                     return NoReply(
@@ -321,35 +433,36 @@ class Gateway:
 
         `silent_s` bounds the wait for the reply's head.
         """
-        response: httpx.Response | None = None
+        answer: _Answer | None = None
         body = bytearray()
         complete = False
-        with connections.borrow() as transport:
+        with connections.borrow() as sender:
             try:
                 with awake.fail_after(total_s):
                     with awake.fail_after(silent_s or total_s, httpx.ReadTimeout):
-                        response = await transport.handle_async_request(request)
-                    async for piece in _body(response):
+                        answer = await sender.send(request)
+                    async for piece in answer.body:
                         body += piece
                         if len(body) > MAX_BODY_BYTES:
                             break
                     else:
                         complete = True
             except _CAUGHT as error:
-                if response is None:
+                if answer is None:
                     return _no_reply(error, self._secret)
             finally:
-                if response is not None:
-                    await response.aclose()
-        return self._reply(response, bytes(body), complete, str(request.url))
+                if answer is not None:
+                    await answer.aclose()
+        return self._reply(answer, bytes(body), complete, str(request.url))
 
-    def _reply(self, response: httpx.Response, body: bytes, complete: bool, url: str) -> Reply:
-        headers = _headers(response, self._secret)
+    def _reply(self, answer: _Answer, body: bytes, complete: bool, url: str) -> Reply:
+        headers = _headers(answer, self._secret)
         body = _unpacked(body, headers.get("content-encoding"))
         # New ids are taken from a 2xx only, so any other body is cleaned as words: an id in it is
         # only compared with ours, and an address that is harmed gives way to the content route.
-        clean = self._secret.clean if response.is_success else self._secret.clean_words
-        return Reply(response.status_code, headers, clean(body), complete, url)
+        is_success = 200 <= answer.status < 300
+        clean = self._secret.clean if is_success else self._secret.clean_words
+        return Reply(answer.status, headers, clean(body), complete, url)
 
     def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
         limits = {
@@ -419,18 +532,11 @@ def _no_reply(error: Exception, secret: Secret) -> NoReply:
     return NoReply(sent, f"{reason} ({detail})" if detail else reason)
 
 
-def _body(response: httpx.Response) -> httpx.AsyncByteStream:
-    """The body as it comes over the wire."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    return response.stream
-
-
-def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
+def _headers(answer: _Answer, secret: Secret) -> dict[str, str]:
     """The headers of a reply, cleaned as words: none holds an id or an address that is kept."""
-    return {
-        n.decode("latin-1").lower(): secret.clean_words(v).decode("latin-1")
-        for n, v in response.headers.raw
-    }
+    values = secret.clean_each([value for _, value in answer.headers])
+    names = (name.decode("latin-1").lower() for name, _ in answer.headers)
+    return {n: v.decode("latin-1") for n, v in zip(names, values, strict=True)}
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:

@@ -1,0 +1,204 @@
+"""TCP and TLS for httpcore, straight on asyncio's transports.
+
+httpcore's own way is anyio's streams, where each read and write makes two cancel scopes, a lock and
+several turns of the event loop: four fifths of what a query costs. What goes over a connection is
+httpcore's concern, and when one is opened is `klingflow.gateway.http`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpcore
+
+# So much is kept of what a server sends before it is read; then the server has to wait.
+_MOST_UNREAD_BYTES = 1024 * 1024
+# A second address of a host is tried this much later than the first (RFC 8305, 5).
+_NEXT_ADDRESS_S = 0.25
+
+
+class Backend(httpcore.AsyncNetworkBackend):
+    """Makes connections. Raises httpcore's exceptions, as httpcore's own backends do."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 httpcore's name
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> Wire:
+        """Connect within `timeout` seconds to the first address of `host` that answers."""
+        loop = asyncio.get_running_loop()
+        with _connecting(timeout):
+            _, wire = await loop.create_connection(
+                Wire, host, port, happy_eyeballs_delay=None if _is_number(host) else _NEXT_ADDRESS_S
+            )
+        return wire
+
+
+class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """One connection. Either a read or a write waits at a time, as HTTP/1.1 has it."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport = asyncio.Transport()  # until connection_made
+        self._unread = bytearray()
+        self._ended = False  # True once nothing more will come
+        self._broken: Exception | None = None
+        self._reading = True
+        self._writing = True
+        self._waiter: asyncio.Future[None] | None = None
+
+    # -------- what httpcore calls
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109 httpcore's name
+    ) -> bytes:
+        """Return what has come, b"" at the end. Raises httpcore.ReadTimeout, ReadError."""
+        while not self._unread and not self._ended:
+            await self._change(timeout, httpcore.ReadTimeout)
+        if not self._unread and self._broken:
+            raise httpcore.ReadError from self._broken
+        data = bytes(self._unread[:max_bytes])
+        del self._unread[:max_bytes]
+        if not self._reading and len(self._unread) < _MOST_UNREAD_BYTES:
+            self._reading = True
+            self._transport.resume_reading()
+        return data
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 httpcore's name
+    ) -> None:
+        """Send `buffer`. Raises httpcore.WriteTimeout, WriteError."""
+        if not buffer:
+            return
+        if self._transport.is_closing():
+            raise httpcore.WriteError from self._broken
+        self._transport.write(buffer)
+        while not self._writing and not self._ended:
+            await self._change(timeout, httpcore.WriteTimeout)
+        if not self._writing:
+            raise httpcore.WriteError from self._broken
+
+    async def aclose(self) -> None:
+        """Close the connection at once, whatever is on its way."""
+        self._transport.abort()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 httpcore's name
+    ) -> Wire:
+        """Go on with TLS, once the server has proved its name."""
+        loop = asyncio.get_running_loop()
+        try:
+            with _connecting(timeout):
+                transport = await loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        except BaseException:
+            self._transport.abort()
+            raise
+        assert isinstance(transport, asyncio.Transport), "it is open"
+        self._begin(transport)
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks for. One is readable between two requests only once the server
+        has left, or sends what nobody asked for.
+        """
+        if info == "is_readable":
+            return self._ended or bool(self._unread)
+        return self._transport.get_extra_info(info)
+
+    # -------- what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; over TLS, `start_tls` begins once more."""
+        assert isinstance(transport, asyncio.Transport), "TCP is written and read"
+        self._begin(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes until it is read."""
+        self._unread += data
+        if self._reading and len(self._unread) >= _MOST_UNREAD_BYTES:
+            self._reading = False
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Note that the server sends nothing more; the transport closes itself."""
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note why the connection is over."""
+        self._ended = True
+        self._broken = exc
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Let `write` wait until what it sends is on its way."""
+        self._writing = False
+
+    def resume_writing(self) -> None:
+        """Let `write` end."""
+        self._writing = True
+        self._wake()
+
+    # -------- between the two
+
+    def _begin(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(0)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _change(self, seconds: float | None, error: type[Exception]) -> None:
+        """Wait until asyncio has called. Raises `error` after so many seconds."""
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, _fail, waiter, error)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+
+def _fail(waiter: asyncio.Future[None], error: type[Exception]) -> None:
+    if not waiter.done():
+        waiter.set_exception(error())
+
+
+@contextmanager
+def _connecting(seconds: float | None) -> Iterator[None]:
+    """Raise httpcore.ConnectTimeout after so many seconds, ConnectError for what goes wrong."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout from error
+    except (ssl.SSLError, socket.gaierror) as error:
+        raise httpcore.ConnectError(str(error)) from error
+    except OSError as error:
+        raise httpcore.ConnectError("All connection attempts failed") from error
+
+
+def _is_number(host: str) -> bool:
+    """True for an address in numbers, which has no second one."""
+    return ":" in host or host.rpartition(".")[2].isdigit()
