@@ -13,7 +13,6 @@ from klingflow.api.doctor import Finding
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import UsageError
 from klingflow.gateway.access import ENVIRONMENT, Access, Source
-from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Answer
 from klingflow.ledger.places import ledger_paths
 from tests.harness import charges, pipeline_at, sandboxed
@@ -67,34 +66,69 @@ def test_a_gateway_that_refuses_the_key_is_told_apart(tmp_path: Path) -> None:
     assert said.startswith(f"{sandbox.base_url} refuses the key (key): ") and needed
 
 
+def said_of(*answers: bytes) -> tuple[list[Finding], list[bytes]]:
+    """What doctor finds about a gateway that answers so, and the requests that it sent."""
+    requests: list[bytes] = []
+    really_ask = doctor._ask
+
+    async def ask(address: str, key: str) -> tuple[Answer, Answer | None]:
+        async with serve(*answers) as wire:
+            found = await really_ask(wire.base, key)
+        requests.extend(wire.requests)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "_ask", ask)
+        findings = examine(None, Access("http://127.0.0.1:9", key=KEY))
+    return findings, requests
+
+
 @pytest.mark.parametrize(
     ("answer", "seen"),
     [
         (http(200, b"<title>Hello</title>"), "HTTP 200, a page called 'Hello'"),
         (http(401, b"<html>"), "HTTP 401, a page"),
+        (http(404, b"<html>"), "HTTP 404, a page"),
         (http(302, b"", "location: /login"), "HTTP 302, which sends on to /login"),
-        (http(404, b'{"detail":"Not Found"}'), "HTTP 404: Not Found"),
         (http(200, b'{"status":"ok"}'), "HTTP 200, JSON with status"),
     ],
 )
-def test_an_answer_that_does_not_fit_the_route_is_shown(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, seen: str
-) -> None:
-    """A page, a login, another product's 404 or 200: doctor says what it saw."""
-    addresses = []
-
-    async def ask(address: str, key: str) -> Answer:
-        async with serve(answer) as wire, Gateway(wire.base, key) as gateway:
-            addresses.append(address)
-            return await gateway.query("klingflow-doctor-asks-for-no-task")
-
-    monkeypatch.setattr(doctor, "_ask", ask)
-    ((said, needed),) = faults(examine(None, Access("http://127.0.0.1:9", key=KEY)))
+def test_an_answer_that_does_not_fit_the_route_is_shown(answer: bytes, seen: str) -> None:
+    """A page, a login, another product's 200: doctor says what it saw."""
+    findings, requests = said_of(answer)
+    ((said, needed),) = faults(findings)
     assert said == (
         "http://127.0.0.1:9 does not answer as a gateway of videos:"
         f" {seen}; is it the right address?"
     )
-    assert needed and addresses
+    assert needed and len(requests) == 1
+
+
+BARE_404 = http(404, b'{"detail":"Not Found"}')
+
+
+def test_a_404_that_names_nothing_is_well_where_the_route_takes_a_post() -> None:
+    """FastAPI says the same of an unknown task and of an unknown address. A GET tells them apart;
+    of the key nobody can tell.
+    """
+    findings, requests = said_of(BARE_404, http(405, b"{}", "Allow: POST"))
+    assert faults(findings) == []
+    assert findings[-1].text == (
+        "http://127.0.0.1:9 takes orders of videos; whether it takes the key only a create shows"
+    )
+    assert [request.split(b" HTTP")[0] for request in requests] == [
+        b"GET /v1/videos/klingflow-doctor-asks-for-no-task", b"GET /v1/videos"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("looked", [BARE_404, http(405, b"{}"), http(405, b"{}", "Allow: GET")])
+def test_a_404_that_names_nothing_is_left_open_otherwise(looked: bytes) -> None:
+    """Doctor is not content, and says that the address may be right."""
+    ((said, needed),) = faults(said_of(BARE_404, looked)[0])
+    assert needed and said == (
+        "http://127.0.0.1:9 does not say whether the task or the route is unknown:"
+        " HTTP 404: Not Found; is it the right address? If so, a run works all the same"
+    )
 
 
 def test_a_ledger_that_git_ignores_is_a_finding(tmp_path: Path) -> None:

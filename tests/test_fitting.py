@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from klingflow.gateway.fitting import has_an_error, is_about_no_task, seen
+from klingflow.gateway.fitting import (
+    has_an_error,
+    is_about_no_task,
+    leaves_open,
+    seen,
+    takes_a_post,
+)
 from klingflow.gateway.outcomes import NoReply, Reply
 from klingflow.gateway.replies import read_query
 
@@ -76,3 +82,35 @@ def test_a_page_tells_of_no_error() -> None:
     assert has_an_error(reply(401, {"error": {"message": "invalid token"}}))
     assert not has_an_error(reply(401, LOGIN))
     assert not has_an_error(NoReply(True, "x"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_open"),
+    [
+        (reply(404, {"detail": "Not Found"}), True),
+        (reply(404, {"error": {"message": "Unknown request URL"}}), True),
+        (reply(404, b"<html>"), False),
+        (reply(400, {"detail": "Not Found"}), False),
+        (NoReply(True, "x"), False),
+    ],
+)
+def test_a_404_in_json_leaves_open_what_is_unknown(answer: Reply | NoReply, is_open: bool) -> None:
+    """Task or route: FastAPI has the same words for both."""
+    assert leaves_open(answer) is is_open
+
+
+@pytest.mark.parametrize(
+    ("answer", "takes"),
+    [
+        (reply(405, {}, allow="POST"), True),
+        (reply(405, b"", allow="options, post"), True),
+        (reply(405, {}, allow="GET, POSTER"), False),
+        (reply(405, {}), False),
+        (reply(404, {}, allow="POST"), False),
+        (NoReply(True, "x"), False),
+    ],
+)
+def test_a_405_with_its_allow_shows_a_route_of_creates(
+    answer: Reply | NoReply, takes: bool
+) -> None:
+    assert takes_a_post(answer) is takes

@@ -1,7 +1,8 @@
 """`klingflow doctor`: what may be wrong with this installation, the key, the address and a
 manifest's folder.
 
-It asks the gateway one question that cannot cost anything: after a task that does not exist.
+It asks the gateway after a task that does not exist, which cannot cost anything; where the answer
+leaves open whether the address is right, also whether the route of creates takes a POST.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from klingflow.api.site import Wish, site_of
 from klingflow.errors import KlingflowError
 from klingflow.gateway.access import Access
 from klingflow.gateway.env_file import BASE_URL, KEY, exposed, said_of_exposed
-from klingflow.gateway.fitting import has_an_error, is_about_no_task, seen
+from klingflow.gateway.fitting import (
+    has_an_error,
+    is_about_no_task,
+    leaves_open,
+    seen,
+    takes_a_post,
+)
 from klingflow.gateway.origin import in_clear_warning, taken_for
 from klingflow.gateway.outcomes import Answer, Blind
 from klingflow.gateway.replies import read_query
@@ -198,13 +205,22 @@ def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Find
         yield Finding(False, warning, needed=False)
     if not allowed(access):
         raise approval.refusal(access)
-    answer = anyio.run(_ask, access.base_url, access.key)
-    yield _verdict(access.origin, answer)
+    answer, looked = anyio.run(_ask, access.base_url, access.key)
+    if looked is None:
+        yield _verdict(access.origin, answer)
+    else:
+        yield _of_the_route(access.origin, answer, looked)
 
 
-async def _ask(address: str, key: str) -> Answer:
+async def _ask(address: str, key: str) -> tuple[Answer, Answer | None]:
+    """The answer about a task that does not exist; and where it leaves open whether the route
+    exists, what that route says to a GET.
+    """
     async with connect(address, key) as gateway:
-        return await gateway.query(_NO_TASK)
+        answer = await gateway.query(_NO_TASK)
+        outcome = read_query(answer, task_id=_NO_TASK)
+        is_open = leaves_open(answer) and not is_about_no_task(outcome, _NO_TASK)
+        return answer, await gateway.look() if is_open else None
 
 
 def _verdict(address: str, answer: Answer) -> Finding:
@@ -217,3 +233,12 @@ def _verdict(address: str, answer: Answer) -> Finding:
         return Finding(False, f"{address} refuses the key ({failure.kind}): {failure.message}")
     said = f"{address} does not answer as a gateway of videos: {seen(answer)}"
     return Finding(False, f"{said}; is it the right address?")
+
+
+def _of_the_route(address: str, answer: Answer, looked: Answer) -> Finding:
+    """What a 404 means that names neither task nor route, by what the route of creates says."""
+    if takes_a_post(looked):
+        said = f"{address} takes orders of videos; whether it takes the key only a create shows"
+        return Finding(True, said)
+    said = f"{address} does not say whether the task or the route is unknown: {seen(answer)}"
+    return Finding(False, f"{said}; is it the right address? If so, a run works all the same")

@@ -29,6 +29,23 @@ def is_about_no_task(outcome: QueryOutcome, task_id: str) -> bool:
     return says_no_such_task(code, message) or task_id in message
 
 
+def leaves_open(answer: Answer) -> bool:
+    """True if a reply may be about the task or about the route: `404 {"detail": "Not Found"}` is
+    what FastAPI says of both.
+    """
+    return isinstance(answer, Reply) and answer.status == 404 and has_an_error(answer)
+
+
+def takes_a_post(answer: Answer) -> bool:
+    """True if a reply to a GET says that this route takes a POST. RFC 9110, 15.5.6: "The origin
+    server MUST generate an Allow header field in a 405 response".
+    """
+    if not isinstance(answer, Reply) or answer.status != 405:
+        return False
+    allowed = answer.headers.get("allow", "").upper().split(",")
+    return "POST" in (method.strip() for method in allowed)
+
+
 def has_an_error(answer: Answer) -> bool:
     """True if the reply reports an error in one of the gateway's shapes; a page does not."""
     return not isinstance(answer, NoReply) and error_of(answer.body) is not None

@@ -383,6 +383,11 @@ class Gateway:
         connections = self._single if apart else self._queries
         return await self._exchange(connections, request, self._timeouts.query_total_s)
 
+    async def look(self) -> Answer:
+        """GET the route of creates, which takes a POST only: it buys nothing."""
+        request = httpx.Request("GET", self._url, headers=self._own, extensions={"timeout": {}})
+        return await self._exchange(self._single, request, self._timeouts.query_total_s)
+
     def _new_query(self, task_id: str) -> httpx.Request:
         url = f"{self._videos}/{quote(task_id, safe='')}"
         return httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
