@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest.spelling import did_you_mean, nearest, nearest_file
+from klingflow.manifest.spelling import did_you_mean, near_id, nearest, nearest_file
 
 NAMES = ("alley", "harbour", "rooftop")
 
@@ -94,3 +94,29 @@ def test_names_that_look_the_same_are_told_apart_by_a_character(
     word: str, names: list[str], hint: str
 ) -> None:
     assert did_you_mean(word, names) == hint
+
+
+NUMBERED = ("s01", "s02", "s20", "shot-3-a", "shot-7-a", "opening", "opening#2", "s\u200b9")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("s40", "; the last is 's20'"),
+        ("s00", "; the first is 's01'"),
+        ("s10", "; the nearest are 's02' and 's20'"),
+        ("s1", "; did you mean 's01'?"),
+        ("shot-5-a", "; the nearest are 'shot-3-a' and 'shot-7-a'"),
+        ("shto-3-a", "; did you mean 'shot-3-a'?"),
+        ("shto-4-a", ""),
+        ("opening#3", "; the last is 'opening#2'"),
+        ("openin", "; did you mean 'opening'?"),
+        ("opening3", "; did you mean 'opening'?"),
+        ("S20", "; did you mean 's20'?"),
+        ("zebra", ""),
+        ("1" * 5000, ""),
+    ],
+)
+def test_an_id_of_another_number_is_another_shot(word: str, hint: str) -> None:
+    """It is told, and not proposed: who types `s40` does not mean `s20`."""
+    assert near_id(word, NUMBERED) == hint

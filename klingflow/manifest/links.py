@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.spelling import did_you_mean
+from klingflow.manifest.spelling import near_id
 from klingflow.model import split_key
 
 
@@ -53,7 +53,7 @@ def _unknown(target: str, ids: Collection[str]) -> str:
     several = [id for id in ids if id.startswith(f"{target}@")]
     if several:
         return f"'{target}' is {len(several)} shots; name one, such as '{several[0]}'"
-    return f"there is no shot '{target}'{did_you_mean(target, ids)}"
+    return f"there is no shot '{target}'{near_id(target, ids)}"
 
 
 def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+import re
 from collections.abc import Iterable
 
 from klingflow.manifest.folds import same_file
@@ -13,6 +14,7 @@ _LENGTHS_APART = 3
 _LONGEST = 200  # characters of a word; comparing longer ones takes seconds
 _NAMES_COMPARED = 5_000  # more would take seconds
 _LETTERS_FOR_A_SLIP = 3  # one slip is likely in so many letters
+_NUMBER = re.compile(r"\d{1,300}")  # longer ones are no numbers for Python
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -29,6 +31,35 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     if odd := difference(found, word):
         return f"{hint} There stands {odd}"
     return hint
+
+
+def near_id(word: str, ids: Iterable[str]) -> str:
+    """Return what follows a shot's id that there is not, as `did_you_mean`. Ids that differ in a
+    number are different shots: `s20` is not proposed for `s40`, but told as the last of its kind.
+    """
+    ids = [id for id in ids if id.isprintable()]
+    numbers, before_any = _numbers(word), _NUMBER.split(word, 1)[0]
+    if not numbers:
+        return did_you_mean(word, ids)
+    begun = (id for id in ids if id.startswith(before_any))  # most are no more to look at
+    alike = sorted((_numbers(id), id) for id in begun if _shape(id) == _shape(word))
+    if not alike:
+        return did_you_mean(word, (id for id in ids if _numbers(id) in (numbers, ())))
+    if same := next((id for number, id in alike if number == numbers), None):
+        return f"; did you mean '{same}'?"
+    before = [id for number, id in alike if number < numbers][-1:]
+    after = [id for number, id in alike if number > numbers][:1]
+    if before and after:
+        return f"; the nearest are '{before[0]}' and '{after[0]}'"
+    return f"; the last is '{before[0]}'" if before else f"; the first is '{after[0]}'"
+
+
+def _numbers(id: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in _NUMBER.findall(id))
+
+
+def _shape(id: str) -> str:
+    return _NUMBER.sub("0", id)
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
