@@ -209,6 +209,10 @@ def test_text_that_is_not_final_is_plain_text_in_yaml(capsys: Capture) -> None:
     assert "\u202e" not in text
 
 
+UNSENT = {"kind": "not_sent", "code": "not_sent", "message": "no connection"}
+REFUSED = {"kind": "parameters", "code": "x", "message": "nonsense"}
+
+
 def shot(state: str, **more: Any) -> dict[str, Any]:
     return {"id": "a", "take": 1, "kind": "text", "state": state, **more}
 
@@ -228,7 +232,9 @@ def shot(state: str, **more: Any) -> dict[str, Any]:
             {"id": "a", "take": 1, "state": "done", "file": "a.mp4"},
             "  done  a  no longer in the manifest; a.mp4",
         ),
-        ({"id": "a", "take": 1, "state": "rejected"}, "  rejected  a  no longer in the manifest"),
+        (shot("rejected", error=UNSENT), "  not sent  a  no connection"),
+        (shot("rejected", error=REFUSED), "  refused  a  nonsense"),
+        (shot("intent"), "  in doubt  a"),
     ],
 )
 def test_a_shots_line_says_what_came_of_it(
@@ -237,7 +243,7 @@ def test_a_shots_line_says_what_came_of_it(
     """Its file, or otherwise its task and what is wrong with it."""
     totals = {"shots": 0, "by_state": {}, "by_tier": {}}
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
-    views.show_status({**record, "shots": [entry], "orphans": []}, "film.yaml")
+    views.show_status({**record, "shots": [], "orphans": [entry]}, "film.yaml")
     assert said(capsys) == ["film (film.yaml)", line, "0 shots: nothing bought yet."]
 
 
@@ -252,9 +258,10 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
         },
     }
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
-    views.show_status({**record, "shots": [], "orphans": []}, "film.yaml")
-    assert said(capsys)[1:] == [
-        "4 shots: 3 done, 1 in doubt.",
+    entries = [shot("in_doubt"), shot("rejected", error=UNSENT), shot("intent"), shot("done")]
+    views.show_status({**record, "shots": entries, "orphans": []}, "film.yaml")
+    assert said(capsys)[5:] == [
+        "4 shots: 1 done, 2 in doubt, 1 not sent.",
         "  x: 1 task, 5 s, 2.50 CNY",
         "  y: 2 tasks, 10 s, 2 of unknown price, 1 failed",
     ]

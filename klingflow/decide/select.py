@@ -3,27 +3,42 @@
     -s 'opening postcard@*,tag:night state:failed'
 
 A space or another `-s` is union, a comma is intersection. A term is a key (`opening#2`), an id (all
-its takes), a glob over either, `tag:` with a glob, or `state:` with a purchase's state or `new`.
+its takes), a glob over either, `tag:` with a glob, `state:` with a purchase's state, with what
+people call it, or with `new`, or `pick:` with what people said of a take.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from fnmatch import fnmatchcase
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from klingflow.errors import Mark, NothingSelected, UsageError
+from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
-from klingflow.manifest.spelling import did_you_mean
-from klingflow.model import Node, Said, Shot, composed
+from klingflow.manifest.spelling import near_id
+from klingflow.model import Failure, Node, Said, Shot, State, composed
 
-NEW = "new"  # the state of a take that the ledger does not know
-
+NEW: Final = "new"  # the state of a take that the ledger does not know
+# What people call a state. An intent without an outcome is a doubt like others; of what was
+# certainly not bought, the gateway may have refused it, or it was never sent.
+Called = Literal["in_doubt", "refused", "not_sent"]
+STATE_NAMES: Final = (*STATES, NEW, *(name for name in get_args(Called) if name not in STATES))
 
 PICKS: Final = ("picked", "rejected", "open")
 # What the picks say of a take.
 Saying = Callable[[Shot], Said]
+
+
+def called(state: State, failure: Failure | None) -> State | Called:
+    """Return what a purchase's state is called in a list for people; `failure` is its error."""
+    if state == "intent":
+        return "in_doubt"
+    if state != "rejected":
+        return state
+    was_sent = failure is not None and kind_of(failure).answered
+    return "refused" if was_sent else "not_sent"
 
 
 class _By(NamedTuple):
@@ -75,7 +90,7 @@ def _hint(term: str, shots: Sequence[Shot]) -> str:
     known: set[str] = set()
     for shot in shots:
         known |= {shot.id, shot.key, *(f"tag:{tag}" for tag in shot.tags)}
-    return did_you_mean(term, sorted(known))
+    return near_id(term, sorted(known))
 
 
 def orphans(book: Book, wanted: Set[tuple[str, int]]) -> list[Shot]:
@@ -109,12 +124,14 @@ def _by_tag(pattern: str, by: _By) -> Test:
 
 
 def _by_state(state: str, by: _By) -> Test:
-    if state not in (*STATES, NEW):
-        raise UsageError(f"there is no state {state!r}; there are {', '.join((*STATES, NEW))}")
+    if state not in STATE_NAMES:
+        raise UsageError(f"there is no state {state!r}; there are {', '.join(STATE_NAMES)}")
 
     def test(shot: Shot) -> bool:
         latest = by.book.latest(shot.id, shot.take)
-        return (latest.state if latest else NEW) == state
+        if latest is None:
+            return state == NEW
+        return state in (latest.state, called(latest.state, latest.error))
 
     return test
 

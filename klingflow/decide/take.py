@@ -15,8 +15,8 @@ from typing import NamedTuple
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
 from klingflow.decide.picks import NOTHING_SAID, present_of, source_of
+from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
-from klingflow.gateway.failures import kind_of
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
@@ -328,8 +328,7 @@ def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
 def _never_bought(refused: Purchase | None) -> str:
     if refused is None:
         return "never bought"
-    was_sent = refused.error is not None and kind_of(refused.error).answered
-    what = "refused" if was_sent else "not sent"
+    what = called(refused.state, refused.error).replace("_", " ")
     return f"never bought; the last try was {what}{_because(refused)}"
 
 

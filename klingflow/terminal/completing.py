@@ -23,9 +23,8 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from klingflow.decide.select import NEW, PICKS
+from klingflow.decide.select import PICKS, STATE_NAMES
 from klingflow.errors import KlingflowError
-from klingflow.ledger.lifecycle import STATES
 
 if TYPE_CHECKING:
     from klingflow.model import Shot
@@ -61,7 +60,7 @@ def selections(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     terms = [
         *(shot.key for shot in wanted),
         *(f"tag:{tag}" for shot in wanted for tag in shot.tags),
-        *(f"state:{state}" for state in (*STATES, NEW)),
+        *(f"state:{state}" for state in STATE_NAMES),
         *(f"pick:{word}" for word in PICKS),
     ]
     return _plain(before + one for one in terms if one.startswith(term))

@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from klingflow.decide.plan import buys, cost, counts, seconds
+from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Json, Plan, Problem, key_of
+from klingflow.model import Failure, Json, Plan, Problem, key_of
 from klingflow.results.account import account, together
 from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
@@ -169,14 +170,14 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
     doubts = {doubt["key"]: doubt for doubt in record["doubts"]}
     rows: list[list[Part]] = []
     for shot in (*record["shots"], *record["orphans"]):
-        key, state = key_of(shot["id"], shot["take"]), shot["state"]
+        key = key_of(shot["id"], shot["take"])
         came = _came_of(shot, doubts.get(key))
-        rows.append([Painted(state.replace("_", " "), OF_STATE.get(state)), key, came])
+        rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
         if verbose:
             rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
     console.say(f"{record['name']} ({record['manifest']})")
     console.table(rows)
-    _show_totals(record["totals"])
+    _show_totals(record["totals"], map(_state, record["shots"]))
     show_prices(record["money"])
     show_money(record["money"])
     if not verbose:
@@ -227,9 +228,16 @@ def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str
     return "; ".join(filter(None, (shot.get("task_id"), wrong, asked)))
 
 
-def _show_totals(totals: Mapping[str, Any]) -> None:
-    states = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in totals["by_state"].items())
-    console.say(f"{totals['shots']} shots: {states or 'nothing bought yet'}.")
+def _state(shot: Mapping[str, Any]) -> str:
+    """What the state of a take is called."""
+    error = shot.get("error")
+    failure = error and Failure(error.get("kind", "unknown"), "", "")
+    return called(shot["state"], failure).replace("_", " ")
+
+
+def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
+    counted = ", ".join(f"{n} {state}" for state, n in sorted(Counter(states).items()))
+    console.say(f"{console.many(totals['shots'], 'shot')}: {counted or 'nothing bought yet'}.")
     for tier, sums in totals["by_tier"].items():
         tasks = console.many(sums["tasks"], "task")
         failed = f", {sums['failed']} failed" if "failed" in sums else ""
