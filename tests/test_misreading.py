@@ -64,6 +64,14 @@ from klingflow.manifest.source import parse
             "1:15 what follows the # is a comment, its ] too; put the text in quotes",
         ),
         (
+            "a:\n  tags: [雨, #夜]\nb:\n  prompt: x\n",
+            "2:13 what follows the # is a comment, its ] too; put the text in quotes",
+        ),
+        (
+            "a:\n  tags: [雨, #夜]\n",
+            "2:13 what follows the # is a comment, its ] too; put the text in quotes",
+        ),
+        (
             "a:\n  prompt: 雨夜 #特写\n    街头\n",
             "2:14 what follows the # is a comment, which ends the text; put the text in quotes",
         ),

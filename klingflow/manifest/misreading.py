@@ -56,13 +56,15 @@ _EXPECTS = ("did not find expected key", "did not find expected ',' or '}'")
 _NO_KEY = "mapping values are not allowed in this context"
 _GLUED_KEY = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],]+):(?=[^\s/:])")
 _SIGN = re.compile(r"(?:^|[\s\[{,])#")
-# What the parser misses where a comment has taken the end of {…} or […].
+# What the parser misses, one of these, where a comment has taken the end of {…} or […].
 _CLOSERS: Final = {
     "did not find expected ',' or '}'": "}",
     "did not find expected ',' or ']'": "]",
+    "did not find expected node content": "]}",
 }
 # What it says of a text that goes on below a comment.
 _ENDS_A_TEXT = ("could not find expected ':'", "did not find expected key")
+_LINES_BACK = 200
 _OPENS: Final = {"}": "{", "]": "["}
 _KEY_AND_TEXT = re.compile(r"\s*(?:- )?[^\s:#]+: +[^\s#{\[|>&*]")
 
@@ -169,22 +171,47 @@ def _behind_a_bracket(broken: Broken) -> Explained | None:
 
 
 def _comment_above(broken: Broken) -> Explained | None:
-    """Return the `#` in the line above that begins a comment, where the author meant text."""
+    """Return the `#` above that begins a comment, where the author meant text: it took the end of a
+    bracket with it, or ends the text that this line goes on with.
+    """
+    if closers := _CLOSERS.get(broken.problem):
+        return _comment_in_a_bracket(broken, closers)
     line = broken.lines[broken.above - 1] if broken.above else ""
-    sign = next(
-        (found for found in _SIGN.finditer(line) if _is_outside(line, found.end() - 1)), None
-    )
-    if sign is None:
+    at = _sign_in(line)
+    if at is None or broken.problem not in _ENDS_A_TEXT or _indent(broken.text) <= _indent(line):
         return None
-    before, comment = line[: sign.end() - 1], line[sign.end() :]
-    closing = _CLOSERS.get(broken.problem)
-    if closing and closing in comment and before.count(_OPENS[closing]) > before.count(closing):
-        message = f"what follows the # is a comment, its {closing} too; put the text in quotes"
-    elif broken.problem in _ENDS_A_TEXT and _indent(broken.text) > _indent(line):
-        message = "what follows the # is a comment, which ends the text; put the text in quotes"
-    else:
-        return None
-    return Explained(broken.above, sign.end(), message)
+    message = "what follows the # is a comment, which ends the text; put the text in quotes"
+    return Explained(broken.above, at + 1, message)
+
+
+def _comment_in_a_bracket(broken: Broken, closers: str) -> Explained | None:
+    """Return the nearest `#` above whose comment holds the end of an open bracket.
+
+    The parser gives up at the first line below that cannot stand in the bracket, which may be far.
+    """
+    last = max(0, broken.line - _LINES_BACK)
+    for number in range(min(broken.line - 1, len(broken.lines)), last, -1):
+        line = broken.lines[number - 1]
+        at = _sign_in(line)
+        if at is None:
+            continue
+        taken = [closing for closing in closers if _takes(line, at, closing)]
+        if taken:
+            message = f"what follows the # is a comment, its {taken[0]} too; put the text in quotes"
+            return Explained(number, at + 1, message)
+    return None
+
+
+def _takes(line: str, at: int, closing: str) -> bool:
+    """True if the comment at `at` holds `closing`, whose bracket is open before it."""
+    before, comment = line[:at], line[at + 1 :]
+    return closing in comment and before.count(_OPENS[closing]) > before.count(closing)
+
+
+def _sign_in(line: str) -> int | None:
+    """Return where a `#` stands in a line as a comment begins, outside quotes, from 0."""
+    signs = (found.end() - 1 for found in _SIGN.finditer(line))
+    return next((at for at in signs if _is_outside(line, at)), None)
 
 
 def _is_outside(line: str, column: int) -> bool:
