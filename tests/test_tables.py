@@ -25,6 +25,8 @@ def refused(text: str) -> list[str]:
     [
         ("a,b\n1,2\n,\n\n , \n3,4\n,,,\n", [(2, {"a": "1", "b": "2"}), (6, {"a": "3", "b": "4"})]),
         (",\n\na,b\n1,2", [(4, {"a": "1", "b": "2"})]),
+        ("sep=;", []),
+        ("sep=;\n", []),
         ("sep=;\na;b\n1;x, y", [(3, {"a": "1", "b": "x, y"})]),
         ('"sep=,"\r\na,b\r\n1,2\r\n', [(3, {"a": "1", "b": "2"})]),
         ("SEP=\t\na\tb\n1\t2", [(3, {"a": "1", "b": "2"})]),
@@ -37,7 +39,14 @@ def refused(text: str) -> list[str]:
         (",,\n , \n", []),
     ],
     ids=[
-        *("rows of commas at the end", "rows of commas at the top", "sep=;", "sep=, in quotes"),
+        *(
+            "rows of commas at the end",
+            "rows of commas at the top",
+            "sep= alone",
+            "sep= and no more",
+            "sep=;",
+            "sep=, in quotes",
+        ),
         *("sep= and a tab", "sep= and a Chinese comma", "columns without name and content"),
         *("blanks around names", "a name composed otherwise", "a quoted name"),
         *("a Chinese comma in a name", "nothing but commas"),

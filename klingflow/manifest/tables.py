@@ -18,7 +18,7 @@ from klingflow.manifest.invisible import hidden, named
 
 # For one file: a wrong separator makes every row wrong.
 _MISTAKES_MOST = 20
-_DECLARATION = re.compile(r'"?sep=([^\w\s"\']|\t)"?\n', re.IGNORECASE)
+_DECLARATION = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECASE)
 _MARKUP = re.compile(r"<(?:!|\?|html|table)", re.IGNORECASE)
 # What stands between cells where CSV has a comma.
 _SEPARATORS: Final = {
