@@ -42,6 +42,19 @@ def test_the_view_counts_spends_and_lists_what_runs() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (1.0, "spent 6.00 CNY · 1s"),
+        (59.0, "spent 6.00 CNY · 59s"),
+        (60.0, "spent 6.00 CNY · 3 bought a minute · 1m 00s"),
+    ],
+)
+def test_a_rate_is_shown_once_a_minute_has_passed(now: float, said: str) -> None:
+    """ "180 bought a minute" after one second is a guess."""
+    assert lines(running(3), now=now)[1].strip() == said
+
+
 def test_what_does_not_fit_is_counted() -> None:
     """Six lines of the screen are for what is no bar."""
     shown = lines(running(5), height=9)

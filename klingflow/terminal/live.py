@@ -34,6 +34,7 @@ STYLES: Mapping[Label, str] = {
     "failed": "bold red",
 }
 _BAR, _PULSE = 24, 4  # columns of a bar, and of what moves along one that says nothing yet
+_A_MINUTE_S = 60.0  # before it, a rate by the minute is a guess: the first creates go out at once
 _OTHER_LINES = 6  # of the screen: what is not a bar
 
 
@@ -88,12 +89,10 @@ def _counts(tally: Tally) -> Text:
 
 def _facts(tally: Tally, now: float) -> Text:
     lasted = now - tally.started
-    a_minute = tally.bought / (max(lasted, 1.0) / 60)
-    parts = [
-        f"spent {clean(tally.money())}",
-        f"{a_minute:.0f} bought a minute",
-        console.duration(lasted),
-    ]
+    parts = [f"spent {clean(tally.money())}"]
+    if lasted >= _A_MINUTE_S:
+        parts.append(f"{60 * tally.bought / lasted:.0f} bought a minute")
+    parts.append(console.duration(lasted))
     if (left := tally.left_s(now)) is not None:
         parts.append(f"about {console.duration(left)} left")
     return Text("  " + " · ".join(parts), style="dim")
