@@ -18,6 +18,7 @@ from klingflow.api.beginning import (
     with_lines,
 )
 from klingflow.api.loading import load
+from klingflow.errors import UsageError
 from klingflow.terminal import setup_commands
 
 PATTERNS = [".env", "outputs/"]
@@ -52,6 +53,16 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     kinds = {begun.path.name: begun.kind for begun in begin(tmp_path)}
     assert kinds == {name: "kept" if name == "film.yaml" else "wrote" for name in STARTER}
     assert (tmp_path / "film.yaml").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", STARTER)
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    """Before anything is written, whichever file it is."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(UsageError) as error:
+        setup_commands.init(str(tmp_path))
+    assert str(error.value) == f"{tmp_path}: {name} is a folder; nothing was written"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from errno import EISDIR
 from importlib import resources
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -41,8 +42,12 @@ class Begun(NamedTuple):
 
 def begin(folder: Path) -> Iterator[Begun]:
     """Write the files of a small pipeline into `folder`, which is made, and yield what became of
-    each. Raises OSError.
+    each. Raises OSError, and IsADirectoryError before anything is written where a folder has the
+    name of one of them.
     """
+    for name in STARTER:
+        if (folder / name).is_dir():
+            raise IsADirectoryError(EISDIR, f"{name} is a folder; nothing was written")
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in STARTER.items():
         starter = (resources.files("klingflow") / "starter" / source).read_bytes()
