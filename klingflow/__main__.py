@@ -1,5 +1,24 @@
-"""`python -m klingflow`."""
+"""`python -m klingflow`, and the `klingflow` entry point.
 
-from klingflow.terminal.cli import main
+Ctrl-C ends the process in good order from the first moment on: while the command line is being
+imported nothing has begun, so the process just ends. Afterwards klingflow.runner.signals decides.
+"""
 
-main()
+from __future__ import annotations
+
+import os
+import signal
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line. Raises SystemExit."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a script's `&` has it
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from klingflow.terminal.cli import main as run  # here: its imports take most of the start
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
