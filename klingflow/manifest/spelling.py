@@ -45,13 +45,20 @@ def near_id(word: str, ids: Iterable[str]) -> str:
     alike = sorted((_numbers(id), id) for id in begun if _shape(id) == _shape(word))
     if not alike:
         return did_you_mean(word, (id for id in ids if _numbers(id) in (numbers, ())))
-    if same := next((id for number, id in alike if number == numbers), None):
-        return f"; did you mean '{same}'?"
+    if slip := next((id for _, id in alike if _is_slip(word, id)), None):
+        return f"; did you mean '{slip}'?"
     before = [id for number, id in alike if number < numbers][-1:]
     after = [id for number, id in alike if number > numbers][:1]
     if before and after:
         return f"; the nearest are '{before[0]}' and '{after[0]}'"
     return f"; the last is '{before[0]}'" if before else f"; the first is '{after[0]}'"
+
+
+def _is_slip(word: str, id: str) -> bool:
+    """True if two ids have the same numbers, as `s1` and `s01`, or the same digits in another
+    order, as `s72` and `s27`.
+    """
+    return _numbers(word) == _numbers(id) or sorted(word) == sorted(id)
 
 
 def _numbers(id: str) -> tuple[int, ...]:
