@@ -95,6 +95,19 @@ def test_a_used_plan_is_refused_with_the_command_that_makes_another(film: Pipeli
     )
 
 
+def test_another_plan_is_made_by_the_words_of_this_run_too(film: Pipeline) -> None:
+    """By another value of a variable, or at another gateway, it would be another plan."""
+    path = str(film.folder / "p.json")
+    saving.save(path, [made(film)], Words(), ORIGIN)
+    saved = saving.load(path)
+    also = ("--var", "hero=a b", "--gateway", "https://x.example.com")
+    with pytest.raises(UsageError, match="is stale") as refused:
+        saving.check(path, saved, [made(film)], [Book()], "https://x.example.com", also)
+    assert str(refused.value).endswith(
+        f"klingflow plan {film.manifest} --var 'hero=a b' --gateway https://x.example.com -o {path}"
+    )
+
+
 def test_a_stale_plan_lists_ten_changes(film: Pipeline) -> None:
     """And how many there are beyond."""
     film.write(12)

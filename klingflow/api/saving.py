@@ -69,13 +69,20 @@ def manifests_of(path: str, saved: SavedPlan) -> list[str]:
 
 
 def check(
-    path: str, saved: SavedPlan, plans: Sequence[Plan], books: Sequence[Book], gateway: str
+    path: str,
+    saved: SavedPlan,
+    plans: Sequence[Plan],
+    books: Sequence[Book],
+    gateway: str,
+    also: Sequence[str] = (),
 ) -> None:
     """Raise UsageError for a saved plan that was used, or that is not today's plans any more.
 
-    `plans` are today's, with what the caps leave out, and `books` their ledgers.
+    `plans` are today's, with what the caps leave out, and `books` their ledgers. `also` is what
+    this run was told beside the plan's words, and another plan has to be told again.
     """
-    again = f"make another: {command(path, saved, [plan.manifest.path for plan in plans])}"
+    files = [plan.manifest.path for plan in plans]
+    again = f"make another: {command(path, saved, files, also)}"
     for book in books:
         if at := book.plans.get(saved.id):
             raise UsageError(
@@ -92,8 +99,10 @@ def check(
     )
 
 
-def command(path: str, saved: SavedPlan, files: Sequence[str]) -> str:
-    """Return the command that makes a plan by the same words again, as a shell reads it."""
+def command(path: str, saved: SavedPlan, files: Sequence[str], also: Sequence[str] = ()) -> str:
+    """Return the command that makes a plan by the same words again, and by those of `also`, as a
+    shell reads it.
+    """
     words = saved.words
     parts = ["klingflow", "plan", *files]
     for flag, texts in (("-s", words.select), ("--exclude", words.exclude)):
@@ -109,7 +118,7 @@ def command(path: str, saved: SavedPlan, files: Sequence[str]) -> str:
         if cap is not None:
             parts += [flag, str(cap)]
     parts += ["--buy-again"] * words.buy_again + ["--sandbox"] * words.sandbox
-    return shlex.join([*parts, "-o", path])
+    return shlex.join([*parts, *also, "-o", path])
 
 
 def _can_be_a_name(text: str) -> bool:

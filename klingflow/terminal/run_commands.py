@@ -81,7 +81,9 @@ def _check_saved(
     made, because they may be another person's.
     """
     path, plans = str(options.plan), [job.plan for job in jobs]
-    saving.check(path, saved, plans, [job.ledger.book for job in jobs], jobs[0].site.origin)
+    gateway = ["--gateway", options.gateway] if options.gateway else []
+    also = (*options.repeated, *gateway)
+    saving.check(path, saved, plans, [job.ledger.book for job in jobs], jobs[0].site.origin, also)
     if not options.quiet:
         console.prose(f"Saved at {saved.made_at} by: {saving.command(path, saved, files)}")
 
