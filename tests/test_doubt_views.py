@@ -94,10 +94,15 @@ def test_a_doubt_is_one_line(known: dict[str, Any], line: str) -> None:
 
 
 def test_the_way_out_is_said_once(capsys: Capture) -> None:
-    """With a command that can be pasted; nothing without doubts."""
-    doubt_views.show_way_out([], "film.yaml")
-    doubt_views.show_way_out([DOUBT, DOUBT], "'my film.yaml' --sandbox")
+    """With commands that can be pasted; nothing without doubts. Several are settled at once."""
+    doubt_views.show_way_out(0, "film.yaml")
+    doubt_views.show_way_out(1, "film.yaml")
+    doubt_views.show_way_out(2, "'my film.yaml' --sandbox")
     assert capsys.readouterr().out.splitlines() == [
+        "In doubt, perhaps paid: 1. `klingflow status film.yaml -v` says what is known of each,"
+        " and how to settle it.",
         "In doubt, perhaps paid: 2. `klingflow status 'my film.yaml' --sandbox -v` says what is"
         " known of each, and how to settle it."
+        " `klingflow resolve 'my film.yaml' --sandbox -s state:in_doubt --abandon` (or --resubmit)"
+        " settles all of them, after asking.",
     ]

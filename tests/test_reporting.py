@@ -14,11 +14,12 @@ from klingflow.api.loading import load
 from klingflow.api.reporting import status, why
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import NothingSelected, UsageError
+from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX
 from klingflow.model import Manifest
 from tests.harness import pipeline_at
 from tests.keeping import keep
-from tests.purchases import done, doubtful
+from tests.purchases import LATER, done, doubtful
 
 
 @pytest.fixture
@@ -113,3 +114,16 @@ def test_every_video_of_a_take_is_listed(manifest: Manifest) -> None:
         (1, away, True),
         (2, "outputs/film/a.mp4", False),
     ]
+
+
+def test_a_video_that_cannot_be_had_has_its_ways_out(manifest: Manifest) -> None:
+    """As at the end of the run that gave it up; not once a copy is in its place."""
+    site = site_of(manifest.path, Wish())
+    data = b"0123456789"
+    there = replace(done("a"), sha256=hashlib.sha256(data).hexdigest())
+    keep(site.paths, advance(there, "undelivered", LATER))
+    assert status(manifest, Wish())["ways_out"][-1].endswith("-s a --rerun failed`")
+    copy = site.folder / "outputs/film/a.mp4"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(data)
+    assert status(manifest, Wish())["ways_out"] == []

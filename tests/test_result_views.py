@@ -66,8 +66,8 @@ def test_what_needs_a_person_is_listed(capsys: Capture) -> None:
         "film: 1 kept, 1 in doubt, 1 left out.",
         "  x  a  left out, max_tasks",
         "  ?  c  because",
-        "  In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
-        " `klingflow status film.yaml --sandbox -v`",
+        "  In doubt, perhaps paid: 1. `klingflow status film.yaml --sandbox -v` says what is known"
+        " of each, and how to settle it.",
     ]
 
 

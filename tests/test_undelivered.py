@@ -10,7 +10,7 @@ from klingflow.results.undelivered import undelivered, ways_out
 from tests.purchases import LATER, done, submitted, succeeded
 
 HEAD = "Gateways delete videos after some days, commonly 7. What else there is:"
-AGAIN = "another purchase, which costs money: klingflow run film.yaml --rerun failed"
+AGAIN = "another purchase, which costs money: `klingflow run film.yaml -s a --rerun failed`"
 
 
 def dead(purchase: Purchase) -> Purchase:
@@ -48,7 +48,15 @@ def test_without_a_hash_the_colleagues_lock_is_needed() -> None:
 
 
 def test_of_many_a_few_are_listed() -> None:
-    """The rest is counted."""
+    """The rest is counted; the purchase is of them alone, and not of all that failed."""
     lines = ways_out([dead(done(f"s{n}")) for n in range(7)], "film.yaml")
     assert len(lines) == 8
     assert lines[6].startswith("so for 2 more")
+    assert lines[7].endswith("`klingflow run film.yaml -s 's0 s1 s2 s3 s4 s5 s6' --rerun failed`")
+
+
+def test_a_take_of_several_is_named_as_a_shell_reads_it() -> None:
+    """A `#` would begin a comment there."""
+    assert ways_out([dead(succeeded("a", 2))], "film.yaml")[-1].endswith(
+        "`klingflow run film.yaml -s 'a#2' --rerun failed`"
+    )

@@ -30,7 +30,9 @@ from klingflow.terminal import views
 from tests.plans import action, plan_of
 from tests.purchases import done
 
-NO_MONEY: dict[str, Any] = {"money": {"budget": None, "left": None, "shares": {}, "prices": None}}
+NO_MONEY: dict[str, Any] = {
+    "money": {"budget": None, "left": None, "shares": {}, "prices": None}, "ways_out": []
+}  # fmt: skip
 Capture = pytest.CaptureFixture[str]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from klingflow.api.planning import book_of, selected_keys, standing_with_picks, with_contents
 from klingflow.api.site import Wish, now, site_of
+from klingflow.decide.filing import fact_of
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
@@ -13,13 +14,15 @@ from klingflow.ledger.problems import worded
 from klingflow.model import Json, Manifest
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
+from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.results.versions import versions
 from klingflow.results.why import explain
 
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     """What the ledger says of the selected shots, in the shape of the run manifest; of each take
-    also its videos, those that were replaced among them.
+    also its videos, those that were replaced among them; what is in doubt; and what else there is
+    for videos that cannot be downloaded.
     """
     site = site_of(manifest.path, wish)
     book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
@@ -38,9 +41,11 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
         entry["versions"] = versions(book.of(entry["id"], entry["take"]), facts)
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
     problems = [*book.problems, *map(same_video, alike(meant))]
+    missing = [p for p in undelivered(meant) if facts.get(p.output or "") != fact_of(p)]
     return {
         **record,
         "doubts": doubts(meant, site.command),
+        "ways_out": ways_out(missing, site.named),
         "problems": [worded(problem) for problem in problems],
         "picks_astray": [str(doubt) for doubt in terms.picks.doubts],
     }

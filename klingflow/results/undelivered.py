@@ -6,6 +6,7 @@ which is known by its hash, or another purchase.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from klingflow.ledger.lifecycle import last_event
@@ -41,5 +42,7 @@ def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
             "a colleague who downloaded it: once the colleague's lock is merged here, by git or by"
             " klingflow lock merge, a copy put at its path is taken as it is"
         )
-    lines.append(f"another purchase, which costs money: klingflow run {file} --rerun failed")
+    keys = shlex.quote(" ".join(dict.fromkeys(purchase.key for purchase in dead)))
+    again = f"klingflow run {file} -s {keys} --rerun failed"
+    lines.append(f"another purchase, which costs money: `{again}`")
     return lines

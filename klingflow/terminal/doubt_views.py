@@ -6,7 +6,7 @@ A doubt is a record of `klingflow.results.doubts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -37,15 +37,22 @@ def _most(doubt: Mapping[str, Any]) -> str:
     return f"up to {Decimal(most['amount']):.2f} {most['currency']}"
 
 
-def show_way_out(doubts: Sequence[Mapping[str, Any]], named: str) -> None:
-    """Print what to do about doubts that have a line each. `named` is the manifest, as a shell
-    reads it.
-    """
-    if doubts:
+def show_way_out(number: int, named: str, indent: str = "") -> None:
+    """Print what to do about this many doubts. `named` is the manifest, as a shell reads it."""
+    if number:
         console.prose(
-            f"In doubt, perhaps paid: {len(doubts)}. `klingflow status {named} -v` says what is"
-            " known of each, and how to settle it."
+            f"In doubt, perhaps paid: {number}. `klingflow status {named} -v` says what is known of"
+            f" each, and how to settle it.{all_at_once(number, named)}",
+            indent,
         )
+
+
+def all_at_once(number: int, named: str) -> str:
+    """Return how to settle several doubts alike; "" for one."""
+    if number < 2:
+        return ""
+    every = f"klingflow resolve {named} -s state:in_doubt"
+    return f" `{every} --abandon` (or --resubmit) settles all of them, after asking."
 
 
 def show_card(doubt: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from klingflow.ledger.places import Site
 from klingflow.model import Action, LeftOut, Plan
 from klingflow.results.account import shares
 from klingflow.results.undelivered import undelivered, ways_out
-from klingflow.terminal import console, views
+from klingflow.terminal import console, doubt_views, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import worded
 from klingflow.terminal.paint import Painted, Part
@@ -103,15 +103,11 @@ def _show(part: _Part, site: Site, book: Book) -> None:
     if (more := len(lines) - _SHOWN) > 0:
         console.say(f"  … and {more} more: klingflow status {site.named}")
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
-    if any(action.verb == "in_doubt" for action in part.plan.actions):
-        console.prose(
-            "In doubt, perhaps paid: look them up at the gateway; the commands that settle them:"
-            f" `klingflow status {site.named} -v`",
-            "  ",
-        )
+    doubtful = sum(action.verb == "in_doubt" for action in part.plan.actions)
+    doubt_views.show_way_out(doubtful, site.named, "  ")
     missing = (a.purchase for a in part.plan.actions if a.verb == "download" and a.purchase)
     for line in ways_out(undelivered(missing), site.named):
-        console.say(f"  {line}")
+        console.prose(line, "  ")
 
 
 def _lines(part: _Part) -> list[list[Part]]:

@@ -69,8 +69,8 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
         console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
     console.prose(f"Plan: {counted(plan)}.")
     show_picks(plan)
-    if any(action.verb == "in_doubt" for action in plan.actions):
-        console.prose(f"Doubts: `klingflow status {named} -v` says how to settle them.")
+    doubtful = sum(action.verb == "in_doubt" for action in plan.actions)
+    doubt_views.show_way_out(doubtful, named)
     if moving := len(plan.filing.steps):
         first = plan.filing.steps[0]
         more = f" and {moving - 1} more" if moving > 1 else ""
@@ -180,11 +180,15 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
     _show_totals(record["totals"], map(_state, record["shots"]))
     show_prices(record["money"])
     show_money(record["money"])
+    for line in record["ways_out"]:
+        console.prose(line)
     if not verbose:
-        doubt_views.show_way_out(record["doubts"], named)
+        doubt_views.show_way_out(len(record["doubts"]), named)
         return
     for doubt in record["doubts"]:
         doubt_views.show_card(doubt)
+    if together := doubt_views.all_at_once(len(record["doubts"]), named):
+        console.prose(together.lstrip())
 
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
