@@ -184,6 +184,26 @@ def test_tiers_follow_the_documents_precedence(body: object, tier: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "resolution", "short_side"),
+    [
+        ("kling-avatar-1080p", None, 1080),
+        ("kling-avatar-1080p", "720P", 1080),
+        ("kling-avatar-720p", "1080P", 720),
+        ("kling-identify-face", "1080P", 1080),
+        ("kling-2.1", "1080P", 1080),
+        ("kling-2.1", None, 720),
+    ],
+)
+def test_a_video_has_the_resolution_that_was_billed(
+    model: str, resolution: str | None, short_side: int
+) -> None:
+    """Where the model is called by a resolution, no field asks for another."""
+    config = {"resolution": resolution} if resolution else {}
+    spec = billed(text(model=model, metadata={"output_config": config}))
+    assert min(spec.width, spec.height) == short_side
+
+
+@pytest.mark.parametrize(
     ("fields", "seconds"),
     [
         ({}, 5),

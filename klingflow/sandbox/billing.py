@@ -19,6 +19,7 @@ SCENE_OF_MODEL = {
     "kling-avatar-720p": "avatar_i2v",
     "kling-avatar-1080p": "avatar_i2v",
 }
+_RESOLUTION_OF_MODEL = {"kling-avatar-720p": "720P", "kling-avatar-1080p": "1080P"}
 _TELLS_SOUND = ("kling-2.5", "kling-2.6", "kling-3.0")  # 无声/有声 in 2.1; the others say 普通
 _TALKING = ("avatar_i2v", "lip_sync")
 _DEFAULT_S = 5
@@ -49,7 +50,7 @@ class Body(NamedTuple):
 
 def spec_of(b: Body, model: str, scene: str | None) -> Spec:
     """Return the Spec of a body that the rules accept; `model` is in lower case."""
-    resolution, aspect = _picture(b)
+    resolution, aspect = _picture(b, model)
     clip_s = _seconds(b)
     seconds = max(clip_s, _LIP_SYNC_LEAST_S) if scene == "lip_sync" else clip_s  # 12
     short = SHORT_SIDE[resolution]
@@ -78,11 +79,13 @@ def _seconds(b: Body) -> int:
     return next(usable, _DEFAULT_S)
 
 
-def _picture(b: Body) -> tuple[str, str]:
-    """3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by default."""
+def _picture(b: Body, model: str) -> tuple[str, str]:
+    """3.2: output_config > metadata > size > 720P; the ratio likewise, 16:9 by default. A model
+    that is called by its resolution makes no other (2.1).
+    """
     resolution, aspect = shape_of(b.top.get("size") or "") or (None, None)
     named = b.config.get("resolution") or b.metadata.get("resolution") or resolution or "720P"
-    return named, b.config.get("aspect_ratio") or aspect or "16:9"
+    return _RESOLUTION_OF_MODEL.get(model, named), b.config.get("aspect_ratio") or aspect or "16:9"
 
 
 def _audio(b: Body) -> bool:
