@@ -168,6 +168,8 @@ class Screen:
 
 def on_a_terminal(film: Pipeline, *arguments: str, typed: str = "", **environ: str) -> Screen:
     """Run klingflow to its end on a terminal of its own, where `typed` is what the user types."""
+    if sys.platform == "win32":
+        raise NotImplementedError("Windows has no such terminal")
     import pty  # here: Windows has none
 
     ours, theirs = pty.openpty()

@@ -8,6 +8,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,8 +220,8 @@ def test_a_file_that_another_program_uses_is_said_to_be(
     """On Windows a player may keep it."""
 
     def used(source: Path, target: Path) -> None:
-        error = PermissionError(13, "The process cannot access the file")
-        error.winerror = 32  # type: ignore[attr-defined]  # as Windows sets it
+        error: Any = PermissionError(13, "The process cannot access the file")
+        error.winerror = 32  # as Windows sets it
         raise error
 
     put(site.folder, shot001=b"one", shot002=b"two")

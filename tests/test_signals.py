@@ -7,6 +7,7 @@ import os
 import runpy
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,9 +19,10 @@ import pytest
 from klingflow.runner import signals
 from tests.harness import pipeline_at
 
-ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+if sys.platform == "win32":
+    pytest.skip("Windows has no such signals", allow_module_level=True)
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +31,7 @@ def _handlers_as_they_were() -> Iterator[None]:
     # A script's `&` starts pytest with Ctrl-C ignored, and `nohup` with the closed terminal; every
     # child would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if os.name != "nt":
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

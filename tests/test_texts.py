@@ -89,6 +89,8 @@ def test_a_name_that_no_file_has_is_an_error(folder: Path, name: str) -> None:
 @POSIX
 def test_only_a_regular_file_is_read(folder: Path) -> None:
     """A pipe that nobody writes to does not hold us."""
+    if sys.platform == "win32":
+        pytest.skip("as POSIX has it")
     os.mkfifo(folder / "pipe.csv")
     for name in ("pipe.csv", "rows"):
         with pytest.raises(OSError, match="no regular file"):
