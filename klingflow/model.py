@@ -725,6 +725,25 @@ class History:
     bring_s: float = 0.0
 
 
+# What keeps a run from being faster: the places at the gateway, the rate of creates, or takes that
+# wait for each other.
+Bound = Literal["places", "rate", "chain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How long a run will take, as tasks that ledgers remember suggest: in four cases of five
+    between `low_s` and `high_s`, in the middle `middle_s`. `links` is the length of the longest
+    chain of takes.
+    """
+
+    low_s: float
+    middle_s: float
+    high_s: float
+    bound: Bound
+    links: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The difference between a manifest and its ledger, in the manifest's order; orphans last.
@@ -747,3 +766,4 @@ class Plan:
     moves: tuple[Move, ...] = ()
     history: History = History()  # of the ledger that it was made by
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by key, where there is one
+    forecast: Forecast | None = None  # of the run of all its plans; None where nobody knows

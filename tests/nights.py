@@ -3,6 +3,7 @@ gateway of numbers.
 
 `play` runs a Night as the runner would; with `all_seen=True` every end is noticed at once, which is
 the oracle that a night is measured by. Durations go by shot, so both face the same tasks.
+`best_order=True` buys by the critical path of the durations that will be.
 `benchmarks/night.py` prints the ratios.
 """
 
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal
 
+from klingflow.decide.chains import Chain, chains
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Fetch, Flight, Schedule, Wanted
-from klingflow.model import Action, Limits
-from tests.planned import request, shot
+from klingflow.model import Action, History, Limits, Plan
+from tests.planned import plan, request, shot
 from tests.purchases import submitted
 from tests.simulations import duration_s
 
@@ -70,7 +72,8 @@ class Night:
 class Played:
     """What a night came to. Seconds run from its start; lists are in the order of events.
 
-    `delays_s`: from each task's end to its notice; `gaps_s`: between two polls of one task.
+    `delays_s`: from each task's end to its notice; `gaps_s`: between two polls of one task;
+    `held_s`: for how long each task held its place, by tier.
     """
 
     seconds: float = 0.0
@@ -78,7 +81,13 @@ class Played:
     polled_at: list[float] = field(default_factory=list)
     delays_s: list[float] = field(default_factory=list)
     gaps_s: list[float] = field(default_factory=list)
+    held_s: dict[str, list[float]] = field(default_factory=dict)
     most_running: int = 0
+
+    @property
+    def history(self) -> History:
+        """What a ledger remembers of it."""
+        return History({tier: tuple(sorted(s)) for tier, s in self.held_s.items()}, DOWNLOAD_S)
 
     @property
     def polls_per_shot(self) -> float:
@@ -91,9 +100,44 @@ class Played:
         return sum(self.delays_s) / len(self.delays_s)
 
 
-def play(night: Night, *, all_seen: bool = False, durations: Durations | None = None) -> Played:
+def play(
+    night: Night,
+    *,
+    all_seen: bool = False,
+    best_order: bool = False,
+    durations: Durations | None = None,
+) -> Played:
     """Run a night to the end of its last download."""
-    return _Player(night, durations or learned(night), all_seen=all_seen).played()
+    found = best_chains(night) if best_order else chains_of(night)
+    return _Player(night, durations or learned(night), found, all_seen=all_seen).played()
+
+
+def plan_of(night: Night) -> Plan:
+    """The plan of a night, before its first create."""
+    wanted = (
+        (
+            shot(str(number), *map(str, night.needs.get(number, ()))),
+            replace(request(), predicted_tier=night.tier(number)),
+        )
+        for number in range(night.shots)
+    )
+    return plan([], *wanted)
+
+
+def chains_of(night: Night) -> Mapping[str, Chain]:
+    """The chains that a run goes by: tasks of a tier take as long as is usual for it."""
+    usual = {night.tier(n): factor for n, factor in enumerate(night.tiers)} if night.learned else {}
+    return chains(plan_of(night), lambda tier: usual.get(tier, 1.0))
+
+
+def best_chains(night: Night) -> Mapping[str, Chain]:
+    """The chains by the durations that will be."""
+    made = plan_of(night)
+    alone = [replace(r, predicted_tier=s.id) for s, r in made.manifest]
+    return chains(
+        plan([], *zip(made.manifest.shots, alone, strict=True)),
+        lambda number: night.takes_s(int(number)),
+    )
 
 
 def learned(night: Night) -> Durations:
@@ -135,8 +179,10 @@ class Rows:
 
 
 class _Player:
-    def __init__(self, night: Night, durations: Durations, *, all_seen: bool) -> None:
-        self.night, self.all_seen = night, all_seen
+    def __init__(
+        self, night: Night, durations: Durations, found: Mapping[str, Chain], *, all_seen: bool
+    ) -> None:
+        self.night, self.chains, self.all_seen = night, found, all_seen
         self.schedule = Schedule(night.limits, durations)
         self.rows = Rows(night)
         self.chance = random.Random(f"{night.seed} chance")
@@ -185,7 +231,8 @@ class _Player:
         tier, needs = self.night.tier(number), self.night.needs.get(number, ())
         wanted = replace(request(), predicted_tier=tier)
         named = shot(str(number), *map(str, needs))
-        return Wanted(0, Action("create", str(number), "never bought", named, wanted))
+        action = Action("create", str(number), "never bought", named, wanted)
+        return Wanted(0, action, chain=self.chains[str(number)])
 
     def _create(self, wanted: Wanted) -> None:
         number, sent_at = int(wanted.action.key), self.now
@@ -238,12 +285,14 @@ class _Player:
 
     def _succeeded(self, flight: Flight, number: int) -> None:
         self.found.delays_s.append(self.now - flight.since - self.night.takes_s(number))
+        held_s = self.now - flight.since + CREATE_S
+        self.found.held_s.setdefault(flight.tier, []).append(held_s)
         self.schedule.landed()
         self.schedule.fetch(Fetch(0, flight.purchase, flight.wanted), self.now)
         for dependant in self.dependants[number]:
             self.open_needs[dependant].discard(number)
             if not self.open_needs[dependant]:
-                self.schedule.want(self._wanted(dependant))
+                self.schedule.want(self._wanted(dependant), released=True)
 
     def _fetched(self) -> None:
         self.schedule.fetched()

@@ -26,7 +26,7 @@ from klingflow.ledger.answers import LastAnswer
 from klingflow.model import Action, LeftOut, Limits, Purchase
 
 # Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
-_BURST = 3
+BURST = 3
 
 # When a take is bought: the least first. See `Schedule.want`.
 Turn = tuple[bool, float, bool, int]
@@ -98,7 +98,7 @@ class Schedule:
 
     def __init__(self, limits: Limits, durations: Durations, caps: Caps | None = None) -> None:
         self.caps: Caps = caps or Caps(limits.max_spend, limits.max_tasks, limits.max_seconds)
-        self.submit: AdaptiveRate = AdaptiveRate(limits.submit, _BURST)
+        self.submit: AdaptiveRate = AdaptiveRate(limits.submit, BURST)
         self.places: AdaptiveRunning = AdaptiveRunning(limits.max_running)
         self.durations: Durations = durations
         self.ready: list[tuple[Turn, Wanted]] = []  # a heap
@@ -110,7 +110,7 @@ class Schedule:
         self.proven: bool = False
         self.buying: bool = True
         self.working: bool = True  # False: no new step of any kind
-        self._polls = Gcra(limits.poll, _BURST)
+        self._polls = Gcra(limits.poll, BURST)
         self._poll_floor_s = limits.poll_floor_s
         self._downloads = limits.downloads
         self._downloading = 0
