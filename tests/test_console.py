@@ -279,3 +279,24 @@ def test_a_crash_shows_its_trace_on_demand_and_never_the_key(
     assert said.startswith("klingflow: internal error: ValueError: with ")
     assert "sk-0123456789abcdef" not in said
     assert ("Traceback" in said, "KLINGFLOW_TRACEBACK=1" in said) == (wanted, not wanted)
+
+
+@pytest.mark.parametrize(
+    ("low_s", "high_s", "text"),
+    [
+        (1.0, 12.0, "10 s"),
+        (31.0, 94.9, "30–90 s"),
+        (31.0, 95.0, "1–2 min"),
+        (2280.0, 2760.0, "38–46 min"),
+        (2280.0, 2290.0, "38 min"),
+        (5000.0, 5700.0, "1.4–1.6 h"),
+    ],
+)
+def test_a_range_for_people(low_s: float, high_s: float, text: str) -> None:
+    """In one unit, and no finer than a forecast can be."""
+    assert console.between(low_s, high_s) == text
+
+
+def test_a_range_is_plain_where_the_encoding_has_no_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert console.between(2280.0, 2760.0) == "38-46 min"

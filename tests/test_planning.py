@@ -149,3 +149,17 @@ def test_a_plan_by_a_book_is_the_plan_by_its_ledger(manifest: Manifest) -> None:
     site = site_of(manifest.path, Wish())
     assert planned(manifest, book_of(manifest, site), site) == plan(manifest)
     assert verbs(planned(manifest, book_of(manifest, site), site, {"b"})) == {"b": "resume"}
+
+
+def test_a_plan_says_how_long_its_run_takes(manifest: Manifest) -> None:
+    """By what the ledger remembers, the same at each look; nothing while it remembers nothing."""
+    assert plan(manifest, origin=ORIGIN).forecast is None
+    tier = manifest.requests[0].predicted_tier
+    old = [
+        replace(done(f"old{n}", fingerprint=f"sha256:{n}"), billed_tier=tier, finished_after_s=took)
+        for n, took in enumerate([(20.0, 30.0), (40.0, 50.0)] * 3)
+    ]
+    bought(manifest, *old)
+    looks = [plan(manifest, origin=ORIGIN).forecast for _ in "ab"]
+    assert looks[0] == looks[1]
+    assert looks[0] and 25.0 <= looks[0].low_s <= looks[0].high_s <= 75.0

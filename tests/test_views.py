@@ -11,9 +11,12 @@ import pytest
 import yaml
 
 from klingflow.model import (
+    Bound,
     FileFact,
     Filing,
+    Forecast,
     LeftOut,
+    Limits,
     Move,
     Pending,
     Place,
@@ -343,3 +346,33 @@ def test_what_several_plans_buy_is_one_sum() -> None:
     one, other = plan_of(action("create", "a")), plan_of(action("create", "b", price=None))
     said = "2 for 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video"
     assert views.purchases([one, other]) == said
+
+
+@pytest.mark.parametrize(
+    ("bound", "links", "said"),
+    [
+        ("places", 5, "5 at once"),
+        ("rate", 1, "30 creates in 60 s"),
+        ("chain", 3, "a chain of 3 shots"),
+        ("chain", 1, "all at once"),
+    ],
+)
+def test_a_forecast_is_a_range_and_what_it_waits_for(
+    bound: Bound, links: int, said: str, capsys: Capture
+) -> None:
+    views.show_forecast(Forecast(2280.0, 2500.0, 2760.0, bound, links), Limits())
+    assert capsys.readouterr().out == f"Takes about 38–46 min ({said}).\n"
+
+
+def test_where_nobody_knows_how_long_a_run_takes_nothing_is_said(capsys: Capture) -> None:
+    views.show_forecast(None, Limits())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_forecast_as_data() -> None:
+    """In seconds; null where nobody knows."""
+    plan = plan_of(action("create", "a"))
+    assert plan_data(plan)["forecast"] is None
+    plan = replace(plan, forecast=Forecast(2280.04, 2500.0, 2760.0, "places"))
+    found = {"low_s": 2280.0, "middle_s": 2500.0, "high_s": 2760.0, "bound": "places"}
+    assert plan_data(plan)["forecast"] == found

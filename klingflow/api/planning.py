@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from klingflow.api import apart, links
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, now, site_of
-from klingflow.decide import history
+from klingflow.decide import forecast, history
 from klingflow.decide.allotment import allotted
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
@@ -55,7 +56,22 @@ def plan(
     keys = selected_keys(manifest, book, wish, site)
     again = again_of(manifest, book, wish, site)
     made = planned(manifest, book, site, keys, wish.rerun, again)
-    return allotted([made], manifest.limits if limits is None else limits)[0]
+    return bounded([made], manifest.limits if limits is None else limits)[0]
+
+
+def bounded(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = False) -> list[Plan]:
+    """Return the plans of one run, with what its caps and budgets leave out, and how long it takes.
+
+    `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
+    """
+    made = allotted(plans, limits, zero_is_unknown=zero_is_unknown)
+    if not any(plan.history.held_s for plan in made):
+        return made
+    # Always the same chance: two looks at one ledger say the same.
+    chance = random.Random(1).random
+    past = history.together(plan.history for plan in made)
+    takes = forecast.forecast(forecast.tasks_of(made), past, limits, chance)
+    return [replace(plan, forecast=takes) for plan in made]
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from klingflow.decide.chains import ALONE, Chain, chains
 from klingflow.decide.history import ENOUGH, expectation, together
+from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.moments import moment
@@ -90,7 +91,8 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
             age_s = max(0.0, (at - since).total_seconds()) if at and since else 0.0
             yield action.key, Task(bought.billed_tier or bought.predicted_tier, age_s=age_s)
         elif action.shot is not None and action.request is not None:
-            needs = tuple((number, need) for need in action.shot.needs if need in coming)
+            keys = (source.key for source in sources(action.shot, plan.by_key, plan.terms))
+            needs = tuple((number, key) for key in keys if key in coming)
             yield action.key, Task(action.request.predicted_tier, found[action.key], needs)
 
 
@@ -128,7 +130,7 @@ class Lasting:
         """Return how long a task takes in all that is unfinished at an age, for a chance `u`."""
         ended = bisect_right(self._held_s, age_s)
         before = self._shares[ended - 1] if ended else 0.0
-        number = bisect_left(self._shares, before + u * (1 - before))
+        number = max(ended, bisect_left(self._shares, before + u * (1 - before)))
         if number < len(self._held_s):
             return self._held_s[number]
         return max(self._beyond_s, _LONGER * age_s)

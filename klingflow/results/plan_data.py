@@ -8,7 +8,7 @@ from __future__ import annotations
 from klingflow.decide.plan import cost, counts, seconds
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Action, Json, Plan, Request, Verdict
+from klingflow.model import Action, Forecast, Json, Plan, Request, Verdict
 from klingflow.results.account import account
 
 
@@ -29,10 +29,20 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "files": [{"from": step.source, "to": step.target} for step in plan.filing.steps],
         "cost": {"amounts": {c: str(a) for c, a in amounts.items()}, "unknown": unknown},
         "seconds": seconds(plan),
+        "forecast": _forecast_data(plan.forecast),
         "money": account(plan.manifest, plan.spending),
         "problems": [worded(problem) for problem in plan.problems],
         "picks_astray": [str(doubt) for doubt in plan.terms.picks.doubts],
     }
+
+
+def _forecast_data(found: Forecast | None) -> dict[str, Json] | None:
+    """How long the run takes, in seconds; where several manifests share a run, all of it."""
+    if found is None:
+        return None
+    seconds = (found.low_s, found.middle_s, found.high_s)
+    low_s, middle_s, high_s = (round(s, 1) for s in seconds)
+    return {"low_s": low_s, "middle_s": middle_s, "high_s": high_s, "bound": found.bound}
 
 
 def _action_data(action: Action, plan: Plan) -> dict[str, Json]:

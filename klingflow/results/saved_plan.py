@@ -17,7 +17,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.shapes import one_of, record
-from klingflow.model import CapName, Json, PickWord, Plan, Verb
+from klingflow.model import Bound, CapName, Json, PickWord, Plan, Verb
 from klingflow.results.plan_data import plan_data
 
 VERSION: Final = 1
@@ -64,6 +64,16 @@ _ACTION: Final = record(
     required=("action", "key", "fingerprint", "price"),
     title="An action",
 )
+_FORECAST: Final = {
+    "type": ["object", "null"],
+    "properties": {
+        "low_s": {"type": "number"},
+        "middle_s": {"type": "number"},
+        "high_s": {"type": "number"},
+        "bound": one_of(*get_args(Bound)),
+    },
+    "required": ["low_s", "middle_s", "high_s", "bound"],
+}
 _PLAN: Final = {
     "type": "object",
     "properties": {
@@ -73,6 +83,11 @@ _PLAN: Final = {
         "actions": {"type": "array", "items": _ACTION},
         "moves": {"type": "array", "items": {"type": "object"}},
         "files": {"type": "array", "items": {"type": "object"}},
+        "forecast": _about(
+            _FORECAST,
+            "How long the run takes: in four cases of five between low_s and high_s, and what it"
+            " waits for. null where too little is known.",
+        ),
     },
     "required": ["name", "ledger", "actions", "moves", "files"],
     "description": "As `klingflow plan --format json` prints it.",

@@ -18,6 +18,7 @@ import click
 
 from klingflow.errors import LINE_END, Diagnostic, KlingflowError, ManifestError
 from klingflow.terminal.layout import (
+    can_show,
     clean,
     columns,
     fitting,
@@ -308,3 +309,17 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m {whole % 60:02}s"
     return f"{whole // 3600}h {whole % 3600 // 60:02}m"
+
+
+def between(low_s: float, high_s: float) -> str:
+    """Return `20–50 s`, `38–46 min`, `2.1–2.6 h`, in one unit and with one number where both are
+    the same.
+    """
+    if high_s < 95:
+        unit, shown = "s", [f"{max(10, round(s, -1)):g}" for s in (low_s, high_s)]
+    elif high_s < 95 * 60:
+        unit, shown = "min", [f"{max(1, round(s / 60)):g}" for s in (low_s, high_s)]
+    else:
+        unit, shown = "h", [f"{s / 3600:.1f}" for s in (low_s, high_s)]
+    dash = "–" if can_show("–") else "-"
+    return f"{dash.join(dict.fromkeys(shown))} {unit}"

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from klingflow.api import planning, reporting, saving
 from klingflow.api.site import named
-from klingflow.decide.allotment import allotted
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ExitCode, ManifestError
 from klingflow.gateway.access import Access
@@ -108,7 +107,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
     with for_good():
         plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
     limits = limits_of(manifests, options)
-    plans = allotted(plans, limits, zero_is_unknown=is_zero_unknown(options))
+    plans = planning.bounded(plans, limits, zero_is_unknown=is_zero_unknown(options))
     if options.save is not None:
         origin = SANDBOX if options.sandbox else access.origin
         saving.save(options.save, plans, words_of(options), origin)
@@ -122,6 +121,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
         if len(plans) > 1 and any(map(buys, plans)):
             console.prose(f"All told to buy: {views.purchases(plans)}")
+        views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from klingflow.api import links, planning, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import named, site_of
-from klingflow.decide.allotment import allotted
 from klingflow.decide.consent import Word, consent, without_purchases
 from klingflow.decide.plan import buys
 from klingflow.errors import ExitCode, UsageError
@@ -128,9 +127,11 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     with for_good():
         plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
     show_warnings(*manifests)
-    for made in allotted(plans, limits, zero_is_unknown=is_zero_unknown(options)):
+    plans = planning.bounded(plans, limits, zero_is_unknown=is_zero_unknown(options))
+    for made in plans:
         views.show_problems(made.problems)
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+    views.show_forecast(plans[0].forecast, limits)
     show_gateway(access)
     return ExitCode.OK
 
@@ -163,6 +164,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
             )
     for made in plans:
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+    views.show_forecast(plans[0].forecast, limits)
     if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}?"):
         raise UsageError("nothing bought: you said no")
     return limits

@@ -16,7 +16,7 @@ from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Failure, Json, Plan, Problem, key_of
+from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, key_of
 from klingflow.results.account import account, together
 from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
@@ -93,6 +93,26 @@ def show_picks(plan: Plan) -> None:
         console.warn(line)
     for doubt in plan.terms.picks.doubts:
         console.show_diagnostic(doubt, {}, console.warn)
+
+
+def show_forecast(found: Forecast | None, limits: Limits) -> None:
+    """Print how long a run under `limits` takes; nothing where nobody knows."""
+    if found is not None:
+        takes = console.between(found.low_s, found.high_s)
+        console.prose(f"Takes about {takes} ({_bound(found, limits)}).")
+
+
+def _bound(found: Forecast, limits: Limits) -> str:
+    """What a run cannot be faster for."""
+    match found.bound:
+        case "places":
+            return f"{limits.max_running} at once"
+        case "rate":
+            return f"{limits.submit.count} creates in {limits.submit.period_s:g} s"
+        case "chain" if found.links > 1:
+            return f"a chain of {found.links} shots"
+        case "chain":
+            return "all at once"
 
 
 def show_moves(plan: Plan) -> None:
