@@ -138,11 +138,12 @@ def _by_verdict(
 async def _write(
     held: store.Ledger, moves: Sequence[Purchase], records: Sequence[Purchase]
 ) -> None:
-    """Write the moves together, and then one record after the other. Raises LedgerBroken."""
-    if moves:
-        await held.record(*moves)
-    for record in records:
-        await held.record(record)
+    """Write the moves together, and then all records together: who is interrupted finds either none
+    or all of a selection settled. Raises LedgerBroken.
+    """
+    for together in (moves, records):
+        if together:
+            await held.record(*together)
 
 
 def _adopted(
