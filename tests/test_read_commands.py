@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from klingflow.errors import ManifestError
+from klingflow.errors import ExitCode, ManifestError
 from klingflow.terminal import layout
 from klingflow.terminal.cli import cli
 
@@ -58,6 +59,22 @@ def test_a_plan_of_several_manifests_is_that_of_one_run(capsys: Capture) -> None
     assert [one["manifest"] for one in json.loads(capsys.readouterr().out)] == [*files]
 
 
+def test_the_bodies_of_several_manifests_say_whose_they_are(capsys: Capture) -> None:
+    """In each form; of one manifest nothing is said."""
+    files = film("a.yaml", {"s": {"prompt": "x"}}), film("b.yaml", {"s": {"prompt": "y"}})
+    told = {}
+    for form in ("json", "yaml", "jsonl"):
+        assert done("render", *files, "--format", form) == 0
+        told[form] = capsys.readouterr().out
+    assert json.loads(told["json"]) == yaml.safe_load(told["yaml"])
+    assert [(one["manifest"], len(one["shots"])) for one in json.loads(told["json"])] == [
+        ("a.yaml", 1), ("b.yaml", 1)
+    ]  # fmt: skip
+    assert [json.loads(line)["manifest"] for line in told["jsonl"].splitlines()] == [*files]
+    assert done("render", "a.yaml", "--format", "jsonl") == 0
+    assert "manifest" not in json.loads(capsys.readouterr().out)
+
+
 def test_a_status_of_several_manifests_is_one_after_the_other(capsys: Capture) -> None:
     """In the order in which they were named; JSON is a list."""
     files = film("a.yaml"), film("b.yaml")
@@ -87,6 +104,9 @@ COMMANDS: list[Sequence[str]] = [
     ["why", "film.yaml", "雨夜"],
     ["lock", "check", "film.yaml"],
     ["init", "影片"],
+    ["schema", "manifest"],
+    ["doctor", "影片/film.yaml"],
+    ["doctor", "雨夜.yaml"],
 ]
 
 
@@ -108,12 +128,12 @@ def lines_in(encoding: str, arguments: Sequence[str], patch: pytest.MonkeyPatch)
     with patch.context() as patched:
         patched.setattr(sys, "stdout", streams[0])
         patched.setattr(sys, "stderr", streams[1])
-        assert done(*arguments) == 0
+        assert done(*arguments) in (ExitCode.OK, ExitCode.USAGE)  # doctor finds no key
     return [line for stream in streams for line in stream.lines()]
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "cp1252", "latin-1", "ascii"])
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_no_line_is_lost_in_any_encoding(
     arguments: Sequence[str], encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +144,9 @@ def test_no_line_is_lost_in_any_encoding(
     assert done("init", "影片") == 0
     whole = lines_in("utf-8", arguments, monkeypatch)
     narrow = lines_in(encoding, arguments, monkeypatch)
+    if arguments[0] == "schema":
+        assert json.loads("\n".join(narrow)) == json.loads("\n".join(whole))
+        return
     if arguments[0] == "render":
         assert [json.loads(line) for line in narrow[:3]] == [json.loads(line) for line in whole[:3]]
         whole, narrow = whole[3:], narrow[3:]

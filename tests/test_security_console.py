@@ -54,7 +54,7 @@ def test_data_obeys_nobody_and_is_the_same_data(
     it.
     """
     row = {"prompt": f"银发 {attack}", attack: [attack]}
-    views.dump_rows([row], form)
+    views.dump_answers([{"shots": [row]}], form)
     shown = capsys.readouterr().out
     assert obeyed(shown) == []
     read = yaml.safe_load(shown) if form == "yaml" else json.loads(shown)

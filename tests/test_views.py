@@ -194,11 +194,11 @@ ROWS = [{"id": "a", "body": {"prompt": "街道"}}, {"id": "b", "body": {}}]
 
 def test_rendered_rows_are_one_document_or_lines(capsys: Capture) -> None:
     """The same data in each form, with Chinese as it is."""
-    views.dump_rows(ROWS, "json")
+    views.dump_answers([{"shots": ROWS}], "json")
     whole = capsys.readouterr().out
-    views.dump_rows(ROWS, "jsonl")
+    views.dump_answers([{"shots": ROWS}], "jsonl")
     lines = said(capsys)
-    views.dump_rows(ROWS, "yaml")
+    views.dump_answers([{"shots": ROWS}], "yaml")
     text = capsys.readouterr().out
     assert json.loads(whole) == yaml.safe_load(text) == {"shots": ROWS}
     assert [json.loads(line) for line in lines] == ROWS
@@ -208,7 +208,7 @@ def test_rendered_rows_are_one_document_or_lines(capsys: Capture) -> None:
 def test_text_that_is_not_final_is_plain_text_in_yaml(capsys: Capture) -> None:
     """And what a terminal would obey is escaped there."""
     pending = Pending([Reference("chase", "video_url")])
-    views.dump_rows([{"url": pending, "prompt": "\u202e"}], "yaml")
+    views.dump_answers([{"shots": [{"url": pending, "prompt": "\u202e"}]}], "yaml")
     text = capsys.readouterr().out
     assert yaml.safe_load(text) == {"shots": [{"url": str(pending), "prompt": "\u202e"}]}
     assert "\u202e" not in text

@@ -31,7 +31,7 @@ def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
 
 
 @click.command()
-@flags.file
+@flags.files
 @flags.var
 @flags.selection
 @flags.form("json", "jsonl", "yaml")
@@ -40,17 +40,18 @@ def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
     is_flag=True,
     help="Also say where in the manifest each value of a body was written.",
 )
-def render(file: str, form: str, origins: bool, **options: Any) -> int:
+def render(files: tuple[str, ...], form: str, origins: bool, **options: Any) -> int:
     """Print the request bodies, with fingerprints and tiers.
 
     \b
     klingflow render film.yaml
     klingflow render film.yaml -s opening --format yaml --origins
     klingflow render film.yaml --format jsonl       a line for each shot
+    klingflow render act1.yaml act2.yaml            each with its manifest
     """
     from klingflow.terminal import read_commands  # for start-up
 
-    return read_commands.render(file, Options(**options), form, origins)
+    return read_commands.render(files, Options(**options), form, origins)
 
 
 @click.command()

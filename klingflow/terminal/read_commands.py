@@ -66,12 +66,16 @@ def _show_diagnostics(
             console.show_diagnostic(diagnostic, sources, console.say, said)
 
 
-def render(file: str, options: Options, form: str, origins: bool) -> int:
-    """`klingflow render`."""
-    manifest = load(file, options)
-    wanted = planning.selected(manifest, options.wish)
-    views.dump_rows(list(_rows(manifest, wanted, origins)), form)
-    show_warnings(manifest)
+def render(files: Sequence[str], options: Options, form: str, origins: bool) -> int:
+    """`klingflow render`. Of several manifests, each answer names its own."""
+    manifests = load_all(files, options)
+    wanted = [planning.selected(manifest, options.wish) for manifest in manifests]
+    answers: list[dict[str, Json]] = []
+    for manifest, keys in zip(manifests, wanted, strict=True):
+        named = {"manifest": manifest.path} if len(manifests) > 1 else {}
+        answers.append({**named, "shots": [*_rows(manifest, keys, origins)]})
+    views.dump_answers(answers, form)
+    show_warnings(*manifests)
     return ExitCode.OK
 
 

@@ -29,22 +29,37 @@ _LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
 
 
-def dump_rows(rows: Sequence[Json], form: str) -> None:
-    """Print the rows of `render`: one JSON object, JSON Lines, or YAML."""
+def dump_answers(answers: Sequence[Mapping[str, Json]], form: str) -> None:
+    """Print the answers of `render`, `{"manifest"?, "shots"}` of each manifest: as JSON or YAML one
+    answer, or the list of several; as JSON Lines a line for each shot.
+    """
     if form == "jsonl":
+        rows = [{**_manifest_of(one), **row} for one in answers for row in one["shots"]]
         console.out("\n".join(map(console.shown_json, rows)))
-    elif form == "yaml":
-        import yaml  # for start-up
-
-        # Through JSON, so that text which is not final yet is plain text to YAML too.
-        plain = json.loads(json.dumps({"shots": rows}))
-        text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
-        if clean(text) != text or not is_unicode(sys.stdout):
-            # Then every character beyond ASCII is escaped.
-            text = yaml.safe_dump(plain, sort_keys=False, width=120)
-        console.out(text.rstrip())
+        return
+    value = answers[0] if len(answers) == 1 else answers
+    if form == "json":
+        console.dump_json(value)
     else:
-        console.dump_json({"shots": rows})
+        console.out(_yaml(value).rstrip())
+
+
+def _manifest_of(answer: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in answer.items() if name == "manifest"}
+
+
+def _yaml(value: Json) -> str:
+    """The value as YAML for stdout; every character beyond ASCII is escaped where one of them
+    cannot be shown, or would be obeyed.
+    """
+    import yaml  # for start-up
+
+    # Through JSON, so that text which is not final yet is plain text to YAML too.
+    plain = json.loads(json.dumps(value))
+    text: str = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
+    if clean(text) != text or not is_unicode(sys.stdout):
+        text = yaml.safe_dump(plain, sort_keys=False, width=120)
+    return text
 
 
 def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
