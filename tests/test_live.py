@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from klingflow.terminal import live
+from klingflow.terminal.layout import width
 from klingflow.terminal.live import drawn
 from klingflow.terminal.tally import Tally
-from tests.plans import several
+from tests.plans import action, plan_of, several
 
 
 def lines(tally: Tally, height: int = 24, now: float = 120.0, **prefixes: str) -> list[str]:
@@ -99,3 +100,20 @@ def test_no_colour_of_the_view_vanishes_on_paper() -> None:
     assert not {"yellow", "white"} & {
         word for style in live.STYLES.values() for word in style.split()
     }
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    """Of Chinese shots, with every count and a long sum; a bar is never broken."""
+    plan = plan_of(
+        *(action("create", f"银发女侦探走进窄巷回头一瞥-{n}-{'long' * 9}") for n in range(9))
+    )
+    tally = Tally.of([plan], 0.0)
+    for number, one in enumerate(plan.actions):
+        tally.note({"event": "submitted", "path": "film.yaml", "shot": one.key}, float(number))
+    tally.finished, tally.unpriced = 3, 20
+    terminal = Console(width=columns, no_color=True, file=io.StringIO(), record=True)
+    terminal.print(drawn(tally, {"film.yaml": "影片一/"}, 12, 3000.0))
+    shown = terminal.export_text().splitlines()
+    assert [line for line in shown if width(line) > columns] == []
+    assert sum(line.count("─" * 4) > 0 for line in shown) == 6

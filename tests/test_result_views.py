@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -12,12 +14,14 @@ import pytest
 
 from klingflow.api.running import Result
 from klingflow.decide.spending import spending
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, LedgerBroken
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, site_at
 from klingflow.model import CapName, Failure, LeftOut, Plan, Price, Purchase
 from klingflow.runner.context import Outcome
+from klingflow.terminal.layout import width
 from klingflow.terminal.result_views import show_result
 from tests.plans import action, plan_of
 from tests.purchases import AT, done, intent
@@ -268,3 +272,34 @@ def test_where_only_the_budget_is_why_running_again_is_no_way(
     capped = {(0, chr(97 + n)): cap for n, cap in enumerate(caps)}
     show(result(plan_of(), code=ExitCode.CAPPED, capped=capped))
     assert capsys.readouterr().out.splitlines()[-1].startswith(says)
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_of_the_end_is_wider_than_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Chinese too; only a command in backquotes and a path stay whole."""
+    long = "银发女侦探走进窄巷回头一瞥，蒸汽从井盖涌出" * 3
+    actions = [replace(action(verb, f"{verb}-雨夜"), reason=long) for verb in VERBS]
+    dead = advance(done("街"), "undelivered", AT)
+    actions.append(replace(action("download", "街", dead), reason=long))
+    plan = plan_of(*actions, action("in_doubt", "b"), action("create", "c"), path="f.yaml")
+    found = result(
+        plan, code=ExitCode.CAPPED, bought=(done("z"),), capped={(0, "c"): "max_spend"},
+        troubles=(),
+    )  # fmt: skip
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    show(found)
+    lines = terminal.getvalue().splitlines()
+    assert [line for line in lines if width(line) > columns and "`" not in line] == []
+    assert len(lines) > 25
