@@ -75,7 +75,9 @@ class Node:
     offsets in it are columns; `inset` is then 1 if it stands in quotes.
     """
 
-    __slots__ = ("inset", "key_mark", "mark", "plain", "value")
+    # `_key` is only the column of a key that stands on the value's line, as most do: a long text
+    # has a million places.
+    __slots__ = ("_key", "inset", "mark", "plain", "value")
 
     def __init__(
         self,
@@ -87,9 +89,22 @@ class Node:
     ) -> None:
         self.value: Any = value
         self.mark: Mark = mark
-        self.key_mark: Mark | None = key_mark
+        self._key: Mark | int | None = None
+        if key_mark is not None:
+            self.key_mark = key_mark
         self.plain: bool = plain
         self.inset: int = inset
+
+    @property
+    def key_mark(self) -> Mark | None:
+        """Return where its key begins; None where it has no key."""
+        key = self._key
+        return self.mark._replace(column=key) if isinstance(key, int) else key
+
+    @key_mark.setter
+    def key_mark(self, mark: Mark) -> None:
+        is_beside = mark.line == self.mark.line and mark.file == self.mark.file
+        self._key = mark.column if is_beside else mark
 
     @property
     def place(self) -> Mark:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.model import key_of, split_key
+from klingflow.errors import Mark
+from klingflow.model import Node, key_of, split_key
 from tests.one_shot import manifest_of
 from tests.purchases import intent
 
@@ -33,3 +34,12 @@ def test_shots_and_their_purchases_have_the_same_keys() -> None:
 def test_a_manifest_knows_its_takes() -> None:
     """What is in the ledger and not among them is an orphan."""
     assert manifest_of(model="kling-3.0", prompt="x", takes=2).takes == {("s", 1), ("s", 2)}
+
+
+@pytest.mark.parametrize(
+    "key", [Mark("a.yaml", 3, 1), Mark("a.yaml", 2, 7), Mark("b.yaml", 3, 1), None]
+)
+def test_a_value_knows_where_its_key_begins(key: Mark | None) -> None:
+    """On its own line, as most do, on another one, in another file, or nowhere."""
+    node = Node("x", Mark("a.yaml", 3, 9), key)
+    assert (node.key_mark, node.place) == (key, key or Mark("a.yaml", 3, 9))

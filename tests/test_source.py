@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 
@@ -357,3 +358,20 @@ def test_both_halves_of_a_character_are_one_and_the_rest_keeps_its_place() -> No
 
 def test_half_of_a_character_is_an_error_at_its_place() -> None:
     assert codes('a: "x \\ud83c y"') == [("half-character", 1, 7)]
+
+
+def test_a_tree_that_nobody_needs_any_more_is_gone() -> None:
+    """Without the collector, which is off while a manifest is read: a long one is large."""
+    text = "".join(f"k{n}: {{ a: {n} }}\n" for n in range(1000))
+    gc.collect()
+    gc.disable()
+    try:
+        before = _nodes()
+        parse(text, "x.yaml")
+        assert _nodes() == before
+    finally:
+        gc.enable()
+
+
+def _nodes() -> int:
+    return sum(type(made) is Node for made in gc.get_objects())

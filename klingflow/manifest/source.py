@@ -128,6 +128,8 @@ class _Builder:
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # None: not finished yet
         self.values = 0
         self.copies = 0
+        self.line = 1  # of the last place
+        self.keys: dict[str, str] = {}  # each once
         self.handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self.scalar,
             yaml.AliasEvent: self.alias,
@@ -147,6 +149,7 @@ class _Builder:
                     handler(event)
         finally:
             self.finish()
+            self.handlers = {}  # which hold this builder: a circle would keep the tree
         return next(iter(self.documents), Node(None, Mark(self.file, 1, 1)))
 
     def finish(self) -> None:
@@ -175,8 +178,15 @@ class _Builder:
         raise _Stop
 
     def mark(self, event: Any) -> Mark:
-        start = event.start_mark
-        return Mark(self.file, start.line + 1, start.column + 1)
+        return self.place(event.start_mark)
+
+    def place(self, start: Any) -> Mark:
+        """Return a place of the parser's. All places of one line share its number: a long text has
+        a million of them.
+        """
+        if start.line != self.line - 1:
+            self.line = start.line + 1
+        return Mark(self.file, self.line, start.column + 1)
 
     def document(self, event: Any) -> None:
         if self.documents:
@@ -185,7 +195,7 @@ class _Builder:
 
     def scalar(self, event: Any) -> None:
         start, end, text = event.start_mark, event.end_mark, event.value
-        mark = Mark(self.file, start.line + 1, start.column + 1)
+        mark = self.place(start)
         top = self.stack[-1]
         if end.index > self.comments.watch:
             self.comments.look(start.index, end.index, event.style, self.last, self.last_node)
@@ -256,6 +266,7 @@ class _Builder:
         if not event.style and not text.isascii() and (odd := _ODD_INDENT.match(text)):
             message = f"{named(odd[0])} stands before this key; indent it by plain spaces"
             self.note(mark, "odd-blank", message)
+        text = self.keys.setdefault(text, text)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
             if top.merge:
@@ -323,6 +334,7 @@ class _Builder:
             return
         if top.key is None:
             self.stop(node.mark, "key-not-text", "an alias cannot be a key; write the key out")
+        assert top.key_mark is not None, "a key has a place"
         node.key_mark = top.key_mark
         if top.merge and top.merge.mark is top.key_mark:
             top.merge = Node(node.value, node.mark, top.key_mark)
