@@ -374,6 +374,17 @@ def test_what_depends_on_no_shot_is_rendered_once() -> None:
     assert [renderer.render(node.at("b"), scope) for scope in (one, two)] == [1, 2]
 
 
+def test_what_only_one_shot_has_is_let_go_once_it_is_made() -> None:
+    """What it shares with others is rendered once all the same."""
+    tree = parse("own: [{ a: b }]\nshared: [c]", "x.yaml").value
+    made, scope = renderer(), Scope()
+    first = [made.render(tree[name], scope) for name in ("own", "shared")]
+    made.let_go(tree["own"])
+    again = [made.render(tree[name], scope) for name in ("own", "shared")]
+    assert first == again
+    assert [a is b for a, b in zip(first, again, strict=True)] == [False, True]
+
+
 def test_a_shot_overrides_what_other_variables_are_made_of() -> None:
     own = parse("hero: Bo", "f").value
     renderer_ = renderer()

@@ -28,7 +28,8 @@ class Part(NamedTuple):
 Parts = Callable[[], Sequence[Part]]
 
 
-def _no_parts() -> Sequence[Part]:
+def no_parts() -> Sequence[Part]:
+    """Of an id that is written out."""
     return ()
 
 
@@ -40,7 +41,7 @@ class Claims:
         self._names: dict[str, tuple[str, Parts]] = {}
         self._outputs: dict[str, tuple[Draft, Mark]] = {}
 
-    def claim_id(self, id: str, place: Mark, parts: Parts = _no_parts) -> Diagnostic | None:
+    def claim_id(self, id: str, place: Mark, parts: Parts = no_parts) -> Diagnostic | None:
         """Take an id; return what is wrong if another shot has it.
 
         `parts` returns the values that the id is made of.

@@ -21,6 +21,7 @@ from klingflow.model import Json, Node, Pending, Reference, composed
 DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 
 _FOR_PEOPLE = ("title", "note", "dialogue")
+_NOTHING: Mapping[str, Json] = {}  # most shots share it
 _NOT_RENDERED = frozenset(field.name for field in ABOUT) - set(_FOR_PEOPLE)
 
 
@@ -49,7 +50,7 @@ class Draft:
 def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, list[Link]]:
     """Return one take, without the fields that could not be rendered, and what it waits for."""
     fields = _rendered(entry, scope)
-    about = {name: fields.pop(name) for name in _FOR_PEOPLE if name in fields}
+    about = {name: fields.pop(name) for name in _FOR_PEOPLE if name in fields} or _NOTHING
     after = _after(entry, id, scope)
     tags = _tags(entry, scope)
     output = output_of(entry, id, take, scope)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from klingflow.errors import Diagnostic, Mark
-from klingflow.manifest.claims import Claims
+from klingflow.manifest.claims import Claims, no_parts
 from klingflow.manifest.drafts import Draft, draft_of, output_of
 from klingflow.manifest.entry import Document, Entry, Skip
 from klingflow.manifest.identity import key_fault
@@ -72,6 +72,7 @@ class _Expansion:
             self._variants(id, node)
         except Skip:
             self.unsure.add(id)
+        self.renderer.let_go(node)
 
     def _variants(self, key: str, own: Node) -> None:
         """Add the shots that one entry makes. Raises Skip."""
@@ -125,7 +126,7 @@ class _Expansion:
 
         Raises Skip where they are too many: rows times cells may be a thousand times more.
         """
-        parts = partial(parts_of, entry, variant)
+        parts = partial(parts_of, entry, variant) if variant.has_parts else no_parts
         if taken := self.claims.claim_id(variant.id, variant.place, parts):
             self.diagnostics.append(taken)
             return

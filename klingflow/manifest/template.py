@@ -144,6 +144,19 @@ class Renderer:
         scope.used |= before
         return made
 
+    def let_go(self, node: Node) -> None:
+        """Share no more what was rendered of a tree that no other shot has."""
+        todo = [node]
+        while todo:
+            part = todo.pop()
+            if type(part.value) is dict:
+                todo.extend(part.value.values())
+            elif type(part.value) is list:
+                todo.extend(part.value)
+            elif type(part.value) is not str:
+                continue
+            self._shared.pop(id(part), None)
+
     def check(self, node: Node, scope: Scope) -> None:
         """Find what is not an expression in a tree that may never be rendered."""
         todo = [node]

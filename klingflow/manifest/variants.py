@@ -32,6 +32,11 @@ class Variant(NamedTuple):
     cell: Cell
     row: RowPlace | None = None
 
+    @property
+    def has_parts(self) -> bool:
+        """True if values made its id."""
+        return self.key is not None or bool(self.cell.values)
+
 
 def variants(entry: Entry) -> Iterator[Variant]:
     """Yield the shots of an entry in their order. Raises Skip when the ids cannot be told."""
