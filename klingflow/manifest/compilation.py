@@ -5,7 +5,7 @@ checks follow. Every mistake is collected; ordering.py says how they are shown.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -24,6 +24,7 @@ from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
+from klingflow.manifest.held_files import records
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.local_files import LocalFiles, Look, Seen
@@ -138,16 +139,19 @@ class _Compilation:
         prices = self.prices(root, renderer, scope)
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
+        name = document.name
+        at_the_top = fields_at_the_top(root)
         drafts = self.expanded(document, renderer, scope)
-        pairs = self.checked(drafts, prices, fields_at_the_top(root))
+        # From here on only the Drafts need what was written of a shot.
+        del root, document
+        self.sections["shots"] = {}
+        shots, requests = self.checked(drafts, prices, at_the_top)
         warnings = self.settled()
-        shots = tuple(shot for shot, _ in pairs)
-        requests = tuple(request for _, request in pairs)
         return Manifest(
             path=self.path,
-            name=document.name,
-            shots=shots,
-            requests=requests,
+            name=name,
+            shots=tuple(shots),
+            requests=tuple(requests),
             limits=limits,
             gateway=gateway,
             warnings=warnings,
@@ -361,41 +365,51 @@ class _Compilation:
 
     def checked(
         self, drafts: list[Draft], prices: Prices | None, at_the_top: Collection[str]
-    ) -> list[tuple[Shot, Request]]:
-        """Return the Drafts that can be bought; what is wrong with the others is noted.
+    ) -> tuple[list[Shot], list[Request]]:
+        """Return the Drafts that can be bought; what is wrong with the others is noted. Empties
+        `drafts`: of many, each is let go before the next is checked.
 
         Takes share a body.
         """
-        good: list[tuple[Draft, Checked]] = []
+        shots: list[Shot] = []
+        requests: list[Request] = []
+        with_files: list[tuple[int, Draft, Checked]] = []
         checked: Checked | None = None
         fields: Mapping[str, Json] | None = None
-        for draft in drafts:
+        drafts.reverse()
+        while drafts:
+            draft = drafts.pop()
             if checked is None or draft.fields is not fields:
                 fields = draft.fields
                 checked = check_shot(draft, self.local_files, at_the_top)
+                request = request_for(checked.good, prices) if checked.good else None
                 self.diagnostics += checked.diagnostics
                 if self.files.suspect:
                     self.diagnostics += self.doubts(draft)
-            if checked.good:
-                good.append((draft, checked))
+            if checked.good and request:
+                if self.local_files.records and any(records(request.body)):
+                    with_files.append((len(shots), draft, checked))
+                shots.append(_shot(draft, checked.kind))
+                requests.append(request)
         self.seen = self.local_files.seen(self.looking.look)
-        return self.requested(good, prices)
+        for at, request in self.requested(with_files, prices):
+            requests[at] = request
+        return shots, requests
 
     def requested(
-        self, good: list[tuple[Draft, Checked]], prices: Prices | None
-    ) -> list[tuple[Shot, Request]]:
-        """Return what would be sent, now that the local files have been looked at."""
-        pairs: list[tuple[Shot, Request]] = []
+        self, with_files: list[tuple[int, Draft, Checked]], prices: Prices | None
+    ) -> Iterator[tuple[int, Request]]:
+        """Yield what would be sent for shots with local files, now that these have been looked
+        at.
+        """
         before: Sendable | None = None
-        for draft, (kind, _, sendable) in good:
+        for at, draft, (kind, _, sendable) in with_files:
             assert sendable is not None, "only what is right is asked for"
             if sendable is not before:
                 before = sendable
                 request = request_for(sendable, prices)
-                if self.seen:
-                    self.diagnostics += self.about_files(draft, sendable, kind)
-            pairs.append((_shot(draft, kind), request))
-        return pairs
+                self.diagnostics += self.about_files(draft, sendable, kind)
+            yield at, request
 
     def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
         """Return what is wrong with the local files of a shot."""
