@@ -7,6 +7,7 @@ reported.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -290,6 +291,47 @@ def test_two_people_s_ledgers_meet(tmp_path: Path, long: bool, report: Report) -
         verdicts = _each(cases if long else [(merged, UNION), (merged, ""), (popped, "")], tried)
         found = {"merges": len(verdicts), "paid by both, and said": len(verdicts)}
         report.add("git merges", found, wrong=_wrong(verdicts), found=verdicts)
+
+
+def renamed(film: Pipeline, name: str, prompt: str) -> None:
+    """Give the bought shot001 another id, and buy shot002 anew with another prompt."""
+    shots = json.loads(film.manifest.read_text(encoding="utf-8"))["shots"]
+    first = shots.pop("shot001")
+    film.write({name: first, **shots, "shot002": {"prompt": prompt}})
+    film.do("run", "film.yaml", "-y", "-q", "--rerun", "changed", "-s", f"{name} shot002")
+    commit(film)
+
+
+@pytest.mark.parametrize("way", WAYS[:3], ids=lambda way: way.__name__)
+def test_two_people_s_moves_and_new_takes_meet(
+    tmp_path: Path, long: bool, way: Callable[..., None]
+) -> None:
+    """Each calls one purchase otherwise and buys one shot anew: the purchase follows the manifest
+    that is kept, all four videos stay, and nothing more is bought.
+    """
+    if way is not merged and not long:
+        pytest.skip("the other ways of git: --long")
+    with sandboxed(tmp_path) as (base, sandbox):
+        film = repository(base, sandbox, "moved")
+        film.do("run", "film.yaml", "-y", "-q", "-s", "shot002")
+        commit(film)
+        theirs = pipeline_at(film.folder.parent / "theirs", sandbox.base_url)
+        git(film, "clone", "-q", str(film.folder), str(theirs.folder))
+        renamed(theirs, "door", "moved: at dawn")
+        renamed(film, "alley", "moved: at night")
+        ours = film.manifest.read_bytes()
+        git(film, "remote", "add", "theirs", str(theirs.folder))
+        git(film, "fetch", "-q", "theirs")
+        way(film, clean=False)  # the manifest's two versions conflict, the ledgers do not
+        assert b"<<<<<<<" not in film.lock.read_bytes()
+        film.manifest.write_bytes(ours)
+        said = film.do("run", "film.yaml", "-y", "-s", "alley shot002")
+        assert "shot002 was paid for twice" in said
+        assert len(charges(sandbox)) == 4
+        states = sorted((p["shot"], p["state"]) for p in film.purchases())
+        assert states == [("alley", "done"), *[("shot002", "done")] * 3]
+        assert {video.stem for video in film.videos()} >= {"alley", "shot002"}
+        assert judge(film, sandbox, of="moved").lost == []
 
 
 def _each(cases: Sequence[object], tried: Callable[..., Verdict]) -> list[Verdict]:
