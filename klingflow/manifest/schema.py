@@ -165,10 +165,51 @@ def _lock() -> dict[str, Json]:
     }
 
 
+# What every entry of a run manifest's shots has, orphans and pruned ones included.
+_OF_A_SHOT: Final = ("id", "take", "state", "attempts")
+
+
 def _run_manifest() -> Json:
     amounts = {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
+    return record(
+        {
+            "klingflow_run_manifest": {"const": 1},
+            "name": _STRING,
+            "manifest": _described(_STRING, "The manifest's path."),
+            "generated_at": _described(_STRING, "UTC, ISO 8601."),
+            "gateway": _described(_OPTIONAL, "The gateway's address."),
+            "shots": {
+                "type": "array",
+                "items": record(_shot_of_a_run(), required=_OF_A_SHOT, title="A shot"),
+            },
+            "orphans": {
+                "type": "array",
+                "items": {"type": "object", "required": list(_OF_A_SHOT)},
+                "description": (
+                    "What was bought for shots that are no longer in the manifest;"
+                    " entries as in shots."
+                ),
+            },
+            "pruned": {
+                "type": "array",
+                "items": {"type": "object", "required": list(_OF_A_SHOT)},
+                "description": "What was bought and then taken out of the ledger by `lock prune`.",
+            },
+            "totals": {
+                "type": "object",
+                "properties": _totals(amounts),
+                "required": ["shots", "by_state", "by_tier"],
+            },
+            "money": _money(amounts),
+        },
+        required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),
+        title="",
+    )
+
+
+def _shot_of_a_run() -> Json:
     attempt = {name: _PURCHASE[name] for name in _PURCHASE if name not in ("shot", "take", "body")}
-    shot = {
+    return {
         "id": _described(_STRING, "The shot's id."),
         "kind": _described(_OPTIONAL, "The way it was generated."),
         "tags": {"type": "array", "items": _STRING},
@@ -201,7 +242,10 @@ def _run_manifest() -> Json:
             "description": "Every purchase of it, oldest first.",
         },
     }
-    totals = {
+
+
+def _totals(amounts: Json) -> Json:
+    return {
         "shots": _WHOLE,
         "by_state": {"type": "object", "additionalProperties": _WHOLE},
         "by_tier": {
@@ -223,40 +267,6 @@ def _run_manifest() -> Json:
             _shares(amounts), "What became of the money for these shots, pruned ones included."
         ),
     }
-    return record(
-        {
-            "klingflow_run_manifest": {"const": 1},
-            "name": _STRING,
-            "manifest": _described(_STRING, "The manifest's path."),
-            "generated_at": _described(_STRING, "UTC, ISO 8601."),
-            "gateway": _described(_OPTIONAL, "The gateway's address."),
-            "shots": {
-                "type": "array",
-                "items": record(shot, required=("id", "take", "state", "attempts"), title="A shot"),
-            },
-            "orphans": {
-                "type": "array",
-                "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
-                "description": (
-                    "What was bought for shots that are no longer in the manifest;"
-                    " entries as in shots."
-                ),
-            },
-            "pruned": {
-                "type": "array",
-                "items": {"type": "object", "required": ["id", "take", "state", "attempts"]},
-                "description": "What was bought and then taken out of the ledger by `lock prune`.",
-            },
-            "totals": {
-                "type": "object",
-                "properties": totals,
-                "required": ["shots", "by_state", "by_tier"],
-            },
-            "money": _money(amounts),
-        },
-        required=("klingflow_run_manifest", "name", "generated_at", "shots", "totals"),
-        title="",
-    )
 
 
 def _shares(amounts: Json) -> Json:
