@@ -50,7 +50,18 @@ WHOLE_ROOMS = {"runner"}
 NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
 ROOMS_WITH_A_MAP = ("manifest", "gateway", "ledger", "decide", "results", "assets", "runner", "api")
-HEAVY = {"yaml", "jsonschema", "jinja2", "httpx", "anyio", "rich", "starlette", "uvicorn", "dotenv"}
+HEAVY = {
+    "yaml",
+    "jsonschema",
+    "jinja2",
+    "httpx",
+    "anyio",
+    "rich",
+    "starlette",
+    "uvicorn",
+    "dotenv",
+    "obstore",
+}
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:

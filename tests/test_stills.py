@@ -63,14 +63,14 @@ def test_a_clone_without_stills_plans_as_its_owner_does(film: Pipeline) -> None:
     buy(film)
     (film.folder / "refs" / "a.png").unlink()
     assert verbs(film) == {"a": "download", "b": "create"}
-    stills.check([(planned(film), False)])
+    stills.check(planned(film), stored=False)
 
 
 def test_nothing_is_bought_without_its_still(film: Pipeline) -> None:
     """The file and its place are named; other shots are not to blame."""
     (film.folder / "refs" / "a.png").rename(film.folder / "refs" / "A.png")
     with pytest.raises(ManifestError) as refused:
-        stills.check([(planned(film), True)])
+        stills.check(planned(film), stored=True)
     (said,) = refused.value.diagnostics
     assert (said.code, said.severity, said.subject) == ("no-such-file", "error", "shot 'a'")
     assert said.message.endswith("did you mean 'refs/A.png'?")
@@ -79,8 +79,8 @@ def test_nothing_is_bought_without_its_still(film: Pipeline) -> None:
 def test_nothing_is_bought_without_a_place_for_its_still(film: Pipeline) -> None:
     """The gateway reads no file of this disk."""
     with pytest.raises(ManifestError, match="no-store"):
-        stills.check([(planned(film), False)])
-    stills.check([(planned(film), True)])
+        stills.check(planned(film), stored=False)
+    stills.check(planned(film), stored=True)
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "refs/.hidden.png", "refs/link.png"])

@@ -43,6 +43,7 @@ from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner import signals
 
 if TYPE_CHECKING:
+    from klingflow.assets.stores import Store
     from klingflow.gateway.http import Gateway
     from klingflow.runner.context import Context, Job, Outcome
     from klingflow.runner.events import Emit
@@ -161,11 +162,19 @@ def open_stores(jobs: Sequence[Job], base_url: str) -> None:
     for job in jobs:
         if not job.plan.manifest.files:
             continue
-        if job.site.in_sandbox:  # one sandbox serves all
-            job.store = stores.of_sandbox(jobs[0].site, base_url)
-        else:
-            job.store = stores.of_user(job.plan.manifest)
-    stills.check([(job.plan, job.store is not None) for job in jobs])
+        try:
+            job.store = _store(job, jobs[0], base_url)
+        except UsageError:
+            if stills.sends_files(job.plan):  # otherwise nobody needs it
+                raise
+        stills.check(job.plan, stored=job.store is not None)
+
+
+def _store(job: Job, first: Job, base_url: str) -> Store | None:
+    """Return the store of one job of a run; one sandbox serves all."""
+    if job.site.in_sandbox:
+        return stores.of_sandbox(first.site, base_url)
+    return stores.of_user(job.plan.manifest)
 
 
 def run_jobs(

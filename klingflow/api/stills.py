@@ -15,6 +15,7 @@ from klingflow.api import nearby, texts
 from klingflow.api.state import chosen_state
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ManifestError, UsageError
+from klingflow.manifest.held_files import records
 from klingflow.manifest.local_files import Look, fault_of, uses, without_store
 from klingflow.model import LocalFile, Manifest, Plan, Request, Shot
 
@@ -47,21 +48,23 @@ def looker(manifest: str, allowed: Iterable[Path]) -> Look:
     return look
 
 
-def check(plans: Iterable[tuple[Plan, bool]]) -> None:
-    """Refuse to buy what cannot be sent: a shot with a local file that is missing or, where there
-    is no store for a plan's files, with any.
+def sends_files(plan: Plan) -> bool:
+    """True if a run of the plan needs a local file to be where the gateway can read it."""
+    return any(action.request and any(records(action.request.body)) for action in buys(plan))
+
+
+def check(plan: Plan, *, stored: bool) -> None:
+    """Refuse to buy what cannot be sent: a shot with a local file that is missing or, unless there
+    is a store for them, with any.
 
     Raises ManifestError with every such file, at its place.
     """
     found: list[Diagnostic] = []
-    sources: dict[str, str] = {}
-    for plan, stored in plans:
-        for action in buys(plan):
-            if action.shot and action.request:
-                found += _unsendable(action.shot, action.request, plan.manifest, stored=stored)
-        sources |= plan.manifest.sources
+    for action in buys(plan):
+        if action.shot and action.request:
+            found += _unsendable(action.shot, action.request, plan.manifest, stored=stored)
     if found:
-        raise ManifestError(list(dict.fromkeys(found)), sources)
+        raise ManifestError(list(dict.fromkeys(found)), dict(plan.manifest.sources))
 
 
 def _unsendable(

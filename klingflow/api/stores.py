@@ -46,11 +46,13 @@ def of_user(manifest: Manifest, environ: Mapping[str, str] | None = None) -> Sto
 
 
 def _named(manifest: str, assets: AssetSettings, environ: Mapping[str, str]) -> Store:
-    from klingflow.assets.folders import FolderStore  # for start-up: it imports anyio
-
     store = assets.store or ""
     if not store.startswith("file://"):
-        raise UsageError(f"{manifest}: assets.store {store} cannot be used yet")
+        from klingflow.assets.objects import ObjectStore  # for start-up: it imports anyio
+
+        return ObjectStore(assets, environ)
+    from klingflow.assets.folders import FolderStore  # for start-up: it imports anyio
+
     if assets.public_url is None:
         raise UsageError(f"{manifest}: a store on this disk needs assets.public_url")
     if assets.endpoint is not None:

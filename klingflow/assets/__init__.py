@@ -4,5 +4,6 @@
 - looking.py: files looked at and hashed, all at once, and the cache that saves hashing them again.
 - stores.py: what every store can do, and the copy of a file that goes there.
 - folders.py, commands.py: a folder that a web server shows, and a command of the user's.
+- objects.py: buckets, through obstore.
 - reading_back.py: what was stored, read as the gateway will read it.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from klingflow.api import links, planning, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import named, site_of
+from klingflow.api.stills import sends_files
 from klingflow.decide.consent import Word, consent, without_purchases
 from klingflow.decide.plan import buys
 from klingflow.errors import ExitCode, UsageError
@@ -66,7 +67,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             if saved is not None:
                 _check_saved(saved, jobs, options, files)
             running.open_stores(jobs, base_url)
-            limits = _agreed([job.plan for job in jobs], limits, options, access)
+            limits = _agreed([job.plan for job in jobs], limits, options, access, _stores(jobs))
         else:
             _show_moves([job.plan for job in jobs], options)
         used = saved.id if saved is not None else None
@@ -136,8 +137,19 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     return ExitCode.OK
 
 
-def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Access) -> Limits:
+def _stores(jobs: Sequence[Job]) -> str:
+    """Return where the run sends local files, as the question before it says; "" for nowhere."""
+    stores = dict.fromkeys(
+        job.store.described for job in jobs if job.store and sends_files(job.plan)
+    )
+    return f", with local files sent to {' and '.join(stores)}" if stores else ""
+
+
+def _agreed(
+    plans: Sequence[Plan], limits: Limits, options: Options, access: Access, stores: str
+) -> Limits:
     """Return the limits of a run that may buy what the plans say, after asking on a terminal.
+    `stores` is where it sends local files.
 
     Raises UsageError where the user does not want it, and where nobody can be asked and no cap is
     given in the command.
@@ -165,7 +177,7 @@ def _agreed(plans: Sequence[Plan], limits: Limits, options: Options, access: Acc
     for made in plans:
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     views.show_forecast(plans[0].forecast, limits)
-    if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}?"):
+    if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}{stores}?"):
         raise UsageError("nothing bought: you said no")
     return limits
 

@@ -24,6 +24,7 @@ import pytest
 # Exact versions: what the tests say of them is true of these. LiteLLM's 1.107.0 was somebody else's
 # work.
 LITELLM = "litellm[proxy]==1.106.2"
+MOTO = "moto[server,s3]==5.2.5"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 OPENAI_JS = "openai@7.57.0"
 YAML_LANGUAGE_SERVER = "yaml-language-server@1.25.0"
@@ -81,6 +82,20 @@ def litellm(request: pytest.FixtureRequest) -> Path:
         LITELLM,
     ]
     return _installed(cache, LITELLM, LITELLM, pip) / "bin" / "litellm"
+
+
+@pytest.fixture(scope="session")
+def moto(request: pytest.FixtureRequest) -> Path:
+    """moto's server, which speaks S3's protocol, in a virtual environment of its own."""
+    cache = request.config.cache
+    assert cache is not None
+    name = MOTO.replace("[", "-").replace("]", "").replace(",", "-")
+    home = cache.mkdir("peers") / name
+    if not (home / "installed").is_file():
+        venv.create(home, clear=True, with_pip=True)
+    python = home / "bin" / "python"
+    pip = (python, "-m", "pip", "install", "-q", "--only-binary", ":all:", MOTO)
+    return _installed(cache, name, MOTO, list[str | Path](pip)) / "bin" / "moto_server"
 
 
 def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:

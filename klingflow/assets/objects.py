@@ -1,0 +1,208 @@
+"""Object stores, through obstore: S3 and what speaks its protocol, GCS, Azure. No other module
+imports it.
+
+Its blocking calls are made in threads. Its asynchronous ones call Python from threads of their own,
+and a process that ends meanwhile is aborted. Credentials come from the environment alone. What an
+error of the library says is not repeated: it may quote requests, which hold signatures.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+
+from klingflow.assets.stores import Snapshot
+from klingflow.errors import NotStored, UsageError
+from klingflow.model import AssetSettings
+
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+T = TypeVar("T")
+
+# A store that does not answer is given up within this time.
+GIVE_UP_S = 20.0
+_CONNECT: Final = timedelta(seconds=5)
+_REPEAT: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+# Of one request; a file of over 5 MB goes in several.
+_PUT: Final = timedelta(seconds=300)
+_KEY_ID, _SECRET, _REGION = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"
+# Where the library's words have the service's own code, and its status.
+_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>|status code: ([0-9]{3})")
+_TYPES: Final[Mapping[str, str]] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+}
+
+
+class ObjectStore:
+    """Files in a bucket, read at its public address or at signed ones."""
+
+    def __init__(self, settings: AssetSettings, environ: Mapping[str, str]) -> None:
+        """Raises UsageError for a store that cannot be used; nothing is asked yet."""
+        self._settings = settings
+        self._asking = _opened(settings, environ, timedelta(seconds=GIVE_UP_S))
+        self._putting = _opened(settings, environ, _PUT)
+
+    @property
+    def described(self) -> str:
+        """The store, and the service that it is at."""
+        endpoint = self._settings.endpoint
+        return f"{self._settings.store}" + (f" at {endpoint}" if endpoint else "")
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Put a file there, unless it is there. Raises NotStored."""
+        if await self._size(snapshot.name) == snapshot.size_bytes:
+            return
+        suffix = snapshot.name.rpartition(".")[2]
+        attributes = {"Content-Type": _TYPES.get(suffix, "application/octet-stream")}
+        put = partial(_put, self._putting, snapshot.name, snapshot.path, attributes)
+        await self._do(put)
+
+    async def _size(self, name: str) -> int | None:
+        """Return the size of what is there; None where nothing is, or where we may not look."""
+        try:
+            with anyio.fail_after(GIVE_UP_S):
+                return await self._do(partial(_size, self._asking, name))
+        except TimeoutError:
+            raise self._unreachable() from None
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Do something in a thread. Raises NotStored, without what the library says."""
+        try:
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+        except Exception as error:
+            failure = self._failure(error)
+        raise failure  # here, so that no traceback shows what it came from
+
+    def _failure(self, error: Exception) -> NotStored:
+        """What an error of the library comes to: its class and the service's code are told."""
+        found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
+        code = f" ({found[1] or found[2]})" if found else ""
+        match type(error).__name__:
+            case "PermissionDeniedError" | "UnauthenticatedError":
+                why = f"{self.described} refuses the credentials of the environment{code}"
+            case "NotFoundError" | "FileNotFoundError":
+                why = f"{self.described} is not there{code}"
+            case _ if code:
+                why = f"{self.described} takes nothing{code}"
+            case _:
+                return self._unreachable()
+        return NotStored(why, of_all=True)
+
+    def _unreachable(self) -> NotStored:
+        return NotStored(f"{self.described} cannot be reached", of_all=True)
+
+    def address(self, name: str) -> str:
+        """Return where the gateway reads a file: signed where the store has no public address."""
+        if self._settings.public_url:
+            return f"{self._settings.public_url.rstrip('/')}/{name}"
+        import obstore  # for start-up
+
+        expires = timedelta(seconds=self._settings.expires_s)
+        return obstore.sign(self._asking, "GET", name, expires)
+
+
+def _size(store: Any, name: str) -> int | None:
+    import obstore  # for start-up
+    from obstore.exceptions import NotFoundError, PermissionDeniedError
+
+    try:
+        return obstore.head(store, name)["size"]
+    except (FileNotFoundError, NotFoundError, PermissionDeniedError):
+        # Who may only write is refused where nothing is; writing will show.
+        return None
+
+
+def _put(store: Any, name: str, path: Path, attributes: dict[str, str]) -> None:
+    import obstore  # for start-up
+
+    obstore.put(store, name, path, attributes=attributes)
+
+
+def _opened(
+    settings: AssetSettings, environ: Mapping[str, str], timeout: timedelta
+) -> AzureStore | GCSStore | S3Store:
+    try:
+        from obstore.store import AzureStore, GCSStore, S3Store  # for start-up, and an extra
+    except ImportError:
+        raise UsageError(
+            f"assets.store {settings.store} needs the upload extra: pip install 'klingflow[upload]'"
+        ) from None
+    store = settings.store or ""
+    parts = urlsplit(store)
+    plain = (settings.endpoint or "").startswith("http://")
+    common: dict[str, Any] = {
+        "prefix": parts.path.strip("/") or None,
+        "client_options": {"connect_timeout": _CONNECT, "timeout": timeout, "allow_http": plain},
+        "retry_config": _REPEAT,
+    }
+    if settings.endpoint and parts.scheme != "s3":
+        raise UsageError("assets.endpoint is for s3:// stores only")
+    try:
+        if parts.scheme == "gs":
+            return GCSStore(parts.netloc, **common)
+        if parts.scheme == "az":
+            return AzureStore(parts.netloc, **common)
+        if settings.endpoint:
+            own = _at_endpoint(parts.netloc, settings, environ)
+            with _without_aws():
+                return S3Store(parts.netloc, **common, **own)
+        return S3Store(parts.netloc, **common, **_region(settings))
+    except UsageError:
+        raise
+    except Exception as error:
+        failure = UsageError(f"assets.store {store} cannot be opened: {type(error).__name__}")
+    raise failure  # here, so that no traceback shows what it came from
+
+
+def _region(settings: AssetSettings) -> dict[str, Any]:
+    return {"region": settings.region} if settings.region else {}
+
+
+def _at_endpoint(
+    bucket: str, settings: AssetSettings, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a service that a manifest names is opened with: a key, whose secret it is never
+    shown. A session token would be sent as it is, and instance metadata is for AWS alone.
+    """
+    key, secret = environ.get(_KEY_ID), environ.get(_SECRET)
+    if not key or not secret:
+        raise UsageError(
+            f"{settings.store} at {settings.endpoint} needs {_KEY_ID} and {_SECRET} in the"
+            " environment"
+        )
+    endpoint = str(settings.endpoint)
+    host = urlsplit(endpoint).hostname or ""
+    return {
+        "access_key_id": key,
+        "secret_access_key": secret,
+        "endpoint": endpoint,
+        "region": settings.region or environ.get(_REGION) or "us-east-1",
+        "virtual_hosted_style_request": host.startswith(f"{bucket}."),
+    }
+
+
+@contextmanager
+def _without_aws() -> Iterator[None]:
+    """Take AWS' variables away meanwhile: the library reads them while a store is opened, and lets
+    some win over what it is told.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
