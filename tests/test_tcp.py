@@ -17,7 +17,7 @@ import pytest
 
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Reply
-from klingflow.gateway.tcp import Backend, Wire
+from klingflow.gateway.tcp import Wire, connect
 from tests.wire import HANG, http, listening, serve
 
 pytestmark = pytest.mark.anyio
@@ -27,8 +27,7 @@ MEGABYTES = b"0123456789abcdef" * (256 * 1024)  # more than a connection keeps u
 
 @asynccontextmanager
 async def connected(base: str) -> AsyncIterator[Wire]:
-    port = int(base.rpartition(":")[2])
-    wire = await Backend().connect_tcp("127.0.0.1", port, timeout=5.0)
+    wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
     try:
         yield wire
     finally:
@@ -118,9 +117,9 @@ async def test_between_requests_it_is_readable_once_the_server_has_left_or_speak
 async def test_a_host_that_does_not_answer_is_no_connection(host: str) -> None:
     """By its name, or by its number."""
     async with serve(b"") as server:
-        port = int(server.base.rpartition(":")[2])
+        url = httpcore.URL(server.base.replace("127.0.0.1", host))
     with pytest.raises(httpcore.ConnectError):
-        await Backend().connect_tcp(host, port, timeout=5.0)
+        await connect(url, ssl.create_default_context(), 5.0)
 
 
 @pytest.fixture

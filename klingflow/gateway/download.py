@@ -126,6 +126,8 @@ class _Part:
 
     def restart(self) -> None:
         """Forget what is here."""
+        if self.size == 0:
+            return
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         self.size = 0

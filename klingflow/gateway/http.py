@@ -42,7 +42,7 @@ from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
-from klingflow.gateway.tcp import Backend
+from klingflow.gateway.tcp import connect
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 5
@@ -95,7 +95,6 @@ _OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
     if isinstance(error, type) and issubclass(error, Exception) and name in httpx.__all__
 }
 _CORE = tuple(_OF_HTTPX)
-_TCP = Backend()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ class _Direct:
     def __init__(self, context: ssl.SSLContext, *, kept: bool) -> None:
         self._context = context
         self._kept = kept
-        self._connection: httpcore.AsyncHTTPConnection | None = None
+        self._connection: httpcore.AsyncHTTP11Connection | None = None
 
     async def send(self, request: httpx.Request) -> _Answer:
         """Send `request`, on the kept connection if there is one. Raises httpx's exceptions."""
@@ -202,18 +201,18 @@ class _Direct:
             extensions=request.extensions,
         )
         with _as_of_httpx():
-            connection = await self._usable(address.origin)
+            connection = await self._usable(asked)
             answer = await connection.handle_async_request(asked)
         return _Answer(answer.status, answer.headers, _body(answer), partial(self._over, answer))
 
-    async def _usable(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+    async def _usable(self, asked: httpcore.Request) -> httpcore.AsyncHTTP11Connection:
+        """The kept connection if it is as good as new, otherwise a new one."""
         known = self._connection
         if known is not None and known.is_idle() and not known.has_expired():
             return known
         await self.aclose()
-        self._connection = httpcore.AsyncHTTPConnection(
-            origin, self._context, keepalive_expiry=KEPT_S, network_backend=_TCP
-        )
+        wire = await connect(asked.url, self._context, asked.extensions["timeout"].get("connect"))
+        self._connection = httpcore.AsyncHTTP11Connection(asked.url.origin, wire, KEPT_S)
         return self._connection
 
     async def _over(self, answer: httpcore.Response) -> None:

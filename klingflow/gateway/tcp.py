@@ -1,8 +1,8 @@
 """TCP and TLS for httpcore, straight on asyncio's transports.
 
-httpcore's own way is anyio's streams, where each read and write makes two cancel scopes, a lock and
-several turns of the event loop: four fifths of what a query costs. What goes over a connection is
-httpcore's concern, and when one is opened is `klingflow.gateway.http`'s.
+httpcore's own way is anyio's streams, where each read and write makes cancel scopes, takes a lock
+and waits for a turn of the event loop. What goes over a connection is httpcore's concern, and when
+one is opened is `klingflow.gateway.http`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,24 +23,24 @@ _MOST_UNREAD_BYTES = 1024 * 1024
 _NEXT_ADDRESS_S = 0.25
 
 
-class Backend(httpcore.AsyncNetworkBackend):
-    """Makes connections. Raises httpcore's exceptions, as httpcore's own backends do."""
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 httpcore's name
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> Wire:
-        """Connect within `timeout` seconds to the first address of `host` that answers."""
-        loop = asyncio.get_running_loop()
-        with _connecting(timeout):
-            _, wire = await loop.create_connection(
-                Wire, host, port, happy_eyeballs_delay=None if _is_number(host) else _NEXT_ADDRESS_S
-            )
+async def connect(url: httpcore.URL, context: ssl.SSLContext, seconds: float | None) -> Wire:
+    """Connect to the host of `url`, with TLS if its scheme is https. TCP and TLS may take so many
+    seconds each. Raises httpcore.ConnectTimeout, ConnectError.
+    """
+    loop = asyncio.get_running_loop()
+    origin = url.origin
+    host = origin.host.decode("ascii")
+    with _connecting(seconds):
+        _, wire = await loop.create_connection(
+            Wire,
+            host,
+            origin.port,
+            happy_eyeballs_delay=None if _is_number(host) else _NEXT_ADDRESS_S,
+        )
+    if origin.scheme != b"https":
         return wire
+    context.set_alpn_protocols(["http/1.1"])
+    return await wire.start_tls(context, host, seconds)
 
 
 class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
