@@ -113,7 +113,8 @@ class ObjectStore:
         import obstore  # for start-up
 
         expires = timedelta(seconds=self._settings.expires_s)
-        return obstore.sign(self._asking, "GET", name, expires)
+        address: str = obstore.sign(self._asking, "GET", name, expires)
+        return address
 
 
 def _size(store: Any, name: str) -> int | None:
@@ -121,10 +122,11 @@ def _size(store: Any, name: str) -> int | None:
     from obstore.exceptions import NotFoundError, PermissionDeniedError
 
     try:
-        return obstore.head(store, name)["size"]
+        size: int = obstore.head(store, name)["size"]
     except (FileNotFoundError, NotFoundError, PermissionDeniedError):
         # Who may only write is refused where nothing is; writing will show.
         return None
+    return size
 
 
 def _put(store: Any, name: str, path: Path, attributes: dict[str, str]) -> None:
