@@ -287,7 +287,7 @@ class _Player:
         self.found.delays_s.append(self.now - flight.since - self.night.takes_s(number))
         held_s = self.now - flight.since + CREATE_S
         self.found.held_s.setdefault(flight.tier, []).append(held_s)
-        self.schedule.landed()
+        self.schedule.ended(flight)
         self.schedule.fetch(Fetch(0, flight.purchase, flight.wanted), self.now)
         for dependant in self.dependants[number]:
             self.open_needs[dependant].discard(number)

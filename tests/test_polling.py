@@ -157,3 +157,73 @@ def test_the_middle_of_what_is_known_is_learned() -> None:
     assert delay_s(durations, 0.0) == pytest.approx(20, abs=2)
     assert durations.likelihood("a", 0.0, 15.0) < 0.1
     assert durations.likelihood("a", 0.0, 25.0) > 0.9
+
+
+def on_their_way(durations: Durations, tasks: int, tier: str = "a") -> Durations:
+    for number in range(tasks):
+        durations.watch(tier, f"u{number}", 0.0)
+    return durations
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 10])
+def test_where_every_second_counts_polls_go_as_close_as_the_floor(tasks: int) -> None:
+    """While the rate of polls allows: ten tasks at a floor of 5 s are two polls a second."""
+    durations = on_their_way(learned(), tasks)
+    urgent = durations.next_delay_s("a", 90.0, floor_s=5.0, u=0.5, per_s=2.0, urgent=True)
+    assert urgent == 5.0
+    assert durations.next_delay_s("a", 90.0, floor_s=5.0, u=0.5, per_s=2.0) > 10
+
+
+def test_many_tasks_share_the_budget() -> None:
+    """However urgent: the polls of all of them are what the rate allows."""
+    delays = [
+        on_their_way(learned(), tasks).next_delay_s(
+            "a", 90.0, floor_s=5.0, u=0.5, per_s=2.0, urgent=True
+        )
+        for tasks in (10, 20, 40, 80)
+    ]
+    assert delays == sorted(set(delays))
+
+
+def test_a_tight_budget_spreads_the_polls_that_are_not_urgent() -> None:
+    """Otherwise the likeliest tasks would be asked after for ever, and the others never."""
+    few, many = (on_their_way(learned(), tasks) for tasks in (10, 200))
+    usual = few.next_delay_s("a", 90.0, floor_s=5.0, u=0.5, per_s=2.0)
+    assert usual == delay_s(few, 90.0)
+    assert many.next_delay_s("a", 90.0, floor_s=5.0, u=0.5, per_s=2.0) > 2 * usual
+
+
+@pytest.mark.parametrize(("tasks", "interval_s"), [(5, 5.0), (15, 7.5), (50, 10.0)])
+def test_where_nothing_is_known_an_urgent_interval_is_what_the_budget_allows(
+    tasks: int, interval_s: float
+) -> None:
+    """Between one floor and two."""
+    durations = on_their_way(Durations(), tasks)
+    found = durations.next_delay_s("a", 60.0, floor_s=5.0, u=0.5, per_s=2.0, urgent=True)
+    assert found == interval_s
+
+
+def test_tasks_that_are_not_finished_count() -> None:
+    """Twenty of 250 that finish first do not make the others look fast; what has ended is gone."""
+    durations = Durations()
+    for number in range(250):
+        durations.watch("a", f"u{number}", 40.0)
+    for number in range(ENOUGH):
+        durations.ended("a", f"u{number}")
+        durations.learn("a", 30 + number / 4, 32 + number / 4)
+    assert durations.likelihood("a", 0.0, 36.0) < 0.1
+
+
+def test_a_parked_task_counts_until_it_is_watched_again() -> None:
+    """Also one that a ledger remembers: how old it was is in its times."""
+    times = {"submitted": "2026-01-01T00:00:00.000Z", "parked": "2026-01-01T01:30:00.000Z"}
+    parked = [replace(purchase(n, None), state="parked", times=times) for n in range(100)]
+    durations = Durations()
+    durations.learn_from([*parked, *(purchase(1000 + n, (80.0, 100.0)) for n in range(100))])
+    assert durations.likelihood("billed", 0.0, 89.0) < 0.3
+    for task in parked:
+        durations.watch("billed", task.uid, 0.0)
+        durations.ended("billed", task.uid)
+    for number in range(100):
+        durations.learn("billed", 80.0 + number / 9, 100.0)
+    assert durations.likelihood("billed", 0.0, 120.0) > 0.9

@@ -413,3 +413,65 @@ def test_the_next_poll_goes_by_the_tasks_own_tier_age_and_progress() -> None:
     task.progress = [(40.0, 50.0)]
     queue.follow(task, 140.0, 0.5)
     assert queue.next(140.0) == pytest.approx(180.0)
+
+
+# ---------------------------------------------------------------- where a second is the batch's
+
+
+def taught(**limits: object) -> Schedule:
+    """A schedule of two polls a second that knows its tier: tasks of 80 to 180 s."""
+    queue = schedule(poll=Rate(120, 60.0), poll_floor_s=5.0, **limits)
+    for number in range(100):
+        queue.durations.learn("kling-3.0-720p", 75.0 + number, 85.0 + number)
+    return queue
+
+
+def polled_at(queue: Schedule, task: Flight) -> float:
+    """When the one task on its way, now 100 s old, is asked after next."""
+    queue.follow(task, 100.0, 0.5)
+    due = queue.next(100.0)
+    assert isinstance(due, float)
+    return due
+
+
+def test_while_shots_wait_for_a_place_polls_are_as_close_as_the_budget_allows() -> None:
+    """A second of delay is a second of the batch; without it, a poll costs what it costs."""
+    waiting, idle = taught(max_running=1), taught(max_running=1)
+    for queue in (waiting, idle):
+        queue.running = 1
+    waiting.want(wanted("b"))
+    assert polled_at(waiting, flight(seen=100.0)) == 105.0
+    assert polled_at(idle, flight(seen=100.0)) > 108
+
+
+def test_while_others_wait_for_its_video_a_task_is_polled_as_closely() -> None:
+    """What its chain waits for is what the batch waits for."""
+    queue, task = taught(), flight(seen=100.0)
+    task.wanted.chain = Chain(200.0, 2)
+    queue.running = 1
+    assert polled_at(queue, task) == 105.0
+    queue.stop_buying()
+    assert polled_at(taught(), flight(seen=100.0)) > 108
+
+
+def test_free_places_that_the_rate_of_creates_will_not_fill_are_no_hurry() -> None:
+    """What is short is the rate then."""
+    queue = taught(max_running=50, submit=Rate(1, 60.0))
+    queue.want(wanted("first"))
+    bought(queue)
+    for number in range(100):
+        queue.want(wanted(f"s{number}"))
+    queue._buys_from = 1e6
+    assert polled_at(queue, flight(seen=100.0)) > 108
+
+
+def test_a_task_that_ends_or_is_parked_gives_its_place_and_is_not_watched() -> None:
+    """A parked one is still known to have taken that long."""
+    queue, tasks = schedule(), [flight(name, seen=50.0) for name in "abc"]
+    for task in tasks:
+        queue.resume(task, 99.0)
+    queue.ended(tasks[0])
+    queue.parked(tasks[1])
+    known = queue.durations._tiers["kling-3.0-720p"]
+    assert queue.running == 1
+    assert (list(known.unfinished.values()), list(known.parked.values())) == ([50.0], [50.0])

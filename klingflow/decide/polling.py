@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
+from klingflow.decide.hazard import LADDER, Hazard
+from klingflow.ledger.moments import moment
 from klingflow.model import Purchase
 
 # Until so many durations of a tier are known, the interval is fixed at twice the floor.
@@ -30,7 +32,6 @@ KEPT = 1000
 # share.
 HONEST_TASKS = 10
 HONEST_ERROR = 0.15
-_GRID = 160
 
 Progress = Sequence[tuple[float, float]]  # (age in seconds, percent), as polls saw it
 
@@ -39,20 +40,39 @@ class Durations:
     """What is known of how long tasks take, tier by tier."""
 
     def __init__(self) -> None:
-        self._tiers: dict[str, _Tier] = {}
+        self._tiers: defaultdict[str, _Tier] = defaultdict(_Tier)
 
     def learn(
         self, tier: str, unfinished_s: float, finished_s: float, progress: Progress = ()
     ) -> None:
         """A task was unfinished at one age and finished at the next poll: its middle is learned."""
-        self._tiers.setdefault(tier, _Tier()).learn((unfinished_s + finished_s) / 2, progress)
+        self._tiers[tier].learn((unfinished_s + finished_s) / 2, progress)
+
+    def watch(self, tier: str, uid: str, unfinished_s: float) -> None:
+        """A task is on its way, and was seen unfinished at an age."""
+        known = self._tiers[tier]
+        known.parked.pop(uid, None)
+        known.unfinished[uid] = unfinished_s
+
+    def ended(self, tier: str, uid: str) -> None:
+        """A task is over."""
+        self._tiers[tier].unfinished.pop(uid, None)
+
+    def park(self, tier: str, uid: str, unfinished_s: float) -> None:
+        """A task was unfinished at an age, and is not asked after any more."""
+        self.ended(tier, uid)
+        self._tiers[tier].parked[uid] = unfinished_s
 
     def learn_from(self, purchases: Iterable[Purchase]) -> None:
-        """Learn what a ledger remembers, of each tier the latest."""
+        """Learn what a ledger remembers, of each tier the latest; of parked tasks, how old they
+        were.
+        """
         by_tier: defaultdict[str, list[tuple[str, tuple[float, float]]]] = defaultdict(list)
         for purchase in purchases:
-            if purchase.finished_after_s is not None:
-                tier = purchase.billed_tier or purchase.predicted_tier
+            tier = purchase.billed_tier or purchase.predicted_tier
+            if purchase.state == "parked":
+                self.park(tier, purchase.uid, _parked_after_s(purchase))
+            elif purchase.finished_after_s is not None:
                 by_tier[tier].append(
                     (purchase.times.get("finished", ""), purchase.finished_after_s)
                 )
@@ -61,17 +81,30 @@ class Durations:
                 self.learn(tier, *bounds)
 
     def next_delay_s(
-        self, tier: str, elapsed_s: float, *, floor_s: float, u: float, progress: Progress = ()
+        self,
+        tier: str,
+        elapsed_s: float,
+        *,
+        floor_s: float,
+        u: float,
+        progress: Progress = (),
+        per_s: float | None = None,
+        urgent: bool = False,
     ) -> float:
         """Seconds from age `elapsed_s` (0: just created) to the next poll; between one floor and
         nine.
+
+        `per_s`: the polls a second that all tasks together may take. `urgent`: every second of
+        delay is one of the batch, so that all of them are spent.
         """
         known = self._tiers.get(tier)
-        if known is None or not known.has_learned():
-            return 2 * floor_s * (0.9 + 0.2 * u)
+        hazard = known.learned() if known else None
+        if known is None or hazard is None:
+            apart_s = self._blind_floors(per_s if urgent else None, floor_s) * floor_s
+            return max(apart_s * (0.9 + 0.2 * u), floor_s)
         end_s = known.foretold(progress)
         if end_s is None:
-            end_s = known.next_at(elapsed_s, math.sqrt(COST * floor_s))
+            end_s = hazard.next_at(elapsed_s, self._step(floor_s, per_s, urgent=urgent))
         return min(max(end_s - elapsed_s, floor_s), FARTHEST * floor_s)
 
     def likelihood(self, tier: str, unfinished_s: float, elapsed_s: float) -> float:
@@ -80,21 +113,64 @@ class Durations:
         Without a history it is only an order: the longer not looked at, the likelier.
         """
         known = self._tiers.get(tier)
-        if known is None or not known.has_learned():
+        hazard = known.learned() if known else None
+        if hazard is None:
             return 1 - math.exp(min(0.0, unfinished_s - elapsed_s) / 60)
-        return known.likelihood(unfinished_s, elapsed_s)
+        return hazard.likelihood(unfinished_s, elapsed_s)
+
+    def _blind_floors(self, per_s: float | None, floor_s: float) -> float:
+        """How many floors apart to ask where nothing is known: two, or what the budget allows."""
+        if per_s is None:
+            return 2.0
+        tasks = sum(len(tier.unfinished) for tier in self._tiers.values())
+        return min(2.0, max(1.0, tasks / per_s / floor_s))
+
+    def _step(self, floor_s: float, per_s: float | None, *, urgent: bool) -> float:
+        """√c: the least at which all tasks on their way keep within the budget; where it is not
+        urgent, no less than the table says.
+        """
+        usual = math.sqrt(COST * floor_s)
+        if per_s is None:
+            return usual
+        unit = math.sqrt(floor_s)
+        wanted = self._wanted_per_s(floor_s)
+        least = next(
+            (s for s, rate in zip(LADDER, wanted, strict=True) if rate <= per_s), LADDER[-1]
+        )
+        return least * unit if urgent else max(usual, least * unit)
+
+    def _wanted_per_s(self, floor_s: float) -> list[float]:
+        """How many polls a second all tasks on their way want, for each step of LADDER."""
+        wanted = [0.0] * len(LADDER)
+        for tier in self._tiers.values():
+            tasks, hazard = len(tier.unfinished), tier.learned()
+            if not tasks:
+                continue
+            blind = (0.5 / floor_s,) * len(LADDER)
+            rates = hazard.polls_per_s(floor_s, FARTHEST * floor_s) if hazard else blind
+            for n, rate in enumerate(rates):
+                wanted[n] += tasks * rate
+        return wanted
+
+
+def _parked_after_s(purchase: Purchase) -> float:
+    """The age at which a task was parked; 0 where its record does not say, which says nothing."""
+    submitted, parked = (moment(purchase.times.get(name)) for name in ("submitted", "parked"))
+    return max(0.0, (parked - submitted).total_seconds()) if parked and submitted else 0.0
 
 
 class _Tier:
-    """One tier's durations, and what is integrated from them over a grid of ages: √(h/2) and h."""
+    """One tier's durations, and the hazard that follows from them."""
 
     def __init__(self) -> None:
+        # The age at which each task was last seen unfinished, by uid: those on their way, and those
+        # that nobody asks after now.
+        self.unfinished: dict[str, float] = {}
+        self.parked: dict[str, float] = {}
         self._samples: deque[float] = deque(maxlen=KEPT)
         self._errors: deque[float] = deque(maxlen=2 * HONEST_TASKS)
         self._unused = 0  # samples since the last build
-        self._ages: list[float] = []
-        self._polls: list[float] = []
-        self._hazard: list[float] = []
+        self._hazard: Hazard | None = None
 
     def learn(self, duration_s: float, progress: Progress) -> None:
         duration_s = max(duration_s, 1e-3)
@@ -108,21 +184,15 @@ class _Tier:
         if errors:
             self._errors.append(statistics.median(errors))
 
-    def has_learned(self) -> bool:
-        """True if there is a schedule. Makes it again where the samples have changed much."""
+    def learned(self) -> Hazard | None:
+        """The hazard, made again where the samples have changed much; None before there are
+        enough.
+        """
         if len(self._samples) >= ENOUGH and self._unused >= max(10, len(self._samples) // 4):
-            self._build()
+            unfinished_s = chain(self.unfinished.values(), self.parked.values())
+            self._hazard = Hazard(self._samples, unfinished_s)
             self._unused = 0
-        return bool(self._ages)
-
-    def next_at(self, elapsed_s: float, step: float) -> float:
-        """The age of the poll after one at `elapsed_s`: where ∫√(h/2) has grown by `step`, √c."""
-        wanted = _interpolate(self._ages, self._polls, elapsed_s) + (
-            step if elapsed_s > 0 else step / 2
-        )
-        return (
-            _interpolate(self._polls, self._ages, wanted) if wanted < self._polls[-1] else math.inf
-        )
+        return self._hazard
 
     def foretold(self, progress: Progress) -> float | None:
         """The age at which a task is done, going by its progress; None where that has not proved
@@ -134,45 +204,3 @@ class _Tier:
         if not 10 <= percent < 100 or statistics.median(self._errors) > HONEST_ERROR:
             return None
         return age_s * 100 / percent
-
-    def likelihood(self, unfinished_s: float, elapsed_s: float) -> float:
-        first, last = (
-            _interpolate(self._ages, self._hazard, age_s) for age_s in (unfinished_s, elapsed_s)
-        )
-        return 1 - math.exp(min(0.0, first - last))
-
-    def _build(self) -> None:
-        """h comes from a Gaussian kernel over the logarithms of the samples: durations spread by
-        factors.
-        """
-        logs = [math.log(s) for s in self._samples]
-        width = max(0.9 * statistics.stdev(logs) * len(logs) ** -0.2, 0.05)
-        low, high = min(logs) - 3 * width, max(logs) + 3 * width
-        grid = [low + (high - low) * i / _GRID for i in range(_GRID + 1)]
-        alive = [_survival(logs, at, width) for at in grid]
-        self._ages, self._polls, self._hazard = [0.0, math.exp(low)], [0.0, 0.0], [0.0, 0.0]
-        for i in range(_GRID):
-            risk = math.log(alive[i] / alive[i + 1])
-            seconds = math.exp(grid[i + 1]) - self._ages[-1]
-            self._ages.append(math.exp(grid[i + 1]))
-            self._polls.append(self._polls[-1] + math.sqrt(max(0.0, risk) * seconds / 2))
-            self._hazard.append(self._hazard[-1] + risk)
-
-
-def _survival(logs: Sequence[float], at: float, width: float) -> float:
-    """The smoothed share of samples above `at`; above 0 on the grid, which ends 3 widths past the
-    last.
-    """
-    scale = width * math.sqrt(2)
-    return sum(math.erfc((at - x) / scale) for x in logs) / (2 * len(logs))
-
-
-def _interpolate(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """Return y at x on the line through (xs, ys), constant beyond its ends. xs never fall."""
-    if x <= xs[0]:
-        return ys[0]
-    if x >= xs[-1]:
-        return ys[-1]
-    i = bisect_left(xs, x)
-    span = xs[i] - xs[i - 1]
-    return ys[i - 1] + (ys[i] - ys[i - 1]) * ((x - xs[i - 1]) / span if span else 1.0)

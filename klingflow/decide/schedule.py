@@ -21,7 +21,7 @@ from klingflow.decide.chains import ALONE, Chain
 from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
-from klingflow.decide.polling import Durations
+from klingflow.decide.polling import FARTHEST, Durations
 from klingflow.ledger.answers import LastAnswer
 from klingflow.model import Action, LeftOut, Limits, Purchase
 
@@ -154,6 +154,7 @@ class Schedule:
     def resume(self, flight: Flight, due: float) -> None:
         """Poll a task found in the ledger at `due`; it takes a place among the running."""
         self.running += 1
+        self._watch(flight)
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def follow(
@@ -162,12 +163,15 @@ class Schedule:
         """Poll `flight` when its tier's durations say so, not before the gateway asked for, and not
         after its deadline: a gateway that asks for a year's pause must not hold the run for one.
         """
+        self._watch(flight)
         delay_s = self.durations.next_delay_s(
             flight.tier,
             flight.age_s(now),
             floor_s=self._poll_floor_s,
             u=u,
             progress=flight.progress,
+            per_s=1 / self._polls.interval_s,
+            urgent=self._is_waited_for(flight),
         )
         due = max(now + delay_s, min(now + (retry_after_s or 0.0), flight.deadline))
         heapq.heappush(self._flights, (due, next(self._order), flight))
@@ -182,6 +186,17 @@ class Schedule:
             assert request is not None
             self.caps.release(request, give_back.job)
             give_back.reserved = False
+
+    def ended(self, flight: Flight) -> None:
+        """A task is over: it gives its place free."""
+        self.durations.ended(flight.tier, flight.purchase.uid)
+        self.landed()
+
+    def parked(self, flight: Flight) -> None:
+        """A task is not asked after any more in this run: it gives its place free."""
+        unfinished_s = flight.unfinished_at - flight.since
+        self.durations.park(flight.tier, flight.purchase.uid, unfinished_s)
+        self.landed()
 
     def leave_out(self, wanted: Wanted, why: LeftOut) -> None:
         """Buy a take in a later run: a cap or the budget has no room for it."""
@@ -245,6 +260,23 @@ class Schedule:
             elif step is not None:
                 return step
         return min(times, default=None)
+
+    def _watch(self, flight: Flight) -> None:
+        unfinished_s = flight.unfinished_at - flight.since
+        self.durations.watch(flight.tier, flight.purchase.uid, unfinished_s)
+
+    def _is_waited_for(self, flight: Flight) -> bool:
+        """True if a second of delay in noticing the end of `flight` is a second of the batch: takes
+        wait for its video, or for a place.
+
+        Not where the rate of creates is what is short: places that it will not fill before the next
+        poll are free.
+        """
+        if self.buying and flight.wanted.chain.links > 1:
+            return True
+        free = self.places.limit - self.running
+        filled_soon = FARTHEST * self._poll_floor_s * self.submit.per_s
+        return len(self.ready) > free and free < filled_soon
 
     def _next_buy(self, now: float) -> Wanted | float | None:
         if self.running >= self.places.limit or (self.creating and not self.proven):

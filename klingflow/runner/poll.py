@@ -113,7 +113,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
     )
     if flight.timed:
         context.schedule.durations.learn(flight.tier, *bounds, flight.progress)
-    context.schedule.landed()
+    context.schedule.ended(flight)
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
     context.tell(
         "succeeded",
@@ -147,7 +147,7 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
         and _has_final_body(wanted)
         and context.patience.buys_again(failure, wanted.failures)
     )
-    context.schedule.landed()
+    context.schedule.ended(flight)
     context.tell(
         "failed",
         wanted,
@@ -186,7 +186,7 @@ async def _park(context: Context, flight: Flight, failure: Failure) -> None:
     evidence = with_last(flight.purchase, flight.answer)
     await context.record(flight.job, flight.purchase, "parked", error=failure, evidence=evidence)
     context.tell("parked", flight.wanted, uid=flight.purchase.uid, failure=as_data(failure))
-    context.schedule.landed()
+    context.schedule.parked(flight)
 
 
 def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> None:
