@@ -19,7 +19,7 @@ SHORT: dict[str, Measure] = {
     "start_up": lambda _: start_up.figures(),
     "planning": lambda folder: planning.figures(10_000, folder, runs=1),
     "ledgers": lambda folder: ledgers.figures(30_000, folder, runs=1),
-    "buying": lambda folder: buying.figures(60, folder),
+    "buying": lambda folder: buying.figures(60, folder, rounds=3),
     "simulated": lambda _: simulated.figures(),
     "killing": lambda _: killing.command(),
 }
@@ -30,7 +30,7 @@ FULL: dict[str, Measure] = {
         *planning.figures(100_000, folder, runs=1),
     ],
     "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=3),
-    "buying": lambda folder: buying.figures(600, folder),
+    "buying": lambda folder: buying.figures(300, folder, rounds=5),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "killing": lambda _: killing.figures(),
 }
