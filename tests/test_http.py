@@ -13,8 +13,9 @@ import pytest
 
 from klingflow.errors import UsageError
 from klingflow.gateway import http as module
-from klingflow.gateway.http import FAILURES, MAX_BODY_BYTES, Cut, Gateway, Stream, Timeouts
+from klingflow.gateway.http import FAILURES, Gateway, Timeouts
 from klingflow.gateway.outcomes import Doubtful, NoReply, Reply, Succeeded
+from klingflow.gateway.reading import MAX_BODY_BYTES, Cut, Stream
 from klingflow.gateway.replies import read_create, read_query
 from klingflow.gateway.secret import Secret
 from tests.wire import DRIP, HANG, RESET, http, serve

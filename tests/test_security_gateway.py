@@ -17,8 +17,9 @@ import pytest
 from klingflow.errors import UsageError
 from klingflow.gateway import download
 from klingflow.gateway.download import DownloadFailed
-from klingflow.gateway.http import Gateway, Stream, Timeouts
+from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import NoReply
+from klingflow.gateway.reading import Stream
 from klingflow.gateway.replies import read_create
 from tests.wire import DRIP, http, serve
 

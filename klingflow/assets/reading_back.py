@@ -10,9 +10,10 @@ from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean
+from klingflow.gateway.reading import Cut, Stream
 
 if TYPE_CHECKING:
-    from klingflow.gateway.http import Gateway, Stream
+    from klingflow.gateway.http import Gateway
 
 GIVE_UP_S = 20.0
 
@@ -36,8 +37,6 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
 
 
 async def _compare(reply: Stream, shown: str, snapshot: Snapshot) -> None:
-    from klingflow.gateway.http import Cut  # for start-up
-
     if reply.status not in (200, 206):
         closed = reply.status in (401, 403)
         advice = ": the store must be open to everybody, or have no public_url" if closed else ""

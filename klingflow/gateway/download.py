@@ -22,9 +22,10 @@ import anyio
 
 from klingflow.disk import is_link, make_folder, open_itself, sync, write_all
 from klingflow.gateway import mp4
-from klingflow.gateway.http import Cut, Gateway, Stream
+from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean, error_of, retry_after_s
+from klingflow.gateway.reading import Cut, Stream
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0

@@ -17,34 +17,31 @@ what came back and whether anything was sent. Promises:
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Self
-from urllib.parse import quote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urljoin
 
 import anyio
 import httpcore
 import httpx
 
-from klingflow.errors import KlingflowError, UsageError
+from klingflow.errors import UsageError
 from klingflow.gateway import awake
-from klingflow.gateway.origin import is_loopback, is_plain, names_this_machine, normal_base
+from klingflow.gateway.environment import proxy_for, proxy_variable, tls
+from klingflow.gateway.origin import is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
-from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
+from klingflow.gateway.packing import Broken
 from klingflow.gateway.payload import clean
+from klingflow.gateway.reading import Cut, Incoming, Stream, headers_of, read_body, unpacked
 from klingflow.gateway.secret import Secret
 from klingflow.gateway.tcp import connect
+from klingflow.gateway.unlogged import Unlogged
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_REDIRECTS = 5
 _REQUESTS_KEPT = 256
 MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
@@ -53,9 +50,6 @@ KEPT_S = 20.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a server may read as a step to another folder, or as its end.
 _ESCAPED_STEPS = re.compile(rb"(?i)%2e|%2f|%5c|%25|%00|\\|//|/\.")
-_LOGGERS = tuple(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
-# How much is read of a reply that should have been a video, to see what it says instead.
-_WORDS_BYTES = 16_000
 
 # What an exception comes to: (True if bytes may have been sent, what to call it). The nearest class
 # in the exception's ancestry counts. False stands only where no connection was made or our own side
@@ -88,13 +82,13 @@ FAILURES: dict[type[Exception], tuple[bool, str]] = {
     ValueError: (True, "not a valid address"),
     Broken: (True, "the answer cannot be unpacked"),
 }
-_CAUGHT = tuple(FAILURES)
+# httpcore's exceptions have the names of httpx's.
 _OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
     error: getattr(httpx, name)
     for name, error in vars(httpcore).items()
     if isinstance(error, type) and issubclass(error, Exception) and name in httpx.__all__
 }
-_CORE = tuple(_OF_HTTPX)
+_CAUGHT = (*FAILURES, *_OF_HTTPX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,77 +102,6 @@ class Timeouts:
     download_read_s: float = 60.0
 
 
-class Cut(KlingflowError):
-    """A download stopped before its end; the message says how."""
-
-
-class Stream:
-    """The reply to a download: its URL after redirects, status, headers in lower case, and its
-    bytes by pieces, unpacked where we can. httpx itself unpacks nothing here: its transports give
-    the bytes of the wire.
-    """
-
-    def __init__(self, url: str, answer: _Answer, secret: Secret) -> None:
-        self.url: str = url
-        self.status: int = answer.status
-        self.headers: dict[str, str] = _headers(answer, secret)
-        self._secret = secret
-        self._packed = packings(self.headers.get("content-encoding"))
-        self._unpacker = Unpacker(self._packed)
-        self._pieces = aiter(answer.body)
-        self._unpacked: Iterator[bytes] = iter(())
-
-    @property
-    def is_packed(self) -> bool:
-        """True if lengths that the headers state are not those of the bytes that `read` gives. The
-        first bytes may show that they are.
-        """
-        return not self._unpacker.is_plain
-
-    @property
-    def unknown_packing(self) -> str:
-        """The name of a packing that we cannot undo, such as br; "" otherwise."""
-        return "" if is_known(self._packed) else clean(", ".join(self._packed), 40)
-
-    async def read(self) -> bytes:
-        """The next bytes, or none at the end; raises Cut."""
-        try:
-            while not (piece := next(self._unpacked, b"")):
-                packed = await anext(self._pieces, b"")
-                if not packed:
-                    self._unpacker.end()
-                    return b""
-                self._unpacked = self._unpacker.feed(packed)
-        except _CAUGHT as error:
-            raise Cut(_no_reply(error, self._secret).reason) from error
-        return piece
-
-    async def at_least(self, size: int) -> bytes:
-        """The next `size` bytes or a little more; fewer at the end. Raises Cut."""
-        data = b""
-        while len(data) < size and (piece := await self.read()):
-            data += piece
-        return data
-
-    async def words(self, begun: bytes = b"") -> bytes:
-        """The words of a reply that is no video, without the key: `begun`, which has been read, and
-        what follows.
-        """
-        return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A reply's head, and its body as it comes over the wire. An httpx.Response costs a third of a
-    query.
-    """
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: AsyncIterable[bytes]
-    aclose: Callable[[], Awaitable[None]]
-
-
 class _Direct:
     """Sends requests without a proxy: httpcore's connection, over our own TCP."""
 
@@ -187,8 +110,8 @@ class _Direct:
         self._kept = kept
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 
-    async def send(self, request: httpx.Request) -> _Answer:
-        """Send `request`, on the kept connection if there is one. Raises httpx's exceptions."""
+    async def send(self, request: httpx.Request) -> Incoming:
+        """Send `request`, on the kept connection if there is one. Raises httpcore's exceptions."""
         url = request.url
         address = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
@@ -200,10 +123,10 @@ class _Direct:
             content=request.stream,
             extensions=request.extensions,
         )
-        with _as_of_httpx():
-            connection = await self._usable(asked)
-            answer = await connection.handle_async_request(asked)
-        return _Answer(answer.status, answer.headers, _body(answer), partial(self._over, answer))
+        connection = await self._usable(asked)
+        answer = await connection.handle_async_request(asked)
+        assert isinstance(answer.stream, AsyncIterable)
+        return Incoming(answer.status, answer.headers, answer.stream, partial(self._over, answer))
 
     async def _usable(self, asked: httpcore.Request) -> httpcore.AsyncHTTP11Connection:
         """The kept connection if it is as good as new, otherwise a new one."""
@@ -217,10 +140,9 @@ class _Direct:
 
     async def _over(self, answer: httpcore.Response) -> None:
         """Read nothing more of a reply; close the connection unless it is kept."""
-        with _as_of_httpx():
-            await answer.aclose()
-            if not self._kept:
-                await self.aclose()
+        await answer.aclose()
+        if not self._kept:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -238,30 +160,15 @@ class _Proxied:
         )
         self._transport = httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
 
-    async def send(self, request: httpx.Request) -> _Answer:
+    async def send(self, request: httpx.Request) -> Incoming:
         """Send `request`. Raises httpx's exceptions."""
         answer = await self._transport.handle_async_request(request)
         assert isinstance(answer.stream, httpx.AsyncByteStream)
-        return _Answer(answer.status_code, answer.headers.raw, answer.stream, answer.aclose)
+        return Incoming(answer.status_code, answer.headers.raw, answer.stream, answer.aclose)
 
     async def aclose(self) -> None:
         """Close the connection."""
         await self._transport.aclose()
-
-
-async def _body(answer: httpcore.Response) -> AsyncIterator[bytes]:
-    with _as_of_httpx():
-        async for piece in answer.aiter_stream():
-            yield piece
-
-
-@contextmanager
-def _as_of_httpx() -> Iterator[None]:
-    """Raise httpcore's exceptions as those of httpx, which have the same names."""
-    try:
-        yield
-    except _CORE as error:
-        raise _OF_HTTPX[type(error)](str(error)) from error
 
 
 class _Connections:
@@ -277,7 +184,7 @@ class _Connections:
         try:
             self._idle = [self._sender()]
         except (ImportError, ValueError, httpx.InvalidURL) as error:
-            name = _proxy_variable(proxy or "")
+            name = proxy_variable(proxy or "")
             raise UsageError(f"the proxy that {name} names cannot be used: {error}") from error
 
     def _sender(self) -> _Direct | _Proxied:
@@ -324,8 +231,8 @@ class Gateway:
         self._plain = httpx.Headers(plain)
         self._own = httpx.Headers(own)
         self._json = httpx.Headers({**own, "content-type": "application/json"})
-        self._context = _tls(self.base)
-        proxy = _proxy_for(self.base)
+        self._context = tls(self.base, httpx.create_ssl_context)
+        proxy = proxy_for(self.base)
         if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
             raise UsageError(
                 "the proxy that the environment names would see the key: give the gateway's address"
@@ -334,7 +241,7 @@ class Gateway:
         self._single = _Connections(proxy, self._context, kept=False)
         self._queries = _Connections(proxy, self._context, kept=True)
         self._downloads: dict[str | None, _Connections] = {}
-        self._unlogged = _Unlogged(self._secret)
+        self._unlogged = Unlogged(self._secret)
         # A task is asked for several times, and reading its address takes longer than the rest.
         self._query_of = lru_cache(_REQUESTS_KEPT)(self._new_query)
 
@@ -414,7 +321,7 @@ class Gateway:
                 held.push_async_callback(answer.aclose)
                 location = httpx.Headers(answer.headers).get("location")
                 if answer.status not in _REDIRECTS or location is None:
-                    return Stream(url, answer, self._secret)
+                    return Stream(url, answer, self._uncut(answer), self._secret)
                 url = urljoin(url, location)
                 if self._secret.clean_text(url) != url:
                     return NoReply(
@@ -437,7 +344,7 @@ class Gateway:
 
         `silent_s` bounds the wait for the reply's head.
         """
-        answer: _Answer | None = None
+        answer: Incoming | None = None
         body = bytearray()
         complete = False
         with connections.borrow() as sender:
@@ -445,12 +352,7 @@ class Gateway:
                 with awake.fail_after(total_s):
                     with awake.fail_after(silent_s or total_s, httpx.ReadTimeout):
                         answer = await sender.send(request)
-                    async for piece in answer.body:
-                        body += piece
-                        if len(body) > MAX_BODY_BYTES:
-                            break
-                    else:
-                        complete = True
+                    complete = await read_body(answer, body)
             except _CAUGHT as error:
                 if answer is None:
                     return _no_reply(error, self._secret)
@@ -459,9 +361,17 @@ class Gateway:
                     await answer.aclose()
         return self._reply(answer, bytes(body), complete, str(request.url))
 
-    def _reply(self, answer: _Answer, body: bytes, complete: bool, url: str) -> Reply:
-        headers = _headers(answer, self._secret)
-        body = _unpacked(body, headers.get("content-encoding"))
+    async def _uncut(self, answer: Incoming) -> AsyncIterator[bytes]:
+        """Yield the bytes of a body. Raises Cut."""
+        try:
+            async for piece in answer.body:
+                yield piece
+        except _CAUGHT as error:
+            raise Cut(_no_reply(error, self._secret).reason) from error
+
+    def _reply(self, answer: Incoming, body: bytes, complete: bool, url: str) -> Reply:
+        headers = headers_of(answer, self._secret)
+        body = unpacked(body, headers.get("content-encoding"))
         # New ids are taken from a 2xx only, so any other body is cleaned as words: an id in it is
         # only compared with ours, and an address that is harmed gives way to the content route.
         is_success = 200 <= answer.status < 300
@@ -493,30 +403,12 @@ class Gateway:
         return is_plain and path.startswith(self._url.raw_path + b"/")
 
     def _connections_for(self, url: str) -> _Connections:
-        proxy = _proxy_for(url)
+        proxy = proxy_for(url)
         if proxy not in self._downloads:
             # A second reply on a kept connection would pass for the next task's video, and nothing
             # in it would say so.
             self._downloads[proxy] = _Connections(proxy, self._context, kept=False)
         return self._downloads[proxy]
-
-
-class _Unlogged(logging.Filter):
-    """Takes the key out of httpcore's debug log, which holds the heads of replies as they came."""
-
-    def __init__(self, secret: Secret) -> None:
-        super().__init__()
-        self._secret = secret
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._secret.clean_text(record.getMessage()), ()
-        return True
-
-    def end(self) -> None:
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self)
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
@@ -531,33 +423,10 @@ def _no_reply(error: Exception, secret: Secret) -> NoReply:
     """What an exception of the network comes to. Its own text may quote the server, which may quote
     the key.
     """
-    sent, reason = next(FAILURES[c] for c in type(error).__mro__ if c in FAILURES)
+    kind = _OF_HTTPX.get(type(error), type(error))
+    sent, reason = next(FAILURES[c] for c in kind.__mro__ if c in FAILURES)
     detail = clean(secret.clean_text(str(error)), 200)
     return NoReply(sent, f"{reason} ({detail})" if detail else reason)
-
-
-def _headers(answer: _Answer, secret: Secret) -> dict[str, str]:
-    """The headers of a reply, cleaned as words: none holds an id or an address that is kept."""
-    values = secret.clean_each([value for _, value in answer.headers])
-    names = (name.decode("latin-1").lower() for name, _ in answer.headers)
-    return {n: v.decode("latin-1") for n, v in zip(names, values, strict=True)}
-
-
-def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """The body, unpacked where the server packed it although we asked for it plain: a task id may
-    stand in it. One that cannot be unpacked stays as it is.
-    """
-    packed, unpacked = packings(encoding), bytearray()
-    if not packed:
-        return body
-    try:
-        for piece in Unpacker(packed).feed(body):
-            unpacked += piece
-            if len(unpacked) >= MAX_BODY_BYTES:
-                return bytes(unpacked[:MAX_BODY_BYTES])
-    except Broken:
-        return body
-    return bytes(unpacked)
 
 
 def _checked_key(key: str) -> str:
@@ -565,51 +434,3 @@ def _checked_key(key: str) -> str:
     if not key or not is_plain(key):
         raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
     return key
-
-
-def _tls(base: str) -> ssl.SSLContext:
-    """Return what proves a server's name, by the certificates that the environment names.
-
-    Raises UsageError where those cannot be read; on this machine, the usual ones are taken then.
-    """
-    name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
-    try:
-        if name == "SSL_CERT_DIR":
-            _look_into(os.environ.get(name) or "")
-        return httpx.create_ssl_context()
-    except OSError as error:
-        if is_loopback(base):
-            return httpx.create_ssl_context(trust_env=False)
-        why = error.strerror or error
-        raise UsageError(
-            f"the certificates that {name} names, {os.environ.get(name)}, cannot be read: {why};"
-            f" correct {name} or unset it"
-        ) from error
-
-
-def _look_into(folders: str) -> None:
-    """Raise OSError where none of the `folders`, in the system's way of listing them, holds a file:
-    OpenSSL would say nothing, and then believe no server.
-    """
-    paths = [Path(path) for path in folders.split(os.pathsep) if path]
-    if paths and not any(path.is_dir() and any(path.iterdir()) for path in paths):
-        raise OSError(errno.ENOENT, "no such folder, or nothing in it")
-
-
-def _proxy_variable(proxy: str) -> str:
-    """The variable that names the proxy; a system may have it in its settings instead."""
-    named = (n for n, v in os.environ.items() if n.lower().endswith("_proxy") and v in proxy and v)
-    return next(named, "the system's settings")
-
-
-def _proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for this address, or None; never one on loopback."""
-    parts = urlsplit(url)
-    host_and_port = parts.netloc.rpartition("@")[2]
-    if is_loopback(url) or not parts.hostname or proxy_bypass(host_and_port):
-        return None
-    proxies = getproxies()
-    found = proxies.get(parts.scheme) or proxies.get("all")
-    if found is None or "://" in found:
-        return found
-    return f"http://{found}"

@@ -16,8 +16,9 @@ from typing import Any
 
 import anyio
 
-from klingflow.gateway.http import Cut, Timeouts
+from klingflow.gateway.http import Timeouts
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
+from klingflow.gateway.reading import Cut
 from tests.boxes import film
 
 ORIGIN = "https://gateway.example.com"

@@ -1,0 +1,127 @@
+"""What a reply brings: its head without the key, and its body within bounds, whole or by pieces.
+
+How a reply comes is `klingflow.gateway.http`'s concern, and what it means is replies.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from klingflow.errors import KlingflowError
+from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
+from klingflow.gateway.payload import clean
+from klingflow.gateway.secret import Secret
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+# How much is read of a reply that should have been a video, to see what it says instead.
+_WORDS_BYTES = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A reply whose head has come, as it was, and its body as it comes over the wire. `aclose` ends
+    it: nothing more is read.
+    """
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: AsyncIterable[bytes]
+    aclose: Callable[[], Awaitable[None]]
+
+
+class Cut(KlingflowError):
+    """A download stopped before its end; the message says how."""
+
+
+class Stream:
+    """The reply to a download: its URL after redirects, status, headers in lower case, and its
+    bytes by pieces, unpacked where we can. `pieces` are the bytes of the wire, and end with Cut
+    where the connection breaks.
+    """
+
+    def __init__(
+        self, url: str, incoming: Incoming, pieces: AsyncIterable[bytes], secret: Secret
+    ) -> None:
+        self.url: str = url
+        self.status: int = incoming.status
+        self.headers: dict[str, str] = headers_of(incoming, secret)
+        self._secret = secret
+        self._packed = packings(self.headers.get("content-encoding"))
+        self._unpacker = Unpacker(self._packed)
+        self._pieces = aiter(pieces)
+        self._unpacked: Iterator[bytes] = iter(())
+
+    @property
+    def is_packed(self) -> bool:
+        """True if lengths that the headers state are not those of the bytes that `read` gives. The
+        first bytes may show that they are.
+        """
+        return not self._unpacker.is_plain
+
+    @property
+    def unknown_packing(self) -> str:
+        """The name of a packing that we cannot undo, such as br; "" otherwise."""
+        return "" if is_known(self._packed) else clean(", ".join(self._packed), 40)
+
+    async def read(self) -> bytes:
+        """The next bytes, or none at the end; raises Cut."""
+        try:
+            while not (piece := next(self._unpacked, b"")):
+                packed = await anext(self._pieces, b"")
+                if not packed:
+                    self._unpacker.end()
+                    return b""
+                self._unpacked = self._unpacker.feed(packed)
+        except Broken as error:
+            raise Cut(f"the answer cannot be unpacked ({error})") from error
+        return piece
+
+    async def at_least(self, size: int) -> bytes:
+        """The next `size` bytes or a little more; fewer at the end. Raises Cut."""
+        data = b""
+        while len(data) < size and (piece := await self.read()):
+            data += piece
+        return data
+
+    async def words(self, begun: bytes = b"") -> bytes:
+        """The words of a reply that is no video, without the key: `begun`, which has been read, and
+        what follows.
+        """
+        return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
+
+
+async def read_body(incoming: Incoming, body: bytearray) -> bool:
+    """Read a body into `body`. Return True if it is whole, False if it is longer than allowed.
+
+    Raises what its connection does; `body` then has what came before.
+    """
+    async for piece in incoming.body:
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            return False
+    return True
+
+
+def headers_of(incoming: Incoming, secret: Secret) -> dict[str, str]:
+    """Return the headers, cleaned as words: none holds an id or an address that is kept."""
+    values = secret.clean_each([value for _, value in incoming.headers])
+    names = (name.decode("latin-1").lower() for name, _ in incoming.headers)
+    return {n: v.decode("latin-1") for n, v in zip(names, values, strict=True)}
+
+
+def unpacked(body: bytes, encoding: str | None) -> bytes:
+    """Return the body, unpacked where the server packed it although we asked for it plain: a task
+    id may stand in it. One that cannot be unpacked stays as it is.
+    """
+    packed, found = packings(encoding), bytearray()
+    if not packed:
+        return body
+    try:
+        for piece in Unpacker(packed).feed(body):
+            found += piece
+            if len(found) >= MAX_BODY_BYTES:
+                return bytes(found[:MAX_BODY_BYTES])
+    except Broken:
+        return body
+    return bytes(found)
