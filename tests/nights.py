@@ -54,9 +54,10 @@ class Night:
     learned: int = 300
     seed: int = 1
 
-    def at_once(self, places: int) -> Night:
-        """Return the same night with so many places."""
-        return replace(self, limits=replace(self.limits, max_running=places))
+    def at_once(self, places: int, seed: int | None = None) -> Night:
+        """Return the same night with so many places, or another night of the kind."""
+        limits = replace(self.limits, max_running=places)
+        return replace(self, limits=limits, seed=seed or self.seed)
 
     def tier(self, number: int) -> str:
         """Return the tier of a shot."""
@@ -248,7 +249,7 @@ class _Player:
         purchase = replace(submitted(str(number)), billed_tier=self.night.tier(number))
         flight = Flight(0, purchase, now, now, now + self.night.limits.deadline_s, wanted)
         if self.all_seen:
-            self._after(self.night.takes_s(number), lambda: self._succeeded(flight, number))
+            self._after(self.night.takes_s(number), lambda: self._seen(flight, number))
         else:
             self.schedule.follow(flight, now, self.chance.random())
 
@@ -266,12 +267,10 @@ class _Player:
         takes_s = self.night.takes_s(number)
         age_s = self.rows.shown(number, since, asked_at) - since
         if age_s >= takes_s:
-            bounds = (flight.unfinished_at - since, self.now - since)
-            self.schedule.durations.learn(flight.tier, *bounds, flight.progress)
+            self.schedule.succeeded(flight, self.now)
             return self._succeeded(flight, number)
         percent = self._percent(max(0.0, age_s), takes_s)
-        flight.unfinished_at = self.now
-        flight.progress = [*flight.progress[-20:], (flight.age_s(self.now), percent)]
+        self.schedule.unfinished(flight, self.now, "in_progress", percent)
         self.schedule.follow(flight, self.now, self.chance.random())
 
     def _percent(self, age_s: float, takes_s: float) -> float:
@@ -283,11 +282,14 @@ class _Player:
             case "dishonest":
                 return float(int(99 * (1 - math.exp(-age_s / 15))))
 
+    def _seen(self, flight: Flight, number: int) -> None:
+        self.schedule.ended(flight)
+        self._succeeded(flight, number)
+
     def _succeeded(self, flight: Flight, number: int) -> None:
         self.found.delays_s.append(self.now - flight.since - self.night.takes_s(number))
         held_s = self.now - flight.since + CREATE_S
         self.found.held_s.setdefault(flight.tier, []).append(held_s)
-        self.schedule.ended(flight)
         self.schedule.fetch(Fetch(0, flight.purchase, flight.wanted), self.now)
         for dependant in self.dependants[number]:
             self.open_needs[dependant].discard(number)

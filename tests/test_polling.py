@@ -227,3 +227,43 @@ def test_a_parked_task_counts_until_it_is_watched_again() -> None:
     for number in range(100):
         durations.learn("billed", 80.0 + number / 9, 100.0)
     assert durations.likelihood("billed", 0.0, 120.0) > 0.9
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: bool) -> None:
+    """All at once by the clock, or each by its task's age; never farther than nine floors."""
+    durations, chance = Durations(), random.Random(2)
+    for number in range(60):
+        since = 40.0 * number + chance.random() * 30
+        step_at = (since if not together else 0.0) + 15.0 * (
+            chance.randrange(9) + 3 * number * together
+        )
+        seen_at = step_at + 5.3 * chance.random()
+        durations.changed(seen_at - 5.3, seen_at, since=since, floor_s=5.0)
+    since = 7004.0 if not together else 7000.0
+    found = [durations.shown_at(7101.5, 7096.5, since=since, floor_s=5.0) for _ in range(3)]
+    first = 7109.0 if not together else 7110.0
+    assert min(found) >= 7101.5
+    assert min(abs(at - first) for at in found) < 1.2
+    assert durations.shown_at(9000.0, 7096.5, since=since, floor_s=5.0) == 7141.5
+
+
+def test_where_changes_are_shown_at_once_polls_go_when_they_are_due() -> None:
+    """Steps that were never seen cost nothing."""
+    durations, chance = Durations(), random.Random(2)
+    for number in range(200):
+        seen_at = 20.0 * (number + chance.random())
+        durations.changed(seen_at - 5, seen_at, since=seen_at - 30 * chance.random(), floor_s=5.0)
+    assert durations.shown_at(7101.5, 7095.0, since=7000.0, floor_s=5.0) == 7101.5
+
+
+def test_a_percentage_counts_from_when_it_was_seen_first() -> None:
+    """Where rows are refreshed seldom, a later look finds it long out of date."""
+    durations = Durations()
+    for n in range(100):
+        end_s = 80.0 + n
+        durations.learn("a", end_s - 5, end_s + 5, progress=[(end_s / 2, 50.0), (end_s, 50.0)])
+    progress = [(40.0, 50.0), (60.0, 50.0)]
+    assert durations.next_delay_s(
+        "a", 60.0, floor_s=5.0, u=0.5, progress=progress
+    ) == pytest.approx(20)

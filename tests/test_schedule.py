@@ -475,3 +475,33 @@ def test_a_task_that_ends_or_is_parked_gives_its_place_and_is_not_watched() -> N
     known = queue.durations._tiers["kling-3.0-720p"]
     assert queue.running == 1
     assert (list(known.unfinished.values()), list(known.parked.values())) == ([50.0], [50.0])
+
+
+def test_what_a_poll_showed_is_kept_and_changes_are_learned() -> None:
+    """A change lies between two polls; the same words twice are none."""
+    queue, task = schedule(), flight(since=100.0, seen=100.0)
+    changes: list[tuple[float, float]] = []
+    queue.durations.changed = lambda *at, since, floor_s: changes.append(at)  # type: ignore[method-assign]  # a spy
+    for now, said, progress in [
+        (110.0, "queued", None),
+        (120.0, "queued", None),
+        (130.0, "running", 10.0),
+        (140.0, "running", 30.0),
+    ]:
+        queue.unfinished(task, now, said, progress)
+    assert changes == [(120.0, 130.0), (130.0, 140.0)]
+    assert (task.unfinished_at, task.progress) == (140.0, [(30.0, 10.0), (40.0, 30.0)])
+    queue.succeeded(task, 150.0)
+    assert changes[2:] == [(140.0, 150.0)]
+    assert queue.running == -1
+
+
+@pytest.mark.parametrize(("timed", "known"), [(True, [45.0]), (False, [])])
+def test_how_long_a_task_took_is_learned_where_it_was_watched(
+    timed: bool, known: list[float]
+) -> None:
+    """The middle between the last poll that found it unfinished and the one that did not."""
+    queue, task = schedule(), flight(since=100.0, seen=140.0)
+    task.timed = timed
+    queue.succeeded(task, 150.0)
+    assert list(queue.durations._tiers["kling-3.0-720p"]._samples) == known

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from klingflow.decide.hazard import LADDER, Hazard
+from klingflow.decide.steps import Steps
 from klingflow.ledger.moments import moment
 from klingflow.model import Purchase
 
@@ -32,6 +33,9 @@ KEPT = 1000
 # share.
 HONEST_TASKS = 10
 HONEST_ERROR = 0.15
+# Where changes are shown in steps, a poll goes to the step next to this share of the way to when it
+# would go otherwise: one step too late costs more than a poll.
+SOONER = 0.85
 
 Progress = Sequence[tuple[float, float]]  # (age in seconds, percent), as polls saw it
 
@@ -41,6 +45,7 @@ class Durations:
 
     def __init__(self) -> None:
         self._tiers: defaultdict[str, _Tier] = defaultdict(_Tier)
+        self._together, self._apart = Steps(), Steps()  # by the clock, by the age of each task
 
     def learn(
         self, tier: str, unfinished_s: float, finished_s: float, progress: Progress = ()
@@ -62,6 +67,24 @@ class Durations:
         """A task was unfinished at an age, and is not asked after any more."""
         self.ended(tier, uid)
         self._tiers[tier].parked[uid] = unfinished_s
+
+    def changed(
+        self, unchanged_at: float, changed_at: float, *, since: float, floor_s: float
+    ) -> None:
+        """A task, created at `since`, changed between two polls. All are seconds of one clock."""
+        self._together.saw(unchanged_at, changed_at, floor_s)
+        self._apart.saw(unchanged_at - since, changed_at - since, floor_s)
+
+    def shown_at(self, due: float, now: float, *, since: float, floor_s: float) -> float:
+        """Return when to poll in place of `due`: just after the step next to it, if changes are
+        shown in steps; not within a floor of `now`.
+        """
+        for steps, zero in ((self._together, 0.0), (self._apart, since)):
+            if (period_s := steps.period_s) is not None:
+                nearest = now + SOONER * (due - now) - period_s / 2
+                at = zero + steps.next(nearest - zero, now - zero, floor_s)
+                return min(at, now + FARTHEST * floor_s)
+        return due
 
     def learn_from(self, purchases: Iterable[Purchase]) -> None:
         """Learn what a ledger remembers, of each tier the latest; of parked tasks, how old they
@@ -159,6 +182,11 @@ def _parked_after_s(purchase: Purchase) -> float:
     return max(0.0, (parked - submitted).total_seconds()) if parked and submitted else 0.0
 
 
+def _first_seen(progress: Progress) -> dict[float, float]:
+    """The age at which each percentage was seen first: later it may be long out of date."""
+    return {percent: age_s for age_s, percent in reversed(progress)}
+
+
 class _Tier:
     """One tier's durations, and the hazard that follows from them."""
 
@@ -178,7 +206,7 @@ class _Tier:
         self._unused += 1
         errors = [
             abs(100 * age_s / percent / duration_s - 1)
-            for age_s, percent in progress
+            for percent, age_s in _first_seen(progress).items()
             if percent >= 10
         ]
         if errors:
@@ -203,4 +231,5 @@ class _Tier:
         age_s, percent = progress[-1]
         if not 10 <= percent < 100 or statistics.median(self._errors) > HONEST_ERROR:
             return None
-        return age_s * 100 / percent
+        end_s = _first_seen(progress)[percent] * 100 / percent
+        return end_s if end_s > age_s else age_s * 100 / percent

@@ -28,6 +28,9 @@ from klingflow.model import Action, LeftOut, Limits, Purchase
 # Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
 BURST = 3
 
+# Progress reports kept of a task, for telling whether they are honest.
+_PROGRESS_KEPT = 20
+
 # When a take is bought: the least first. See `Schedule.want`.
 Turn = tuple[bool, float, bool, int]
 
@@ -69,6 +72,7 @@ class Flight:
         default_factory=list
     )  # (age, percent), as polls saw it
     answer: LastAnswer | None = None
+    shown: tuple[str, float | None] | None = None  # status and progress, as the last poll saw them
 
     @property
     def tier(self) -> str:
@@ -173,7 +177,10 @@ class Schedule:
             per_s=1 / self._polls.interval_s,
             urgent=self._is_waited_for(flight),
         )
-        due = max(now + delay_s, min(now + (retry_after_s or 0.0), flight.deadline))
+        due = self.durations.shown_at(
+            now + delay_s, now, since=flight.since, floor_s=self._poll_floor_s
+        )
+        due = max(due, min(now + (retry_after_s or 0.0), flight.deadline))
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def landed(self, *, give_back: Wanted | None = None) -> None:
@@ -186,6 +193,29 @@ class Schedule:
             assert request is not None
             self.caps.release(request, give_back.job)
             give_back.reserved = False
+
+    def unfinished(self, flight: Flight, now: float, said: str, progress: float | None) -> None:
+        """A poll found a task unfinished: keep what it showed, and learn when it changed."""
+        shown = (said, progress)
+        if flight.shown not in (None, shown):
+            self._changed(flight, now)
+        flight.unfinished_at = now
+        if progress is not None:
+            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), progress)]
+        flight.shown = shown
+
+    def succeeded(self, flight: Flight, now: float) -> None:
+        """A poll found a task finished: learn how long it took. It gives its place free."""
+        self._changed(flight, now)
+        if flight.timed:
+            bounds = (flight.unfinished_at - flight.since, now - flight.since)
+            self.durations.learn(flight.tier, *bounds, flight.progress)
+        self.ended(flight)
+
+    def _changed(self, flight: Flight, now: float) -> None:
+        self.durations.changed(
+            flight.unfinished_at, now, since=flight.since, floor_s=self._poll_floor_s
+        )
 
     def ended(self, flight: Flight) -> None:
         """A task is over: it gives its place free."""

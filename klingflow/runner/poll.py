@@ -24,9 +24,6 @@ from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
 from klingflow.runner.queues import release, want
 
-# Progress reports kept of a task, for telling whether they are honest.
-_PROGRESS_KEPT = 20
-
 
 async def poll(context: Context, flight: Flight) -> None:
     """Ask once after `flight`. Raises LedgerBroken."""
@@ -80,10 +77,7 @@ async def _unfinished(
 ) -> None:
     flight.unknown = Unknown()
     if isinstance(outcome, Running):
-        flight.unfinished_at = now
-        if outcome.progress is not None:
-            report = (flight.age_s(now), outcome.progress)
-            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], report]
+        context.schedule.unfinished(flight, now, outcome.said, outcome.progress)
         facts = {"status": "running", "progress": outcome.progress}
     else:
         facts = {"status": "hiccup", "reason": outcome.reason}
@@ -111,9 +105,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
         finished_after_s=bounds if flight.timed else None,
         **_odd_address(flight, outcome),
     )
-    if flight.timed:
-        context.schedule.durations.learn(flight.tier, *bounds, flight.progress)
-    context.schedule.ended(flight)
+    context.schedule.succeeded(flight, now)
     context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
     context.tell(
         "succeeded",
