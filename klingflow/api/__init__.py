@@ -8,7 +8,8 @@ reads saved plans, schemas.py has the JSON Schemas. site.py says where a manifes
 videos lie, state.py where the user's state folder is, texts.py reads the files that a manifest
 names, stills.py looks at the images and videos among them, nearby.py says which file was meant
 where one is missing, connecting.py opens the gateway, stores.py chooses the store of local
-references. beginning.py writes the files of a new pipeline.
+references, references.py lists, uploads and checks all of them. beginning.py writes the files of a
+new pipeline.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).

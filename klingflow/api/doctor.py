@@ -53,12 +53,17 @@ class Finding:
 
 
 def examine(
-    file: str | None, found: Callable[[Path], Access], allowed: Callable[[Access], bool]
+    file: str | None,
+    found: Callable[[Path], Access],
+    allowed: Callable[[Access], bool],
+    *,
+    refs: bool = False,
 ) -> list[Finding]:
     """Return everything worth knowing, in the order in which to mend it.
 
     `found` returns what the user has set, for a manifest in a folder, and may raise UsageError.
-    `allowed` says whether the key may go to an address, after asking the user.
+    `allowed` says whether the key may go to an address, after asking the user. `refs` asks for each
+    remote address of the manifest, too.
     """
     folder = Path(file).parent if file else Path()
     findings = [
@@ -72,6 +77,7 @@ def examine(
         findings.append(about)
         if manifest is not None:
             named = manifest.gateway.base_url
+            findings += _references(manifest) if refs else ()
             findings += [*_ledger(file), *_folder(folder), *_kept_by_git(file, manifest)]
     findings += _approved()
     try:
@@ -111,6 +117,19 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
         said = f"{file} is not valid: klingflow validate {file} says why\n{error}"
         return None, Finding(False, said)
     return manifest, Finding(True, f"{file}: {len(manifest.shots)} shots")
+
+
+def _references(manifest: Manifest) -> Iterator[Finding]:
+    """Ask for each remote address as the gateway would."""
+    from klingflow.api.references import check  # here: only who asks for it needs it
+
+    found: dict[str, str | None] = {}
+    failed = check(manifest, found.__setitem__)
+    for address, why in found.items():
+        if why is not None:
+            yield Finding(False, f"the gateway cannot read {address}: {why}")
+    if found and not failed:
+        yield Finding(True, f"{_many(len(found), 'address')} of images and videos can be read")
 
 
 def _ledger(file: str) -> Iterator[Finding]:

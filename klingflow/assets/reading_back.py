@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from klingflow.assets.stores import Snapshot
+from klingflow.assets.pictures import picture
+from klingflow.assets.stores import HEAD_BYTES, Snapshot
 from klingflow.errors import NotStored
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean
@@ -34,6 +35,26 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
                 await _compare(reply, shown, snapshot)
     except TimeoutError as error:
         raise NotStored(f"{shown} was not read within {GIVE_UP_S:.0f} s") from error
+
+
+async def why_unreadable(gateway: Gateway, address: str) -> str | None:
+    """Return why nobody can read an image or a video at an address; None where one stands there."""
+    from klingflow.gateway.reading import Cut  # for start-up
+
+    headers = {"range": f"bytes=0-{HEAD_BYTES - 1}"}
+    async with gateway.open(address, headers) as reply:
+        if isinstance(reply, NoReply):
+            return reply.reason
+        if reply.status not in (200, 206):
+            return f"HTTP {reply.status}"
+        try:
+            head = await reply.at_least(HEAD_BYTES)
+        except Cut as error:
+            return str(error)
+    if picture(lambda at, count: head[at : at + count]).suffix:
+        return None
+    kind = clean(reply.headers.get("content-type", ""), 40)
+    return f"no image and no video stands there{f' ({kind})' if kind else ''}"
 
 
 async def _compare(reply: Stream, shown: str, snapshot: Snapshot) -> None:

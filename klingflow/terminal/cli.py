@@ -51,6 +51,7 @@ for _command in (
     *(cli_setup.init, cli_setup.schema, cli_setup.completion, cli_setup.doctor),
     cli_setup.sandbox,
     *(cli_read.validate, cli_read.render, cli_read.plan, cli_read.status, cli_read.why),
+    cli_read.refs,
     *(cli_run.run, cli_run.fetch, cli_run.resolve),
     *(cli_pick.pick, cli_pick.reject, cli_pick.unpick),
     lock,

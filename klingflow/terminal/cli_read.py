@@ -1,4 +1,4 @@
-"""The commands that change nothing: validate, render, plan, status and why."""
+"""The commands that change nothing: validate, render, plan, status, why and refs."""
 
 from __future__ import annotations
 
@@ -148,3 +148,33 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
     from klingflow.terminal import read_commands  # for start-up
 
     return read_commands.why(file, shot, Options(**options), form)
+
+
+@click.command()
+@flags.file
+@flags.var
+@flags.sandbox
+@flags.no_black_box
+@click.option("--push", is_flag=True, help="Upload the local files, and read each back.")
+@click.option("--check", is_flag=True, help="Ask for each remote address as the gateway would.")
+@flags.form("text", "json")
+def refs(file: str, form: str, push: bool, check: bool, **options: Any) -> int:
+    """List the images and videos that shots refer to.
+
+    \b
+    klingflow refs film.yaml
+    klingflow refs film.yaml --push       upload the local files now
+    klingflow refs film.yaml --check      which addresses can the gateway not read?
+
+    \b
+    States:
+      local: on this disk         there: uploaded with this content
+      changed: since it was last bought with
+      missing: not on this disk   unused: no shot names it any more
+      remote: an address
+
+    Exit 3 if a file could not be uploaded or an address not be read.
+    """
+    from klingflow.terminal import read_commands  # for start-up
+
+    return read_commands.refs(file, Options(**options), form, push=push, check=check)

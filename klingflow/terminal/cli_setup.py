@@ -72,13 +72,15 @@ def completion(shell: str) -> int:
     shell_complete=flags.completed_by("manifests"),
 )
 @flags.gateway
+@click.option("--refs", is_flag=True, help="Also ask for each remote address of the manifest.")
 @click.option("--forget", metavar="URL", help="Take back a yes to this address, and stop.")
-def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:
+def doctor(file: str | None, gateway: str | None, refs: bool, forget: str | None) -> int:
     """Check installation, key and address, without spending.
 
     \b
     klingflow doctor
     klingflow doctor film.yaml      also that manifest, its ledger and its outputs
+    klingflow doctor film.yaml --refs
     klingflow doctor --forget https://gateway.example.com
 
     Asks the gateway after a task that does not exist, and says what it saw where the answer is not
@@ -88,7 +90,7 @@ def doctor(file: str | None, gateway: str | None, forget: str | None) -> int:
     """
     from klingflow.terminal import setup_commands  # for start-up
 
-    return setup_commands.forget(forget) if forget else setup_commands.doctor(file, gateway)
+    return setup_commands.forget(forget) if forget else setup_commands.doctor(file, gateway, refs)
 
 
 @click.command()

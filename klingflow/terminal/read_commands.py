@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from klingflow.api import planning, reporting, saving
 from klingflow.api.site import named
@@ -14,6 +14,7 @@ from klingflow.ledger.places import SANDBOX
 from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Request, Shot
 from klingflow.results.plan_data import plan_data
+from klingflow.results.references import Listed
 from klingflow.terminal import console, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
@@ -172,3 +173,45 @@ def why(file: str, shot: str, options: Options, form: str) -> int:
     else:
         views.show_why(answer)
     return ExitCode.OK
+
+
+def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> int:
+    """`klingflow refs`."""
+    from klingflow.api import references  # for start-up: it imports HTTP
+
+    manifest = load(file, options)
+    show_warnings(manifest)
+    failed = 0
+    if push:
+        failed += references.push(manifest, _tell("uploaded", "NOT uploaded"))
+    if check:
+        failed += references.check(manifest, _tell("can be read:", "can NOT be read:"))
+    found = references.references(manifest, options.wish)
+    if form == "json":
+        console.dump_json({"references": [one.as_json() for one in found]})
+    elif not (push or check):
+        console.table([_reference(one) for one in found])
+        console.say(f"{file}: {console.many(len(found), 'reference')}")
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _tell(done: str, failed: str) -> Callable[[str, str | None], None]:
+    """Return what says of each reference how it went."""
+
+    def tell(name: str, why: str | None) -> None:
+        if why is None:
+            console.say(f"{done} {name}")
+        else:
+            console.warn(f"{failed} {name}: {why}")
+
+    return tell
+
+
+_SHOTS_SHOWN = 4
+
+
+def _reference(one: Listed) -> list[str]:
+    shots = ", ".join(one.shots[:_SHOTS_SHOWN])
+    more = len(one.shots) - _SHOTS_SHOWN
+    size = "" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f} MB"
+    return [one.state, one.name, size, shots + (f" and {more} more" if more > 0 else "")]

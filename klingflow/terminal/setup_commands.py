@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from klingflow.errors import ExitCode, UsageError
+from klingflow.gateway.access import Access
 from klingflow.terminal import console
 
 if TYPE_CHECKING:
@@ -59,12 +60,15 @@ def completion(shell: str) -> int:
     return ExitCode.OK
 
 
-def doctor(file: str | None, gateway: str | None) -> int:
+def doctor(file: str | None, gateway: str | None, refs: bool) -> int:
     """`klingflow doctor`."""
     from klingflow.api.doctor import examine  # for start-up
     from klingflow.terminal import target
 
-    findings = examine(file, lambda folder: target.found(folder, gateway), target.allowed)
+    def found(folder: Path) -> Access:
+        return target.found(folder, gateway)
+
+    findings = examine(file, found, target.allowed, refs=refs)
     for finding in findings:
         console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
     works = all(finding.ok or not finding.needed for finding in findings)

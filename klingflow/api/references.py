@@ -1,0 +1,114 @@
+"""The references of a manifest: listed, uploaded, and asked for as the gateway would ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+import anyio.to_thread
+
+from klingflow.api import stores
+from klingflow.api.connecting import reader
+from klingflow.api.planning import book_of
+from klingflow.api.site import Wish, site_of
+from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
+from klingflow.assets.stores import Store, snapshot
+from klingflow.decide.contents import contents
+from klingflow.errors import NotStored, UsageError
+from klingflow.gateway.http import Gateway
+from klingflow.manifest.addresses import private_host
+from klingflow.model import LocalFile, Manifest
+from klingflow.results.references import Listed, listed
+
+_AT_ONCE = 4
+
+# Told of each file or address when it is done with: its name, and what is wrong with it.
+Tell = Callable[[str, str | None], None]
+
+
+def references(manifest: Manifest, wish: Wish) -> list[Listed]:
+    """Return every reference, by the ledger, without network. Raises LedgerError."""
+    book = book_of(manifest, site_of(manifest.path, wish))
+    purchases = list(book.everything())
+    return listed(manifest, purchases, contents(purchases))
+
+
+def push(manifest: Manifest, tell: Tell) -> int:
+    """Upload every local file that is here, and read it back. Return how many could not be.
+
+    Raises UsageError where there is no store, or one that cannot be used.
+    """
+    store = stores.of_user(manifest)
+    if store is None:
+        raise UsageError(f"{manifest.path}: no store: name one in assets:, or set KLINGFLOW_UPLOAD")
+    files = [file for file in manifest.files.values() if file.sha256]
+    return anyio.run(_push, manifest, store, files, tell)
+
+
+async def _push(manifest: Manifest, store: Store, files: Sequence[LocalFile], tell: Tell) -> int:
+    folder, failed, down = Path(manifest.path).parent, 0, ""
+    places = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def one(file: LocalFile) -> None:
+        nonlocal failed, down
+        async with places:
+            try:
+                if down:
+                    raise NotStored(down)
+                await _put(folder, file, store, gateway)
+            except NotStored as error:
+                failed += 1
+                down = str(error) if error.of_all else down
+                tell(file.path, str(error))
+            else:
+                tell(file.path, None)
+
+    async with reader() as gateway, anyio.create_task_group() as group:
+        for file in files:
+            group.start_soon(one, file)
+    return failed
+
+
+async def _put(folder: Path, file: LocalFile, store: Store, gateway: Gateway) -> None:
+    with TemporaryDirectory(prefix="klingflow-", ignore_cleanup_errors=True) as scratch:
+        taken = await anyio.to_thread.run_sync(
+            snapshot, folder / file.path, file.path, file.sha256, Path(scratch)
+        )
+        await store.keep(taken)
+        await read_back(gateway, store.address(taken.name), taken)
+
+
+def check(manifest: Manifest, tell: Tell) -> int:
+    """Ask for each remote address once, without a key. Return how many the gateway cannot read."""
+    names = [one.name for one in listed(manifest, (), {}) if one.state == "remote"]
+    return anyio.run(_check, names, tell) if names else 0
+
+
+async def _check(names: Sequence[str], tell: Tell) -> int:
+    failed = 0
+    places = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def one(address: str) -> None:
+        nonlocal failed
+        async with places:
+            why = await _why(address, gateway)
+            failed += why is not None
+            tell(address, why)
+
+    async with reader() as gateway, anyio.create_task_group() as group:
+        for name in names:
+            group.start_soon(one, name)
+    return failed
+
+
+async def _why(address: str, gateway: Gateway) -> str | None:
+    """Return why the gateway cannot read what stands at an address; None where it can."""
+    if host := private_host(address):
+        return f"only your own network knows '{host}'"
+    try:
+        with anyio.fail_after(GIVE_UP_S):
+            return await why_unreadable(gateway, address)
+    except TimeoutError:
+        return f"no answer within {GIVE_UP_S:.0f} s"
