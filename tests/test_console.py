@@ -300,3 +300,20 @@ def test_a_range_for_people(low_s: float, high_s: float, text: str) -> None:
 def test_a_range_is_plain_where_the_encoding_has_no_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert console.between(2280.0, 2760.0) == "38-46 min"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "10s"),
+        (44.0, "40s"),
+        (119.0, "2m"),
+        (130.0, "2m"),
+        (220.0, "3m 30s"),
+        (2300.0, "38m"),
+        (7900.0, "2h 10m"),
+    ],
+)
+def test_a_time_left_is_said_in_steps(seconds: float, text: str) -> None:
+    """Coarser where it is longer, so that it does not flicker."""
+    assert console.roughly(seconds) == text

@@ -40,7 +40,7 @@ def test_after_an_event_a_shot_is_what_its_row_says(event: EventName) -> None:
 
 def test_an_event_of_the_whole_run_is_no_shots() -> None:
     tally = Tally.of([several(["create"])], 0.0)
-    tally.note({"event": "stopped", "reason": "a cap"}, 1.0)
+    tally.note({"event": "end", "exit_code": 0}, 1.0)
     assert tally == Tally.of([several(["create"])], 0.0)
 
 
@@ -96,25 +96,23 @@ def test_without_progress_the_median_of_other_tasks_counts() -> None:
     assert (tally.share(A, 35.0), tally.share(A, 500.0)) == (25.0, 95.0)
 
 
-def test_what_is_left_is_guessed_from_the_pace_so_far() -> None:
-    """Shots that are open, at the pace of those that are finished."""
-    tally = Tally.of([several(["create", "waits", "resume", "keep", "in_doubt"])], 0.0)
-    assert tally.left_s(100.0) is None
-    noted(tally, "failed")
-    assert tally.left_s(100.0) == 200.0
+def test_after_a_stop_nothing_is_bought() -> None:
+    """Whether all stops, or buying alone."""
+    for name in ("stopped", "leaving"):
+        tally = Tally.of([several(["create"])], 0.0)
+        tally.note({"event": name, "reason": "a cap"}, 1.0)
+        assert not tally.buying
 
 
-def test_what_is_left_is_no_less_than_the_newest_task_takes() -> None:
-    """By the median of those that have finished."""
-    tally = Tally.of([several(["create", "create"])], 0.0)
-    tally.finished, tally.durations = 10, [300.0]
-    noted(tally, "submitted", at=90.0)
-    assert tally.left_s(100.0) == 290.0
-
-
-def test_when_nothing_is_open_nothing_is_left() -> None:
-    tally = noted(Tally.of([several(["create"])], 0.0), "done")
-    assert tally.left_s(100.0) is None
+def test_a_refusal_says_how_many_tasks_the_gateway_lets_run() -> None:
+    """Until it lets more."""
+    tally = noted(Tally.of([several(["create"])], 0.0), "limited")
+    assert tally.places == 1
+    for key in ("b", "c"):
+        tally.note({"event": "submitted", "path": "film.yaml", "shot": key}, 1.0)
+    assert tally.places == 2
+    noted(tally, "limited")
+    assert tally.places == 2
 
 
 def test_what_is_still_to_come_of_a_shot_that_is_gone_is_counted() -> None:

@@ -311,6 +311,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02}m"
 
 
+# The steps in which a time left is said, by what it is below: it must not flicker.
+_STEPS_S = ((120, 10), (600, 30), (3600, 60), (float("inf"), 300))
+
+
+def roughly(seconds: float) -> str:
+    """Return `40s`, `3m 30s`, `38m`, `2h 10m`: no finer than a forecast can be."""
+    step_s = next(step for below, step in _STEPS_S if seconds < below)
+    return duration(max(step_s, round(seconds / step_s) * step_s)).removesuffix(" 00s")
+
+
 def between(low_s: float, high_s: float) -> str:
     """Return `20–50 s`, `38–46 min`, `2.1–2.6 h`, in one unit and with one number where both are
     the same.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -13,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from klingflow.decide.verbs import Label
-from klingflow.model import Plan
+from klingflow.model import Limits, Plan
 from klingflow.runner.events import Event
 from klingflow.terminal import console
 from klingflow.terminal.layout import can_show, clean
+from klingflow.terminal.remaining import Remaining
 from klingflow.terminal.tally import Tally
 
 STYLES: Mapping[Label, str] = {
@@ -41,8 +43,9 @@ _OTHER_LINES = 6  # of the screen: what is not a bar
 class View:
     """Keeps a tally of a run and draws it. `live` is entered while it is on the screen."""
 
-    def __init__(self, plans: Sequence[Plan], prefixes: Mapping[str, str]) -> None:
+    def __init__(self, plans: Sequence[Plan], prefixes: Mapping[str, str], limits: Limits) -> None:
         self._tally = Tally.of(plans, time.monotonic())
+        self._remaining = Remaining(plans, limits, lambda: random.Random(1).random)
         self._prefixes = prefixes
         self._at_the_tally = threading.Lock()  # rich draws in a thread of its own
         self._terminal = Console()
@@ -57,6 +60,7 @@ class View:
         """Count one event."""
         with self._at_the_tally:
             self._tally.note(event, time.monotonic())
+            self._remaining.note(event)
 
     def print(self, line: str) -> None:
         """Print a line above the view, and read no markup in it."""
@@ -64,15 +68,21 @@ class View:
 
     def _draw(self) -> Group:
         with self._at_the_tally:
-            return drawn(self._tally, self._prefixes, self._terminal.size.height, time.monotonic())
+            now, height = time.monotonic(), self._terminal.size.height
+            left_s = self._remaining.left_s(self._tally, now)
+            return drawn(self._tally, self._prefixes, height, now, left_s)
 
 
-def drawn(tally: Tally, prefixes: Mapping[str, str], height: int, now: float) -> Group:
-    """Return the view at `now` (monotonic seconds) for a screen of `height` lines."""
+def drawn(
+    tally: Tally, prefixes: Mapping[str, str], height: int, now: float, left_s: float | None = None
+) -> Group:
+    """Return the view at `now` (monotonic seconds) for a screen of `height` lines. `left_s` is how
+    long the run will go on, if that is known.
+    """
     room = max(1, height - _OTHER_LINES)
     rows: list[RenderableType] = [
         _counts(tally),
-        _facts(tally, now),
+        _facts(tally, now, left_s),
         _bars(tally, prefixes, room, now),
     ]
     if (rest := len(tally.running_since) - room) > 0:
@@ -87,14 +97,14 @@ def _counts(tally: Tally) -> Text:
     return text
 
 
-def _facts(tally: Tally, now: float) -> Text:
+def _facts(tally: Tally, now: float, left_s: float | None) -> Text:
     lasted = now - tally.started
     parts = [f"spent {clean(tally.money())}"]
     if lasted >= _A_MINUTE_S:
         parts.append(f"{60 * tally.bought / lasted:.0f} bought a minute")
     parts.append(console.duration(lasted))
-    if (left := tally.left_s(now)) is not None:
-        parts.append(f"about {console.duration(left)} left")
+    if left_s is not None:
+        parts.append(f"about {console.roughly(left_s)} left")
     return Text("  " + " · ".join(parts), style="dim")
 
 

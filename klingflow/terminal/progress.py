@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from klingflow.errors import ExitCode, UsageError
-from klingflow.model import Plan
+from klingflow.model import Limits, Plan
 from klingflow.runner.events import EVENTS, Event
 from klingflow.terminal import console
 from klingflow.terminal.layout import clean, pad, width
@@ -26,6 +26,8 @@ from klingflow.terminal.manifests import titles
 Sink = Callable[[Event], None]
 # What stands before a shot's key, by its manifest's path: nothing where one manifest runs alone.
 Prefixes = Mapping[str, str]
+
+_USUAL = Limits()
 
 
 class Watch:
@@ -92,24 +94,30 @@ class _Behind:
 
 @contextmanager
 def watching(
-    plans: Sequence[Plan], *, log: str | None, quiet: bool, verbose: bool, plain: bool
+    plans: Sequence[Plan],
+    *,
+    log: str | None,
+    quiet: bool,
+    verbose: bool,
+    plain: bool,
+    limits: Limits = _USUAL,
 ) -> Iterator[Watch]:
-    """A Watch for one run. Raises UsageError if the log cannot be opened."""
+    """A Watch for one run under `limits`. Raises UsageError if the log cannot be opened."""
     watch = Watch()
     with ExitStack() as stack:
         if log is not None:
             stack.enter_context(_logging(watch, log))
         if not quiet and sys.stdout is not None:
-            stack.enter_context(_showing(watch, plans, verbose, plain))
+            stack.enter_context(_showing(watch, plans, limits, verbose, plain))
         yield watch
 
 
 def _showing(
-    watch: Watch, plans: Sequence[Plan], verbose: bool, plain: bool
+    watch: Watch, plans: Sequence[Plan], limits: Limits, verbose: bool, plain: bool
 ) -> AbstractContextManager[None]:
     if plain or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return _lines(watch, plans, verbose)
-    return _live(watch, plans, verbose)
+    return _live(watch, plans, limits, verbose)
 
 
 @contextmanager
@@ -148,11 +156,11 @@ def _lines(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]
 
 
 @contextmanager
-def _live(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]:
+def _live(watch: Watch, plans: Sequence[Plan], limits: Limits, verbose: bool) -> Iterator[None]:
     from klingflow.terminal.live import View  # for start-up: it imports rich
 
     prefixes = prefixes_of(plans)
-    view = View(plans, prefixes)
+    view = View(plans, prefixes, limits)
 
     def show(event: Event) -> None:
         view.note(event)

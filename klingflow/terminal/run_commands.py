@@ -104,6 +104,7 @@ def _run(
         quiet=options.quiet,
         verbose=options.verbose,
         plain=options.no_progress,
+        limits=limits if buying else without_purchases(limits),
     ) as watch:
         result = running.run_jobs(
             jobs,

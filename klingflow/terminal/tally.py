@@ -13,18 +13,19 @@ from statistics import median
 
 from klingflow.decide.verbs import VERBS, Label
 from klingflow.model import Plan, Price
-from klingflow.runner.events import EVENTS, Event
+from klingflow.runner.events import EVENTS, Event, EventName
 
 Key = tuple[str, str]  # the manifest's path, the shot's key
 
-# What a run still works on.
-OPEN: frozenset[Label] = frozenset({"to buy", "waiting", "buying", "running", "downloading"})
+# Events of the whole run after which nothing is bought.
+_ENDS_BUYING: frozenset[EventName] = frozenset({"stopped", "leaving"})
 
 
 @dataclass(slots=True)
 class Tally:
     """`running_since` and `progress` (in percent) are of tasks at the gateway, `durations` of
-    those that have finished. `finished` counts shots for which nothing more is done.
+    those that have finished. `buying` is False once nothing more is bought, and `places` how many
+    tasks the gateway lets run, where it has refused more.
     """
 
     states: dict[Key, Label]
@@ -37,7 +38,8 @@ class Tally:
     paid: Counter[Key] = field(default_factory=Counter)  # of this run, and not refunded
     unpriced: int = 0
     bought: int = 0
-    finished: int = 0
+    buying: bool = True
+    places: int | None = None
 
     @classmethod
     def of(cls, plans: Sequence[Plan], now: float) -> Tally:
@@ -56,6 +58,7 @@ class Tally:
     def note(self, event: Event, now: float) -> None:
         """Count one event."""
         if "shot" not in event:
+            self.buying = self.buying and event["event"] not in _ENDS_BUYING
             return
         key, row = (event["path"], event["shot"]), EVENTS[event["event"]]
         if row.label is not None:
@@ -65,11 +68,11 @@ class Tally:
         elif row.flight == "ends":
             self.running_since.pop(key, None)
             self.progress.pop(key, None)
+        self._count_places(event)
         if event.get("progress") is not None:
             self.progress[key] = float(event["progress"])
         if "after_s" in event:
             self.durations.append(event["after_s"])
-        self.finished += row.finishes
         if row.spends:
             self.bought += 1
             self.paid[key] += 1
@@ -78,6 +81,13 @@ class Tally:
             self.paid[key] -= 1
             self._spend(key, -1)
 
+    def _count_places(self, event: Event) -> None:
+        running = len(self.running_since)
+        if event["event"] == "limited":
+            self.places = max(1, running)
+        elif self.places is not None:
+            self.places = max(self.places, running)
+
     def _spend(self, key: Key, sign: int) -> None:
         price = self.prices.get(key)
         if price is None:
@@ -85,18 +95,6 @@ class Tally:
         else:
             spent = self.spent.get(price.currency, Decimal(0))
             self.spent[price.currency] = spent + sign * price.amount
-
-    def left_s(self, now: float) -> float | None:
-        """Return the seconds until all is done, as the run so far suggests; None while it suggests
-        nothing.
-        """
-        open_shots = sum(state in OPEN for state in self.states.values())
-        if not self.finished or not open_shots:
-            return None
-        pace = (now - self.started) / self.finished * open_shots
-        newest = max(self.running_since.values(), default=now)
-        alone = median(self.durations) - (now - newest) if self.durations else 0.0
-        return max(pace, alone, 0.0)
 
     def share(self, key: Key, now: float) -> float | None:
         """Return how much of a running task is done, in percent: what the gateway says, or what
