@@ -28,9 +28,9 @@ FULL: dict[str, Measure] = {
     **SHORT,
     "planning": lambda folder: [
         *planning.figures(10_000, folder, runs=3),
-        *planning.figures(100_000, folder, runs=1),
+        *planning.growth(folder, runs=1),
     ],
-    "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=3),
+    "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=5),
     "buying": lambda folder: buying.figures(300, folder, rounds=5),
     "night": lambda _: night.figures(seeds=10),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),

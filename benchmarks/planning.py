@@ -7,6 +7,7 @@ jsonschema, without positions, layers, expressions, rules, prices or a ledger.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import ROOT, Figure, Spent, middle, python, spend
@@ -24,16 +25,36 @@ def figures(shots: int, folder: Path, *, runs: int) -> list[Figure]:
     """Return CPU and peak memory of whole processes, including the interpreter's start."""
     (folder / "prices.yaml").write_text(_PRICES)
     naive = _middle(runs, "benchmarks.planning", str(_explicit(folder, shots)))
-    beside = f"yaml+jsonschema: {naive.cpu_s:.2f} s, {naive.peak_mb:.0f} MB"
-    target = "≤ 3 s, ≤ 150 MB" if shots == 10_000 else "linear"
+    beside = f"yaml+jsonschema: {_said(naive)}"
     found = []
-    for name, write in (("written out", _explicit), ("a matrix", _matrix), ("CSV rows", _rows)):
-        file = write(folder, shots)
-        ours = _middle(runs, "klingflow", "plan", "-q", "--no-black-box", str(file))
-        measured = f"{ours.cpu_s:.2f} s, {ours.peak_mb:.0f} MB"
+    for name, write in _FORMS.items():
+        ours = _plan(write(folder, shots), runs)
         ratio = f"{ours.cpu_s / naive.cpu_s:.2f}"
-        found.append(Figure(f"{shots:,} shots to a plan, {name}", target, measured, beside, ratio))
+        named = f"{shots:,} shots to a plan, {name}"
+        found.append(Figure(named, "≤ 3 s, ≤ 150 MB", _said(ours), beside, ratio))
     return found
+
+
+def growth(folder: Path, *, runs: int) -> list[Figure]:
+    """Return what 100,000 shots take beside 10,000: linear is a ratio of at most 10."""
+    (folder / "prices.yaml").write_text(_PRICES)
+    found = []
+    for name, write in _FORMS.items():
+        few = _plan(write(folder, 10_000), runs)
+        many = _plan(write(folder, 100_000), runs)
+        ratio = f"{many.cpu_s / few.cpu_s:.1f}"
+        named = f"100,000 shots to a plan, {name}"
+        beside = f"10,000: {_said(few)}"
+        found.append(Figure(named, "≤ 10 × 10,000's, ≤ 300 MB", _said(many), beside, ratio))
+    return found
+
+
+def _plan(file: Path, runs: int) -> Spent:
+    return _middle(runs, "klingflow", "plan", "-q", "--no-black-box", str(file))
+
+
+def _said(spent: Spent) -> str:
+    return f"{spent.cpu_s:.2f} s, {spent.peak_mb:.0f} MB"
 
 
 def _middle(runs: int, *module: str) -> Spent:
@@ -70,6 +91,13 @@ def _rows(folder: Path, shots: int) -> Path:
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+_FORMS: dict[str, Callable[[Path, int], Path]] = {
+    "written out": _explicit,
+    "a matrix": _matrix,
+    "CSV rows": _rows,
+}
 
 
 def _naive(file: str) -> None:
