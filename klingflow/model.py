@@ -75,9 +75,9 @@ class Node:
     offsets in it are columns; `inset` is then 1 if it stands in quotes.
     """
 
-    # `_key` is only the column of a key that stands on the value's line, as most do: a long text
-    # has a million places.
-    __slots__ = ("_key", "inset", "mark", "plain", "value")
+    # A long text has a million places, so those of one line share `_at`, and `_key` is only the
+    # column of a key that stands on its value's line.
+    __slots__ = ("_at", "_column", "_key", "inset", "plain", "value")
 
     def __init__(
         self,
@@ -88,7 +88,8 @@ class Node:
         inset: int = 0,
     ) -> None:
         self.value: Any = value
-        self.mark: Mark = mark
+        self._at: Mark = mark
+        self._column: int = mark.column
         self._key: Mark | int | None = None
         if key_mark is not None:
             self.key_mark = key_mark
@@ -96,14 +97,31 @@ class Node:
         self.inset: int = inset
 
     @property
+    def mark(self) -> Mark:
+        """Return where it begins."""
+        at, column = self._at, self._column
+        return at if at.column == column else Mark(at.file, at.line, column)
+
+    def holding(self, value: Any) -> Node:
+        """Return a Node of another value at this place."""
+        node = Node(value, self._at)
+        node._column, node._key = self._column, self._key
+        return node
+
+    def share_line(self, at: Mark) -> None:
+        """Take the line of its place from another place on it."""
+        if at.line == self._at.line and at.file == self._at.file:
+            self._at = at
+
+    @property
     def key_mark(self) -> Mark | None:
         """Return where its key begins; None where it has no key."""
         key = self._key
-        return self.mark._replace(column=key) if isinstance(key, int) else key
+        return Mark(self._at.file, self._at.line, key) if isinstance(key, int) else key
 
     @key_mark.setter
     def key_mark(self, mark: Mark) -> None:
-        is_beside = mark.line == self.mark.line and mark.file == self.mark.file
+        is_beside = mark.line == self._at.line and mark.file == self._at.file
         self._key = mark.column if is_beside else mark
 
     @property

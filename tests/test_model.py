@@ -41,5 +41,10 @@ def test_a_manifest_knows_its_takes() -> None:
 )
 def test_a_value_knows_where_its_key_begins(key: Mark | None) -> None:
     """On its own line, as most do, on another one, in another file, or nowhere."""
-    node = Node("x", Mark("a.yaml", 3, 9), key)
-    assert (node.key_mark, node.place) == (key, key or Mark("a.yaml", 3, 9))
+    for at in (Mark("a.yaml", 3, 5), Mark("a.yaml", 9, 9), Mark("b.yaml", 3, 9)):
+        node = Node("x", Mark("a.yaml", 3, 9), key)
+        node.share_line(at)
+        assert node.mark == Mark("a.yaml", 3, 9)
+        assert (node.key_mark, node.place) == (key, key or node.mark)
+        other = node.holding("y")
+        assert (other.value, other.mark, other.key_mark) == ("y", node.mark, key)

@@ -57,7 +57,7 @@ class _Expansion:
     def shot(self, key: str, node: Node) -> None:
         """Expand one entry of `shots:`."""
         if node.value is None:
-            node = Node({}, node.mark, node.key_mark)
+            node = node.holding({})
         if type(node.value) is not dict:
             self.unsure.add(key)  # check_document says what is wrong with it
             return

@@ -35,7 +35,7 @@ def without_nulls(node: Node) -> Node:
         if type(value.value) is dict and key not in _KEEPS_NULL:
             value = without_nulls(value)
         kept[key] = value
-    return node if kept == node.value else Node(kept, node.mark, node.key_mark)
+    return node if kept == node.value else node.holding(kept)
 
 
 def _over(below: Node, above: Node) -> Node:
@@ -45,4 +45,4 @@ def _over(below: Node, above: Node) -> Node:
     for key, node in above.value.items():
         covered = items.get(key)
         items[key] = node if covered is None else _over(covered, node)
-    return Node(items, above.mark, above.key_mark)
+    return above.holding(items)

@@ -128,7 +128,7 @@ class _Builder:
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # None: not finished yet
         self.values = 0
         self.copies = 0
-        self.line = 1  # of the last place
+        self.first = Mark(file, 1, 1)  # of the last place's line
         self.keys: dict[str, str] = {}  # each once
         self.handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self.scalar,
@@ -181,12 +181,11 @@ class _Builder:
         return self.place(event.start_mark)
 
     def place(self, start: Any) -> Mark:
-        """Return a place of the parser's. All places of one line share its number: a long text has
-        a million of them.
-        """
-        if start.line != self.line - 1:
-            self.line = start.line + 1
-        return Mark(self.file, self.line, start.column + 1)
+        """Return a place of the parser's."""
+        if start.line != self.first.line - 1:
+            self.first = Mark(self.file, start.line + 1, start.column + 1)
+            return self.first
+        return Mark(self.file, self.first.line, start.column + 1)
 
     def document(self, event: Any) -> None:
         if self.documents:
@@ -208,6 +207,7 @@ class _Builder:
             self.check_empty(top, mark, event)
         surplus = end.column - start.column - len(text) if start.line == end.line else -1
         node = Node(self.resolve(event, mark), mark, None, surplus in (0, 2), surplus == 2)
+        node.share_line(self.first)
         self.values += 1
         self.last_node = node
         if event.anchor:
@@ -320,6 +320,7 @@ class _Builder:
             top.items, added = self.merged(top)
             top.size += added
         node = Node(top.items, top.mark)
+        node.share_line(self.first)
         self.values += 1
         if top.anchor:
             self.anchors[top.anchor] = (node, top.size)
