@@ -9,7 +9,7 @@ the whole of them.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -304,6 +304,7 @@ class Shot:
     after: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     about: Mapping[str, Json] = field(default_factory=dict)  # title, note, dialogue
+    further: bool = False  # beyond the takes that the manifest asks for: `--rerun rejected` buys it
 
     @property
     def key(self) -> str:
@@ -361,6 +362,11 @@ class Manifest:
     prices: Prices | None = None
     files: Mapping[str, LocalFile] = field(default_factory=dict)  # by path; local references
     assets: AssetSettings = AssetSettings()
+    # Makes a take beyond those that are asked for, by shot and number; its request is None where
+    # every take of the shot has the same.
+    more: Callable[[str, int], tuple[Shot, Request | None]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))
@@ -491,6 +497,8 @@ class Purchase(_ReadLater):
     # Of one in doubt: window, status, request id, what came back. Of one whose reply named several
     # ids: the reply.
     evidence: Mapping[str, Json] | None = None
+    # True for one that `--rerun rejected` bought beyond the takes that the manifest asks for.
+    further: bool | None = None
 
     @property
     def key(self) -> str:
@@ -701,7 +709,7 @@ class Terms:
     what they hold. `rerun` may hold `failed`, `changed` and `rejected`. `origin` is the gateway of
     the run, "" while it is not known. `again` are the keys of takes that are to be bought in spite
     of moves and elsewheres. `at` is the time of its moves. `takes` are the keys of every shot that
-    has several takes.
+    has several takes. `once_more` are the keys of takes that `--rerun rejected` buys.
     """
 
     files: Mapping[str, FileFact] = field(default_factory=dict)
@@ -712,6 +720,7 @@ class Terms:
     at: str = field(default="", compare=False)
     picks: Picks = NO_PICKS
     takes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    once_more: Set[str] = frozenset()
     contents: Set[FileFact] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic
         name: root[name].value if name in root else {} for name in ("vars", "presets", "shots")
     }
     renderer = Renderer(sections["vars"], variables)
-    return expand(
+    made, found, _ = expand(
         Document(
             "neon",
             root.get("defaults"),
@@ -29,6 +29,7 @@ def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic
         ),
         renderer,
     )
+    return made, found
 
 
 def drafts(text: str) -> list[Draft]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.api.loading import load
-from klingflow.api.planning import standing
+from klingflow.api.planning import as_known, standing
 from klingflow.errors import KlingflowError, LedgerError
 from klingflow.gateway import mp4
 from klingflow.ledger import emergency, files, flaws, stored
@@ -72,7 +72,7 @@ def check(site: Site) -> Report:
     for flaw in flaws.examine(purchases, manifest):
         place = places.get(flaw.purchase.uid, paths.lock.name)
         findings.append(Finding(place, flaw.level, flaw.message, flaw.todo, flaw.purchase.key))
-    takes = wanted.takes if wanted else None
+    takes = as_known(wanted, book).takes if wanted else None
     videos, about_videos = _videos(site, purchases, places, takes, manifest)
     return Report(paths.lock, len(purchases), videos, (*findings, *about_videos))
 

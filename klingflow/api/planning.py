@@ -14,6 +14,7 @@ from klingflow.decide.allotment import allotted
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
+from klingflow.decide.further import with_further
 from klingflow.decide.plan import make_plan, moved, terms_of
 from klingflow.decide.select import select as select_keys
 from klingflow.decide.spending import spending
@@ -88,6 +89,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set
     """As `selected`, by a book that is read already. Raises NothingSelected."""
     if not (wish.select or wish.exclude):
         return None
+    manifest = as_known(manifest, book)
     stands, terms = standing_with_picks(manifest, book, site)
     said = saying(manifest, stands, terms)
     keys = select_keys(manifest.shots, stands, wish.select, wish.exclude, said)
@@ -127,7 +129,7 @@ def take_in(
 
     `enter` is for a ledger that is written.
     """
-    manifest = with_contents(manifest, book)
+    manifest = as_known(manifest, book)
     entered: list[Purchase] = []
     while book.recallable:
         made = make_plan(manifest, book, {}, origin=site.origin, at=now(), again=again)
@@ -149,11 +151,12 @@ def take_in(
         book.problems.append(Problem("left_in_box", lock, count=left))
 
 
-def with_contents(manifest: Manifest, book: Book) -> Manifest:
-    """Return the manifest with what a ledger knows of local files that are not on this disk: a
-    colleague's clone may have no stills.
+def as_known(manifest: Manifest, book: Book) -> Manifest:
+    """Return the manifest with what its ledger knows: the further takes of its shots, and what is
+    in local files that are not on this disk, because a colleague's clone may have no stills.
     """
-    return remembered(manifest, lambda: contents([*book.everything(), *book.recallable.values()]))
+    known = with_further(manifest, book)
+    return remembered(known, lambda: contents([*book.everything(), *book.recallable.values()]))
 
 
 def standing(manifest: Manifest, book: Book, site: Site) -> Book:
@@ -165,7 +168,7 @@ def standing(manifest: Manifest, book: Book, site: Site) -> Book:
 
 def standing_with_picks(manifest: Manifest, book: Book, site: Site) -> tuple[Book, Terms]:
     """As `standing`, with the terms that say what was picked."""
-    manifest = with_contents(manifest, book)
+    manifest = as_known(manifest, book)
     lines = pickfile.lines_of(site.paths)
     with without_collector():
         placed = site.placed(manifest)
@@ -190,14 +193,16 @@ def planned(
     rerun: frozenset[str] = frozenset(),
     again: frozenset[str] = frozenset(),
     lines: Sequence[PickLine] | None = None,
+    further: Iterable[tuple[str, int]] = (),
 ) -> Plan:
     """Return the plan by a book that is read already; `keys` None means every shot.
 
     `again` are the keys of takes that are to be bought in spite of moves and elsewheres. `lines`
     are those of the picks file, which is read where they are None; then this raises ManifestError
-    and UsageError as `pickfile.lines_of`.
+    and UsageError as `pickfile.lines_of`. `further` are takes beyond those of the manifest that are
+    to be bought.
     """
-    placed = site.placed(with_contents(manifest, book))
+    placed = site.placed(as_known(manifest, book))
     picks = pickfile.lines_of(site.paths) if lines is None else lines
     facts = files_of(placed, book, site)
 
@@ -213,6 +218,7 @@ def planned(
             elsewhere=elsewhere,
             selected=keys,
             picks=picks,
+            further=further,
         )
 
     with without_collector():

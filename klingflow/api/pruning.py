@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from klingflow.api.planning import standing
+from klingflow.api.planning import as_known, standing
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.select import orphans, select
 from klingflow.decide.spending import spending
@@ -64,7 +64,7 @@ def prune(
 
 
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
-    unwanted = orphans(book, manifest.takes)
+    unwanted = orphans(book, as_known(manifest, book).takes)
     if not unwanted:
         if wish.select:
             raise NothingSelected(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api.planning import book_of, selected_keys, standing_with_picks, with_contents
+from klingflow.api.planning import as_known, book_of, selected_keys, standing_with_picks
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.filing import fact_of
 from klingflow.decide.plan import make_plan
@@ -25,7 +25,9 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     for videos that cannot be downloaded.
     """
     site = site_of(manifest.path, wish)
-    book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
+    book = book_of(manifest, site)
+    manifest = as_known(manifest, book)
+    book, terms = standing_with_picks(manifest, book, site)
     keys = selected_keys(manifest, book, wish, site)
     record = run_manifest.build(
         site.placed(manifest),
@@ -58,7 +60,7 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}
     keys = exact or select_keys(manifest.shots, book, [key], [])
-    wanted, lines = with_contents(manifest, book), terms.picks.lines
+    wanted, lines = as_known(manifest, book), terms.picks.lines
     made = make_plan(wanted, book, {}, selected=keys, picks=lines)
     answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
     if len(answers) != 1:

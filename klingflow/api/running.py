@@ -83,11 +83,15 @@ def open_job(
         keys = selected_keys(manifest, held.book, wish, site)
         made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
+        further = {(s.id, s.take) for s in made.manifest.shots if s.further}
+        more = {a.key for a in made.actions if a.shot and a.shot.further}
+        again_keys = keys if keys is None else keys | more
+
         def write_results() -> str | None:
             return _write_results(made, held.book, site)
 
         def plan_again() -> Plan:
-            return planned(manifest, held.book, site, keys, again=again)
+            return planned(manifest, held.book, site, again_keys, again=again, further=further)
 
         try:
             yield Job(made, held, site, write_results, plan_again)

@@ -17,7 +17,7 @@ from klingflow.model import Manifest
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What of a manifest is meant: `select` and `exclude` as on the command line, `rerun` of
-    `changed`, `failed`.
+    `changed`, `failed`, `rejected`.
 
     Without `black_box`, what the user's state folder remembers of the ledger does not count, and
     nothing is kept there. `same_film` says that what other places of the ledger's lineage bought is

@@ -7,13 +7,14 @@ What one take needs is decided in take.py, each take after those that it needs.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from graphlib import TopologicalSorter
 from typing import Any
 
 from klingflow.decide.filing import file_away, note, serving_places
+from klingflow.decide.further import Again, wanted_again, with_takes, without_empty
 from klingflow.decide.moves import decide_moves
 from klingflow.decide.picks import (
     held_against,
@@ -41,6 +42,7 @@ from klingflow.model import (
     Shot,
     Terms,
     Verb,
+    key_of,
 )
 
 
@@ -56,13 +58,17 @@ def make_plan(
     at: str = "",
     selected: Set[str] | None = None,
     picks: Sequence[PickLine] = (),
+    further: Iterable[tuple[str, int]] = (),
 ) -> Plan:
     """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again`, `elsewhere` and `at`.
 
     Purchases go over to the takes that want them first (klingflow.decide.moves), all of them.
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
-    is not bought yet waits. `picks` are the lines of the picks file.
+    is not bought yet waits. `picks` are the lines of the picks file, `further` takes beyond those
+    of the manifest that are to be bought, too.
     """
+    also = frozenset(further)
+    manifest = with_takes(manifest, also)
     terms = terms_of(
         manifest,
         book,
@@ -74,7 +80,49 @@ def make_plan(
         elsewhere=elsewhere,
         at=at,
     )
+    made = _made(manifest, book, terms, selected, also)
+    if "rejected" not in rerun:
+        return made
+    once_more = wanted_again(made, book)
+    return _once_more(made, once_more, manifest, book, selected, also) if once_more else made
+
+
+def _once_more(
+    plan: Plan,
+    wanted: Again,
+    manifest: Manifest,
+    book: Book,
+    selected: Set[str] | None,
+    further: Set[tuple[str, int]],
+) -> Plan:
+    """The plan that also buys what `--rerun rejected` wants."""
+    manifest = with_takes(manifest, wanted.takes)
+    keys = {key_of(*take) for take in wanted.takes}
+    in_spite = {a.shot.id for a in plan.actions if a.shot and a.key in plan.terms.again}
+    again = {key_of(*take) for take in wanted.takes if take[0] in in_spite}
+    terms = replace(
+        plan.terms,
+        takes=takes_of(manifest),
+        once_more=wanted.keys | keys,
+        again=plan.terms.again | again,
+    )
+    meant = None if selected is None else {*selected, *keys, *wanted.keys}
+    return _made(manifest, book, terms, meant, further | {*wanted.takes})
+
+
+def _made(
+    manifest: Manifest,
+    book: Book,
+    terms: Terms,
+    selected: Set[str] | None,
+    further: Set[tuple[str, int]],
+) -> Plan:
+    """The plan by these terms; `further` are takes that stay in it without a purchase."""
+    files = terms.files
     book, moves = moved(manifest, book, terms)
+    left_over = without_empty(manifest, book, further)
+    if left_over is not manifest:
+        manifest, terms = left_over, replace(terms, takes=takes_of(left_over))
     came_from = {move.purchase.key: move.before for move in reversed(moves)}
     by_key: dict[str, Action] = {}
     for shot, request in _needed_first(manifest, terms.takes):

@@ -72,8 +72,10 @@ def decide(
         request = _finished(request, supplies)
     if bought:
         return _served(shot, request, bought, obstacle, terms)
-    refused = book.latest(shot.id, shot.take)
-    return _buying(shot, request, None, _never_bought(refused), obstacle, terms)
+    reason = _never_bought(book.latest(shot.id, shot.take))
+    if shot.key in terms.once_more:
+        reason = f"{reason}; no other take stands (--rerun rejected)"
+    return _buying(shot, request, None, reason, obstacle, terms)
 
 
 def _served(
@@ -167,10 +169,13 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
     loss = _loss(verb, serving)
     if verb == "failed" and not same:
         return f"{loss}{_because(serving)}, for another body; this one was never bought"
-    if loss and "failed" in terms.rerun:
-        return f"{loss}{_because(serving)}: bought again by --rerun failed"
-    if not same and "changed" in terms.rerun:
-        return "changed since it was bought: bought again by --rerun changed"
+    for rerun, why, applies in (
+        ("failed", f"{loss}{_because(serving)}", bool(loss)),
+        ("changed", "changed since it was bought", not same),
+    ):
+        if applies and (rerun in terms.rerun or serving.key in terms.once_more):
+            by = rerun if rerun in terms.rerun else "rejected"
+            return f"{why}: bought again by --rerun {by}"
     return None
 
 

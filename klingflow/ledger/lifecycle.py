@@ -186,10 +186,12 @@ _IDENTITY = ("uid", "shot", "take", "was", "output", "attempt", "state", "times"
 # What one account may fill in where a more certain one is silent.
 _FILLED = (
     "task_id", "billed_tier", "predicted_tier", "seconds", "price", "fingerprint", "origin", "body",
-    "finished_after_s", "video_url", "sha256", "size_bytes",
+    "finished_after_s", "video_url", "sha256", "size_bytes", "further",
 )  # fmt: skip
 # What was settled with the intent, whatever task came of it: accounts of two tasks agree in it.
-_OF_THE_ATTEMPT = frozenset({"predicted_tier", "seconds", "price", "fingerprint", "origin", "body"})
+_OF_THE_ATTEMPT = frozenset(
+    {"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "further"}
+)
 # Names of times. "intent" is left by `begin`.
 _TIMES_OF_THE_ATTEMPT = {"intent", *(row.time for row in EVENTS.values() if row.of_the_attempt)}
 _LEARNED = {row.time for row in EVENTS.values() if row.needs_task_id}
@@ -228,6 +230,7 @@ def begin(
         price=request.price,
         times={"intent": at, "updated": at},
         output=shot.output,
+        further=shot.further or None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from klingflow import disk
 from klingflow.errors import UsageError
-from klingflow.model import Manifest
+from klingflow.model import Manifest, Request, Shot
 
 STATE_DIR = "KLINGFLOW_STATE_DIR"
 
@@ -281,7 +281,14 @@ class Site:
         if not self.in_sandbox:
             return manifest
         shots = tuple(replace(shot, output=self.place(shot.output)) for shot in manifest.shots)
-        return replace(manifest, shots=shots)
+        made = manifest.more
+
+        def more(id: str, take: int) -> tuple[Shot, Request | None]:
+            assert made is not None, "as below"
+            shot, request = made(id, take)
+            return replace(shot, output=self.place(shot.output)), request
+
+        return replace(manifest, shots=shots, more=more if made else None)
 
     def leads_elsewhere(self, output: str) -> bool:
         """True if a link on the way to an output leads where nothing is to be written."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -20,7 +21,7 @@ from klingflow.manifest.check import (
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
-from klingflow.manifest.expand import expand
+from klingflow.manifest.expand import More, expand
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
@@ -114,6 +115,7 @@ class _Compilation:
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
         self.handed: dict[str, Handed] = {}
         self.fixed: dict[str, Json] = {}
+        self.more: More = _no_more
 
     def run(self) -> Manifest:
         root = self.files.parsed(self.path, Mark(self.path, 1, 1))
@@ -161,7 +163,26 @@ class _Compilation:
             prices=prices,
             assets=assets,
             files=self.local_files.as_found(self.seen),
+            more=self.makes_more(pairs, prices),
         )
+
+    def makes_more(
+        self, pairs: list[tuple[Shot, Request]], prices: Prices | None
+    ) -> Callable[[str, int], tuple[Shot, Request | None]]:
+        """Return what makes takes beyond those that are asked for."""
+        first = {shot.id: shot for shot, _ in reversed(pairs)}
+
+        def more(id: str, take: int) -> tuple[Shot, Request | None]:
+            draft = self.more(id, take)
+            if draft.fields is first[id].fields:
+                return _shot(draft, first[id].kind), None
+            checked = check_shot(draft, self.local_files, ())
+            # Files of this disk are looked at only once: then it is as the first take, too.
+            if checked.good is None or self.seen:
+                return replace(first[id], take=take, output=draft.output), None
+            return _shot(draft, checked.kind), request_for(checked.good, prices)
+
+        return more
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, related=related))
@@ -349,7 +370,7 @@ class _Compilation:
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             message = "there are no shots; write them under shots:, by id"
             self.note(Mark(self.path, 1, 1), "missing-field", message)
-        drafts, found = expand(document, renderer)
+        drafts, found, self.more = expand(document, renderer)
         self.note_new(found)
         return drafts
 
@@ -439,6 +460,10 @@ def _mapping(root: Node, section: str) -> dict[str, Node]:
     """Return the entries of a section; none where it is absent or something else."""
     node = root.value.get(section)
     return as_mapping(node.value) if node else {}
+
+
+def _no_more(id: str, take: int) -> Draft:
+    raise KeyError(id)
 
 
 def _shot(draft: Draft, kind: str) -> Shot:

@@ -7,6 +7,7 @@ noted, not raised: a broken shot is left out, the others go on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -26,15 +27,21 @@ MAX_TAKES = 100
 MAX_SHOTS = 200_000
 
 
-def expand(document: Document, renderer: Renderer) -> tuple[list[Draft], list[Diagnostic]]:
-    """Return the Drafts in the manifest's order, and what was wrong or doubtful."""
+# Makes a take of a shot beyond those that are asked for.
+More = Callable[[str, int], Draft]
+
+
+def expand(document: Document, renderer: Renderer) -> tuple[list[Draft], list[Diagnostic], More]:
+    """Return the Drafts in the manifest's order, what was wrong or doubtful, and what makes more
+    takes. A take that cannot be made has the fields of the first.
+    """
     expansion = _Expansion(document, renderer)
     for key, node in document.shots.items():
         expansion.shot(key, node)
     takes: dict[str, int | None] = dict.fromkeys(expansion.claims.ids)
     takes |= {draft.id: draft.take for draft in expansion.drafts if not draft.spoiled}
     links = check_links(expansion.links, takes, expansion.unsure)
-    return expansion.drafts, expansion.diagnostics + links
+    return expansion.drafts, expansion.diagnostics + links, expansion.more
 
 
 class _Expansion:
@@ -50,6 +57,8 @@ class _Expansion:
         self.unsure: set[str] = set()
         self._keys: dict[str, str] = {}  # as written, by id
         self.presets = Presets(document)
+        # What each id was made of: its first Draft, and whether its takes differ.
+        self._made: dict[str, tuple[Entry, Variant, Draft, bool]] = {}
 
     def note(self, key: str, mark: Mark, code: str, message: str) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, subject=f"shot '{key}'"))
@@ -136,6 +145,7 @@ class _Expansion:
             message = f"over {MAX_SHOTS:,} shots in one manifest; split it"
             entry.fail(entry.place, "too-many-shots", message)
         draft, links = draft_of(entry, variant.id, 1, scope)
+        self._made[variant.id] = (entry, variant, draft, "shot" in scope.used)
         self.links += links
         self._add(draft, variant.place)
         if draft.spoiled:
@@ -148,6 +158,18 @@ class _Expansion:
             else:
                 made = replace(draft, take=take, output=output_of(entry, variant.id, take, again))
             self._add(made, variant.place)
+
+    def more(self, id: str, take: int) -> Draft:
+        """Return a take of a shot, by its number."""
+        entry, variant, first, differs = self._made[id]
+        mistakes = len(self.diagnostics)
+        scope = _scope(entry, variant, take)
+        made = draft_of(entry, id, take, scope)[0] if differs else None
+        output = output_of(entry, id, take, scope)
+        del self.diagnostics[mistakes:]
+        if made is None or made.spoiled:
+            return replace(first, take=take, output=output or first.output)
+        return made
 
     def _count(self, entry: Entry, scope: Scope) -> int:
         """Return how many takes are wanted; 1 where that cannot be told, which is noted."""

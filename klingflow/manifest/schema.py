@@ -101,6 +101,10 @@ _PURCHASE: Final[dict[str, Json]] = {
     "attempt": _described(COUNT, "Counts the purchases of the take that it was bought for."),
     "uid": _described(_STRING, "This attempt's own id."),
     "was": _WAS,
+    "further": _described(
+        {"type": ["boolean", "null"]},
+        "True for one that --rerun rejected bought beyond the takes that the manifest asks for.",
+    ),
     "state": _described(_STATES, "Where the purchase is in its life."),
     "fingerprint": _described(_STRING, "sha256 of what the body means."),
     "body": _described({"type": "object"}, "What was sent."),

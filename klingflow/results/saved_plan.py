@@ -116,7 +116,7 @@ SCHEMA: Final = record(
         "sandbox": _about(_FLAG, "True for the sandbox's ledger."),
         "select": _about(_TEXTS, "As after -s."),
         "exclude": _about(_TEXTS, "As after --exclude."),
-        "rerun": {"type": "array", "items": one_of("changed", "failed")},
+        "rerun": {"type": "array", "items": one_of("changed", "failed", "rejected")},
         "buy_again": _FLAG,
         "caps": _about(
             record(_CAPS, required=tuple(_CAPS), title="Caps"), "The caps of the command line."

@@ -45,6 +45,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml --max-spend 50
     klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
+    klingflow run film.yaml --rerun rejected           one more take where none is left
     klingflow run film.yaml -s alley --buy-again       although it was paid for elsewhere
     klingflow run film.yaml --same-film                in a second clone, said once
     klingflow run --plan film.plan.json                exactly what `plan -o` has saved

@@ -126,8 +126,8 @@ selection: Flag = together(
 rerun: Flag = click.option(
     "--rerun",
     multiple=True,
-    type=click.Choice(["changed", "failed"]),
-    help="Buy again what changed, or what failed. Costs money.",
+    type=click.Choice(["changed", "failed", "rejected"]),
+    help="Buy again what changed or failed, or one more take of what is rejected. Costs money.",
 )
 
 
