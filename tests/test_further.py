@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from klingflow.decide.further import with_further, with_takes
-from klingflow.ledger.book import Book
+from klingflow.ledger.book import Book, contradictions, fold
 from klingflow.model import Manifest, PickLine, Plan, Purchase, Shot
 from tests.planned import OTHER, SAME, failed, manifest, moved, pending, plan, request, shot, verbs
 from tests.purchases import done, doubtful, intent, submitted, succeeded
@@ -161,6 +161,22 @@ def test_a_dispute_buys_nothing() -> None:
     lines = [*no_good(A), PickLine("a", 1, purchase=A.uid)]
     made = plan([A], shot("a"), rerun="rejected", picks=lines)
     assert keys(made) == [("keep", "a")]
+
+
+def test_a_merge_knows_what_is_further() -> None:
+    """Whichever account of a purchase says so: the intent is never without its word."""
+    told = further(submitted("a", take=2, uid="u2"))
+    later = moved(replace(told, further=None), "succeeded")
+    for accounts in ([told, later], [later, told]):
+        (merged,), _ = fold(accounts)
+        assert (merged.state, merged.further) == ("succeeded", True)
+
+
+def test_two_colleagues_who_bought_the_same_further_take_are_told() -> None:
+    """Both are paid for: the merge keeps both, and says so."""
+    ours, theirs = (further(succeeded("a", take=2, uid=uid)) for uid in ("u2", "u3"))
+    assert [p.kind for p in contradictions([A, ours, theirs])] == ["paid_twice"]
+    assert keys(rerun(A, ours, theirs, rejected=1))[1] == ("download", "a#2")
 
 
 # ---------------------------------------------------------------- in the manifest

@@ -25,6 +25,7 @@ WHOLE = replace(
     finished_after_s=(1, 2.5),
     video_url="https://cdn.example.com/a.mp4",
     evidence={"from": "then"},
+    further=True,
 )
 PLAIN: dict[str, Json] = json.loads(json.dumps(as_json(WHOLE)))
 LEAST: dict[str, Json] = {"uid": "u", "shot": "a", "take": 1, "attempt": 1, "state": "submitted"}

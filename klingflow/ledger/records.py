@@ -31,9 +31,9 @@ MAX_TASK_ID = 1000
 
 # The order of keys: what a reviewer of a diff looks for first, the long body last.
 FIELDS = (
-    "shot", "take", "attempt", "uid", "was", "further", "state", "task_id", "billed_tier",
-    "predicted_tier", "seconds", "price", "fingerprint", "origin", "times", "finished_after_s",
-    "output", "sha256", "size_bytes", "video_url", "error", "evidence", "body",
+    "shot", "take", "attempt", "uid", "was", "state", "task_id", "billed_tier", "predicted_tier",
+    "seconds", "further", "price", "fingerprint", "origin", "times", "finished_after_s", "output",
+    "sha256", "size_bytes", "video_url", "error", "evidence", "body",
 )  # fmt: skip
 _TYPES: dict[str, type] = {
     **dict.fromkeys(FIELDS, str),

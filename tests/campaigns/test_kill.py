@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import subprocess
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.campaigns.aftermath import Found, account, examine
+from tests.campaigns.aftermath import Found, account, ends, examine
 from tests.campaigns.figures import Report
-from tests.harness import sandboxed
+from tests.harness import charges, sandboxed
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,42 @@ def test_kill_9_at_random_moments(tmp_path: Path, long: bool, report: Report) ->
     tried = {"kills": landed, "batches": len(batches), "shots": shots, "in doubt": found.doubts}
     report.add("kill at random", tried, wrong=found.counts(), found=found.complaints)
     assert landed == kills
+
+
+# Further takes: so many shots, each with one rejected take.
+REJECTED = 12
+
+
+def test_kill_9_while_further_takes_are_bought(tmp_path: Path, long: bool, report: Report) -> None:
+    """However often `--rerun rejected` is killed: one further take of each shot, never two."""
+    found, kills = Found(), 60 if long else 6
+    chance = random.Random(11)
+    with sandboxed(tmp_path / "film", task_time="0s") as (film, sandbox):
+        film.write(REJECTED)
+        film.do("run", "film.yaml", "-y", "-q")
+        film.do("reject", "film.yaml", *(f"shot{n:03}" for n in range(1, REJECTED + 1)), "-q")
+        sandbox.set(faults=["create:slow=0.7,250ms"])
+        film.write(REJECTED, run={"submit": PACE, "max_running": 10})
+        for number in range(kills):
+            log = film.folder / f"{number}.jsonl"
+            again = ("run", "film.yaml", "-y", "-q", "--rerun", "rejected", "--log", log.name)
+            process = film.start(*again)
+            _begun(process, log)
+            time.sleep(chance.uniform(0.0, 0.8))
+            process.kill()
+            process.communicate()
+            account(film, sandbox, "", f"further takes, kill {number}", found)
+        film.write(REJECTED)
+        code, said = ends(film, "run", "film.yaml", "-y", "-q", "--rerun", "rejected")
+        bought = Counter(charge["prompt"] for charge in charges(sandbox))
+        doubts = sum(purchase["state"] == "in_doubt" for purchase in film.purchases())
+    for prompt, times in bought.items():
+        if times > 2:
+            found.blame("charged twice", prompt, f"charged {times} times, with one further take")
+    tried = {"kills": kills, "shots": REJECTED, "in doubt": doubts}
+    report.add("kill among further takes", tried, wrong=found.counts(), found=found.complaints)
+    assert code == (4 if doubts else 0), said
+    assert len(film.purchases()) == 2 * REJECTED
 
 
 def _kill(batch: Batch, folder: Path, found: Found) -> int:
