@@ -345,6 +345,9 @@ class LocalFile:
     height: int = 0
 
 
+More = Callable[[Mapping[str, int]], Mapping[tuple[str, int], tuple["Shot", "Request"]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest, read, expanded and checked: `requests[i]` belongs to `shots[i]`."""
@@ -362,11 +365,8 @@ class Manifest:
     prices: Prices | None = None
     files: Mapping[str, LocalFile] = field(default_factory=dict)  # by path; local references
     assets: AssetSettings = AssetSettings()
-    # Makes a take beyond those that are asked for, by shot and number; its request is None where
-    # every take of the shot has the same.
-    more: Callable[[str, int], tuple[Shot, Request | None]] | None = field(
-        default=None, compare=False, repr=False
-    )
+    # Makes the shots of these ids again, in so many takes as are given here.
+    more: More | None = field(default=None, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

@@ -18,7 +18,7 @@ def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic
         name: root[name].value if name in root else {} for name in ("vars", "presets", "shots")
     }
     renderer = Renderer(sections["vars"], variables)
-    made, found, _ = expand(
+    return expand(
         Document(
             "neon",
             root.get("defaults"),
@@ -29,7 +29,6 @@ def expanded(text: str, **variables: Json) -> tuple[list[Draft], list[Diagnostic
         ),
         renderer,
     )
-    return made, found
 
 
 def drafts(text: str) -> list[Draft]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from klingflow.api.loading import load
 from klingflow.decide.further import with_further, with_takes
 from klingflow.ledger.book import Book, contradictions, fold
-from klingflow.model import Manifest, PickLine, Plan, Purchase, Shot
+from klingflow.model import Manifest, PickLine, Plan, Purchase, Request, Shot
+from tests.harness import pipeline_at
 from tests.planned import OTHER, SAME, failed, manifest, moved, pending, plan, request, shot, verbs
 from tests.purchases import done, doubtful, intent, submitted, succeeded
 
@@ -174,7 +178,9 @@ def test_a_merge_knows_what_is_further() -> None:
 
 def test_two_colleagues_who_bought_the_same_further_take_are_told() -> None:
     """Both are paid for: the merge keeps both, and says so."""
-    ours, theirs = (further(succeeded("a", take=2, uid=uid)) for uid in ("u2", "u3"))
+    ours, theirs = (
+        further(succeeded("a", take=2, uid=uid, task_id=f"task_{uid}")) for uid in ("u2", "u3")
+    )
     assert [p.kind for p in contradictions([A, ours, theirs])] == ["paid_twice"]
     assert keys(rerun(A, ours, theirs, rejected=1))[1] == ("download", "a#2")
 
@@ -202,12 +208,39 @@ def test_a_further_take_is_rendered_by_the_manifest() -> None:
     """Its own request where an expression asks for the number of the take."""
     own = request("sha256:2")
 
-    def more(id: str, take: int) -> tuple[Shot, object]:
-        made = replace(shot(id, take=take), output=f"outputs/film/{id}-{take}.mp4")
-        return made, own if id == "a" else None
+    def more(takes: Mapping[str, int]) -> Mapping[tuple[str, int], tuple[Shot, Request]]:
+        made = {}
+        for id, take in takes.items():
+            again = replace(shot(id, take=take), output=f"outputs/film/{id}-{take}.mp4")
+            own_fields = {"prompt": "2"} if id == "a" else {}
+            made[id, take] = replace(again, fields=own_fields), own
+        return made
 
     found = with_takes(made_by(more), [("a", 2), ("b", 2)])
     assert [(s.output, r.fingerprint) for s, r in found][1::2] == [
         ("outputs/film/a-2.mp4", "sha256:2"),
         ("outputs/film/b-2.mp4", SAME),
     ]
+
+
+def test_a_take_is_made_from_the_manifests_texts(tmp_path: Path) -> None:
+    """Where an expression asks for its number, its body is its own; where none can be made, it has
+    the first one's.
+    """
+    film = pipeline_at(tmp_path)
+    film.write(
+        {
+            "a": {"prompt": "take ${{ shot.take }}", "output": "outputs/{shot}-x.mp4"},
+            "b": {"prompt": "${{ ['one', 'two'][shot.take - 1] }}"},
+            "c": {"prompt": "z", "matrix": {"n": [1, 2]}, "after": "a"},
+        }
+    )
+    found = with_takes(load(film.manifest), [("a", 2), ("b", 2), ("c@2", 3)])
+    told = [(s.key, s.output, r.body["prompt"]) for s, r in found if s.further]
+    assert told == [
+        ("a#2", "outputs/a-x-take2.mp4", "take 2"),
+        ("b#2", "outputs/film/b-2.mp4", "two"),
+        ("c@2#3", "outputs/film/c@2-3.mp4", "z"),
+    ]
+    made = [r.body["prompt"] for s, r in with_takes(load(film.manifest), [("b", 3)]) if s.further]
+    assert made == ["one"]

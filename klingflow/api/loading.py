@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
 from klingflow.api import stills, stores, texts
+from klingflow.errors import ManifestError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.compilation import PRICES
-from klingflow.model import Json, Manifest
+from klingflow.model import Json, Manifest, More, Request, Shot
 
 
 def load(
@@ -36,9 +39,9 @@ def load(
         prices = environ.get(PRICES) or None
         allowed = texts.allowed_folders(environ.get(texts.READ_BELOW, ""))
         read = texts.reader(name, allowed, prices=prices)
-        return compile_manifest(
+        compiled = partial(
+            compile_manifest,
             name,
-            read,
             variables=variables or {},
             environ=environ,
             prices=prices,
@@ -46,6 +49,26 @@ def load(
             strict=strict,
             stored=stores.is_stored(environ, sandbox=sandbox),
         )
+        manifest = compiled(read)
+        return replace(manifest, more=_makes_more(compiled, manifest.sources))
+
+
+def _makes_more(compiled: Callable[..., Manifest], sources: Mapping[str, str]) -> More:
+    """Return what makes takes beyond those that are asked for, from the texts that were read."""
+    known: dict[tuple[tuple[str, int], ...], dict[tuple[str, int], tuple[Shot, Request]]] = {}
+
+    def more(takes: Mapping[str, int]) -> Mapping[tuple[str, int], tuple[Shot, Request]]:
+        asked = tuple(sorted(takes.items()))
+        if asked not in known:
+            try:
+                again = compiled(sources.__getitem__, takes=takes)
+            except ManifestError:  # no expression says what such a take would be
+                known[asked] = {}
+            else:
+                known[asked] = {(shot.id, shot.take): (shot, r) for shot, r in again}
+        return known[asked]
+
+    return more
 
 
 @contextmanager

@@ -71,26 +71,27 @@ def with_takes(manifest: Manifest, takes: Iterable[Take]) -> Manifest:
 def _paired(manifest: Manifest, added: Mapping[str, list[int]]) -> Iterator[tuple[Shot, Request]]:
     last = {shot.id: shot for shot in manifest.shots}
     claimed = {same_file(shot.output) for shot in manifest.shots}
+    again = manifest.more({id: max(takes) for id, takes in added.items()}) if manifest.more else {}
     for shot, request in manifest:
         yield shot, request
-        if shot is last[shot.id]:
-            for take in added.get(shot.id, ()):
-                yield _further(manifest, shot, request, take, claimed)
+        if shot is not last[shot.id]:
+            continue
+        for take in added.get(shot.id, ()):
+            made, own = again.get((shot.id, take), (replace(shot, take=take), request))
+            # The fields of most takes are equal, and more may be known of the request that is here.
+            own = request if made.fields == shot.fields else own
+            yield replace(made, output=_output(made, claimed), further=True), own
 
 
-def _further(
-    manifest: Manifest, shot: Shot, request: Request, take: int, claimed: set[str]
-) -> tuple[Shot, Request]:
-    """A further take of a shot, with a place of its own for its video."""
-    if manifest.more is None:
-        made, own = replace(shot, take=take), None
-    else:
-        made, own = manifest.more(shot.id, take)
-    output = made.output
-    while same_file(output) in claimed:  # `{take}` is not in `output:`, or another shot has it
-        output = f"{output[: -len('.mp4')]}-take{take}.mp4"
+def _output(shot: Shot, claimed: set[str]) -> str:
+    """Return a place for a video that no other take has: `{take}` may not be in `output:`, or
+    another shot may be called so.
+    """
+    output = shot.output
+    while same_file(output) in claimed:
+        output = f"{output[: -len('.mp4')]}-take{shot.take}.mp4"
     claimed.add(same_file(output))
-    return replace(made, output=output, further=True), own or request
+    return output
 
 
 def without_empty(manifest: Manifest, book: Book, wanted: Set[Take]) -> Manifest:

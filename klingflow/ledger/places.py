@@ -283,10 +283,12 @@ class Site:
         shots = tuple(replace(shot, output=self.place(shot.output)) for shot in manifest.shots)
         made = manifest.more
 
-        def more(id: str, take: int) -> tuple[Shot, Request | None]:
-            assert made is not None, "as below"
-            shot, request = made(id, take)
-            return replace(shot, output=self.place(shot.output)), request
+        def more(takes: Mapping[str, int]) -> Mapping[tuple[str, int], tuple[Shot, Request]]:
+            again = made(takes) if made else {}
+            return {
+                take: (replace(shot, output=self.place(shot.output)), request)
+                for take, (shot, request) in again.items()
+            }
 
         return replace(manifest, shots=shots, more=more if made else None)
 

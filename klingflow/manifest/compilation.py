@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -21,7 +20,7 @@ from klingflow.manifest.check import (
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
-from klingflow.manifest.expand import More, expand
+from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
@@ -66,6 +65,7 @@ def compile(
     look: Look = lambda paths: {},
     strict: bool = False,
     stored: bool = False,
+    takes: Mapping[str, int] | None = None,
 ) -> Manifest:
     """Return the manifest at `path`, as its user typed it.
 
@@ -74,12 +74,14 @@ def compile(
     klingflow.manifest.handed). No expression reads the environment. `prices` is a file of prices
     that wins over the manifest's. `look` looks at local files, by paths relative to the manifest's
     folder. That one is missing is a warning, or an error if `strict`; that there is no store for
-    them is a warning, unless the caller has them `stored`.
+    them is a warning, unless the caller has them `stored`. With `takes`, the manifest has only the
+    entries of these ids, in so many takes (see `expand`).
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
     """
-    return _Compilation(path, read, variables, environ, prices, Looking(look, strict, stored)).run()
+    looking = Looking(look, strict, stored)
+    return _Compilation(path, read, variables, environ, prices, looking, takes).run()
 
 
 class Looking(NamedTuple):
@@ -101,8 +103,10 @@ class _Compilation:
         environ: Mapping[str, str],
         users_prices: str | None,
         looking: Looking,
+        takes: Mapping[str, int] | None = None,
     ) -> None:
         self.path = path
+        self.takes = takes
         self.variables = variables
         self.environ = environ
         self.users_prices = users_prices
@@ -115,7 +119,6 @@ class _Compilation:
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
         self.handed: dict[str, Handed] = {}
         self.fixed: dict[str, Json] = {}
-        self.more: More = _no_more
 
     def run(self) -> Manifest:
         root = self.files.parsed(self.path, Mark(self.path, 1, 1))
@@ -163,26 +166,7 @@ class _Compilation:
             prices=prices,
             assets=assets,
             files=self.local_files.as_found(self.seen),
-            more=self.makes_more(pairs, prices),
         )
-
-    def makes_more(
-        self, pairs: list[tuple[Shot, Request]], prices: Prices | None
-    ) -> Callable[[str, int], tuple[Shot, Request | None]]:
-        """Return what makes takes beyond those that are asked for."""
-        first = {shot.id: shot for shot, _ in reversed(pairs)}
-
-        def more(id: str, take: int) -> tuple[Shot, Request | None]:
-            draft = self.more(id, take)
-            if draft.fields is first[id].fields:
-                return _shot(draft, first[id].kind), None
-            checked = check_shot(draft, self.local_files, ())
-            # Files of this disk are looked at only once: then it is as the first take, too.
-            if checked.good is None or self.seen:
-                return replace(first[id], take=take, output=draft.output), None
-            return _shot(draft, checked.kind), request_for(checked.good, prices)
-
-        return more
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, related=related))
@@ -370,7 +354,7 @@ class _Compilation:
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             message = "there are no shots; write them under shots:, by id"
             self.note(Mark(self.path, 1, 1), "missing-field", message)
-        drafts, found, self.more = expand(document, renderer)
+        drafts, found = expand(document, renderer, self.takes)
         self.note_new(found)
         return drafts
 
@@ -460,10 +444,6 @@ def _mapping(root: Node, section: str) -> dict[str, Node]:
     """Return the entries of a section; none where it is absent or something else."""
     node = root.value.get(section)
     return as_mapping(node.value) if node else {}
-
-
-def _no_more(id: str, take: int) -> Draft:
-    raise KeyError(id)
 
 
 def _shot(draft: Draft, kind: str) -> Shot:

@@ -7,7 +7,7 @@ noted, not raised: a broken shot is left out, the others go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -27,27 +27,32 @@ MAX_TAKES = 100
 MAX_SHOTS = 200_000
 
 
-# Makes a take of a shot beyond those that are asked for.
-More = Callable[[str, int], Draft]
+def expand(
+    document: Document, renderer: Renderer, takes: Mapping[str, int] | None = None
+) -> tuple[list[Draft], list[Diagnostic]]:
+    """Return the Drafts in the manifest's order, and what was wrong or doubtful.
 
-
-def expand(document: Document, renderer: Renderer) -> tuple[list[Draft], list[Diagnostic], More]:
-    """Return the Drafts in the manifest's order, what was wrong or doubtful, and what makes more
-    takes. A take that cannot be made has the fields of the first.
+    With `takes`, only the entries of these ids, in so many takes as are given here: then files of
+    one name are the caller's to tell apart, and links to other shots are not looked at.
     """
-    expansion = _Expansion(document, renderer)
+    expansion = _Expansion(document, renderer, takes or {})
+    keys = {id.partition("@")[0] for id in takes or ()}
     for key, node in document.shots.items():
-        expansion.shot(key, node)
-    takes: dict[str, int | None] = dict.fromkeys(expansion.claims.ids)
-    takes |= {draft.id: draft.take for draft in expansion.drafts if not draft.spoiled}
-    links = check_links(expansion.links, takes, expansion.unsure)
-    return expansion.drafts, expansion.diagnostics + links, expansion.more
+        if not takes or composed(key) in keys:
+            expansion.shot(key, node)
+    if takes:
+        return expansion.drafts, expansion.diagnostics
+    counts: dict[str, int | None] = dict.fromkeys(expansion.claims.ids)
+    counts |= {draft.id: draft.take for draft in expansion.drafts if not draft.spoiled}
+    links = check_links(expansion.links, counts, expansion.unsure)
+    return expansion.drafts, expansion.diagnostics + links
 
 
 class _Expansion:
     """What expanding has found so far. `unsure` are the keys whose ids cannot all be told."""
 
-    def __init__(self, document: Document, renderer: Renderer) -> None:
+    def __init__(self, document: Document, renderer: Renderer, asked: Mapping[str, int]) -> None:
+        self.asked = asked
         self.document = document
         self.renderer = renderer
         self.drafts: list[Draft] = []
@@ -57,8 +62,6 @@ class _Expansion:
         self.unsure: set[str] = set()
         self._keys: dict[str, str] = {}  # as written, by id
         self.presets = Presets(document)
-        # What each id was made of: its first Draft, and whether its takes differ.
-        self._made: dict[str, tuple[Entry, Variant, Draft, bool]] = {}
 
     def note(self, key: str, mark: Mark, code: str, message: str) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, subject=f"shot '{key}'"))
@@ -140,12 +143,11 @@ class _Expansion:
             self.diagnostics.append(taken)
             return
         scope = _scope(entry, variant, 1)
-        count = self._count(entry, scope)
+        count = self.asked.get(variant.id) or self._count(entry, scope)
         if len(self.drafts) + count > MAX_SHOTS:
             message = f"over {MAX_SHOTS:,} shots in one manifest; split it"
             entry.fail(entry.place, "too-many-shots", message)
         draft, links = draft_of(entry, variant.id, 1, scope)
-        self._made[variant.id] = (entry, variant, draft, "shot" in scope.used)
         self.links += links
         self._add(draft, variant.place)
         if draft.spoiled:
@@ -158,18 +160,6 @@ class _Expansion:
             else:
                 made = replace(draft, take=take, output=output_of(entry, variant.id, take, again))
             self._add(made, variant.place)
-
-    def more(self, id: str, take: int) -> Draft:
-        """Return a take of a shot, by its number."""
-        entry, variant, first, differs = self._made[id]
-        mistakes = len(self.diagnostics)
-        scope = _scope(entry, variant, take)
-        made = draft_of(entry, id, take, scope)[0] if differs else None
-        output = output_of(entry, id, take, scope)
-        del self.diagnostics[mistakes:]
-        if made is None or made.spoiled:
-            return replace(first, take=take, output=output or first.output)
-        return made
 
     def _count(self, entry: Entry, scope: Scope) -> int:
         """Return how many takes are wanted; 1 where that cannot be told, which is noted."""
@@ -186,7 +176,7 @@ class _Expansion:
         return takes
 
     def _add(self, draft: Draft, place: Mark) -> None:
-        if draft.output and (taken := self.claims.claim_output(draft, place)):
+        if draft.output and not self.asked and (taken := self.claims.claim_output(draft, place)):
             self.diagnostics.append(taken)
         self.drafts.append(draft)
 
