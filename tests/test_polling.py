@@ -233,7 +233,7 @@ def test_a_parked_task_counts_until_it_is_watched_again() -> None:
 def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: bool) -> None:
     """All at once by the clock, or each by its task's age; never farther than nine floors."""
     durations, chance = Durations(), random.Random(2)
-    for number in range(60):
+    for number in range(100):
         since = 40.0 * number + chance.random() * 30
         step_at = (since if not together else 0.0) + 15.0 * (
             chance.randrange(9) + 3 * number * together
@@ -246,6 +246,15 @@ def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: boo
     assert min(found) >= 7101.5
     assert min(abs(at - first) for at in found) < 1.2
     assert durations.shown_at(9000.0, 7096.5, since=since, floor_s=5.0) == 7141.5
+
+
+def test_many_tasks_that_change_at_once_prove_no_steps() -> None:
+    """All windows of a few seconds agree on any period."""
+    durations = Durations()
+    for number in range(5000):
+        seen_at = number / 100
+        durations.changed(seen_at - 6, seen_at, since=seen_at - 40, floor_s=5.0)
+    assert durations.shown_at(61.5, 55.0, since=0.0, floor_s=5.0) == 61.5
 
 
 def test_where_changes_are_shown_at_once_polls_go_when_they_are_due() -> None:

@@ -46,6 +46,7 @@ class Durations:
     def __init__(self) -> None:
         self._tiers: defaultdict[str, _Tier] = defaultdict(_Tier)
         self._together, self._apart = Steps(), Steps()  # by the clock, by the age of each task
+        self._counts_from = -math.inf  # a change that is seen
 
     def learn(
         self, tier: str, unfinished_s: float, finished_s: float, progress: Progress = ()
@@ -71,7 +72,13 @@ class Durations:
     def changed(
         self, unchanged_at: float, changed_at: float, *, since: float, floor_s: float
     ) -> None:
-        """A task, created at `since`, changed between two polls. All are seconds of one clock."""
+        """A task, created at `since`, changed between two polls. All are seconds of one clock.
+
+        Of changes seen in quick succession only one counts: many tasks would agree on any period.
+        """
+        if changed_at < self._counts_from:
+            return
+        self._counts_from = changed_at + floor_s / 10
         self._together.saw(unchanged_at, changed_at, floor_s)
         self._apart.saw(unchanged_at - since, changed_at - since, floor_s)
 

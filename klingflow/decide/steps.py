@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 _SHORTEST: Final = 2
 _LONGEST: Final = 9
 _TRIES: Final = 2000
+_REPEATED: Final = 3  # and that often in the windows kept
 # Windows kept, and the fewest that a period is looked for in.
-_KEPT: Final = 48
+_KEPT: Final = 96
 _ENOUGH: Final = 16
 # A window wider than this share of a period says little of it.
 _NARROW: Final = 0.6
@@ -140,8 +141,9 @@ class Steps:
 def _found(windows: Sequence[Window], floor_s: float) -> _Comb | None:
     """Return the steps that nearly all windows hold, or None."""
     span_s = max(floor_s, _span_s(windows))
-    lowest, highest = 1 / (_LONGEST * floor_s), 1 / (_SHORTEST * floor_s)
-    tries = min(_TRIES, math.ceil((highest - lowest) * 6 * span_s))
+    lowest = max(1 / (_LONGEST * floor_s), _REPEATED / span_s)
+    highest = max(1 / (_SHORTEST * floor_s), lowest)
+    tries = 1 + min(_TRIES, math.ceil((highest - lowest) * 6 * span_s))
     per_s = [lowest + (highest - lowest) * n / tries for n in range(tries + 1)]
     best = max(per_s, key=lambda frequency: _alignment(windows, frequency))
     if _alignment(windows, best) < _ALIGNED:

@@ -130,6 +130,11 @@ def doctor(file: str | None, gateway: str | None, refs: bool, forget: str | None
     help="Answer 429 to creates above this many unfinished tasks.",
 )
 @click.option(
+    "--refresh",
+    metavar="DURATION",
+    help="Show changes only so often, e.g. 15s, as many gateways do.",
+)
+@click.option(
     "--state",
     metavar="FILE",
     type=click.Path(dir_okay=False),
