@@ -10,6 +10,7 @@ buying.py      CPU per shot beside sdk_script.py, a script on the official SDK
 in_flight.py   memory while thousands of tasks run
 simulated.py   polls, delays and refusals on a virtual clock
 night.py       a whole batch beside an oracle that notices every end at once
+batch.py       a chain of shots beside the best order, and forecasts beside what came
 killing.py     the campaign of kills
 
 Wall time says little on a busy machine, so CPU time is measured where it can be, and every ratio is

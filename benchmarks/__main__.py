@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import buying, in_flight, killing, ledgers, night, planning, simulated, start_up
+from benchmarks import (
+    batch,
+    buying,
+    in_flight,
+    killing,
+    ledgers,
+    night,
+    planning,
+    simulated,
+    start_up,
+)
 from benchmarks.figures import Figure, table
 
 Measure = Callable[[Path], list[Figure]]
@@ -22,6 +32,7 @@ SHORT: dict[str, Measure] = {
     "buying": lambda folder: buying.figures(60, folder, rounds=3),
     "simulated": lambda _: simulated.figures(),
     "night": lambda _: night.figures(seeds=2),
+    "batch": lambda _: batch.figures(seeds=8),
     "killing": lambda _: killing.command(),
 }
 FULL: dict[str, Measure] = {
@@ -33,6 +44,7 @@ FULL: dict[str, Measure] = {
     "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=5),
     "buying": lambda folder: buying.figures(300, folder, rounds=5),
     "night": lambda _: night.figures(seeds=10),
+    "batch": lambda _: batch.figures(seeds=50),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "killing": lambda _: killing.figures(),
 }
