@@ -12,7 +12,7 @@ from klingflow.api.loading import load
 from klingflow.decide.further import with_further, with_takes
 from klingflow.ledger.book import Book, contradictions, fold
 from klingflow.model import Manifest, PickLine, Plan, Purchase, Request, Shot
-from tests.harness import pipeline_at
+from tests.harness import charges, pipeline_at, sandboxed
 from tests.planned import OTHER, SAME, failed, manifest, moved, pending, plan, request, shot, verbs
 from tests.purchases import done, doubtful, intent, submitted, succeeded
 
@@ -244,3 +244,23 @@ def test_a_take_is_made_from_the_manifests_texts(tmp_path: Path) -> None:
     ]
     made = [r.body["prompt"] for s, r in with_takes(load(film.manifest), [("b", 3)]) if s.further]
     assert made == ["one"]
+
+
+def test_a_further_take_is_bought_as_any_other(tmp_path: Path) -> None:
+    """Not without consent; a refusal is a failure (exit 3) and leaves nothing to a plain run; a
+    saved plan buys it once.
+    """
+    again = ("--rerun", "rejected")
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        film.write({"a": {"prompt": "x"}})
+        film.do("run", "film.yaml", "-y", "-q")
+        film.do("reject", "film.yaml", "a", "-q")
+        film.do("run", "film.yaml", *again, "-q", code=2)
+        sandbox.set(faults=["create:err400_nested=first:1"])
+        film.do("run", "film.yaml", *again, "-y", "-q", code=3)
+        film.do("run", "film.yaml", "-y", "-q")
+        film.do("plan", "film.yaml", *again, "-q", "-o", "film.plan.json")
+        film.do("run", "--plan", "film.plan.json", "-y", "-q")
+        film.do("run", "--plan", "film.plan.json", "-y", "-q", code=2)
+        assert len(charges(sandbox)) == 2
+    assert [(p["take"], p.get("further")) for p in film.purchases()] == [(1, None), (2, True)]

@@ -10,6 +10,7 @@ from klingflow.terminal.pick_views import counted, disputes, of
 VERDICTS = {
     "picked": Verdict("picked"),
     "rejected (手变形)": Verdict("rejected", "手变形"),
+    "rejected (too dark, and late)": Verdict("rejected", "too dark,\n  and late"),
     "in dispute": Verdict("disputed"),
     "an earlier version was picked": Verdict(earlier="picked"),
     "": Verdict(counts=True),
@@ -30,7 +31,7 @@ def test_verdicts_are_counted() -> None:
     """Each kind once; an open take does not count."""
     verdicts = dict(enumerate(VERDICTS.values()))
     told = counted({str(key): verdict for key, verdict in verdicts.items()})
-    assert told == "1 picked, 1 rejected, 1 in dispute, 1 of an earlier version"
+    assert told == "1 picked, 2 rejected, 1 in dispute, 1 of an earlier version"
     assert counted({}) == ""
 
 

@@ -88,7 +88,10 @@ def test_a_line_without_a_purchase_means_the_present_one() -> None:
 
 
 ASTRAY = {
-    "no such take": (PickLine("a", 5, mark=AT), "a#5: there is no such take; there are 1, 2"),
+    "no such take": (
+        PickLine("a", 5, mark=AT),
+        "a#5: there is no such take; the shot has takes 1, 2",
+    ),
     "no such shot": (PickLine("x", 1, mark=AT), "x: there is no such take, and no such shot"),
     "not bought": (PickLine("b", 1, mark=AT), "b: nothing is bought for this take yet"),
     "unknown": (PickLine("a", 2, purchase="u9", mark=AT), "a#2: the ledger has no purchase u9"),

@@ -93,7 +93,8 @@ def _named(
 def _those_there_are(takes: Sequence[int]) -> str:
     if not takes:
         return ", and no such shot"
-    return f"; there are {', '.join(map(str, takes))}" if len(takes) > 1 else "; there is one"
+    which = f"takes {', '.join(map(str, takes))}" if len(takes) > 1 else "one take"
+    return f"; the shot has {which}"
 
 
 # ---------------------------------------------------------------- which take counts

@@ -44,7 +44,7 @@ def _told(manifest: Manifest, done: picking.Picked, word: str, options: Options)
     again = "" if done.changed else " already"
     for purchase in done.purchases:
         verdict = done.verdicts.get(purchase.key)
-        note = f": {verdict.note}" if verdict and verdict.note else ""
+        note = f": {pick_views.in_line(verdict.note)}" if verdict and verdict.note else ""
         file = f" ({purchase.output})" if purchase.output else ""
         console.say(f"{purchase.key}: {word}{again}{file}{note}")
     _show_rest(manifest, done, options)

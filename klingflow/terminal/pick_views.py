@@ -27,10 +27,15 @@ def said(word: PickWord, note: str, earlier: PickWord) -> str:
     parts = []
     if word != "open":
         shown = "in dispute" if word == "disputed" else word
-        parts.append(f"{shown} ({note})" if note else shown)
+        parts.append(f"{shown} ({in_line(note)})" if note else shown)
     elif earlier in _EARLIER:
         parts.append(_EARLIER[earlier])
     return ", ".join(parts)
+
+
+def in_line(note: str) -> str:
+    """Return a note as one line."""
+    return " ".join(note.split())
 
 
 def counted(verdicts: Mapping[str, Verdict]) -> str:
