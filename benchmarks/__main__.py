@@ -18,6 +18,7 @@ from benchmarks import (
     ledgers,
     night,
     planning,
+    references,
     simulated,
     start_up,
 )
@@ -31,6 +32,7 @@ SHORT: dict[str, Measure] = {
     "ledgers": lambda folder: ledgers.figures(30_000, folder, runs=1),
     "buying": lambda folder: buying.figures(60, folder, rounds=3),
     "simulated": lambda _: simulated.figures(),
+    "references": lambda folder: references.figures(200, folder, runs=1),
     "night": lambda _: night.figures(seeds=2),
     "batch": lambda _: batch.figures(seeds=8),
     "killing": lambda _: killing.command(),
@@ -45,6 +47,7 @@ FULL: dict[str, Measure] = {
     "buying": lambda folder: buying.figures(300, folder, rounds=5),
     "night": lambda _: night.figures(seeds=10),
     "batch": lambda _: batch.figures(seeds=50),
+    "references": lambda folder: references.figures(1_000, folder, runs=3),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "killing": lambda _: killing.figures(),
 }

@@ -5,7 +5,7 @@ checks follow. Every mistake is collected; ordering.py says how they are shown.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -27,11 +27,11 @@ from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_e
 from klingflow.manifest.held_files import records
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.local_files import LocalFiles, Look, Seen
+from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
-from klingflow.manifest.request import Sendable, request_for
+from klingflow.manifest.request import Sendable, request_for, with_files_seen
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
@@ -387,7 +387,7 @@ class _Compilation:
             if checked is None or draft.fields is not fields:
                 fields = draft.fields
                 checked = check_shot(draft, self.local_files, at_the_top)
-                request = request_for(checked.good, prices) if checked.good else None
+                request = self.request(checked.good, prices) if checked.good else None
                 self.diagnostics += checked.diagnostics
                 if self.files.suspect:
                     self.diagnostics += self.doubts(draft)
@@ -397,29 +397,35 @@ class _Compilation:
                 shots.append(_shot(draft, checked.kind))
                 requests.append(request)
         self.seen = self.local_files.seen(self.looking.look)
-        for at, request in self.requested(with_files, prices):
-            requests[at] = request
+        self.files_seen(with_files, requests)
         return shots, requests
 
-    def requested(
-        self, with_files: list[tuple[int, Draft, Checked]], prices: Prices | None
-    ) -> Iterator[tuple[int, Request]]:
-        """Yield what would be sent for shots with local files, now that these have been looked
-        at.
-        """
+    def files_seen(
+        self, with_files: list[tuple[int, Draft, Checked]], requests: list[Request]
+    ) -> None:
+        """Make the requests with local files final, now that these have been looked at."""
         before: Sendable | None = None
         for at, draft, (kind, _, sendable) in with_files:
             assert sendable is not None, "only what is right is asked for"
             if sendable is not before:
                 before = sendable
-                request = request_for(sendable, prices)
+                request = with_files_seen(requests[at], sendable)
                 self.diagnostics += self.about_files(draft, sendable, kind)
-            yield at, request
+            requests[at] = request
+
+    def request(self, sendable: Sendable, prices: Prices | None) -> Request:
+        """Return what would be sent, as far as it is known before local files are looked at."""
+        unseen = bool(self.local_files.records) and any(records(sendable.body))
+        return request_for(sendable, prices, files_unseen=unseen)
 
     def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
         """Return what is wrong with the local files of a shot."""
+        if self.stored and self.local_files.are_good(sendable.body, self.seen):
+            return []
         strict, stored = self.looking.strict, self.stored
-        return check_files(draft, sendable, kind, self.seen, strict=strict, stored=stored)
+        found = check_files(draft, sendable, kind, self.seen, strict=strict, stored=stored)
+        self.stored = stored or any(one.code == NO_STORE for one in found)  # said once
+        return found
 
     def doubts(self, draft: Draft) -> list[Diagnostic]:
         """Return what a shot's texts say otherwise than their author probably meant."""

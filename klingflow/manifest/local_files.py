@@ -70,6 +70,8 @@ class LocalFiles:
     def __init__(self, manifest: str) -> None:
         self._folder = posixpath.dirname(manifest)
         self.records: dict[str, Record] = {}
+        self._named: dict[tuple[str, str], Record] = {}
+        self._good: dict[tuple[str, Medium], bool] = {}
 
     def placed(self, body: dict[str, Json], file_of: Callable[[Path], str]) -> dict[str, Json]:
         """Return the body with a record for each path of a file in it. `file_of` returns the file
@@ -81,10 +83,27 @@ class LocalFiles:
         return body
 
     def _record(self, text: str, said_in: str) -> Record:
+        if record := self._named.get((text, said_in)):
+            return record
         folder = posixpath.dirname(said_in)
         beside = posixpath.relpath(folder or ".", self._folder or ".")
         path = posixpath.normpath(posixpath.join(beside, text))
-        return self.records.setdefault(path, {"file": path})
+        record = self._named[text, said_in] = self.records.setdefault(path, {"file": path})
+        return record
+
+    def are_good(self, body: Mapping[str, Json], seen: Seen) -> bool:
+        """Return True if nothing is wrong with any local file of a body; each file is judged
+        once.
+        """
+        return all(self._is_good(r["file"], _medium(path, body), seen) for path, r in records(body))
+
+    def _is_good(self, file: str, medium: Medium, seen: Seen) -> bool:
+        good = self._good.get((file, medium))
+        if good is None:
+            found = seen[file]
+            good = isinstance(found, LocalFile) and not any(_wrong((), found, medium))
+            self._good[file, medium] = good
+        return good
 
     def as_found(self, seen: Seen) -> dict[str, LocalFile]:
         """Return all files by path, without content where there is none."""

@@ -51,21 +51,30 @@ def sendable_of(body: dict[str, Json]) -> Sendable:
     return Sendable(body, meaning(body))
 
 
-def request_for(sendable: Sendable, prices: Prices | None) -> Request:
+def request_for(
+    sendable: Sendable, prices: Prices | None, *, files_unseen: bool = False
+) -> Request:
     """Return what would be sent: a body with its predicted tier, billable seconds, price and
     fingerprint.
 
-    The fingerprint is None while the body holds a Pending.
+    The fingerprint is None while the body holds a Pending, or local files that nobody has looked
+    at: `with_files_seen` adds it then.
     """
     body, what = sendable
     tier = predict(what)
     return Request(
         body=body,
-        fingerprint=None if _is_pending(body) else _fingerprint(body, what),
+        fingerprint=None if files_unseen or _is_pending(body) else _fingerprint(what),
         predicted_tier=tier,
         seconds=what.billed_s,
         price=price(prices, tier, what.billed_s) if prices else None,
     )
+
+
+def with_files_seen(request: Request, sendable: Sendable) -> Request:
+    """Return a request whose local files have been looked at since it was made."""
+    pending = _is_pending(sendable.body)
+    return replace(request, fingerprint=None if pending else _fingerprint(sendable.meaning))
 
 
 def _is_pending(value: Json) -> bool:
@@ -94,14 +103,17 @@ def fingerprint(body: Mapping[str, Json]) -> str:
     """Return `sha256:<hex>` over the body's meaning: equal for bodies that buy the same video. A
     local file counts by its content, whatever its path.
     """
-    return _fingerprint(body, None)
+    return _fingerprint(meaning(body))
 
 
-def _fingerprint(body: Mapping[str, Json], known: Meaning | None) -> str:
-    """Return the fingerprint. `known` is what the body means, where that is known."""
-    by_content = counted(body)
-    what = known if known and by_content is body else meaning(by_content)
-    return _digest(what.as_json())
+def _fingerprint(what: Meaning) -> str:
+    values = what.as_json()
+    # The places of addresses, as a body has them.
+    places = {**what.top, "metadata": what.metadata}
+    by_content = dict(counted(places))
+    values["metadata"] = by_content.pop("metadata")
+    values["top"] = by_content
+    return _digest(values)
 
 
 def canonical(value: Json) -> bytes:
