@@ -243,7 +243,9 @@ def _comes(action: Action, plan: Plan, coming: Set[str], here: Set[str]) -> bool
     if row.work != "wait" or action.shot is None:
         return row.comes_by_itself
     needs = {source.key for source in sources(action.shot, plan.by_key, plan.terms)}
-    return not needs <= here and needs <= coming | here
+    # `coming | here` would copy both for every shot that waits.
+    left = needs - here
+    return bool(left) and left <= coming
 
 
 def counts(plan: Plan) -> dict[Verb, int]:
