@@ -59,11 +59,13 @@ class Names:
         """
         if isinstance(outcome, Misnamed):
             return self._under_other_name(uid, naming, outcome, held)
-        asked_apart, naming = naming.apart, replace(naming, apart=False)
+        asked_apart = naming.apart
+        if asked_apart:  # seldom; nearly every poll finds the naming as it should be
+            naming = replace(naming, apart=False)
         if not isinstance(outcome, (Running, Succeeded, TaskFailed)):
             return outcome, naming
         if outcome.named:
-            return outcome, replace(naming, by_its_id=True)
+            return outcome, naming if naming.by_its_id else replace(naming, by_its_id=True)
         if asked_apart or isinstance(outcome, Running):
             return outcome, naming
         doubt = Hiccup("a final answer that does not name the task")
