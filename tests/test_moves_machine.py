@@ -173,7 +173,8 @@ class Film(RuleBasedStateMachine):
 
     def _must_be_new(self, clone: Clone, made: Plan, body: str) -> None:
         """There are more takes that want this body than places in the ledger that hold it."""
-        held = {p.key for p in clone.book.bought_as(body) if counts(p, made)}
+        bought = clone.book.bought_as(body)
+        held = {p.key for p in bought if counts(p, made) and not _is_followed_by_consent(p, bought)}
         wanted = {
             a.key for a in made.by_key.values() if a.request and a.request.fingerprint == body
         }
@@ -255,6 +256,14 @@ def counts(purchase: Purchase, made: Plan) -> bool:
     if last_event(purchase) == "resubmitted":
         return False
     return purchase.state not in ("failed", "abandoned") or not made.terms.rerun
+
+
+def _is_followed_by_consent(purchase: Purchase, bought: Iterable[Purchase]) -> bool:
+    """True if a later attempt at this failed take is to be bought again by a person's word."""
+    return purchase.state == "failed" and any(
+        p.key == purchase.key and p.attempt > purchase.attempt and last_event(p) == "resubmitted"
+        for p in bought
+    )
 
 
 def test_no_history_pays_twice_or_loses_a_video(long: bool) -> None:

@@ -104,7 +104,10 @@ def test_what_fills_a_step_exactly_is_whole(more: int) -> None:
     assert unpacked(gzip.compress(data), "gzip") == data
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(PLAIN)[:-1], gzip.compress(b"x")[:1]])
+# The ids are words because packed bytes hold the second in which they were made.
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(PLAIN)[:-1], gzip.compress(b"x")[:1]], ids=["end", "head"]
+)
 def test_what_breaks_off_is_broken(packed: bytes) -> None:
     """The sum at the end is part of it."""
     with pytest.raises(Broken, match="what came packed was cut short"):

@@ -592,6 +592,11 @@ class Judge:
         self.found.append(f"{kind}: {what}")
 
 
+def _gravest(found: str) -> bool:
+    """Order what was found: money and secrets first, so that a long list does not hide them."""
+    return not found.startswith(("leaks", "charged twice"))
+
+
 def test_the_judge_sees_what_a_folder_does(tmp_path: Path) -> None:
     """A change outside, a purchase without a word, and a key that is sent are found out."""
     with a_world(tmp_path) as world:
@@ -631,7 +636,12 @@ def test_hostile_folders(tmp_path: Path, long: bool, report: Report) -> None:
             wrong["rules broken"] += 1
             judge.found.append("our own plan says something else")
         assert len(charges(world.sandbox)) == len(OURS)
-    report.add("hostile folders", tried, wrong=wrong, found="\n".join(judge.found[:40]))
+    report.add(
+        "hostile folders",
+        tried,
+        wrong=wrong,
+        found="\n".join(sorted(judge.found, key=_gravest)[:40]),
+    )
 
 
 def _chosen(number: int, long: bool) -> list[tuple[str, str]]:

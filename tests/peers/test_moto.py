@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,7 +128,7 @@ def test_a_killed_run_puts_nothing_twice(tmp_path: Path, service: Service) -> No
         assert process.stdout is not None
         while "uploaded" not in process.stdout.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.communicate()
         film.start("run", "film.yaml", "-y", **CREDENTIALS).communicate()
         bodies = [charge["client_request_id"].split("/")[1] for charge in charges(sandbox)]
