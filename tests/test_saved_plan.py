@@ -14,7 +14,7 @@ import pytest
 from klingflow.errors import UsageError
 from klingflow.model import LeftOut, Plan
 from klingflow.results.saved_plan import SCHEMA, Words, as_bytes, changes, read
-from tests.planned import plan, request, shot
+from tests.planned import pending, plan, request, shot
 from tests.purchases import ORIGIN, done, submitted
 
 AT = "2026-11-27T01:00:00.000Z"
@@ -47,18 +47,23 @@ def test_a_saved_plan_is_read_back_whole() -> None:
 
 def test_a_plan_without_changes_is_not_stale() -> None:
     """Neither is one of several manifests, in their order."""
-    one, other = plan([], shot("a")), plan([submitted("b")], shot("b"))
+    one, other = plan([], shot("a"), pending("c", "a")), plan([submitted("b")], shot("b"))
     found = read(saved(one, other), "p")
     assert changes(found, [one, other], ORIGIN) == []
 
 
-A, B = shot("a"), shot("b")
+A, B, C = shot("a"), shot("b"), shot("c")
+# A shot that is made from the video of `a`, and one whose prompt has changed since.
+CHAINED = pending("b", "a")
+REWORDED = (CHAINED[0], replace(CHAINED[1], body={**CHAINED[1].body, "prompt": "y"}))
 
 
 @pytest.mark.parametrize(
     ("then", "now", "said"),
     [
         (plan([], A), plan([], (A, request("sha256:9"))), ["a: its body has changed"]),
+        (plan([], A, CHAINED), plan([], A, REWORDED), ["b: its body has changed"]),
+        (plan([], A, C, CHAINED), plan([], A, C, pending("b", "c")), ["b: its body has changed"]),
         (plan([], A), plan([submitted("a")], A), ["a: resume now; it was create"]),
         (
             plan([], A),
@@ -88,7 +93,19 @@ A, B = shot("a"), shot("b")
             ["film: the ledger has changed since"],
         ),
     ],
-    ids=["body", "ledger", "price", "unpriced", "added", "taken out", "cap", "task", "content"],
+    ids=[
+        "body",
+        "waiting",
+        "source",
+        "ledger",
+        "price",
+        "unpriced",
+        "added",
+        "taken out",
+        "cap",
+        "task",
+        "content",
+    ],
 )
 def test_a_stale_plan_says_what_has_changed(then: Plan, now: Plan, said: Sequence[str]) -> None:
     """One line a take, by what explains most; the ledger where no take shows it."""

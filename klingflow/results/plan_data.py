@@ -5,9 +5,13 @@ The words for people are klingflow.terminal.views'.
 
 from __future__ import annotations
 
+from functools import partial
+
+from klingflow.decide.picks import present_of, source_of
 from klingflow.decide.plan import cost, counts, seconds
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.ledger.problems import worded
+from klingflow.manifest.request import finish
 from klingflow.model import Action, Forecast, Json, Plan, Request, Verdict
 from klingflow.results.account import account
 
@@ -60,8 +64,24 @@ def _action_data(action: Action, plan: Plan) -> dict[str, Json]:
         "pick": verdict.word,
         "pick_note": verdict.note or None,
         **_request_data(action.request),
+        "draft": _draft(action.request, plan),
         "task_id": action.purchase.task_id if action.purchase else None,
     }
+
+
+def _draft(request: Request | None, plan: Plan) -> str | None:
+    """What the body of a take that waits means by now: a fingerprint of the words, with what each
+    reference leads to in the place of its video. None once the body is final.
+    """
+    if request is None or request.fingerprint is not None:
+        return None
+    present = partial(present_of, plan.by_key)
+
+    def source(need: str) -> str:
+        key = source_of(need, plan.terms, present).key
+        return present(key) or key
+
+    return finish(request, lambda _: "", source).fingerprint
 
 
 def _take(action: Action) -> tuple[str, int] | tuple[None, None]:

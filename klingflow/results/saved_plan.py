@@ -59,6 +59,9 @@ _ACTION: Final = record(
         "seconds": _WHOLE,
         "price": _about(_PRICE, "What it is expected to cost."),
         "fingerprint": _about(_OPTIONAL, "sha256 of what its body means; null until it is final."),
+        "draft": _about(
+            _OPTIONAL, "The same of a body that waits for others, as it stands; null once final."
+        ),
         "task_id": _OPTIONAL,
     },
     required=("action", "key", "fingerprint", "price"),
@@ -267,6 +270,7 @@ def _cap(left_out: Json) -> str:
 # What two actions of one take have to agree in, by what explains most.
 _COMPARED: Final[dict[str, Callable[[Json, Json], str]]] = {
     "fingerprint": lambda then, now: "its body has changed",
+    "draft": lambda then, now: "its body has changed",
     "action": lambda then, now: f"{now} now; it was {then}",
     "task_id": lambda then, now: f"its task is {now}; it was {then}",
     "left_out": lambda then, now: f"{_cap(now)} now; it was {_cap(then)}",
