@@ -31,6 +31,7 @@ from klingflow.model import (
     Elsewheres,
     FileFact,
     Filing,
+    Forecast,
     Limits,
     Manifest,
     PickLine,
@@ -49,30 +50,47 @@ def plan(
     network.
 
     `origin` is the address of the run's gateway, "" while it is unknown; `limits` are the run's, by
-    default the manifest's. Raises NothingSelected,
-    LedgerError, UsageError.
+    default the manifest's. Raises NothingSelected, LedgerError, UsageError.
     """
+    limits = manifest.limits if limits is None else limits
+    return plans_of_run([manifest], wish, limits, origin=origin)[0]
+
+
+def plans_of_run(
+    manifests: Sequence[Manifest],
+    wish: Wish,
+    limits: Limits,
+    *,
+    origin: str = "",
+    zero_is_unknown: bool = False,
+) -> list[Plan]:
+    """Return as `plan` what one run of several manifests would do, which share its caps.
+
+    `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
+    """
+    whole = [_whole(manifest, wish, origin) for manifest in manifests]
+    made = allotted(whole, limits, zero_is_unknown=zero_is_unknown)
+    takes = foretold(made, limits)
+    return [replace(plan, forecast=takes) for plan in made]
+
+
+def _whole(manifest: Manifest, wish: Wish, origin: str) -> Plan:
+    """The plan of one manifest, as if there were no caps."""
     site = site_of(manifest.path, wish, origin)
     book = book_of(manifest, site, wish)
     keys = selected_keys(manifest, book, wish, site)
     again = again_of(manifest, book, wish, site)
-    made = planned(manifest, book, site, keys, wish.rerun, again)
-    return bounded([made], manifest.limits if limits is None else limits)[0]
+    return planned(manifest, book, site, keys, wish.rerun, again)
 
 
-def bounded(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = False) -> list[Plan]:
-    """Return the plans of one run, with what its caps and budgets leave out, and how long it takes.
-
-    `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
-    """
-    made = allotted(plans, limits, zero_is_unknown=zero_is_unknown)
-    if not any(plan.history.held_s for plan in made):
-        return made
+def foretold(plans: Sequence[Plan], limits: Limits) -> Forecast | None:
+    """Return how long the run of these plans takes; None where too little is known."""
+    if not any(plan.history.held_s for plan in plans):
+        return None
     # Always the same chance: two looks at one ledger say the same.
     chance = random.Random(1).random
-    past = history.together(plan.history for plan in made)
-    takes = forecast.forecast(forecast.tasks_of(made), past, limits, chance)
-    return [replace(plan, forecast=takes) for plan in made]
+    past = history.together(plan.history for plan in plans)
+    return forecast.forecast(forecast.tasks_of(plans), past, limits, chance)
 
 
 def selected(manifest: Manifest, wish: Wish) -> set[str] | None:

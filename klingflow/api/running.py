@@ -20,9 +20,9 @@ from klingflow import disk
 from klingflow.api import links, stills, stores
 from klingflow.api.apart import check_apart
 from klingflow.api.picking import name_purchases
-from klingflow.api.planning import again_of, bounded, planned, selected_keys, take_in
+from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_of
-from klingflow.decide.allotment import caps_of
+from klingflow.decide.allotment import allotted, caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
@@ -146,16 +146,14 @@ def run(
 
 
 def allot(jobs: Sequence[Job], limits: Limits, *, zero_is_unknown: bool = False) -> None:
-    """Mark in the plans of a run what its caps and budgets leave out, which the run does not buy;
-    and how long it will take.
+    """Mark in the plans of a run what its caps and budgets leave out, which the run does not buy.
 
     `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
     """
     plans = [job.plan for job in jobs]
-    for job, made in zip(
-        jobs, bounded(plans, limits, zero_is_unknown=zero_is_unknown), strict=True
-    ):
-        job.plan = made
+    made = allotted(plans, limits, zero_is_unknown=zero_is_unknown)
+    for job, bounded in zip(jobs, made, strict=True):
+        job.plan = bounded
 
 
 def open_stores(jobs: Sequence[Job], base_url: str) -> None:

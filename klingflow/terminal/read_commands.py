@@ -109,10 +109,15 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
     """`klingflow plan`. Several manifests share the caps, as in one run."""
     manifests = load_all(files, options)
     access = access_for(manifests, options)
-    with for_good():
-        plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
     limits = limits_of(manifests, options)
-    plans = planning.bounded(plans, limits, zero_is_unknown=is_zero_unknown(options))
+    with for_good():
+        plans = planning.plans_of_run(
+            manifests,
+            options.wish,
+            limits,
+            origin=access.origin,
+            zero_is_unknown=is_zero_unknown(options),
+        )
     if options.save is not None:
         origin = SANDBOX if options.sandbox else access.origin
         saving.save(options.save, plans, words_of(options), origin)

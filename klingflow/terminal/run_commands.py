@@ -127,9 +127,14 @@ def _run(
 def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options) -> int:
     access = access_for(manifests, options)
     with for_good():
-        plans = [planning.plan(m, options.wish, origin=access.origin) for m in manifests]
+        plans = planning.plans_of_run(
+            manifests,
+            options.wish,
+            limits,
+            origin=access.origin,
+            zero_is_unknown=is_zero_unknown(options),
+        )
     show_warnings(*manifests)
-    plans = planning.bounded(plans, limits, zero_is_unknown=is_zero_unknown(options))
     for made in plans:
         views.show_problems(made.problems)
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
@@ -177,7 +182,7 @@ def _agreed(
             )
     for made in plans:
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
-    views.show_forecast(plans[0].forecast, limits)
+    views.show_forecast(planning.foretold(plans, limits), limits)
     if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}{stores}?"):
         raise UsageError("nothing bought: you said no")
     return limits
