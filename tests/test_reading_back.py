@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import anyio
 import pytest
 
-from klingflow.assets.reading_back import why_unreadable
+from klingflow.assets.reading_back import read_back, why_unreadable
+from klingflow.assets.stores import Snapshot
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from tests.pictures import mp4, png
@@ -34,3 +36,12 @@ def test_an_address_must_hold_an_image_or_a_video(reply: Video | NoReply, why: s
     """By its bytes: a page may be served with any status and type."""
     gateway = cast(Gateway, Scripted(videos=[reply]))
     assert anyio.run(why_unreadable, gateway, ADDRESS) == why
+
+
+@pytest.mark.parametrize("stated", ["bytes 0-4/*", f"bytes 0-4/{'9' * 5000}", "no range at all"])
+def test_a_length_that_cannot_be_read_is_not_compared(stated: str) -> None:
+    """A server's nonsense in a header says nothing about the file behind it."""
+    back = Video(206, b"still", **{"content-range": stated})
+    gateway = cast(Gateway, Scripted(videos=[back]))
+    taken = Snapshot("a.png", Path("1.png"), "1.png", 5, b"still")
+    anyio.run(read_back, gateway, ADDRESS, taken)

@@ -11,7 +11,7 @@ from klingflow.assets.stores import HEAD_BYTES, Snapshot
 from klingflow.errors import NotStored
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean
-from klingflow.gateway.reading import Cut, Stream
+from klingflow.gateway.reading import Cut, Stream, whole_size
 
 if TYPE_CHECKING:
     from klingflow.gateway.http import Gateway
@@ -28,7 +28,7 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
     last = max(0, len(snapshot.head) - 1)
     try:
         with anyio.fail_after(GIVE_UP_S):
-            headers = {"range": f"bytes=0-{last}", "accept-encoding": "identity"}
+            headers = {"range": f"bytes=0-{last}"}
             async with gateway.open(address, headers) as reply:
                 if isinstance(reply, NoReply):
                     raise NotStored(f"{shown} cannot be read: {reply.reason}")
@@ -39,8 +39,6 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
 
 async def why_unreadable(gateway: Gateway, address: str) -> str | None:
     """Return why nobody can read an image or a video at an address; None where one stands there."""
-    from klingflow.gateway.reading import Cut  # for start-up
-
     headers = {"range": f"bytes=0-{HEAD_BYTES - 1}"}
     async with gateway.open(address, headers) as reply:
         if isinstance(reply, NoReply):
@@ -66,18 +64,8 @@ async def _compare(reply: Stream, shown: str, snapshot: Snapshot) -> None:
         head = (await reply.at_least(len(snapshot.head)))[: len(snapshot.head)]
     except Cut as error:
         raise NotStored(f"{shown} was cut off: {error}") from error
-    length = _length(reply)
+    length = None if reply.is_packed else whole_size(reply)
     if head != snapshot.head or length not in (None, snapshot.size_bytes):
         kind = clean(reply.headers.get("content-type", ""), 40)
         said = f" ({kind})" if kind else ""
         raise NotStored(f"{shown} holds something else than the file{said}")
-
-
-def _length(reply: Stream) -> int | None:
-    """Return the length of the whole that a reply states; None where it states none."""
-    if reply.is_packed:
-        return None
-    stated = reply.headers.get("content-length", "")
-    if reply.status == 206:
-        stated = reply.headers.get("content-range", "").rpartition("/")[2]
-    return int(stated) if stated.isdecimal() else None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from klingflow.gateway import mp4
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean, error_of, retry_after_s
-from klingflow.gateway.reading import Cut, Stream
+from klingflow.gateway.reading import Cut, Stream, content_range, whole_size
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0
@@ -233,7 +232,7 @@ async def _transfer(gateway: Gateway, url: str, part: _Part) -> None:
 
 async def _start(stream: Stream, part: _Part) -> None:
     """Write the first bytes of a whole video, if they are a video's. Raises _Failed."""
-    total = _size_of_all(stream)
+    total = whole_size(stream)
     is_whole_part = stream.status == 206 and total is not None
     if stream.status not in (200, 203) and not is_whole_part:
         if stream.status == 416:
@@ -252,7 +251,7 @@ async def _start(stream: Stream, part: _Part) -> None:
 
 async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
     """Go on where `part` ends, if the server's bytes overlap with those that are here."""
-    first, total = _range(stream.headers.get("content-range", "")) or (None, None)
+    first, total = content_range(stream)
     try:
         again = await stream.at_least(len(tail))
     except Cut:
@@ -279,28 +278,3 @@ async def _no_video(stream: Stream, head: bytes) -> NotYet:
     error = error_of(await stream.words(head))
     said = " ".join(error).strip() if error else clean(stream.headers.get("content-type", ""), 80)
     return NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers))
-
-
-def _size_of_all(stream: Stream) -> int | None:
-    """The length in bytes of the whole video that a reply brings; None where the reply does not say
-    it, or brings a part.
-    """
-    if stream.status == 206:  # from a relay that asks for a range by itself
-        first, size = _range(stream.headers.get("content-range", "")) or (None, None)
-        return size if first == 0 else None
-    if "transfer-encoding" in stream.headers:  # which overrides a length (RFC 9112, 6.3)
-        return None
-    return _size(stream.headers.get("content-length", ""))
-
-
-def _size(text: str) -> int | None:
-    """A number of bytes from a header, or None. No video needs 19 digits, and Python refuses to
-    read 5,000.
-    """
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _range(text: str) -> tuple[int, int | None] | None:
-    """(first byte, whole size or None for `*`) from a Content-Range, or None."""
-    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", text)
-    return (int(found[1]), _size(found[2])) if found else None

@@ -5,6 +5,7 @@ How a reply comes is `klingflow.gateway.http`'s concern, and what it means is re
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from klingflow.gateway.secret import Secret
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # How much is read of a reply that should have been a video, to see what it says instead.
 _WORDS_BYTES = 16_000
+_SIZE = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,33 @@ class Stream:
         what follows.
         """
         return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
+
+
+def whole_size(stream: Stream) -> int | None:
+    """Return the length in bytes of the whole file that a reply brings, as its head states it; None
+    where the head does not, or where the reply brings another part than the first.
+    """
+    if stream.status == 206:  # a relay may ask for a range by itself
+        first, size = content_range(stream)
+        return size if first == 0 else None
+    if "transfer-encoding" in stream.headers:  # which overrides a length (RFC 9112, 6.3)
+        return None
+    return _size(stream.headers.get("content-length", ""))
+
+
+def content_range(stream: Stream) -> tuple[int | None, int | None]:
+    """Return the number of the first byte and the size of the whole file, as a Content-Range states
+    them; None for each that it does not state.
+    """
+    found = _RANGE.fullmatch(stream.headers.get("content-range", ""))
+    return (int(found[1]), _size(found[2])) if found else (None, None)
+
+
+def _size(text: str) -> int | None:
+    """A number of bytes from a header, or None. No video needs 19 digits, and Python refuses to
+    read 5,000.
+    """
+    return int(text) if _SIZE.fullmatch(text) else None
 
 
 async def read_body(incoming: Incoming, body: bytearray) -> bool:
