@@ -35,7 +35,6 @@ from klingflow.gateway import awake
 from klingflow.gateway.environment import proxy_for, proxy_variable, tls
 from klingflow.gateway.origin import is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
-from klingflow.gateway.packing import Broken
 from klingflow.gateway.payload import clean
 from klingflow.gateway.reading import Cut, Incoming, Stream, headers_of, read_body, unpacked
 from klingflow.gateway.secret import Secret
@@ -80,7 +79,6 @@ FAILURES: dict[type[Exception], tuple[bool, str]] = {
     anyio.EndOfStream: (True, "the connection ended"),
     anyio.BusyResourceError: (True, "the connection was in use"),
     ValueError: (True, "not a valid address"),
-    Broken: (True, "the answer cannot be unpacked"),
 }
 # httpcore's exceptions have the names of httpx's.
 _OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
