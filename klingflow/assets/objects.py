@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -144,34 +144,41 @@ def _opened(
         raise UsageError(
             f"assets.store {settings.store} needs the upload extra: pip install 'klingflow[upload]'"
         ) from None
-    store = settings.store or ""
-    parts = urlsplit(store)
-    plain = (settings.endpoint or "").startswith("http://")
-    common: dict[str, Any] = {
-        "prefix": parts.path.strip("/") or None,
-        "client_options": {"connect_timeout": _CONNECT, "timeout": timeout, "allow_http": plain},
-        "retry_config": _REPEAT,
-    }
+    parts = urlsplit(settings.store or "")
     if settings.endpoint and parts.scheme != "s3":
         raise UsageError("assets.endpoint is for s3:// stores only")
+    bucket, options = parts.netloc, _options(settings, parts.path, timeout)
+    own = _of_s3(bucket, settings, environ) if parts.scheme == "s3" else {}
     try:
-        if parts.scheme == "gs":
-            return GCSStore(parts.netloc, **common)
-        if parts.scheme == "az":
-            return AzureStore(parts.netloc, **common)
-        if settings.endpoint:
-            own = _at_endpoint(parts.netloc, settings, environ)
-            with _without_aws():
-                return S3Store(parts.netloc, **common, **own)
-        return S3Store(parts.netloc, **common, **_region(settings))
-    except UsageError:
-        raise
+        match parts.scheme:
+            case "gs":
+                return GCSStore(bucket, **options)
+            case "az":
+                return AzureStore(bucket, **options)
+            case _:
+                with _without_aws() if settings.endpoint else nullcontext():
+                    return S3Store(bucket, **options, **own)
     except Exception as error:
-        failure = UsageError(f"assets.store {store} cannot be opened: {type(error).__name__}")
+        failure = UsageError(
+            f"assets.store {settings.store} cannot be opened: {type(error).__name__}"
+        )
     raise failure  # here, so that no traceback shows what it came from
 
 
-def _region(settings: AssetSettings) -> dict[str, Any]:
+def _options(settings: AssetSettings, path: str, timeout: timedelta) -> dict[str, Any]:
+    """Return what a store of any kind is opened with."""
+    plain = (settings.endpoint or "").startswith("http://")
+    return {
+        "prefix": path.strip("/") or None,
+        "client_options": {"connect_timeout": _CONNECT, "timeout": timeout, "allow_http": plain},
+        "retry_config": _REPEAT,
+    }
+
+
+def _of_s3(bucket: str, settings: AssetSettings, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what S3, or a service that speaks its protocol, is opened with besides."""
+    if settings.endpoint:
+        return _at_endpoint(bucket, settings, environ)
     return {"region": settings.region} if settings.region else {}
 
 
