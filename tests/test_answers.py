@@ -7,8 +7,9 @@ from itertools import permutations
 
 import pytest
 
+from klingflow.ledger.accounts import merge
 from klingflow.ledger.answers import LastAnswer, last_answer, with_last
-from klingflow.ledger.lifecycle import advance, merge
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import Json
 from tests.purchases import submitted
 

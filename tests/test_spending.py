@@ -18,7 +18,8 @@ from klingflow.decide.spending import (
     share,
     spending,
 )
-from klingflow.ledger.lifecycle import advance, merge
+from klingflow.ledger.accounts import merge
+from klingflow.ledger.lifecycle import advance
 from klingflow.model import (
     FailedTasks,
     Price,

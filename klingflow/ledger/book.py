@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import pairwise
 
-from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance, merge
+from klingflow.ledger.accounts import merge
+from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
 
 

@@ -1,9 +1,8 @@
-"""PURE. A purchase's life, as tables: states, events, state × event → state; and how several
-accounts of one purchase become one.
+"""PURE. A purchase's life, as tables: states, events, state × event → state.
 
-Every transition raises the rank of the state or keeps it, so accounts of one purchase can be folded
-in any order: the higher rank knows more. Where ranks are equal the later `updated` counts, which
-every transition makes later even if the clock goes back. A task id, once known, is never replaced.
+Every transition raises the rank of the state, or keeps it and makes `updated` later even if the
+clock goes back: so accounts of one purchase can be folded in any order (accounts.py). A task id,
+once known, is never replaced.
 
     intent ──accepted──▶ submitted ◀─unparked/parked─▶ parked
       │ ├─refused, unsent─▶ rejected     │ succeeded, failed │
@@ -17,14 +16,13 @@ take once more, used up by the next purchase of it (klingflow.decide.take). `not
 its time as well: the user has seen that the gateway asks no money (klingflow.decide.spending).
 
 Where a purchase stands (its take, and the place of its video) is no part of this life: `placed`
-changes it in any state, and of several accounts the one that was placed last counts.
+changes it in any state.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -183,24 +181,11 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
 }
 
 _IDENTITY = ("uid", "shot", "take", "was", "output", "attempt", "state", "times")
-# What one account may fill in where a more certain one is silent.
-_FILLED = (
-    "task_id", "billed_tier", "predicted_tier", "seconds", "price", "fingerprint", "origin", "body",
-    "finished_after_s", "video_url", "sha256", "size_bytes", "further",
-)  # fmt: skip
-# What was settled with the intent, whatever task came of it: accounts of two tasks agree in it.
-_OF_THE_ATTEMPT = frozenset(
-    {"predicted_tier", "seconds", "price", "fingerprint", "origin", "body", "further"}
-)
-# Names of times. "intent" is left by `begin`.
-_TIMES_OF_THE_ATTEMPT = {"intent", *(row.time for row in EVENTS.values() if row.of_the_attempt)}
-_LEARNED = {row.time for row in EVENTS.values() if row.needs_task_id}
-_ONCE = {"intent", *(row.time for row in EVENTS.values() if row.once)}
 _ORDER = {"intent": 0}
 for _row in EVENTS.values():
     _ORDER.setdefault(_row.time, len(_ORDER))
 # When a purchase was last given another place, and another take. No event leaves them.
-_OF_THE_PLACE = frozenset({"placed", "moved"})
+OF_THE_PLACE = frozenset({"placed", "moved"})
 
 
 def states_before(event: Event) -> frozenset[State]:
@@ -280,7 +265,7 @@ def placed(
         take=take,
         was=None if bought_for == (shot, take) else bought_for,
         output=output or purchase.output,
-        times=_in_order(times),
+        times=times_in_order(times),
     )
 
 
@@ -311,102 +296,13 @@ def _later(at: str, last: str) -> str:
 def last_event(purchase: Purchase) -> str | None:
     """What happened to a purchase last, by its name in `times`."""
     updated = purchase.times.get("updated")
-    other = _OF_THE_PLACE | {"updated"}
+    other = OF_THE_PLACE | {"updated"}
     names = [name for name, at in purchase.times.items() if at == updated and name not in other]
     return names[-1] if names else None
 
 
-def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
-    """One purchase out of all accounts of one uid in any order and grouping, and the accounts that
-    contradict it.
-
-    Contradictions are another attempt, also one of another take, or another task id. Of two task
-    ids the one learned first stays; what the other accounts say is about another task, so they are
-    handed back whole. Where the purchase stands is said by the account that was placed last.
-    """
-    if all(a == accounts[0] for a in accounts[1:]):
-        return accounts[0], []
-    told = [a for a in accounts if not _is_witness(a)] or [*accounts]
-    with_task = [a for a in told if a.task_id]
-    first = min(with_task, key=_age) if with_task else _most_certain_first(told)[0]
-    agreeing = [a for a in told if _same_purchase(a, first)]
-    contradicting = [a for a in told if not _same_purchase(a, first)]
-    merged = _filled(_most_certain_first(agreeing), contradicting)
-    return _standing(merged, [a for a in told if _same_attempt(a, first)]), contradicting
-
-
-def _is_witness(account: Purchase) -> bool:
-    """True if it comes from a damaged line: a doubt that counts only where no other line reports
-    the purchase.
-    """
-    damaged = "damaged" in (account.evidence or {})
-    return damaged and account.state == "in_doubt" and not account.fingerprint
-
-
-def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> Purchase:
-    """The first account with what only others know."""
-    best, everybody = accounts[0], [*accounts, *contradicting]
-    changes: dict[str, Any] = {}
-    for name in _FILLED:
-        if not getattr(best, name):
-            others = everybody if name in _OF_THE_ATTEMPT else accounts
-            known = next((value for a in others if (value := getattr(a, name))), None)
-            changes |= {name: known} if known else {}
-    changes |= _fullest_evidence(best, everybody)
-    times = _times(accounts, contradicting)
-    if times != best.times:
-        changes["times"] = _in_order(times)
-    return replace(best, **changes) if changes else best
-
-
-def _standing(merged: Purchase, accounts: Iterable[Purchase]) -> Purchase:
-    """The purchase where the account says that was placed last."""
-    last = max(accounts, key=_placing)
-    times = {name: at for name, at in merged.times.items() if name not in _OF_THE_PLACE}
-    times |= {name: last.times[name] for name in _OF_THE_PLACE & last.times.keys()}
-    if times == merged.times and _placing(merged) == _placing(last):
-        return merged
-    return replace(
-        merged,
-        shot=last.shot,
-        take=last.take,
-        was=last.was,
-        output=last.output,
-        times=_in_order(times),
-    )
-
-
-def _placing(account: Purchase) -> tuple[str, str, int, str, str]:
-    """Sort by the time of placing; what was never placed counts least."""
-    times = account.times
-    place = account.shot, account.take, account.output or ""
-    return times.get("placed", ""), *place, times.get("moved", "")
-
-
-def _fullest_evidence(best: Purchase, accounts: Iterable[Purchase]) -> dict[str, Any]:
-    told = [a.evidence for a in accounts if a.evidence]
-    if all(evidence == best.evidence for evidence in told):
-        return {}
-    return {
-        "evidence": max(told, key=lambda e: (len(e), json.dumps(e, sort_keys=True, default=str)))
-    }
-
-
-def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> dict[str, str]:
-    """When each thing happened: what happens once by its first telling, the rest by its last."""
-    times: dict[str, str] = {}
-    told = [(name, at) for a in accounts for name, at in a.times.items()]
-    apart = [(name, at) for a in contradicting for name, at in a.times.items()]
-    told += [(name, at) for name, at in apart if name in _TIMES_OF_THE_ATTEMPT]
-    for name, at in told:
-        choose = min if name in _ONCE else max
-        times[name] = choose(times.get(name, at), at)
-    if "updated" in accounts[0].times:
-        times["updated"] = accounts[0].times["updated"]
-    return times
-
-
-def _in_order(times: Mapping[str, str]) -> dict[str, str]:
+def times_in_order(times: Mapping[str, str]) -> dict[str, str]:
+    """Return the times as a line of the ledger has them, so that one purchase has one text."""
     order = sorted(times, key=lambda name: _when(name, times[name]))
     return {name: times[name] for name in order}
 
@@ -414,38 +310,3 @@ def _in_order(times: Mapping[str, str]) -> dict[str, str]:
 def _when(name: str, at: str) -> tuple[bool, str, int, str]:
     """Times in their order, `updated` last, as `advance` leaves them."""
     return name == "updated", at, _ORDER.get(name, len(_ORDER)), name
-
-
-def _same_purchase(a: Purchase, b: Purchase) -> bool:
-    same_task = a.task_id is None or b.task_id is None or a.task_id == b.task_id
-    return same_task and _same_attempt(a, b)
-
-
-def _same_attempt(a: Purchase, b: Purchase) -> bool:
-    return (a.bought_for, a.attempt) == (b.bought_for, b.attempt)
-
-
-def _most_certain_first(accounts: list[Purchase]) -> list[Purchase]:
-    """Return them in a total order, so that a fold does not depend on the order of lines."""
-    if len({_certainty(a) for a in accounts}) < len(accounts):
-        accounts = sorted(accounts, key=_text)  # slow, so only where it decides
-    return sorted(accounts, key=_certainty, reverse=True)
-
-
-def _certainty(account: Purchase) -> tuple[int, str, str]:
-    return RANK[account.state], account.times.get("updated", ""), account.state
-
-
-def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
-    """Sort by the time the task id was learned, which no later event moves."""
-    attempt = *account.bought_for, account.attempt
-    learned = min((t for name in _LEARNED if (t := account.times.get(name))), default="")
-    return learned or account.times.get("updated", ""), account.task_id, *attempt
-
-
-def _text(account: Purchase) -> str:
-    """All that an account says, except where the purchase stands."""
-    shot, take = account.bought_for
-    times = {name: at for name, at in account.times.items() if name not in _OF_THE_PLACE}
-    told = replace(account, shot=shot, take=take, was=None, output=None, times=times)
-    return json.dumps(asdict(told), sort_keys=True, default=str)

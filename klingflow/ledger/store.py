@@ -22,11 +22,12 @@ import anyio
 from klingflow.disk import atomic_write, second_name
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import blackbox, emergency
+from klingflow.ledger.accounts import merge
 from klingflow.ledger.arrivals import Arrivals, take_in
 from klingflow.ledger.blackbox import Beginning, BlackBox
 from klingflow.ledger.book import Book, fold, in_order
 from klingflow.ledger.journal import Journal, Now, hold
-from klingflow.ledger.lifecycle import advance, merge
+from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import (
     Parsed,
     as_journal_line,
