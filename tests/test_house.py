@@ -49,7 +49,9 @@ WHOLE_ROOMS = {"runner"}
 # Modules whose nearest tests have another name, or several.
 NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
-ROOMS_WITH_A_MAP = ("manifest", "gateway", "ledger", "decide", "results", "assets", "runner", "api")
+ROOMS_WITH_A_MAP = (
+    "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "runner", "api",
+)  # fmt: skip
 HEAVY = {
     "yaml",
     "jsonschema",
@@ -78,8 +80,8 @@ def imports(tree: ast.Module) -> Iterator[str]:
             assert node.level == 0, "imports are absolute here"
             module = node.module or ""
             yield module
-            if (PACKAGE.parent / module.replace(".", "/")).is_dir():
-                yield from (f"{module}.{alias.name}" for alias in node.names)
+            names = (f"{module}.{alias.name}" for alias in node.names)
+            yield from (name for name in names if is_room(name) or is_module(name))
 
 
 def rooms_imported(tree: ast.Module) -> set[str]:
@@ -166,8 +168,26 @@ def test_pure_modules_import_only_pure_modules() -> None:
 
 
 def is_room(name: str) -> bool:
-    """True for a package, whose modules are named one by one beside it."""
+    """True for a package: what is imported from it is a module of it, or a name that its own PURE
+    modules have (see the next test).
+    """
     return (PACKAGE.parent / name.replace(".", "/")).is_dir()
+
+
+def is_module(name: str) -> bool:
+    return (PACKAGE.parent / f"{name.replace('.', '/')}.py").is_file()
+
+
+def test_a_pure_room_gives_names_of_its_own_modules_alone() -> None:
+    """A name that a room gives is no less pure than the modules of the room."""
+    wrong = [
+        f"{room}: {name}"
+        for room, path, tree in modules()
+        if room in PURE_ROOMS and path.stem == "__init__"
+        for name in imports(tree)
+        if name != "__future__" and not name.startswith(f"klingflow.{room}.")
+    ]
+    assert wrong == []
 
 
 def test_only_one_module_speaks_http() -> None:
