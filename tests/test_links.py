@@ -40,6 +40,7 @@ NEVER = [
 SANDBOXED = [
     ".klingflow/sandbox/film.lock.damaged",
     ".klingflow/sandbox/film.journal",
+    ".klingflow/sandbox/refs",
     ".klingflow/sandbox/server.jsonl",
 ]
 LENGTHENED = [

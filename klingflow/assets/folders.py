@@ -1,11 +1,14 @@
-"""A folder that a web server shows to the gateway: `file://` with a public address."""
+"""A folder that a web server shows to the gateway: `file://` with a public address.
+
+The folder may have come with a manifest from elsewhere, so nothing is written through a link in it.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import anyio.to_thread
 
@@ -35,10 +38,11 @@ class FolderStore:
         temp = target.with_name(f".{snapshot.name}.{os.getpid()}.tmp")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if target.is_file() and target.stat().st_size == snapshot.size_bytes:
+            if _size(target) == snapshot.size_bytes:
                 return
-            shutil.copyfile(snapshot.path, temp)
-            with temp.open("rb+") as file:
+            temp.unlink(missing_ok=True)
+            disk.copy_new(snapshot.path, temp)
+            with os.fdopen(disk.open_itself(temp, os.O_RDWR), "rb+") as file:
                 disk.sync(file.fileno())
             temp.replace(target)
             disk.sync_folder(self._folder)
@@ -51,3 +55,9 @@ class FolderStore:
     def address(self, name: str) -> str:
         """Return where the gateway reads a file."""
         return f"{self._public_url}/{name}"
+
+
+def _size(path: Path) -> int | None:
+    """Return the size of a file; None where there is none, or a link to one."""
+    there = path.lstat() if path.exists() else None
+    return there.st_size if there and S_ISREG(there.st_mode) else None
