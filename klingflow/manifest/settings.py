@@ -118,7 +118,7 @@ GATEWAY: Final[dict[str, Setting]] = {
 }
 
 
-_STORE = re.compile(r"(s3|gs|az|file)://[^\s?#@]+")
+_STORE = re.compile(r"(s3|gs|az|file)://[^\s?#@\\]+")
 
 
 def _store(value: Json) -> str:
@@ -130,6 +130,17 @@ def _store(value: Json) -> str:
         )
     if not _STORE.fullmatch(text):
         raise ValueError(f"'{text}' is no store; write s3://…, gs://…, az://… or file:///…")
+    return text
+
+
+# A service's host is made of it: "us-east-1.example.com/" would be another one.
+_REGION_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+def _region(value: Json) -> str:
+    text = str(value)
+    if not _REGION_NAME.fullmatch(text):
+        raise ValueError(f"'{text}' is no region; write one such as us-east-1")
     return text
 
 
@@ -169,7 +180,7 @@ ASSETS: Final[dict[str, Setting]] = {
             attribute="endpoint",
             read=_plain_address,
         ),
-        Setting("region", TEXT, "The store's region.", attribute="region", read=str),
+        Setting("region", TEXT, "The store's region.", attribute="region", read=_region),
         Setting(
             "expires",
             DURATION,
