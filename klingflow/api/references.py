@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.api import stores
-from klingflow.api.connecting import reader
+from klingflow.api.connecting import NOBODY, reader
 from klingflow.api.planning import book_of
 from klingflow.api.site import Wish, site_of
 from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
@@ -65,7 +65,8 @@ async def _push(manifest: Manifest, store: Store, files: Sequence[LocalFile], te
             else:
                 tell(file.path, None)
 
-    async with reader() as gateway, anyio.create_task_group() as group:
+    shown_at = manifest.assets.public_url or manifest.assets.endpoint or NOBODY
+    async with reader(shown_at) as gateway, anyio.create_task_group() as group:
         for file in files:
             group.start_soon(one, file)
     return failed
