@@ -53,6 +53,15 @@ def test_what_cannot_be_read_is_an_error_in_its_place(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_of_holes_is_not_hashed(tmp_path: Path) -> None:
+    """Nobody waits for hours for what a folder brings."""
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(png())
+        file.truncate((1 << 30) + 1)
+    found = look({"a.png": tmp_path / "a.png"}, None)
+    assert str(found["a.png"]) == "larger than 1024 MB"
+
+
 def cached(cache: Path, file: Path) -> list[object]:
     """Let the cache know another hash of a file than it has."""
     stat = file.stat()

@@ -25,6 +25,9 @@ from klingflow.model import LocalFile
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000
 _ENTRIES_MOST = 20_000
+# Ten times what the service takes of a video. A larger file may be one of holes alone, which costs
+# the folder that brings it nothing, and hours to hash.
+_BYTES_MOST = 1 << 30
 _THREADS = 4
 # size, mtime and ctime in ns, sha256, suffix, width, height
 _FORM: Final = (int, int, int, str, str, int, int)
@@ -71,6 +74,8 @@ class _Looker:
         stat = os.fstat(file.fileno())
         if not S_ISREG(stat.st_mode):  # a device has no end
             raise OSError("it is no regular file")
+        if stat.st_size > _BYTES_MOST:
+            raise OSError(f"larger than {_BYTES_MOST >> 20} MB")
         number, stamp = f"{stat.st_dev}:{stat.st_ino}", _stamp(stat)
         entry = self.known.get(number)
         if entry is None or entry[:3] != stamp:
