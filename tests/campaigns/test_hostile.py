@@ -27,7 +27,10 @@ from typing import Any
 import pytest
 
 from klingflow.errors import ExitCode
+from klingflow.ledger.blackbox import holder_file
+from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT
 from klingflow.ledger.lines import journal_line, lock_header, lock_line, parse_lock, runner_line
+from klingflow.ledger.places import place_name
 from klingflow.model import Purchase
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
@@ -42,6 +45,7 @@ LEAVE_S = 60
 # Every code of the manual; a lock that is damaged gives 1, too.
 ENDS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 130})
 KEY = "sk-hostile-0123456789abcdef"
+THEIRS = "sk-the-attackers-own-0123456789"
 SECRET = "ghp-0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 OURS = {f"s{n}": {"prompt": f"a quiet street, number {n}"} for n in range(1, 4)}
 
@@ -148,6 +152,19 @@ class World:
         """A journal that says that a runner of our manifest wrote it."""
         begun = runner_line(1, "elsewhere", AT, str(self.ours.manifest))
         return begun + b"".join(journal_line(purchase) for purchase in purchases)
+
+    def is_its_own_place(self, name: str, *, is_new: bool) -> bool:
+        """True for what a black box keeps of the hostile folder once the user has had it run: where
+        it is, and what the gateway said of purchases that came with its lock. These two files also
+        change by later runs; nothing of another place does, and nothing counts as bought.
+        """
+        own = f"places/{place_name(self.film.manifest)}"
+        top, _, of_box = name.removeprefix("ours.state/ledgers/").partition("/")
+        if top == name.partition("/")[0]:
+            return False
+        if of_box in (f"{own}/{ABOUT}", f"{own}/{ASKED}"):
+            return True
+        return is_new and of_box in ("", "places", own, holder_file(Path()).name)
 
     def outside(self) -> dict[str, str]:
         """Every file, folder and link outside the hostile folder, by its content."""
@@ -406,7 +423,9 @@ def a_spend_that_the_folder_allows(world: World) -> None:
         {"new": {"prompt": "never bought"}}, run={"max_spend": 1000, "retries": 9}, budget=1_000_000
     )
     lines = "KLINGFLOW_YES=1\nKLINGFLOW_CONSENT=yes\nCI=true\n"
-    world.write(".env", f"KLINGFLOW_API_KEY={KEY}\nKLINGFLOW_BASE_URL={world.ear.address}\n{lines}")
+    world.write(
+        ".env", f"KLINGFLOW_API_KEY={THEIRS}\nKLINGFLOW_BASE_URL={world.ear.address}\n{lines}"
+    )
 
 
 @attack
@@ -575,8 +594,7 @@ class Judge:
         after = world.outside()
         changed = [n for n in {*before, *after} if before.get(n) != after.get(n)]
         if command in ("run", "fetch") and process.returncode != ExitCode.USAGE:
-            # The user has had this ledger run: what it asks the gateway is kept, in new files.
-            changed = [n for n in changed if n in before or not n.startswith("ours.state/ledgers/")]
+            changed = [n for n in changed if not world.is_its_own_place(n, is_new=n not in before)]
         if changed:
             self._say("rules broken", f"{label}: changed {sorted(changed)[:4]}; {words[-200:]}")
         if len(charges(world.sandbox)) != charged:
@@ -607,6 +625,10 @@ def test_the_judge_sees_what_a_folder_does(tmp_path: Path) -> None:
         judge.watch("consent", "run", "both")
         judge.commands = {"run": ("run", "film.yaml", "-y", "-s", "new")}
         judge.watch("consent", "run", "both")
+        own = f"ours.state/ledgers/1/places/{place_name(world.film.manifest)}"
+        assert world.is_its_own_place(f"{own}/{ASKED}", is_new=False)
+        for name in (f"{own}/{BOUGHT}", own.replace("places/", f"places/1/{ASKED}")):
+            assert not world.is_its_own_place(name, is_new=True)
         judge.commands = {"plan": ("lock", "prune", "../ours/film.yaml", "-y")}
         world.ours.write({"s1": OURS["s1"]})
         judge.watch("elsewhere", "plan", "both")
