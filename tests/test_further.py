@@ -108,7 +108,7 @@ def test_a_rejected_take_whose_body_has_changed_is_bought_anew() -> None:
     )
     made = rerun(*old, rejected=2, takes=2)
     assert verbs(made) == ["create", "download"]
-    why = "changed since it was bought: bought again by --rerun rejected"
+    why = "changed since it was bought; bought again by --rerun rejected"
     assert made.by_key["a"].reason == why
 
 

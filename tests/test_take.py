@@ -262,9 +262,13 @@ def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> Non
 @pytest.mark.parametrize(
     ("event", "error", "reason"),
     [
-        ("unsent", Failure("not_sent", "not_sent", "no connection"), "not sent (no connection)"),
+        (
+            "unsent",
+            Failure("not_sent", "not_sent", "no connection (refused)"),
+            "not sent: no connection (refused)",
+        ),
         ("unsent", None, "not sent"),
-        ("refused", Failure("limited", "429", "too many"), "refused (too many)"),
+        ("refused", Failure("limited", "429", "too many"), "refused: too many"),
     ],
 )
 def test_a_try_that_never_left_was_not_refused(
@@ -281,7 +285,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "in_doubt",
-        "perhaps bought (no answer in time); held until `klingflow resolve` settles it",
+        "perhaps bought: no answer in time; held until `klingflow resolve` settles it",
     ),
     (
         [replace(intent("a"), times={})],
@@ -303,7 +307,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "download",
-        "task_a is finished, its file is missing or damaged (the last download failed: HTTP 404)",
+        "task_a is finished, its file is missing or damaged; the last download failed: HTTP 404",
     ),
     ([submitted("a")], GONE, "", "resume", "task_a is not finished"),
     (
@@ -311,7 +315,7 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "",
         "resume",
-        "task_a is not finished (its last answer, 2026-01-01 08:00:00 UTC: processing)",
+        "task_a is not finished; its last answer, 2026-01-01 08:00:00 UTC: processing",
     ),
     (
         [submitted("a", fingerprint=OTHER)],
@@ -327,13 +331,13 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         "download",
         "task_a is finished, its file is missing or damaged",
     ),
-    ([failed()], GONE, "", "failed", "failed (too busy); --rerun failed buys it again"),
+    ([failed()], GONE, "", "failed", "failed: too busy; --rerun failed buys it again"),
     (
         [failed(fingerprint=OTHER)],
         GONE,
         "",
         "create",
-        "failed (too busy), for another body; this one was never bought",
+        "failed for another body: too busy; this one was never bought",
     ),
     (
         [replace(submitted("a"), origin="https://elsewhere")],
@@ -347,21 +351,21 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
         GONE,
         "failed",
         "create",
-        "failed (too busy): bought again by --rerun failed",
+        "failed: too busy; bought again by --rerun failed",
     ),
     (
         [moved(succeeded("a"), "undelivered")],
         GONE,
         "failed",
         "create",
-        "its video cannot be had: bought again by --rerun failed",
+        "its video cannot be had; bought again by --rerun failed",
     ),
     (
         [done("a", fingerprint=OTHER)],
         THERE,
         "changed",
         "create",
-        "changed since it was bought: bought again by --rerun changed",
+        "changed since it was bought; bought again by --rerun changed",
     ),
     (
         [moved(intent("a"), "doubted", "resubmitted")],

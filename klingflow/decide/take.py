@@ -168,14 +168,14 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
         return "to be bought once more, by `resolve --resubmit`"
     loss = _loss(verb, serving)
     if verb == "failed" and not same:
-        return f"{loss}{_because(serving)}, for another body; this one was never bought"
+        return f"{loss} for another body{_because(serving)}; this one was never bought"
     for rerun, why, applies in (
         ("failed", f"{loss}{_because(serving)}", bool(loss)),
         ("changed", "changed since it was bought", not same),
     ):
         if applies and (rerun in terms.rerun or serving.key in terms.once_more):
             by = rerun if rerun in terms.rerun else "rejected"
-            return f"{why}: bought again by --rerun {by}"
+            return f"{why}; bought again by --rerun {by}"
     return None
 
 
@@ -338,20 +338,21 @@ def _never_bought(refused: Purchase | None) -> str:
 
 
 def _because(purchase: Purchase) -> str:
-    return f" ({purchase.error.message})" if purchase.error and purchase.error.message else ""
+    """The failure's own words. They may hold parentheses, so they stand in none."""
+    return f": {purchase.error.message}" if purchase.error and purchase.error.message else ""
 
 
 def _asked_last(purchase: Purchase) -> str:
     """When the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
-    return f" (its last answer, {in_utc(answer.at)}: {answer.said})" if answer else ""
+    return f"; its last answer, {in_utc(answer.at)}: {answer.said}" if answer else ""
 
 
 def _given_up(purchase: Purchase) -> str:
     """Why the last download was given up, if it was."""
     if last_event(purchase) != "undelivered" or purchase.error is None:
         return ""
-    return f" (the last download failed: {purchase.error.message})"
+    return f"; the last download failed: {purchase.error.message}"
 
 
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
