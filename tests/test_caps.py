@@ -190,7 +190,7 @@ def test_a_cap_names_itself() -> None:
         "budget", "budget: 6.00 of 1.00 CNY are spent or set aside, this shot costs 3.00"
     )
     assert under("1", max_tasks=0).reserve(yuan("3")) == LeftOut(
-        "max_tasks", "max_tasks: 0 of 0 are used"
+        "max_tasks", "max_tasks: 0 allows none"
     )
 
 

@@ -231,7 +231,7 @@ def test_a_cap_is_said_where_nothing_graver_is(capsys: Capture) -> None:
             "A cap kept the rest from being bought, as said above; run again to buy more.",
         ),
         ([True, False], "…, except 1 shot that no run buys so."),
-        ([False, False], "Another run buys none of what is left out: see above for what to do."),
+        ([False, False], "Under these caps no run buys what is left out, for the reasons above."),
     ],
 )
 def test_run_again_to_buy_more_is_not_said_for_ever(

@@ -131,8 +131,9 @@ class Caps:
 
     def _refusal(self, request: Request, job: int) -> LeftOut | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
-            used = f"{self.tasks} of {self.max_tasks} are used"
-            return LeftOut("max_tasks", f"max_tasks: {used}", self.max_tasks > 0)
+            most = self.max_tasks
+            used = f"{self.tasks} of {most} are used" if most else "0 allows none"
+            return LeftOut("max_tasks", f"max_tasks: {used}", most > 0)
         if self.max_seconds is not None and self.seconds + request.seconds > self.max_seconds:
             used = f"{self.seconds} s of {self.max_seconds} s are used"
             needs = f"this shot needs {request.seconds} s"

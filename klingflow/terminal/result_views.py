@@ -192,7 +192,7 @@ def _what_was_left_out(result: Result) -> str:
     if not never:
         return "A cap kept the rest from being bought, as said above; run again to buy more."
     if never == len(result.capped):
-        return "Another run buys none of what is left out: see above for what to do."
+        return "Under these caps no run buys what is left out, for the reasons above."
     return (
         "A cap kept the rest from being bought, as said above; run again to buy more, except"
         f" {console.many(never, 'shot')} that no run buys so."
