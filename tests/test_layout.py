@@ -65,6 +65,8 @@ def test_a_long_id_keeps_its_ends(text: str, columns: int, shown: str) -> None:
         ("run `klingflow status a` now", ["> run", "  `klingflow status a`", "  now"]),
         ("巷口的雨,一直下", ["> 巷口的雨,", "  一直下"]),
         ("他说。。雨停了", ["> 他说。。雨", "  停了"]),
+        ("ab, 上海重: c", ["> ab, 上海", "  重: c"]),
+        ("街@上海街道.mp4", ["> 街@上海街", "  道.mp4"]),
         ("", ["> "]),
     ],
 )

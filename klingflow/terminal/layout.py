@@ -18,8 +18,11 @@ from klingflow.terminal.paint import Painted, Part, text_of
 
 # What is not broken: a command in backquotes, which is to be pasted, or a word.
 _UNBROKEN = re.compile(r"`[^`]*`\S*|\S+")
-# Between the characters of a Chinese word; what ends a phrase stays with it.
-_CHARACTERS = re.compile(r"[\x21-\x7e]+|[^\x21-\x7e][，。、；：？！）》”’]*")
+# Between the characters of a Chinese word; what ends a phrase stays with it. The dot of `上海.mp4`
+# ends none.
+_CHARACTERS = re.compile(
+    r"[\x21-\x7e]+|[^\x21-\x7e](?:[，。、；：？！）》”’]|[,.:;!?)]+(?![\x21-\x7e]))*"
+)
 _LEAST = 20  # columns for a text, however narrow the terminal is
 
 
