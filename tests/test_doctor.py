@@ -217,7 +217,7 @@ def test_the_room_that_earlier_videos_take_is_said(tmp_path: Path) -> None:
     paths = ledger_paths(film.manifest)
     keep(paths, replace(done("a"), output=away), done("a", attempt=2))
     said = f"one earlier video takes 1.5 MB in {tmp_path / 'outputs/film/earlier'}"
-    assert f"{said}; no shot needs them now" in [
+    assert f"{said}; no shot needs it now" in [
         f.text for f in examine(str(film.manifest), Access())
     ]
 

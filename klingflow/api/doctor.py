@@ -36,6 +36,7 @@ from klingflow.gateway.outcomes import Answer, Blind
 from klingflow.gateway.replies import read_query
 from klingflow.ledger import store, stored
 from klingflow.ledger.boxes import spots_in
+from klingflow.ledger.moments import in_utc
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest, Purchase
 from klingflow.results.versions import replaced
@@ -164,7 +165,8 @@ def _copies(file: str) -> Iterator[Finding]:
         return
     for spot in spots if len(spots) > 1 else ():
         what = "shares what it knows" if spot.member else "apart: --same-film there joins it"
-        text = f"the black box knows this film at {spot.manifest} since {spot.since} ({what})"
+        where = f"{spot.manifest} since {in_utc(spot.since)}"
+        text = f"the black box knows this film at {where} ({what})"
         yield Finding(True, text, needed=False)
 
 
@@ -177,10 +179,10 @@ def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
             sizes[path] = path.stat().st_size
     if sizes:
         where = ", ".join(sorted({str(path.parent) for path in sizes}))
-        videos = (
-            "one earlier video takes" if len(sizes) == 1 else f"{len(sizes)} earlier videos take"
-        )
-        said = f"{videos} {sum(sizes.values()) / 1e6:.1f} MB in {where}; no shot needs them now"
+        one = len(sizes) == 1
+        takes = "one earlier video takes" if one else f"{len(sizes)} earlier videos take"
+        needed = f"no shot needs {'it' if one else 'them'} now"
+        said = f"{takes} {sum(sizes.values()) / 1e6:.1f} MB in {where}; {needed}"
         yield Finding(True, said, needed=False)
 
 

@@ -19,6 +19,7 @@ from klingflow.model import Limits, Manifest, Plan
 from klingflow.results.saved_plan import SavedPlan
 from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, under_plan
+from klingflow.terminal.clock import local
 from klingflow.terminal.manifests import for_good, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway, target
@@ -85,7 +86,7 @@ def _check_saved(
     also = (*options.repeated, *gateway)
     saving.check(path, saved, plans, [job.ledger.book for job in jobs], jobs[0].site.origin, also)
     if not options.quiet:
-        console.prose(f"Saved at {saved.made_at} by: {saving.command(path, saved, files)}")
+        console.prose(f"Saved at {local(saved.made_at)} by: {saving.command(path, saved, files)}")
 
 
 def _run(
