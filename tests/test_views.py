@@ -57,7 +57,7 @@ def test_a_plan_is_a_table_with_its_counts_and_its_cost(capsys: Capture) -> None
         "  =  b  billed-tier                         because",
         "  +  c  kling-3.0-720p  5 s  price unknown  because",
         "Plan: 2 to buy, 1 kept.",
-        "Cost: 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video",
+        "Cost: 2.00 CNY + unknown for 1 (no price for its tier), predicted, for 10 s of video",
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_plan_as_data() -> None:
     ("prices", "text"),
     [
         (["1.00", "2.5"], "3.50 CNY, predicted, for 10 s of video"),
-        ([None], "unknown for 1 (no price for their tiers), predicted, for 5 s of video"),
+        ([None], "unknown for 1 (no price for its tier), predicted, for 5 s of video"),
         ([], "0, predicted, for 0 s of video"),
     ],
 )
@@ -344,7 +344,7 @@ def test_a_plan_says_which_files_are_renamed(capsys: Capture) -> None:
 def test_what_several_plans_buy_is_one_sum() -> None:
     """Money, shots and seconds; what has no price is counted beside it."""
     one, other = plan_of(action("create", "a")), plan_of(action("create", "b", price=None))
-    said = "2 for 2.00 CNY + unknown for 1 (no price for their tiers), predicted, for 10 s of video"
+    said = "2 for 2.00 CNY + unknown for 1 (no price for its tier), predicted, for 10 s of video"
     assert views.purchases([one, other]) == said
 
 

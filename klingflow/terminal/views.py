@@ -167,7 +167,8 @@ def money(*plans: Plan) -> str:
             amounts[currency] += amount
     parts = [f"{amount:.2f} {currency}" for currency, amount in amounts.items()]
     if unknown:
-        parts.append(f"unknown for {unknown} (no price for their tiers)")
+        whose = "its tier" if unknown == 1 else "their tiers"
+        parts.append(f"unknown for {unknown} (no price for {whose})")
     length = sum(map(seconds, plans))
     return f"{' + '.join(parts) or '0'}, predicted, for {length} s of video"
 
@@ -289,7 +290,7 @@ def show_why(answer: Mapping[str, Any]) -> None:
     A field that stands in two places of the body (`seconds`, as text and as number) is one line;
     the JSON has both places.
     """
-    console.say(answer["says"])
+    console.prose(answer["says"])
     shown: set[tuple[str, ...]] = set()
     for change in answer["changes"]:
         what = (change["field"], *(str(change.get(side)) for side in ("old", "new", "where")))
