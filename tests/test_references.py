@@ -112,3 +112,10 @@ def test_check_and_doctor_say_what_the_gateway_cannot_read(
     assert f"the gateway cannot read {served[1]}/a.png" in film.do(
         "doctor", "film.yaml", "--refs", code=2
     )
+
+
+def test_refs_says_how_large_a_file_is_and_that_nothing_is_to_be_asked_for(film: Pipeline) -> None:
+    """A small still is not of 0.0 MB, and `--check` without an address is not silent."""
+    film.write({"a": {"prompt": "x", "image": "refs/a.png"}})
+    assert "  local  refs/a.png  1 kB  a\n" in film.do("refs", "film.yaml")
+    assert "film.yaml: no reference to ask for\n" in film.do("refs", "film.yaml", "--check")

@@ -197,6 +197,8 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     elif not (push or check):
         console.table([_reference(one) for one in found])
         console.say(f"{file}: {console.many(len(found), 'reference')}")
+    elif not any(_is_asked(one, push=push, check=check) for one in found):
+        console.say(f"{file}: no reference to {'upload' if push else 'ask for'}")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -215,8 +217,24 @@ def _tell(done: str, failed: str) -> Callable[[str, str | None], None]:
 _SHOTS_SHOWN = 4
 
 
+def _is_asked(one: Listed, *, push: bool, check: bool) -> bool:
+    """True if `--push` or `--check` does something about a reference, and so says something."""
+    return check if one.state == "remote" else push and one.size_bytes is not None
+
+
 def _reference(one: Listed) -> list[str]:
     shots = ", ".join(one.shots[:_SHOTS_SHOWN])
     more = len(one.shots) - _SHOTS_SHOWN
-    size = "" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f} MB"
-    return [one.state, one.name, size, shots + (f" and {more} more" if more > 0 else "")]
+    return [
+        one.state,
+        one.name,
+        _size(one.size_bytes),
+        shots + (f" and {more} more" if more > 0 else ""),
+    ]
+
+
+def _size(size_bytes: int | None) -> str:
+    if size_bytes is None:
+        return ""
+    is_small = size_bytes < 1_000_000
+    return f"{-(-size_bytes // 1000)} kB" if is_small else f"{size_bytes / 1e6:.1f} MB"
