@@ -157,6 +157,7 @@ def test_a_plan_as_data() -> None:
         "seconds": 5,
         "price": {"amount": "2.00", "currency": "CNY"},
         "fingerprint": "sha256:1",
+        "draft": None,
         "task_id": None,
     }
     assert data["actions"][1]["price"] is None
