@@ -51,7 +51,6 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._unread = bytearray()
         self._ended = False  # True once nothing more will come
         self._broken: Exception | None = None
-        self._reading = True
         self._writing = True
         self._waiter: asyncio.Future[None] | None = None
 
@@ -69,8 +68,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise httpcore.ReadError from self._broken
         data = bytes(self._unread[:max_bytes])
         del self._unread[:max_bytes]
-        if not self._reading and len(self._unread) < _MOST_UNREAD_BYTES:
-            self._reading = True
+        if len(self._unread) < _MOST_UNREAD_BYTES:
             self._transport.resume_reading()
         return data
 
@@ -132,8 +130,7 @@ class Wire(asyncio.Protocol, httpcore.AsyncNetworkStream):
     def data_received(self, data: bytes) -> None:
         """Keep what comes until it is read."""
         self._unread += data
-        if self._reading and len(self._unread) >= _MOST_UNREAD_BYTES:
-            self._reading = False
+        if len(self._unread) >= _MOST_UNREAD_BYTES:
             self._transport.pause_reading()
         self._wake()
 
