@@ -11,7 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
+from klingflow import disk
 from klingflow.assets.folders import FolderStore
+from klingflow.assets.stores import Snapshot
 from klingflow.decide.schedule import Wanted
 from klingflow.gateway.outcomes import NoReply
 from klingflow.runner.buy import buy
@@ -134,3 +136,22 @@ def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
         assert run.next_of(Wanted)
     after = (tmp_path / "store" / NAME).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_two_manifests_may_store_one_file_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither takes away the copy that the other is about to give its name."""
+    (tmp_path / NAME).write_bytes(STILL)
+    store = FolderStore(tmp_path / "store", PUBLIC)
+    taken, sync = Snapshot("a.png", tmp_path / NAME, NAME, len(STILL), STILL), disk.sync
+
+    def meanwhile(fd: int) -> None:
+        monkeypatch.setattr(disk, "sync", sync)
+        anyio.run(store.keep, taken)
+        sync(fd)
+
+    monkeypatch.setattr(disk, "sync", meanwhile)
+    anyio.run(store.keep, taken)
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [NAME]
+    assert (tmp_path / "store" / NAME).read_bytes() == STILL

@@ -35,7 +35,7 @@ class FolderStore:
 
     def _keep(self, snapshot: Snapshot) -> None:
         target = self._folder / snapshot.name
-        temp = target.with_name(f".{snapshot.name}.{os.getpid()}.tmp")
+        temp = target.with_name(f".{snapshot.name}.{os.urandom(8).hex()}.tmp")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if _size(target) == snapshot.size_bytes:
