@@ -171,7 +171,15 @@ def test_an_unreadable_4xx_is_in_doubt(status: int, body: Any) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503])
 @pytest.mark.parametrize(
-    "carries", [{"id": "t1"}, {"task_id": "t1"}, {"data": {"task_id": "t1"}}, {"data": {"id": 5}}]
+    "carries",
+    [
+        {"id": "t1"},
+        {"task_id": "t1"},
+        {"data": {"task_id": "t1"}},
+        {"data": {"id": 5}},
+        {"error": {"message": "m", "task_id": "t1"}},
+        {"detail": {"message": "m", "task_id": "t1"}},
+    ],
 )
 def test_a_refusal_with_an_id_is_in_doubt(status: int, carries: dict[str, Any]) -> None:
     """A reply that refuses and names a task says two things at once."""

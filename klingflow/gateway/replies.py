@@ -123,7 +123,7 @@ def read_create(
     if _is_success(answer.status):
         return _doubtful(answer, error, "without a readable task id")
     is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
-    if ids or is_broken_off:
+    if ids or is_broken_off or _names_a_task(fields):
         return _doubtful(answer, error, "yet with a task id in the reply")
     if _is_definite(answer.status, error, refund_5xx):
         return Refused(_refusal(answer.status, error), retry_after_s(answer.headers))
@@ -224,6 +224,14 @@ def _created_ids(document: Document) -> list[str]:
     # envelope is the request's.
     is_envelope = "code" in document and document.keys().isdisjoint({"status", "object", "model"})
     return inner + own if is_envelope else own + inner
+
+
+def _names_a_task(document: Document) -> bool:
+    """True if an error is told as an object that names a task, which may have been made then. Its
+    `id` alone may be the error's own.
+    """
+    told = (document.get("error"), document.get("detail"))
+    return any(as_id(one.get("task_id")) for one in told if isinstance(one, dict))
 
 
 # Queries
