@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from klingflow.decide.history import ENOUGH, expectation, kept_in, together
-from klingflow.decide.polling import KEPT
+from klingflow.decide.history import ENOUGH, KEPT, expectation, kept_in, together
 from klingflow.model import History, Purchase
 from tests.purchases import done, submitted
 

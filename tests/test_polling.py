@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from klingflow.decide.polling import ENOUGH, KEPT, Durations
+from klingflow.decide.history import KEPT
+from klingflow.decide.polling import ENOUGH, Durations
 from klingflow.model import Purchase
 from tests.simulations import duration_s, fixed_polls, learned_polls
 

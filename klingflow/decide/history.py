@@ -12,10 +12,11 @@ from operator import itemgetter
 from statistics import fmean, median
 from typing import Final
 
-from klingflow.decide.polling import KEPT
 from klingflow.ledger.moments import moment
 from klingflow.model import History, Purchase
 
+# Tasks kept of each tier: the gateway's speed changes over days, and so should the memory of it.
+KEPT: Final = 1000
 # So many tasks of a tier have to be known before anything is expected of it.
 ENOUGH: Final = 5
 # A file that came later than this was not brought by the run that bought it.
@@ -24,18 +25,23 @@ _LONGEST_DOWNLOAD_S: Final = 600.0
 
 def kept_in(purchases: Iterable[Purchase]) -> History:
     """Return what purchases say of the latest tasks of each tier."""
+    found = latest(purchases)
+    held_s = {tier: tuple(sorted(map(_held_s, some))) for tier, some in found.items()}
+    brought = [s for some in found.values() for s in _brought_s(some)]
+    return History(held_s, median(brought) if brought else 0.0)
+
+
+def latest(purchases: Iterable[Purchase]) -> dict[str, list[Purchase]]:
+    """Return the latest purchases of each tier whose duration is known, the last one first."""
     found: defaultdict[str, list[tuple[str, Purchase]]] = defaultdict(list)
     for purchase in purchases:
         if purchase.finished_after_s is not None:
             tier = purchase.billed_tier or purchase.predicted_tier
             found[tier].append((purchase.times.get("finished", ""), purchase))
-    latest = {
+    return {
         tier: [purchase for _, purchase in nlargest(KEPT, dated, key=itemgetter(0))]
         for tier, dated in found.items()
     }
-    held_s = {tier: tuple(sorted(map(_held_s, some))) for tier, some in latest.items()}
-    brought = [s for some in latest.values() for s in _brought_s(some)]
-    return History(held_s, median(brought) if brought else 0.0)
 
 
 def together(histories: Iterable[History]) -> History:

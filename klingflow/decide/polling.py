@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 from klingflow.decide.hazard import LADDER, Hazard
+from klingflow.decide.history import KEPT, latest
 from klingflow.decide.steps import Steps
 from klingflow.ledger.moments import moment
 from klingflow.model import Purchase
@@ -27,8 +28,6 @@ ENOUGH = 20
 COST = 0.245
 # Never further apart than this many floors, so that a task of unusual length is not forgotten.
 FARTHEST = 9
-# Samples kept per tier: the gateway's speed changes over days, and so should the memory of it.
-KEPT = 1000
 # Progress has proved honest in a tier when so many tasks were foretold, in the middle, within this
 # share.
 HONEST_TASKS = 10
@@ -93,22 +92,18 @@ class Durations:
                 return min(at, now + FARTHEST * floor_s)
         return due
 
-    def learn_from(self, purchases: Iterable[Purchase]) -> None:
+    def learn_from(self, purchases: Collection[Purchase]) -> None:
         """Learn what a ledger remembers, of each tier the latest; of parked tasks, how old they
         were.
         """
-        by_tier: defaultdict[str, list[tuple[str, tuple[float, float]]]] = defaultdict(list)
         for purchase in purchases:
-            tier = purchase.billed_tier or purchase.predicted_tier
             if purchase.state == "parked":
+                tier = purchase.billed_tier or purchase.predicted_tier
                 self.park(tier, purchase.uid, _parked_after_s(purchase))
-            elif purchase.finished_after_s is not None:
-                by_tier[tier].append(
-                    (purchase.times.get("finished", ""), purchase.finished_after_s)
-                )
-        for tier, found in by_tier.items():
-            for _, bounds in sorted(found)[-KEPT:]:
-                self.learn(tier, *bounds)
+        for tier, found in latest(p for p in purchases if p.state != "parked").items():
+            for purchase in reversed(found):
+                assert purchase.finished_after_s is not None, "only what finished is remembered"
+                self.learn(tier, *purchase.finished_after_s)
 
     def next_delay_s(
         self,
