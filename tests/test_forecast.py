@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from klingflow.decide.chains import Chain
-from klingflow.decide.forecast import Key, Lasting, Task, forecast, tasks_of
+from klingflow.decide.forecast import Key, Task, forecast, tasks_of
 from klingflow.model import Forecast, History, LeftOut, Limits, Rate
 from tests.nights import Night, plan_of, play
 from tests.planned import OTHER, plan, shot
@@ -139,41 +139,6 @@ def test_a_learned_forecast_is_near_what_comes(needs: dict[int, tuple[int, ...]]
         assert found
         errors.append(abs(found.middle_s / play(night).seconds - 1))
     assert sorted(errors)[4] <= 0.1
-
-
-# ---------------------------------------------------------------- how long one task takes
-
-
-def test_a_task_takes_as_long_as_others_did() -> None:
-    """Each with the same chance."""
-    lasting = Lasting((10.0, 20.0, 30.0, 40.0))
-    assert [lasting.seconds(u) for u in (0.0, 0.2, 0.3, 0.6, 0.99)] == [10, 10, 20, 30, 40]
-    assert (lasting.mean_s, lasting.is_known) == (25.0, False)
-
-
-def test_a_task_that_runs_takes_longer_than_it_has() -> None:
-    """As long as those did that took longer; longer than all of them by a quarter."""
-    lasting = Lasting((10.0, 20.0, 30.0, 40.0))
-    assert [lasting.seconds(u, 25.0) for u in (0.1, 0.4, 0.6, 0.9)] == [30, 30, 40, 40]
-    assert lasting.seconds(0.5, 44.0) == 55.0
-
-
-def test_tasks_that_run_still_make_others_look_slower() -> None:
-    """As Kaplan and Meier have it: 1/4, then 3/4 of 1/2 of what ran longer."""
-    lasting = Lasting((10.0, 30.0), (20.0, 40.0))
-    assert [lasting.seconds(u) for u in (0.24, 0.26, 0.62, 0.63)] == [10, 30, 30, 50]
-    assert lasting.mean_s == pytest.approx(0.25 * 10 + 0.375 * 30 + 0.375 * 50)
-
-
-def test_without_tasks_nothing_is_known() -> None:
-    assert (Lasting(()).is_known, Lasting(()).mean_s, Lasting((5.0,)).error) == (False, 0.0, 0.0)
-
-
-def test_a_tier_is_known_by_five_tasks_that_most_do_not_outlast() -> None:
-    five = (10.0, 20.0, 30.0, 40.0, 50.0)
-    assert Lasting(five).is_known
-    assert Lasting(five, [60.0]).is_known
-    assert not Lasting(five, [60.0] * 2).is_known
 
 
 # ---------------------------------------------------------------- of plans

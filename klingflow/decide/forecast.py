@@ -7,15 +7,14 @@ Plan and live view both say what is found here. Nothing is said of tiers that no
 from __future__ import annotations
 
 import heapq
-import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist, fmean, median, quantiles, stdev
+from statistics import NormalDist, median, quantiles
 from typing import Final, NamedTuple
 
 from klingflow.decide.chains import ALONE, Chain, chains
-from klingflow.decide.history import ENOUGH, expectation, together
+from klingflow.decide.history import expectation, together
+from klingflow.decide.lasting import Lasting
 from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.schedule import BURST
@@ -25,10 +24,6 @@ from klingflow.model import Bound, Forecast, History, Limits, Plan
 # Tasks that are played in one forecast, in as many rounds as that allows. More rounds say no more.
 _WORK: Final = 20_000
 _ROUNDS: Final = (3, 100)
-# A share of the tasks of a tier that no task has outlasted yet: below it, its durations are known.
-_KNOWN_SHARE: Final = 0.75
-# A task that has outlasted all others is expected to take so much longer than it, or they, have.
-_LONGER: Final = 1.25
 # The range that is said holds the run in four cases of five, if the gateway is as it was.
 _TENTHS: Final = 10
 
@@ -97,50 +92,6 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
 
 
 # ---------------------------------------------------------------- how long one task takes
-
-
-class Lasting:
-    """How long tasks of one tier hold their places: the estimate of Kaplan and Meier, which counts
-    those that run still, so that the first to finish do not make all look fast.
-    """
-
-    def __init__(self, held_s: Sequence[float], ages_s: Collection[float] = ()) -> None:
-        """Take ascending durations, and the ages of tasks that run."""
-        self._held_s = held_s
-        self._shares: list[float] = []  # that have ended by each of `held_s`
-        ages = sorted(ages_s)
-        alive = 1.0
-        for number, seconds in enumerate(held_s):
-            at_risk = len(held_s) - number + len(ages) - bisect_left(ages, seconds)
-            alive *= 1 - 1 / at_risk
-            self._shares.append(1 - alive)
-        longest = max([*held_s[-1:], *ages[-1:]], default=0.0)
-        self._beyond_s = _LONGER * longest
-        self.mean_s: float = self._mean_s()
-        # How far the mean of so few may be from the truth, as a share of it.
-        spread = stdev(held_s) / fmean(held_s) if len(held_s) > 1 and held_s[-1] > 0 else 0.0
-        self.error: float = spread / math.sqrt(max(1, len(held_s)))
-
-    @property
-    def is_known(self) -> bool:
-        """True if enough tasks have ended to say how long others take."""
-        return len(self._held_s) >= ENOUGH and self._shares[-1] >= _KNOWN_SHARE
-
-    def seconds(self, u: float, age_s: float = 0.0) -> float:
-        """Return how long a task takes in all that is unfinished at an age, for a chance `u`."""
-        ended = bisect_right(self._held_s, age_s)
-        before = self._shares[ended - 1] if ended else 0.0
-        number = max(ended, bisect_left(self._shares, before + u * (1 - before)))
-        if number < len(self._held_s):
-            return self._held_s[number]
-        return max(self._beyond_s, _LONGER * age_s)
-
-    def _mean_s(self) -> float:
-        before, mean_s = 0.0, 0.0
-        for share, seconds in zip(self._shares, self._held_s, strict=True):
-            mean_s += (share - before) * seconds
-            before = share
-        return mean_s + (1 - before) * self._beyond_s
 
 
 def _lasting(tasks: Collection[Task], history: History) -> dict[str, Lasting] | None:

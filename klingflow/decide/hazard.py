@@ -1,9 +1,9 @@
 """PURE. How likely a task of an age is to finish now, from how long others took and from those that
 are not finished yet; and how often to ask, for a price of a poll.
 
-Times are ages in seconds. The share that lives on is Kaplan and Meier's, so that the first to
-finish do not make all look fast; a Gaussian kernel over logarithms smooths it, because durations
-spread by factors. What is asked, and what it costs, is decided in polling.py.
+Times are ages in seconds. A Gaussian kernel over logarithms smooths the share of tasks that is
+unfinished at an age, because durations spread by factors. What is asked, and what it costs, is
+decided in polling.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
+from klingflow.decide.lasting import unfinished_after
+
 _GRID: Final = 160
-# A share of unfinished tasks below this is none.
-_NOBODY: Final = 1e-6
 # Seconds beyond the last sample for which its hazard is taken to go on.
 _BEYOND_S: Final = 1e6
 # Steps, √c in units of the floor's root, for which the polls that they take are known.
@@ -31,19 +31,21 @@ class Hazard:
 
     def __init__(self, finished_s: Sequence[float], unfinished_s: Iterable[float] = ()) -> None:
         """Take at least two ages at which tasks finished, and the ages of those that have not."""
-        unfinished_s = list(unfinished_s)
-        weights, left = _jumps(finished_s, unfinished_s)
+        finished_s, unfinished_s = sorted(finished_s), list(unfinished_s)
+        shares = unfinished_after(finished_s, unfinished_s)
+        weights = [before - after for before, after in pairwise([1.0, *shares])]
+        left = shares[-1]
         logs = [math.log(s) for s in finished_s]
         width = max(0.9 * statistics.stdev(logs) * len(logs) ** -0.2, 0.05)
         low = min(logs) - 3 * width
-        high = max(logs) + (0 if left > _NOBODY else 3 * width)
+        high = max(logs) + (0 if left else 3 * width)
         grid = [low + (high - low) * i / _GRID for i in range(_GRID + 1)]
         alive = [left + _smoothed(logs, weights, at, width) for at in grid]
         self._ages, self._polls, self._risk = [0.0, math.exp(low)], [0.0, 0.0], [0.0, 0.0]
         for i in range(_GRID):
             self._extend(math.exp(grid[i + 1]), math.log(alive[i] / alive[i + 1]))
-        if left > _NOBODY:
-            last_s = max(finished_s)
+        if left:
+            last_s = finished_s[-1]
             outlasted_s = sum(age_s - last_s for age_s in unfinished_s if age_s > last_s)
             self._go_on(last_s, len(finished_s) / 2, outlasted_s)
         self._wanted: tuple[float, tuple[float, ...]] | None = None
@@ -107,22 +109,6 @@ class Hazard:
         per_s = self._risk[-1] / 2 / max(last_s - middle, 1e-3)
         per_s = ended / (ended / max(per_s, 1e-9) + outlasted_s)
         self._extend(last_s + _BEYOND_S, per_s * _BEYOND_S)
-
-
-def _jumps(finished_s: Sequence[float], unfinished_s: Iterable[float]) -> tuple[list[float], float]:
-    """Return by how much the share that lives on falls at each of `finished_s`, and what is left of
-    it in the end.
-    """
-    seen = [(age_s, number) for number, age_s in enumerate(finished_s)]
-    seen += [(age_s, -1) for age_s in unfinished_s]
-    # Of one age, those that finished come first: the others were there to finish, too.
-    seen.sort(key=lambda one: (one[0], one[1] < 0))
-    weights, left = [0.0] * len(finished_s), 1.0
-    for here, (_, number) in enumerate(seen):
-        if number >= 0:
-            weights[number] = left / (len(seen) - here)
-            left -= weights[number]
-    return weights, max(0.0, left)
 
 
 def _smoothed(logs: Sequence[float], weights: Sequence[float], at: float, width: float) -> float:
