@@ -63,6 +63,17 @@ def test_ci_runs_the_command_of_the_readme() -> None:
         assert found.stdout == pages.labelled(language, "test-command")
 
 
+def test_ci_installs_every_extra_that_a_test_needs() -> None:
+    """Where an extra is missing, its tests are skipped and nobody notices. `fuzz` and `dev` are for
+    commands that CI does not run.
+    """
+    extras = project()["project"]["optional-dependencies"].keys() - {"fuzz", "dev"}
+    for script in ("README.md", "README.zh-CN.md", ".ci/lowest"):
+        text = (pages.ROOT / script).read_text(encoding="utf-8")
+        (installed,) = re.findall(r"-e '\.\[(.+)\]'", text)
+        assert {*installed.split(",")} == extras, script
+
+
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_ci_checks_the_types_of_systems_that_it_does_not_run(platform: str) -> None:
     """Windows and macOS, each with a cache of its own."""
