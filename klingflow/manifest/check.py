@@ -69,7 +69,7 @@ from klingflow.model import Json, Node, Pending
 _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
 _LIMITS: Final = {
     "unknown-value": "The gateway does not document this value.",
-    "not-a-url": "This is not a public http(s) address.",
+    "not-a-url": "This is neither a public http(s) address nor the path of a file.",
     "too-many": "There are more entries than the gateway takes.",
     "too-long": "There are more characters than the gateway takes.",
     **FILE_LIMITS,
