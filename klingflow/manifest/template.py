@@ -146,27 +146,13 @@ class Renderer:
 
     def let_go(self, node: Node) -> None:
         """Share no more what was rendered of a tree that no other shot has."""
-        todo = [node]
-        while todo:
-            part = todo.pop()
-            if type(part.value) is dict:
-                todo.extend(part.value.values())
-            elif type(part.value) is list:
-                todo.extend(part.value)
-            elif type(part.value) is not str:
-                continue
+        for part in _parts(node):
             self._shared.pop(id(part), None)
 
     def check(self, node: Node, scope: Scope) -> None:
         """Find what is not an expression in a tree that may never be rendered."""
-        todo = [node]
-        while todo:
-            part = todo.pop()
-            if type(part.value) is dict:
-                todo.extend(part.value.values())
-            elif type(part.value) is list:
-                todo.extend(part.value)
-            elif type(part.value) is str and "${{" in part.value:
+        for part in _parts(node):
+            if type(part.value) is str and "${{" in part.value:
                 self._check_text(part, scope)
 
     def _check_text(self, node: Node, scope: Scope) -> None:
@@ -345,6 +331,18 @@ class Renderer:
         subject = f"vars.{self._chain[-1]}" if self._chain else scope.subject
         mark = place_in(node, offset, BEGIN, self.sources)
         return _Broken(Diagnostic(mark, error.code, str(error), subject=subject))
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """Yield a tree's Nodes, each before those in it."""
+    todo = [node]
+    while todo:
+        part = todo.pop()
+        yield part
+        if type(part.value) is dict:
+            todo.extend(part.value.values())
+        elif type(part.value) is list:
+            todo.extend(part.value)
 
 
 def _references(value: Json) -> Iterator[Reference]:
