@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from klingflow.errors import Diagnostic, ManifestError
 from klingflow.manifest.catalogue import MODELS
-from klingflow.manifest.check import ALLOWED, check_document
+from klingflow.manifest.check import ALLOWED
 from klingflow.manifest.fields import KINDS, SHOT
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.schema import generate
@@ -23,6 +23,7 @@ from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.source import parse
 from klingflow.manifest.values import content_of
+from klingflow.manifest.written import check_document
 from klingflow.model import Json
 from tests import pages
 from tests.test_cases import ACCEPTED, REJECTED, compiled

@@ -18,7 +18,7 @@ handed in.
     foreign.py, foreign_values.py                    what people write instead who know other tools
     misplaced.py                                     keys that stand where they are none
     coerce.py, values.py, accepts.py, violations.py,
-    addresses.py, check.py                           the tables → what is wrong with a value, a shot
+    addresses.py, check.py, written.py               the tables → what is wrong with a value, a shot
     catalogue.py, meaning.py, facts.py, rules.py,
     model_rules.py, body_rules.py                    what is known of models and bodies
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price

@@ -10,13 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.check import (
-    Checked,
-    check_document,
-    check_files,
-    check_include,
-    check_shot,
-)
+from klingflow.manifest.check import Checked, check_files, check_shot
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
@@ -35,6 +29,7 @@ from klingflow.manifest.request import Sendable, request_for, with_files_seen
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
+from klingflow.manifest.written import check_document, check_include
 from klingflow.model import (
     AssetSettings,
     GatewaySettings,

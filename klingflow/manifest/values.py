@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from klingflow.errors import Mark
+from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest import foreign
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.addresses import why_none
@@ -211,6 +211,11 @@ def dotted(path: Path) -> str:
     """Return a path as people write it: `files[0].video`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
+
+
+def placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
+    """Return what is told of a fault at this place; `subject` is whose it is."""
+    return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 
 def place_of(fault: Fault, node: Node) -> Mark:

@@ -1,0 +1,147 @@
+"""PURE. What is wrong with a document as it was written, before anything is rendered: its keys, and
+the values that no expression makes. Each diagnostic is about one field.
+
+The caller collects; nothing is raised. check.py checks the shots once they are rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final
+
+from klingflow.errors import Diagnostic
+from klingflow.manifest import foreign, misplaced
+from klingflow.manifest.fields import ABOUT, SHOT, Field
+from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
+from klingflow.manifest.layers import without_nulls
+from klingflow.manifest.limits import RUN
+from klingflow.manifest.sections import INCLUDED, TOP
+from klingflow.manifest.settings import ASSETS, GATEWAY
+from klingflow.manifest.values import (
+    Fault,
+    content_of,
+    place_of,
+    placed,
+    unknown_keys,
+    value_faults,
+)
+from klingflow.model import Node
+
+
+def check_document(root: Node) -> list[Diagnostic]:
+    """Return what is wrong with a manifest's own text: unknown keys, wrong shapes, no shots."""
+    found = [*_section(root, TOP, "")]
+    here = {foreign.meant(key, TOP) if key not in TOP else key for key, _ in _items(root)}
+    if not here & {"shots", "include"}:
+        message = "'shots' is missing: write 'shots:', and under it each video by its id"
+        found.append(Diagnostic(root.mark, "missing-field", message))
+    return [*found, *_sections(root)]
+
+
+_TABLES: Final[tuple[tuple[str, Mapping[str, Field]], ...]] = (
+    ("gateway", GATEWAY),
+    ("run", RUN),
+    ("assets", ASSETS),
+    ("defaults", SHOT),
+)
+
+
+def check_include(root: Node) -> list[Diagnostic]:
+    """Return the same for a file that only adds vars, presets and shots."""
+    return [*_section(root, INCLUDED, ""), *_sections(root)]
+
+
+def _sections(root: Node) -> Iterator[Diagnostic]:
+    if not isinstance(root.value, dict):
+        return
+    for name, table in _TABLES:
+        if name in root.value and root.value[name].value is not None:
+            yield from _section(root.value[name], table, name)
+    for one, several, fields in _SHOTS:
+        for key, node in _items(root.value.get(several)):
+            subject = f"{one} '{key}'"
+            if misread := misplaced.no_entry(key, node, one):
+                yield Diagnostic(node.place, "wrong-type", misread, subject=subject)
+            elif node.value is not None:
+                yield from _section(node, fields, subject)
+
+
+# A shot's wanted values are checked once they are rendered.
+_SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
+_SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None]], ...]] = (
+    ("preset", "presets", SHOT),
+    ("shot", "shots", _SHOT_AS_WRITTEN),
+)
+
+
+# Their names are read before anything is rendered, so that no expression can make them.
+_NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "shots"))
+_WRITTEN_OUT: Final = ", written out; expressions can stand for its values"
+
+
+def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
+    """Yield what is wrong with one mapping of the document, by its table.
+
+    null deletes, and the value of an expression is not known yet: neither is judged.
+    """
+    if not isinstance(node.value, dict):
+        example = "max_running: 5" if table is RUN else "base_url: https://…"
+        example = "store: s3://…" if table is ASSETS else example
+        example = "prompt: …" if "prompt" in table else example
+        advice = _WRITTEN_OUT if _is_expression(node) else ""
+        message = f"{misplaced.no_map(node.value, example)}{advice}"
+        yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
+        return
+    if table is SHOT and "use" in node.value:
+        text = "'use' has no effect in defaults and presets; only a shot names its presets"
+        yield Diagnostic(node.value["use"].place, "no-effect", text, subject=subject)
+    for name, value in node.value.items():
+        for fault in _written_faults(name, value, table):
+            yield placed(fault, place_of(fault, node), subject)
+
+
+def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:
+    if name == "env" and table in (TOP, INCLUDED):
+        return [_no_environment(value)]
+    if name not in table:
+        return unknown_keys((name,), table, (), partial(_hint, value))
+    if name == "shots" and isinstance(value.value, list):
+        return [Fault(("shots",), "wrong-type", misplaced.listed(value.value))]
+    if name in _NAMES_READ_FIRST and _is_expression(value):
+        text = f"'{name}' must be a map{_WRITTEN_OUT}"
+        return [Fault((name,), "wrong-type", text)]
+    field = table[name]
+    if field is None or value.value is None or _has_expression(value):
+        return ()
+    if name in SHOT and isinstance(value.value, dict):
+        value = without_nulls(value)
+    return value_faults(field, content_of(value))
+
+
+def _hint(value: Node, key: str, known: Collection[str]) -> str:
+    return misplaced.hint(key, value, known)
+
+
+def _no_environment(value: Node) -> Fault:
+    """Return the fault of a section `env:`, which names variables that no expression reads."""
+    listed = value.value if isinstance(value.value, list) else [value]
+    names = [node.value for node in listed if isinstance(node.value, str)]
+    return Fault(("env",), NO_ENVIRONMENT, no_environment(next(iter(names), "NAME")), at_key=True)
+
+
+def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
+    return node.value.items() if node and isinstance(node.value, dict) else ()
+
+
+def _is_expression(node: Node) -> bool:
+    return isinstance(node.value, str) and "${{" in node.value
+
+
+def _has_expression(node: Node) -> bool:
+    """Return True if rendering may change the value."""
+    if isinstance(node.value, dict):
+        return any(map(_has_expression, node.value.values()))
+    if isinstance(node.value, list):
+        return any(map(_has_expression, node.value))
+    return _is_expression(node)
