@@ -28,7 +28,6 @@ from klingflow.manifest.fields import (
     Path,
 )
 from klingflow.manifest.habits import HABITS
-from klingflow.manifest.held_files import as_written
 from klingflow.manifest.local_files import LIMITS as FILE_LIMITS
 from klingflow.manifest.local_files import (
     NO_SUCH_FILE,
@@ -276,7 +275,7 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
     """
     own: list[Fault] = []
     if kind == "request" or "extra" in fields:
-        own += faults(BODY, as_written(sendable.body), ())
+        own += faults(BODY, body_of(fields, kind), ())
     if kind == "request":
         own += _undocumented(sendable.body)
     yield from own

@@ -42,11 +42,6 @@ def replaced(body: Mapping[str, Json], change: Callable[[Record], Json]) -> Mapp
     return body
 
 
-def as_written(body: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a body with a path in the place of each local file."""
-    return replaced(body, lambda record: record["file"])
-
-
 def put(value: Json, path: Path, new: Json) -> Json:
     """Return a copy of a map or a list with something new at a path that it has."""
     if not path:
