@@ -40,7 +40,6 @@ class FolderStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             if _size(target) == snapshot.size_bytes:
                 return
-            temp.unlink(missing_ok=True)
             disk.copy_new(snapshot.path, temp)
             with os.fdopen(disk.open_itself(temp, os.O_RDWR), "rb+") as file:
                 disk.sync(file.fileno())
