@@ -84,7 +84,7 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
         if action.verb == "resume" and (bought := action.purchase) is not None:
             since = moment(bought.times.get("submitted"))
             age_s = max(0.0, (at - since).total_seconds()) if at and since else 0.0
-            yield action.key, Task(bought.billed_tier or bought.predicted_tier, age_s=age_s)
+            yield action.key, Task(bought.tier, age_s=age_s)
         elif action.shot is not None and action.request is not None:
             keys = (source.key for source in sources(action.shot, plan.by_key, plan.terms))
             needs = tuple((number, key) for key in keys if key in coming)

@@ -36,7 +36,7 @@ def latest(purchases: Iterable[Purchase]) -> dict[str, list[Purchase]]:
     found: defaultdict[str, list[tuple[str, Purchase]]] = defaultdict(list)
     for purchase in purchases:
         if purchase.finished_after_s is not None:
-            tier = purchase.billed_tier or purchase.predicted_tier
+            tier = purchase.tier
             found[tier].append((purchase.times.get("finished", ""), purchase))
     return {
         tier: [purchase for _, purchase in nlargest(KEPT, dated, key=itemgetter(0))]

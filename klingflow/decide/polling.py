@@ -98,7 +98,7 @@ class Durations:
         """
         for purchase in purchases:
             if purchase.state == "parked":
-                tier = purchase.billed_tier or purchase.predicted_tier
+                tier = purchase.tier
                 self.park(tier, purchase.uid, _parked_after_s(purchase))
         for tier, found in latest(p for p in purchases if p.state != "parked").items():
             for purchase in reversed(found):

@@ -77,7 +77,7 @@ class Flight:
     @property
     def tier(self) -> str:
         """The tier whose durations this task's will be like."""
-        return self.purchase.billed_tier or self.purchase.predicted_tier
+        return self.purchase.tier
 
     def age_s(self, now: float) -> float:
         """Seconds since the create was accepted."""

@@ -75,7 +75,7 @@ def price_of(purchase: Purchase, prices: Prices | None) -> Price | None:
     """
     price = purchase.price
     if price is None and prices is not None:
-        tier = purchase.billed_tier or purchase.predicted_tier
+        tier = purchase.tier
         price = price_list.price(prices, tier, purchase.seconds)
     if price is not None and price.amount.is_finite() and 0 <= price.amount <= _MOST:
         return price
@@ -134,7 +134,7 @@ class _Total:
         if price is not None:
             self.amounts[price.currency] += price.amount
         else:
-            self.unpriced[purchase.billed_tier or purchase.predicted_tier] += 1
+            self.unpriced[purchase.tier] += 1
 
     def add_sum(self, one: Sum) -> None:
         self.number += one.number

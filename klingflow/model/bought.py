@@ -155,6 +155,11 @@ class Purchase(_ReadLater):
         return key_of(self.shot, self.take)
 
     @property
+    def tier(self) -> str:
+        """The tier that the gateway billed; while that is not known, the predicted one."""
+        return self.billed_tier or self.predicted_tier
+
+    @property
     def bought_for(self) -> Bought:
         """The take that it was bought for. With `attempt` it tells this attempt from any other."""
         return self.was or Bought(self.shot, self.take)
