@@ -46,10 +46,12 @@ class FolderStore:
             temp.replace(target)
             disk.sync_folder(self._folder)
         except OSError as error:
-            with suppress(OSError):
-                temp.unlink(missing_ok=True)
             why = error.strerror or str(error)
             raise NotStored(f"{self._folder} cannot be written: {why}", of_all=True) from error
+        finally:
+            # It is still there, too, where `target` became another name of the very same file.
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
 
     def address(self, name: str) -> str:
         """Return where the gateway reads a file."""
