@@ -66,6 +66,29 @@ class Mark(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}"
 
 
+class Cell(Mark):
+    """A place in a sheet: the row as `line` and the column as `column`, both from 1."""
+
+    __slots__ = ()
+
+    @property
+    def address(self) -> str:
+        """Return the place as spreadsheets name it, such as `C17`."""
+        return f"{letters_of(self.column)}{self.line}"
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.address}"
+
+
+def letters_of(column: int) -> str:
+    """Return the name of a column, counted from 1: A, …, Z, AA."""
+    found = ""
+    while column:
+        column, letter = divmod(column - 1, 26)
+        found = chr(ord("A") + letter) + found
+    return found
+
+
 class Diagnostic(NamedTuple):
     """One mistake (or doubt) of the user's, with its place and a stable code such as
     `unknown-field`.

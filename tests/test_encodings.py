@@ -82,7 +82,7 @@ def test_another_encoding_is_named_with_the_menu_entry_that_saves_utf_8(
 @pytest.mark.parametrize(
     ("name", "kind", "menu"),
     [
-        ("商品.xlsx", "an Excel workbook", "Excel, WPS: File"),
+        ("商品.xlsb", "an Excel workbook", "Excel, WPS: File"),
         ("商品.XLS", "an Excel workbook", "Excel, WPS: File"),
         ("商品.et", "a WPS workbook", "Excel, WPS: File"),
         ("商品.numbers", "a Numbers spreadsheet", "Numbers: File"),

@@ -4,12 +4,14 @@ prints nothing.
 loading.py, planning.py, reporting.py and checking.py change nothing; running.py with settling.py,
 resolving.py, merging.py, moving.py, lineages.py and pruning.py write the ledger, picking.py the
 picks; doctor.py looks at the machine and, with ignored.py, at what git keeps. saving.py writes and
-reads saved plans, schemas.py has the JSON Schemas. site.py says where a manifest's ledger and
-videos lie, state.py where the user's state folder is, texts.py reads the files that a manifest
-names, stills.py looks at the images and videos among them, nearby.py says which file was meant
-where one is missing, connecting.py opens the gateway, stores.py chooses the store of local
-references, references.py lists, uploads and checks all of them. beginning.py writes the files of a
-new pipeline.
+reads saved plans, schemas.py has the JSON Schemas.
+site.py says where a manifest's ledger and videos lie, state.py where the user's state folder is,
+texts.py reads the files that a manifest names, workbooks.py the sheets among them, stills.py looks
+at the images and videos among them, nearby.py says which file was meant where one is missing,
+connecting.py opens the gateway, stores.py chooses the store of local references, references.py
+lists, uploads and checks all of them.
+
+beginning.py writes the files of a new pipeline.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).

@@ -14,7 +14,9 @@ from pathlib import Path
 from stat import S_ISREG
 
 from klingflow.api import nearby
+from klingflow.api.workbooks import text_of
 from klingflow.errors import OutsideError, UsageError
+from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
 
 READ_BELOW = "KLINGFLOW_READ_BELOW"
 
@@ -63,12 +65,14 @@ def reader(
             raise OSError("no file system has a file of such a name") from error
 
     def _below(path: str) -> str:
+        path, sheet = split_sheet(path)
         check_below(folders, path)
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         if not S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError("it is no regular file")
-        return _text(fd)
+        data = _bytes(fd)
+        return text_of(data, sheet) if suffix_of(path) in SUFFIXES else data.decode("utf-8")
 
     return read
 
@@ -76,7 +80,7 @@ def reader(
 def _named_by_user(path: str) -> str:
     if Path(path).is_dir():
         raise nearby.is_folder(path)
-    return _text(os.open(path, os.O_RDONLY))
+    return _bytes(os.open(path, os.O_RDONLY)).decode("utf-8")
 
 
 def check_below(folders: Iterable[str], path: str) -> None:
@@ -94,9 +98,9 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _text(fd: int) -> str:
+def _bytes(fd: int) -> bytes:
     with os.fdopen(fd, "rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise OSError(f"larger than {MAX_BYTES >> 20} MB")
-    return data.decode("utf-8")
+    return data

@@ -9,7 +9,8 @@ handed in.
     functions.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
-    encodings.py, tables.py, rows.py, cells.py       CSV, JSON, JSONL, YAML rows, cells' mistakes
+    encodings.py, tables.py, sheets.py, rows.py,
+    cells.py                                         CSV, sheets, JSON, YAML: rows, cells' mistakes
     layers.py, presets.py, variants.py, matrix.py,
     identity.py, claims.py, drafts.py, entry.py,
     links.py                                         what expand.py makes Drafts with

@@ -14,7 +14,8 @@ from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, is_wide
 from klingflow.manifest.habits import doubts_of_rows, is_suspect
 from klingflow.manifest.identity import is_device
 from klingflow.manifest.recognition import Found, Wanted, of_name, of_text, of_tree, said
-from klingflow.manifest.rows import CellPlaces, Rows, cell_places, read_rows
+from klingflow.manifest.rows import FORMATS, CellPlaces, Rows, cell_places, read_rows
+from klingflow.manifest.sheets import suffix_of
 from klingflow.manifest.source import read_in_spite
 from klingflow.model import Node
 
@@ -97,13 +98,12 @@ class Files:
         """Return the place of a cell in a row of a foreach file; the row's if it has none such."""
         path = row.file
         if path not in self._places:
-            suffix = posixpath.splitext(path)[1]
-            self._places[path] = cell_places(self.sources[path], path, suffix)
+            self._places[path] = cell_places(self.sources[path], path, suffix_of(path))
         return self._places[path](row, name)
 
     def _read_rows(self, path: str, mark: Mark) -> Rows | None:
-        suffix = posixpath.splitext(path)[1].lower()
-        if suffix in WORKBOOKS:
+        suffix = suffix_of(path)
+        if suffix in WORKBOOKS and suffix not in FORMATS:
             kind, menu = WORKBOOKS[suffix]
             csv = posixpath.splitext(posixpath.basename(path))[0] + ".csv"
             message = f"'{path}' is {kind}, and rows come from text; save it as {csv}: {menu}"

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from klingflow.errors import LINE_END, Diagnostic, Mark
 from klingflow.manifest.punctuation import explained
+from klingflow.manifest.sheets import SUFFIXES, suffix_of
 
 # Rows, in which Chinese punctuation is never YAML's.
-_DATA = (".csv", ".json", ".jsonl")
+_DATA = (".csv", ".json", ".jsonl", *SUFFIXES)
 
 
 def ordered(
@@ -25,7 +26,7 @@ def ordered(
     `misread` are the places of a text that is not YAML.
     """
     marked = {found.mark.file for found in diagnostics} & sources.keys()
-    of_yaml = {file for file in marked if not file.lower().endswith(_DATA)}
+    of_yaml = {file for file in marked if suffix_of(file) not in _DATA}
     lines = {file: LINE_END.split(sources[file].removeprefix("\ufeff")) for file in of_yaml}
     first: dict[tuple[Mark, str, str], Diagnostic] = {}
     for diagnostic in _causes(diagnostics, misread):

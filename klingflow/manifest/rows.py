@@ -1,5 +1,5 @@
-"""PURE. The rows of a `foreach` file: CSV, JSON, JSONL or YAML text → maps, each with its place,
-and on demand the place of each cell.
+"""PURE. The rows of a `foreach` file: CSV, a sheet, JSON, JSONL or YAML text → maps, each with its
+place, and on demand the place of each cell.
 
 All of it is data: a CSV cell is always text, and nothing in a row is taken for an expression.
 """
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
 from klingflow.manifest.scalars import MAX_INTEGER
+from klingflow.manifest.sheets import SUFFIXES, Sheet
 from klingflow.manifest.source import parse
 from klingflow.manifest.tables import Table, read_csv
 from klingflow.manifest.values import content_of
@@ -227,6 +228,12 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     ".csv": Format(read_csv, lambda text, file: Table(text, file).cell),
+    **dict.fromkeys(
+        SUFFIXES,
+        Format(
+            lambda text, file: Sheet(text, file).rows(), lambda text, file: Sheet(text, file).cell
+        ),
+    ),
     ".json": Format(_json, _json_places),
     ".jsonl": Format(_jsonl, _json_places),
     ".yaml": Format(_yaml, _yaml_places),

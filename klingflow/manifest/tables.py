@@ -17,7 +17,7 @@ from klingflow.errors import LINE_END, Diagnostic, ManifestError, Mark
 from klingflow.manifest.invisible import hidden, named
 
 # For one file: a wrong separator makes every row wrong.
-_MISTAKES_MOST = 20
+MISTAKES_MOST = 20
 _DECLARATION = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECASE)
 _MARKUP = re.compile(r"<(?:!|\?|html|table)", re.IGNORECASE)
 # What stands between cells where CSV has a comma.
@@ -75,7 +75,7 @@ class Table:
         for mark, cells in records:
             if len(cells) != len(names):
                 wrong.append(Diagnostic(mark, "rows-syntax", self._ragged(cells, len(names))))
-                if len(wrong) == _MISTAKES_MOST:
+                if len(wrong) == MISTAKES_MOST:
                     break
             elif unnamed:
                 self._check_unnamed(cells, unnamed, names)
@@ -121,12 +121,13 @@ class Table:
         for at, name in enumerate(names):
             if (unseen := _unseen(name)) is not None:
                 message = (
-                    f"the name of column {at + 1} holds {named(unseen)}, which is invisible;"
-                    " delete the name and type it again"
+                    f"the name of column {self._column(at)} holds {named(unseen)}, which is"
+                    " invisible; delete the name and type it again"
                 )
                 _refuse(self._place(self._header, at), message)
             if name and (before := first.setdefault(name, at)) != at:
-                message = f"columns {before + 1} and {at + 1} are both named '{name}'; rename one"
+                both = f"columns {self._column(before)} and {self._column(at)}"
+                message = f"{both} are both named '{name}'; rename one"
                 _refuse(self._place(self._header, at), message)
         return names
 
@@ -142,6 +143,10 @@ class Table:
                 f" comma-separated CSV, or write {shown} as the first line"
             )
             _refuse(mark, message)
+
+    def _column(self, at: int) -> str:
+        """Return what a person calls the column at an index."""
+        return str(at + 1)
 
     def _mistaken_header(self, names: Sequence[str]) -> list[Diagnostic]:
         """Return what to say of a header of one name, as a title or a note above the table makes.
@@ -179,7 +184,7 @@ class Table:
             if cells[at].strip():
                 if title := self._mistaken_header(names):
                     raise ManifestError(title)
-                message = f"column {at + 1} has no name; write one in the first line"
+                message = f"column {self._column(at)} has no name; write one in the first line"
                 _refuse(self._place(self._header, at), message)
 
     def _place(self, row: Mark, column: int) -> Mark:

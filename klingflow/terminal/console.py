@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from klingflow.errors import LINE_END, Diagnostic, KlingflowError, ManifestError
+from klingflow.errors import LINE_END, Cell, Diagnostic, KlingflowError, ManifestError
 from klingflow.terminal.layout import (
     can_show,
     clean,
@@ -194,6 +194,8 @@ def excerpted(
     """
     lines = [str(diagnostic)]
     text = sources.get(diagnostic.mark.file)  # None for a file that was not read, and for --var
+    if text is not None and isinstance(diagnostic.mark, Cell):
+        return "\n".join([*lines, _content(diagnostic.mark, text, most), *_related(diagnostic)])
     source = [] if text is None else _lines(text)
     if 0 < diagnostic.mark.line <= len(source):
         gutter = f"{diagnostic.mark.line:>5} | "
@@ -202,9 +204,20 @@ def excerpted(
         before, shown = _around(line, column, int(left))
         lines.append(gutter + shown)
         lines.append(" " * (len(gutter) - 2) + "| " + " " * width(before) + "^")
-    if diagnostic.related:
-        lines.append(f"        see also {diagnostic.related}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_related(diagnostic)])
+
+
+def _related(diagnostic: Diagnostic) -> list[str]:
+    return [f"        see also {diagnostic.related}"] if diagnostic.related else []
+
+
+def _content(cell: Cell, text: str, most: float) -> str:
+    """Return what is in a cell of a sheet, behind its address."""
+    from klingflow.manifest.sheets import shown_cell  # for start-up
+
+    gutter = f"{cell.address:>5} | "
+    left = max(_EXCERPT_LEAST, min(most - len(gutter), _EXCERPT_WIDTH))
+    return gutter + fitting(_masked(shown_cell(text, cell)), int(left))
 
 
 def _around(line: str, column: int, columns: int) -> tuple[str, str]:
@@ -252,8 +265,10 @@ def github(diagnostic: Diagnostic) -> str:
             text = text.replace(c, f"%{ord(c):02X}")
         return text
 
+    from klingflow.manifest.sheets import split_sheet  # for start-up
+
     mark = diagnostic.mark
-    file, title = escape(mark.file, ":,"), escape(diagnostic.code, ":,")
+    file, title = escape(split_sheet(mark.file)[0], ":,"), escape(diagnostic.code, ":,")
     where = f"file={file},line={mark.line},col={mark.column},title={title}"
     return f"::{diagnostic.severity} {where}::{escape(diagnostic.text)}"
 
@@ -268,6 +283,8 @@ def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
         "code": diagnostic.code,
         "message": diagnostic.text,
     }
+    if isinstance(diagnostic.mark, Cell):
+        data["cell"] = diagnostic.mark.address
     if diagnostic.related:
         data["related"] = dict(zip(("file", "line", "column"), diagnostic.related, strict=True))
     return data
