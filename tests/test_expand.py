@@ -69,12 +69,12 @@ def test_a_null_that_an_expression_makes_deletes_as_a_written_one() -> None:
 
 def test_what_is_about_the_shot_is_not_among_its_fields() -> None:
     (made,) = drafts(
-        "shots: { a: { prompt: x, title: T, note: N, tags: t, takes: 1, dialogue: [D],"
-        " output: o.mp4 } }"
+        "shots: { a: { prompt: x, scene: S, title: T, note: N, tags: t, takes: 1,"
+        " dialogue: [D], output: o.mp4 } }"
     )
     assert (made.fields, made.about) == (
         {"prompt": "x"},
-        {"title": "T", "note": "N", "dialogue": ["D"]},
+        {"scene": "S", "title": "T", "note": "N", "dialogue": ["D"]},
     )
 
 

@@ -50,6 +50,7 @@ def test_a_name_that_the_language_has_is_not_foreign_in_its_own_section() -> Non
         ("参考图", "images"),
         ("条数", "takes"),
         ("台词", "dialogue"),
+        ("场景", "scene"),
         ("duration", "seconds"),
         ("ratio", "aspect_ratio"),
         ("aspectRatio", "aspect_ratio"),

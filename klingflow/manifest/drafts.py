@@ -20,7 +20,7 @@ from klingflow.model import Json, Node, Pending, Reference, composed
 
 DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 
-_FOR_PEOPLE = ("title", "note", "dialogue")
+_FOR_PEOPLE = ("scene", "title", "note", "dialogue")
 _NOTHING: Mapping[str, Json] = {}  # most shots share it
 _NOT_RENDERED = frozenset(field.name for field in ABOUT) - set(_FOR_PEOPLE)
 

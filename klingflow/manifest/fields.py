@@ -322,6 +322,7 @@ ABOUT: Final = tuple(
         ),
         ("takes", COUNT, "How many videos to buy of this one body."),
         ("tags", TEXT_OR_TEXTS, "Words to select by; they add up over the layers."),
+        ("scene", TEXT, "The scene it belongs to, for people and for the cut."),
         ("title", TEXT, "A title for people."),
         ("note", TEXT, "A note for people."),
         (

@@ -198,9 +198,14 @@ _NAMES: Final = (
         "takes: 3",
     ),
     Name(
-        "tag labels label group groups category scene scene_id 标签 分组 组 场景 场次",
+        "tag labels label group groups category 标签 分组 组",
         "tags",
         "tags: [act1]",
+    ),
+    Name(
+        "scene_id scene_name scene_no scene_number 场景 场次 场 场景名 场景名称",
+        "scene",
+        "scene: …",
     ),
     Name("heading headline caption_title 标题 镜头名 镜头名称", "title", "title: …"),
     Name("notes comment comments remark remarks memo todo 备注 说明 注释", "note", "note: …"),

@@ -31,7 +31,7 @@ HABITS: Final[dict[str, str]] = {
 }
 # Fields of free text: there a comment stands off by two blanks before the '#' and one behind it,
 # as yamllint and Prettier have comments.
-_TEXTS: Final = frozenset({"prompt", "style", "title", "note", "dialogue", "text"})
+_TEXTS: Final = frozenset({"prompt", "style", "scene", "title", "note", "dialogue", "text"})
 # Fields that may hold text: there only a '#' without a blank behind it is one of the text.
 _MAY_BE_TEXT: Final = frozenset({"vars", "matrix", "foreach", "tags", "extra", "request"})
 _SENT: Final = frozenset({"prompt", "style"})

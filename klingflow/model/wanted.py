@@ -120,7 +120,7 @@ class Shot:
     tags: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
-    about: Mapping[str, Json] = field(default_factory=dict)  # title, note, dialogue
+    about: Mapping[str, Json] = field(default_factory=dict)  # scene, title, note, dialogue
     further: bool = False  # beyond the takes that the manifest asks for: `--rerun rejected` buys it
 
     @property
