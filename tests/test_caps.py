@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.decide.caps import Caps, Purse
-from klingflow.model import LeftOut, Price, Prices, Request, Sum
+from klingflow.model import LeftOut, Price, Request, Sum
 
 
 def yuan(amount: str, currency: str = "CNY") -> Request:
@@ -132,7 +133,7 @@ def test_the_first_currency_is_that_of_the_run() -> None:
 # ---------------------------------------------------------------- a film's budget
 
 CNY = {"CNY": Decimal("6")}
-PRICES = Prices("CNY", None, {}, (), file="prices.yaml")
+PRICES = "prices.yaml"
 
 
 def under(budget: str, before: Sum | None = None, **more: Any) -> Caps:
@@ -300,3 +301,21 @@ def test_any_cap_or_budget_is_a_limit(caps: Caps) -> None:
     """Also one of 0."""
     assert caps.has_limits
     assert not Caps(purses=defaultdict(Purse, {1: Purse()})).has_limits
+
+
+@pytest.mark.parametrize(
+    "caps",
+    [
+        Caps(),
+        Caps(Decimal("9.50"), 3, 15, zero_is_unknown=True),
+        under("50", Sum(1, {"CNY": Decimal("7.10")}, {TIER: 2})),
+    ],
+)
+def test_caps_go_into_json_and_back(caps: Caps) -> None:
+    """Another process goes on with the same limits and the same reservations."""
+    caps.reserve(yuan("3.05"))
+    caps.purses[1].back = Decimal("0.10")
+    again = Caps.from_state(json.loads(json.dumps(caps.state())))
+    assert again == caps
+    assert again.reserve(yuan("40")) == caps.reserve(yuan("40"))
+    assert again.purses[7] == Purse()

@@ -4,6 +4,8 @@ never for ever.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -343,3 +345,47 @@ def test_places_come_back_one_by_one() -> None:
         places.accepted()
         limits.append(places.limit)
     assert limits == [3, 3, 4, 4, 4, 4, 4, 4, 4]
+
+
+NEWS = st.tuples(st.sampled_from("tars"), st.floats(0, 400), st.floats(0, 90), st.booleans())
+
+
+def _happens(pace: AdaptiveRate, places: AdaptiveRunning, kind: str, now: float, s: float) -> None:
+    """Let one thing happen to both limits: a create goes, is accepted, or refused in two ways."""
+    if kind == "t":
+        pace.take(now)
+    elif kind == "a":
+        pace.accepted(now, now - s / 10)
+        places.accepted()
+    else:
+        pace.refused(now, now - s / 10, s if kind == "r" else None, 0.5, running=int(s) % 2)
+        places.refused(now, now - s / 10, int(s))
+
+
+@given(st.lists(NEWS, max_size=40))
+def test_a_state_goes_into_json_and_back(news: list[tuple[str, float, float, bool]]) -> None:
+    """Whatever has happened, a pace that another process resumes goes on as the first one would."""
+    pauses = Pauses(rounds=3, seconds=200.0)
+    pace, places = AdaptiveRate(SECOND, 2, pauses), AdaptiveRunning(20)
+    now = 0.0
+    for kind, wait_s, seconds, resumes in news:
+        now += wait_s
+        _happens(pace, places, kind, now, seconds)
+        if resumes:
+            told = json.loads(json.dumps([pace.state(), places.state()], allow_nan=False))
+            again, places_again = AdaptiveRate(SECOND, 2, pauses), AdaptiveRunning(20)
+            again.resume(told[0])
+            places_again.resume(told[1])
+            assert (again.state(), places_again.state()) == (pace.state(), places.state())
+            assert again.delay_s(now) == pace.delay_s(now)
+            assert again.exhausted(now) == pace.exhausted(now)
+            pace, places = again, places_again
+
+
+def test_a_state_holds_all_that_a_limit_learns() -> None:
+    """A field that is new in a limit is in its state, too."""
+    pace, places, bucket = AdaptiveRate(SECOND), AdaptiveRunning(3), Gcra(SECOND)
+    configured = {"bucket", "fastest", "pauses", "most", "burst"}
+    for limit in (pace, places, bucket):
+        learned = {name.removeprefix("_") for name in vars(limit)} - configured
+        assert learned == limit.state().keys() - configured

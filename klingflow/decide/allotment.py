@@ -25,7 +25,8 @@ def caps_of(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = Fa
     caps = Caps(limits.max_spend, limits.max_tasks, limits.max_seconds, zero_is_unknown)
     for number, plan in enumerate(plans):
         manifest = plan.manifest
-        caps.purses[number] = Purse(manifest.budget, manifest.prices, counted(plan.spending))
+        prices = manifest.prices.file if manifest.prices else None
+        caps.purses[number] = Purse(manifest.budget, prices, counted(plan.spending))
     return caps
 
 

@@ -8,22 +8,24 @@ is decided in allotment.py.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Self
 
-from klingflow.model import LeftOut, Price, Prices, Request, Sum
+from klingflow.model import Json, LeftOut, Price, Request, Sum
 
 
 @dataclass(slots=True)
 class Purse:
-    """What one film may cost. `budget` None is no limit.
+    """What one film may cost. `budget` None is no limit. `prices` is the file of its prices.
 
     `before` is what its ledger counts beside the purchases of this run, `reserved` what this run
     has set aside, and `back` what the gateway has refunded of `before` since it was counted.
     """
 
     budget: Decimal | None = None
-    prices: Prices | None = None
+    prices: str | None = None
     before: Sum = field(default_factory=Sum)
     reserved: Decimal = Decimal(0)
     back: Decimal = Decimal(0)
@@ -31,6 +33,27 @@ class Purse:
     def count(self, before: Sum) -> None:
         """Take the ledger's present sum, which knows of every refund."""
         self.before, self.back = before, Decimal(0)
+
+    def state(self) -> dict[str, Json]:
+        """Return all of it as JSON."""
+        amounts = {currency: str(amount) for currency, amount in self.before.amounts.items()}
+        return {
+            "budget": _told(self.budget),
+            "prices": self.prices,
+            "number": self.before.number,
+            "amounts": amounts,
+            "unpriced": dict(self.before.unpriced),
+            "reserved": str(self.reserved),
+            "back": str(self.back),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Json]) -> Self:
+        """Return the purse that `state` was made of."""
+        amounts = {currency: Decimal(amount) for currency, amount in state["amounts"].items()}
+        before = Sum(state["number"], amounts, state["unpriced"])
+        reserved, back = Decimal(state["reserved"]), Decimal(state["back"])
+        return cls(_heard(state["budget"]), state["prices"], before, reserved, back)
 
     def refusal(self, request: Request) -> str | None:
         """Return why the budget has no room for a purchase; None where it has."""
@@ -66,11 +89,20 @@ class Purse:
         return None
 
 
-def to_price(tier: str, prices: Prices | None) -> str:
-    """Return what to do about a tier without a price."""
+def _told(amount: Decimal | None) -> str | None:
+    """Return an amount as JSON has it: a text, because a float has no exact cents."""
+    return None if amount is None else str(amount)
+
+
+def _heard(amount: str | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
+
+
+def to_price(tier: str, prices: str | None) -> str:
+    """Return what to do about a tier without a price; `prices` is the file of prices."""
     if prices is None:
         return f"name a file of prices in the manifest, with {tier} in it"
-    return f"add {tier} to {prices.file}"
+    return f"add {tier} to {prices}"
 
 
 @dataclass(slots=True)
@@ -97,6 +129,36 @@ class Caps:
         limits = [self.max_spend, self.max_tasks, self.max_seconds]
         limits += [purse.budget for purse in self.purses.values()]
         return any(limit is not None for limit in limits)
+
+    def state(self) -> dict[str, Json]:
+        """Return the limits and what is reserved under them, as JSON."""
+        return {
+            "max_spend": _told(self.max_spend),
+            "max_tasks": self.max_tasks,
+            "max_seconds": self.max_seconds,
+            "zero_is_unknown": self.zero_is_unknown,
+            "purses": {str(job): purse.state() for job, purse in self.purses.items()},
+            "spend": str(self.spend),
+            "tasks": self.tasks,
+            "seconds": self.seconds,
+            "currency": self.currency,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Json]) -> Self:
+        """Return the caps that `state` was made of, so that another process goes on with them."""
+        purses = {int(job): Purse.from_state(told) for job, told in state["purses"].items()}
+        return cls(
+            max_spend=_heard(state["max_spend"]),
+            max_tasks=state["max_tasks"],
+            max_seconds=state["max_seconds"],
+            zero_is_unknown=state["zero_is_unknown"],
+            purses=defaultdict(Purse, purses),
+            spend=Decimal(state["spend"]),
+            tasks=state["tasks"],
+            seconds=state["seconds"],
+            currency=state["currency"],
+        )
 
     def reserve(self, request: Request, job: int = 0) -> LeftOut | None:
         """Set aside what one purchase for manifest number `job` may cost. Returns why it may not be

@@ -3,14 +3,17 @@ learn from 429.
 
 PURE: `now` is monotonic seconds and `u` chance in [0, 1), both handed in. Nobody waits here; the
 answers are delays. Each limit has the same three words: `delay_s(now)` is 0 where a request may go
-now, `take(now)` counts it.
+now, `take(now)` counts it. What a limit has learned goes into plain JSON and back by `state` and
+`resume`, so that another process can go on with it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from klingflow.model import Rate
+from klingflow.model import Json, Rate
 
 # One cut a round trip by this share; a limit that halves is found in three cuts.
 CUT = 0.75
@@ -29,7 +32,7 @@ class Gcra:
     def __init__(self, rate: Rate, burst: int = 1) -> None:
         self.interval_s: float = rate.interval_s
         self._burst = burst
-        self._due = float("-inf")  # when the bucket will be full again
+        self._due = -math.inf  # when the bucket will be full again
 
     def delay_s(self, now: float) -> float:
         """Seconds until one may go."""
@@ -38,6 +41,23 @@ class Gcra:
     def take(self, now: float) -> None:
         """Count one that goes now."""
         self._due = max(self._due, now) + self.interval_s
+
+    def state(self) -> dict[str, Json]:
+        """Return what was taken so far, as JSON."""
+        return {"interval_s": self.interval_s, "due": _told(self._due)}
+
+    def resume(self, state: Mapping[str, Json]) -> None:
+        """Go on from a `state` of a bucket of the same rate and burst."""
+        self.interval_s, self._due = state["interval_s"], _heard(state["due"])
+
+
+def _told(at: float) -> float | None:
+    """Return a time as JSON has it, which knows no infinity: null stands for "never yet"."""
+    return None if at == -math.inf else at
+
+
+def _heard(at: float | None) -> float:
+    return -math.inf if at is None else at
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +95,8 @@ class AdaptiveRate:
         self._fastest = 1 / rate.interval_s
         self._pauses = pauses or Pauses()
         self._per_s = self._fastest
-        self._paused_until = float("-inf")
-        self._cut_at = float("-inf")
+        self._paused_until = -math.inf
+        self._cut_at = -math.inf
         self._asked_too_long = False  # by the latest refusal
         self._rounds = 0  # consecutive round trips without an acceptance
         # Of these the latest ones in which no task of ours was running: how many, since when, and
@@ -146,6 +166,30 @@ class AdaptiveRate:
         waited_s = now - self._alone_since
         return self._alone_rounds > 0 and is_enough and waited_s >= self._pauses.seconds
 
+    def state(self) -> dict[str, Json]:
+        """Return what was taken and learned so far, as JSON."""
+        return {
+            "bucket": self._bucket.state(),
+            "per_s": self._per_s,
+            "paused_until": _told(self._paused_until),
+            "cut_at": _told(self._cut_at),
+            "asked_too_long": self._asked_too_long,
+            "rounds": self._rounds,
+            "alone_rounds": self._alone_rounds,
+            "alone_since": self._alone_since,
+            "asked_s": self._asked_s,
+        }
+
+    def resume(self, state: Mapping[str, Json]) -> None:
+        """Go on from a `state` of a pace of the same rate, burst and pauses."""
+        self._bucket.resume(state["bucket"])
+        self._per_s = state["per_s"]
+        self._paused_until = _heard(state["paused_until"])
+        self._cut_at = _heard(state["cut_at"])
+        self._asked_too_long = state["asked_too_long"]
+        self._rounds, self._alone_rounds = state["rounds"], state["alone_rounds"]
+        self._alone_since, self._asked_s = state["alone_since"], state["asked_s"]
+
     def _count_alone(self, now: float, *, is_new_round: bool, running: int) -> None:
         if running:
             self._alone_rounds = 0
@@ -191,7 +235,7 @@ class AdaptiveRunning:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._cut_at = float("-inf")
+        self._cut_at = -math.inf
         self._accepted = 0
         self.limit: int = most
 
@@ -209,3 +253,12 @@ class AdaptiveRunning:
         if self._accepted >= self.limit and self.limit < self._most:
             self.limit += 1
             self._accepted = 0
+
+    def state(self) -> dict[str, Json]:
+        """Return what was learned so far, as JSON."""
+        return {"limit": self.limit, "cut_at": _told(self._cut_at), "accepted": self._accepted}
+
+    def resume(self, state: Mapping[str, Json]) -> None:
+        """Go on from a `state` of the same configured number."""
+        self.limit, self._accepted = state["limit"], state["accepted"]
+        self._cut_at = _heard(state["cut_at"])
