@@ -27,7 +27,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, lock_header
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
-from klingflow.ledger.store import Ledger, new_uid, open_ledger, read
+from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Place
 from tests.keeping import keep, now, write, write_one
 from tests.purchases import AT, LATER, intent, submitted
@@ -430,10 +430,6 @@ def test_a_read_only_folder_is_one_clear_error(
     )
     with pytest.raises(LedgerError, match="the ledger cannot be opened"):
         open_ledger(paths, now)
-
-
-def test_uids_sort_by_time() -> None:
-    assert new_uid(AT, lambda n: "ff" * n) < new_uid(LATER, lambda n: "00" * n)
 
 
 WRITER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from klingflow.decide.select import orphans, select
 from klingflow.decide.spending import spending
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.gateway.outcomes import QueryOutcome
-from klingflow.ledger import store
+from klingflow.ledger import store, uids
 from klingflow.ledger.book import Book
 from klingflow.model import (
     Action,
@@ -157,7 +158,7 @@ def _adopted(
         task,
         wanted=wanted,
         origin=origin,
-        new_uid=lambda: store.new_uid(at),
+        new_uid=lambda: uids.new_uid(at, secrets.token_hex),
         at=at,
     )
     return adopted

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
-from klingflow.ledger import store
+from klingflow.ledger import store, uids
 from klingflow.ledger.book import Book, alike, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
@@ -363,5 +364,5 @@ def _context(
         clock=time.monotonic,
         now=now,
         chance=random.random,
-        new_uid=lambda: store.new_uid(now()),
+        new_uid=lambda: uids.new_uid(now(), secrets.token_hex),
     )

@@ -8,9 +8,8 @@ what must still be kept goes to an emergency file.
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,13 +53,7 @@ from klingflow.model import Problem, Purchase
 
 _PLANS_NAMED = 100
 
-__all__ = ["Ledger", "new_uid", "open_ledger", "read"]
-
-
-def new_uid(at: str, random: Callable[[int], str] = secrets.token_hex) -> str:
-    """An id for a purchase made at the time `at`: sortable by time, and no two alike."""
-    digits = "".join(c for c in at if c.isdigit())
-    return f"{digits[:17]}-{random(6)}"
+__all__ = ["Ledger", "open_ledger", "read"]
 
 
 def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:

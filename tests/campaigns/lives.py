@@ -36,6 +36,7 @@ from klingflow.decide.schedule import Schedule
 from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.gateway import http as real
 from klingflow.ledger import store as ledgers
+from klingflow.ledger import uids
 from klingflow.ledger.lifecycle import IN_DOUBT, last_event
 from klingflow.ledger.places import Site, site_at
 from klingflow.model import Limits, Manifest, Plan, Purchase, Rate
@@ -451,7 +452,7 @@ class Life:
             clock=seed.clock,
             now=seed.now,
             chance=self.chance.random,
-            new_uid=lambda: ledgers.new_uid(
+            new_uid=lambda: uids.new_uid(
                 seed.now(), lambda n: f"{self.chance.getrandbits(8 * n):0{2 * n}x}"
             ),
         )

@@ -5,6 +5,7 @@ are the test's.
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.gateway.http import Gateway, Timeouts
-from klingflow.ledger import store
+from klingflow.ledger import uids
 from klingflow.model import Limits, Manifest, Rate
 from klingflow.runner.context import Context, Job, Outcome
 from klingflow.runner.dispatch import run as run_context
@@ -62,7 +63,7 @@ class Rig:
                 clock=time.monotonic,
                 now=self.now,
                 chance=self.chance.random,
-                new_uid=lambda: store.new_uid(self.now()),
+                new_uid=lambda: uids.new_uid(self.now(), secrets.token_hex),
             )
 
             def emit(event: dict[str, Any]) -> None:
