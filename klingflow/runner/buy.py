@@ -15,13 +15,14 @@ from itertools import chain
 
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
+from klingflow.decide.creates import settled
 from klingflow.decide.moves import is_spare
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
 from klingflow.ledger import lifecycle
 from klingflow.manifest.tag import tagged
-from klingflow.model import Failure, Purchase
+from klingflow.model import Purchase
 from klingflow.runner.context import Context, as_data
 
 
@@ -108,16 +109,15 @@ async def _settle(context: Context, sent: _Sent, outcome: CreateOutcome) -> None
             await _doubted(context, sent, outcome)
 
 
+async def _kept(context: Context, sent: _Sent, outcome: CreateOutcome) -> Purchase:
+    """Make what the outcome makes of the intent durable. Raises LedgerBroken."""
+    purchase = settled(sent.purchase, outcome, context.now())
+    await context.jobs[sent.wanted.job].ledger.record(purchase)
+    return purchase
+
+
 async def _accepted(context: Context, sent: _Sent, outcome: Accepted) -> None:
-    kept = {"evidence": dict(outcome.evidence)} if outcome.other_ids else {}
-    purchase = await context.record(
-        sent.wanted.job,
-        sent.purchase,
-        "accepted",
-        task_id=outcome.task_id,
-        billed_tier=outcome.billed_tier,
-        **kept,
-    )
+    purchase = await _kept(context, sent, outcome)
     now = context.clock()
     context.schedule.submit.accepted(now, sent.at)
     context.schedule.places.accepted()
@@ -137,7 +137,7 @@ async def _accepted(context: Context, sent: _Sent, outcome: Accepted) -> None:
 async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
     """The gateway asks for a pause: the take keeps its turn."""
     failure, schedule = outcome.failure, context.schedule
-    await context.record(sent.wanted.job, sent.purchase, "refused", error=failure)
+    await _kept(context, sent, outcome)
     now, pace = context.clock(), schedule.submit
     schedule.again(sent.wanted)  # first, so that the create itself is not counted as running
     running = schedule.running
@@ -153,15 +153,14 @@ async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
 
 async def _refused(context: Context, sent: _Sent, outcome: Refused) -> None:
     wanted, failure = sent.wanted, outcome.failure
-    await context.record(wanted.job, sent.purchase, "refused", error=failure)
+    await _kept(context, sent, outcome)
     context.schedule.landed(give_back=wanted)
     context.tell("rejected", wanted, uid=sent.purchase.uid, failure=as_data(failure))
     context.obey(context.patience.refused(failure, wanted.action.key))
 
 
 async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
-    failure = Failure("not_sent", "not_sent", outcome.reason)
-    await context.record(sent.wanted.job, sent.purchase, "unsent", error=failure)
+    await _kept(context, sent, outcome)
     verdict = context.patience.unsent(outcome.reason, context.chance())
     pause_s = verdict.pause_s or 0.0
     context.schedule.pause_buying(context.clock() + pause_s)
@@ -177,10 +176,8 @@ async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
 
 
 async def _doubted(context: Context, sent: _Sent, outcome: Doubtful) -> None:
-    wanted, purchase = sent.wanted, sent.purchase
-    evidence = {"from": purchase.times["intent"], "to": context.now(), **outcome.evidence}
-    failure = outcome.failure or Failure("unknown", "in_doubt", outcome.reason)
-    await context.record(wanted.job, purchase, "doubted", error=failure, evidence=evidence)
+    wanted = sent.wanted
+    await _kept(context, sent, outcome)
     context.schedule.landed()
     context.tell("in_doubt", wanted, uid=sent.purchase.uid, reason=outcome.reason)
     context.obey(context.patience.doubted(outcome, proven=context.schedule.proven))
