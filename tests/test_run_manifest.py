@@ -231,6 +231,18 @@ def test_a_title_that_is_no_text_is_left_out() -> None:
     assert "title" not in built(replace(manifest, shots=(odd,)), Book())["shots"][0]
 
 
+def test_the_record_has_what_an_editor_reads_beside_a_video() -> None:
+    """The texts of the manifest, and what the body asks for; of a kept video the purchase's."""
+    texts = {"scene": "1", "title": "T", "note": "n", "dialogue": ["hm", "no"]}
+    asked = {"model": "kling-3.0", "prompt": "rain", "aspect_ratio": "9:16"}
+    manifest = manifest_of(**asked, **texts)
+    (entry,) = built(manifest, Book())["shots"]
+    wanted = {**texts, "model": "kling-3.0", "prompt": "rain", "ratio": "9:16"}
+    assert {name: entry[name] for name in wanted} == wanted
+    (entry,) = built(manifest, Book([done("s", prompt="snow")]))["shots"]
+    assert {name: entry[name] for name in wanted} == wanted | {"prompt": "snow", "ratio": "16:9"}
+
+
 def test_the_record_names_the_video_that_serves() -> None:
     """An earlier body may have come back: then its file lies at the take's output."""
     first = replace(done("a"), output="a.mp4")

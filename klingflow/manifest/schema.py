@@ -169,6 +169,7 @@ def _lock() -> dict[str, Json]:
     }
 
 
+_OR_WANTED: Final = "or of the manifest while nothing was bought"
 # What every entry of a run manifest's shots has, orphans and pruned ones included.
 _OF_A_SHOT: Final = ("id", "take", "state", "attempts")
 
@@ -217,7 +218,11 @@ def _shot_of_a_run() -> Json:
         "id": _described(_STRING, "The shot's id."),
         "kind": _described(_OPTIONAL, "The way it was generated."),
         "tags": {"type": "array", "items": _STRING},
-        "title": _OPTIONAL,
+        **{name: _described(_STRING, SHOT[name].doc) for name in ("scene", "title", "note")},
+        "dialogue": _described({"type": ["string", "array"]}, SHOT["dialogue"].doc),
+        "model": _described(_STRING, f"Of the purchase, {_OR_WANTED}."),
+        "prompt": _described(_STRING, f"Of the purchase, {_OR_WANTED}."),
+        "ratio": _described(_STRING, f"Width to height that was asked for, {_OR_WANTED}."),
         **{name: _PURCHASE[name] for name in _SHOT_FACTS},
         "predicted_tier": _described(_OPTIONAL, "What it is expected to be billed as."),
         "state": _described(_STRING, "The latest purchase's state, or why there is none."),

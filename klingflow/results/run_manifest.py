@@ -19,6 +19,7 @@ from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
+from klingflow.manifest.meaning import meaning
 from klingflow.model import (
     NO_PICKS,
     Json,
@@ -26,6 +27,7 @@ from klingflow.model import (
     Picks,
     Prices,
     Purchase,
+    Request,
     Shot,
     Verdict,
     key_of,
@@ -64,9 +66,9 @@ def build(
     `selected` are the keys of the shots that are meant; None means all, and then what was bought
     for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
     """
-    meant = [s for s in manifest.shots if selected is None or s.key in selected]
-    bought = [book.of(s.id, s.take) for s in meant]
-    shots = [_shot(s, purchases) for s, purchases in zip(meant, bought, strict=True)]
+    meant = [(s, request) for s, request in manifest if selected is None or s.key in selected]
+    bought = [book.of(s.id, s.take) for s, _ in meant]
+    shots = [_shot(*pair, purchases) for pair, purchases in zip(meant, bought, strict=True)]
     _add_picks(shots, manifest, book, picks)
     orphans, pruned = _no_longer_wanted(manifest, book) if selected is None else ([], [])
     record = {
@@ -158,24 +160,28 @@ def _orphan(purchases: Sequence[Purchase]) -> dict[str, Json]:
     return _bought({"id": purchases[0].shot, "take": purchases[0].take}, purchases)
 
 
-def _shot(shot: Shot, purchases: Sequence[Purchase]) -> dict[str, Json]:
-    title = shot.about.get("title")
+def _shot(shot: Shot, request: Request, purchases: Sequence[Purchase]) -> dict[str, Json]:
     entry: dict[str, Json] = {
         "id": shot.id,
         "take": shot.take,
         "kind": shot.kind,
         "tags": list(shot.tags),
+        **_about(shot),
     }
-    if isinstance(title, str):
-        entry["title"] = title
-    return _bought(entry, purchases, shot.output)
+    return _bought(entry, purchases, shot.output, request.body)
 
 
 def _bought(
-    entry: dict[str, Json], purchases: Sequence[Purchase], output: str | None = None
+    entry: dict[str, Json],
+    purchases: Sequence[Purchase],
+    output: str | None = None,
+    body: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
-    """The entry of one take, with what the ledger knows of it."""
+    """The entry of one take, with what the ledger knows of it. `body` is what the manifest wants
+    now, which counts while nothing was bought.
+    """
     purchase = serving(purchases, output)
+    entry |= _meant(purchase.body if purchase else body or {})
     if purchase is None:
         return {**entry, "state": NEW, "attempts": []}
     told = {p.uid: as_json(p) for p in purchases}
@@ -189,6 +195,19 @@ def _bought(
         entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
     entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
+
+
+def _about(shot: Shot) -> dict[str, Json]:
+    """What the author wrote for people: text, and for the dialogue also a list."""
+    kinds = {"dialogue": (str, list)}
+    return {n: value for n, value in shot.about.items() if isinstance(value, kinds.get(n, str))}
+
+
+def _meant(body: Mapping[str, Json]) -> dict[str, Json]:
+    """What of a body an editor wants to read beside the video."""
+    what = meaning(body)
+    said = {"model": what.model, "prompt": what.prompt, "ratio": what.aspect_ratio}
+    return {name: value for name, value in said.items() if isinstance(value, str) and value}
 
 
 def _attempt(facts: Mapping[str, Json]) -> dict[str, Json]:
