@@ -16,6 +16,7 @@ from benchmarks import (
     in_flight,
     killing,
     ledgers,
+    loopback,
     night,
     planning,
     references,
@@ -28,25 +29,31 @@ Measure = Callable[[Path], list[Figure]]
 
 SHORT: dict[str, Measure] = {
     "start_up": lambda _: start_up.figures(),
-    "planning": lambda folder: planning.figures(10_000, folder, runs=1),
+    "planning": lambda folder: [
+        *planning.figures(10_000, folder, runs=1),
+        *planning.learned(folder, runs=1),
+    ],
     "ledgers": lambda folder: ledgers.figures(30_000, folder, runs=1),
     "buying": lambda folder: buying.figures(60, folder, rounds=3),
     "simulated": lambda _: simulated.figures(),
     "references": lambda folder: references.figures(200, folder, runs=1),
     "night": lambda _: night.figures(seeds=2),
     "batch": lambda _: batch.figures(seeds=8),
+    "loopback": lambda folder: loopback.figures(40, folder, places=(20,)),
     "killing": lambda _: killing.command(),
 }
 FULL: dict[str, Measure] = {
     **SHORT,
     "planning": lambda folder: [
         *planning.figures(10_000, folder, runs=3),
+        *planning.learned(folder, runs=3),
         *planning.growth(folder, runs=1),
     ],
     "ledgers": lambda folder: ledgers.figures(100_000, folder, runs=5),
     "buying": lambda folder: buying.figures(300, folder, rounds=5),
     "night": lambda _: night.figures(seeds=10),
     "batch": lambda _: batch.figures(seeds=50),
+    "loopback": lambda folder: loopback.figures(60, folder, places=(5, 10, 20)),
     "references": lambda folder: references.figures(1_000, folder, runs=3),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "killing": lambda _: killing.figures(),

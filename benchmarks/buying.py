@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from benchmarks.figures import ROOT, Figure, python, spend
+from benchmarks.figures import ROOT, Figure, Spent, python, spend
 from klingflow.sandbox.child import Sandbox
 from tests.harness import Pipeline, pipeline_at, sandboxed
 from tests.simulations import fixed_polls
@@ -45,7 +45,7 @@ def figures(shots: int, folder: Path, rounds: int) -> list[Figure]:
         for number in range(rounds):
             place = pipeline_at(film.folder / str(number), sandbox.base_url)
             ours.append(_measured(sandbox, shots, partial(_klingflow, place)))
-            every_s = every_s or _interval_s(ours[0].polls) / _FASTER
+            every_s = every_s or interval_s(ours[0].polls) / _FASTER
             theirs.append(_measured(sandbox, shots, partial(_script, place, every_s)))
     return _table(shots, ours, theirs)
 
@@ -98,17 +98,24 @@ def _klingflow(place: Pipeline, shots: int) -> tuple[float, float]:
 
 
 def _script(place: Pipeline, every_s: float, shots: int) -> tuple[float, float]:
-    folder = place.folder / f"script{shots}"
+    spent = buy_by_script(place, place.folder / f"script{shots}", shots, _AT_ONCE, every_s)
+    return spent.cpu_s, spent.peak_mb
+
+
+def buy_by_script(place: Pipeline, folder: Path, shots: int, at_once: int, every_s: float) -> Spent:
+    """Buy so many shots into a new folder with the SDK's script. Raises RuntimeError if a video is
+    missing afterwards.
+    """
     folder.mkdir()
     prompts = [f"a quiet street, number {n}" for n in range(1, shots + 1)]
     (folder / "prompts.json").write_text(json.dumps(prompts))
-    given = (place.environ["KLINGFLOW_BASE_URL"], "prompts.json", ".", str(_AT_ONCE), str(every_s))
+    given = (place.environ["KLINGFLOW_BASE_URL"], "prompts.json", ".", str(at_once), str(every_s))
     script = str(ROOT / "benchmarks" / "sdk_script.py")
     spent = spend(
         python("-W", "ignore::DeprecationWarning", script, *given), cwd=folder, env=place.environ
     )
     _check(len(list(folder.glob("*.mp4"))), shots, spent.out)
-    return spent.cpu_s, spent.peak_mb
+    return spent
 
 
 def _check(videos: int, shots: int, out: str) -> None:
@@ -116,7 +123,7 @@ def _check(videos: int, shots: int, out: str) -> None:
         raise RuntimeError(f"{videos} videos of {shots}\n{out}")
 
 
-def _interval_s(polls: float) -> float:
+def interval_s(polls: float) -> float:
     """Return the fixed interval that takes so many polls of a task at the gateway's pace."""
     few, many = 60.0, 3.0
     for _ in range(12):

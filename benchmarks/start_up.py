@@ -1,25 +1,33 @@
-"""How soon `klingflow --help` answers; importing click alone is the floor under it."""
+"""How soon `klingflow --help` answers, beside Python that does nothing, and Python that imports
+what a run cannot do without.
+"""
 
 from __future__ import annotations
 
-from benchmarks.figures import Figure, middle, python, spend
+from typing import Final
 
-_RUNS = 9
+from benchmarks.figures import Figure, Spent, middle, python, spend
+
+_RUNS: Final = 20
+_FLOORS: Final = ("pass", "import click", "import click, httpx")
 
 
 def figures() -> list[Figure]:
-    """Return the wall times, measured in turns, so that a busy moment slows both."""
-    runs = [
-        (spend(python("-m", "klingflow", "--help")), spend(python("-c", "import click")))
-        for _ in range(_RUNS)
-    ]
-    ours, floor = middle(a for a, _ in runs), middle(b for _, b in runs)
+    """Return the times, measured in turns, so that a busy moment slows all of them."""
+    commands = [python("-m", "klingflow", "--help"), *(python("-c", code) for code in _FLOORS)]
+    turns = [[spend(command) for command in commands] for _ in range(_RUNS)]
+    ours, *floors = (middle(column) for column in zip(*turns, strict=True))
     return [
         Figure(
             "klingflow --help",
             "≤ 0.10 s",
-            f"{ours.wall_s:.3f} s",
-            f"import click: {floor.wall_s:.3f} s",
+            _said(ours),
+            f"python -c '{code}': {_said(floor)}",
             f"{ours.wall_s / floor.wall_s:.2f}",
         )
+        for code, floor in zip(_FLOORS, floors, strict=True)
     ]
+
+
+def _said(spent: Spent) -> str:
+    return f"{spent.wall_s:.3f} s, {spent.cpu_s:.3f} of CPU"

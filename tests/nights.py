@@ -53,6 +53,8 @@ class Night:
     needs: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     learned: int = 300
     seed: int = 1
+    create_s: float = CREATE_S
+    download_s: float = DOWNLOAD_S
 
     def at_once(self, places: int, seed: int | None = None) -> Night:
         """Return the same night with so many places, or another night of the kind."""
@@ -215,7 +217,7 @@ class _Player:
         elif isinstance(step, Flight):
             self._poll(step)
         elif isinstance(step, Fetch):
-            self._after(DOWNLOAD_S, self._fetched)
+            self._after(self.night.download_s, self._fetched)
         else:
             due = math.inf if step is None else step
             if not self._events or due < self._events[0][0]:
@@ -239,7 +241,7 @@ class _Player:
         number, sent_at = int(wanted.action.key), self.now
         self.found.created.append(number)
         self.found.most_running = max(self.found.most_running, self.schedule.running)
-        self._after(CREATE_S, lambda: self._accepted(wanted, number, sent_at))
+        self._after(self.night.create_s, lambda: self._accepted(wanted, number, sent_at))
 
     def _accepted(self, wanted: Wanted, number: int, sent_at: float) -> None:
         now = self.now
@@ -288,7 +290,7 @@ class _Player:
 
     def _succeeded(self, flight: Flight, number: int) -> None:
         self.found.delays_s.append(self.now - flight.since - self.night.takes_s(number))
-        held_s = self.now - flight.since + CREATE_S
+        held_s = self.now - flight.since + self.night.create_s
         self.found.held_s.setdefault(flight.tier, []).append(held_s)
         self.schedule.fetch(Fetch(0, flight.purchase, flight.wanted), self.now)
         for dependant in self.dependants[number]:

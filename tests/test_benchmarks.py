@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import batch, killing
+from typing import Any
+
+from benchmarks import batch, killing, loopback
 from benchmarks.figures import Figure, table
 from benchmarks.simulated import simulate
 from tests.campaigns.figures import Figures
@@ -52,3 +54,23 @@ def test_a_chain_costs_a_batch_little_and_its_length_is_foretold() -> None:
     assert known <= 1.05
     assert hindsight <= 1.1
     assert batch.foretold(5, seeds=12).error <= 0.1
+
+
+def test_the_order_of_a_batch_is_read_from_its_log() -> None:
+    """Shots out of order, creates that went before a released one, and how close polls were."""
+
+    def at(second: float, event: str, number: int) -> dict[str, Any]:
+        moment = f"2026-06-08T07:00:{second:06.3f}+00:00"
+        return {"at": moment, "event": event, "shot": f"shot{number:03}", "uid": str(number)}
+
+    bought = [at(number, "intent", shot) for number, shot in enumerate((2, 1, 0))]
+    chain = [
+        event
+        for number in range(2, 7)
+        for event in (at(number, "intent", number), at(number + 0.5, "succeeded", number))
+    ]
+    late = [at(6.9, "poll", 6), at(7.5, "intent", 7)]
+    events = [*bought[1:], *chain, at(6.7, "intent", 8), *late]
+    found = loopback.order_of(events, 0, 7)
+    assert (found.misplaced, found.overtaken, found.busiest) == (2, 0, 6)
+    assert round(found.closest_s, 3) == 0.4
