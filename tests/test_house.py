@@ -22,7 +22,7 @@ FLOORS = [
     {"ledger"},
     {"decide"},
     {"results"},
-    {"assets"},
+    {"assets", "media"},
     {"runner"},
     {"api"},
     {"terminal"},
@@ -50,7 +50,8 @@ WHOLE_ROOMS = {"runner"}
 NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
 ROOMS_WITH_A_MAP = (
-    "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "runner", "api",
+    "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "media", "runner",
+    "api",
 )  # fmt: skip
 HEAVY = {
     "yaml",

@@ -18,7 +18,13 @@ BANNED_CALLS = {
     "unsafe_load", "full_load", "_create_unverified_context", "from_string",
 }  # fmt: skip
 BANNED_NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "Loader", "YAMLObject"}
-STARTS_PROCESSES = {"assets/commands.py", "api/ignored.py", "sandbox/child.py", "sandbox/clips.py"}
+STARTS_PROCESSES = {
+    "assets/commands.py",
+    "api/ignored.py",
+    "media/inspector.py",
+    "sandbox/child.py",
+    "sandbox/clips.py",
+}
 
 
 def nodes() -> Iterator[tuple[str, ast.AST]]:
@@ -61,8 +67,9 @@ def test_nothing_that_was_read_is_run() -> None:
 
 def test_few_modules_start_a_process() -> None:
     """The sandbox, without the key (test_security_sandbox.py), and the search for a font, which is
-    started by it; doctor, which asks git (test_ignored.py); and the command that the user's own
-    environment names for uploads (test_commands.py).
+    started by it; doctor, which asks git (test_ignored.py); what looks at videos, without the key
+    (test_inspector.py); and the command that the user's own environment names for uploads
+    (test_commands.py).
     """
     users = {
         file

@@ -6,11 +6,12 @@ knows of one attempt to buy it, an Action what the plan means to do next, and a 
 the whole of them.
 
 nodes.py (values with their places), keys.py (what takes are called), wanted.py (the manifest),
-bought.py (the ledger), picked.py (the picks file), planned.py (the plan).
+bought.py (the ledger), arrived.py (the videos), picked.py (the picks file), planned.py (the plan).
 """
 
 from __future__ import annotations
 
+from klingflow.model.arrived import UNREADABLE, Label, Media, RemarkName, Sound
 from klingflow.model.bought import (
     Bought,
     Event,
@@ -66,6 +67,7 @@ from klingflow.model.wanted import (
 __all__ = [
     "NOWHERE_ELSE",
     "NO_PICKS",
+    "UNREADABLE",
     "Action",
     "AssetSettings",
     "Bought",
@@ -84,10 +86,12 @@ __all__ = [
     "GatewaySettings",
     "History",
     "Json",
+    "Label",
     "LeftOut",
     "Limits",
     "LocalFile",
     "Manifest",
+    "Media",
     "More",
     "Move",
     "Node",
@@ -105,10 +109,12 @@ __all__ = [
     "Purchase",
     "Rate",
     "Reference",
+    "RemarkName",
     "Request",
     "Said",
     "Share",
     "Shot",
+    "Sound",
     "State",
     "Step",
     "Sum",

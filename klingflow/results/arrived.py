@@ -1,0 +1,150 @@
+"""PURE. What is remarkable about a video that arrived, beside what was bought.
+
+A remark never changes the state of a purchase. What is found in the bytes of a video is a `Media`;
+how a video is looked at is for klingflow.media.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from klingflow.manifest.meaning import meaning, scene_of
+from klingflow.model import Json, Media, Purchase, RemarkName
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a purchase promised: `seconds`, `resolution` (such as 720P), `ratio` (such as 9:16),
+    and `audio`, True if sound was bought. 0 and "" stand for what nobody promised.
+    """
+
+    seconds: int = 0
+    resolution: str = ""
+    ratio: str = ""
+    audio: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels a frame has: a resolution is the shorter side of a frame of 16:9."""
+        side = _number(self.resolution.removesuffix("P"))
+        return side * side * 16 // 9
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One remark. `words` are for people, for `str.format`: `got` is what arrived, `bought` what
+    was bought. `ends` says that no later remark is worth making.
+    """
+
+    words: str
+    applies: Callable[[Media, _Wanted], bool]
+    got: Callable[[Media], Json] | None = None
+    bought: Callable[[_Wanted], Json] | None = None
+    ends: bool = False
+
+
+# A generator's last frame may lie a little before the end, and sides are rounded to blocks.
+_SHORTER_S = 0.5
+_SMALLER = 0.8
+_OTHER_RATIO = 1.06
+
+
+def _is_other_ratio(media: Media, wanted: _Wanted) -> bool:
+    wide, _, high = wanted.ratio.partition(":")
+    if not (_number(wide) and _number(high) and media.height):
+        return False
+    off = media.width / media.height * _number(high) / _number(wide)
+    return not 1 / _OTHER_RATIO < off < _OTHER_RATIO
+
+
+def _size(media: Media) -> str:
+    return f"{media.width}x{media.height}"
+
+
+REMARKS: Final[Mapping[RemarkName, _Row]] = {
+    "unreadable": _Row("cannot be played", lambda media, _: not media.readable, ends=True),
+    "no_picture": _Row("has no picture", lambda media, _: media.width == 0, ends=True),
+    "damaged": _Row("damaged in parts", lambda media, _: media.damaged),
+    "black": _Row("black throughout", lambda media, _: media.black),
+    "frozen": _Row("frozen throughout", lambda media, _: media.frozen and not media.black),
+    "no_sound": _Row(
+        "has no sound, and sound was bought",
+        lambda media, wanted: wanted.audio and media.sound == "none",
+    ),
+    "silent": _Row(
+        "silent throughout, and sound was bought",
+        lambda media, wanted: wanted.audio and media.sound == "silent",
+    ),
+    "shorter": _Row(
+        "{got:g} s long, and {bought} s were bought",
+        lambda media, wanted: media.seconds < wanted.seconds - _SHORTER_S,
+        lambda media: media.seconds,
+        lambda wanted: wanted.seconds,
+    ),
+    "smaller": _Row(
+        "{got}, and {bought} was bought",
+        lambda media, wanted: media.width * media.height < _SMALLER * wanted.pixels,
+        _size,
+        lambda wanted: wanted.resolution,
+    ),
+    "other_ratio": _Row(
+        "{got}, and {bought} was bought", _is_other_ratio, _size, lambda wanted: wanted.ratio
+    ),
+}
+
+
+def remarks(media: Media, purchase: Purchase) -> list[dict[str, Json]]:
+    """Return what is remarkable about the video of a purchase: of each remark its `kind` and, where
+    it compares, what arrived (`got`) and what was bought (`bought`).
+    """
+    wanted = _wanted(purchase)
+    return [_remark(name, media, wanted) for name in _made(media, wanted)]
+
+
+def worded(remark: Mapping[str, Any]) -> str:
+    """Return a remark in words."""
+    return REMARKS[remark["kind"]].words.format(**remark)
+
+
+def _made(media: Media, wanted: _Wanted) -> Iterator[RemarkName]:
+    for name, row in REMARKS.items():
+        if row.applies(media, wanted):
+            yield name
+            if row.ends:
+                return
+
+
+def _remark(name: RemarkName, media: Media, wanted: _Wanted) -> dict[str, Json]:
+    row = REMARKS[name]
+    remark: dict[str, Json] = {"kind": name}
+    if row.got and row.bought:
+        remark |= {"got": row.got(media), "bought": row.bought(wanted)}
+    return remark
+
+
+def _wanted(purchase: Purchase) -> _Wanted:
+    """Return what a purchase promised: a scene's length and size, and those of a video that goes
+    in, are the source's; so is the ratio of a picture.
+    """
+    what = meaning(purchase.body)
+    if scene_of(what) is not None or what.has_video:
+        return _Wanted(audio=what.audio)
+    ratio = str(what.aspect_ratio) if what.from_text else ""
+    return _Wanted(purchase.seconds, str(what.resolution).upper(), ratio, what.audio)
+
+
+_SHOWN: Final = ("width", "height", "seconds", "fps", "sound")
+
+
+def shown(media: Media, purchase: Purchase) -> dict[str, Json]:
+    """Return what the run manifest says of the video of a purchase."""
+    facts: dict[str, Json] = {}
+    if media.readable:
+        facts = {name: getattr(media, name) for name in _SHOWN} | {"labels": [*media.labels]}
+    return {**facts, "remarks": remarks(media, purchase)}
