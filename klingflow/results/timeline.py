@@ -1,0 +1,311 @@
+"""PURE. A film as it is cut: the take that counts of each shot, in the manifest's order, with its
+length in frames, its subtitles, and a gap where no video is.
+
+Everything that is written for an editor, a player or a viewer is made from a `Cut`. How long a
+video really is, is looked at elsewhere and handed in.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Final, NamedTuple
+
+from klingflow.decide.picks import counting, present_of
+from klingflow.manifest.held_files import records
+from klingflow.manifest.meaning import meaning
+from klingflow.model import Action, Json, Manifest, Plan
+
+# What cameras and editors use, in frames a second; the rate of a video is one of these, or whole.
+RATES: Final = tuple(
+    Fraction(number, base)
+    for number, base in (
+        *((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1)),
+        *((48, 1), (50, 1), (60000, 1001), (60, 1)),
+    )
+)
+_NEAR: Final = Fraction(1, 2500)  # 23.976 and 24 are a thousandth apart
+_USUAL_RATE, _USUAL_SIZE = Fraction(24), (1280, 720)
+_SIDES: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:3": (4, 3), "3:4": (3, 4)}
+_STILLS: Final = frozenset({"png", "jpg", "webp"})
+# The fields of GB 45438-2025, annex E; a Label of 1 is "made by AI".
+_MARK: Final = {
+    **{"Label": "1", "ContentProducer": "", "ProduceID": "", "ReservedCode1": ""},
+    **{"ContentPropagator": "", "PropagateID": "", "ReservedCode2": ""},
+}
+_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """What a video is: its sides in pixels as it is shown, its length, its frames a second, and
+    True where it has sound. `mark` is what its metadata says under AIGC (GB 45438-2025), "" where
+    it says nothing.
+    """
+
+    width: int
+    height: int
+    seconds: float
+    fps: float
+    sound: bool = False
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One shot of a cut. `file` is its video, relative to the manifest's folder, "" where none is
+    here; then `missing` says why. `still` is its first local image, written the same. `seconds` are
+    as bought until its `footage` is known.
+    """
+
+    shot: str
+    key: str
+    seconds: float
+    file: str = ""
+    missing: str = ""
+    still: str = ""
+    title: str = ""
+    scene: str = ""
+    prompt: str = ""
+    note: str = ""
+    dialogue: tuple[str, ...] = ()
+    model: str = ""
+    ratio: str = ""
+    task_id: str = ""
+    footage: Footage | None = None
+
+    @property
+    def name(self) -> str:
+        """What an editor shows: the key, and the title if there is one."""
+        return f"{self.key} {self.title}" if self.title else self.key
+
+
+class Span(NamedTuple):
+    """A clip in a cut: its first frame, and how many it has."""
+
+    clip: Clip
+    start: int
+    frames: int
+
+
+class Cue(NamedTuple):
+    """A subtitle; its times are seconds from the beginning of the cut."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Clips in their order, in a picture of `width` by `height` pixels with `rate` frames a
+    second.
+    """
+
+    name: str
+    clips: tuple[Clip, ...]
+    rate: Fraction = _USUAL_RATE
+    width: int = _USUAL_SIZE[0]
+    height: int = _USUAL_SIZE[1]
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return the clips with their frames. Each is rounded by itself, so that no later one moves
+        by a fraction of a frame.
+        """
+        found: list[Span] = []
+        start = 0
+        for clip in self.clips:
+            frames = max(1, round(clip.seconds * self.rate))
+            found.append(Span(clip, start, frames))
+            start += frames
+        return found
+
+    @property
+    def frames(self) -> int:
+        """Return how many frames all of it has."""
+        return sum(span.frames for span in self.spans)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long all of it is."""
+        return float(self.frames / self.rate)
+
+    @property
+    def sound(self) -> bool:
+        """Return True if any of its videos has sound."""
+        return any(clip.footage and clip.footage.sound for clip in self.clips)
+
+    @property
+    def missing(self) -> list[Clip]:
+        """Return the clips of which no video is here."""
+        return [clip for clip in self.clips if not clip.file]
+
+
+# ---------------------------------------------------------------- from a plan to clips
+
+
+def clips(plan: Plan, selected: Set[str] | None = None) -> list[Clip]:
+    """Return a clip for each shot of a plan of which a take is selected: its counting take, or the
+    first selected one where that is not selected. None selects all.
+    """
+    takes: dict[str, list[str]] = {}
+    for shot in plan.manifest.shots:
+        takes.setdefault(shot.id, []).append(shot.key)
+    now_at = {step.uid: step.source for step in reversed(plan.filing.steps)}
+    found = []
+    for id, keys in takes.items():
+        meant = [key for key in keys if selected is None or key in selected]
+        if meant:
+            found.append(_clip(plan, id, keys, meant, now_at))
+    return found
+
+
+def _clip(
+    plan: Plan, id: str, keys: Sequence[str], meant: Sequence[str], now_at: Mapping[str, str]
+) -> Clip:
+    counts = counting(id, keys, plan.terms.picks, partial(present_of, plan.by_key))
+    if not counts.key and len(meant) == len(keys):
+        return _described(plan.by_key[keys[0]], plan.manifest, missing=counts.reason)
+    action = plan.by_key[counts.key if counts.key in meant else meant[0]]
+    bought = action.purchase
+    is_here = action.verb in ("keep", "changed") and bought is not None and bought.output
+    if not is_here or bought is None:
+        return _described(action, plan.manifest, missing=action.reason or "not bought yet")
+    file = now_at.get(bought.uid, bought.output or "")
+    clip = _described(action, plan.manifest)
+    return replace(clip, file=file, task_id=plain(bought.task_id), seconds=float(bought.seconds))
+
+
+def _described(action: Action, manifest: Manifest, missing: str = "") -> Clip:
+    """Return a clip without a video, as the manifest describes it."""
+    shot, request = action.shot, action.request
+    assert shot is not None and request is not None, "an orphan is in no cut"
+    about = shot.about
+    what = meaning(request.body if missing or not action.purchase else action.purchase.body)
+    return Clip(
+        shot=shot.id,
+        key=shot.key,
+        seconds=float(request.seconds or 1),
+        missing=missing,
+        still=_still(request.body, manifest),
+        title=plain(about.get("title")),
+        scene=plain(about.get("scene")),
+        prompt=plain(what.prompt),
+        note=plain(about.get("note")),
+        dialogue=spoken(about.get("dialogue")),
+        model=plain(what.model),
+        ratio=plain(what.aspect_ratio),
+    )
+
+
+def _still(body: Mapping[str, Json], manifest: Manifest) -> str:
+    """Return the first local image that a body names."""
+    for _, record in records(body):
+        file = manifest.files.get(record["file"])
+        if file is not None and file.suffix in _STILLS:
+            return file.path
+    return ""
+
+
+def spoken(dialogue: Json) -> tuple[str, ...]:
+    """Return the lines of a `dialogue`: a text, or a list of texts and of `{who: words}`."""
+    lines = []
+    for one in dialogue if isinstance(dialogue, list) else [dialogue]:
+        if isinstance(one, Mapping):
+            lines += [f"{plain(who)}：{plain(words)}" for who, words in one.items()]
+        elif said := plain(one):
+            lines.append(said)
+    return tuple(lines)
+
+
+def plain(value: Json) -> str:
+    """Return a value as text that any format can hold: without characters that steer a terminal or
+    the direction of writing, that XML forbids, or that UTF-8 lacks.
+    """
+    text = "" if value is None else str(value)
+    return "".join(c for c in text if _is_text(c)).strip()
+
+
+def _is_text(character: str) -> bool:
+    if character in "\n\t":
+        return True
+    is_steering = character in _BIDI or unicodedata.category(character) in ("Cc", "Cs")
+    return not is_steering and character not in "\ufffe\uffff"
+
+
+# ---------------------------------------------------------------- from clips to a cut
+
+
+def cut_of(name: str, clips: Sequence[Clip], footage: Mapping[str, Footage]) -> Cut:
+    """Return the cut of clips whose videos are as `footage` says, by file. A video without footage
+    cannot be played, and becomes a gap.
+    """
+    known = tuple(_with_footage(clip, footage) for clip in clips)
+    seen = [clip.footage for clip in known if clip.footage]
+    rate = Counter(rate_of(one.fps) for one in seen).most_common(1)
+    size = Counter((one.width, one.height) for one in seen).most_common(1)
+    width, height = size[0][0] if size else _size_of(known)
+    return Cut(plain(name), known, rate[0][0] if rate else _USUAL_RATE, width, height)
+
+
+def _with_footage(clip: Clip, footage: Mapping[str, Footage]) -> Clip:
+    if not clip.file:
+        return clip
+    seen = footage.get(clip.file)
+    if seen is None or seen.seconds <= 0:
+        return replace(clip, file="", missing=f"{clip.file} is missing or cannot be played")
+    return replace(clip, footage=seen, seconds=seen.seconds)
+
+
+def rate_of(fps: float) -> Fraction:
+    """Return the rate that a counted one stands for."""
+    near = min(RATES, key=lambda rate: abs(rate - Fraction(fps)))
+    if abs(near - Fraction(fps)) <= near * _NEAR:
+        return near
+    return Fraction(max(1, round(fps)))
+
+
+def _size_of(clips: Sequence[Clip]) -> tuple[int, int]:
+    """Return the size of a cut without a video, by the ratio that most of its shots have."""
+    common = Counter(clip.ratio for clip in clips if clip.ratio in _SIDES).most_common(1)
+    if not common:
+        return _USUAL_SIZE
+    wide, high = _SIDES[common[0][0]]
+    short = min(_USUAL_SIZE)
+    unit = Fraction(short, min(wide, high))
+    return (round(wide * unit / 2) * 2, round(high * unit / 2) * 2)
+
+
+def mark_of(cut: Cut) -> str:
+    """Return what the metadata AIGC of a video of the cut says: what its first marked video says,
+    otherwise that it is made by AI, and by which task; "" for a cut without a video.
+    """
+    marks = (clip.footage.mark for clip in cut.clips if clip.footage and clip.footage.mark)
+    if mark := next(marks, ""):
+        return mark
+    task = next((clip.task_id for clip in cut.clips if clip.footage), None)
+    return "" if task is None else json.dumps(_MARK | {"ProduceID": task}, ensure_ascii=False)
+
+
+# ---------------------------------------------------------------- subtitles
+
+
+def cues(cut: Cut) -> Iterator[Cue]:
+    """Yield the subtitles of a cut: the lines of a shot one after the other, in shares of its time
+    by their lengths.
+    """
+    for span in cut.spans:
+        lines = span.clip.dialogue
+        whole = sum(map(len, lines))
+        said = 0
+        for line in lines:
+            start = span.start + Fraction(span.frames * said, whole)
+            said += len(line)
+            end = span.start + Fraction(span.frames * said, whole)
+            yield Cue(float(start / cut.rate), float(end / cut.rate), line)
