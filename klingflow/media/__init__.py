@@ -1,9 +1,13 @@
-"""What videos really are. The only room of the client that imports PyAV, which the extra `media`
-brings.
+"""What videos really are, and what is made of them. The only room of the client that imports PyAV
+and Pillow, which the extra `media` brings.
 
 - inspector.py: asks a process of its own what a video is, because a decoder may crash.
 - child.py: that process.
 - probe.py: looks at one video: its length by its packets, what is seen and heard of it.
 - labels.py: PURE; the marks of AI-made video.
 - kept.py: what was found, by the hash of the video, so that no video is looked at twice.
+- footage.py: what a video is for a cut: sides, length, rate, sound, mark.
+- fonts.py, cards.py: what klingflow draws: cards for missing shots, subtitles.
+- pieces.py: what an MP4 is joined from; splicing.py joins it, copying.py copies packets, and
+  encoding.py encodes what cannot be copied.
 """
