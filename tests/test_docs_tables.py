@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
+from klingflow.api import cutting
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.errors import PRECEDENCE, ExitCode
 from klingflow.ledger import emergency
@@ -25,6 +27,7 @@ from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
 from klingflow.model import Limits, Place, Problem
 from klingflow.runner.events import EVENTS
+from klingflow.terminal import cli_cut
 from tests import pages
 from tests.test_help import leaves
 from tests.test_house import PACKAGE
@@ -203,6 +206,17 @@ def test_the_map_has_every_room(language: str) -> None:
     assert set(pages.first_cells(language, "rooms")) == {
         r for r in rooms if (pages.ROOT / r).is_dir()
     }
+
+
+@each_language
+def test_every_form_of_an_export_is_listed(language: str) -> None:
+    """With its usual place, and the extra that it needs beside `media`."""
+    listed = [(form, place, needs) for form, _, place, needs in pages.rows(language, "forms")]
+    assert listed == [
+        (f"`{form}`", f"`outputs/film{row.ending}`", f"`{row.extra}`" if row.extra else "")
+        for form, row in cutting.FORMS.items()
+    ]
+    assert tuple(cutting.FORMS) == cli_cut.FORMS == get_args(cutting.Form)
 
 
 @each_language

@@ -23,6 +23,7 @@ FLOORS = [
     {"decide"},
     {"results"},
     {"assets", "media"},
+    {"edit"},
     {"runner"},
     {"api"},
     {"terminal"},
@@ -64,6 +65,10 @@ HEAVY = {
     "uvicorn",
     "dotenv",
     "obstore",
+    "av",
+    "PIL",
+    "opentimelineio",
+    "pyJianYingDraft",
 }
 
 

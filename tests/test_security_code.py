@@ -21,6 +21,7 @@ BANNED_NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "Loader", "YAMLObject
 STARTS_PROCESSES = {
     "assets/commands.py",
     "api/ignored.py",
+    "media/fonts.py",
     "media/inspector.py",
     "sandbox/child.py",
     "sandbox/clips.py",
@@ -66,8 +67,8 @@ def test_nothing_that_was_read_is_run() -> None:
 
 
 def test_few_modules_start_a_process() -> None:
-    """The sandbox, without the key (test_security_sandbox.py), and the search for a font, which is
-    started by it; doctor, which asks git (test_ignored.py); what looks at videos, without the key
+    """The sandbox, without the key (test_security_sandbox.py); the search for a font, for its clips
+    and for cards; doctor, which asks git (test_ignored.py); what looks at videos, without the key
     (test_inspector.py); and the command that the user's own environment names for uploads
     (test_commands.py).
     """

@@ -9,7 +9,7 @@ site.py says where a manifest's ledger and videos lie, state.py where the user's
 texts.py reads the files that a manifest names, workbooks.py the sheets among them, stills.py looks
 at the images and videos among them, nearby.py says which file was meant where one is missing,
 connecting.py opens the gateway, stores.py chooses the store of local references, references.py
-lists, uploads and checks all of them.
+lists, uploads and checks all of them. cutting.py exports the film as it stands.
 
 beginning.py writes the files of a new pipeline.
 

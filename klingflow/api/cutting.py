@@ -1,0 +1,378 @@
+"""`export` and `preview`: the film as it stands, cut, in a form for an editor, a player or a
+viewer.
+
+Nothing is written over without the caller's word, and nothing that was paid for is ever written
+over. What is written lies in a folder beside its place until it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from klingflow import disk
+from klingflow.api import links
+from klingflow.api.planning import book_of, planned, selected_keys
+from klingflow.api.site import Wish, site_of
+from klingflow.edit import lists
+from klingflow.errors import UsageError
+from klingflow.ledger.book import Book
+from klingflow.ledger.places import Site
+from klingflow.model import Manifest
+from klingflow.results.timeline import Clip, Cut, Footage, clips, cues, cut_of, mark_of
+
+Form = Literal["otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder"]
+# What is done, in steps: how many of how many.
+Tell = Callable[[int, int], None]
+
+SHEET: Final = "sheet.csv"
+_BOM: Final = "\ufeff"  # without it, Excel takes Chinese for another encoding
+_EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "media": ("av", "PIL"),
+    "edit": ("opentimelineio", "otio_fcp_adapter", "otio_cmx3600_adapter", "pyJianYingDraft"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film as it is cut, with what has to be left alone: the files of its ledger and the videos
+    that were paid for.
+    """
+
+    manifest: Manifest
+    site: Site
+    cut: Cut
+    ours: frozenset[str] = field(repr=False, default=frozenset())
+
+    def path(self, file: str) -> Path:
+        """Return where a file of a clip lies."""
+        return self.site.folder / file
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What was written. `copied` is True for an MP4 whose pictures are those of the videos, packet
+    by packet. `boxes` is True where Chinese had to be drawn without a font for it.
+    """
+
+    path: Path
+    cut: Cut
+    copied: bool = False
+    boxes: bool = False
+
+
+def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) -> Film:
+    """Return the film as it stands. Looks at every video of the cut.
+
+    Raises NothingSelected, LedgerError, UsageError.
+    """
+    _need("media")
+    from klingflow.media.footage import footage  # for start-up: an extra
+
+    site = site_of(manifest.path, wish)
+    book = book_of(manifest, site)
+    keys = selected_keys(manifest, book, wish, site)
+    made = clips(planned(manifest, book, site), keys)
+    files = list(dict.fromkeys(clip.file for clip in made if clip.file))
+    seen: dict[str, Footage] = {}
+    for done, file in enumerate(files, 1):
+        if found := footage(site.folder / file):
+            seen[file] = found
+        tell(done, len(files))
+    ours = frozenset(_real(path) for path in _ours(manifest, book, site))
+    return Film(manifest, site, cut_of(manifest.name, made, seen), ours)
+
+
+def _need(extra: str) -> None:
+    """Raise UsageError where an extra is missing."""
+    if not all(find_spec(name) for name in _EXTRAS[extra]):
+        raise UsageError(f"this needs the extra {extra}: pip install 'klingflow[{extra}]'")
+
+
+def _ours(manifest: Manifest, book: Book, site: Site) -> Iterator[Path]:
+    """Yield what is never written over."""
+    paths = site.paths
+    yield from (site.manifest, paths.lock, paths.journal, paths.picks, paths.pruned)
+    yield from (site.folder / file for file in (*manifest.files, *manifest.sources))
+    for purchase in (*book.purchases.values(), *book.pruned.values()):
+        if purchase.output:
+            yield site.folder / purchase.output
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+# ---------------------------------------------------------------- where it goes
+
+
+def target_of(film: Film, ending: str, output: str | None) -> Path:
+    """Return where a product goes: to `output`, otherwise to the folder of the outputs.
+
+    Raises UsageError for a file that klingflow needs, and LinksRefused.
+    """
+    if output is None:
+        site = links.check_outputs(film.site, film.manifest)
+        name = site.place(f"outputs/{film.manifest.name}{ending}")
+        if site.leads_elsewhere(name):
+            raise UsageError(f"{name} leads elsewhere by a link; name another place with -o")
+        return site.folder / name
+    target = Path(output)
+    inside = [ours for ours in film.ours if Path(ours).is_relative_to(_real(target))]
+    if inside:
+        raise UsageError(f"{output} is a file of the film itself; name another one with -o")
+    return target
+
+
+@contextmanager
+def _workshop(target: Path, *, over: bool) -> Iterator[Path]:
+    """Give a path in an empty folder beside `target`, and move there what was made at it. A death
+    leaves the folder, which the next attempt clears. Raises UsageError.
+    """
+    folder = disk.temporary(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            made = folder / target.name
+            yield made
+            _put(made, target, over=over)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except FileExistsError as error:
+        raise UsageError(f"{target} is there already; nothing was written over it") from error
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _put(made: Path, target: Path, *, over: bool) -> None:
+    """Move what was made to its place, durably."""
+    for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
+        if path.is_file():
+            with path.open("rb") as file:
+                disk.sync(file.fileno())
+    if over and not made.is_dir():
+        made.replace(target)
+    else:
+        disk.rename_new(made, target)
+    disk.sync_folder(target.parent)
+
+
+# ---------------------------------------------------------------- export
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """One form of an export. `write` makes it at a path; `target` is where it will lie. `ending`
+    ends its usual name, `extra` is what it needs beside `media`, `words` are for `--help`.
+    """
+
+    ending: str
+    words: str
+    write: Callable[[Film, Path, Path, Tell], bool]
+    extra: str = ""
+    is_folder: bool = False
+
+
+def export(
+    film: Film, form: Form, target: Path, *, over: bool = False, tell: Tell = lambda a, b: None
+) -> Product:
+    """Write the film in a form. `over`: over a file that is there. Raises UsageError."""
+    row = FORMS[form]
+    if row.extra:
+        _need(row.extra)
+    with _workshop(target, over=over) as made:
+        copied = row.write(film, made, target, tell)
+    drawn = film.cut.missing if form in ("mp4", "jianying") else ()
+    return Product(target, film.cut, copied, _lacks_font(drawn))
+
+
+def _relative(film: Film, target: Path) -> Callable[[str], str]:
+    """Return what gives the path of a file from the folder of the target, with /."""
+    folder = _real(target.parent)
+
+    def path(file: str) -> str:
+        return Path(os.path.relpath(_real(film.path(file)), folder)).as_posix()
+
+    return path
+
+
+def _url(film: Film, target: Path) -> Callable[[str], str]:
+    path = _relative(film, target)
+    return lambda file: quote(path(file))
+
+
+def _write_otio(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
+    from klingflow.edit import interchange  # for start-up: an extra
+
+    made.write_bytes(interchange.as_otio(film.cut, _url(film, target)).encode())
+    return False
+
+
+def _write_fcp7(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
+    from klingflow.edit import interchange  # for start-up: an extra
+
+    made.write_bytes(interchange.as_fcp7(film.cut, _url(film, target)).encode())
+    return False
+
+
+def _write_edl(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
+    from klingflow.edit import interchange  # for start-up: an extra
+
+    made.write_bytes(interchange.as_edl(film.cut, _relative(film, target)).encode())
+    return False
+
+
+def _write_srt(film: Film, made: Path, _target: Path, _tell: Tell) -> bool:
+    said = lists.as_srt(film.cut)
+    if not said:
+        raise UsageError("nothing is said in these shots: none has a dialogue")
+    made.write_bytes(said.encode())
+    return False
+
+
+def _write_csv(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
+    made.write_bytes((_BOM + lists.as_csv(film.cut, _relative(film, target))).encode())
+    return False
+
+
+def _write_m3u(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
+    made.write_bytes(lists.as_m3u(film.cut, _relative(film, target)).encode())
+    return False
+
+
+def _write_folder(film: Film, made: Path, _target: Path, tell: Tell) -> bool:
+    """Copies with numbers in front of their names, as second names of the files where the disk has
+    that; and a sheet.
+    """
+    made.mkdir()
+    names: dict[str, str] = {}
+    present = [(n, clip) for n, clip in enumerate(film.cut.clips, 1) if clip.file]
+    for done, (number, clip) in enumerate(present, 1):
+        name = f"{number:03}-{Path(clip.file).name}"
+        disk.copy_new(film.path(clip.file), made / name)
+        names[clip.file] = name
+        tell(done, len(present))
+    sheet = _BOM + lists.as_csv(film.cut, lambda file: names[file])
+    disk.write_new(made / SHEET, sheet.encode())
+    return False
+
+
+def _write_jianying(film: Film, made: Path, target: Path, tell: Tell) -> bool:
+    from klingflow.edit import jianying  # for start-up: an extra
+    from klingflow.media import cards  # for start-up: an extra
+
+    made.mkdir()
+    files = {clip.file: Path(_real(film.path(clip.file))) for clip in film.cut.clips if clip.file}
+    for number, clip in enumerate(film.cut.missing, 1):
+        files[clip.key] = made / f"card-{number:03}.png"
+        cards.card(clip, film.cut.width, film.cut.height).save(files[clip.key])
+    with _as_usage(target):
+        jianying.write(film.cut, made, target.absolute(), files)
+    return False
+
+
+def _write_mp4(film: Film, made: Path, target: Path, tell: Tell) -> bool:
+    return _join(film, made, target, tell, previews=False)
+
+
+FORMS: Final[Mapping[Form, FormRow]] = {
+    "otio": FormRow(".otio", "OpenTimelineIO", _write_otio, "edit"),
+    "fcp7": FormRow(".xml", "Final Cut Pro 7 XML: Premiere, Resolve", _write_fcp7, "edit"),
+    "edl": FormRow(".edl", "CMX 3600", _write_edl, "edit"),
+    "jianying": FormRow("-jianying", "a draft of 剪映", _write_jianying, "edit", is_folder=True),
+    "srt": FormRow(".srt", "subtitles", _write_srt),
+    "csv": FormRow(".csv", "a table of the shots", _write_csv),
+    "m3u": FormRow(".m3u8", "a list for players", _write_m3u),
+    "mp4": FormRow(".mp4", "one video", _write_mp4),
+    "folder": FormRow("-cut", "numbered copies and a sheet", _write_folder, is_folder=True),
+}
+
+
+# ---------------------------------------------------------------- one video
+
+PREVIEW: Final = ".preview.mp4"
+
+
+def preview(
+    film: Film, target: Path, *, over: bool = False, tell: Tell = lambda a, b: None
+) -> Product:
+    """Write one video of the film as it will be cut: what is here, and for the rest the references
+    or cards, each at its length, with the dialogue in the picture. Raises UsageError.
+    """
+    with _workshop(target, over=over) as made:
+        _join(film, made, target, tell, previews=True)
+    return Product(target, film.cut, boxes=_lacks_font(film.cut.clips))
+
+
+def _join(film: Film, made: Path, target: Path, tell: Tell, *, previews: bool) -> bool:
+    from klingflow.media import pieces as parts  # for start-up: an extra
+    from klingflow.media import splicing  # for start-up: an extra
+
+    cut = film.cut
+    pieces = list(_pieces(film, previews=previews))
+    with _as_usage(target):
+        done = splicing.join(
+            made,
+            pieces,
+            parts.Shape(cut.width, cut.height, cut.rate),
+            mark=mark_of(cut),
+            encoder=splicing.QUICK if previews else splicing.FINE,
+            tell=lambda number: tell(number, len(pieces)),
+        )
+    return done.picture
+
+
+def _pieces(film: Film, *, previews: bool) -> Iterator[Any]:
+    """Yield what the video is joined from; a preview has stills on its cards, and subtitles."""
+    from klingflow.media import cards, pieces  # for start-up: an extra
+
+    cut = film.cut
+    said = list(cues(cut)) if previews else []
+    for span in cut.spans:
+        start_s, end_s = float(span.start / cut.rate), float((span.start + span.frames) / cut.rate)
+        over = [
+            pieces.Over(
+                partial(cards.subtitle, cue.text, cut.width, cut.height),
+                cue.start_s - start_s,
+                cue.end_s - start_s,
+            )
+            for cue in said
+            if start_s <= cue.start_s < end_s
+        ]
+        clip = span.clip
+        if clip.file:
+            yield pieces.Piece(span.frames, film.path(clip.file), over=over)
+        else:
+            still = film.path(clip.still) if previews and clip.still else None
+            # Before anything is bought, every shot is missing: no card need say it.
+            shown = replace(clip, missing="") if previews else clip
+            picture = partial(cards.card, shown, cut.width, cut.height, still)
+            yield pieces.Piece(span.frames, still=picture, over=over)
+
+
+@contextmanager
+def _as_usage(target: Path) -> Iterator[None]:
+    """Turn what a library says of a video that it cannot read into a UsageError."""
+    from klingflow.media.pieces import FAILURES  # for start-up: an extra
+
+    try:
+        yield
+    except FAILURES as error:
+        raise UsageError(f"{target}: cannot be made of these videos: {error}") from error
+
+
+def _lacks_font(drawn: Iterable[Clip]) -> bool:
+    from klingflow.media.fonts import chinese, lacks_chinese  # for start-up: an extra
+
+    words = (" ".join((clip.name, clip.scene, clip.prompt, *clip.dialogue)) for clip in drawn)
+    return any(lacks_chinese(text, chinese()) for text in words)

@@ -1,0 +1,100 @@
+"""What `export` and `preview` do, and what they say of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from klingflow.api import cutting
+from klingflow.api.site import named
+from klingflow.errors import ExitCode, UsageError
+from klingflow.terminal import console
+from klingflow.terminal.layout import clean
+from klingflow.terminal.manifests import load
+from klingflow.terminal.options import Options
+
+_SHOWN = 10  # lines about single shots
+
+
+def export(file: str, form: str, options: Options) -> int:
+    """`klingflow export`."""
+    form = cast("cutting.Form", form)
+    row = cutting.FORMS[form]
+    with _progress(options, "looking at the videos") as tell:
+        film = cutting.film_of(load(file, options), options.wish, tell)
+    target = cutting.target_of(film, row.ending, options.save)
+    over = _may_replace(target, is_folder=row.is_folder)
+    with _progress(options, f"writing {target.name}") as tell:
+        done = cutting.export(film, form, target, over=over, tell=tell)
+    if not options.quiet:
+        _show_missing(film, options)
+    if form == "mp4" and not options.quiet:
+        how = "copied as they are" if done.copied else "encoded again: not all are of one format"
+        console.prose(f"The pictures are {how}.")
+    return _told(done, options)
+
+
+def preview(file: str, options: Options) -> int:
+    """`klingflow preview`."""
+    with _progress(options, "looking at the videos") as tell:
+        film = cutting.film_of(load(file, options), options.wish, tell)
+    target = cutting.target_of(film, cutting.PREVIEW, options.save)
+    over = _may_replace(target, is_folder=False)
+    with _progress(options, f"writing {target.name}") as tell:
+        done = cutting.preview(film, target, over=over, tell=tell)
+    return _told(done, options)
+
+
+def _may_replace(target: Path, *, is_folder: bool) -> bool:
+    """Return True if the user wants what is there replaced, False where nothing is there. Raises
+    UsageError otherwise.
+    """
+    if not os.path.lexists(target):
+        return False
+    if not is_folder and not target.is_dir() and console.can_ask():
+        if console.ask(f"{target} is there already. Replace it?"):
+            return True
+        raise UsageError("nothing written: you said no")
+    raise UsageError(f"{target} is there already: remove it, or name another place with -o")
+
+
+@contextmanager
+def _progress(options: Options, what: str) -> Iterator[cutting.Tell]:
+    """Show on a terminal how far it is."""
+    if options.quiet or not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    from rich.console import Console  # for start-up
+    from rich.progress import Progress  # for start-up
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(clean(what), total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _show_missing(film: cutting.Film, options: Options) -> None:
+    """Say which shots of an export have no video, and why."""
+    missing = film.cut.missing
+    for clip in missing[:_SHOWN]:
+        console.prose(f"{clip.key} is missing: {clip.missing}", "  ")
+    if (more := len(missing) - _SHOWN) > 0:
+        console.say(f"  … and {more} more: klingflow status {named(film.manifest, options.wish)}")
+
+
+def _told(done: cutting.Product, options: Options) -> int:
+    """Say what was written."""
+    if done.boxes:
+        from klingflow.media.fonts import REMEDY  # for start-up: an extra
+
+        console.warn(REMEDY)
+    if options.quiet:
+        return ExitCode.OK
+    cut = done.cut
+    missing = f", {len(cut.missing)} missing" if cut.missing else ""
+    shots = console.many(len(cut.clips), "shot")
+    console.say(f"{done.path}: {shots}{missing}, {console.duration(cut.seconds)}")
+    return ExitCode.OK
