@@ -79,7 +79,8 @@ def said(path: str, files: Mapping[str, str]) -> list[str]:
         (
             "rows.csv",
             "sku,name\n1,a\n",
-            "a table of rows; write 'foreach: rows.csv' in a shot, and give that manifest",
+            "a table of rows; make a manifest of it by 'klingflow init --from rows.csv', or write"
+            " 'foreach: rows.csv' in a shot, and give that manifest",
         ),
         (
             "body.json",
@@ -102,8 +103,12 @@ def test_another_file_is_named_for_what_it_is(path: str, text: str, what: str) -
 
 def test_a_workbook_is_named_with_the_menu_that_makes_a_table_of_it() -> None:
     """Row "商品.xlsx" of the reported inputs, given in the manifest's place."""
-    (message,) = said("商品.xlsx", {})
-    assert message.startswith("other-file: 商品.xlsx is an Excel workbook; save it as CSV (")
+    (read,), (not_read,) = said("商品.xlsx", {}), said("商品.xls", {})
+    assert read == (
+        "other-file: 商品.xlsx is an Excel workbook; make a manifest of it by 'klingflow init --from"
+        " 商品.xlsx', or write 'foreach: 商品.xlsx' in a shot, and give that manifest"
+    )
+    assert not_read.startswith("other-file: 商品.xls is an Excel workbook; save it as CSV (")
 
 
 @pytest.mark.parametrize(

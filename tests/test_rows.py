@@ -25,6 +25,7 @@ from klingflow.model import Json
         ),
         (".csv", "a\n${{ env.HOME }}\n", [(2, 1, {"a": "${{ env.HOME }}"})]),
         (".csv", "", []),
+        (".tsv", "a\tb\n1\tx, y\n", [(2, 1, {"a": "1", "b": "x, y"})]),
         (".json", ' [ {"a": 1},\n  {"a": null} ]\n', [(1, 4, {"a": 1}), (2, 3, {"a": None})]),
         (".json", "[]", []),
         (".json", '[{"a": "\\ud83d\\ude00"}]', [(1, 2, {"a": "😀"})]),

@@ -313,7 +313,8 @@ ABOUT: Final = tuple(
         (
             "foreach",
             {"type": ["string", "array"], "title": "a file of rows, or a list of rows"},
-            "Rows (CSV, JSON, JSONL or YAML beside the manifest, or written here): one shot each.",
+            "Rows (CSV, TSV, XLSX, JSON, JSONL or YAML beside the manifest, or written here): one"
+            " shot each.",
         ),
         (
             "key",

@@ -11,7 +11,7 @@ from klingflow.manifest.punctuation import explained
 from klingflow.manifest.sheets import SUFFIXES, suffix_of
 
 # Rows, in which Chinese punctuation is never YAML's.
-_DATA = (".csv", ".json", ".jsonl", *SUFFIXES)
+_DATA = (".csv", ".tsv", ".json", ".jsonl", *SUFFIXES)
 
 
 def ordered(

@@ -12,6 +12,7 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from klingflow.manifest.encodings import WORKBOOKS
+from klingflow.manifest.sheets import SUFFIXES
 from klingflow.model import Node
 
 Wanted = Literal["manifest", "include", "prices"]
@@ -41,7 +42,10 @@ _MEDIA: Final = (
 )
 _TABLES: Final = (".csv", ".tsv", ".jsonl")
 _AND_GIVE = ", and give that manifest"
-_TABLE: Final = "write 'foreach: {name}' in a shot" + _AND_GIVE
+_TABLE: Final = (
+    "make a manifest of it by 'klingflow init --from {name}', or write 'foreach: {name}' in a shot"
+    + _AND_GIVE
+)
 _PRICES: Final = Found("a file of prices", "write 'prices: {name}' in a manifest" + _AND_GIVE)
 _PICKS: Final = Found("a file of picks")
 _PICKS_END: Final = ".picks.yaml"
@@ -61,6 +65,8 @@ def of_name(path: str) -> Found | None:
     if path.lower().endswith(_PICKS_END):
         return _PICKS
     suffix = posixpath.splitext(path)[1].lower()
+    if suffix in SUFFIXES:
+        return Found(WORKBOOKS[suffix][0], _TABLE)
     if suffix in WORKBOOKS:
         kind, menu = WORKBOOKS[suffix]
         return Found(kind, f"save it as CSV ({menu}), write 'foreach: …csv' in a shot{_AND_GIVE}")

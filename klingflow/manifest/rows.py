@@ -228,6 +228,10 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     ".csv": Format(read_csv, lambda text, file: Table(text, file).cell),
+    ".tsv": Format(
+        lambda text, file: Table(text, file, "\t").rows(),
+        lambda text, file: Table(text, file, "\t").cell,
+    ),
     **dict.fromkeys(
         SUFFIXES,
         Format(

@@ -29,6 +29,7 @@ _SEPARATORS: Final = {
     "；": "Chinese semicolons",
     "、": "Chinese commas",
 }
+_CALLED: Final = {",": "a comma", "\t": "a tab"}
 _NO_QUOTES: Final = ("“", "”", "「", "‘")
 # What Python's reader says, and what an author can do.
 _UNCLOSED: Final = "a cell that begins with '\"' has no end; close it with '\"'"
@@ -52,15 +53,15 @@ def read_csv(text: str, file: str) -> Iterator[Row]:
 class Table:
     """A CSV text. The first row with any content is its header.
 
-    A first line `sep=;` names the separator, as Excel writes it; otherwise it is a comma.
+    A first line `sep=;` names the separator, as Excel writes it; otherwise it is the format's own.
     """
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, separator: str = ",") -> None:
         self.file = file
         text = LINE_END.sub("\n", text) if "\r" in text else text
         declared = _DECLARATION.match(text)
         self._declared = declared is not None
-        self._separator: str = declared[1] if declared else ","
+        self._separator: str = declared[1] if declared else separator
         self._text = text[declared.end() :] if declared else text
         self._before = 1 if declared else 0  # lines of the file before the text
         self._starts: list[int] = []  # of the lines; made for the first place
@@ -138,8 +139,9 @@ class Table:
         if found := _separator_in(cells[0]):
             mark = self._header._replace(column=cells[0].index(found) + 1)
             shown = "sep= and a tab" if found == "\t" else f"sep={found}"
+            own = _SEPARATORS.get(self._separator, "commas")
             message = (
-                f"the columns are separated by {_SEPARATORS[found]}, not by commas; save it as"
+                f"the columns are separated by {_SEPARATORS[found]}, not by {own}; save it as"
                 f" comma-separated CSV, or write {shown} as the first line"
             )
             _refuse(mark, message)
@@ -226,7 +228,7 @@ def _separator_in(text: str) -> str | None:
 
 
 def _called(separator: str) -> str:
-    return "a comma" if separator == "," else f"'{separator}'"
+    return _CALLED.get(separator, f"'{separator}'")
 
 
 def _end_of_quoted(text: str, at: int) -> int:
