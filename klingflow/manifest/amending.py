@@ -16,15 +16,13 @@ import yaml
 
 from klingflow.errors import ManifestError, UsageError
 from klingflow.manifest.picklist import parse
-from klingflow.manifest.scalars import ScalarError, plain
+from klingflow.manifest.quoting import in_flow
 from klingflow.model import PickLine
 
 _BOM: Final = "\ufeff"
 _LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END: Final = re.compile(r"\r\n|\r|\n")
 _DASH: Final = re.compile(r" *-(?: +|$)")
-# What YAML takes for text in any place of a line, if it is no number or other word of YAML.
-_PLAIN: Final = re.compile(r"[^\W_][\w.@-]*")
 
 
 class Change(NamedTuple):
@@ -178,7 +176,7 @@ def _has_comment(lines: Sequence[str], item: _Item) -> bool:
 
 def _complete(lines: list[str], item: _Item, purchase: str, end: str) -> None:
     """Write a purchase into an entry: before its `}`, or on a line of its own."""
-    line, said = lines[item.last], f"purchase: {_scalar(purchase)}"
+    line, said = lines[item.last], f"purchase: {in_flow(purchase)}"
     if not item.flow:
         if not line.endswith(("\r", "\n")):
             lines[item.last] += end
@@ -199,34 +197,11 @@ def written(line: PickLine) -> str:
 
 
 def _fields(line: PickLine) -> Iterator[str]:
-    yield f"shot: {_scalar(line.shot)}"
+    yield f"shot: {in_flow(line.shot)}"
     yield f"take: {line.take}"
     if line.rejects:
         yield "reject: true"
     if line.note:
-        yield f"note: {_scalar(line.note)}"
+        yield f"note: {in_flow(line.note)}"
     if line.purchase:
-        yield f"purchase: {_scalar(line.purchase)}"
-
-
-def _scalar(text: str) -> str:
-    """Return a text as YAML: plain where nobody can take it for anything else, else in quotes."""
-    if _PLAIN.fullmatch(text) and text.isprintable() and _is_text(text):
-        return text
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _is_text(text: str) -> bool:
-    try:
-        return isinstance(plain(text), str)
-    except ScalarError:
-        return False
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    number = ord(character)
-    return f"\\U{number:08x}" if number > 0xFFFF else f"\\u{number:04x}"
+        yield f"purchase: {in_flow(line.purchase)}"
