@@ -212,6 +212,26 @@ def write_new(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_whole_new(path: Path, data: bytes) -> bool:
+    """Create a file so that a crash at any moment leaves the whole file or none, durably; return
+    False where one is there, which stays as it is. Raises OSError.
+    """
+    if os.path.lexists(path):
+        return False
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two writers have two
+    try:
+        with os.fdopen(open_itself(temp, _NEW), "wb") as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+        rename_new(temp, path)
+    except FileExistsError:
+        return False
+    finally:
+        temp.unlink(missing_ok=True)
+    return True
+
+
 def stays_below(folder: Path, relative: str, tops: Mapping[str, Path] | None = None) -> bool:
     """True if no link on the way to a relative path leads out of its first folder.
 

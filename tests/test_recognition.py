@@ -105,8 +105,8 @@ def test_a_workbook_is_named_with_the_menu_that_makes_a_table_of_it() -> None:
     """Row "商品.xlsx" of the reported inputs, given in the manifest's place."""
     (read,), (not_read,) = said("商品.xlsx", {}), said("商品.xls", {})
     assert read == (
-        "other-file: 商品.xlsx is an Excel workbook; make a manifest of it by 'klingflow init --from"
-        " 商品.xlsx', or write 'foreach: 商品.xlsx' in a shot, and give that manifest"
+        "other-file: 商品.xlsx is an Excel workbook; make a manifest of it by 'klingflow init"
+        " --from 商品.xlsx', or write 'foreach: 商品.xlsx' in a shot, and give that manifest"
     )
     assert not_read.startswith("other-file: 商品.xls is an Excel workbook; save it as CSV (")
 

@@ -71,5 +71,7 @@ def zipped(members: dict[str, str]) -> bytes:
     made = BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in members.items():
-            file.writestr(name, text)
+            file.writestr(
+                zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED
+            )  # always the same bytes
     return made.getvalue()

@@ -11,7 +11,7 @@ at the images and videos among them, nearby.py says which file was meant where o
 connecting.py opens the gateway, stores.py chooses the store of local references, references.py
 lists, uploads and checks all of them. cutting.py exports the film as it stands.
 
-beginning.py writes the files of a new pipeline.
+beginning.py writes the files of a new pipeline, shot_lists.py makes its manifest of a spreadsheet.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).

@@ -7,7 +7,6 @@ that they lack, at their end. No link is followed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from errno import EISDIR
 from importlib import resources
@@ -17,9 +16,10 @@ from typing import Literal, NamedTuple
 from klingflow import disk
 from klingflow.manifest.encodings import UTF16_MARKS
 
+FILM = "film.yaml"
 # Each file, and the one of the package that it is made from.
 STARTER = {
-    "film.yaml": "film.yaml",
+    FILM: "film.yaml",
     "prices.yaml": "prices.yaml",
     ".gitignore": "gitignore",
     ".gitattributes": "gitattributes",
@@ -40,23 +40,30 @@ class Begun(NamedTuple):
     why: str = ""
 
 
-def begin(folder: Path) -> Iterator[Begun]:
+def begin(folder: Path, film: tuple[str, bytes] | None = None) -> Iterator[Begun]:
     """Write the files of a small pipeline into `folder`, which is made, and yield what became of
-    each. Raises OSError, and IsADirectoryError before anything is written where a folder has the
-    name of one of them.
+    each. `film` is the name and the content of another manifest than the starter's. Raises OSError,
+    and IsADirectoryError before anything is written where a folder has the name of one of them.
     """
-    for name in STARTER:
+    files = {name: starter(name) for name in STARTER}
+    if film:
+        del files[FILM]
+        files = dict([film]) | files
+    for name in files:
         if (folder / name).is_dir():
             raise IsADirectoryError(EISDIR, f"{name} is a folder; nothing was written")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, source in STARTER.items():
-        starter = (resources.files("klingflow") / "starter" / source).read_bytes()
-        yield _begun(folder / name, starter)
+    for name, content in files.items():
+        yield _begun(folder / name, content)
+
+
+def starter(name: str) -> bytes:
+    """Return the content that one of the files has in a new pipeline."""
+    return (resources.files("klingflow") / "starter" / STARTER[name]).read_bytes()
 
 
 def _begun(path: Path, starter: bytes) -> Begun:
-    if not os.path.lexists(path):
-        disk.write_new(path, starter)
+    if disk.write_whole_new(path, starter):
         return Begun("wrote", path)
     if path.name not in (".gitignore", ".gitattributes"):
         return Begun("kept", path)

@@ -25,6 +25,8 @@ handed in.
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
     local_files.py, held_files.py                    files of this disk in bodies, and what they are
     picklist.py, amending.py                         a picks file → its lines, and with other lines
+    grids.py, columns.py, cell_values.py,
+    shotlist.py, quoting.py, transcript.py           a shot list → the text of a manifest
     authoring.py, portable.py, schema.py             the tables → the published schemas
     compilation.py, files.py, recognition.py, ordering.py,
     punctuation.py                                   all of this in order, mistakes as shown

@@ -42,6 +42,32 @@ class Name(NamedTuple):
         return f"; write {name}'{self.write}'"
 
 
+# Rows that a shot list is read by, too (columns.py).
+PROMPT: Final = Name(
+    "text prompts text_prompt prompt_text positive positive_prompt 提示词 提示 提示语 正向提示词"
+    " 正面提示词",
+    "prompt",
+    "prompt: …",
+)
+VISUAL: Final = Name(
+    "description desc caption content visual visuals 描述 画面 画面描述 画面内容 内容 镜头描述"
+    " 镜头内容 文案 场景描述 分镜描述 画面说明",
+    "prompt",
+    "prompt: …",
+)
+CAMERA: Final = Name(
+    "camera camera_control camera_motion camera_movement camera_fixed movement camera_type"
+    " shot_size angle lens lighting location 运镜 镜头 镜头运动 景别 机位 视角 角度 动作 光线 氛围"
+    " 灯光 构图 摄法 焦距 速度 色调 情绪 表情 背景 天气 地点 日夜 道具 服装 camera_strength motion",
+    "prompt",
+    "say it in 'prompt': …",
+)
+ID: Final = Name(
+    "id uid shot_id shot_no no index 编号 序号 镜号 镜头号",
+    None,
+    "the id of a shot is its key: write 'shots: { s01: { … } }'",
+)
+
 _NAMES: Final = (
     # --- the top of a file
     Name(
@@ -80,21 +106,9 @@ _NAMES: Final = (
     Name("max_shots max_videos limit", "max_tasks", "max_tasks: 10"),
     Name("url base api_base api_base_url api_url host address 地址", "base_url", "base_url:"),
     # --- what a video shows
-    Name(
-        "text prompts text_prompt prompt_text positive positive_prompt description desc caption"
-        " content visual 提示词 提示 提示语 正向提示词 正面提示词 描述 画面 画面描述 画面内容"
-        " 内容 镜头描述 镜头内容 文案 场景描述 分镜描述 画面说明",
-        "prompt",
-        "prompt: …",
-    ),
-    Name(
-        "camera camera_control camera_motion camera_movement camera_fixed movement camera_type"
-        " shot_size angle lens lighting 运镜 镜头 镜头运动 景别 机位 视角 角度 动作 光线 氛围"
-        " 灯光 构图 摄法 焦距 速度 色调 情绪 表情 背景 天气 地点 日夜 道具 服装 转场"
-        " camera_strength motion",
-        "prompt",
-        "say it in 'prompt': …",
-    ),
+    PROMPT,
+    VISUAL,
+    CAMERA,
     Name(
         "style_preset style_id style_name styles look visual_style style_suffix suffix 风格"
         " 画风 美术风格",
@@ -203,15 +217,20 @@ _NAMES: Final = (
         "tags: [act1]",
     ),
     Name(
-        "scene_id scene_name scene_no scene_number 场景 场次 场 场景名 场景名称",
+        "scene_id scene_name scene_no scene_number 场景 场次 场号 场 场景名 场景名称",
         "scene",
         "scene: …",
     ),
     Name("heading headline caption_title 标题 镜头名 镜头名称", "title", "title: …"),
-    Name("notes comment comments remark remarks memo todo 备注 说明 注释", "note", "note: …"),
+    Name(
+        "notes comment comments remark remarks memo todo transition transitions 备注 说明 注释"
+        " 转场",
+        "note",
+        "note: …",
+    ),
     Name(
         "dialog dialogues line lines speech script subtitle subtitles narration voiceover 台词"
-        " 对白 对话 旁白 字幕 解说",
+        " 对白 对话 旁白 字幕 解说 画外音",
         "dialogue",
         "dialogue: …",
     ),
@@ -254,11 +273,7 @@ _NAMES: Final = (
     ),
     Name("allow_people", "output_config", "output_config: { person_generation: AllowAdult }"),
     # --- what the gateway does not have
-    Name(
-        "id uid shot_id shot_no no index 编号 序号 镜号 镜头号 场号",
-        None,
-        "the id of a shot is its key: write 'shots: { s01: { … } }'",
-    ),
+    ID,
     Name(
         "negative_prompt negative negatives neg_prompt negative_text exclude_prompt 反向提示词"
         " 负面提示词 负向提示词 反向词 负面词 不要",
@@ -350,6 +365,12 @@ def _by_letters() -> dict[str, list[Name]]:
 
 
 _BY_LETTERS: Final = _by_letters()
+
+
+def row_of(name: str) -> Name | None:
+    """Return the row of a foreign name that says what a shot has, None if there is none such."""
+    rows = _BY_LETTERS.get(letters(name), ())
+    return next((row for row in rows if row.field in SHOT or row is ID), None)
 
 
 def hint(key: str, known: Collection[str]) -> str:

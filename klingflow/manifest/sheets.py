@@ -63,6 +63,13 @@ def _unescaped(found: re.Match[str]) -> str:
     return _PLAIN.get(found[1], found[1]) if found[1] != "e" else ""
 
 
+def fault_in(cell: str) -> str | None:
+    """Return the error or the formula of a cell of the text, as it stands in a line; None for a
+    cell with a result.
+    """
+    return cell.removeprefix(_FAULT) if cell.startswith(_FAULT) else None
+
+
 def shown_cell(text: str, cell: Cell) -> str:
     """Return what is in one cell of the text, in one line."""
     lines = text.split("\n")
@@ -93,9 +100,8 @@ class Sheet(Table):
     def _faults(self, number: int, line: str) -> Iterator[Diagnostic]:
         """Yield the cells of a row whose formulas have no result."""
         for at, cell in enumerate(line.split("\t"), 1):
-            if cell.startswith(_FAULT):
-                mark = Cell(self.file, number, at)
-                yield Diagnostic(mark, "rows-formula", _no_result(cell.removeprefix(_FAULT)))
+            if (fault := fault_in(cell)) is not None:
+                yield Diagnostic(Cell(self.file, number, at), "rows-formula", _no_result(fault))
 
     def _check_separator(self, cells: Sequence[str]) -> None:
         """A sheet has its columns."""

@@ -10,20 +10,32 @@ from klingflow.terminal import flags
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
-def init(folder: str) -> int:
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path())
+@click.option(
+    "--from",
+    "source",
+    metavar="SHEET",
+    help="Make the manifest of a shot list: .xlsx, .xlsx#NAME for one of its sheets, .csv or .tsv."
+    " DIR may be a file that ends with .yaml.",
+)
+def init(folder: str, source: str | None) -> int:
     """Write a small pipeline that runs in the sandbox.
 
     \b
-    klingflow init               here
-    klingflow init my-film       in a new folder
+    klingflow init                              here
+    klingflow init my-film                      in a new folder
+    klingflow init --from 分镜.xlsx             分镜.yaml, from a shot list
+    klingflow init --from shots.csv act1.yaml
 
     Writes film.yaml, prices.yaml, .gitignore, .gitattributes and .env.example. A file that exists
     is left alone, except that .gitignore and .gitattributes get the lines that they lack.
+
+    A shot list has a line of names such as 镜号, 画面, 时长 or Shot, Description, Duration. What
+    cannot be taken from it is listed by its cell, such as C17, here and in the manifest.
     """
     from klingflow.terminal import setup_commands  # for start-up
 
-    return setup_commands.init(folder)
+    return setup_commands.init_from(source, folder) if source else setup_commands.init(folder)
 
 
 @click.command()

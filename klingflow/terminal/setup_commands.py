@@ -30,6 +30,29 @@ def init(folder: str) -> int:
     return ExitCode.OK
 
 
+def init_from(source: str, target: str) -> int:
+    """`klingflow init --from`."""
+    from klingflow.api.beginning import begin  # for start-up
+    from klingflow.api.shot_lists import make, said  # for start-up
+
+    made = make(source, target)
+    try:
+        for begun in begin(made.path.parent, (made.path.name, made.text.encode())):
+            console.say(f"  {begun.kind:<7} {_begun(begun)}")
+    except OSError as error:
+        raise UsageError(f"{made.path}: {error.strerror or error}") from error
+    if made.encoding:
+        console.say(f"\n{source} was read as {made.encoding}; {made.path} is UTF-8.")
+    if made.listed.left:
+        console.say("\nNot taken, and listed in the manifest:")
+        for left in made.listed.left:
+            console.say(f"  {said(left)}")
+    film = shlex.quote(str(made.path))
+    count = len(made.listed.shots)
+    console.say(f"\n{count} shots. Look at them without spending:  klingflow run {film} --sandbox")
+    return ExitCode.OK
+
+
 def _begun(begun: Begun) -> str:
     match begun.kind:
         case "added":

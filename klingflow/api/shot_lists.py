@@ -1,0 +1,196 @@
+"""A shot list, as a CSV or a workbook, → the manifest that `init --from` writes.
+
+What each cell says is decided by klingflow.manifest.shotlist. Here the file is read, and the
+manifest is checked as any other: a value that the checks refuse is taken out and listed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from klingflow.api.beginning import starter
+from klingflow.api.texts import MAX_BYTES
+from klingflow.api.workbooks import text_of
+from klingflow.errors import Diagnostic, ManifestError, UsageError
+from klingflow.manifest import compile as compile_manifest
+from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
+from klingflow.manifest.grids import SUFFIXES_READ, Grid, grid_of
+from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
+from klingflow.manifest.shotlist import Entry, Left, ShotList, read_list
+from klingflow.manifest.transcript import Transcript, shown, transcript, why_of
+
+_MANIFEST: Final = (".yaml", ".yml")
+_PRICES: Final = "prices.yaml"
+_ROUNDS_MOST: Final = 40  # of checks; each takes out at least one value
+
+
+class Made(NamedTuple):
+    """A manifest that was made of a shot list: where it goes, and its text. `encoding` is the
+    list's where it is not UTF-8.
+    """
+
+    path: Path
+    text: str
+    listed: ShotList
+    encoding: str
+
+
+def make(source: str, target: str) -> Made:
+    """Return the manifest of the shot list at `source`, such as `分镜.xlsx#Sheet2`, for a folder or
+    a file that ends with `.yaml`. Raises UsageError.
+    """
+    path = _target(source, target)
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} is there, and stays as it is; name another file:"
+            f" klingflow init --from {source} NAME.yaml"
+        )
+    grid, encoding = _read(source)
+    try:
+        listed = read_list(grid)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from error
+    read = _reader(path)
+    _take_out_what_is_refused(listed, source, read)
+    text = transcript(listed, source).text
+    if _mistakes(text, read):  # never seen: the plain form has just been checked
+        text = transcript(listed, source, plainly=True).text
+    return Made(path, text, listed, encoding)
+
+
+def said(left: Left) -> str:
+    """Return one thing that was not taken, and why."""
+    return f"{shown(left)}: {why_of(left)}"
+
+
+def _target(source: str, target: str) -> Path:
+    path = Path(target)
+    if path.suffix.lower() in _MANIFEST:
+        return path
+    return path / f"{Path(split_sheet(source)[0]).stem}.yaml"
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _read(source: str) -> tuple[Grid, str]:
+    """Return the cells of a shot list, and its encoding where that is not UTF-8. Raises
+    UsageError.
+    """
+    file, sheet = split_sheet(source)
+    suffix = suffix_of(source)
+    if suffix not in SUFFIXES_READ:
+        raise UsageError(f"{file}: {_not_read(suffix)}")
+    try:
+        data = _bytes(Path(file))
+        if suffix in SUFFIXES:
+            return grid_of(text_of(data, sheet), suffix), ""
+        text, encoding = _decoded(data)
+        return grid_of(text, suffix), encoding
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
+def _not_read(suffix: str) -> str:
+    if suffix in WORKBOOKS:
+        kind, menu = WORKBOOKS[suffix]
+        return f"it is {kind}; save it as .xlsx, or as CSV: {menu}"
+    return f"a shot list is one of {', '.join(SUFFIXES_READ)}"
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(f"larger than {MAX_BYTES >> 20} MB")
+    return data
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Return a text and its encoding where that is not UTF-8. GBK is read, since what is written is
+    UTF-8 for good. Raises ValueError.
+    """
+    if (wide := decode_utf16(data)) is not None:
+        return wide, "UTF-16"
+    try:
+        return data.removeprefix(codecs.BOM_UTF8).decode(), ""
+    except UnicodeDecodeError:
+        kind = kind_of(data)
+    if kind == "saved in GBK":
+        return data.decode("gb18030"), "GBK"
+    raise ValueError(f"it is {kind or 'not UTF-8'}; save it as UTF-8: {MENUS}")
+
+
+# --- checking ------------------------------------------------------------------------------------
+
+
+def _reader(path: Path) -> Callable[[str, str], str]:
+    """Return what reads the manifest, whose text is given, and the prices beside it."""
+    beside = path.parent / _PRICES
+
+    def read(text: str, name: str) -> str:
+        if name != _PRICES:
+            return text
+        return beside.read_text(encoding="utf-8") if beside.is_file() else starter(_PRICES).decode()
+
+    return read
+
+
+def _mistakes(text: str, read: Callable[[str, str], str]) -> list[Diagnostic]:
+    """Return what is wrong with a manifest, not with its prices."""
+    name = "list.yaml"
+    try:
+        compile_manifest(name, lambda file: read(text, file), variables={}, environ={})
+    except ManifestError as error:
+        return [found for found in error.diagnostics if found.mark.file == name]
+    return []
+
+
+def _take_out_what_is_refused(
+    listed: ShotList, source: str, read: Callable[[str, str], str]
+) -> None:
+    """Take values out of the list until the checks of manifests have nothing against it, and note
+    each. Raises UsageError if nothing is left.
+    """
+    for _ in range(_ROUNDS_MOST):
+        made = transcript(listed, source, plainly=True)
+        mistakes = [found for found in _mistakes(made.text, read) if found.severity == "error"]
+        if not mistakes:
+            return
+        _take_out(listed, made, mistakes)
+        if not listed.shots:
+            break
+    raise UsageError(f"{source}: no row of it makes a shot that is valid")
+
+
+def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) -> None:
+    """Take out the value of each mistake; the shot, where it is the shot's own."""
+    gone: set[int] = set()
+    for mistake in mistakes:
+        entry, name = _place(made, mistake)
+        if entry is None:
+            raise UsageError(f"the manifest of this list would be wrong: {mistake.text}")
+        if name in entry.fields:
+            text = str(entry.fields.pop(name))
+            listed.left.append(Left(entry.at.get(name, ""), name, text, "check", mistake.message))
+        elif name == "tags":  # the names of its characters
+            listed.left.append(Left("", name, "、".join(entry.names), "check", mistake.message))
+            entry.names = []
+        elif not name and id(entry) not in gone:
+            gone.add(id(entry))
+            text = f"{entry.id}: {entry.fields.get('prompt', '')}"
+            at = entry.at.get("prompt") or next(iter(entry.at.values()), "")
+            listed.left.append(Left(at, "", text, "check", mistake.message))
+    listed.shots[:] = [entry for entry in listed.shots if id(entry) not in gone]
+
+
+def _place(made: Transcript, mistake: Diagnostic) -> tuple[Entry | None, str]:
+    """Return the shot and the field in which a mistake stands: the last one that begins before."""
+    before = [line for line in made.lines if line <= mistake.mark.line]
+    return made.lines[max(before)] if before else (None, "")

@@ -1,0 +1,121 @@
+"""PURE. A cell of a shot list → the value of a field, where the cell says one plainly: `5秒` is 5,
+`9：16` is 9:16, `竖屏` too.
+
+Texts stay as they are. A cell that says nothing plainly has no value here, and is never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from klingflow.manifest.columns import Feeds
+from klingflow.manifest.fields import SHOT
+from klingflow.manifest.foreign_values import model_meant, value_meant
+from klingflow.manifest.shapes import ADDRESS
+from klingflow.model import Json
+
+_ADDRESS: Final = re.compile(str(ADDRESS["pattern"]))
+_WITH_SUFFIX: Final = re.compile(
+    r"https?://\S+|[^\n]+\.(?:png|jpe?g|webp|gif|bmp|mp4|mov|webm)", re.IGNORECASE
+)
+# Between references: line ends, Chinese and Western marks. A comma or a semicolon inside an address
+# has no blank behind it.
+_BETWEEN: Final = re.compile(r"\n+|[；、，]|[,;](?=\s|https?://)|(?<=\.png|\.jpg|webp|jpeg)[,;]")
+_NAMES: Final = re.compile(r"[\n;；、,，/&＆+]+")
+_CLOCK: Final = re.compile(r"(?:(\d{1,2}):)?(\d{1,2}):(\d{2})")
+_SECONDS_MARK: Final = re.compile(r"(\d{1,3})\s*(?:\"|''|″|”)")
+_COUNT: Final = re.compile(r"[x×*]?\s*(\d{1,3})\s*(?:条|个|次|版|遍|takes?)?", re.IGNORECASE)
+
+
+def value_of(feeds: Feeds, text: str) -> Json:
+    """Return what a cell that is not empty says of a field; None where it says nothing plainly."""
+    return _READERS.get(feeds, _text)(text)
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names that a cell lists, each once."""
+    names = (" ".join(name.split()) for name in _NAMES.split(text))
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def are_addresses(text: str) -> bool:
+    """True if a cell lists files or web addresses, not names."""
+    return _addresses(text) is not None
+
+
+def _text(text: str) -> Json:
+    return text
+
+
+def _seconds(text: str) -> Json:
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if mark := _SECONDS_MARK.fullmatch(plain) or _SECONDS_MARK.fullmatch(text.strip()):
+        return int(mark[1]) or None
+    if clock := _CLOCK.fullmatch(plain):
+        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return (hours * 60 + minutes) * 60 + seconds or None
+    meant = value_meant("seconds", plain, ())
+    return int(meant) if meant else None
+
+
+def _choice(field: str) -> Callable[[str], Json]:
+    choices: Sequence[Json] = SHOT[field].schema["enum"]
+
+    def read(text: str) -> Json:
+        plain = unicodedata.normalize("NFKC", text).strip()
+        same = (c for c in choices if str(c).casefold() == plain.casefold())
+        return next(same, None) or value_meant(field, plain, choices)
+
+    return read
+
+
+def _audio(text: str) -> Json:
+    meant = value_meant("audio", text, ())
+    return None if meant is None else meant == "true"
+
+
+def _takes(text: str) -> Json:
+    count = _COUNT.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    return int(count[1]) or None if count else None
+
+
+def _model(text: str) -> Json:
+    name = text.strip()
+    return model_meant(name) or name
+
+
+def _addresses(text: str) -> Json:
+    found = [part.strip() for part in _BETWEEN.split(text) if part.strip()]
+    wrong = [part for part in found if not (_WITH_SUFFIX.fullmatch(part) and _ADDRESS.match(part))]
+    return None if wrong or not found else list(dict.fromkeys(found))
+
+
+def _address(text: str) -> Json:
+    found = _addresses(text)
+    return found[0] if isinstance(found, list) and len(found) == 1 else None
+
+
+def _tags(text: str) -> Json:
+    return names_in(text) or None
+
+
+_READERS: Final[dict[Feeds, Callable[[str], Json]]] = {
+    "seconds": _seconds,
+    "resolution": _choice("resolution"),
+    "aspect_ratio": _choice("aspect_ratio"),
+    "motion_level": _choice("motion_level"),
+    "kind": _choice("kind"),
+    "audio": _audio,
+    "takes": _takes,
+    "model": _model,
+    "images": _addresses,
+    "tags": _tags,
+    "image": _address,
+    "first_frame": _address,
+    "last_frame": _address,
+    "motion_video": _address,
+    "video": _address,
+}

@@ -1,0 +1,131 @@
+"""PURE. The columns of a shot list: what each feeds, by its name in English or Chinese.
+
+The names are those of foreign.py, which says of each what it is called here. What is in the cells
+is read by shotlist.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple, get_args
+
+from klingflow.manifest.fields import SHOT
+from klingflow.manifest.folds import letters
+from klingflow.manifest.foreign import CAMERA, ID, PROMPT, VISUAL, row_of
+
+# What a column feeds: a field of a shot, or one of the first three.
+Feeds = Literal[
+    "id",
+    "character",
+    "camera",
+    "prompt",
+    "visual",
+    "style",
+    "scene",
+    "title",
+    "dialogue",
+    "note",
+    "model",
+    "kind",
+    "seconds",
+    "resolution",
+    "aspect_ratio",
+    "audio",
+    "takes",
+    "tags",
+    "image",
+    "images",
+    "first_frame",
+    "last_frame",
+    "motion_video",
+    "motion_level",
+    "video",
+]
+FEEDS: Final[tuple[Feeds, ...]] = get_args(Feeds)
+_BY_ROW: Final[dict[object, Feeds]] = {
+    PROMPT: "prompt",
+    VISUAL: "visual",
+    CAMERA: "camera",
+    ID: "id",
+}
+# Names that mean something else in a table than in a manifest.
+_IN_A_TABLE: Final[dict[Feeds, str]] = {
+    "id": "shot shots cut cutno shotnumber # 镜 镜头 镜次 分镜 分镜号 镜头序号 镜头编号",
+    "character": "character characters cast actor actors talent who 角色 人物 角色名 人物角色 出镜"
+    " 演员 出场人物 出场角色 主角",
+    "camera": "shottype shotsize framing size props wardrobe costume mood cameramove 拍摄角度"
+    " 拍摄手法 机位角度 镜头语言",
+    "visual": "action picture whathappens 画面动作 画面描写 剧情 情节",
+    "seconds": "dur durs estimated 预计时长",
+    "scene": "scenes sc 场地 场景号",
+}
+_NAMES: Final[dict[str, Feeds]] = {
+    letters(word) or word: feeds for feeds, words in _IN_A_TABLE.items() for word in words.split()
+}
+# They say how shots are joined, which is no matter of one shot.
+_OF_THE_CUT: Final = frozenset({"transition", "transitions", "转场", "转场方式", "切换", "衔接"})
+_BRACKETS: Final = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
+_BETWEEN: Final = re.compile(
+    r"[/／|｜\n、,，&]|(?<=[\u3400-\u9fff])\s+(?=\w)|(?<=\w)\s+(?=[\u3400-\u9fff])"
+)
+# A line of a table names its columns if it names so many that are known.
+_KNOWN_LEAST: Final = 2
+_LOOKED_AT: Final = 30  # lines from the top
+
+
+class Column(NamedTuple):
+    """A column by its index from 0, its name as the author wrote it, and what it feeds; None where
+    it is not known.
+    """
+
+    at: int
+    name: str
+    feeds: Feeds | None
+
+
+def feeds_of(name: str) -> Feeds | None:
+    """Return what a column of a name feeds, None for an unknown one."""
+    return next(filter(None, map(_feeds, _spellings(name))), None)
+
+
+def header_at(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the index of the row that names the columns: the one near the top in which most names
+    are known; None without one.
+    """
+    counts = [_known(row) for row in rows[:_LOOKED_AT]]
+    most = max(counts, default=0)
+    return counts.index(most) if most >= _KNOWN_LEAST else None
+
+
+def columns_of(header: Sequence[str]) -> list[Column]:
+    """Return the columns that a header names, in order."""
+    named = [(at, " ".join(name.split())) for at, name in enumerate(header)]
+    return [Column(at, name, feeds_of(name)) for at, name in named if name]
+
+
+def _known(row: Sequence[str]) -> int:
+    return len({feeds_of(cell) for cell in row if len(cell) <= 40} - {None})
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield a name, then the name without what stands in brackets, then its parts."""
+    yield name
+    bare = _BRACKETS.sub("", name)
+    yield bare
+    yield from _BETWEEN.split(bare)
+
+
+def _feeds(name: str) -> Feeds | None:
+    same = letters(name) or name.strip()
+    if same in _OF_THE_CUT:
+        return None
+    if same in _NAMES:
+        return _NAMES[same]
+    own = next((field for field in SHOT if letters(field) == same), None)
+    row = row_of(name)
+    if own is None and row is not None:
+        own = row.field
+        if row in _BY_ROW:
+            return _BY_ROW[row]
+    return next((feeds for feeds in FEEDS if feeds == own), None)

@@ -1,0 +1,321 @@
+"""PURE. A shot list as a table → its shots, each with the fields that its cells say, and all that
+could not be taken, with its address.
+
+columns.py says what a column feeds, cell_values.py what a cell says. transcript.py writes the
+manifest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final, Literal, NamedTuple, cast
+
+from klingflow.errors import letters_of
+from klingflow.manifest.cell_values import are_addresses, names_in, value_of
+from klingflow.manifest.columns import Column, Feeds, columns_of, header_at
+from klingflow.manifest.folds import same_file
+from klingflow.manifest.grids import Grid, address
+from klingflow.manifest.identity import cell as id_of
+from klingflow.manifest.identity import key_fault
+from klingflow.model import Json
+
+# Why something was not taken.
+Why = Literal[
+    "above", "formula", "value", "nothing-to-show", "double", "unnamed", "check",
+    "unknown", "own-prompt", "second", "no-value",
+]  # fmt: skip
+# Fields of one value: of two columns that feed one, the first is taken.
+_SINGLE: Final = frozenset(
+    {
+        *("id", "kind", "model", "seconds", "resolution", "aspect_ratio", "audio", "takes"),
+        *("image", "first_frame", "last_frame", "motion_video", "motion_level", "video"),
+    }
+)
+_TEXTS: Final = frozenset({"prompt", "style", "scene", "title", "dialogue", "note", "model"})
+_SHOWING: Final = ("prompt", "image", "images", "first_frame", "motion_video", "video")
+_ENDS: Final = "。！？，；：、.!?,;:…\n"
+_SCENE_SHORT: Final = 8  # characters of a scene's name that an id may begin with
+
+
+class Left(NamedTuple):
+    """Something that is not in the manifest: its address, or the letters of its column; the name of
+    the column, the text, and why. `said` completes the reason: a field, an id, or what a check
+    found.
+    """
+
+    at: str
+    name: str
+    text: str
+    why: Why
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One shot. `at` are the addresses of its fields, `names` its characters."""
+
+    id: str
+    fields: dict[str, Json]
+    at: dict[str, str]
+    names: list[str] = field(default_factory=list)
+
+
+class Feed(NamedTuple):
+    """A field, and the columns that feed it in their order."""
+
+    field: Feeds
+    columns: list[Column]
+
+
+@dataclass(slots=True)
+class ShotList:
+    """What a table says. `left` are columns and cells that were not taken, in the table's order."""
+
+    feeds: list[Feed]
+    shots: list[Entry]
+    left: list[Left]
+    is_chinese: bool
+
+
+def read_list(grid: Grid) -> ShotList:
+    """Return the shots of a table. Raises ValueError where no line names its columns, or no row is
+    a shot.
+    """
+    header = header_at(grid.rows)
+    if header is None:
+        raise ValueError("no line of it names columns such as 画面, 时长 or Description, Duration")
+    rows = [
+        (y, row)
+        for y, row in enumerate(grid.rows[header + 1 :], header + 1)
+        if "".join(row).strip() and row != grid.rows[header]
+    ]
+    above = [row for row in enumerate(grid.rows[:header]) if "".join(row[1]).strip()]
+    left = [Left(address(y, _first(row)), "", _shown(row), "above") for y, row in above]
+    feeds, unused = _chosen(columns_of(grid.rows[header]), [row for _, row in rows])
+    is_chinese = any(map(_is_chinese, grid.rows[header]))
+    reader = _Reader(feeds, grid, is_chinese)
+    shots = [entry for y, row in rows if (entry := reader.entry(y, row))]
+    if not shots:
+        raise ValueError("no row of it says what a shot shows")
+    left += [*unused, *_unnamed(grid.rows[header], rows), *reader.left]
+    _name(shots, left)
+    return ShotList(feeds, shots, left, is_chinese)
+
+
+def _unnamed(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Left]:
+    """Yield the cells below no name."""
+    columns = [x for x, name in enumerate(header) if not name.strip()]
+    for y, row in rows:
+        for x in columns:
+            if row[x].strip():
+                yield Left(address(y, x), "", row[x], "unnamed")
+
+
+# --- which columns are taken ---------------------------------------------------------------------
+
+
+def _chosen(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]]
+) -> tuple[list[Feed], list[Left]]:
+    """Return what feeds each field, and the columns that feed none."""
+    by_feed: dict[Feeds, list[Column]] = {}
+    left = []
+    has_prompt = any(column.feeds == "prompt" for column in columns)
+    for column in columns:
+        cells = [row[column.at] for row in rows if row[column.at].strip()]
+        feeds = _feeds_in_truth(column, cells)
+        taken = by_feed.get(feeds, []) if feeds else []
+        why = _why_not(feeds, cells, has_prompt=has_prompt, is_second=bool(taken))
+        if why:
+            said = feeds or ""
+            left.append(Left(letters_of(column.at + 1), column.name, "", why, said))
+        elif feeds:
+            by_feed[feeds] = [*taken, column]
+    shown = [*by_feed.pop("visual", []), *by_feed.pop("camera", [])]
+    if shown:
+        by_feed["prompt"] = shown
+    feeds_ = [Feed(feeds, columns) for feeds, columns in by_feed.items()]
+    return sorted(feeds_, key=lambda feed: feed.columns[0].at), left
+
+
+def _feeds_in_truth(column: Column, cells: Sequence[str]) -> Feeds | None:
+    """Return what a column feeds by its cells: a column of characters may hold their images."""
+    if column.feeds == "character" and cells and all(map(are_addresses, cells)):
+        return "images"
+    return column.feeds
+
+
+def _why_not(
+    feeds: Feeds | None, cells: Sequence[str], *, has_prompt: bool, is_second: bool
+) -> Why | None:
+    """Return why a column is not taken, None for one that is."""
+    if feeds is None:
+        return "unknown"
+    if has_prompt and feeds in ("visual", "camera"):
+        return "own-prompt"
+    if is_second and feeds in _SINGLE:
+        return "second"
+    if cells and all(value_of(feeds, cell) is None for cell in cells):
+        return "no-value"
+    return None
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """Reads one row after the other. An empty scene is the one of the row above."""
+
+    def __init__(self, feeds: Sequence[Feed], grid: Grid, is_chinese: bool) -> None:
+        self.left: list[Left] = []
+        self._feeds = feeds
+        self._faults = grid.faults
+        self._is_chinese = is_chinese
+        self._scene = ""
+        self._has_scenes = any(feed.field == "scene" for feed in feeds)
+
+    def entry(self, y: int, row: Sequence[str]) -> Entry | None:
+        """Return the shot of a row, None where it is a heading or nothing to make a video of."""
+        if self._is_heading(row):
+            self._scene = "".join(row).strip()
+            return None
+        made, noted = Entry("", {}, {}), len(self.left)
+        for feed in self._feeds:
+            self._take(made, feed, y, row)
+        if not any(name in made.fields for name in _SHOWING):
+            del self.left[noted:]  # the whole row is noted
+            self._note_empty(y, row, made)
+            return None
+        scene = made.fields.get("scene")
+        self._scene = scene if isinstance(scene, str) else self._scene
+        if self._scene:
+            made.fields["scene"] = self._scene
+        return made
+
+    def _is_heading(self, row: Sequence[str]) -> bool:
+        """True for a line such as `第一场：工厂，夜`, which stands alone above its shots."""
+        filled = [at for at, cell in enumerate(row) if cell.strip()]
+        return filled == [0] and not self._has_scenes and not row[0].strip().isdigit()
+
+    def _note_empty(self, y: int, row: Sequence[str], made: Entry) -> None:
+        """Note a row without a shot, except one of a number alone."""
+        scene = made.fields.get("scene")
+        self._scene = scene if isinstance(scene, str) else self._scene
+        if made.fields or made.names or not "".join(row).strip().isdigit():
+            at = address(y, _first(row))
+            self.left.append(Left(at, "", _shown(row), "nothing-to-show"))
+
+    def _take(self, made: Entry, feed: Feed, y: int, row: Sequence[str]) -> None:
+        """Take one field of a row from its columns."""
+        found: list[tuple[Column, Json]] = []
+        for column in feed.columns:
+            text = row[column.at]
+            if fault := self._faults.get((y, column.at)):
+                self.left.append(Left(address(y, column.at), column.name, fault, "formula"))
+            elif text.strip():
+                value = text if feed.field in ("id", "character") else value_of(feed.field, text)
+                found.append((column, value))
+                if value is None:
+                    self._note(y, column, text, feed.field)
+        values = [value for _, value in found if value is not None]
+        if values:
+            made.at[feed.field] = "、".join(address(y, c.at) for c, v in found if v is not None)
+            self._put(made, feed.field, values)
+
+    def _put(self, made: Entry, name: Feeds, values: list[Json]) -> None:
+        match name:
+            case "id":
+                made.id = str(values[0])
+            case "character":
+                made.names = list(dict.fromkeys(n for v in values for n in names_in(str(v))))
+            case "images" | "tags":
+                listed = [part for value in values for part in cast("list[str]", value)]
+                made.fields[name] = list(dict.fromkeys(listed))
+            case "prompt":
+                made.fields[name] = _joined(map(str, values), self._is_chinese)
+            case "scene":
+                made.fields[name] = " ".join(str(value).strip() for value in values)
+            case _ if name in _TEXTS:
+                made.fields[name] = "\n".join(map(str, values))
+            case _:
+                made.fields[name] = values[0]
+
+    def _note(self, y: int, column: Column, text: str, said: str) -> None:
+        self.left.append(Left(address(y, column.at), column.name, text, "value", said))
+
+
+def _joined(texts: Iterable[str], is_chinese: bool) -> str:
+    """Return the parts of a prompt as one text."""
+    after_an_end, comma = ("", "，") if is_chinese else (" ", ", ")
+    whole = ""
+    for text in texts:
+        if whole:
+            whole += after_an_end if whole.rstrip(" ")[-1] in _ENDS else comma
+        whole += text
+    return whole
+
+
+# --- ids -----------------------------------------------------------------------------------------
+
+
+def _name(shots: Sequence[Entry], left: list[Left]) -> None:
+    """Give each shot its id: the author's number; with its scene before it where numbers begin
+    again in each scene; otherwise a double one gets a number behind it, which is noted.
+    """
+    wanted = [_safe(entry.id) for entry in shots]
+    if _has_doubles(wanted) and not _has_doubles(with_scene := _with_scenes(shots, wanted)):
+        wanted = with_scene
+    taken = Counter(same_file(id) for id in wanted if id)
+    used: set[str] = set()
+    for number, (entry, id) in enumerate(zip(shots, wanted, strict=True), 1):
+        free = _free(id or f"s{number:02}", used, set(taken) if not id else set())
+        if id and free != id:
+            left.append(Left(entry.at.get("id", ""), "", entry.id, "double", free))
+        used.add(same_file(free))
+        entry.id = free
+
+
+def _safe(text: str) -> str:
+    """Return an id that a number of the author makes, empty for none."""
+    id = id_of(text.strip().lstrip("#＃")).strip(".-")
+    return "" if key_fault(id) else id
+
+
+def _with_scenes(shots: Sequence[Entry], ids: Sequence[str]) -> list[str]:
+    """Return the ids with their scenes: `2-1`, or `S2-1` where a scene is called by many words."""
+    scenes = [_safe(str(entry.fields.get("scene", ""))) for entry in shots]
+    if not all(0 < len(scene) <= _SCENE_SHORT for scene in scenes):
+        parts = groupby(shots, lambda entry: entry.fields.get("scene", ""))
+        scenes = [f"S{number}" for number, (_, part) in enumerate(parts, 1) for _ in part]
+    return [f"{scene}-{id}" if id else "" for scene, id in zip(scenes, ids, strict=True)]
+
+
+def _has_doubles(ids: Iterable[str]) -> bool:
+    counts = Counter(same_file(id) for id in ids if id)
+    return any(count > 1 for count in counts.values())
+
+
+def _free(id: str, used: set[str], others: set[str]) -> str:
+    taken, number, free = used | others, 1, id
+    while same_file(free) in taken:
+        number += 1
+        free = f"{id}-{number}"
+    return free
+
+
+# --- cells ---------------------------------------------------------------------------------------
+
+
+def _first(row: Sequence[str]) -> int:
+    return next((at for at, cell in enumerate(row) if cell.strip()), 0)
+
+
+def _shown(row: Sequence[str]) -> str:
+    return " | ".join(" ".join(cell.split()) for cell in row if cell.strip())
+
+
+def _is_chinese(text: str) -> bool:
+    return any("\u3400" <= character <= "\u9fff" for character in text)

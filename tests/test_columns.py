@@ -1,0 +1,67 @@
+"""What the columns of a shot list feed, by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from klingflow.manifest.columns import FEEDS, Column, columns_of, feeds_of, header_at
+from klingflow.manifest.fields import SHOT
+
+
+@pytest.mark.parametrize(
+    ("names", "feeds"),
+    [
+        ("镜号 镜头号 Shot # Shot-No. 镜号/Shot", "id"),
+        ("场景 场次 场号 Scene 场景(内/外)", "scene"),
+        ("画面 画面内容 Description 画面描述（中文） Action", "visual"),
+        ("提示词 prompt AI提示词/提示词", "prompt"),
+        ("景别 运镜 机位 Camera Shot-Type Lens Location", "camera"),
+        ("时长 时长(秒) Duration Duration(s) Length 秒数", "seconds"),
+        ("角色 人物 Character(s) Cast", "character"),
+        ("台词 对白 旁白 台词/旁白 Dialogue VO-or-Dialogue/Dialogue 画外音", "dialogue"),
+        ("备注 Notes 说明", "note"),
+        ("比例 画幅 Aspect-Ratio ratio", "aspect_ratio"),
+        ("条数 Takes 抽卡次数", "takes"),
+        ("首帧 First-Frame 首帧图", "first_frame"),
+        ("尾帧 Last-Frame", "last_frame"),
+        ("参考图 References 参考图(URL)", "images"),
+        ("分辨率 清晰度", "resolution"),
+        ("声音 Sound Audio", "audio"),
+        ("模型 Model", "model"),
+        ("转场 Transition 负责人 Status BGM use after request", None),
+    ],
+)
+def test_a_column_is_known_by_its_name(names: str, feeds: str | None) -> None:
+    """In English and Chinese, with a unit in brackets or in both languages."""
+    assert {name: feeds_of(name.replace("-", " ")) for name in names.split()} == dict.fromkeys(
+        names.split(), feeds
+    )
+
+
+def test_each_feed_is_a_field_or_is_made_into_one() -> None:
+    """A field that is renamed is renamed here."""
+    assert set(FEEDS) - set(SHOT) == {"id", "character", "camera", "visual"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "at"),
+    [
+        ([["《归途》分镜", ""], ["", ""], ["镜号", "画面"], ["1", "雨"]], 2),
+        ([["Shot", "Description"], ["1", "rain"]], 0),
+        ([["a", "b"], ["1", "2"]], None),
+        ([["画面", "画面"]], None),
+        ([], None),
+    ],
+)
+def test_the_header_is_the_row_that_names_most_columns(rows: list[list[str]], at: int) -> None:
+    """A title above it is none, nor one known name alone."""
+    assert header_at(rows) == at
+
+
+def test_columns_keep_their_places_and_names() -> None:
+    """A column without a name is none."""
+    assert columns_of(["镜号", "", " 画面\n内容 ", "x"]) == [
+        Column(0, "镜号", "id"),
+        Column(2, "画面 内容", "visual"),
+        Column(3, "x", None),
+    ]
