@@ -55,6 +55,13 @@ PRECEDENCE = (
 )
 
 
+def visible(text: str) -> str:
+    """Return `text` in one line, with what is invisible in it as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class Mark(NamedTuple):
     """A place in a file as the user names it; line and column count characters from 1."""
 
@@ -63,7 +70,7 @@ class Mark(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{visible(self.file)}:{self.line}:{self.column}"
 
 
 class Cell(Mark):
@@ -77,7 +84,7 @@ class Cell(Mark):
         return f"{letters_of(self.column)}{self.line}"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.address}"
+        return f"{visible(self.file)}:{self.address}"
 
 
 def letters_of(column: int) -> str:
@@ -110,19 +117,24 @@ class Diagnostic(NamedTuple):
         """Return the subject and the message, as people read them: in one line, with what is
         invisible in it as an escape.
         """
-        told = f"{self.subject}: {self.message}" if self.subject else self.message
-        if told.isprintable():
-            return told
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in told)
+        return visible(f"{self.subject}: {self.message}" if self.subject else self.message)
 
     def __str__(self) -> str:
         return f"{self.mark}: {self.severity}[{self.code}]: {self.text}"
 
 
 class KlingflowError(Exception):
-    """The root of everything klingflow raises on purpose."""
+    """The root of everything klingflow raises on purpose. Each argument is one line."""
 
     exit_code = ExitCode.INTERNAL
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, line by line: what it quotes may hold line ends of its own."""
+        return tuple(map(str, self.args)) or ("",)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class ManifestError(KlingflowError):
@@ -135,7 +147,7 @@ class ManifestError(KlingflowError):
     def __init__(
         self, diagnostics: Sequence[Diagnostic], sources: dict[str, str] | None = None
     ) -> None:
-        super().__init__("\n".join(str(d) for d in diagnostics))
+        super().__init__(*map(str, diagnostics))
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
         self.sources: dict[str, str] = sources or {}
 

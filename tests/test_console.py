@@ -23,7 +23,7 @@ WARNING = MISTAKE._replace(severity="warning", related=Mark("film.yaml", 9, 1), 
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("街道\n\tplain", "街道\n\tplain"),
+        ("街道\n\tplain", "街道  plain"),
         ("\x1b[2J\r", "\ufffd[2J\ufffd"),
         ("a\u202eb\u200b\x9b", "a\ufffdb\ufffd\ufffd"),
     ],

@@ -163,11 +163,12 @@ def test_a_key_sent_in_clear_is_warned_of() -> None:
 
 
 def test_a_manifest_that_is_wrong_is_named(tmp_path: Path) -> None:
-    """With the command that says more."""
+    """With the command that says more, and its mistakes below it."""
     path = tmp_path / "film.yaml"
     path.write_text("version: 2")
-    said, needed = faults(examine(str(path), Access()))[0]
-    assert said.startswith(f"{path} is not valid: klingflow validate {path} says why\n") and needed
+    found = next(f for f in examine(str(path), Access()) if "not valid" in f.text)
+    assert found.text == f"{path} is not valid: klingflow validate {path} says why" and found.needed
+    assert found.more[0].startswith(f"{path}:1:1: error[")
 
 
 def test_a_ledger_that_git_would_not_merge_is_warned_of(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
+from dataclasses import replace
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
@@ -15,9 +17,13 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klingflow.errors import Diagnostic, Mark
-from klingflow.terminal import console, layout, progress, views
+from klingflow.errors import Diagnostic, Mark, UsageError
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.model import Failure, Price
+from klingflow.terminal import console, progress, views
 from tests.harness import pipeline_at
+from tests.purchases import AT, done, doubtful, submitted
 
 # Colours, a title, the clipboard, a link, the C1 forms of these, directions, a line that hides
 # another.
@@ -25,6 +31,7 @@ ATTACKS = [
     "\x1b[2J", "\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07",
     "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "\x9b2J", "\x9d52;c;eA==\x9c",
     "\x7f", "\x08\x08\x08", "a\rb", "\u202egpj.4pm", "\u2066x\u2069", "\u200f", "\ufeff",
+    "a\n::error::pwn", "a\r\n\tb", "a\u2028b", "a\u2029b", "a\x85b", "a\x0bb\x0cc",
 ]  # fmt: skip
 OBEYED = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
@@ -41,8 +48,33 @@ def test_a_line_obeys_nobody(attack: str, capsys: pytest.CaptureFixture[str]) ->
     console.warn(attack)
     shown = capsys.readouterr()
     event = {"event": "in_doubt", "reason": attack, "path": attack, "shot": attack}
-    line = layout.clean(progress.line_of(event, {attack: f"{attack}/"}))
+    line = progress.shown(event, {attack: f"{attack}/"})
     assert obeyed(shown.out + shown.err + line) == []
+    assert [len(text.splitlines()) for text in (shown.out, shown.err, line)] == [1, 1, 1]
+
+
+def test_an_error_has_the_lines_of_its_author(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it quotes begins none."""
+    console.error(UsageError("a\n::error::pwn is stale:", "  b\n::error::pwn"))
+    shown = capsys.readouterr().err
+    assert shown == "klingflow: error: a ::error::pwn is stale:\n  b ::error::pwn\n"
+
+
+@pytest.mark.parametrize("command", ["status", "status -v", "plan -v", "lock check"])
+def test_a_lock_from_elsewhere_begins_no_line(tmp_path: Path, command: str) -> None:
+    """Whatever its fields hold: the log of a build is read line by line."""
+    said = f"x{chr(10)}::error::{'pwn ' * 30}"
+    failed = advance(submitted("a"), "failed", AT, error=Failure("moderation", said, said))
+    doubt = replace(doubtful(f"b{said}"), evidence={"from": AT, "to": said, "received": said})
+    paid = replace(done("c"), price=Price(Decimal(1), said, said), task_id=said)
+    lines = (lock_line(purchase) for purchase in (failed, doubt, paid))
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    film.lock.write_bytes(b"".join([lock_header("0" * 16, 1, 3), *lines]))
+    process = film.start(*command.split(), "film.yaml")
+    shown = "".join(process.communicate(timeout=60))
+    assert "::error::pwn" in shown
+    assert [line for line in shown.splitlines() if line.lstrip().startswith("::")] == []
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=repr)

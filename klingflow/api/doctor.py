@@ -46,11 +46,12 @@ _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing examined. `needed`: a run cannot do without it."""
+    """One thing examined. `needed`: a run cannot do without it. `more` are lines below it."""
 
     ok: bool
     text: str
     needed: bool = True
+    more: tuple[str, ...] = ()
 
 
 def examine(
@@ -115,8 +116,8 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
     try:
         manifest = loading.load(file)
     except KlingflowError as error:
-        said = f"{file} is not valid: klingflow validate {file} says why\n{error}"
-        return None, Finding(False, said)
+        said = f"{file} is not valid: klingflow validate {file} says why"
+        return None, Finding(False, said, more=error.lines)
     return manifest, Finding(True, f"{file}: {len(manifest.shots)} shots")
 
 

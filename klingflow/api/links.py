@@ -94,7 +94,7 @@ def problems(site: Site, manifest: Manifest) -> list[Problem]:
 
 def _refuse(links: Sequence[Link]) -> None:
     if links:
-        raise LinksRefused("\n".join(map(_said, links)))
+        raise LinksRefused(*map(_said, links))
 
 
 def _said(link: Link) -> str:

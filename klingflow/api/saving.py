@@ -92,10 +92,10 @@ def check(
     if not found:
         return
     more = [f"… and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    listed = "\n  ".join([*found[:_SHOWN], *more])
     raise UsageError(
-        f"{path} is stale: since it was made at {in_utc(saved.made_at)}\n  {listed}\n"
-        f"Nothing was bought; {again}"
+        f"{path} is stale: since it was made at {in_utc(saved.made_at)}",
+        *(f"  {line}" for line in (*found[:_SHOWN], *more)),
+        f"Nothing was bought; {again}",
     )
 
 

@@ -136,7 +136,10 @@ def error(problem: KlingflowError) -> None:
             show_diagnostic(diagnostic, problem.sources, warn)
         warn(counted(problem.diagnostics))
     else:
-        warn("klingflow: ", Painted("error", "error"), f": {redacted(str(problem))}")
+        told, *others = map(redacted, problem.lines)
+        warn("klingflow: ", Painted("error", "error"), f": {told}")
+        for line in others:
+            warn(line)
 
 
 def crash(problem: BaseException) -> None:
@@ -147,7 +150,8 @@ def crash(problem: BaseException) -> None:
 
     warn(redacted(f"klingflow: internal error: {type(problem).__name__}: {problem}"))
     if os.environ.get("KLINGFLOW_TRACEBACK"):
-        warn(redacted("".join(traceback.format_exception(problem))))
+        for line in redacted("".join(traceback.format_exception(problem))).splitlines():
+            warn(line)
     else:
         warn(
             "Nothing that was bought is lost: what the ledger holds stays."

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isinf
 from typing import Any
 
 from klingflow.terminal import console
 from klingflow.terminal.clock import local
 from klingflow.terminal.layout import room, showable, wrapped
 
-_CARD = 80  # columns where stdout is no terminal
+_CARD = 80  # columns of a terminal that a card fills at most
 _HEAD = 12  # columns before what is known
 
 
@@ -70,11 +71,15 @@ def show_card(doubt: Mapping[str, Any]) -> None:
         ("status", doubt["status"] and f"HTTP {doubt['status']}"),
         ("received", doubt["received"]),
     )
-    console.say(f"\n{doubt['key']} is in doubt, perhaps paid:")
+    # A pipe has no width: a line of a card that begins with words of a server may be a command of a
+    # build.
+    columns = room() if isinf(room()) else min(room(), _CARD)
+    console.say()
+    console.say(f"{doubt['key']} is in doubt, perhaps paid:")
     for name, value in about:
         if value:
             head = f"  {name + ':':<{_HEAD - 3}} "
-            for line in wrapped(showable(str(value)), min(room(), _CARD), head, " " * _HEAD):
+            for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
                 console.say(line)
     console.say("  Look it up at the gateway, then say what you found:")
     for command in doubt["commands"].values():

@@ -56,23 +56,25 @@ def _agreed(question: str, job: Job, path: str) -> bool:
     if not is_terminal and about == "same film":
         return False  # they stay held, which the plan says
     if not is_terminal:
-        raise UsageError(f"{path}: {_listed(actions)}\nNot a terminal: nothing is bought")
-    console.warn(f"{path}: {_listed(actions)}")
+        raise UsageError(*_listed(path, actions), "Not a terminal: nothing is bought")
+    for line in _listed(path, actions):
+        console.warn(line)
     return console.ask(_ASKED[about])
 
 
 _ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
 
 
-def _listed(actions: Sequence[Action]) -> str:
+def _listed(path: str, actions: Sequence[Action]) -> list[str]:
     """One line for all that was paid for at one place, in one way."""
     keys: dict[Elsewhere, list[str]] = {}
     for action in actions:
         if action.elsewhere is not None:
             keys.setdefault(action.elsewhere, []).append(action.key)
-    lines = [_line(one, of) for one, of in list(keys.items())[:_SHOWN]]
+    first, *others = [_line(one, of) for one, of in list(keys.items())[:_SHOWN]]
     more = sum(map(len, list(keys.values())[_SHOWN:]))
-    return "\n  ".join([*lines, *([f"… and {more} more"] if more else [])])
+    others += [f"… and {more} more"] if more else []
+    return [f"{path}: {first}", *(f"  {line}" for line in others)]
 
 
 def _line(one: Elsewhere, keys: Sequence[str]) -> str:

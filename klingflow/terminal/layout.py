@@ -23,18 +23,24 @@ _UNBROKEN = re.compile(r"`[^`]*`\S*|\S+")
 _CHARACTERS = re.compile(
     r"[\x21-\x7e]+|[^\x21-\x7e](?:[，。、；：？！）》”’]|[,.:;!?)]+(?![\x21-\x7e]))*"
 )
+_BLANKS = "\n\t"
+_OBEYED = ("Cc", "Cf", "Zl", "Zp")  # of Unicode's categories
 _LEAST = 20  # columns for a text, however narrow the terminal is
 
 
 def clean(text: str) -> str:
-    """Return `text` without control characters: what a server or a file says must not move a
-    terminal's cursor.
+    """Return `text` as one line without control characters: what a server or a file says must
+    neither move a terminal's cursor nor begin a line, which a build may read as a command.
     """
     if text.isprintable():
         return text
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else "\ufffd" for c in text
-    )
+    return "".join(map(_cleaned, text))
+
+
+def _cleaned(c: str) -> str:
+    if c in _BLANKS:
+        return " "
+    return "\ufffd" if unicodedata.category(c) in _OBEYED else c
 
 
 def is_unicode(stream: TextIO | None) -> bool:

@@ -17,7 +17,7 @@ from klingflow.decide.verbs import Label
 from klingflow.model import Limits, Plan
 from klingflow.runner.events import Event
 from klingflow.terminal import console
-from klingflow.terminal.layout import can_show, clean
+from klingflow.terminal.layout import can_show, clean, wrapped
 from klingflow.terminal.remaining import Remaining
 from klingflow.terminal.tally import Tally
 
@@ -63,8 +63,11 @@ class View:
             self._remaining.note(event)
 
     def print(self, line: str) -> None:
-        """Print a line above the view, and read no markup in it."""
-        self._terminal.print(line, markup=False, emoji=False, highlight=False)
+        """Print a line above the view, in lines that hang where it is longer than the terminal is
+        wide, and read no markup in it.
+        """
+        for part in wrapped(line, self._terminal.size.width, hang="  "):
+            self._terminal.print(part, markup=False, emoji=False, highlight=False)
 
     def _draw(self) -> Group:
         with self._at_the_tally:

@@ -26,7 +26,8 @@ def init(folder: str) -> int:
     except OSError as error:
         raise UsageError(f"{target}: {error.strerror or error}") from error
     film = shlex.quote(str(target / "film.yaml"))
-    console.say(f"\nTry it without a key and without money:  klingflow run {film} --sandbox")
+    console.say()
+    console.say(f"Try it without a key and without money:  klingflow run {film} --sandbox")
     return ExitCode.OK
 
 
@@ -94,6 +95,8 @@ def doctor(file: str | None, gateway: str | None, refs: bool) -> int:
     findings = examine(file, found, target.allowed, refs=refs)
     for finding in findings:
         console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
+        for line in finding.more:
+            console.say(f"      {line}")
     works = all(finding.ok or not finding.needed for finding in findings)
     return ExitCode.OK if works else ExitCode.USAGE
 
@@ -118,15 +121,13 @@ def sandbox(options: Mapping[str, Any]) -> int:
         return ExitCode.OK
     serve(
         options_from(options),
-        lambda address: console.say(_sandbox_greeting(address)),
+        _greet,
         lambda line: console.warn(f"warning: {line}"),
     )
     return ExitCode.OK
 
 
-def _sandbox_greeting(address: str) -> str:
-    return (
-        f"The sandbox listens on {address} (Ctrl-C stops it). In another terminal:\n"
-        f"  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y\n"
-        f"What was charged and refunded: {address}/sandbox/ledger"
-    )
+def _greet(address: str) -> None:
+    console.say(f"The sandbox listens on {address} (Ctrl-C stops it). In another terminal:")
+    console.say(f"  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y")
+    console.say(f"What was charged and refunded: {address}/sandbox/ledger")

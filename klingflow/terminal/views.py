@@ -57,7 +57,8 @@ def _yaml(value: Json) -> str:
     # Through JSON, so that text which is not final yet is plain text to YAML too.
     plain = json.loads(json.dumps(value))
     text: str = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=120)
-    if clean(text) != text or not is_unicode(sys.stdout):
+    is_shown = all(clean(line) == line for line in text.split("\n"))
+    if not is_shown or not is_unicode(sys.stdout):
         text = yaml.safe_dump(plain, sort_keys=False, width=120)
     return text
 
