@@ -1,11 +1,12 @@
 """What was bought, and how it is kept so that nothing of it is lost.
 
-PURE: lifecycle.py (a purchase's states), uids.py (its id), accounts.py (what several files say of
-one purchase), book.py (all purchases, indexed), records.py (a purchase as JSON), answers.py (what
-the gateway said last), lines.py (purchases as bytes of lock and journal), sums.py (the checksum of
-a line), written.py (lines that need no parsing), traces.py (what is found in bytes without
-parsing), moments.py (times as text), unite.py (several ledgers as one), flaws.py (what cannot be
-right), problems.py (what is wrong, and its words).
+PURE: lifecycle.py (a purchase's states), uids.py (its id), handed_over.py (what it says of a
+cluster), accounts.py (what several files say of one purchase), book.py (all purchases, indexed),
+records.py (a purchase as JSON), answers.py (what the gateway said last), lines.py (purchases as
+bytes of lock and journal), sums.py (the checksum of a line), written.py (lines that need no
+parsing), traces.py (what is found in bytes without parsing), moments.py (times as text), unite.py
+(several ledgers as one), flaws.py (what cannot be right), problems.py (what is wrong, and its
+words).
 
 I/O: places.py (where each file lies), stored.py (all files read together), store.py (the ledger
 that is written), arrivals.py (what came into its files meanwhile), journal.py (the file that holds

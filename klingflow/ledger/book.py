@@ -240,6 +240,7 @@ def doubt(intent: Purchase, until: str | None) -> Purchase:
     """
     begun = intent.times.get("intent", "")
     evidence = {
+        **(intent.evidence or {}),
         "from": begun,
         "to": until,
         "model": intent.body.get("model"),

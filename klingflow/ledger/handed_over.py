@@ -1,0 +1,47 @@
+"""PURE. What a purchase says of the cluster that it was handed over to, or claimed at.
+
+`evidence.cluster` names the store and the batch of an order; `evidence.claim` is added by the
+execution that made the claim. Only what stands here is known of clusters in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from klingflow.model import Json, Purchase
+
+CLUSTER, CLAIM = "cluster", "claim"
+
+
+def handed_over(intent: Purchase, *, store: str, batch: str) -> Purchase:
+    """Return an intent that hosts may buy which see the store of this identity."""
+    return replace(intent, evidence={CLUSTER: {"batch": batch, "store": store}})
+
+
+def claimed(intent: Purchase, *, host: str, nonce: str) -> Purchase:
+    """Return an intent as one execution claims it. The nonce is no other execution's."""
+    evidence = {**(intent.evidence or {}), CLAIM: {"host": host, "nonce": nonce}}
+    return replace(intent, evidence=evidence)
+
+
+def store_of(purchase: Purchase) -> str | None:
+    """Return the identity of the store that a purchase was handed over at; None for others."""
+    store = _said(purchase, CLUSTER).get("store")
+    return store if isinstance(store, str) else None
+
+
+def claimant(purchase: Purchase) -> tuple[str, str] | None:
+    """Return host and nonce of the execution that claimed a purchase; None without a claim."""
+    host, nonce = (_said(purchase, CLAIM).get(name) for name in ("host", "nonce"))
+    return (host, nonce) if isinstance(host, str) and isinstance(nonce, str) else None
+
+
+def is_at_cluster(purchase: Purchase) -> bool:
+    """True for an intent that a host of a cluster may be about to buy, or is buying."""
+    return purchase.state == "intent" and store_of(purchase) is not None
+
+
+def _said(purchase: Purchase, name: str) -> Mapping[str, Json]:
+    said = (purchase.evidence or {}).get(name)
+    return said if isinstance(said, Mapping) else {}
