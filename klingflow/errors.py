@@ -9,6 +9,7 @@ Only the command line turns any of these into an exit code; nobody else prints o
     │   ├── UnapprovedAddress    nobody said yes to this gateway's address              exit 2
     │   └── LinksRefused         nobody said yes to writing through these links         exit 2
     ├── NotStored            a local file is not where the gateway can read it           exit 3
+    ├── StoreAway            the store of claims cannot be reached: nothing is known      exit 3
     ├── NothingSelected      the selection is empty                                     exit 5
     ├── LedgerHeld           another runner holds the ledger                            exit 11
     ├── LedgerError          the ledger cannot be read or opened                        exit 1
@@ -184,6 +185,14 @@ class NotStored(KlingflowError):
     def __init__(self, reason: str, *, of_all: bool = False) -> None:
         super().__init__(reason)
         self.of_all: bool = of_all
+
+
+class StoreAway(KlingflowError):
+    """The store of claims cannot be reached at this moment, so nobody knows what it holds, nor
+    whether a put was carried out: ask again.
+    """
+
+    exit_code = ExitCode.FAILED
 
 
 class NothingSelected(KlingflowError):

@@ -25,6 +25,7 @@ FLOORS = [
     {"assets", "media"},
     {"edit"},
     {"runner"},
+    {"cluster"},
     {"api"},
     {"terminal"},
     {"__main__"},
@@ -52,7 +53,7 @@ NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
 ROOMS_WITH_A_MAP = (
     "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "media", "runner",
-    "api",
+    "cluster", "api",
 )  # fmt: skip
 HEAVY = {
     "yaml",

@@ -8,6 +8,7 @@ error of the library says is not repeated: it may quote requests, which hold sig
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.assets.stores import Snapshot
-from klingflow.errors import NotStored, UsageError
+from klingflow.errors import NotStored, StoreAway, UsageError
 from klingflow.model import AssetSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _CONNECT: Final = timedelta(seconds=5)
 _REPEAT: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 # Of one request; a file of over 5 MB goes in several.
 _PUT: Final = timedelta(seconds=300)
+# What the environment calls the service that a bucket is at, the more particular name first.
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _KEY_ID, _SECRET, _REGION = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"
 # Where the library's words have the service's own code, and its status.
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>|status code: ([0-9]{3})")
@@ -115,6 +118,76 @@ class ObjectStore:
         expires = timedelta(seconds=self._settings.expires_s)
         address: str = obstore.sign(self._asking, "GET", name, expires)
         return address
+
+
+class Bucket:
+    """Objects that are made once, by conditional puts (`klingflow.cluster.store.PutOnce`). Where
+    the service is, is the environment's to say. All calls block.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str]) -> None:
+        """Raises UsageError for a bucket that cannot be used; nothing is asked yet."""
+        at = next((url for name in _ENDPOINTS if (url := environ.get(name))), None)
+        endpoint = at if urlsplit(address).scheme == "s3" else None
+        region = environ.get(_REGION) if endpoint else None
+        self._settings = AssetSettings(address, endpoint=endpoint, region=region)
+        self._objects = _opened(self._settings, environ, timedelta(seconds=GIVE_UP_S))
+
+    @property
+    def described(self) -> str:
+        """The bucket, and the service that it is at."""
+        endpoint = self._settings.endpoint
+        return f"{self._settings.store}" + (f" at {endpoint}" if endpoint else "")
+
+    @property
+    def identity(self) -> str:
+        """A hash of its address."""
+        return hashlib.sha256(self.described.encode()).hexdigest()[:32]
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Make an object. Return False where there is one. Raises StoreAway."""
+        import obstore  # for start-up
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            obstore.put(self._objects, name, data, mode="create", use_multipart=False)
+        except (AlreadyExistsError, PreconditionError, FileExistsError):
+            return False
+        except Exception as error:
+            failure = self._away(error)
+        else:
+            return True
+        raise failure  # here, so that no traceback shows what it came from
+
+    def get(self, name: str) -> bytes | None:
+        """Return what an object holds; None where there is none. Raises StoreAway."""
+        import obstore  # for start-up
+        from obstore.exceptions import NotFoundError
+
+        try:
+            return bytes(obstore.get(self._objects, name).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except Exception as error:
+            failure = self._away(error)
+        raise failure  # here, as above
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of all objects below a folder, sorted. Raises StoreAway."""
+        import obstore  # for start-up
+
+        try:
+            pages = obstore.list(self._objects, f"{folder}/")
+            return sorted(str(one["path"]) for page in pages for one in page)
+        except Exception as error:
+            failure = self._away(error)
+        raise failure  # here, as above
+
+    def _away(self, error: Exception) -> StoreAway:
+        """What an error of the library comes to, without its words: they may quote a request."""
+        found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
+        code = f": {found[1] or found[2]}" if found else ""
+        return StoreAway(f"the store {self.described} cannot be used now{code}")
 
 
 def _size(store: Any, name: str) -> int | None:

@@ -1,0 +1,264 @@
+"""The store that all hosts see: small objects, each made once and never changed. Whoever makes an
+object has the right to what it stands for; everybody else is refused.
+
+A folder, or a bucket through klingflow.assets.objects. Where a store cannot be reached nothing is
+known: StoreAway is raised, and no object counts as missing. All calls block.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from klingflow import disk
+from klingflow.errors import StoreAway, UsageError
+
+ORDERS, PURCHASES, VIDEOS, SCRATCH = "orders", "purchases", "videos", "scratch"
+_FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, SCRATCH, "probes")
+_MARK: Final = "store.json"
+_BUCKETS: Final = frozenset({"s3", "gs", "az"})
+# No part of a name begins with a dot, so that a name never leads out of its store.
+_NAME: Final = re.compile(
+    r"([0-9A-Za-z_-][0-9A-Za-z._-]{0,100}/){1,2}[0-9A-Za-z_-][0-9A-Za-z._-]{0,100}"
+)
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# A host that sees no such folder may have lost a network drive.
+_AWAY: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class PutOnce(Protocol):
+    """Objects that are made once. Names have two or three parts: `purchases/<uid>.intent`."""
+
+    @property
+    def described(self) -> str:
+        """What a person is told about the store."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Which store it is, wherever it is mounted; no secret."""
+        ...
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Make an object, durably. Return False where there is one, which stays as it is.
+
+        Raises StoreAway, and then the object may have been made all the same.
+        """
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """Return what an object holds; None where there is none. Raises StoreAway."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of all objects below a folder, sorted. Raises StoreAway."""
+        ...
+
+
+def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> PutOnce:
+    """Return the store at an address: a folder, or a bucket with credentials of the environment.
+
+    `state` is the user's state folder: it keeps in mind which store lies at an address, so that an
+    empty folder in the place of an unmounted drive is noticed. Raises UsageError.
+    """
+    scheme = urlsplit(address).scheme
+    if scheme in _BUCKETS:
+        from klingflow.assets.objects import Bucket  # for start-up, and an extra
+
+        store: PutOnce = Bucket(address, environ)
+    elif scheme in ("", "file"):
+        store = FolderStore(Path(address.removeprefix("file://")))
+    else:
+        raise UsageError(f"no store can be at {address}: name a folder, or s3://, gs:// or az://")
+    if state is not None:
+        _check_known(state, address, store)
+    return store
+
+
+def _check_known(state: Path, address: str, store: PutOnce) -> None:
+    """Raise UsageError where another store lay at this address when it was last used from here."""
+    note = state / "stores" / hashlib.sha256(address.encode()).hexdigest()[:32]
+    try:
+        disk.make_folder(note.parent)
+        known = disk.read_ours(note).decode("utf-8", "replace").strip()
+        if not known:
+            disk.atomic_write(note, store.identity.encode() + b"\n")
+    except OSError as error:
+        raise UsageError(f"{note}: cannot be written: {error.strerror or error}") from error
+    if known and known != store.identity:
+        raise UsageError(
+            f"{store.described} is another store than before: is its drive mounted? If it is meant,"
+            f" delete {note}"
+        )
+
+
+def prove(store: PutOnce) -> None:
+    """Put an object twice. Raises UsageError where the second put is not refused: two hosts could
+    buy one shot there. Raises StoreAway.
+    """
+    name = f"probes/{secrets.token_hex(16)}"
+    first, second = secrets.token_bytes(16), secrets.token_bytes(16)
+    was_made, was_made_again = store.put(name, first), store.put(name, second)
+    if not was_made or was_made_again or store.get(name) != first:
+        raise UsageError(
+            f"{store.described} lets an object be made twice, so it cannot keep two hosts from"
+            " buying one shot; use a store with conditional puts"
+        )
+
+
+class FolderStore:
+    """A folder that all hosts mount. It is made in an empty folder, and has a mark of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store, or make it in an empty folder. Raises UsageError, StoreAway."""
+        if not folder.is_absolute():
+            raise UsageError(f"the store {folder} needs an absolute path")
+        self._folder = folder
+        try:
+            self._identity = self._opened()
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"{folder} cannot be used as a store: {why}") from error
+
+    @property
+    def described(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    @property
+    def identity(self) -> str:
+        """What its mark says."""
+        return self._identity
+
+    @property
+    def folder(self) -> Path:
+        """Where it is mounted here."""
+        return self._folder
+
+    def _opened(self) -> str:
+        if not self._folder.is_dir():
+            raise UsageError(
+                f"there is no folder {self._folder}: mount it, or make it with mkdir -p"
+            )
+        if not (self._folder / _MARK).exists():
+            self._make()
+        mark = disk.read_whole(self._folder / _MARK).decode("utf-8", "replace").strip()
+        found = re.fullmatch(r'\{"klingflow_store":1,"id":"([0-9a-f]{32})"\}', mark)
+        if found is None:
+            raise UsageError(f"{self._folder / _MARK} is not of this klingflow")
+        return found[1]
+
+    def _make(self) -> None:
+        """Make the folders, then the mark; of several hosts at once one makes the mark."""
+        others = {path.name for path in self._folder.iterdir()} - {*_FOLDERS, _MARK}
+        if any(not name.startswith(".") for name in others):
+            raise UsageError(f"{self._folder} holds other files; a store begins in an empty folder")
+        for name in _FOLDERS:
+            disk.make_folder(self._folder / name)
+        mark = b'{"klingflow_store":1,"id":"%s"}\n' % secrets.token_hex(16).encode()
+        self._make_object(self._folder / _MARK, mark)
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Make an object: written beside, synced, and linked to its name, which fails where there
+        is one.
+        """
+        path = self._path(name)
+        try:
+            self._check_folders(path, make=True)
+            return self._make_object(path, data)
+        except OSError as error:
+            raise self._away(error) from error
+
+    def _make_object(self, path: Path, data: bytes) -> bool:
+        temp = self._folder / SCRATCH / f"{secrets.token_hex(16)}.tmp"
+        try:
+            with os.fdopen(disk.open_itself(temp, _NEW), "wb") as file:
+                file.write(data)
+                file.flush()
+                disk.sync(file.fileno())
+            try:
+                os.link(temp, path)
+            except FileExistsError:
+                return False
+            disk.sync_folder(path.parent)
+        finally:
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
+        return True
+
+    def get(self, name: str) -> bytes | None:
+        """Return what an object holds; through no link, and from no device."""
+        path = self._path(name)
+        try:
+            self._check_folders(path, make=False)
+            with os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb") as file:
+                if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file", str(path))
+                return file.read()
+        except FileNotFoundError as error:
+            if not self._is_there():
+                raise self._away(error) from error
+            return None
+        except OSError as error:
+            raise self._away(error) from error
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of all objects below a folder, sorted."""
+        top = self._folder / folder
+        try:
+            self._check_folders(top / "any", make=False)
+            names = self._below(top, folder)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and self._is_there():
+                return []
+            raise self._away(error) from error
+        return sorted(names)
+
+    def _below(self, top: Path, name: str) -> list[str]:
+        found = []
+        with os.scandir(top) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    found.append(f"{name}/{entry.name}")
+                elif entry.is_dir(follow_symlinks=False):
+                    found += self._below(top / entry.name, f"{name}/{entry.name}")
+        return found
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of an object")
+        return self._folder / name
+
+    def _check_folders(self, path: Path, *, make: bool) -> None:
+        """Raise OSError where a folder of a path below the store is a link, or is missing; `make`
+        makes a batch's own folder.
+        """
+        *above, folder = reversed([p for p in path.parents if p.is_relative_to(self._folder)][:-1])
+        for one in above:
+            _check_folder(one)
+        if make and above:
+            with suppress(FileExistsError):
+                folder.mkdir()
+                disk.sync_folder(folder.parent)
+        _check_folder(folder)
+
+    def _is_there(self) -> bool:
+        return (self._folder / _MARK).is_file() and (self._folder / PURCHASES).is_dir()
+
+    def _away(self, error: OSError) -> StoreAway:
+        why = "is not there" if error.errno in _AWAY else error.strerror or str(error)
+        return StoreAway(f"the store {self._folder} cannot be used now: {why}")
+
+
+def _check_folder(folder: Path) -> None:
+    if not S_ISDIR(folder.lstat().st_mode):
+        raise OSError(errno.ELOOP, f"{folder} is no folder, perhaps a link", str(folder))

@@ -1,0 +1,239 @@
+"""The store of claims: an object is made once, by whoever is first; a store that cannot be reached
+says nothing about what it holds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from klingflow.cluster.store import FolderStore, PutOnce, open_store, prove
+from klingflow.errors import StoreAway, UsageError
+from tests.buckets import Service, serving
+
+NAME = "purchases/a-1.intent"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that was just made."""
+    (tmp_path / "store").mkdir()
+    return FolderStore(tmp_path / "store")
+
+
+def test_an_object_is_made_once(store: FolderStore) -> None:
+    """The second put is refused, and changes nothing."""
+    assert store.get(NAME) is None
+    assert (store.put(NAME, b"first"), store.put(NAME, b"second")) == (True, False)
+    assert store.get(NAME) == b"first"
+
+
+def test_of_many_at_once_one_makes_the_object(store: FolderStore) -> None:
+    """Each host of its own opens the store, and they put at the same moment."""
+    gate = threading.Barrier(8)
+
+    def put(number: int) -> bool:
+        host = FolderStore(store.folder)
+        gate.wait()
+        return host.put(NAME, b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [*pool.map(put, range(8))]
+    assert sum(made) == 1
+    assert store.get(NAME) == b"%d" % made.index(True)
+
+
+def test_a_put_leaves_nothing_beside_the_object(store: FolderStore) -> None:
+    """Neither one that succeeds nor one that is refused."""
+    store.put(NAME, b"first")
+    store.put(NAME, b"second")
+    assert [*(store.folder / "scratch").iterdir()] == []
+
+
+def test_names_are_sorted_and_of_one_folder(store: FolderStore) -> None:
+    """A batch is a folder of its own below `orders`."""
+    for name in ("orders/b/000001.jsonl", "orders/b/000000.jsonl", NAME, "orders/a/000000.jsonl"):
+        store.put(name, b"x")
+    orders = ["orders/a/000000.jsonl", "orders/b/000000.jsonl", "orders/b/000001.jsonl"]
+    assert (store.names("orders"), store.names("purchases")) == (orders, [NAME])
+    assert store.names("orders/never") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "../a/b", "a/../b", "/a/b", "a/b/c/d", "a/.b", "a//b", "a/b\n"]
+)
+def test_a_name_never_leads_out_of_the_store(store: FolderStore, name: str) -> None:
+    """Uids are made of plain signs, whatever a lock says; this is the second line."""
+    with pytest.raises(ValueError, match="no name"):
+        store.put(name, b"x")
+
+
+def _gone(folder: Path) -> None:
+    folder.rename(folder.with_name("unmounted"))
+
+
+def _empty(folder: Path) -> None:
+    """As a mount point looks without its drive."""
+    _gone(folder)
+    folder.mkdir()
+
+
+def _linked(folder: Path) -> None:
+    """As a hostile folder has it: purchases that lie elsewhere."""
+    (folder / "purchases").rename(folder.with_name("elsewhere"))
+    (folder / "purchases").symlink_to(folder.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("away", [_gone, _empty, _linked])
+@pytest.mark.parametrize("ask", [
+    lambda store: store.put(NAME, b"x"),
+    lambda store: store.get(NAME),
+    lambda store: store.names("purchases"),
+])  # fmt: skip
+def test_a_store_that_is_away_says_nothing(
+    store: FolderStore, away: Callable[[Path], None], ask: Callable[[PutOnce], object]
+) -> None:
+    """Least of all that there is no such object, or that it was made."""
+    away(store.folder)
+    with pytest.raises(StoreAway):
+        ask(store)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
+def test_what_is_no_plain_file_is_no_object(store: FolderStore, kind: str, tmp_path: Path) -> None:
+    """Nothing is read through it, and the claim is not free either."""
+    path = store.folder / NAME
+    (tmp_path / "other").write_bytes(b"x")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / ("other" if kind == "link" else "nothing"))
+    assert not store.put(NAME, b"x")
+    with pytest.raises(StoreAway):
+        store.get(NAME)
+
+
+def test_a_store_is_found_again(store: FolderStore) -> None:
+    """Its mark says which one it is."""
+    assert FolderStore(store.folder).identity == store.identity
+    other = store.folder.with_name("other")
+    other.mkdir()
+    assert FolderStore(other).identity != store.identity
+
+
+def test_a_store_that_was_half_made_is_made(store: FolderStore) -> None:
+    """By the next who opens it."""
+    (store.folder / "store.json").unlink()
+    shutil.rmtree(store.folder / "videos")
+    assert FolderStore(store.folder).put(NAME, b"x")
+
+
+@pytest.mark.parametrize(("address", "said"), [
+    ("films/.store", "absolute path"),
+    ("/nowhere/at/all", "mount it, or make it"),
+    ("redis://host/1", "name a folder, or s3://"),
+])  # fmt: skip
+def test_an_address_that_is_no_store_is_refused(address: str, said: str) -> None:
+    """With what to do instead."""
+    with pytest.raises(UsageError, match=said):
+        open_store(address, {}, None)
+
+
+def test_a_store_does_not_begin_among_other_files(tmp_path: Path) -> None:
+    """A slip of the address must not scatter objects through a project."""
+    (tmp_path / "film.yaml").write_bytes(b"")
+    with pytest.raises(UsageError, match="begins in an empty folder"):
+        FolderStore(tmp_path)
+
+
+def test_an_empty_folder_in_the_place_of_a_known_store_is_noticed(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """A drive that is not mounted leaves one; claims in it would bind nobody."""
+    address, state = str(store.folder), tmp_path / "state"
+    assert open_store(address, {}, state).identity == store.identity
+    _empty(store.folder)
+    with pytest.raises(UsageError, match="another store than before: is its drive mounted"):
+        open_store(address, {}, state)
+
+
+def test_a_store_is_proved(store: FolderStore) -> None:
+    """A folder refuses the second put."""
+    prove(store)
+    assert len(store.names("probes")) == 1
+
+
+class Overwriting(FolderStore):
+    """A store without conditional puts."""
+
+    def put(self, name: str, data: bytes) -> bool:
+        (self.folder / name).write_bytes(data)
+        return True
+
+
+class Refusing(FolderStore):
+    """A store that says so, and overwrites all the same."""
+
+    def put(self, name: str, data: bytes) -> bool:
+        made = self.get(name) is None
+        (self.folder / name).write_bytes(data)
+        return made
+
+
+@pytest.mark.parametrize("kind", [Overwriting, Refusing])
+def test_a_store_that_lets_an_object_be_made_twice_is_refused(
+    store: FolderStore, kind: type[FolderStore]
+) -> None:
+    """By name: it would keep nobody from buying a shot twice."""
+    with pytest.raises(UsageError, match=f"{store.folder} lets an object be made twice"):
+        prove(kind(store.folder))
+
+
+# ---------------------------------------------------------------- a bucket
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A service with conditional puts."""
+    pytest.importorskip("obstore")
+    with serving() as found:
+        yield found
+
+
+def test_an_object_of_a_bucket_is_made_once(service: Service) -> None:
+    """The second put is refused, by whichever host; names are below the address."""
+    host, other = (open_store("s3://films/store", service.environ, None) for _ in range(2))
+    assert host.get(NAME) is None
+    assert (host.put(NAME, b"first"), other.put(NAME, b"second")) == (True, False)
+    assert (other.get(NAME), other.names("purchases")) == (b"first", [NAME])
+    assert [*service.objects] == [f"/films/store/{NAME}"]
+    assert host.identity == other.identity
+    prove(host)
+
+
+def test_a_bucket_without_conditional_puts_is_refused(service: Service) -> None:
+    """By name."""
+    service.conditional = False
+    bucket = open_store("s3://films/store", service.environ, None)
+    with pytest.raises(UsageError, match=r"s3://films/store .* an object be made twice"):
+        prove(bucket)
+
+
+def test_a_bucket_that_cannot_be_reached_says_nothing(service: Service) -> None:
+    """And shows no secret."""
+    bucket = open_store("s3://films/store", service.environ | NOWHERE, None)
+    for ask in (lambda: bucket.put(NAME, b"x"), lambda: bucket.get(NAME)):
+        with pytest.raises(StoreAway) as raised:
+            ask()
+        where = "s3://films/store at http://127.0.0.1:9"
+        assert str(raised.value) == f"the store {where} cannot be used now"
+        assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+NOWHERE = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
