@@ -2,4 +2,8 @@
 that all of them see, each made once. Whoever makes a claim has the right to send its POST.
 
 - store.py: the store, a folder or a bucket.
+- orders.py: PURE; shots that are handed over, in pages, and what an engine is told of them.
+- hand.py: what one host buys with, and how it waits for the store.
+- handbox.py: the black box of one process, for what the store has not taken yet.
+- hands.py: a page is read, an order bought or withdrawn. Knows no engine.
 """

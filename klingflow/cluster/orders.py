@@ -1,0 +1,209 @@
+"""PURE. Orders: shots that are handed over to a cluster, in pages of a hundred.
+
+An order is the intent of a purchase as a line of a journal; the first line of its page has what
+holds for the whole batch. A body never leaves the page: an `Ask` is what an engine is told of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from typing import NamedTuple, Self
+
+from klingflow.gateway.failures import kind_of
+from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
+from klingflow.ledger.lines import journal_line, parse_journal
+from klingflow.ledger.sums import encoded, summed, unsummed
+from klingflow.ledger.uids import next_try, try_of
+from klingflow.model import AssetSettings, Json, Price, Purchase, Request
+
+PAGE = 100
+_HEADER, _VERSION = "klingflow_orders", 1
+# The code of a refusal by which a claim was given up for good, without a POST.
+WITHDRAWN = "withdrawn"
+
+
+class OrdersDamaged(ValueError):
+    """A page cannot be believed, or does not hold the order. Trying again changes nothing."""
+
+
+class Ref(NamedTuple):
+    """Where an order stands: numbers count from 0."""
+
+    batch: str
+    page: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for a batch. `film` is the manifest's name, `origin` the gateway that is to sell,
+    `store` the identity of the store.
+
+    `caps` is the `Caps.state` of the run, whose purse 0 is the film's. `assets` says where local
+    files lie, `files` gives the names that they have there by their hashes.
+    """
+
+    batch: str
+    lineage: str
+    film: str
+    origin: str
+    store: str
+    pages: int
+    refund_5xx: bool = False
+    retries: int = 0
+    deadline_s: float = 3600.0
+    poll_floor_s: float = 5.0
+    caps: Mapping[str, Json] = field(default_factory=dict)
+    assets: Mapping[str, Json] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the terms as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of. Raises OrdersDamaged."""
+        try:
+            return cls(**document)
+        except TypeError as error:
+            raise OrdersDamaged(f"the terms of a batch: {error}") from error
+
+    @property
+    def asset_settings(self) -> AssetSettings:
+        """Where the local files of the batch lie."""
+        return AssetSettings(**self.assets)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an engine is told of an order: nothing of its body. `price` is amount and currency."""
+
+    ref: Ref
+    uid: str
+    key: str
+    tier: str
+    seconds: int
+    price: tuple[str, str] | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {**asdict(self), "ref": list(self.ref), "price": self.price and list(self.price)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        price = document["price"]
+        known = {**document, "ref": Ref(*document["ref"]), "price": price and tuple(price)}
+        return cls(**known)
+
+    @property
+    def request(self) -> Request:
+        """What caps are reserved for; without its body."""
+        price = Price(Decimal(self.price[0]), self.price[1], "") if self.price else None
+        return Request({}, None, self.tier, self.seconds, price)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A hundred orders, or fewer, under their terms."""
+
+    terms: Terms
+    number: int
+    orders: tuple[Purchase, ...]
+
+    def asks(self) -> Iterator[Ask]:
+        """Yield what an engine is told."""
+        for number, order in enumerate(self.orders):
+            price = (str(order.price.amount), order.price.currency) if order.price else None
+            ref = Ref(self.terms.batch, self.number, number)
+            yield Ask(ref, order.uid, order.key, order.predicted_tier, order.seconds, price)
+
+    def order(self, number: int, try_: int = 1) -> Purchase:
+        """Return an order as it is tried for the `try_`-th time. Raises OrdersDamaged."""
+        if not 0 <= number < len(self.orders):
+            raise OrdersDamaged(f"{page_name(self.terms.batch, self.number)} has no order {number}")
+        uid: str | None = self.orders[number].uid
+        for _ in range(1, try_):
+            uid = uid and next_try(uid)
+        if uid is None:
+            raise OrdersDamaged(f"{self.orders[number].key} was tried too often")
+        return replace(self.orders[number], uid=uid)
+
+
+def page_name(batch: str, page: int) -> str:
+    """Return the name of a page in a store."""
+    return f"orders/{batch}/{page:06}.jsonl"
+
+
+def pages(terms: Terms, intents: Sequence[Purchase]) -> list[Page]:
+    """Return the pages of a batch; `terms.pages` is set here."""
+    count = -(-len(intents) // PAGE)
+    whole = replace(terms, pages=count)
+    orders = [handed_over(i, store=terms.store, batch=terms.batch) for i in intents]
+    return [
+        Page(whole, number, tuple(orders[number * PAGE : (number + 1) * PAGE]))
+        for number in range(count)
+    ]
+
+
+def as_bytes(page: Page) -> bytes:
+    """Return a page as an object of the store."""
+    header = {_HEADER: _VERSION, "page": page.number, "orders": len(page.orders)}
+    first = summed(encoded({**header, "terms": page.terms.as_json()}))
+    return first + b"".join(map(journal_line, page.orders))
+
+
+def from_bytes(data: bytes, batch: str, number: int) -> Page:
+    """Return the page of this batch and number that `data` holds. Raises OrdersDamaged."""
+    first, _, rest = data.partition(b"\n")
+    try:
+        header = unsummed(first)
+    except ValueError as error:
+        raise OrdersDamaged(f"{page_name(batch, number)}: {error}") from error
+    if header.get(_HEADER) != _VERSION:
+        raise OrdersDamaged(f"{page_name(batch, number)} is not of this klingflow")
+    terms = Terms.from_json(header["terms"])
+    parsed = parse_journal(rest, page_name(batch, number))
+    orders = tuple(parsed.accounts)
+    is_whole = not parsed.damaged and len(orders) == header.get("orders")
+    if not is_whole or (terms.batch, header.get("page")) != (batch, number):
+        raise OrdersDamaged(f"{page_name(batch, number)} is damaged")
+    if any(try_of(order.uid) is None or order.state != "intent" for order in orders):
+        raise OrdersDamaged(f"{page_name(batch, number)} holds more than orders")
+    return Page(terms, number, orders)
+
+
+def is_answer(order: Purchase, other: Purchase) -> bool:
+    """True if what another execution claimed is this order: the same body at the same gateway.
+    Otherwise the order is stale, and its shot is planned again.
+    """
+    ours, theirs = ((p.uid, p.fingerprint, p.origin) for p in (order, other))
+    return ours == theirs
+
+
+def is_tried_again(answer: Purchase) -> bool:
+    """True if a try bought nothing for a reason that passes, so that another try follows it."""
+    if answer.state != "rejected" or answer.error is None:
+        return False
+    if answer.error.kind == "not_sent":
+        return answer.error.code != WITHDRAWN
+    return kind_of(answer.error).passes
+
+
+def following(answer: Purchase, order: Purchase | None = None) -> Purchase | None:
+    """Return the intent of the try that follows `answer`, because hosts go on with the `order`; by
+    default the one that the answer itself names. None where no host goes on.
+
+    It is the same for whoever makes it, so that all followers write one line.
+    """
+    store = store_of(order or answer)
+    uid = next_try(answer.uid) if store and is_tried_again(answer) else None
+    if uid is None:
+        return None
+    at, told = answer.times["updated"], (order or answer).evidence or {}
+    times = {"intent": at, "updated": at}
+    evidence = {CLUSTER: told[CLUSTER]}
+    return replace(answer, uid=uid, state="intent", error=None, times=times, evidence=evidence)

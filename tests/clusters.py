@@ -1,0 +1,87 @@
+"""A store with a batch of orders, and hands that buy from it, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+from klingflow.cluster.hand import Hand, Waits
+from klingflow.cluster.handbox import opened
+from klingflow.cluster.orders import Ref, Terms, as_bytes, page_name, pages
+from klingflow.cluster.store import FolderStore
+from klingflow.gateway.http import Gateway
+from klingflow.ledger.lines import parse_journal
+from klingflow.ledger.uids import uid_of
+from klingflow.model import Purchase
+from tests.purchases import LATER, ORIGIN, intent
+from tests.runs import Said, Scripted
+
+LINEAGE, BATCH = "0123456789abcdef", "b1"
+QUICK = Waits(claim_s=5.0, create_s=0.05, spare_s=-4.9, look_s=0.01, longest_look_s=0.02)
+_nonces = count(1)
+
+
+def order(shot: str, *, fingerprint: str = "sha256:1") -> Purchase:
+    """An intent as it is handed over."""
+    return intent(shot, uid=uid_of(LINEAGE, shot, 1, 1), fingerprint=fingerprint)
+
+
+def a_store(folder: Path) -> FolderStore:
+    """An empty store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FolderStore(folder)
+
+
+def terms_of(store: FolderStore, **more: object) -> Terms:
+    """The terms of the batch."""
+    terms = Terms(BATCH, LINEAGE, "film", ORIGIN, store.identity, 0)
+    return replace(terms, **more)  # type: ignore[arg-type]  # any field
+
+
+def hand_over(store: FolderStore, orders: Sequence[Purchase], **more: object) -> list[Ref]:
+    """Put the pages of a batch. Return where the orders stand."""
+    made = pages(terms_of(store, **more), orders)
+    for page in made:
+        assert store.put(page_name(BATCH, page.number), as_bytes(page))
+    return [ask.ref for page in made for ask in page.asks()]
+
+
+@contextmanager
+def a_hand(
+    store: FolderStore, state: Path, creates: Sequence[Said] = (), *, waits: Waits = QUICK
+) -> Iterator[Hand]:
+    """A host whose gateway says what a test tells it to say."""
+    with opened(state, store.identity) as box:
+        yield Hand(
+            store,
+            cast(Gateway, Scripted(creates)),
+            ORIGIN,
+            box,
+            host=state.name,
+            now=lambda: LATER,
+            nonce=lambda: f"nonce-{next(_nonces)}",
+            waits=waits,
+        )
+
+
+def asked(hand: Hand) -> list[str]:
+    """What its gateway was asked."""
+    return cast(Scripted, hand.gateway).asked
+
+
+def lines(store: FolderStore) -> dict[str, Purchase]:
+    """What the store says of purchases, by the ends of the names."""
+    found = {}
+    for name in store.names("purchases"):
+        (purchase,) = parse_journal(store.get(name) or b"", name).accounts
+        found[name.rpartition("-")[2]] = purchase
+    return found
+
+
+def states(store: FolderStore) -> dict[str, str]:
+    """The states that the objects of the store show."""
+    return {name: purchase.state for name, purchase in lines(store).items()}

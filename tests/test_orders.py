@@ -1,0 +1,154 @@
+"""Orders: pages that are believed whole or not at all, and what follows from an answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from klingflow.cluster.orders import (
+    Ask,
+    OrdersDamaged,
+    Page,
+    Ref,
+    Terms,
+    as_bytes,
+    following,
+    from_bytes,
+    is_answer,
+    is_tried_again,
+    page_name,
+    pages,
+)
+from klingflow.decide.caps import Caps
+from klingflow.ledger.handed_over import handed_over, is_at_cluster
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.ledger.uids import next_try
+from klingflow.model import Failure, FailureKind, Price, Purchase
+from tests.clusters import BATCH, LINEAGE, order
+from tests.purchases import AT, LATER, ORIGIN
+
+TERMS = Terms(BATCH, LINEAGE, "film", ORIGIN, "store-1", 0, caps=Caps(Decimal(9)).state())
+
+
+def a_page(*shots: str) -> Page:
+    """The first page of a batch of these shots."""
+    return pages(TERMS, [order(shot) for shot in shots])[0]
+
+
+def rejected(kind: FailureKind, code: str = "") -> Purchase:
+    """An order that was refused."""
+    handed = handed_over(order("alley"), store="store-1", batch=BATCH)
+    return advance(handed, "refused", LATER, error=Failure(kind, code, "no"))
+
+
+def test_a_batch_has_pages_of_a_hundred() -> None:
+    """Each says how many there are; names sort as numbers do."""
+    made = pages(TERMS, [order(f"shot{n}") for n in range(201)])
+    assert [(p.number, len(p.orders), p.terms.pages) for p in made] == [
+        (0, 100, 3), (1, 100, 3), (2, 1, 3)
+    ]  # fmt: skip
+    assert page_name(BATCH, 7) == "orders/b1/000007.jsonl"
+
+
+def test_a_page_goes_into_bytes_and_back() -> None:
+    """Orders say where they were handed over."""
+    page = a_page("alley", "bridge")
+    assert from_bytes(as_bytes(page), BATCH, 0) == page
+    assert all(map(is_at_cluster, page.orders))
+    assert from_bytes(as_bytes(page), BATCH, 0).terms.caps == TERMS.caps
+
+
+def _cut(data: bytes) -> bytes:
+    return data[: data.rindex(b"\n", 0, -1) + 1]
+
+
+@pytest.mark.parametrize("damaged", [
+    b"",
+    b"no page\n",
+    as_bytes(a_page("alley"))[:-20],
+    as_bytes(a_page("alley")).replace(b"alley", b"valley"),
+    _cut(as_bytes(a_page("alley", "bridge"))),
+    as_bytes(replace(a_page("alley"), number=1)),
+    as_bytes(replace(a_page("alley"), terms=replace(TERMS, batch="b2"))),
+    as_bytes(a_page("alley")).partition(b"\n")[0] + b"\n" + journal_line(rejected("key")),
+    as_bytes(replace(a_page("alley"), orders=(replace(order("alley"), uid="20260608-ff"),))),
+    as_bytes(a_page("alley")).replace(b"klingflow_orders", b"klingflow_orderz"),
+])  # fmt: skip
+def test_a_page_is_believed_whole_or_not_at_all(damaged: bytes) -> None:
+    """Another page, or another batch's, is none of ours."""
+    with pytest.raises(OrdersDamaged):
+        from_bytes(damaged, BATCH, 0)
+
+
+def test_an_engine_is_told_no_body() -> None:
+    """What it needs for its limits, as JSON; the request that caps reserve for has the price."""
+    (ask,) = a_page("alley").asks()
+    assert ask == Ask(
+        Ref(BATCH, 0, 0), order("alley").uid, "alley", "kling-3.0-720p", 5, ("3.00", "CNY")
+    )
+    text = json.dumps(ask.as_json())
+    assert "雨夜" not in text and Ask.from_json(json.loads(text)) == ask
+    assert ask.request.price == Price(Decimal("3.00"), "CNY", "")
+    unpriced = replace(ask, price=None)
+    assert Ask.from_json(json.loads(json.dumps(unpriced.as_json()))) == unpriced
+    assert unpriced.request.price is None
+
+
+def test_tries_of_an_order_differ_in_nothing_but_the_uid() -> None:
+    """The claim of each is another object."""
+    page = a_page("alley")
+    assert page.order(0) == page.orders[0]
+    second = next_try(page.orders[0].uid)
+    assert page.order(0, 2) == replace(page.orders[0], uid=second or "")
+
+
+@pytest.mark.parametrize(("number", "try_"), [(1, 1), (-1, 1), (0, 1000)])
+def test_an_order_that_is_not_there_is_told(number: int, try_: int) -> None:
+    """Trying again would not bring it."""
+    with pytest.raises(OrdersDamaged):
+        a_page("alley").order(number, try_)
+
+
+@pytest.mark.parametrize(("change", "is_ours"), [
+    ({}, True),
+    ({"uid": "other"}, False),
+    ({"fingerprint": "sha256:2"}, False),
+    ({"origin": "https://elsewhere.example.com"}, False),
+])  # fmt: skip
+def test_a_claim_answers_an_order_of_the_same_body_and_gateway(
+    change: dict[str, str], is_ours: bool
+) -> None:
+    """Any other leaves the order stale."""
+    assert is_answer(order("alley"), replace(order("alley"), **change)) is is_ours  # type: ignore[arg-type]  # texts
+
+
+@pytest.mark.parametrize(("kind", "code", "again"), [
+    ("limited", "", True),
+    ("not_sent", "not_sent", True),
+    ("not_sent", "withdrawn", False),
+    ("moderation", "", False),
+    ("key", "", False),
+])  # fmt: skip
+def test_what_passes_is_tried_again(kind: FailureKind, code: str, again: bool) -> None:
+    """Then the ledger holds the intent of the next try at once: no moment is without one."""
+    answer = rejected(kind, code)
+    after = following(answer)
+    assert is_tried_again(answer) is again is (after is not None)
+    if after:
+        first = handed_over(order("alley"), store="store-1", batch=BATCH)
+        times = {"intent": LATER, "updated": LATER}
+        assert after == replace(first, uid=next_try(first.uid) or "", times=times)
+
+
+def test_nobody_goes_on_with_what_was_not_ordered() -> None:
+    """A plain run that claims alone has no order; with an order at the cluster its hosts do."""
+    answer = replace(rejected("limited"), evidence={"claim": {"host": "h", "nonce": "n"}})
+    ordered = handed_over(order("alley"), store="store-1", batch=BATCH)
+    assert following(answer) is None
+    assert following(answer, ordered) == following(rejected("limited"))
+    bought = advance(order("alley"), "accepted", AT, task_id="task_1")
+    assert following(bought, ordered) is None
