@@ -1,0 +1,229 @@
+"""One host's hand: what it buys and brings with, and how it waits for the store.
+
+A store that is away is asked again until it answers: nothing follows from not knowing. Results for
+an engine are plain records without any words of a gateway, because these may quote a prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Literal, NamedTuple, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from klingflow.cluster.handbox import HandBox
+from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page, Terms
+from klingflow.cluster.store import PutOnce
+from klingflow.decide.belief import Names
+from klingflow.errors import StoreAway
+from klingflow.gateway.failures import kind_of
+from klingflow.gateway.http import Gateway
+from klingflow.ledger.lines import parse_journal
+from klingflow.ledger.uids import next_try
+from klingflow.model import FailureKind, Json, Purchase
+
+T = TypeVar("T")
+
+# What became of one try. `late`: its grant is too old, and nobody has claimed it. `stale`: what was
+# claimed is another body, or at another gateway.
+BoughtAs = Literal[
+    "submitted", "limited", "unsent", "rejected", "in_doubt", "withdrawn", "stale", "late"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds. A POST goes out within `claim_s` of the first try to claim it, or not at all;
+    `create_s` is the longest create, and `spare_s` what else comes between claim and answer.
+    """
+
+    claim_s: float = 60.0
+    create_s: float = 150.0
+    spare_s: float = 30.0
+    look_s: float = 1.0
+    longest_look_s: float = 5.0
+
+    @property
+    def answer_s(self) -> float:
+        """How long another's answer is waited for."""
+        return self.claim_s + self.create_s + self.spare_s
+
+
+class Since(NamedTuple):
+    """A moment by two clocks: one stands still while a machine sleeps, the other may be set."""
+
+    clock: float
+    wall: float
+
+
+def _no_address(terms: Terms, name: str) -> str:
+    raise OrdersDamaged(f"{terms.batch}: nobody knows where {name} lies")
+
+
+@dataclass(slots=True)
+class Hand:
+    """`clock` gives monotonic seconds, `wall` seconds of the epoch, `now` UTC as ISO 8601, `nonce`
+    a text that nobody else has. `alive` is called again and again while something is waited for; it
+    must not raise. `address` says where the gateway reads a local file of a batch, by its name.
+    `task_ids` are the tasks that this process has bought.
+    """
+
+    store: PutOnce
+    gateway: Gateway
+    origin: str
+    box: HandBox
+    host: str
+    now: Callable[[], str]
+    nonce: Callable[[], str]
+    alive: Callable[[], None] = lambda: None
+    address: Callable[[Terms, str], str] = _no_address
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    waits: Waits = field(default_factory=Waits)
+    task_ids: set[str] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
+    pages: dict[tuple[str, int], Page] = field(default_factory=dict)
+    answers: dict[str, Purchase] = field(default_factory=dict)
+
+    def begun(self) -> Since:
+        """Return this moment."""
+        return Since(self.clock(), self.wall())
+
+    def age_s(self, since: Since) -> float:
+        """Return the seconds since then by the clock that has gone further."""
+        return max(self.clock() - since.clock, self.wall() - since.wall)
+
+    async def put(self, name: str, data: bytes) -> bool:
+        """Put an object, however long the store is away. Return False where there is one."""
+        return await self._patiently(partial(self.store.put, name, data))
+
+    async def get(self, name: str) -> bytes | None:
+        """Get an object, however long the store is away."""
+        return await self._patiently(partial(self.store.get, name))
+
+    async def line(self, name: str) -> Purchase | None:
+        """Get the purchase that an object holds; None where there is none. Raises OrdersDamaged."""
+        data = await self.get(name)
+        return None if data is None else line_in(data, name)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, and say meanwhile that this hand is alive."""
+        until = self.clock() + seconds
+        self.alive()
+        while (left_s := until - self.clock()) > 0:
+            await anyio.sleep(min(left_s, self.waits.longest_look_s))
+            self.alive()
+
+    async def _patiently(self, work: Callable[[], T]) -> T:
+        pause_s = self.waits.look_s / 2
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(work)
+            except StoreAway:
+                await self.pause(pause_s)
+                pause_s = min(2 * pause_s, self.waits.longest_look_s)
+
+
+@dataclass(slots=True)
+class Leave:
+    """Says to work that is not broken off that its caller wants to leave."""
+
+    wanted: bool = False
+
+
+async def unbroken(work: Callable[[Leave], Awaitable[T]]) -> T:
+    """Finish `work`, whatever cancels the caller meanwhile; only then the cancellation goes on.
+
+    Work of its own task: an engine cancels the task that it runs, through any shield of anyio.
+    """
+    leave = Leave()
+    task = asyncio.ensure_future(work(leave))
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                leave.wanted = True
+            except Exception:
+                break  # the task's own, which its result raises
+    if leave.wanted:
+        if not task.cancelled():
+            task.exception()  # seen
+        raise asyncio.CancelledError
+    return task.result()
+
+
+def line_in(data: bytes, name: str) -> Purchase:
+    """Return the purchase that an object of the store holds. Raises OrdersDamaged."""
+    parsed = parse_journal(data, name)
+    if len(parsed.accounts) != 1 or parsed.damaged:
+        raise OrdersDamaged(f"{name} is damaged")
+    return parsed.accounts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
+    to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
+    klingflow.decide.patience means them. `reason` quotes nobody.
+    """
+
+    uid: str
+    outcome: BoughtAs
+    task_id: str | None = None
+    tier: str | None = None
+    kind: FailureKind | None = None
+    reason: str = ""
+    retry_after_s: float | None = None
+    sent: bool = False
+    stops: bool = False
+    proven: bool = False
+    off_the_mark: bool = False
+
+    @property
+    def next_try(self) -> str | None:
+        """The uid of the try that may follow."""
+        return next_try(self.uid) if self.outcome in ("limited", "unsent") else None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        return cls(**document)
+
+
+def bought(purchase: Purchase) -> Bought:
+    """Return what a purchase's answer, doubt or settlement comes to."""
+    failure = purchase.error
+    kind = kind_of(failure) if failure else None
+    return Bought(
+        purchase.uid,
+        outcome_of(purchase),
+        purchase.task_id,
+        purchase.billed_tier,
+        failure.kind if failure else None,
+        kind.meaning if kind else "",
+        stops=bool(kind and kind.stops_buying),
+    )
+
+
+def outcome_of(purchase: Purchase) -> BoughtAs:
+    """Return which outcome a purchase shows."""
+    if purchase.task_id:
+        return "submitted"
+    if purchase.state in ("intent", "in_doubt"):
+        return "in_doubt"
+    failure = purchase.error
+    if purchase.state == "abandoned" or (failure and failure.code == WITHDRAWN):
+        return "withdrawn"
+    if failure and failure.kind == "not_sent":
+        return "unsent"
+    return "limited" if failure and kind_of(failure).passes else "rejected"

@@ -1,0 +1,122 @@
+"""The black box of a host's hands: each claim and each answer, durable on this disk before anything
+else happens with it. What the store could not take before a process died is handed in from here.
+
+One file a process, `hands/<store>/<name>.jsonl` in the user's state folder, with lines of a journal
+and a lock that dies with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio.to_thread
+
+from klingflow import disk
+from klingflow.errors import LedgerBroken, LedgerError, UsageError
+from klingflow.ledger import oslock
+from klingflow.ledger.book import fold
+from klingflow.ledger.lines import journal_line, parse_journal
+from klingflow.model import Purchase
+
+
+class HandBox:
+    """The file of this process. Made by `opened`."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path, self._fd = path, fd
+        self._io = threading.Lock()
+        self._broken: OSError | None = None
+        self._open: set[str] = set()  # uids that the store does not know to the end
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._path
+
+    async def keep(self, purchase: Purchase) -> None:
+        """Make a line durable. Raises LedgerBroken, and again at every later call: what the kernel
+        holds of a file that could not be synced is not known.
+        """
+        await anyio.to_thread.run_sync(self._keep, purchase)
+
+    def _keep(self, purchase: Purchase) -> None:
+        with self._io:
+            if self._broken is None:
+                try:
+                    disk.write_all(self._fd, journal_line(purchase))
+                    disk.sync(self._fd)
+                    self._open.add(purchase.uid)
+                    return
+                except OSError as error:
+                    self._broken = error
+        raise LedgerBroken(f"{self._path}: cannot be written: {self._broken}")
+
+    def is_in_store(self, uid: str) -> None:
+        """Note that the store has the answer of a purchase."""
+        self._open.discard(uid)
+
+    def close(self) -> None:
+        """Give the file back; delete it where the store has every answer."""
+        with self._io:
+            if not self._open and self._broken is None:
+                self._path.unlink(missing_ok=True)
+            oslock.release(self._fd)
+
+
+def folder_of(state: Path, store: str) -> Path:
+    """Return where the black boxes of all processes lie that work for a store of this identity."""
+    return state / "hands" / store
+
+
+@contextmanager
+def opened(state: Path, store: str) -> Iterator[HandBox]:
+    """Begin a black box. Raises UsageError where the state folder cannot be written."""
+    path = folder_of(state, store) / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+    try:
+        disk.make_folder(path.parent)
+        path.parent.chmod(0o700)  # bodies and task ids are not for other users
+        fd = oslock.acquire(path)
+        disk.sync_folder(path.parent)
+    except (OSError, LedgerError) as error:
+        raise UsageError(f"{path.parent}: the black box cannot be written: {error}") from error
+    if fd is None:
+        raise UsageError(f"{path}: another process has it")
+    box = HandBox(path, fd)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+@contextmanager
+def left_behind(state: Path, store: str) -> Iterator[list[tuple[Path, list[Purchase]]]]:
+    """Give what processes of this host left that ended: each file with its purchases as they were
+    known last. The files are held meanwhile, and those that are deleted stay so. Raises OSError.
+    """
+    held: list[int] = []
+    found = []
+    folder = folder_of(state, store)
+    try:
+        for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
+            fd = _taken(path)
+            if fd is not None:
+                held.append(fd)
+                parsed = parse_journal(disk.read_ours(path), path.name)
+                found.append((path, fold(parsed.accounts)[0]))
+        yield found
+    finally:
+        for fd in held:
+            oslock.release(fd)
+
+
+def _taken(path: Path) -> int | None:
+    """Hold a file; None where its process lives. Raises OSError."""
+    try:
+        return oslock.acquire(path)
+    except LedgerError as error:
+        raise OSError(str(error)) from error

@@ -1,0 +1,265 @@
+"""Buying at a cluster: `page`, `buy`, `withdraw` and `hand_in`. Knows no engine: each may run
+several times, on any host, at once.
+
+`buy` reads from top to bottom: the order is read; the granted moment is waited for; the claim is
+made, exclusively; the black box has it; the bytes are sent, once; the reply is read; the black box
+has the answer; the store has it. Whoever finds the claim taken sends nothing and waits for the
+answer. Whatever dies in between, no second execution ever gets the claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from klingflow.cluster import handbox
+from klingflow.cluster.hand import Bought, Hand, Leave, Since, bought, line_in, unbroken
+from klingflow.cluster.orders import (
+    WITHDRAWN,
+    OrdersDamaged,
+    Page,
+    Ref,
+    Terms,
+    from_bytes,
+    is_answer,
+    page_name,
+)
+from klingflow.decide import patience
+from klingflow.decide.belief import believed_of_create
+from klingflow.decide.creates import settled
+from klingflow.errors import LedgerBroken, StoreAway
+from klingflow.gateway.outcomes import CreateOutcome, Doubtful, Refused, Unsent
+from klingflow.gateway.replies import read_create
+from klingflow.ledger.book import doubt
+from klingflow.ledger.handed_over import claimant, claimed
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.manifest.held_files import Record, replaced
+from klingflow.model import Failure, Json, Purchase
+
+_PAGES_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What became of a claim of ours. The black box has the answer, except where it is `broken`."""
+
+    answer: Purchase
+    outcome: CreateOutcome
+    broken: LedgerBroken | None = None
+
+
+async def page(hand: Hand, batch: str, number: int) -> Page:
+    """Return a page of orders, however long the store is away or does not have it yet.
+
+    Raises OrdersDamaged for one that cannot be believed.
+    """
+    known = hand.pages.get((batch, number))
+    if known is not None:
+        return known
+    while (data := await hand.get(page_name(batch, number))) is None:
+        await hand.pause(hand.waits.longest_look_s)  # the wrong store, or one that is behind
+    found = from_bytes(data, batch, number)
+    if len(hand.pages) >= _PAGES_KEPT:
+        hand.pages.clear()
+    hand.pages[batch, number] = found
+    return found
+
+
+async def buy(
+    hand: Hand, ref: Ref, *, try_: int = 1, wait_s: float = 0.0, too_late: bool = False
+) -> Bought:
+    """Buy an order, `wait_s` seconds from now, unless anybody has claimed this try of it before.
+
+    `too_late`: the moment that was granted has passed; claim nothing, and only say what became of
+    a claim that is there. May be called again without end. Raises OrdersDamaged, and LedgerBroken
+    where this host's black box cannot be written: then the host must buy nothing more. Cancelled
+    after the claim, it first makes the answer durable in the black box.
+    """
+    terms, order = await _order(hand, ref, try_)
+    if order.origin != hand.origin:
+        return Bought(order.uid, "stale", reason=f"it is for {order.origin}")
+    theirs = await hand.line(_claim_name(order)) if too_late else None
+    if theirs is None:
+        if too_late:
+            return Bought(order.uid, "late")
+        body = json.dumps(_sent(hand, terms, order.body), ensure_ascii=False).encode()
+        await hand.pause(wait_s)
+        done = await unbroken(partial(_claim_and_send, hand, terms, order, body))
+        if isinstance(done, _Sent):
+            return await _delivered(hand, done)
+        theirs = done
+    if not is_answer(order, theirs):
+        return Bought(order.uid, "stale", reason="another body has its claim")
+    return await _answered(hand, theirs)
+
+
+async def withdraw(hand: Hand, ref: Ref, *, try_: int = 1) -> Bought:
+    """Take the claim of a try; the claim itself says that it is not used. Where it is taken, return
+    what became of it. Raises OrdersDamaged.
+    """
+    _, order = await _order(hand, ref, try_)
+    failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
+    unused = advance(_intent(hand, order), "unsent", hand.now(), error=failure)
+    theirs = await _claim(hand, unused, Leave())
+    return bought(unused) if theirs is None else await _answered(hand, theirs)
+
+
+async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
+    """Give the store what ended processes of this host have left in their black boxes: answers, and
+    doubts for claims without one. Return the purchases whose answer the store has otherwise; their
+    files stay. Raises OSError.
+    """
+    odd: list[Purchase] = []
+    with handbox.left_behind(state, hand.store.identity) as found:
+        for path, purchases in found:
+            others = [p for p in purchases if not await _handed_in(hand, p)]
+            odd += others
+            if not others:
+                path.unlink(missing_ok=True)
+    return odd
+
+
+async def _handed_in(hand: Hand, purchase: Purchase) -> bool:
+    """True if the store now has what a black box says of a purchase."""
+    if purchase.state == "intent":
+        purchase = doubt(purchase, hand.now())
+    name = _answer_name(purchase)
+    if await hand.put(name, journal_line(purchase)) or purchase.state == "in_doubt":
+        return True
+    there = await hand.line(name)
+    return there is not None and there.task_id == purchase.task_id
+
+
+async def _order(hand: Hand, ref: Ref, try_: int) -> tuple[Terms, Purchase]:
+    found = await page(hand, ref.batch, ref.page)
+    return found.terms, found.order(ref.number, try_)
+
+
+def _claim_name(order: Purchase) -> str:
+    return f"purchases/{order.uid}.intent"
+
+
+def _answer_name(answer: Purchase) -> str:
+    kind = "doubt" if answer.state == "in_doubt" else "answer"
+    return f"purchases/{answer.uid}.{kind}"
+
+
+def _sent(hand: Hand, terms: Terms, body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a body as it is sent: with an address in the place of each local file."""
+
+    def address(record: Record) -> Json:
+        name = terms.files.get(str(record.get("sha256")))
+        if name is None:
+            raise OrdersDamaged(f"{terms.batch}: {record.get('file')} was not handed over")
+        return hand.address(terms, name)
+
+    return replaced(body, address)
+
+
+def _intent(hand: Hand, order: Purchase) -> Purchase:
+    """The order as this execution claims it."""
+    at = hand.now()
+    begun = replace(order, times={"intent": at, "updated": at})
+    return claimed(begun, host=hand.host, nonce=hand.nonce())
+
+
+async def _claim_and_send(
+    hand: Hand, terms: Terms, order: Purchase, body: bytes, leave: Leave
+) -> _Sent | Purchase:
+    """Send the POST if the claim is ours; otherwise return the claim that is there."""
+    intent, since = _intent(hand, order), hand.begun()
+    theirs = await _claim(hand, intent, leave)
+    if theirs is not None:
+        return theirs
+    outcome, broken = await _posted(hand, terms, intent, body, since)
+    answer = settled(intent, outcome, hand.now())
+    try:
+        await hand.box.keep(answer)
+    except LedgerBroken as error:
+        await hand.put(_answer_name(answer), journal_line(answer))  # the only place that is left
+        broken = broken or error
+    if answer.task_id:
+        hand.task_ids.add(answer.task_id)
+    return _Sent(answer, outcome, broken)
+
+
+async def _claim(hand: Hand, intent: Purchase, leave: Leave) -> Purchase | None:
+    """Claim the right to send a POST. Return None where it is ours, otherwise the claim that is
+    there.
+
+    A put whose end nobody saw may have made our own claim: then the claim bears our nonce.
+    """
+    name, data = _claim_name(intent), journal_line(intent)
+    while True:
+        try:
+            if await anyio.to_thread.run_sync(hand.store.put, name, data):
+                return None
+            there = await anyio.to_thread.run_sync(hand.store.get, name)
+        except StoreAway:
+            there = None
+            if leave.wanted:
+                raise asyncio.CancelledError from None
+        if there is not None:
+            theirs = line_in(there, name)
+            return None if claimant(theirs) == claimant(intent) else theirs
+        await hand.pause(hand.waits.look_s)
+
+
+async def _posted(
+    hand: Hand, terms: Terms, intent: Purchase, body: bytes, since: Since
+) -> tuple[CreateOutcome, LedgerBroken | None]:
+    """Send the POST, once, and read what it comes to."""
+    try:
+        await hand.box.keep(intent)
+    except LedgerBroken as error:
+        return Unsent("this host's black box cannot be written"), error
+    if hand.age_s(since) > hand.waits.claim_s:
+        return Unsent("its claim took too long"), None  # others may hold it in doubt by now
+    answer = await hand.gateway.create(body, f"{intent.uid}/{intent.key}")
+    read = read_create(answer, body=intent.body, refund_5xx=terms.refund_5xx)
+    return believed_of_create(read, [hand.task_ids]), None
+
+
+async def _delivered(hand: Hand, done: _Sent) -> Bought:
+    """Give the store an answer, however long the store is away. Whoever leaves meanwhile leaves the
+    answer in the black box.
+    """
+    answer, outcome = done.answer, done.outcome
+    if done.broken is not None:
+        raise done.broken
+    await hand.put(_answer_name(answer), journal_line(answer))
+    hand.box.is_in_store(answer.uid)
+    return replace(
+        bought(answer),
+        retry_after_s=outcome.retry_after_s if isinstance(outcome, Refused) else None,
+        sent=not isinstance(outcome, Unsent),
+        proven=patience.proves(outcome),
+        off_the_mark=isinstance(outcome, Doubtful) and outcome.off_the_mark,
+    )
+
+
+async def _answered(hand: Hand, claim: Purchase) -> Bought:
+    """Wait for what became of another's claim: for its answer as long as the longest create takes;
+    after that it is in doubt, until an answer comes all the same.
+    """
+    if claim.state != "intent":  # withdrawn by the claim itself
+        return bought(claim)
+    began, look_s = hand.clock(), hand.waits.look_s
+    while True:
+        for kind in ("answer", "resolved", "doubt"):
+            found = await hand.line(f"purchases/{claim.uid}.{kind}")
+            if found is not None:
+                return bought(found)
+        if hand.clock() - began >= hand.waits.answer_s:
+            told = doubt(claim, hand.now())
+            await hand.put(_answer_name(told), journal_line(told))
+        else:
+            await hand.pause(look_s)
+            look_s = min(1.5 * look_s, hand.waits.longest_look_s)
