@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from klingflow.manifest.prices import price
 from klingflow.manifest.source import parse
 from klingflow.manifest.values import content_of
 from tests.harness import FAST, charges, pipeline_at, sandboxed
+from tests.stills import REFS, STILLS, still
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"
 FILES = sorted(
@@ -29,6 +31,8 @@ FILES = sorted(
 MANIFESTS = [name for name in FILES if "/" not in name and name != "prices.yaml"]
 # The document's fourteen bodies stand there as they are, with all that is doubtful about them.
 AS_DOCUMENTED = "gateway-examples.yaml"
+# It names local files, which a gateway reads from a store, and the sandbox by itself.
+WITH_STILLS = "last-ferry.yaml"
 
 
 def copied(folder: Path) -> None:
@@ -49,7 +53,7 @@ def hurry(manifest: Path) -> None:
 def test_the_files_are_found() -> None:
     """A renamed folder does not make these tests pass by finding nothing."""
     wanted = {"quickstart.yaml", "neon-rain.yaml", "postcards.yaml", "products.yaml", AS_DOCUMENTED}
-    assert wanted <= set(MANIFESTS)
+    assert wanted | {WITH_STILLS, "guitu.yaml", "lighthouse.yaml"} <= set(MANIFESTS)
     assert {"scenes/act2.yaml", "scenes/act3.yaml"} <= set(FILES)
 
 
@@ -95,7 +99,7 @@ def test_every_tier_has_a_price_and_the_cap_suffices(name: str, tmp_path: Path) 
         )
 
 
-@pytest.mark.parametrize("name", MANIFESTS)
+@pytest.mark.parametrize("name", [name for name in MANIFESTS if name != WITH_STILLS])
 def test_each_manifest_runs_to_the_end_in_the_sandbox(name: str, tmp_path: Path) -> None:
     """As many charges as shots, every tier as foretold, and every video in place."""
     copied(tmp_path)
@@ -112,3 +116,29 @@ def test_each_manifest_runs_to_the_end_in_the_sandbox(name: str, tmp_path: Path)
         assert [s["id"] for s in record if s["billed_tier"] != s["predicted_tier"]] == []
         assert [check(tmp_path / shot["file"]) for shot in record] == [None] * len(wanted)
         assert len(film.videos()) == len(wanted)
+
+
+def test_a_film_with_local_stills_runs_to_the_end_in_the_sandbox(tmp_path: Path) -> None:
+    """Scenes, lines, takes, cuts and stills: what an export needs."""
+    copied(tmp_path)
+    hurry(tmp_path / WITH_STILLS)
+    film = pipeline_at(tmp_path)
+    wanted = film.data("render", WITH_STILLS)["shots"]
+    film.do("run", WITH_STILLS, "--sandbox", "-y")
+    record = film.data("status", WITH_STILLS, "--sandbox")["shots"]
+    assert [(s["id"], s["take"], "done") for s in wanted] == [
+        (s["id"], s["take"], s["state"]) for s in record
+    ]
+    assert [s["id"] for s in record if s["billed_tier"] != s["predicted_tier"]] == []
+
+
+def test_the_stills_are_those_that_the_tests_draw() -> None:
+    """`python -m tests.stills` draws them again. Their pixels are compared: zlib may change."""
+    drawn = {f"{name}.png": pixels(still(name)) for name in STILLS}
+    assert {p.name: pixels(p.read_bytes()) for p in REFS.iterdir()} == drawn
+
+
+def pixels(png: bytes) -> bytes:
+    """The rows of a PNG with one block of data."""
+    begin = png.index(b"IDAT") + 4
+    return zlib.decompress(png[begin : png.index(b"IEND") - 8])

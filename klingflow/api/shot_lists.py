@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -47,7 +48,7 @@ def make(source: str, target: str) -> Made:
     if os.path.lexists(path):
         raise UsageError(
             f"{path} is there, and stays as it is; name another file:"
-            f" klingflow init --from {source} NAME.yaml"
+            f" klingflow init --from {shlex.quote(source)} NAME.yaml"
         )
     grid, encoding = _read(source)
     try:
