@@ -15,8 +15,10 @@ from klingflow.api import nearby, texts
 from klingflow.api.state import chosen_state
 from klingflow.decide.plan import buys
 from klingflow.errors import Diagnostic, ManifestError, UsageError
-from klingflow.manifest.held_files import records
-from klingflow.manifest.local_files import Look, fault_of, uses, without_store
+from klingflow.manifest import chained
+from klingflow.manifest.local_files import Look, fault_of, goes_to_a_store, uses, without_store
+from klingflow.manifest.request import author_path
+from klingflow.manifest.values import place_of, placed
 from klingflow.model import LocalFile, Manifest, Plan, Request, Shot
 
 # In the user's state folder: the hashes of files that were looked at.
@@ -49,13 +51,18 @@ def looker(manifest: str, allowed: Iterable[Path]) -> Look:
 
 
 def sends_files(plan: Plan) -> bool:
-    """True if a run of the plan needs a local file to be where the gateway can read it."""
-    return any(action.request and any(records(action.request.body)) for action in buys(plan))
+    """True if a run of the plan puts a file where the gateway can read it."""
+    return any(a.request and goes_to_a_store(a.request.body) for a in buys(plan))
+
+
+def takes_frames(plan: Plan) -> bool:
+    """True if a run of the plan takes a frame out of a video."""
+    return any(a.request and any(chained.frames(a.request.body)) for a in buys(plan))
 
 
 def check(plan: Plan, *, stored: bool) -> None:
     """Refuse to buy what cannot be sent: a shot with a local file that is missing or, unless there
-    is a store for them, with any.
+    is a store for them, with any, or with a frame of another shot's video.
 
     Raises ManifestError with every such file, at its place.
     """
@@ -72,13 +79,15 @@ def _unsendable(
 ) -> Iterator[Diagnostic]:
     beside = Path(manifest.path).parent
     for use in uses(shot.fields, shot.kind, shot.node, request.body):
-        fault = without_store(use) if not stored else None
+        fault = without_store(use.field) if not stored else None
         if not manifest.files[use.file].sha256:
             absent = nearby.absent(str(beside / use.file), beside)
             fault = fault_of(use, request.body, absent)
         if fault:
-            subject = f"shot '{shot.id}'"
-            yield Diagnostic(use.mark, fault.code, fault.message, subject=subject)
+            yield placed(fault, use.mark, f"shot '{shot.id}'")
+    for path in () if stored else chained.frames(request.body):
+        fault = without_store(author_path(shot.fields, shot.kind, path), is_frame=True)
+        yield placed(fault, place_of(fault, shot.node), f"shot '{shot.id}'")
 
 
 def _hashes() -> Path | None:

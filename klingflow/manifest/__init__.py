@@ -24,6 +24,7 @@ handed in.
     model_rules.py, body_rules.py                    what is known of models and bodies
     body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
     local_files.py, held_files.py                    files of this disk in bodies, and what they are
+    chained.py                                       videos of other shots in bodies
     picklist.py, amending.py                         a picks file → its lines, and with other lines
     grids.py, columns.py, cell_values.py,
     shotlist.py, quoting.py, transcript.py           a shot list → the text of a manifest

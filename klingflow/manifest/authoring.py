@@ -22,7 +22,7 @@ from klingflow.manifest.names import ROOTS
 from klingflow.manifest.portable import titled
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
-from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, choices, list_of
+from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, VIDEO, choices, list_of
 from klingflow.model import Json
 
 _CONSTANTS: Final = ("true", "false", "none", "True", "False", "None", "not")
@@ -88,7 +88,7 @@ _GATEWAYS_ADDRESS: Final = {
     "title": "an http(s) address without a user or a password",
 }
 _PUBLIC_VIDEO: Final = {
-    **ADDRESS,
+    **VIDEO,
     "pattern": rf"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$|^{PATH}$",
     "title": "a public https URL or the path of a file",
 }

@@ -20,7 +20,7 @@ from klingflow.manifest.documented import (
     SWITCH,
 )
 from klingflow.manifest.fields import CATEGORY, OUTPUT_OPTIONS, SCENES
-from klingflow.manifest.shapes import ADDRESS, BOOLEAN, TEXT, choices
+from klingflow.manifest.shapes import BOOLEAN, IMAGE, IMAGE_OR_VIDEO, TEXT, VIDEO, choices
 from klingflow.model import Json
 
 _FILE_INFO: Final = {
@@ -29,7 +29,7 @@ _FILE_INFO: Final = {
     "properties": {
         "type": choices({"File": "It has a `file_id`.", "Url": "It has a `url`."}),
         "category": CATEGORY,
-        "url": ADDRESS,
+        "url": IMAGE_OR_VIDEO,
         "file_id": TEXT,
         "usage": TEXT,
         "reference_type": REFERENCE_TYPE,
@@ -39,7 +39,6 @@ _FILE_INFO: Final = {
 _LINK: Final = {
     "type": "object",
     "title": "a map such as { url: https://… }",
-    "properties": {"url": ADDRESS},
     "required": ["url"],
 }
 _PART: Final = {
@@ -48,8 +47,8 @@ _PART: Final = {
     "properties": {
         "type": TEXT,
         "text": {"type": "string", "title": "text"},
-        "image_url": _LINK,
-        "video_url": _LINK,
+        "image_url": {**_LINK, "properties": {"url": IMAGE}},
+        "video_url": {**_LINK, "properties": {"url": VIDEO}},
     },
     "required": ["type"],
 }
@@ -73,8 +72,8 @@ _METADATA: Final = {
         "scene_type": choices(SCENES),
         "motion_level": MOTION_LEVEL,
         "mode": {"type": "string", "title": "text"},
-        "video_url": ADDRESS,
-        "last_frame_url": ADDRESS,
+        "video_url": VIDEO,
+        "last_frame_url": IMAGE,
         "last_frame_file_id": TEXT,
         "file_infos": {
             "type": "array",
@@ -106,14 +105,14 @@ BODY: Final[Json] = {
         },
         "duration": _LENGTH,
         "size": {"type": "string", "title": "text"},
-        "image": ADDRESS,
+        "image": IMAGE,
         "images": {
             "type": "array",
-            "items": ADDRESS,
+            "items": IMAGE,
             "maxItems": IMAGES_MOST,
             "title": f"a list of at most {IMAGES_MOST} addresses",
         },
-        "input_reference": ADDRESS,
+        "input_reference": IMAGE,
         "mode": {"type": "string", "title": "text"},
         "content": {"type": "array", "items": _PART, "title": "a list"},
         "metadata": _METADATA,

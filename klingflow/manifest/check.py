@@ -8,10 +8,11 @@ The caller collects; nothing is raised.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic
-from klingflow.manifest import foreign
+from klingflow.manifest import chained, foreign
 from klingflow.manifest.addresses import unreachable
 from klingflow.manifest.body import BODY
 from klingflow.manifest.cells import blamed
@@ -34,6 +35,7 @@ from klingflow.manifest.local_files import (
     LocalFiles,
     Seen,
     fault_of,
+    medium_of,
     uses,
     without_store,
 )
@@ -133,7 +135,8 @@ def _body(draft: Draft, kind: str, files: LocalFiles) -> dict[str, Json]:
 def check_files(
     draft: Draft, sendable: Sendable, kind: str, found: Seen, *, strict: bool, stored: bool
 ) -> list[Diagnostic]:
-    """Return what is wrong with the local files of a shot's body, after they were looked at.
+    """Return what is wrong with the local files of a shot's body, after they were looked at, and
+    with frames of other shots' videos, which become local files.
 
     That one is missing is an error only if `strict`. It is a warning that they have no store,
     unless they are `stored`.
@@ -144,9 +147,12 @@ def check_files(
         if fault and fault.code == NO_SUCH_FILE and not strict:
             fault = fault._replace(severity="warning")
         if fault is None and not stored:
-            fault = without_store(use)._replace(severity="warning")
+            fault = without_store(use.field)._replace(severity="warning")
             stored = True  # a shot says it once
         faults += [fault] if fault else []
+    for path in () if stored else islice(chained.frames(sendable.body), 1):
+        field = author_path(draft.fields, kind, path)
+        faults.append(without_store(field, is_frame=True)._replace(severity="warning"))
     return [_diagnostic(draft, f) for f in _lifted(faults, _allowed(draft.fields))]
 
 
@@ -281,6 +287,7 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
     yield from own
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
+    yield from _chained_faults(sendable.body)
     for path, text in unreachable(sendable.body):
         yield Fault(path, _UNREACHABLE, text, "warning")
     known = facts(fields, kind, sendable.body, sendable.meaning)
@@ -288,6 +295,19 @@ def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> I
         if finding := rule.find(known):
             path, text = finding
             yield Fault(path, rule.code, text, rule.severity)
+
+
+def _chained_faults(body: Mapping[str, Json]) -> Iterator[Fault]:
+    """Yield what is wrong with other shots' videos where only the body shows if a place takes an
+    image or a video.
+    """
+    for path, record in chained.chained(body):
+        if medium_of(path, body) == "image" and "frame" not in record:
+            text = "an image is one frame of the video; write 'frame: last'"
+            yield Fault(path, "missing-field", text)
+        elif medium_of(path, body) == "video" and "frame" in record:
+            text = "a video goes in as a whole; delete 'frame'"
+            yield Fault((*path, "frame"), "unknown-field", text, at_key=True)
 
 
 def _undocumented(body: Mapping[str, Json]) -> Iterator[Fault]:

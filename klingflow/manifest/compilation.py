@@ -21,7 +21,7 @@ from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_e
 from klingflow.manifest.held_files import records
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen
+from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen, goes_to_a_store
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
@@ -387,7 +387,8 @@ class _Compilation:
                 if self.files.suspect:
                     self.diagnostics += self.doubts(draft)
             if checked.good and request:
-                if self.local_files.records and any(records(request.body)):
+                may_go = self.local_files.records or draft.references
+                if may_go and goes_to_a_store(request.body):
                     with_files.append((len(shots), draft, checked))
                 shots.append(_shot(draft, checked.kind))
                 requests.append(request)

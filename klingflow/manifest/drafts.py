@@ -5,13 +5,15 @@ What the fields may hold is for check.py. A field that cannot be rendered is lef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from klingflow.errors import Mark
+from klingflow.manifest import chained
 from klingflow.manifest.budget import as_text
 from klingflow.manifest.entry import Entry
 from klingflow.manifest.fields import ABOUT
+from klingflow.manifest.held_files import put
 from klingflow.manifest.identity import output_path
 from klingflow.manifest.links import Link
 from klingflow.manifest.rows import RowPlace
@@ -50,12 +52,13 @@ class Draft:
 def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, list[Link]]:
     """Return one take, without the fields that could not be rendered, and what it waits for."""
     fields = _rendered(entry, scope)
+    references = [*scope.references, *_chained(entry.node, fields)]
     about = {name: fields.pop(name) for name in _FOR_PEOPLE if name in fields} or _NOTHING
     after = _after(entry, id, scope)
     tags = _tags(entry, scope)
     output = output_of(entry, id, take, scope)
     entry.diagnostics += scope.diagnostics
-    named = dict.fromkeys(Link(id, ref.shot, mark) for ref, mark in scope.references)
+    named = dict.fromkeys(Link(id, ref.shot, mark) for ref, mark in references)
     draft = Draft(
         id=id,
         take=take,
@@ -64,13 +67,23 @@ def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, lis
         mark=entry.place,
         tags=tags,
         after=tuple(dict.fromkeys(link.target for link in after)),
-        references=tuple(dict.fromkeys(ref for ref, _ in scope.references)),
+        references=tuple(dict.fromkeys(ref for ref, _ in references)),
         about=about,
         output=output,
         spoiled=bool(scope.diagnostics) or not output,
         place=scope.place,
     )
     return draft, [*named, *after]
+
+
+def _chained(node: Node, fields: dict[str, Json]) -> Iterator[tuple[Reference, Mark]]:
+    """Yield the shots of whose videos something goes into this one, each with the place that names
+    it. From then on `fields` have their ids as ids are written.
+    """
+    for path, record in list(chained.in_fields(fields)):
+        record = chained.settled(record)
+        fields[str(path[0])] = put(fields[str(path[0])], path[1:], record)
+        yield Reference(record["from"], chained.VIDEO), node.at(*path, "from").mark
 
 
 def _rendered(entry: Entry, scope: Scope) -> dict[str, Json]:

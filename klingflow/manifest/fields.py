@@ -26,12 +26,13 @@ from klingflow.manifest.documented import (
     SWITCH,
 )
 from klingflow.manifest.shapes import (
-    ADDRESS,
     BOOLEAN,
     COUNT,
+    IMAGE,
     MAPPING,
     SECONDS,
     TEXT,
+    VIDEO,
     choices,
     list_of,
     record,
@@ -128,8 +129,8 @@ CUT: Final = record(
 )
 FILE: Final = record(
     {
-        "video": {**ADDRESS, "description": "Address of a video."},
-        "image": {**ADDRESS, "description": "Address of an image."},
+        "video": {**VIDEO, "description": "Address of a video."},
+        "image": {**IMAGE, "description": "Address of an image."},
         "file_id": {**TEXT, "description": "Id of a file that the gateway already has."},
         "category": {**CATEGORY, "description": "What the file_id is."},
         "usage": {**TEXT, "description": "Its role, such as FirstFrame or Reference."},
@@ -196,10 +197,10 @@ WANTED: Final = (
         ),
         "Whether the prompt is sent as `prompt` or in a `content` array.",
     ),
-    Field("image", ADDRESS, "One image to start from.", (("image",),), _WITH_IMAGE),
+    Field("image", IMAGE, "One image to start from.", (("image",),), _WITH_IMAGE),
     Field(
         "first_frame",
-        ADDRESS,
+        IMAGE,
         "The image the video begins with.",
         (("image",),),
         frozenset({"frames"}),
@@ -207,7 +208,7 @@ WANTED: Final = (
     Field(
         "images",
         list_of(
-            ADDRESS,
+            IMAGE,
             most=IMAGES_MOST,
             title=f"a list of 1 to {IMAGES_MOST} addresses such as [https://…]",
         ),
@@ -228,21 +229,21 @@ WANTED: Final = (
     ),
     Field(
         "motion_video",
-        ADDRESS,
+        VIDEO,
         "The video whose motion is taken over; public and https.",
         ((*METADATA, "video_url"), SCENE_TYPE),
         frozenset({"motion"}),
     ),
     Field(
         "video",
-        ADDRESS,
+        VIDEO,
         "A reference video.",
         ((*METADATA, "video_url"),),
         frozenset({"reference", "frames", "lip-sync", "multi-shot"}),
     ),
     Field(
         "last_frame",
-        ADDRESS,
+        IMAGE,
         "The image the video ends with.",
         ((*METADATA, "last_frame_url"),),
         frozenset({"frames", "multi-shot"}),

@@ -51,12 +51,8 @@ def put(value: Json, path: Path, new: Json) -> Json:
     return copy
 
 
-def counted(body: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a body as it counts in a fingerprint: of a file the content alone, of one without a
-    known content the path.
+def counted(record: Record) -> Json:
+    """Return what of a file counts in a fingerprint: the content alone; the path where the content
+    is not known.
     """
-    return replaced(body, _content)
-
-
-def _content(record: Record) -> Json:
-    return {"sha256": record["sha256"]} if "sha256" in record else {"file": record["file"]}
+    return {"sha256": record["sha256"]} if "sha256" in record else record

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from klingflow.errors import Mark, OutsideError
 from klingflow.manifest.addresses import addresses, elsewhere_meant
+from klingflow.manifest.chained import frames
 from klingflow.manifest.coerce import as_list, as_mapping
 from klingflow.manifest.fields import Path
 from klingflow.manifest.held_files import Record, is_path, put, records, replaced
@@ -95,7 +96,9 @@ class LocalFiles:
         """Return True if nothing is wrong with any local file of a body; each file is judged
         once.
         """
-        return all(self._is_good(r["file"], _medium(path, body), seen) for path, r in records(body))
+        return all(
+            self._is_good(r["file"], medium_of(path, body), seen) for path, r in records(body)
+        )
 
     def _is_good(self, file: str, medium: Medium, seen: Seen) -> bool:
         good = self._good.get((file, medium))
@@ -131,6 +134,11 @@ def uses(
         yield Use(path, field, node.at(*field).mark, record)
 
 
+def goes_to_a_store(body: Mapping[str, Json]) -> bool:
+    """Return True if a body has a local file in it, or a frame of another shot's video."""
+    return any(records(body)) or any(frames(body))
+
+
 # --- what a ledger knows -------------------------------------------------------------------------
 
 
@@ -161,10 +169,13 @@ def _with_contents(request: Request, contents: Mapping[str, str]) -> Request:
 # --- what is wrong with a file -------------------------------------------------------------------
 
 
-def without_store(use: Use) -> Fault:
-    """Return the fault of a local file that nobody has said where to put."""
-    text = "the gateway cannot read a local file: name a store in assets:, or set KLINGFLOW_UPLOAD"
-    return Fault(use.field, NO_STORE, text)
+def without_store(field: Path, *, is_frame: bool = False) -> Fault:
+    """Return the fault of a local file that nobody has said where to put; of a frame of another
+    shot's video, which becomes one.
+    """
+    what = "a frame of a video, which is a file on this disk" if is_frame else "a local file"
+    text = f"the gateway cannot read {what}: name a store in assets:, or set KLINGFLOW_UPLOAD"
+    return Fault(field, NO_STORE, text)
 
 
 def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> Fault | None:
@@ -178,7 +189,7 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
         case OSError():
             text = f"'{use.file}' cannot be read: {found.strerror or found}"
             return Fault(use.field, "unreadable", text)
-    return next(_wrong(use.field, found, _medium(use.path, body)), None)
+    return next(_wrong(use.field, found, medium_of(use.path, body)), None)
 
 
 def _absent(path: str, why: str) -> str:
@@ -188,7 +199,7 @@ def _absent(path: str, why: str) -> str:
     return f"'{shown}': {why}; {elsewhere_meant(path) or 'put it there, or write where it is'}"
 
 
-def _medium(path: Path, body: Mapping[str, Json]) -> Medium:
+def medium_of(path: Path, body: Mapping[str, Json]) -> Medium:
     """Return what the gateway expects at a path of a body."""
     if "video_url" in path:
         return "video"

@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from klingflow.errors import Mark
+from klingflow.manifest import chained, held_files
+from klingflow.manifest.addresses import addresses
 from klingflow.manifest.fields import (
     KIND_OF_FIELD,
     KINDS,
@@ -24,7 +26,7 @@ from klingflow.manifest.fields import (
     SHOT,
     Path,
 )
-from klingflow.manifest.held_files import counted
+from klingflow.manifest.held_files import put
 from klingflow.manifest.meaning import Meaning, meaning
 from klingflow.manifest.prices import price
 from klingflow.manifest.tier import predict
@@ -77,16 +79,20 @@ def with_files_seen(request: Request, sendable: Sendable) -> Request:
     return replace(request, fingerprint=None if pending else _fingerprint(sendable.meaning))
 
 
-def _is_pending(value: Json) -> bool:
+def _is_pending(body: Mapping[str, Json]) -> bool:
+    return _holds_pending(body) or chained.is_open(body)
+
+
+def _holds_pending(value: Json) -> bool:
     if type(value) is dict:
-        return any(map(_is_pending, value.values()))
-    return any(map(_is_pending, value)) if type(value) is list else type(value) is Pending
+        return any(map(_holds_pending, value.values()))
+    return any(map(_holds_pending, value)) if type(value) is list else type(value) is Pending
 
 
 def finish(
     request: Request, resolve: Callable[[Reference], str], purchase_of: Callable[[str], str]
 ) -> Request:
-    """Return the final form of a request with References in its body.
+    """Return the final form of a request that needs what other shots make.
 
     `resolve` returns the text of a Reference, `purchase_of` the uid of the purchase of a shot id.
     In the fingerprint a Reference counts as that purchase: the URL's own text may change from reply
@@ -94,8 +100,9 @@ def finish(
     """
     if request.fingerprint is not None:
         return request
-    bought = _resolved(request.body, lambda ref: f"\0{purchase_of(ref.shot)}\0{ref.attribute}")
-    body = _resolved(request.body, resolve)
+    known = chained.bound(request.body, purchase_of)
+    bought = _resolved(known, lambda ref: f"\0{purchase_of(ref.shot)}\0{ref.attribute}")
+    body = _resolved(known, resolve)
     return replace(request, body=body, fingerprint=fingerprint(bought))
 
 
@@ -110,10 +117,19 @@ def _fingerprint(what: Meaning) -> str:
     values = what.as_json()
     # The places of addresses, as a body has them.
     places = {**what.top, "metadata": what.metadata}
-    by_content = dict(counted(places))
+    by_content = dict(_as_counted(places))
     values["metadata"] = by_content.pop("metadata")
     values["top"] = by_content
     return _digest(values)
+
+
+def _as_counted(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a body with what counts of each local file, and of each video of another shot."""
+    for path, value in list(addresses(body)):
+        if type(value) is dict:
+            room = chained if "from" in value else held_files
+            body = put(body, path, room.counted(value))
+    return body
 
 
 def canonical(value: Json) -> bytes:

@@ -25,6 +25,36 @@ ADDRESS: Final = {
     "pattern": f"{URL['pattern']}|^{PATH}$",
     "title": "a public http(s) URL or the path of a file",
 }
+# A frame of a video: the seconds and the share count from its beginning.
+FRAME: Final[dict[str, Json]] = {
+    "type": "string",
+    "pattern": r"^(first|last|[0-9]{1,4}(\.[0-9]{1,3})?s|(100|[0-9]{1,2}(\.[0-9]{1,3})?)%)$",
+    "title": "first, last, a time such as 2.5s or a share such as 50%",
+    "description": "Which frame of the video: first, last, 2.5s or 50%.",
+}
+FROM: Final[dict[str, Json]] = {
+    "type": "string",
+    "pattern": r"^[^\s$]+$",
+    "title": "the id of a shot, such as opening or opening#2",
+    "description": "The shot whose video it is; opening#2 is its second take.",
+}
+# What an address may be beside its own text: something of another shot's video.
+_OF_A_VIDEO: Final[dict[str, Json]] = {
+    **ADDRESS,
+    "type": ["string", "object"],
+    "additionalProperties": False,
+}
+IMAGE: Final[dict[str, Json]] = {
+    **_OF_A_VIDEO,
+    "properties": {"from": FROM, "frame": FRAME},
+    "required": ["from", "frame"],
+}
+VIDEO: Final[dict[str, Json]] = {
+    **_OF_A_VIDEO,
+    "properties": {"from": FROM},
+    "required": ["from"],
+}
+IMAGE_OR_VIDEO: Final[dict[str, Json]] = {**IMAGE, "required": ["from"]}
 COUNT: Final[dict[str, Json]] = {
     "type": "integer",
     "minimum": 1,

@@ -100,7 +100,11 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     keyword = str(error.validator)
     name = f"'{dotted(path)}'" if path else "this"
     shown = _shown(value, schema, field_of(path))
-    if "propertyNames" in error.schema_path:
+    if keyword in ("required", "additionalProperties") and _is_no_chain(value, schema):
+        chain = _FRAME if "frame" in schema["properties"] else _VIDEO
+        text = f"{name} must be {_wanted(schema)}, not {shown}; {chain}"
+        yield Fault(path, "wrong-type", text)
+    elif "propertyNames" in error.schema_path:
         text = f"a key of {name} must be {_wanted(schema)}, not {shown}"
         yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
     elif keyword == "additionalProperties":
@@ -116,11 +120,26 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
         yield Fault(path, _code(keyword, schema), f"{name} must be {_wanted(schema)}, not {shown}")
 
 
+# What to say beside a key that a map must have, where its name alone does not say it.
+_MISSING_ADVICE: Final = {"frame": ": an image is one frame of the video; write 'frame: last'"}
+
+
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
     for key in required:
         if key not in value:
             text = f"'{dotted(path)}' must have '{key}'" if path else f"'{key}' is missing"
-            yield Fault(path, "missing-field", text)
+            yield Fault(path, "missing-field", text + _MISSING_ADVICE.get(key, ""))
+
+
+_FRAME: Final = "a frame of another shot's video is { from: opening, frame: last }"
+_VIDEO: Final = "another shot's video is { from: opening }"
+
+
+def _is_no_chain(value: Json, schema: Mapping[str, Json]) -> bool:
+    """Return True for a map in the place of an address that is not meant as another shot's video."""
+    known = schema.get("properties", ())
+    is_near = any(key in known or did_you_mean(key, known) for key in value)
+    return _is_url(schema) and not is_near
 
 
 def _code(keyword: str, schema: Mapping[str, Json]) -> str:
@@ -156,6 +175,8 @@ def _unknown(key: str, known: Collection[str], path: Path, hint: Hint) -> str:
         return (
             f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
         )
+    if key == "frame" and "from" in known:
+        return f"'{dotted(path)}' is the whole video; delete 'frame'"
     where = f" in '{dotted(path)}'" if path else ""
     return f"unknown field '{key}'{where}{hint(key, known)}"
 

@@ -1,0 +1,114 @@
+"""PURE. Another shot's video where an address of an image or a video may stand: one frame of it, as
+`{"from": SHOT, "frame": last}`, or the whole, as `{"from": SHOT}`.
+
+Once the run knows the purchase that made the video, the record has its uid, as `purchase`. In a
+fingerprint count that uid and the words of `frame`, never pixels or an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from klingflow.manifest.addresses import addresses
+from klingflow.manifest.coerce import as_list, as_mapping
+from klingflow.manifest.fields import Path
+from klingflow.manifest.held_files import Record, put
+from klingflow.manifest.identity import cell
+from klingflow.model import Json, composed
+
+# The attribute of a Reference to a video that stands in a body as such a record.
+VIDEO: Final = "video"
+
+# Fields with one value, and fields with a list of them.
+_SINGLE: Final = ("image", "first_frame", "last_frame", "motion_video", "video")
+_LISTS: Final = ("images",)
+_BODIES: Final = ("request", "extra")
+
+
+def chained(body: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
+    """Yield what a body has of other shots' videos, each with its path in the body."""
+    for path, value in addresses(body):
+        if _is_record(value):
+            yield path, value
+
+
+def frames(body: Mapping[str, Json]) -> Iterator[Path]:
+    """Yield the paths at which a body has a frame of another shot's video."""
+    return (path for path, record in chained(body) if "frame" in record)
+
+
+def is_open(body: Mapping[str, Json]) -> bool:
+    """Return True if a body has a record whose purchase is not known yet."""
+    return any("purchase" not in record for _, record in chained(body))
+
+
+def bound(body: Mapping[str, Json], purchase_of: Callable[[str], str]) -> Mapping[str, Json]:
+    """Return a body whose records have their purchases. `purchase_of` returns the uid of the
+    purchase that meets the need of a shot.
+    """
+    return exchanged(body, lambda record: {**record, "purchase": purchase_of(record["from"])})
+
+
+def exchanged(body: Mapping[str, Json], change: Callable[[Record], Json]) -> Mapping[str, Json]:
+    """Return a body with something else in the place of each record; the very body where it has
+    none.
+    """
+    for path, record in list(chained(body)):
+        body = put(body, path, change(record))
+    return body
+
+
+def counted(record: Record) -> Json:
+    """Return what of a record counts in a fingerprint."""
+    return {name: record[name] for name in ("purchase", "frame") if name in record}
+
+
+def named(record: Record) -> str:
+    """Return what a record is called: `the frame last of opening`, `the video of opening`."""
+    what = f"the frame {record['frame']}" if "frame" in record else "the video"
+    return f"{what} of {record['from']}"
+
+
+# --- in a shot's fields --------------------------------------------------------------------------
+
+
+def in_fields(fields: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
+    """Yield what rendered fields take from other shots' videos, each with its path."""
+    for path, value in _places(fields):
+        if _is_record(value):
+            yield path, value
+
+
+def settled(record: Record) -> Record:
+    """Return a record that names its shot as ids are written: `opening@9x16` where an expression
+    made `opening@9:16`.
+    """
+    return {**record, "from": _id(record["from"])}
+
+
+def _is_record(value: Json) -> bool:
+    return type(value) is dict and type(value.get("from")) is str
+
+
+def _id(text: str) -> str:
+    shot, mark, take = composed(text).rpartition("#")
+    if not (mark and take.isdecimal()):
+        shot, mark, take = composed(text), "", ""
+    key, at, rest = shot.partition("@")
+    return f"{key}{at}{cell(rest) if rest else ''}{mark}{take}"
+
+
+def _places(fields: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
+    for name in _SINGLE:
+        if name in fields:
+            yield (name,), fields[name]
+    for name in _LISTS:
+        for index, value in enumerate(as_list(fields.get(name))):
+            yield (name, index), value
+    for index, file in enumerate(as_list(fields.get("files"))):
+        for name in ("video", "image"):
+            yield ("files", index, name), as_mapping(file).get(name)
+    for name in _BODIES:
+        for path, value in addresses(as_mapping(fields.get(name))):
+            yield (name, *path), value
