@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from klingflow.api.planning import as_known, book_of, selected_keys, standing_with_picks
 from klingflow.api.site import Wish, now, site_of
 from klingflow.decide.filing import fact_of
+from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.plan import make_plan
 from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
 from klingflow.ledger import files
-from klingflow.ledger.book import alike, in_order, same_video
+from klingflow.ledger.book import Book, alike, in_order, same_video
 from klingflow.ledger.problems import worded
-from klingflow.model import Json, Manifest
+from klingflow.model import Json, Manifest, Picks
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
 from klingflow.results.undelivered import undelivered, ways_out
@@ -62,7 +65,22 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     keys = exact or select_keys(manifest.shots, book, [key], [])
     wanted, lines = as_known(manifest, book), terms.picks.lines
     made = make_plan(wanted, book, {}, selected=keys, picks=lines)
-    answers = [explain(a.shot, a.request, a.purchase) for a in made.actions if a.shot and a.request]
+    take_of = partial(_take_of, book, terms.picks)
+    answers = [
+        explain(a.shot, a.request, a.purchase, take_of)
+        for a in made.actions
+        if a.shot and a.request
+    ]
     if len(answers) != 1:
         raise UsageError(f"{key!r} means {len(answers)} takes; name one")
     return answers[0]
+
+
+def _take_of(book: Book, picks: Picks, uid: str) -> str:
+    """Return what to call the take that a purchase belongs to, and what is said of it."""
+    purchase = book.purchases.get(uid) or book.pruned.get(uid)
+    if purchase is None:
+        return "a video that is not in the ledger any more"
+    said = picks.said.get(uid, NOTHING_SAID)
+    words = "picked" if said.picked else "rejected" if said.rejected else ""
+    return f"{purchase.key}, which is {words}," if words else purchase.key

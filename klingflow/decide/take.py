@@ -21,6 +21,7 @@ from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.ledger.moments import in_utc
+from klingflow.manifest.chained import VIDEO
 from klingflow.manifest.request import finish
 from klingflow.model import (
     Action,
@@ -63,6 +64,14 @@ def decide(
     `by_key` are the actions of the shots that this one needs, as they were decided on. The action's
     request is final where all of those are bought.
     """
+    action = _decided(shot, request, by_key, book, terms)
+    unpicked = _unpicked(shot, by_key, terms) if action.verb == "create" else ""
+    return replace(action, reason=f"{action.reason}; {unpicked}") if unpicked else action
+
+
+def _decided(
+    shot: Shot, request: Request, by_key: Mapping[str, Action], book: Book, terms: Terms
+) -> Action:
     bought = book.bought(shot.id, shot.take)
     if doubtful := [p for p in bought if p.state in IN_DOUBT]:
         reason = _reason("in_doubt", doubtful[-1])
@@ -307,6 +316,14 @@ def _supplies(
         no_address = "needs the address of a video for which the gateway gave none"
         return supplies, _Obstacle(no_address)
     return supplies, None
+
+
+def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
+    """Which takes a shot is made from although nobody has picked them; "" where there is none."""
+    needs = [r.shot for r in shot.references if r.attribute == VIDEO]
+    found = (source_of(need, terms, partial(present_of, by_key)) for need in needs)
+    keys = dict.fromkeys(source.key for source in found if not source.picked)
+    return f"made from {', '.join(keys)}, which nobody has picked" if keys else ""
 
 
 def _supply(action: Action, book: Book) -> Purchase | None:

@@ -136,7 +136,7 @@ _VIDEO: Final = "another shot's video is { from: opening }"
 
 
 def _is_no_chain(value: Json, schema: Mapping[str, Json]) -> bool:
-    """Return True for a map in the place of an address that is not meant as another shot's video."""
+    """Return True for a map in the place of an address that does not mean another shot's video."""
     known = schema.get("properties", ())
     is_near = any(key in known or did_you_mean(key, known) for key in value)
     return _is_url(schema) and not is_near

@@ -4,10 +4,11 @@ value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from klingflow.ledger.lifecycle import PAID
-from klingflow.manifest.held_files import replaced
+from klingflow.manifest import chained
+from klingflow.manifest.held_files import Record, replaced
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot, task_named
@@ -15,12 +16,17 @@ from klingflow.model import Json, Purchase, Request, Shot, task_named
 _SHOWN = 12  # digits of a hash
 _ABSENT = object()  # differs from every value, None included
 
+# What to call the take that a purchase belongs to, by its uid: `opening#2, which is picked`.
+TakeOf = Callable[[str], str]
 
-def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str, Json]:
+
+def explain(
+    shot: Shot, request: Request, purchase: Purchase | None, take_of: TakeOf = str
+) -> dict[str, Json]:
     """`{"shot", "says", "was"?, "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
 
     A side on which the value is absent has no key. `field` is the author's field, `where` the place
-    that sets it. `was` is the take that the purchase was bought for, where that is another one.
+    that sets it. `take_of` names the take of a purchase. `was` is the take that the purchase was bought for, where that is another one.
     """
     changes: list[Json] = []
     if purchase is None:
@@ -30,9 +36,10 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
     elif request.fingerprint == purchase.fingerprint:
         says = f"has not changed since it was bought{_task(purchase)}."
     else:
-        changes = _changes(shot, request, purchase)
+        changes = _changes(shot, request, purchase, take_of)
+        others = "".join(_other_sources(request.body, purchase.body, take_of))
         kept = "; it is kept, and --rerun changed buys it again" if purchase.state in PAID else ""
-        says = f"has changed since it was bought{_task(purchase)}{kept}."
+        says = f"has changed since it was bought{_task(purchase)}{others}{kept}."
     told: dict[str, Json] = {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
     if purchase is not None and purchase.was is not None:
         was = purchase.was.key
@@ -40,29 +47,49 @@ def explain(shot: Shot, request: Request, purchase: Purchase | None) -> dict[str
     return told
 
 
-def _in_words(body: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a body with one text for each local file: its path, and what tells its content from
-    another's.
+def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
+    """Return a body with one text for each local file, its path and what tells its content from
+    another's; and with one for each video of another shot.
     """
-    return replaced(body, lambda file: f"{file['file']} ({str(file.get('sha256', '?'))[:_SHOWN]})")
+
+    def chain(record: Record) -> str:
+        uid = str(record.get("purchase", ""))
+        return f"{chained.named(record)}: {take_of(uid)} (purchase {uid})"
+
+    body = replaced(body, lambda file: f"{file['file']} ({str(file.get('sha256', '?'))[:_SHOWN]})")
+    return chained.exchanged(body, chain)
+
+
+def _other_sources(
+    new: Mapping[str, Json], old: Mapping[str, Json], take_of: TakeOf
+) -> Iterator[str]:
+    """Yield what to say of each take that a shot was made from where another one counts now."""
+    before = dict(chained.chained(old))
+    said = set()
+    for path, record in chained.chained(new):
+        then, now = before.get(path, {}).get("purchase"), record.get("purchase")
+        if then and now and then != now and (then, now) not in said:
+            said.add((then, now))
+            yield f"; it was made from {take_of(str(then))}, and now {take_of(str(now))} counts"
 
 
 def _task(purchase: Purchase) -> str:
     return f" ({task_named(purchase.task_id)})" if purchase.task_id else ""
 
 
-def _changes(shot: Shot, request: Request, purchase: Purchase) -> list[Json]:
+def _changes(shot: Shot, request: Request, purchase: Purchase, take_of: TakeOf) -> list[Json]:
     old = {
         pointer(path): value
-        for path, value in leaves(_in_words(purchase.body))
+        for path, value in leaves(_in_words(purchase.body, take_of))
         if not is_tag(value)
     }
-    new = {pointer(path): value for path, value in leaves(_in_words(request.body))}
+    new = {pointer(path): value for path, value in leaves(_in_words(request.body, take_of))}
     differing = [at for at in {**new, **old} if old.get(at, _ABSENT) != new.get(at, _ABSENT)]
     places = origins(shot, shot.kind)
     changes: list[Json] = []
     for at in differing:
-        path, mark = places.get(at, ((), shot.node.mark))
+        nowhere = (), shot.node.mark
+        path, mark = places.get(at) or places.get(f"{at}/from", nowhere)
         field = ".".join(map(str, path)) or at
         change: dict[str, Json] = {"field": field, "pointer": at}
         if at in old:
