@@ -26,7 +26,8 @@ def explain(
     """`{"shot", "says", "was"?, "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
 
     A side on which the value is absent has no key. `field` is the author's field, `where` the place
-    that sets it. `take_of` names the take of a purchase. `was` is the take that the purchase was bought for, where that is another one.
+    that sets it. `was` is the take that the purchase was bought for, where that is another one.
+    `take_of` names the take of a purchase.
     """
     changes: list[Json] = []
     if purchase is None:
