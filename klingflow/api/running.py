@@ -160,10 +160,12 @@ def allot(jobs: Sequence[Job], limits: Limits, *, zero_is_unknown: bool = False)
 def open_stores(jobs: Sequence[Job], base_url: str) -> None:
     """Give each job the store for its local references.
 
-    Raises UsageError for a store that cannot be used, and ManifestError for what cannot be sent.
+    Raises UsageError for a store that cannot be used and for a missing extra, and ManifestError for
+    what cannot be sent.
     """
     for job in jobs:
-        if not job.plan.manifest.files:
+        stills.check_extra(job.plan)
+        if not stills.may_send(job.plan.manifest):
             continue
         try:
             job.store = _store(job, jobs[0], base_url)

@@ -55,9 +55,23 @@ def sends_files(plan: Plan) -> bool:
     return any(a.request and goes_to_a_store(a.request.body) for a in buys(plan))
 
 
-def takes_frames(plan: Plan) -> bool:
-    """True if a run of the plan takes a frame out of a video."""
-    return any(a.request and any(chained.frames(a.request.body)) for a in buys(plan))
+def may_send(manifest: Manifest) -> bool:
+    """True if a manifest names local files, or takes something from other shots' videos."""
+    return bool(manifest.files) or any(
+        r.attribute == chained.VIDEO for shot in manifest.shots for r in shot.references
+    )
+
+
+def check_extra(plan: Plan) -> None:
+    """Raise UsageError where a run of the plan takes a frame out of a video and nothing can."""
+    bodies = (a.request.body for a in buys(plan) if a.request and a.shot and a.shot.references)
+    if any(any(chained.frames(body)) for body in bodies):
+        from klingflow.media.kept_frames import EXTRA, can_take  # for start-up: it imports anyio
+
+        if not can_take():
+            raise UsageError(
+                f"{plan.manifest.path}: frames of videos need the media extra: {EXTRA}"
+            )
 
 
 def check(plan: Plan, *, stored: bool) -> None:

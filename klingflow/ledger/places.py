@@ -270,6 +270,11 @@ class Site:
         """Where the local references of this manifest lie for the sandbox, which serves them."""
         return self.paths.journal.parent / "refs"
 
+    @property
+    def frames(self) -> Path:
+        """Where frames of this manifest's videos lie that other shots begin with."""
+        return self.paths.journal.parent / "frames"
+
     def place(self, output: str) -> str:
         """Return where an output of the manifest goes: the sandbox's go to `outputs/sandbox/`."""
         if not self.in_sandbox:

@@ -104,7 +104,7 @@ class LocalFiles:
         good = self._good.get((file, medium))
         if good is None:
             found = seen[file]
-            good = isinstance(found, LocalFile) and not any(_wrong((), found, medium))
+            good = isinstance(found, LocalFile) and not any(wrong((), found, medium))
             self._good[file, medium] = good
         return good
 
@@ -189,7 +189,7 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
         case OSError():
             text = f"'{use.file}' cannot be read: {found.strerror or found}"
             return Fault(use.field, "unreadable", text)
-    return next(_wrong(use.field, found, medium_of(use.path, body)), None)
+    return next(wrong(use.field, found, medium_of(use.path, body)), None)
 
 
 def _absent(path: str, why: str) -> str:
@@ -210,7 +210,8 @@ def medium_of(path: Path, body: Mapping[str, Json]) -> Medium:
     return "image"
 
 
-def _wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
+def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
+    """Yield what is wrong with a file that is there, where the gateway expects a medium."""
     if file.suffix not in _SUFFIXES[medium]:
         kind = f"by its bytes a .{file.suffix}" if file.suffix else f"no {medium} by its bytes"
         text = f"'{file.path}' is {kind}; the gateway takes {_FORMATS[medium]} here"

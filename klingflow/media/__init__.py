@@ -6,6 +6,8 @@ and Pillow, which the extra `media` brings.
 - probe.py: looks at one video: its length by its packets, what is seen and heard of it.
 - labels.py: PURE; the marks of AI-made video.
 - kept.py: what was found, by the hash of the video, so that no video is looked at twice.
+- frames.py: one frame of a video as PNG, taken in a process of its own.
+- kept_frames.py: starts that process, and keeps what it took, so that no frame is decoded twice.
 - footage.py: what a video is for a cut: sides, length, rate, sound, mark.
 - fonts.py, cards.py: what klingflow draws: cards for missing shots, subtitles.
 - pieces.py: what an MP4 is joined from; splicing.py joins it, copying.py copies packets, and

@@ -6,6 +6,7 @@ beliefs are klingflow.decide's.
     queues.py     queues what a plan, or a finished shot, calls for
     buy.py        the one place that sends a POST
     upload.py     puts local files where the gateway can read them
+    chaining.py   what is taken from other shots' videos, as files to upload
     poll.py       asks after tasks
     fetch.py      downloads
     settle.py     records new places of videos, and renames their files

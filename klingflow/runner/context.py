@@ -29,6 +29,8 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
+from klingflow.manifest.addresses import is_address
+from klingflow.manifest.chained import exchanged
 from klingflow.manifest.held_files import Record, replaced
 from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
@@ -156,16 +158,18 @@ class Context:
         return Wanted(job, action, known, self.chains[job].get(action.key, ALONE))
 
     def sent(self, job: int, body: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Return a body as it is sent: with an address in the place of each local file. What it
-        returns is written nowhere.
+        """Return a body as it is sent: with an address in the place of each local file, and of what
+        is taken from another shot's video. What it returns is written nowhere.
         """
 
         def address(record: Record) -> Json:
-            store = self.jobs[job].store
+            name, store = self.sending.name_of(job, record), self.jobs[job].store
+            if is_address(name):
+                return name
             assert store is not None, "its files are there"
-            return store.address(self.sending.name_of(job, record))
+            return store.address(name)
 
-        return replaced(body, address)
+        return exchanged(replaced(body, address), address)
 
     def share(self, job: int, purchase: Purchase) -> Share | None:
         """What has become of the money for a purchase."""

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
-from klingflow.decide.sending import LocalFileOf
+from klingflow.decide.sending import Sent, also_fetched
 from klingflow.errors import LedgerBroken
 from klingflow.runner import signals
 from klingflow.runner.buy import buy
@@ -35,7 +35,8 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
     leaves what is on its way, and its outcome is `abandoned`.
     """
     for number, job in enumerate(context.jobs):
-        for action in job.plan.actions:
+        also = also_fetched(job.plan) if context.patience.buying else ()
+        for action in (*job.plan.actions, *also):
             _begin(context, context.wanted(number, action))
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, context, abort, group.cancel_scope)
@@ -86,11 +87,11 @@ class _Dispatcher:
             self._uploading += 1
             group.start_soon(self._upload, file)
 
-    async def _upload(self, file: LocalFileOf) -> None:
+    async def _upload(self, file: Sent) -> None:
         try:
             await upload(self._context, file)
         except Exception as error:
-            self._context.crashed(error, file.file)
+            self._context.crashed(error, file.named)
         finally:
             self._uploading -= 1
             self._wake()

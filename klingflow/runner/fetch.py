@@ -33,7 +33,19 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     if result is None:
         return
     if isinstance(result, download.Downloaded):
-        return await _arrived(context, fetch, target, result)
+        await _arrived(context, fetch, target, result)
+    elif await _goes_on(context, fetch, target, result):
+        return
+    context.sending.arrived(fetch.job, fetch.purchase.uid)
+
+
+async def _goes_on(
+    context: Context,
+    fetch: Fetch,
+    target: Path,
+    result: download.NotYet | download.DownloadFailed,
+) -> bool:
+    """Do what follows from a try that failed. Return True if there is another one."""
     fetch.delivery = fetch.delivery.failed(download.received_bytes(target))
     if isinstance(result, download.DownloadFailed) and result.permanent:
         context.tell("undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=result.reason)
@@ -41,6 +53,8 @@ async def fetch(context: Context, fetch: Fetch) -> None:
         await _give_up(context, fetch, result.reason)
     else:
         await _again(context, fetch, result)
+        return True
+    return False
 
 
 def _unwritable(site: Site, output: str) -> download.Result | None:

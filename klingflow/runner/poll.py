@@ -22,7 +22,7 @@ from klingflow.gateway.replies import read_query
 from klingflow.ledger.answers import LastAnswer, with_last
 from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
-from klingflow.runner.queues import release, want
+from klingflow.runner.queues import bring, release, want
 
 
 async def poll(context: Context, flight: Flight) -> None:
@@ -106,7 +106,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
         **_odd_address(flight, outcome),
     )
     context.schedule.succeeded(flight, now)
-    context.schedule.fetch(Fetch(flight.job, purchase, flight.wanted), now)
+    bring(context, Fetch(flight.job, purchase, flight.wanted))
     context.tell(
         "succeeded",
         flight.wanted,

@@ -21,10 +21,15 @@ def queue(context: Context, wanted: Wanted, *, released: bool = False) -> None:
         case "poll" if purchase:
             context.schedule.resume(_resumed(context, wanted, purchase, now), now)
         case "download" if purchase:
-            fetch = Fetch(wanted.job, purchase, wanted, FROM_AN_EARLIER_RUN)
-            context.schedule.fetch(fetch, now)
+            bring(context, Fetch(wanted.job, purchase, wanted, FROM_AN_EARLIER_RUN))
         case "wait" if context.patience.buying:
             context.waiting[wanted.job].add(wanted)
+
+
+def bring(context: Context, fetch: Fetch) -> None:
+    """Queue a download. What is taken from its video waits for it."""
+    context.sending.coming.add((fetch.job, fetch.purchase.uid))
+    context.schedule.fetch(fetch, context.clock())
 
 
 def want(context: Context, wanted: Wanted, *, released: bool = False) -> None:

@@ -1,4 +1,6 @@
-"""Puts local files where the gateway can read them, before anything that needs one is bought."""
+"""Puts local files where the gateway can read them, before anything that needs one is bought: those
+of the manifest, and what is taken from other shots' videos.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,13 @@ from anyio import to_thread
 
 from klingflow.assets.reading_back import read_back
 from klingflow.assets.stores import snapshot
-from klingflow.decide.sending import LocalFileOf
+from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
+from klingflow.runner.chaining import ComesLater, Kept, address_of, kept, unfit
 from klingflow.runner.context import Context
 
 
-async def upload(context: Context, file: LocalFileOf) -> None:
+async def upload(context: Context, file: Sent) -> None:
     """Put one file into its store, and read it back over its public address.
 
     Takes that wait for nothing more are queued. Those that cannot be sent are told of.
@@ -23,6 +26,8 @@ async def upload(context: Context, file: LocalFileOf) -> None:
     try:
         with context.leaving():
             name = await _put(context, file)
+    except ComesLater:
+        return
     except NotStored as error:
         if error.of_all:
             context.unstorable[file.job] = str(error)
@@ -32,23 +37,36 @@ async def upload(context: Context, file: LocalFileOf) -> None:
             context.schedule.want(wanted, released=wanted in context.sending.released)
 
 
-async def _put(context: Context, file: LocalFileOf) -> str:
+async def _put(context: Context, file: Sent) -> str:
+    """Return the file's name in its store, or the address at which the gateway reads it."""
+    if not isinstance(file, PieceOf):
+        path = context.jobs[file.job].site.folder / file.file
+        return await _stored(context, file, Kept(path, file.sha256))
+    if address := await address_of(context, file):
+        return address
+    piece = await kept(context, file)
+    for wanted, why in await unfit(context, file, piece):
+        context.sending.drop(wanted)
+        context.tell("unsendable", wanted, reason=why)
+    return await _stored(context, file, piece)
+
+
+async def _stored(context: Context, file: Sent, here: Kept) -> str:
     job = context.jobs[file.job]
     if job.store is None:
         raise NotStored("there is no store for local files", of_all=True)
     if why := context.unstorable.get(file.job):
         raise NotStored(why)
-    context.inform("uploading", file=file.file)
+    context.inform("uploading", file=file.named)
     with TemporaryDirectory(prefix="klingflow-", ignore_cleanup_errors=True) as folder:
-        path = job.site.folder / file.file
-        taken = await to_thread.run_sync(snapshot, path, file.file, file.sha256, Path(folder))
+        taken = await to_thread.run_sync(snapshot, here.path, file.named, here.sha256, Path(folder))
         await job.store.keep(taken)
         await read_back(context.gateway, job.store.address(taken.name), taken)
-    context.inform("uploaded", file=file.file, size_bytes=taken.size_bytes)
+    context.inform("uploaded", file=file.named, size_bytes=taken.size_bytes)
     return taken.name
 
 
-def _failed(context: Context, file: LocalFileOf, reason: str) -> None:
+def _failed(context: Context, file: Sent, reason: str) -> None:
     for wanted in context.sending.failed(file):
-        said = f"{file.file} could not be uploaded: {reason}"
+        said = f"{file.named} could not be uploaded: {reason}"
         context.tell("unsendable", wanted, reason=said)

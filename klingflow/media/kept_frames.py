@@ -1,0 +1,122 @@
+"""Frames of videos on this disk: each is taken once and kept as PNG, below the hash of its video.
+
+A frame's file is called `<words>.<SHA-256 of the PNG>.png`, so that its name says what it must
+hold. A frame that is lost is taken again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import anyio
+import anyio.to_thread
+
+from klingflow import disk
+
+EXTRA: Final = "pip install 'klingflow[media]'"
+_LIMIT_S: Final = 90.0
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_SAID_MOST: Final = 200
+
+
+class Frame(NamedTuple):
+    """A frame that is kept: its file, and the SHA-256 of its PNG."""
+
+    path: Path
+    sha256: str
+
+
+class Untaken(Exception):
+    """A frame that cannot be taken; the message says why, about "it", the video."""
+
+
+def can_take() -> bool:
+    """True if the extra `media` is installed; it may still be broken."""
+    return all(importlib.util.find_spec(name) for name in ("av", "PIL"))
+
+
+async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
+    """Return a frame of a video from `folder`, which is for this content of a video alone; where
+    the frame is not there yet, take it.
+
+    Raises Untaken.
+    """
+    known = await anyio.to_thread.run_sync(_known, folder, words)
+    if known is not None:
+        return known
+    png = await _taken(video, words)
+    try:
+        return await anyio.to_thread.run_sync(_keep, folder, words, png)
+    except OSError as error:
+        raise Untaken(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _known(folder: Path, words: str) -> Frame | None:
+    name = re.compile(rf"{re.escape(words)}\.([0-9a-f]{{64}})\.png")
+    with suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            found = name.fullmatch(path.name)
+            if found and _sha256(path) == found[1]:
+                return Frame(path, found[1])
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with suppress(OSError):
+        return hashlib.sha256(disk.read_whole(path)).hexdigest()
+    return ""
+
+
+def _keep(folder: Path, words: str, png: bytes) -> Frame:
+    if disk.is_link(folder):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(folder))
+    sha256 = hashlib.sha256(png).hexdigest()
+    path = folder / f"{words}.{sha256}.png"
+    disk.make_folder(folder)
+    disk.atomic_write(path, png)
+    return Frame(path, sha256)
+
+
+async def _taken(video: Path, words: str) -> bytes:
+    # -P: a folder from elsewhere may hold an `av.py`, which Python would run first.
+    command = [sys.executable, "-P", "-m", "klingflow.media.frames", os.fspath(video), words]
+    try:
+        with anyio.fail_after(_LIMIT_S):
+            done = await anyio.run_process(
+                command,
+                stdin=subprocess.DEVNULL,
+                check=False,
+                env=_environ(),
+                start_new_session=True,  # Ctrl-C in the terminal is for the run alone
+            )
+    except TimeoutError as error:
+        raise Untaken(f"it was not decoded within {_LIMIT_S:.0f} s") from error
+    except OSError as error:
+        raise Untaken(f"nothing can decode it: {error.strerror or error}") from error
+    if done.returncode == 1 and (said := _last(done.stderr)).startswith("it "):
+        raise Untaken(said)
+    if done.returncode or not done.stdout.startswith(_PNG):
+        raise Untaken(f"it cannot be decoded: the decoder ended with {done.returncode}")
+    return done.stdout
+
+
+def _last(output: bytes) -> str:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:_SAID_MOST] if lines else ""
+
+
+def _environ() -> dict[str, str]:
+    """What the process gets: no variable of klingflow's, the key among them, since it decodes what
+    a server sent.
+    """
+    ours = "KLINGFLOW_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

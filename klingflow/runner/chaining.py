@@ -1,0 +1,114 @@
+"""What is taken from another shot's video for one that is to be bought: where it lies on this disk,
+and whether the gateway takes it.
+
+The video is the one of the purchase that stands in the body. What waits for it is decided in
+klingflow.decide.sending.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from anyio import move_on_after, to_thread
+
+from klingflow.assets.looking import look
+from klingflow.assets.reading_back import GIVE_UP_S, why_unreadable
+from klingflow.decide.filing import fact_of
+from klingflow.decide.schedule import Wanted
+from klingflow.decide.sending import PieceOf
+from klingflow.errors import NotStored
+from klingflow.ledger import files
+from klingflow.manifest.coerce import as_list
+from klingflow.manifest.local_files import wrong
+from klingflow.manifest.values import Fault
+from klingflow.media.kept_frames import EXTRA, Untaken, can_take, kept_frame
+from klingflow.model import FileFact, LocalFile
+from klingflow.runner.context import Context, Job
+
+
+class ComesLater(Exception):
+    """A video that is on its way to this disk: who needs it is asked again."""
+
+
+class Kept(NamedTuple):
+    """A file on this disk that is to be uploaded, and its SHA-256."""
+
+    path: Path
+    sha256: str
+
+
+async def address_of(context: Context, piece: PieceOf) -> str:
+    """Return the address at which the gateway itself has a whole video; "" for a frame, and where
+    no video answers there.
+    """
+    purchase = context.jobs[piece.job].ledger.book.purchases.get(piece.purchase)
+    address = purchase.video_url if purchase else None
+    if piece.frame or not address:
+        return ""
+    with move_on_after(GIVE_UP_S):
+        if await why_unreadable(context.gateway, address) is None:
+            return address
+    return ""
+
+
+async def kept(context: Context, piece: PieceOf) -> Kept:
+    """Return a piece of a video as a file on this disk. A frame is taken, unless it is there.
+
+    Raises ComesLater, and NotStored where the piece cannot be had.
+    """
+    job = context.jobs[piece.job]
+    fact = _fact(job, piece)
+    video = await to_thread.run_sync(_video, job, piece, fact) if fact else None
+    if fact is None or video is None:
+        if context.sending.wait(piece):
+            raise ComesLater
+        raise NotStored("its video is not on this disk; `klingflow fetch` brings it")
+    if not piece.frame:
+        return Kept(video, fact.sha256)
+    if not can_take():
+        raise NotStored(f"frames of videos need the media extra: {EXTRA}", of_all=True)
+    try:
+        taken = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)
+    except Untaken as error:
+        raise NotStored(f"it cannot be taken out of {video.name}: {error}") from error
+    return Kept(taken.path, taken.sha256)
+
+
+async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Wanted, str]]:
+    """Return the takes that wait for a piece which the service does not take, each with why. A shot
+    may allow what a limit forbids.
+    """
+    seen = await to_thread.run_sync(look, {piece.named: file.path}, None)
+    found = seen[piece.named]
+    if not isinstance(found, LocalFile):
+        raise NotStored(f"it cannot be read: {found.strerror or found}")
+    faults = [*wrong((), found, "image" if piece.frame else "video")]
+    return [
+        (wanted, fault.message)
+        for wanted in context.sending.waiting_for(piece)
+        for fault in faults[:1]
+        if not _is_allowed(fault, wanted)
+    ]
+
+
+def _is_allowed(fault: Fault, wanted: Wanted) -> bool:
+    """True if a take's shot allows what is wrong."""
+    shot = wanted.action.shot
+    return shot is not None and fault.code in as_list(shot.fields.get("allow"))
+
+
+def _fact(job: Job, piece: PieceOf) -> FileFact | None:
+    purchase = job.ledger.book.purchases.get(piece.purchase)
+    return fact_of(purchase) if purchase else None
+
+
+def _video(job: Job, piece: PieceOf, fact: FileFact) -> Path | None:
+    """Return where a video lies: at its place, or where the plan found it. Every byte is read."""
+    purchase = job.ledger.book.purchases[piece.purchase]
+    seen = (path for path, found in job.plan.terms.files.items() if found == fact)
+    for path in filter(None, (purchase.output, *seen)):
+        is_there = files.facts(job.site.folder, [path], None).get(path) == fact
+        if is_there and not job.site.leads_elsewhere(path):
+            return job.site.folder / path
+    return None
