@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from klingflow.decide.schedule import Wanted
-from klingflow.decide.sending import LocalFileOf, Sending
-from klingflow.model import Action, Json
-from tests.planned import request, shot
+from klingflow.decide.sending import LocalFileOf, PieceOf, Sending, also_fetched
+from klingflow.model import Action, Json, Purchase, Reference
+from tests.planned import plan, request, shot
+from tests.purchases import done
 
 A, B = LocalFileOf(0, "a.png", "1"), LocalFileOf(0, "b.png", "2")
 
@@ -71,3 +72,70 @@ def test_a_file_that_is_in_no_store_has_no_name() -> None:
     """A body with it is never sent."""
     with pytest.raises(KeyError):
         Sending().name_of(0, {"file": "a.png", "sha256": "1"})
+
+
+# ---------------------------------------------------------------- of other shots' videos
+
+LAST = PieceOf(0, "uid-1", "last", "the frame last of opening")
+WHOLE = PieceOf(0, "uid-1", "", "the video of opening")
+
+
+def made_from(name: str, *pieces: PieceOf) -> Wanted:
+    """A take whose body has these pieces of videos."""
+    images: Json = [
+        {
+            "from": "opening",
+            "purchase": piece.purchase,
+            **({"frame": piece.frame} if piece.frame else {}),
+        }
+        for piece in pieces
+    ]
+    wanted = replace(request(), body={"images": images})
+    return Wanted(0, Action("create", name, "", shot(name), wanted))
+
+
+def test_a_take_waits_for_what_is_taken_from_a_video() -> None:
+    """A frame is taken once for all its takes, whatever they call its shot."""
+    sending, one, other = Sending(), made_from("a", LAST, WHOLE), made_from("b", LAST)
+    assert not sending.want(one) and not sending.want(other)
+    assert (sending.next(), sending.next(), sending.next()) == (LAST, WHOLE, None)
+    assert sending.put(LAST, "1.png") == [other]
+    assert sending.put(WHOLE, "https://cdn.example.com/a.mp4") == [one]
+    record = {"from": "start", "frame": "last", "purchase": "uid-1"}
+    assert sending.name_of(0, record) == "1.png"
+
+
+def test_a_frame_waits_for_a_video_that_is_coming() -> None:
+    """A whole video may be read at the gateway meanwhile, and can wait as well."""
+    sending, wanted = Sending(), made_from("a", LAST, WHOLE)
+    sending.coming.add((0, "uid-1"))
+    sending.want(wanted)
+    assert (sending.next(), sending.next()) == (WHOLE, None)
+    assert sending.wait(WHOLE) and not sending.wait(A)
+    sending.arrived(0, "uid-1")
+    assert (sending.next(), sending.next(), sending.next()) == (LAST, WHOLE, None)
+    assert not sending.wait(LAST)
+
+
+def test_a_take_may_be_dropped_alone() -> None:
+    """Others that wait for the same frame go on."""
+    sending, one, other = Sending(), made_from("a", LAST), made_from("b", LAST)
+    sending.want(one)
+    sending.want(other)
+    assert sending.waiting_for(LAST) == [one, other]
+    sending.drop(one)
+    assert sending.waiting_for(LAST) == [other] == sending.put(LAST, "1.png")
+
+
+def test_a_video_is_fetched_for_what_is_made_from_it() -> None:
+    """Also where its own shot is not selected; once, and only if it is not here."""
+    source, needs = Reference("a", "video"), Reference("b", "video")
+    after = [replace(shot(name), references=(source,)) for name in ("c", "d")]
+    also = replace(shot("e"), references=(needs,))
+    bought: list[Purchase] = [done("a"), done("b")]
+    wanted = (shot("a"), shot("b"), *after, also)
+    found = [
+        [action.key for action in also_fetched(plan(bought, *wanted, selected=selected, files={}))]
+        for selected in ({"c", "d"}, {"a", "c"}, {"a", "c", "e"}, None)
+    ]
+    assert found == [["a"], [], ["b"], []]
