@@ -100,7 +100,7 @@ class Inspector:
         """Start the process. Raises OSError, and _ENDED where it does not begin."""
         self.works = False
         process = await anyio.open_process(
-            self._command, stderr=subprocess.DEVNULL, env=_environ(), start_new_session=True
+            self._command, stderr=subprocess.DEVNULL, env=bare_environ(), start_new_session=True
         )
         assert process.stdout, "it is a pipe"
         self._running = running = _Running(process, BufferedByteReceiveStream(process.stdout))
@@ -139,5 +139,6 @@ class _Running(NamedTuple):
         await self.process.aclose()
 
 
-def _environ() -> dict[str, str]:
+def bare_environ() -> dict[str, str]:
+    """Return what a process gets of the environment that decodes what a server sent."""
     return {name: value for name, value in os.environ.items() if name.upper() in _KEPT_VARIABLES}

@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow import disk
+from klingflow.media.inspector import bare_environ
 
 EXTRA: Final = "pip install 'klingflow[media]'"
 _LIMIT_S: Final = 90.0
@@ -88,14 +89,16 @@ def _keep(folder: Path, words: str, png: bytes) -> Frame:
 
 async def _taken(video: Path, words: str) -> bytes:
     # -P: a folder from elsewhere may hold an `av.py`, which Python would run first.
-    command = [sys.executable, "-P", "-m", "klingflow.media.frames", os.fspath(video), words]
+    # utf8: on Windows a pipe's text is in the locale's encoding otherwise.
+    options = ("-P", "-X", "utf8", "-m", "klingflow.media.frames")
+    command = [sys.executable, *options, os.fspath(video), words]
     try:
         with anyio.fail_after(_LIMIT_S):
             done = await anyio.run_process(
                 command,
                 stdin=subprocess.DEVNULL,
                 check=False,
-                env=_environ(),
+                env=bare_environ(),
                 start_new_session=True,  # Ctrl-C in the terminal is for the run alone
             )
     except TimeoutError as error:
@@ -112,11 +115,3 @@ async def _taken(video: Path, words: str) -> bytes:
 def _last(output: bytes) -> str:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:_SAID_MOST] if lines else ""
-
-
-def _environ() -> dict[str, str]:
-    """What the process gets: no variable of klingflow's, the key among them, since it decodes what
-    a server sent.
-    """
-    ours = "KLINGFLOW_"
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
