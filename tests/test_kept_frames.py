@@ -71,13 +71,25 @@ async def test_the_decoder_says_why_there_is_no_frame(
     assert str(refused.value) == why and not (tmp_path / "frames").exists()
 
 
-async def test_a_decoder_that_crashes_takes_only_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's script stands for Python")
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("kill -SEGV $$", "it cannot be decoded: the decoder ended with -11"),
+        ("echo a picture", "it cannot be decoded: the decoder ended with 0"),
+        ('echo "it knows $(env | grep -c secret) secrets" >&2; exit 1', "it knows 0 secrets"),
+    ],
+)
+async def test_a_decoder_may_do_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
 ) -> None:
-    """Whatever it has written by then."""
-    crash = tmp_path / "crash"
-    crash.write_text("#!/bin/sh\nkill -SEGV $$\n", encoding="utf-8", newline="\n")
-    crash.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(crash))
-    with pytest.raises(Untaken, match=r"the decoder ended with -11"):
+    """It takes only itself with it when it crashes, and it knows neither key nor credentials."""
+    decoder = tmp_path / "decoder"
+    decoder.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8", newline="\n")
+    decoder.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(decoder))
+    for name in ("KLINGFLOW_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret")
+    with pytest.raises(Untaken) as refused:
         await kept_frame(a_video(tmp_path), "last", tmp_path / "frames")
+    assert str(refused.value) == why

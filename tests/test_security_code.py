@@ -23,6 +23,7 @@ STARTS_PROCESSES = {
     "api/ignored.py",
     "media/fonts.py",
     "media/inspector.py",
+    "media/kept_frames.py",
     "sandbox/child.py",
     "sandbox/clips.py",
 }
