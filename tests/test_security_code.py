@@ -70,8 +70,8 @@ def test_nothing_that_was_read_is_run() -> None:
 def test_few_modules_start_a_process() -> None:
     """The sandbox, without the key (test_security_sandbox.py); the search for a font, for its clips
     and for cards; doctor, which asks git (test_ignored.py); what looks at videos, without the key
-    (test_inspector.py); and the command that the user's own environment names for uploads
-    (test_commands.py).
+    (test_inspector.py, test_kept_frames.py); and the command that the user's own environment names
+    for uploads (test_commands.py).
     """
     users = {
         file
