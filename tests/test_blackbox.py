@@ -204,14 +204,18 @@ def test_looking_and_opening_leave_no_trace(paths: LedgerPaths, state: Path) -> 
     assert files(state) == before
 
 
-def test_a_lock_from_elsewhere_tells_the_black_box_nothing(
-    paths: LedgerPaths, tmp_path: Path, state: Path
+@pytest.mark.parametrize("file", ["lock", "pruned"])
+def test_a_ledger_from_elsewhere_tells_the_black_box_nothing(
+    paths: LedgerPaths, tmp_path: Path, state: Path, file: str
 ) -> None:
-    """Its lines have our lineage and the right sums; only what is done there is kept, apart."""
+    """Its lines have our lineage and the right sums; only what is done there is kept, apart. What
+    was pruned may come back by a move.
+    """
     keep(paths, submitted("opening"))
     clone = cloned(paths, tmp_path)
     planted = submitted("planted")
-    clone.lock.write_bytes(clone.lock.read_bytes() + lock_line(planted))
+    with getattr(clone, file).open("ab") as lines:
+        lines.write(lock_line(planted))
     before = files(state)
     open_ledger(clone, now).close()
     assert files(state) == before

@@ -46,8 +46,9 @@ class Beginning:
     """What a ledger says when it begins to write its black box.
 
     `fresh` says that there was no lock, `forking` that the ledger leaves its lineage. `known` are
-    the purchases that the ledger had already. `runner` is the line that says who holds it, and
-    `line` makes a purchase's line, without its end.
+    the purchases that the ledger had already, `pruned` the ids of those that were pruned from it: a
+    move may bring one back. `runner` is the line that says who holds it, and `line` makes a
+    purchase's line, without its end.
     """
 
     lineage: str
@@ -55,6 +56,7 @@ class Beginning:
     fresh: bool
     forking: bool
     known: Mapping[str, Purchase]
+    pruned: Set[str]
     runner: bytes
     at: str
     line: Callable[[Purchase], bytes]
@@ -112,7 +114,8 @@ class BlackBox:
     def _file_of(self, uid: str, bought: bool) -> str:
         if bought or uid in self._uids[BOUGHT]:
             return BOUGHT
-        return ASKED if uid in self._uids[ASKED] or uid in self._begun.known else BOUGHT
+        had = uid in self._begun.known or uid in self._begun.pruned
+        return ASKED if had or uid in self._uids[ASKED] else BOUGHT
 
     def _append(self, name: str, purchases: Sequence[Purchase]) -> None:
         try:

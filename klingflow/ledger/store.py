@@ -334,6 +334,7 @@ class Ledger:
             fresh=not stored.lineages and not forking,
             forking=forking,
             known=dict(self.book.purchases),
+            pruned=frozenset(self.book.pruned),
             runner=self.journal.runner(),
             at=self._now(),
             line=self._line,
