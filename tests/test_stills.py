@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from klingflow.api.loading import load
 from klingflow.api.planning import plan
 from klingflow.api.reporting import why
 from klingflow.api.site import Wish, site_of
-from klingflow.errors import ManifestError
+from klingflow.errors import ManifestError, UsageError
 from klingflow.model import Plan
 from tests.harness import Pipeline, pipeline_at
 from tests.keeping import keep
@@ -113,3 +114,58 @@ def test_hashes_are_remembered_only_in_a_state_folder_that_is_there(
     monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))
     load(film.manifest)
     assert not (tmp_path / "state").exists()
+
+
+# ---------------------------------------------------------------- frames of other shots' videos
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Pipeline:
+    """A manifest whose shot `b` begins with a frame of `a`, which is bought."""
+    pipeline = pipeline_at(tmp_path)
+    pipeline.write({"a": {"prompt": "x"}, "b": {"prompt": "y", "image": END}})
+    manifest = load(pipeline.manifest)
+    bought = done("a", fingerprint=str(manifest.requests[0].fingerprint))
+    keep(site_of(manifest.path, Wish()).paths, bought)
+    return pipeline
+
+
+END = {"from": "a", "frame": "last"}
+
+
+def test_no_frame_is_taken_without_a_place_for_it(chain: Pipeline) -> None:
+    """The place that asks for it is named; a plan says so, too."""
+    made = planned(chain)
+    with pytest.raises(ManifestError) as refused:
+        stills.check(made, stored=False)
+    (said,), (warned,) = refused.value.diagnostics, made.manifest.warnings
+    assert (said.code, said.severity, said.subject) == ("no-store", "error", "shot 'b'")
+    assert said.mark == warned.mark and warned.severity == "warning"
+    assert (said.message, warned.code) == (warned.message, "no-store")
+    stills.check(made, stored=True)
+
+
+def test_no_frame_is_taken_without_the_extra(
+    chain: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says what to install, before anything is bought."""
+    made = planned(chain)
+    stills.check_extra(made)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UsageError) as refused:
+        stills.check_extra(made)
+    assert str(refused.value) == (
+        f"{chain.manifest}: frames of videos need the media extra: pip install 'klingflow[media]'"
+    )
+
+
+def test_what_needs_no_frame_needs_no_extra(
+    film: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor has a manifest without files and chains a store."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    made = planned(film)
+    stills.check_extra(made)
+    assert stills.may_send(made.manifest)
+    film.write({"a": {"prompt": "x"}})
+    assert not stills.may_send(planned(film).manifest)

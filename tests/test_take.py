@@ -19,7 +19,9 @@ from klingflow.model import (
     Failure,
     FileFact,
     Json,
+    PickLine,
     Purchase,
+    Reference,
     Verb,
 )
 from tests.planned import (
@@ -243,6 +245,27 @@ def test_the_final_body_holds_the_address_and_its_fingerprint_the_purchase() -> 
     other = plan([done("a", uid="u2")], shot("a"), pending("b", "a")).actions[1].request
     assert again and other
     assert again.fingerprint == first.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("need", "picks", "reason"),
+    [
+        ("a", [], "never bought; made from a, which nobody has picked"),
+        ("a", [PickLine("a", 1, purchase="u1")], "never bought"),
+        ("a#1", [], "never bought"),
+    ],
+)
+def test_a_plan_says_what_a_shot_is_made_from_that_nobody_has_picked(
+    need: str, picks: list[PickLine], reason: str
+) -> None:
+    """A take that is named is chosen."""
+    record = {"from": need, "frame": "last"}
+    reference = Reference(need, "video")
+    wanted = replace(shot("b"), references=(reference,))
+    later = replace(request(None), body={"model": "kling-3.0", "image": record})
+    made = plan([done("a", uid="u1")], shot("a"), (wanted, later), picks=picks).actions[1]
+    assert (made.verb, made.reason) == ("create", reason)
+    assert made.request and made.request.body["image"] == {**record, "purchase": "u1"}
 
 
 def test_a_dependant_that_is_bought_is_kept_while_its_source_is_unknown() -> None:

@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 
 from klingflow.ledger.lifecycle import PAID, STATES
+from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import tagged
 from klingflow.model import Json, Purchase, Request, Shot, State
 from klingflow.results.why import explain
 from tests.one_shot import manifest_of
+from tests.planned import NODE
 from tests.purchases import submitted
+
+END = {"from": "opening", "frame": "last"}
 
 
 def wanted(**fields: Json) -> tuple[Shot, Request]:
@@ -91,3 +95,28 @@ def test_a_second_take_is_called_by_its_key() -> None:
     second = replace(shot, take=2)
     assert explain(second, request, None)["shot"] == "s#2"
     assert explain(second, request, None)["says"].startswith("s#2 ")
+
+
+def made_from(uid: str) -> tuple[Shot, Request]:
+    """A shot that begins with the last frame of another one's video, and what would be sent."""
+    shot = Shot("s", 1, "image", {"image": END}, "s.mp4", NODE)
+    body = {"model": "kling-3.0", "image": {**END, "purchase": uid}}
+    return shot, Request(body, fingerprint(body), "kling-3.0-720p", 5, None)
+
+
+def test_another_source_is_named_with_its_take() -> None:
+    """What it was made from, and what counts now: a pick is said with the take."""
+    shot, request = made_from("uid-2")
+    _, before = made_from("uid-1")
+    purchase = submitted("s", fingerprint=str(before.fingerprint))
+    takes = {"uid-1": "opening", "uid-2": "opening#2 (picked)"}
+    bought = replace(purchase, body=before.body)
+    found = explain(shot, request, bought, takes.__getitem__)
+    assert found["says"] == (
+        "s has changed since it was bought (task_s); it was made from opening, and now opening#2"
+        " (picked) counts; it is kept, and --rerun changed buys it again."
+    )
+    (change,) = found["changes"]
+    assert (change["field"], change["pointer"]) == ("image.from", "/image")
+    assert change["old"] == "the frame last of opening, purchase uid-1"
+    assert change["new"] == "the frame last of opening#2 (picked), purchase uid-2"

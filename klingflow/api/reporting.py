@@ -83,4 +83,4 @@ def _take_of(book: Book, picks: Picks, uid: str) -> str:
         return "a video that is not in the ledger any more"
     said = picks.said.get(uid, NOTHING_SAID)
     words = "picked" if said.picked else "rejected" if said.rejected else ""
-    return f"{purchase.key}, which is {words}," if words else purchase.key
+    return f"{purchase.key} ({words})" if words else purchase.key

@@ -64,10 +64,12 @@ def counted(record: Record) -> Json:
     return {name: record[name] for name in ("purchase", "frame") if name in record}
 
 
-def named(record: Record) -> str:
-    """Return what a record is called: `the frame last of opening`, `the video of opening`."""
+def named(record: Record, take: str = "") -> str:
+    """Return what a record is called: `the frame last of opening`, `the video of opening`. `take`
+    is what to call the take, where that is known.
+    """
     what = f"the frame {record['frame']}" if "frame" in record else "the video"
-    return f"{what} of {record['from']}"
+    return f"{what} of {take or record['from']}"
 
 
 # --- in a shot's fields --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from klingflow.model import Json, Purchase, Request, Shot, task_named
 _SHOWN = 12  # digits of a hash
 _ABSENT = object()  # differs from every value, None included
 
-# What to call the take that a purchase belongs to, by its uid: `opening#2, which is picked`.
+# What to call the take that a purchase belongs to, by its uid: `opening#2 (picked)`.
 TakeOf = Callable[[str], str]
 
 
@@ -55,7 +55,7 @@ def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
 
     def chain(record: Record) -> str:
         uid = str(record.get("purchase", ""))
-        return f"{chained.named(record)}: {take_of(uid)} (purchase {uid})"
+        return f"{chained.named(record, take_of(uid))}, purchase {uid}"
 
     body = replaced(body, lambda file: f"{file['file']} ({str(file.get('sha256', '?'))[:_SHOWN]})")
     return chained.exchanged(body, chain)

@@ -9,6 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.campaigns.aftermath import Found, account, ends, examine
 from tests.campaigns.figures import Report
@@ -89,6 +90,65 @@ def test_kill_9_while_further_takes_are_bought(tmp_path: Path, long: bool, repor
     assert len(film.purchases()) == 2 * REJECTED
 
 
+# Chains of three shots: the second begins with the last frame of the first, the third with a frame
+# of the second. A kill comes right after such an event: before the frame is taken, before it is
+# stored, before the shot is bought, or after.
+CHAINS = 3
+STAGES = ("done", "uploading", "uploaded", "intent", "submitted")
+
+
+def test_kill_9_while_shots_are_made_from_others(
+    tmp_path: Path, long: bool, report: Report
+) -> None:
+    """Wherever a chain is cut: no shot is charged twice, no frame taken or stored twice."""
+    found, kills, chance = Found(), 0, random.Random(12)
+    store = tmp_path / "film" / "store"
+    with sandboxed(tmp_path / "film", task_time="300ms", refs=str(store)) as (film, sandbox):
+        assets = {"store": store.as_uri(), "public_url": f"{sandbox.base_url}/refs"}
+        film.write(_chains(), assets=assets)
+        before: dict[Path, tuple[int, int]] = {}
+        for number, stage in enumerate(STAGES * (10 if long else 2)):
+            log = film.folder / f"{number}.jsonl"
+            process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
+            _begun(process, log, stage)
+            time.sleep(chance.uniform(0.0, 0.2))
+            kills += process.poll() is None
+            process.kill()
+            process.communicate()
+            account(film, sandbox, "", f"chains, {stage}, kill {number}", found)
+            now = _marks(store, film.folder / ".klingflow" / "frames")
+            again = [path.name for path, mark in before.items() if now.get(path) != mark]
+            assert again == [], f"taken or stored again after {stage}"
+            before = now
+        code, said = ends(film, "run", "film.yaml", "-y", "-q")
+        bought = Counter(charge["prompt"] for charge in charges(sandbox))
+        doubts = sum(purchase["state"] == "in_doubt" for purchase in film.purchases())
+    for prompt, times in bought.items():
+        if times > 1:
+            found.blame("charged twice", prompt, f"charged {times} times")
+    tried = {"kills": kills, "shots": 3 * CHAINS, "in doubt": doubts}
+    report.add("kill among chains", tried, wrong=found.counts(), found=found.complaints)
+    assert code == (4 if doubts else 0), said
+    assert doubts or (len(bought), len(before)) == (3 * CHAINS, 4 * CHAINS)
+
+
+def _chains() -> dict[str, Any]:
+    shots: dict[str, Any] = {}
+    allow = ["image-size"]  # the sandbox's plain clip is small
+    for n in range(CHAINS):
+        last, middle = {"from": f"a{n}", "frame": "last"}, {"from": f"b{n}", "frame": "50%"}
+        shots[f"a{n}"] = {"prompt": f"chain {n}, first"}
+        shots[f"b{n}"] = {"prompt": f"chain {n}, second", "image": last, "allow": allow}
+        shots[f"c{n}"] = {"prompt": f"chain {n}, third", "image": middle, "allow": allow}
+    return shots
+
+
+def _marks(*folders: Path) -> dict[Path, tuple[int, int]]:
+    """What of each frame would be another if it were written again."""
+    files = [path for folder in folders for path in folder.rglob("*.png") if path.name[0] != "."]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
 def _kill(batch: Batch, folder: Path, found: Found) -> int:
     """How many of the kills met a process that was still running."""
     chance = random.Random(batch.seed)
@@ -111,9 +171,10 @@ def _kill(batch: Batch, folder: Path, found: Found) -> int:
     return landed
 
 
-def _begun(process: subprocess.Popen[str], log: Path) -> None:
-    """Wait for the first event of a run, or its end."""
+def _begun(process: subprocess.Popen[str], log: Path, event: str = "") -> None:
+    """Wait for the first event of a run, or the first of this name; or for the run's end."""
     until = time.monotonic() + PATIENCE_S
-    while not (log.exists() and log.stat().st_size) and process.poll() is None:
+    sign = f'"event": "{event}"' if event else "\n"
+    while not (log.exists() and sign in log.read_text("utf-8")) and process.poll() is None:
         assert time.monotonic() < until, "it hangs"
         time.sleep(0.01)
