@@ -253,12 +253,12 @@ async def test_what_is_bought_is_not_withdrawn(store: FolderStore, state: Path) 
 # ---------------------------------------------------------------- trouble
 
 
-class Away:
+class Away(FolderStore):
     """A store that is away at some calls: before it does what it is asked, or after it."""
 
     def __init__(self, store: FolderStore, plan: dict[str, list[str]]) -> None:
-        self.store, self.plan = store, plan
-        self.identity, self.described = store.identity, store.described
+        super().__init__(store.folder)
+        self.plan = plan
 
     def _meet(self, what: str, work: Callable[[], object]) -> object:
         trouble = self.plan[what].pop(0) if self.plan.get(what) else ""
@@ -271,14 +271,11 @@ class Away:
 
     def put(self, name: str, data: bytes) -> bool:
         what = f"put {name.rpartition('.')[2]}"
-        return cast(bool, self._meet(what, lambda: self.store.put(name, data)))
+        return cast(bool, self._meet(what, lambda: super(Away, self).put(name, data)))
 
     def get(self, name: str) -> bytes | None:
         what = f"get {name.rpartition('.')[2]}"
-        return cast("bytes | None", self._meet(what, lambda: self.store.get(name)))
-
-    def names(self, folder: str) -> list[str]:
-        return self.store.names(folder)
+        return cast("bytes | None", self._meet(what, lambda: super(Away, self).get(name)))
 
 
 @pytest.mark.parametrize("plan", [

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
+from klingflow import disk
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored, StoreAway, UsageError
 from klingflow.model import AssetSettings
@@ -132,6 +133,7 @@ class Bucket:
         region = environ.get(_REGION) if endpoint else None
         self._settings = AssetSettings(address, endpoint=endpoint, region=region)
         self._objects = _opened(self._settings, environ, timedelta(seconds=GIVE_UP_S))
+        self._files = _opened(self._settings, environ, _PUT)
 
     @property
     def described(self) -> str:
@@ -181,6 +183,45 @@ class Bucket:
             return sorted(str(one["path"]) for page in pages for one in page)
         except Exception as error:
             failure = self._away(error)
+        raise failure  # here, as above
+
+    def keep(self, name: str, path: Path) -> None:
+        """Make an object of a file whose hash its name is; one that is there stays. Raises
+        StoreAway.
+        """
+        try:
+            if _size(self._objects, name) != path.stat().st_size:
+                _put(self._files, name, path, {})
+            return
+        except OSError:
+            raise
+        except Exception as error:
+            failure = self._away(error)
+        raise failure  # here, as above
+
+    def copy_to(self, name: str, path: Path) -> bool:
+        """Copy an object to a new file, durably. Return False where there is none. Raises
+        StoreAway, OSError for the file.
+        """
+        import obstore  # for start-up
+        from obstore.exceptions import NotFoundError
+
+        with os.fdopen(disk.open_itself(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            try:
+                for piece in obstore.get(self._files, name).stream():
+                    file.write(piece)
+                file.flush()
+                disk.sync(file.fileno())
+            except (NotFoundError, FileNotFoundError):
+                path.unlink()
+                return False
+            except OSError:
+                raise
+            except Exception as error:
+                failure = self._away(error)
+            else:
+                return True
+        path.unlink()
         raise failure  # here, as above
 
     def _away(self, error: Exception) -> StoreAway:

@@ -70,7 +70,8 @@ class Hand:
     """`clock` gives monotonic seconds, `wall` seconds of the epoch, `now` UTC as ISO 8601, `nonce`
     a text that nobody else has. `alive` is called again and again while something is waited for; it
     must not raise. `address` says where the gateway reads a local file of a batch, by its name.
-    `task_ids` are the tasks that this process has bought.
+    `task_ids` are the tasks that this process has bought, `bringing` the uids whose videos it
+    fetches now.
     """
 
     store: PutOnce
@@ -89,6 +90,7 @@ class Hand:
     names: Names = field(default_factory=Names)
     pages: dict[tuple[str, int], Page] = field(default_factory=dict)
     answers: dict[str, Purchase] = field(default_factory=dict)
+    bringing: set[str] = field(default_factory=set)
 
     def begun(self) -> Since:
         """Return this moment."""

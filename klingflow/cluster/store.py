@@ -12,11 +12,13 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 from urllib.parse import urlsplit
 
 from klingflow import disk
@@ -24,6 +26,7 @@ from klingflow.errors import StoreAway, UsageError
 
 ORDERS, PURCHASES, VIDEOS, SCRATCH = "orders", "purchases", "videos", "scratch"
 _FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, SCRATCH, "probes")
+_PIECE: Final = 1 << 20
 _MARK: Final = "store.json"
 _BUCKETS: Final = frozenset({"s3", "gs", "az"})
 # No part of a name begins with a dot, so that a name never leads out of its store.
@@ -61,6 +64,19 @@ class PutOnce(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """Return the names of all objects below a folder, sorted. Raises StoreAway."""
+        ...
+
+    def keep(self, name: str, path: Path) -> None:
+        """Make an object of a file whose hash its name is; one that is there stays. Raises
+        StoreAway, OSError for the file.
+        """
+        ...
+
+    def copy_to(self, name: str, path: Path) -> bool:
+        """Copy an object to a new file, durably. Return False where there is no such object.
+
+        Raises StoreAway, OSError for the file.
+        """
         ...
 
 
@@ -179,10 +195,13 @@ class FolderStore:
             raise self._away(error) from error
 
     def _make_object(self, path: Path, data: bytes) -> bool:
+        return self._linked(path, BytesIO(data))
+
+    def _linked(self, path: Path, source: BinaryIO) -> bool:
         temp = self._folder / SCRATCH / f"{secrets.token_hex(16)}.tmp"
         try:
             with os.fdopen(disk.open_itself(temp, _NEW), "wb") as file:
-                file.write(data)
+                shutil.copyfileobj(source, file, _PIECE)
                 file.flush()
                 disk.sync(file.fileno())
             try:
@@ -195,15 +214,47 @@ class FolderStore:
                 temp.unlink(missing_ok=True)
         return True
 
+    def keep(self, name: str, path: Path) -> None:
+        """Make an object of a file; one that is there stays."""
+        target = self._path(name)
+        with os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb") as source:
+            try:
+                self._check_folders(target, make=False)
+                self._linked(target, source)
+            except OSError as error:
+                raise self._away(error) from error
+
+    def copy_to(self, name: str, path: Path) -> bool:
+        """Copy an object to a new file, durably."""
+        source = self._opened_object(self._path(name))
+        if source is None:
+            return False
+        with source, os.fdopen(disk.open_itself(path, _NEW), "wb") as file:
+            shutil.copyfileobj(source, file, _PIECE)
+            file.flush()
+            disk.sync(file.fileno())
+        return True
+
     def get(self, name: str) -> bytes | None:
-        """Return what an object holds; through no link, and from no device."""
-        path = self._path(name)
+        """Return what an object holds."""
+        file = self._opened_object(self._path(name))
+        if file is None:
+            return None
+        with file:
+            try:
+                return file.read()
+            except OSError as error:
+                raise self._away(error) from error
+
+    def _opened_object(self, path: Path) -> BinaryIO | None:
+        """Open an object, through no link, and no device; None where there is none."""
         try:
             self._check_folders(path, make=False)
-            with os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb") as file:
-                if not S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise OSError(errno.EINVAL, "not a regular file", str(path))
-                return file.read()
+            file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                file.close()
+                raise OSError(errno.EINVAL, "not a regular file", str(path))
+            return file
         except FileNotFoundError as error:
             if not self._is_there():
                 raise self._away(error) from error

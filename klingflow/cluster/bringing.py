@@ -1,0 +1,281 @@
+"""What hosts do after a purchase: look after its task, park it, and bring its video to the store.
+
+Nothing here can buy. Knows no engine: each may run several times, on any host, at once; what is
+final is made once in the store, and everybody reads the same of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, Self
+
+import anyio.to_thread
+
+from klingflow.cluster.hand import Hand
+from klingflow.cluster.hands import page
+from klingflow.cluster.orders import OrdersDamaged, Ref, Terms
+from klingflow.cluster.store import VIDEOS
+from klingflow.decide.belief import Naming
+from klingflow.decide.delivery import Delivery, most_bytes
+from klingflow.decide.patience import Unknown
+from klingflow.errors import StoreAway
+from klingflow.gateway import download
+from klingflow.gateway.failures import kind_of
+from klingflow.gateway.outcomes import (
+    Blind,
+    Hiccup,
+    NoSuchTask,
+    QueryOutcome,
+    Running,
+    Succeeded,
+    TaskFailed,
+)
+from klingflow.gateway.replies import read_query
+from klingflow.ledger.answers import LastAnswer, with_last
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.ledger.moments import moment
+from klingflow.model import Failure, FailureKind, Json, Purchase
+
+# How a task was found. `blind`: the key or the balance is refused, which says nothing of the task.
+SeenAs = Literal["running", "hiccup", "unknown", "blind", "succeeded", "failed", "parked"]
+_OTHERS_PAUSE_S = 5.0
+_FINAL = frozenset({"succeeded", "failed", "parked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a task was found by the last look, and what the next one has to know. Ages are seconds
+    since its create was accepted; `unfinished_s` is when it was last seen unfinished.
+
+    `again`: a task that failed so may be bought again.
+    """
+
+    state: SeenAs = "running"
+    progress: float | None = None
+    tier: str | None = None
+    kind: FailureKind | None = None
+    again: bool = False
+    retry_after_s: float | None = None
+    age_s: float = 0.0
+    unfinished_s: float = 0.0
+    unknown_polls: int = 0
+    unknown_since: float = 0.0
+    apart: bool = False
+    other_name: str | None = None
+    by_its_id: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """True if nobody at the cluster looks after the task any more."""
+        return self.state in _FINAL
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a try to bring a video came to. `again` after `pause_s`, with `tries` one higher;
+    `undelivered`: no further try at the cluster would bring it, and any klingflow may still fetch.
+    """
+
+    state: Literal["done", "again", "undelivered"]
+    pause_s: float = 0.0
+    tries: int = 0
+    received_bytes: int = 0
+    size_bytes: int = 0
+
+
+async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
+    """Ask once after the task of a purchase. What failed or is parked is so in the store when this
+    returns. Raises OrdersDamaged.
+    """
+    terms = (await page(hand, ref.batch, ref.page)).terms
+    purchase = await _purchase(hand, uid)
+    age_s = _age_s(hand, purchase)
+    naming = Naming(seen.apart, seen.other_name, seen.by_its_id)
+    answer = await hand.gateway.query(str(purchase.task_id), apart=naming.apart)
+    read = read_query(answer, task_id=str(purchase.task_id), body=purchase.body)
+    outcome, naming = hand.names.believed(uid, naming, read, [hand.task_ids])
+    known = replace(
+        seen,
+        age_s=age_s,
+        retry_after_s=None,
+        apart=naming.apart,
+        other_name=naming.other_name,
+        by_its_id=naming.by_its_id,
+    )
+    return await _seen(hand, terms, purchase, known, outcome)
+
+
+async def _seen(
+    hand: Hand, terms: Terms, purchase: Purchase, known: Seen, outcome: QueryOutcome
+) -> Seen:
+    match outcome:
+        case Blind():
+            return replace(known, state="blind", kind=outcome.failure.kind)
+        case Succeeded():
+            tier = outcome.billed_tier or purchase.billed_tier
+            return replace(known, state="succeeded", tier=tier)
+        case TaskFailed():
+            return await _failed(hand, purchase, known, outcome)
+        case NoSuchTask():
+            return await _unknown(hand, purchase, known, outcome.failure)
+        case Running() | Hiccup():
+            return await _unfinished(hand, terms, purchase, known, outcome)
+
+
+async def _failed(hand: Hand, purchase: Purchase, known: Seen, outcome: TaskFailed) -> Seen:
+    tier = outcome.billed_tier or purchase.billed_tier
+    after = advance(purchase, "failed", hand.now(), error=outcome.failure, billed_tier=tier)
+    await hand.put(f"purchases/{purchase.uid}.done", journal_line(after))
+    kind = outcome.failure.kind
+    again = kind_of(outcome.failure).retried
+    return replace(known, state="failed", kind=kind, tier=tier, again=again)
+
+
+async def _unknown(hand: Hand, purchase: Purchase, known: Seen, failure: Failure) -> Seen:
+    now = hand.wall()
+    unknown = Unknown(known.unknown_polls, known.unknown_since).once_more(now)
+    after = replace(
+        known, state="unknown", unknown_polls=unknown.polls, unknown_since=unknown.since
+    )
+    if unknown.is_to_be_parked(now):
+        return await _parked(hand, purchase, after, failure, failure.message)
+    return after
+
+
+async def _unfinished(
+    hand: Hand, terms: Terms, purchase: Purchase, known: Seen, outcome: Running | Hiccup
+) -> Seen:
+    after = replace(
+        known,
+        state="running" if isinstance(outcome, Running) else "hiccup",
+        unfinished_s=known.age_s if isinstance(outcome, Running) else known.unfinished_s,
+        progress=outcome.progress if isinstance(outcome, Running) else known.progress,
+        retry_after_s=outcome.retry_after_s,
+        unknown_polls=0,
+        unknown_since=0.0,
+    )
+    if known.age_s < terms.deadline_s:
+        return after
+    said = f"not finished after {terms.deadline_s:g} seconds; the next run asks again"
+    words = outcome.said if isinstance(outcome, Running) else outcome.reason
+    return await _parked(hand, purchase, after, Failure("unknown", "deadline", said), words)
+
+
+async def _parked(
+    hand: Hand, purchase: Purchase, after: Seen, failure: Failure, words: str
+) -> Seen:
+    at = hand.now()
+    evidence = with_last(purchase, LastAnswer(at, words))
+    parked = advance(purchase, "parked", at, error=failure, evidence=evidence)
+    await hand.put(f"purchases/{purchase.uid}.parked", journal_line(parked))
+    return replace(after, state="parked", kind=failure.kind)
+
+
+async def bring(
+    hand: Hand, uid: str, seen: Seen, scratch: Path, last: Brought | None = None
+) -> Brought:
+    """Try once to bring the video of a task that has succeeded: downloaded to the folder `scratch`
+    of this host, then published in the store under its hash, then `.done`. `last` is what the try
+    before this one came to.
+
+    Raises OrdersDamaged, and OSError where the scratch folder cannot be read.
+    """
+    purchase = await _purchase(hand, uid)
+    there = await hand.line(f"purchases/{uid}.done")
+    if there is not None:
+        return Brought("done", size_bytes=there.size_bytes or 0)
+    delivery = Delivery(last.tries, last.received_bytes) if last else Delivery()
+    if uid in hand.bringing:  # a second execution: two must not write one file
+        return Brought("again", _OTHERS_PAUSE_S, delivery.tries, delivery.received_bytes)
+    hand.bringing.add(uid)
+    try:
+        return await _fetched(hand, purchase, seen, scratch / f"{uid}.mp4", delivery)
+    finally:
+        hand.bringing.discard(uid)
+
+
+async def _fetched(
+    hand: Hand, purchase: Purchase, seen: Seen, target: Path, delivery: Delivery
+) -> Brought:
+    address = await _address(hand, purchase, delivery)
+    most = min(most_bytes(purchase.seconds), download.MAX_BYTES)
+    result = await download.fetch(hand.gateway, address, target, max_bytes=most)
+    if isinstance(result, download.Downloaded):
+        await _publish(hand, result)
+        done = await _done(hand, purchase, seen, result)
+        result.path.unlink(missing_ok=True)
+        return Brought("done", size_bytes=done.size_bytes or 0)
+    after = delivery.failed(download.received_bytes(target))
+    is_permanent = isinstance(result, download.DownloadFailed) and result.permanent
+    if is_permanent or after.is_over:
+        return Brought("undelivered", 0.0, after.tries, after.received_bytes)
+    pause_s = after.pause_s(result.retry_after_s)
+    return Brought("again", pause_s, after.tries, after.received_bytes)
+
+
+async def _address(hand: Hand, purchase: Purchase, delivery: Delivery) -> str:
+    """The result's own address, asked for anew because it is written nowhere, or the gateway's
+    content route.
+    """
+    task_id = str(purchase.task_id)
+    content = hand.gateway.content_url(task_id)
+    if delivery.address("own", content) == content:
+        return content
+    outcome = read_query(await hand.gateway.query(task_id), task_id=task_id)
+    if isinstance(outcome, Succeeded) and outcome.named and outcome.video_url:
+        return outcome.video_url
+    return content
+
+
+async def _publish(hand: Hand, video: download.Downloaded) -> None:
+    """Give the store a video under its hash, however long the store is away."""
+    keep = partial(hand.store.keep, f"{VIDEOS}/{video.sha256}.mp4", video.path)
+    while True:
+        try:
+            return await anyio.to_thread.run_sync(keep)
+        except StoreAway:
+            await hand.pause(hand.waits.longest_look_s)
+
+
+async def _done(hand: Hand, purchase: Purchase, seen: Seen, video: download.Downloaded) -> Purchase:
+    """Make `.done`, or return the one that another host has made."""
+    at, name = hand.now(), f"purchases/{purchase.uid}.done"
+    bounds = (round(seen.unfinished_s, 3), round(max(seen.age_s, seen.unfinished_s), 3))
+    tier = seen.tier or purchase.billed_tier
+    done = advance(purchase, "succeeded", at, billed_tier=tier, finished_after_s=bounds)
+    facts = {"sha256": video.sha256, "size_bytes": video.size_bytes}
+    done = advance(done, "downloaded", at, **facts)
+    made = await hand.put(name, journal_line(done))
+    return done if made else await hand.line(name) or done
+
+
+async def _purchase(hand: Hand, uid: str) -> Purchase:
+    """The purchase as its answer has it. Raises OrdersDamaged."""
+    if (known := hand.answers.get(uid)) is not None:
+        return known
+    found = await hand.line(f"purchases/{uid}.answer") or await hand.line(
+        f"purchases/{uid}.resolved"
+    )
+    if found is None or not found.task_id:
+        raise OrdersDamaged(f"purchases/{uid}.answer names no task")
+    hand.answers[uid] = found
+    return found
+
+
+def _age_s(hand: Hand, purchase: Purchase) -> float:
+    """Seconds since the create was accepted, by this host's clock."""
+    submitted = moment(purchase.times.get("submitted") or purchase.times.get("updated"))
+    return max(0.0, hand.wall() - submitted.timestamp()) if submitted else 0.0

@@ -1,0 +1,161 @@
+"""Tasks at a cluster: what is final is so in the store, and videos lie there under their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from klingflow.cluster import hands
+from klingflow.cluster.bringing import Brought, Seen, bring, look
+from klingflow.cluster.hand import Hand
+from klingflow.cluster.orders import OrdersDamaged, Ref
+from klingflow.cluster.store import FolderStore
+from klingflow.gateway.http import Gateway
+from klingflow.ledger.moments import moment
+from tests.clusters import a_hand, a_store, hand_over, lines, order, states
+from tests.purchases import LATER
+from tests.runs import VIDEO, Said, Scripted, said
+from tests.runs import Video as Reply
+
+pytestmark = pytest.mark.anyio
+
+TIER = "kling-3.0-720p"
+UID = order("alley").uid
+BUSY = said(id="task_1", status="in_progress", progress=30)
+READY = said(id="task_1", status="completed", model=TIER, video_url="https://cdn.example.com/1.mp4")
+FAILED = said(id="task_1", status="failed", error={"code": "1", "message": "server busy"})
+GONE = said(404, error={"code": "task_not_exist", "message": "no such task"})
+NO_KEY = said(401, error={"code": "invalid_api_key", "message": "no"})
+FIRST = Seen()
+NAME = f"videos/{hashlib.sha256(VIDEO).hexdigest()}.mp4"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    return a_store(tmp_path / "store")
+
+
+@contextmanager
+def bought(
+    store: FolderStore,
+    state: Path,
+    queries: Sequence[Said] = (),
+    videos: Sequence[Reply] = (),
+) -> Iterator[tuple[Hand, Ref]]:
+    """A hand that may buy one order, and ask after its task."""
+    (ref,) = hand_over(store, [order("alley")])
+    with a_hand(store, state) as hand:
+        creates = [said(id="task_1", status="queued")]
+        hand.gateway = cast(Gateway, Scripted(creates, queries, videos))
+        yield hand, ref
+
+
+async def _looked(hand: Hand, ref: Ref, seen: Seen = FIRST, *, age_s: float = 60.0) -> Seen:
+    begun = moment(LATER)
+    assert begun is not None
+    hand.wall = lambda: begun.timestamp() + age_s
+    return await look(hand, ref, UID, seen)
+
+
+@pytest.mark.parametrize(("answer", "after", "end"), [
+    (BUSY, Seen(progress=30.0, age_s=60.0, unfinished_s=60.0, by_its_id=True), None),
+    (READY, Seen("succeeded", tier=TIER, age_s=60.0, by_its_id=True), None),
+    (FAILED, Seen("failed", kind="capacity", again=True, age_s=60.0, by_its_id=True), "failed"),
+    (GONE, Seen("unknown", age_s=60.0, unknown_polls=1), None),
+    (NO_KEY, Seen("blind", kind="key", age_s=60.0), None),
+])  # fmt: skip
+async def test_a_look_says_how_a_task_is(
+    store: FolderStore, tmp_path: Path, answer: Said, after: Seen, end: str | None
+) -> None:
+    """As JSON without a word of the gateway's; a failure is in the store by then."""
+    with bought(store, tmp_path / "host", [answer]) as (hand, ref):
+        await hands.buy(hand, ref)
+        seen = await _looked(hand, ref)
+    assert replace(seen, unknown_since=0.0) == after
+    assert Seen.from_json(json.loads(json.dumps(seen.as_json()))) == seen
+    assert states(store).get("001.done") == end
+
+
+async def test_a_task_that_takes_too_long_is_parked(store: FolderStore, tmp_path: Path) -> None:
+    """After the deadline of its batch, with what the gateway said last."""
+    with bought(store, tmp_path / "host", [BUSY]) as (hand, ref):
+        await hands.buy(hand, ref)
+        seen = await _looked(hand, ref, age_s=3600.0)
+    parked = lines(store)["001.parked"]
+    assert (seen.state, seen.is_final, parked.state) == ("parked", True, "parked")
+    assert parked.error and parked.error.code == "deadline" and parked.evidence
+
+
+async def test_a_task_that_stays_unknown_is_parked(store: FolderStore, tmp_path: Path) -> None:
+    """After a minute and three polls in a row, as in one process."""
+    seen = Seen()
+    with bought(store, tmp_path / "host", [GONE] * 3) as (hand, ref):
+        await hands.buy(hand, ref)
+        for age_s in (10.0, 40.0, 70.0):
+            assert not seen.is_final
+            seen = await _looked(hand, ref, seen, age_s=age_s)
+    assert (seen.state, states(store)["001.parked"]) == ("parked", "parked")
+
+
+async def test_a_video_is_brought_to_the_store(store: FolderStore, tmp_path: Path) -> None:
+    """Under its hash, before `.done` says so; nothing stays in the scratch folder."""
+    scratch = tmp_path / "scratch"
+    with bought(store, tmp_path / "host", [READY, READY], [Reply(200, VIDEO)]) as (hand, ref):
+        await hands.buy(hand, ref)
+        seen = await _looked(hand, ref)
+        assert await bring(hand, UID, seen, scratch) == Brought("done", size_bytes=len(VIDEO))
+        assert await bring(hand, UID, seen, scratch) == Brought("done", size_bytes=len(VIDEO))
+    done = lines(store)["001.done"]
+    assert (done.state, done.sha256, done.billed_tier) == ("done", NAME[7:-4], TIER)
+    assert store.get(NAME) == VIDEO
+    assert [*scratch.iterdir()] == []
+
+
+async def test_a_download_that_fails_is_tried_again(store: FolderStore, tmp_path: Path) -> None:
+    """From the other address, after a pause that grows, and not for ever."""
+    replies = [Reply(502)] * 8
+    with bought(store, tmp_path / "host", [READY] * 8, replies) as (hand, ref):
+        await hands.buy(hand, ref)
+        seen, last, pauses = await _looked(hand, ref), None, []
+        for _ in range(8):
+            last = await bring(hand, UID, seen, tmp_path / "scratch", last)
+            pauses.append(last.pause_s)
+    assert last and (last.state, last.tries) == ("undelivered", 8)
+    assert pauses[:3] == [0.5, 1.0, 2.0]
+    assert "001.done" not in states(store)
+
+
+async def test_two_executions_do_not_write_one_file(store: FolderStore, tmp_path: Path) -> None:
+    """The second comes again later."""
+    with bought(store, tmp_path / "host") as (hand, ref):
+        await hands.buy(hand, ref)
+        hand.bringing.add(UID)
+        told = await bring(hand, UID, Seen("succeeded"), tmp_path / "scratch")
+    assert told == Brought("again", 5.0)
+
+
+async def test_a_purchase_without_an_answer_has_no_task(store: FolderStore, tmp_path: Path) -> None:
+    """An engine that asks for it has forgotten something."""
+    with bought(store, tmp_path / "host") as (hand, ref), pytest.raises(OrdersDamaged):
+        await look(hand, ref, UID, Seen())
+
+
+async def test_a_video_is_copied_from_the_store(store: FolderStore, tmp_path: Path) -> None:
+    """To a file of its own; over nothing."""
+    (tmp_path / "video").write_bytes(VIDEO)
+    for _ in range(2):
+        store.keep(NAME, tmp_path / "video")
+    assert store.copy_to(NAME, tmp_path / "copy")
+    assert not store.copy_to("videos/none.mp4", tmp_path / "none")
+    with pytest.raises(FileExistsError):
+        store.copy_to(NAME, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == VIDEO
+    assert not (tmp_path / "none").exists()
