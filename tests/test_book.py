@@ -21,6 +21,7 @@ from klingflow.ledger.book import (
     settled,
     superseded,
 )
+from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import advance, placed
 from klingflow.model import Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted, succeeded
@@ -381,3 +382,17 @@ def test_one_video_of_several_tasks_is_remarked() -> None:
 def test_one_task_under_two_purchases_is_no_second_video() -> None:
     """That is a report of its own."""
     assert alike([replace(done(name), sha256="ab", task_id="t") for name in "ab"]) == []
+
+
+def test_an_intent_at_a_cluster_is_no_doubt_yet() -> None:
+    """Hosts that this process does not see may wait for its outcome. Any other intent is one."""
+    handed = handed_over(intent("alley"), store="s", batch="b")
+    assert settled([handed], LATER) == [handed]
+    assert [p.state for p in settled([intent("alley")], LATER)] == ["in_doubt"]
+
+
+def test_a_doubt_keeps_what_its_intent_said() -> None:
+    """Where it was handed over, and who claimed it."""
+    handed = handed_over(intent("alley"), store="s", batch="b")
+    evidence = doubt(handed, LATER).evidence or {}
+    assert evidence.items() >= (handed.evidence or {}).items() and evidence["to"] == LATER

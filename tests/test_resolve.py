@@ -22,6 +22,7 @@ from klingflow.errors import Mark, UsageError
 from klingflow.gateway.outcomes import Accepted, Reply
 from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import Book
+from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import advance, last_event
 from klingflow.model import Failure, Node, Purchase, Request, Shot
 from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted, succeeded
@@ -351,3 +352,16 @@ def test_who_names_what_is_in_no_doubt_hears_what_is(number: int, said: str) -> 
     """Ten of them by name."""
     book = Book([done("x"), *(doubtful(f"a{n:02}") for n in range(number))])
     assert what_there_is(book) == said
+
+
+@pytest.mark.parametrize("answer", [
+    lambda book: abandon(book, "a", origin=ORIGIN, at=LATER),
+    lambda book: not_charged(book, "a", origin=ORIGIN, at=LATER),
+    lambda book: resubmit(book, "a", origin=ORIGIN, at=LATER, held=True),
+    lambda book: adopted(book, "task_1"),
+])  # fmt: skip
+def test_what_is_at_the_cluster_is_not_settled_here(answer: Callable[[Book], object]) -> None:
+    """Its hosts may be buying it, and would not hear of it."""
+    handed = handed_over(intent("a"), store="s", batch="b")
+    with pytest.raises(UsageError, match="a is at the cluster"):
+        answer(Book([handed]))

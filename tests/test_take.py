@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from klingflow.decide.take import (
+    AT_CLUSTER,
     CALLS_FOR,
     decide,
     is_delivered,
 )
 from klingflow.ledger.book import Book, superseded
+from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import IN_DOUBT, STATES, advance
 from klingflow.model import (
     Action,
@@ -553,3 +555,24 @@ def test_what_is_delivered(verb: Verb, purchase: Purchase | None, delivered: boo
 def test_every_state_of_a_purchase_calls_for_something() -> None:
     """Except those that bought nothing, and doubts, which are held."""
     assert set(CALLS_FOR) == set(STATES) - IN_DOUBT - {"rejected"}
+
+
+HANDED = handed_over(intent("a"), store="s", batch="b")
+
+
+@pytest.mark.parametrize(("bought", "verb"), [
+    ([HANDED], "held"),
+    ([done("a"), replace(HANDED, attempt=2)], "held"),
+    ([moved(intent("a"), "doubted"), replace(HANDED, attempt=2)], "in_doubt"),
+    ([moved(HANDED, "doubted")], "in_doubt"),
+    ([moved(HANDED, "refused")], "create"),
+])  # fmt: skip
+def test_what_is_at_the_cluster_is_held(bought: list[Purchase], verb: Verb) -> None:
+    """Its hosts buy it. A doubt, which a person has to settle, is shown before it."""
+    assert verbs(plan(bought, files=THERE)) == [verb]
+
+
+def test_what_is_at_the_cluster_and_not_wanted_is_held_too() -> None:
+    """It may be bought at this moment."""
+    _, action = plan([replace(HANDED, fingerprint=OTHER)], shot("b")).actions
+    assert (action.verb, action.reason) == ("held", f"{AT_CLUSTER}; no longer in the manifest")

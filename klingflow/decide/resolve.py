@@ -10,12 +10,13 @@ this one. That nothing was charged can be said of a failed or an abandoned purch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final, Literal
 
 from klingflow.errors import UsageError
 from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
 from klingflow.model import Failure, Purchase, Request, Shot, State, split_key, task_named
 
@@ -102,6 +103,7 @@ def _latest_doubt(book: Book, key: str) -> Purchase | None:
     was abandoned.
     """
     purchases = book.of(*split_key(key))
+    _refuse_at_cluster(key, purchases)
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
     abandoned = [p for p in purchases if p.state == "abandoned"]
     return next(reversed(doubtful or abandoned), None)
@@ -183,6 +185,7 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
             f"{key}: the ledger knows no purchase of it, so there is nothing to resolve;"
             f" {what_there_is(book)}"
         )
+    _refuse_at_cluster(key, purchases)
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
     last = purchases[-1]
     if not doubtful and (last.state not in states or _still_comes(last, origin)):
@@ -191,6 +194,14 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
             f" resolved; {what_there_is(book)}"
         )
     return doubtful or [last]
+
+
+def _refuse_at_cluster(key: str, purchases: Sequence[Purchase]) -> None:
+    """Raise UsageError for a take that hosts of a cluster may be buying at this moment: whatever is
+    said of it here, they would not hear.
+    """
+    if any(is_at_cluster(p) for p in purchases):
+        raise UsageError(f"{key} is at the cluster: its hosts may be buying it now")
 
 
 def _still_comes(purchase: Purchase, origin: str) -> bool:

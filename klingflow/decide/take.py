@@ -19,6 +19,7 @@ from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.ledger.moments import in_utc
 from klingflow.manifest.chained import VIDEO
@@ -46,6 +47,7 @@ CALLS_FOR: Mapping[State, Verb] = {
     "failed": "failed",
     "abandoned": "failed",
 }
+AT_CLUSTER = "at the cluster: handed over to its hosts, and nobody else buys it"
 DELIVERED = frozenset({"succeeded", "done"})
 
 
@@ -74,8 +76,8 @@ def _decided(
 ) -> Action:
     bought = book.bought(shot.id, shot.take)
     if doubtful := [p for p in bought if p.state in IN_DOUBT]:
-        reason = _reason("in_doubt", doubtful[-1])
-        return Action("in_doubt", shot.key, reason, shot, request, doubtful[-1])
+        verb, reason, one = _open(doubtful)
+        return Action(verb, shot.key, reason, shot, request, one)
     supplies, obstacle = _supplies(shot, by_key, book, terms)
     if obstacle is None:
         request = _finished(request, supplies)
@@ -209,11 +211,11 @@ def decide_unwanted(bought: Sequence[Purchase], terms: Terms) -> Action:
     doubtful = [p for p in bought if p.state in IN_DOUBT]
     chosen = (coming or doubtful or bought)[-1]
     if chosen.state in IN_DOUBT:
-        verb: Verb = "in_doubt"
-    elif not coming:
+        verb, reason, chosen = _open(doubtful)
+        return Action(verb, chosen.key, f"{reason}; no longer in the manifest", purchase=chosen)
+    if not coming:
         return Action("orphan", chosen.key, _reason("orphan", chosen), purchase=chosen)
-    else:
-        verb = "held" if _is_elsewhere(chosen, terms) else CALLS_FOR[chosen.state]
+    verb = "held" if _is_elsewhere(chosen, terms) else CALLS_FOR[chosen.state]
     reason = f"{_reason(verb, chosen)}; no longer in the manifest"
     return Action(verb, chosen.key, reason, purchase=chosen)
 
@@ -345,6 +347,16 @@ def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
 
 
 # ---------------------------------------------------------------- reasons
+
+
+def _open(doubtful: Sequence[Purchase]) -> tuple[Verb, str, Purchase]:
+    """The verb for a take with such purchases, its reason, and the purchase that it is about: a
+    doubt, which a person has to settle, before one that hosts of a cluster may be about to buy.
+    """
+    doubts = [p for p in doubtful if not is_at_cluster(p)]
+    if not doubts:
+        return "held", AT_CLUSTER, doubtful[-1]
+    return "in_doubt", _reason("in_doubt", doubts[-1]), doubts[-1]
 
 
 def _never_bought(refused: Purchase | None) -> str:

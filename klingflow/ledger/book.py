@@ -13,6 +13,7 @@ from copy import copy
 from itertools import pairwise
 
 from klingflow.ledger.accounts import merge
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
 
@@ -251,9 +252,13 @@ def doubt(intent: Purchase, until: str | None) -> Purchase:
 
 def settled(purchases: Iterable[Purchase], until: str | None) -> list[Purchase]:
     """Return the purchases with a doubt for every intent, because no process waits for its outcome
-    any more.
+    any more; except for those at a cluster, whose hosts this process does not see.
     """
-    return [doubt(p, until) if p.state == "intent" else p for p in purchases]
+    return [doubt(p, until) if _is_left(p) else p for p in purchases]
+
+
+def _is_left(purchase: Purchase) -> bool:
+    return purchase.state == "intent" and not is_at_cluster(purchase)
 
 
 def contradictions(purchases: Iterable[Purchase]) -> list[Problem]:

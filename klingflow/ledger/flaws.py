@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from klingflow.errors import ExitCode
 from klingflow.ledger.book import alike, held_twice, paid_twice, same_video
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, STATES
 from klingflow.ledger.moments import moment
 from klingflow.ledger.problems import ROWS, Level, found
@@ -90,7 +91,9 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
 
 def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
     """What a person has to settle."""
-    if purchase.state in IN_DOUBT:
+    if is_at_cluster(purchase):
+        yield Flaw(purchase, "unsettled", "at the cluster", "its hosts buy it, or give it up")
+    elif purchase.state in IN_DOUBT:
         todo = f"klingflow status {manifest} shows what is known and how to settle it"
         yield Flaw(purchase, "unsettled", "in doubt: perhaps bought", todo)
     elif purchase.state == "parked":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
 from klingflow.model import Json, Purchase
@@ -14,12 +15,12 @@ Command = Callable[[str, str], str]  # the command that does a verb with a shot
 
 
 def doubts(purchases: Iterable[Purchase], command: Command) -> list[dict[str, Json]]:
-    """Return every purchase in doubt, with the commands that settle it.
+    """Return every purchase in doubt with the commands that settle it, except what is at a cluster.
 
     `most` is what the purchase cost if it was charged, by the price that it was to be bought at;
     None while that price is unknown.
     """
-    return [_doubt(p, command) for p in purchases if p.state in IN_DOUBT]
+    return [_doubt(p, command) for p in purchases if p.state in IN_DOUBT and not is_at_cluster(p)]
 
 
 def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
