@@ -46,7 +46,7 @@ def hand_over(store: FolderStore, orders: Sequence[Purchase], **more: object) ->
     """Put the pages of a batch. Return where the orders stand."""
     made = pages(terms_of(store, **more), orders)
     for page in made:
-        assert store.put(page_name(BATCH, page.number), as_bytes(page))
+        assert store.put(page_name(page.terms.batch, page.number), as_bytes(page))
     return [ask.ref for page in made for ask in page.asks()]
 
 

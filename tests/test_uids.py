@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.ledger.traces import uid_in
-from klingflow.ledger.uids import new_uid, next_try, try_of, uid_of
+from klingflow.ledger.uids import attempt_of, film_of, new_uid, next_try, try_of, uid_of
 from tests.purchases import AT, LATER
 
 LINEAGE = "0123456789abcdef"
@@ -59,3 +59,12 @@ def test_a_try_has_three_digits(number: int) -> None:
     """So that tries sort as texts do."""
     with pytest.raises(ValueError, match="no try"):
         uid_of(LINEAGE, "alley", 1, 1, number)
+
+
+def test_an_id_says_of_which_film_and_attempt_it_is() -> None:
+    """By its beginning; other ids say nothing."""
+    first, second = (uid_of(LINEAGE, "alley", 1, 1, number) for number in (1, 2))
+    assert attempt_of(first) == attempt_of(second) == first[:-4]
+    assert first.startswith(f"{film_of(LINEAGE)}-")
+    assert attempt_of("20260608065249123-ffffffffffff") is None
+    assert "/" not in film_of("../..")

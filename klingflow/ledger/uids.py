@@ -32,8 +32,20 @@ def uid_of(lineage: str, shot: str, take: int, attempt: int, number: int = 1) ->
     Only where an exclusive claim stands before each POST: without it two copies of a ledger would
     buy two tasks under one id. The lineage comes out of a file that anybody may have written.
     """
-    film = lineage if _PLAIN.fullmatch(lineage) else _hashed(lineage)
-    return _numbered(f"{film}-{_hashed(shot, take, attempt)}", number)
+    return _numbered(f"{film_of(lineage)}-{_hashed(shot, take, attempt)}", number)
+
+
+def film_of(lineage: str) -> str:
+    """Return what the ids of `uid_of` begin with for a lineage, before the first dash."""
+    return lineage if _PLAIN.fullmatch(lineage) else _hashed(lineage)
+
+
+def attempt_of(uid: str) -> str | None:
+    """Return what all tries of one attempt have in common; None for an id that `uid_of` did not
+    make.
+    """
+    found = _SHARED.fullmatch(uid)
+    return found[1] if found else None
 
 
 def next_try(uid: str) -> str | None:

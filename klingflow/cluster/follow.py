@@ -1,0 +1,198 @@
+"""Between a ledger and the store: shots are handed over, and what became of them comes back.
+
+The lock stays the record. Whoever folds the store into it, and however often, ends in the same
+purchase lines: all of them are made of what the store holds, by the rules by which any two
+accounts of one purchase become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from klingflow.cluster.orders import (
+    OrdersDamaged,
+    Page,
+    Terms,
+    as_bytes,
+    following,
+    from_bytes,
+    page_name,
+    pages,
+)
+from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
+from klingflow.decide.verbs import VERBS
+from klingflow.errors import StoreAway
+from klingflow.ledger.book import Book, contradicting, fold
+from klingflow.ledger.handed_over import handed_over, is_at_cluster, store_of
+from klingflow.ledger.lifecycle import begin
+from klingflow.ledger.lines import parse_journal
+from klingflow.ledger.store import Ledger
+from klingflow.ledger.uids import attempt_of, film_of, try_of, uid_of
+from klingflow.model import Action, Plan, Problem, Purchase
+
+_PAUSE_S = 1.0
+
+
+@dataclass(slots=True)
+class Told:
+    """What a store says of one film. `ordered` are the attempts that hosts have orders for, by what
+    their uids have in common.
+    """
+
+    accounts: list[Purchase] = field(default_factory=list)
+    doubts: list[Purchase] = field(default_factory=list)  # what damaged objects may have been about
+    ordered: dict[str, Purchase] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def told_by(store: PutOnce, lineage: str) -> Told:
+    """Read all that a store holds of the film of this lineage. Blocks; raises StoreAway."""
+    told, film = Told(), film_of(lineage)
+    for page in _pages(store, film, told):
+        told.accounts += page.orders
+        told.ordered |= {attempt_of(order.uid) or order.uid: order for order in page.orders}
+    for name in store.names(PURCHASES):
+        if name.startswith(f"{PURCHASES}/{film}-"):
+            _take_in(told, store.get(name), name)
+    told.accounts += _following(told)
+    return told
+
+
+def _pages(store: PutOnce, film: str, told: Told) -> Iterator[Page]:
+    """The pages of a film's batches; a page that cannot be believed is a problem."""
+    for name in store.names(ORDERS):
+        _, batch, file = name.split("/")
+        if not batch.startswith(f"{film}-"):
+            continue
+        try:
+            yield from_bytes(store.get(name) or b"", batch, int(file.partition(".")[0]))
+        except (OrdersDamaged, ValueError):
+            _take_in(told, store.get(name), name)
+
+
+def _take_in(told: Told, data: bytes | None, name: str) -> None:
+    """Believe an object's lines; a damaged one may have been about a purchase, which is in doubt
+    then.
+    """
+    parsed = parse_journal((data or b"").rstrip(b"\n") + b"\n", name)
+    told.accounts += parsed.accounts
+    told.doubts += parsed.doubts
+    told.problems += parsed.problems
+
+
+def _following(told: Told) -> Iterator[Purchase]:
+    """The intents of tries that hosts go on with after an answer."""
+    for account in told.accounts:
+        order = told.ordered.get(attempt_of(account.uid) or "")
+        if (after := following(account, order)) is not None:
+            yield after
+
+
+def folded(book: Book, told: Told) -> list[Purchase]:
+    """Return the purchases of which the store knows more than the book, as they are by both. What
+    contradicts is among the book's problems; the store keeps it.
+    """
+    uids = {p.uid for p in (*told.accounts, *told.doubts)} - book.pruned.keys()
+    known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
+    accounts = [a for a in told.accounts if a.uid in uids]
+    merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
+    book.problems += [*told.problems, *map(contradicting, contradicted)]
+    return [p for p in merged if book.purchases.get(p.uid) != p]
+
+
+# ---------------------------------------------------------------- handing over
+
+
+def orderable(plan: Plan) -> list[Action]:
+    """Return what of a plan may be handed over: what it buys now, within its caps, with a final
+    body.
+    """
+    return [
+        action
+        for action in plan.actions
+        if VERBS[action.verb].work == "buy"
+        and action.key not in plan.left_out
+        and action.request is not None
+        and action.request.fingerprint is not None
+    ]
+
+
+def ordered(
+    plan: Plan, book: Book, *, origin: str, store: str, batch: str, at: str
+) -> list[Purchase]:
+    """Return the intents that a plan hands over, each under the uid that every copy of this ledger
+    makes.
+    """
+    intents = []
+    for action in orderable(plan):
+        assert action.shot and action.request, "only shots of the manifest are bought"
+        shot = action.shot
+        attempt = book.next_attempt(shot.id, shot.take)
+        tries = [try_of(p.uid) or 0 for p in book.of(shot.id, shot.take) if p.attempt == attempt]
+        uid = uid_of(book.lineage, shot.id, shot.take, attempt, 1 + max(tries, default=0))
+        intent = begin(shot, action.request, uid=uid, attempt=attempt, origin=origin, at=at)
+        intents.append(handed_over(intent, store=store, batch=batch))
+    return intents
+
+
+def left_over(book: Book, told: Told, store: PutOnce) -> list[Purchase]:
+    """Return the intents that were to be handed over at this store, but no page holds them: the
+    follower died in between.
+    """
+    return [
+        purchase
+        for purchase in book.purchases.values()
+        if is_at_cluster(purchase)
+        and store_of(purchase) == store.identity
+        and attempt_of(purchase.uid) not in told.ordered
+    ]
+
+
+def batch_of(lineage: str, at: str, nonce: str) -> str:
+    """Return the name of a new batch: a store lists a film's batches together, oldest first."""
+    digits = "".join(c for c in at if c.isdigit())
+    return f"{film_of(lineage)}-{digits[:17]}-{nonce}"
+
+
+async def hand_over(
+    ledger: Ledger, store: PutOnce, terms: Terms, intents: Iterable[Purchase]
+) -> list[Page]:
+    """Hand intents over: first they are in the lock, durably, so that nobody beside the cluster
+    buys them; then their pages are in the store, however long it is away.
+
+    Raises LedgerBroken, and then nothing was handed over.
+    """
+    wanted = list(intents)
+    if not wanted:
+        return []
+    await ledger.record(*wanted)
+    await ledger.fold()
+    made = pages(terms, wanted)
+    for page in made:
+        name = page_name(terms.batch, page.number)
+        await _patiently(partial(store.put, name, as_bytes(page)))
+    return made
+
+
+async def _patiently(work: Callable[[], bool]) -> bool:
+    while True:
+        try:
+            return await anyio.to_thread.run_sync(work)
+        except StoreAway:
+            await anyio.sleep(_PAUSE_S)
+
+
+async def fold_in(ledger: Ledger, store: PutOnce) -> Mapping[str, Purchase]:
+    """Let a ledger that is held know what the store knows, durably. Return what has changed, by
+    uid. Raises StoreAway, LedgerBroken.
+    """
+    told = await anyio.to_thread.run_sync(told_by, store, ledger.book.lineage)
+    changed = folded(ledger.book, told)
+    if changed:
+        await ledger.record(*changed)
+    return {purchase.uid: purchase for purchase in changed}

@@ -1,0 +1,228 @@
+"""Between a ledger and the store: nothing is handed over before the lock says so, and whoever folds
+the store in ends in the same lines.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from klingflow.cluster.follow import (
+    batch_of,
+    fold_in,
+    folded,
+    hand_over,
+    left_over,
+    orderable,
+    ordered,
+    told_by,
+)
+from klingflow.cluster.store import FolderStore
+from klingflow.ledger.book import Book, doubt
+from klingflow.ledger.handed_over import claimed, handed_over, is_at_cluster
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.store import open_ledger
+from klingflow.ledger.uids import next_try, uid_of
+from klingflow.model import Failure, LeftOut, Purchase
+from tests import clusters
+from tests.clusters import LINEAGE, a_store, terms_of
+from tests.planned import pending, plan, shot
+from tests.purchases import AT, LATER, ORIGIN, intent
+
+pytestmark = pytest.mark.anyio
+
+BATCH = batch_of(LINEAGE, AT, "ab")
+LIMITED = Failure("limited", "1302", "slow down")
+LATEST = "2026-06-08T06:55:00.000Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    return a_store(tmp_path / "store")
+
+
+def paths_at(folder: Path) -> LedgerPaths:
+    """A ledger of the lineage, with a lock that holds nothing."""
+    (folder / ".klingflow").mkdir(parents=True)
+    (folder / "film.lock").write_bytes(lock_header(LINEAGE, 1, 0))
+    return ledger_paths(folder / "film.yaml")
+
+
+def order(store: FolderStore, name: str = "alley") -> Purchase:
+    """What is handed over at the store."""
+    return handed_over(clusters.order(name), store=store.identity, batch=BATCH)
+
+
+def hand_out(store: FolderStore, *orders: Purchase) -> None:
+    """Put the page of a batch, without any ledger."""
+    clusters.hand_over(store, orders, batch=BATCH)
+
+
+def put(store: FolderStore, end: str, purchase: Purchase) -> None:
+    """Make an object of a purchase."""
+    assert store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
+
+
+def of_a_night(store: FolderStore) -> Iterator[tuple[str, Purchase]]:
+    """What hosts say of one order, in the order in which it happens."""
+    at = replace(order(store), times={"intent": LATER, "updated": LATER})
+    first = claimed(at, host="h1", nonce="n1")
+    yield "intent", first
+    refused = advance(first, "refused", LATER, error=LIMITED)
+    yield "answer", refused
+    second = claimed(replace(at, uid=next_try(at.uid) or ""), host="h2", nonce="n2")
+    yield "intent", second
+    yield "doubt", doubt(second, LATEST)
+    bought = advance(second, "accepted", LATER, task_id="task_1", billed_tier="t")
+    yield "answer", bought
+    done = advance(bought, "succeeded", LATEST, finished_after_s=(1, 2))
+    yield "done", advance(done, "downloaded", LATEST, sha256="aa", size_bytes=10)
+
+
+async def lines_after(paths: LedgerPaths, store: FolderStore) -> list[bytes]:
+    """The purchase lines of a lock, after the store was folded into it."""
+    with open_ledger(paths, lambda: LATEST) as ledger:
+        await fold_in(ledger, store)
+    return paths.lock.read_bytes().splitlines()[1:]
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+async def test_followers_end_in_the_same_lines(store: FolderStore, tmp_path: Path) -> None:
+    """One that handed over and looked after every event, and one that looks once at the end."""
+    early, late = paths_at(tmp_path / "early"), paths_at(tmp_path / "late")
+    with open_ledger(early, lambda: AT) as ledger:
+        await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
+    states = []
+    for end, purchase in of_a_night(store):
+        put(store, end, purchase)
+        (*_, last) = await lines_after(early, store)
+        states.append(last.partition(b'"state":"')[2].partition(b'"')[0].decode())
+    assert states == ["intent", "intent", "intent", "in_doubt", "submitted", "done"]
+    assert await lines_after(late, store) == await lines_after(early, store)
+    assert len(await lines_after(late, store)) == 1
+
+
+def test_what_the_store_says_counts_in_any_order(store: FolderStore) -> None:
+    """A follower may be told twice, and of the end before the beginning."""
+    hand_out(store, order(store))
+    for end, purchase in of_a_night(store):
+        put(store, end, purchase)
+    told = told_by(store, LINEAGE)
+    found = set()
+    for accounts in itertools.islice(itertools.permutations(told.accounts), 200):
+        once = folded(Book(lineage=LINEAGE), replace(told, accounts=[*accounts, *accounts]))
+        found.add(b"".join(sorted(lock_line(p) for p in once)))
+    assert len(found) == 1
+
+
+def test_a_book_that_knows_it_all_is_told_nothing(store: FolderStore) -> None:
+    """So that a command that changes nothing writes nothing."""
+    hand_out(store, order(store))
+    told = told_by(store, LINEAGE)
+    book = Book(folded(Book(), told), lineage=LINEAGE)
+    assert [is_at_cluster(p) for p in book.purchases.values()] == [True]
+    assert folded(book, told) == []
+
+
+def test_between_two_tries_the_take_is_never_free(store: FolderStore) -> None:
+    """A limit passes: the ledger holds the next try before any host has claimed it."""
+    hand_out(store, order(store))
+    for end, purchase in itertools.islice(of_a_night(store), 2):
+        put(store, end, purchase)
+    book = Book(folded(Book(), told_by(store, LINEAGE)), lineage=LINEAGE)
+    (last,) = book.bought("alley", 1)
+    assert (last.uid, is_at_cluster(last)) == (next_try(order(store).uid), True)
+
+
+def test_another_films_purchases_are_not_ours(store: FolderStore) -> None:
+    """A team shares one store."""
+    hand_out(store, order(store))
+    other = replace(order(store), uid=uid_of("f" * 16, "alley", 1, 1))
+    put(store, "intent", other)
+    assert {p.uid for p in told_by(store, LINEAGE).accounts} == {order(store).uid}
+
+
+def test_a_damaged_object_is_a_doubt(store: FolderStore) -> None:
+    """It may have been an answer with a task id."""
+    data = journal_line(claimed(order(store), host="h", nonce="n")).replace(
+        b"sha256:1", b"sha256:2"
+    )
+    store.put(f"purchases/{order(store).uid}.answer", data)
+    book = Book(lineage=LINEAGE)
+    (found,) = folded(book, told_by(store, LINEAGE))
+    assert (found.key, found.state) == ("alley", "in_doubt")
+    assert [p.kind for p in book.problems] == ["damaged_purchases"]
+
+
+def test_two_tasks_under_one_uid_are_both_told(store: FolderStore) -> None:
+    """What contradicts the ledger stays in the store, and is a problem."""
+    put(store, "answer", advance(order(store), "accepted", LATER, task_id="task_1"))
+    known = advance(order(store), "accepted", AT, task_id="task_0")
+    book = Book([known], lineage=LINEAGE)
+    folded(book, told_by(store, LINEAGE))
+    assert [(p.kind, p.tasks) for p in book.problems] == [("contradicting_line", ("task_1",))]
+
+
+# ---------------------------------------------------------------- handing over
+
+
+async def test_the_lock_says_it_before_the_store(store: FolderStore, tmp_path: Path) -> None:
+    """Whoever looks at the lock from then on holds the shot; the store may be away for long."""
+    paths = paths_at(tmp_path / "film")
+    (store.folder / "orders").rename(tmp_path / "away")
+    with open_ledger(paths, lambda: AT) as ledger:
+        with anyio.move_on_after(0.2) as waited:
+            await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
+        assert waited.cancelled_caught
+        assert b'"state":"intent"' in paths.lock.read_bytes()
+    (tmp_path / "away").rename(store.folder / "orders")
+    with open_ledger(paths, lambda: LATER) as ledger:
+        left = left_over(ledger.book, told_by(store, LINEAGE), store)
+        assert [p.uid for p in left] == [order(store).uid]
+        await hand_over(ledger, store, terms_of(store, batch=f"{BATCH}2"), left)
+        assert left_over(ledger.book, told_by(store, LINEAGE), store) == []
+
+
+async def test_a_later_command_finds_it_at_the_cluster(store: FolderStore, tmp_path: Path) -> None:
+    """Opening a ledger makes no doubt of it."""
+    paths = paths_at(tmp_path / "film")
+    with open_ledger(paths, lambda: AT) as ledger:
+        pages = await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
+        assert await hand_over(ledger, store, terms_of(store, batch=f"{BATCH}2"), []) == []
+    assert store.names("orders") == [f"orders/{BATCH}/000000.jsonl"]
+    assert pages[0].orders == (order(store),)
+    with open_ledger(paths, lambda: LATER) as ledger:
+        assert [*ledger.book.purchases.values()] == [order(store)]
+
+
+def test_what_a_plan_buys_now_may_be_handed_over() -> None:
+    """What waits for another shot follows later, what a cap leaves out in another run."""
+    made = plan([], shot("a"), shot("b"), pending("c", "a"))
+    capped = replace(made, left_out={"b": LeftOut("max_tasks", "no")})
+    assert [action.key for action in orderable(capped)] == ["a"]
+
+
+def test_every_copy_of_a_ledger_makes_the_same_order() -> None:
+    """A refused try is followed by the next one, of the same attempt."""
+
+    def uids(*before: Purchase) -> list[str]:
+        book = Book(before, lineage=LINEAGE)
+        where = {"origin": ORIGIN, "store": "s", "batch": BATCH, "at": AT}
+        made = ordered(plan([], shot("a"), shot("b")), book, **where)
+        assert all(map(is_at_cluster, made))
+        return [p.uid for p in made]
+
+    first = uid_of(LINEAGE, "a", 1, 1)
+    refused = advance(intent("a", uid=first), "refused", LATER)
+    assert uids() == [first, uid_of(LINEAGE, "b", 1, 1)]
+    assert uids(refused)[0] == next_try(first)
