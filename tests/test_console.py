@@ -317,3 +317,17 @@ def test_a_range_is_plain_where_the_encoding_has_no_dash(monkeypatch: pytest.Mon
 def test_a_time_left_is_said_in_steps(seconds: float, text: str) -> None:
     """Coarser where it is longer, so that it does not flicker."""
     assert console.roughly(seconds) == text
+
+
+def test_a_diagnostic_fits_the_terminal(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit hangs below; the place and the code stay whole."""
+    monkeypatch.setattr(console, "room", lambda _: 40)
+    sources = {"film.yaml": "version: 1\n  odd: 1"}
+    console.show_diagnostic(MISTAKE, sources, console.say, "of 5 shots: a, b, c, d, e")
+    assert capsys.readouterr().out.splitlines() == [
+        "film.yaml:2:3: error[unknown-field]:",
+        "    shot 'a': it is odd",
+        "    2 |   odd: 1",
+        "      |   ^",
+        "        of 5 shots: a, b, c, d, e",
+    ]

@@ -287,6 +287,22 @@ def test_why_shows_each_value_old_and_new(capsys: Capture) -> None:
     ]
 
 
+def test_why_breaks_long_values_and_drops_no_blank(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal each value stands below the other, where both do not fit in a line."""
+    monkeypatch.setattr(views, "room", lambda: 30)
+    old, new = "街道  " * 5, "街道 " * 3
+    change = {"field": "prompt", "old": old, "new": new, "where": "film.yaml:3:5"}
+    views.show_why({"says": "a has changed.", "changes": [change]})
+    assert said(capsys)[1:] == [
+        "  prompt:   film.yaml:3:5",
+        '      "街道  街道  街道  街道 ',
+        '       街道  "',
+        '    → "街道 街道 街道 "',
+    ]
+
+
 def test_why_shows_a_field_of_two_places_once(capsys: Capture) -> None:
     """The gateway takes the length as text and as a number; its author wrote one value."""
     where = "film.yaml:3:5"

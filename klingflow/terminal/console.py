@@ -47,6 +47,7 @@ _ANNOUNCED = re.compile(
 # 100 KB.
 _EXCERPT_WIDTH = 120
 _EXCERPT_LEAST = 20
+_HANG = "    "  # before what a terminal has no room for in a diagnostic's first line
 # By key; see `hide`.
 _hidden: dict[str, Secret] = {}
 
@@ -181,12 +182,18 @@ def show_diagnostic(
 ) -> None:
     """Write a diagnostic with its source line, and `more` below it. `write` is `say` or `warn`."""
     stream = sys.stdout if write is say else sys.stderr
-    told, *others = excerpted(diagnostic, sources, room(stream)).split("\n")
+    columns = room(stream)
+    told, *excerpt = excerpted(diagnostic, sources, columns).split("\n")
+    first, *others = wrapped(told, columns, hang=_HANG)
     style: Style = "error" if diagnostic.severity == "error" else "warning"
     what = f"{diagnostic.severity}[{diagnostic.code}]"
-    before, found, after = told.partition(what)
+    before, found, after = first.partition(what)
     write(before, Painted(found, style), after)
-    for line in (*others, *([f"        {more}"] if more else [])):
+    for line in (
+        *others,
+        *excerpt,
+        *(wrapped(more, columns, _HANG * 2, _HANG * 2) if more else ()),
+    ):
         write(line)
 
 

@@ -134,6 +134,20 @@ def wrapped(text: str, columns: float, head: str = "", hang: str = "") -> list[s
     return [*lines, line]
 
 
+def folded(text: str, columns: float, head: str, hang: str) -> list[str]:
+    """Return `text` in lines of at most `columns`, the first after `head`, the others after `hang`.
+    Lines are broken anywhere, and every blank stays: what is compared has to be seen as it is.
+    """
+    if width(head) + width(text) <= columns:
+        return [head + text]
+    lines, lead = [], head
+    while text:
+        part = fitting(text, int(max(columns - width(lead), _LEAST)))
+        lines.append(lead + part)
+        text, lead = text[len(part) :], hang
+    return lines
+
+
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
     """The parts between which a line may be broken, each with the blank before it."""
     for found in _UNBROKEN.finditer(text):

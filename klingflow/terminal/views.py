@@ -20,7 +20,7 @@ from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, key_
 from klingflow.results.account import account, together
 from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
-from klingflow.terminal.layout import clean, is_unicode, room
+from klingflow.terminal.layout import clean, folded, is_unicode, room, showable, width
 from klingflow.terminal.money import show_budget, show_money, show_prices, summed
 from klingflow.terminal.money import worded as worded_shares
 from klingflow.terminal.paint import OF_STATE, Painted, Part
@@ -298,10 +298,20 @@ def show_why(answer: Mapping[str, Any]) -> None:
         if what in shown:
             continue
         shown.add(what)
-        where = f"   {change['where']}" if change.get("where") else ""
-        console.say(
-            f"  {change['field']}: {_brief(change, 'old')} → {_brief(change, 'new')}{where}"
-        )
+        for line in _change(change, room()):
+            console.say(line)
+
+
+def _change(change: Mapping[str, Any], columns: float) -> list[str]:
+    """Return a changed field in one line, or with each value below it where that is too long."""
+    old, new = showable(_brief(change, "old")), showable(_brief(change, "new"))
+    field = showable(f"  {change['field']}:")
+    where = showable(f"   {change['where']}") if change.get("where") else ""
+    line = f"{field} {old} → {new}{where}"
+    if width(line) <= columns:
+        return [line]
+    values = (folded(old, columns, "      ", "      "), folded(new, columns, "    → ", "      "))
+    return [field + where, *values[0], *values[1]]
 
 
 def _brief(change: Mapping[str, Any], side: str) -> str:
