@@ -20,7 +20,6 @@ from tests.keeping import keep
 from tests.purchases import done
 from tests.wire import http, serve
 
-NO_UNION = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
 KEY = "sk-test-0123456789abcdef"
 
 
@@ -48,7 +47,6 @@ def test_a_gateway_that_takes_the_key_is_well(tmp_path: Path) -> None:
     """It is asked after a task that does not exist, at the address that the manifest names."""
     with sandboxed(tmp_path) as (film, sandbox):
         film.write(2, gateway={"base_url": sandbox.base_url})
-        (tmp_path / ".gitattributes").write_text("*.lock merge=union\n")
         findings = examine(str(film.manifest), Access(key=KEY))
         assert charges(sandbox) == []
     assert faults(findings) == []
@@ -169,16 +167,6 @@ def test_a_manifest_that_is_wrong_is_named(tmp_path: Path) -> None:
     found = next(f for f in examine(str(path), Access()) if "not valid" in f.text)
     assert found.text == f"{path} is not valid: klingflow validate {path} says why" and found.needed
     assert found.more[0].startswith(f"{path}:1:1: error[")
-
-
-def test_a_ledger_that_git_would_not_merge_is_warned_of(tmp_path: Path) -> None:
-    """The nearest .gitattributes counts, up to the root."""
-    film = pipeline_at(tmp_path / "deep" / "er")
-    film.write(1)
-    (tmp_path / ".gitattributes").write_text("*.lock merge=union\n")
-    assert (NO_UNION, False) not in faults(examine(str(film.manifest), Access()))
-    (film.folder / ".gitattributes").write_text("*.mp4 binary\n")
-    assert (NO_UNION, False) in faults(examine(str(film.manifest), Access()))
 
 
 def test_a_key_that_may_not_go_there_is_not_sent() -> None:

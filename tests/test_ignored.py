@@ -13,6 +13,7 @@ from klingflow.api.ignored import said_of
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 LOCK, VIDEO = "film.lock", "outputs/film/a.mp4"
+MERGED = "*.lock merge=union\n*.pruned.jsonl merge=union\n*.picks.yaml merge=union\n"
 WELL = ".env\noutputs/\n"
 NO_ENV = "git does not ignore .env, so the key would be committed: add the line .env to .gitignore"
 NO_OUTPUTS = (
@@ -23,8 +24,9 @@ NO_OUTPUTS = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A work tree whose user has no settings."""
+    """A work tree whose ledgers git merges, and whose user has no settings."""
     git(tmp_path, "init", "-q")
+    (tmp_path / ".gitattributes").write_text(MERGED)
     return tmp_path
 
 
@@ -123,3 +125,46 @@ def test_without_git_nothing_is_said(folder: Path, monkeypatch: pytest.MonkeyPat
     """It is not needed otherwise."""
     monkeypatch.setenv("PATH", str(folder))
     assert said(folder) == []
+
+
+def unmerged(*names: str) -> str:
+    lines = ", ".join(f"*{name.removeprefix('film')} merge=union" for name in names)
+    return (
+        f"git does not keep both sides' lines of {', '.join(names)}, so two branches that buy would"
+        f" conflict: add to .gitattributes: {lines}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ("", ("film.lock", "film.pruned.jsonl", "film.picks.yaml")),
+        ("# *.lock merge=union\n", ("film.lock", "film.pruned.jsonl", "film.picks.yaml")),
+        ("*.jsonl merge=union\n*.picks.yaml merge=union\n", ("film.lock",)),
+        (MERGED + "film.lock !merge\n", ("film.lock",)),
+        (MERGED + "*.lock merge=binary\n", ("film.lock",)),
+        (MERGED, ()),
+        ("[attr]ledger merge=union\n*.lock ledger\n*.jsonl ledger\n*.yaml ledger\n", ()),
+    ],
+)
+def test_what_git_would_not_merge_is_named(
+    folder: Path, attributes: str, names: tuple[str, ...]
+) -> None:
+    """By what git makes of its own files: comments, later lines, attributes of attributes."""
+    (folder / ".gitignore").write_text(WELL)
+    (folder / ".gitattributes").write_text(attributes)
+    assert said(folder) == ([unmerged(*names)] if names else [])
+
+
+def test_files_of_the_folders_above_count_where_git_counts_them(folder: Path) -> None:
+    """The lines nearest to a file win; those of another work tree above say nothing."""
+    film = folder / "films" / "one"
+    film.mkdir(parents=True)
+    (folder / ".gitignore").write_text(WELL)
+    assert said(film) == []
+    (film / ".gitattributes").write_text("*.lock -merge\n")
+    assert said(film) == [unmerged("film.lock")]
+    git(film, "init", "-q")
+    (film / ".gitignore").write_text(WELL)
+    (film / ".gitattributes").unlink()
+    assert said(film) == [unmerged("film.lock", "film.pruned.jsonl", "film.picks.yaml")]

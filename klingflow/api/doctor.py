@@ -190,18 +190,6 @@ def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
 def _folder(folder: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK):
         yield Finding(False, f"{folder} cannot be written: the ledger and the videos go there")
-    if not _merges_ledgers(folder):
-        said = "no .gitattributes with '*.lock merge=union': two branches' ledgers would conflict"
-        yield Finding(False, said, needed=False)
-
-
-def _merges_ledgers(folder: Path) -> bool:
-    """True if the nearest .gitattributes has git merge ledgers by union."""
-    homes = (folder, *folder.resolve().parents)
-    attributes = [path for home in homes if (path := home / ".gitattributes").is_file()]
-    if not attributes:
-        return False
-    return "merge=union" in attributes[0].read_text(encoding="utf-8", errors="replace")
 
 
 def _kept_by_git(file: str, manifest: Manifest) -> Iterator[Finding]:

@@ -1,5 +1,5 @@
-"""What git keeps and ignores beside a manifest: the ledger is to be kept, the key and the videos
-are not.
+"""What git keeps, ignores and merges beside a manifest: the ledger is to be kept and merged by
+union, the key and the videos are not to be kept.
 
 Git is asked, because its rules may stand in many files. Nothing that the folder's own git settings
 name is started, and git does not see the key.
@@ -23,6 +23,9 @@ _STARTS_NOTHING = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null
 # settings name: no protocol is allowed (git, "GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH").
 _ASKS_NOBODY = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 _FACTS = 4  # that git gives of one path: file, line and pattern of the rule, and the path
+_OF_ATTRIBUTE = 3  # that git gives of one path: the path, the attribute, its value
+# What two branches both write, and the lines of `.gitattributes` that have git keep those of both.
+_MERGED = (".lock", ".pruned.jsonl", ".picks.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,16 @@ def rules(folder: Path, paths: Sequence[str]) -> list[Rule | None] | None:
     if len(facts) != _FACTS * len(paths):
         return None
     return [_rule(*facts[at : at + 3]) for at in range(0, len(facts), _FACTS)]
+
+
+def unmerged(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Return those of the `paths` in a folder that git does not merge by keeping the lines of
+    both sides; none without git, or outside a work tree, where nothing is merged.
+    """
+    said = _git(folder, "check-attr", "-z", "merge", "--", *paths)
+    facts = (said or "").split("\0")[:-1]
+    rows = [facts[at : at + _OF_ATTRIBUTE] for at in range(0, len(facts), _OF_ATTRIBUTE)]
+    return [path for path, _, value in rows if value != "union"]
 
 
 def is_tracked(folder: Path, path: str) -> bool:
@@ -95,6 +108,7 @@ def said_of(folder: Path, lock: str, output: str) -> Iterator[str]:
     """What is wrong with what git keeps of a film, each with what to do. `lock` and `output` are
     paths in the folder, with forward slashes.
     """
+    yield from _said_of_merging(folder, lock.removesuffix(".lock"))
     first, slash, _ = output.partition("/")
     videos = f"{first}/" if slash else "*.mp4"
     found = rules(folder, (lock, ".env", output))
@@ -120,4 +134,14 @@ def said_of(folder: Path, lock: str, output: str) -> Iterator[str]:
         yield (
             f"git does not ignore {videos}, so videos would be committed: add the line {videos} to"
             " .gitignore"
+        )
+
+
+def _said_of_merging(folder: Path, stem: str) -> Iterator[str]:
+    found = unmerged(folder, [stem + suffix for suffix in _MERGED])
+    if found:
+        lines = ", ".join(f"*{path.removeprefix(stem)} merge=union" for path in found)
+        yield (
+            f"git does not keep both sides' lines of {', '.join(found)}, so two branches that buy"
+            f" would conflict: add to .gitattributes: {lines}"
         )
