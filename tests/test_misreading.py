@@ -28,13 +28,18 @@ from klingflow.manifest.source import parse
         ),
         (
             "a: 1\n%注释\n",
-            "2:1 a line that begins with % is a directive of YAML, and needs --- below it;"
-            " delete the line, or begin a comment with #",
+            "2:1 a line that begins with % is a directive of YAML, of which %YAML 1.2 with ---"
+            " below it can be read; delete the line, or begin a comment with #",
         ),
         (
             "%YAML 1.2\na: 1\n",
-            "1:1 a line that begins with % is a directive of YAML, and needs --- below it;"
-            " delete the line, or begin a comment with #",
+            "1:1 a line that begins with % is a directive of YAML, of which %YAML 1.2 with ---"
+            " below it can be read; delete the line, or begin a comment with #",
+        ),
+        (
+            "%YAML 1.3\n---\na: 1\n",
+            "1:1 a line that begins with % is a directive of YAML, of which %YAML 1.2 with ---"
+            " below it can be read; delete the line, or begin a comment with #",
         ),
         ("a: 1\n...\n\nb: 2\n", "2:1 ... ends the text here; delete the line"),
         (

@@ -95,8 +95,8 @@ def _directive(broken: Broken) -> Explained | None:
     if not number or not broken.lines[number - 1].startswith("%"):
         return None
     message = (
-        "a line that begins with % is a directive of YAML, and needs --- below it; delete the line,"
-        " or begin a comment with #"
+        "a line that begins with % is a directive of YAML, of which %YAML 1.2 with --- below it can"
+        " be read; delete the line, or begin a comment with #"
     )
     return Explained(number, 1, message)
 

@@ -27,6 +27,11 @@ from klingflow.model import Json, Node
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
 COMMENT: Final = "comment-in-text"
+_OLDER: Final = (1, 1)
+_IS_OLDER: Final = (
+    "this line says that the file is YAML 1.1, where yes, no, on and off are booleans and 16:9 is"
+    " the number 969; klingflow reads YAML 1.2, where all of them are text: delete the line"
+)
 LOST: Final = "the value is empty, because '#' begins a comment; put the text in quotes"
 NO_TAG: Final = (
     "the '!' is a tag, which is no part of the text; put the whole text in quotes, or delete it"
@@ -191,6 +196,8 @@ class _Builder:
         if self.documents:
             message = "a second YAML document begins; one file holds one"
             self.stop(self.mark(event), "second-document", message)
+        if event.version == _OLDER:
+            self.note(self.mark(event), "yaml-version", _IS_OLDER)
 
     def scalar(self, event: Any) -> None:
         start, end, text = event.start_mark, event.end_mark, event.value
