@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from klingflow.api.schemas import NAMES
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.errors import ExitCode
 from klingflow.sandbox.dice import parse_fault
@@ -65,3 +67,9 @@ def test_the_help_of_plan_shows_every_mark() -> None:
         marks = cli.commands["plan"].get_help(context).split("Marks:")[1].split("Options:")[0]
     shown = re.findall(r"(?:^ {4}|\s{2,})(\S) \w", marks, re.M)
     assert sorted(shown) == sorted([*(row.mark for row in VERBS.values()), LEFT_OUT])
+
+
+def test_the_help_of_schema_names_every_schema() -> None:
+    """A new one is listed without a word in the help."""
+    told = " ".join(CliRunner().invoke(cli, ["schema", "--help"]).output.split())
+    assert f"NAME is manifest (the default), {', '.join(NAMES[1:-1])} or {NAMES[-1]}." in told

@@ -21,6 +21,13 @@ def mistakes(text: str) -> list[str]:
     return [str(found) for found in caught.value.diagnostics]
 
 
+def test_a_character_that_nobody_sees_is_told_at_its_cell() -> None:
+    """Slides and pages that were pasted into a cell bring such line breaks."""
+    assert mistakes(text(["镜号", "画面"], ["1", "雨\n夜\u2028"])) == [
+        "分镜.xlsx:B2: error[line-break]: U+2028 is an invisible line break; delete it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "parts", "suffix"),
     [

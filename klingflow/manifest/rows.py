@@ -13,10 +13,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.errors import Cell, Diagnostic, ManifestError, Mark
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.manifest.sheets import SUFFIXES, Sheet
 from klingflow.manifest.source import parse
+from klingflow.manifest.syntax import unfit
 from klingflow.manifest.tables import Table, read_csv
 from klingflow.manifest.values import content_of
 from klingflow.model import Json, Node
@@ -57,7 +58,22 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
     if "\0" in text:
         message = "holds NUL characters, as UTF-16 without its mark does; save it as UTF-8"
         _refuse(Mark(file, 1, 1), "rows-syntax", message)
-    return list(form.read(text.removeprefix("\ufeff"), file))
+    text = text.removeprefix("\ufeff")
+    if found := unfit(text, file, "rows"):
+        raise ManifestError(_in_cells(text, file) if suffix.lower() in SUFFIXES else found)
+    return list(form.read(text, file))
+
+
+def _in_cells(sheet: str, file: str) -> list[Diagnostic]:
+    """Return the unfit characters in the text of a sheet, each at the address of its cell."""
+    text = sheet.replace("\r", " ")  # lines of a sheet end in \n alone
+    return [_in_its_cell(found, text) for found in unfit(text, file, "rows")]
+
+
+def _in_its_cell(found: Diagnostic, text: str) -> Diagnostic:
+    _, line, column = found.mark
+    before = text.split("\n")[line - 1][: column - 1]
+    return found._replace(mark=Cell(found.mark.file, line, before.count("\t") + 1))
 
 
 def cell_places(text: str, file: str, suffix: str) -> CellPlaces:

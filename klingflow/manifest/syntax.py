@@ -43,13 +43,15 @@ def mark_at(text: str, offset: int, file: str) -> Mark:
     return Mark(file, line, offset - starts[line - 1] + 1)
 
 
-def unfit(text: str, file: str) -> list[Diagnostic]:
-    """Return the characters that YAML forbids, and those that break lines without being seen."""
+def unfit(text: str, file: str, kind: str = "YAML") -> list[Diagnostic]:
+    """Return the characters that YAML forbids, and those that break lines without being seen.
+    `kind` is what the text is.
+    """
     if len(text) > MAX_CHARACTERS:
         return [Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")]
     found: list[Diagnostic] = []
     for match in islice(_UNFIT.finditer(text), _SHOWN_MOST):
-        code, what = "control-character", "is not allowed in YAML"
+        code, what = "control-character", f"is not allowed in {kind}"
         if match[0] in _LINE_BREAKS:
             code, what = "line-break", "is an invisible line break"
         message = f"U+{ord(match[0]):04X} {what}; delete it"

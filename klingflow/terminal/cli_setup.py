@@ -38,7 +38,22 @@ def init(folder: str, source: str | None) -> int:
     return setup_commands.init_from(source, folder) if source else setup_commands.init(folder)
 
 
-@click.command()
+class _Named(click.Command):
+    """A command whose help lists the schemas, which are looked up only for that."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help, and the names below it."""
+        from klingflow.api.schemas import NAMES  # for start-up
+
+        super().format_help_text(ctx, formatter)
+        first, *others, last = NAMES
+        listed = ", ".join([f"{first} (the default)", *others])
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(f"NAME is {listed} or {last}.")
+
+
+@click.command(cls=_Named)
 @click.argument(
     "name",
     metavar="[NAME]",
@@ -51,8 +66,6 @@ def schema(name: str) -> int:
     \b
     klingflow schema manifest > manifest.schema.json
     klingflow schema prices
-
-    NAME is manifest (the default), request, lock, run-manifest, prices, plan or log.
     """
     from klingflow.terminal import setup_commands  # for start-up
 

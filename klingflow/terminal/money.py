@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from klingflow.decide.spending import SHARES
+from klingflow.decide.spending import SHARES, ShareRow
+from klingflow.model import Share
 from klingflow.terminal import console
 
 
@@ -44,9 +45,19 @@ def _left(account: Mapping[str, Any], currency: str) -> str:
 
 def worded(shares: Mapping[str, Any]) -> Iterator[str]:
     """Yield `6.00 CNY spent (2 purchases)` for each heading, in their order."""
-    for heading, row in SHARES.items():
-        if one := shares.get(heading):
-            yield f"{summed(one)} {row.words} ({console.many(one['purchases'], row.noun)})"
+    for heading, row in _headings(shares):
+        one = shares[heading]
+        yield f"{summed(one)} {row.words} ({console.many(one['purchases'], row.noun)})"
+
+
+def amounts(shares: Mapping[str, Any]) -> Iterator[str]:
+    """Yield `6.00 CNY spent` for each heading, in their order."""
+    for heading, row in _headings(shares):
+        yield f"{summed(shares[heading])} {row.words}"
+
+
+def _headings(shares: Mapping[str, Any]) -> list[tuple[Share, ShareRow]]:
+    return [(heading, row) for heading, row in SHARES.items() if shares.get(heading)]
 
 
 def summed(one: Mapping[str, Any]) -> str:

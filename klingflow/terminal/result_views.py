@@ -20,7 +20,7 @@ from klingflow.results.account import shares
 from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.terminal import console, doubt_views, views
 from klingflow.terminal.manifests import titles
-from klingflow.terminal.money import worded
+from klingflow.terminal.money import amounts, worded
 from klingflow.terminal.paint import Painted, Part
 from klingflow.terminal.plan_table import mark_of, named
 
@@ -129,7 +129,9 @@ def _bought(result: Result) -> str:
     doubtful = sum(purchase.state in IN_DOUBT for purchase in bought)
     perhaps = f" ({doubtful} perhaps)" if doubtful else ""
     seconds = sum(purchase.seconds for purchase in bought)
-    sums = ", ".join(worded(shares(result.spending)))
+    found = shares(result.spending)
+    # Under one heading its number is the one in front.
+    sums = ", ".join(worded(found) if len(found) > 1 else amounts(found))
     return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video: {sums}."
 
 
