@@ -234,6 +234,10 @@ async def test_a_limit_that_never_passes_ends_the_run_only_when_no_task_of_ours_
         assert not run.context.schedule.buying
     assert flight.purchase.state == "submitted"
     assert run.events == ["intent", "limited", "intent", "limited", "stopped"]
+    assert ["pause_s" in event for event in run.told if event["event"] == "limited"] == [
+        True,
+        False,
+    ]
 
 
 async def test_refusals_lower_the_rate_and_the_places(tmp_path: Path) -> None:

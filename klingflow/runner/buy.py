@@ -17,6 +17,7 @@ from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled
 from klingflow.decide.moves import is_spare
+from klingflow.decide.patience import Verdict
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
@@ -143,12 +144,11 @@ async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
     running = schedule.running
     pace.refused(now, sent.at, outcome.retry_after_s, context.chance(), running=running)
     schedule.places.refused(now, sent.at, running)
-    pause_s = round(pace.delay_s(now), 3)
-    context.tell(
-        "limited", sent.wanted, uid=sent.purchase.uid, failure=as_data(failure), pause_s=pause_s
-    )
     endless = pace.exhausted(now)
-    context.obey(context.patience.limited(failure, endless=endless, running=schedule.running))
+    verdict = context.patience.limited(failure, endless=endless, running=schedule.running)
+    again = _again(context, verdict, pace.delay_s(now))
+    context.tell("limited", sent.wanted, uid=sent.purchase.uid, failure=as_data(failure), **again)
+    context.obey(verdict)
 
 
 async def _refused(context: Context, sent: _Sent, outcome: Refused) -> None:
@@ -165,14 +165,15 @@ async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
     pause_s = verdict.pause_s or 0.0
     context.schedule.pause_buying(context.clock() + pause_s)
     context.schedule.again(sent.wanted)
-    context.tell(
-        "unsent",
-        sent.wanted,
-        uid=sent.purchase.uid,
-        reason=outcome.reason,
-        pause_s=round(pause_s, 3),
-    )
+    again = _again(context, verdict, pause_s)
+    context.tell("unsent", sent.wanted, uid=sent.purchase.uid, reason=outcome.reason, **again)
     context.obey(verdict)
+
+
+def _again(context: Context, verdict: Verdict, pause_s: float) -> dict[str, float]:
+    """When creates go on, as a fact of an event; nothing where none will follow."""
+    goes_on = context.schedule.buying and verdict.stop == "nothing"
+    return {"pause_s": round(pause_s, 3)} if goes_on else {}
 
 
 async def _doubted(context: Context, sent: _Sent, outcome: Doubtful) -> None:

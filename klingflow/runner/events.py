@@ -99,8 +99,8 @@ EVENTS: Mapping[EventName, EventRow] = {
         spends=False,
         words="the gateway is busy: {reason}{pause}",
         of_a_shot=True,
-        facts=("uid", "failure", "pause_s"),
-        may=(),
+        facts=("uid", "failure"),
+        may=("pause_s",),
     ),
     "unsent": EventRow(
         label="to buy",
@@ -109,8 +109,8 @@ EVENTS: Mapping[EventName, EventRow] = {
         spends=False,
         words="not sent: {reason}{pause}",
         of_a_shot=True,
-        facts=("uid", "reason", "pause_s"),
-        may=(),
+        facts=("uid", "reason"),
+        may=("pause_s",),
     ),
     "rejected": EventRow(
         label="failed",
