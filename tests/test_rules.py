@@ -68,6 +68,15 @@ def test_an_avatar_gets_no_advice_about_references(kind: str) -> None:
     assert said("omni-noref", **OMNI, image=PICTURE, kind=kind) == []
 
 
+@pytest.mark.parametrize("field", ["image", "first_frame"])
+def test_a_lone_image_has_the_name_that_its_author_gave_it(field: str) -> None:
+    """In the body both are `image`."""
+    assert said("omni-noref", **{**OMNI, field: PICTURE}) == [
+        f"kling-3.0-omni bills a lone '{field}' as no reference;"
+        " write 'images: [URL]' for a reference"
+    ]
+
+
 def test_what_allow_names_is_silent_where_it_is_a_warning() -> None:
     """The author has read it once; other warnings stay."""
     fields = {**OMNI, "image": PICTURE, "prompt": "x" * 2501}

@@ -127,8 +127,9 @@ def lone_image(f: Facts) -> Finding | None:
         return None
     if "last_frame_url" in f.what.metadata:
         return None
+    written = "first_frame" if "first_frame" in f.fields else "image"
     return ("image",), (
-        f"{f.model.name} bills a lone 'image' as no reference;"
+        f"{f.model.name} bills a lone '{written}' as no reference;"
         " write 'images: [URL]' for a reference"
     )
 
