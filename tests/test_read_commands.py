@@ -95,6 +95,17 @@ def test_the_mistakes_of_several_manifests_are_shown_together(capsys: Capture) -
     assert capsys.readouterr().out.splitlines()[-1].startswith("2 files: ")
 
 
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [({}, "2 shots"), ({"takes": 3}, "2 shots, 4 takes"), ({"takes": 1}, "2 shots")],
+)
+def test_takes_are_not_counted_as_shots(takes: dict[str, int], said: str, capsys: Capture) -> None:
+    """Who wrote two shots reads that there are two."""
+    name = film("a.yaml", {"a": {"prompt": "x", **takes}, "b": {"prompt": "y"}})
+    assert done("validate", name) == 0
+    assert capsys.readouterr().out == f"a.yaml: no problems, {said}\n"
+
+
 COMMANDS: list[Sequence[str]] = [
     ["plan", "film.yaml"],
     ["run", "-n", "film.yaml"],

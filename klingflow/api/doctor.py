@@ -118,7 +118,9 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
     except KlingflowError as error:
         said = f"{file} is not valid: klingflow validate {file} says why"
         return None, Finding(False, said, more=error.lines)
-    return manifest, Finding(True, f"{file}: {len(manifest.shots)} shots")
+    shots, takes = len(manifest.ids), len(manifest.shots)
+    several = f", {_many(takes, 'take')}" if takes != shots else ""
+    return manifest, Finding(True, f"{file}: {_many(shots, 'shot')}{several}")
 
 
 def _references(manifest: Manifest) -> Iterator[Finding]:

@@ -189,6 +189,11 @@ class Manifest:
         return iter(zip(self.shots, self.requests, strict=True))
 
     @property
+    def ids(self) -> set[str]:
+        """The id of every shot that is wanted."""
+        return {shot.id for shot in self.shots}
+
+    @property
     def takes(self) -> set[tuple[str, int]]:
         """Every (shot, take) that is wanted."""
         return {(shot.id, shot.take) for shot in self.shots}

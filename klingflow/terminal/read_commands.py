@@ -26,7 +26,7 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
     """`klingflow validate`."""
     diagnostics: list[Diagnostic] = []
     sources: dict[str, str] = {}
-    shots = 0
+    shots = takes = 0
     for file in files:
         try:
             manifest = load(file, options, strict=True)
@@ -36,7 +36,8 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
         else:
             diagnostics += manifest.warnings
             sources |= manifest.sources
-            shots += len(manifest.shots)
+            shots += len(manifest.ids)
+            takes += len(manifest.shots)
     failed = any(d.severity == "error" for d in diagnostics)
     match form:
         case "json":
@@ -49,7 +50,8 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
             _show_diagnostics(diagnostics, sources, quiet=options.quiet)
             if not options.quiet:
                 what = files[0] if len(files) == 1 else f"{len(files)} files"
-                checked = "" if failed else f", {console.many(shots, 'shot')}"
+                several = f", {console.many(takes, 'take')}" if takes != shots else ""
+                checked = "" if failed else f", {console.many(shots, 'shot')}{several}"
                 console.say(f"{what}: {console.counted(diagnostics)}{checked}")
     return ExitCode.USAGE if failed else ExitCode.OK
 
