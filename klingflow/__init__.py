@@ -23,26 +23,29 @@ Three functions are the whole of it for programs:
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from klingflow.errors import (
-    Diagnostic,
-    ExitCode,
-    KlingflowError,
-    LedgerBroken,
-    LedgerError,
-    LedgerHeld,
-    ManifestError,
-    Mark,
-    NothingSelected,
-    UsageError,
-)
-
+# Not from typing: what is imported here comes before the command line can hear of Ctrl-C. Type
+# checkers take this name for true.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from klingflow.api.loading import load
     from klingflow.api.planning import plan
     from klingflow.api.running import Result, run
     from klingflow.api.site import Wish
+    from klingflow.errors import (
+        Diagnostic,
+        ExitCode,
+        KlingflowError,
+        LedgerBroken,
+        LedgerError,
+        LedgerHeld,
+        ManifestError,
+        Mark,
+        NothingSelected,
+        UsageError,
+    )
     from klingflow.model import Action, Manifest, Plan, Price, Purchase, Request, Shot
 
 __version__ = "0.1.0"
@@ -80,6 +83,13 @@ _HOMES = {
     **dict.fromkeys(("Result", "run"), "klingflow.api.running"),
     **dict.fromkeys(
         ("Action", "Manifest", "Plan", "Price", "Purchase", "Request", "Shot"), "klingflow.model"
+    ),
+    **dict.fromkeys(
+        (
+            *("Diagnostic", "ExitCode", "KlingflowError", "LedgerBroken", "LedgerError"),
+            *("LedgerHeld", "ManifestError", "Mark", "NothingSelected", "UsageError"),
+        ),
+        "klingflow.errors",
     ),
 }
 

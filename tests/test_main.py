@@ -31,7 +31,9 @@ def interrupted(module: str, handler: str = "default_int_handler") -> tuple[int,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
-@pytest.mark.parametrize("module", ["klingflow.terminal.cli", "click", "klingflow.runner.signals"])
+@pytest.mark.parametrize(
+    "module", ["klingflow.errors", "klingflow.terminal.cli", "click", "klingflow.runner.signals"]
+)
 def test_ctrl_c_during_an_import_ends_with_130_and_no_trace(module: str) -> None:
     """In its first tenth of a second the process only imports, and nothing has begun."""
     assert interrupted(module) == (130, "", "")
