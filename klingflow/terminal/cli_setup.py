@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.formatting import wrap_text
 
 from klingflow.terminal import flags
 
@@ -38,6 +39,9 @@ def init(folder: str, source: str | None) -> int:
     return setup_commands.init_from(source, folder) if source else setup_commands.init(folder)
 
 
+_INDENTS = ("  ", "  ")  # of a first line, and of those below it
+
+
 class _Named(click.Command):
     """A command whose help lists the schemas, which are looked up only for that."""
 
@@ -48,9 +52,9 @@ class _Named(click.Command):
         super().format_help_text(ctx, formatter)
         first, *others, last = NAMES
         listed = ", ".join([f"{first} (the default)", *others])
+        told = f"NAME is {listed} or {last}."
         formatter.write_paragraph()
-        with formatter.indentation():
-            formatter.write_text(f"NAME is {listed} or {last}.")
+        formatter.write(wrap_text(told, formatter.width, *_INDENTS) + "\n")
 
 
 @click.command(cls=_Named)
