@@ -185,8 +185,11 @@ def purchases(plans: Sequence[Plan]) -> str:
 
 
 def show_all_told(several: Sequence[Mapping[str, Any]]) -> None:
-    """Print the money of several films as one sum, each as klingflow.results.account has it."""
-    console.prose(f"All told: {', '.join(worded_shares(together(several))) or 'nothing'}.")
+    """Print the money of several films as one sum, each as klingflow.results.account has it;
+    nothing where none was spent.
+    """
+    if told := ", ".join(worded_shares(together(several))):
+        console.prose(f"All told: {told}.")
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
