@@ -67,6 +67,7 @@ def _matched() -> str:
             stdin=subprocess.DEVNULL,
             timeout=_LIMIT_S,
             check=True,
+            env={k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_")},
         )
     except (OSError, subprocess.SubprocessError):
         return ""
