@@ -409,6 +409,31 @@ class Gateway:
         return self._downloads[proxy]
 
 
+async def post(url: str, body: bytes, total_s: float) -> Answer:
+    """POST JSON once to an address of the user's own, within `total_s`, without the key. Follows no
+    redirect. Neither an exception nor what is returned has the address. Raises UsageError as
+    `Gateway` does.
+    """
+    connections = _Connections(proxy_for(url), tls(url, httpx.create_ssl_context), kept=False)
+    secret = Secret(url)
+    unlogged, answer, data = Unlogged(secret), None, bytearray()
+    try:
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        request = httpx.Request(
+            "POST", url, headers=headers, content=body, extensions={"timeout": {}}
+        )
+        with awake.fail_after(total_s), connections.borrow() as sender:
+            answer = await sender.send(request)
+            complete = await read_body(answer, data)
+        return Reply(answer.status, headers_of(answer, secret), bytes(data), complete)
+    except _CAUGHT as error:
+        return NoReply(*_reason(error))  # an exception's own text may have the address
+    finally:
+        unlogged.end()
+        with anyio.CancelScope(shield=True):
+            await connections.aclose()
+
+
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
     return url.scheme, url.raw_host.lower(), url.port or {"http": 80, "https": 443}.get(url.scheme)
 
@@ -417,12 +442,17 @@ def _is_here(url: httpx.URL) -> bool:
     return names_this_machine(url.raw_host.decode("ascii", "replace"))
 
 
+def _reason(error: Exception) -> tuple[bool, str]:
+    """Return the row of FAILURES of an exception of the network."""
+    kind = _OF_HTTPX.get(type(error), type(error))
+    return next(FAILURES[c] for c in kind.__mro__ if c in FAILURES)
+
+
 def _no_reply(error: Exception, secret: Secret) -> NoReply:
     """What an exception of the network comes to. Its own text may quote the server, which may quote
     the key.
     """
-    kind = _OF_HTTPX.get(type(error), type(error))
-    sent, reason = next(FAILURES[c] for c in kind.__mro__ if c in FAILURES)
+    sent, reason = _reason(error)
     detail = clean(secret.clean_text(str(error)), 200)
     return NoReply(sent, f"{reason} ({detail})" if detail else reason)
 

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 )
 @flags.gateway
 @flags.no_black_box
+@click.option(
+    "--notify",
+    metavar="URL",
+    help="POST how the run ended to this address; wins over KLINGFLOW_NOTIFY.",
+)
 @flags.showing
 def run(files: tuple[str, ...], **options: Any) -> int:
     """Buy what the plan says, wait for it and download it. Run it again to resume.

@@ -38,6 +38,7 @@ class Options:
     buy_again: bool = False
     no_progress: bool = False
     log: str | None = None
+    notify: str | None = None
     quiet: bool = False
     verbose: bool = False
 

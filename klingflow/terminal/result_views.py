@@ -5,6 +5,7 @@ stopped.
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.places import Site
 from klingflow.model import Action, LeftOut, Plan
 from klingflow.results.account import shares
+from klingflow.results.notice import Notice
 from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.terminal import console, doubt_views, views
 from klingflow.terminal.manifests import titles
@@ -66,6 +68,31 @@ def show_result(
     for line in (_bought(result), _all_told(result), where, commit, _why_stopped(result)):
         if line:
             console.prose(line)
+
+
+def notice(result: Result) -> Notice:
+    """Return what a notification says of a run."""
+    parts = list(_parts(result))
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(_become(action, part) for action in part.plan.actions)
+    lines = [f"{part.title}: {views.counted(part.plan, part.delivered)}." for part in parts]
+    lines += filter(None, (_bought(result), _all_told(result), _why_stopped(result)))
+    text = "\n".join(["klingflow", *lines, f"Exit code {int(result.exit_code)}."])
+    return Notice(
+        name=", ".join(part.title for part in parts),
+        exit_code=int(result.exit_code),
+        counts=dict(counts),
+        cost=shares(result.spending),
+        text=console.redacted(text),
+    )
+
+
+def _become(action: Action, part: _Part) -> str:
+    """Return what has become of a take, in one word."""
+    if action.key in part.delivered:
+        return "done"
+    return "left_out" if action.key in part.plan.left_out else action.verb
 
 
 def _parts(result: Result) -> Iterator[_Part]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from klingflow.api import links, planning, running, saving
+from klingflow.api import links, notifying, planning, running, saving
 from klingflow.api.apart import check_apart
 from klingflow.api.site import named, site_of
 from klingflow.api.stills import sends_files
@@ -40,6 +40,8 @@ def run(files: Sequence[str], options: Options) -> int:
 
 def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     saved = None
+    # At once: a run must not end in a complaint about the address.
+    address = notifying.chosen(options.notify) if buying and not options.dry_run else ""
     if (path := options.plan) is not None:
         saved = saving.load(path)
         options = under_plan(options, saved, path)
@@ -72,7 +74,10 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         else:
             _show_moves([job.plan for job in jobs], options)
         used = saved.id if saved is not None else None
-        return _run(jobs, base_url, key, limits, options, buying=buying, used=used)
+        result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
+    if address and (trouble := notifying.notify(address, result_views.notice(result))):
+        console.warn(f"The notification could not be sent: {console.redacted(trouble)}.")
+    return result.exit_code
 
 
 def _check_saved(
@@ -98,7 +103,7 @@ def _run(
     *,
     buying: bool,
     used: str | None,
-) -> int:
+) -> running.Result:
     with progress.watching(
         [job.plan for job in jobs],
         log=options.log,
@@ -122,7 +127,7 @@ def _run(
         console.warn(line)
     sites, books = [job.site for job in jobs], [job.ledger.book for job in jobs]
     result_views.show_result(result, sites, books, quiet=options.quiet)
-    return result.exit_code
+    return result
 
 
 def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options) -> int:
