@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from types import MappingProxyType
+
 import pytest
 
 from klingflow.manifest.meaning import Meaning, meaning, scene_of
@@ -201,3 +204,9 @@ def test_what_the_document_does_not_know_is_carried_through() -> None:
         {"camera": 2},
         {"seed": 3},
     )
+
+
+def test_a_body_of_the_ledger_means_the_same() -> None:
+    """It is parsed when somebody reads it, so it is a mapping but no dict."""
+    raw = '{"model":"kling-3.0","prompt":"p","metadata":{"output_config":{"duration":8}}}'
+    assert meaning(MappingProxyType(json.loads(raw))) == meaning(json.loads(raw))

@@ -90,9 +90,9 @@ class Meaning(NamedTuple):
 
 def meaning(body: Mapping[str, Json]) -> Meaning:
     """Return the meaning of a body, whatever its shape: malformed values stay as they are, and the
-    checks name them.
+    checks name them. A body of the ledger is no dict (klingflow.ledger.written).
     """
-    top = _given(body)
+    top = _given(body if isinstance(body, dict) else dict(body))
     metadata = _given(top.pop("metadata", None))
     config = _given(metadata.pop("output_config", None))
     if is_tag(config.get("media_name")):
