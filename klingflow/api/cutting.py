@@ -140,7 +140,7 @@ def _workshop(target: Path, *, over: bool) -> Iterator[Path]:
     folder = disk.temporary(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         folder.mkdir()
         try:
             made = folder / target.name
@@ -152,6 +152,13 @@ def _workshop(target: Path, *, over: bool) -> Iterator[Path]:
         raise UsageError(f"{target} is there already; nothing was written over it") from error
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed export left, and a link in its place, but nothing that it leads to."""
+    if disk.is_link(folder) or folder.is_file():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put(made: Path, target: Path, *, over: bool) -> None:
@@ -201,14 +208,23 @@ def _relative(film: Film, target: Path) -> Callable[[str], str]:
     folder = _real(target.parent)
 
     def path(file: str) -> str:
-        return Path(os.path.relpath(_real(film.path(file)), folder)).as_posix()
+        video = _real(film.path(file))
+        try:
+            return Path(os.path.relpath(video, folder)).as_posix()
+        except ValueError:  # another drive of Windows
+            return Path(video).as_posix()
 
     return path
 
 
 def _url(film: Film, target: Path) -> Callable[[str], str]:
     path = _relative(film, target)
-    return lambda file: quote(path(file))
+
+    def url(file: str) -> str:
+        said = path(file)
+        return Path(said).as_uri() if Path(said).is_absolute() else quote(said)
+
+    return url
 
 
 def _write_otio(film: Film, made: Path, target: Path, _tell: Tell) -> bool:

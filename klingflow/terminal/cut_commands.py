@@ -33,8 +33,8 @@ def export(file: str, form: str, options: Options) -> int:
     if not options.quiet:
         _show_missing(film, options)
     if form == "mp4" and not options.quiet:
-        how = "copied as they are" if done.copied else "encoded again: not all are of one format"
-        console.prose(f"The pictures are {how}.")
+        why = "encoded again, because not all shots are videos of one format"
+        console.prose(f"The pictures are {'copied as they are' if done.copied else why}.")
     return _told(done, options)
 
 
