@@ -86,6 +86,18 @@ def test_what_a_killed_export_left_is_cleared(tmp_path: Path) -> None:
     assert target.is_file() and not left.exists()
 
 
+def test_nothing_is_made_or_cleared_through_a_link(tmp_path: Path) -> None:
+    """A folder may come from a stranger, with a link where the hidden folder will lie."""
+    made = film(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("x", encoding="utf-8")
+    target = tmp_path / "film.csv"
+    disk.temporary(target).symlink_to(tmp_path / "elsewhere")
+    export(made, "csv", target)
+    assert target.is_file() and not disk.temporary(target).exists()
+    assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["kept"]
+
+
 @pytest.mark.parametrize("name", ["outputs/film/开 场.mp4", "film.yaml", "outputs", "."])
 def test_what_the_film_needs_is_no_place_for_an_export(tmp_path: Path, name: str) -> None:
     """Neither a paid video nor the manifest, nor a folder that holds one, under any name."""

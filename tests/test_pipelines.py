@@ -8,8 +8,10 @@ import json
 import re
 import shutil
 import zlib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -19,7 +21,9 @@ from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.prices import price
 from klingflow.manifest.source import parse
 from klingflow.manifest.values import content_of
-from tests.harness import FAST, charges, pipeline_at, sandboxed
+from klingflow.terminal import cli_cut
+from tests.films import opened
+from tests.harness import FAST, Pipeline, charges, pipeline_at, sandboxed
 from tests.stills import REFS, STILLS, still
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"
@@ -130,6 +134,23 @@ def test_a_film_with_local_stills_runs_to_the_end_in_the_sandbox(tmp_path: Path)
         (s["id"], s["take"], s["state"]) for s in record
     ]
     assert [s["id"] for s in record if s["billed_tier"] != s["predicted_tier"]] == []
+    _exports_whole(film, {s["id"]: s["seconds"] for s in record})
+
+
+def _exports_whole(film: Pipeline, seconds: Mapping[str, int]) -> None:
+    """Every form of an export is made, and read by something other than what wrote it. `seconds`
+    are those of the shots.
+    """
+    for form in cli_cut.FORMS:
+        said = film.do("export", WITH_STILLS, "--to", form, "--sandbox", "-o", f"cut/{form}")
+        assert f"cut/{form}: {len(seconds)} shots, " in said
+    cut, whole = film.folder / "cut", sum(seconds.values())
+    assert opened(cut / "mp4")["seconds"] == whole
+    assert len(ElementTree.parse(cut / "fcp7").findall(".//video/track/clipitem")) == len(seconds)
+    assert (cut / "edl").read_text(encoding="utf-8").count("* FROM CLIP NAME:") == len(seconds)
+    assert len(list((cut / "folder").glob("*.mp4"))) == len(seconds)
+    draft = json.loads((cut / "jianying" / "draft_content.json").read_text(encoding="utf-8"))
+    assert draft["duration"] == whole * 1_000_000
 
 
 def test_the_stills_are_those_that_the_tests_draw() -> None:
