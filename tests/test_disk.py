@@ -27,6 +27,7 @@ from klingflow.disk import (
     second_name,
     stays_below,
     write_new,
+    write_whole_new,
 )
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes as POSIX has them")
@@ -538,3 +539,12 @@ def test_a_junction_is_a_link(mode: int, tag: int, expected: bool) -> None:
 def test_what_is_not_there_is_no_link(tmp_path: Path) -> None:
     """Nor what cannot be a path."""
     assert not disk.is_link(tmp_path / "absent") and not disk.is_link(Path("a\0b"))
+
+
+def test_a_whole_new_file_is_there_or_is_not(tmp_path: Path) -> None:
+    """What is there stays, also a link that leads nowhere; nothing else is left in the folder."""
+    (tmp_path / "link").symlink_to("nowhere")
+    found = [write_whole_new(tmp_path / name, b"x") for name in ("new", "new", "link")]
+    assert found == [True, False, False]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "new"]
+    assert (tmp_path / "new").read_bytes() == b"x"

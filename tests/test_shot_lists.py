@@ -66,6 +66,23 @@ def test_a_file_may_be_named_and_a_sheet(tmp_path: Path) -> None:
     assert (made.path, [e.id for e in made.listed.shots]) == (tmp_path / "act1.yaml", ["7"])
 
 
+def test_pictures_in_a_workbook_are_not_lost_in_silence(tmp_path: Path) -> None:
+    """They lie beside the cells, where nothing says which shot they are of."""
+    path = tmp_path / "a.xlsx"
+    sheet = rows([*HEADER], ["1", "雨", 5])
+    path.write_bytes(workbook(a=sheet, more={"xl/media/image1.png": ""}))
+    (left,) = make(str(path), str(tmp_path)).listed.left
+    assert said(left).startswith("“1 × xl/media”: pictures in the workbook are not read")
+
+
+def test_a_first_sheet_that_is_a_cover_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """Its name may have blanks."""
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(workbook(Cover=rows(["x"]), List=rows([*HEADER], ["1", "雨", 5])))
+    with pytest.raises(UsageError, match=r"name another sheet of it: \S*a.xlsx#NAME"):
+        make(str(path), str(tmp_path))
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A manifest that is there stays, and nothing else is written."""
     source = listed(tmp_path, HEADER, ["1", "雨", "5"])

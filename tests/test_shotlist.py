@@ -78,6 +78,22 @@ def test_cells_that_say_nothing_plainly_are_listed_by_address() -> None:
     assert [entry.fields.get("seconds") for entry in found.shots] == [None, 5, None]
 
 
+def test_words_for_nothing_are_nothing_and_as_above_is_listed() -> None:
+    """Nobody is called 无, and no line of the film says it."""
+    found = listed(
+        "镜号|画面|角色|台词|时长|运镜|声音",
+        "1|无|无|—|-|/|无",
+        "2|雨|林夏|走。|5|推|有",
+        "3|巷|同上|||同上|",
+    )
+    assert [(entry.names, entry.fields) for entry in found.shots] == [
+        ([], {"prompt": "无", "audio": False}),
+        (["林夏"], {"prompt": "雨，推", "dialogue": "走。", "seconds": 5, "audio": True}),
+        ([], {"prompt": "巷"}),
+    ]
+    assert [(left.at, left.text) for left in found.left] == [("C4", "同上"), ("F4", "同上")]
+
+
 def test_rows_without_a_picture_are_no_shots() -> None:
     """A title and a total are listed; empty rows, repeated headers and bare numbers are not."""
     found = listed("分镜表", "镜号|画面|时长", "1|雨|5", "", "镜号|画面|时长", "2||", "合计||5分钟")

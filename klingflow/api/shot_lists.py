@@ -6,16 +6,18 @@ manifest is checked as any other: a value that the checks refuse is taken out an
 
 from __future__ import annotations
 
+import bisect
 import codecs
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from klingflow.api.beginning import starter
+from klingflow.api.loading import without_collector
 from klingflow.api.texts import MAX_BYTES
-from klingflow.api.workbooks import text_of
+from klingflow.api.workbooks import pictures_in, text_of
 from klingflow.errors import Diagnostic, ManifestError, UsageError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
@@ -50,17 +52,20 @@ def make(source: str, target: str) -> Made:
             f"{path} is there, and stays as it is; name another file:"
             f" klingflow init --from {shlex.quote(source)} NAME.yaml"
         )
-    grid, encoding = _read(source)
+    table = _read(source)
     try:
-        listed = read_list(grid)
+        listed = read_list(table.grid)
     except ValueError as error:
-        raise UsageError(f"{source}: {error}") from error
+        raise UsageError(f"{source}: {error}{_other_sheet(source)}") from error
+    if table.pictures:
+        listed.left.append(Left("", "", f"{table.pictures} × xl/media", "pictures"))
     read = _reader(path)
-    _take_out_what_is_refused(listed, source, read)
-    text = transcript(listed, source).text
-    if _mistakes(text, read):  # never seen: the plain form has just been checked
-        text = transcript(listed, source, plainly=True).text
-    return Made(path, text, listed, encoding)
+    with without_collector():
+        _take_out_what_is_refused(listed, source, read)
+        text = transcript(listed, source).text
+        if _mistakes(text, read):  # never seen: the plain form has just been checked
+            text = transcript(listed, source, plainly=True).text
+    return Made(path, text, listed, table.encoding)
 
 
 def said(left: Left) -> str:
@@ -78,10 +83,25 @@ def _target(source: str, target: str) -> Path:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _read(source: str) -> tuple[Grid, str]:
-    """Return the cells of a shot list, and its encoding where that is not UTF-8. Raises
-    UsageError.
+class _Table(NamedTuple):
+    """The cells of a shot list, its encoding where that is not UTF-8, and how many pictures lie in
+    the workbook.
     """
+
+    grid: Grid
+    encoding: str = ""
+    pictures: int = 0
+
+
+def _other_sheet(source: str) -> str:
+    """Return what to do where a sheet of a workbook is no shot list."""
+    file, sheet = split_sheet(source)
+    is_first = sheet is None and suffix_of(source) in SUFFIXES
+    return f"; name another sheet of it: {shlex.quote(f'{file}#NAME')}" if is_first else ""
+
+
+def _read(source: str) -> _Table:
+    """Return the table of a shot list. Raises UsageError."""
     file, sheet = split_sheet(source)
     suffix = suffix_of(source)
     if suffix not in SUFFIXES_READ:
@@ -89,9 +109,10 @@ def _read(source: str) -> tuple[Grid, str]:
     try:
         data = _bytes(Path(file))
         if suffix in SUFFIXES:
-            return grid_of(text_of(data, sheet), suffix), ""
+            grid = grid_of(text_of(data, sheet), suffix)
+            return _Table(grid, pictures=pictures_in(data))
         text, encoding = _decoded(data)
-        return grid_of(text, suffix), encoding
+        return _Table(grid_of(text, suffix), encoding)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
@@ -173,8 +194,9 @@ def _take_out_what_is_refused(
 def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) -> None:
     """Take out the value of each mistake; the shot, where it is the shot's own."""
     gone: set[int] = set()
+    lines = sorted(made.lines)
     for mistake in mistakes:
-        entry, name = _place(made, mistake)
+        entry, name = _place(made, lines, mistake)
         if entry is None:
             raise UsageError(f"the manifest of this list would be wrong: {mistake.text}")
         if name in entry.fields:
@@ -191,7 +213,7 @@ def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) ->
     listed.shots[:] = [entry for entry in listed.shots if id(entry) not in gone]
 
 
-def _place(made: Transcript, mistake: Diagnostic) -> tuple[Entry | None, str]:
+def _place(made: Transcript, lines: Sequence[int], mistake: Diagnostic) -> tuple[Entry | None, str]:
     """Return the shot and the field in which a mistake stands: the last one that begins before."""
-    before = [line for line in made.lines if line <= mistake.mark.line]
-    return made.lines[max(before)] if before else (None, "")
+    at = bisect.bisect_right(lines, mistake.mark.line)
+    return made.lines[lines[at - 1]] if at else (None, "")

@@ -56,6 +56,12 @@ def text_of(data: bytes, sheet: str | None) -> str:
         return _text(chosen, sheets.get(name, {}))
 
 
+def pictures_in(data: bytes) -> int:
+    """Return how many pictures a workbook holds. Raises what `zipfile` does for what is none."""
+    with zipfile.ZipFile(BytesIO(data)) as packed:
+        return sum(name.lower().startswith("xl/media/") for name in packed.namelist())
+
+
 def _unpacked(data: bytes) -> dict[str, bytes]:
     """Return the XML of a workbook by name; pictures and macros are left out.
 

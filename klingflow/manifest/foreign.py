@@ -44,8 +44,8 @@ class Name(NamedTuple):
 
 # Rows that a shot list is read by, too (columns.py).
 PROMPT: Final = Name(
-    "text prompts text_prompt prompt_text positive positive_prompt 提示词 提示 提示语 正向提示词"
-    " 正面提示词",
+    "text prompts text_prompt prompt_text positive positive_prompt video_prompt 提示词 提示 提示语"
+    " 正向提示词 正面提示词 视频提示词 ai提示词 中文提示词 英文提示词",
     "prompt",
     "prompt: …",
 )

@@ -25,17 +25,30 @@ from klingflow.model import Json
 # Why something was not taken.
 Why = Literal[
     "above", "formula", "value", "nothing-to-show", "double", "unnamed", "check",
-    "unknown", "own-prompt", "second", "no-value",
+    "unknown", "own-prompt", "second", "no-value", "pictures",
 ]  # fmt: skip
 # Fields of one value: of two columns that feed one, the first is taken.
 _SINGLE: Final = frozenset(
     {
-        *("id", "kind", "model", "seconds", "resolution", "aspect_ratio", "audio", "takes"),
+        *(
+            "id",
+            "prompt",
+            "kind",
+            "model",
+            "seconds",
+            "resolution",
+            "aspect_ratio",
+            "audio",
+            "takes",
+        ),
         *("image", "first_frame", "last_frame", "motion_video", "motion_level", "video"),
     }
 )
 _TEXTS: Final = frozenset({"prompt", "style", "scene", "title", "dialogue", "note", "model"})
 _SHOWING: Final = ("prompt", "image", "images", "first_frame", "motion_video", "video")
+# What people write into a cell that is empty, and for what stands above; not of what is shown.
+_NOTHING: Final = frozenset({"无", "暂无", "没有", "-", "--", "—", "——", "/", "\\", "n/a", "none"})
+_AS_ABOVE: Final = frozenset({"同上", "〃", '"', "″", "ditto", "same", "same as above"})
 _ENDS: Final = "。！？，；：、.!?,;:…\n"
 _SCENE_SHORT: Final = 8  # characters of a scene's name that an id may begin with
 
@@ -158,7 +171,8 @@ def _why_not(
         return "own-prompt"
     if is_second and feeds in _SINGLE:
         return "second"
-    if cells and all(value_of(feeds, cell) is None for cell in cells):
+    said = [cell for cell in cells if not _is_empty(Column(0, "", feeds), cell)]
+    if said and all(_value(feeds, cell) is None for cell in said):
         return "no-value"
     return None
 
@@ -185,6 +199,7 @@ class _Reader:
         made, noted = Entry("", {}, {}), len(self.left)
         for feed in self._feeds:
             self._take(made, feed, y, row)
+        self.left[noted:] = sorted(self.left[noted:], key=lambda left: (len(left.at), left.at))
         if not any(name in made.fields for name in _SHOWING):
             del self.left[noted:]  # the whole row is noted
             self._note_empty(y, row, made)
@@ -215,8 +230,8 @@ class _Reader:
             text = row[column.at]
             if fault := self._faults.get((y, column.at)):
                 self.left.append(Left(address(y, column.at), column.name, fault, "formula"))
-            elif text.strip():
-                value = text if feed.field in ("id", "character") else value_of(feed.field, text)
+            elif not _is_empty(column, text):
+                value = _value(feed.field, text)
                 found.append((column, value))
                 if value is None:
                     self._note(y, column, text, feed.field)
@@ -245,6 +260,19 @@ class _Reader:
 
     def _note(self, y: int, column: Column, text: str, said: str) -> None:
         self.left.append(Left(address(y, column.at), column.name, text, "value", said))
+
+
+def _is_empty(column: Column, text: str) -> bool:
+    """True for a cell that says nothing, or that there is nothing."""
+    may_be_meant = column.feeds in ("id", "prompt", "visual", "scene", "audio")
+    return not text.strip() or (not may_be_meant and text.strip().casefold() in _NOTHING)
+
+
+def _value(feeds: Feeds, text: str) -> Json:
+    """Return what a cell says; None where it says nothing plainly, or only "as above"."""
+    if text.strip().casefold() in _AS_ABOVE:
+        return None
+    return text if feeds in ("id", "character") else value_of(feeds, text)
 
 
 def _joined(texts: Iterable[str], is_chinese: bool) -> str:

@@ -38,6 +38,10 @@ _WHY: Final[Mapping[Why, tuple[str, str]]] = {
     "unknown": ("a shot has no such field", "镜头没有这样的字段"),
     "own-prompt": ("the prompt has a column of its own", "提示词另有一列"),
     "second": ("another column gives {}", "{} 已取自另一列"),
+    "pictures": (
+        "pictures in the workbook are not read: save them as files, and name those in a column",
+        "工作簿里的图片不会读取：请另存为文件，并在一列里写上文件名",
+    ),
     "no-value": ("no cell can be read as {}", "没有一格读得出 {}"),
 }
 _WORDS: Final = {
