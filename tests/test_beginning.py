@@ -47,6 +47,12 @@ def test_a_new_folder_gets_every_file_and_the_second_time_changes_nothing(tmp_pa
     assert files(folder) == before and set(before) == set(STARTER)
 
 
+def test_a_manifest_of_a_shot_list_is_written_last(tmp_path: Path) -> None:
+    """Whoever is killed before it may begin again."""
+    begun = [begun.path.name for begun in begin(tmp_path, ("a.yaml", b"x"))]
+    assert begun == ["prices.yaml", ".gitignore", ".gitattributes", ".env.example", "a.yaml"]
+
+
 def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
     """A manifest of one's own is kept; only what is missing is written."""
     (tmp_path / "film.yaml").write_text("mine", encoding="utf-8")

@@ -48,7 +48,7 @@ def begin(folder: Path, film: tuple[str, bytes] | None = None) -> Iterator[Begun
     files = {name: starter(name) for name in STARTER}
     if film:
         del files[FILM]
-        files = dict([film]) | files
+        files |= dict([film])  # the last one: a second `init --from` completes a first that died
     for name in files:
         if (folder / name).is_dir():
             raise IsADirectoryError(EISDIR, f"{name} is a folder; nothing was written")

@@ -16,6 +16,7 @@ from klingflow.terminal import flags
     "--from",
     "source",
     metavar="SHEET",
+    type=click.Path(),
     help="Make the manifest of a shot list: .xlsx, .xlsx#NAME for one of its sheets, .csv or .tsv."
     " DIR may be a file that ends with .yaml.",
 )
