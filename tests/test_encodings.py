@@ -73,7 +73,8 @@ def test_another_encoding_is_named_with_the_menu_entry_that_saves_utf_8(
     assert (found.code, found.mark.line) == ("not-utf8", 4)
     assert found.message == (
         f"rows.csv is {kind}; save it as UTF-8:"
-        " Excel, WPS: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8);"
+        " Excel: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8);"
+        " WPS: File > Save As > .xlsx, which is read (文件 > 另存为 > .xlsx);"
         " Numbers: File > Export To > CSV > Advanced Options > Unicode (UTF-8)"
         " (文件 > 导出为 > CSV > 高级选项 > Unicode (UTF-8))"
     )
@@ -82,9 +83,9 @@ def test_another_encoding_is_named_with_the_menu_entry_that_saves_utf_8(
 @pytest.mark.parametrize(
     ("name", "kind", "menu"),
     [
-        ("商品.xlsb", "an Excel workbook", "Excel, WPS: File"),
-        ("商品.XLS", "an Excel workbook", "Excel, WPS: File"),
-        ("商品.et", "a WPS workbook", "Excel, WPS: File"),
+        ("商品.xlsb", "an Excel workbook", "Excel: File"),
+        ("商品.XLS", "an Excel workbook", "Excel: File"),
+        ("商品.et", "a WPS workbook", "WPS: File > Save As > .xlsx"),
         ("商品.numbers", "a Numbers spreadsheet", "Numbers: File"),
         ("商品.ods", "an OpenDocument spreadsheet", "LibreOffice: File"),
     ],
@@ -97,9 +98,7 @@ def test_a_spreadsheets_own_file_is_named_with_what_to_export(
         compiled(name, b"\xff")
     (found,) = refused.value.diagnostics
     assert found.code == "rows-format"
-    assert found.message.startswith(
-        f"'{name}' is {kind}, and rows come from text; save it as 商品.csv: {menu}"
-    )
+    assert found.message.startswith(f"'{name}' is {kind}; save it as 商品.xlsx or 商品.csv: {menu}")
 
 
 @given(st.binary())

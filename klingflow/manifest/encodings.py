@@ -18,20 +18,22 @@ _SURE = 0.7
 _ZEROS_LEAST = 0.2  # of the characters of a table: its names, commas and ends of lines are ASCII
 
 # The menu entries, in English and in Chinese, that save UTF-8.
-_EXCEL: Final = "Excel, WPS: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)"
+_EXCEL: Final = "Excel: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)"
+# Whether its menu has an entry for UTF-8 differs by version.
+_WPS: Final = "WPS: File > Save As > .xlsx, which is read (文件 > 另存为 > .xlsx)"
 _NUMBERS: Final = (
     "Numbers: File > Export To > CSV > Advanced Options > Unicode (UTF-8)"
     " (文件 > 导出为 > CSV > 高级选项 > Unicode (UTF-8))"
 )
 _CALC: Final = "LibreOffice: File > Save As > Text CSV > UTF-8 (文件 > 另存为 > 文本 CSV > UTF-8)"
-MENUS: Final = f"{_EXCEL}; {_NUMBERS}"
+MENUS: Final = f"{_EXCEL}; {_WPS}; {_NUMBERS}"
 # What a spreadsheet's own file is called, and the menu entry that makes CSV of it, by its suffix.
 WORKBOOKS: Final = {
     ".xlsx": ("an Excel workbook", _EXCEL),
     ".xlsm": ("an Excel workbook", _EXCEL),
     ".xlsb": ("an Excel workbook", _EXCEL),
     ".xls": ("an Excel workbook", _EXCEL),
-    ".et": ("a WPS workbook", _EXCEL),
+    ".et": ("a WPS workbook", _WPS),
     ".ods": ("an OpenDocument spreadsheet", _CALC),
     ".numbers": ("a Numbers spreadsheet", _NUMBERS),
 }

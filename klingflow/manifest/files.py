@@ -105,8 +105,8 @@ class Files:
         suffix = suffix_of(path)
         if suffix in WORKBOOKS and suffix not in FORMATS:
             kind, menu = WORKBOOKS[suffix]
-            csv = posixpath.splitext(posixpath.basename(path))[0] + ".csv"
-            message = f"'{path}' is {kind}, and rows come from text; save it as {csv}: {menu}"
+            name = posixpath.splitext(posixpath.basename(path))[0]
+            message = f"'{path}' is {kind}; save it as {name}.xlsx or {name}.csv: {menu}"
             self._note(mark, "rows-format", message)
             return None
         text = self._text(path, mark, of_rows=True)
