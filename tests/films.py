@@ -24,6 +24,7 @@ def film(
     mark: str = "",
     turned: bool = False,
     bframes: int = 0,
+    colour: int = 0,
 ) -> Path:
     """Write a video of one grey level, with a quiet tone if it has sound."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +36,9 @@ def film(
         video = container.add_stream("libx264", rate=fps)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.options = {"preset": "ultrafast", "bf": str(bframes), "threads": "1"}
+        if colour:
+            codec = video.codec_context
+            codec.colorspace = codec.color_primaries = codec.color_trc = colour
         audio = _audio(container) if sound else None
         for number in range(round(seconds * fps)):
             container.mux(video.encode(_frame(size, grey, number, fps)))
@@ -105,6 +109,7 @@ def opened(path: Path) -> dict[str, Any]:
         return {
             "size": (first.width, first.height),
             "rotation": int(first.rotation) % 360,
+            "colour": (int(first.colorspace), int(read.streams.video[0].color_primaries)),
             "kinds": [stream.type for stream in read.streams],
             "metadata": dict(read.metadata),
             "seconds": float(read.duration / 1_000_000),

@@ -133,6 +133,19 @@ def test_the_mark_of_ai_is_in_the_metadata(tmp_path: Path, mark: str) -> None:
     assert opened(out)["metadata"].get("AIGC", "") == mark
 
 
+@pytest.mark.parametrize(
+    ("colours", "kept"), [((1, 1), (1, 1)), ((0, 0), (2, 2)), ((1, 6), (2, 2))]
+)
+def test_colours_stay_what_the_videos_say(
+    tmp_path: Path, colours: tuple[int, ...], kept: tuple[int, int]
+) -> None:
+    """Also where the pictures are encoded; where the videos differ, nothing is claimed."""
+    videos = [film(tmp_path / f"{n}.mp4", colour=one) for n, one in enumerate(colours)]
+    out = tmp_path / "out.mp4"
+    joined(out, *(Piece(24, video) for video in videos), Piece(6, still=lambda: still(60)))
+    assert opened(out)["colour"] == kept
+
+
 def test_it_says_how_far_it_is(tmp_path: Path) -> None:
     """After each piece."""
     told: list[int] = []

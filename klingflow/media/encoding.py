@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import av
 
 from klingflow.media.footage import turn_of
-from klingflow.media.pieces import Piece, Shape, reading
+from klingflow.media.pieces import Colour, Piece, Shape, reading
 
 _SAMPLES_S: Final = 48_000
 _BLOCK: Final = 1024  # samples of an AAC frame
@@ -20,14 +20,21 @@ _TURNS: Final = {90: ("2",), 180: ("1", "1"), 270: ("1",)}  # filters `transpose
 
 
 class EncodedPicture:
-    """A stream of H.264. `quality` is x264's (0 is lossless, 51 the worst), `speed` its preset."""
+    """A stream of H.264. `quality` is x264's (0 is lossless, 51 the worst), `speed` its preset;
+    `colour` is what the videos say of theirs, if they say the same.
+    """
 
-    def __init__(self, container: Any, shape: Shape, quality: int, speed: str) -> None:
+    def __init__(
+        self, container: Any, shape: Shape, quality: int, speed: str, colour: Colour | None
+    ) -> None:
         self._container, self._shape = container, shape
         stream: Any = container.add_stream("libx264", rate=shape.rate)
         stream.width, stream.height, stream.pix_fmt = *_even(shape), "yuv420p"
         stream.options = {"crf": str(quality), "preset": speed}
         stream.time_base = stream.codec_context.time_base = 1 / shape.rate
+        if colour:
+            codec = stream.codec_context
+            codec.colorspace, codec.color_primaries, codec.color_trc = colour
         self._stream, self._count = stream, 0
 
     def take(self, piece: Piece, start_s: Fraction, end_s: Fraction) -> None:

@@ -42,10 +42,21 @@ class Shape(NamedTuple):
     rate: Fraction
 
 
+class Colour(NamedTuple):
+    """How numbers become colours, by the tables of ISO 23091-4; 2 is "nobody says"."""
+
+    space: int
+    primaries: int
+    transfer: int
+
+
 class Format(NamedTuple):
-    """What has to be the same of all videos: of the picture, and of the sound if there is one."""
+    """What has to be the same of all videos: of the picture, its colour among it, and of the sound
+    if there is one.
+    """
 
     picture: tuple[Any, ...]
+    colour: Colour
     sound: tuple[Any, ...] | None
 
 
@@ -60,16 +71,22 @@ def format_of(path: Path) -> Format:
     """Return the format of a video. Raises OSError, av.FFmpegError."""
     with reading(path) as container:
         sound = next(iter(container.streams.audio), None)
-        return Format(_picture(container), _sound(sound) if sound else None)
+        stream = container.streams.video[0]
+        first, codec = next(container.decode(stream)), stream.codec_context
+        colour = Colour(int(first.colorspace), int(codec.color_primaries), int(codec.color_trc))
+        return Format(_picture(codec, first, colour), colour, _sound(sound) if sound else None)
 
 
-def _picture(container: Any) -> tuple[Any, ...]:
-    stream = container.streams.video[0]
-    codec = stream.codec_context
-    first = next(container.decode(stream))
-    colour = (first.color_range, first.colorspace, codec.color_primaries, codec.color_trc)
+def _picture(codec: Any, first: Any, colour: Colour) -> tuple[Any, ...]:
     sides = (codec.width, codec.height, codec.pix_fmt, codec.sample_aspect_ratio)
-    return (codec.name, bytes(codec.extradata or b""), *sides, *colour, turn_of(first))
+    return (
+        codec.name,
+        bytes(codec.extradata or b""),
+        *sides,
+        int(first.color_range),
+        *colour,
+        turn_of(first),
+    )
 
 
 def _sound(stream: Any) -> tuple[Any, ...]:

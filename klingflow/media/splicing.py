@@ -15,7 +15,7 @@ import av
 from klingflow.media.copying import Copied
 from klingflow.media.encoding import EncodedPicture, EncodedSound
 from klingflow.media.footage import AIGC
-from klingflow.media.pieces import Format, Piece, Shape, format_of, reading
+from klingflow.media.pieces import Colour, Format, Piece, Shape, format_of, reading
 
 # The index in front, so that a player can begin early; and metadata under any key.
 _OPTIONS: Final = {"movflags": "faststart+use_metadata_tags"}
@@ -56,7 +56,7 @@ def join(
         streams: list[Any] = [
             Copied(out, "video", like.streams.video[0])
             if copies.picture and like
-            else EncodedPicture(out, shape, *encoder)
+            else EncodedPicture(out, shape, *encoder, _colour(formats))
         ]
         if any(one.sound for one in formats):
             streams.append(
@@ -71,6 +71,12 @@ def join(
 def _is_one(formats: Sequence[Format], part: str) -> bool:
     found = {getattr(one, part) for one in formats}
     return len(found) == 1 and None not in found
+
+
+def _colour(formats: Sequence[Format]) -> Colour | None:
+    """Return the colour that all videos have; None where there is no such one."""
+    found = {one.colour for one in formats}
+    return found.pop() if len(found) == 1 else None
 
 
 def _fill(
