@@ -27,7 +27,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.model import Manifest
-from klingflow.results.timeline import Clip, Cut, Footage, clips, cues, cut_of, mark_of
+from klingflow.results.timeline import Clip, Cut, Footage, clips, cues_of, cut_of, mark_of
 
 Form = Literal["otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder"]
 # What is done, in steps: how many of how many.
@@ -353,17 +353,15 @@ def _pieces(film: Film, *, previews: bool) -> Iterator[Any]:
     from klingflow.media import cards, pieces  # for start-up: an extra
 
     cut = film.cut
-    said = list(cues(cut)) if previews else []
     for span in cut.spans:
-        start_s, end_s = float(span.start / cut.rate), float((span.start + span.frames) / cut.rate)
+        start_s = float(span.start / cut.rate)
         over = [
             pieces.Over(
                 partial(cards.subtitle, cue.text, cut.width, cut.height),
                 cue.start_s - start_s,
                 cue.end_s - start_s,
             )
-            for cue in said
-            if start_s <= cue.start_s < end_s
+            for cue in (cues_of(span, cut.rate) if previews else ())
         ]
         clip = span.clip
         if clip.file:

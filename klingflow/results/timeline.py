@@ -297,15 +297,17 @@ def mark_of(cut: Cut) -> str:
 
 
 def cues(cut: Cut) -> Iterator[Cue]:
-    """Yield the subtitles of a cut: the lines of a shot one after the other, in shares of its time
-    by their lengths.
-    """
+    """Yield the subtitles of a cut."""
     for span in cut.spans:
-        lines = span.clip.dialogue
-        whole = sum(map(len, lines))
-        said = 0
-        for line in lines:
-            start = span.start + Fraction(span.frames * said, whole)
-            said += len(line)
-            end = span.start + Fraction(span.frames * said, whole)
-            yield Cue(float(start / cut.rate), float(end / cut.rate), line)
+        yield from cues_of(span, cut.rate)
+
+
+def cues_of(span: Span, rate: Fraction) -> Iterator[Cue]:
+    """Yield the lines of one clip, one after the other, in shares of its time by their lengths."""
+    whole = sum(map(len, span.clip.dialogue))
+    said = 0
+    for line in span.clip.dialogue:
+        start = span.start + Fraction(span.frames * said, whole)
+        said += len(line)
+        end = span.start + Fraction(span.frames * said, whole)
+        yield Cue(float(start / rate), float(end / rate), line)
