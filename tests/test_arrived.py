@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from klingflow.model import UNREADABLE, Json, Media, Purchase, RemarkName
-from klingflow.results.arrived import REMARKS, remarks, shown, worded
+from klingflow.results.arrived import REMARKS, in_words, remarks, shown
 from tests.one_shot import CLIP, PICTURE
 from tests.purchases import done
 
@@ -49,6 +49,9 @@ LOUD = bought(metadata={"audio_generation": "Enabled"})
         (MEDIA, shaped("9:16"), ["1280x720, and 9:16 was bought"]),
         (replace(MEDIA, width=720, height=1280), shaped("9:16"), []),
         (replace(MEDIA, width=960, height=960), shaped("1:1"), []),
+        (replace(MEDIA, width=720, height=720), shaped("1:1"), []),
+        (replace(MEDIA, width=1472, height=624), bought(image=PICTURE), []),
+        (replace(MEDIA, width=640, height=640), shaped("1:1"), ["640x640, and 720P was bought"]),
         (replace(MEDIA, width=1176, height=784), shaped("16:9", image=PICTURE), []),
     ],
 )
@@ -56,7 +59,7 @@ def test_a_remark_says_what_an_editor_would_see_too_late(
     media: Media, purchase: Purchase, words: list[str]
 ) -> None:
     """What was not bought is not missing; a picture's ratio is the source's."""
-    assert [*map(worded, remarks(media, purchase))] == words
+    assert [*map(in_words, remarks(media, purchase))] == words
 
 
 @pytest.mark.parametrize(

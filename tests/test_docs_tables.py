@@ -25,7 +25,8 @@ from klingflow.manifest.names import ROOTS
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import read_settings
 from klingflow.manifest.source import parse
-from klingflow.model import Limits, Place, Problem
+from klingflow.model import Json, Limits, Place, Problem
+from klingflow.results.arrived import REMARKS, in_words
 from klingflow.runner.events import EVENTS
 from klingflow.terminal import cli_cut
 from tests import pages
@@ -217,6 +218,24 @@ def test_every_form_of_an_export_is_listed(language: str) -> None:
         for form, row in cutting.FORMS.items()
     ]
     assert tuple(cutting.FORMS) == cli_cut.FORMS == get_args(cutting.Form)
+
+
+@each_language
+def test_every_remark_is_listed_with_its_words(language: str) -> None:
+    """The words are those of the code, with an example where the remark compares."""
+    examples: dict[str, tuple[Json, Json]] = {
+        "shorter": (4.2, 5),
+        "smaller": ("1280x720", "1080P"),
+        "other_ratio": ("1280x720", "9:16"),
+    }
+    listed = {
+        row[0].strip("`"): row[1].partition("（")[0] for row in pages.rows(language, "remarks")
+    }
+    said = {}
+    for kind in REMARKS:
+        got, bought = examples.get(kind, (0, 0))
+        said[kind] = in_words({"kind": kind, "got": got, "bought": bought})
+    assert listed == said
 
 
 @each_language

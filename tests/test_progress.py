@@ -56,6 +56,8 @@ SAID = [
     ("download_retry", {"reason": "404", "pause_s": 1}, "not downloaded yet: 404; again in 1s"),
     ("done", {"file": "outputs/a.mp4", "size_bytes": 1}, "done: outputs/a.mp4"),
     ("undelivered", {"reason": "404"}, "NOT downloaded: 404; klingflow fetch tries again"),
+    ("remarked", {"remarks": [{"kind": "black"}]}, "look at it: black throughout"),
+    ("looking", {"videos": 12}, "looking at 12 videos (Ctrl-C leaves that to the next run)"),
     ("uploading", {"file": "refs/a.png"}, "uploading refs/a.png"),
     ("uploaded", {"file": "refs/a.png", "size_bytes": 1}, "uploaded refs/a.png"),
     ("unsendable", {"reason": "403"}, "NOT sent, not bought: 403"),

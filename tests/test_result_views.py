@@ -19,8 +19,10 @@ from klingflow.errors import ExitCode, LedgerBroken
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, site_at
-from klingflow.model import CapName, Failure, LeftOut, Plan, Price, Purchase
+from klingflow.media.inspector import Inspector
+from klingflow.model import CapName, Failure, Json, LeftOut, Plan, Price, Purchase
 from klingflow.runner.context import Outcome
+from klingflow.runner.look import Looking, Remarked
 from klingflow.terminal.layout import width
 from klingflow.terminal.result_views import show_result
 from tests.plans import action, plan_of
@@ -124,6 +126,37 @@ def test_quiet_says_why_the_exit_code_is_not_0(capsys: Capture) -> None:
 def test_troubles_are_always_said(capsys: Capture) -> None:
     show(result(plan_of(), troubles=("NOT IN THE LEDGER: a",)), quiet=True)
     assert capsys.readouterr().err == "NOT IN THE LEDGER: a\n"
+
+
+def test_videos_to_look_at_are_listed(capsys: Capture) -> None:
+    """In words, and the first twenty of them."""
+    remarks: list[dict[str, Json]] = [{"kind": "black"}, {"kind": "no_sound"}]
+    seen = [Remarked(0, f"s{n}", remarks) for n in range(21)]
+    found = result(plan_of(action("keep", "s0", done("s0"))))
+    show(replace(found, looking=Looking(remarked=[*seen, Remarked(1, "other", remarks)])))
+    lines = capsys.readouterr().out.splitlines()[:-1]
+    assert lines[:3] == [
+        "film: 1 kept.",
+        "Look at 21 videos:",
+        "    s0   black throughout, has no sound, and sound was bought",
+    ]
+    assert lines[-1] == "  … and 1 more: klingflow status film.yaml"
+
+
+@pytest.mark.parametrize(
+    ("inspector", "line"),
+    [
+        (None, "pip install 'klingflow[media]'"),
+        (Inspector(), "2 videos could not be looked at; klingflow fetch tries again."),
+    ],
+)
+def test_videos_that_nobody_looked_at_are_counted_once(
+    capsys: Capture, inspector: Inspector | None, line: str
+) -> None:
+    """With what to install, where that is missing."""
+    found = result(plan_of(action("keep", "a", done("a"))))
+    show(replace(found, looking=Looking(inspector, unseen=2)))
+    assert line in capsys.readouterr().out
 
 
 def priced(purchase: Purchase, price: Price | None) -> Purchase:

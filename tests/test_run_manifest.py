@@ -13,12 +13,14 @@ from jsonschema import Draft202012Validator
 from klingflow.errors import Mark
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import lock_line, parse_lines
 from klingflow.model import (
     Failure,
     GatewaySettings,
     Json,
     Limits,
     Manifest,
+    Media,
     Node,
     Price,
     Purchase,
@@ -241,6 +243,38 @@ def test_the_record_has_what_an_editor_reads_beside_a_video() -> None:
     assert {name: entry[name] for name in wanted} == wanted
     (entry,) = built(manifest, Book([done("s", prompt="snow")]))["shots"]
     assert {name: entry[name] for name in wanted} == wanted | {"prompt": "snow", "ratio": "16:9"}
+
+
+def test_a_body_that_stands_in_a_lock_is_read_for_it() -> None:
+    """A lock of 100,000 lines keeps its bodies unread until somebody asks."""
+    book = Book([*parse_lines(lock_line(done("s", prompt="snow")), "film.lock").accounts])
+    (entry,) = built(manifest_of(model="kling-3.0", prompt="rain"), book)["shots"]
+    assert (entry["model"], entry["prompt"]) == ("kling-3.0", "snow")
+
+
+def test_the_record_says_what_a_video_really_is() -> None:
+    """Where somebody has looked at it; of what is no longer in the manifest, too."""
+    media = Media(width=1280, height=720, seconds=2.0, fps=24.0)
+    book = Book([done("s"), done("gone"), submitted("new")])
+    made = build(
+        manifest_of(model="kling-3.0", prompt="x"),
+        book,
+        gateway="https://g",
+        generated_at=LATER,
+        media=lambda sha256: media if sha256 == "aa" else None,
+    )
+    Draft202012Validator(SCHEMA).validate(made)
+    said = {
+        **{"width": 1280, "height": 720, "seconds": 2.0, "fps": 24.0, "sound": "none"},
+        "labels": [],
+        "remarks": [{"kind": "shorter", "got": 2.0, "bought": 5}],
+    }
+    entries = {entry["id"]: entry for entry in (*made["shots"], *made["orphans"])}
+    assert {id: entry.get("media") for id, entry in entries.items()} == {
+        "s": said,
+        "gone": said,
+        "new": None,
+    }
 
 
 def test_the_record_names_the_video_that_serves() -> None:

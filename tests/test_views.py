@@ -231,6 +231,10 @@ def shot(state: str, **more: Any) -> dict[str, Any]:
             shot("done", file="a.mp4", versions=[{"file": "a.mp4", "present": False}]),
             "  done  a  a.mp4, not here",
         ),
+        (
+            shot("done", file="a.mp4", media={"remarks": [{"kind": "black"}, {"kind": "silent"}]}),
+            "  done  a  a.mp4; black throughout; silent throughout, and sound was bought",
+        ),
         (shot("submitted", task_id="t", take=2), "  submitted  a#2  t"),
         (shot("failed", task_id="t", error={"message": "no"}), "  failed  a  t; no"),
         (shot("new"), "  new  a"),

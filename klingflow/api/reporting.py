@@ -14,6 +14,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger import files
 from klingflow.ledger.book import Book, alike, in_order, same_video
 from klingflow.ledger.problems import worded
+from klingflow.media.kept import Kept
 from klingflow.model import Json, Manifest, Picks
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
@@ -39,6 +40,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
         generated_at=now(),
         selected=keys,
         picks=terms.picks,
+        media=Kept(site.media).get,
     )
     outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
     facts = files.facts(site.folder, outputs, site.facts)

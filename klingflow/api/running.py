@@ -37,6 +37,8 @@ from klingflow.ledger.book import Book, alike, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.limits import tightest
+from klingflow.media.inspector import inspector
+from klingflow.media.kept import Kept
 from klingflow.model import LeftOut, Limits, Manifest, Plan, Purchase, Share, Sum, task_named
 from klingflow.results import run_manifest
 from klingflow.results.account import shares
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from klingflow.gateway.http import Gateway
     from klingflow.runner.context import Context, Job, Outcome
     from klingflow.runner.events import Emit
+    from klingflow.runner.look import Looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Result:
     spending: Mapping[Share, Sum] = field(default_factory=dict)  # of `bought`
     # (manifest number, shot key) of each video that this run brought, whoever bought it
     delivered: frozenset[tuple[int, str]] = frozenset()
+    looking: Looking | None = None  # what came of looking at the videos
 
 
 @contextmanager
@@ -88,25 +92,32 @@ def open_job(
         more = {a.key for a in made.actions if a.shot and a.shot.further}
         again_keys = keys if keys is None else keys | more
 
+        media = Kept(site.media)
+
         def write_results() -> str | None:
-            return _write_results(made, held.book, site)
+            return _write_results(made, held.book, site, media)
 
         def plan_again() -> Plan:
             return planned(manifest, held.book, site, again_keys, again=again, further=further)
 
         try:
-            yield Job(made, held, site, write_results, plan_again)
+            yield Job(made, held, site, write_results, plan_again, media=media)
         finally:
             with signals.held_off():
                 held.close()
 
 
-def _write_results(plan: Plan, book: Book, site: Site) -> str | None:
+def _write_results(plan: Plan, book: Book, site: Site, media: Kept) -> str | None:
     """Write the run manifest, which can always be made again from ledger and picks. Return why it
     could not be written.
     """
     record = run_manifest.build(
-        plan.manifest, book, gateway=site.origin, generated_at=now(), picks=plan.terms.picks
+        plan.manifest,
+        book,
+        gateway=site.origin,
+        generated_at=now(),
+        picks=plan.terms.picks,
+        media=media.get,
     )
     target = site.record(plan.manifest.name)
     if site.leads_elsewhere(target.relative_to(site.folder).as_posix()):
@@ -310,6 +321,7 @@ def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result
         troubles=troubles,
         spending=_spending(bought, plans),
         delivered=frozenset(delivered([job.plan for job in jobs], plans)),
+        looking=context.looking,
     )
     context.ended(result.exit_code, result.bought, shares(result.spending))
     return result
@@ -352,6 +364,7 @@ def _context(
     jobs: list[Job], gateway: Gateway, limits: Limits, patience: Patience, emit: Emit
 ) -> Context:
     from klingflow.runner.context import Context  # for start-up: it imports HTTP
+    from klingflow.runner.look import Looking
 
     durations = Durations()
     for job in jobs:
@@ -366,5 +379,6 @@ def _context(
         clock=time.monotonic,
         now=now,
         chance=random.random,
+        looking=Looking(inspector()),
         new_uid=lambda: uids.new_uid(now(), secrets.token_hex),
     )

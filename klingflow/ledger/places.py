@@ -261,6 +261,11 @@ class Site:
         return self.paths.hidden / "files.json"
 
     @property
+    def media(self) -> Path:
+        """The file that saves looking at videos again."""
+        return self.paths.hidden / "media.jsonl"
+
+    @property
     def server(self) -> Path:
         """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
         return self.paths.journal.parent / "server.jsonl"

@@ -16,7 +16,7 @@ from klingflow.manifest.picklist import SCHEMA as PICKS
 from klingflow.manifest.portable import portable
 from klingflow.manifest.prices import SCHEMA as PRICES
 from klingflow.manifest.shapes import COUNT, one_of, record
-from klingflow.model import FailureKind, Json, PickWord, Share, State
+from klingflow.model import FailureKind, Json, Label, PickWord, RemarkName, Share, Sound, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -169,6 +169,39 @@ def _lock() -> dict[str, Json]:
     }
 
 
+_BOTH: Final = {"type": ["number", "string"]}
+# What is remarkable about a video: `klingflow.results.arrived`.
+REMARK: Final = record(
+    {
+        "kind": one_of(*get_args(RemarkName)),
+        "got": _described(_BOTH, "What arrived, where the two are compared."),
+        "bought": _described(_BOTH, "What was bought."),
+    },
+    required=("kind",),
+    title="A remark about a video",
+)
+
+
+def _media() -> Json:
+    """What a video really is: by its packets and pictures, not by its header."""
+    number = {"type": "number", "minimum": 0}
+    facts = {
+        "width": _described(_WHOLE, "In pixels, as it is shown."),
+        "height": _described(_WHOLE, "In pixels, as it is shown."),
+        "seconds": _described(number, "How long the picture lasts."),
+        "fps": _described(number, "Frames a second, on average."),
+        "sound": _described(
+            one_of(*get_args(Sound)), "none: no track; silent: nothing is heard in it."
+        ),
+        "labels": _described(
+            {"type": "array", "items": one_of(*get_args(Label))},
+            "Marks of AI-made video: AIGC (GB 45438-2025), C2PA; not verified.",
+        ),
+        "remarks": {"type": "array", "items": REMARK},
+    }
+    return record(facts, required=("remarks",), title="What the video really is")
+
+
 _OR_WANTED: Final = "or of the manifest while nothing was bought"
 # What every entry of a run manifest's shots has, orphans and pruned ones included.
 _OF_A_SHOT: Final = ("id", "take", "state", "attempts")
@@ -245,6 +278,7 @@ def _shot_of_a_run() -> Json:
         ),
         "bytes": _SIZE,
         "file": _described(_OPTIONAL, "The video, beside the manifest."),
+        "media": _media(),
         "attempts": {
             "type": "array",
             "items": {"type": "object", "properties": attempt, "required": ["uid", "state"]},

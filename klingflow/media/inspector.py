@@ -51,11 +51,6 @@ _KEPT_VARIABLES = {
 }  # fmt: skip
 
 
-def can_look() -> bool:
-    """True if PyAV is installed; it may still be broken."""
-    return importlib.util.find_spec("av") is not None
-
-
 class Inspector:
     """Looks at videos. `works` turns False where its process cannot even begin.
 
@@ -72,6 +67,8 @@ class Inspector:
         """Return what the video at an absolute path is: UNREADABLE where a decoder crashed or went
         on and on; None where nobody can tell. Not to be called twice at once.
         """
+        if not self.works:
+            return None
         answer = None
         try:
             with anyio.move_on_after(self._limit_s):
@@ -116,6 +113,11 @@ class Inspector:
         with anyio.CancelScope(shield=True):
             await running.end()
         return running.process.returncode or 0
+
+
+def inspector() -> Inspector | None:
+    """Return what looks at videos; None where PyAV is not installed."""
+    return Inspector() if importlib.util.find_spec("av") else None
 
 
 class _Running(NamedTuple):

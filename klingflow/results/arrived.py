@@ -26,10 +26,9 @@ class _Wanted:
     audio: bool = False
 
     @property
-    def pixels(self) -> int:
-        """How many pixels a frame has: a resolution is the shorter side of a frame of 16:9."""
-        side = _number(self.resolution.removesuffix("P"))
-        return side * side * 16 // 9
+    def side(self) -> int:
+        """The shorter side of a frame of 16:9, in pixels."""
+        return _number(self.resolution.removesuffix("P"))
 
 
 def _number(text: str) -> int:
@@ -51,8 +50,17 @@ class _Row:
 
 # A generator's last frame may lie a little before the end, and sides are rounded to blocks.
 _SHORTER_S = 0.5
-_SMALLER = 0.8
+_SMALLER = 0.9
 _OTHER_RATIO = 1.06
+
+
+def _is_smaller(media: Media, wanted: _Wanted) -> bool:
+    """True if neither the shorter side is what was bought, nor the number of pixels: a square frame
+    may keep the one, a wide frame the other.
+    """
+    is_low = min(media.width, media.height) < _SMALLER * wanted.side
+    pixels = wanted.side * wanted.side * 16 / 9
+    return is_low and media.width * media.height < _SMALLER * pixels
 
 
 def _is_other_ratio(media: Media, wanted: _Wanted) -> bool:
@@ -88,10 +96,7 @@ REMARKS: Final[Mapping[RemarkName, _Row]] = {
         lambda wanted: wanted.seconds,
     ),
     "smaller": _Row(
-        "{got}, and {bought} was bought",
-        lambda media, wanted: media.width * media.height < _SMALLER * wanted.pixels,
-        _size,
-        lambda wanted: wanted.resolution,
+        "{got}, and {bought} was bought", _is_smaller, _size, lambda wanted: wanted.resolution
     ),
     "other_ratio": _Row(
         "{got}, and {bought} was bought", _is_other_ratio, _size, lambda wanted: wanted.ratio
@@ -107,7 +112,7 @@ def remarks(media: Media, purchase: Purchase) -> list[dict[str, Json]]:
     return [_remark(name, media, wanted) for name in _made(media, wanted)]
 
 
-def worded(remark: Mapping[str, Any]) -> str:
+def in_words(remark: Mapping[str, Any]) -> str:
     """Return a remark in words."""
     return REMARKS[remark["kind"]].words.format(**remark)
 
@@ -132,7 +137,7 @@ def _wanted(purchase: Purchase) -> _Wanted:
     """Return what a purchase promised: a scene's length and size, and those of a video that goes
     in, are the source's; so is the ratio of a picture.
     """
-    what = meaning(purchase.body)
+    what = meaning(dict(purchase.body))  # what a lock holds is no dictionary yet
     if scene_of(what) is not None or what.has_video:
         return _Wanted(audio=what.audio)
     ratio = str(what.aspect_ratio) if what.from_text else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import chain
 
 from klingflow.decide.picks import takes_of, verdicts
@@ -24,6 +24,7 @@ from klingflow.model import (
     NO_PICKS,
     Json,
     Manifest,
+    Media,
     Picks,
     Prices,
     Purchase,
@@ -34,6 +35,10 @@ from klingflow.model import (
     split_key,
 )
 from klingflow.results.account import account, shares
+from klingflow.results.arrived import shown
+
+# Returns what the video of this SHA-256 is, None where nobody has looked at it.
+Known = Callable[[str | None], Media | None]
 
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
 # What of an attempt is said elsewhere, or too long to say.
@@ -59,16 +64,17 @@ def build(
     generated_at: str,
     selected: Set[str] | None = None,
     picks: Picks = NO_PICKS,
+    media: Known = lambda sha256: None,
 ) -> dict[str, Json]:
     """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601. `picks`
-    are the picks file as it was held against the ledger.
+    are the picks file as it was held against the ledger, `media` returns what videos are.
 
     `selected` are the keys of the shots that are meant; None means all, and then what was bought
     for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
     """
     meant = [(s, request) for s, request in manifest if selected is None or s.key in selected]
     bought = [book.of(s.id, s.take) for s, _ in meant]
-    shots = [_shot(*pair, purchases) for pair, purchases in zip(meant, bought, strict=True)]
+    shots = [_shot(*pair, of, media) for pair, of in zip(meant, bought, strict=True)]
     _add_picks(shots, manifest, book, picks)
     orphans, pruned = _no_longer_wanted(manifest, book) if selected is None else ([], [])
     record = {
@@ -78,10 +84,10 @@ def build(
         "generated_at": generated_at,
         "gateway": gateway,
         "shots": shots,
-        "orphans": [*map(_orphan, orphans)],
+        "orphans": [_orphan(purchases, media) for purchases in orphans],
     }
     if pruned:
-        record["pruned"] = [*map(_orphan, pruned)]
+        record["pruned"] = [_orphan(purchases, media) for purchases in pruned]
     everything = chain.from_iterable([*bought, *orphans, *pruned])
     sums = spending([book.everything()], manifest.prices)
     return {
@@ -156,11 +162,13 @@ def _no_longer_wanted(
     return orphans, [[p] for p in in_order(book.pruned.values())]
 
 
-def _orphan(purchases: Sequence[Purchase]) -> dict[str, Json]:
-    return _bought({"id": purchases[0].shot, "take": purchases[0].take}, purchases)
+def _orphan(purchases: Sequence[Purchase], media: Known) -> dict[str, Json]:
+    return _bought({"id": purchases[0].shot, "take": purchases[0].take}, purchases, media)
 
 
-def _shot(shot: Shot, request: Request, purchases: Sequence[Purchase]) -> dict[str, Json]:
+def _shot(
+    shot: Shot, request: Request, purchases: Sequence[Purchase], media: Known
+) -> dict[str, Json]:
     entry: dict[str, Json] = {
         "id": shot.id,
         "take": shot.take,
@@ -168,12 +176,13 @@ def _shot(shot: Shot, request: Request, purchases: Sequence[Purchase]) -> dict[s
         "tags": list(shot.tags),
         **_about(shot),
     }
-    return _bought(entry, purchases, shot.output, request.body)
+    return _bought(entry, purchases, media, shot.output, request.body)
 
 
 def _bought(
     entry: dict[str, Json],
     purchases: Sequence[Purchase],
+    media: Known,
     output: str | None = None,
     body: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
@@ -193,6 +202,8 @@ def _bought(
         entry["last_answer"] = answer._asdict()
     if purchase.state == "done":
         entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
+        if found := media(purchase.sha256):
+            entry["media"] = shown(found, purchase)
     entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
 
@@ -205,7 +216,7 @@ def _about(shot: Shot) -> dict[str, Json]:
 
 def _meant(body: Mapping[str, Json]) -> dict[str, Json]:
     """What of a body an editor wants to read beside the video."""
-    what = meaning(body)
+    what = meaning(dict(body))  # what a lock holds is no dictionary yet
     said = {"model": what.model, "prompt": what.prompt, "ratio": what.aspect_ratio}
     return {name: value for name, value in said.items() if isinstance(value, str) and value}
 

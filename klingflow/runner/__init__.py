@@ -9,6 +9,7 @@ beliefs are klingflow.decide's.
     chaining.py   what is taken from other shots' videos, as files to upload
     poll.py       asks after tasks
     fetch.py      downloads
+    look.py       has videos looked at, beside everything else
     settle.py     records new places of videos, and renames their files
     context.py    what the steps share
     events.py     what a run tells

@@ -32,9 +32,11 @@ from klingflow.ledger.store import Ledger
 from klingflow.manifest.addresses import is_address
 from klingflow.manifest.chained import exchanged
 from klingflow.manifest.held_files import Record, replaced
+from klingflow.media.kept import Kept
 from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
 from klingflow.runner.events import Emit, Event, EventName
+from klingflow.runner.look import Looking
 
 
 @dataclass(slots=True)
@@ -42,7 +44,8 @@ class Job:
     """One manifest of a run: its plan, its open ledger and its site.
 
     `write_results` writes the run manifest, and returns why where it cannot. `plan_again` plans the
-    same shots again. `store` takes its local references, if it has any.
+    same shots again. `store` takes its local references, if it has any. `media` keeps what its
+    videos are.
     """
 
     plan: Plan
@@ -51,6 +54,7 @@ class Job:
     write_results: Callable[[], str | None]
     plan_again: Callable[[], Plan]
     store: Store | None = None
+    media: Kept | None = None
 
     @property
     def results(self) -> Path:
@@ -76,7 +80,8 @@ class Context:
     a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
     dispatcher to look again. `bought` names every intent, by manifest number and uid. `waiting` has
     what waits, and `chains` what each take holds up, of each manifest; `sending` has what waits for
-    its local files. `unstorable` says of a manifest why its store takes nothing.
+    its local files. `unstorable` says of a manifest why its store takes nothing. `looking` has what
+    is looked at.
     """
 
     jobs: list[Job]
@@ -97,6 +102,7 @@ class Context:
     chains: list[Mapping[str, Chain]] = field(init=False)
     sending: Sending = field(default_factory=Sending)
     unstorable: dict[int, str] = field(default_factory=dict)
+    looking: Looking = field(default_factory=Looking)
     left: bool = False
     _shields: list[anyio.CancelScope] = field(default_factory=list)
     _leaving: list[anyio.CancelScope] = field(default_factory=list)

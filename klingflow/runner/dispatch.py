@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from klingflow.decide.schedule import Fetch, Flight, Step, Wanted
 from klingflow.decide.sending import Sent, also_fetched
 from klingflow.errors import LedgerBroken
-from klingflow.runner import signals
+from klingflow.runner import look, signals
 from klingflow.runner.buy import buy
 from klingflow.runner.context import Context, Outcome
 from klingflow.runner.fetch import fetch
@@ -38,10 +38,13 @@ async def run(context: Context, abort: Callable[[], None]) -> Outcome:
         also = also_fetched(job.plan) if context.patience.buying else ()
         for action in (*job.plan.actions, *also):
             _begin(context, context.wanted(number, action))
+    look.begin(context)
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, context, abort, group.cancel_scope)
         group.start_soon(_keep_record, context)
+        group.start_soon(context.looking.go_on, context)
         await _Dispatcher(context).run(group)
+        await context.looking.finish(context)
         group.cancel_scope.cancel()
     return context.outcome
 
@@ -140,6 +143,7 @@ async def _listen(
                 context.abandon()
                 run_scope.cancel()
             context.outcome.interrupted = True
+            context.looking.stop()
             if number != signal.SIGINT:
                 context.leave()
             context.stop("interrupted; finishing what is on its way (Ctrl-C again leaves at once)")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from klingflow.decide.verbs import Label
+from klingflow.manifest.schema import REMARK
 from klingflow.manifest.shapes import one_of, record
 from klingflow.model import FailureKind, Json, Share
 
@@ -35,6 +36,8 @@ EventName = Literal[
     "download_retry",
     "done",
     "undelivered",
+    "remarked",
+    "looking",
     "uploading",
     "uploaded",
     "unsendable",
@@ -222,6 +225,26 @@ EVENTS: Mapping[EventName, EventRow] = {
         facts=("uid", "reason"),
         may=(),
     ),
+    "remarked": EventRow(
+        label=None,
+        volume="loud",
+        flight=None,
+        spends=False,
+        words="look at it: {remarks}",
+        of_a_shot=True,
+        facts=("uid", "remarks"),
+        may=(),
+    ),
+    "looking": EventRow(
+        label=None,
+        volume="loud",
+        flight=None,
+        spends=False,
+        words="looking at {videos} videos (Ctrl-C leaves that to the next run)",
+        of_a_shot=False,
+        facts=("videos",),
+        may=(),
+    ),
     "uploading": EventRow(
         label=None,
         volume="chatty",
@@ -327,6 +350,8 @@ FACTS: Final[Mapping[str, Json]] = {
     "refunded": _said({"type": "boolean"}, "True if failed tasks are refunded, by the prices."),
     "file": _said(_TEXT, "The video, or the local file that is uploaded."),
     "size_bytes": _said({"type": "integer", "minimum": 0}, "Its size."),
+    "remarks": {"type": "array", "items": REMARK},
+    "videos": _said({"type": "integer", "minimum": 0}, "So many that nobody has looked at."),
     "exit_code": _said({"type": "integer"}, "The command's exit code (docs/commands.md)."),
     "bought": _said(
         {"type": "integer", "minimum": 0}, "Purchases of this run, what is in doubt among them."

@@ -15,7 +15,7 @@ from klingflow.gateway.replies import read_query
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
 from klingflow.model import Failure, FileFact
-from klingflow.runner import settle
+from klingflow.runner import look, settle
 from klingflow.runner.context import Context
 
 
@@ -90,12 +90,13 @@ async def _arrived(
             "undelivered", fetch.wanted, uid=fetch.purchase.uid, reason="; ".join(troubles)
         )
     sha256, size_bytes = result.sha256, result.size_bytes
-    await context.record(
+    purchase = await context.record(
         fetch.job, fetch.purchase, "downloaded", sha256=sha256, size_bytes=size_bytes
     )
     context.tell(
         "done", fetch.wanted, uid=fetch.purchase.uid, file=str(target), size_bytes=size_bytes
     )
+    look.arrived(context, fetch.wanted, purchase)
 
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:

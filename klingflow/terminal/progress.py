@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 
 from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Limits, Plan
+from klingflow.results.arrived import in_words
 from klingflow.runner.events import EVENTS, Event
 from klingflow.terminal import console
 from klingflow.terminal.layout import clean, pad, width
@@ -260,7 +261,9 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "percent": _percent,
     "reason": _reason,
     "refund": _refund,
+    "remarks": lambda event: ", ".join(map(in_words, event["remarks"])),
     "retry": _retry,
     "status": lambda event: str(event.get("status")),
+    "videos": lambda event: str(event.get("videos")),
     "task_id": lambda event: str(event.get("task_id")),
 }

@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from klingflow.api.running import Result
 from klingflow.decide.spending import added
@@ -18,6 +19,7 @@ from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.places import Site
 from klingflow.model import Action, LeftOut, Plan
 from klingflow.results.account import shares
+from klingflow.results.arrived import in_words
 from klingflow.results.notice import Notice
 from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.terminal import console, doubt_views, views
@@ -26,19 +28,23 @@ from klingflow.terminal.money import amounts, worded
 from klingflow.terminal.paint import Painted, Part
 from klingflow.terminal.plan_table import mark_of, named
 
+if TYPE_CHECKING:
+    from klingflow.runner.look import Remarked
+
 _SHOWN = 20  # lines about single shots
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What a result says of one manifest. `delivered`: the keys of the takes whose video came.
-    `attention`: what has not come to its end, and why.
+    `attention`: what has not come to its end, and why. `remarked`: the videos to look at.
     """
 
     title: str
     plan: Plan
     delivered: frozenset[str]
     attention: list[tuple[Action, str]]
+    remarked: list[Remarked]
 
     @property
     def rest(self) -> int:
@@ -65,7 +71,8 @@ def show_result(
         _show(part, site, book)
     where = f"Record: {', '.join(map(str, result.records))}"
     commit = _to_commit(sites, books, bought)
-    for line in (_bought(result), _all_told(result), where, commit, _why_stopped(result)):
+    told = (_bought(result), _all_told(result), _unseen(result), where, commit)
+    for line in (*told, _why_stopped(result)):
         if line:
             console.prose(line)
 
@@ -106,7 +113,9 @@ def _parts(result: Result) -> Iterator[_Part]:
                 attention.append((action, _said(action, cap)))
         delivered = frozenset(key for of, key in result.delivered if of == number)
         named = called[plan.manifest.path]
-        yield _Part(named, replace(plan, left_out=left_out), delivered, attention)
+        looking = result.looking
+        remarked = [one for one in looking.remarked if one.job == number] if looking else []
+        yield _Part(named, replace(plan, left_out=left_out), delivered, attention, remarked)
 
 
 def _said(action: Action, cap: LeftOut | None) -> str:
@@ -129,12 +138,38 @@ def _show(part: _Part, site: Site, book: Book) -> None:
     console.table(lines[:_SHOWN])
     if (more := len(lines) - _SHOWN) > 0:
         console.say(f"  … and {more} more: klingflow status {site.named}")
+    _show_remarks(part.remarked, site)
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
     doubtful = sum(action.verb == "in_doubt" for action in part.plan.actions)
     doubt_views.show_way_out(doubtful, site.named, "  ")
     missing = (a.purchase for a in part.plan.actions if a.verb == "download" and a.purchase)
     for line in ways_out(undelivered(missing), site.named):
         console.prose(line, "  ")
+
+
+def _show_remarks(remarked: Sequence[Remarked], site: Site) -> None:
+    """Name the videos that a person had better look at."""
+    if not remarked:
+        return
+    console.say(f"Look at {console.many(len(remarked), 'video')}:")
+    shown = remarked[:_SHOWN]
+    console.table([["", one.key, ", ".join(map(in_words, one.remarks))] for one in shown])
+    if (more := len(remarked) - _SHOWN) > 0:
+        console.say(f"  … and {more} more: klingflow status {site.named}")
+
+
+def _unseen(result: Result) -> str:
+    """A line about videos of which nobody can tell what they are; "" where there are none."""
+    looking = result.looking
+    if looking is None or not looking.unseen:
+        return ""
+    videos = console.many(looking.unseen, "video")
+    if looking.is_able:
+        return f"{videos} could not be looked at; klingflow fetch tries again."
+    return (
+        f"{videos} not looked at, for length, size, and pictures or sound that are missing:"
+        " pip install 'klingflow[media]'"
+    )
 
 
 def _lines(part: _Part) -> list[list[Part]]:

@@ -18,6 +18,7 @@ from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, key_of
 from klingflow.results.account import account, together
+from klingflow.results.arrived import in_words
 from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
 from klingflow.terminal.layout import clean, folded, is_unicode, room, showable, width
@@ -251,6 +252,7 @@ def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     others = len(shot.get("versions", ())) - ("file" in shot)
     if others > 0:
         told.append(console.many(others, "earlier video"))
+    told += map(in_words, shot.get("media", {}).get("remarks", ()))
     if "pick" in shot:
         note, earlier = shot.get("pick_note", ""), shot.get("pick_of_an_earlier_version", "open")
         told.append(pick_views.said(shot["pick"], note, earlier))
