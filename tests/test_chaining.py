@@ -58,10 +58,16 @@ def here(folder: Path, content: bytes = FILM) -> Purchase:
 
 @contextmanager
 def a_film(
-    folder: Path, source: Purchase, *videos: Video | NoReply, door: Json = None, **about: Any
+    folder: Path,
+    source: Purchase,
+    *videos: Video | NoReply,
+    door: Json = None,
+    also: Json = None,
+    **about: Any,
 ) -> Iterator[Run]:
     """A run of a shot `door` after `opening`, which is bought, with a store beside the film."""
     shots = {"opening": {"prompt": "x"}, "door": {"prompt": "y", "image": END, **(door or {})}}
+    shots |= also or {}
     with a_run(folder, shots=shots, videos=videos, bought=[source], **about) as run:
         run.job.store = FolderStore(folder / "store", PUBLIC)
         for action in (*run.job.plan.actions, *also_fetched(run.job.plan)):
@@ -145,8 +151,8 @@ def test_a_video_that_does_not_come_buys_nothing(tmp_path: Path) -> None:
         anyio.run(fetch, run.context, run.next_of(Fetch))
         uploaded(run)
         assert why(run) == (
-            "the frame last of opening could not be uploaded: its video is not on this disk;"
-            " `klingflow fetch` brings it"
+            "the frame last of opening needs its video, which is not on this disk;"
+            f" `klingflow fetch {run.job.site.named}` tries to bring it"
         )
 
 
@@ -165,21 +171,29 @@ def test_a_frame_that_cannot_be_taken_buys_nothing(
     with a_film(tmp_path, here(tmp_path, content), door=door) as run:
         uploaded(run)
         assert why(run) == (
-            f"the frame {frame} of opening could not be uploaded: it cannot be taken out of"
-            f" opening.mp4: {reason}"
+            f"the frame {frame} of opening cannot be taken out of opening.mp4: {reason}"
         )
 
 
 def test_a_frame_that_the_service_does_not_take_buys_nothing(tmp_path: Path) -> None:
-    """Its size is known only now."""
-    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store")) as run:
+    """Its size is known only now. Nothing is uploaded either."""
+    with a_film(tmp_path, here(tmp_path, SMALL)) as run:
         uploaded(run)
-        assert "unsendable" in run.events and run.next() is None
-        reason = next(e["reason"] for e in run.told if e["event"] == "unsendable")
-    assert reason == (
-        "'the frame last of opening' is 320x180; the service takes images with sides of at least"
-        " 300 pixels"
-    )
+        assert run.events == ["unsendable"] and not (tmp_path / "store").exists()
+        assert why(run) == (
+            "'the frame last of opening' is 320x180; the service takes images with sides of at"
+            " least 300 pixels"
+        )
+
+
+def test_one_shot_may_allow_what_another_does_not(tmp_path: Path) -> None:
+    """Both begin with one frame, which goes with the one that allows it."""
+    source = here(tmp_path, SMALL)
+    shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
+    with a_film(tmp_path, source, Echo(tmp_path / "store"), also=shots) as run:
+        uploaded(run)
+        assert run.events == ["unsendable", "uploading", "uploaded"]
+        assert run.next_of(Wanted).action.key == "wall"
 
 
 def test_a_shot_may_allow_what_the_service_does_not_take(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from klingflow.assets.reading_back import GIVE_UP_S, why_unreadable
 from klingflow.decide.filing import fact_of
 from klingflow.decide.schedule import Wanted
 from klingflow.decide.sending import PieceOf
-from klingflow.errors import NotStored
 from klingflow.ledger import files
 from klingflow.manifest.coerce import as_list
 from klingflow.manifest.local_files import wrong
@@ -25,6 +24,10 @@ from klingflow.manifest.values import Fault
 from klingflow.media.kept_frames import EXTRA, Untaken, can_take, kept_frame
 from klingflow.model import FileFact, LocalFile
 from klingflow.runner.context import Context, Job
+
+
+class NotHad(Exception):
+    """What a piece lacks; the message completes "the frame last of opening …"."""
 
 
 class ComesLater(Exception):
@@ -55,7 +58,7 @@ async def address_of(context: Context, piece: PieceOf) -> str:
 async def kept(context: Context, piece: PieceOf) -> Kept:
     """Return a piece of a video as a file on this disk. A frame is taken, unless it is there.
 
-    Raises ComesLater, and NotStored where the piece cannot be had.
+    Raises ComesLater and NotHad.
     """
     job = context.jobs[piece.job]
     fact = _fact(job, piece)
@@ -63,26 +66,27 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
     if fact is None or video is None:
         if context.sending.wait(piece):
             raise ComesLater
-        raise NotStored("its video is not on this disk; `klingflow fetch` brings it")
+        command = f"klingflow fetch {job.site.named}"
+        raise NotHad(f"needs its video, which is not on this disk; `{command}` tries to bring it")
     if not piece.frame:
         return Kept(video, fact.sha256)
     if not can_take():
-        raise NotStored(f"frames of videos need the media extra: {EXTRA}", of_all=True)
+        raise NotHad(f"needs the media extra: {EXTRA}")
     try:
         taken = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)
     except Untaken as error:
-        raise NotStored(f"it cannot be taken out of {video.name}: {error}") from error
+        raise NotHad(f"cannot be taken out of {video.name}: {error}") from error
     return Kept(taken.path, taken.sha256)
 
 
 async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Wanted, str]]:
     """Return the takes that wait for a piece which the service does not take, each with why. A shot
-    may allow what a limit forbids.
+    may allow what a limit forbids. Raises NotHad.
     """
     seen = await to_thread.run_sync(look, {piece.named: file.path}, None)
     found = seen[piece.named]
     if not isinstance(found, LocalFile):
-        raise NotStored(f"it cannot be read: {found.strerror or found}")
+        raise NotHad(f"cannot be read: {found.strerror or found}")
     faults = [*wrong((), found, "image" if piece.frame else "video")]
     return [
         (wanted, fault.message)

@@ -13,7 +13,7 @@ from klingflow.assets.reading_back import read_back
 from klingflow.assets.stores import snapshot
 from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
-from klingflow.runner.chaining import ComesLater, Kept, address_of, kept, unfit
+from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, kept, unfit
 from klingflow.runner.context import Context
 
 
@@ -28,10 +28,12 @@ async def upload(context: Context, file: Sent) -> None:
             name = await _put(context, file)
     except ComesLater:
         return
+    except NotHad as error:
+        return _failed(context, file, f"{file.named} {error}")
     except NotStored as error:
         if error.of_all:
             context.unstorable[file.job] = str(error)
-        return _failed(context, file, str(error))
+        return _failed(context, file, f"{file.named} could not be uploaded: {error}")
     if name is not None:
         for wanted in context.sending.put(file, name):
             context.schedule.want(wanted, released=wanted in context.sending.released)
@@ -48,6 +50,8 @@ async def _put(context: Context, file: Sent) -> str:
     for wanted, why in await unfit(context, file, piece):
         context.sending.drop(wanted)
         context.tell("unsendable", wanted, reason=why)
+    if not context.sending.waiting_for(file):
+        raise NotHad("goes with no shot")
     return await _stored(context, file, piece)
 
 
@@ -68,5 +72,4 @@ async def _stored(context: Context, file: Sent, here: Kept) -> str:
 
 def _failed(context: Context, file: Sent, reason: str) -> None:
     for wanted in context.sending.failed(file):
-        said = f"{file.named} could not be uploaded: {reason}"
-        context.tell("unsendable", wanted, reason=said)
+        context.tell("unsendable", wanted, reason=reason)
