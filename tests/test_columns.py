@@ -18,7 +18,7 @@ from klingflow.manifest.fields import SHOT
         ("景别 运镜 机位 Camera Shot-Type Lens Location", "camera"),
         ("时长 时长(秒) Duration Duration(s) Length 秒数", "seconds"),
         ("角色 人物 Character(s) Cast", "character"),
-        ("台词 对白 旁白 台词/旁白 Dialogue VO-or-Dialogue/Dialogue 画外音", "dialogue"),
+        ("台词 对白 旁白 台词/旁白 文案/字幕 Dialogue VO-or-Dialogue/Dialogue 画外音", "dialogue"),
         ("备注 Notes 说明", "note"),
         ("比例 画幅 Aspect-Ratio ratio", "aspect_ratio"),
         ("条数 Takes 抽卡次数", "takes"),

@@ -66,6 +66,20 @@ def test_a_file_may_be_named_and_a_sheet(tmp_path: Path) -> None:
     assert (made.path, [e.id for e in made.listed.shots]) == (tmp_path / "act1.yaml", ["7"])
 
 
+def test_files_that_are_not_there_yet_are_kept_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shot without its reference would be another video at another price."""
+    header = ["镜号", "画面", "首帧", "参考图"]
+    two = "b.png、https://a.example/c.png"
+    source = listed(tmp_path, header, ["1", "雨", "there.png", ""], ["2", "巷", "", two])
+    (tmp_path / "there.png").touch()
+    assert setup_commands.init_from(source, str(tmp_path)) == 0
+    assert f"Not there yet, below {tmp_path}: b.png\n" in "".join(capsys.readouterr())
+    text = (tmp_path / "a.yaml").read_text(encoding="utf-8")
+    assert 'images: [b.png, "https://a.example/c.png"]' in text
+
+
 def test_pictures_in_a_workbook_are_not_lost_in_silence(tmp_path: Path) -> None:
     """They lie beside the cells, where nothing says which shot they are of."""
     path = tmp_path / "a.xlsx"
@@ -106,11 +120,11 @@ def test_a_csv_of_any_spreadsheet_is_read(tmp_path: Path, encoding: str, told: s
 @pytest.mark.parametrize(
     ("header", "row", "left"),
     [
-        (HEADER, ["1", "雨", "99"], "C2 seconds “99”: kling-3.0-omni makes 3 to 15 s, not 99"),
+        (HEADER, ["1", "雨", "99"], "C2 时长 “99”: kling-3.0-omni makes 3 to 15 s, not 99"),
         (
             ["镜号", "画面", "参考图"],
             ["1", "雨", "a.png b.png c.png\nd.png、e.png，f.png"],
-            "C2 images “",
+            "C2 参考图 “",
         ),
     ],
 )

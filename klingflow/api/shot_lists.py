@@ -10,7 +10,7 @@ import bisect
 import codecs
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,6 +28,7 @@ from klingflow.manifest.transcript import Transcript, shown, transcript, why_of
 
 _MANIFEST: Final = (".yaml", ".yml")
 _PRICES: Final = "prices.yaml"
+_REFERENCES: Final = ("image", "images", "first_frame", "last_frame", "motion_video", "video")
 _ROUNDS_MOST: Final = 40  # of checks; each takes out at least one value
 
 
@@ -66,6 +67,19 @@ def make(source: str, target: str) -> Made:
         if _mistakes(text, read):  # never seen: the plain form has just been checked
             text = transcript(listed, source, plainly=True).text
     return Made(path, text, listed, table.encoding)
+
+
+def missing(made: Made) -> list[str]:
+    """Return the local files that the manifest names and that are not there, each once."""
+    values = [value for entry in made.listed.shots for value in _references(entry)]
+    paths = dict.fromkeys(value for value in values if "://" not in value)
+    return [path for path in paths if not (made.path.parent / path).exists()]
+
+
+def _references(entry: Entry) -> Iterator[str]:
+    for name in _REFERENCES:
+        value = entry.fields.get(name)
+        yield from (str(part) for part in (value if isinstance(value, list) else [value]) if part)
 
 
 def said(left: Left) -> str:
@@ -201,7 +215,8 @@ def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) ->
             raise UsageError(f"the manifest of this list would be wrong: {mistake.text}")
         if name in entry.fields:
             text = str(entry.fields.pop(name))
-            listed.left.append(Left(entry.at.get(name, ""), name, text, "check", mistake.message))
+            called = _column_of(listed, name)
+            listed.left.append(Left(entry.at.get(name, ""), called, text, "check", mistake.message))
         elif name == "tags":  # the names of its characters
             listed.left.append(Left("", name, "、".join(entry.names), "check", mistake.message))
             entry.names = []
@@ -211,6 +226,11 @@ def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) ->
             at = entry.at.get("prompt") or next(iter(entry.at.values()), "")
             listed.left.append(Left(at, "", text, "check", mistake.message))
     listed.shots[:] = [entry for entry in listed.shots if id(entry) not in gone]
+
+
+def _column_of(listed: ShotList, name: str) -> str:
+    """Return what the author calls the first column that feeds a field."""
+    return next((feed.columns[0].name for feed in listed.feeds if feed.field == name), name)
 
 
 def _place(made: Transcript, lines: Sequence[int], mistake: Diagnostic) -> tuple[Entry | None, str]:

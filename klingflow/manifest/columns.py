@@ -57,6 +57,7 @@ _IN_A_TABLE: Final[dict[Feeds, str]] = {
     "camera": "shottype shotsize framing size props wardrobe costume mood cameramove 拍摄角度"
     " 拍摄手法 机位角度 镜头语言",
     "visual": "action picture whathappens 画面动作 画面描写 剧情 情节",
+    "dialogue": "文案 文案字幕 字幕文案 文案旁白 解说词 配音 配音文案 subtitles",
     "seconds": "dur durs estimated 预计时长",
     "scene": "scenes sc 场地 场景号",
 }

@@ -34,7 +34,7 @@ def init(folder: str) -> int:
 def init_from(source: str, target: str) -> int:
     """`klingflow init --from`."""
     from klingflow.api.beginning import begin  # for start-up
-    from klingflow.api.shot_lists import make, said  # for start-up
+    from klingflow.api.shot_lists import make, missing, said  # for start-up
 
     made = make(source, target)
     try:
@@ -48,6 +48,8 @@ def init_from(source: str, target: str) -> int:
         console.say("\nNot taken, and listed in the manifest:")
         for left in made.listed.left:
             console.say(f"  {said(left)}")
+    if absent := missing(made):
+        console.say(f"\nNot there yet, below {made.path.parent}: {', '.join(absent)}")
     film = shlex.quote(str(made.path))
     count = len(made.listed.shots)
     console.say(f"\n{count} shots. Look at them without spending:  klingflow run {film} --sandbox")
