@@ -227,6 +227,34 @@ def test_a_preview_needs_no_purchase(bought: Pipeline) -> None:
     assert opened(bought.folder / "p.mp4")["size"] == (720, 1280)
 
 
+# A klingflow that finds no module of this name.
+_WITHOUT = """
+import importlib.util as util
+find = util.find_spec
+util.find_spec = lambda name, *more: None if name == {!r} else find(name, *more)
+from klingflow.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("av", "media"), ("PIL", "media"), ("pyJianYingDraft", "edit")]
+)
+def test_a_missing_extra_is_a_line_that_says_what_to_install(
+    tmp_path: Path, module: str, extra: str
+) -> None:
+    """Nothing is written, and no trace is shown."""
+    film = pipeline_at(tmp_path)
+    film.write(1)
+    process = film.start(
+        *("export", "film.yaml", "--to", "otio"), python=("-c", _WITHOUT.format(module))
+    )
+    out, err = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("", 2)
+    assert f"this needs the extra {extra}: pip install 'klingflow[{extra}]'" in err
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_an_empty_selection_is_none(bought: Pipeline) -> None:
     """As for every command that selects."""
     bought.do("export", "film.yaml", "--to", "csv", "-s", "tag:none", code=5)

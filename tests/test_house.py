@@ -208,6 +208,25 @@ def test_only_one_module_speaks_http() -> None:
 
 
 @pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("av", {"media", "sandbox"}),
+        ("PIL", {"media", "sandbox"}),
+        ("opentimelineio", {"edit"}),
+        ("pyJianYingDraft", {"edit"}),
+    ],
+)
+def test_an_extra_has_one_room(library: str, rooms: set[str]) -> None:
+    """Who lacks an extra lacks that room and no other. The sandbox shares no code."""
+    users = {
+        room
+        for room, _, tree in modules()
+        if library in {name.partition(".")[0] for name in imports(tree)}
+    }
+    assert users == rooms
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         *("import klingflow", "import klingflow.model"),
