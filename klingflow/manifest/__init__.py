@@ -11,7 +11,8 @@ handed in.
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
     encodings.py, tables.py, sheets.py, rows.py,
     cells.py                                         CSV, sheets, JSON, YAML: rows, cells' mistakes
-    layers.py, presets.py, variants.py, matrix.py,
+    layers.py, presets.py, profiles.py,
+    variants.py, matrix.py,
     identity.py, claims.py, drafts.py, entry.py,
     links.py                                         what expand.py makes Drafts with
     shapes.py, documented.py, fields.py,

@@ -20,6 +20,7 @@ from klingflow.manifest.identity import MAX_KEY_CHARACTERS, PLACEHOLDERS
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.portable import titled
+from klingflow.manifest.profiles import WITHOUT_EFFECT
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
 from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, VIDEO, choices, list_of
@@ -149,6 +150,11 @@ def manifest() -> dict[str, Json]:
                 "type": ["object", "null"],
                 "properties": {"use": False},
             },
+            "profile": {
+                "$ref": "#/$defs/fields",
+                "type": ["object", "null"],
+                "properties": dict.fromkeys(sorted(WITHOUT_EFFECT), False),
+            },
             "shot": {
                 "if": {"required": ["allow"]},
                 "then": {"$ref": "#/$defs/allowing-shot"},
@@ -165,6 +171,8 @@ def _top() -> dict[str, Json]:
     of_shots = {"type": "object", "minProperties": 1, "propertyNames": _id()}
     preset = _documented({"$ref": "#/$defs/layer"}, "Fields for the shots that `use` it.")
     presets = {"type": "object", "additionalProperties": preset}
+    profile = _documented({"$ref": "#/$defs/profile"}, "Fields over every shot, for drafts.")
+    profiles = {"type": "object", "additionalProperties": profile}
     sections: dict[str, Json] = {
         "version": TOP["version"].schema,
         "gateway": _record(GATEWAY),
@@ -173,6 +181,7 @@ def _top() -> dict[str, Json]:
         "vars": TOP["vars"].schema,
         "defaults": {"$ref": "#/$defs/layer"},
         "presets": presets,
+        "profiles": profiles,
         "shots": of_shots,
     }
     documented = {name: _documented(schema, TOP[name].doc) for name, schema in sections.items()}

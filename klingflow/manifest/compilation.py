@@ -25,6 +25,7 @@ from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen, goe
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
+from klingflow.manifest.profiles import chosen, names_of
 from klingflow.manifest.request import Sendable, request_for, with_files_seen
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
@@ -40,6 +41,7 @@ from klingflow.model import (
     Prices,
     Request,
     Shot,
+    composed,
 )
 
 _SECTIONS = ("vars", "presets", "shots")
@@ -61,6 +63,7 @@ def compile(
     strict: bool = False,
     stored: bool = False,
     takes: Mapping[str, int] | None = None,
+    profile: str = "",
 ) -> Manifest:
     """Return the manifest at `path`, as its user typed it.
 
@@ -70,13 +73,14 @@ def compile(
     that wins over the manifest's. `look` looks at local files, by paths relative to the manifest's
     folder. That one is missing is a warning, or an error if `strict`; that there is no store for
     them is a warning, unless the caller has them `stored`. With `takes`, the manifest has only the
-    entries of these ids, in so many takes (see `expand`).
+    entries of these ids, in so many takes (see `expand`). The `profile` of this name lies over
+    every shot, and stands in the manifest's name.
 
     Raises:
         ManifestError: every mistake that could be found, in file order.
     """
     looking = Looking(look, strict, stored)
-    return _Compilation(path, read, variables, environ, prices, looking, takes).run()
+    return _Compilation(path, read, variables, environ, prices, looking, takes, profile).run()
 
 
 class Looking(NamedTuple):
@@ -99,8 +103,10 @@ class _Compilation:
         users_prices: str | None,
         looking: Looking,
         takes: Mapping[str, int] | None = None,
+        profile: str = "",
     ) -> None:
         self.path = path
+        self.profile = composed(profile)
         self.takes = takes
         self.variables = variables
         self.environ = environ
@@ -139,9 +145,9 @@ class _Compilation:
         prices = self.prices(root, renderer, scope)
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
-        name = document.name
+        name, profiles = document.name, names_of(_mapping(root, "profiles"))
         at_the_top = fields_at_the_top(root)
-        drafts = self.expanded(document, renderer, scope)
+        drafts = self.expanded(root, document, renderer)
         # From here on only the Drafts need what was written of a shot.
         del root, document
         self.sections["shots"] = {}
@@ -161,6 +167,8 @@ class _Compilation:
             prices=prices,
             assets=assets,
             files=self.local_files.as_found(self.seen),
+            profile=self.profile,
+            profiles=profiles,
         )
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
@@ -314,15 +322,25 @@ class _Compilation:
 
     def document(self, root: Node, renderer: Renderer, scope: Scope) -> Document:
         defaults = root.value.get("defaults") if _mapping(root, "defaults") else None
+        name = self.name(root, renderer, scope)
         return Document(
-            name=self.name(root, renderer, scope),
+            name=f"{name}.{self.profile}" if self.profile else name,
             defaults=defaults,
             presets=self.sections["presets"],
             shots=self.sections["shots"],
             output=root.value.get("output"),
             rows=self.files.rows,
             cell=self.files.cell,
+            profile=self.laid(root),
         )
+
+    def laid(self, root: Node) -> Node | None:
+        """Return the profile that lies over every shot, None without one."""
+        found = chosen(self.profile, _mapping(root, "profiles")) if self.profile else None
+        if isinstance(found, Diagnostic):
+            self.diagnostics.append(found)
+            return None
+        return found
 
     def name(self, root: Node, renderer: Renderer, scope: Scope) -> str:
         """Return the manifest's name: its own, or its file's without the suffix."""
@@ -334,9 +352,10 @@ class _Compilation:
             self.note(node.mark if node else Mark(self.path, 1, 1), "unknown-value", fault)
         return name
 
-    def expanded(self, document: Document, renderer: Renderer, scope: Scope) -> list[Draft]:
+    def expanded(self, root: Node, document: Document, renderer: Renderer) -> list[Draft]:
         unused = Scope()
-        for node in (*self.sections["vars"].values(), *self.sections["presets"].values()):
+        sections = (self.sections["vars"], self.sections["presets"], _mapping(root, "profiles"))
+        for node in (node for section in sections for node in section.values()):
             renderer.check(node, unused)
         self.diagnostics += unused.diagnostics
         self.check_variables()

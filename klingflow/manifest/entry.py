@@ -16,7 +16,8 @@ from klingflow.model import Json, Node
 
 class Document(NamedTuple):
     """What a manifest and its includes say about shots. `rows` returns the rows of a foreach file,
-    None if it cannot be read; `cell` returns the place of a cell in one of them.
+    None if it cannot be read; `cell` returns the place of a cell in one of them. `profile` lies
+    over every shot.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Document(NamedTuple):
     output: Node | None
     rows: Callable[[str, Mark], Rows | None]
     cell: CellPlaces = row_itself
+    profile: Node | None = None
 
 
 class Skip(Exception):

@@ -19,6 +19,7 @@ from klingflow.manifest.identity import key_fault
 from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.links import Link, check_links
 from klingflow.manifest.presets import Presets, is_chosen, tags_of, written
+from klingflow.manifest.profiles import laid_over
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.variants import Variant, parts_of, variants
 from klingflow.model import Node, composed
@@ -121,12 +122,15 @@ class _Expansion:
         return tuple(found)
 
     def _entry(self, key: str, own: Node, presets: tuple[str, ...]) -> Entry:
-        """Return a shot over its defaults and presets."""
-        base = self.presets.base(presets)
+        """Return a shot over its defaults and presets, under the profile."""
+        base, profile = self.presets.base(presets), self.document.profile
+        node, tags = merge([*base.layers, own]), [*base.tags, *tags_of(own)]
+        if profile is not None:
+            node, tags = laid_over(node, profile), [*tags, *tags_of(profile)]
         return Entry(
             key=key,
-            node=without_nulls(merge([*base.layers, own])),
-            tags=[*base.tags, *tags_of(own)],
+            node=without_nulls(node),
+            tags=tags,
             place=own.place,
             document=self.document,
             renderer=self.renderer,

@@ -37,6 +37,11 @@ TOP: Final[dict[str, Field]] = {
         ("prices", TEXT, "A file of prices beside the manifest."),
         ("defaults", MAPPING, "Fields of every shot."),
         ("presets", MAPPING, "Named sets of fields that shots build on with `use`."),
+        (
+            "profiles",
+            MAPPING,
+            "Named sets of fields over every shot, each for drafts with --profile.",
+        ),
         ("shots", NAMED, "The videos wanted, by id."),
         ("include", TEXT_OR_TEXTS, "More files with vars, presets and shots."),
     )

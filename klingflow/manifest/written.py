@@ -16,6 +16,7 @@ from klingflow.manifest.fields import ABOUT, SHOT, Field
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.profiles import WITHOUT_EFFECT, check_names
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
 from klingflow.manifest.values import (
@@ -36,7 +37,8 @@ def check_document(root: Node) -> list[Diagnostic]:
     if not here & {"shots", "include"}:
         message = "'shots' is missing: write 'shots:', and under it each video by its id"
         found.append(Diagnostic(root.mark, "missing-field", message))
-    return [*found, *_sections(root)]
+    profiles = dict(_items(root.value.get("profiles"))) if type(root.value) is dict else {}
+    return [*found, *check_names(profiles), *_sections(root)]
 
 
 _TABLES: Final[tuple[tuple[str, Mapping[str, Field]], ...]] = (
@@ -71,12 +73,13 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
 _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
 _SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None]], ...]] = (
     ("preset", "presets", SHOT),
+    ("profile", "profiles", SHOT),
     ("shot", "shots", _SHOT_AS_WRITTEN),
 )
 
 
 # Their names are read before anything is rendered, so that no expression can make them.
-_NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "shots"))
+_NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "profiles", "shots"))
 _WRITTEN_OUT: Final = ", written out; expressions can stand for its values"
 
 
@@ -93,12 +96,25 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
         message = f"{misplaced.no_map(node.value, example)}{advice}"
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
-    if table is SHOT and "use" in node.value:
-        text = "'use' has no effect in defaults and presets; only a shot names its presets"
-        yield Diagnostic(node.value["use"].place, "no-effect", text, subject=subject)
+    if table is SHOT:
+        yield from _without_effect(node, subject)
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
             yield placed(fault, place_of(fault, node), subject)
+
+
+def _without_effect(node: Node, subject: str) -> Iterator[Diagnostic]:
+    """Yield the fields that only a shot can have, in a layer that has them."""
+    if subject.startswith("profile "):
+        names, where, why = WITHOUT_EFFECT, "a profile", "the shots are made already"
+    else:
+        names, where, why = _USE, "defaults and presets", "only a shot names its presets"
+    for name in sorted(names & node.value.keys()):
+        text = f"'{name}' has no effect in {where}; {why}"
+        yield Diagnostic(node.value[name].place, "no-effect", text, subject=subject)
+
+
+_USE: Final = frozenset(("use",))
 
 
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:

@@ -182,6 +182,8 @@ class Manifest:
     prices: Prices | None = None
     files: Mapping[str, LocalFile] = field(default_factory=dict)  # by path; local references
     assets: AssetSettings = AssetSettings()
+    profile: str = ""  # that lies over every shot; "" for the film itself
+    profiles: tuple[str, ...] = ()  # the names of all that it has
     # Makes the shots of these ids again, in so many takes as are given here.
     more: More | None = field(default=None, compare=False, repr=False)
 
