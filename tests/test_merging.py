@@ -19,6 +19,7 @@ from klingflow.ledger.places import SANDBOX, LedgerPaths, Site, ledger_paths, si
 from klingflow.ledger.store import open_ledger, read
 from klingflow.model import Purchase
 from klingflow.terminal import lock_commands
+from klingflow.terminal.options import Options
 from tests.keeping import keep, keys, write
 from tests.purchases import AT, LATER, done, doubtful, intent, submitted
 
@@ -115,10 +116,8 @@ def test_a_merge_in_which_two_ids_contradict_each_other_does_not_end_well(tmp_pa
     ours = film(tmp_path / "ours", advance(there, "found", AT, task_id="early"))
     other = film(tmp_path / "other", advance(there, "found", LATER, task_id="late"))
     same = film(tmp_path / "same", advance(there, "found", AT, task_id="early"))
-    codes = [
-        lock_commands.merge(str(ours.lock), [str(p.lock)], False, True, False)
-        for p in (same, other)
-    ]
+    options = Options(no_black_box=True)
+    codes = [lock_commands.merge(str(ours.lock), [str(p.lock)], options) for p in (same, other)]
     assert codes == [ExitCode.OK, ExitCode.UNSETTLED]
 
 

@@ -32,7 +32,7 @@ def written(path: Path, data: bytes) -> Path:
 def test_a_lock_says_its_purchases_lineage_and_serial(tmp_path: Path, ours: Site) -> None:
     path = written(tmp_path / "film.lock", LOCK)
     telling = Telling([A], [], frozenset({"x"}), 3)
-    assert tell(path, ours) == Other(path, telling, ())
+    assert tell(path, ours) == Other(path, telling, (), frozenset({""}))
 
 
 @pytest.mark.parametrize(

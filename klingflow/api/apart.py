@@ -11,7 +11,7 @@ from pathlib import Path
 
 from klingflow.errors import UsageError
 from klingflow.ledger.beside import Holding, holdings, keeper, ledgers_below
-from klingflow.ledger.places import Site
+from klingflow.ledger.places import Site, draft_of
 from klingflow.manifest.folds import same_file
 from klingflow.model import Manifest, Place, Problem
 
@@ -26,7 +26,7 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
     for site, manifest in films:
         for path, other in shared(site, manifest):
             raise UsageError(
-                f"{other.manifest} and {manifest.path} both write {path}, which {other.lock} has;"
+                f"{other.named} and {site.named} both write {path}, which {other.lock} has;"
                 f" {_ADVICE}"
             )
         for path, folder in _inside(site, manifest):
@@ -44,7 +44,7 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
 def problems(site: Site, manifest: Manifest) -> list[Problem]:
     """Return what commands that only read say of a file that a run would refuse to write."""
     beside = [
-        Problem("place_taken", Place(path), detail=str(other.manifest))
+        Problem("place_taken", Place(path), detail=other.named)
         for path, other in [*shared(site, manifest)][:1]
     ]
     below = [
@@ -116,7 +116,8 @@ def _recorder(site: Site, record: Path, others: Iterable[Holding]) -> Holding | 
     """
     named = keeper(record)
     if named is not None:
-        return next((other for other in others if other.manifest.name == named), None)
+        names = {draft_of(other.manifest, other.profile).name: other for other in others}
+        return names.get(named)
     folder = same_file(record.parent.relative_to(site.folder).as_posix())
     for other in others:
         if any(output.rpartition("/")[0] == folder for output in other.outputs):

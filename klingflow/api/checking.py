@@ -63,7 +63,7 @@ def check(site: Site) -> Report:
         findings = [*_lines(paths, places), *_lock(paths), *_aside(paths, held.book.task_ids)]
     except OSError as error:
         raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
-    wanted = manifest_of(site.file)
+    wanted = manifest_of(site)
     book = standing(wanted, held.book, site) if wanted else held.book
     purchases = in_order(book.purchases.values())
     for p in held.contradicting:
@@ -85,10 +85,10 @@ def _finding(
     return Finding(where, row.level, found(problem), row.todo or todo, shot)
 
 
-def manifest_of(file: str) -> Manifest | None:
-    """Return the manifest; None where it cannot be read, which `validate` reports."""
+def manifest_of(site: Site) -> Manifest | None:
+    """Return the manifest of a site; None where it cannot be read, which `validate` reports."""
     try:
-        return load(file)
+        return load(site.file, profile=site.profile)
     except KlingflowError:
         return None
 

@@ -20,7 +20,8 @@ import anyio
 from klingflow import __version__
 from klingflow.api import approval, ignored, loading
 from klingflow.api.connecting import connect
-from klingflow.api.site import Wish, site_of
+from klingflow.api.films import other_ledgers
+from klingflow.api.site import Wish, site_for, site_of
 from klingflow.errors import KlingflowError
 from klingflow.gateway.access import Access
 from klingflow.gateway.env_file import BASE_URL, KEY, exposed, said_of_exposed
@@ -80,7 +81,8 @@ def examine(
         if manifest is not None:
             named = manifest.gateway.base_url
             findings += _references(manifest) if refs else ()
-            findings += [*_ledger(file), *_folder(folder), *_kept_by_git(file, manifest)]
+            findings += [*_ledger(file), *_drafts(file, manifest)]
+            findings += [*_folder(folder), *_kept_by_git(file, manifest)]
     findings += _approved()
     try:
         findings += _gateway(found(folder).naming({file or "": named}), allowed)
@@ -136,9 +138,19 @@ def _references(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(True, f"{_many(len(found), 'address')} of images and videos can be read")
 
 
-def _ledger(file: str) -> Iterator[Finding]:
+def _drafts(file: str, manifest: Manifest) -> Iterator[Finding]:
+    """The ledgers of the film's drafts that are there."""
     try:
-        site = site_of(file, Wish(black_box=False))
+        there = [*other_ledgers(site_for(manifest, Wish(black_box=False)), manifest.profiles)]
+    except KlingflowError:  # which is said of the ledger itself
+        return
+    for paths in there:
+        yield from _ledger(file, paths.profile)
+
+
+def _ledger(file: str, profile: str = "") -> Iterator[Finding]:
+    try:
+        site = site_of(file, Wish(black_box=False), profile=profile)
         paths, book = site.paths, store.read(site.paths)
     except KlingflowError as error:
         yield Finding(False, str(error))
@@ -149,17 +161,17 @@ def _ledger(file: str) -> Iterator[Finding]:
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
     yield from _earlier(site.folder, replaced(book.purchases.values()))
-    yield from _copies(file)
+    yield from _copies(file, profile)
 
 
 def _many(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _copies(file: str) -> Iterator[Finding]:
+def _copies(file: str, profile: str) -> Iterator[Finding]:
     """The places of this film that the black box knows."""
     try:
-        paths = site_of(file, Wish()).paths
+        paths = site_of(file, Wish(), profile=profile).paths
         place = paths.box
         lineages = stored.lineages_of(paths) if place else frozenset()
         spots = [s for lineage in sorted(lineages) if place for s in spots_in(place.box(lineage))]

@@ -23,13 +23,15 @@ def load(
     environ: Mapping[str, str] | None = None,
     strict: bool = False,
     sandbox: bool = False,
+    profile: str = "",
 ) -> Manifest:
     """Read, expand and check a manifest and what it names.
 
     `variables` are for the manifest's `vars`, a text read as after `--var`; they win over the
     variables KLINGFLOW_VAR_<name> of `environ` (default: the process's environment). The file of
     prices that KLINGFLOW_PRICES names there wins over the manifest's. That a local file is missing
-    is a warning, or a mistake if `strict`; a `sandbox` needs no store for it. Raises ManifestError
+    is a warning, or a mistake if `strict`; a `sandbox` needs no store for it. A `profile` makes it
+    the manifest of the film's drafts. Raises ManifestError
     with every mistake in it, and UsageError for folders in KLINGFLOW_READ_BELOW that cannot be
     allowed.
     """
@@ -48,9 +50,12 @@ def load(
             look=stills.looker(name, allowed),
             strict=strict,
             stored=stores.is_stored(environ, sandbox=sandbox),
+            profile=profile,
         )
         manifest = compiled(read)
-        return replace(manifest, more=_makes_more(compiled, manifest.sources))
+        more = _makes_more(compiled, manifest.sources)
+        again = partial(load, path, variables=variables, environ=environ, sandbox=sandbox)
+        return replace(manifest, more=more, under=lambda name: again(profile=name))
 
 
 def _makes_more(compiled: Callable[..., Manifest], sources: Mapping[str, str]) -> More:

@@ -55,6 +55,7 @@ def merge(
     told += (tell_box(manifest, site) for manifest in from_boxes)
     for other in told:
         _of_one_kind(other, site)
+        _of_drafts_both(other, site)
         if wanted is not None:
             _of_one_manifest(other, store.read(paths), wanted, bodies)
     if dry_run:
@@ -84,6 +85,16 @@ def _of_one_kind(other: Other, site: Site) -> None:
     if from_sandbox - {site.in_sandbox}:
         here, there = ("the sandbox's", "real") if site.in_sandbox else ("real", "the sandbox's")
         raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
+
+
+def _of_drafts_both(other: Other, site: Site) -> None:
+    """Refuse to let drafts stand for a film's own takes, or these for drafts. Raises UsageError."""
+    if any(bool(profile) != bool(site.profile) for profile in other.profiles):
+        there, here = ("film", "drafts") if site.profile else ("drafts", "film")
+        raise UsageError(
+            f"{other.path} is the ledger of the {there}, and {site.paths.lock.name} that of the"
+            f" {here}: a draft never stands for a take of the film; nothing was merged"
+        )
 
 
 def _of_one_manifest(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import anyio
 
 from klingflow.api.planning import ahead, planned
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.relocation import relocate
 from klingflow.ledger import store
 from klingflow.ledger.book import Book
@@ -21,7 +21,7 @@ def move(manifest: Manifest, old: str, new: str, wish: Wish, *, dry_run: bool) -
 
     Raises UsageError, LedgerHeld, LedgerError, LedgerBroken.
     """
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     if dry_run:
         return _decided(manifest, store.read(site.paths), site, old, new)[1]
     with store.open_ledger(site.paths, now) as held:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from klingflow.api.planning import ahead, book_of, planned
-from klingflow.api.site import Wish, site_of
+from klingflow.api.site import Wish, site_for
 from klingflow.decide import picking
 from klingflow.errors import KlingflowError
 from klingflow.ledger import pickfile
@@ -76,7 +76,7 @@ def name_purchases(site: Site, plan: Plan) -> str | None:
 
 def _done(manifest: Manifest, wish: Wish, deed: _Deed) -> Picked:
     """Do it to the lines that the file has once no other writer can change them."""
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     book = book_of(manifest, site)
     meant: list[Purchase] = []
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 
 from klingflow.api import apart, links
+from klingflow.api.films import spent_beside
 from klingflow.api.loading import without_collector
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide import forecast, history
 from klingflow.decide.allotment import allotted
+from klingflow.decide.approved import approved_in
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
 from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
 from klingflow.decide.further import with_further
 from klingflow.decide.plan import make_plan, moved, terms_of
 from klingflow.decide.select import select as select_keys
-from klingflow.decide.spending import spending
+from klingflow.decide.spending import added, spending
 from klingflow.decide.take import saying
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import NothingSelected, UsageError
@@ -25,6 +27,7 @@ from klingflow.ledger import files, pickfile, searching, store
 from klingflow.ledger.beside import of_others
 from klingflow.ledger.book import Book, content
 from klingflow.ledger.places import Site
+from klingflow.ledger.problems import worded
 from klingflow.manifest.local_files import remembered
 from klingflow.model import (
     NOWHERE_ELSE,
@@ -40,6 +43,7 @@ from klingflow.model import (
     Problem,
     Purchase,
     Terms,
+    composed,
 )
 
 
@@ -76,7 +80,7 @@ def plans_of_run(
 
 def _whole(manifest: Manifest, wish: Wish, origin: str) -> Plan:
     """The plan of one manifest, as if there were no caps."""
-    site = site_of(manifest.path, wish, origin)
+    site = site_for(manifest, wish, origin)
     book = book_of(manifest, site, wish)
     keys = selected_keys(manifest, book, wish, site)
     again = again_of(manifest, book, wish, site)
@@ -97,23 +101,50 @@ def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
     """Return the keys of the shots that are meant, None for all. Reads the ledger only if there is
     a selection.
     """
-    if not (wish.select or wish.exclude):
+    if not (wish.select or wish.exclude or wish.approved):
         return None
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     return selected_keys(manifest, book_of(manifest, site), wish, site)
 
 
 def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set[str] | None:
     """As `selected`, by a book that is read already. Raises NothingSelected."""
-    if not (wish.select or wish.exclude):
+    if not (wish.select or wish.exclude or wish.approved):
         return None
     manifest = as_known(manifest, book)
+    ids = _approved(manifest, book, wish) if wish.approved else None
     stands, terms = standing_with_picks(manifest, book, site)
     said = saying(manifest, stands, terms)
     keys = select_keys(manifest.shots, stands, wish.select, wish.exclude, said)
+    if ids is not None:
+        keys &= {shot.key for shot in manifest.shots if shot.id in ids}
     if not keys:
         raise NothingSelected(f"{manifest.path}: no shot matches the selection")
     return keys
+
+
+def _approved(manifest: Manifest, book: Book, wish: Wish) -> Set[str]:
+    """Return the ids of the shots of which a draft is picked; `book` then says which picks do not
+    count. Raises NothingSelected where there are none, and as `loading.load` for the drafts.
+    """
+    if composed(wish.approved) == manifest.profile:
+        raise UsageError(f"--approved {wish.approved} names the very drafts that --profile names")
+    assert manifest.under is not None, "a manifest that was loaded"
+    drafts = manifest.under(wish.approved)
+    looking = replace(wish, select=(), exclude=(), same_film=False, approved="")
+    site = site_for(drafts, looking)
+    found = approved_in(planned(drafts, book_of(drafts, site), site))
+    if found.left:
+        place = Place(site.paths.lock.name)
+        problem = Problem("draft_not_kept", place, found.left, detail=site.named)
+        book.problems += [problem] if problem not in book.problems else []
+    if not found.shots:
+        left = f"; {worded(problem)}" if found.left else ""
+        raise NothingSelected(
+            f"{manifest.path}: no draft of the profile '{wish.approved}' is picked:"
+            f" klingflow pick {site.named} SHOT#TAKE{left}"
+        )
+    return found.shots
 
 
 def again_of(manifest: Manifest, book: Book, wish: Wish, site: Site) -> frozenset[str]:
@@ -243,11 +274,13 @@ def planned(
         first = made(NOWHERE_ELSE)
         elsewhere = _elsewhere(first, book, site)
         last = first if elsewhere == NOWHERE_ELSE else made(elsewhere)
-        spent = spending([book.everything()], manifest.prices)
+        beside = spent_beside(manifest, site)
+        spent = added([spending([book.everything()], manifest.prices), beside])
         filing = _sparing(last.filing, site)
         return replace(
             last,
             spending=spent,
+            beside=beside,
             filing=filing,
             ledger=content(book),
             history=history.kept_in(book.purchases.values()),
@@ -274,6 +307,7 @@ def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
         takes={(a.shot.id, a.shot.take) for a in buying if a.shot},
         standing=plan.manifest.takes,
         book=book,
+        profiles=frozenset(plan.manifest.profiles),
     )
     return searching.search(site, wanted)
 

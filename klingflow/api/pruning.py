@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from klingflow.api.planning import as_known, standing
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.select import orphans, select
 from klingflow.decide.spending import spending
 from klingflow.disk import append_new
@@ -38,7 +38,7 @@ def prune(
     A take with a purchase in doubt or unfinished stays, with all its purchases. Returns what was
     found and whether it was done. Raises NothingSelected, LedgerHeld, LedgerError, LedgerBroken.
     """
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     paths = site.paths
     found = _prunable(manifest, standing(manifest, store.read(paths), site), wish)
     if not found.pruned or not agreed(found):

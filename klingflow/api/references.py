@@ -12,7 +12,7 @@ import anyio.to_thread
 from klingflow.api import stores
 from klingflow.api.connecting import NOBODY, reader
 from klingflow.api.planning import book_of
-from klingflow.api.site import Wish, site_of
+from klingflow.api.site import Wish, site_for
 from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
 from klingflow.assets.stores import Store, snapshot
 from klingflow.decide.contents import contents
@@ -30,7 +30,7 @@ Tell = Callable[[str, str | None], None]
 
 def references(manifest: Manifest, wish: Wish) -> list[Listed]:
     """Return every reference, by the ledger, without network. Raises LedgerError."""
-    book = book_of(manifest, site_of(manifest.path, wish))
+    book = book_of(manifest, site_for(manifest, wish))
     purchases = list(book.everything())
     return listed(manifest, purchases, contents(purchases))
 

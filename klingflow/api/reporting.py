@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from klingflow.api.films import spent_beside
 from klingflow.api.planning import as_known, book_of, selected_keys, standing_with_picks
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.filing import fact_of
 from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.plan import make_plan
@@ -28,7 +29,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     also its videos, those that were replaced among them; what is in doubt; and what else there is
     for videos that cannot be downloaded.
     """
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     book = book_of(manifest, site)
     manifest = as_known(manifest, book)
     book, terms = standing_with_picks(manifest, book, site)
@@ -41,6 +42,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
         selected=keys,
         picks=terms.picks,
         media=Kept(site.media).get,
+        beside=spent_beside(manifest, site),
     )
     outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
     facts = files.facts(site.folder, outputs, site.facts)
@@ -60,7 +62,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
     """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
     # `opening` is also what every table calls the first take, so here it means that one.
     exact = {shot.key for shot in manifest.shots if shot.key == key}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import anyio
 
 from klingflow.api.planning import ahead, planned, take_in
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.adoption import Adoption, judge, unasked
 from klingflow.decide.resolve import (
     Verdict,
@@ -58,7 +58,7 @@ def resolve(
     `ask` asks after the task, which is taken only if what the gateway says fits the purchase, or by
     `force`. Raises UsageError, LedgerHeld, LedgerError.
     """
-    site = site_of(manifest.path, wish, origin)
+    site = site_for(manifest, wish, origin)
     key = key_of(*split_key(key))
     with store.open_ledger(site.paths, now) as held:
         take_in(manifest, held.book, site, enter=held.enter)
@@ -99,7 +99,7 @@ def resolve_many(
     Nothing is written where one of them cannot be settled. Raises NothingSelected, which says what
     is in doubt instead; UsageError, LedgerHeld, LedgerError.
     """
-    site = site_of(manifest.path, wish, origin)
+    site = site_for(manifest, wish, origin)
     with store.open_ledger(site.paths, now) as held:
         take_in(manifest, held.book, site, enter=held.enter)
         made = planned(manifest, held.book, site)

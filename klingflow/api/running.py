@@ -22,7 +22,7 @@ from klingflow.api import links, stills, stores
 from klingflow.api.apart import check_apart
 from klingflow.api.picking import name_purchases
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
-from klingflow.api.site import Wish, now, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.allotment import allotted, caps_of
 from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
@@ -81,7 +81,7 @@ def open_job(
     """
     from klingflow.runner.context import Job  # for start-up
 
-    site = links.check_outputs(site_of(manifest.path, wish, origin), manifest)
+    site = links.check_outputs(site_for(manifest, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
         again = again_of(manifest, held.book, wish, site) | also
         take_in(manifest, held.book, site, again, held.enter)
@@ -118,6 +118,7 @@ def _write_results(plan: Plan, book: Book, site: Site, media: Kept) -> str | Non
         generated_at=now(),
         picks=plan.terms.picks,
         media=media.get,
+        beside=plan.beside,
     )
     target = site.record(plan.manifest.name)
     if site.leads_elsewhere(target.relative_to(site.folder).as_posix()):

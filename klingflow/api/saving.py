@@ -117,6 +117,8 @@ def command(path: str, saved: SavedPlan, files: Sequence[str], also: Sequence[st
     ):
         if cap is not None:
             parts += [flag, str(cap)]
+    parts += ["--profile", words.profile] if words.profile else []
+    parts += ["--approved", words.approved] if words.approved else []
     parts += ["--buy-again"] * words.buy_again + ["--sandbox"] * words.sandbox
     return shlex.join([*parts, *also, "-o", path])
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from klingflow.api import links
 from klingflow.api.state import chosen_state
-from klingflow.ledger.places import SANDBOX, Site, manifest_called, site_at
-from klingflow.model import Manifest
+from klingflow.errors import UsageError
+from klingflow.ledger.beside import film_beside, owner_of
+from klingflow.ledger.places import SANDBOX, Site, site_at
+from klingflow.model import Manifest, composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Wish:
     Without `black_box`, what the user's state folder remembers of the ledger does not count, and
     nothing is kept there. `same_film` says that what other places of the ledger's lineage bought is
     this film's, `buy_again` that what is selected is bought in spite of moves and elsewheres.
+    `approved` is a profile: only shots of which one of its drafts is picked are meant.
     Raises TypeError for a single text as `select` or `exclude`: its letters would be taken for
     shots.
     """
@@ -33,6 +36,7 @@ class Wish:
     black_box: bool = True
     same_film: bool = False
     buy_again: bool = False
+    approved: str = ""
     repeated: tuple[str, ...] = ()  # what commands that are named to the user say again
 
     def __post_init__(self) -> None:
@@ -42,31 +46,48 @@ class Wish:
                 raise TypeError(f"{name} is a list of texts, not a text: [{texts!r}]")
 
 
-def site_of(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
+def site_of(
+    file: str | os.PathLike[str], wish: Wish, origin: str = "", *, profile: str = ""
+) -> Site:
     """Return the site of a manifest, which need not be readable. Its lock means the same site.
 
     `origin` is the gateway's address, "" while it is unknown; a wish for the sandbox has the
-    sandbox's. Raises UsageError for a state folder or a ledger that cannot be told, and
-    LinksRefused for a ledger whose files are links that the user has not allowed.
+    sandbox's. `profile` means its drafts. Raises UsageError for a state folder or a ledger that
+    cannot be told, and LinksRefused for a ledger whose files are links that the user has not
+    allowed.
     """
-    return links.check_ledger(unchecked_site(file, wish, origin))
+    return links.check_ledger(unchecked_site(file, wish, origin, profile=profile))
 
 
-def unchecked_site(file: str | os.PathLike[str], wish: Wish, origin: str = "") -> Site:
+def site_for(manifest: Manifest, wish: Wish, origin: str = "") -> Site:
+    """As `site_of`, for a manifest that is read: its profile says whose ledger is meant."""
+    return site_of(manifest.path, wish, origin, profile=manifest.profile)
+
+
+def unchecked_site(
+    file: str | os.PathLike[str], wish: Wish, origin: str = "", *, profile: str = ""
+) -> Site:
     """As `site_of`, for who asks the user about links."""
-    path = Path(file)
+    path, profile = Path(file), composed(profile)
     if path.suffix == ".lock":
-        file = manifest_called(path.parent, path.stem)
+        owner = owner_of(path, path.parent)
+        file, profile = owner.manifest, owner.profile or profile
     if wish.sandbox:
-        return replace(site_at(file, origin=SANDBOX), repeated=wish.repeated)
-    state = chosen_state() if wish.black_box else None
-    site = site_at(file, origin=origin, state=state, same_film=wish.same_film)
+        site = site_at(file, origin=SANDBOX, profile=profile)
+    else:
+        state = chosen_state() if wish.black_box else None
+        site = site_at(file, origin=origin, state=state, same_film=wish.same_film, profile=profile)
+    if not profile and (film := film_beside(site.manifest, site.paths.lock)):
+        raise UsageError(
+            f"{site.file} has the ledger of the drafts that profile '{film.profile}' of"
+            f" {film.manifest.name} made; give it another name"
+        )
     return replace(site, repeated=wish.repeated)
 
 
 def named(manifest: Manifest, wish: Wish) -> str:
     """Return the manifest in a command that can be pasted: `'my film.yaml' --sandbox`."""
-    return unchecked_site(manifest.path, wish).named
+    return unchecked_site(manifest.path, wish, profile=manifest.profile).named
 
 
 def now() -> str:

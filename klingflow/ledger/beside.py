@@ -10,25 +10,74 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from klingflow.disk import read_whole
-from klingflow.ledger.places import PRUNED, Site, manifest_called
+from klingflow.ledger.lines import headers_in
+from klingflow.ledger.places import PRUNED, Site, draft_of, film_of, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.folds import same_file
 
 _MANIFEST = re.compile(rb'"manifest":\s*("(?:[^"\\]|\\.)*")')
+_PROFILE = re.compile(rb'"profile":\s*("(?:[^"\\]|\\.)*")')
 _HEAD_BYTES = 1 << 16  # of a record; the manifest is among its first fields
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Another manifest of the folder. `outputs` are those of its purchases, as `same_file` has
-    them.
+    """Another manifest of the folder, or a profile of one. `outputs` are those of its purchases, as
+    `same_file` has them.
     """
 
     manifest: Path
     lock: Path
     outputs: frozenset[str]
+    profile: str = ""
+
+    @property
+    def named(self) -> str:
+        """Return it as commands name it."""
+        return f"{self.manifest} --profile {self.profile}" if self.profile else str(self.manifest)
+
+
+class Owner(NamedTuple):
+    """Whose ledger a lock is: the manifest, which need not exist, and the profile of drafts."""
+
+    manifest: Path
+    profile: str = ""
+
+
+def owner_of(lock: Path, folder: Path) -> Owner:
+    """Return whose ledger a lock is that belongs to a manifest in `folder`. A lock that says so is
+    of a profile's drafts, unless a manifest has its very name.
+    """
+    there = manifest_called(folder, lock.stem)
+    if not there.exists():
+        for header in headers_in(_bytes(lock)):
+            if film := film_of(there, header["profile"]):
+                return Owner(manifest_called(folder, film.stem), header["profile"])
+    return Owner(there)
+
+
+def film_beside(manifest: Path, lock: Path) -> Owner | None:
+    """Return the manifest that made a lock for its drafts, if that is there and another manifest
+    has the lock's name.
+    """
+    if "." not in manifest.stem:
+        return None
+    for header in headers_in(_bytes(lock)):
+        film = film_of(manifest, header["profile"])
+        if film and manifest.exists() and manifest_called(film.parent, film.stem).exists():
+            return Owner(manifest_called(film.parent, film.stem), header["profile"])
+    return None
+
+
+def _bytes(path: Path) -> bytes:
+    """The bytes of a file; none where it cannot be read."""
+    try:
+        return read_whole(path)
+    except OSError:
+        return b""
 
 
 def holdings(site: Site) -> list[Holding]:
@@ -37,14 +86,15 @@ def holdings(site: Site) -> list[Holding]:
     """
     found = []
     for lock in other_locks(site):
-        manifest = manifest_called(site.folder, lock.stem)
+        manifest, profile = owner_of(lock, site.folder)
         if not manifest.exists():
             continue
         try:
             data = read_whole(lock)
         except OSError:
             continue
-        found.append(Holding(manifest, lock, frozenset(map(same_file, outputs_in(data)))))
+        outputs = frozenset(map(same_file, outputs_in(data)))
+        found.append(Holding(manifest, lock, outputs, profile))
     return found
 
 
@@ -61,16 +111,18 @@ def other_pruned(site: Site) -> list[Path]:
 
 
 def keeper(record: Path) -> str | None:
-    """Return the name of the manifest whose record lies at `record`, "" for one that does not say
-    so; None where there is none.
+    """Return the name of the manifest whose record lies at `record`, as `draft_of` has that of
+    drafts; "" for one that does not say so, None where there is none.
     """
     try:
         with record.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None
-    found = _MANIFEST.search(head)
-    return Path(text_at(found[1]) or "").name if found else ""
+    manifest, profile = _MANIFEST.search(head), _PROFILE.search(head)
+    name = Path(text_at(manifest[1]) or "").name if manifest else ""
+    of_drafts = text_at(profile[1]) if profile else None
+    return draft_of(Path(name), of_drafts).name if name and of_drafts else name
 
 
 def of_others(site: Site, paths: Iterable[str]) -> set[str]:
@@ -106,7 +158,7 @@ def _has_ledger(folder: Path) -> bool:
     """True if a run was here, or a lock lies beside its manifest."""
     if (folder / ".klingflow").is_dir():
         return True
-    return any(manifest_called(folder, lock.stem).exists() for lock in folder.glob("*.lock"))
+    return any(owner_of(lock, folder).manifest.exists() for lock in folder.glob("*.lock"))
 
 
 def _parent(path: str) -> str:

@@ -290,6 +290,7 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
         since=begun.at,
         member=is_first,
         before=tuple(sorted(earlier)) if begun.fresh else (),
+        profile=place.profile,
     )
     if place.same_film:
         spot = replace(spot, member=True, before=())
@@ -346,6 +347,7 @@ def _write_about(spot: Spot) -> None:
         "member": spot.member,
         "before": list(spot.before),
         "became": spot.became,
+        **({"profile": spot.profile} if spot.profile else {}),
     }
     atomic_write(spot.folder / ABOUT, json.dumps(said).encode() + b"\n")
 

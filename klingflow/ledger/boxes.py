@@ -21,7 +21,7 @@ from typing import TypeVar
 from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger.lines import Parsed, parse_lines
-from klingflow.ledger.places import PLACES, BoxPlace, boxes_in
+from klingflow.ledger.places import PLACES, BoxPlace, boxes_in, film_of
 
 WITHOUT = "--no-black-box does without it"
 BOUGHT, ASKED, PRUNED, ABOUT = "bought.jsonl", "asked.jsonl", "pruned.jsonl", "place.json"
@@ -35,7 +35,7 @@ class Spot:
 
     `manifest` is its path, "" where that is unknown. A `member` shares what it knows with the other
     members. `before` are the lineages that were there when this ledger began without a lock, and
-    `became` is the lineage that the ledger took later, by a merge.
+    `became` is the lineage that the ledger took later, by a merge. `profile` is that of drafts.
     """
 
     folder: Path
@@ -44,6 +44,7 @@ class Spot:
     member: bool = False
     before: tuple[str, ...] = ()
     became: str | None = None
+    profile: str = ""
 
     @property
     def lineage(self) -> str:
@@ -69,6 +70,7 @@ def spot_at(folder: Path) -> Spot | None:
         member=said.get("member") is True,
         before=tuple(b for b in before if isinstance(b, str)) if isinstance(before, list) else (),
         became=_text(said.get("became")) or None,
+        profile=_text(said.get("profile")),
     )
 
 
@@ -230,6 +232,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def exists(manifest: str) -> bool:
+def exists(spot: Spot) -> bool:
     """True if the manifest of a place is still there, or nobody can tell."""
-    return not manifest or os.path.lexists(manifest)
+    if not spot.manifest or os.path.lexists(spot.manifest):
+        return True
+    film = film_of(Path(spot.manifest), spot.profile)
+    return film is not None and os.path.lexists(film)

@@ -71,10 +71,15 @@ class Parsed:
 
 
 def lock_header(
-    lineage: str, serial: int, purchases: int, plans: Mapping[str, str] | None = None
+    lineage: str,
+    serial: int,
+    purchases: int,
+    plans: Mapping[str, str] | None = None,
+    profile: str = "",
 ) -> bytes:
     """The first line of a lock. `purchases` counts the lines below it, so that lost lines are
-    noticed. `plans` are the saved plans that were used: when, by their ids.
+    noticed. `plans` are the saved plans that were used: when, by their ids. `profile` is that of a
+    lock of drafts.
     """
     header: dict[str, Json] = {
         "klingflow_lock": VERSION,
@@ -84,6 +89,8 @@ def lock_header(
     }
     if plans:
         header["plans"] = dict(plans)
+    if profile:
+        header["profile"] = profile
     return sealed(encoded(header))
 
 
@@ -345,6 +352,10 @@ def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
     if not _are_times(plans):
         odd.append(Odd("wrong_field", "plans", repr(plans)[:80]))
         header["plans"] = {}
+    profile = header.setdefault("profile", "")
+    if not isinstance(profile, str):
+        odd.append(Odd("wrong_field", "profile", repr(profile)[:80]))
+        header["profile"] = ""
     return header, odd
 
 

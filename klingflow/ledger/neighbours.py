@@ -50,9 +50,11 @@ def _are_one(other: Path, own: Path) -> bool:
 
 
 def _read(manifest: Path, paths: LedgerPaths) -> Neighbour:
-    """The sandbox's runner names the sandbox's lock, beside which its journal lies."""
+    """A runner of the sandbox, or of drafts, names the lock; the sandbox's has its journal beside
+    it.
+    """
     lock, hidden = manifest.with_suffix(".lock"), manifest.parent
-    if manifest.suffix != ".lock":
+    if manifest.suffix != ".lock" or not (hidden / f"{manifest.stem}.journal").exists():
         hidden = hidden / ".klingflow"
     journal = hidden / f"{manifest.stem}.journal"
     text = _bytes(lock)

@@ -21,11 +21,14 @@ from klingflow.model import Problem
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """One other ledger. `problems` are what its reader had to set aside."""
+    """One other ledger. `problems` are what its reader had to set aside. `profiles` are those that
+    it says it is of, "" for a film itself; none where it does not say.
+    """
 
     path: Path
     telling: Telling
     problems: tuple[Problem, ...]
+    profiles: frozenset[str] = frozenset()
 
 
 def tell(path: Path, ours: Site) -> Other:
@@ -45,7 +48,8 @@ def tell(path: Path, ours: Site) -> Other:
         raise UsageError(
             f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
         )
-    return Other(path, telling, tuple(parsed.problems))
+    profiles = frozenset(header["profile"] for header in parsed.headers)
+    return Other(path, telling, tuple(parsed.problems), profiles)
 
 
 def tell_box(manifest: Path, ours: Site) -> Other:
@@ -56,14 +60,16 @@ def tell_box(manifest: Path, ours: Site) -> Other:
     place = ours.paths.box
     if place is None:
         raise UsageError(f"{manifest}: there is no black box here to take anything from")
-    told = Parsed()
+    told, profiles = Parsed(), set[str]()
     for folder in boxes.folders_of(replace(place, manifest=manifest)):
         if spot := boxes.spot_at(folder):
             told.add(boxes.parsed(boxes.files_in(spot)))
+            profiles.add(spot.profile)
     if not (told.accounts or told.doubts):
         raise UsageError(f"{manifest}: the black box knows of nothing that was bought there")
     # No lineage: what was bought there becomes this ledger's, and that ledger stays its own.
-    return Other(manifest, Telling(told.accounts, told.doubts), tuple(told.problems))
+    telling = Telling(told.accounts, told.doubts)
+    return Other(manifest, telling, tuple(told.problems), frozenset(profiles))
 
 
 def _all_of(path: Path, ours: Site) -> Parsed:
@@ -84,7 +90,8 @@ def _manifest_at(path: Path, ours: Site) -> Path | None:
 
 def _files_of(manifest: Path, ours: Site) -> Parsed:
     """All files of a ledger that is of the sandbox if ours is."""
-    found = stored.load(site_at(manifest, origin=ours.origin).paths, until=None)
+    there = site_at(manifest, origin=ours.origin, profile=ours.profile)
+    found = stored.load(there.paths, until=None)
     together = Parsed()
     together.add(found.journal)
     together.add(found.lock)

@@ -59,11 +59,13 @@ class BoxPlace:
     """The folder of all black boxes, and the place whose ledger is to be kept there: a manifest.
 
     `same_film` says that the user said so: what other places of the lineage bought is this film's.
+    For a draft the manifest is the one that would have its ledger (`draft_of`).
     """
 
     state: Path
     manifest: Path
     same_film: bool = False
+    profile: str = ""
 
     @property
     def name(self) -> str:
@@ -116,8 +118,9 @@ class LedgerPaths:
     Where one of these is a link, the path is its target's, and the link is among `followed`.
 
     `anchor` is the manifest, which is locked too: it stays where `hidden` is cleared away. The
-    sandbox's ledger has none, for it may be used beside the real one. `box` is where its black box
-    lies, if it has one.
+    sandbox's ledger has none, for it may be used beside the real one; nor has a draft's, which may
+    be run beside the film's own. `box` is where its black box lies, if it has one. `profile` is
+    that of a draft.
     """
 
     lock: Path
@@ -127,6 +130,7 @@ class LedgerPaths:
     anchor: Path | None = None
     box: BoxPlace | None = None
     followed: tuple[Link, ...] = ()
+    profile: str = ""
 
     @property
     def picks_held(self) -> Path:
@@ -157,15 +161,22 @@ class LedgerPaths:
 
 
 def ledger_paths(
-    manifest_path: str | os.PathLike[str], *, sandbox: bool = False, state: Path | None = None
+    manifest_path: str | os.PathLike[str],
+    *,
+    sandbox: bool = False,
+    state: Path | None = None,
+    profile: str = "",
 ) -> LedgerPaths:
     """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought.
+    That of drafts has the name of their `profile`.
 
     `state` is the folder of the black boxes; without one, and in the sandbox, there is none. Raises
     UsageError for two manifests that would share a ledger.
     """
-    manifest = manifest_file(manifest_path)
-    _refuse_twin(manifest)
+    film = manifest_file(manifest_path)
+    _refuse_twin(film)
+    manifest = draft_of(film, profile)
+    _refuse_manifest_of_drafts(manifest, film, profile)
     followed: list[Link] = []
     hidden = _at(manifest.parent / ".klingflow", followed)
     folder = _at(hidden / "sandbox", followed) if sandbox else hidden
@@ -174,9 +185,10 @@ def ledger_paths(
     picks = _at(lock_folder / f"{manifest.stem}{PICKS}", followed)
     journal = folder / f"{manifest.stem}.journal"
     if sandbox:
-        return LedgerPaths(lock, journal, hidden, picks, followed=tuple(followed))
-    box = BoxPlace(state, manifest) if state else None
-    return LedgerPaths(lock, journal, hidden, picks, manifest, box, tuple(followed))
+        return LedgerPaths(lock, journal, hidden, picks, None, None, tuple(followed), profile)
+    box = BoxPlace(state, manifest, profile=profile) if state else None
+    anchor = None if profile else film
+    return LedgerPaths(lock, journal, hidden, picks, anchor, box, tuple(followed), profile)
 
 
 def _at(path: Path, followed: list[Link]) -> Path:
@@ -228,6 +240,32 @@ def _refuse_twin(manifest: Path) -> None:
         )
 
 
+def draft_of(manifest: Path, profile: str) -> Path:
+    """Return the path that a manifest would have whose ledger is that of a profile's drafts:
+    `film.draft.yaml` of `film.yaml`; without a profile the manifest itself.
+    """
+    return (
+        manifest.with_name(f"{manifest.stem}.{profile}{manifest.suffix}") if profile else manifest
+    )
+
+
+def film_of(draft: Path, profile: str) -> Path | None:
+    """Return the manifest of which `draft_of` makes this path, None where it makes another."""
+    stem = draft.stem.removesuffix(f".{profile}")
+    is_draft = profile and stem and stem != draft.stem
+    return draft.with_name(stem + draft.suffix) if is_draft else None
+
+
+def _refuse_manifest_of_drafts(draft: Path, film: Path, profile: str) -> None:
+    """Raise UsageError where a manifest has the ledger of drafts for its own."""
+    there = manifest_called(draft.parent, draft.stem)
+    if profile and there.exists():
+        raise UsageError(
+            f"{there} has the ledger {draft.stem}.lock, which the drafts of profile '{profile}' of"
+            f" {film.name} would have too; rename one of them"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One manifest with all that follows from where it lies and from the gateway it buys at.
@@ -235,7 +273,8 @@ class Site:
     `file` is the manifest as commands name it, `manifest` the same with links followed. `origin`
     is the gateway's address, "" while it is unknown, and SANDBOX for the sandbox. `tops` are the
     first folders of outputs that are links, with the targets that the user allows. `repeated` are
-    the user's options that a command which is named to the user has to say again.
+    the user's options that a command which is named to the user has to say again. The ledger may be
+    that of a profile's drafts.
     """
 
     file: str
@@ -244,6 +283,11 @@ class Site:
     origin: str = ""
     tops: Mapping[str, Path] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
+
+    @property
+    def profile(self) -> str:
+        """The profile whose drafts these are, "" for the film itself."""
+        return self.paths.profile
 
     @property
     def in_sandbox(self) -> bool:
@@ -319,9 +363,18 @@ class Site:
         """Return the command that does `verb` with one shot, as a shell reads it."""
         return shlex.join(["klingflow", verb, self.file, key, *self._options])
 
+    def lock_command(self, verb: str, *arguments: str) -> str:
+        """Return the command that does `verb` with the ledger as a whole, as a shell reads it."""
+        return shlex.join(["klingflow", "lock", verb, self.file, *arguments, *self._of_drafts])
+
     @property
     def _options(self) -> list[str]:
-        return [*self.repeated, *(["--sandbox"] if self.in_sandbox else [])]
+        in_sandbox = ["--sandbox"] if self.in_sandbox else []
+        return [*self._of_drafts, *self.repeated, *in_sandbox]
+
+    @property
+    def _of_drafts(self) -> list[str]:
+        return ["--profile", self.profile] if self.profile else []
 
 
 _OUTPUTS = "outputs"
@@ -333,13 +386,14 @@ def site_at(
     origin: str = "",
     state: Path | None = None,
     same_film: bool = False,
+    profile: str = "",
 ) -> Site:
-    """Return the site of a manifest, which need not exist. `state` as for `ledger_paths`,
-    `same_film` as for `BoxPlace`.
+    """Return the site of a manifest, which need not exist. `state` and `profile` as for
+    `ledger_paths`, `same_film` as for `BoxPlace`.
 
     Raises UsageError as `ledger_paths` does.
     """
-    paths = ledger_paths(file, sandbox=origin == SANDBOX, state=state)
+    paths = ledger_paths(file, sandbox=origin == SANDBOX, state=state, profile=profile)
     if same_film and paths.box:
         paths = replace(paths, box=replace(paths.box, same_film=True))
     return Site(os.fspath(file), manifest_file(file), paths, origin)

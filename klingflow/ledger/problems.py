@@ -105,6 +105,11 @@ ROWS: Mapping[ProblemKind, Row] = {
         "",
         level="note",
     ),
+    "draft_not_kept": Row(
+        "the picked drafts of {keys} do not count, because they are not `=`",
+        "; `klingflow plan {detail}` says why",
+        level="note",
+    ),
     "place_taken": Row(
         "{detail} has {place} by its lock",
         "; no run writes there: give one of the two another name: or output:",

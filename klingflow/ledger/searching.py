@@ -7,19 +7,18 @@ its path is told. Files are searched for fingerprints before any line is parsed.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.disk import is_link, read_whole
 from klingflow.ledger import boxes
-from klingflow.ledger.beside import other_locks, other_pruned
+from klingflow.ledger.beside import Owner, other_locks, other_pruned, owner_of
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.boxes import BOUGHT, Spot
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
-from klingflow.ledger.places import PRUNED, BoxPlace, Site, manifest_called
+from klingflow.ledger.places import PRUNED, BoxPlace, Site
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
 
@@ -29,13 +28,15 @@ Take = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is looked for: the fingerprints and the takes that a plan would buy, and the book that
-    has no such purchase. `standing` are all takes of the manifest.
+    has no such purchase. `standing` are all takes of the manifest, `profiles` the names of its
+    profiles.
     """
 
     bodies: Set[str]
     takes: Set[Take]
     standing: Set[Take]
     book: Book
+    profiles: Set[str] = frozenset()
 
     def lacks(self, purchase: Purchase) -> bool:
         """True if the purchase was paid for, or perhaps, and the ledger does not know so."""
@@ -63,7 +64,7 @@ def search(site: Site, wanted: Wanted) -> Elsewheres:
         if one.kind == "place":
             takes.setdefault((purchase.shot, purchase.take), one)
     for take in wanted.book.former & wanted.takes:
-        takes[take] = Elsewhere("former", site.file, command=_command("fork", site))
+        takes[take] = Elsewhere("former", site.file, command=site.lock_command("fork"))
     for purchase in _at_another_gateway(site, wanted):
         one = Elsewhere("gateway", purchase.origin, purchase.origin)
         bodies.setdefault(purchase.fingerprint, []).append(one)
@@ -92,11 +93,21 @@ def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
         except OSError:
             continue
         stem = path.name.removesuffix(".lock").removesuffix(PRUNED)
-        is_lost = not manifest_called(path.parent, stem).exists()
-        kind: ElsewhereKind = "lost" if is_lost else "beside"
-        command = _command("merge", site, str(_beside_named(site, path)))
+        owner = owner_of(path.with_name(f"{stem}.lock"), path.parent)
+        kind: ElsewhereKind = "lost" if _is_lost(owner, site, wanted) else "beside"
+        command = site.lock_command("merge", str(_beside_named(site, path)))
         for purchase in found:
             yield purchase, Elsewhere(kind, path.name, purchase.origin, command)
+
+
+def _is_lost(owner: Owner, site: Site, wanted: Wanted) -> bool:
+    """True if the manifest of a ledger is gone; of one of drafts, seen from other drafts of the
+    film, also if the film has no such profile any more.
+    """
+    if not owner.manifest.exists():
+        return True
+    are_drafts = bool(site.profile and owner.profile) and owner.manifest.samefile(site.manifest)
+    return are_drafts and owner.profile not in wanted.profiles
 
 
 def _beside_named(site: Site, lock: Path) -> Path:
@@ -127,7 +138,7 @@ def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purcha
     every = (spot for box in boxes.all_boxes(place.state) for spot in boxes.spots_in(box))
     for spot in every:
         is_ours = spot.folder in known or spot.folder.name == place.name
-        if not is_ours and not boxes.exists(spot.manifest):
+        if not is_ours and not boxes.exists(spot):
             data = [boxes.read(spot.folder / BOUGHT)]
             yield from _named(site, spot, _with_bodies(data, wanted), "box")
 
@@ -162,10 +173,6 @@ def _named(
 ) -> Iterator[tuple[Purchase, Elsewhere]]:
     is_place = kind == "place"
     from_box = ("--from-box", spot.manifest)
-    command = _command("fork", site) if is_place else _command("merge", site, *from_box)
+    command = site.lock_command("fork") if is_place else site.lock_command("merge", *from_box)
     for purchase in purchases:
         yield purchase, Elsewhere(kind, spot.manifest or "another place", purchase.origin, command)
-
-
-def _command(verb: str, site: Site, *arguments: str) -> str:
-    return shlex.join(["klingflow", "lock", verb, site.file, *arguments])

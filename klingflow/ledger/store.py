@@ -382,7 +382,8 @@ class Ledger:
 
     def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
         lines = [self._line(p) for p in in_order(purchases.values())]
-        header = lock_header(self.book.lineage, serial, len(lines), self.book.plans)
+        book, profile = self.book, self.paths.profile
+        header = lock_header(book.lineage, serial, len(lines), book.plans, profile)
         return header, b"\n".join([*lines, b""])
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> Arrivals:

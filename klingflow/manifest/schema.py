@@ -151,6 +151,7 @@ def _lock() -> dict[str, Json]:
                 "additionalProperties": _STRING,
                 "description": "The saved plans that were used: when, by their ids.",
             },
+            "profile": _described(_STRING, "Of a ledger of drafts: their profile."),
             "crc": _CRC,
         },
         "required": ["klingflow_lock", "lineage", "serial"],
@@ -214,6 +215,7 @@ def _run_manifest() -> Json:
             "klingflow_run_manifest": {"const": 1},
             "name": _STRING,
             "manifest": _described(_STRING, "The manifest's path."),
+            "profile": _described(_OPTIONAL, "Of drafts: their profile."),
             "generated_at": _described(_STRING, "UTC, ISO 8601."),
             "gateway": _described(_OPTIONAL, "The gateway's address."),
             "shots": {

@@ -216,6 +216,7 @@ ProblemKind = Literal[
     "place_below",
     "place_blocked",
     "foreign_journal",
+    "draft_not_kept",
     "unknown_field",
     "wrong_field",
     "small_field",

@@ -199,7 +199,8 @@ class Plan:
     terms: Terms = Terms()
     problems: tuple[Problem, ...] = ()  # of the ledger, as `Book.problems`
     ledger: str = ""  # `klingflow.ledger.book.content` of the ledger that it was made by
-    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of the film's ledgers
+    spending: Mapping[Share, Sum] = field(default_factory=dict)  # of all of the film's ledgers
+    beside: Mapping[Share, Sum] = field(default_factory=dict)  # of those except its own
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)  # by key; not to be bought
     filing: Filing = Filing()  # what the run does first
     # What has to be written before anything is renamed or bought. The actions hold the purchases as

@@ -186,6 +186,8 @@ class Manifest:
     profiles: tuple[str, ...] = ()  # the names of all that it has
     # Makes the shots of these ids again, in so many takes as are given here.
     more: More | None = field(default=None, compare=False, repr=False)
+    # Reads the manifest again under the profile of this name.
+    under: Callable[[str], Manifest] | None = field(default=None, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[tuple[Shot, Request]]:
         return iter(zip(self.shots, self.requests, strict=True))

@@ -14,7 +14,7 @@ from itertools import chain
 
 from klingflow.decide.picks import takes_of, verdicts
 from klingflow.decide.select import NEW
-from klingflow.decide.spending import share, spending
+from klingflow.decide.spending import added, share, spending
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
@@ -29,7 +29,9 @@ from klingflow.model import (
     Prices,
     Purchase,
     Request,
+    Share,
     Shot,
+    Sum,
     Verdict,
     key_of,
     split_key,
@@ -65,9 +67,11 @@ def build(
     selected: Set[str] | None = None,
     picks: Picks = NO_PICKS,
     media: Known = lambda sha256: None,
+    beside: Mapping[Share, Sum] | None = None,
 ) -> dict[str, Json]:
     """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601. `picks`
-    are the picks file as it was held against the ledger, `media` returns what videos are.
+    are the picks file as it was held against the ledger, `media` returns what videos are. `beside`
+    is what has become of the money in the film's other ledgers.
 
     `selected` are the keys of the shots that are meant; None means all, and then what was bought
     for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
@@ -81,6 +85,7 @@ def build(
         "klingflow_run_manifest": 1,
         "name": manifest.name,
         "manifest": manifest.path,
+        "profile": manifest.profile or None,
         "generated_at": generated_at,
         "gateway": gateway,
         "shots": shots,
@@ -89,7 +94,7 @@ def build(
     if pruned:
         record["pruned"] = [_orphan(purchases, media) for purchases in pruned]
     everything = chain.from_iterable([*bought, *orphans, *pruned])
-    sums = spending([book.everything()], manifest.prices)
+    sums = added([spending([book.everything()], manifest.prices), beside or {}])
     return {
         **record,
         "totals": _totals(shots, everything, manifest.prices),

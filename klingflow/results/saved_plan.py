@@ -121,6 +121,8 @@ SCHEMA: Final = record(
         "exclude": _about(_TEXTS, "As after --exclude."),
         "rerun": {"type": "array", "items": one_of("changed", "failed", "rejected")},
         "buy_again": _FLAG,
+        "profile": _about(_TEXT, "As after --profile; empty for the film itself."),
+        "approved": _about(_TEXT, "As after --approved; empty for all shots."),
         "caps": _about(
             record(_CAPS, required=tuple(_CAPS), title="Caps"), "The caps of the command line."
         ),
@@ -128,7 +130,7 @@ SCHEMA: Final = record(
     },
     required=(
         *("klingflow_plan", "id", "made_at", "gateway", "sandbox", "select", "exclude", "rerun"),
-        *("buy_again", "caps", "films"),
+        *("buy_again", "profile", "approved", "caps", "films"),
     ),
     title="A saved plan",
 )
@@ -143,6 +145,8 @@ class Words:
     rerun: tuple[str, ...] = ()
     buy_again: bool = False
     sandbox: bool = False
+    profile: str = ""
+    approved: str = ""
     max_spend: str | None = None
     max_tasks: int | None = None
     max_seconds: int | None = None
@@ -177,6 +181,8 @@ def as_bytes(
         "exclude": list(words.exclude),
         "rerun": sorted(set(words.rerun)),
         "buy_again": words.buy_again,
+        "profile": words.profile,
+        "approved": words.approved,
         "caps": {name: getattr(words, name) for name in _CAPS},
         "films": [{"file": file, "plan": plan_data(plan)} for file, plan in plans.items()],
     }
@@ -201,6 +207,8 @@ def read(data: bytes, name: str) -> SavedPlan:
         rerun=tuple(document["rerun"]),
         buy_again=document["buy_again"],
         sandbox=document["sandbox"],
+        profile=document["profile"],
+        approved=document["approved"],
         **document["caps"],
     )
     films = {film["file"]: film["plan"] for film in document["films"]}

@@ -22,7 +22,7 @@ from klingflow.decide.history import expectation, together
 from klingflow.decide.patience import Patience, Verdict
 from klingflow.decide.schedule import Schedule, Wanted
 from klingflow.decide.sending import Sending
-from klingflow.decide.spending import counted, share, spending
+from klingflow.decide.spending import added, counted, share, spending
 from klingflow.decide.waiting import Waiting
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
@@ -187,7 +187,8 @@ class Context:
         ours = {uid for _, uid in self.bought}
         for number, job in enumerate(self.jobs):
             others = (p for p in job.ledger.book.everything() if p.uid not in ours)
-            before = counted(spending([others], job.plan.manifest.prices))
+            ledger = spending([others], job.plan.manifest.prices)
+            before = counted(added([ledger, job.plan.beside]))
             self.schedule.caps.purses[number].count(before)
 
     def task_ids(self) -> list[Container[str]]:

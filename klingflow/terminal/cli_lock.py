@@ -4,9 +4,12 @@ klingflow.terminal.cli.
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from klingflow.terminal import flags
+from klingflow.terminal.options import Options
 
 _sandbox = click.option("--sandbox", is_flag=True, help="The sandbox's ledger, not the real one.")
 _no_black_box = click.option(
@@ -30,12 +33,13 @@ def lock() -> None:
 
 @lock.command()
 @flags.file
+@flags.profile
 @_sandbox
 @_no_black_box
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
+def check(file: str, form: str, **options: Any) -> int:
     """Verify every line, sum and video of a ledger. Changes nothing.
 
     \b
@@ -48,7 +52,7 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     """
     from klingflow.terminal import lock_commands  # for start-up
 
-    return lock_commands.check(file, sandbox, no_black_box, form)
+    return lock_commands.check(file, Options(**options), form)
 
 
 @lock.command()
@@ -67,17 +71,11 @@ def check(file: str, sandbox: bool, no_black_box: bool, form: str) -> int:
     metavar="OLD",
     help="Also what the black box knows of the manifest OLD, which may be gone.",
 )
+@flags.profile
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be taken, and stop.")
-def merge(
-    file: str,
-    others: tuple[str, ...],
-    from_boxes: tuple[str, ...],
-    sandbox: bool,
-    no_black_box: bool,
-    dry_run: bool,
-) -> int:
+def merge(file: str, others: tuple[str, ...], from_boxes: tuple[str, ...], **options: Any) -> int:
     """Take what other ledgers of the same manifest know into this one.
 
     \b
@@ -95,17 +93,18 @@ def merge(
 
     if not (others or from_boxes):
         raise click.UsageError("name another ledger, or a manifest with --from-box")
-    return lock_commands.merge(file, others, sandbox, no_black_box, dry_run, from_boxes)
+    return lock_commands.merge(file, others, Options(**options), from_boxes)
 
 
 @lock.command()
 @flags.file
 @click.argument("old", shell_complete=flags.completed_by("shots"))
 @click.argument("new", shell_complete=flags.completed_by("shots"))
+@flags.profile
 @_sandbox
 @_no_black_box
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be moved, and stop.")
-def move(file: str, old: str, new: str, sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+def move(file: str, old: str, new: str, **options: Any) -> int:
     """Give what was bought for one take to another.
 
     \b
@@ -119,7 +118,7 @@ def move(file: str, old: str, new: str, sandbox: bool, no_black_box: bool, dry_r
     """
     from klingflow.terminal import lock_commands  # for start-up
 
-    return lock_commands.move(file, old, new, sandbox, no_black_box, dry_run)
+    return lock_commands.move(file, old, new, Options(**options))
 
 
 @lock.command()
@@ -134,17 +133,11 @@ def move(file: str, old: str, new: str, sandbox: bool, no_black_box: bool, dry_r
 @click.option(
     "--exclude", multiple=True, metavar="WHAT", help="Which orphans not, written the same."
 )
+@flags.profile
 @_sandbox
 @_no_black_box
 @click.option("-y", "--yes", is_flag=True, help="Prune without asking.")
-def prune(
-    file: str,
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    sandbox: bool,
-    no_black_box: bool,
-    yes: bool,
-) -> int:
+def prune(file: str, **options: Any) -> int:
     """Put away what is no longer in the manifest.
 
     \b
@@ -157,12 +150,13 @@ def prune(
     """
     from klingflow.terminal import lock_commands  # for start-up
 
-    return lock_commands.prune(file, select, exclude, sandbox, no_black_box, yes)
+    return lock_commands.prune(file, Options(**options))
 
 
 @lock.command()
 @flags.file
-def fork(file: str) -> int:
+@flags.profile
+def fork(file: str, profile: str) -> int:
     """Make a copy of a ledger a film of its own.
 
     \b
@@ -174,13 +168,14 @@ def fork(file: str) -> int:
     """
     from klingflow.terminal import lineage_commands  # for start-up
 
-    return lineage_commands.fork(file)
+    return lineage_commands.fork(file, profile)
 
 
 @lock.command()
 @flags.file
+@flags.profile
 @click.option("-y", "--yes", is_flag=True, help="Forget without asking.")
-def forget(file: str, yes: bool) -> int:
+def forget(file: str, profile: str, yes: bool) -> int:
     """Drop what the black box holds of this film.
 
     \b
@@ -191,4 +186,4 @@ def forget(file: str, yes: bool) -> int:
     """
     from klingflow.terminal import lineage_commands  # for start-up
 
-    return lineage_commands.forget(file, yes)
+    return lineage_commands.forget(file, yes, profile)

@@ -24,6 +24,7 @@ _takes = click.argument(
 @flags.file
 @click.argument("take", metavar="SHOT#TAKE", shell_complete=flags.completed_by("shots"))
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet
@@ -47,6 +48,7 @@ def pick(file: str, take: str, **options: Any) -> int:
 @_takes
 @click.option("--note", default="", metavar="TEXT", help="Why, for people.")
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet
@@ -69,6 +71,7 @@ def reject(file: str, takes: tuple[str, ...], note: str, **options: Any) -> int:
 @flags.file
 @_takes
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet

@@ -13,6 +13,7 @@ from klingflow.terminal.options import Options
 @click.command()
 @flags.files
 @flags.var
+@flags.profile
 @flags.form("text", "json", "github")
 @flags.quiet
 def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
@@ -33,6 +34,7 @@ def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
 @click.command()
 @flags.files
 @flags.var
+@flags.profile
 @flags.selection
 @flags.form("json", "jsonl", "yaml")
 @click.option(
@@ -57,6 +59,8 @@ def render(files: tuple[str, ...], form: str, origins: bool, **options: Any) -> 
 @click.command()
 @flags.files
 @flags.var
+@flags.profile
+@flags.approved
 @flags.selection
 @flags.rerun
 @flags.buy_again
@@ -106,6 +110,7 @@ def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
 @click.command()
 @flags.files
 @flags.var
+@flags.profile
 @flags.selection
 @flags.sandbox
 @flags.no_black_box
@@ -133,6 +138,7 @@ def status(files: tuple[str, ...], form: str, **options: Any) -> int:
 @flags.file
 @flags.shot
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.form("text", "json")
@@ -153,6 +159,7 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
 @click.command()
 @flags.file
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @click.option("--push", is_flag=True, help="Upload the local files, and read each back.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @click.command()
 @flags.files_or_plan
 @flags.var
+@flags.profile
+@flags.approved
 @flags.selection
 @flags.rerun
 @flags.buy_again
@@ -74,6 +76,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 @click.command()
 @flags.files
 @flags.var
+@flags.profile
 @flags.selection
 @click.option("--sandbox", is_flag=True, help="The sandbox's purchases, not the real ones.")
 @flags.gateway
@@ -97,6 +100,7 @@ def fetch(files: tuple[str, ...], **options: Any) -> int:
 @flags.file
 @click.argument("shot", required=False, shell_complete=flags.completed_by("shots"))
 @flags.var
+@flags.profile
 @flags.selection
 @flags.sandbox
 @flags.gateway

@@ -27,7 +27,7 @@ from klingflow.decide.select import PICKS, STATE_NAMES
 from klingflow.errors import KlingflowError
 
 if TYPE_CHECKING:
-    from klingflow.model import Shot
+    from klingflow.model import Manifest, Shot
 
 # A larger manifest takes longer to read than a person waits for TAB.
 _MAX_BYTES: Final = 256 * 1024
@@ -66,6 +66,13 @@ def selections(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     return _plain(before + one for one in terms if one.startswith(term))
 
 
+def profiles(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """Return the profiles of the manifest that the line names."""
+    manifest = _manifest(ctx)
+    names = manifest.profiles if manifest else ()
+    return _plain(name for name in names if name.startswith(incomplete))
+
+
 def schemas(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Return the names of the published schemas."""
     from klingflow.api.schemas import NAMES  # here: files complete without it
@@ -74,13 +81,14 @@ def schemas(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 # By what an argument or an option takes.
-Completer = Literal["manifests", "ledgers", "plans", "shots", "selections", "schemas"]
+Completer = Literal["manifests", "ledgers", "plans", "shots", "selections", "profiles", "schemas"]
 COMPLETERS: Final[Mapping[Completer, Complete]] = {
     "manifests": ending(".yaml", ".yml"),
     "ledgers": ending(".yaml", ".yml", ".lock"),
     "plans": ending(".json"),
     "shots": shots,
     "selections": selections,
+    "profiles": profiles,
     "schemas": schemas,
 }
 
@@ -91,22 +99,29 @@ def _plain(values: Iterable[str]) -> list[CompletionItem]:
 
 
 def _shots(ctx: click.Context) -> tuple[Shot, ...]:
-    """The shots of the manifest that the line names; none where it cannot be read quickly."""
+    """The shots of the manifest that the line names; none where it cannot be read."""
+    manifest = _manifest(ctx, profile=ctx.params.get("profile") or "")
+    return manifest.shots if manifest else ()
+
+
+def _manifest(ctx: click.Context, profile: str = "") -> Manifest | None:
+    """The manifest that the line names; None where it cannot be read quickly."""
     # Where an option lacks its value, click leaves the arguments in `args`.
     several = (*(ctx.params.get("files") or ()), *ctx.args)
     named = ctx.params.get("file") or next(iter(several), None)
     if not named:
-        return ()
+        return None
     from klingflow.api.loading import load  # here: files complete without it
     from klingflow.terminal.manifests import variables
 
     path = Path(named).expanduser()
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:  # a pipe would not end
-            return ()
-        return load(path, variables=variables(ctx.params.get("variables") or ())).shots
+            return None
+        given = variables(ctx.params.get("variables") or ())
+        return load(path, variables=given, profile=profile)
     except (KlingflowError, OSError, ValueError):
-        return ()
+        return None
 
 
 def _files(incomplete: str, endings: tuple[str, ...]) -> Iterator[CompletionItem]:

@@ -81,6 +81,31 @@ var: Flag = click.option(
     metavar="K=V",
     help="Set one of the manifest's vars, as KLINGFLOW_VAR_<name> does. May be repeated.",
 )
+
+
+def _named(_ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """Return the name of a profile, "" where none is given. An empty one is a variable of a shell
+    that is not set: it must not mean the film itself, which costs more.
+    """
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty; name a profile, or leave it out", param=param)
+    return value or ""
+
+
+profile: Flag = click.option(
+    "--profile",
+    metavar="NAME",
+    callback=_named,
+    shell_complete=completed_by("profiles"),
+    help="The drafts that this profile of the manifest makes, with a ledger of their own.",
+)
+approved: Flag = click.option(
+    "--approved",
+    metavar="NAME",
+    callback=_named,
+    shell_complete=completed_by("profiles"),
+    help="Only shots of which a draft of this profile is picked, and is as the manifest says.",
+)
 quiet: Flag = click.option("-q", "--quiet", is_flag=True, help="Errors only.")
 sandbox: Flag = click.option(
     "--sandbox", is_flag=True, help="The sandbox's ledger and outputs, not the real ones."

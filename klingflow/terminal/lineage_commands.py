@@ -9,9 +9,9 @@ from klingflow.ledger.places import Site
 from klingflow.terminal import console
 
 
-def fork(file: str) -> int:
+def fork(file: str, profile: str = "") -> int:
     """`klingflow lock fork`."""
-    site = _site(file)
+    site = _site(file, profile)
     done = lineages.fork(site)
     purchases = console.many(done.purchases, "purchase")
     console.say(
@@ -23,9 +23,9 @@ def fork(file: str) -> int:
     return ExitCode.OK
 
 
-def forget(file: str, yes: bool) -> int:
+def forget(file: str, yes: bool, profile: str = "") -> int:
     """`klingflow lock forget`."""
-    site = _site(file)
+    site = _site(file, profile)
     found, done = lineages.forget(site, lambda found: _agreed(found, yes))
     if not found.places:
         console.say(f"{site.paths.lock}: the black box holds nothing of this film.")
@@ -36,11 +36,11 @@ def forget(file: str, yes: bool) -> int:
     return ExitCode.OK
 
 
-def _site(file: str) -> Site:
+def _site(file: str, profile: str) -> Site:
     """Return the site, which must be there: a mistyped path must not create a ledger. Raises
     UsageError.
     """
-    site = site_of(file, Wish())
+    site = site_of(file, Wish(), profile=profile)
     if not (site.manifest.exists() or site.paths.lock.exists()):
         raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
     return site

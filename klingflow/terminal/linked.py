@@ -20,7 +20,7 @@ def ask(manifests: Sequence[Manifest], options: Options) -> None:
     if not console.can_ask():
         return
     for manifest in manifests:
-        here = site.unchecked_site(manifest.path, options.wish)
+        here = site.unchecked_site(manifest.path, options.wish, profile=manifest.profile)
         for link in links.at_stake(here, manifest):
             if console.ask(f"{worded(link)}. Write there?"):
                 links.approve(link, site.now())

@@ -15,14 +15,14 @@ from klingflow.model import Json, Purchase, State, task_named
 from klingflow.results.account import shares
 from klingflow.terminal import console
 from klingflow.terminal.money import worded as worded_shares
+from klingflow.terminal.options import Options
 
 _SHOWN = 200
 
 
-def check(file: str, in_sandbox: bool, no_black_box: bool, form: str) -> int:
+def check(file: str, options: Options, form: str) -> int:
     """`klingflow lock check`."""
-    wish = site.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    here = site.site_of(file, wish)
+    here = site.site_of(file, options.wish, profile=options.profile)
     _must_be(file, here.paths)
     report = checking.check(here)
     codes = {LEVELS[f.level] for f in report.findings}
@@ -83,29 +83,24 @@ def _as_data(finding: checking.Finding) -> dict[str, Json]:
 
 
 def merge(
-    file: str,
-    others: Sequence[str],
-    in_sandbox: bool,
-    no_black_box: bool,
-    dry_run: bool,
-    from_boxes: Sequence[str] = (),
+    file: str, others: Sequence[str], options: Options, from_boxes: Sequence[str] = ()
 ) -> int:
     """`klingflow lock merge`."""
-    here = site.site_of(file, site.Wish(sandbox=in_sandbox, black_box=not no_black_box))
+    here = site.site_of(file, options.wish, profile=options.profile)
     paths = here.paths
     _must_be(file, paths)
-    manifest = checking.manifest_of(here.file)
+    manifest = checking.manifest_of(here)
     found = merging.merge(
         here,
         [Path(o) for o in others],
-        dry_run=dry_run,
+        dry_run=options.dry_run,
         wanted=manifest.takes if manifest else None,
         bodies={r.fingerprint for r in manifest.requests if r.fingerprint} if manifest else set(),
         from_boxes=[Path(o) for o in from_boxes],
     )
     for path, problem in found.problems:
         console.warn(f"{path}: {worded(problem)}")
-    _show_merged(found, paths, dry_run)
+    _show_merged(found, paths, options.dry_run)
     return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
 
 
@@ -135,31 +130,24 @@ _WOULD = ("would take", "update", "would be", "would be kept")
 _DID = ("took", "updated", "are", "is kept")
 
 
-def move(file: str, old: str, new: str, in_sandbox: bool, no_black_box: bool, dry_run: bool) -> int:
+def move(file: str, old: str, new: str, options: Options) -> int:
     """`klingflow lock move`."""
-    wish = site.Wish(sandbox=in_sandbox, black_box=not no_black_box)
-    moves = moving.move(loading.load(file), old, new, wish, dry_run=dry_run)
+    manifest = loading.load(file, profile=options.profile)
+    moves = moving.move(manifest, old, new, options.wish, dry_run=options.dry_run)
     for moved in moves:
         console.say(f"  {moved.before} → {_told(moved.purchase)}")
-    done = "Would move" if dry_run else "Moved"
-    follow = "" if dry_run else f" Files follow: klingflow fetch {file}"
+    done = "Would move" if options.dry_run else "Moved"
+    fetch = f" Files follow: klingflow fetch {site.named(manifest, options.wish)}"
+    follow = "" if options.dry_run else fetch
     console.say(f"{done} {console.many(len(moves), 'purchase')}.{follow}")
     return ExitCode.OK
 
 
-def prune(
-    file: str,
-    select: Sequence[str],
-    exclude: Sequence[str],
-    in_sandbox: bool,
-    no_black_box: bool,
-    yes: bool,
-) -> int:
+def prune(file: str, options: Options) -> int:
     """`klingflow lock prune`."""
-    manifest = loading.load(file)
-    wish = site.Wish(select, exclude, sandbox=in_sandbox, black_box=not no_black_box)
-    paths = site.site_of(manifest.path, wish).paths
-    found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, yes))
+    manifest, wish = loading.load(file, profile=options.profile), options.wish
+    paths = site.site_for(manifest, wish).paths
+    found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, options.yes))
     for purchase in found.kept:
         console.say(f"  kept    {_told(purchase)}: {WHY_KEPT[purchase.state]}")
     if done:

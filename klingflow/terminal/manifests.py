@@ -19,7 +19,13 @@ def load(file: str, options: Options, *, strict: bool = False) -> Manifest:
     """Return the manifest at `file`, as `loading.load`. Raises ManifestError, UsageError."""
     with for_good():
         given = variables(options.variables)
-        return loading.load(file, variables=given, strict=strict, sandbox=options.sandbox)
+        return loading.load(
+            file,
+            variables=given,
+            strict=strict,
+            sandbox=options.sandbox,
+            profile=options.profile,
+        )
 
 
 def load_all(files: Sequence[str], options: Options) -> list[Manifest]:

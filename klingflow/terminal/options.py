@@ -18,6 +18,8 @@ class Options:
     """What commands share; each takes some of it."""
 
     variables: tuple[str, ...] = ()
+    profile: str = ""
+    approved: str = ""
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
@@ -55,6 +57,7 @@ class Options:
             black_box=not self.no_black_box,
             same_film=self.same_film,
             buy_again=self.buy_again,
+            approved=self.approved,
             repeated=self.repeated,
         )
 

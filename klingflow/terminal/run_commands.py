@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from klingflow.api import links, notifying, planning, running, saving
 from klingflow.api.apart import check_apart
-from klingflow.api.site import named, site_of
+from klingflow.api.site import named, site_for
 from klingflow.api.stills import sends_files
 from klingflow.decide.consent import Word, consent, without_purchases
 from klingflow.decide.plan import buys
@@ -52,7 +52,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         return _show_plans(manifests, limits, options)
     access = access_for(manifests, options)
     linked.ask(manifests, options)
-    sites = [links.check_outputs(site_of(m.path, options.wish), m) for m in manifests]
+    sites = [links.check_outputs(site_for(m, options.wish), m) for m in manifests]
     check_apart([(s, s.placed(m)) for s, m in zip(sites, manifests, strict=True)])
     with ExitStack() as stack:
         base_url, key = target(stack, manifests, options, access)

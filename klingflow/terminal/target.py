@@ -96,7 +96,7 @@ def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
     from klingflow.sandbox.child import start  # for start-up
     from klingflow.sandbox.options import Options as SandboxOptions
 
-    here = site.site_of(manifest.path, options.wish)
+    here = site.site_for(manifest, options.wish)
     here.server.parent.mkdir(parents=True, exist_ok=True)
     own = SandboxOptions(state=str(here.server), refs=str(here.refs))
     started = start(own, lambda line: console.warn(f"warning: {line}"))

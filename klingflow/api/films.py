@@ -1,0 +1,42 @@
+"""The other ledgers of a film: its own beside that of drafts, and those of its drafts.
+
+Nothing in them counts for a take of this one. What they cost counts against the film's budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from klingflow.decide.spending import spending
+from klingflow.ledger import store
+from klingflow.ledger.beside import other_locks, owner_of
+from klingflow.ledger.places import LedgerPaths, Site, draft_of, ledger_paths, manifest_called
+from klingflow.model import Manifest, Share, Sum
+
+
+def spent_beside(manifest: Manifest, site: Site) -> dict[Share, Sum]:
+    """Return what has become of the money in the other ledgers of a film. Raises LedgerError."""
+    books = (store.read(paths) for paths in other_ledgers(site, manifest.profiles))
+    return spending((book.everything() for book in books), manifest.prices)
+
+
+def other_ledgers(site: Site, profiles: Iterable[str]) -> Iterator[LedgerPaths]:
+    """Yield the other ledgers of a site's film that are there: also of profiles that the manifest
+    has no more.
+    """
+    owners = (owner_of(lock, site.folder) for lock in other_locks(site))
+    gone = (owner.profile for owner in owners if owner.manifest.name == site.manifest.name)
+    state = site.paths.box.state if site.paths.box else None
+    for profile in dict.fromkeys(("", *profiles, *gone)):
+        if profile == site.profile or _is_anothers(site.manifest, profile):
+            continue
+        paths = ledger_paths(site.manifest, sandbox=site.in_sandbox, state=state, profile=profile)
+        if paths.lock.exists() or paths.journal.exists():
+            yield paths
+
+
+def _is_anothers(manifest: Path, profile: str) -> bool:
+    """True if a manifest has the name that drafts of a profile would have."""
+    draft = draft_of(manifest, profile)
+    return bool(profile) and manifest_called(draft.parent, draft.stem).exists()
