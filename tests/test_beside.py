@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.ledger.beside import Holding, holdings, keeper, of_others
+from klingflow.ledger.beside import Holding, Owner, holdings, keeper, of_others, owner_of
 from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.ledger.places import SANDBOX, Site, site_at
 from klingflow.manifest.folds import same_file
@@ -22,10 +22,11 @@ def site(tmp_path: Path) -> Site:
     return site_at(tmp_path / "ep2.yaml")
 
 
-def lock(path: Path, *purchases: Purchase) -> Path:
+def lock(path: Path, *purchases: Purchase, profile: str = "") -> Path:
     """A lock with these purchases."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(lock_header("l1", 1, len(purchases)) + b"".join(map(lock_line, purchases)))
+    header = lock_header("l1", 1, len(purchases), profile=profile)
+    path.write_bytes(header + b"".join(map(lock_line, purchases)))
     return path
 
 
@@ -86,6 +87,8 @@ def test_a_body_names_no_place(site: Site) -> None:
             "ep1.yaml",
         ),
         (json.dumps({"manifest": '片"头.yaml'}), '片"头.yaml'),
+        (json.dumps({"manifest": "a/ep1.yaml", "profile": "draft"}), "ep1.draft.yaml"),
+        (json.dumps({"manifest": "a/ep1.yaml", "profile": None}), "ep1.yaml"),
         ("{}", ""),
         ("", ""),
     ],
@@ -105,3 +108,31 @@ def test_files_of_other_manifests_are_known(site: Site) -> None:
     (site.folder / ".klingflow").mkdir()
     theirs = {"outputs/film/a.mp4", "Outputs/Film/A.mp4", "sub/outputs/x.mp4", "sub/x.mp4"}
     assert of_others(site, {*theirs, "outputs/film/b.mp4", "x.mp4"}) == theirs
+
+
+@pytest.mark.parametrize(
+    ("profile", "manifests", "owner"),
+    [
+        ("draft", ["film.yml"], ("film.yml", "draft")),
+        ("draft", [], ("film.yaml", "draft")),
+        ("draft", ["film.yaml", "film.draft.yaml"], ("film.draft.yaml", "")),
+        ("", ["film.yaml"], ("film.draft.yaml", "")),
+        ("rough", ["film.yaml"], ("film.draft.yaml", "")),
+    ],
+)
+def test_a_lock_of_drafts_says_so_itself(
+    tmp_path: Path, profile: str, manifests: list[str], owner: tuple[str, str]
+) -> None:
+    """`film.v2.lock` may as well be what a manifest `film.v2.yaml` has left."""
+    for name in manifests:
+        (tmp_path / name).touch()
+    held = lock(tmp_path / "film.draft.lock", profile=profile)
+    assert owner_of(held, tmp_path) == Owner(tmp_path / owner[0], owner[1])
+
+
+def test_drafts_of_a_film_hold_their_videos(site: Site) -> None:
+    """Against the film itself, too: `output:` may have no {name}."""
+    held = lock(site.folder / "ep2.draft.lock", done("a"), profile="draft")
+    outputs = frozenset({"outputs/film/a.mp4"})
+    assert holdings(site) == [Holding(site.manifest, held, outputs, "draft")]
+    assert holdings(site)[0].named == f"{site.manifest} --profile draft"

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -577,3 +578,34 @@ def test_what_was_not_committed_outlives_a_merge_made_elsewhere(
     keep(ours, submitted("c"))
     ours.lock.write_bytes(theirs.lock.read_bytes())
     assert tasks(ours) == {"task_a", "task_b", "task_c"}
+
+
+def test_a_film_and_its_drafts_are_places_of_their_own(tmp_path: Path, state: Path) -> None:
+    """What the box knows of one never counts for the other, with or without a lock."""
+    film = paths_in(tmp_path / "film", state)
+    drafts = ledger_paths(tmp_path / "film" / "film.yaml", state=state, profile="draft")
+    keep(drafts, submitted("a"))
+    assert drafts.box
+    (spot,) = boxes.spots_in(drafts.box.box(read(drafts).lineage))
+    assert (Path(spot.manifest).name, spot.profile) == ("film.draft.yaml", "draft")
+    assert boxes.exists(spot)
+    (tmp_path / "film" / "film.draft.lock").unlink()
+    book = read(film)
+    assert (book.purchases, book.recallable, book.former) == ({}, {}, set())
+    assert [p.key for p in read(drafts).recallable.values()] == ["a"]
+    (tmp_path / "film" / "film.yaml").unlink()
+    assert not boxes.exists(spot)
+
+
+def test_a_film_and_its_drafts_are_run_at_once(tmp_path: Path, state: Path) -> None:
+    """Two drafts beside them; the same one twice is refused."""
+    film = paths_in(tmp_path / "film", state)
+    others = [
+        ledger_paths(tmp_path / "film" / "film.yaml", state=state, profile=profile)
+        for profile in ("draft", "rough")
+    ]
+    with ExitStack() as held:
+        for number, paths in enumerate((film, *others)):
+            write(held.enter_context(open_ledger(paths, now)), submitted(f"s{number}"))
+        with pytest.raises(LedgerHeld):
+            open_ledger(others[0], now)

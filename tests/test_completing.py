@@ -20,6 +20,7 @@ FILM = """\
 version: 1
 defaults: { model: kling-3.0, seconds: 5, resolution: 720P, aspect_ratio: 16:9 }
 vars: { name: bridge }
+profiles: { draft: { takes: 1 }, rough: {} }
 shots:
   opening: { prompt: 雨夜, takes: 2, tags: [ext, 夜] }
   ad: { prompt: "${{ matrix.c }}", matrix: { c: [上海, b] } }
@@ -81,6 +82,9 @@ bash = pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
         ("klingflow plan film.yaml -s opening,state:n", ["new", "not_sent"]),
         ("klingflow run film.yaml --rerun ", ["changed", "failed", "rejected"]),
         ("klingflow schema l", ["lock", "log"]),
+        ("klingflow plan film.yaml --profile ", ["draft", "rough"]),
+        ("klingflow run film.yaml --approved r", ["rough"]),
+        ("klingflow resolve film.yaml --profile draft op", ["opening"]),
         ("klingflow completion f", ["fish"]),
         ("klingflow plan broken.yaml -s op", []),
         ("klingflow plan nowhere.yaml -s op", []),

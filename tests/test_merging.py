@@ -215,3 +215,25 @@ def test_nobody_merges_into_a_ledger_that_is_held(tmp_path: Path) -> None:
     ours, other = film(tmp_path / "ours", done("a")), film(tmp_path / "other", done("b"))
     with open_ledger(ours, now), pytest.raises(LedgerHeld):
         merge(at(ours), [other.lock], dry_run=False)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("", "draft"), ("draft", "")])
+@pytest.mark.parametrize("from_box", [False, True])
+def test_drafts_never_become_takes_of_the_film(
+    tmp_path: Path, ours: str, theirs: str, from_box: bool
+) -> None:
+    """Nor the other way round; drafts of a renamed profile are taken over."""
+    (tmp_path / "film.yaml").touch()
+    here, there, third = (
+        site_at(tmp_path / "film.yaml", state=tmp_path / "state", profile=profile)
+        for profile in (ours, theirs, "rough")
+    )
+    keep(there.paths, done("a"))
+    box = [there.paths.box.manifest] if there.paths.box and from_box else []
+    locks = [] if from_box else [there.paths.lock]
+    with pytest.raises(UsageError, match="a draft never stands for a take of the film"):
+        merge(here, locks, from_boxes=box, dry_run=False)
+    assert not here.paths.lock.exists()
+    if theirs:
+        merge(third, locks, from_boxes=box, dry_run=False)
+        assert keys(third.paths) == [("a", "done")]

@@ -13,6 +13,8 @@ from klingflow.ledger.places import (
     BoxPlace,
     LedgerPaths,
     Site,
+    draft_of,
+    film_of,
     ledger_paths,
     site_at,
     state_folder,
@@ -191,3 +193,53 @@ def test_a_manifest_that_is_no_link_is_named_as_it_was(
     """Messages show the user's own path."""
     monkeypatch.chdir(tmp_path)
     assert site_at("film.yaml").manifest == Path("film.yaml")
+
+
+def test_drafts_have_the_ledger_of_a_manifest_called_so(tmp_path: Path, state: Path) -> None:
+    """Without the lock on the manifest: drafts may be run beside the film itself."""
+    film, hidden = tmp_path / "film.yaml", tmp_path / ".klingflow"
+    assert ledger_paths(film, state=state, profile="draft") == LedgerPaths(
+        tmp_path / "film.draft.lock",
+        hidden / "film.draft.journal",
+        hidden,
+        tmp_path / "film.draft.picks.yaml",
+        None,
+        BoxPlace(state, tmp_path / "film.draft.yaml", profile="draft"),
+        profile="draft",
+    )
+    sandbox = ledger_paths(film, sandbox=True, state=state, profile="draft")
+    assert (sandbox.lock, sandbox.box) == (hidden / "sandbox" / "film.draft.lock", None)
+
+
+@pytest.mark.parametrize("name", ["film.draft.yaml", "film.draft.yml"])
+def test_a_manifest_that_has_the_ledger_of_drafts_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"film\.draft\.lock, which the drafts of profile 'draft'"):
+        ledger_paths(tmp_path / "film.yaml", profile="draft")
+    assert ledger_paths(tmp_path / "film.yaml", profile="rough").profile == "rough"
+
+
+@pytest.mark.parametrize("name", ["film", "film.v2", "film.yaml"])
+def test_drafts_have_no_file_of_the_films_ledger(tmp_path: Path, state: Path, name: str) -> None:
+    """Whatever suffix the manifest has."""
+    film, drafts = (
+        ledger_paths(tmp_path / name, state=state, profile=profile) for profile in ("", "draft")
+    )
+    assert (drafts.lock.name, drafts.journal.name) == ("film.draft.lock", "film.draft.journal")
+    assert {film.lock, film.journal, film.picks}.isdisjoint(
+        {drafts.lock, drafts.journal, drafts.picks}
+    )
+    assert film.box and drafts.box and film.box.name != drafts.box.name
+
+
+def test_commands_about_drafts_name_their_profile(tmp_path: Path) -> None:
+    site = site_at("my film.yaml", profile="draft", origin=SANDBOX)
+    assert site.named == "'my film.yaml' --profile draft --sandbox"
+    assert site.lock_command("fork") == "klingflow lock fork 'my film.yaml' --profile draft"
+
+
+@pytest.mark.parametrize("name", ["film.yaml", "a.b.yml"])
+def test_the_film_of_a_draft_is_known_by_its_profile(name: str) -> None:
+    draft = draft_of(Path(name), "draft")
+    assert (film_of(draft, "draft"), film_of(draft, "rough")) == (Path(name), None)
+    assert (draft_of(Path(name), ""), film_of(draft, "")) == (Path(name), None)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from klingflow.api.loading import load
+from klingflow.api.picking import pick
 from klingflow.api.planning import book_of, files_of, plan, planned, selected, selected_keys
-from klingflow.api.site import Wish, site_of
-from klingflow.errors import NothingSelected
+from klingflow.api.site import Wish, site_for, site_of
+from klingflow.errors import ManifestError, NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import SANDBOX
 from klingflow.model import FileFact, Manifest, Plan, Purchase
@@ -163,3 +164,46 @@ def test_a_plan_says_how_long_its_run_takes(manifest: Manifest) -> None:
     looks = [plan(manifest, origin=ORIGIN).forecast for _ in "ab"]
     assert looks[0] == looks[1]
     assert looks[0] and 25.0 <= looks[0].low_s <= looks[0].high_s <= 75.0
+
+
+@pytest.fixture
+def drafted(film: Pipeline) -> Manifest:
+    """A film with a draft of `a` that is kept; nothing is picked."""
+    shots = {"a": {"prompt": "x", "takes": 2}, "b": {"prompt": "y"}}
+    film.write(shots, profiles={"draft": {"takes": 1}, "rough": {}})
+    drafts = load(film.manifest, profile="draft")
+    keep(site_for(drafts, Wish()).paths, made(drafts, "outputs/film.draft/a.mp4"))
+    return load(film.manifest)
+
+
+def test_approved_drafts_select_all_takes_of_their_shots(drafted: Manifest) -> None:
+    """Beside a selection; the film's own picks have no say."""
+    drafts = load(drafted.path, profile="draft")
+    pick(drafts, "a", Wish())
+    assert verbs(plan(drafted, Wish(approved="draft"))) == {"a": "create", "a#2": "create"}
+    assert verbs(plan(drafted, Wish(["a#2"], approved="draft"))) == {"a#2": "create"}
+    rough = load(drafted.path, profile="rough")
+    assert verbs(plan(rough, Wish(approved="draft"))) == {"a": "create", "a#2": "create"}
+
+
+def test_a_plan_says_which_picked_drafts_do_not_count(film: Pipeline, drafted: Manifest) -> None:
+    """One whose video is not here, for example."""
+    pick(load(drafted.path, profile="draft"), "a", Wish())
+    (film.folder / "outputs/film.draft/a.mp4").unlink()
+    with pytest.raises(NothingSelected, match="picked drafts of a do not count"):
+        plan(drafted, Wish(approved="draft"))
+
+
+@pytest.mark.parametrize("profile", ["draft", "rough"])
+def test_where_no_draft_is_picked_nothing_is_selected(drafted: Manifest, profile: str) -> None:
+    """It never means all shots."""
+    with pytest.raises(NothingSelected, match=f"no draft of the profile '{profile}' is picked"):
+        plan(drafted, Wish(approved=profile))
+
+
+def test_drafts_approve_no_shots_of_themselves(drafted: Manifest) -> None:
+    """Nor does a profile that is not there."""
+    with pytest.raises(UsageError, match="names the very drafts"):
+        plan(load(drafted.path, profile="draft"), Wish(approved="draft"))
+    with pytest.raises(ManifestError, match="there is no profile 'x'"):
+        plan(drafted, Wish(approved="x"))

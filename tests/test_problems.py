@@ -118,6 +118,12 @@ WORDS = [
         " `klingflow run` asks for it",
     ),
     (
+        Problem("draft_not_kept", Place("film.draft.lock"), ("a",), detail="f.yaml --profile x"),
+        "the picked drafts of a do not count, because they are not `=`",
+        "film.draft.lock: the picked drafts of a do not count, because they are not `=`;"
+        " `klingflow plan f.yaml --profile x` says why",
+    ),
+    (
         Problem("place_taken", Place("outputs/a.mp4"), detail="ep1.yaml"),
         "ep1.yaml has outputs/a.mp4 by its lock",
         "ep1.yaml has outputs/a.mp4 by its lock; no run writes there: give one of the two another"
@@ -191,6 +197,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "same_video": "note",
         "box_unwritable": "note",
         "link_refused": "note",
+        "draft_not_kept": "note",
         "place_taken": "note",
         "place_below": "note",
         "place_blocked": "note",

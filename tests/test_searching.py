@@ -45,6 +45,13 @@ def other(site: Site, name: str, *purchases: Purchase) -> Path:
     return manifest
 
 
+def of_drafts(site: Site, profile: str) -> Site:
+    """The drafts of a film in the folder, by this profile."""
+    return site_at(
+        site.file, origin=ORIGIN, state=site.manifest.parent.parent / "state", profile=profile
+    )
+
+
 def merge(site: Site, *what: str) -> str:
     return " ".join(["klingflow", "lock", "merge", site.file, *what])
 
@@ -156,3 +163,40 @@ def test_what_another_gateway_sold_this_ledger_is_named(site: Site) -> None:
         book = Book([replace(submitted(shot), origin=elsewhere)])
         told = search(site, Wanted({BODY}, set(), {("a", 1)}, book)).by_body.get(BODY, ())
         assert [one.kind for one in told] == kinds
+
+
+def test_what_was_paid_for_as_a_draft_is_named(site: Site) -> None:
+    """The film and its drafts see each other; neither is lost while the manifest is there."""
+    draft = of_drafts(site, "draft")
+    keep(draft.paths, submitted("s01"))
+    one = Elsewhere("beside", "ep1.draft.lock", ORIGIN, merge(site, str(draft.paths.lock)))
+    assert found(site).by_body == {BODY: (one,)}
+    keep(site.paths, submitted("s02"))
+    draft.paths.lock.unlink()
+    (named,) = found(of_drafts(site, "draft")).by_body[BODY]
+    assert (named.kind, named.where) == ("beside", "ep1.lock")
+
+
+def test_drafts_of_a_profile_that_is_gone_are_lost_to_other_drafts(site: Site) -> None:
+    """A profile was renamed: its drafts are not bought again without a question. The film itself
+    never takes them over.
+    """
+    keep(of_drafts(site, "draft").paths, submitted("s01"))
+    rough = of_drafts(site, "rough")
+    for profiles, kind in (({"draft", "rough"}, "beside"), ({"rough"}, "lost")):
+        wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), profiles)
+        (one,) = search(rough, wanted).by_body[BODY]
+        assert (one.kind, one.command.endswith("--profile rough")) == (kind, True)
+    wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), {"rough"})
+    assert search(site, wanted).by_body[BODY][0].kind == "beside"
+
+
+def test_a_film_that_is_gone_loses_its_drafts(site: Site) -> None:
+    """By their lock, and by the black box without it."""
+    other_film = other(site, "ep2.yaml", submitted("s01", uid="u9"))
+    draft = of_drafts(at(other_film), "draft")
+    keep(draft.paths, submitted("s02"))
+    other_film.with_suffix(".lock").unlink()
+    assert {one.kind for one in found(site).by_body[BODY]} == {"beside"}
+    other_film.unlink()
+    assert {one.kind for one in found(site).by_body[BODY]} == {"lost", "box"}

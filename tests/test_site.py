@@ -9,6 +9,7 @@ import pytest
 
 from klingflow import UsageError
 from klingflow.api.site import Wish, now, site_of
+from klingflow.ledger.lines import lock_header
 from klingflow.ledger.places import SANDBOX
 
 ORIGIN = "https://gateway.example.com"
@@ -78,3 +79,21 @@ def test_only_a_wish_for_it_reads_the_state_folder(
 def test_times_are_utc_with_milliseconds() -> None:
     """As the ledger writes them: `2026-01-01T00:00:00.000Z`."""
     assert (now()[10], now()[19], now()[23:]) == ("T", ".", "Z")
+
+
+def test_a_lock_of_drafts_means_the_drafts(tmp_path: Path) -> None:
+    (tmp_path / "film.yaml").touch()
+    (tmp_path / "film.draft.lock").write_bytes(lock_header("l1", 1, 0, profile="draft"))
+    drafts = site_of(tmp_path / "film.yaml", Wish(), profile="draft")
+    assert site_of(tmp_path / "film.draft.lock", Wish()) == drafts
+    assert drafts.named == f"{tmp_path / 'film.yaml'} --profile draft"
+
+
+def test_a_manifest_whose_lock_is_of_anothers_drafts_is_refused(tmp_path: Path) -> None:
+    """It would take drafts for its own purchases."""
+    (tmp_path / "film.draft.yaml").touch()
+    (tmp_path / "film.draft.lock").write_bytes(lock_header("l1", 1, 0, profile="draft"))
+    assert site_of(tmp_path / "film.draft.yaml", Wish()).profile == ""
+    (tmp_path / "film.yaml").touch()
+    with pytest.raises(UsageError, match=r"drafts that profile 'draft' of film\.yaml made"):
+        site_of(tmp_path / "film.draft.yaml", Wish())

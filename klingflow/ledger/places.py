@@ -244,9 +244,11 @@ def draft_of(manifest: Path, profile: str) -> Path:
     """Return the path that a manifest would have whose ledger is that of a profile's drafts:
     `film.draft.yaml` of `film.yaml`; without a profile the manifest itself.
     """
-    return (
-        manifest.with_name(f"{manifest.stem}.{profile}{manifest.suffix}") if profile else manifest
-    )
+    if not profile:
+        return manifest
+    # A suffix of its own: without one, the profile would be taken for it.
+    suffix = manifest.suffix or SUFFIXES[0]
+    return manifest.with_name(f"{manifest.stem}.{profile}{suffix}")
 
 
 def film_of(draft: Path, profile: str) -> Path | None:

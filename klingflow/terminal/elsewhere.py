@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from klingflow.api import running
 from klingflow.decide.elsewhere import Question, asked_about, reason
+from klingflow.decide.plan import buys
 from klingflow.errors import UsageError
-from klingflow.model import Action, Elsewhere, Manifest
+from klingflow.model import Action, Elsewhere, Manifest, Plan
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
 from klingflow.terminal.plan_table import named
@@ -60,6 +61,13 @@ def _agreed(question: str, job: Job, path: str) -> bool:
     for line in _listed(path, actions):
         console.warn(line)
     return console.ask(_ASKED[about])
+
+
+def show_bought_again(plans: Sequence[Plan]) -> None:
+    """Say, in a run that shows no plan, which bodies it buys that another ledger has, too."""
+    for made in plans:
+        if again := [action for action in buys(made) if action.elsewhere is not None]:
+            console.warn(f"{made.manifest.path}: {_listed(again)}")
 
 
 _ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}

@@ -177,6 +177,7 @@ def _agreed(
     match consent(wanted, word):
         case "given":
             _show_moves(plans, options)
+            elsewhere.show_bought_again(() if options.quiet else plans)
             return limits
         case "idle":
             _show_moves(plans, options)

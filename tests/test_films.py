@@ -1,0 +1,79 @@
+"""The other ledgers of a film, and what they have cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from klingflow.api.films import other_ledgers, spent_beside
+from klingflow.api.loading import load
+from klingflow.api.planning import plan
+from klingflow.api.reporting import status
+from klingflow.api.site import Wish, site_of
+from klingflow.ledger.places import LedgerPaths
+from klingflow.model import Sum
+from tests.harness import Pipeline, pipeline_at
+from tests.keeping import keep
+from tests.purchases import done, submitted
+
+PROFILES = {"draft": {"seconds": 5}, "rough": None}
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Pipeline:
+    """A film with two profiles and a budget."""
+    pipeline = pipeline_at(tmp_path)
+    pipeline.write({"a": {"prompt": "x"}}, profiles=PROFILES, budget=20)
+    return pipeline
+
+
+def paths(film: Pipeline, profile: str = "") -> LedgerPaths:
+    return site_of(film.manifest, Wish(), profile=profile).paths
+
+
+def others(film: Pipeline, profile: str = "") -> list[str]:
+    """The names of the other locks."""
+    site = site_of(film.manifest, Wish(), profile=profile)
+    return [one.lock.name for one in other_ledgers(site, PROFILES)]
+
+
+def test_the_ledgers_of_a_film_are_its_own_and_those_of_its_drafts(film: Pipeline) -> None:
+    """As far as they are there; also of a profile that the manifest has no more."""
+    assert others(film) == others(film, "draft") == []
+    for profile in ("", "draft", "gone"):
+        keep(paths(film, profile), done("a"))
+    assert others(film) == ["film.draft.lock", "film.gone.lock"]
+    assert others(film, "draft") == ["film.lock", "film.gone.lock"]
+
+
+def test_a_run_that_was_killed_before_its_lock_counts(film: Pipeline) -> None:
+    keep(paths(film, "draft"), submitted("a"))
+    paths(film, "draft").lock.unlink()
+    assert others(film) == ["film.draft.lock"]
+
+
+def test_the_ledger_of_another_manifest_is_no_draft(film: Pipeline) -> None:
+    """Even if its name is that of a profile."""
+    (film.folder / "film.draft.yaml").touch()
+    keep(site_of(film.folder / "film.draft.yaml", Wish()).paths, done("a"))
+    assert others(film) == []
+
+
+def test_a_budget_counts_all_ledgers_of_a_film(film: Pipeline) -> None:
+    """In plan and status, of the film and of its drafts; by the film's prices."""
+    keep(paths(film), done("a"))
+    keep(paths(film, "draft"), done("a"), done("b", uid="b"))
+    for profile, beside in (("", 2), ("draft", 1)):
+        manifest = load(film.manifest, profile=profile)
+        here = site_of(film.manifest, Wish(), profile=profile)
+        assert spent_beside(manifest, here)["spent"].number == beside
+        made = plan(manifest)
+        assert made.spending["spent"] == Sum(3, {"CNY": Decimal(9)}, {})
+        assert status(manifest, Wish())["money"]["left"] == "11.00"
+
+
+def test_a_budget_that_drafts_have_used_up_leaves_the_film_out(film: Pipeline) -> None:
+    keep(paths(film, "draft"), *(done(f"s{n}", uid=f"s{n}") for n in range(10)))
+    assert plan(load(film.manifest)).left_out["a"].cap == "budget"
