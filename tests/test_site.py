@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+import klingflow
 from klingflow import UsageError
 from klingflow.api.site import Wish, now, site_of
 from klingflow.ledger.lines import lock_header
@@ -97,3 +99,12 @@ def test_a_manifest_whose_lock_is_of_anothers_drafts_is_refused(tmp_path: Path) 
     (tmp_path / "film.yaml").touch()
     with pytest.raises(UsageError, match=r"drafts that profile 'draft' of film\.yaml made"):
         site_of(tmp_path / "film.draft.yaml", Wish())
+
+
+def test_whoever_has_a_manifest_asks_for_its_site_by_it() -> None:
+    """By its path alone it would be the film's, and drafts would be written into that ledger."""
+    package = Path(klingflow.__file__).parent
+    texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    by_path = re.compile(r"site_(?:of|at)\(\w*[.]?manifest[.]path|site_(?:of|at)\(m[.]path")
+    found = {path.name for path, text in texts.items() if by_path.search(text)}
+    assert found == {"site.py"}  # where `site_for` names the profile

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from klingflow import disk
 from klingflow.api import links
 from klingflow.api.planning import book_of, planned, selected_keys
-from klingflow.api.site import Wish, site_of
+from klingflow.api.site import Wish, site_for
 from klingflow.edit import lists
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -77,7 +77,7 @@ def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) 
     _need("media")
     from klingflow.media.footage import footage  # for start-up: an extra
 
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     book = book_of(manifest, site)
     keys = selected_keys(manifest, book, wish, site)
     made = clips(planned(manifest, book, site), keys)

@@ -27,6 +27,7 @@ _output = click.option(
 @click.option("--to", "form", required=True, type=click.Choice(FORMS), help="In which form.")
 @_output
 @flags.var
+@flags.profile
 @flags.selection
 @flags.sandbox
 @flags.no_black_box
@@ -59,6 +60,7 @@ def export(file: str, form: str, **options: Any) -> int:
 @flags.file
 @_output
 @flags.var
+@flags.profile
 @flags.selection
 @flags.sandbox
 @flags.no_black_box

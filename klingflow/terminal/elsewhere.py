@@ -66,8 +66,9 @@ def _agreed(question: str, job: Job, path: str) -> bool:
 def show_bought_again(plans: Sequence[Plan]) -> None:
     """Say, in a run that shows no plan, which bodies it buys that another ledger has, too."""
     for made in plans:
-        if again := [action for action in buys(made) if action.elsewhere is not None]:
-            console.warn(f"{made.manifest.path}: {_listed(again)}")
+        again = [action for action in buys(made) if action.elsewhere is not None]
+        for line in _listed(made.manifest.path, again) if again else ():
+            console.warn(line)
 
 
 _ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
