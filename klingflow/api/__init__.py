@@ -14,6 +14,8 @@ notifying.py tells a chat how a run ended.
 
 beginning.py writes the files of a new pipeline, shot_lists.py makes its manifest of a spreadsheet.
 
+films.py knows the other ledgers of a film: its own, and those of its drafts.
+
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have).
 """
