@@ -78,6 +78,18 @@ def test_a_new_forecast_goes_in_by_parts() -> None:
     assert run.left_s(5.0) == pytest.approx(115.0 + 0.4 * (60.0 - 115.0))
 
 
+@pytest.mark.parametrize("last", [(), ("downloading",), ("downloading", "done")])
+def test_no_time_is_left_once_the_last_task_has_ended(last: tuple[str, ...]) -> None:
+    """At once, not only with the next forecast, and after that forecast too."""
+    run = Run(several(["create"]))
+    run.tell("submitted", "a", 0.0)
+    assert run.left_s(0.0) == 60.0
+    run.tell("succeeded", "a", 1.0, after_s=1.0)
+    for event in last:
+        run.tell(event, "a", 1.0)
+    assert [run.left_s(now) for now in (1.0, 100.0)] == [None, None]
+
+
 def test_what_will_not_be_bought_is_not_waited_for() -> None:
     """After a stop, and where the run may buy nothing."""
     run = Run(several(["create"]))

@@ -7,7 +7,7 @@ make the figure jump.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -49,24 +49,25 @@ class Remaining:
             insort(self._held_s.setdefault(task.tier, []), event["after_s"])
 
     def left_s(self, tally: Tally, now: float) -> float | None:
-        """Return the seconds until all is done; None while nobody knows."""
+        """Return the seconds until all is done; None while nobody knows, and once no task is left.
+
+        The last task ends between two forecasts, and earlier than the last one said.
+        """
+        if next(self._open(tally, now), None) is None:
+            self._end_at = None
+            return None
         if now >= self._next_at:
             self._next_at = now + max(_EVERY_S, len(self._tasks) / _TASKS_A_SECOND)
             self._look(tally, now)
         return None if self._end_at is None else max(0.0, self._end_at - now)
 
     def _look(self, tally: Tally, now: float) -> None:
-        open_tasks = {
-            number_and_key: task
-            for number_and_key, planned in self._tasks.items()
-            if (task := self._now(planned, self._key(number_and_key), tally, now)) is not None
-        }
         history = History(
             {tier: tuple(known) for tier, known in self._held_s.items()}, self._bring_s
         )
         places = tally.places or self._limits.max_running
         limits = replace(self._limits, max_running=min(places, self._limits.max_running))
-        found = forecast(open_tasks, history, limits, self._fresh_chance())
+        found = forecast(dict(self._open(tally, now)), history, limits, self._fresh_chance())
         if found is None:
             self._end_at = None
             return
@@ -74,6 +75,13 @@ class Remaining:
         if self._end_at is not None:
             end_at = self._end_at + _WEIGHT * (end_at - self._end_at)
         self._end_at = end_at
+
+    def _open(self, tally: Tally, now: float) -> Iterator[tuple[tuple[int, str], Task]]:
+        """Yield the tasks that are waited for, as they stand."""
+        for number_and_key, planned in self._tasks.items():
+            task = self._now(planned, self._key(number_and_key), tally, now)
+            if task is not None:
+                yield number_and_key, task
 
     def _key(self, number_and_key: tuple[int, str]) -> Key:
         number, key = number_and_key
