@@ -12,7 +12,7 @@ from functools import partial
 from klingflow.api.planning import ahead, book_of, planned
 from klingflow.api.site import Wish, site_for
 from klingflow.decide import picking
-from klingflow.errors import KlingflowError
+from klingflow.errors import KlingflowError, UsageError
 from klingflow.ledger import pickfile
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
@@ -35,20 +35,40 @@ class Picked:
 _Deed = Callable[[Plan, Book], tuple[Change, Sequence[Purchase]]]
 
 
-def pick(manifest: Manifest, text: str, wish: Wish) -> Picked:
-    """Pick one take, as `alley#2`. Raises UsageError, ManifestError, LedgerError."""
+def pick(manifest: Manifest, text: str, wish: Wish, note: str = "", seen: str = "") -> Picked:
+    """Pick one take, as `alley#2`. `seen` is the uid of the video that was looked at, if another
+    one there is not meant. Raises UsageError, ManifestError, LedgerError.
+    """
 
     def deed(plan: Plan, book: Book) -> tuple[Change, Sequence[Purchase]]:
-        change, chosen = picking.pick(plan, book, picking.target_of(text))
+        change, chosen = picking.pick(plan, book, picking.target_of(text), note)
+        _check_seen([chosen], seen)
         return change, [chosen]
 
     return _done(manifest, wish, deed)
 
 
-def reject(manifest: Manifest, texts: Sequence[str], note: str, wish: Wish) -> Picked:
-    """Reject takes, each as `alley#2`, or as `alley` for all takes of a shot. Raises as `pick`."""
+def reject(
+    manifest: Manifest, texts: Sequence[str], note: str, wish: Wish, seen: str = ""
+) -> Picked:
+    """Reject takes, each as `alley#2`, or as `alley` for all takes of a shot. `seen` and what it
+    raises are as for `pick`.
+    """
     targets = [picking.target_of(text) for text in texts]
-    return _done(manifest, wish, lambda plan, book: picking.reject(plan, book, targets, note))
+
+    def deed(plan: Plan, book: Book) -> tuple[Change, Sequence[Purchase]]:
+        change, chosen = picking.reject(plan, book, targets, note)
+        _check_seen(chosen, seen)
+        return change, chosen
+
+    return _done(manifest, wish, deed)
+
+
+def _check_seen(chosen: Sequence[Purchase], seen: str) -> None:
+    """Refuse what is about another video than the one that was looked at. Raises UsageError."""
+    for purchase in chosen:
+        if seen not in ("", purchase.uid):
+            raise UsageError(f"another video is there for {purchase.key} now; look at it first")
 
 
 def unpick(manifest: Manifest, texts: Sequence[str], wish: Wish) -> Picked:

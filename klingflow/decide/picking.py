@@ -41,9 +41,10 @@ def target_of(text: str) -> Target:
     return Target(*split_key(text)) if "#" in text else Target(composed(text))
 
 
-def pick(plan: Plan, book: Book, target: Target) -> tuple[Change, Purchase]:
+def pick(plan: Plan, book: Book, target: Target, note: str = "") -> tuple[Change, Purchase]:
     """Return what a pick does to the lines of `plan.terms.picks`, and the picked purchase. `book`
-    is as it stands after the plan's moves. Raises UsageError.
+    is as it stands after the plan's moves. An empty `note` keeps the one that a line has. Raises
+    UsageError.
     """
     takes = _takes(plan, target)
     if len(takes) > 1:
@@ -55,10 +56,11 @@ def pick(plan: Plan, book: Book, target: Target) -> tuple[Change, Purchase]:
         raise UsageError(f"{chosen.key} has no video to pick: it is {state}")
     lines, shot = plan.terms.picks.lines, chosen.shot
     picks = [n for n, line in enumerate(lines) if not line.rejects]
-    kept = [n for n in picks if lines[n].purchase == chosen.uid][:1]
+    same = (n for n in picks if note in ("", lines[n].note))
+    kept = [n for n in same if lines[n].purchase == chosen.uid][:1]
     drop = {n for n in picks if _standing(lines[n], book)[0] == shot} - {*kept}
     drop |= {n for n, line in enumerate(lines) if line.rejects and line.purchase == chosen.uid}
-    add = () if kept else (PickLine(shot, chosen.take, purchase=chosen.uid),)
+    add = () if kept else (PickLine(shot, chosen.take, note=note, purchase=chosen.uid),)
     return Change(frozenset(drop), dict.fromkeys(kept, chosen.uid), add), chosen
 
 

@@ -16,7 +16,7 @@ import click
 from klingflow import __version__
 from klingflow.errors import ExitCode, KlingflowError
 from klingflow.runner import signals
-from klingflow.terminal import cli_cut, cli_pick, cli_read, cli_run, cli_setup
+from klingflow.terminal import cli_cut, cli_look, cli_pick, cli_read, cli_run, cli_setup
 from klingflow.terminal.cli_lock import lock
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -55,6 +55,7 @@ for _command in (
     *(cli_run.run, cli_run.fetch, cli_run.resolve),
     *(cli_pick.pick, cli_pick.reject, cli_pick.unpick),
     *(cli_cut.export, cli_cut.preview),
+    *(cli_look.review, cli_look.report),
     lock,
 ):
     cli.add_command(_command)

@@ -18,17 +18,19 @@ _takes = click.argument(
     required=True,
     shell_complete=flags.completed_by("shots"),
 )
+_note = click.option("--note", default="", metavar="TEXT", help="Why, for people.")
 
 
 @click.command()
 @flags.file
 @click.argument("take", metavar="SHOT#TAKE", shell_complete=flags.completed_by("shots"))
+@_note
 @flags.var
 @flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet
-def pick(file: str, take: str, **options: Any) -> int:
+def pick(file: str, take: str, note: str, **options: Any) -> int:
     """Say which take of a shot is the good one.
 
     \b
@@ -40,13 +42,13 @@ def pick(file: str, take: str, **options: Any) -> int:
     """
     from klingflow.terminal import pick_commands  # for start-up
 
-    return pick_commands.pick(file, take, Options(**options))
+    return pick_commands.pick(file, take, note, Options(**options))
 
 
 @click.command()
 @flags.file
 @_takes
-@click.option("--note", default="", metavar="TEXT", help="Why, for people.")
+@_note
 @flags.var
 @flags.profile
 @flags.sandbox

@@ -14,10 +14,10 @@ from klingflow.terminal.manifests import load
 from klingflow.terminal.options import Options
 
 
-def pick(file: str, take: str, options: Options) -> int:
+def pick(file: str, take: str, note: str, options: Options) -> int:
     """`klingflow pick`."""
     manifest = load(file, options)
-    return _told(manifest, picking.pick(manifest, take, options.wish), "picked", options)
+    return _told(manifest, picking.pick(manifest, take, options.wish, note), "picked", options)
 
 
 def reject(file: str, takes: Sequence[str], note: str, options: Options) -> int:

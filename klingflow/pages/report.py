@@ -1,0 +1,131 @@
+"""The page written down: a folder that opens from disk, without the buttons that write.
+
+A page that comes from disk may read no other file, so its data is a script. The videos stay where
+they are, and the page names them by relative paths; with copies, the folder is whole by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from klingflow import disk
+from klingflow.api.gallery import Gallery, Video
+from klingflow.errors import UsageError
+from klingflow.model import Json
+from klingflow.pages.posters import Posters
+from klingflow.pages.server import SCRIPTS, STYLES, static
+
+# `frame-ancestors` counts only in a header. A folder on disk is no origin: `file:` is what it has.
+_POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file:;"
+    " media-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
+_PLACE = "<!-- data -->"
+_INDEX = "index.html"
+
+
+def write(
+    gallery: Gallery,
+    folder: Path,
+    posters: Posters,
+    *,
+    copies: bool,
+    tell: Callable[[int, int], None],
+) -> Path:
+    """Write the page into `folder` and return its index. `copies` has the videos in the folder,
+    too. `tell` gets how many of the videos are done. Raises UsageError.
+    """
+    _check(folder)
+    try:
+        disk.make_folder(folder)
+        videos = dict(_shown(gallery))
+        pictures = _posters(folder, videos, posters, tell)
+        addresses = {uid: _video(folder, uid, one, copies) for uid, one in videos.items()}
+        stills = {s: _relative(folder, path) for s, path in gallery.stills.items()}
+        data = {
+            **gallery.data,
+            "may_write": False,
+            "videos": addresses,
+            "posters": pictures,
+            "stills": stills,
+        }
+        _page(folder, data)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return folder / _INDEX
+
+
+def _check(folder: Path) -> None:
+    """Refuse a folder that holds something else. Raises UsageError."""
+    if disk.is_link(folder) or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"{folder} is no folder; name another one with -o")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "data.js").is_file():
+        raise UsageError(f"{folder} holds other files; name a new folder with -o")
+
+
+def _shown(gallery: Gallery) -> list[tuple[str, Video]]:
+    """The videos that the page shows: one a take."""
+    shown = {take["uid"] for take in gallery.data["takes"]}
+    return [(uid, video) for uid, video in gallery.videos.items() if uid in shown]
+
+
+def _posters(
+    folder: Path, videos: Mapping[str, Video], posters: Posters, tell: Callable[[int, int], None]
+) -> dict[str, str]:
+    done = 0
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        tell(done, len(videos))
+
+    pictures = posters.all(videos.values(), one_more)
+    found: dict[str, str] = {}
+    disk.make_folder(folder / "posters")
+    for (uid, video), picture in zip(videos.items(), pictures, strict=True):
+        if picture:
+            disk.atomic_write(folder / "posters" / f"{video.sha256}.jpg", picture)
+            found[uid] = f"posters/{video.sha256}.jpg"
+    return found
+
+
+def _video(folder: Path, uid: str, video: Video, copies: bool) -> str:
+    if not copies:
+        return _relative(folder, video.path)
+    target = folder / "videos" / f"{video.sha256}.mp4"
+    if not target.exists():
+        disk.make_folder(target.parent)
+        part = target.with_suffix(".part")
+        with suppress(FileNotFoundError):
+            part.unlink()
+        shutil.copyfile(video.path, part)
+        part.replace(target)
+    return f"videos/{target.name}"
+
+
+def _relative(folder: Path, path: Path) -> str:
+    """The address of a file from the report's folder; where there is none, as on another drive of
+    Windows, its own.
+    """
+    try:
+        return quote(Path(os.path.relpath(path, folder)).as_posix())
+    except ValueError:
+        return path.resolve().as_uri()
+
+
+def _page(folder: Path, data: Mapping[str, Json]) -> None:
+    names = (*SCRIPTS, *STYLES)
+    for name in names:
+        disk.atomic_write(folder / name, static(name))
+    text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
+    disk.atomic_write(folder / "data.js", f"const DATA = {text};\n".encode())
+    policy = f'<meta http-equiv="content-security-policy" content="{_POLICY}">'
+    page = static("page.html").decode()
+    here = f'{policy}\n<script src="data.js" defer></script>'
+    disk.atomic_write(folder / _INDEX, page.replace(_PLACE, here).encode())

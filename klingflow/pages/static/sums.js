@@ -1,0 +1,35 @@
+// What the film has cost: by tier, by scene and by day.
+"use strict";
+
+function drawSums() {
+  const { money, by_tier: byTier, by_scene: byScene, by_day: byDay } = film.data;
+  const tiers = Object.entries(byTier).map(([name, sum]) => [name, sum.tasks, t("{n} s", { n: sum.seconds }), amounts(sum)]);
+  const budget = money.budget ? t("Budget {budget}, left {left}", { budget: money.budget, left: money.left ?? "?" }) : "";
+  byId("sums-told").replaceChildren(
+    ...[budget ? make("p", {}, budget) : null,
+      table(t("By tier"), [t("Tier"), t("Tasks"), t("Length"), t("Money")], tiers),
+      table(t("By scene"), [t("Scene"), t("Heading"), t("Purchases"), t("Money")], rowsOf(byScene, t("Without a scene"))),
+      table(t("By day"), [t("Day"), t("Heading"), t("Purchases"), t("Money")], rowsOf(byDay, "?"))].filter(Boolean));
+}
+
+const HEADINGS = {
+  spent: "spent",
+  in_doubt: "in doubt",
+  failed: "failed, perhaps charged",
+  abandoned: "abandoned",
+  refunded: "refunded",
+  not_charged: "not charged",
+};
+
+function rowsOf(sums, unnamed) {
+  return sums.flatMap(({ name, shares }) => Object.entries(shares).map(([heading, sum]) =>
+    [name || unnamed, t(HEADINGS[heading]), sum.purchases, amounts(sum)]));
+}
+
+function table(caption, heads, rows) {
+  if (!rows.length) return null;
+  const cells = (row) => row.map((cell, at) => make("td", { class: at ? "figure" : "" }, String(cell)));
+  return make("table", { class: "sums" }, make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
+    make("tbody", {}, rows.map((row) => make("tr", {}, cells(row)))));
+}

@@ -1,0 +1,91 @@
+"""What `review` and `report` do, and what they say."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from klingflow.api import gallery, picking
+from klingflow.api.site import site_of
+from klingflow.errors import ExitCode
+from klingflow.pages.posters import NO_PICTURES, Posters, can_draw
+from klingflow.terminal import console
+from klingflow.terminal.manifests import load, show_warnings
+from klingflow.terminal.options import Options
+
+
+def review(file: str, options: Options, *, opens: bool, port: int) -> int:
+    """`klingflow review`."""
+    from klingflow.pages.server import serve  # for start-up: it imports a web server
+    from klingflow.pages.watching import Watch
+
+    wish, log = options.wish, options.log
+    show_warnings(load(file, options))
+
+    def pick(verb: str, key: str, uid: str, note: str) -> None:
+        manifest = load(file, options)
+        match verb:
+            case "pick":
+                picking.pick(manifest, key, wish, note, uid)
+            case "reject":
+                picking.reject(manifest, [_exactly(key)], note, wish, uid)
+            case _:
+                picking.unpick(manifest, [_exactly(key)], wish)
+
+    def ready(address: str) -> None:
+        console.say(f"The page of {file}: {address}")
+        if not options.quiet:
+            console.say("It is open to this machine alone, and once. Ctrl-C ends it.")
+        if opens:
+            webbrowser.open(address)
+
+    watch = Watch(lambda: gallery.look(load(file, options), wish, log))
+    serve(
+        watch,
+        _posters(file, options),
+        pick,
+        port,
+        ready,
+        lambda address: console.say(f"The page was closed. To open it again: {address}"),
+    )
+    return ExitCode.OK
+
+
+def report(file: str, output: str | None, options: Options, *, copies: bool) -> int:
+    """`klingflow report`."""
+    from klingflow.pages.report import write  # for start-up: it imports a web server
+
+    manifest = load(file, options)
+    show_warnings(manifest)
+    made = gallery.look(manifest, options.wish, options.log)
+    site = site_of(manifest.path, options.wish)
+    folder = Path(output) if output else site.record(manifest.name).parent / "report"
+    index = write(made, folder, _posters(file, options), copies=copies, tell=_tell(options))
+    console.say(f"{file}: {index}")
+    return ExitCode.OK
+
+
+def _exactly(key: str) -> str:
+    """One take, where a shot's name alone would mean all of them."""
+    return key if "#" in key else f"{key}#1"
+
+
+def _posters(file: str, options: Options) -> Posters:
+    if not can_draw() and not options.quiet:
+        console.warn(NO_PICTURES)
+    return Posters(site_of(file, options.wish).paths.hidden / "posters")
+
+
+def _tell(options: Options) -> Callable[[int, int], None]:
+    """Return what shows how many videos are done, on a terminal."""
+    shows = sys.stderr.isatty() and not (options.quiet or options.no_progress)
+
+    def tell(done: int, of: int) -> None:
+        if shows:
+            click.echo(f"\r{done} of {of} videos", nl=done == of, err=True)
+
+    return tell
