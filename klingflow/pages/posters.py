@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from klingflow import disk
 from klingflow.api.gallery import Video
@@ -58,11 +59,16 @@ class Posters:
 
         return list(self._painters.map(told, videos))
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Draw no more."""
-        self._painters.shutdown(wait=False, cancel_futures=True)
         for child in self._children:
-            child.end()
+            child.kill()
+        self._painters.shutdown(cancel_futures=True)
+        for child in self._children:
+            child.close()
 
     def _of(self, video: Video) -> bytes:
         if not can_draw() or not _HASH.fullmatch(video.sha256):
@@ -120,7 +126,11 @@ class _Child:
         finally:
             clock.cancel()
 
-    def end(self) -> None:
-        """End the process."""
+    def kill(self) -> None:
+        """End the process, whatever it is doing."""
         self._process.kill()
-        self._process.wait()
+
+    def close(self) -> None:
+        """Wait for its end."""
+        with self._process:
+            self.kill()

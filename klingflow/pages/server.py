@@ -251,7 +251,7 @@ def _static(name: str) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-class _Guard:
+class Guard:
     """Lets only what this server's own pages ask through, and says in every reply what a browser
     may do with it.
     """
@@ -309,7 +309,7 @@ def serve(
         return f"http://{HOST}:{taken}/#ticket={page.sessions.ticket}"
 
     config = uvicorn.Config(
-        _Guard(page.app(), taken),
+        Guard(page.app(), taken),
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -320,7 +320,6 @@ def serve(
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
         asyncio.run(_serve(config, listener, page, partial(on_ready, address())))
-    posters.close()
 
 
 async def _serve(

@@ -58,11 +58,14 @@ def _take(entry: Mapping[str, Json], actions: Mapping[str, Action]) -> dict[str,
     if action is None:
         return told
     told |= {"verb": action.verb, "reason": action.reason}
-    if action.request is not None:
-        told["references"] = _references(action.request)
-    if action.verb == "changed" and action.shot and action.request:
-        told["changes"] = explain(action.shot, action.request, action.purchase)["changes"]
-    return told
+    if action.shot is None or action.request is None:
+        return told
+    differs = explain(action.shot, action.request, action.purchase)
+    return {
+        **told,
+        "references": _references(action.request),
+        "changes": differs["changes"],
+    }
 
 
 def _shown(entry: Mapping[str, Json]) -> str | None:

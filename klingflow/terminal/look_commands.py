@@ -44,14 +44,12 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
             webbrowser.open(address)
 
     watch = Watch(lambda: gallery.look(load(file, options), wish, log))
-    serve(
-        watch,
-        _posters(file, options),
-        pick,
-        port,
-        ready,
-        lambda address: console.say(f"The page was closed. To open it again: {address}"),
-    )
+
+    def closed(address: str) -> None:
+        console.say(f"The page was closed. To open it again: {address}")
+
+    with _posters(file, options) as posters:
+        serve(watch, posters, pick, port, ready, closed)
     return ExitCode.OK
 
 
@@ -64,7 +62,8 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     made = gallery.look(manifest, options.wish, options.log)
     site = site_of(manifest.path, options.wish)
     folder = Path(output) if output else site.record(manifest.name).parent / "report"
-    index = write(made, folder, _posters(file, options), copies=copies, tell=_tell(options))
+    with _posters(file, options) as posters:
+        index = write(made, folder, posters, copies=copies, tell=_tell(options))
     console.say(f"{file}: {index}")
     return ExitCode.OK
 

@@ -69,7 +69,7 @@ const belowOf = (take) => (take.billed_tier ?? take.predicted_tier ?? "").replac
 function whatOf(take) {
   if (take.media?.remarks?.length) return make("span", { class: "mark" }, `⚠ ${take.media.remarks.length}`);
   if (take.state !== "done") return make("span", { class: take.error ? "error" : "" }, t(STATES[take.state]));
-  return take.verb === "changed" ? make("span", { class: "mark" }, t("changed")) : "";
+  return take.changes?.length ? make("span", { class: "mark" }, t("changed")) : "";
 }
 
 function videoOf(take, attributes) {

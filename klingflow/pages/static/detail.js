@@ -164,7 +164,7 @@ function changesOf(take) {
     make("td", {}, "old" in change ? make("del", {}, shown(change.old)) : ""),
     make("td", {}, "new" in change ? make("ins", {}, shown(change.new)) : ""),
     make("td", {}, change.where ?? "")));
-  const heads = ["Field", "Bought", "Now", "Line"].map((name) => make("th", { scope: "col" }, t(name)));
+  const heads = [t("Field"), t("Bought"), t("Now"), t("Line")].map((name) => make("th", { scope: "col" }, name));
   return make("table", { class: "changes" }, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows));
 }
 

@@ -8,6 +8,16 @@ const LEFT = 150;
 const WIDTH = 1100;
 const SVG = "http://www.w3.org/2000/svg";
 
+const PARTS = {
+  create: "create",
+  generate: "generation",
+  download: "download",
+  failed: "failed",
+};
+const BUSY = {
+  limited: "the gateway was busy (429)",
+};
+
 const moment = (text) => (text ? new Date(text).valueOf() : NaN);
 
 /** Purchases by night, the last first, each with its times in milliseconds. */
@@ -49,9 +59,10 @@ function svg(name, attributes, ...children) {
 }
 
 function legend() {
-  const names = { create: t("create"), generate: t("generation"), download: t("download"), failed: t("failed"), limited: t("the gateway was busy (429)") };
-  return make("ul", { class: "legend" }, Object.entries(names).map(([kind, name]) => make("li", {},
-    svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { class: kind, width: 10, height: 10 })), name)));
+  const names = { ...PARTS, ...BUSY };
+  const patch = (kind) => svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("rect", { class: kind, width: 10, height: 10 }));
+  return make("ul", { class: "legend" }, Object.entries(names).map(([kind, name]) => make("li", {}, patch(kind), t(name))));
 }
 
 function chart(night) {
@@ -72,7 +83,7 @@ function bars({ take, times: [intent, submitted, finished, done], end }, y, x) {
   const name = svg("text", { x: 4, y: y + ROW - 5 }, take.key.length > 22 ? `${take.key.slice(0, 21)}…` : take.key);
   const bar = (kind, from, to) => (from <= to
     ? [svg("rect", { class: kind, x: x(from), y: y + 2, width: Math.max(1, x(to) - x(from)), height: ROW - 5 },
-      svg("title", {}, `${take.key} · ${t(kind === "failed" ? "failed" : { create: "create", generate: "generation", download: "download" }[kind])} · ${lasting((to - from) / 1000)}`))]
+      svg("title", {}, `${take.key} · ${t(PARTS[kind])} · ${lasting((to - from) / 1000)}`))]
     : []);
   const failed = ["failed", "rejected", "abandoned"].includes(take.state);
   return [name,

@@ -1,0 +1,78 @@
+"""What the page of a film shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from klingflow.api.gallery import Gallery, look
+from klingflow.api.loading import load
+from klingflow.api.site import Wish, site_of
+from klingflow.errors import UsageError
+from tests.harness import pipeline_at
+from tests.keeping import keep
+from tests.purchases import done
+
+SHOTS = {
+    "a": {"prompt": "x", "takes": 2, "scene": "雨夜", "image": "https://example.com/a.png"},
+    "b": {"prompt": "y"},
+}
+
+
+def shown(folder: Path, *, log: str | None = None) -> Gallery:
+    """The page of a film of which the first take of `a` and a shot that is gone were bought."""
+    film = pipeline_at(folder)
+    film.write(SHOTS)
+    manifest = load(film.manifest)
+    paths = site_of(manifest.path, Wish()).paths
+    keep(paths, done("a", uid="u1"), done("gone", uid="u2"))
+    return look(manifest, Wish(), log)
+
+
+def by_key(gallery: Gallery) -> dict[str, Any]:
+    return {take["key"]: take for take in gallery.data["takes"]}
+
+
+def test_every_take_is_shown_with_what_was_bought_beyond_the_manifest(tmp_path: Path) -> None:
+    """In the manifest's order; what was paid for is never hidden."""
+    takes = by_key(shown(tmp_path))
+    assert [*takes] == ["a", "a#2", "b", "gone"]
+    assert [take.get("gone", False) for take in takes.values()] == [False, False, False, True]
+
+
+def test_a_take_says_what_differs_from_the_manifest(tmp_path: Path) -> None:
+    """With the author's field, as `why` does; and what it is made from."""
+    take = by_key(shown(tmp_path))["a"]
+    assert "prompt" in {change["field"] for change in take["changes"]}
+    assert take["references"] == [{"kind": "image", "address": "https://example.com/a.png"}]
+
+
+def test_money_is_summed_by_scene_and_by_day(tmp_path: Path) -> None:
+    """By the same account as everywhere."""
+    data = shown(tmp_path).data
+    assert [(one["name"], [*one["shares"]]) for one in data["by_scene"]] == [
+        ("雨夜", ["spent"]),
+        ("", ["spent"]),
+    ]
+    assert sum(one["shares"]["spent"]["purchases"] for one in data["by_day"]) == 2
+
+
+def test_only_videos_of_the_ledger_are_shown(tmp_path: Path) -> None:
+    """A video that is not there, or is another than was bought, is none."""
+    assert shown(tmp_path).videos == {}
+
+
+def test_the_log_of_a_run_says_when_the_gateway_was_busy(tmp_path: Path) -> None:
+    """Whatever else stands in it."""
+    log = tmp_path / "run.jsonl"
+    line = '{"at":"2026-06-08T12:00:05.000Z","event":"limited"}'
+    log.write_text(f'nothing\n[]\n{line}\n{{"event":"poll","at":"limited"}}\n', "utf-8")
+    assert shown(tmp_path, log=str(log)).data["marks"] == [{"at": "2026-06-08T12:00:05.000Z"}]
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It was asked for."""
+    with pytest.raises(UsageError, match="none[.]jsonl"):
+        shown(tmp_path, log=str(tmp_path / "none.jsonl"))
