@@ -74,5 +74,5 @@ def test_the_log_of_a_run_says_when_the_gateway_was_busy(tmp_path: Path) -> None
 
 def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It was asked for."""
-    with pytest.raises(UsageError, match="none[.]jsonl"):
+    with pytest.raises(UsageError, match=r"none\.jsonl"):
         shown(tmp_path, log=str(tmp_path / "none.jsonl"))

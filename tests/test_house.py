@@ -27,6 +27,7 @@ FLOORS = [
     {"runner"},
     {"cluster"},
     {"api"},
+    {"pages"},
     {"terminal"},
     {"__main__"},
 ]
@@ -53,7 +54,7 @@ NEAREST = {"gateway/outcomes": ("replies",)}
 # Rooms whose docstring is a map of all their modules.
 ROOMS_WITH_A_MAP = (
     "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "media", "runner",
-    "cluster", "api",
+    "cluster", "api", "pages",
 )  # fmt: skip
 HEAVY = {
     "yaml",

@@ -302,8 +302,10 @@ def said_by(code: str) -> set[str]:
     said |= {*re.findall(r'^  \w+: "([^"]+)",$', code, re.MULTILINE)}
     for call in re.finditer(r"\bt\(", code):
         depth, end = 1, call.end()
-        while depth and not (depth == 1 and code[end] == ","):
-            depth += {"(": 1, ")": -1}.get(code[end], 0)
+        quoted = False
+        while depth and (quoted or depth > 1 or code[end] != ","):
+            quoted ^= code[end] == '"'
+            depth += 0 if quoted else {"(": 1, ")": -1}.get(code[end], 0)
             end += 1
         said |= {*re.findall(r'"([^"]+)"', code[call.end() : end])}
     return said

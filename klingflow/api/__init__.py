@@ -1,7 +1,8 @@
 """What may be asked of a manifest and its ledger, one module a question; each returns values and
 prints nothing.
 
-loading.py, planning.py, reporting.py and checking.py change nothing; running.py with settling.py,
+loading.py, planning.py, reporting.py, gallery.py (what the page of a film shows) and checking.py
+change nothing; running.py with settling.py,
 resolving.py, merging.py, moving.py, lineages.py and pruning.py write the ledger, picking.py the
 picks; doctor.py looks at the machine and, with ignored.py, at what git keeps. saving.py writes and
 reads saved plans, schemas.py has the JSON Schemas.

@@ -77,7 +77,7 @@ def _videos(data: dict[str, Json], book: Book, site: Site) -> Iterator[tuple[str
 def _busy(log: str) -> Iterator[dict[str, Json]]:
     """When the gateway was busy, by a log. Raises UsageError."""
     try:
-        lines = Path(log).read_text("utf-8", "replace").splitlines()
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise UsageError(f"{log} cannot be read: {error.strerror or error}") from error
     for line in lines:

@@ -5,6 +5,8 @@ and Pillow, which the extra `media` brings.
 - child.py: that process.
 - probe.py: looks at one video: its length by its packets, what is seen and heard of it.
 - labels.py: PURE; the marks of AI-made video.
+- painter.py: asks a process of its own for pictures of videos.
+- posters.py: that process.
 - kept.py: what was found, by the hash of the video, so that no video is looked at twice.
 - frames.py: one frame of a video as PNG, taken in a process of its own.
 - kept_frames.py: starts that process, and keeps what it took, so that no frame is decoded twice.

@@ -30,10 +30,10 @@ _NICER = 10
 def main() -> None:
     """Look at the videos that the input names."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the run alone
-    _give_way()
+    give_way()
     print(READY, flush=True)
     for line in sys.stdin:
-        _begin_count()
+        begin_count()
         print(json.dumps(_found(Path(json.loads(line)))), flush=True)
 
 
@@ -47,7 +47,7 @@ def _found(path: Path) -> object:
         return asdict(probe(file)) if is_file else None
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Give way to other processes, and let the system bound memory, where it can. Nothing is ever
     written to a file.
     """
@@ -63,7 +63,7 @@ def _give_way() -> None:
             resource.setrlimit(limit, (size, size))
 
 
-def _begin_count() -> None:
+def begin_count() -> None:
     """Let the system end this process after so much more time of its CPU."""
     if sys.platform == "win32":
         return

@@ -20,7 +20,12 @@ const STATES = {
   parked: "parked",
   abandoned: "abandoned",
 };
-const PICKS = { open: "open", picked: "picked", rejected: "rejected", disputed: "disputed" };
+const PICKS = {
+  open: "open",
+  picked: "picked",
+  rejected: "rejected",
+  disputed: "disputed",
+};
 
 const remembered = {
   get(name) {
