@@ -29,6 +29,8 @@ AIMOCK = "@copilotkit/aimock@1.43.0"
 OPENAI_JS = "openai@7.57.0"
 YAML_LANGUAGE_SERVER = "yaml-language-server@1.25.0"
 AJV = "ajv@8.20.0"
+PLAYWRIGHT = "playwright-core@1.65.1"
+AXE = "axe-core@4.14.1"
 
 _INSTALL_S = 1200
 _START_S = 300
@@ -139,6 +141,18 @@ def yaml_language_server(request: pytest.FixtureRequest) -> Path:
 def ajv(request: pytest.FixtureRequest) -> Path:
     """A folder from which a script can import ajv."""
     return _of_npm(request, AJV)
+
+
+@pytest.fixture(scope="session")
+def playwright(request: pytest.FixtureRequest) -> Path:
+    """A folder from which a script can import what drives a browser; it brings no browser."""
+    return _of_npm(request, PLAYWRIGHT)
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> Path:
+    """The script that looks for what makes a page hard to use."""
+    return _of_npm(request, AXE) / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def free_port() -> int:

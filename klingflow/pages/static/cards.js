@@ -4,6 +4,8 @@
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 function drawSheet() {
+  // Before cards move: one that is moved loses the focus.
+  const focused = document.activeElement?.closest("main .take")?.dataset.key;
   const scenes = new Map();
   for (const take of film.shown) {
     const name = take.gone ? null : take.scene ?? "";
@@ -15,18 +17,30 @@ function drawSheet() {
   const sections = [...scenes].map(([name, shots]) => sceneOf(name, shots, scenes.size > 1));
   const empty = make("p", { class: "empty" }, t("No take passes these filters."));
   byId("film").replaceChildren(...(sections.length ? sections : [empty]));
-  choose(film.chosen);
+  choose(focused ?? film.chosen, { focus: Boolean(focused) });
 }
 
 function sceneOf(name, shots, several) {
   const heading = name === null ? t("No longer in the manifest") : name || t("Without a scene");
   const count = make("small", {}, " ", t("{n} shots", { n: shots.size }));
   const list = make("ul", { class: "shots" }, [...shots.values()].map(shotOf));
-  const title = several || name ? make("h2", {}, heading, count) : null;
+  const title = several || name ? make("h2", {}, make("bdi", {}, heading), count) : null;
   return make("section", { class: "scene", "aria-label": heading }, title, list);
 }
 
+// Shots as they were drawn, by what was drawn: one that has not changed stays as it is.
+const drawn = new Map();
+
 function shotOf(takes) {
+  const said = JSON.stringify([language, takes, takes.map((take) => film.data.posters[take.uid])]);
+  const before = drawn.get(takes[0].key);
+  if (before?.said === said) return before.shot;
+  const shot = newShot(takes);
+  drawn.set(takes[0].key, { said, shot });
+  return shot;
+}
+
+function newShot(takes) {
   const [first] = takes;
   const words = make("div", { class: "words" },
     make("p", { class: "name" }, first.title ? `${first.id} · ${first.title}` : first.id),
@@ -37,10 +51,11 @@ function shotOf(takes) {
 
 /** One take as a button: its picture, what was said of it, its state. */
 function cardOf(take) {
+  const name = `${take.key}: ${t(STATES[take.state])}, ${t(PICKS[take.pick ?? "open"])}`;
   const card = make("button", { class: `take ${take.pick ?? ""}`, "data-key": take.key, type: "button" },
+    make("span", { class: "unseen" }, name),
     make("span", { class: "frame" }, pictureOf(take), badgeOf(take)),
     make("span", { class: "below" }, make("span", {}, belowOf(take)), make("span", {}, whatOf(take))));
-  card.setAttribute("aria-label", `${take.key}: ${t(STATES[take.state])}, ${t(PICKS[take.pick ?? "open"])}`);
   card.addEventListener("click", () => openDetail(take.key));
   card.addEventListener("focus", () => choose(take.key));
   card.addEventListener("mouseenter", () => playIn(card, take));

@@ -1,0 +1,113 @@
+// What a browser makes of the page: node page.mjs CHROMIUM ADDRESS FOLDER AXE
+// Prints one line of JSON; pictures of the page go to FOLDER.
+import { readFileSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const [, , browserPath, address, folder, axePath] = process.argv;
+const home = new URL(address).origin;
+const found = { errors: [], foreign: [], alerts: [] };
+const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
+
+function heard(page) {
+  page.on("pageerror", (error) => found.errors.push(String(error)));
+  page.on("console", (said) => {
+    if (said.type() === "error") found.errors.push(said.text());
+  });
+  page.on("dialog", (dialog) => {
+    found.alerts.push(dialog.message());
+    dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(home)) found.foreign.push(request.url());
+  });
+}
+
+const context = await browser.newContext({ locale: "en-US", viewport: { width: 1300, height: 850 } });
+const page = await context.newPage();
+heard(page);
+const began = Date.now();
+await page.goto(address);
+await page.waitForSelector(".take");
+found.first_paint_ms = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+found.all_drawn_ms = Date.now() - began;
+found.takes = await page.locator("main .take").count();
+found.address = page.url();
+found.elements_of_texts = await page.locator("main script, main svg, main style, main a, [onerror], [onload]").count();
+found.title = await page.title();
+
+// Frames while it scrolls from the top to the end.
+found.frames_a_second = await page.evaluate(() => new Promise((resolve) => {
+  const begin = performance.now();
+  let frames = 0;
+  const step = () => {
+    frames += 1;
+    scrollBy(0, 120);
+    if (performance.now() - begin < 2000) requestAnimationFrame(step);
+    else resolve(frames / 2);
+  };
+  requestAnimationFrame(step);
+}));
+await page.evaluate(() => scrollTo(0, 0));
+await page.waitForTimeout(500);
+await page.screenshot({ path: `${folder}/light.png` });
+
+// By keys alone: to the second card, enlarged, picked, closed; then a search.
+await page.keyboard.press("ArrowRight");
+await page.keyboard.press("ArrowRight");
+found.focused = await page.evaluate(() => document.activeElement.dataset.key);
+await page.keyboard.press("Enter");
+await page.waitForSelector("#detail[open]");
+found.links = await page.locator("#detail a").evaluateAll((all) => all.map((one) => one.href));
+await page.screenshot({ path: `${folder}/detail.png` });
+await page.keyboard.press("2");
+await page.waitForFunction(() => document.querySelector('main .take[data-key="s0#2"]')?.classList.contains("picked"));
+await page.keyboard.press("Escape");
+await page.waitForFunction(() => document.activeElement.dataset.key, null, { timeout: 5000 }).catch(() => {});
+found.focused_after = await page.evaluate(() => document.activeElement.dataset.key);
+await page.keyboard.press("/");
+await page.keyboard.type("task_3");
+found.searched = await page.locator("main .take").evaluateAll((all) => all.slice(0, 2).map((one) => one.dataset.key));
+await page.keyboard.press("Escape");
+await page.fill("#q", "");
+for (const [name, key] of [["sums", "#show-sums"], ["night", "#show-night"], ["help", "#show-help"]]) {
+  await page.click(key);
+  await page.screenshot({ path: `${folder}/${name}.png` });
+  await page.keyboard.press("Escape");
+}
+await page.emulateMedia({ colorScheme: "dark" });
+await page.click("#language");
+await page.screenshot({ path: `${folder}/dark-zh.png` });
+await page.click("#language");
+await page.setViewportSize({ width: 390, height: 800 });
+await page.screenshot({ path: `${folder}/telephone.png` });
+found.wider_than_telephone = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+await page.emulateMedia({ media: "print", colorScheme: "light" });
+await page.pdf({ path: `${folder}/print.pdf` });
+
+// Another tab has no session; the address that was used opens none.
+const stranger = await context.newPage();
+await stranger.goto(address);
+await stranger.waitForFunction(() => document.getElementById("notice").textContent);
+found.stranger_takes = await stranger.locator(".take").count();
+
+// axe needs a page that lets scripts in.
+if (axePath) {
+  await page.emulateMedia({ media: "screen" });
+  await page.setViewportSize({ width: 1300, height: 850 });
+  const axe = readFileSync(axePath, "utf8");
+  const session = await context.newCDPSession(page);
+  const run = async () => {
+    await session.send("Runtime.evaluate", { expression: axe });
+    const asked = { resultTypes: ["violations"] };
+    const said = await page.evaluate((options) => globalThis.axe.run(document, options), asked);
+    return said.violations.filter((one) => ["serious", "critical"].includes(one.impact))
+      .map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)} ${one.nodes[0].failureSummary}`);
+  };
+  await page.fill("#q", "s0");
+  found.axe = await run();
+  await page.emulateMedia({ media: "screen", colorScheme: "dark" });
+  await page.locator("main .take").first().click();
+  found.axe = found.axe.concat(await run());
+}
+await browser.close();
+console.log(JSON.stringify(found));
