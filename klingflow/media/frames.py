@@ -13,7 +13,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -45,19 +45,28 @@ def frame(file: BinaryIO, words: str) -> bytes:
     """Return the frame of an open MP4 that is `first`, `last`, at `2.5s` or at `50%`. Raises
     NoFrame.
     """
+    with opened(file) as container:
+        return _as_png(_chosen(container, container.streams.video[0], words))
+
+
+@contextmanager
+def opened(file: BinaryIO) -> Iterator[Any]:
+    """Open an MP4 that has a picture, for as long as the block lasts. Raises NoFrame for another
+    file, and for whatever cannot be decoded in the block.
+    """
     try:
-        # From an open file: no text in the video can name another file or an address.
+        # From an open file, and as an MP4: no text in it can name another file or an address.
         with av.open(file, format="mp4", metadata_errors="ignore") as container:
-            return _as_png(_chosen(container, words))
+            if not container.streams.video:
+                raise NoFrame("it has no picture")
+            stream = container.streams.video[0]
+            stream.codec_context.options = {"max_pixels": str(_PIXELS_MOST)}
+            yield container
     except (av.FFmpegError, ValueError) as error:
         raise NoFrame(f"it cannot be decoded ({type(error).__name__})") from error
 
 
-def _chosen(container: Any, words: str) -> Any:
-    if not container.streams.video:
-        raise NoFrame("it has no picture")
-    stream = container.streams.video[0]
-    stream.codec_context.options = {"max_pixels": str(_PIXELS_MOST)}
+def _chosen(container: Any, stream: Any, words: str) -> Any:
     match words:
         case "first" | "0%":
             return _first(container)

@@ -13,19 +13,15 @@ import os
 import signal
 import sys
 from pathlib import Path
-
-import av
-from av.container import InputContainer
-from av.error import FFmpegError
-from PIL import Image
+from typing import Any
 
 from klingflow import disk
 from klingflow.media.child import begin_count, give_way
+from klingflow.media.frames import NoFrame, opened
 
 _AT = 0.3  # of a video's length: its first frames are often black
 _LONG_SIDE = 640
 _QUALITY = 80
-_PIXELS_MOST = 64_000_000
 
 
 def main() -> None:
@@ -43,28 +39,22 @@ def poster(path: Path) -> bytes:
     """Return a picture of a video as a JPEG, b"" where none can be decoded."""
     try:
         file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
-        with file, av.open(file, "r") as container:
-            picture = _picture(container)
-    except (FFmpegError, OSError, ValueError, IndexError):
+        with file, opened(file) as container:
+            return _drawn(container)
+    except (NoFrame, OSError):
         return b""
-    if picture is None:
-        return b""
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=_QUALITY)
-    return data.getvalue()
 
 
-def _picture(container: InputContainer) -> Image.Image | None:
-    stream = container.streams.video[0]
-    if stream.width * stream.height > _PIXELS_MOST:
-        return None
+def _drawn(container: Any) -> bytes:
+    """The frame nearest to the moment that can be decoded by itself."""
     if container.duration:
         container.seek(int(container.duration * _AT))
-    for frame in container.decode(stream):
-        picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    for found in container.decode(video=0):
+        picture, data = found.to_image(), io.BytesIO()
         picture.thumbnail((_LONG_SIDE, _LONG_SIDE))
-        return picture
-    return None
+        picture.save(data, "JPEG", quality=_QUALITY)
+        return data.getvalue()
+    return b""
 
 
 if __name__ == "__main__":

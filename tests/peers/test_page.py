@@ -20,7 +20,7 @@ TAKES = 120
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures of the page go: KLINGFLOW_PICTURES, to be looked at, or a folder of pytest's."""
+    """Where pictures of the page go: KLINGFLOW_PICTURES, to be looked at, or one of pytest's."""
     chosen = os.environ.get("KLINGFLOW_PICTURES")
     return Path(chosen) if chosen else tmp_path_factory.mktemp("pictures")
 
@@ -28,8 +28,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page of many takes."""
-    command = [sys.executable, "-m", "tests.peers.film_page", tmp_path_factory.mktemp("film")]
-    with subprocess.Popen([*command, str(TAKES)], stdout=subprocess.PIPE, text=True) as server:
+    folder = str(tmp_path_factory.mktemp("film"))
+    command = [sys.executable, "-m", "tests.peers.film_page", folder, str(TAKES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
         server.terminate()
