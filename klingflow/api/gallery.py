@@ -12,7 +12,7 @@ from typing import NamedTuple
 from klingflow import disk
 from klingflow.api import reporting
 from klingflow.api.planning import as_known, book_of, planned
-from klingflow.api.site import Wish, site_of
+from klingflow.api.site import Wish, site_for
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.moments import moment
@@ -45,7 +45,7 @@ def look(manifest: Manifest, wish: Wish, log: str | None = None) -> Gallery:
     """Return what the page of a film shows now. `log` is the log of a run, as `run --log` writes
     it. Raises LedgerError, ManifestError, UsageError.
     """
-    site = site_of(manifest.path, wish)
+    site = site_for(manifest, wish)
     book = book_of(manifest, site)
     plan = planned(manifest, book, site)
     record = reporting.status(manifest, wish)

@@ -25,6 +25,7 @@ _log = click.option(
 )
 @_log
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet
@@ -56,6 +57,7 @@ def review(file: str, no_open: bool, port: int, **options: Any) -> int:
 @click.option("--copies", is_flag=True, help="Copy the videos into it, to give it away.")
 @_log
 @flags.var
+@flags.profile
 @flags.sandbox
 @flags.no_black_box
 @flags.quiet

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from klingflow.api import gallery, picking
-from klingflow.api.site import site_of
+from klingflow.api.site import site_for
 from klingflow.errors import ExitCode
+from klingflow.model import Manifest
 from klingflow.pages.posters import NO_PICTURES, Posters, can_draw
 from klingflow.terminal import console
 from klingflow.terminal.manifests import load, show_warnings
@@ -24,17 +25,18 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
     from klingflow.pages.watching import Watch
 
     wish, log = options.wish, options.log
-    show_warnings(load(file, options))
+    manifest = load(file, options)
+    show_warnings(manifest)
 
     def pick(verb: str, key: str, uid: str, note: str) -> None:
-        manifest = load(file, options)
+        now = load(file, options)
         match verb:
             case "pick":
-                picking.pick(manifest, key, wish, note, uid)
+                picking.pick(now, key, wish, note, uid)
             case "reject":
-                picking.reject(manifest, [_exactly(key)], note, wish, uid)
+                picking.reject(now, [_exactly(key)], note, wish, uid)
             case _:
-                picking.unpick(manifest, [_exactly(key)], wish)
+                picking.unpick(now, [_exactly(key)], wish)
 
     def ready(address: str) -> None:
         console.say(f"The page of {file}: {address}")
@@ -48,7 +50,7 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
     def closed(address: str) -> None:
         console.say(f"The page was closed. To open it again: {address}")
 
-    with _posters(file, options) as posters:
+    with _posters(manifest, options) as posters:
         serve(watch, posters, pick, port, ready, closed)
     return ExitCode.OK
 
@@ -60,9 +62,9 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     manifest = load(file, options)
     show_warnings(manifest)
     made = gallery.look(manifest, options.wish, options.log)
-    site = site_of(manifest.path, options.wish)
+    site = site_for(manifest, options.wish)
     folder = Path(output) if output else site.record(manifest.name).parent / "report"
-    with _posters(file, options) as posters:
+    with _posters(manifest, options) as posters:
         index = write(made, folder, posters, copies=copies, tell=_tell(options))
     console.say(f"{file}: {index}")
     return ExitCode.OK
@@ -73,10 +75,10 @@ def _exactly(key: str) -> str:
     return key if "#" in key else f"{key}#1"
 
 
-def _posters(file: str, options: Options) -> Posters:
+def _posters(manifest: Manifest, options: Options) -> Posters:
     if not can_draw() and not options.quiet:
         console.warn(NO_PICTURES)
-    return Posters(site_of(file, options.wish).paths.hidden / "posters")
+    return Posters(site_for(manifest, options.wish).paths.hidden / "posters")
 
 
 def _tell(options: Options) -> Callable[[int, int], None]:
