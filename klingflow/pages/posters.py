@@ -7,7 +7,6 @@ themselves.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ from typing import Self
 
 from klingflow import disk
 from klingflow.api.gallery import Video
-from klingflow.media.inspector import can_look
+from klingflow.media.kept_frames import can_take
 from klingflow.media.painter import Painter
 
 NO_PICTURES = (
@@ -26,11 +25,6 @@ NO_PICTURES = (
 )
 _WORKERS = 2
 _HASH = re.compile(r"[0-9a-f]{64}")
-
-
-def can_draw() -> bool:
-    """True if the extra is installed; it may still be broken."""
-    return can_look() and importlib.util.find_spec("PIL") is not None
 
 
 class Posters:
@@ -68,7 +62,7 @@ class Posters:
             painter.close()
 
     def _of(self, video: Video) -> bytes:
-        if not can_draw() or not _HASH.fullmatch(video.sha256):
+        if not can_take() or not _HASH.fullmatch(video.sha256):
             return b""
         kept = self._folder / f"{video.sha256}.jpg"
         with suppress(OSError):

@@ -12,8 +12,9 @@ import click
 from klingflow.api import gallery, picking
 from klingflow.api.site import site_for
 from klingflow.errors import ExitCode
+from klingflow.media.kept_frames import can_take
 from klingflow.model import Manifest
-from klingflow.pages.posters import NO_PICTURES, Posters, can_draw
+from klingflow.pages.posters import NO_PICTURES, Posters
 from klingflow.terminal import console
 from klingflow.terminal.manifests import load, show_warnings
 from klingflow.terminal.options import Options
@@ -76,7 +77,7 @@ def _exactly(key: str) -> str:
 
 
 def _posters(manifest: Manifest, options: Options) -> Posters:
-    if not can_draw() and not options.quiet:
+    if not can_take() and not options.quiet:
         console.warn(NO_PICTURES)
     return Posters(site_for(manifest, options.wish).paths.hidden / "posters")
 
