@@ -7,5 +7,6 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - handbox.py: the black box of one process, for what the store has not taken yet.
 - hands.py: a page is read, an order bought or withdrawn. Knows no engine.
 - follow.py: a ledger hands shots over, and takes in what became of them.
+- claims.py: a single runner makes the same claims.
 - bringing.py: tasks are looked after, and videos brought to the store. Knows no engine.
 """

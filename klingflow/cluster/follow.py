@@ -133,11 +133,16 @@ def ordered(
         assert action.shot and action.request, "only shots of the manifest are bought"
         shot = action.shot
         attempt = book.next_attempt(shot.id, shot.take)
-        tries = [try_of(p.uid) or 0 for p in book.of(shot.id, shot.take) if p.attempt == attempt]
-        uid = uid_of(book.lineage, shot.id, shot.take, attempt, 1 + max(tries, default=0))
+        uid = next_uid(book, shot.id, shot.take, attempt)
         intent = begin(shot, action.request, uid=uid, attempt=attempt, origin=origin, at=at)
         intents.append(handed_over(intent, store=store, batch=batch))
     return intents
+
+
+def next_uid(book: Book, shot: str, take: int, attempt: int) -> str:
+    """Return the uid of the next try of an attempt, which every copy of the ledger makes."""
+    tries = [try_of(p.uid) or 0 for p in book.of(shot, take) if p.attempt == attempt]
+    return uid_of(book.lineage, shot, take, attempt, 1 + max(tries, default=0))
 
 
 def left_over(book: Book, told: Told, store: PutOnce) -> list[Purchase]:

@@ -1,10 +1,11 @@
 """The one place that sends a POST. Its order is the promise that nothing is bought twice, and `buy`
 reads in that order, from top to bottom:
 
-the schedule has reserved the cap and granted the rate; the body is final; the intent is durable;
-the bytes are sent; the reply is read; the outcome is durable; the place is given free. Between the
-intent and the outcome only two things can come: the death of the process, and a person who asks
-twice to leave at once. An intent without an outcome is what the next start finds: in doubt.
+the schedule has reserved the cap and granted the rate; the body is final; the claim is made, where
+hosts of a cluster may buy too; the intent is durable; the bytes are sent; the reply is read; the
+outcome is durable; the place is given free. Between the intent and the outcome only two things can
+come: the death of the process, and a person who asks twice to leave at once. An intent without an
+outcome is what the next start finds: in doubt.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from klingflow.decide.creates import settled
 from klingflow.decide.moves import is_spare
 from klingflow.decide.patience import Verdict
 from klingflow.decide.schedule import Flight, Wanted
+from klingflow.errors import StoreAway
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
 from klingflow.ledger import lifecycle
+from klingflow.ledger.handed_over import claimant
 from klingflow.manifest.tag import tagged
 from klingflow.model import Purchase
-from klingflow.runner.context import Context, as_data
+from klingflow.runner.context import Context, Job, as_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +43,52 @@ async def buy(context: Context, wanted: Wanted) -> None:
     """Buy `wanted`, whose cap and rate the schedule has granted. Raises LedgerBroken."""
     newcomer = _newcomer(context, wanted)
     if newcomer is not None:
-        return _spare(context, wanted, newcomer)
+        reason = f"the ledger has another purchase of it by now ({newcomer.state})"
+        return _spare(context, wanted, reason)
     job = context.jobs[wanted.job]
     purchase = _intent(context, wanted)
     body = json.dumps(context.sent(wanted.job, purchase.body), ensure_ascii=False).encode()
+    if taken := await _claimed(context, wanted, purchase):
+        return _spare(context, wanted, taken)
+    context.bought.append((wanted.job, purchase.uid))
     with context.shielded():
         await job.ledger.record(purchase)
         context.tell("intent", wanted, uid=purchase.uid)
         sent = _Sent(wanted, purchase, context.clock())
-        answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
-        refund_5xx = job.plan.manifest.gateway.refund_5xx
-        read = read_create(answer, body=purchase.body, refund_5xx=refund_5xx)
-        outcome = believed_of_create(read, context.task_ids())
+        outcome = await _posted(context, job, purchase, body)
         context.schedule.answered(proven=patience.proves(outcome))
         await _settle(context, sent, outcome)
+
+
+async def _posted(context: Context, job: Job, purchase: Purchase, body: bytes) -> CreateOutcome:
+    """Send the POST, once, and read what it comes to."""
+    if job.claims is not None and not job.claims.is_fresh(purchase):
+        return Unsent("its claim took too long")  # others may hold it in doubt by now
+    answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
+    refund_5xx = job.plan.manifest.gateway.refund_5xx
+    read = read_create(answer, body=purchase.body, refund_5xx=refund_5xx)
+    return believed_of_create(read, context.task_ids())
+
+
+async def _claimed(context: Context, wanted: Wanted, purchase: Purchase) -> str | None:
+    """Claim the purchase where hosts of a cluster may buy it too. Return why it is not ours to buy;
+    None where it is.
+    """
+    claims = context.jobs[wanted.job].claims
+    if claims is None:
+        return None
+    try:
+        theirs = await claims.claim(purchase, lambda: context.schedule.buying)
+    except StoreAway as error:
+        return str(error)
+    if theirs is None:
+        return None
+    return f"another host has claimed it ({_host_of(theirs)})"
+
+
+def _host_of(claim: Purchase) -> str:
+    found = claimant(claim)
+    return found[0] if found else "unknown"
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
@@ -71,11 +106,10 @@ def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
     return next((p for p in others if p.uid not in wanted.known), None)
 
 
-def _spare(context: Context, wanted: Wanted, newcomer: Purchase) -> None:
+def _spare(context: Context, wanted: Wanted, reason: str) -> None:
     """Send nothing: the take is bought, or perhaps bought, by somebody else."""
     context.schedule.answered(proven=False)
     context.schedule.landed(give_back=wanted)
-    reason = f"the ledger has another purchase of it by now ({newcomer.state})"
     context.tell("spared", wanted, reason=reason)
 
 
@@ -84,14 +118,16 @@ def _intent(context: Context, wanted: Wanted) -> Purchase:
     job, action = context.jobs[wanted.job], wanted.action
     assert action.shot and action.request, "only shots of the manifest are bought"
     attempt = job.ledger.book.next_attempt(action.shot.id, action.shot.take)
-    uid = context.new_uid()
-    context.bought.append((wanted.job, uid))
+    claims, shot = job.claims, action.shot
+    book = job.ledger.book
+    uid = claims.uid(book, shot.id, shot.take, attempt) if claims else context.new_uid()
     request = action.request
     if job.plan.manifest.limits.tag_media:
         request = replace(request, body=tagged(request.body, uid))
-    return lifecycle.begin(
-        action.shot, request, uid=uid, attempt=attempt, origin=job.site.origin, at=context.now()
+    intent = lifecycle.begin(
+        shot, request, uid=uid, attempt=attempt, origin=job.site.origin, at=context.now()
     )
+    return claims.named(intent) if claims else intent
 
 
 async def _settle(context: Context, sent: _Sent, outcome: CreateOutcome) -> None:
@@ -113,7 +149,10 @@ async def _settle(context: Context, sent: _Sent, outcome: CreateOutcome) -> None
 async def _kept(context: Context, sent: _Sent, outcome: CreateOutcome) -> Purchase:
     """Make what the outcome makes of the intent durable. Raises LedgerBroken."""
     purchase = settled(sent.purchase, outcome, context.now())
-    await context.jobs[sent.wanted.job].ledger.record(purchase)
+    job = context.jobs[sent.wanted.job]
+    await job.ledger.record(purchase)
+    if job.claims is not None:
+        await job.claims.answered(purchase, lambda: context.schedule.working)
     return purchase
 
 

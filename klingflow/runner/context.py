@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -27,6 +27,7 @@ from klingflow.decide.waiting import Waiting
 from klingflow.errors import LedgerBroken
 from klingflow.gateway.http import Gateway
 from klingflow.ledger import lifecycle
+from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.manifest.addresses import is_address
@@ -39,13 +40,45 @@ from klingflow.runner.events import Emit, Event, EventName
 from klingflow.runner.look import Looking
 
 
+class Claims(Protocol):
+    """The right to buy, where hosts of a cluster may buy too. `goes_on` says whether the run still
+    wants to wait for the store of claims.
+    """
+
+    def uid(self, book: Book, shot: str, take: int, attempt: int) -> str:
+        """Return the uid of the next try of an attempt."""
+        ...
+
+    def named(self, intent: Purchase) -> Purchase:
+        """Return an intent as this execution claims it."""
+        ...
+
+    async def claim(self, intent: Purchase, goes_on: Callable[[], bool]) -> Purchase | None:
+        """Return None where the claim is ours, otherwise whose it is. Raises StoreAway once the run
+        does not go on.
+        """
+        ...
+
+    def is_fresh(self, intent: Purchase) -> bool:
+        """True if a claim of ours may still be used."""
+        ...
+
+    async def answered(self, purchase: Purchase, goes_on: Callable[[], bool]) -> None:
+        """Tell the store what became of a claim of ours."""
+        ...
+
+    async def hand_in(self, book: Book) -> None:
+        """Tell the store what it does not know of earlier claims. Raises StoreAway."""
+        ...
+
+
 @dataclass(slots=True)
 class Job:
     """One manifest of a run: its plan, its open ledger and its site.
 
     `write_results` writes the run manifest, and returns why where it cannot. `plan_again` plans the
     same shots again. `store` takes its local references, if it has any. `media` keeps what its
-    videos are.
+    videos are. `claims` is there where hosts of a cluster may buy the same shots.
     """
 
     plan: Plan
@@ -55,6 +88,7 @@ class Job:
     plan_again: Callable[[], Plan]
     store: Store | None = None
     media: Kept | None = None
+    claims: Claims | None = None
 
     @property
     def results(self) -> Path:

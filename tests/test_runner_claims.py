@@ -1,0 +1,192 @@
+"""A single runner where hosts of a cluster may buy too: it claims before it buys, and the store has
+what it learns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from klingflow.cluster.claims import Claims, owed
+from klingflow.cluster.follow import told_by
+from klingflow.cluster.hand import Waits
+from klingflow.cluster.store import FolderStore
+from klingflow.errors import StoreAway
+from klingflow.gateway.outcomes import Answer
+from klingflow.ledger.book import doubt
+from klingflow.ledger.handed_over import claimed
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.ledger.uids import try_of
+from klingflow.model import Purchase
+from klingflow.runner.buy import buy
+from tests.clusters import LINEAGE, a_store, order, states
+from tests.purchases import LATER
+from tests.runs import Run, a_run, refused, said
+
+pytestmark = pytest.mark.anyio
+
+ACCEPTED = said(id="task_1", model="t", status="queued")
+LIMITED = refused(429, "rate_limit", "slow down")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    return a_store(tmp_path / "store")
+
+
+def claims_at(store: FolderStore, *, host: str = "h", waits: Waits | None = None) -> Claims:
+    """The claims of a runner on a host."""
+    return Claims(store, host=host, nonce=lambda: "n", waits=waits)
+
+
+def bought(run: Run) -> list[tuple[int | None, str]]:
+    """The tries and states of what the ledger holds."""
+    return [(try_of(p.uid), p.state) for p in run.job.ledger.book.purchases.values()]
+
+
+async def test_the_claim_comes_before_everything(store: FolderStore, tmp_path: Path) -> None:
+    """Nothing is in the ledger before it, and the answer is in the store after it."""
+    seen: list[object] = []
+
+    async def look() -> Answer:
+        seen.append(states(store))
+        return ACCEPTED
+
+    with a_run(tmp_path / "film", creates=[look]) as run:
+        run.job.claims = claims_at(store)
+        await buy(run.context, run.want())
+        assert bought(run) == [(1, "submitted")]
+    assert seen == [{"001.intent": "intent"}]
+    assert states(store) == {"001.answer": "submitted", "001.intent": "intent"}
+
+
+async def test_each_try_has_a_claim(store: FolderStore, tmp_path: Path) -> None:
+    """A limit that passes lets the same attempt be tried again."""
+    with a_run(tmp_path / "film", creates=[LIMITED, ACCEPTED]) as run:
+        run.job.claims = claims_at(store)
+        wanted = run.want()
+        for _ in range(2):
+            await buy(run.context, wanted)
+        assert bought(run) == [(1, "rejected"), (2, "submitted")]
+    assert states(store)["002.answer"] == "submitted"
+
+
+async def test_what_another_host_has_claimed_is_not_bought(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """It costs nothing here, and counts for no cap."""
+    with a_run(tmp_path / "film") as run:
+        run.job.claims = claims_at(store)
+        wanted = run.want()
+        shot, lineage = wanted.action.shot, run.job.ledger.book.lineage
+        assert shot and lineage
+        uid = run.job.claims.uid(run.job.ledger.book, shot.id, shot.take, 1)
+        theirs = claimed(replace(order(shot.id), uid=uid), host="other", nonce="m")
+        store.put(f"purchases/{uid}.intent", journal_line(theirs))
+        await buy(run.context, wanted)
+        assert (bought(run), run.gateway.asked, run.context.bought) == ([], [], [])
+        assert run.context.schedule.caps.tasks == 0
+        assert run.told[-1]["event"] == "spared"
+        assert run.told[-1]["reason"] == "another host has claimed it (other)"
+
+
+async def test_a_store_that_is_away_keeps_a_run_from_buying(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """Until it is told to stop; then the shot is left for the next run."""
+    with a_run(tmp_path / "film") as run:
+        run.job.claims = claims_at(store)
+        wanted = run.want()
+        (store.folder / "purchases").rename(tmp_path / "away")
+        run.context.stop_buying("enough")
+        await buy(run.context, wanted)
+        assert (bought(run), run.gateway.asked) == ([], [])
+
+
+async def test_a_claim_that_took_too_long_is_not_used(store: FolderStore, tmp_path: Path) -> None:
+    """Others may have called it a doubt by now."""
+    with a_run(tmp_path / "film") as run:
+        run.job.claims = claims_at(store, waits=Waits(claim_s=-1.0))
+        await buy(run.context, run.want())
+        assert (bought(run), run.gateway.asked) == ([(1, "rejected")], [])
+    assert states(store) == {"001.answer": "rejected", "001.intent": "intent"}
+
+
+async def test_an_answer_that_the_store_did_not_take_is_handed_in(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """By the next start, out of the ledger."""
+
+    async def unmount() -> Answer:
+        (store.folder / "purchases").rename(tmp_path / "away")
+        run.context.stop("interrupted")
+        return ACCEPTED
+
+    with a_run(tmp_path / "film", creates=[unmount]) as run:
+        run.job.claims = claims_at(store)
+        await buy(run.context, run.want())
+        assert bought(run) == [(1, "submitted")]
+        (tmp_path / "away").rename(store.folder / "purchases")
+        assert states(store) == {"001.intent": "intent"}
+        await run.job.claims.hand_in(run.job.ledger.book)
+    assert states(store)["001.answer"] == "submitted"
+
+
+CLAIM = claimed(order("alley"), host="h", nonce="n")
+SOLD = advance(CLAIM, "accepted", LATER, task_id="task_1")
+
+
+@pytest.mark.parametrize(("known", "in_store", "host", "is_owed"), [
+    (SOLD, [CLAIM], "h", True),
+    (SOLD, [CLAIM], "other", True),
+    (SOLD, [CLAIM, doubt(CLAIM, LATER)], "h", True),
+    (SOLD, [CLAIM, SOLD], "h", False),
+    (advance(SOLD, "parked", LATER), [CLAIM, SOLD], "h", False),
+    (SOLD, [], "h", False),
+    (SOLD, [order("alley")], "h", False),
+    (CLAIM, [CLAIM], "h", False),
+    (doubt(CLAIM, LATER), [CLAIM], "h", True),
+    (doubt(CLAIM, LATER), [CLAIM], "other", False),
+    (doubt(CLAIM, LATER), [CLAIM, doubt(CLAIM, LATER)], "h", False),
+    (advance(CLAIM, "refused", LATER), [CLAIM], "other", True),
+])  # fmt: skip
+def test_a_ledger_owes_the_store_what_it_alone_knows(
+    store: FolderStore, known: Purchase, in_store: list[Purchase], host: str, is_owed: bool
+) -> None:
+    """An answer whoever claimed it; a doubt only where nobody else can be waiting."""
+    ends = {"intent": "intent", "in_doubt": "doubt"}
+    for purchase in in_store:
+        end = ends.get(purchase.state, "answer")
+        store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
+    assert [*owed([known], told_by(store, LINEAGE), host)] == [known] * is_owed
+
+
+async def test_a_claim_is_ours_though_nobody_saw_it_made(store: FolderStore) -> None:
+    """It bears our nonce."""
+    claims = claims_at(store)
+    intent = claims.named(order("alley"))
+    for _ in range(2):
+        assert await claims.claim(intent, lambda: True) is None
+    other = claims_at(store, host="other")
+    assert await other.claim(other.named(order("alley")), lambda: True) == intent
+
+
+async def test_a_store_that_comes_back_is_used(store: FolderStore, tmp_path: Path) -> None:
+    """A run that goes on waits for it."""
+    claims = claims_at(store)
+    intent = claims.named(order("alley"))
+    (store.folder / "purchases").rename(tmp_path / "away")
+    with pytest.raises(StoreAway):
+        await claims.claim(intent, lambda: False)
+
+    def goes_on() -> bool:
+        (tmp_path / "away").rename(store.folder / "purchases")
+        return True
+
+    with anyio.fail_after(5):
+        assert await claims.claim(intent, goes_on) is None
