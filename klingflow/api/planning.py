@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 
 from klingflow.api import apart, links
+from klingflow.api.claiming import fold_first
 from klingflow.api.films import spent_beside
 from klingflow.api.loading import without_collector
 from klingflow.api.site import Wish, now, site_for
@@ -174,10 +175,12 @@ def take_in(
     again: frozenset[str] = frozenset(),
     enter: Callable[[Iterable[Purchase]], None] | None = None,
 ) -> None:
-    """Enter what the black box knows that this place bought of today's bodies.
+    """Enter what the store of claims knows, if there is one, and what the black box knows that this
+    place bought of today's bodies.
 
     `enter` is for a ledger that is written.
     """
+    fold_first(book, site, enter)
     manifest = as_known(manifest, book)
     entered: list[Purchase] = []
     while book.recallable:

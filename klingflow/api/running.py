@@ -20,6 +20,7 @@ import anyio
 from klingflow import disk
 from klingflow.api import links, stills, stores
 from klingflow.api.apart import check_apart
+from klingflow.api.claiming import claims_of
 from klingflow.api.picking import name_purchases
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_for
@@ -101,7 +102,8 @@ def open_job(
             return planned(manifest, held.book, site, again_keys, again=again, further=further)
 
         try:
-            yield Job(made, held, site, write_results, plan_again, media=media)
+            claims = claims_of(site)
+            yield Job(made, held, site, write_results, plan_again, media=media, claims=claims)
         finally:
             with signals.held_off():
                 held.close()
@@ -224,6 +226,10 @@ def run_jobs(
         _begin_box(job)
     for job in jobs if used else ():
         job.ledger.use_plan(str(used))
+
+    for job in jobs:
+        if job.claims is not None:
+            anyio.run(job.claims.hand_in, job.ledger.book)
 
     unnamed = [why for job in jobs if (why := name_purchases(job.site, job.plan))]
 

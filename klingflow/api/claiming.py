@@ -1,0 +1,62 @@
+"""The store of claims that the user's environment names, and what follows from it for a command:
+what hosts have bought is taken in first, and a run claims what it buys.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from klingflow.api.state import chosen_state
+from klingflow.ledger.book import Book
+from klingflow.ledger.places import Site
+from klingflow.model import Purchase
+
+if TYPE_CHECKING:
+    from klingflow.cluster.store import PutOnce
+    from klingflow.runner.context import Claims
+
+CLAIMS: Final = "KLINGFLOW_CLAIMS"
+
+
+def store_of(site: Site, environ: Mapping[str, str] | None = None) -> PutOnce | None:
+    """Return the store of claims of a ledger; None where the environment names none, and for the
+    sandbox. Raises UsageError, StoreAway.
+    """
+    address = (os.environ if environ is None else environ).get(CLAIMS, "").strip()
+    if not address or site.in_sandbox:
+        return None
+    from klingflow.cluster.store import open_store  # for start-up
+
+    return open_store(address, os.environ if environ is None else environ, chosen_state())
+
+
+def fold_first(book: Book, site: Site, enter: Callable[[Iterable[Purchase]], None] | None) -> None:
+    """Let a book know what the store of claims knows. `enter` is for a ledger that is written.
+    Raises UsageError, StoreAway.
+    """
+    store = store_of(site)
+    if store is None:
+        return
+    from klingflow.cluster.follow import folded, told_by  # for start-up
+
+    changed = folded(book, told_by(store, book.lineage))
+    for purchase in changed:
+        book.put(purchase)
+    if enter is not None and changed:
+        enter(changed)
+
+
+def claims_of(site: Site) -> Claims | None:
+    """Return the claims of a run; None without a store. Raises UsageError, StoreAway."""
+    store = store_of(site)
+    if store is None:
+        return None
+    from klingflow.cluster.claims import Claims  # for start-up
+    from klingflow.cluster.store import prove
+
+    prove(store)
+    return Claims(store, host=socket.gethostname(), nonce=lambda: secrets.token_hex(16))
