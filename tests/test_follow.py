@@ -173,6 +173,16 @@ def test_two_tasks_under_one_uid_are_both_told(store: FolderStore) -> None:
     assert [(p.kind, p.tasks) for p in book.problems] == [("contradicting_line", ("task_1",))]
 
 
+def test_another_runners_claim_is_no_doubt(store: FolderStore) -> None:
+    """Its answer is on its way; what became of it counts as soon as it is told."""
+    book = Book(lineage=LINEAGE)
+    claim = claimed(clusters.order("alley"), host="h", nonce="n")
+    put(store, "intent", claim)
+    assert folded(book, told_by(store, LINEAGE)) == []
+    put(store, "doubt", doubt(claim, LATER))
+    assert [p.state for p in folded(book, told_by(store, LINEAGE))] == ["in_doubt"]
+
+
 # ---------------------------------------------------------------- handing over
 
 

@@ -96,13 +96,21 @@ def _following(told: Told) -> Iterator[Purchase]:
 def folded(book: Book, told: Told) -> list[Purchase]:
     """Return the purchases of which the store knows more than the book, as they are by both. What
     contradicts is among the book's problems; the store keeps it.
+
+    A claim of another runner's, whose answer is on its way, is left out: it is no doubt, and
+    whoever tries to buy the shot meets the claim itself.
     """
     uids = {p.uid for p in (*told.accounts, *told.doubts)} - book.pruned.keys()
     known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
     accounts = [a for a in told.accounts if a.uid in uids]
     merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
     book.problems += [*told.problems, *map(contradicting, contradicted)]
-    return [p for p in merged if book.purchases.get(p.uid) != p]
+    return [p for p in merged if book.purchases.get(p.uid) != p and not _is_on_its_way(p, book)]
+
+
+def _is_on_its_way(purchase: Purchase, book: Book) -> bool:
+    is_open = purchase.state == "intent" and not is_at_cluster(purchase)
+    return is_open and purchase.uid not in book.purchases
 
 
 # ---------------------------------------------------------------- handing over
