@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 import httpx
@@ -16,10 +16,12 @@ import pytest
 from klingflow.api.gallery import Gallery, Video
 from klingflow.errors import UsageError
 from klingflow.ledger.lifecycle import STATES
+from klingflow.model import PickWord, Sound
 from klingflow.pages import report
 from klingflow.pages.posters import Posters
 from klingflow.pages.server import SCRIPTS, Guard, Page, static
 from klingflow.pages.watching import Watch
+from klingflow.results.arrived import REMARKS
 
 PORT = 8123
 HOME = f"http://127.0.0.1:{PORT}"
@@ -322,11 +324,31 @@ def test_the_page_is_whole_in_chinese() -> None:
     assert differing == []
 
 
-def test_every_state_has_its_words() -> None:
-    """A new state would be shown as nothing."""
-    table = re.search(r"const STATES = \{(.*?)\};", static("start.js").decode(), re.DOTALL)
-    assert table is not None
-    assert {*re.findall(r"^  (\w+):", table[1], re.MULTILINE)} == {"new", *STATES}
+def table(name: str) -> dict[str, str]:
+    """One of the tables of start.js."""
+    found = re.search(rf"const {name} = \{{(.*?)\}};", static("start.js").decode(), re.DOTALL)
+    assert found is not None
+    return dict(re.findall(r'^  (\w+): "(.*)",$', found[1], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("STATES", {"new", *STATES}),
+        ("PICKS", {*get_args(PickWord)}),
+        ("SOUNDS", {*get_args(Sound)}),
+        ("REMARKS", {*REMARKS}),
+    ],
+)
+def test_every_name_has_its_words(name: str, words: set[str]) -> None:
+    """A new one would be shown as nothing."""
+    assert {*table(name)} == words
+
+
+def test_remarks_read_as_in_the_terminal() -> None:
+    """One wording for one thing."""
+    said = {kind: row.words.replace("{got:g}", "{got}") for kind, row in REMARKS.items()}
+    assert table("REMARKS") == said
 
 
 def test_the_page_asks_no_other_host_and_makes_no_text_code() -> None:

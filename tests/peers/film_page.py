@@ -65,8 +65,8 @@ def take(number: int) -> dict[str, Any]:
             {"kind": "image", "file": "refs/a.png", "sha256": None},
         ],
         "changes": [{"field": "prompt", "old": EVIL, "new": words, "where": "film.yaml:3:4"}],
-        "media": {"width": 1280, "height": 720, "seconds": 5.04, "fps": 24, "sound": None,
-                  "remarks": [EVIL]},
+        "media": {"width": 1280, "height": 720, "seconds": 5.04, "fps": 24, "sound": "none",
+                  "labels": [EVIL], "remarks": [{"kind": "smaller", "got": EVIL, "bought": EVIL}]},
         "versions": [],
     }  # fmt: skip
 

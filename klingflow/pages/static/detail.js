@@ -103,7 +103,7 @@ function toldOf(take) {
     take.pick_note ? titled(t("Note"), textOf(take.pick_note)) : null,
     take.error ? titled(t("Error"), make("p", { class: "text error" }, errorOf(take.error))) : null,
     take.media?.remarks?.length
-      ? titled(t("Remarks"), ...take.media.remarks.map((remark) => make("p", { class: "mark" }, t(remark))))
+      ? titled(t("Remarks"), ...take.media.remarks.map((remark) => make("p", { class: "mark" }, t(REMARKS[remark.kind], remark))))
       : null,
     take.changes?.length ? titled(t("Different in the manifest"), changesOf(take)) : null,
     take.prompt ? titled(t("Prompt"), textOf(take.prompt)) : null,
@@ -148,8 +148,8 @@ function mediaOf(media) {
   const size = media.width && `${media.width} × ${media.height}`;
   const seconds = media.seconds && t("{n} s", { n: Math.round(media.seconds * 100) / 100 });
   const rate = media.fps && t("{n} frames a second", { n: Math.round(media.fps * 100) / 100 });
-  const sound = media.sound ? t("with sound") : t("without sound");
-  return [size, seconds, rate, sound].filter(Boolean).join(", ");
+  const labels = media.labels?.length && t("marked as made by AI ({labels})", { labels: media.labels.join(", ") });
+  return [size, seconds, rate, t(SOUNDS[media.sound]), labels].filter(Boolean).join(t(", "));
 }
 
 function pairs(facts) {

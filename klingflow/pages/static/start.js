@@ -20,6 +20,23 @@ const STATES = {
   parked: "parked",
   abandoned: "abandoned",
 };
+const SOUNDS = {
+  none: "without sound",
+  silent: "silent throughout",
+  heard: "with sound",
+};
+const REMARKS = {
+  unreadable: "cannot be played",
+  no_picture: "has no picture",
+  damaged: "damaged in parts",
+  black: "black throughout",
+  frozen: "frozen throughout",
+  no_sound: "has no sound, and sound was bought",
+  silent: "silent throughout, and sound was bought",
+  shorter: "{got} s long, and {bought} s were bought",
+  smaller: "{got}, and {bought} was bought",
+  other_ratio: "{got}, and {bought} was bought",
+};
 const PICKS = {
   open: "open",
   picked: "picked",
