@@ -215,3 +215,12 @@ async def test_a_download_gives_its_place_free(tmp_path: Path) -> None:
         assert run.next() is step
         await fetch(run.context, step)
         assert run.context.schedule._downloading == 0
+
+
+async def test_a_download_that_crashed_gives_its_place_free(tmp_path: Path) -> None:
+    """Otherwise a run that goes on after an error that nobody foresaw downloads nothing more."""
+    with a_run(tmp_path, downloads=1) as run:
+        step = await run.finished()
+        with pytest.raises(RuntimeError, match="StopIteration"):  # no answer for the download
+            await fetch(run.context, step)
+        assert run.context.schedule._downloading == 0

@@ -21,15 +21,10 @@ from klingflow.runner.context import Context
 
 async def fetch(context: Context, fetch: Fetch) -> None:
     """Try once to download. Raises LedgerBroken."""
-    shot = fetch.wanted.action.shot
-    if shot and not fetch.purchase.output:  # known from a damaged line only, or from elsewhere
-        fetch.purchase = placed(fetch.purchase, context.now(), output=shot.output)
-    output = fetch.purchase.output or ""
-    target = context.jobs[fetch.job].site.folder / output
-    context.tell("downloading", fetch.wanted, uid=fetch.purchase.uid)
-    unwritable = _unwritable(context.jobs[fetch.job].site, output)
-    result = unwritable or await _try(context, fetch, target)
-    context.schedule.fetched()
+    try:
+        target, result = await _tried(context, fetch)
+    finally:  # also where nobody foresaw it: the place is for the next download
+        context.schedule.fetched()
     if result is None:
         return
     if isinstance(result, download.Downloaded):
@@ -37,6 +32,18 @@ async def fetch(context: Context, fetch: Fetch) -> None:
     elif await _goes_on(context, fetch, target, result):
         return
     context.sending.arrived(fetch.job, fetch.purchase.uid)
+
+
+async def _tried(context: Context, fetch: Fetch) -> tuple[Path, download.Result | None]:
+    """Return where the video goes, and what became of one try."""
+    shot = fetch.wanted.action.shot
+    if shot and not fetch.purchase.output:  # known from a damaged line only, or from elsewhere
+        fetch.purchase = placed(fetch.purchase, context.now(), output=shot.output)
+    output = fetch.purchase.output or ""
+    target = context.jobs[fetch.job].site.folder / output
+    context.tell("downloading", fetch.wanted, uid=fetch.purchase.uid)
+    unwritable = _unwritable(context.jobs[fetch.job].site, output)
+    return target, unwritable or await _try(context, fetch, target)
 
 
 async def _goes_on(
