@@ -66,5 +66,7 @@ def test_libraries_pictures_are_read_as_they_meant_them(tmp_path: Path) -> None:
 
 @given(st.sampled_from([png(), jpeg(), mp4(), webp(b"VP8X", VP8X)]), st.binary(max_size=64))
 def test_no_bytes_are_a_crash(data: bytes, harm: bytes) -> None:
-    """Whatever stands behind the first bytes."""
-    seen(data[:8] + harm + data[8 + len(harm) :])
+    """Whatever stands behind the first bytes, a file is of one of the kinds, or of none."""
+    found = seen(data[:8] + harm + data[8 + len(harm) :])
+    assert found.suffix in ("", "png", "jpg", "webp", "mp4", "mov")
+    assert min(found.width, found.height) >= 0

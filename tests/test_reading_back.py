@@ -40,8 +40,9 @@ def test_an_address_must_hold_an_image_or_a_video(reply: Video | NoReply, why: s
 
 @pytest.mark.parametrize("stated", ["bytes 0-4/*", f"bytes 0-4/{'9' * 5000}", "no range at all"])
 def test_a_length_that_cannot_be_read_is_not_compared(stated: str) -> None:
-    """A server's nonsense in a header says nothing about the file behind it."""
+    """A server's nonsense in a header says nothing about the file: what was asked for is there."""
     back = Video(206, b"still", **{"content-range": stated})
-    gateway = cast(Gateway, Scripted(videos=[back]))
+    scripted = Scripted(videos=[back])
     taken = Snapshot("a.png", Path("1.png"), "1.png", 5, b"still")
-    anyio.run(read_back, gateway, ADDRESS, taken)
+    anyio.run(read_back, cast(Gateway, scripted), ADDRESS, taken)
+    assert scripted.asked == [f"open {ADDRESS}"]
