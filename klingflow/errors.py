@@ -8,6 +8,7 @@ Only the command line turns any of these into an exit code; nobody else prints o
     ├── UsageError           the command cannot be done as asked                        exit 2
     │   ├── UnapprovedAddress    nobody said yes to this gateway's address              exit 2
     │   └── LinksRefused         nobody said yes to writing through these links         exit 2
+    ├── ClusterAway          the cluster's server does not answer                       exit 1
     ├── NotStored            a local file is not where the gateway can read it           exit 3
     ├── StoreAway            the store of claims cannot be reached: nothing is known      exit 3
     ├── NothingSelected      the selection is empty                                     exit 5
@@ -173,6 +174,10 @@ class UnapprovedAddress(UsageError):
     """The key was not sent: it and the gateway's address come from different places, and the user
     has not said yes to the address.
     """
+
+
+class ClusterAway(KlingflowError):
+    """The server of a cluster does not answer, or not as it should."""
 
 
 class NotStored(KlingflowError):

@@ -169,6 +169,10 @@ class Caps:
             self._add(request, job, 1)
         return refusal
 
+    def enter(self, request: Request, job: int = 0) -> None:
+        """Set aside what a purchase costs that was made already, whether or not it has room."""
+        self._add(request, job, 1)
+
     def release(self, request: Request, job: int = 0) -> None:
         """Give back what was reserved for a purchase that was not made."""
         self._add(request, job, -1)

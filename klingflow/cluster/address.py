@@ -1,0 +1,53 @@
+"""PURE. Where a cluster's server is, as KLINGFLOW_CLUSTER says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from klingflow.errors import UsageError
+
+CLUSTER: Final = "KLINGFLOW_CLUSTER"
+_FORM: Final = "temporal://HOST:7233/NAMESPACE"
+_PORT: Final = 7233
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class Address(NamedTuple):
+    """A server as `host:port`, and the namespace there."""
+
+    target: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"temporal://{self.target}/{self.namespace}"
+
+
+def address_in(environ: Mapping[str, str]) -> Address:
+    """Return the address that the environment names. Raises UsageError where it names none."""
+    text = environ.get(CLUSTER, "").strip()
+    if not text:
+        raise UsageError(f"no cluster: set {CLUSTER}={_FORM} in the environment")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port or _PORT
+    except ValueError:
+        host, port = None, _PORT
+    namespace = urlsplit(text).path.strip("/") or "default"
+    plain = parts.scheme == "temporal" and not (parts.query or parts.fragment or parts.username)
+    if not host or not plain or not _PLAIN.fullmatch(namespace):
+        raise UsageError(f"{CLUSTER} is no address of a cluster: write {_FORM}")
+    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", namespace)
+
+
+def account_named(given: str | None, origin: str) -> str:
+    """Return the name of an account: as given, otherwise the gateway's host. Raises UsageError."""
+    name = given if given is not None else urlsplit(origin).netloc.replace(":", "-")
+    if not _PLAIN.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name of an account: use letters, digits, dots and dashes"
+            " (--account NAME)"
+        )
+    return name

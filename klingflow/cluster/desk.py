@@ -1,0 +1,460 @@
+"""PURE. Who may send a create, and when: one rate, one number of running tasks and one budget for
+all hosts of one gateway account.
+
+Knows orders by their `Ask`, never by a body. The time (seconds that only go on) and chance (`u` in
+[0, 1)) are handed in. Everything goes into plain JSON and back, because an engine starts a desk
+again from what it was told last.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from typing import Final, Self
+
+from klingflow.cluster.hand import Bought
+from klingflow.cluster.orders import Ask
+from klingflow.decide.caps import Caps
+from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
+from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
+from klingflow.decide.schedule import BURST
+from klingflow.ledger.uids import next_try
+from klingflow.model import Json, Rate
+
+# So far ahead creates are granted: an engine's timers are up to a second late.
+AHEAD_S: Final = 2.0
+# Fewer orders than these wait: the next page is read.
+_FEW: Final = 20
+# Batches that are over, and are remembered.
+_KEPT: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person has said of an account. `max_spend` None is no limit."""
+
+    submit: Rate = Rate(30, 60.0)
+    max_running: int = 5
+    max_spend: Decimal | None = None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        spend = None if self.max_spend is None else str(self.max_spend)
+        submit = [self.submit.count, self.submit.period_s]
+        return {"submit": submit, "max_running": self.max_running, "max_spend": spend}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        spend = document["max_spend"]
+        most = None if spend is None else Decimal(spend)
+        return cls(Rate(*document["submit"]), document["max_running"], most)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the desk holds it: which try comes next, and whether its cost is reserved.
+
+    `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
+    """
+
+    ask: Ask
+    uid: str
+    try_: int = 1
+    reserved: bool = False
+    claimed: bool = False
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {**asdict(self), "ask": self.ask.as_json()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        return cls(**{**document, "ask": Ask.from_json(document["ask"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The right to try an order at the time `at`."""
+
+    order: Order
+    at: float
+
+
+@dataclass(slots=True)
+class Batch:
+    """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
+    what was read and is not granted; `live` are its shots on their way, by uid. `again`: the desk
+    has had it before, so the account has counted what is claimed of it.
+    """
+
+    id: str
+    film: str
+    pages: int
+    caps: Caps
+    page: int = 0
+    waiting: deque[Order] = field(default_factory=deque)
+    live: dict[str, bool] = field(default_factory=dict)
+    again: bool = False
+    stopped: bool = False
+    settled: int = 0
+    left_out: int = 0
+    why: str = ""
+
+    @property
+    def has_unread(self) -> bool:
+        """True if there are orders that nobody has read."""
+        return not self.stopped and self.page < self.pages
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more will come of it."""
+        return not (self.live or self.waiting or self.has_unread)
+
+    def state(self) -> dict[str, Json]:
+        """Return all of it as JSON."""
+        return {
+            "id": self.id,
+            "film": self.film,
+            "pages": self.pages,
+            "caps": self.caps.state(),
+            "page": self.page,
+            "waiting": [order.as_json() for order in self.waiting],
+            "live": list(self.live),
+            "again": self.again,
+            "stopped": self.stopped,
+            "settled": self.settled,
+            "left_out": self.left_out,
+            "why": self.why,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Json]) -> Self:
+        """Return the batch that `state` was made of."""
+        waiting = deque(Order.from_json(order) for order in state["waiting"])
+        caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
+        return cls(**{**state, "caps": caps, "waiting": waiting, "live": live})
+
+
+class Desk:
+    """The desk of one account. Whoever is granted a create reports `bought`, and `over` when its
+    task holds no place at the gateway any more.
+    """
+
+    def __init__(self, settings: Settings = Settings()) -> None:
+        self.settings: Settings = settings
+        self.pace: AdaptiveRate = AdaptiveRate(settings.submit, BURST)
+        self.places: AdaptiveRunning = AdaptiveRunning(settings.max_running)
+        self.caps: Caps = Caps(settings.max_spend)
+        self.batches: dict[str, Batch] = {}
+        self.halted: str = ""  # why nothing is granted until a person says so
+        self.paused_until: float = 0.0
+        self._granted: dict[str, Grant] = {}  # creates that nobody has reported on, by uid
+        self._proven = False
+        self._unsent = 0  # creates in a row that could not be sent
+        self._off_the_mark = 0
+        self._over: deque[str] = deque(maxlen=_KEPT)
+
+    @property
+    def running(self) -> int:
+        """Creates on their way and unfinished tasks."""
+        return sum(len(batch.live) for batch in self.batches.values())
+
+    # -------- what persons say
+
+    def add(self, batch: str, film: str, pages: int, caps: Mapping[str, Json]) -> None:
+        """Take over a batch, unless it is here already. One that was over begins again: what was
+        claimed of it is not bought again.
+        """
+        if batch in self.batches:
+            return
+        again = batch in self._over
+        self.batches[batch] = Batch(batch, film, pages, Caps.from_state(caps), again=again)
+        if again:
+            self._over.remove(batch)
+
+    def stop(self, batch: str) -> None:
+        """Grant nothing more of a batch."""
+        if found := self.batches.get(batch):
+            found.stopped = True
+            for order in found.waiting:
+                self._release(order)
+            found.waiting.clear()
+            self._close(found)
+
+    def halt(self, reason: str) -> None:
+        """Grant nothing more until `go_on`; the first reason counts."""
+        self.halted = self.halted or reason
+
+    def go_on(self) -> None:
+        """Grant again, and forget what went wrong."""
+        self.halted, self._unsent, self._off_the_mark, self.paused_until = "", 0, 0, 0.0
+        self._new_pace(self.settings)
+
+    def settle(self, settings: Settings) -> None:
+        """Work by other settings from now on."""
+        if (settings.submit, settings.max_running) != (
+            self.settings.submit,
+            self.settings.max_running,
+        ):
+            self._new_pace(settings)
+        self.settings, self.caps.max_spend = settings, settings.max_spend
+
+    def _new_pace(self, settings: Settings) -> None:
+        """Forget what refusals have taught, but not when the last creates went."""
+        bucket = self.pace.state()["bucket"]
+        self.pace = AdaptiveRate(settings.submit, BURST)
+        due = {**bucket, "interval_s": settings.submit.interval_s}
+        self.pace.resume({**self.pace.state(), "bucket": due})
+        self.places = AdaptiveRunning(settings.max_running)
+
+    # -------- pages
+
+    def wanted_pages(self) -> Iterator[tuple[str, int]]:
+        """Yield the pages to be read now, each by batch and number."""
+        for batch in self.batches.values():
+            if batch.has_unread and len(batch.waiting) < _FEW:
+                yield batch.id, batch.page
+
+    def read(self, batch: str, page: int, asks: Iterable[tuple[Ask, bool]]) -> None:
+        """Take the orders of a page: each with True if its first try is claimed already."""
+        found = self.batches.get(batch)
+        if found is None or found.page != page or found.stopped:
+            return
+        found.page += 1
+        found.waiting.extend(Order(ask, ask.uid, claimed=claimed) for ask, claimed in asks)
+        self._close(found)
+
+    def unreadable(self, batch: str, page: int, why: str) -> None:
+        """Leave a batch: a page of it cannot be believed."""
+        if found := self.batches.get(batch):
+            found.why, found.stopped = why, True
+            self._close(found)
+
+    # -------- grants
+
+    def grants(self, now: float) -> Iterator[Grant]:
+        """Yield what may be tried within the next seconds, a create each; batches take turns."""
+        while grant := self._next(now):
+            self._granted[grant.order.uid] = grant
+            yield grant
+
+    def wake_at(self, now: float) -> float | None:
+        """Return when to ask for grants again; None while only a report can bring more."""
+        if not self._may_grant() or not any(batch.waiting for batch in self.batches.values()):
+            return None
+        return max(now, self._free_at(now) - AHEAD_S / 2)
+
+    def _free_at(self, now: float) -> float:
+        return max(now + self.pace.delay_s(now), self.paused_until)
+
+    def _may_grant(self) -> bool:
+        is_alone = self._proven or not self._granted
+        return not self.halted and is_alone and self.running < self.places.limit
+
+    def _next(self, now: float) -> Grant | None:
+        for batch in list(self.batches.values()):
+            self._leave_out(batch)
+            if not batch.waiting:
+                continue
+            if batch.waiting[0].claimed:
+                return self._take(batch, now)
+            at = self._free_at(now)
+            if self._may_grant() and at <= now + AHEAD_S:
+                self.pace.take(at)
+                return self._take(batch, at)
+        return None
+
+    def _take(self, batch: Batch, at: float) -> Grant:
+        order = batch.waiting.popleft()
+        batch.live[order.uid] = True
+        self.batches[batch.id] = self.batches.pop(batch.id)  # the others are next
+        return Grant(order, at)
+
+    def _leave_out(self, batch: Batch) -> None:
+        """Make the first that waits one whose cost is reserved; drop what is on its way already,
+        and what the caps have no room for. What is claimed was paid for, and is counted anyway.
+        """
+        while batch.waiting:
+            order = batch.waiting[0]
+            refusal = "" if order.reserved else self._reserve(batch, order)
+            is_live = any(order.uid in other.live for other in self.batches.values())
+            if not refusal and not is_live:
+                batch.waiting[0] = replace(order, reserved=True)
+                return
+            batch.waiting.popleft()
+            if is_live and not refusal:
+                self._release(replace(order, reserved=True))
+            batch.left_out += bool(refusal)
+            batch.why = refusal or batch.why
+        self._close(batch)
+
+    def _reserve(self, batch: Batch, order: Order) -> str:
+        """Reserve the cost under the caps of the batch and of the account. Return why it cannot be;
+        then nothing is reserved.
+        """
+        request = order.ask.request
+        if order.claimed:
+            batch.caps.enter(request)
+            if not batch.again:
+                self.caps.enter(request)
+            return ""
+        if refusal := batch.caps.reserve(request):
+            return refusal.reason
+        if refusal := self.caps.reserve(request):
+            batch.caps.release(request)
+            return f"of the account: {refusal.reason}"
+        return ""
+
+    def _release(self, order: Order) -> None:
+        batch = self.batches.get(order.ask.ref.batch)
+        if order.reserved:
+            for caps in (batch.caps if batch else None, self.caps):
+                if caps is not None:
+                    caps.release(order.ask.request)
+
+    # -------- reports
+
+    def bought(self, told: Bought, now: float, u: float) -> None:
+        """A try is over. Unless it was submitted, it holds no place any more."""
+        grant = self._granted.pop(told.uid, None)
+        if grant is None:
+            return  # told twice, or of a desk before this one
+        if told.sent:
+            self._unsent, self._proven = 0, self._proven or told.proven
+            self._off_the_mark += told.off_the_mark
+        match told.outcome:
+            case "submitted":
+                if told.sent:
+                    self.pace.accepted(now, grant.at)
+                    self.places.accepted()
+            case "limited" | "unsent" | "late":
+                self._again(grant, told, now, u)
+            case "in_doubt":
+                self._end(grant.order)
+            case _:
+                self._release(grant.order)
+                self._end(grant.order)
+        self._judge(told, now)
+
+    def over(self, uid: str) -> None:
+        """A task is finished, failed or parked: it holds no place at the gateway any more."""
+        for batch in list(self.batches.values()):
+            if batch.live.pop(uid, None):
+                batch.settled += 1
+                self._granted.pop(uid, None)
+                self._close(batch)
+
+    def blinded(self, reason: str) -> None:
+        """Polls are refused for the key's or the balance's sake."""
+        self.halt(reason)
+
+    def _again(self, grant: Grant, told: Bought, now: float, u: float) -> None:
+        order, running = grant.order, self.running - 1
+        batch = self.batches[order.ask.ref.batch]
+        del batch.live[order.uid]
+        if told.outcome == "limited" and told.sent:
+            self.pace.refused(now, grant.at, told.retry_after_s, u, running=running)
+            self.places.refused(now, grant.at, running)
+        elif told.outcome == "unsent":
+            self._unsent += 1
+            pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self._unsent - 1)) * (0.5 + u / 2)
+            self.paused_until = max(self.paused_until, now + pause_s)
+        uid = order.uid if told.outcome == "late" else next_try(order.uid)
+        if uid is None or batch.stopped:
+            self._release(order)
+            return self._close(batch)
+        try_ = order.try_ + (uid != order.uid)
+        batch.waiting.appendleft(replace(order, uid=uid, try_=try_, claimed=False))
+
+    def _end(self, order: Order) -> None:
+        batch = self.batches[order.ask.ref.batch]
+        del batch.live[order.uid]
+        batch.settled += 1
+        self._close(batch)
+
+    def _judge(self, told: Bought, now: float) -> None:
+        """Halt where no further create has a chance."""
+        if told.sent and told.stops:
+            self.halt(f"the gateway refuses us ({told.kind}): {told.reason}")
+        if self.pace.exhausted(now) and not self.running:
+            self.halt("the gateway refuses every create for want of room, and no task is running")
+        rounds = PATIENT_ROUNDS if self._proven else FIRST_ROUNDS
+        if self._unsent >= rounds:
+            self.halt("the gateway cannot be reached")
+        if not self._proven and self._off_the_mark >= PAGES:
+            self.halt("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
+
+    def _close(self, batch: Batch) -> None:
+        if batch.is_over and self.batches.pop(batch.id, None):
+            self._over.append(batch.id)
+
+    # -------- for people, and for the next desk
+
+    def status(self, now: float) -> dict[str, Json]:
+        """Return what a person is told."""
+        return {
+            "settings": self.settings.as_json(),
+            "per_minute": round(60 * self.pace.per_s, 3),
+            "places": self.places.limit,
+            "running": self.running,
+            "creating": len(self._granted),
+            "halted": self.halted,
+            "pause_s": round(max(0.0, self._free_at(now) - now), 3),
+            "spend": str(self.caps.spend),
+            "currency": self.caps.currency,
+            "batches": [_told(batch) for batch in self.batches.values()],
+            "over": list(self._over),
+        }
+
+    def state(self) -> dict[str, Json]:
+        """Return all of it as JSON."""
+        granted = [[g.order.as_json(), g.at] for g in self._granted.values()]
+        return {
+            "settings": self.settings.as_json(),
+            "pace": self.pace.state(),
+            "places": self.places.state(),
+            "caps": self.caps.state(),
+            "batches": [batch.state() for batch in self.batches.values()],
+            "granted": granted,
+            "halted": self.halted,
+            "paused_until": self.paused_until,
+            "proven": self._proven,
+            "unsent": self._unsent,
+            "off_the_mark": self._off_the_mark,
+            "over": list(self._over),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Json]) -> Self:
+        """Return the desk that `state` was made of; a new one of `{}`."""
+        if not state:
+            return cls()
+        desk = cls(Settings.from_json(state["settings"]))
+        desk.pace.resume(state["pace"])
+        desk.places.resume(state["places"])
+        desk.caps = Caps.from_state(state["caps"])
+        desk.batches = {told["id"]: Batch.from_state(told) for told in state["batches"]}
+        grants = [Grant(Order.from_json(order), at) for order, at in state["granted"]]
+        desk._granted = {grant.order.uid: grant for grant in grants}
+        desk.halted, desk.paused_until = state["halted"], state["paused_until"]
+        desk._proven, desk._unsent = state["proven"], state["unsent"]
+        desk._off_the_mark = state["off_the_mark"]
+        desk._over.extend(state["over"])
+        return desk
+
+
+def _told(batch: Batch) -> dict[str, Json]:
+    return {
+        "id": batch.id,
+        "film": batch.film,
+        "live": len(batch.live),
+        "waiting": len(batch.waiting),
+        "unread": batch.pages - batch.page,
+        "settled": batch.settled,
+        "left_out": batch.left_out,
+        "why": batch.why,
+    }

@@ -1,0 +1,139 @@
+"""What a person, or a run that follows its batch, asks of a desk; and how a server is reached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client, TLSConfig, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RPCError, RPCStatusCode
+
+from klingflow.cluster.address import CLUSTER, Address
+from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
+from klingflow.errors import ClusterAway
+
+_PATIENCE: Final = timedelta(seconds=10)
+
+
+async def connect(address: Address, *, identity: str = "") -> Client:
+    """Return a client of the server. Raises ClusterAway."""
+    # The library's own log would come between the lines for people.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    runtime = Runtime(telemetry=TelemetryConfig(logging=quiet))
+    try:
+        return await Client.connect(
+            address.target,
+            namespace=address.namespace,
+            identity=identity or None,
+            runtime=runtime,
+            tls=_tls(os.environ),
+            api_key=os.environ.get("TEMPORAL_API_KEY") or None,
+        )
+    except (RuntimeError, RPCError, OSError) as error:
+        raise ClusterAway(
+            f"no server answers at {address}: start it (temporal server start-dev), or correct"
+            f" {CLUSTER}"
+        ) from error
+
+
+def _tls(environ: Mapping[str, str]) -> TLSConfig | bool:
+    """Return how connections are secured: by the variables of Temporal's own programs."""
+
+    def content(name: str) -> bytes | None:
+        path = environ.get(name)
+        return Path(path).read_bytes() if path else None
+
+    ca = content("TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    cert = content("TEMPORAL_TLS_CLIENT_CERT_PATH")
+    key = content("TEMPORAL_TLS_CLIENT_KEY_PATH")
+    if ca or cert or key:
+        return TLSConfig(server_root_ca_cert=ca, client_cert=cert, client_private_key=key)
+    return bool(environ.get("TEMPORAL_API_KEY"))
+
+
+class DeskClient:
+    """The desk of an account, as a person speaks to it. All raise ClusterAway."""
+
+    def __init__(self, client: Client, account: str) -> None:
+        self._client = client
+        self._account = account
+
+    async def hand_over(
+        self, batch: str, film: str, pages: int, caps: Mapping[str, Any]
+    ) -> None:
+        """Give the desk a batch, whose pages are in the store. May be said again."""
+        await self._say("add", batch, film, pages, dict(caps))
+
+    async def stop(self, batch: str) -> None:
+        """Let the desk grant nothing more of a batch."""
+        await self._say("stop", batch)
+
+    async def halt(self) -> None:
+        """Let the desk grant nothing more at all."""
+        await self._say("halt", "stopped by a person (klingflow desk --resume)")
+
+    async def go_on(self) -> None:
+        """Let the desk grant again."""
+        await self._say("go_on")
+
+    async def settle(self, settings: Mapping[str, Any]) -> None:
+        """Let the desk work by these settings; what is not given stays."""
+        await self._say("settle", dict(settings))
+
+    async def status(self) -> dict[str, Any] | None:
+        """Return what the desk says of itself; None where there is none."""
+        try:
+            return await self._handle.query(DeskFlow.status, rpc_timeout=_PATIENCE)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise _away(error) from error
+
+    async def hosts(self) -> list[str]:
+        """Return the hosts whose workers are there."""
+        from temporalio.api.enums.v1 import TaskQueueType
+        from temporalio.api.taskqueue.v1 import TaskQueue
+        from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+        asked = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=queue_of(self._account)),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+        try:
+            told = await self._client.workflow_service.describe_task_queue(
+                asked, timeout=_PATIENCE
+            )
+        except RPCError as error:
+            raise _away(error) from error
+        return sorted({poller.identity for poller in told.pollers})
+
+    @property
+    def _handle(self) -> WorkflowHandle[DeskFlow, None]:
+        return self._client.get_workflow_handle_for(DeskFlow.run, desk_of(self._account))
+
+    async def _say(self, signal: str, *arguments: Any) -> None:
+        """Tell the desk, and begin it where there is none."""
+        try:
+            await self._client.start_workflow(
+                DeskFlow.run,
+                args=[self._account, {}],
+                id=desk_of(self._account),
+                task_queue=queue_of(self._account),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                task_timeout=TASK_S,
+                start_signal=signal,
+                start_signal_args=list(arguments),
+                rpc_timeout=_PATIENCE,
+            )
+        except RPCError as error:
+            raise _away(error) from error
+
+
+def _away(error: RPCError) -> ClusterAway:
+    return ClusterAway(f"the cluster's server does not answer: {error.status.name.lower()}")

@@ -1,0 +1,261 @@
+"""The workflows: `Desk`, one for each account, and `Shot`, one for each try of an order.
+
+Knows when something is asked of whom, and what is told to whom. What is granted is
+klingflow.cluster.desk's part. A workflow is played again from its history on any host, so it reads
+no clock and no chance except the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from klingflow.cluster.desk import Desk, Grant, Settings
+    from klingflow.cluster.hand import Bought
+    from klingflow.cluster.orders import Ask
+
+# A desk goes on as a new run of itself after so many events of history.
+_EVENTS: Final = 200
+# Of a workflow's own step, which takes milliseconds: a host that died with one is noticed soon.
+TASK_S: Final = timedelta(seconds=5)
+# A host that says nothing for so long is dead, and another goes on.
+_SILENT_S: Final = timedelta(seconds=10)
+# No step is ever given up by the engine: each may be done again, and some wait for a person.
+_LONG: Final = timedelta(days=30)
+_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(seconds=10),
+    non_retryable_error_types=["OrdersDamaged"],
+)
+
+
+def desk_of(account: str) -> str:
+    """Return the id of the desk of an account."""
+    return f"desk-{account}"
+
+
+def queue_of(account: str) -> str:
+    """Return the queue in which the work of an account waits: workflows, creates, downloads."""
+    return f"klingflow-{account}"
+
+
+def watch_queue_of(account: str) -> str:
+    """Return the queue of polls: they last for minutes and need no place of a create."""
+    return f"klingflow-{account}-watch"
+
+
+async def _step(name: str, *arguments: Any, queue: str | None = None) -> Any:
+    return await workflow.execute_activity(
+        name,
+        args=arguments,
+        task_queue=queue,
+        start_to_close_timeout=_LONG,
+        heartbeat_timeout=_SILENT_S,
+        retry_policy=_RETRY,
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
+
+
+@workflow.defn(name="Desk")
+class DeskFlow:
+    """The desk of an account. Never ends, except that a person terminates it."""
+
+    @workflow.init
+    def __init__(self, account: str, state: dict[str, Any]) -> None:
+        """Set the state before the first signal is heard."""
+        self._account = account
+        self._desk = Desk.from_state(state)
+        self._reading: set[tuple[str, int]] = set()
+        self._starting = 0
+        self._news = True
+
+    @workflow.run
+    async def run(self, account: str, state: dict[str, Any]) -> None:
+        """Grant creates, and start a `Shot` for each."""
+        while not self._is_full() or self._starting:
+            self._news = False
+            if not self._is_full():
+                self._go_on()
+            await self._wait()
+        workflow.continue_as_new(args=[account, self._desk.state()])
+
+    def _is_full(self) -> bool:
+        return workflow.info().get_current_history_length() >= _EVENTS
+
+    def _go_on(self) -> None:
+        for batch, page in list(self._desk.wanted_pages()):
+            if (batch, page) not in self._reading:
+                self._reading.add((batch, page))
+                asyncio.create_task(self._read(batch, page))  # noqa: RUF006 — the workflow keeps it
+        for grant in self._desk.grants(workflow.time()):
+            self._starting += 1
+            asyncio.create_task(self._start(grant))  # noqa: RUF006 — as above
+
+    async def _wait(self) -> None:
+        now = workflow.time()
+        until = None if self._is_full() else self._desk.wake_at(now)
+        seconds = None if until is None else max(0.05, until - now)
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: self._news, timeout=seconds)
+
+    async def _read(self, batch: str, page: int) -> None:
+        try:
+            told = await _step("page", batch, page)
+            self._desk.read(batch, page, [(Ask.from_json(ask), claimed) for ask, claimed in told])
+        except ActivityError:
+            self._desk.unreadable(batch, page, f"page {page} of its orders is damaged")
+        self._reading.discard((batch, page))
+        self._news = True
+
+    async def _start(self, grant: Grant) -> None:
+        order = grant.order
+        errand = {
+            "account": self._account,
+            "ref": list(order.ask.ref),
+            "uid": order.uid,
+            "try": order.try_,
+            "at": grant.at,
+            "tier": order.ask.tier,
+        }
+        try:
+            await workflow.start_child_workflow(
+                "Shot",
+                errand,
+                id=f"shot-{order.uid}",
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_S,
+            )
+        except WorkflowAlreadyStartedError:
+            await self._meet(order.uid)
+        finally:
+            self._starting -= 1
+            self._news = True
+
+    async def _meet(self, uid: str) -> None:
+        """Let a shot that a desk before this one has started report once more."""
+        with suppress(Exception):  # it has just ended; its report is on the way, or its batch's next
+            await workflow.get_external_workflow_handle(f"shot-{uid}").signal("report")
+
+    # -------- reports of shots
+
+    @workflow.signal
+    def bought(self, told: dict[str, Any]) -> None:
+        """A try is over."""
+        self._desk.bought(Bought.from_json(told), workflow.time(), workflow.random().random())
+        self._news = True
+
+    @workflow.signal
+    def over(self, uid: str) -> None:
+        """A task holds no place any more."""
+        self._desk.over(uid)
+        self._news = True
+
+    @workflow.signal
+    def blinded(self, reason: str) -> None:
+        """The key or the balance is refused to polls."""
+        self._desk.blinded(reason)
+
+    # -------- what persons say
+
+    @workflow.signal
+    def add(self, batch: str, film: str, pages: int, caps: dict[str, Any]) -> None:
+        """Take over a batch."""
+        self._desk.add(batch, film, pages, caps)
+        self._news = True
+
+    @workflow.signal
+    def stop(self, batch: str) -> None:
+        """Grant nothing more of a batch."""
+        self._desk.stop(batch)
+        self._news = True
+
+    @workflow.signal
+    def halt(self, reason: str) -> None:
+        """Grant nothing more of any batch."""
+        self._desk.halt(reason)
+
+    @workflow.signal
+    def go_on(self) -> None:
+        """Grant again."""
+        self._desk.go_on()
+        self._news = True
+
+    @workflow.signal
+    def settle(self, settings: dict[str, Any]) -> None:
+        """Work by some other settings from now on."""
+        now = self._desk.settings.as_json()
+        self._desk.settle(Settings.from_json({**now, **settings}))
+        self._news = True
+
+    @workflow.query
+    def status(self) -> dict[str, Any]:
+        """Return what a person is told."""
+        return self._desk.status(workflow.time())
+
+
+@workflow.defn(name="Shot")
+class ShotFlow:
+    """One try of an order: buy it, wait for its task, bring its video."""
+
+    @workflow.init
+    def __init__(self, errand: dict[str, Any]) -> None:
+        """Set the state before the first signal is heard."""
+        self._errand = errand
+        self._told: dict[str, Any] | None = None
+        self._is_over = False
+
+    @workflow.run
+    async def run(self, errand: dict[str, Any]) -> str:
+        """Return the last that became known: an outcome of a create, or a state of a task."""
+        try:
+            told = await _step("buy", errand)
+        except ActivityError:  # an order that nobody can read
+            told = Bought(errand["uid"], "stale", reason="its order is damaged").as_json()
+        self._told = told
+        await self._tell("bought", told)
+        if told["outcome"] != "submitted":
+            return str(told["outcome"])
+        state = await self._watched(told["task_id"])
+        self._is_over = True
+        await self._tell("over", errand["uid"])
+        if state["state"] != "succeeded":
+            return str(state["state"])
+        return await self._brought(told["task_id"], state)
+
+    async def _watched(self, task_id: str) -> dict[str, Any]:
+        """Wait until a task is over: succeeded, failed or parked."""
+        since = workflow.time()
+        while True:
+            queue = watch_queue_of(self._errand["account"])
+            seen: dict[str, Any] = await _step("watch", self._errand, task_id, since, queue=queue)
+            if seen["state"] != "blind":
+                return seen
+            await self._tell("blinded", "the key or the balance is refused on every route")
+
+    async def _brought(self, task_id: str, seen: dict[str, Any]) -> str:
+        while True:
+            brought = await _step("bring", self._errand, task_id, seen)
+            if brought["state"] != "again":
+                return str(brought["state"])
+            await workflow.sleep(max(1.0, brought["pause_s"]))
+
+    async def _tell(self, signal: str, said: Any) -> None:
+        desk = workflow.get_external_workflow_handle(desk_of(self._errand["account"]))
+        with suppress(Exception):  # a desk that was terminated asks again when it is back
+            await desk.signal(signal, said)
+
+    @workflow.signal
+    async def report(self) -> None:
+        """Tell a new desk what the old one was told."""
+        if self._told is not None:
+            await self._tell("bought", self._told)
+        if self._is_over:
+            await self._tell("over", self._errand["uid"])

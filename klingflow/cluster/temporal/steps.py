@@ -1,0 +1,216 @@
+"""The activities: what a workflow has this host's hand do. Each may be done again, on any host.
+
+Knows when a task is polled, and that nothing which a gateway said may reach an engine: of an error
+only its kind is told there, its words are this host's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from klingflow.cluster import bringing, hands
+from klingflow.cluster.bringing import Seen
+from klingflow.cluster.hand import Hand
+from klingflow.cluster.orders import Ref, Terms
+from klingflow.decide.pace import Gcra
+from klingflow.decide.patience import Unknown
+from klingflow.decide.polling import Durations
+from klingflow.decide.schedule import BURST
+from klingflow.errors import LedgerBroken
+from klingflow.model import Limits
+
+T = TypeVar("T")
+
+# A grant that is older has missed its turn: after an outage all of them would go at once.
+LATE_S: Final = 3.0
+_BEAT_S: Final = 2.0
+# So many polls in a row that were refused for the key's sake are told to the desk.
+_BLIND: Final = 3
+_LONGEST_PAUSE_S: Final = 60.0
+
+
+class Steps:
+    """The activities of one process. `told` gets a line for the person who looks after this host;
+    `broke` is called where it must buy nothing more.
+    """
+
+    def __init__(
+        self, hand: Hand, told: Callable[[str], None], broke: Callable[[LedgerBroken], None]
+    ) -> None:
+        self._hand = hand
+        self._told = told
+        self._broke = broke
+        self._polls = Gcra(Limits().poll, BURST)
+        self._durations = Durations()
+        self._buying: set[asyncio.Task[Any]] = set()
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """Let polls go to other hosts."""
+        self._leaving.set()
+
+    async def finished(self, seconds: float) -> None:
+        """Wait for the creates that are on their way."""
+        if self._buying:
+            await asyncio.wait(self._buying, timeout=seconds)
+
+    @activity.defn(name="page")
+    async def page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
+        """Return what the desk needs to know of a page, and which orders are claimed."""
+        return await self._done(self._page(batch, number))
+
+    @activity.defn(name="buy")
+    async def buy(self, errand: dict[str, Any]) -> dict[str, Any]:
+        """Try to buy an order at its granted moment.
+
+        The moment is by the server's clock, and so is the one at which this step was begun: the
+        clocks of hosts do not matter.
+        """
+        began = time.monotonic()
+        began_at = activity.info().started_time.timestamp()
+        wait_s = errand["at"] - began_at - (time.monotonic() - began)
+        return await self._done(self._buy(errand, wait_s))
+
+    @activity.defn(name="watch")
+    async def watch(self, errand: dict[str, Any], task_id: str, since: float) -> dict[str, Any]:
+        """Poll a task until it is over. `since` is when it was bought, by the server's clock."""
+        age_s = activity.info().started_time.timestamp() - since
+        return await self._done(self._watch(errand, task_id, max(0.0, age_s)))
+
+    @activity.defn(name="bring")
+    async def bring(
+        self, errand: dict[str, Any], task_id: str, seen: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Try once to bring a video."""
+        return await self._done(self._bring(errand, task_id, seen))
+
+    # --------
+
+    async def _page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
+        page = await hands.page(self._hand, batch, number)
+        asks = list(page.asks())
+        names = [f"purchases/{ask.uid}.intent" for ask in asks]
+        claims = await asyncio.gather(*map(self._hand.get, names))
+        return [
+            (ask.as_json(), claim is not None) for ask, claim in zip(asks, claims, strict=True)
+        ]
+
+    async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
+        """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
+        buying = asyncio.create_task(
+            hands.buy(
+                self._hand,
+                Ref(*errand["ref"]),
+                try_=errand["try"],
+                wait_s=max(0.0, wait_s),
+                too_late=wait_s < -LATE_S,
+            )
+        )
+        self._buying.add(buying)
+        buying.add_done_callback(self._buying.discard)
+        bought = await asyncio.shield(buying)
+        return bought.as_json()
+
+    async def _watch(self, errand: dict[str, Any], task_id: str, age_s: float) -> dict[str, Any]:
+        ref, uid, tier = Ref(*errand["ref"]), errand["uid"], errand["tier"]
+        terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
+        born, unfinished_s, blind = time.monotonic() - age_s, 0.0, 0
+        unknown, seen = Unknown(), Seen()
+        while True:
+            age_s = time.monotonic() - born
+            if age_s > terms.deadline_s:
+                return await self._parked(ref, uid, task_id, "deadline")
+            if unknown.is_to_be_parked(age_s):
+                return await self._parked(ref, uid, task_id, "unknown")
+            await self._pause(self._until_next(terms, tier, age_s, seen, blind))
+            seen = await bringing.look(self._hand, ref, uid, task_id, seen)
+            age_s = time.monotonic() - born
+            blind = blind + 1 if seen.state == "blind" else 0
+            unknown = unknown.once_more(age_s) if seen.state == "unknown" else Unknown()
+            if seen.state in ("running", "hiccup"):
+                unfinished_s = age_s
+            if seen.state == "succeeded":
+                self._durations.learn(tier, unfinished_s, age_s, ())
+            if seen.state in ("succeeded", "failed") or blind >= _BLIND:
+                return seen.as_json()
+
+    def _until_next(
+        self, terms: Terms, tier: str, age_s: float, seen: Seen, blind: int
+    ) -> float:
+        """Seconds until a task is asked after."""
+        if blind:
+            return min(_LONGEST_PAUSE_S, terms.poll_floor_s * 2.0**blind)
+        delay_s = self._durations.next_delay_s(
+            tier, age_s, floor_s=terms.poll_floor_s, u=random.random()
+        )
+        return max(delay_s, seen.retry_after_s or 0.0)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, and then for this host's turn to poll. Raises ApplicationError to go elsewhere."""
+        until = time.monotonic() + seconds
+        while (left_s := until - time.monotonic()) > 0 or self._polls_delay_s() > 0:
+            await self._unless_leaving(max(left_s, self._polls_delay_s()))
+        self._polls.take(time.monotonic())
+
+    def _polls_delay_s(self) -> float:
+        return self._polls.delay_s(time.monotonic())
+
+    async def _unless_leaving(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._leaving.wait(), seconds)
+        except TimeoutError:
+            return
+        raise ApplicationError("this host is leaving", type="Leaving")
+
+    async def _parked(self, ref: Ref, uid: str, task_id: str, why: str) -> dict[str, Any]:
+        await bringing.park(self._hand, ref, uid, task_id, why)
+        return {"state": "parked"}
+
+    async def _bring(
+        self, errand: dict[str, Any], task_id: str, seen: dict[str, Any]
+    ) -> dict[str, Any]:
+        ref, uid = Ref(*errand["ref"]), errand["uid"]
+        brought = await bringing.bring(self._hand, ref, uid, task_id, Seen.from_json(seen))
+        return brought.as_json()
+
+    async def _done(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it, and say meanwhile that this host is alive. Only the kind of an error is told."""
+        async with _beating():
+            try:
+                return await work
+            except ApplicationError:
+                raise
+            except LedgerBroken as error:
+                self._broke(error)
+                kind = type(error).__name__
+            except Exception as error:
+                kind = type(error).__name__
+                self._told(f"{_now()} {activity.info().activity_type}: {kind}: {error}")
+        raise ApplicationError(f"{kind} on this host", type=kind)
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT_S)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

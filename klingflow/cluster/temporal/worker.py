@@ -1,0 +1,76 @@
+"""A process of a host: workflows and activities of one account, until it is told to leave."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from klingflow.cluster.hand import Hand
+from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, queue_of, watch_queue_of
+from klingflow.cluster.temporal.steps import Steps
+from klingflow.errors import LedgerBroken
+
+# Polls at once of one host; each is a coroutine that sleeps.
+_WATCHES: Final = 2000
+# A workflow's step that a dead host was asked for goes to another after this time.
+_STICKY_S: Final = timedelta(seconds=2)
+
+
+async def work(
+    client: Client,
+    account: str,
+    hand: Hand,
+    *,
+    at_once: int,
+    until: asyncio.Event,
+    told: Callable[[str], None],
+    begun: Callable[[], None],
+) -> LedgerBroken | None:
+    """Work for an account until the event is set; then finish the creates that are on their way.
+
+    `at_once` bounds creates and downloads. `told` gets lines for people, `begun` is called when the
+    work has begun. Return why this host must buy nothing more, if that ended it.
+    """
+    logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # its words come through `told`
+    broken: list[LedgerBroken] = []
+
+    def broke(error: LedgerBroken) -> None:
+        broken.append(error)
+        until.set()
+
+    steps = Steps(hand, told, broke)
+    longest_s = hand.waits.create_s + hand.waits.spare_s
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("klingflow")
+    work = Worker(
+        client,
+        task_queue=queue_of(account),
+        workflows=[DeskFlow, ShotFlow],
+        activities=[steps.page, steps.buy, steps.bring],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        max_concurrent_activities=at_once,
+        sticky_queue_schedule_to_start_timeout=_STICKY_S,
+        graceful_shutdown_timeout=timedelta(seconds=longest_s),
+    )
+    watch = Worker(
+        client,
+        task_queue=watch_queue_of(account),
+        activities=[steps.watch],
+        max_concurrent_activities=_WATCHES,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+    async with AsyncExitStack() as stack:
+        for worker in (work, watch):
+            await stack.enter_async_context(worker)
+        begun()
+        await until.wait()
+        steps.leave()
+    await steps.finished(longest_s)
+    return broken[0] if broken else None
