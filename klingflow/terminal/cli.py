@@ -16,7 +16,15 @@ import click
 from klingflow import __version__
 from klingflow.errors import ExitCode, KlingflowError
 from klingflow.runner import signals
-from klingflow.terminal import cli_cut, cli_look, cli_pick, cli_read, cli_run, cli_setup
+from klingflow.terminal import (
+    cli_cluster,
+    cli_cut,
+    cli_look,
+    cli_pick,
+    cli_read,
+    cli_run,
+    cli_setup,
+)
 from klingflow.terminal.cli_lock import lock
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -56,6 +64,7 @@ for _command in (
     *(cli_pick.pick, cli_pick.reject, cli_pick.unpick),
     *(cli_cut.export, cli_cut.preview),
     *(cli_look.review, cli_look.report),
+    *(cli_cluster.worker, cli_cluster.desk),
     lock,
 ):
     cli.add_command(_command)

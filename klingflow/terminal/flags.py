@@ -130,6 +130,11 @@ gateway: Flag = click.option(
     metavar="URL",
     help="The gateway's address; wins over KLINGFLOW_BASE_URL, .env and the manifest.",
 )
+account: Flag = click.option(
+    "--account",
+    metavar="NAME",
+    help="Whose key the workers have; by default the gateway's host (KLINGFLOW_BASE_URL).",
+)
 selection: Flag = together(
     click.option(
         "-s",

@@ -1,0 +1,155 @@
+"""A host of a cluster: its hand made of what the environment names, and its work until it leaves;
+and what a person says to the desk of an account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from klingflow.api.connecting import connect
+from klingflow.api.site import now
+from klingflow.api.state import chosen_state
+from klingflow.cluster import handbox, hands
+from klingflow.cluster.address import Address, account_named, address_in
+from klingflow.cluster.hand import Hand
+from klingflow.cluster.store import CLAIMS, PutOnce, open_store, prove
+from klingflow.errors import LedgerBroken, UsageError
+from klingflow.gateway.env_file import BASE_URL, KEY
+from klingflow.gateway.origin import normal_base
+from klingflow.runner.signals import ends
+
+if TYPE_CHECKING:
+    from klingflow.cluster.temporal.client import DeskClient
+
+Tell = Callable[[str], None]
+
+
+def engine_missing() -> UsageError:
+    """Return what to say where the extra is not installed."""
+    return UsageError("a cluster needs the extra: pip install 'klingflow[cluster]'")
+
+
+def store_in(environ: Mapping[str, str]) -> PutOnce:
+    """Return the store that the environment names. Raises UsageError where it names none."""
+    store = open_store(environ, chosen_state())
+    if store is None:
+        raise UsageError(f"no store: set {CLAIMS} to a folder or bucket that all hosts see")
+    return store
+
+
+def work(account: str | None, at_once: int, tell: Tell) -> None:
+    """Work for an account until a signal comes; then finish the creates that are on their way.
+
+    Raises UsageError for what the environment lacks, ClusterAway, StoreAway, and LedgerBroken where
+    this host must buy nothing more.
+    """
+    environ = os.environ
+    for name in (BASE_URL, KEY):
+        if not environ.get(name, "").strip():
+            raise UsageError(f"no {name} in the environment, which is where a worker has it from")
+    address, base_url = address_in(environ), environ[BASE_URL].strip()
+    name = account_named(account, normal_base(base_url))
+    store = store_in(environ)
+    prove(store)
+    with handbox.opened(chosen_state(), store.identity) as box:
+        asyncio.run(_work(address, name, store, box, at_once, tell))
+
+
+async def _work(
+    address: Address, account: str, store: PutOnce, box: handbox.HandBox, at_once: int, tell: Tell
+) -> None:
+    try:
+        from klingflow.cluster.temporal import client, worker  # an extra
+    except ImportError as error:
+        raise engine_missing() from error
+    host, environ = socket.gethostname(), os.environ
+    base_url = environ[BASE_URL].strip()
+    async with connect(base_url, environ[KEY].strip()) as gateway:
+        hand = Hand(
+            store=store,
+            gateway=gateway,
+            origin=normal_base(base_url),
+            box=box,
+            host=host,
+            now=now,
+            nonce=lambda: secrets.token_hex(16),
+        )
+        await _hand_in(hand, tell)
+        until = _asked_to_leave(tell)
+        server = await client.connect(address, identity=f"{host}/{os.getpid()}")
+        broken = await worker.work(
+            server,
+            account,
+            hand,
+            at_once=at_once,
+            until=until,
+            told=tell,
+            begun=lambda: tell(f"working for {account} at {address}, with {store.described}"),
+        )
+    if broken is not None:
+        raise LedgerBroken(f"this host buys nothing more: {broken}")
+
+
+async def _hand_in(hand: Hand, tell: Tell) -> None:
+    for purchase in await hands.hand_in(hand, chosen_state()):
+        tell(f"{purchase.key}: this host's black box has {purchase.task_id}, the store another")
+
+
+def _asked_to_leave(tell: Tell) -> asyncio.Event:
+    """Return what the first signal sets; the second ends the process at once."""
+    until, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def leave() -> None:
+        if until.is_set():
+            os._exit(130)  # what was sent is in the black box
+        tell("leaving: finishing the creates that are on their way (again: leave at once)")
+        until.set()
+
+    for number in ends():
+        try:
+            loop.add_signal_handler(number, leave)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
+    return until
+
+
+async def desk_of(account: str | None, origin: str) -> DeskClient:
+    """Return the desk of an account. Raises UsageError, ClusterAway."""
+    address = address_in(os.environ)
+    name = account_named(account, origin)
+    try:
+        from klingflow.cluster.temporal import client  # an extra
+    except ImportError as error:
+        raise engine_missing() from error
+    return client.DeskClient(await client.connect(address), name)
+
+
+def ask_desk(
+    account: str | None, settings: Mapping[str, Any], *, stop: bool = False, go_on: bool = False
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Say these things to the desk of an account; return its state and the hosts that work for it.
+
+    Raises UsageError, ClusterAway.
+    """
+
+    async def ask() -> tuple[dict[str, Any] | None, list[str]]:
+        base_url = os.environ.get(BASE_URL, "").strip()
+        desk = await desk_of(account, normal_base(base_url) if base_url else "")
+        if settings:
+            await desk.settle(settings)
+        if stop:
+            await desk.halt()
+        if go_on:
+            await desk.go_on()
+        return await desk.status(), await desk.hosts()
+
+    with suppress(KeyboardInterrupt):
+        return asyncio.run(ask())
+    raise KeyboardInterrupt

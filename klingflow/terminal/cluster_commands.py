@@ -1,0 +1,54 @@
+"""What the commands of a cluster do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from klingflow.api import clusters
+from klingflow.cluster.desk import Settings
+from klingflow.errors import ExitCode, UsageError
+from klingflow.manifest.limits import under_flags
+from klingflow.model import Limits
+from klingflow.terminal import console
+
+
+def worker(account: str | None, at_once: int) -> int:
+    """`klingflow worker`."""
+    clusters.work(account, at_once, console.say)
+    return ExitCode.OK
+
+
+def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bool) -> int:
+    """`klingflow desk`."""
+    status, hosts = clusters.ask_desk(account, _settings(said), stop=stop, go_on=resume)
+    if status is None:
+        console.say("No desk yet: it begins with the first batch (run FILE --cluster).")
+    else:
+        _show(status)
+    console.say(f"Hosts: {', '.join(hosts) or 'none (klingflow worker starts one)'}")
+    return ExitCode.OK
+
+
+def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given, as the desk takes it. Raises UsageError."""
+    try:
+        limits = under_flags(Limits(), said)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    told = Settings(limits.submit, limits.max_running, limits.max_spend).as_json()
+    return {name: told[name] for name, value in said.items() if value is not None}
+
+
+def _show(status: Mapping[str, Any]) -> None:
+    spend = f"{status['spend']} {status['currency'] or ''}".strip()
+    console.say(
+        f"{status['running']} of {status['places']} running, {status['per_minute']:g} creates a"
+        f" minute, {spend} set aside"
+    )
+    if status["halted"]:
+        console.warn(f"Buys nothing: {status['halted']} (klingflow desk --resume)")
+    for batch in status["batches"]:
+        left = batch["waiting"] + 100 * batch["unread"]
+        why = f", {batch['why']}" if batch["why"] else ""
+        console.say(f"  {batch['film']}: {batch['live']} on their way, about {left} wait{why}")
