@@ -25,6 +25,8 @@ from klingflow.model import Json, Rate
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
+# A create that shows whether the gateway takes any is waited for so long.
+_ALONE_S: Final = 10.0
 # Fewer orders than these wait: the next page is read.
 _FEW: Final = 20
 # Batches that are over, and are remembered.
@@ -244,16 +246,26 @@ class Desk:
 
     def wake_at(self, now: float) -> float | None:
         """Return when to ask for grants again; None while only a report can bring more."""
-        if not self._may_grant() or not any(batch.waiting for batch in self.batches.values()):
+        is_waited_for = any(batch.waiting for batch in self.batches.values())
+        if self.halted or not is_waited_for or self.running >= self.places.limit:
             return None
-        return max(now, self._free_at(now) - AHEAD_S / 2)
+        return max(now, self._free_at(now) - AHEAD_S / 2, self._proven_at())
 
     def _free_at(self, now: float) -> float:
         return max(now + self.pace.delay_s(now), self.paused_until)
 
-    def _may_grant(self) -> bool:
-        is_alone = self._proven or not self._granted
-        return not self.halted and is_alone and self.running < self.places.limit
+    def _proven_at(self) -> float:
+        """Return from when on a create may go although others are on their way.
+
+        While nobody knows whether the gateway takes any, they go one by one; but a host may die
+        with one.
+        """
+        sent = [g.at for g in self._granted.values() if not g.order.claimed]
+        return 0.0 if self._proven or not sent else max(sent) + _ALONE_S
+
+    def _may_grant(self, now: float) -> bool:
+        has_place = self.running < self.places.limit
+        return not self.halted and has_place and self._proven_at() <= now
 
     def _next(self, now: float) -> Grant | None:
         for batch in list(self.batches.values()):
@@ -263,7 +275,7 @@ class Desk:
             if batch.waiting[0].claimed:
                 return self._take(batch, now)
             at = self._free_at(now)
-            if self._may_grant() and at <= now + AHEAD_S:
+            if self._may_grant(now) and at <= now + AHEAD_S:
                 self.pace.take(at)
                 return self._take(batch, at)
         return None
@@ -324,8 +336,9 @@ class Desk:
         if grant is None:
             return  # told twice, or of a desk before this one
         if told.sent:
-            self._unsent, self._proven = 0, self._proven or told.proven
+            self._unsent = 0
             self._off_the_mark += told.off_the_mark
+        self._proven = self._proven or told.proven or told.outcome == "submitted"
         match told.outcome:
             case "submitted":
                 if told.sent:

@@ -31,7 +31,7 @@ from klingflow.model import Limits
 T = TypeVar("T")
 
 # A grant that is older has missed its turn: after an outage all of them would go at once.
-LATE_S: Final = 3.0
+LATE_S: Final = 5.0
 _BEAT_S: Final = 2.0
 # So many polls in a row that were refused for the key's sake are told to the desk.
 _BLIND: Final = 3

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from klingflow import __version__
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, queue_of, watch_queue_of
 from klingflow.cluster.temporal.steps import Steps
@@ -56,6 +57,7 @@ async def work(
         activities=[steps.page, steps.buy, steps.bring],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_concurrent_activities=at_once,
+        build_id=__version__,  # by default all loaded code is hashed, for seconds
         sticky_queue_schedule_to_start_timeout=_STICKY_S,
         graceful_shutdown_timeout=timedelta(seconds=longest_s),
     )
@@ -63,6 +65,7 @@ async def work(
         client,
         task_queue=watch_queue_of(account),
         activities=[steps.watch],
+        build_id=__version__,
         max_concurrent_activities=_WATCHES,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
