@@ -63,9 +63,7 @@ class DeskClient:
         self._client = client
         self._account = account
 
-    async def hand_over(
-        self, batch: str, film: str, pages: int, caps: Mapping[str, Any]
-    ) -> None:
+    async def hand_over(self, batch: str, film: str, pages: int, caps: Mapping[str, Any]) -> None:
         """Give the desk a batch, whose pages are in the store. May be said again."""
         await self._say("add", batch, film, pages, dict(caps))
 
@@ -106,9 +104,7 @@ class DeskClient:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
         )
         try:
-            told = await self._client.workflow_service.describe_task_queue(
-                asked, timeout=_PATIENCE
-            )
+            told = await self._client.workflow_service.describe_task_queue(asked, timeout=_PATIENCE)
         except RPCError as error:
             raise _away(error) from error
         return sorted({poller.identity for poller in told.pollers})

@@ -141,7 +141,9 @@ class DeskFlow:
 
     async def _meet(self, uid: str) -> None:
         """Let a shot that a desk before this one has started report once more."""
-        with suppress(Exception):  # it has just ended; its report is on the way, or its batch's next
+        with suppress(
+            Exception
+        ):  # it has just ended; its report is on the way, or its batch's next
             await workflow.get_external_workflow_handle(f"shot-{uid}").signal("report")
 
     # -------- reports of shots

@@ -100,9 +100,7 @@ class Steps:
         asks = list(page.asks())
         names = [f"purchases/{ask.uid}.intent" for ask in asks]
         claims = await asyncio.gather(*map(self._hand.get, names))
-        return [
-            (ask.as_json(), claim is not None) for ask, claim in zip(asks, claims, strict=True)
-        ]
+        return [(ask.as_json(), claim is not None) for ask, claim in zip(asks, claims, strict=True)]
 
     async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
@@ -143,9 +141,7 @@ class Steps:
             if seen.state in ("succeeded", "failed") or blind >= _BLIND:
                 return seen.as_json()
 
-    def _until_next(
-        self, terms: Terms, tier: str, age_s: float, seen: Seen, blind: int
-    ) -> float:
+    def _until_next(self, terms: Terms, tier: str, age_s: float, seen: Seen, blind: int) -> float:
         """Seconds until a task is asked after."""
         if blind:
             return min(_LONGEST_PAUSE_S, terms.poll_floor_s * 2.0**blind)

@@ -1,0 +1,223 @@
+"""The desk of an account: rate, places, caps and turns over all its hosts."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from klingflow.cluster.desk import AHEAD_S, Desk, Settings
+from klingflow.cluster.hand import Bought
+from klingflow.cluster.orders import Ask, Ref
+from klingflow.decide.caps import Caps
+from klingflow.ledger.uids import uid_of
+from klingflow.model import Rate
+
+FAST = Settings(Rate(600, 60.0), 100)
+
+
+def ask(number: int, batch: str = "b1") -> Ask:
+    uid = uid_of(batch, f"shot{number}", 1, 1)
+    return Ask(Ref(batch, 0, number), uid, f"shot{number}", "std", 5, ("2", "CNY"))
+
+
+def desk(
+    orders: int = 10,
+    settings: Settings = FAST,
+    caps: Caps | None = None,
+    claimed: bool = False,
+    proven: bool = True,
+) -> Desk:
+    """A desk with a batch, at a gateway that has taken a create before."""
+    made = Desk(settings)
+    made._proven = proven
+    made.add("b1", "film", 1, (caps or Caps()).state())
+    made.read("b1", 0, [(ask(n), claimed) for n in range(orders)])
+    return made
+
+
+def granted(desk: Desk, now: float = 0.0) -> list[str]:
+    """The uids that are granted now; the desk went through JSON before."""
+    again = Desk.from_state(json.loads(json.dumps(desk.state())))
+    found = [grant.order.uid for grant in desk.grants(now)]
+    assert [grant.order.uid for grant in again.grants(now)] == found
+    assert again.state() == desk.state()
+    return found
+
+
+def submitted(uid: str) -> Bought:
+    return Bought(uid, "submitted", "task", sent=True, proven=True)
+
+
+def test_creates_are_granted_two_seconds_ahead() -> None:
+    """As many as the rate allows until then, each with its own moment, and the next wake-up is
+    before the grants run out.
+    """
+    made = desk(50)
+    moments = [grant.at for grant in made.grants(100.0)]
+    assert len(moments) == 3 + 20
+    assert moments == sorted(moments)
+    assert moments[-1] <= 100.0 + AHEAD_S
+    assert 100.0 < (made.wake_at(100.0) or 0.0) < moments[-1]
+
+
+def test_no_more_tasks_run_than_there_are_places() -> None:
+    """A create on its way counts; a task that is over gives its place free."""
+    made = desk(10, Settings(Rate(6000, 60.0), 3))
+    first = granted(made)
+    assert len(first) == 3
+    assert granted(made, 10.0) == []
+    assert made.wake_at(10.0) is None
+    made.bought(submitted(first[0]), 10.0, 0.5)
+    made.over(first[0])
+    assert len(granted(made, 10.0)) == 1
+
+
+def test_a_new_gateway_is_tried_by_one_create() -> None:
+    """The others follow when it has answered, or when its host seems dead."""
+    made = desk(5, proven=False)
+    first = granted(made)
+    assert len(first) == 1
+    assert granted(made, 5.0) == []
+    assert made.wake_at(5.0) == 10.0
+    assert len(granted(made, 10.0)) == 1
+    made.bought(submitted(first[0]), 10.0, 0.5)
+    assert len(granted(made, 10.0)) == 3
+
+
+def test_films_take_turns() -> None:
+    """No batch waits until another is through."""
+    made = desk(4)
+    made.add("b2", "other", 1, Caps().state())
+    made.read("b2", 0, [(ask(n, "b2"), False) for n in range(4)])
+    turns = [grant.order.ask.ref.batch for grant in made.grants(0.0)]
+    assert turns == ["b1", "b2"] * 4
+
+
+def test_what_was_claimed_needs_no_rate_and_no_place() -> None:
+    """It is at the gateway already, and counts as running."""
+    made = desk(9, Settings(Rate(1, 60.0), 2), claimed=True)
+    assert len(granted(made)) == 9
+    assert made.running == 9
+
+
+@pytest.mark.parametrize("outcome", ["limited", "unsent"])
+def test_a_create_that_bought_nothing_is_tried_again_under_another_id(outcome: str) -> None:
+    """It keeps its turn and its reservation."""
+    made = desk(1)
+    (uid,) = granted(made)
+    sent = outcome == "limited"
+    told = {"uid": uid, "outcome": outcome, "kind": "limited", "sent": sent, "proven": sent}
+    made.bought(Bought.from_json(told), 1.0, 0.5)
+    again = granted(made, 100.0)
+    assert again == [uid.removesuffix("001") + "002"]
+    assert made.caps.tasks == 1
+
+
+def test_a_grant_that_came_too_late_is_granted_again() -> None:
+    """Under the same id, because nobody has claimed it."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.bought(Bought(uid, "late"), 60.0, 0.5)
+    assert granted(made, 60.0) == [uid]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reserved"), [("rejected", 0), ("stale", 0), ("withdrawn", 0), ("in_doubt", 1)]
+)
+def test_only_a_doubt_stays_reserved(outcome: str, reserved: int) -> None:
+    """What certainly was not bought gives back its place and its cost."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.bought(Bought.from_json({"uid": uid, "outcome": outcome, "sent": True}), 1.0, 0.5)
+    assert (made.caps.tasks, made.running) == (reserved, 0)
+    assert made.status(1.0)["over"] == ["b1"]
+
+
+def test_the_cap_of_an_account_holds_over_all_batches() -> None:
+    """What has no room is left out, and the batch says why."""
+    made = desk(5, Settings(Rate(6000, 60.0), 100, Decimal(6)))
+    assert len(granted(made)) == 3
+    assert made.status(0.0)["batches"][0]["left_out"] == 2
+    assert "max_spend" in made.status(0.0)["batches"][0]["why"]
+
+
+def test_the_caps_of_a_batch_are_its_own() -> None:
+    """Another batch of the account goes on."""
+    made = desk(5, caps=Caps(max_tasks=2))
+    made.add("b2", "other", 1, Caps().state())
+    made.read("b2", 0, [(ask(n, "b2"), False) for n in range(5)])
+    assert len(granted(made)) == 2 + 5
+
+
+def test_a_report_that_comes_twice_counts_once() -> None:
+    """So does one of a desk before this one."""
+    made = desk(2)
+    first, _ = granted(made)
+    for _ in range(2):
+        made.bought(submitted(first), 1.0, 0.5)
+        made.over(first)
+    made.bought(submitted("nobody's"), 1.0, 0.5)
+    made.over("nobody's")
+    assert made.status(1.0)["batches"][0]["settled"] == 1
+
+
+def test_a_batch_that_is_handed_over_again_begins_again() -> None:
+    """Not while it is here; and what is claimed of it is counted once at the account."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.add("b1", "film", 1, Caps().state())
+    made.bought(submitted(uid), 1.0, 0.5)
+    made.over(uid)
+    made.add("b1", "film", 1, Caps().state())
+    made.read("b1", 0, [(ask(0), True)])
+    assert granted(made, 2.0) == [uid]
+    assert made.caps.tasks == 1
+
+
+def test_a_batch_that_is_stopped_is_over_when_its_last_task_is() -> None:
+    """Nothing more of it is granted."""
+    made = desk(5, Settings(Rate(6000, 60.0), 2))
+    running = granted(made)
+    made.stop("b1")
+    assert granted(made, 60.0) == []
+    for uid in running:
+        made.bought(submitted(uid), 60.0, 0.5)
+        made.over(uid)
+    assert made.status(60.0)["batches"] == []
+    assert made.caps.tasks == 2
+
+
+def test_a_refused_key_halts_all_until_a_person_says_so() -> None:
+    """Tasks on their way go on."""
+    made = desk(5, Settings(Rate(6000, 60.0), 2))
+    first, _ = granted(made)
+    told = Bought(first, "rejected", kind="quota", reason="no money", sent=True, stops=True)
+    made.bought(told, 1.0, 0.5)
+    assert granted(made, 60.0) == []
+    assert made.status(60.0)["halted"] == "the gateway refuses us (quota): no money"
+    made.go_on()
+    assert len(granted(made, 60.0)) == 1
+
+
+def test_other_settings_count_at_once_and_keep_the_last_create_in_mind() -> None:
+    """A new rate is no free burst."""
+    made = desk(50, Settings(Rate(1, 60.0), 100))
+    assert len(granted(made)) == 3
+    made.settle(Settings(Rate(60, 60.0), 100))
+    assert granted(made, 1.0) == []
+
+
+def test_the_next_page_is_read_before_orders_run_out() -> None:
+    """Each page is wanted once it is next."""
+    made = Desk(FAST)
+    made._proven = True
+    made.add("b1", "film", 2, Caps().state())
+    assert list(made.wanted_pages()) == [("b1", 0)]
+    made.read("b1", 0, [(ask(n), False) for n in range(25)])
+    assert list(made.wanted_pages()) == []
+    granted(made)
+    assert list(made.wanted_pages()) == [("b1", 1)]
+    made.unreadable("b1", 1, "damaged")
+    assert made.status(0.0)["batches"][0]["why"] == "damaged"
