@@ -20,6 +20,7 @@ from klingflow.cluster import handbox, hands
 from klingflow.cluster.address import Address, account_named, address_in
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.store import CLAIMS, PutOnce, open_store, prove
+from klingflow.disk import make_folder
 from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
@@ -82,12 +83,14 @@ async def _work(
             nonce=lambda: secrets.token_hex(16),
         )
         await _hand_in(hand, tell)
+        make_folder(chosen_state() / "scratch")
         until = _asked_to_leave(tell)
         server = await client.connect(address, identity=f"{host}/{os.getpid()}")
         broken = await worker.work(
             server,
             account,
             hand,
+            chosen_state() / "scratch",
             at_once=at_once,
             until=until,
             told=tell,

@@ -21,7 +21,7 @@ from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
 from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.uids import next_try
-from klingflow.model import Json, Rate
+from klingflow.model import Json, Limits, Rate
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
@@ -37,7 +37,7 @@ _KEPT: Final = 50
 class Settings:
     """What a person has said of an account. `max_spend` None is no limit."""
 
-    submit: Rate = Rate(30, 60.0)
+    submit: Rate = field(default_factory=lambda: Limits().submit)
     max_running: int = 5
     max_spend: Decimal | None = None
 
@@ -146,8 +146,9 @@ class Desk:
     task holds no place at the gateway any more.
     """
 
-    def __init__(self, settings: Settings = Settings()) -> None:
-        self.settings: Settings = settings
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings: Settings = settings or Settings()
+        settings = self.settings
         self.pace: AdaptiveRate = AdaptiveRate(settings.submit, BURST)
         self.places: AdaptiveRunning = AdaptiveRunning(settings.max_running)
         self.caps: Caps = Caps(settings.max_spend)
@@ -402,7 +403,8 @@ class Desk:
             self.halt("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
 
     def _close(self, batch: Batch) -> None:
-        if batch.is_over and self.batches.pop(batch.id, None):
+        if batch.is_over and batch.id in self.batches:
+            del self.batches[batch.id]
             self._over.append(batch.id)
 
     # -------- for people, and for the next desk

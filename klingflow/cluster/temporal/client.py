@@ -110,8 +110,8 @@ class DeskClient:
         return sorted({poller.identity for poller in told.pollers})
 
     @property
-    def _handle(self) -> WorkflowHandle[DeskFlow, None]:
-        return self._client.get_workflow_handle_for(DeskFlow.run, desk_of(self._account))
+    def _handle(self) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(desk_of(self._account))
 
     async def _say(self, signal: str, *arguments: Any) -> None:
         """Tell the desk, and begin it where there is none."""

@@ -94,10 +94,10 @@ class DeskFlow:
         for batch, page in list(self._desk.wanted_pages()):
             if (batch, page) not in self._reading:
                 self._reading.add((batch, page))
-                asyncio.create_task(self._read(batch, page))  # noqa: RUF006 — the workflow keeps it
+                asyncio.create_task(self._read(batch, page))  # noqa: RUF006 (the loop keeps it)
         for grant in self._desk.grants(workflow.time()):
             self._starting += 1
-            asyncio.create_task(self._start(grant))  # noqa: RUF006 — as above
+            asyncio.create_task(self._start(grant))  # noqa: RUF006
 
     async def _wait(self) -> None:
         now = workflow.time()
@@ -225,29 +225,30 @@ class ShotFlow:
         await self._tell("bought", told)
         if told["outcome"] != "submitted":
             return str(told["outcome"])
-        state = await self._watched(told["task_id"])
+        state = await self._watched()
         self._is_over = True
         await self._tell("over", errand["uid"])
         if state["state"] != "succeeded":
             return str(state["state"])
-        return await self._brought(told["task_id"], state)
+        return await self._brought(state)
 
-    async def _watched(self, task_id: str) -> dict[str, Any]:
+    async def _watched(self) -> dict[str, Any]:
         """Wait until a task is over: succeeded, failed or parked."""
         since = workflow.time()
         while True:
             queue = watch_queue_of(self._errand["account"])
-            seen: dict[str, Any] = await _step("watch", self._errand, task_id, since, queue=queue)
+            seen: dict[str, Any] = await _step("watch", self._errand, since, queue=queue)
             if seen["state"] != "blind":
                 return seen
             await self._tell("blinded", "the key or the balance is refused on every route")
 
-    async def _brought(self, task_id: str, seen: dict[str, Any]) -> str:
+    async def _brought(self, seen: dict[str, Any]) -> str:
+        last = None
         while True:
-            brought = await _step("bring", self._errand, task_id, seen)
-            if brought["state"] != "again":
-                return str(brought["state"])
-            await workflow.sleep(max(1.0, brought["pause_s"]))
+            last = await _step("bring", self._errand, seen, last)
+            if last["state"] != "again":
+                return str(last["state"])
+            await workflow.sleep(max(1.0, last["pause_s"]))
 
     async def _tell(self, signal: str, said: Any) -> None:
         desk = workflow.get_external_workflow_handle(desk_of(self._errand["account"]))

@@ -11,18 +11,19 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from klingflow.cluster import bringing, hands
-from klingflow.cluster.bringing import Seen
+from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref, Terms
 from klingflow.decide.pace import Gcra
-from klingflow.decide.patience import Unknown
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import BURST
 from klingflow.errors import LedgerBroken
@@ -40,13 +41,19 @@ _LONGEST_PAUSE_S: Final = 60.0
 
 class Steps:
     """The activities of one process. `told` gets a line for the person who looks after this host;
-    `broke` is called where it must buy nothing more.
+    `broke` is called where it must buy nothing more. Downloads go
+    to the folder `scratch` first.
     """
 
     def __init__(
-        self, hand: Hand, told: Callable[[str], None], broke: Callable[[LedgerBroken], None]
+        self,
+        hand: Hand,
+        scratch: Path,
+        told: Callable[[str], None],
+        broke: Callable[[LedgerBroken], None],
     ) -> None:
         self._hand = hand
+        self._scratch = scratch
         self._told = told
         self._broke = broke
         self._polls = Gcra(Limits().poll, BURST)
@@ -81,17 +88,20 @@ class Steps:
         return await self._done(self._buy(errand, wait_s))
 
     @activity.defn(name="watch")
-    async def watch(self, errand: dict[str, Any], task_id: str, since: float) -> dict[str, Any]:
+    async def watch(self, errand: dict[str, Any], since: float) -> dict[str, Any]:
         """Poll a task until it is over. `since` is when it was bought, by the server's clock."""
         age_s = activity.info().started_time.timestamp() - since
-        return await self._done(self._watch(errand, task_id, max(0.0, age_s)))
+        return await self._done(self._watch(errand, max(0.0, age_s)))
 
     @activity.defn(name="bring")
     async def bring(
-        self, errand: dict[str, Any], task_id: str, seen: dict[str, Any]
+        self, errand: dict[str, Any], seen: dict[str, Any], last: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Try once to bring a video."""
-        return await self._done(self._bring(errand, task_id, seen))
+        before = Brought(**last) if last else None
+        hand, uid = self._hand, errand["uid"]
+        bringing_it = bringing.bring(hand, uid, Seen.from_json(seen), self._scratch, before)
+        return asdict(await self._done(bringing_it))
 
     # --------
 
@@ -118,35 +128,24 @@ class Steps:
         bought = await asyncio.shield(buying)
         return bought.as_json()
 
-    async def _watch(self, errand: dict[str, Any], task_id: str, age_s: float) -> dict[str, Any]:
+    async def _watch(self, errand: dict[str, Any], age_s: float) -> dict[str, Any]:
         ref, uid, tier = Ref(*errand["ref"]), errand["uid"], errand["tier"]
         terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
-        born, unfinished_s, blind = time.monotonic() - age_s, 0.0, 0
-        unknown, seen = Unknown(), Seen()
-        while True:
-            age_s = time.monotonic() - born
-            if age_s > terms.deadline_s:
-                return await self._parked(ref, uid, task_id, "deadline")
-            if unknown.is_to_be_parked(age_s):
-                return await self._parked(ref, uid, task_id, "unknown")
-            await self._pause(self._until_next(terms, tier, age_s, seen, blind))
-            seen = await bringing.look(self._hand, ref, uid, task_id, seen)
-            age_s = time.monotonic() - born
+        seen, blind = Seen(age_s=age_s), 0
+        while not seen.is_final and blind < _BLIND:
+            await self._pause(self._until_next(terms, tier, seen, blind))
+            seen = await bringing.look(self._hand, ref, uid, seen)
             blind = blind + 1 if seen.state == "blind" else 0
-            unknown = unknown.once_more(age_s) if seen.state == "unknown" else Unknown()
-            if seen.state in ("running", "hiccup"):
-                unfinished_s = age_s
-            if seen.state == "succeeded":
-                self._durations.learn(tier, unfinished_s, age_s, ())
-            if seen.state in ("succeeded", "failed") or blind >= _BLIND:
-                return seen.as_json()
+        if seen.state == "succeeded":
+            self._durations.learn(tier, seen.unfinished_s, seen.age_s, ())
+        return seen.as_json()
 
-    def _until_next(self, terms: Terms, tier: str, age_s: float, seen: Seen, blind: int) -> float:
+    def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:
         """Seconds until a task is asked after."""
         if blind:
             return min(_LONGEST_PAUSE_S, terms.poll_floor_s * 2.0**blind)
         delay_s = self._durations.next_delay_s(
-            tier, age_s, floor_s=terms.poll_floor_s, u=random.random()
+            tier, seen.age_s, floor_s=terms.poll_floor_s, u=random.random()
         )
         return max(delay_s, seen.retry_after_s or 0.0)
 
@@ -166,17 +165,6 @@ class Steps:
         except TimeoutError:
             return
         raise ApplicationError("this host is leaving", type="Leaving")
-
-    async def _parked(self, ref: Ref, uid: str, task_id: str, why: str) -> dict[str, Any]:
-        await bringing.park(self._hand, ref, uid, task_id, why)
-        return {"state": "parked"}
-
-    async def _bring(
-        self, errand: dict[str, Any], task_id: str, seen: dict[str, Any]
-    ) -> dict[str, Any]:
-        ref, uid = Ref(*errand["ref"]), errand["uid"]
-        brought = await bringing.bring(self._hand, ref, uid, task_id, Seen.from_json(seen))
-        return brought.as_json()
 
     async def _done(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it, and say meanwhile that this host is alive. Only the kind of an error is told."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from temporalio.client import Client
@@ -29,6 +30,7 @@ async def work(
     client: Client,
     account: str,
     hand: Hand,
+    scratch: Path,
     *,
     at_once: int,
     until: asyncio.Event,
@@ -36,6 +38,7 @@ async def work(
     begun: Callable[[], None],
 ) -> LedgerBroken | None:
     """Work for an account until the event is set; then finish the creates that are on their way.
+    Downloads go to the folder `scratch` first.
 
     `at_once` bounds creates and downloads. `told` gets lines for people, `begun` is called when the
     work has begun. Return why this host must buy nothing more, if that ended it.
@@ -47,7 +50,7 @@ async def work(
         broken.append(error)
         until.set()
 
-    steps = Steps(hand, told, broke)
+    steps = Steps(hand, scratch, told, broke)
     longest_s = hand.waits.create_s + hand.waits.spare_s
     restrictions = SandboxRestrictions.default.with_passthrough_modules("klingflow")
     work = Worker(
