@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from klingflow.api.connecting import connect
 from klingflow.api.site import now
@@ -19,7 +19,7 @@ from klingflow.api.state import chosen_state
 from klingflow.cluster import handbox, hands
 from klingflow.cluster.address import Address, account_named, address_in
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.store import CLAIMS, PutOnce, open_store, prove
+from klingflow.cluster.store import PutOnce, open_store, prove
 from klingflow.disk import make_folder
 from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
@@ -28,6 +28,8 @@ from klingflow.runner.signals import ends
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
+
+CLAIMS: Final = "KLINGFLOW_CLAIMS"
 
 Tell = Callable[[str], None]
 
@@ -39,10 +41,10 @@ def engine_missing() -> UsageError:
 
 def store_in(environ: Mapping[str, str]) -> PutOnce:
     """Return the store that the environment names. Raises UsageError where it names none."""
-    store = open_store(environ, chosen_state())
-    if store is None:
+    address = environ.get(CLAIMS, "").strip()
+    if not address:
         raise UsageError(f"no store: set {CLAIMS} to a folder or bucket that all hosts see")
-    return store
+    return open_store(address, environ, chosen_state())
 
 
 def work(account: str | None, at_once: int, tell: Tell) -> None:
