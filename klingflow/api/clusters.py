@@ -13,21 +13,28 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from klingflow.api import running
 from klingflow.api.connecting import connect
+from klingflow.api.running import Result
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
 from klingflow.cluster import handbox, hands
 from klingflow.cluster.address import Address, account_named, address_in
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.store import PutOnce, open_store, prove
+from klingflow.decide.spending import spending
 from klingflow.disk import make_folder
 from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
+from klingflow.model import Limits
+from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner.signals import ends
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
+    from klingflow.runner.context import Job
+    from klingflow.runner.events import Emit
 
 CLAIMS: Final = "KLINGFLOW_CLAIMS"
 
@@ -123,6 +130,51 @@ def _asked_to_leave(tell: Tell) -> asyncio.Event:
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
     return until
+
+
+def run(
+    job: Job,
+    key: str,
+    limits: Limits,
+    *,
+    account: str | None,
+    emit: Emit,
+    abort: Callable[[], None],
+    detach: bool,
+    used: str | None,
+) -> Result:
+    """Hand over what a plan buys, and follow until nothing more comes; `detach` only hands over.
+
+    `abort` as in `run_jobs`. Raises UsageError, ClusterAway, StoreAway, LedgerBroken.
+    """
+    from klingflow.api.following import Follower, followed  # an extra
+
+    store = store_in(os.environ)
+    address_in(os.environ)
+    unnamed = running.prepare([job], key, limits, used)
+
+    async def main() -> tuple[Follower, list[str]]:
+        desk = await desk_of(account, job.site.origin)
+        follower = Follower(job, desk, store, limits, emit)
+        return follower, await followed(follower, abort, detach=detach)
+
+    follower, troubles = asyncio.run(main())
+    plan = job.plan_again()
+    ending = Ending(interrupted=follower.outcome.interrupted)
+    bought = tuple(follower.bought.values())
+    capped = {(0, action): why for action, why in job.plan.left_out.items()}
+    wrong = job.write_results()
+    return Result(
+        plans=(plan,),
+        exit_code=exit_code([plan], ending, capped, buying=True),
+        outcome=follower.outcome,
+        bought=bought,
+        records=(job.results,),
+        capped=capped,
+        troubles=(*unnamed, *troubles, *([wrong] if wrong else [])),
+        spending=spending([bought], plan.manifest.prices),
+        delivered=frozenset(delivered([job.plan], [plan])),
+    )
 
 
 async def desk_of(account: str | None, origin: str) -> DeskClient:

@@ -218,20 +218,7 @@ def run_jobs(
     from klingflow.api.settling import settle
     from klingflow.runner.dispatch import run as run_context
 
-    check_apart([(job.site, job.plan.manifest) for job in jobs])
-    for job in jobs:
-        _check_key_apart(job.plan.manifest, key)
-    _check_files(limits, len(jobs))
-    for job in jobs:  # last: a run that is refused leaves no trace in a black box
-        _begin_box(job)
-    for job in jobs if used else ():
-        job.ledger.use_plan(str(used))
-
-    for job in jobs:
-        if job.claims is not None:
-            anyio.run(job.claims.hand_in, job.ledger.book)
-
-    unnamed = [why for job in jobs if (why := name_purchases(job.site, job.plan))]
+    unnamed = prepare(jobs, key, limits, used)
 
     async def main() -> Result | None:
         settled = unnamed + [trouble for job in jobs for trouble in await settle(job)]
@@ -245,6 +232,24 @@ def run_jobs(
     if result is None:
         raise _interrupt(jobs)
     return result
+
+
+def prepare(jobs: Sequence[Job], key: str, limits: Limits, used: str | None = None) -> list[str]:
+    """Refuse what cannot be run as it is, and then begin to write: the black box, the use of a
+    saved plan, the purchases that picks name. Return what could not be named. Raises UsageError.
+    """
+    check_apart([(job.site, job.plan.manifest) for job in jobs])
+    for job in jobs:
+        _check_key_apart(job.plan.manifest, key)
+    _check_files(limits, len(jobs))
+    for job in jobs:  # last: a run that is refused leaves no trace in a black box
+        _begin_box(job)
+    for job in jobs if used else ():
+        job.ledger.use_plan(str(used))
+    for job in jobs:
+        if job.claims is not None:
+            anyio.run(job.claims.hand_in, job.ledger.book)
+    return [why for job in jobs if (why := name_purchases(job.site, job.plan))]
 
 
 def _begin_box(job: Job) -> None:

@@ -43,6 +43,7 @@ EventName = Literal[
     "unsendable",
     "stopped",
     "leaving",
+    "away",
     "end",
 ]
 
@@ -80,10 +81,10 @@ EVENTS: Mapping[EventName, EventRow] = {
         volume="plain",
         flight="begins",
         spends=True,
-        words="bought as {task_id}{billed}",
+        words="bought as {task_id}{billed}{by}",
         of_a_shot=True,
         facts=("uid", "task_id", "tier", "predicted_tier"),
-        may=(),
+        may=("host",),
     ),
     "spared": EventRow(
         label=None,
@@ -295,6 +296,16 @@ EVENTS: Mapping[EventName, EventRow] = {
         facts=("reason",),
         may=(),
     ),
+    "away": EventRow(
+        label=None,
+        volume="loud",
+        flight=None,
+        spends=False,
+        words="waiting: {reason}",
+        of_a_shot=False,
+        facts=("reason",),
+        may=(),
+    ),
     "end": EventRow(
         label=None,
         volume="chatty",
@@ -340,6 +351,7 @@ FACTS: Final[Mapping[str, Json]] = {
     "task_id": _said(_TEXT, "The gateway's id of the task."),
     "tier": _said({"type": ["string", "null"]}, "What the gateway bills it as, if it says so."),
     "predicted_tier": _said(_TEXT, "What it was expected to be billed as."),
+    "host": _said(_TEXT, "The host of a cluster that bought it."),
     "reason": _said(_TEXT, "Why, in words."),
     "failure": _FAILURE,
     "pause_s": _said({"type": "number", "minimum": 0}, "Seconds until the next try."),

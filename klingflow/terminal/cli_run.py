@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--sandbox", is_flag=True, help="Against a sandbox started for this run: no key, no money."
 )
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Let the hosts of KLINGFLOW_CLUSTER buy (docs/past-one-machine.md).",
+)
+@click.option("--detach", is_flag=True, help="With --cluster: hand over, and do not wait.")
+@flags.account
 @flags.gateway
 @flags.no_black_box
 @click.option(
@@ -56,6 +63,7 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml -s alley --buy-again       although it was paid for elsewhere
     klingflow run film.yaml --same-film                in a second clone, said once
     klingflow run --plan film.plan.json                exactly what `plan -o` has saved
+    klingflow run film.yaml --cluster                  on all hosts that run `klingflow worker`
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
     twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
@@ -70,6 +78,8 @@ def run(files: tuple[str, ...], **options: Any) -> int:
 
     if not files and options["plan"] is None:
         raise click.UsageError("Missing argument 'FILE...'.")
+    if options["detach"] and not options["cluster"]:
+        raise click.UsageError("--detach goes with --cluster")
     return run_commands.run(files, Options(**options))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from klingflow.api import clusters
 from klingflow.cluster.desk import Settings
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
 from klingflow.model import Limits
-from klingflow.terminal import console
+from klingflow.terminal import console, progress, result_views
+from klingflow.terminal.options import Options
+
+if TYPE_CHECKING:
+    from klingflow.runner.context import Job
 
 
 def worker(account: str | None, at_once: int) -> int:
@@ -28,6 +32,37 @@ def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bo
         _show(status)
     console.say(f"Hosts: {', '.join(hosts) or 'none (klingflow worker starts one)'}")
     return ExitCode.OK
+
+
+def run(jobs: list[Job], key: str, limits: Limits, options: Options, used: str | None) -> int:
+    """`klingflow run --cluster`, with ledgers held and the user's word given."""
+    if len(jobs) > 1:
+        raise UsageError("--cluster takes one manifest at a time: run each by a command of its own")
+    with progress.watching(
+        [job.plan for job in jobs],
+        log=options.log,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        plain=options.no_progress,
+        limits=limits,
+    ) as watch:
+        result = clusters.run(
+            jobs[0],
+            key,
+            limits,
+            account=options.account,
+            emit=watch.emit,
+            abort=watch.abort,
+            detach=options.detach,
+            used=used,
+        )
+    for line in watch.lost:
+        console.warn(line)
+    sites, books = [job.site for job in jobs], [job.ledger.book for job in jobs]
+    result_views.show_result(result, sites, books, quiet=options.quiet)
+    if options.detach:
+        console.say("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows.")
+    return ExitCode.OK if options.detach else result.exit_code
 
 
 def _settings(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,9 @@ class Options:
     fail_fast: bool = False
     yes: bool = False
     sandbox: bool = False
+    cluster: bool = False
+    detach: bool = False
+    account: str | None = None
     gateway: str | None = None
     no_black_box: bool = False
     same_film: bool = False

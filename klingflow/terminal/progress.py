@@ -246,6 +246,10 @@ def _billed(event: Event) -> str:
     return f" ({tier})" if tier == predicted else f" ({tier}; predicted {predicted})"
 
 
+def _by(event: Event) -> str:
+    return f" by {event['host']}" if "host" in event else ""
+
+
 def _percent(event: Event) -> str:
     return f" {event['progress']:g} %" if event.get("progress") else ""
 
@@ -255,6 +259,7 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "after": _after,
     "because": _because,
     "billed": _billed,
+    "by": _by,
     "exit_code": lambda event: str(event.get("exit_code")),
     "file": lambda event: str(event.get("file")),
     "pause": _pause,

@@ -17,7 +17,15 @@ from klingflow.gateway.access import Access
 from klingflow.gateway.origin import normal_base
 from klingflow.model import Limits, Manifest, Plan
 from klingflow.results.saved_plan import SavedPlan
-from klingflow.terminal import console, elsewhere, linked, progress, result_views, views
+from klingflow.terminal import (
+    cluster_commands,
+    console,
+    elsewhere,
+    linked,
+    progress,
+    result_views,
+    views,
+)
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, under_plan
 from klingflow.terminal.clock import local
 from klingflow.terminal.manifests import for_good, load_all, show_warnings
@@ -74,7 +82,10 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         else:
             _show_moves([job.plan for job in jobs], options)
         used = saved.id if saved is not None else None
-        result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
+        if options.cluster:
+            result = cluster_commands.run(jobs, key, limits, options, used)
+        else:
+            result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
     if address and (trouble := notifying.notify(address, result_views.notice(result))):
         console.warn(f"The notification could not be sent: {console.redacted(trouble)}.")
     return result.exit_code

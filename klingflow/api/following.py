@@ -1,0 +1,208 @@
+"""A run at a cluster: hands its shots over, folds what hosts have written into the ledger, and tells
+of it, until nothing more comes.
+
+Buys nothing itself. Whoever follows, or nobody, changes nothing in what the hosts do.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from klingflow.api.settling import settle
+from klingflow.api.site import now
+from klingflow.cluster import follow
+from klingflow.cluster.orders import Terms
+from klingflow.cluster.store import PutOnce
+from klingflow.decide.plan import buys
+from klingflow.errors import ClusterAway, StoreAway
+from klingflow.ledger.handed_over import claimant
+from klingflow.ledger.lifecycle import UNFINISHED
+from klingflow.model import Limits, Purchase
+from klingflow.runner import signals
+from klingflow.runner.context import Job, Outcome, as_data
+from klingflow.runner.events import Emit, EventName
+
+if TYPE_CHECKING:
+    from klingflow.cluster.temporal.client import DeskClient
+
+_LOOK_EVERY_S: Final = 2.0
+# A video that has not come so long after the last news is left to the next run, or to `fetch`.
+_QUIET_S: Final = 120.0
+
+
+@dataclass(slots=True)
+class Follower:
+    """One manifest's run at a cluster. `batches` are those of which something may still come, by
+    their ids; `bought` what hosts bought for it, by uid.
+    """
+
+    job: Job
+    desk: DeskClient
+    store: PutOnce
+    limits: Limits
+    emit: Emit
+    clock: Callable[[], float] = time.monotonic
+    batches: dict[str, Terms] = field(default_factory=dict)
+    handed: set[str] = field(default_factory=set)
+    bought: dict[str, Purchase] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    _news_at: float = 0.0
+
+    async def hand_over(self) -> bool:
+        """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
+        left_out = self.job.plan.left_out
+        keys = {a.key for a in buys(self.job.plan) if a.verb == "create"} - self.handed
+        keys -= left_out.keys()
+        if self.outcome.interrupted or not keys:
+            return False
+        terms = await follow.hand_over(self.job, self.store, self.limits, keys)
+        self.handed |= keys
+        await self._add(terms)
+        return True
+
+    async def take_up(self) -> None:
+        """Go on with what an earlier run has handed over."""
+        for terms in await follow.open_batches(self.job, self.store):
+            await self._add(terms)
+
+    async def _add(self, terms: Terms) -> None:
+        self.batches[terms.batch] = terms
+        self._news_at = self.clock()
+        with suppress(ClusterAway):  # it is told again while it is away
+            await self._tell_desk(terms)
+
+    async def _tell_desk(self, terms: Terms) -> None:
+        await self.desk.hand_over(terms.batch, terms.film, terms.pages, terms.caps)
+
+    async def run(self) -> None:
+        """Follow until nothing more comes of any batch. Raises LedgerBroken."""
+        while self.batches:
+            await self._look()
+            if self._is_quiet() and not await self._next():
+                return
+            await anyio.sleep(_LOOK_EVERY_S)
+
+    async def _look(self) -> None:
+        """Fold, and see what the desk has still to do. Who is away is asked again."""
+        try:
+            await self._fold()
+            status = await self.desk.status()
+            await self._compare(status)
+        except (StoreAway, ClusterAway) as error:
+            self._say("away", "away", reason=str(error))
+
+    async def _compare(self, status: Mapping[str, Any] | None) -> None:
+        """End the batches that the desk is through with, and give it again what it has lost."""
+        here = {told["id"]: told for told in status["batches"]} if status else {}
+        over = set(status["over"]) if status else set()
+        if status and status["halted"]:
+            self._say(status["halted"], "stopped", reason=status["halted"])
+        for batch, terms in list(self.batches.items()):
+            if batch in over:
+                await follow.withdraw_rest(self.job, self.store, terms)
+                await self._fold()
+                del self.batches[batch]
+            elif batch not in here and not self.outcome.interrupted:
+                await self._tell_desk(terms)
+
+    def _is_quiet(self) -> bool:
+        """True if no batch is open and no video is on its way, or none has come for long."""
+        coming = [p for p in self.bought.values() if p.state == "succeeded"]
+        coming += [p for p in self.bought.values() if p.state in UNFINISHED - {"parked"}]
+        is_late = self.clock() - self._news_at > _QUIET_S
+        return not self.batches and (not coming or is_late)
+
+    async def _next(self) -> bool:
+        """Hand over what became possible: shots that waited for others."""
+        self.job.plan = self.job.plan_again()
+        return await self.hand_over()
+
+    async def _fold(self) -> None:
+        for purchase in await follow.fold_in(self.job, self.store):
+            self._news_at = self.clock()
+            if purchase.state != "rejected":
+                self.bought[purchase.uid] = purchase
+            self._tell(purchase)
+
+    async def stop(self) -> None:
+        """Let the desk grant nothing more of these batches."""
+        self.outcome.interrupted = True
+        self._say(
+            "leaving", "leaving", reason="interrupted; the cluster finishes what is on its way"
+        )
+        for batch in self.batches:
+            with suppress(ClusterAway):
+                await self.desk.stop(batch)
+
+    # -------- events
+
+    def _tell(self, purchase: Purchase) -> None:
+        """Tell what a purchase has come to; what comes between is told first."""
+        who = claimant(purchase)
+        if purchase.task_id:
+            facts = {"task_id": purchase.task_id, "tier": purchase.billed_tier}
+            facts |= {"predicted_tier": purchase.predicted_tier}
+            self._once(purchase, "submitted", **facts, **({"host": who[0]} if who else {}))
+        failure = as_data(purchase.error) if purchase.error else {}
+        match purchase.state:
+            case "done":
+                bounds = purchase.finished_after_s or (0.0, 0.0)
+                self._once(purchase, "succeeded", tier=purchase.billed_tier, after_s=bounds[1])
+                facts = {"file": purchase.output or "", "size_bytes": purchase.size_bytes or 0}
+                self._once(purchase, "done", **facts)
+            case "failed":
+                self._once(purchase, "failed", failure=failure, retry=False, refunded=False)
+            case "parked":
+                self._once(purchase, "parked", failure=failure)
+            case "in_doubt":
+                said = purchase.error.message if purchase.error else "its host died with it"
+                self._once(purchase, "in_doubt", reason=said)
+            case "rejected" if failure.get("kind") != "not_sent":
+                self._once(purchase, "rejected", failure=failure)
+
+    def _once(self, purchase: Purchase, event: EventName, **facts: Any) -> None:
+        if (purchase.uid, event) in self._told:
+            return
+        self._told.add((purchase.uid, event))
+        manifest = self.job.plan.manifest
+        about = {"manifest": manifest.name, "path": manifest.path, "shot": purchase.key}
+        self.emit({"at": now(), "event": event, **about, "uid": purchase.uid, **facts})
+
+    def _say(self, why: str, event: EventName, **facts: Any) -> None:
+        if ("", why) not in self._told:
+            self._told.add(("", why))
+            self.emit({"at": now(), "event": event, **facts})
+
+
+async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:
+    """Hand over and follow. `detach`: only hand over. Return what went wrong with files."""
+    troubles = await settle(follower.job)
+    await follower.take_up()
+    await follower.hand_over()
+    if detach:
+        return troubles
+    async with anyio.create_task_group() as group:
+        group.start_soon(_listen, follower, abort, group.cancel_scope)
+        await follower.run()
+        group.cancel_scope.cancel()
+    return troubles
+
+
+async def _listen(follower: Follower, abort: Callable[[], None], scope: anyio.CancelScope) -> None:
+    """Ctrl-C once: this batch buys nothing more. Twice: leave; the cluster goes on."""
+    with signals.heard() as received:
+        async for number in received:
+            if follower.outcome.interrupted or number != signal.SIGINT:
+                follower.outcome.interrupted = True
+                abort()
+                scope.cancel()
+                return
+            await follower.stop()
