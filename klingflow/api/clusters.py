@@ -11,6 +11,8 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from klingflow.api import running
@@ -19,7 +21,7 @@ from klingflow.api.running import Result
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
 from klingflow.cluster import handbox, hands
-from klingflow.cluster.address import Address, account_named, address_in
+from klingflow.cluster.address import CLUSTER, Address, account_named, address_in
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.store import PutOnce, open_store, prove
 from klingflow.decide.spending import spending
@@ -44,6 +46,30 @@ Tell = Callable[[str], None]
 def engine_missing() -> UsageError:
     """Return what to say where the extra is not installed."""
     return UsageError("a cluster needs the extra: pip install 'klingflow[cluster]'")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which cluster: its server, its store, and the account there; None where that is named after
+    the gateway.
+    """
+
+    address: Address
+    store: PutOnce
+    account: str | None = None
+
+
+def place_in(environ: Mapping[str, str], account: str | None) -> Place:
+    """Return the cluster that the environment names. Raises UsageError where it names none."""
+    return Place(address_in(environ), store_in(environ), account)
+
+
+def demo_place(folder: Path, address: str) -> Place:
+    """Return the cluster of a demo in a folder, whose server is at `address`. Raises UsageError."""
+    from klingflow.cluster.temporal.demo import ACCOUNT  # an extra
+
+    store = open_store(str((folder / "store").absolute()), {}, None)
+    return Place(address_in({CLUSTER: address}), store, ACCOUNT)
 
 
 def store_in(environ: Mapping[str, str]) -> PutOnce:
@@ -136,8 +162,8 @@ def run(
     job: Job,
     key: str,
     limits: Limits,
+    place: Place,
     *,
-    account: str | None,
     emit: Emit,
     abort: Callable[[], None],
     detach: bool,
@@ -149,13 +175,11 @@ def run(
     """
     from klingflow.api.following import Follower, followed  # an extra
 
-    store = store_in(os.environ)
-    address_in(os.environ)
     unnamed = running.prepare([job], key, limits, used)
 
     async def main() -> tuple[Follower, list[str]]:
-        desk = await desk_of(account, job.site.origin)
-        follower = Follower(job, desk, store, limits, emit)
+        desk = await desk_of(place.address, account_named(place.account, job.site.origin))
+        follower = Follower(job, desk, place.store, limits, emit)
         return follower, await followed(follower, abort, detach=detach)
 
     follower, troubles = asyncio.run(main())
@@ -177,15 +201,19 @@ def run(
     )
 
 
-async def desk_of(account: str | None, origin: str) -> DeskClient:
+async def desk_of(address: Address, account: str) -> DeskClient:
     """Return the desk of an account. Raises UsageError, ClusterAway."""
-    address = address_in(os.environ)
-    name = account_named(account, origin)
     try:
         from klingflow.cluster.temporal import client  # an extra
     except ImportError as error:
         raise engine_missing() from error
-    return client.DeskClient(await client.connect(address), name)
+    return client.DeskClient(await client.connect(address), account)
+
+
+def account_here(account: str | None) -> str:
+    """Return the account that is meant: by its name, or after the gateway in the environment."""
+    base_url = os.environ.get(BASE_URL, "").strip()
+    return account_named(account, normal_base(base_url) if base_url else "")
 
 
 def ask_desk(
@@ -197,8 +225,7 @@ def ask_desk(
     """
 
     async def ask() -> tuple[dict[str, Any] | None, list[str]]:
-        base_url = os.environ.get(BASE_URL, "").strip()
-        desk = await desk_of(account, normal_base(base_url) if base_url else "")
+        desk = await desk_of(address_in(os.environ), account_here(account))
         if settings:
             await desk.settle(settings)
         if stop:

@@ -1,5 +1,5 @@
-"""A run at a cluster: hands its shots over, folds what hosts have written into the ledger, and tells
-of it, until nothing more comes.
+"""A run at a cluster: hands its shots over, folds what hosts have written into the ledger, and
+tells of it, until nothing more comes.
 
 Buys nothing itself. Whoever follows, or nobody, changes nothing in what the hosts do.
 """
@@ -148,7 +148,7 @@ class Follower:
         """Tell what a purchase has come to; what comes between is told first."""
         who = claimant(purchase)
         if purchase.task_id:
-            facts = {"task_id": purchase.task_id, "tier": purchase.billed_tier}
+            facts: dict[str, Any] = {"task_id": purchase.task_id, "tier": purchase.billed_tier}
             facts |= {"predicted_tier": purchase.predicted_tier}
             self._once(purchase, "submitted", **facts, **({"host": who[0]} if who else {}))
         failure = as_data(purchase.error) if purchase.error else {}

@@ -104,7 +104,16 @@ def completion(shell: str) -> int:
 @flags.gateway
 @click.option("--refs", is_flag=True, help="Also ask for each remote address of the manifest.")
 @click.option("--forget", metavar="URL", help="Take back a yes to this address, and stop.")
-def doctor(file: str | None, gateway: str | None, refs: bool, forget: str | None) -> int:
+@click.option("--cluster", is_flag=True, help="Only the cluster: server, store, hosts, clocks.")
+@flags.account
+def doctor(
+    file: str | None,
+    gateway: str | None,
+    refs: bool,
+    forget: str | None,
+    cluster: bool,
+    account: str | None,
+) -> int:
     """Check installation, key and address, without spending.
 
     \b
@@ -112,6 +121,7 @@ def doctor(file: str | None, gateway: str | None, refs: bool, forget: str | None
     klingflow doctor film.yaml      also that manifest, its ledger and its outputs
     klingflow doctor film.yaml --refs
     klingflow doctor --forget https://gateway.example.com
+    klingflow doctor --cluster      what `klingflow worker` and `run --cluster` need
 
     Asks the gateway after a task that does not exist, and says what it saw where the answer is not
     about that task. Says what git keeps and ignores of the ledger, the key and the videos.
@@ -120,6 +130,8 @@ def doctor(file: str | None, gateway: str | None, refs: bool, forget: str | None
     """
     from klingflow.terminal import setup_commands  # for start-up
 
+    if cluster:
+        return setup_commands.doctor_of_cluster(account)
     return setup_commands.forget(forget) if forget else setup_commands.doctor(file, gateway, refs)
 
 

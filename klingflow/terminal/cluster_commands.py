@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from klingflow.api import clusters
+from klingflow.api import clusters, site
+from klingflow.api.clusters import Place
 from klingflow.cluster.desk import Settings
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
-from klingflow.model import Limits
+from klingflow.model import Limits, Manifest
 from klingflow.terminal import console, progress, result_views
 from klingflow.terminal.options import Options
 
@@ -36,8 +39,6 @@ def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bo
 
 def run(jobs: list[Job], key: str, limits: Limits, options: Options, used: str | None) -> int:
     """`klingflow run --cluster`, with ledgers held and the user's word given."""
-    if len(jobs) > 1:
-        raise UsageError("--cluster takes one manifest at a time: run each by a command of its own")
     with progress.watching(
         [job.plan for job in jobs],
         log=options.log,
@@ -50,7 +51,7 @@ def run(jobs: list[Job], key: str, limits: Limits, options: Options, used: str |
             jobs[0],
             key,
             limits,
-            account=options.account,
+            place,
             emit=watch.emit,
             abort=watch.abort,
             detach=options.detach,
@@ -63,6 +64,28 @@ def run(jobs: list[Job], key: str, limits: Limits, options: Options, used: str |
     if options.detach:
         console.say("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows.")
     return ExitCode.OK if options.detach else result.exit_code
+
+
+def place_of(
+    stack: ExitStack, manifests: Sequence[Manifest], base_url: str, options: Options
+) -> Place:
+    """Return the cluster of a run: what the environment names, or a demo started for this run.
+
+    Raises UsageError for several manifests, and where there is no cluster.
+    """
+    if len(manifests) > 1:
+        raise UsageError("--cluster takes one manifest at a time: run each by a command of its own")
+    if not options.sandbox:
+        return clusters.place_in(os.environ, options.account)
+    try:
+        from klingflow.cluster.temporal.demo import demo  # an extra
+    except ImportError as error:
+        raise clusters.engine_missing() from error
+    if options.detach:
+        raise UsageError("--detach: the cluster of --sandbox ends with this run")
+    here = site.site_of(manifests[0].path, options.wish)
+    folder = here.server.parent / "cluster"
+    return clusters.demo_place(folder, stack.enter_context(demo(folder, base_url)))
 
 
 def _settings(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,9 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     with ExitStack() as stack:
         base_url, key = target(stack, manifests, options, access)
         origin = normal_base(base_url)
+        place = None
+        if options.cluster:
+            place = cluster_commands.place_of(stack, manifests, base_url, options)
         with for_good():
             asking = buying and saved is None
             jobs = [elsewhere.open_job(stack, m, options, origin, buying=asking) for m in manifests]
@@ -82,8 +85,8 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         else:
             _show_moves([job.plan for job in jobs], options)
         used = saved.id if saved is not None else None
-        if options.cluster:
-            result = cluster_commands.run(jobs, key, limits, options, used)
+        if place is not None:
+            result = cluster_commands.run(jobs, key, limits, place, options, used)
         else:
             result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
     if address and (trouble := notifying.notify(address, result_views.notice(result))):

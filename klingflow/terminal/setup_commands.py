@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from klingflow.terminal import console
 
 if TYPE_CHECKING:
     from klingflow.api.beginning import Begun
+    from klingflow.api.doctor import Finding
 
 
 def init(folder: str) -> int:
@@ -94,7 +95,17 @@ def doctor(file: str | None, gateway: str | None, refs: bool) -> int:
     def found(folder: Path) -> Access:
         return target.found(folder, gateway)
 
-    findings = examine(file, found, target.allowed, refs=refs)
+    return _show(examine(file, found, target.allowed, refs=refs))
+
+
+def doctor_of_cluster(account: str | None) -> int:
+    """`klingflow doctor --cluster`."""
+    from klingflow.api.cluster_doctor import examine  # for start-up
+
+    return _show(examine(account))
+
+
+def _show(findings: Sequence[Finding]) -> int:
     for finding in findings:
         console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
         for line in finding.more:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from temporalio.client import Client, TLSConfig, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
@@ -91,6 +93,20 @@ class DeskClient:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return None
             raise _away(error) from error
+
+    async def clock_s(self) -> float:
+        """Return how many seconds this machine's clock is ahead of the server's."""
+        name = f"clock-{uuid4()}"
+        before = time.time()
+        try:
+            handle = await self._client.start_workflow(
+                "Clock", id=name, task_queue="klingflow-clock", rpc_timeout=_PATIENCE
+            )
+            began = (await handle.describe()).start_time.timestamp()
+            await handle.terminate("it has said what time it is")
+        except RPCError as error:
+            raise _away(error) from error
+        return before - began
 
     async def hosts(self) -> list[str]:
         """Return the hosts whose workers are there."""

@@ -1,0 +1,72 @@
+"""`klingflow doctor --cluster`: whether this machine sees the server, the store and the account's
+hosts, and how far its clock is from theirs. Buys nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from klingflow.api.clusters import account_here, desk_of, store_in
+from klingflow.api.doctor import Finding
+from klingflow.cluster.address import CLUSTER, address_in
+from klingflow.cluster.store import prove
+from klingflow.errors import KlingflowError
+from klingflow.gateway.env_file import KEY
+
+# Times in ledgers are compared by the second; grants do not depend on the clocks of hosts.
+_FAR_S: Final = 5.0
+
+
+def examine(account: str | None) -> list[Finding]:
+    """Return everything worth knowing of the cluster, in the order in which to mend it."""
+    return [*_environment(), *_store(), *_server(account)]
+
+
+def _environment() -> Iterator[Finding]:
+    has_key = bool(os.environ.get(KEY))
+    said = "is in the environment" if has_key else "is not set: a worker needs it, `run` does not"
+    yield Finding(has_key, f"{KEY} {said}", needed=False)
+
+
+def _store() -> Iterator[Finding]:
+    try:
+        store = store_in(os.environ)
+        prove(store)
+    except KlingflowError as error:
+        yield Finding(False, str(error))
+    else:
+        yield Finding(True, f"store {store.described}: an object can be made once only")
+
+
+def _server(account: str | None) -> Iterator[Finding]:
+    try:
+        address = address_in(os.environ)
+        clock_s, halted, hosts = asyncio.run(_asked(account))
+    except KlingflowError as error:
+        yield Finding(False, str(error))
+        return
+    yield Finding(True, f"{CLUSTER} {address}: the server answers")
+    far = abs(clock_s) > _FAR_S
+    todo = "; set it (timedatectl set-ntp true)" if far else ""
+    yield Finding(not far, f"this clock is {clock_s:+.1f} s from the server's{todo}", needed=False)
+    if hosts:
+        yield Finding(True, f"hosts: {', '.join(hosts)}")
+    else:
+        yield Finding(
+            False, "no host works for this account: start `klingflow worker`", needed=False
+        )
+    if halted:
+        yield Finding(False, f"the desk buys nothing: {halted}", needed=False)
+
+
+async def _asked(account: str | None) -> tuple[float, str, list[str]]:
+    """Return how far this clock is ahead of the server's, why the desk grants nothing, and the
+    hosts. Raises KlingflowError.
+    """
+    desk = await desk_of(address_in(os.environ), account_here(account))
+    clock_s = await desk.clock_s()
+    status = await desk.status() if await desk.hosts() else None
+    return clock_s, status["halted"] if status else "", await desk.hosts()

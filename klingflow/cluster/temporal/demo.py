@@ -1,0 +1,106 @@
+"""A cluster on this machine, for a trial without money: a server and two hosts as children of one
+process, which ends all of them when its standard input ends. So they die with whoever started it,
+however that dies.
+
+Reads one line of JSON: the folder, and the gateway's address. Prints the server's address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from klingflow.cluster.address import CLUSTER
+from klingflow.cluster.temporal.server import started
+from klingflow.errors import UsageError
+
+ACCOUNT: Final = "sandbox"
+HOSTS: Final = ("host-a", "host-b")
+_STOP_S: Final = 20.0
+_PYTHON: Final = (sys.executable, "-P", "-X", "utf8", "-m")
+
+
+@contextlib.contextmanager
+def demo(folder: Path, base_url: str) -> Iterator[str]:
+    """Start a cluster in a folder, whose store is its `store`; yield the server's address.
+
+    Raises UsageError where it does not start.
+    """
+    (folder / "store").mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [*_PYTHON, "klingflow.cluster.temporal.demo"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    try:
+        process.stdin.write(json.dumps([str(folder.absolute()), base_url]) + "\n")
+        process.stdin.flush()
+        address = process.stdout.readline().strip()
+        if not address:
+            raise UsageError(process.stderr.read().strip() or "the cluster did not start")
+        yield address
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        with process.stdout, process.stderr:
+            process.wait()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    folder, base_url = json.loads(sys.stdin.readline())
+    try:
+        with started(Path(folder)) as server, contextlib.ExitStack() as stack:
+            environ = {
+                CLUSTER: str(server.address),
+                "KLINGFLOW_CLAIMS": str(Path(folder) / "store"),
+                "KLINGFLOW_BASE_URL": base_url,
+                "KLINGFLOW_API_KEY": "sandbox",
+            }
+            for host in HOSTS:
+                stack.enter_context(_worker(Path(folder) / host, environ))
+            print(server.address, flush=True)
+            sys.stdin.read()
+    except UsageError as error:
+        sys.exit(str(error))
+
+
+@contextlib.contextmanager
+def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")}
+    with (home / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(
+            [*_PYTHON, "klingflow", "worker", "--account", ACCOUNT],
+            env={**kept, **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(_STOP_S / 2)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+if __name__ == "__main__":
+    main()
