@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from klingflow.runner.events import Emit
 
 CLAIMS: Final = "KLINGFLOW_CLAIMS"
+# The account of the demo.
+ACCOUNT: Final = "sandbox"
 
 Tell = Callable[[str], None]
 
@@ -66,8 +68,6 @@ def place_in(environ: Mapping[str, str], account: str | None) -> Place:
 
 def demo_place(folder: Path, address: str) -> Place:
     """Return the cluster of a demo in a folder, whose server is at `address`. Raises UsageError."""
-    from klingflow.cluster.temporal.demo import ACCOUNT  # an extra
-
     store = open_store(str((folder / "store").absolute()), {}, None)
     return Place(address_in({CLUSTER: address}), store, ACCOUNT)
 
@@ -80,8 +80,9 @@ def store_in(environ: Mapping[str, str]) -> PutOnce:
     return open_store(address, environ, chosen_state())
 
 
-def work(account: str | None, at_once: int, tell: Tell) -> None:
+def work(account: str | None, at_once: int, tell: Tell, *, origin: str | None = None) -> None:
     """Work for an account until a signal comes; then finish the creates that are on their way.
+    `origin` is what ledgers call the gateway, by default its address.
 
     Raises UsageError for what the environment lacks, ClusterAway, StoreAway, and LedgerBroken where
     this host must buy nothing more.
@@ -91,15 +92,22 @@ def work(account: str | None, at_once: int, tell: Tell) -> None:
         if not environ.get(name, "").strip():
             raise UsageError(f"no {name} in the environment, which is where a worker has it from")
     address, base_url = address_in(environ), environ[BASE_URL].strip()
-    name = account_named(account, normal_base(base_url))
+    origin = origin or normal_base(base_url)
+    name = account_named(account, origin)
     store = store_in(environ)
     prove(store)
     with handbox.opened(chosen_state(), store.identity) as box:
-        asyncio.run(_work(address, name, store, box, at_once, tell))
+        asyncio.run(_work(address, name, origin, store, box, at_once, tell))
 
 
 async def _work(
-    address: Address, account: str, store: PutOnce, box: handbox.HandBox, at_once: int, tell: Tell
+    address: Address,
+    account: str,
+    origin: str,
+    store: PutOnce,
+    box: handbox.HandBox,
+    at_once: int,
+    tell: Tell,
 ) -> None:
     try:
         from klingflow.cluster.temporal import client, worker  # an extra
@@ -111,7 +119,7 @@ async def _work(
         hand = Hand(
             store=store,
             gateway=gateway,
-            origin=normal_base(base_url),
+            origin=origin,
             box=box,
             host=host,
             now=now,

@@ -17,10 +17,9 @@ import anyio
 
 from klingflow.api.settling import settle
 from klingflow.api.site import now
-from klingflow.cluster import follow
+from klingflow.cluster import batches
 from klingflow.cluster.orders import Terms
 from klingflow.cluster.store import PutOnce
-from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
 from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lifecycle import UNFINISHED
@@ -33,14 +32,19 @@ if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
 
 _LOOK_EVERY_S: Final = 2.0
+# Looks in a row that found server or store away, after which a person is told; a worker that starts
+# takes some seconds.
+_AWAY: Final = 3
+# Folding takes no more than a tenth of the time.
+_SHARE: Final = 10
 # A video that has not come so long after the last news is left to the next run, or to `fetch`.
 _QUIET_S: Final = 120.0
 
 
 @dataclass(slots=True)
 class Follower:
-    """One manifest's run at a cluster. `batches` are those of which something may still come, by
-    their ids; `bought` what hosts bought for it, by uid.
+    """One manifest's run at a cluster. `open` are the batches of which something may still come,
+    by their ids; `bought` what hosts bought for it, by uid.
     """
 
     job: Job
@@ -49,32 +53,32 @@ class Follower:
     limits: Limits
     emit: Emit
     clock: Callable[[], float] = time.monotonic
-    batches: dict[str, Terms] = field(default_factory=dict)
+    open: dict[str, Terms] = field(default_factory=dict)
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _news_at: float = 0.0
+    _fold_s: float = 0.0
+    _away: int = 0
 
     async def hand_over(self) -> bool:
         """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
-        left_out = self.job.plan.left_out
-        keys = {a.key for a in buys(self.job.plan) if a.verb == "create"} - self.handed
-        keys -= left_out.keys()
-        if self.outcome.interrupted or not keys:
+        if self.outcome.interrupted:
             return False
-        terms = await follow.hand_over(self.job, self.store, self.limits, keys)
-        self.handed |= keys
-        await self._add(terms)
-        return True
+        orders = await batches.hand_over(self.job, self.store, self.limits, now(), self.handed)
+        self.handed |= {order.key for order in orders}
+        await self.take_up()
+        return bool(orders)
 
     async def take_up(self) -> None:
-        """Go on with what an earlier run has handed over."""
-        for terms in await follow.open_batches(self.job, self.store):
-            await self._add(terms)
+        """Follow every batch of which orders are open, also those of earlier runs."""
+        for terms in await batches.open_batches(self.job, self.store):
+            if terms.batch not in self.open:
+                await self._add(terms)
 
     async def _add(self, terms: Terms) -> None:
-        self.batches[terms.batch] = terms
+        self.open[terms.batch] = terms
         self._news_at = self.clock()
         with suppress(ClusterAway):  # it is told again while it is away
             await self._tell_desk(terms)
@@ -84,11 +88,11 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until nothing more comes of any batch. Raises LedgerBroken."""
-        while self.batches:
+        while True:
             await self._look()
             if self._is_quiet() and not await self._next():
                 return
-            await anyio.sleep(_LOOK_EVERY_S)
+            await anyio.sleep(max(_LOOK_EVERY_S, _SHARE * self._fold_s))
 
     async def _look(self) -> None:
         """Fold, and see what the desk has still to do. Who is away is asked again."""
@@ -96,8 +100,11 @@ class Follower:
             await self._fold()
             status = await self.desk.status()
             await self._compare(status)
+            self._away = 0
         except (StoreAway, ClusterAway) as error:
-            self._say("away", "away", reason=str(error))
+            self._away += 1
+            if self._away == _AWAY:
+                self.emit({"at": now(), "event": "away", "reason": str(error)})
 
     async def _compare(self, status: Mapping[str, Any] | None) -> None:
         """End the batches that the desk is through with, and give it again what it has lost."""
@@ -105,11 +112,11 @@ class Follower:
         over = set(status["over"]) if status else set()
         if status and status["halted"]:
             self._say(status["halted"], "stopped", reason=status["halted"])
-        for batch, terms in list(self.batches.items()):
+        for batch, terms in list(self.open.items()):
             if batch in over:
-                await follow.withdraw_rest(self.job, self.store, terms)
+                await batches.withdraw_rest(self.job, self.store, batch, now())
                 await self._fold()
-                del self.batches[batch]
+                del self.open[batch]
             elif batch not in here and not self.outcome.interrupted:
                 await self._tell_desk(terms)
 
@@ -118,7 +125,7 @@ class Follower:
         coming = [p for p in self.bought.values() if p.state == "succeeded"]
         coming += [p for p in self.bought.values() if p.state in UNFINISHED - {"parked"}]
         is_late = self.clock() - self._news_at > _QUIET_S
-        return not self.batches and (not coming or is_late)
+        return not self.open and (not coming or is_late)
 
     async def _next(self) -> bool:
         """Hand over what became possible: shots that waited for others."""
@@ -126,7 +133,10 @@ class Follower:
         return await self.hand_over()
 
     async def _fold(self) -> None:
-        for purchase in await follow.fold_in(self.job, self.store):
+        began = self.clock()
+        folded = await batches.fold_in(self.job, self.store, now())
+        self._fold_s = self.clock() - began
+        for purchase in folded:
             self._news_at = self.clock()
             if purchase.state != "rejected":
                 self.bought[purchase.uid] = purchase
@@ -138,7 +148,7 @@ class Follower:
         self._say(
             "leaving", "leaving", reason="interrupted; the cluster finishes what is on its way"
         )
-        for batch in self.batches:
+        for batch in self.open:
             with suppress(ClusterAway):
                 await self.desk.stop(batch)
 
@@ -185,7 +195,6 @@ class Follower:
 async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:
     """Hand over and follow. `detach`: only hand over. Return what went wrong with files."""
     troubles = await settle(follower.job)
-    await follower.take_up()
     await follower.hand_over()
     if detach:
         return troubles

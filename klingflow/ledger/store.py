@@ -141,6 +141,11 @@ class Ledger:
         return self.box.trouble if self.box else self._box_trouble
 
     @property
+    def is_new(self) -> bool:
+        """True if there was no lock with a lineage when the ledger was opened."""
+        return not self._lineages
+
+    @property
     def pending(self) -> int:
         """How many records the journal holds, that is, since the last fold."""
         return len(self.journal.lines)

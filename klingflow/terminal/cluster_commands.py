@@ -37,7 +37,14 @@ def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bo
     return ExitCode.OK
 
 
-def run(jobs: list[Job], key: str, limits: Limits, options: Options, used: str | None) -> int:
+def run(
+    jobs: list[Job],
+    key: str,
+    limits: Limits,
+    place: Place,
+    options: Options,
+    used: str | None,
+) -> int:
     """`klingflow run --cluster`, with ledgers held and the user's word given."""
     with progress.watching(
         [job.plan for job in jobs],
@@ -78,7 +85,7 @@ def place_of(
     if not options.sandbox:
         return clusters.place_in(os.environ, options.account)
     try:
-        from klingflow.cluster.temporal.demo import demo  # an extra
+        from klingflow.api.cluster_demo import demo  # an extra
     except ImportError as error:
         raise clusters.engine_missing() from error
     if options.detach:

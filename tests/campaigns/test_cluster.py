@@ -141,7 +141,8 @@ def _play(cluster: Cluster, night: Night, tried: Counter[str], wrong: Counter[st
         if time.monotonic() > until:
             wrong["hangs"] += 1
             break
-        if blows < night.most and time.monotonic() > next_at:
+        is_time = time.monotonic() > next_at and len(cluster.charged()) > night.shots // 4
+        if blows < night.most and is_time:
             BLOWS[chance.choice(night.blows)](cluster)
             blows += 1
             next_at = time.monotonic() + night.every_s * chance.uniform(0.5, 1.5)

@@ -9,5 +9,4 @@ does again. No body, no prompt and no key goes through here.
     worker.py   a process of a host that does both
     client.py   what a person asks of a desk
     server.py   a development server as a child, for the demo and the tests
-    demo.py     a cluster on this machine: server and hosts, which end with their parent
 """

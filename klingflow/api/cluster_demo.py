@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from klingflow.api.clusters import ACCOUNT, work
 from klingflow.cluster.address import CLUSTER
 from klingflow.cluster.temporal.server import started
 from klingflow.errors import UsageError
+from klingflow.ledger.places import SANDBOX
 
-ACCOUNT: Final = "sandbox"
 HOSTS: Final = ("host-a", "host-b")
 _STOP_S: Final = 20.0
 _PYTHON: Final = (sys.executable, "-P", "-X", "utf8", "-m")
@@ -34,7 +35,7 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
     """
     (folder / "store").mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [*_PYTHON, "klingflow.cluster.temporal.demo"],
+        [*_PYTHON, "klingflow.api.cluster_demo"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,7 +86,7 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")}
     with (home / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
-            [*_PYTHON, "klingflow", "worker", "--account", ACCOUNT],
+            [*_PYTHON, "klingflow.api.cluster_demo", "worker"],
             env={**kept, **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -103,4 +104,7 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["worker"]:
+        work(ACCOUNT, 4, print, origin=SANDBOX)
+    else:
+        main()

@@ -1,0 +1,166 @@
+"""The batches of one film: handed over, looked for after a crash, withdrawn; and finished videos
+brought to their places.
+
+How a ledger and a store come together is follow.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import anyio.to_thread
+
+from klingflow.cluster import follow, orders
+from klingflow.cluster.follow import batch_of, ordered
+from klingflow.cluster.orders import WITHDRAWN, Terms
+from klingflow.cluster.store import PURCHASES, VIDEOS, PutOnce
+from klingflow.decide.allotment import caps_of
+from klingflow.decide.chains import ALONE, chains
+from klingflow.decide.history import expectation
+from klingflow.errors import UsageError
+from klingflow.gateway.download import part_of
+from klingflow.ledger.handed_over import CLUSTER, claimed, store_of
+from klingflow.ledger.lifecycle import IN_DOUBT, advance
+from klingflow.ledger.lines import journal_line
+from klingflow.manifest.held_files import records
+from klingflow.model import Failure, FileFact, Limits, Purchase
+from klingflow.runner import settle
+from klingflow.runner.context import Job
+
+T = TypeVar("T")
+
+
+async def hand_over(
+    job: Job, store: PutOnce, limits: Limits, at: str, but: Collection[str] = ()
+) -> list[Purchase]:
+    """Hand over what a plan buys, except what waits, and the takes whose keys are in `but`. Return
+    the orders.
+
+    Raises UsageError for what cannot be handed over, LedgerBroken.
+    """
+    plan, book = job.plan, job.ledger.book
+    batch = batch_of(book.lineage, at, secrets.token_hex(4))
+    made = ordered(plan, book, origin=job.site.origin, store=store.identity, batch=batch, at=at)
+    intents = [intent for intent in made if intent.key not in but]
+    _check(job, intents)
+    lengths = chains(plan, expectation(plan.history))
+    intents.sort(key=lambda intent: -lengths.get(intent.key, ALONE).length)
+    await follow.hand_over(job.ledger, store, _terms(job, store, limits, batch), intents)
+    return intents
+
+
+def _check(job: Job, intents: Iterable[Purchase]) -> None:
+    """Raise UsageError for a ledger, or a shot, that cannot be handed over."""
+    if job.ledger.is_new and not job.site.in_sandbox:
+        raise UsageError(
+            f"{job.site.paths.lock} is new: commit it first, so that every copy of this film makes"
+            " the same claims; then run again"
+        )
+    for intent in intents:
+        if any(True for _ in records(intent.body)):
+            raise UsageError(
+                f"{intent.key}: its local files cannot go to a cluster; give addresses, or buy it"
+                " by `klingflow run` without --cluster"
+            )
+
+
+def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
+    manifest = job.plan.manifest
+    return Terms(
+        batch=batch,
+        lineage=job.ledger.book.lineage,
+        film=manifest.name,
+        origin=job.site.origin,
+        store=store.identity,
+        pages=0,
+        refund_5xx=manifest.gateway.refund_5xx,
+        retries=limits.retries,
+        deadline_s=limits.deadline_s,
+        poll_floor_s=limits.poll_floor_s,
+        caps=caps_of([job.plan], limits).state(),
+    )
+
+
+async def fold_in(job: Job, store: PutOnce, at: str) -> list[Purchase]:
+    """Take into the ledger what the store has, and bring finished videos home. Return what has
+    changed. Raises LedgerBroken, StoreAway.
+    """
+    changed = list((await follow.fold_in(job.ledger, store)).values())
+    for purchase in changed:
+        if purchase.state == "done":
+            await _home(job, store, purchase, at)
+    return changed
+
+
+async def _home(job: Job, store: PutOnce, purchase: Purchase, at: str) -> None:
+    """Copy a video to its place. Where that fails, `fetch` brings it."""
+    target = job.site.folder / (purchase.output or "")
+    name = f"{VIDEOS}/{purchase.sha256}.mp4"
+    if not purchase.output or job.site.leads_elsewhere(purchase.output):
+        return
+    part = part_of(target)
+    try:
+        await _blocking(partial(part.parent.mkdir, parents=True, exist_ok=True))
+        await _blocking(partial(part.unlink, missing_ok=True))
+        if not await _blocking(store.copy_to, name, part):
+            return
+    except OSError:
+        return
+    fact = FileFact(purchase.size_bytes or 0, purchase.sha256 or "")
+    await settle.deliver(job.ledger, job.site, purchase, fact, lambda: at)
+
+
+async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
+    """Take the claims of those orders of a batch that nobody has claimed, so that nobody ever will,
+    and write down that they were not bought. Return how many. Raises as `fold_in`.
+    """
+    left = [p for p in job.ledger.book.purchases.values() if _waits(p, store, batch)]
+    for purchase in left:
+        begun = replace(purchase, state="intent", times={"intent": at, "updated": at})
+        told = (purchase.evidence or {}).get(CLUSTER)
+        intent = claimed(
+            replace(begun, evidence={CLUSTER: told}),
+            host=socket.gethostname(),
+            nonce=secrets.token_hex(16),
+        )
+        is_ours = await _blocking(
+            store.put, f"{PURCHASES}/{purchase.uid}.intent", journal_line(intent)
+        )
+        if is_ours:
+            failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
+            answer = advance(intent, "unsent", at, error=failure)
+            name = f"{PURCHASES}/{purchase.uid}.answer"
+            await _blocking(store.put, name, journal_line(answer))
+    return len(left)
+
+
+def _waits(purchase: Purchase, store: PutOnce, batch: str) -> bool:
+    told = (purchase.evidence or {}).get(CLUSTER)
+    is_here = store_of(purchase) == store.identity and purchase.state in IN_DOUBT
+    return is_here and isinstance(told, dict) and told.get("batch") == batch
+
+
+async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
+    """Return the batches of which something may still come, as their pages say. Raises StoreAway,
+    OrdersDamaged.
+    """
+    found: dict[str, Terms] = {}
+    for purchase in job.ledger.book.purchases.values():
+        told = (purchase.evidence or {}).get(CLUSTER)
+        batch = str(told.get("batch")) if isinstance(told, dict) else ""
+        if not _waits(purchase, store, batch) or batch in found:
+            continue
+        data = await _blocking(store.get, orders.page_name(batch, 0))
+        if data is not None:
+            found[batch] = orders.from_bytes(data, batch, 0).terms
+    return list(found.values())
+
+
+async def _blocking(work: Callable[..., T], *arguments: object) -> T:
+    """Do what blocks in a thread."""
+    return await anyio.to_thread.run_sync(partial(work, *arguments))
