@@ -239,7 +239,7 @@ def prepare(jobs: Sequence[Job], key: str, limits: Limits, used: str | None = No
     saved plan, the purchases that picks name. Return what could not be named. Raises UsageError.
     """
     check_apart([(job.site, job.plan.manifest) for job in jobs])
-    for job in jobs:
+    for job in jobs if key else ():
         _check_key_apart(job.plan.manifest, key)
     _check_files(limits, len(jobs))
     for job in jobs:  # last: a run that is refused leaves no trace in a black box

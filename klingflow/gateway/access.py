@@ -75,6 +75,15 @@ class Access:
 
     def both(self) -> tuple[str, str]:
         """Return address and key. Raises UsageError where one is missing or manifests disagree."""
+        base_url = self.address()
+        if self.key is None:
+            raise UsageError(
+                f"no key: set {KEY} in the environment or in .env, or try it with --sandbox"
+            )
+        return base_url, self.key
+
+    def address(self) -> str:
+        """Return the address. Raises UsageError where there is none or manifests disagree."""
         if self.base_url is None:
             raise UsageError(
                 f"no gateway: set {BASE_URL} or the manifest's gateway.base_url,"
@@ -85,11 +94,7 @@ class Access:
                 "these manifests name different gateways; run them apart, or set"
                 f" {BASE_URL} or {OPTION}"
             )
-        if self.key is None:
-            raise UsageError(
-                f"no key: set {KEY} in the environment or in .env, or try it with --sandbox"
-            )
-        return self.base_url, self.key
+        return self.base_url
 
     def described(self) -> str:
         """Return the address and the sources of address and key, for people; "" without an address.

@@ -63,7 +63,7 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     sites = [links.check_outputs(site_for(m, options.wish), m) for m in manifests]
     check_apart([(s, s.placed(m)) for s, m in zip(sites, manifests, strict=True)])
     with ExitStack() as stack:
-        base_url, key = target(stack, manifests, options, access)
+        base_url, key = _reached(stack, manifests, options, access)
         origin = normal_base(base_url)
         place = None
         if options.cluster:
@@ -92,6 +92,15 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     if address and (trouble := notifying.notify(address, result_views.notice(result))):
         console.warn(f"The notification could not be sent: {console.redacted(trouble)}.")
     return result.exit_code
+
+
+def _reached(
+    stack: ExitStack, manifests: Sequence[Manifest], options: Options, access: Access
+) -> tuple[str, str]:
+    """Return base URL and key of a run; no key where hosts of a cluster buy, which have it."""
+    if options.cluster and not options.sandbox:
+        return access.address(), access.key or ""
+    return target(stack, manifests, options, access)
 
 
 def _check_saved(
