@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from klingflow.cluster.desk import AHEAD_S, Desk, Settings
-from klingflow.cluster.hand import Bought
 from klingflow.cluster.orders import Ask, Ref
+from klingflow.cluster.reports import Bought
 from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Rate

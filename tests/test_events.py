@@ -47,6 +47,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
     "unsendable": ("failed", "loud", None, False),
     "stopped": (None, "loud", None, False),
     "leaving": (None, "loud", None, False),
+    "away": (None, "loud", None, False),
     "end": (None, "chatty", None, False),
 }
 
@@ -84,8 +85,9 @@ def test_every_label_has_a_style() -> None:
 
 
 def told() -> set[object]:
-    """The names of events in the runner's code: what these are called with first."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in RUNNER.glob("*.py")]
+    """The names of events in the code of who tells them: what these are called with first."""
+    paths = [*RUNNER.glob("*.py"), RUNNER.parent / "api" / "following.py"]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     calls = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
     names = ("tell", "inform", "_emit")
     tells = [call for call in calls if getattr(call.func, "attr", "") in names]
@@ -118,6 +120,7 @@ FACTS_OF: dict[str, Json] = {
     "uid": "20260608065249123-000000000001",
     "task_id": "task_x",
     "tier": None,
+    "host": "north",
     "predicted_tier": "kling-3.0-720p",
     "reason": "because",
     "failure": {"kind": "capacity", "code": "1", "message": "busy"},

@@ -63,6 +63,8 @@ SAID = [
     ("unsendable", {"reason": "403"}, "NOT sent, not bought: 403"),
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
+    ("away", {"reason": "no store"}, "waiting: no store"),
+    ("submitted", {"task_id": "t", "host": "north"}, "bought as t by north"),
     ("end", {"exit_code": 3}, "ended with exit code 3"),
 ]
 

@@ -13,6 +13,9 @@ connecting.py opens the gateway, claiming.py the store of claims, stores.py choo
 local references, references.py lists, uploads and checks all of them. cutting.py exports the film
 as it stands, notifying.py tells a chat how a run ended.
 
+clusters.py is a host of a cluster and what is said to its desk, following.py a run there,
+cluster_doctor.py looks at server, store and hosts, cluster_demo.py starts all of them for a trial.
+
 beginning.py writes the files of a new pipeline, shot_lists.py makes its manifest of a spreadsheet.
 
 films.py knows the other ledgers of a film: its own, and those of its drafts.

@@ -40,6 +40,7 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
         start_new_session=True,
     )
     assert process.stdin and process.stdout and process.stderr

@@ -104,7 +104,7 @@ class Follower:
         except (StoreAway, ClusterAway) as error:
             self._away += 1
             if self._away == _AWAY:
-                self.emit({"at": now(), "event": "away", "reason": str(error)})
+                self.inform("away", reason=str(error))
 
     async def _compare(self, status: Mapping[str, Any] | None) -> None:
         """End the batches that the desk is through with, and give it again what it has lost."""
@@ -186,10 +186,14 @@ class Follower:
         about = {"manifest": manifest.name, "path": manifest.path, "shot": purchase.key}
         self.emit({"at": now(), "event": event, **about, "uid": purchase.uid, **facts})
 
+    def inform(self, event: EventName, **facts: Any) -> None:
+        """Emit an event that is about no shot."""
+        self.emit({"at": now(), "event": event, **facts})
+
     def _say(self, why: str, event: EventName, **facts: Any) -> None:
         if ("", why) not in self._told:
             self._told.add(("", why))
-            self.emit({"at": now(), "event": event, **facts})
+            self.inform(event, **facts)
 
 
 async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:

@@ -9,7 +9,8 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - follow.py: a ledger hands shots over, and takes in what became of them.
 - claims.py: a single runner makes the same claims.
 - bringing.py: tasks are looked after, and videos brought to the store. Knows no engine.
-- follow.py: shots are handed over, and what hosts have written comes into the lock.
+- batches.py: a film's batches are handed over and withdrawn, and videos brought home.
+- reports.py: PURE; what became of one try, as an engine is told.
 - desk.py: PURE; who may send a create, and when, over all hosts of an account.
 - address.py: PURE; where a cluster's server is.
 - temporal/: the engine, which has all of this done on hosts that live.

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Self
 
-from klingflow.cluster.hand import Bought
 from klingflow.cluster.orders import Ask
+from klingflow.cluster.reports import Bought
 from klingflow.decide.caps import Caps
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
 from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS

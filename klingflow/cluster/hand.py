@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page, Terms
+from klingflow.cluster.reports import Bought, BoughtAs
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lines import parse_journal
-from klingflow.ledger.uids import next_try
-from klingflow.model import FailureKind, Json, Purchase
+from klingflow.model import Purchase
 
 T = TypeVar("T")
-
-# What became of one try. `late`: its grant is too old, and nobody has claimed it. `stale`: what was
-# claimed is another body, or at another gateway.
-BoughtAs = Literal[
-    "submitted", "limited", "unsent", "rejected", "in_doubt", "withdrawn", "stale", "late"
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,40 +160,6 @@ def line_in(data: bytes, name: str) -> Purchase:
     if len(parsed.accounts) != 1 or parsed.damaged:
         raise OrdersDamaged(f"{name} is damaged")
     return parsed.accounts[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
-    to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
-    klingflow.decide.patience means them. `reason` quotes nobody.
-    """
-
-    uid: str
-    outcome: BoughtAs
-    task_id: str | None = None
-    tier: str | None = None
-    kind: FailureKind | None = None
-    reason: str = ""
-    retry_after_s: float | None = None
-    sent: bool = False
-    stops: bool = False
-    proven: bool = False
-    off_the_mark: bool = False
-
-    @property
-    def next_try(self) -> str | None:
-        """The uid of the try that may follow."""
-        return next_try(self.uid) if self.outcome in ("limited", "unsent") else None
-
-    def as_json(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        return cls(**document)
 
 
 def bought(purchase: Purchase) -> Bought:

@@ -44,12 +44,14 @@ def worker(account: str | None, at_once: int) -> int:
 @click.option("--stop", is_flag=True, help="Buy nothing more until --resume.")
 @click.option("--resume", is_flag=True, help="Buy again, also after the gateway has refused us.")
 def desk(account: str | None, stop: bool, resume: bool, **said: str | int | None) -> int:
-    """Show the desk of an account, which grants every create of a cluster, or set its limits.
+    """Show the limits of an account, or set them.
 
     \b
     klingflow desk
     klingflow desk --submit 60/1m -j 40 --max-spend 500
     klingflow desk --stop
+
+    An account's desk grants every create of all hosts and all films.
     """
     from klingflow.terminal import cluster_commands  # for start-up
 

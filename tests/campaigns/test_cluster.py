@@ -16,6 +16,7 @@ import pytest
 
 from tests.campaigns.figures import Report
 from tests.cluster import Batch, Cluster, clustered, has_server
+from tests.harness import Pipeline
 
 # By the sandbox's own count, and what the desk is told: a tenth less, because a create that is
 # granted in time may arrive some seconds later.
@@ -129,6 +130,35 @@ def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
         cluster.python = ("-c", NO_CLAIMS)
         _play(cluster, night, tried, wrong)
     assert wrong["charged twice"] > 0
+
+
+def test_a_film_goes_on_when_a_host_dies(tmp_path: Path, report: Report) -> None:
+    """The person who follows sees all of it: each shot is kept or in doubt, the lock is well."""
+    shots = 20
+    options = {"task_time": "3s", "rate": RATE, "max_running": MOST, "plain_clips": True}
+    with clustered(tmp_path / "cluster", faults=("create:slow=1.0,1s",), **options) as cluster:
+        for host in ("a", "b"):
+            cluster.work(host)
+        (tmp_path / "film").mkdir()
+        film = Pipeline(tmp_path / "film", cluster.environ("person"))
+        film.write(shots, run={"submit": "120/1m", "max_running": 18, "poll_floor": "1s"})
+        said = film.do("run", "film.yaml", "--cluster", "-y", code=2)
+        assert "commit it first" in said
+        film.do("desk", "--submit", "120/1m", "-j", "18")
+        run = film.start("run", "film.yaml", "--cluster", "-y", "-q")
+        while len(cluster.charged()) < shots // 4:
+            time.sleep(0.2)  # until the night has begun
+        assert "at the cluster" in film.do("plan", "film.yaml")
+        cluster.kill("a")
+        _, complaints = run.communicate(timeout=PATIENCE_S)
+        doubts = sum(p["state"] == "in_doubt" for p in film.purchases())
+        assert run.returncode == (4 if doubts else 0), complaints
+        film.do("lock", "check", "film.yaml", code=4 if doubts else 0)
+        kept = sum(p["state"] == "done" for p in film.purchases())
+        twice = sum(times - 1 for times in cluster.charged().values())
+    tried = {"shots": shots, "in doubt": doubts}
+    wrong = {"charged twice": twice, "ids lost": shots - kept - doubts}
+    report.add("cluster: a person follows", tried, wrong=wrong)
 
 
 def _play(cluster: Cluster, night: Night, tried: Counter[str], wrong: Counter[str]) -> None:

@@ -20,6 +20,8 @@ from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
 from klingflow.errors import ClusterAway
 
 _PATIENCE: Final = timedelta(seconds=10)
+# A host asks for work at least once a minute.
+_SEEN_S: Final = 75.0
 
 
 async def connect(address: Address, *, identity: str = "") -> Client:
@@ -110,7 +112,7 @@ class DeskClient:
 
     async def hosts(self) -> list[str]:
         """Return the hosts whose workers are there."""
-        from temporalio.api.enums.v1 import TaskQueueType
+        from temporalio.api.enums.v1 import TaskQueueType  # for start-up
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
@@ -123,7 +125,9 @@ class DeskClient:
             told = await self._client.workflow_service.describe_task_queue(asked, timeout=_PATIENCE)
         except RPCError as error:
             raise _away(error) from error
-        return sorted({poller.identity for poller in told.pollers})
+        oldest = time.time() - _SEEN_S
+        live = [p for p in told.pollers if p.last_access_time.seconds >= oldest]
+        return sorted({poller.identity for poller in live})
 
     @property
     def _handle(self) -> WorkflowHandle[Any, Any]:

@@ -1,0 +1,52 @@
+"""PURE. What became of one try to buy an order, as an engine is told: no word of a gateway, because
+these may quote a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal, Self
+
+from klingflow.ledger.uids import next_try
+from klingflow.model import FailureKind, Json
+
+# What became of one try. `late`: its grant is too old, and nobody has claimed it. `stale`: what was
+# claimed is another body, or at another gateway.
+BoughtAs = Literal[
+    "submitted", "limited", "unsent", "rejected", "in_doubt", "withdrawn", "stale", "late"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
+    to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
+    klingflow.decide.patience means them. `reason` quotes nobody.
+    """
+
+    uid: str
+    outcome: BoughtAs
+    task_id: str | None = None
+    tier: str | None = None
+    kind: FailureKind | None = None
+    reason: str = ""
+    retry_after_s: float | None = None
+    sent: bool = False
+    stops: bool = False
+    proven: bool = False
+    off_the_mark: bool = False
+
+    @property
+    def next_try(self) -> str | None:
+        """The uid of the try that may follow."""
+        return next_try(self.uid) if self.outcome in ("limited", "unsent") else None
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        return cls(**document)
