@@ -14,8 +14,9 @@ import anyio
 import pytest
 
 from klingflow.cluster import hands
-from klingflow.cluster.hand import Bought, Hand
+from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import OrdersDamaged, Ref
+from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import FolderStore
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import Answer, Reply

@@ -19,7 +19,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from klingflow.cluster import handbox
-from klingflow.cluster.hand import Bought, Hand, Leave, Since, bought, line_in, unbroken
+from klingflow.cluster.hand import Hand, Leave, Since, bought, line_in, unbroken
 from klingflow.cluster.orders import (
     WITHDRAWN,
     OrdersDamaged,
@@ -30,6 +30,7 @@ from klingflow.cluster.orders import (
     is_answer,
     page_name,
 )
+from klingflow.cluster.reports import Bought
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled

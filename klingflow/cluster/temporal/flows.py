@@ -19,7 +19,7 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from klingflow.cluster.desk import Desk, Grant, Settings
-        from klingflow.cluster.orders import Ask
+    from klingflow.cluster.orders import Ask
     from klingflow.cluster.reports import Bought
 
 # A desk goes on as a new run of itself after so many events of history.
