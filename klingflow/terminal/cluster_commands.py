@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from klingflow.api import clusters, site
 from klingflow.api.clusters import Place
+from klingflow.api.running import Result
 from klingflow.cluster.desk import Settings
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
@@ -44,8 +46,10 @@ def run(
     place: Place,
     options: Options,
     used: str | None,
-) -> int:
-    """`klingflow run --cluster`, with ledgers held and the user's word given."""
+) -> Result:
+    """`klingflow run --cluster`, with ledgers held and the user's word given. What was handed over
+    for good is no unfinished business of this command.
+    """
     with progress.watching(
         [job.plan for job in jobs],
         log=options.log,
@@ -68,9 +72,10 @@ def run(
         console.warn(line)
     sites, books = [job.site for job in jobs], [job.ledger.book for job in jobs]
     result_views.show_result(result, sites, books, quiet=options.quiet)
-    if options.detach:
-        console.say("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows.")
-    return ExitCode.OK if options.detach else result.exit_code
+    if not options.detach:
+        return result
+    console.say("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows.")
+    return replace(result, exit_code=ExitCode.OK)
 
 
 def place_of(
