@@ -21,6 +21,8 @@ BANNED_CALLS = {
 OPENS_A_BROWSER = "terminal/look_commands.py"
 BANNED_NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "Loader", "YAMLObject"}
 STARTS_PROCESSES = {
+    "api/cluster_demo.py",
+    "cluster/temporal/server.py",
     "assets/commands.py",
     "api/ignored.py",
     "media/fonts.py",
@@ -74,7 +76,7 @@ def test_nothing_that_was_read_is_run() -> None:
 def test_few_modules_start_a_process() -> None:
     """The sandbox, without the key (test_security_sandbox.py); the search for a font, for its clips
     and for cards; doctor, which asks git (test_ignored.py); what looks at videos and draws pictures
-    of them, without the key (test_inspector.py, test_kept_frames.py); and the command that the
+    of them, and a trial's cluster, without the key (test_inspector.py); and the command that the
     user's own environment names for uploads (test_commands.py).
     """
     users = {

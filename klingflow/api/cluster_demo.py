@@ -36,6 +36,7 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
     (folder / "store").mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [*_PYTHON, "klingflow.api.cluster_demo"],
+        env=_without_ours(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -84,11 +85,10 @@ def main() -> None:
 @contextlib.contextmanager
 def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")}
     with (home / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             [*_PYTHON, "klingflow.api.cluster_demo", "worker"],
-            env={**kept, **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
+            env={**_without_ours(), **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -102,6 +102,12 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+
+
+def _without_ours() -> dict[str, str]:
+    """Return the environment without the user's key, and without all else that is klingflow's."""
+    ours = "KLINGFLOW_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 if __name__ == "__main__":
