@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from klingflow.api import running
+from klingflow.api.claiming import CLAIMS
 from klingflow.api.connecting import connect
 from klingflow.api.running import Result
 from klingflow.api.site import now
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from klingflow.runner.context import Job
     from klingflow.runner.events import Emit
 
-CLAIMS: Final = "KLINGFLOW_CLAIMS"
 # The account of the demo.
 ACCOUNT: Final = "sandbox"
 
