@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 LANGUAGES = ("en", "zh")
 _READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 _FOLDERS = {"en": ROOT / "docs", "zh": ROOT / "docs" / "zh"}
-_ENDS = {"&&", "||", ";", "|", ">"}  # what ends a command in a shell's line
+_ENDS = {"&&", "||", ";", "|", ">", ">>"}  # what ends a command in a shell's line
 
 
 class Block(NamedTuple):
