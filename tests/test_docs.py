@@ -228,6 +228,17 @@ def test_pictures_are_of_commands_and_load_nothing(picture: Path) -> None:
     assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
 
 
+@each_language
+def test_a_readme_shows_the_page_in_its_language(language: str) -> None:
+    """One picture of WebP, small enough for a slow line."""
+    readme = pages.pages(language)[0]
+    (link,) = [link for link in pages.links_of(readme) if link.endswith(".webp")]
+    data = (readme.parent / link).read_bytes()
+    assert link == {"en": "docs/page.webp", "zh": "docs/page-zh.webp"}[language]
+    assert (data[:4], data[8:12]) == (b"RIFF", b"WEBP")
+    assert len(data) < 150_000
+
+
 CHINESE = [*pages.pages("zh"), pages.ROOT / "klingflow/starter/film.yaml"]
 HAN = "[\u4e00-\u9fff]"
 
