@@ -76,3 +76,16 @@ def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It was asked for."""
     with pytest.raises(UsageError, match=r"none\.jsonl"):
         shown(tmp_path, log=str(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["outputs", "outputs/film"])
+def test_a_link_in_the_folder_leads_no_report_elsewhere(tmp_path: Path, name: str) -> None:
+    """A folder may come from a stranger; nothing is written where its links lead."""
+    film, mine = pipeline_at(tmp_path / "film"), tmp_path / "mine"
+    film.write(SHOTS)
+    mine.mkdir()
+    link = film.folder / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(mine)
+    assert name in film.do("report", "film.yaml", code=2)
+    assert [*mine.iterdir()] == []

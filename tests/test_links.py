@@ -36,6 +36,7 @@ NEVER = [
     ".klingflow/.gitignore",
     "film.lock.damaged",
     "film.pruned.jsonl",
+    ".klingflow/posters",
 ]
 SANDBOXED = [
     ".klingflow/sandbox/film.lock.damaged",

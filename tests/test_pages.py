@@ -294,6 +294,29 @@ def test_a_report_is_written_again_but_over_nothing_else(tmp_path: Path) -> None
         write(gallery_at(tmp_path), tmp_path / "other")
 
 
+@pytest.mark.parametrize("name", ["posters", "videos"])
+def test_a_link_in_an_earlier_report_leads_no_file_elsewhere(tmp_path: Path, name: str) -> None:
+    """A folder that says it is a report may come from a stranger."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "data.js").touch()
+    (tmp_path / "report" / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(UsageError, match=f"{name} is a link; remove it"):
+        written(tmp_path, copies=True)
+    assert [*(tmp_path / "mine").iterdir()] == []
+
+
+def test_a_copy_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    """Otherwise a report that is given away would hold what a stranger's link leads to."""
+    (tmp_path / "secret").write_bytes(b"mine")
+    copy = tmp_path / "report" / "videos" / f"{'a' * 64}.mp4"
+    copy.parent.mkdir(parents=True)
+    (tmp_path / "report" / "data.js").touch()
+    copy.symlink_to(tmp_path / "secret")
+    written(tmp_path, copies=True)
+    assert (copy.is_symlink(), copy.read_bytes()) == (False, VIDEO)
+
+
 def sources() -> str:
     return "\n".join(static(name).decode() for name in (*SCRIPTS, "page.html"))
 

@@ -120,11 +120,7 @@ def target_of(film: Film, ending: str, output: str | None) -> Path:
     Raises UsageError for a file that klingflow needs, and LinksRefused.
     """
     if output is None:
-        site = links.check_outputs(film.site, film.manifest)
-        name = site.place(f"outputs/{film.manifest.name}{ending}")
-        if site.leads_elsewhere(name):
-            raise UsageError(f"{name} leads elsewhere by a link; name another place with -o")
-        return site.folder / name
+        return links.product_of(film.site, film.manifest, film.manifest.name + ending)
     target = Path(output)
     inside = [ours for ours in film.ours if Path(ours).is_relative_to(_real(target))]
     if inside:

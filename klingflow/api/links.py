@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from shlex import quote
 
 from klingflow.api.state import chosen_state
@@ -82,6 +83,16 @@ def outputs_of(site: Site, manifest: Manifest) -> dict[str, Link]:
     outputs = {site.place(shot.output) for shot in manifest.shots}
     record = site.record(manifest.name).relative_to(site.folder)
     return of_outputs(site, {*outputs, record.as_posix()})
+
+
+def product_of(site: Site, manifest: Manifest, name: str) -> Path:
+    """Return where something that is made of the film goes by default: `name` in the folder of its
+    outputs. Raises LinksRefused, and UsageError where a link below that folder leads elsewhere.
+    """
+    output = site.place(f"outputs/{name}")
+    if check_outputs(site, manifest).leads_elsewhere(output):
+        raise UsageError(f"{output} leads elsewhere by a link; name another place with -o")
+    return site.folder / output
 
 
 def problems(site: Site, manifest: Manifest) -> list[Problem]:

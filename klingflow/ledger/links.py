@@ -24,7 +24,8 @@ def of_ledger(site: Site) -> list[Link]:
     lengthened += [emergency.places(paths.journal)[0], site.server]
     lengthened.append(paths.picks_held)
     replaced = [paths.lock, paths.folded, emergency.reserve_path(paths.journal), site.facts]
-    inside = (*lengthened, *replaced, paths.hidden / ".gitignore", site.refs, site.frames)
+    inside = (*lengthened, *replaced, paths.hidden / ".gitignore")
+    inside += (site.refs, site.frames, site.posters)
     never = [link._replace(allowable=False) for path in inside if (link := link_at(path))]
     return [*paths.followed, *never, *filter(None, map(_second_name, lengthened))]
 

@@ -326,6 +326,11 @@ class Site:
         """Where frames of this manifest's videos lie that other shots begin with."""
         return self.paths.journal.parent / "frames"
 
+    @property
+    def posters(self) -> Path:
+        """Where the pictures lie that stand for videos on a page."""
+        return self.paths.hidden / "posters"
+
     def place(self, output: str) -> str:
         """Return where an output of the manifest goes: the sandbox's go to `outputs/sandbox/`."""
         if not self.in_sandbox:

@@ -87,10 +87,10 @@ def _posters(
 
     pictures = posters.all(videos.values(), one_more)
     found: dict[str, str] = {}
-    disk.make_folder(folder / "posters")
+    place = _below(folder, "posters")
     for (uid, video), picture in zip(videos.items(), pictures, strict=True):
         if picture:
-            disk.atomic_write(folder / "posters" / f"{video.sha256}.jpg", picture)
+            disk.atomic_write(place / f"{video.sha256}.jpg", picture)
             found[uid] = f"posters/{video.sha256}.jpg"
     return found
 
@@ -98,15 +98,25 @@ def _posters(
 def _video(folder: Path, uid: str, video: Video, copies: bool) -> str:
     if not copies:
         return _relative(folder, video.path)
-    target = folder / "videos" / f"{video.sha256}.mp4"
-    if not target.exists():
-        disk.make_folder(target.parent)
+    target = _below(folder, "videos") / f"{video.sha256}.mp4"
+    if disk.is_link(target) or not target.exists():
         part = target.with_suffix(".part")
         with suppress(FileNotFoundError):
             part.unlink()
         shutil.copyfile(video.path, part)
         part.replace(target)
     return f"videos/{target.name}"
+
+
+def _below(folder: Path, name: str) -> Path:
+    """Return a folder in the report's. Raises UsageError for a link: a report may come from
+    elsewhere, and nothing is written where it leads.
+    """
+    place = folder / name
+    if disk.is_link(place):
+        raise UsageError(f"{place} is a link; remove it, or name a new folder with -o")
+    disk.make_folder(place)
+    return place
 
 
 def _relative(folder: Path, path: Path) -> str:

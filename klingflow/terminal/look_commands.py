@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from klingflow.api import gallery, picking
+from klingflow.api import gallery, links, picking
 from klingflow.api.site import site_for
 from klingflow.errors import ExitCode
 from klingflow.media.kept_frames import can_take
@@ -64,7 +64,8 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     show_warnings(manifest)
     made = gallery.look(manifest, options.wish, options.log)
     site = site_for(manifest, options.wish)
-    folder = Path(output) if output else site.record(manifest.name).parent / "report"
+    usual = f"{manifest.name}/report"
+    folder = Path(output) if output else links.product_of(site, manifest, usual)
     with _posters(manifest, options) as posters:
         index = write(made, folder, posters, copies=copies, tell=_tell(options))
     console.say(f"{file}: {index}")
@@ -79,7 +80,7 @@ def _exactly(key: str) -> str:
 def _posters(manifest: Manifest, options: Options) -> Posters:
     if not can_take() and not options.quiet:
         console.warn(NO_PICTURES)
-    return Posters(site_for(manifest, options.wish).paths.hidden / "posters")
+    return Posters(site_for(manifest, options.wish).posters)
 
 
 def _tell(options: Options) -> Callable[[int, int], None]:
