@@ -16,6 +16,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
+from typing import BinaryIO
 
 if sys.platform == "darwin":
     import fcntl
@@ -45,6 +46,17 @@ def open_itself(path: Path, flags: int, mode: int = 0o666) -> int:
     if not _NOFOLLOW and is_link(path):  # Windows opens what a link leads to
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return os.open(path, flags | _PLAIN | _NOFOLLOW, mode)
+
+
+def opened_itself(path: Path) -> BinaryIO:
+    """Open the very file at `path` for reading, as `open_itself` does. Raises OSError, also for a
+    pipe, a device or a folder.
+    """
+    file = os.fdopen(open_itself(path, os.O_RDONLY), "rb")
+    if not S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
 
 
 def is_link(path: Path) -> bool:

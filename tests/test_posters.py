@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,23 @@ def test_the_next_video_is_drawn_after_a_process_has_ended(tmp_path: Path) -> No
     painter = Painter()
     painter.close()
     assert (painter.is_over, painter.draw(tmp_path)) == (True, b"")
+
+
+def test_a_link_in_the_place_of_a_kept_picture_is_not_followed(tmp_path: Path) -> None:
+    """A report that is given away would hold what it leads to."""
+    one, jpeg = video(tmp_path, b"no video"), tmp_path / "secret.jpg"
+    jpeg.write_bytes(pictures(tmp_path, video(tmp_path, clip()))[0])
+    (tmp_path / "posters" / f"{one.sha256}.jpg").symlink_to(jpeg)
+    one.path.write_bytes(b"no video")
+    assert pictures(tmp_path, one) == [b""]
+
+
+ANSWERS = [b"", b"\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5\xff\xd8\xff", b"\0\0\0\5text!"]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_is_no_picture_is_not_taken_for_one(tmp_path: Path, answer: bytes) -> None:
+    """A picture that was cut off would be kept for good."""
+    said = f"import os; os.write(1, {answer!r}); input()"
+    painter = Painter([sys.executable, "-c", said])
+    assert (painter.draw(tmp_path / "a.mp4"), painter.is_over) == (b"", True)

@@ -16,7 +16,6 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from stat import S_ISREG
 
 from klingflow import disk
 from klingflow.media.probe import probe
@@ -39,12 +38,11 @@ def main() -> None:
 
 def _found(path: Path) -> object:
     try:
-        file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
+        file = disk.opened_itself(path)
     except OSError:
         return None
     with file:
-        is_file = S_ISREG(os.fstat(file.fileno()).st_mode)
-        return asdict(probe(file)) if is_file else None
+        return asdict(probe(file))
 
 
 def give_way() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -38,8 +37,7 @@ def main() -> None:
 def poster(path: Path) -> bytes:
     """Return a picture of a video as a JPEG, b"" where none can be decoded."""
     try:
-        file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
-        with file, opened(file) as container:
+        with disk.opened_itself(path) as file, opened(file) as container:
             return _drawn(container)
     except (NoFrame, OSError):
         return b""

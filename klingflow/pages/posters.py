@@ -18,7 +18,7 @@ from typing import Self
 from klingflow import disk
 from klingflow.api.gallery import Video
 from klingflow.media.kept_frames import can_take
-from klingflow.media.painter import Painter
+from klingflow.media.painter import Painter, is_jpeg
 
 NO_PICTURES = (
     "the page shows videos without pictures of them: pip install 'klingflow[media]' brings those"
@@ -65,8 +65,8 @@ class Posters:
         if not can_take() or not _HASH.fullmatch(video.sha256):
             return b""
         kept = self._folder / f"{video.sha256}.jpg"
-        with suppress(OSError):
-            return disk.read_whole(kept)
+        if picture := _kept(kept):
+            return picture
         picture = self._painter().draw(video.path)
         if picture:
             with suppress(OSError):  # then it is drawn again the next time
@@ -81,3 +81,15 @@ class Posters:
             painter = self._own.painter = Painter()
             self._open.append(painter)
         return painter
+
+
+def _kept(path: Path) -> bytes:
+    """Return the picture at `path`, b"" where there is none. A link there, from a folder of a
+    stranger's, is not followed: the picture goes into reports that people give away.
+    """
+    try:
+        with disk.opened_itself(path) as file:
+            data = file.read()
+    except OSError:
+        return b""
+    return data if is_jpeg(data) else b""
