@@ -104,6 +104,14 @@ def test_rows_without_a_picture_are_no_shots() -> None:
     ]
 
 
+def test_how_something_is_shown_is_no_picture_alone() -> None:
+    """`特写` beside an empty 画面 is listed; beside an image it says how that one moves."""
+    found = listed("镜号|画面|景别|参考图", "1|雨|全景|", "2|同上|特写|", "3||推|a.png")
+    assert [entry.id for entry in found.shots] == ["1", "3"]
+    assert found.left == [Left("A3", "", "2 | 同上 | 特写", "nothing-to-show")]
+    assert [entry.id for entry in listed("镜号|景别", "1|特写").shots] == ["1"]
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -138,6 +146,19 @@ def test_ids_are_the_author_s_numbers(rows: tuple[str, ...], ids: list[str]) -> 
 def test_a_double_number_is_listed() -> None:
     """With the id that its shot has got."""
     assert listed("镜号|画面", "1|a", "1|b").left == [Left("A3", "", "1", "double", "1-2")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "ids"),
+    [
+        (("镜号|画面|条数", "1|a|2", "1|b|1"), ["1", "1-3"]),
+        (("镜号|画面|条数", "1|a|3", "1-2|b|1"), ["1", "1-2-2"]),
+        (("镜号|画面|条数", "1-2|a|1", "1|b|3"), ["1-2", "1-3"]),
+    ],
+)
+def test_no_shot_has_the_id_of_another_one_s_take(rows: tuple[str, ...], ids: list[str]) -> None:
+    """Otherwise both would have one file, and the list would lose a shot."""
+    assert [entry.id for entry in listed(*rows).shots] == ids
 
 
 @pytest.mark.parametrize(

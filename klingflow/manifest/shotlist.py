@@ -200,7 +200,7 @@ class _Reader:
         for feed in self._feeds:
             self._take(made, feed, y, row)
         self.left[noted:] = sorted(self.left[noted:], key=lambda left: (len(left.at), left.at))
-        if not any(name in made.fields for name in _SHOWING):
+        if not self._shows(made, y):
             del self.left[noted:]  # the whole row is noted
             self._note_empty(y, row, made)
             return None
@@ -209,6 +209,15 @@ class _Reader:
         if self._scene:
             made.fields["scene"] = self._scene
         return made
+
+    def _shows(self, made: Entry, y: int) -> bool:
+        """True if a row says what its shot shows: `特写` beside an empty 画面 does not."""
+        showing = [name for name in _SHOWING if name in made.fields]
+        if showing != ["prompt"]:
+            return bool(showing)
+        columns = next(feed.columns for feed in self._feeds if feed.field == "prompt")
+        visual = {address(y, column.at) for column in columns if column.feeds == "visual"}
+        return not visual or not visual.isdisjoint(made.at["prompt"].split("、"))
 
     def _is_heading(self, row: Sequence[str]) -> bool:
         """True for a line such as `第一场：工厂，夜`, which stands alone above its shots."""
@@ -291,19 +300,26 @@ def _joined(texts: Iterable[str], is_chinese: bool) -> str:
 
 def _name(shots: Sequence[Entry], left: list[Left]) -> None:
     """Give each shot its id: the author's number; with its scene before it where numbers begin
-    again in each scene; otherwise a double one gets a number behind it, which is noted.
+    again in each scene; otherwise a double one gets a number behind it, which is noted. An id is
+    also taken where a take of another shot has its file: `1-2` beside three takes of `1`.
     """
     wanted = [_safe(entry.id) for entry in shots]
     if _has_doubles(wanted) and not _has_doubles(with_scene := _with_scenes(shots, wanted)):
         wanted = with_scene
-    taken = Counter(same_file(id) for id in wanted if id)
+    given = {same_file(id) for id in wanted if id}
     used: set[str] = set()
     for number, (entry, id) in enumerate(zip(shots, wanted, strict=True), 1):
-        free = _free(id or f"s{number:02}", used, set(taken) if not id else set())
+        takes = cast("int", entry.fields.get("takes", 1))
+        free = _free(id or f"s{number:02}", takes, used if id else used | given)
         if id and free != id:
             left.append(Left(entry.at.get("id", ""), "", entry.id, "double", free))
-        used.add(same_file(free))
+        used |= _files(free, takes)
         entry.id = free
+
+
+def _files(id: str, takes: int) -> set[str]:
+    """Return the names of a shot's videos: `2A`, and `2A-2` for its second take."""
+    return {same_file(id), *(same_file(f"{id}-{take}") for take in range(2, takes + 1))}
 
 
 def _safe(text: str) -> str:
@@ -326,9 +342,9 @@ def _has_doubles(ids: Iterable[str]) -> bool:
     return any(count > 1 for count in counts.values())
 
 
-def _free(id: str, used: set[str], others: set[str]) -> str:
-    taken, number, free = used | others, 1, id
-    while same_file(free) in taken:
+def _free(id: str, takes: int, used: set[str]) -> str:
+    number, free = 1, id
+    while not used.isdisjoint(_files(free, takes)):
         number += 1
         free = f"{id}-{number}"
     return free
