@@ -75,7 +75,7 @@ def test_files_that_are_not_there_yet_are_kept_and_said(
     source = listed(tmp_path, header, ["1", "雨", "there.png", ""], ["2", "巷", "", two])
     (tmp_path / "there.png").touch()
     assert setup_commands.init_from(source, str(tmp_path)) == 0
-    assert f"Not there yet, below {tmp_path}: b.png\n" in "".join(capsys.readouterr())
+    assert f"Not there yet: {tmp_path / 'b.png'}\n" in "".join(capsys.readouterr())
     text = (tmp_path / "a.yaml").read_text(encoding="utf-8")
     assert 'images: [b.png, "https://a.example/c.png"]' in text
 

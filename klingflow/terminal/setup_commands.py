@@ -50,7 +50,8 @@ def init_from(source: str, target: str) -> int:
         for left in made.listed.left:
             console.say(f"  {said(left)}")
     if absent := missing(made):
-        console.say(f"\nNot there yet, below {made.path.parent}: {', '.join(absent)}")
+        paths = ", ".join(str(made.path.parent / path) for path in absent)
+        console.say(f"\nNot there yet: {paths}")
     film = shlex.quote(str(made.path))
     count = len(made.listed.shots)
     console.say(f"\n{count} shots. Look at them without spending:  klingflow run {film} --sandbox")
