@@ -69,7 +69,9 @@ def test_a_record_names_shots_as_ids_are_written(written: str, id: str) -> None:
 
 def test_what_is_taken_has_a_name() -> None:
     """For people."""
-    assert chained.named(END) == "the frame last of opening"
+    assert chained.named(END) == "the last frame of opening"
+    at = {"from": "opening", "frame": "2.5s"}
+    assert chained.named(at) == "the frame at 2.5s of opening"
     assert chained.named({"from": "opening#2", "purchase": "1"}) == "the video of opening#2"
 
 

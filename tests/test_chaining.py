@@ -112,7 +112,7 @@ def test_a_shot_begins_with_a_frame_of_another(tmp_path: Path) -> None:
         assert run.purchases[1].body["image"] == {**END, "purchase": "uid-0"}
         assert PUBLIC not in "".join(map(str, run.told))
     named = [e["file"] for e in run.told if e["event"] == "uploading"]
-    assert named == ["the frame last of opening"]
+    assert named == ["the last frame of opening"]
 
 
 def test_a_frame_is_decoded_and_stored_once(tmp_path: Path) -> None:
@@ -151,28 +151,26 @@ def test_a_video_that_does_not_come_buys_nothing(tmp_path: Path) -> None:
         anyio.run(fetch, run.context, run.next_of(Fetch))
         uploaded(run)
         assert why(run) == (
-            "the frame last of opening needs its video, which is not on this disk;"
+            "the last frame of opening needs its video, which is not on this disk;"
             f" `klingflow fetch {run.job.site.named}` tries to bring it"
         )
 
 
 @pytest.mark.parametrize(
-    ("content", "frame", "reason"),
+    ("content", "frame", "named", "reason"),
     [
-        (b"no video", "last", "it cannot be decoded (InvalidDataError)"),
-        (FILM, "9s", "it is 0.2 s long, so nothing is seen after 9 s"),
+        (b"no video", "last", "last frame", "it cannot be decoded (InvalidDataError)"),
+        (FILM, "9s", "frame at 9s", "it is 0.2 s long, so nothing is seen after 9 s"),
     ],
 )
 def test_a_frame_that_cannot_be_taken_buys_nothing(
-    tmp_path: Path, content: bytes, frame: str, reason: str
+    tmp_path: Path, content: bytes, frame: str, named: str, reason: str
 ) -> None:
     """What is wrong with the video is said."""
     door = {"image": {"from": "opening", "frame": frame}}
     with a_film(tmp_path, here(tmp_path, content), door=door) as run:
         uploaded(run)
-        assert why(run) == (
-            f"the frame {frame} of opening cannot be taken out of opening.mp4: {reason}"
-        )
+        assert why(run) == (f"the {named} of opening cannot be taken out of opening.mp4: {reason}")
 
 
 def test_a_frame_that_the_service_does_not_take_buys_nothing(tmp_path: Path) -> None:
@@ -181,7 +179,7 @@ def test_a_frame_that_the_service_does_not_take_buys_nothing(tmp_path: Path) -> 
         uploaded(run)
         assert run.events == ["unsendable"] and not (tmp_path / "store").exists()
         assert why(run) == (
-            "'the frame last of opening' is 320x180; the service takes images with sides of at"
+            "'the last frame of opening' is 320x180; the service takes images with sides of at"
             " least 300 pixels"
         )
 

@@ -76,7 +76,7 @@ def test_a_file_that_is_in_no_store_has_no_name() -> None:
 
 # ---------------------------------------------------------------- of other shots' videos
 
-LAST = PieceOf(0, "uid-1", "last", "the frame last of opening")
+LAST = PieceOf(0, "uid-1", "last", "the last frame of opening")
 WHOLE = PieceOf(0, "uid-1", "", "the video of opening")
 
 

@@ -118,5 +118,5 @@ def test_another_source_is_named_with_its_take() -> None:
     )
     (change,) = found["changes"]
     assert (change["field"], change["pointer"]) == ("image.from", "/image")
-    assert change["old"] == "the frame last of opening, purchase uid-1"
-    assert change["new"] == "the frame last of opening#2 (picked), purchase uid-2"
+    assert change["old"] == "the last frame of opening, purchase uid-1"
+    assert change["new"] == "the last frame of opening#2 (picked), purchase uid-2"

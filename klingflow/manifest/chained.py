@@ -65,10 +65,12 @@ def counted(record: Record) -> Json:
 
 
 def named(record: Record, take: str = "") -> str:
-    """Return what a record is called: `the frame last of opening`, `the video of opening`. `take`
+    """Return what a record is called: `the last frame of opening`, `the video of opening`. `take`
     is what to call the take, where that is known.
     """
-    what = f"the frame {record['frame']}" if "frame" in record else "the video"
+    frame = record.get("frame")
+    at = f"the frame at {frame}" if frame else "the video"
+    what = f"the {frame} frame" if frame in ("first", "last") else at
     return f"{what} of {take or record['from']}"
 
 

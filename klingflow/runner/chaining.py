@@ -27,7 +27,7 @@ from klingflow.runner.context import Context, Job
 
 
 class NotHad(Exception):
-    """What a piece lacks; the message completes "the frame last of opening …"."""
+    """What a piece lacks; the message completes "the last frame of opening …"."""
 
 
 class ComesLater(Exception):
