@@ -171,7 +171,8 @@ def _clip(
 ) -> Clip:
     counts = counting(id, keys, plan.terms.picks, partial(present_of, plan.by_key))
     if not counts.key and len(meant) == len(keys):
-        return _described(plan.by_key[keys[0]], plan.manifest, missing=counts.reason)
+        why = counts.reason if counts.verb == "held" else "every take is rejected"
+        return _described(plan.by_key[keys[0]], plan.manifest, missing=why)
     action = plan.by_key[counts.key if counts.key in meant else meant[0]]
     bought = action.purchase
     is_here = action.verb in ("keep", "changed") and bought is not None and bought.output
