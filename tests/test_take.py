@@ -250,22 +250,24 @@ def test_the_final_body_holds_the_address_and_its_fingerprint_the_purchase() -> 
 
 
 @pytest.mark.parametrize(
-    ("need", "picks", "reason"),
+    ("takes", "need", "picks", "reason"),
     [
-        ("a", [], "never bought; made from a, which nobody has picked"),
-        ("a", [PickLine("a", 1, purchase="u1")], "never bought"),
-        ("a#1", [], "never bought"),
+        (2, "a", [], "never bought; made from a, which nobody has picked"),
+        (2, "a", [PickLine("a", 1, purchase="u1")], "never bought"),
+        (2, "a#1", [], "never bought"),
+        (1, "a", [], "never bought"),
     ],
 )
 def test_a_plan_says_what_a_shot_is_made_from_that_nobody_has_picked(
-    need: str, picks: list[PickLine], reason: str
+    takes: int, need: str, picks: list[PickLine], reason: str
 ) -> None:
-    """A take that is named is chosen."""
+    """A take that is named is chosen, and of one take nobody has to choose."""
     record = {"from": need, "frame": "last"}
     reference = Reference(need, "video")
     wanted = replace(shot("b"), references=(reference,))
     later = replace(request(None), body={"model": "kling-3.0", "image": record})
-    made = plan([done("a", uid="u1")], shot("a"), (wanted, later), picks=picks).actions[1]
+    sources = [shot("a", take=number + 1) for number in range(takes)]
+    made = plan([done("a", uid="u1")], *sources, (wanted, later), picks=picks).actions[-1]
     assert (made.verb, made.reason) == ("create", reason)
     assert made.request and made.request.body["image"] == {**record, "purchase": "u1"}
 

@@ -321,8 +321,10 @@ def _supplies(
 
 
 def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
-    """Which takes a shot is made from although nobody has picked them; "" where there is none."""
-    needs = [r.shot for r in shot.references if r.attribute == VIDEO]
+    """Which takes a shot is made from although nobody has picked them of several; "" where there is
+    none. A shot with one take leaves nothing to pick.
+    """
+    needs = [r.shot for r in shot.references if r.attribute == VIDEO and r.shot in terms.takes]
     found = (source_of(need, terms, partial(present_of, by_key)) for need in needs)
     keys = dict.fromkeys(source.key for source in found if not source.picked)
     return f"made from {', '.join(keys)}, which nobody has picked" if keys else ""
