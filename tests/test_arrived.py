@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from klingflow.manifest.meaning import meaning
 from klingflow.model import UNREADABLE, Json, Media, Purchase, RemarkName
 from klingflow.results.arrived import REMARKS, in_words, remarks, shown
 from tests.one_shot import CLIP, PICTURE
@@ -59,7 +60,7 @@ def test_a_remark_says_what_an_editor_would_see_too_late(
     media: Media, purchase: Purchase, words: list[str]
 ) -> None:
     """What was not bought is not missing; a picture's ratio is the source's."""
-    assert [*map(in_words, remarks(media, purchase))] == words
+    assert [*map(in_words, remarks(media, purchase, meaning(purchase.body)))] == words
 
 
 @pytest.mark.parametrize(
@@ -72,21 +73,20 @@ def test_a_remark_says_what_an_editor_would_see_too_late(
 )
 def test_a_source_sets_length_and_size(metadata: dict[str, Json]) -> None:
     """Nobody promised them."""
-    assert (
-        remarks(replace(MEDIA, width=300, height=300, seconds=1.0), bought(metadata=metadata)) == []
-    )
+    small, purchase = replace(MEDIA, width=300, height=300, seconds=1.0), bought(metadata=metadata)
+    assert remarks(small, purchase, meaning(purchase.body)) == []
 
 
 def test_what_nobody_can_read_is_not_compared() -> None:
     """A body of a user's own may say anything."""
     odd = bought(size="8K", metadata={"output_config": {"resolution": "Ⅷ", "aspect_ratio": "a:0"}})
-    assert remarks(MEDIA, odd) == []
+    assert remarks(MEDIA, odd, meaning(odd.body)) == []
 
 
 def test_the_record_has_facts_and_remarks_as_data() -> None:
     """Words are made where they are shown."""
-    media = replace(MEDIA, labels=("AIGC",))
-    assert shown(media, bought(10)) == {
+    media, longer = replace(MEDIA, labels=("AIGC",)), bought(10)
+    assert shown(media, longer, meaning(longer.body)) == {
         "width": 1280,
         "height": 720,
         "seconds": 5.04,
@@ -95,7 +95,7 @@ def test_the_record_has_facts_and_remarks_as_data() -> None:
         "labels": ["AIGC"],
         "remarks": [{"kind": "shorter", "got": 5.04, "bought": 10}],
     }
-    assert shown(UNREADABLE, bought()) == {"remarks": [{"kind": "unreadable"}]}
+    assert shown(UNREADABLE, longer, meaning(longer.body)) == {"remarks": [{"kind": "unreadable"}]}
 
 
 def test_every_remark_has_a_row() -> None:

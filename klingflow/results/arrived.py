@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from klingflow.manifest.meaning import meaning, scene_of
+from klingflow.manifest.meaning import Meaning, scene_of
 from klingflow.model import Json, Media, Purchase, RemarkName
 
 
@@ -104,11 +104,11 @@ REMARKS: Final[Mapping[RemarkName, _Row]] = {
 }
 
 
-def remarks(media: Media, purchase: Purchase) -> list[dict[str, Json]]:
-    """Return what is remarkable about the video of a purchase: of each remark its `kind` and, where
-    it compares, what arrived (`got`) and what was bought (`bought`).
+def remarks(media: Media, purchase: Purchase, what: Meaning) -> list[dict[str, Json]]:
+    """Return what is remarkable about the video of a purchase, whose body means `what`: of each
+    remark its `kind` and, where it compares, what arrived (`got`) and what was bought (`bought`).
     """
-    wanted = _wanted(purchase)
+    wanted = _wanted(purchase, what)
     return [_remark(name, media, wanted) for name in _made(media, wanted)]
 
 
@@ -133,11 +133,10 @@ def _remark(name: RemarkName, media: Media, wanted: _Wanted) -> dict[str, Json]:
     return remark
 
 
-def _wanted(purchase: Purchase) -> _Wanted:
+def _wanted(purchase: Purchase, what: Meaning) -> _Wanted:
     """Return what a purchase promised: a scene's length and size, and those of a video that goes
     in, are the source's; so is the ratio of a picture.
     """
-    what = meaning(dict(purchase.body))  # what a lock holds is no dictionary yet
     if scene_of(what) is not None or what.has_video:
         return _Wanted(audio=what.audio)
     ratio = str(what.aspect_ratio) if what.from_text else ""
@@ -147,9 +146,9 @@ def _wanted(purchase: Purchase) -> _Wanted:
 _SHOWN: Final = ("width", "height", "seconds", "fps", "sound")
 
 
-def shown(media: Media, purchase: Purchase) -> dict[str, Json]:
-    """Return what the run manifest says of the video of a purchase."""
+def shown(media: Media, purchase: Purchase, what: Meaning) -> dict[str, Json]:
+    """Return what the run manifest says of the video of a purchase, whose body means `what`."""
     facts: dict[str, Json] = {}
     if media.readable:
         facts = {name: getattr(media, name) for name in _SHOWN} | {"labels": [*media.labels]}
-    return {**facts, "remarks": remarks(media, purchase)}
+    return {**facts, "remarks": remarks(media, purchase, what)}

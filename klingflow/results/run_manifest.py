@@ -19,7 +19,7 @@ from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import PAID
 from klingflow.ledger.records import as_json
-from klingflow.manifest.meaning import meaning
+from klingflow.manifest.meaning import Meaning, meaning
 from klingflow.model import (
     NO_PICKS,
     Json,
@@ -195,7 +195,9 @@ def _bought(
     now, which counts while nothing was bought.
     """
     purchase = serving(purchases, output)
-    entry |= _meant(purchase.body if purchase else body or {})
+    # What a lock holds is no dictionary yet.
+    what = meaning(dict(purchase.body if purchase else body or {}))
+    entry |= _meant(what)
     if purchase is None:
         return {**entry, "state": NEW, "attempts": []}
     told = {p.uid: as_json(p) for p in purchases}
@@ -208,7 +210,7 @@ def _bought(
     if purchase.state == "done":
         entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
         if found := media(purchase.sha256):
-            entry["media"] = shown(found, purchase)
+            entry["media"] = shown(found, purchase, what)
     entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
 
@@ -219,9 +221,8 @@ def _about(shot: Shot) -> dict[str, Json]:
     return {n: value for n, value in shot.about.items() if isinstance(value, kinds.get(n, str))}
 
 
-def _meant(body: Mapping[str, Json]) -> dict[str, Json]:
+def _meant(what: Meaning) -> dict[str, Json]:
     """What of a body an editor wants to read beside the video."""
-    what = meaning(dict(body))  # what a lock holds is no dictionary yet
     said = {"model": what.model, "prompt": what.prompt, "ratio": what.aspect_ratio}
     return {name: value for name, value in said.items() if isinstance(value, str) and value}
 

@@ -14,6 +14,7 @@ import anyio
 
 from klingflow.decide.filing import fact_of
 from klingflow.decide.schedule import Wanted
+from klingflow.manifest.meaning import meaning
 from klingflow.media.inspector import Inspector
 from klingflow.model import Json, Media, Purchase
 from klingflow.results.arrived import remarks
@@ -143,6 +144,7 @@ async def _look(context: Context, wanted: Wanted, purchase: Purchase) -> None:
 
 
 def _remark(context: Context, wanted: Wanted, purchase: Purchase, media: Media) -> None:
-    if made := remarks(media, purchase):
+    what = meaning(dict(purchase.body))  # what a lock holds is no dictionary yet
+    if made := remarks(media, purchase, what):
         context.looking.remarked.append(Remarked(wanted.job, purchase.key, made))
         context.tell("remarked", wanted, uid=purchase.uid, remarks=made)
