@@ -14,6 +14,7 @@ import pytest
 from klingflow.api import approval
 from klingflow.errors import UnapprovedAddress, UsageError
 from klingflow.gateway.access import ENVIRONMENT, OPTION, Access, Source
+from klingflow.terminal.target import show_question
 from tests.harness import Pipeline, charges, on_a_terminal, pipeline_at, sandboxed
 
 KEY = "sk-test-0123456789abcdef"
@@ -134,6 +135,27 @@ def test_without_a_terminal_the_key_does_not_go_there(
     said = film.do(*command.split(), code=2)
     assert f"was not sent to {address}" in said and KEY not in said
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run", "-n"]])
+def test_a_plan_says_that_the_run_will_ask(tmp_path: Path, command: list[str]) -> None:
+    """Behind the address, and exits as before."""
+    film = by_manifest(pipeline_at(tmp_path / "film"), "http://127.0.0.1:9")
+    assert " ".join(film.do(*command, "film.yaml").split()).endswith(
+        "Gateway: http://127.0.0.1:9 (address from film.yaml, key from the environment)"
+        " The key from the environment would go to http://127.0.0.1:9, an address that film.yaml"
+        " gives. The run asks before that, for which it needs a terminal."
+    )
+
+
+def test_a_plan_is_silent_where_the_run_does_not_ask(capsys: pytest.CaptureFixture[str]) -> None:
+    """After a yes, for one source, and without a key or an address to ask about."""
+    approval.remember(access("https://gw.example.com"))
+    show_question(access("https://gw.example.com"))
+    show_question(access("https://elsewhere.example.com", ENVIRONMENT))
+    show_question(replace(access("https://elsewhere.example.com"), key=None))
+    show_question(Access())
+    assert capsys.readouterr().out == ""
 
 
 @POSIX

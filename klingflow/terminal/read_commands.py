@@ -19,7 +19,7 @@ from klingflow.terminal import console, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import access_for, show_gateway
+from klingflow.terminal.target import access_for, show_gateway, show_question
 
 
 def validate(files: Sequence[str], options: Options, form: str) -> int:
@@ -135,6 +135,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             console.prose(f"All told to buy: {views.purchases(plans)}")
         views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
+        show_question(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
 
 

@@ -30,7 +30,7 @@ from klingflow.terminal.bounds import is_zero_unknown, limits_of, under_plan
 from klingflow.terminal.clock import local
 from klingflow.terminal.manifests import for_good, load_all, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import access_for, show_gateway, target
+from klingflow.terminal.target import access_for, show_gateway, show_question, target
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -169,6 +169,7 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     views.show_forecast(plans[0].forecast, limits)
     show_gateway(access)
+    show_question(access)
     return ExitCode.OK
 
 

@@ -92,6 +92,17 @@ def show_gateway(access: Access) -> None:
         console.say(f"Gateway: {described}")
 
 
+def show_question(access: Access) -> None:
+    """Say in a plan that the run will ask before the key goes to the address; nothing where it will
+    not.
+    """
+    is_known = access.base_url and access.key and not access.others
+    if is_known and approval.is_open(access):
+        console.prose(
+            f"{approval.question(access)} The run asks before that, for which it needs a terminal."
+        )
+
+
 def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
     from klingflow.sandbox.child import start  # for start-up
     from klingflow.sandbox.options import Options as SandboxOptions
