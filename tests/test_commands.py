@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -54,6 +55,48 @@ def test_a_command_that_is_not_there_stores_no_file(taken: Snapshot) -> None:
     """It is asked once."""
     with pytest.raises(NotStored, match="cannot be run: No such file") as raised:
         anyio.run(CommandStore("/nowhere/put {file}").keep, taken)
+    assert raised.value.of_all
+
+
+def on_path(folder: Path, name: str) -> Path:
+    """A program that prints an address."""
+    program = folder / (f"{name}.bat" if sys.platform == "win32" else name)
+    echo = "echo https://cdn.example.com/a"
+    program.write_text(f"@{echo}" if sys.platform == "win32" else f"#!/bin/sh\n{echo}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_program_is_found_on_the_path(
+    taken: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever suffix the system has for programs."""
+    on_path(tmp_path, "put-it")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    uploads = CommandStore("put-it {file}")
+    anyio.run(uploads.keep, taken)
+    assert uploads.address("1.png") == "https://cdn.example.com/a"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (".", "is not run: it lies in the current folder; write its whole path"),
+        ("/nowhere", "cannot be run: it is not on PATH"),
+    ],
+)
+def test_no_program_of_the_current_folder_is_started(
+    taken: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, why: str
+) -> None:
+    """A folder that somebody sent may hold one of any name; Windows looks there first."""
+    on_path(tmp_path, "put-it")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    if sys.platform == "win32":
+        why = "is not run: it lies in the current folder; write its whole path"
+    with pytest.raises(NotStored) as raised:
+        anyio.run(CommandStore("put-it {file}").keep, taken)
+    assert str(raised.value) == f"the command put-it (KLINGFLOW_UPLOAD) {why}"
     assert raised.value.of_all
 
 

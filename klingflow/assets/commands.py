@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 
@@ -37,6 +39,7 @@ class CommandStore:
         """Run the command. Raises NotStored."""
         places = {"{file}": str(snapshot.path), "{name}": snapshot.name}
         arguments = [_filled(argument, places) for argument in self._arguments]
+        arguments[0] = self._found(arguments[0])
         limit_s = _LEAST_S + snapshot.size_bytes / _BYTES_PER_S
         try:
             with anyio.fail_after(limit_s):
@@ -59,6 +62,21 @@ class CommandStore:
             said = clean(address or "nothing", 80)
             raise NotStored(f"{self.described} must print an address in its last line, not {said}")
         self._addresses[snapshot.name] = address
+
+    def _found(self, program: str) -> str:
+        """Return where a program is that is named without a folder. Raises NotStored.
+
+        Windows would take one of the current folder first, which may be the manifest's.
+        """
+        if Path(program).name != program:
+            return program
+        found = shutil.which(program)
+        if found is None:
+            raise NotStored(f"{self.described} cannot be run: it is not on PATH", of_all=True)
+        if not Path(found).is_absolute():
+            why = "it lies in the current folder; write its whole path"
+            raise NotStored(f"{self.described} is not run: {why}", of_all=True)
+        return found
 
     def address(self, name: str) -> str:
         """Return the address that the command printed."""
