@@ -95,6 +95,13 @@ def test_push_uploads_what_is_here(film: Pipeline, served: tuple[Path, str]) -> 
     assert "NOT uploaded refs/a.png" in said and "answers HTTP 404" in said
 
 
+def test_push_in_the_sandbox_needs_no_store(film: Pipeline) -> None:
+    """The sandbox keeps the files itself, as in a run; what it has is not the user's store."""
+    assert "uploaded refs/a.png" in film.do("refs", "film.yaml", "--push", "--sandbox")
+    (stored,) = film.folder.glob(".klingflow/**/refs/*.png")
+    assert stored.read_bytes() == png()
+
+
 def test_push_needs_a_store(film: Pipeline) -> None:
     """It says how to name one."""
     assert "name one in assets:, or set KLINGFLOW_UPLOAD" in film.do(

@@ -35,20 +35,27 @@ def references(manifest: Manifest, wish: Wish) -> list[Listed]:
     return listed(manifest, purchases, contents(purchases))
 
 
-def push(manifest: Manifest, tell: Tell) -> int:
+def push(manifest: Manifest, tell: Tell, wish: Wish = Wish(), sandbox_at: str = "") -> int:
     """Upload every local file that is here, and read it back. Return how many could not be.
 
-    Raises UsageError where there is no store, or one that cannot be used.
+    `sandbox_at` is the address of the sandbox whose store is meant, "" for the user's. Raises
+    UsageError where there is no store, or one that cannot be used.
     """
-    store = stores.of_user(manifest)
+    if sandbox_at:
+        store: Store | None = stores.of_sandbox(site_for(manifest, wish), sandbox_at)
+    else:
+        store = stores.of_user(manifest)
     if store is None:
         raise UsageError(f"{manifest.path}: no store: name one in assets:, or set KLINGFLOW_UPLOAD")
     files = [file for file in manifest.files.values() if file.sha256]
-    return anyio.run(_push, manifest, store, files, tell)
+    shown_at = sandbox_at or manifest.assets.public_url or manifest.assets.endpoint or NOBODY
+    return anyio.run(_push, Path(manifest.path).parent, store, shown_at, files, tell)
 
 
-async def _push(manifest: Manifest, store: Store, files: Sequence[LocalFile], tell: Tell) -> int:
-    folder, failed, down = Path(manifest.path).parent, 0, ""
+async def _push(
+    folder: Path, store: Store, shown_at: str, files: Sequence[LocalFile], tell: Tell
+) -> int:
+    failed, down = 0, ""
     places = anyio.CapacityLimiter(_AT_ONCE)
 
     async def one(file: LocalFile) -> None:
@@ -65,7 +72,6 @@ async def _push(manifest: Manifest, store: Store, files: Sequence[LocalFile], te
             else:
                 tell(file.path, None)
 
-    shown_at = manifest.assets.public_url or manifest.assets.endpoint or NOBODY
     async with reader(shown_at) as gateway, anyio.create_task_group() as group:
         for file in files:
             group.start_soon(one, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack
 
 from klingflow.api import planning, reporting, saving
 from klingflow.api.site import named
@@ -19,7 +20,7 @@ from klingflow.terminal import console, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import access_for, show_gateway, show_question
+from klingflow.terminal.target import access_for, sandbox, show_gateway, show_question
 
 
 def validate(files: Sequence[str], options: Options, form: str) -> int:
@@ -191,7 +192,10 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     show_warnings(manifest)
     failed = 0
     if push:
-        failed += references.push(manifest, _tell("uploaded", "NOT uploaded"))
+        with ExitStack() as stack:
+            at = sandbox(stack, manifest, options) if options.sandbox else ""
+            tell = _tell("uploaded", "NOT uploaded")
+            failed += references.push(manifest, tell, options.wish, at)
     if check:
         failed += references.check(manifest, _tell("can be read:", "can NOT be read:"))
     found = references.references(manifest, options.wish)

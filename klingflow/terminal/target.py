@@ -49,7 +49,7 @@ def target(
     this address.
     """
     if options.sandbox:
-        return _sandbox(stack, manifests[0], options), _ANY_KEY
+        return sandbox(stack, manifests[0], options), _ANY_KEY
     base_url, key = access.both()
     for path in exposed(_folder(manifests)):
         console.warn(f"warning: {said_of_exposed(path)}")
@@ -103,7 +103,8 @@ def show_question(access: Access) -> None:
         )
 
 
-def _sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
+def sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
+    """Start the sandbox of a manifest and return its address."""
     from klingflow.sandbox.child import start  # for start-up
     from klingflow.sandbox.options import Options as SandboxOptions
 
