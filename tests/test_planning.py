@@ -10,7 +10,15 @@ import pytest
 
 from klingflow.api.loading import load
 from klingflow.api.picking import pick
-from klingflow.api.planning import book_of, files_of, plan, planned, selected, selected_keys
+from klingflow.api.planning import (
+    book_of,
+    files_of,
+    plan,
+    planned,
+    plans_of_run,
+    selected,
+    selected_keys,
+)
 from klingflow.api.site import Wish, site_for, site_of
 from klingflow.errors import ManifestError, NothingSelected, UsageError
 from klingflow.ledger.book import Book
@@ -164,6 +172,8 @@ def test_a_plan_says_how_long_its_run_takes(manifest: Manifest) -> None:
     looks = [plan(manifest, origin=ORIGIN).forecast for _ in "ab"]
     assert looks[0] == looks[1]
     assert looks[0] and 25.0 <= looks[0].low_s <= looks[0].high_s <= 75.0
+    (quiet,) = plans_of_run([manifest], Wish(), manifest.limits, origin=ORIGIN)
+    assert quiet.forecast is None, "only who shows it makes it"
 
 
 @pytest.fixture

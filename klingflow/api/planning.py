@@ -58,7 +58,7 @@ def plan(
     default the manifest's. Raises NothingSelected, LedgerError, UsageError.
     """
     limits = manifest.limits if limits is None else limits
-    return plans_of_run([manifest], wish, limits, origin=origin)[0]
+    return with_forecast(plans_of_run([manifest], wish, limits, origin=origin), limits)[0]
 
 
 def plans_of_run(
@@ -69,14 +69,19 @@ def plans_of_run(
     origin: str = "",
     zero_is_unknown: bool = False,
 ) -> list[Plan]:
-    """Return as `plan` what one run of several manifests would do, which share its caps.
+    """Return as `plan` what one run of several manifests would do, which share its caps; without a
+    forecast.
 
     `zero_is_unknown`: under `max_spend`, a price of 0 is an unknown one.
     """
     whole = [_whole(manifest, wish, origin) for manifest in manifests]
-    made = allotted(whole, limits, zero_is_unknown=zero_is_unknown)
-    takes = foretold(made, limits)
-    return [replace(plan, forecast=takes) for plan in made]
+    return allotted(whole, limits, zero_is_unknown=zero_is_unknown)
+
+
+def with_forecast(plans: Sequence[Plan], limits: Limits) -> list[Plan]:
+    """Return the plans of a run with how long it takes."""
+    takes = foretold(plans, limits)
+    return [replace(plan, forecast=takes) for plan in plans]
 
 
 def _whole(manifest: Manifest, wish: Wish, origin: str) -> Plan:

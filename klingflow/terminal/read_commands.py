@@ -121,6 +121,9 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             origin=access.origin,
             zero_is_unknown=is_zero_unknown(options),
         )
+    # A forecast is work where shots are many, and a quiet plan does not show it.
+    if options.save is not None or form == "json" or not options.quiet:
+        plans = planning.with_forecast(plans, limits)
     if options.save is not None:
         origin = SANDBOX if options.sandbox else access.origin
         saving.save(options.save, plans, words_of(options), origin)

@@ -167,7 +167,7 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     for made in plans:
         views.show_problems(made.problems)
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
-    views.show_forecast(plans[0].forecast, limits)
+    views.show_forecast(planning.foretold(plans, limits), limits)
     show_gateway(access)
     show_question(access)
     return ExitCode.OK
