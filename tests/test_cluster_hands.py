@@ -391,6 +391,23 @@ async def test_a_claim_that_a_dead_process_left_is_in_doubt_at_once(
     assert boxes(state) == []
 
 
+async def test_a_torn_line_keeps_its_black_box(store: FolderStore, state: Path) -> None:
+    """It may be an answer that names a task, which nobody else knows."""
+
+    async def die() -> Answer:
+        raise RuntimeError("a mistake of ours")
+
+    (ref,) = hand_over(store, [order("alley")])
+    with a_hand(store, state, [die]) as hand, pytest.raises(RuntimeError):
+        await hands.buy(hand, ref)
+    (box,) = boxes(state)
+    answer = replace(lines(store)["001.intent"], state="submitted", task_id="task_1")
+    box.write_bytes(box.read_bytes() + journal_line(answer)[:-9])
+    await _hand_in(store, state)
+    assert states(store) == {"001.doubt": "in_doubt", "001.intent": "intent"}
+    assert b"task_1" in box.read_bytes()
+
+
 async def test_an_answer_that_the_store_has_otherwise_is_kept(
     store: FolderStore, state: Path
 ) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio.to_thread
 
@@ -22,6 +23,16 @@ from klingflow.ledger import oslock
 from klingflow.ledger.book import fold
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.model import Purchase
+
+
+class Left(NamedTuple):
+    """What an ended process left: its file, the purchases as they were known last, and whether
+    every line of the file could be read.
+    """
+
+    path: Path
+    purchases: list[Purchase]
+    is_whole: bool
 
 
 class HandBox:
@@ -94,9 +105,9 @@ def opened(state: Path, store: str) -> Iterator[HandBox]:
 
 
 @contextmanager
-def left_behind(state: Path, store: str) -> Iterator[list[tuple[Path, list[Purchase]]]]:
-    """Give what processes of this host left that ended: each file with its purchases as they were
-    known last. The files are held meanwhile, and those that are deleted stay so. Raises OSError.
+def left_behind(state: Path, store: str) -> Iterator[list[Left]]:
+    """Give what processes of this host left that ended. The files are held meanwhile, and those
+    that are deleted stay so. Raises OSError.
     """
     held: list[int] = []
     found = []
@@ -107,7 +118,7 @@ def left_behind(state: Path, store: str) -> Iterator[list[tuple[Path, list[Purch
             if fd is not None:
                 held.append(fd)
                 parsed = parse_journal(disk.read_ours(path), path.name)
-                found.append((path, fold(parsed.accounts)[0]))
+                found.append(Left(path, fold(parsed.accounts)[0], not parsed.damaged))
         yield found
     finally:
         for fd in held:

@@ -115,15 +115,15 @@ async def withdraw(hand: Hand, ref: Ref, *, try_: int = 1) -> Bought:
 async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
     """Give the store what ended processes of this host have left in their black boxes: answers, and
     doubts for claims without one. Return the purchases whose answer the store has otherwise; their
-    files stay. Raises OSError.
+    files stay, and so does a file with a torn line, which may name a task. Raises OSError.
     """
     odd: list[Purchase] = []
     with handbox.left_behind(state, hand.store.identity) as found:
-        for path, purchases in found:
-            others = [p for p in purchases if not await _handed_in(hand, p)]
+        for left in found:
+            others = [p for p in left.purchases if not await _handed_in(hand, p)]
             odd += others
-            if not others:
-                path.unlink(missing_ok=True)
+            if left.is_whole and not others:
+                left.path.unlink(missing_ok=True)
     return odd
 
 
