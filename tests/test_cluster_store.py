@@ -67,6 +67,14 @@ def test_names_are_sorted_and_of_one_folder(store: FolderStore) -> None:
     assert store.names("orders/never") == []
 
 
+def test_what_a_system_leaves_in_a_folder_is_no_object(store: FolderStore) -> None:
+    """A look from the Finder, or a deleted file of a network drive, hides no order."""
+    store.put("orders/b/000000.jsonl", b"x")
+    for left in (".DS_Store", "b/.nfs0000000000000001"):
+        (store.folder / "orders" / left).write_bytes(b"y")
+    assert store.names("orders") == ["orders/b/000000.jsonl"]
+
+
 @pytest.mark.parametrize(
     "name", ["a", "../a/b", "a/../b", "/a/b", "a/b/c/d", "a/.b", "a//b", "a/b\n"]
 )

@@ -66,7 +66,7 @@ def told_by(store: PutOnce, lineage: str) -> Told:
 def _pages(store: PutOnce, film: str, told: Told) -> Iterator[Page]:
     """The pages of a film's batches; a page that cannot be believed is a problem."""
     for name in store.names(ORDERS):
-        _, batch, file = name.split("/")
+        batch, _, file = name.removeprefix(f"{ORDERS}/").partition("/")
         if not batch.startswith(f"{film}-"):
             continue
         try:

@@ -278,10 +278,11 @@ class FolderStore:
         found = []
         with os.scandir(top) as entries:
             for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    found.append(f"{name}/{entry.name}")
-                elif entry.is_dir(follow_symlinks=False):
-                    found += self._below(top / entry.name, f"{name}/{entry.name}")
+                here = f"{name}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    found += self._below(top / entry.name, here)
+                elif entry.is_file(follow_symlinks=False) and _NAME.fullmatch(here):
+                    found.append(here)  # and none of what systems leave: .DS_Store, .nfs0000
         return found
 
     def _path(self, name: str) -> Path:
