@@ -22,6 +22,7 @@ from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import Answer, Reply
 from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import journal_line
+from klingflow.model import Json
 from tests.clusters import QUICK, a_hand, a_store, asked, hand_over, lines, order, states
 from tests.purchases import LATER
 from tests.runs import LOST, UNSENT, refused, said
@@ -143,6 +144,18 @@ async def test_a_damaged_page_is_told(store: FolderStore, state: Path) -> None:
     store.put("orders/b1/000000.jsonl", b"no page\n")
     with a_hand(store, state) as hand, pytest.raises(OrdersDamaged, match="b1/000000"):
         await hands.buy(hand, Ref("b1", 0, 0))
+
+
+async def test_an_order_with_another_shots_video_is_not_claimed(
+    store: FolderStore, state: Path
+) -> None:
+    """The gateway would get words in the place of an address, and might buy a shot without it."""
+    frame: Json = {"from": "opening", "frame": "last", "purchase": "uid-0"}
+    (ref,) = hand_over(store, [replace(order("alley"), body={"prompt": "x", "image": frame})])
+    with a_hand(store, state) as hand:
+        with pytest.raises(OrdersDamaged, match="no videos to take frames from"):
+            await hands.buy(hand, ref)
+        assert asked(hand) == [] and states(store) == {}
 
 
 async def test_an_order_for_another_gateway_is_stale(store: FolderStore, state: Path) -> None:

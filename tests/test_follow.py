@@ -30,10 +30,10 @@ from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
 from klingflow.ledger.uids import next_try, uid_of
-from klingflow.model import Failure, LeftOut, Purchase
+from klingflow.model import Failure, Json, LeftOut, Purchase
 from tests import clusters
 from tests.clusters import LINEAGE, a_store, terms_of
-from tests.planned import pending, plan, shot
+from tests.planned import pending, plan, request, shot
 from tests.purchases import AT, LATER, ORIGIN, intent
 
 pytestmark = pytest.mark.anyio
@@ -220,6 +220,15 @@ def test_what_a_plan_buys_now_may_be_handed_over() -> None:
     made = plan([], shot("a"), shot("b"), pending("c", "a"))
     capped = replace(made, left_out={"b": LeftOut("max_tasks", "no")})
     assert [action.key for action in orderable(capped)] == ["a"]
+
+
+def test_a_shot_made_from_anothers_video_is_not_handed_over() -> None:
+    """Hosts send what an order holds: they have no video to take a frame from."""
+    frame: Json = {"from": "opening", "frame": "last", "purchase": "uid-0"}
+    made_from = replace(request(), body={**request().body, "image": frame})
+    chained = plan([], shot("a"), (shot("b"), made_from))
+    assert [action.verb for action in chained.actions] == ["create", "create"]
+    assert [action.key for action in orderable(chained)] == ["a"]
 
 
 def test_every_copy_of_a_ledger_makes_the_same_order() -> None:

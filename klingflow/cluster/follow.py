@@ -33,6 +33,7 @@ from klingflow.ledger.lifecycle import begin
 from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.store import Ledger
 from klingflow.ledger.uids import attempt_of, film_of, try_of, uid_of
+from klingflow.manifest.chained import chained
 from klingflow.model import Action, Plan, Problem, Purchase
 
 _PAUSE_S = 1.0
@@ -118,7 +119,7 @@ def _is_on_its_way(purchase: Purchase, book: Book) -> bool:
 
 def orderable(plan: Plan) -> list[Action]:
     """Return what of a plan may be handed over: what it buys now, within its caps, with a final
-    body.
+    body that holds nothing of another shot's video.
     """
     return [
         action
@@ -127,6 +128,7 @@ def orderable(plan: Plan) -> list[Action]:
         and action.key not in plan.left_out
         and action.request is not None
         and action.request.fingerprint is not None
+        and not any(chained(action.request.body))
     ]
 
 

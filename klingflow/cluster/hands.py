@@ -41,6 +41,7 @@ from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
+from klingflow.manifest.chained import chained
 from klingflow.manifest.held_files import Record, replaced
 from klingflow.model import Failure, Json, Purchase
 
@@ -161,6 +162,8 @@ def _sent(hand: Hand, terms: Terms, body: Mapping[str, Json]) -> Mapping[str, Js
             raise OrdersDamaged(f"{terms.batch}: {record.get('file')} was not handed over")
         return hand.address(terms, name)
 
+    if any(chained(body)):
+        raise OrdersDamaged(f"{terms.batch}: hosts have no videos to take frames from")
     return replaced(body, address)
 
 
