@@ -239,6 +239,21 @@ def test_a_video_that_is_neither_there_nor_here_waits(tmp_path: Path) -> None:
         assert run.next_of(Wanted).action.key == "door"
 
 
+def test_a_video_on_its_way_is_not_looked_for(tmp_path: Path) -> None:
+    """It could come in the middle of the look, and then nothing would wait for it any more."""
+    door = {"image": None, "video": {"from": "opening"}, "model": "kling-3.0-omni"}
+    source = here(tmp_path)
+    (tmp_path / "outputs/film/opening.mp4").unlink()
+    videos = [Video(404), Video(404), Echo(tmp_path / "store")]
+    with a_film(tmp_path, source, *videos, door=door) as run:
+        here(tmp_path)
+        uploaded(run)
+        assert run.events == [] and not (tmp_path / "store").exists()
+        run.context.sending.arrived(0, "uid-0")
+        uploaded(run)
+        assert run.events == ["uploading", "uploaded"]
+
+
 def test_without_a_store_no_frame_is_sent(tmp_path: Path) -> None:
     """The others of the run would fail alike."""
     with a_film(tmp_path, here(tmp_path)) as run:

@@ -61,11 +61,11 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
     Raises ComesLater and NotHad.
     """
     job = context.jobs[piece.job]
+    if context.sending.wait(piece):  # before the look: the video may come during it
+        raise ComesLater
     fact = _fact(job, piece)
     video = await to_thread.run_sync(_video, job, piece, fact) if fact else None
     if fact is None or video is None:
-        if context.sending.wait(piece):
-            raise ComesLater
         command = f"klingflow fetch {job.site.named}"
         raise NotHad(f"needs its video, which is not on this disk; `{command}` tries to bring it")
     if not piece.frame:
