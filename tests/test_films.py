@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from klingflow.api.films import other_ledgers, spent_beside
+from klingflow.api.films import check_profile, other_ledgers, spent_beside
 from klingflow.api.loading import load
 from klingflow.api.planning import plan
 from klingflow.api.reporting import status
 from klingflow.api.site import Wish, site_of
+from klingflow.errors import UsageError
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Sum
+from klingflow.terminal import lineage_commands, lock_commands
+from klingflow.terminal.options import Options
 from tests.harness import Pipeline, pipeline_at
 from tests.keeping import keep
 from tests.purchases import done, submitted
@@ -77,3 +81,20 @@ def test_a_budget_counts_all_ledgers_of_a_film(film: Pipeline) -> None:
 def test_a_budget_that_drafts_have_used_up_leaves_the_film_out(film: Pipeline) -> None:
     keep(paths(film, "draft"), *(done(f"s{n}", uid=f"s{n}") for n in range(10)))
     assert plan(load(film.manifest)).left_out["a"].cap == "budget"
+
+
+def test_a_mistyped_profile_makes_no_ledger(film: Pipeline) -> None:
+    """Neither is it a ledger that is well. One that the manifest has, or had, is meant."""
+    for profile in ("draft", "gone"):
+        keep(paths(film, "gone"), done("a"))
+        check_profile(site_of(film.manifest, Wish(), profile=profile))
+    options = Options(profile="darft")
+    file = str(film.manifest)
+    for command in (
+        partial(lineage_commands.fork, file, "darft"),
+        partial(lock_commands.check, file, options, "text"),
+        partial(lock_commands.merge, file, ["film.gone.lock"], options),
+    ):
+        with pytest.raises(UsageError, match="no profile 'darft', and there is no ledger"):
+            command()
+    assert not paths(film, "darft").lock.exists()

@@ -108,3 +108,11 @@ def test_whoever_has_a_manifest_asks_for_its_site_by_it() -> None:
     by_path = re.compile(r"site_(?:of|at)\(\w*[.]?manifest[.]path|site_(?:of|at)\(m[.]path")
     found = {path.name for path, text in texts.items() if by_path.search(text)}
     assert found == {"site.py"}  # where `site_for` names the profile
+
+
+@pytest.mark.parametrize("profile", ["../x", "a.b", "dra ft", "picks", "/etc/x", "-x"])
+def test_a_name_that_no_profile_has_means_no_ledger(tmp_path: Path, profile: str) -> None:
+    """Commands that need no manifest to be read would make one, wherever the name leads."""
+    (tmp_path / "film.yaml").touch()
+    with pytest.raises(UsageError, match=rf"^--profile {re.escape(profile)}: the "):
+        site_of(tmp_path / "film.yaml", Wish(), profile=profile)

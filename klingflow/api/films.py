@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from klingflow.api.loading import load
 from klingflow.decide.spending import spending
+from klingflow.errors import KlingflowError, UsageError
 from klingflow.ledger import store
 from klingflow.ledger.beside import other_locks, owner_of
 from klingflow.ledger.places import LedgerPaths, Site, draft_of, ledger_paths, manifest_called
+from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Manifest, Share, Sum
 
 
@@ -34,6 +37,24 @@ def other_ledgers(site: Site, profiles: Iterable[str]) -> Iterator[LedgerPaths]:
         paths = ledger_paths(site.manifest, sandbox=site.in_sandbox, state=state, profile=profile)
         if paths.lock.exists() or paths.journal.exists():
             yield paths
+
+
+def check_profile(site: Site) -> None:
+    """Refuse a mistyped profile: it must neither pass as an empty ledger nor create one. A profile
+    that the manifest has no more may have a ledger. Raises UsageError.
+    """
+    if not site.profile or site.paths.lock.exists() or site.paths.journal.exists():
+        return
+    try:
+        profiles = load(site.file).profiles
+    except KlingflowError:  # which `validate` reports
+        return
+    if site.profile not in profiles:
+        hint = did_you_mean(site.profile, profiles)
+        raise UsageError(
+            f"{site.file} has no profile '{site.profile}', and there is no ledger of such"
+            f" drafts{hint}"
+        )
 
 
 def _is_anothers(manifest: Path, profile: str) -> bool:

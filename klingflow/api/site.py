@@ -69,6 +69,8 @@ def unchecked_site(
 ) -> Site:
     """As `site_of`, for who asks the user about links."""
     path, profile = Path(file), composed(profile)
+    if profile:
+        _check_name(profile)
     if path.suffix == ".lock":
         owner = owner_of(path, path.parent)
         file, profile = owner.manifest, owner.profile or profile
@@ -83,6 +85,14 @@ def unchecked_site(
             f" {film.manifest.name} made; give it another name"
         )
     return replace(site, repeated=wish.repeated)
+
+
+def _check_name(profile: str) -> None:
+    """Raise UsageError for a name that no profile has: files are named after it."""
+    from klingflow.manifest.profiles import name_fault  # for start-up
+
+    if fault := name_fault(profile):
+        raise UsageError(f"--profile {profile}: {fault}")
 
 
 def named(manifest: Manifest, wish: Wish) -> str:

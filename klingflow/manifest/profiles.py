@@ -62,7 +62,7 @@ def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:
     first: dict[str, str] = {}
     for name, node in profiles.items():
         other = first.setdefault(same_file(name), name)
-        fault = _fault(name)
+        fault = name_fault(name)
         if fault is None and other != name:
             fault = f"some file systems take this name for '{other}'; rename one"
         if fault:
@@ -71,7 +71,7 @@ def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:
     return found
 
 
-def _fault(name: str) -> str | None:
+def name_fault(name: str) -> str | None:
     """Return what is wrong with one name, if anything."""
     if not _NAME.fullmatch(composed(name)):
         return (

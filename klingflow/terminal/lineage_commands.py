@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klingflow.api import lineages, nearby
+from klingflow.api import films, lineages, nearby
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import ExitCode, UsageError
 from klingflow.ledger.places import Site
@@ -12,6 +12,7 @@ from klingflow.terminal import console
 def fork(file: str, profile: str = "") -> int:
     """`klingflow lock fork`."""
     site = _site(file, profile)
+    films.check_profile(site)
     done = lineages.fork(site)
     purchases = console.many(done.purchases, "purchase")
     console.say(

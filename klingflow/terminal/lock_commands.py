@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from klingflow.api import checking, loading, merging, moving, nearby, pruning, site
+from klingflow.api import checking, films, loading, merging, moving, nearby, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
 from klingflow.ledger.flaws import LEVELS
-from klingflow.ledger.places import LedgerPaths, manifest_called
+from klingflow.ledger.places import LedgerPaths, Site, manifest_called
 from klingflow.ledger.problems import worded
 from klingflow.model import Json, Purchase, State, task_named
 from klingflow.results.account import shares
@@ -23,7 +23,7 @@ _SHOWN = 200
 def check(file: str, options: Options, form: str) -> int:
     """`klingflow lock check`."""
     here = site.site_of(file, options.wish, profile=options.profile)
-    _must_be(file, here.paths)
+    _must_be(file, here)
     report = checking.check(here)
     codes = {LEVELS[f.level] for f in report.findings}
     code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
@@ -54,14 +54,15 @@ def check(file: str, options: Options, form: str) -> int:
     return code
 
 
-def _must_be(file: str, paths: LedgerPaths) -> None:
-    """Refuse a mistyped path: it must neither pass as an empty, healthy ledger nor create one.
-    Raises UsageError.
+def _must_be(file: str, here: Site) -> None:
+    """Refuse a mistyped path or profile: it must neither pass as an empty, healthy ledger nor
+    create one. Raises UsageError.
     """
-    named = Path(file)
+    named, paths = Path(file), here.paths
     manifest = manifest_called(named.parent, named.stem) if named.suffix == ".lock" else named
     if not any(p.exists() for p in (named, manifest, paths.lock, paths.journal)):
         raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
+    films.check_profile(here)
 
 
 _NOUNS = {
@@ -88,7 +89,7 @@ def merge(
     """`klingflow lock merge`."""
     here = site.site_of(file, options.wish, profile=options.profile)
     paths = here.paths
-    _must_be(file, paths)
+    _must_be(file, here)
     manifest = checking.manifest_of(here)
     found = merging.merge(
         here,
