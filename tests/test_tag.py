@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from klingflow.ledger.uids import uid_of
 from klingflow.manifest.meaning import meaning
 from klingflow.manifest.tag import is_tag, tag_in, tag_of, tagged
 from klingflow.model import Json
@@ -25,6 +26,18 @@ def test_a_tagged_body_buys_the_same_video(body: dict[str, Json]) -> None:
     assert tag_in(with_tag) == tag_of(UID) == "klingflow-0123abcd"
     assert tag_in(body) is None
     assert meaning(with_tag) == meaning(body)
+
+
+def test_each_try_of_each_shot_has_a_tag_of_its_own() -> None:
+    """Also under the ids that several hosts make, in two films with the same shots."""
+    uids = [
+        uid_of(lineage, shot, 1, 1, number)
+        for lineage in ("0123456789abcdef", "f" * 32)
+        for shot in ("alley", "street")
+        for number in (1, 2)
+    ]
+    tags = {tag_of(uid) for uid in uids}
+    assert len(tags) == len(uids) and all(map(is_tag, tags))
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,15 @@ from klingflow.model import Json
 
 _TAG = re.compile(r"klingflow-[0-9A-Za-z]{1,40}")
 _NAME = "media_name"
+_SHARED = re.compile(r".+-[0-9]{3}")  # as klingflow.ledger.uids makes them
 
 
 def tag_of(uid: str) -> str:
-    """Return the tag of the attempt `uid`, by the part that no other attempt has."""
-    plain = re.sub(r"[^0-9A-Za-z]", "", uid.rpartition("-")[2])
+    """Return the tag of the attempt `uid`, by what no other attempt has: its last part, which is
+    chance; all of an id that several hosts make, which ends in the number of the try.
+    """
+    told = uid if _SHARED.fullmatch(uid) else uid.rpartition("-")[2]
+    plain = re.sub(r"[^0-9A-Za-z]", "", told)
     return f"klingflow-{plain[-40:]}"
 
 
