@@ -90,7 +90,7 @@ def of_a_night(store: FolderStore) -> Iterator[tuple[str, Purchase]]:
 async def lines_after(paths: LedgerPaths, store: FolderStore) -> list[bytes]:
     """The purchase lines of a lock, after the store was folded into it."""
     with open_ledger(paths, lambda: LATEST) as ledger:
-        await fold_in(ledger, store)
+        await fold_in(ledger, store, LATEST)
     return paths.lock.read_bytes().splitlines()[1:]
 
 
@@ -120,7 +120,7 @@ def test_what_the_store_says_counts_in_any_order(store: FolderStore) -> None:
     told = told_by(store, LINEAGE)
     found = set()
     for accounts in itertools.islice(itertools.permutations(told.accounts), 200):
-        once = folded(Book(lineage=LINEAGE), replace(told, accounts=[*accounts, *accounts]))
+        once = folded(Book(lineage=LINEAGE), replace(told, accounts=[*accounts, *accounts]), LATER)
         found.add(b"".join(sorted(lock_line(p) for p in once)))
     assert len(found) == 1
 
@@ -129,9 +129,9 @@ def test_a_book_that_knows_it_all_is_told_nothing(store: FolderStore) -> None:
     """So that a command that changes nothing writes nothing."""
     hand_out(store, order(store))
     told = told_by(store, LINEAGE)
-    book = Book(folded(Book(), told), lineage=LINEAGE)
+    book = Book(folded(Book(), told, LATER), lineage=LINEAGE)
     assert [is_at_cluster(p) for p in book.purchases.values()] == [True]
-    assert folded(book, told) == []
+    assert folded(book, told, LATER) == []
 
 
 def test_between_two_tries_the_take_is_never_free(store: FolderStore) -> None:
@@ -139,7 +139,7 @@ def test_between_two_tries_the_take_is_never_free(store: FolderStore) -> None:
     hand_out(store, order(store))
     for end, purchase in itertools.islice(of_a_night(store), 2):
         put(store, end, purchase)
-    book = Book(folded(Book(), told_by(store, LINEAGE)), lineage=LINEAGE)
+    book = Book(folded(Book(), told_by(store, LINEAGE), LATER), lineage=LINEAGE)
     (last,) = book.bought("alley", 1)
     assert (last.uid, is_at_cluster(last)) == (next_try(order(store).uid), True)
 
@@ -159,7 +159,7 @@ def test_a_damaged_object_is_a_doubt(store: FolderStore) -> None:
     )
     store.put(f"purchases/{order(store).uid}.answer", data)
     book = Book(lineage=LINEAGE)
-    (found,) = folded(book, told_by(store, LINEAGE))
+    (found,) = folded(book, told_by(store, LINEAGE), LATER)
     assert (found.key, found.state) == ("alley", "in_doubt")
     assert [p.kind for p in book.problems] == ["damaged_purchases"]
 
@@ -169,7 +169,7 @@ def test_two_tasks_under_one_uid_are_both_told(store: FolderStore) -> None:
     put(store, "answer", advance(order(store), "accepted", LATER, task_id="task_1"))
     known = advance(order(store), "accepted", AT, task_id="task_0")
     book = Book([known], lineage=LINEAGE)
-    folded(book, told_by(store, LINEAGE))
+    folded(book, told_by(store, LINEAGE), LATER)
     assert [(p.kind, p.tasks) for p in book.problems] == [("contradicting_line", ("task_1",))]
 
 
@@ -178,9 +178,23 @@ def test_another_runners_claim_is_no_doubt(store: FolderStore) -> None:
     book = Book(lineage=LINEAGE)
     claim = claimed(clusters.order("alley"), host="h", nonce="n")
     put(store, "intent", claim)
-    assert folded(book, told_by(store, LINEAGE)) == []
+    assert folded(book, told_by(store, LINEAGE), LATER) == []
     put(store, "doubt", doubt(claim, LATER))
-    assert [p.state for p in folded(book, told_by(store, LINEAGE))] == ["in_doubt"]
+    assert [p.state for p in folded(book, told_by(store, LINEAGE), LATER)] == ["in_doubt"]
+
+
+def test_a_claim_that_nobody_answers_is_in_doubt_in_the_end(store: FolderStore) -> None:
+    """Its runner died. Every copy writes one line of it, and it can be settled."""
+    claim = claimed(clusters.order("alley"), host="h", nonce="n")
+    put(store, "intent", claim)
+    late = "2026-06-08T08:30:00.000Z", "2027-01-01T00:00:00.000Z"
+    found = [folded(Book(lineage=LINEAGE), told_by(store, LINEAGE), now) for now in late]
+    assert found[0] == found[1] == [doubt(claim, None)]
+    book = Book(found[0], lineage=LINEAGE)
+    assert folded(book, told_by(store, LINEAGE), late[1]) == []
+    put(store, "answer", advance(claim, "accepted", LATER, task_id="task_1"))
+    (sold,) = folded(book, told_by(store, LINEAGE), late[1])
+    assert sold.task_id == "task_1"
 
 
 # ---------------------------------------------------------------- handing over

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from klingflow.api.site import now
 from klingflow.api.state import chosen_state
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
@@ -43,7 +44,7 @@ def fold_first(book: Book, site: Site, enter: Callable[[Iterable[Purchase]], Non
         return
     from klingflow.cluster.follow import folded, told_by  # for start-up
 
-    changed = folded(book, told_by(store, book.lineage))
+    changed = folded(book, told_by(store, book.lineage), now())
     for purchase in changed:
         book.put(purchase)
     if enter is not None and changed:

@@ -90,7 +90,7 @@ async def fold_in(job: Job, store: PutOnce, at: str) -> list[Purchase]:
     """Take into the ledger what the store has, and bring finished videos home. Return what has
     changed. Raises LedgerBroken, StoreAway.
     """
-    changed = list((await follow.fold_in(job.ledger, store)).values())
+    changed = list((await follow.fold_in(job.ledger, store, at)).values())
     for purchase in changed:
         if purchase.state == "done":
             await _home(job, store, purchase, at)

@@ -27,16 +27,19 @@ from klingflow.cluster.orders import (
 from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import StoreAway
-from klingflow.ledger.book import Book, contradicting, fold
+from klingflow.ledger.book import Book, contradicting, doubt, fold
 from klingflow.ledger.handed_over import handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import begin
 from klingflow.ledger.lines import parse_journal
+from klingflow.ledger.moments import moment
 from klingflow.ledger.store import Ledger
 from klingflow.ledger.uids import attempt_of, film_of, try_of, uid_of
 from klingflow.manifest.chained import chained
 from klingflow.model import Action, Plan, Problem, Purchase
 
 _PAUSE_S = 1.0
+# A create ends within minutes (`Waits`); the clocks of two hosts may differ by more.
+_ANSWERED_WITHIN_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -94,24 +97,34 @@ def _following(told: Told) -> Iterator[Purchase]:
             yield after
 
 
-def folded(book: Book, told: Told) -> list[Purchase]:
+def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     """Return the purchases of which the store knows more than the book, as they are by both. What
     contradicts is among the book's problems; the store keeps it.
 
-    A claim of another runner's, whose answer is on its way, is left out: it is no doubt, and
-    whoever tries to buy the shot meets the claim itself.
+    A claim of another runner's is left out while its answer may be on its way: it is no doubt, and
+    whoever tries to buy the shot meets the claim itself. After that it is a doubt: its runner died,
+    perhaps before its own ledger had the intent, and nobody else would ever tell of it.
     """
     uids = {p.uid for p in (*told.accounts, *told.doubts)} - book.pruned.keys()
     known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
     accounts = [a for a in told.accounts if a.uid in uids]
     merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
     book.problems += [*told.problems, *map(contradicting, contradicted)]
-    return [p for p in merged if book.purchases.get(p.uid) != p and not _is_on_its_way(p, book)]
+    news = [p for p in merged if book.purchases.get(p.uid) != p]
+    claims = {p.uid for p in news if _is_others_claim(p, book)}
+    known = [p for p in news if p.uid not in claims]
+    return known + [doubt(p, None) for p in news if p.uid in claims and _is_late(p, now)]
 
 
-def _is_on_its_way(purchase: Purchase, book: Book) -> bool:
+def _is_others_claim(purchase: Purchase, book: Book) -> bool:
     is_open = purchase.state == "intent" and not is_at_cluster(purchase)
     return is_open and purchase.uid not in book.purchases
+
+
+def _is_late(claim: Purchase, now: str) -> bool:
+    """True if no answer of a claim is on its way any more, however the clocks of hosts differ."""
+    begun, here = moment(claim.times.get("intent")), moment(now)
+    return not (begun and here) or (here - begun).total_seconds() > _ANSWERED_WITHIN_S
 
 
 # ---------------------------------------------------------------- handing over
@@ -202,12 +215,12 @@ async def _patiently(work: Callable[[], bool]) -> bool:
             await anyio.sleep(_PAUSE_S)
 
 
-async def fold_in(ledger: Ledger, store: PutOnce) -> Mapping[str, Purchase]:
+async def fold_in(ledger: Ledger, store: PutOnce, now: str) -> Mapping[str, Purchase]:
     """Let a ledger that is held know what the store knows, durably. Return what has changed, by
     uid. Raises StoreAway, LedgerBroken.
     """
     told = await anyio.to_thread.run_sync(told_by, store, ledger.book.lineage)
-    changed = folded(ledger.book, told)
+    changed = folded(ledger.book, told, now)
     if changed:
         await ledger.record(*changed)
     return {purchase.uid: purchase for purchase in changed}
