@@ -8,10 +8,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import anyio
 import pytest
 
+from klingflow.cluster.batches import withdraw_rest
 from klingflow.cluster.follow import (
     batch_of,
     fold_in,
@@ -31,6 +34,7 @@ from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
 from klingflow.ledger.uids import next_try, uid_of
 from klingflow.model import Failure, Json, LeftOut, Purchase
+from klingflow.runner.context import Job
 from tests import clusters
 from tests.clusters import LINEAGE, a_store, terms_of
 from tests.planned import pending, plan, request, shot
@@ -227,6 +231,20 @@ async def test_a_later_command_finds_it_at_the_cluster(store: FolderStore, tmp_p
     assert pages[0].orders == (order(store),)
     with open_ledger(paths, lambda: LATER) as ledger:
         assert [*ledger.book.purchases.values()] == [order(store)]
+
+
+async def test_what_is_withdrawn_is_said_by_the_claim_itself(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """Who dies after it leaves no claim that hosts and people wait for."""
+    with open_ledger(paths_at(tmp_path / "film"), lambda: AT) as ledger:
+        await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
+        job = cast(Job, SimpleNamespace(ledger=ledger))
+        assert await withdraw_rest(job, store, BATCH, LATER) == 1
+        assert store.names("purchases") == [f"purchases/{order(store).uid}.intent"]
+        await fold_in(ledger, store, LATEST)
+        assert [p.state for p in ledger.book.purchases.values()] == ["rejected"]
+        assert await withdraw_rest(job, store, BATCH, LATEST) == 0
 
 
 def test_what_a_plan_buys_now_may_be_handed_over() -> None:

@@ -128,14 +128,10 @@ async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
             host=socket.gethostname(),
             nonce=secrets.token_hex(16),
         )
-        is_ours = await _blocking(
-            store.put, f"{PURCHASES}/{purchase.uid}.intent", journal_line(intent)
-        )
-        if is_ours:
-            failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
-            answer = advance(intent, "unsent", at, error=failure)
-            name = f"{PURCHASES}/{purchase.uid}.answer"
-            await _blocking(store.put, name, journal_line(answer))
+        # The claim itself says that it is not used: after a death no answer is waited for.
+        failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
+        unused = advance(intent, "unsent", at, error=failure)
+        await _blocking(store.put, f"{PURCHASES}/{purchase.uid}.intent", journal_line(unused))
     return len(left)
 
 
