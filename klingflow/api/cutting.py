@@ -373,7 +373,7 @@ def _pieces(film: Film, *, previews: bool) -> Iterator[Any]:
 @contextmanager
 def _as_usage(target: Path) -> Iterator[None]:
     """Turn what a library says of a video that it cannot read into a UsageError."""
-    from klingflow.media.pieces import FAILURES  # for start-up: an extra
+    from klingflow.media.opening import FAILURES  # for start-up: an extra
 
     try:
         yield

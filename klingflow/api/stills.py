@@ -66,9 +66,10 @@ def check_extra(plan: Plan) -> None:
     """Raise UsageError where a run of the plan takes a frame out of a video and nothing can."""
     bodies = (a.request.body for a in buys(plan) if a.request and a.shot and a.shot.references)
     if any(any(chained.frames(body)) for body in bodies):
-        from klingflow.media.kept_frames import EXTRA, can_take  # for start-up: it imports anyio
+        from klingflow.media.kept_frames import EXTRA  # for start-up: it imports anyio
+        from klingflow.media.process import can_decode
 
-        if not can_take():
+        if not can_decode():
             raise UsageError(
                 f"{plan.manifest.path}: frames of videos need the media extra: {EXTRA}"
             )

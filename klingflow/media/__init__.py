@@ -1,6 +1,8 @@
 """What videos really are, and what is made of them. The only room of the client that imports PyAV
 and Pillow, which the extra `media` brings.
 
+- process.py: how the processes begin that decode videos, and how far each may go.
+- opening.py: how a video is given to the decoder, and how far its header is believed.
 - inspector.py: asks a process of its own what a video is, because a decoder may crash.
 - child.py: that process.
 - probe.py: looks at one video: its length by its packets, what is seen and heard of it.

@@ -9,20 +9,19 @@ error output.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import av
+from klingflow.media.opening import CUT_S, FAILURES, opened
+from klingflow.media.process import begin_count, give_way
 
 _CPU_S: Final = 60
 _MEMORY_BYTES: Final = 3 << 30
-_PIXELS_MOST: Final = 8192 * 4320
-_CUT_S: Final = 1.0  # that a header may promise more than there is
+_NICER: Final = 1  # a shot waits for it
 _MICROSECONDS: Final = 1_000_000  # PyAV's unit for the length of a file
 
 
@@ -32,7 +31,8 @@ class NoFrame(Exception):
 
 def main() -> None:
     """Write the frame that the command line names."""
-    _bound()
+    give_way(_NICER, _MEMORY_BYTES)
+    begin_count(_CPU_S)
     try:
         with Path(sys.argv[1]).open("rb") as file:
             png = frame(file, sys.argv[2])
@@ -45,24 +45,21 @@ def frame(file: BinaryIO, words: str) -> bytes:
     """Return the frame of an open MP4 that is `first`, `last`, at `2.5s` or at `50%`. Raises
     NoFrame.
     """
-    with opened(file) as container:
+    with seen(file) as container:
         return _as_png(_chosen(container, container.streams.video[0], words))
 
 
 @contextmanager
-def opened(file: BinaryIO) -> Iterator[Any]:
+def seen(file: BinaryIO) -> Iterator[Any]:
     """Open an MP4 that has a picture, for as long as the block lasts. Raises NoFrame for another
     file, and for whatever cannot be decoded in the block.
     """
     try:
-        # From an open file, and as an MP4: no text in it can name another file or an address.
-        with av.open(file, format="mp4", metadata_errors="ignore") as container:
+        with opened(file) as container:
             if not container.streams.video:
                 raise NoFrame("it has no picture")
-            stream = container.streams.video[0]
-            stream.codec_context.options = {"max_pixels": str(_PIXELS_MOST)}
             yield container
-    except (av.FFmpegError, ValueError) as error:
+    except FAILURES as error:
         raise NoFrame(f"it cannot be decoded ({type(error).__name__})") from error
 
 
@@ -86,7 +83,7 @@ def _first(container: Any) -> Any:
 def _last(container: Any, stream: Any) -> Any:
     frames = deque(_from(container, stream, _length_s(container, stream)), maxlen=1)
     found = frames[0] if frames else _last_of_all(container)
-    if _length_s(container, stream) > _time_s(found, stream) + _CUT_S:
+    if _length_s(container, stream) > _time_s(found, stream) + CUT_S:
         raise NoFrame(f"it is cut off after {_time_s(found, stream):.1f} s")
     return found
 
@@ -143,19 +140,6 @@ def _as_png(found: Any) -> bytes:
     png = io.BytesIO()
     found.to_image().save(png, "PNG")
     return png.getvalue()
-
-
-def _bound() -> None:
-    """Let the system bound time and memory, where it can."""
-    if sys.platform == "win32":
-        return
-    import resource  # not there on Windows
-
-    for limit, most in ((resource.RLIMIT_CPU, _CPU_S), (resource.RLIMIT_AS, _MEMORY_BYTES)):
-        with suppress(OSError, ValueError):  # macOS refuses some
-            resource.setrlimit(limit, (most, most))
-    with suppress(OSError):
-        os.nice(1)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +20,10 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from klingflow.media.kept import media_in
+from klingflow.media.process import bare_environ, command
 from klingflow.model import UNREADABLE, Media
 
-# -P: a folder from elsewhere may hold an `av.py`, which Python would run first.
-# utf8: on Windows a pipe's text is in the locale's encoding otherwise.
-_COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "klingflow.media.child")
+_COMMAND = command("child")
 _LIMIT_S = 120.0  # for one video on a busy machine; child.py bounds its CPU
 _LINE_MOST = 4096
 _DYING_S = 0.5
@@ -43,12 +40,6 @@ _CRASHES = {
     getattr(signal, name, math.nan)
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGXCPU")
 }
-# What Python and the libraries below it are found by.
-_KEPT_VARIABLES = {
-    "PATH", "HOME", "USERPROFILE", "APPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG",
-    "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "PYTHONHOME",
-    "PYTHONPATH", "PYTHONUSERBASE",
-}  # fmt: skip
 
 
 class Inspector:
@@ -139,8 +130,3 @@ class _Running(NamedTuple):
         if self.process.returncode is None:
             self.process.kill()
         await self.process.aclose()
-
-
-def bare_environ() -> dict[str, str]:
-    """Return what a process gets of the environment that decodes what a server sent."""
-    return {name: value for name, value in os.environ.items() if name.upper() in _KEPT_VARIABLES}

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib.util
 import os
 import re
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow import disk
-from klingflow.media.inspector import bare_environ
+from klingflow.media.process import bare_environ, command
 
 EXTRA: Final = "pip install 'klingflow[media]'"
 _LIMIT_S: Final = 90.0
@@ -38,11 +36,6 @@ class Frame(NamedTuple):
 
 class Untaken(Exception):
     """A frame that cannot be taken; the message says why, about "it", the video."""
-
-
-def can_take() -> bool:
-    """True if the extra `media` is installed; it may still be broken."""
-    return all(importlib.util.find_spec(name) for name in ("av", "PIL"))
 
 
 async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
@@ -88,14 +81,10 @@ def _keep(folder: Path, words: str, png: bytes) -> Frame:
 
 
 async def _taken(video: Path, words: str) -> bytes:
-    # -P: a folder from elsewhere may hold an `av.py`, which Python would run first.
-    # utf8: on Windows a pipe's text is in the locale's encoding otherwise.
-    options = ("-P", "-X", "utf8", "-m", "klingflow.media.frames")
-    command = [sys.executable, *options, os.fspath(video), words]
     try:
         with anyio.fail_after(_LIMIT_S):
             done = await anyio.run_process(
-                command,
+                command("frames", os.fspath(video), words),
                 stdin=subprocess.DEVNULL,
                 check=False,
                 env=bare_environ(),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from klingflow.media.inspector import bare_environ
+from klingflow.media.process import bare_environ, command
 
-# -P: a folder from elsewhere may hold an `av.py`, which Python would run first.
-_COMMAND = (sys.executable, "-P", "-m", "klingflow.media.posters")
+_COMMAND = command("posters")
 _LIMIT_S = 20.0  # for one picture on a busy machine
 _BYTES_MOST = 4 << 20  # of one picture
 

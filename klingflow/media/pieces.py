@@ -10,9 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
-
-from klingflow.media.footage import opened, turn_of
+from klingflow.media.footage import turn_of
+from klingflow.media.opening import opened
 
 
 class Over(NamedTuple):
@@ -62,13 +61,13 @@ class Format(NamedTuple):
 
 @contextmanager
 def reading(path: Path) -> Iterator[Any]:
-    """Open a video for reading. Raises OSError, av.FFmpegError."""
+    """Open a video for reading. Raises FAILURES."""
     with path.open("rb") as file, opened(file) as container:
         yield container
 
 
 def format_of(path: Path) -> Format:
-    """Return the format of a video. Raises OSError, av.FFmpegError."""
+    """Return the format of a video. Raises FAILURES."""
     with reading(path) as container:
         sound = next(iter(container.streams.audio), None)
         stream = container.streams.video[0]
@@ -92,6 +91,3 @@ def _picture(codec: Any, first: Any, colour: Colour) -> tuple[Any, ...]:
 def _sound(stream: Any) -> tuple[Any, ...]:
     codec = stream.codec_context
     return (codec.name, bytes(codec.extradata or b""), codec.sample_rate, codec.layout.name)
-
-
-FAILURES = (OSError, ValueError, av.FFmpegError)

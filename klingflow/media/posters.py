@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from klingflow import disk
-from klingflow.media.child import begin_count, give_way
-from klingflow.media.frames import NoFrame, opened
+from klingflow.media.frames import NoFrame, seen
+from klingflow.media.process import begin_count, give_way
 
+_CPU_S = 30  # for one picture
 _AT = 0.3  # of a video's length: its first frames are often black
 _LONG_SIDE = 640
 _QUALITY = 80
@@ -28,7 +29,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the page alone
     give_way()
     for line in sys.stdin.buffer:
-        begin_count()
+        begin_count(_CPU_S)
         picture = poster(Path(json.loads(line)))
         sys.stdout.buffer.write(len(picture).to_bytes(4, "big") + picture)
         sys.stdout.buffer.flush()
@@ -37,7 +38,7 @@ def main() -> None:
 def poster(path: Path) -> bytes:
     """Return a picture of a video as a JPEG, b"" where none can be decoded."""
     try:
-        with disk.opened_itself(path) as file, opened(file) as container:
+        with disk.opened_itself(path) as file, seen(file) as container:
             return _drawn(container)
     except (NoFrame, OSError):
         return b""

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import av
 
 from klingflow.media.labels import labels
+from klingflow.media.opening import CUT_S, FAILURES, opened
 from klingflow.model import UNREADABLE, Media, Sound
 
 # A picture is compared as a grid of grey levels, each the mean of a block.
@@ -22,16 +23,13 @@ _SAMPLE_S = 0.25
 _BLACK_MOST = 24  # of 255
 _STILL_MOST = 4  # of 255; an encoder's own changes stay below
 _SILENT_MOST = 32  # of 32767: -60 dBFS
-_CUT_S = 1.0  # that a header may promise more than there is
-_PIXELS_MOST = 8192 * 4320
 
 
 def probe(file: BinaryIO) -> Media:
     """Return what the video in an open MP4 is."""
     try:
-        # From an open file: no text in the video can name another file or an address.
-        container: Any = av.open(file, format="mp4", metadata_errors="ignore")
-    except (av.FFmpegError, OSError, ValueError):
+        container = opened(file)
+    except FAILURES:
         return UNREADABLE
     with container:
         picture, sound = _Picture(container), _Heard(container)
@@ -70,7 +68,7 @@ def _read(container: Any, picture: _Picture, sound: _Heard) -> bool:
     try:
         for packet in container.demux(streams):
             (picture if packet.stream is picture.stream else sound).take(packet)
-    except (av.FFmpegError, OSError, ValueError):
+    except FAILURES:
         return False
     return True
 
@@ -82,7 +80,7 @@ def _first(streams: Any) -> Any:
     return stream
 
 
-class _Length:
+class Length:
     """How long packets last."""
 
     def __init__(self, time_base: Any) -> None:
@@ -111,14 +109,12 @@ class _Picture:
 
     def __init__(self, container: Any) -> None:
         self.stream = _first(container.streams.video)
-        self.length = _Length(self.stream.time_base if self.stream else None)
+        self.length = Length(self.stream.time_base if self.stream else None)
         self.is_black = self.is_frozen = True
         self.is_damaged = False
         self._first: bytes | None = None
         self._next_s = 0.0
         self._size = (0, 0)
-        if self.stream:
-            self.stream.codec_context.options = {"max_pixels": str(_PIXELS_MOST)}
 
     @property
     def is_seen(self) -> bool:
@@ -131,7 +127,7 @@ class _Picture:
         if not self.stream or not self.stream.duration or not self.stream.time_base:
             return False
         promised_s = float(self.stream.duration * self.stream.time_base)
-        return promised_s > self.length.seconds + _CUT_S
+        return promised_s > self.length.seconds + CUT_S
 
     @property
     def size(self) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def join(
     tell: Callable[[int], None] = lambda done: None,
 ) -> Made:
     """Write the pieces into one MP4 at `target`, which is not there yet. `mark` is for its metadata
-    AIGC; `tell` gets how many pieces are done. Raises `klingflow.media.pieces.FAILURES`.
+    AIGC; `tell` gets how many pieces are done. Raises `klingflow.media.opening.FAILURES`.
     """
     formats = [format_of(piece.video) for piece in pieces if piece.video]
     is_whole = len(formats) == len(pieces)

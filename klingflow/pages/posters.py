@@ -17,8 +17,8 @@ from typing import Self
 
 from klingflow import disk
 from klingflow.api.gallery import Video
-from klingflow.media.kept_frames import can_take
 from klingflow.media.painter import Painter, is_jpeg
+from klingflow.media.process import can_decode
 
 NO_PICTURES = (
     "the page shows videos without pictures of them: pip install 'klingflow[media]' brings those"
@@ -62,7 +62,7 @@ class Posters:
             painter.close()
 
     def _of(self, video: Video) -> bytes:
-        if not can_take() or not _HASH.fullmatch(video.sha256):
+        if not can_decode() or not _HASH.fullmatch(video.sha256):
             return b""
         kept = self._folder / f"{video.sha256}.jpg"
         if picture := _kept(kept):

@@ -21,7 +21,8 @@ from klingflow.ledger import files
 from klingflow.manifest.coerce import as_list
 from klingflow.manifest.local_files import wrong
 from klingflow.manifest.values import Fault
-from klingflow.media.kept_frames import EXTRA, Untaken, can_take, kept_frame
+from klingflow.media.kept_frames import EXTRA, Untaken, kept_frame
+from klingflow.media.process import can_decode
 from klingflow.model import FileFact, LocalFile
 from klingflow.runner.context import Context, Job
 
@@ -70,7 +71,7 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
         raise NotHad(f"needs its video, which is not on this disk; `{command}` tries to bring it")
     if not piece.frame:
         return Kept(video, fact.sha256)
-    if not can_take():
+    if not can_decode():
         raise NotHad(f"needs the media extra: {EXTRA}")
     try:
         taken = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)

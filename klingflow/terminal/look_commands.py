@@ -12,7 +12,7 @@ import click
 from klingflow.api import gallery, links, picking
 from klingflow.api.site import site_for
 from klingflow.errors import ExitCode
-from klingflow.media.kept_frames import can_take
+from klingflow.media.process import can_decode
 from klingflow.model import Manifest
 from klingflow.pages.posters import NO_PICTURES, Posters
 from klingflow.terminal import console
@@ -78,7 +78,7 @@ def _exactly(key: str) -> str:
 
 
 def _posters(manifest: Manifest, options: Options) -> Posters:
-    if not can_take() and not options.quiet:
+    if not can_decode() and not options.quiet:
         console.warn(NO_PICTURES)
     return Posters(site_for(manifest, options.wish).posters)
 
