@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import unquote
 
+import anyio
 import httpx
 import pytest
 
@@ -50,7 +53,8 @@ class Film:
     def __init__(self, folder: Path) -> None:
         self.picks: list[tuple[str, ...]] = []
         self.rest: dict[str, str] = {}
-        self.watch = Watch(lambda: gallery_at(folder, **self.rest))
+        self.reading: Callable[[], object] = lambda: None
+        self.watch = Watch(lambda: (self.reading(), gallery_at(folder, **self.rest))[1])
         self.posters = Posters(folder / "posters")
         self.page = Page(self.watch, self.posters, self.pick, lambda: None)
         self.transport = httpx.ASGITransport(Guard(self.page.app(), PORT))
@@ -162,7 +166,8 @@ async def test_a_form_of_another_page_is_no_question(film: Film) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [(b"[]", 400), (b"{", 400), (b" " * 70_000, 413), (b'{"verb":"x"}', 400)]
+    ("body", "status"),
+    [(b"[]", 400), (b"{", 400), (b" " * 65_537, 413), (b'{"verb":"x"}', 400), (b"[" * 65_536, 400)],
 )
 async def test_a_question_that_is_none_is_refused(film: Film, body: bytes, status: int) -> None:
     """Nothing is written."""
@@ -179,6 +184,25 @@ async def test_what_is_said_of_a_take_is_written_with_the_video_that_was_seen(fi
         answer = await client.post("/picks", json=said)
     assert answer.status_code == 200
     assert film.picks == [("reject", "a", "u1", "手变形")]
+
+
+async def test_the_film_is_read_by_one_at_a_time(film: Film) -> None:
+    """Otherwise the older of two readings could end last, and stay on the page."""
+    met: list[bool] = []
+    both = threading.Barrier(2)
+
+    def reading() -> None:
+        try:
+            both.wait(0.2)
+            met.append(True)
+        except threading.BrokenBarrierError:
+            met.append(False)
+
+    film.reading = reading
+    async with film.begun() as client, anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(partial(client.post, "/picks", json={"verb": "pick", "key": "a"}))
+    assert met == [False, False]
 
 
 async def test_what_cannot_be_written_is_said_on_the_page(film: Film) -> None:

@@ -75,6 +75,7 @@ class Page:
         self._pick = pick
         self._tell = tell
         self._changed = asyncio.Event()
+        self._looking = asyncio.Lock()
 
     def app(self) -> Starlette:
         """Return the page as an ASGI app."""
@@ -198,8 +199,9 @@ class Page:
                 await self._look(self._watch.again)
 
     async def _look(self, look: Callable[[], bool]) -> None:
-        if await asyncio.to_thread(look):
-            self._changed_now()
+        async with self._looking:  # the older of two readings would else stay
+            if await asyncio.to_thread(look):
+                self._changed_now()
 
     def _changed_now(self) -> None:
         self._changed.set()
@@ -230,7 +232,7 @@ async def _json(request: Request) -> Mapping[str, object]:
             raise _Refused(413, "too long")
     try:
         said = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _Refused(400, "no JSON") from error
     if not isinstance(said, dict):
         raise _Refused(400, "no JSON object")
