@@ -318,7 +318,14 @@ def test_a_report_is_written_again_but_over_nothing_else(tmp_path: Path) -> None
         write(gallery_at(tmp_path), tmp_path / "other")
 
 
-@pytest.mark.parametrize("name", ["posters", "videos"])
+def test_a_report_that_is_given_away_has_its_references(tmp_path: Path) -> None:
+    """It is whole by itself: no address in it leads out of it."""
+    folder = written(tmp_path, copies=True)
+    still = data_in(folder)["stills"]["b" * 64]
+    assert (still, (folder / still).read_bytes()) == (f"stills/{'b' * 64}.png", b"png")
+
+
+@pytest.mark.parametrize("name", ["posters", "videos", "stills"])
 def test_a_link_in_an_earlier_report_leads_no_file_elsewhere(tmp_path: Path, name: str) -> None:
     """A folder that says it is a report may come from a stranger."""
     (tmp_path / "mine").mkdir()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from klingflow import disk
 from klingflow.api import reporting
-from klingflow.api.planning import as_known, book_of, planned
+from klingflow.api.planning import book_of, planned
 from klingflow.api.site import Wish, site_for
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book, in_order
@@ -19,6 +19,7 @@ from klingflow.ledger.moments import moment
 from klingflow.ledger.places import Site
 from klingflow.model import Json, Manifest
 from klingflow.results.gallery import gallery
+from klingflow.results.timeline import STILLS
 
 
 class Video(NamedTuple):
@@ -31,7 +32,7 @@ class Video(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Gallery:
     """The page's data as JSON. `videos` has the video of each delivered purchase that is on this
-    disk, by uid; `stills` the local references, by SHA-256. `watched` are the files whose change
+    disk, by uid; `stills` the local images, by SHA-256. `watched` are the files whose change
     changes the data.
     """
 
@@ -50,13 +51,16 @@ def look(manifest: Manifest, wish: Wish, log: str | None = None) -> Gallery:
     plan = planned(manifest, book, site)
     record = reporting.status(manifest, wish)
     data = gallery(record, plan, in_order(book.purchases.values()), _day)
-    known = as_known(manifest, book)
-    stills = {f.sha256: site.folder / name for name, f in known.files.items() if f.sha256}
+    stills = {
+        file.sha256: site.folder / name
+        for name, file in manifest.files.items()
+        if file.suffix in STILLS
+    }
     paths = site.paths
     return Gallery(
         data={**data, "command": site.named, "marks": [*_busy(log)] if log else []},
         videos=dict(_videos(data, book, site)),
-        stills={sha256: path for sha256, path in stills.items() if path.is_file()},
+        stills=stills,
         watched=(site.manifest, paths.lock, paths.journal, paths.picks),
     )
 

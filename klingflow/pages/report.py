@@ -38,16 +38,22 @@ def write(
     copies: bool,
     tell: Callable[[int, int], None],
 ) -> Path:
-    """Write the page into `folder` and return its index. `copies` has the videos in the folder,
-    too. `tell` gets how many of the videos are done. Raises UsageError.
+    """Write the page into `folder` and return its index. `copies` has the videos and references
+    in the folder, too. `tell` gets how many of the videos are done. Raises UsageError.
     """
     _check(folder)
     try:
         disk.make_folder(folder)
         videos = dict(_shown(gallery))
         pictures = _posters(folder, videos, posters, tell)
-        addresses = {uid: _video(folder, uid, one, copies) for uid, one in videos.items()}
-        stills = {s: _relative(folder, path) for s, path in gallery.stills.items()}
+        addresses = {
+            uid: _address(folder, one.path, f"videos/{one.sha256}.mp4" if copies else "")
+            for uid, one in videos.items()
+        }
+        stills = {
+            sha256: _address(folder, path, f"stills/{sha256}{path.suffix}" if copies else "")
+            for sha256, path in gallery.stills.items()
+        }
         data = {
             **gallery.data,
             "may_write": False,
@@ -95,17 +101,21 @@ def _posters(
     return found
 
 
-def _video(folder: Path, uid: str, video: Video, copies: bool) -> str:
-    if not copies:
-        return _relative(folder, video.path)
-    target = _below(folder, "videos") / f"{video.sha256}.mp4"
+def _address(folder: Path, path: Path, copy: str) -> str:
+    """Return the address of a file from the report's folder: of the file itself, or of its copy
+    that has the relative path `copy`, if it is to have one.
+    """
+    if not copy:
+        return _relative(folder, path)
+    place, _, name = copy.partition("/")
+    target = _below(folder, place) / name
     if disk.is_link(target) or not target.exists():
         part = target.with_suffix(".part")
         with suppress(FileNotFoundError):
             part.unlink()
-        shutil.copyfile(video.path, part)
+        shutil.copyfile(path, part)
         part.replace(target)
-    return f"videos/{target.name}"
+    return copy
 
 
 def _below(folder: Path, name: str) -> Path:

@@ -32,7 +32,7 @@ RATES: Final = tuple(
 _NEAR: Final = Fraction(1, 2500)  # 23.976 and 24 are a thousandth apart
 _USUAL_RATE, _USUAL_SIZE = Fraction(24), (1280, 720)
 _SIDES: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:3": (4, 3), "3:4": (3, 4)}
-_STILLS: Final = frozenset({"png", "jpg", "webp"})
+STILLS: Final = frozenset({"png", "jpg", "webp"})
 # The fields of GB 45438-2025, annex E; a Label of 1 is "made by AI".
 _MARK: Final = {
     **{"Label": "1", "ContentProducer": "", "ProduceID": "", "ReservedCode1": ""},
@@ -209,7 +209,7 @@ def _still(body: Mapping[str, Json], manifest: Manifest) -> str:
     """Return the first local image that a body names."""
     for _, record in records(body):
         file = manifest.files.get(record["file"])
-        if file is not None and file.suffix in _STILLS:
+        if file is not None and file.suffix in STILLS:
             return file.path
     return ""
 

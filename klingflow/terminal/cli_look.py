@@ -54,7 +54,7 @@ def review(file: str, no_open: bool, port: int, **options: Any) -> int:
     type=click.Path(file_okay=False),
     help="The folder to write; by default outputs/NAME/report.",
 )
-@click.option("--copies", is_flag=True, help="Copy the videos into it, to give it away.")
+@click.option("--copies", is_flag=True, help="Copy videos and images into it, to give it away.")
 @_log
 @flags.var
 @flags.profile
