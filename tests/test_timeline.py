@@ -184,9 +184,13 @@ def test_lengths_are_those_of_the_videos_in_whole_frames() -> None:
     assert (cut.width, cut.height, cut.rate, cut.frames) == (720, 1280, Fraction(24), 241)
 
 
-def test_a_video_that_cannot_be_played_is_a_gap() -> None:
-    """Its length is then the one that was bought."""
-    cut = cut_of("film", [Clip("a", "a", 5.0, file="a.mp4")], {})
+@pytest.mark.parametrize("seconds", [None, 0.0, 174_762.7])
+def test_a_video_that_cannot_be_played_is_a_gap(seconds: float | None) -> None:
+    """Its length is then the one that was bought. One that claims to last for days would fill the
+    disk.
+    """
+    seen = {} if seconds is None else {"a.mp4": Footage(64, 36, seconds, 24.0)}
+    cut = cut_of("film", [Clip("a", "a", 5.0, file="a.mp4")], seen)
     assert cut.missing[0].missing == "a.mp4 is missing or cannot be played"
     assert cut.frames == 120
 

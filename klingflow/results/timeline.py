@@ -30,6 +30,9 @@ RATES: Final = tuple(
     )
 )
 _NEAR: Final = Fraction(1, 2500)  # 23.976 and 24 are a thousandth apart
+# A damaged video may claim to last for days; a cut would fill them, and the disk, with its last
+# picture.
+_LONGEST_S: Final = 3600
 _USUAL_RATE, _USUAL_SIZE = Fraction(24), (1280, 720)
 _SIDES: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:3": (4, 3), "3:4": (3, 4)}
 STILLS: Final = frozenset({"png", "jpg", "webp"})
@@ -259,7 +262,7 @@ def _with_footage(clip: Clip, footage: Mapping[str, Footage]) -> Clip:
     if not clip.file:
         return clip
     seen = footage.get(clip.file)
-    if seen is None or seen.seconds <= 0:
+    if seen is None or not 0 < seen.seconds <= _LONGEST_S:
         return replace(clip, file="", missing=f"{clip.file} is missing or cannot be played")
     return replace(clip, footage=seen, seconds=seen.seconds)
 
