@@ -186,6 +186,15 @@ async def test_what_is_said_of_a_take_is_written_with_the_video_that_was_seen(fi
     assert film.picks == [("reject", "a", "u1", "手变形")]
 
 
+async def test_a_name_that_is_no_utf_8_is_shown(film: Film) -> None:
+    """As Python holds it: file names on Linux are any bytes."""
+    film.rest["file"] = "a\udcff.mp4"
+    assert film.watch.now()
+    async with film.begun() as client:
+        answer = await client.get("/data")
+    assert json.loads(answer.content)["takes"][0]["file"] == "a\udcff.mp4"
+
+
 async def test_the_film_is_read_by_one_at_a_time(film: Film) -> None:
     """Otherwise the older of two readings could end last, and stay on the page."""
     met: list[bool] = []

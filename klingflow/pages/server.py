@@ -24,7 +24,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -99,12 +99,12 @@ class Page:
         said = await _json(request)
         if not self.sessions.begin(str(said.get("ticket", "")), time.monotonic()):
             raise _Refused(403, "this address was used already; the terminal shows a new one")
-        return JSONResponse({"session": self.sessions.token})
+        return _said({"session": self.sessions.token})
 
     async def data(self, request: Request) -> Response:
         """The film as the page shows it."""
         self._check(request)
-        return JSONResponse(self._data())
+        return _said(self._data())
 
     def _data(self) -> dict[str, object]:
         watch, word = self._watch, self.sessions.media
@@ -152,7 +152,7 @@ class Page:
         except KlingflowError as error:
             raise _Refused(409, str(error)) from error
         await self._look(self._watch.now)
-        return JSONResponse({"version": self._watch.version})
+        return _said({"version": self._watch.version})
 
     async def video(self, request: Request) -> Response:
         """One video, with ranges."""
@@ -218,7 +218,12 @@ class _Refused(Exception):
 
 async def _refusal(_request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, _Refused) else 500
-    return JSONResponse({"error": str(error)}, status)
+    return _said({"error": str(error)}, status)
+
+
+def _said(value: Mapping[str, object], status: int = 200) -> Response:
+    """Return a value as JSON, in ASCII: a file's name may hold bytes that are no UTF-8."""
+    return Response(json.dumps(value), status, media_type="application/json")
 
 
 async def _json(request: Request) -> Mapping[str, object]:
@@ -276,7 +281,7 @@ class Guard:
         if self._is_ours(scope["method"], headers):
             await self._app(scope, receive, guarded)
         else:
-            answer = JSONResponse({"error": "only the page itself may ask this"}, 403)
+            answer = _said({"error": "only the page itself may ask this"}, 403)
             await answer(scope, receive, guarded)
 
     def _is_ours(self, method: str, headers: Headers) -> bool:
