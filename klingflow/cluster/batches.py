@@ -16,7 +16,7 @@ from typing import TypeVar
 import anyio.to_thread
 
 from klingflow.cluster import follow, orders
-from klingflow.cluster.follow import batch_of, ordered
+from klingflow.cluster.follow import batch_of, ordered, told_by
 from klingflow.cluster.orders import WITHDRAWN, Terms
 from klingflow.cluster.store import PURCHASES, VIDEOS, PutOnce
 from klingflow.decide.allotment import caps_of
@@ -24,7 +24,7 @@ from klingflow.decide.chains import ALONE, chains
 from klingflow.decide.history import expectation
 from klingflow.errors import UsageError
 from klingflow.gateway.download import part_of
-from klingflow.ledger.handed_over import CLUSTER, claimed, store_of
+from klingflow.ledger.handed_over import CLUSTER, claimed, handed_over, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT, advance
 from klingflow.ledger.lines import journal_line
 from klingflow.manifest.held_files import records
@@ -38,10 +38,10 @@ T = TypeVar("T")
 async def hand_over(
     job: Job, store: PutOnce, limits: Limits, at: str, but: Collection[str] = ()
 ) -> list[Purchase]:
-    """Hand over what a plan buys, except what waits, and the takes whose keys are in `but`. Return
-    the orders.
+    """Hand over what a plan buys, except what waits, and the takes whose keys are in `but`; also
+    what an earlier run began to hand over. Return the orders.
 
-    Raises UsageError for what cannot be handed over, LedgerBroken.
+    Raises UsageError for what cannot be handed over, LedgerBroken, StoreAway.
     """
     plan, book = job.plan, job.ledger.book
     batch = batch_of(book.lineage, at, secrets.token_hex(4))
@@ -50,8 +50,26 @@ async def hand_over(
     _check(job, intents)
     lengths = chains(plan, expectation(plan.history))
     intents.sort(key=lambda intent: -lengths.get(intent.key, ALONE).length)
+    intents += await _left_over(job, store, batch)
     await follow.hand_over(job.ledger, store, _terms(job, store, limits, batch), intents)
     return intents
+
+
+async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
+    """Return the orders of earlier batches that are in the ledger and in no page, as orders of this
+    batch: their run died before the store had them. Pages that are missing become empty ones,
+    because hosts wait for them.
+    """
+    book = job.ledger.book
+    left = follow.left_over(book, await _blocking(told_by, store, book.lineage), store)
+    for before in {_batch_of(purchase) for purchase in left}:
+        data = await _blocking(store.get, orders.page_name(before, 0))
+        terms = orders.from_bytes(data, before, 0).terms if data else None
+        for number in range(terms.pages if terms else 0):
+            assert terms, "it has pages"
+            empty = orders.as_bytes(orders.Page(terms, number, ()))
+            await _blocking(store.put, orders.page_name(before, number), empty)
+    return [handed_over(purchase, store=store.identity, batch=batch) for purchase in left]
 
 
 def _check(job: Job, intents: Iterable[Purchase]) -> None:
@@ -136,9 +154,14 @@ async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
 
 
 def _waits(purchase: Purchase, store: PutOnce, batch: str) -> bool:
-    told = (purchase.evidence or {}).get(CLUSTER)
     is_here = store_of(purchase) == store.identity and purchase.state in IN_DOUBT
-    return is_here and isinstance(told, dict) and told.get("batch") == batch
+    return is_here and _batch_of(purchase) == batch
+
+
+def _batch_of(purchase: Purchase) -> str:
+    """Return the batch of an order, "" for other purchases."""
+    told = (purchase.evidence or {}).get(CLUSTER)
+    return str(told.get("batch")) if isinstance(told, dict) else ""
 
 
 async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
@@ -147,8 +170,7 @@ async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
     """
     found: dict[str, Terms] = {}
     for purchase in job.ledger.book.purchases.values():
-        told = (purchase.evidence or {}).get(CLUSTER)
-        batch = str(told.get("batch")) if isinstance(told, dict) else ""
+        batch = _batch_of(purchase)
         if not _waits(purchase, store, batch) or batch in found:
             continue
         data = await _blocking(store.get, orders.page_name(batch, 0))
