@@ -4,7 +4,7 @@ is paid for while the ledger holds it for no other take, and every delivered vid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -163,7 +163,8 @@ class Film(RuleBasedStateMachine):
     def _buys(self, clone: Clone, made: Plan, action: Action, end: int) -> None:
         assert action.shot and action.request and action.request.fingerprint
         body = action.request.fingerprint
-        self._must_be_new(clone, made, body)
+        if not _is_consented(clone.book.of(action.shot.id, action.shot.take)):
+            self._must_be_new(clone, made, body)
         attempt = clone.book.next_attempt(action.shot.id, action.shot.take)
         uid = f"20260608-{next(self.numbers):012x}"
         intent = begin(
@@ -173,8 +174,7 @@ class Film(RuleBasedStateMachine):
 
     def _must_be_new(self, clone: Clone, made: Plan, body: str) -> None:
         """There are more takes that want this body than places in the ledger that hold it."""
-        bought = clone.book.bought_as(body)
-        held = {p.key for p in bought if counts(p, made) and not _is_followed_by_consent(p, bought)}
+        held = {p.key for p in clone.book.bought_as(body) if counts(p, made)}
         wanted = {
             a.key for a in made.by_key.values() if a.request and a.request.fingerprint == body
         }
@@ -258,12 +258,9 @@ def counts(purchase: Purchase, made: Plan) -> bool:
     return purchase.state not in ("failed", "abandoned") or not made.terms.rerun
 
 
-def _is_followed_by_consent(purchase: Purchase, bought: Iterable[Purchase]) -> bool:
-    """True if a later attempt at this failed take is to be bought again by a person's word."""
-    return purchase.state == "failed" and any(
-        p.key == purchase.key and p.attempt > purchase.attempt and last_event(p) == "resubmitted"
-        for p in bought
-    )
+def _is_consented(bought: Sequence[Purchase]) -> bool:
+    """True if a person has said that this take is to be bought again, and it was not since."""
+    return bool(bought) and last_event(bought[-1]) == "resubmitted"
 
 
 def test_no_history_pays_twice_or_loses_a_video(long: bool) -> None:
