@@ -53,7 +53,9 @@ def test_a_lost_purchase_is_found_by_its_tag(tmp_path: Path) -> None:
         key = doubt["key"]
         assert f"klingflow resolve film.yaml {key} --task ID" in said
         card = said[said.index(f"{key} is in doubt") :]
-        assert max(map(len, card.splitlines())) <= 80, card
+        # In a pipe what came back stays one line; all else fits a terminal.
+        lines = [line for line in card.splitlines() if "received:" not in line]
+        assert max(map(len, lines)) <= 80, card
         bought = {c["task_id"]: c for c in charges(sandbox)}
         known = {p["task_id"] for p in film.purchases() if p.get("task_id")}
         (lost,) = bought.keys() - known
