@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaigns.cluster import Batch, Cluster, clustered, has_server
 from tests.campaigns.figures import Report
-from tests.cluster import Batch, Cluster, clustered, has_server
 from tests.harness import Pipeline
 
 # By the sandbox's own count, and what the desk is told: a tenth less, because a create that is
