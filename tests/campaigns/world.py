@@ -111,6 +111,11 @@ class Rerun:
     retries: int = 0
 
 
+def _is_permitted(before: Task, task: Task) -> bool:
+    """True if a person has allowed to buy this take again after what became of the task before."""
+    return not task.permitted.isdisjoint({before.fate.partition(":")[0], task.key})
+
+
 class Gateway:
     """The gateway, and what the campaign sees from there. `clock` gives the world's seconds."""
 
@@ -145,7 +150,14 @@ class Gateway:
 
     def _may_follow(self, before: Task, task: Task) -> bool:
         over = before.failed and before.finishes_at <= task.posted_at
-        return over and not task.permitted.isdisjoint({before.fate.partition(":")[0], task.key})
+        return over and (self._is_followed(before, task) or _is_permitted(before, task))
+
+    def _is_followed(self, before: Task, task: Task) -> bool:
+        """True if there was another task between these two, which needed the permission to follow
+        the first and was judged by it.
+        """
+        moments = (t.posted_at for t in self.accepted() if t.key == task.key)
+        return any(before.posted_at < at < task.posted_at for at in moments)
 
     def _permitted(self, key: str) -> frozenset[str]:
         """What the person has allowed by now; a late order is judged by when it was made."""
