@@ -176,6 +176,40 @@ def test_a_batch_that_is_handed_over_again_begins_again() -> None:
     assert made.caps.tasks == 1
 
 
+@pytest.mark.parametrize(("outcome", "tasks"), [("rejected", 0), ("in_doubt", 1)])
+def test_what_came_of_a_claim_is_counted_once_however_often_it_is_told(
+    outcome: str, tasks: int
+) -> None:
+    """A batch comes back as long as one of its orders is in doubt; its refusals give nothing back
+    at the account a second time.
+    """
+    made = desk(1)
+    for sent in (True, False, False):
+        (uid,) = granted(made)
+        made.bought(Bought.from_json({"uid": uid, "outcome": outcome, "sent": sent}), 1.0, 0.5)
+        assert made.caps.tasks == tasks
+        made.add("b1", "film", 1, Caps().state())
+        made.read("b1", 0, [(ask(0), True)])
+
+
+def test_a_further_try_of_a_claim_counts_when_it_is_bought() -> None:
+    """The earlier one was given back when the batch was stopped."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.stop("b1")
+    limited = {"uid": uid, "outcome": "limited", "kind": "limited"}
+    made.bought(Bought.from_json({**limited, "sent": True, "proven": True}), 1.0, 0.5)
+    assert made.caps.tasks == 0
+    made.add("b1", "film", 1, Caps().state())
+    made.read("b1", 0, [(ask(0), True)])
+    assert granted(made, 60.0) == [uid]
+    made.bought(Bought.from_json(limited), 60.0, 0.5)
+    (second,) = granted(made, 120.0)
+    assert made.caps.tasks == 0
+    made.bought(submitted(second), 120.0, 0.5)
+    assert made.caps.tasks == 1
+
+
 def test_a_batch_that_is_stopped_is_over_when_its_last_task_is() -> None:
     """Nothing more of it is granted."""
     made = desk(5, Settings(Rate(6000, 60.0), 2))

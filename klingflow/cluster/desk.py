@@ -60,6 +60,8 @@ class Order:
     """An order as the desk holds it: which try comes next, and whether its cost is reserved.
 
     `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
+    `counted`: so it was when the desk had its batch before, and the account has counted what it
+    came to.
     """
 
     ask: Ask
@@ -67,6 +69,7 @@ class Order:
     try_: int = 1
     reserved: bool = False
     claimed: bool = False
+    counted: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
@@ -90,7 +93,7 @@ class Grant:
 class Batch:
     """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
     what was read and is not granted; `live` are its shots on their way, by uid. `again`: the desk
-    has had it before, so the account has counted what is claimed of it.
+    has had it before.
     """
 
     id: str
@@ -228,7 +231,10 @@ class Desk:
         if found is None or found.page != page or found.stopped:
             return
         found.page += 1
-        found.waiting.extend(Order(ask, ask.uid, claimed=claimed) for ask, claimed in asks)
+        found.waiting.extend(
+            Order(ask, ask.uid, claimed=claimed, counted=claimed and found.again)
+            for ask, claimed in asks
+        )
         self._close(found)
 
     def unreadable(self, batch: str, page: int, why: str) -> None:
@@ -311,9 +317,8 @@ class Desk:
         """
         request = order.ask.request
         if order.claimed:
-            batch.caps.enter(request)
-            if not batch.again:
-                self.caps.enter(request)
+            for caps in self._caps_of(order):
+                caps.enter(request)
             return ""
         if refusal := batch.caps.reserve(request):
             return refusal.reason
@@ -323,11 +328,14 @@ class Desk:
         return ""
 
     def _release(self, order: Order) -> None:
-        batch = self.batches.get(order.ask.ref.batch)
-        if order.reserved:
-            for caps in (batch.caps if batch else None, self.caps):
-                if caps is not None:
-                    caps.release(order.ask.request)
+        for caps in self._caps_of(order) if order.reserved else ():
+            caps.release(order.ask.request)
+
+    def _caps_of(self, order: Order) -> Iterator[Caps]:
+        """Yield the caps under which the cost of an order is reserved."""
+        yield self.batches[order.ask.ref.batch].caps
+        if not order.counted:
+            yield self.caps
 
     # -------- reports
 
@@ -339,6 +347,8 @@ class Desk:
         if told.sent:
             self._unsent = 0
             self._off_the_mark += told.off_the_mark
+            if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
+                self.caps.enter(grant.order.ask.request)  # what was counted was an earlier try
         self._proven = self._proven or told.proven or told.outcome == "submitted"
         match told.outcome:
             case "submitted":
