@@ -18,7 +18,7 @@ import anyio.to_thread
 from klingflow.cluster import follow, orders
 from klingflow.cluster.follow import batch_of, ordered, told_by
 from klingflow.cluster.orders import WITHDRAWN, Terms
-from klingflow.cluster.store import PURCHASES, VIDEOS, PutOnce
+from klingflow.cluster.store import VIDEOS, PutOnce, told_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, chains
 from klingflow.decide.history import expectation
@@ -149,7 +149,7 @@ async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
         # The claim itself says that it is not used: after a death no answer is waited for.
         failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
         unused = advance(intent, "unsent", at, error=failure)
-        await _blocking(store.put, f"{PURCHASES}/{purchase.uid}.intent", journal_line(unused))
+        await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
     return len(left)
 
 

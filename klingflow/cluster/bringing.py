@@ -17,7 +17,7 @@ import anyio.to_thread
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.hands import page
 from klingflow.cluster.orders import OrdersDamaged, Ref, Terms
-from klingflow.cluster.store import VIDEOS
+from klingflow.cluster.store import VIDEOS, told_of
 from klingflow.decide.belief import Naming
 from klingflow.decide.delivery import Delivery, most_bytes
 from klingflow.decide.patience import Unknown
@@ -138,7 +138,7 @@ async def _seen(
 async def _failed(hand: Hand, purchase: Purchase, known: Seen, outcome: TaskFailed) -> Seen:
     tier = outcome.billed_tier or purchase.billed_tier
     after = advance(purchase, "failed", hand.now(), error=outcome.failure, billed_tier=tier)
-    await hand.put(f"purchases/{purchase.uid}.done", journal_line(after))
+    await hand.put(told_of(purchase.uid, "done"), journal_line(after))
     kind = outcome.failure.kind
     again = kind_of(outcome.failure).retried
     return replace(known, state="failed", kind=kind, tier=tier, again=again)
@@ -180,7 +180,7 @@ async def _parked(
     at = hand.now()
     evidence = with_last(purchase, LastAnswer(at, words))
     parked = advance(purchase, "parked", at, error=failure, evidence=evidence)
-    await hand.put(f"purchases/{purchase.uid}.parked", journal_line(parked))
+    await hand.put(told_of(purchase.uid, "parked"), journal_line(parked))
     return replace(after, state="parked", kind=failure.kind)
 
 
@@ -194,7 +194,7 @@ async def bring(
     Raises OrdersDamaged, and OSError where the scratch folder cannot be read.
     """
     purchase = await _purchase(hand, uid)
-    there = await hand.line(f"purchases/{uid}.done")
+    there = await hand.line(told_of(uid, "done"))
     if there is not None:
         return Brought("done", size_bytes=there.size_bytes or 0)
     delivery = Delivery(last.tries, last.received_bytes) if last else Delivery()
@@ -252,7 +252,7 @@ async def _publish(hand: Hand, video: download.Downloaded) -> None:
 
 async def _done(hand: Hand, purchase: Purchase, seen: Seen, video: download.Downloaded) -> Purchase:
     """Make `.done`, or return the one that another host has made."""
-    at, name = hand.now(), f"purchases/{purchase.uid}.done"
+    at, name = hand.now(), told_of(purchase.uid, "done")
     bounds = (round(seen.unfinished_s, 3), round(max(seen.age_s, seen.unfinished_s), 3))
     tier = seen.tier or purchase.billed_tier
     done = advance(purchase, "succeeded", at, billed_tier=tier, finished_after_s=bounds)
@@ -266,11 +266,10 @@ async def _purchase(hand: Hand, uid: str) -> Purchase:
     """The purchase as its answer has it. Raises OrdersDamaged."""
     if (known := hand.answers.get(uid)) is not None:
         return known
-    found = await hand.line(f"purchases/{uid}.answer") or await hand.line(
-        f"purchases/{uid}.resolved"
-    )
+    name = told_of(uid, "answer")
+    found = await hand.line(name)
     if found is None or not found.task_id:
-        raise OrdersDamaged(f"purchases/{uid}.answer names no task")
+        raise OrdersDamaged(f"{name} names no task")
     hand.answers[uid] = found
     return found
 

@@ -18,13 +18,16 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from klingflow import disk
 from klingflow.errors import StoreAway, UsageError
 
 ORDERS, PURCHASES, VIDEOS, SCRATCH = "orders", "purchases", "videos", "scratch"
+# What is told of a purchase: its claim; what the gateway answered, a person settled, or nobody can
+# know; and how its task ended, or that hosts have left it.
+Chapter = Literal["intent", "answer", "resolved", "doubt", "done", "parked"]
 _FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, SCRATCH, "probes")
 _PIECE: Final = 1 << 20
 _MARK: Final = "store.json"
@@ -36,6 +39,11 @@ _NAME: Final = re.compile(
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # A host that sees no such folder may have lost a network drive.
 _AWAY: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+def told_of(uid: str, chapter: Chapter) -> str:
+    """Return the name of the object that tells this of a purchase."""
+    return f"{PURCHASES}/{uid}.{chapter}"
 
 
 class PutOnce(Protocol):

@@ -23,6 +23,7 @@ from klingflow.cluster import bringing, hands
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref, Terms
+from klingflow.cluster.store import told_of
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import BURST
@@ -108,7 +109,7 @@ class Steps:
     async def _page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
         page = await hands.page(self._hand, batch, number)
         asks = list(page.asks())
-        names = [f"purchases/{ask.uid}.intent" for ask in asks]
+        names = [told_of(ask.uid, "intent") for ask in asks]
         claims = await asyncio.gather(*map(self._hand.get, names))
         return [(ask.as_json(), claim is not None) for ask, claim in zip(asks, claims, strict=True)]
 
