@@ -17,7 +17,7 @@ from klingflow.cluster import hands
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import OrdersDamaged, Ref
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import Answer, Reply
 from klingflow.ledger.handed_over import claimant
@@ -441,6 +441,27 @@ async def test_an_answer_that_the_store_has_otherwise_is_kept(
     with a_hand(store, state) as hand:
         assert [p.task_id for p in await hands.hand_in(hand, state)] == ["task_1"]
     assert len(boxes(state)) == 1
+
+
+@pytest.mark.parametrize("other", [b"damaged", None])
+async def test_an_answer_that_the_store_does_not_take_stays_in_the_black_box(
+    store: FolderStore, state: Path, other: bytes | None
+) -> None:
+    """Also where its process ends in good order: nothing else has the id."""
+
+    async def contradicted() -> Answer:
+        claim = lines(store)["001.intent"]
+        theirs = replace(claim, state="submitted", task_id="task_other")
+        store.put(told_of(claim.uid, "answer"), other or journal_line(theirs))
+        return ACCEPTED
+
+    (ref,) = hand_over(store, [order("alley")])
+    with a_hand(store, state, [contradicted]) as hand:
+        assert (await hands.buy(hand, ref)).task_id == "task_1"
+    (box,) = boxes(state)
+    assert b"task_1" in box.read_bytes()
+    with a_hand(store, state) as hand:
+        assert [p.task_id for p in await hands.hand_in(hand, state)] == ["task_1"]
 
 
 async def test_a_live_process_keeps_its_black_box(store: FolderStore, state: Path) -> None:

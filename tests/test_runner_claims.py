@@ -11,12 +11,12 @@ import anyio
 import pytest
 
 from klingflow.cluster.claims import Claims, owed
-from klingflow.cluster.follow import told_by
+from klingflow.cluster.follow import folded, told_by
 from klingflow.cluster.hand import Waits
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import StoreAway
 from klingflow.gateway.outcomes import Answer
-from klingflow.ledger.book import doubt
+from klingflow.ledger.book import Book, doubt
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
@@ -164,6 +164,18 @@ def test_a_ledger_owes_the_store_what_it_alone_knows(
         end = ends.get(purchase.state, "answer")
         store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
     assert [*owed([known], told_by(store, LINEAGE), host)] == [known] * is_owed
+
+
+async def test_a_persons_word_leaves_the_place_of_an_answer_free(store: FolderStore) -> None:
+    """A host that could not reach the store for long still brings the task's id."""
+    store.put(told_of(CLAIM.uid, "intent"), journal_line(CLAIM))
+    given_up = advance(doubt(CLAIM, LATER), "abandoned", LATER)
+    await claims_at(store, host="other").hand_in(Book([given_up], lineage=LINEAGE))
+    assert states(store) == {"001.intent": "intent", "001.resolved": "abandoned"}
+    await claims_at(store).answered(SOLD, lambda: True)
+    assert [p.task_id for p in folded(Book(lineage=LINEAGE), told_by(store, LINEAGE), LATER)] == [
+        "task_1"
+    ]
 
 
 async def test_a_claim_is_ours_though_nobody_saw_it_made(store: FolderStore) -> None:

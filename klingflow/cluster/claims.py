@@ -15,8 +15,8 @@ import anyio
 import anyio.to_thread
 
 from klingflow.cluster.follow import Told, next_uid, told_by
-from klingflow.cluster.hand import Since, Waits, line_in
-from klingflow.cluster.store import PutOnce
+from klingflow.cluster.hand import Since, Waits, answer_name, line_in
+from klingflow.cluster.store import PutOnce, told_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import claimant, claimed
@@ -61,7 +61,7 @@ class Claims:
         otherwise the claim that is there. Raises StoreAway once the run does not go on.
         """
         self._since[intent.uid] = Since(self._clock(), self._wall())
-        name, data = f"purchases/{intent.uid}.intent", journal_line(intent)
+        name, data = told_of(intent.uid, "intent"), journal_line(intent)
         while True:
             if await self._patiently(partial(self._store.put, name, data), goes_on):
                 return None
@@ -104,12 +104,6 @@ class Claims:
                 if not goes_on():
                     raise
             await anyio.sleep(_PAUSE_S)
-
-
-def answer_name(purchase: Purchase) -> str:
-    """Return the name of the object that says what became of a claim."""
-    kind = "doubt" if purchase.state == "in_doubt" else "answer"
-    return f"purchases/{purchase.uid}.{kind}"
 
 
 def owed(purchases: Iterable[Purchase], told: Told, host: str) -> Iterator[Purchase]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -19,13 +19,13 @@ import anyio.to_thread
 from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page, Terms
 from klingflow.cluster.reports import Bought, BoughtAs
-from klingflow.cluster.store import PutOnce
+from klingflow.cluster.store import Chapter, PutOnce, told_of
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lines import parse_journal
-from klingflow.model import Purchase
+from klingflow.model import Purchase, State
 
 T = TypeVar("T")
 
@@ -160,6 +160,14 @@ def line_in(data: bytes, name: str) -> Purchase:
     if len(parsed.accounts) != 1 or parsed.damaged:
         raise OrdersDamaged(f"{name} is damaged")
     return parsed.accounts[0]
+
+
+def answer_name(purchase: Purchase) -> str:
+    """Return the name of the object that says what became of a claim. A person's word has a name
+    of its own: a task id that comes all the same finds its place free.
+    """
+    told: Mapping[State, Chapter] = {"in_doubt": "doubt", "abandoned": "resolved"}
+    return told_of(purchase.uid, told.get(purchase.state, "answer"))
 
 
 def bought(purchase: Purchase) -> Bought:

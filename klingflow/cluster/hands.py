@@ -19,7 +19,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from klingflow.cluster import handbox
-from klingflow.cluster.hand import Hand, Leave, Since, bought, line_in, unbroken
+from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, line_in, unbroken
 from klingflow.cluster.orders import (
     WITHDRAWN,
     OrdersDamaged,
@@ -31,6 +31,7 @@ from klingflow.cluster.orders import (
     page_name,
 )
 from klingflow.cluster.reports import Bought
+from klingflow.cluster.store import Chapter, told_of
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled
@@ -46,6 +47,8 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.model import Failure, Json, Purchase
 
 _PAGES_KEPT = 64
+# What says what became of a claim; the first that is there counts.
+_ANSWERS: tuple[Chapter, ...] = ("answer", "resolved", "doubt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ async def buy(
     terms, order = await _order(hand, ref, try_)
     if order.origin != hand.origin:
         return Bought(order.uid, "stale", reason=f"it is for {order.origin}")
-    theirs = await hand.line(_claim_name(order)) if too_late else None
+    theirs = await hand.line(told_of(order.uid, "intent")) if too_late else None
     if theirs is None:
         if too_late:
             return Bought(order.uid, "late")
@@ -132,25 +135,26 @@ async def _handed_in(hand: Hand, purchase: Purchase) -> bool:
     """True if the store now has what a black box says of a purchase."""
     if purchase.state == "intent":
         purchase = doubt(purchase, hand.now())
-    name = _answer_name(purchase)
-    if await hand.put(name, journal_line(purchase)) or purchase.state == "in_doubt":
+    return await _is_taken(hand, purchase)
+
+
+async def _is_taken(hand: Hand, answer: Purchase) -> bool:
+    """Give the store an answer, however long the store is away. Return False where the store has
+    another one, which stays.
+    """
+    name = answer_name(answer)
+    if await hand.put(name, journal_line(answer)) or answer.state == "in_doubt":
         return True
-    there = await hand.line(name)
-    return there is not None and there.task_id == purchase.task_id
+    try:
+        there = await hand.line(name)
+    except OrdersDamaged:
+        return False
+    return there is not None and there.task_id == answer.task_id
 
 
 async def _order(hand: Hand, ref: Ref, try_: int) -> tuple[Terms, Purchase]:
     found = await page(hand, ref.batch, ref.page)
     return found.terms, found.order(ref.number, try_)
-
-
-def _claim_name(order: Purchase) -> str:
-    return f"purchases/{order.uid}.intent"
-
-
-def _answer_name(answer: Purchase) -> str:
-    kind = "doubt" if answer.state == "in_doubt" else "answer"
-    return f"purchases/{answer.uid}.{kind}"
 
 
 def _sent(hand: Hand, terms: Terms, body: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -187,7 +191,7 @@ async def _claim_and_send(
     try:
         await hand.box.keep(answer)
     except LedgerBroken as error:
-        await hand.put(_answer_name(answer), journal_line(answer))  # the only place that is left
+        await hand.put(answer_name(answer), journal_line(answer))  # the only place that is left
         broken = broken or error
     if answer.task_id:
         hand.task_ids.add(answer.task_id)
@@ -200,7 +204,7 @@ async def _claim(hand: Hand, intent: Purchase, leave: Leave) -> Purchase | None:
 
     A put whose end nobody saw may have made our own claim: then the claim bears our nonce.
     """
-    name, data = _claim_name(intent), journal_line(intent)
+    name, data = told_of(intent.uid, "intent"), journal_line(intent)
     while True:
         try:
             if await anyio.to_thread.run_sync(hand.store.put, name, data):
@@ -232,14 +236,14 @@ async def _posted(
 
 
 async def _delivered(hand: Hand, done: _Sent) -> Bought:
-    """Give the store an answer, however long the store is away. Whoever leaves meanwhile leaves the
-    answer in the black box.
+    """Give the store an answer. Whoever leaves meanwhile leaves the answer in the black box, where
+    an answer stays too that the store has otherwise: a later start tells a person.
     """
     answer, outcome = done.answer, done.outcome
     if done.broken is not None:
         raise done.broken
-    await hand.put(_answer_name(answer), journal_line(answer))
-    hand.box.is_in_store(answer.uid)
+    if await _is_taken(hand, answer):
+        hand.box.is_in_store(answer.uid)
     return replace(
         bought(answer),
         retry_after_s=outcome.retry_after_s if isinstance(outcome, Refused) else None,
@@ -257,13 +261,13 @@ async def _answered(hand: Hand, claim: Purchase) -> Bought:
         return bought(claim)
     began, look_s = hand.clock(), hand.waits.look_s
     while True:
-        for kind in ("answer", "resolved", "doubt"):
-            found = await hand.line(f"purchases/{claim.uid}.{kind}")
+        for chapter in _ANSWERS:
+            found = await hand.line(told_of(claim.uid, chapter))
             if found is not None:
                 return bought(found)
         if hand.clock() - began >= hand.waits.answer_s:
             told = doubt(claim, hand.now())
-            await hand.put(_answer_name(told), journal_line(told))
+            await hand.put(answer_name(told), journal_line(told))
         else:
             await hand.pause(look_s)
             look_s = min(1.5 * look_s, hand.waits.longest_look_s)
