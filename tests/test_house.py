@@ -35,6 +35,8 @@ FLOORS = [
 # starts it.
 SANDBOX_MAY_IMPORT = {"errors", "sandbox"}
 SANDBOX_IS_IMPORTED_BY = {"sandbox", "terminal"}
+# What writes a text as one line, or as a paragraph.
+SAYING = {f"console.{verb}" for verb in ("say", "warn", "prose", "ask")}
 # Rooms in which every module is PURE; elsewhere purity is each module's own word.
 PURE_ROOMS = {"errors", "model", "manifest", "decide", "results"}
 # Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would
@@ -206,6 +208,20 @@ def test_only_one_module_speaks_http() -> None:
         if "httpx" in set(imports(tree))
     }
     assert users == {"gateway/http.py"}
+
+
+def test_what_is_said_is_said_line_by_line() -> None:
+    """A line end inside a text is shown as a blank, since a server may have sent it."""
+    said = {
+        f"{path.name}:{part.lineno}"
+        for room, path, tree in modules()
+        if room == "terminal"
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in SAYING
+        for part in ast.walk(call)
+        if isinstance(part, ast.Constant) and "\n" in str(part.value)
+    }
+    assert said == set()
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,22 @@ def test_a_new_pipeline_begins_with_the_list(
     assert "  C3 时长 “三秒”: cannot be read as seconds\n" in out.out + out.err
 
 
+def test_what_is_said_stands_in_paragraphs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a blank line before each, and one shot is no shots."""
+    rows = [*HEADER, "首帧"], ["1", "雨", "三秒", "b.png"]
+    source, film = listed(tmp_path, *rows, encoding="gb18030"), tmp_path / "a.yaml"
+    assert setup_commands.init_from(source, str(film)) == 0
+    told = capsys.readouterr().out.split("\n\n")[1:]
+    assert [paragraph.split("\n")[0] for paragraph in told] == [
+        f"{source} was read as GBK; {film} is UTF-8.",
+        "Not taken, and listed in the manifest:",
+        f"Not there yet: {tmp_path / 'b.png'}",
+        f"1 shot. Look at them without spending:  klingflow run {film} --sandbox",
+    ]
+
+
 def test_a_file_may_be_named_and_a_sheet(tmp_path: Path) -> None:
     """The manifest goes where the author says."""
     path = tmp_path / "表.xlsx"

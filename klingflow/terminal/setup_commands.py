@@ -44,17 +44,21 @@ def init_from(source: str, target: str) -> int:
     except OSError as error:
         raise UsageError(f"{made.path}: {error.strerror or error}") from error
     if made.encoding:
-        console.say(f"\n{source} was read as {made.encoding}; {made.path} is UTF-8.")
+        console.say()
+        console.say(f"{source} was read as {made.encoding}; {made.path} is UTF-8.")
     if made.listed.left:
-        console.say("\nNot taken, and listed in the manifest:")
+        console.say()
+        console.say("Not taken, and listed in the manifest:")
         for left in made.listed.left:
             console.say(f"  {said(left)}")
     if absent := missing(made):
         paths = ", ".join(str(made.path.parent / path) for path in absent)
-        console.say(f"\nNot there yet: {paths}")
+        console.say()
+        console.say(f"Not there yet: {paths}")
     film = shlex.quote(str(made.path))
-    count = len(made.listed.shots)
-    console.say(f"\n{count} shots. Look at them without spending:  klingflow run {film} --sandbox")
+    count = console.many(len(made.listed.shots), "shot")
+    console.say()
+    console.say(f"{count}. Look at them without spending:  klingflow run {film} --sandbox")
     return ExitCode.OK
 
 
