@@ -30,14 +30,14 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
     show_warnings(manifest)
 
     def pick(verb: str, key: str, uid: str, note: str) -> None:
-        now = load(file, options)
+        now, take = load(file, options), _exactly(key)
         match verb:
             case "pick":
-                picking.pick(now, key, wish, note, uid)
+                picking.pick(now, take, wish, note, uid)
             case "reject":
-                picking.reject(now, [_exactly(key)], note, wish, uid)
+                picking.reject(now, [take], note, wish, uid)
             case _:
-                picking.unpick(now, [_exactly(key)], wish)
+                picking.unpick(now, [take], wish)
 
     def ready(address: str) -> None:
         console.say(f"The page of {file}: {address}")
