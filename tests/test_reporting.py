@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from klingflow.api.loading import load
-from klingflow.api.reporting import status, why
+from klingflow.api.planning import book_of
+from klingflow.api.reporting import status, status_by, why
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger.lifecycle import advance
@@ -53,6 +54,15 @@ def test_every_shot_is_told_by_the_ledger(bought: Manifest) -> None:
     assert [doubt["key"] for doubt in record["doubts"]] == ["b"]
     assert f"klingflow resolve {bought.path} b" in str(record["doubts"])
     assert record["problems"] == []
+
+
+def test_a_book_that_is_read_already_is_not_read_again(bought: Manifest) -> None:
+    """A run may write meanwhile, and what is made of one reading has to fit together."""
+    site = site_of(bought.path, Wish())
+    book = book_of(bought, site)
+    keep(site.paths, done("a", 2))
+    record = status_by(bought, book, Wish(), site)
+    assert told(record) == [("a", 1, "done"), ("a", 2, "new"), ("b", 1, "in_doubt")]
 
 
 def test_only_selected_shots_are_told(bought: Manifest) -> None:

@@ -49,7 +49,7 @@ def look(manifest: Manifest, wish: Wish, log: str | None = None) -> Gallery:
     site = site_for(manifest, wish)
     book = book_of(manifest, site)
     plan = planned(manifest, book, site)
-    record = reporting.status(manifest, wish)
+    record = reporting.status_by(manifest, book, wish, site)
     data = gallery(record, plan, in_order(book.purchases.values()), _day)
     stills = {
         file.sha256: site.folder / name

@@ -14,6 +14,7 @@ from klingflow.decide.select import select as select_keys
 from klingflow.errors import UsageError
 from klingflow.ledger import files
 from klingflow.ledger.book import Book, alike, in_order, same_video
+from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.media.kept import Kept
 from klingflow.model import Json, Manifest, Picks
@@ -30,7 +31,11 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
     for videos that cannot be downloaded.
     """
     site = site_for(manifest, wish)
-    book = book_of(manifest, site)
+    return status_by(manifest, book_of(manifest, site), wish, site)
+
+
+def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[str, Json]:
+    """As `status`, by a book that is read already."""
     manifest = as_known(manifest, book)
     book, terms = standing_with_picks(manifest, book, site)
     keys = selected_keys(manifest, book, wish, site)
