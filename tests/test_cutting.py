@@ -107,6 +107,17 @@ def test_what_the_film_needs_is_no_place_for_an_export(tmp_path: Path, name: str
             target_of(made, ".mp4", str(place))
 
 
+def test_what_the_manifest_reads_is_no_place_for_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whatever folder the command is called."""
+    pipeline_at(tmp_path / "film").write(1)
+    monkeypatch.chdir(tmp_path)
+    made = cutting.film_of(load("film/film.yaml"), Wish())
+    with pytest.raises(UsageError, match="is a file of the film itself"):
+        target_of(made, ".csv", "film/prices.yaml")
+
+
 def test_a_link_in_the_folder_leads_no_export_elsewhere(tmp_path: Path) -> None:
     """A folder may come from a stranger."""
     (tmp_path / "film").mkdir()

@@ -49,6 +49,17 @@ def test_a_take_says_what_differs_from_the_manifest(tmp_path: Path) -> None:
     assert take["references"] == [{"kind": "image", "address": "https://example.com/a.png"}]
 
 
+def test_a_change_of_any_file_that_was_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From whatever folder the command is called: the page follows prices, rows and references."""
+    film = pipeline_at(tmp_path / "film")
+    film.write(SHOTS)
+    monkeypatch.chdir(tmp_path)
+    watched = look(load("film/film.yaml"), Wish()).watched
+    assert {"film.yaml", "prices.yaml"} <= {path.name for path in watched if path.exists()}
+
+
 def test_money_is_summed_by_scene_and_by_day(tmp_path: Path) -> None:
     """By the same account as everywhere."""
     data = shown(tmp_path).data

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from klingflow import disk
 from klingflow.api import links
 from klingflow.api.planning import book_of, planned, selected_keys
-from klingflow.api.site import Wish, site_for
+from klingflow.api.site import Wish, read_of, site_for
 from klingflow.edit import lists
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -101,7 +101,7 @@ def _ours(manifest: Manifest, book: Book, site: Site) -> Iterator[Path]:
     """Yield what is never written over."""
     paths = site.paths
     yield from (site.manifest, paths.lock, paths.journal, paths.picks, paths.pruned)
-    yield from (site.folder / file for file in (*manifest.files, *manifest.sources))
+    yield from read_of(manifest, site)
     for purchase in (*book.purchases.values(), *book.pruned.values()):
         if purchase.output:
             yield site.folder / purchase.output

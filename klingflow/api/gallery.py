@@ -12,7 +12,7 @@ from typing import NamedTuple
 from klingflow import disk
 from klingflow.api import reporting
 from klingflow.api.planning import book_of, planned
-from klingflow.api.site import Wish, site_for
+from klingflow.api.site import Wish, read_of, site_for
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.moments import moment
@@ -61,7 +61,7 @@ def look(manifest: Manifest, wish: Wish, log: str | None = None) -> Gallery:
         data={**data, "command": site.named, "marks": [*_busy(log)] if log else []},
         videos=dict(_videos(data, book, site)),
         stills=stills,
-        watched=(site.manifest, paths.lock, paths.journal, paths.picks),
+        watched=(site.manifest, paths.lock, paths.journal, paths.picks, *read_of(manifest, site)),
     )
 
 

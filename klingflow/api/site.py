@@ -100,6 +100,14 @@ def named(manifest: Manifest, wish: Wish) -> str:
     return unchecked_site(manifest.path, wish, profile=manifest.profile).named
 
 
+def read_of(manifest: Manifest, site: Site) -> list[Path]:
+    """Return the files that a manifest says something by: itself, its rows and prices, and the
+    local files that it names.
+    """
+    # The names of sources are as they were opened; those of local files begin at the folder.
+    return [*map(Path, manifest.sources), *(site.folder / file for file in manifest.files)]
+
+
 def now() -> str:
     """UTC with milliseconds, as the ledger writes times."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

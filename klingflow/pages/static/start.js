@@ -103,10 +103,11 @@ function amounts(sum) {
   return known.join(" + ") || "0";
 }
 
-/** What a person types to do `verb` with a take, as a POSIX shell reads it. */
+/** What a person types to do `verb` with a take, as a POSIX shell reads it. The number is in it for
+    the first take, too: without one, all takes of the shot are meant. */
 function command(verb, take) {
-  const key = /^[\w@.-]+$/.test(take.key) ? take.key : `'${take.key.replaceAll("'", `'\\''`)}'`;
-  return `klingflow ${verb} ${film.data.command} ${key}`;
+  const key = `${take.id}#${take.take}`.replaceAll("'", `'\\''`);
+  return `klingflow ${verb} ${film.data.command} '${key}'`;
 }
 
 const takesOf = (id) => film.data.takes.filter((take) => take.id === id && !take.gone);
