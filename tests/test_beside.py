@@ -89,6 +89,7 @@ def test_a_body_names_no_place(site: Site) -> None:
         (json.dumps({"manifest": '片"头.yaml'}), '片"头.yaml'),
         (json.dumps({"manifest": "a/ep1.yaml", "profile": "draft"}), "ep1.draft.yaml"),
         (json.dumps({"manifest": "a/ep1.yaml", "profile": None}), "ep1.yaml"),
+        (json.dumps({"manifest": "a/ep1.yaml", "profile": "../x"}), "ep1.../x.yaml"),
         ("{}", ""),
         ("", ""),
     ],

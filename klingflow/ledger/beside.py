@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from klingflow.disk import read_whole
 from klingflow.ledger.lines import headers_in
-from klingflow.ledger.places import PRUNED, Site, draft_of, film_of, manifest_called
+from klingflow.ledger.places import PRUNED, Site, draft_named, film_of, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.folds import same_file
 
@@ -111,7 +111,7 @@ def other_pruned(site: Site) -> list[Path]:
 
 
 def keeper(record: Path) -> str | None:
-    """Return the name of the manifest whose record lies at `record`, as `draft_of` has that of
+    """Return the name of the manifest whose record lies at `record`, as `draft_named` has that of
     drafts; "" for one that does not say so, None where there is none.
     """
     try:
@@ -122,7 +122,7 @@ def keeper(record: Path) -> str | None:
     manifest, profile = _MANIFEST.search(head), _PROFILE.search(head)
     name = Path(text_at(manifest[1]) or "").name if manifest else ""
     of_drafts = text_at(profile[1]) if profile else None
-    return draft_of(Path(name), of_drafts).name if name and of_drafts else name
+    return draft_named(name, of_drafts) if name and of_drafts else name
 
 
 def of_others(site: Site, paths: Iterable[str]) -> set[str]:

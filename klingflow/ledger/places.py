@@ -244,11 +244,14 @@ def draft_of(manifest: Path, profile: str) -> Path:
     """Return the path that a manifest would have whose ledger is that of a profile's drafts:
     `film.draft.yaml` of `film.yaml`; without a profile the manifest itself.
     """
-    if not profile:
-        return manifest
+    return manifest.with_name(draft_named(manifest.name, profile)) if profile else manifest
+
+
+def draft_named(film: str, profile: str) -> str:
+    """Return the name of the file of `draft_of`. What anybody wrote may be no name of a file."""
+    name = Path(film)
     # A suffix of its own: without one, the profile would be taken for it.
-    suffix = manifest.suffix or SUFFIXES[0]
-    return manifest.with_name(f"{manifest.stem}.{profile}{suffix}")
+    return f"{name.stem}.{profile}{name.suffix or SUFFIXES[0]}"
 
 
 def film_of(draft: Path, profile: str) -> Path | None:
