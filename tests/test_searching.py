@@ -183,20 +183,39 @@ def test_drafts_of_a_profile_that_is_gone_are_lost_to_other_drafts(site: Site) -
     """
     keep(of_drafts(site, "draft").paths, submitted("s01"))
     rough = of_drafts(site, "rough")
-    for profiles, kind in (({"draft", "rough"}, "beside"), ({"rough"}, "lost")):
+    for profiles, kinds in (({"draft", "rough"}, ["beside"]), ({"rough"}, ["lost", "box"])):
         wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), profiles)
-        (one,) = search(rough, wanted).by_body[BODY]
-        assert (one.kind, one.command.endswith("--profile rough")) == (kind, True)
+        told = search(rough, wanted).by_body[BODY]
+        assert [one.kind for one in told] == kinds
+        assert all(one.command.endswith("--profile rough") for one in told)
     wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), {"rough"})
     assert search(site, wanted).by_body[BODY][0].kind == "beside"
 
 
+def test_drafts_of_a_profile_that_is_gone_are_lost_without_their_lock_too(site: Site) -> None:
+    """The black box knows them; they can be taken over out of it."""
+    draft, rough = of_drafts(site, "draft"), of_drafts(site, "rough")
+    keep(draft.paths, submitted("s01"))
+    draft.paths.lock.unlink()
+    where = str(draft.manifest.with_name("ep1.draft.yaml"))
+    command = merge(site, "--from-box", where, "--profile", "rough")
+    lost = Elsewheres({BODY: (Elsewhere("box", where, ORIGIN, command),)})
+    for profiles, told in (({"draft", "rough"}, Elsewheres()), ({"rough"}, lost)):
+        wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), profiles)
+        assert search(rough, wanted) == told
+    wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), {"rough"})
+    assert search(site, wanted) == Elsewheres()
+
+
 def test_a_film_that_is_gone_loses_its_drafts(site: Site) -> None:
-    """By their lock, and by the black box without it."""
+    """By their lock, and by the black box without it: to other drafts, because a film takes over no
+    drafts.
+    """
     other_film = other(site, "ep2.yaml", submitted("s01", uid="u9"))
-    draft = of_drafts(at(other_film), "draft")
+    draft, ours = of_drafts(at(other_film), "draft"), of_drafts(site, "draft")
     keep(draft.paths, submitted("s02"))
     other_film.with_suffix(".lock").unlink()
-    assert {one.kind for one in found(site).by_body[BODY]} == {"beside"}
+    assert {one.kind for one in found(ours).by_body[BODY]} == {"beside"}
     other_film.unlink()
-    assert {one.kind for one in found(site).by_body[BODY]} == {"lost", "box"}
+    assert {one.kind for one in found(ours).by_body[BODY]} == {"lost", "box"}
+    assert {one.kind for one in found(site).by_body[BODY]} == {"beside"}

@@ -18,7 +18,7 @@ from klingflow.ledger.book import Book, fold
 from klingflow.ledger.boxes import BOUGHT, Spot
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
-from klingflow.ledger.places import PRUNED, BoxPlace, Site
+from klingflow.ledger.places import PRUNED, BoxPlace, Site, film_of
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
 
@@ -101,13 +101,24 @@ def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
 
 
 def _is_lost(owner: Owner, site: Site, wanted: Wanted) -> bool:
-    """True if the manifest of a ledger is gone; of one of drafts, seen from other drafts of the
-    film, also if the film has no such profile any more.
+    """True if nobody looks after a ledger any more that this one may take over: its manifest is
+    gone, or the profile of its drafts. A film takes over no drafts.
     """
-    if not owner.manifest.exists():
-        return True
-    are_drafts = bool(site.profile and owner.profile) and owner.manifest.samefile(site.manifest)
-    return are_drafts and owner.profile not in wanted.profiles
+    is_gone = not owner.manifest.exists() or _is_dropped(owner, site, wanted)
+    return is_gone and not _is_draft_for_film(owner.profile, site)
+
+
+def _is_dropped(owner: Owner, site: Site, wanted: Wanted) -> bool:
+    """True for drafts, seen from other drafts of the film, if the film has no such profile any
+    more.
+    """
+    are_drafts = bool(site.profile and owner.profile)
+    is_unknown = are_drafts and owner.profile not in wanted.profiles
+    return is_unknown and owner.manifest.exists() and owner.manifest.samefile(site.manifest)
+
+
+def _is_draft_for_film(profile: str, site: Site) -> bool:
+    return bool(profile) and not site.profile
 
 
 def _beside_named(site: Site, lock: Path) -> Path:
@@ -130,7 +141,7 @@ def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
 
 def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
     """Yield what other places bought: of this lineage all that is wanted, of others the bodies if
-    their manifest is gone.
+    their manifest is gone, or the profile of their drafts.
     """
     relatives = boxes.relatives(place, wanted.book.lineage)
     yield from _of_relatives(site, place, relatives, wanted)
@@ -138,9 +149,17 @@ def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purcha
     every = (spot for box in boxes.all_boxes(place.state) for spot in boxes.spots_in(box))
     for spot in every:
         is_ours = spot.folder in known or spot.folder.name == place.name
-        if not is_ours and not boxes.exists(spot):
+        if not is_ours and _is_gone(spot, site, wanted):
             data = [boxes.read(spot.folder / BOUGHT)]
             yield from _named(site, spot, _with_bodies(data, wanted), "box")
+
+
+def _is_gone(spot: Spot, site: Site, wanted: Wanted) -> bool:
+    """As `_is_lost`, of a place."""
+    film = film_of(Path(spot.manifest), spot.profile)
+    is_dropped = film is not None and _is_dropped(Owner(film, spot.profile), site, wanted)
+    is_gone = is_dropped or not boxes.exists(spot)
+    return is_gone and not _is_draft_for_film(spot.profile, site)
 
 
 def _of_relatives(
