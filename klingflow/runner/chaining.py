@@ -113,7 +113,7 @@ def _video(job: Job, piece: PieceOf, fact: FileFact) -> Path | None:
     purchase = job.ledger.book.purchases[piece.purchase]
     seen = (path for path, found in job.plan.terms.files.items() if found == fact)
     for path in filter(None, (purchase.output, *seen)):
-        is_there = files.facts(job.site.folder, [path], None).get(path) == fact
-        if is_there and not job.site.leads_elsewhere(path):
+        is_ours = not job.site.leads_elsewhere(path)
+        if is_ours and files.facts(job.site.folder, [path], None).get(path) == fact:
             return job.site.folder / path
     return None
