@@ -68,7 +68,7 @@ async def _looked(hand: Hand, ref: Ref, seen: Seen = FIRST, *, age_s: float = 60
 @pytest.mark.parametrize(("answer", "after", "end"), [
     (BUSY, Seen(progress=30.0, age_s=60.0, unfinished_s=60.0, by_its_id=True), None),
     (READY, Seen("succeeded", tier=TIER, age_s=60.0, by_its_id=True), None),
-    (FAILED, Seen("failed", kind="capacity", again=True, age_s=60.0, by_its_id=True), "failed"),
+    (FAILED, Seen("failed", kind="capacity", age_s=60.0, by_its_id=True), "failed"),
     (GONE, Seen("unknown", age_s=60.0, unknown_polls=1), None),
     (NO_KEY, Seen("blind", kind="key", age_s=60.0), None),
 ])  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 from klingflow.cluster import hands
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import OrdersDamaged, Ref
+from klingflow.cluster.orders import OrdersDamaged, Ref, withdrawn
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
@@ -146,14 +146,17 @@ async def test_a_damaged_page_is_told(store: FolderStore, state: Path) -> None:
         await hands.buy(hand, Ref("b1", 0, 0))
 
 
-async def test_an_order_with_another_shots_video_is_not_claimed(
-    store: FolderStore, state: Path
+@pytest.mark.parametrize(("record", "why"), [
+    ({"from": "opening", "frame": "last", "purchase": "uid-0"}, "no videos to take frames from"),
+    ({"file": "alley.png", "sha256": "0" * 64}, "alley.png was not handed over"),
+])  # fmt: skip
+async def test_an_order_without_an_address_is_not_claimed(
+    store: FolderStore, state: Path, record: Json, why: str
 ) -> None:
     """The gateway would get words in the place of an address, and might buy a shot without it."""
-    frame: Json = {"from": "opening", "frame": "last", "purchase": "uid-0"}
-    (ref,) = hand_over(store, [replace(order("alley"), body={"prompt": "x", "image": frame})])
+    (ref,) = hand_over(store, [replace(order("alley"), body={"prompt": "x", "image": record})])
     with a_hand(store, state) as hand:
-        with pytest.raises(OrdersDamaged, match="no videos to take frames from"):
+        with pytest.raises(OrdersDamaged, match=why):
             await hands.buy(hand, ref)
         assert asked(hand) == [] and states(store) == {}
 
@@ -243,25 +246,28 @@ async def test_another_bodys_claim_is_no_answer(
         assert (await hands.buy(second, ref)).outcome == "stale"
 
 
-async def test_a_withdrawn_order_is_never_bought(
-    store: FolderStore, state: Path, tmp_path: Path
-) -> None:
+def _withdraw(store: FolderStore) -> bool:
+    unused = withdrawn(order("alley"), host="follower", nonce="n", at=LATER)
+    return store.put(told_of(unused.uid, "intent"), journal_line(unused))
+
+
+async def test_a_withdrawn_order_is_never_bought(store: FolderStore, state: Path) -> None:
     """Its claim says that nobody uses it, so nobody waits."""
     (ref,) = hand_over(store, [order("alley")])
+    assert _withdraw(store)
     with a_hand(store, state) as hand:
-        told = await hands.withdraw(hand, ref)
-    with a_hand(store, tmp_path / "host2") as second:
-        again = await hands.buy(second, ref)
-    assert (told.outcome, again) == ("withdrawn", told)
+        told = await hands.buy(hand, ref)
+    assert (told.outcome, asked(hand)) == ("withdrawn", [])
     assert (told.next_try, states(store)) == (None, {"001.intent": "rejected"})
 
 
 async def test_what_is_bought_is_not_withdrawn(store: FolderStore, state: Path) -> None:
-    """Whoever withdraws learns what became of it."""
+    """Whoever comes too late with its claim changes nothing."""
     (ref,) = hand_over(store, [order("alley")])
     with a_hand(store, state, [ACCEPTED]) as hand:
         await hands.buy(hand, ref)
-        assert (await hands.withdraw(hand, ref)).outcome == "submitted"
+        assert not _withdraw(store)
+        assert (await hands.buy(hand, ref)).outcome == "submitted"
 
 
 # ---------------------------------------------------------------- trouble

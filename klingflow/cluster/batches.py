@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,18 +16,18 @@ import anyio.to_thread
 
 from klingflow.cluster import follow, orders
 from klingflow.cluster.follow import batch_of, ordered, told_by
-from klingflow.cluster.orders import WITHDRAWN, Terms
+from klingflow.cluster.orders import Terms
 from klingflow.cluster.store import VIDEOS, PutOnce, told_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, chains
 from klingflow.decide.history import expectation
 from klingflow.errors import UsageError
 from klingflow.gateway.download import part_of
-from klingflow.ledger.handed_over import CLUSTER, claimed, handed_over, store_of
-from klingflow.ledger.lifecycle import IN_DOUBT, advance
+from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
+from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
 from klingflow.manifest.held_files import records
-from klingflow.model import Failure, FileFact, Limits, Purchase
+from klingflow.model import FileFact, Limits, Purchase
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 
@@ -97,7 +96,6 @@ def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
         store=store.identity,
         pages=0,
         refund_5xx=manifest.gateway.refund_5xx,
-        retries=limits.retries,
         deadline_s=limits.deadline_s,
         poll_floor_s=limits.poll_floor_s,
         caps=caps_of([job.plan], limits).state(),
@@ -139,16 +137,8 @@ async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
     """
     left = [p for p in job.ledger.book.purchases.values() if _waits(p, store, batch)]
     for purchase in left:
-        begun = replace(purchase, state="intent", times={"intent": at, "updated": at})
-        told = (purchase.evidence or {}).get(CLUSTER)
-        intent = claimed(
-            replace(begun, evidence={CLUSTER: told}),
-            host=socket.gethostname(),
-            nonce=secrets.token_hex(16),
-        )
-        # The claim itself says that it is not used: after a death no answer is waited for.
-        failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
-        unused = advance(intent, "unsent", at, error=failure)
+        nonce = secrets.token_hex(16)
+        unused = orders.withdrawn(purchase, host=socket.gethostname(), nonce=nonce, at=at)
         await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
     return len(left)
 

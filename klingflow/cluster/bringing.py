@@ -23,7 +23,6 @@ from klingflow.decide.delivery import Delivery, most_bytes
 from klingflow.decide.patience import Unknown
 from klingflow.errors import StoreAway
 from klingflow.gateway import download
-from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import (
     Blind,
     Hiccup,
@@ -50,15 +49,12 @@ _FINAL = frozenset({"succeeded", "failed", "parked"})
 class Seen:
     """How a task was found by the last look, and what the next one has to know. Ages are seconds
     since its create was accepted; `unfinished_s` is when it was last seen unfinished.
-
-    `again`: a task that failed so may be bought again.
     """
 
     state: SeenAs = "running"
     progress: float | None = None
     tier: str | None = None
     kind: FailureKind | None = None
-    again: bool = False
     retry_after_s: float | None = None
     age_s: float = 0.0
     unfinished_s: float = 0.0
@@ -140,8 +136,7 @@ async def _failed(hand: Hand, purchase: Purchase, known: Seen, outcome: TaskFail
     after = advance(purchase, "failed", hand.now(), error=outcome.failure, billed_tier=tier)
     await hand.put(told_of(purchase.uid, "done"), journal_line(after))
     kind = outcome.failure.kind
-    again = kind_of(outcome.failure).retried
-    return replace(known, state="failed", kind=kind, tier=tier, again=again)
+    return replace(known, state="failed", kind=kind, tier=tier)
 
 
 async def _unknown(hand: Hand, purchase: Purchase, known: Seen, failure: Failure) -> Seen:

@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.cluster.handbox import HandBox
-from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page, Terms
+from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
 from klingflow.cluster.store import Chapter, PutOnce, told_of
 from klingflow.decide.belief import Names
@@ -55,17 +55,12 @@ class Since(NamedTuple):
     wall: float
 
 
-def _no_address(terms: Terms, name: str) -> str:
-    raise OrdersDamaged(f"{terms.batch}: nobody knows where {name} lies")
-
-
 @dataclass(slots=True)
 class Hand:
     """`clock` gives monotonic seconds, `wall` seconds of the epoch, `now` UTC as ISO 8601, `nonce`
     a text that nobody else has. `alive` is called again and again while something is waited for; it
-    must not raise. `address` says where the gateway reads a local file of a batch, by its name.
-    `task_ids` are the tasks that this process has bought, `bringing` the uids whose videos it
-    fetches now.
+    must not raise. `task_ids` are the tasks that this process has bought, `bringing` the uids whose
+    videos it fetches now.
     """
 
     store: PutOnce
@@ -76,7 +71,6 @@ class Hand:
     now: Callable[[], str]
     nonce: Callable[[], str]
     alive: Callable[[], None] = lambda: None
-    address: Callable[[Terms, str], str] = _no_address
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     waits: Waits = field(default_factory=Waits)

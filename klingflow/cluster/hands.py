@@ -1,4 +1,4 @@
-"""Buying at a cluster: `page`, `buy`, `withdraw` and `hand_in`. Knows no engine: each may run
+"""Buying at a cluster: `page`, `buy` and `hand_in`. Knows no engine: each may run
 several times, on any host, at once.
 
 `buy` reads from top to bottom: the order is read; the granted moment is waited for; the claim is
@@ -21,7 +21,6 @@ import anyio.to_thread
 from klingflow.cluster import handbox
 from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, line_in, unbroken
 from klingflow.cluster.orders import (
-    WITHDRAWN,
     OrdersDamaged,
     Page,
     Ref,
@@ -40,11 +39,10 @@ from klingflow.gateway.outcomes import CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import claimant, claimed
-from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.manifest.chained import chained
-from klingflow.manifest.held_files import Record, replaced
-from klingflow.model import Failure, Json, Purchase
+from klingflow.manifest.held_files import records
+from klingflow.model import Json, Purchase
 
 _PAGES_KEPT = 64
 # What says what became of a claim; the first that is there counts.
@@ -94,7 +92,8 @@ async def buy(
     if theirs is None:
         if too_late:
             return Bought(order.uid, "late")
-        body = json.dumps(_sent(hand, terms, order.body), ensure_ascii=False).encode()
+        _check_whole(terms, order.body)
+        body = json.dumps(order.body, ensure_ascii=False).encode()
         await hand.pause(wait_s)
         done = await unbroken(partial(_claim_and_send, hand, terms, order, body))
         if isinstance(done, _Sent):
@@ -103,17 +102,6 @@ async def buy(
     if not is_answer(order, theirs):
         return Bought(order.uid, "stale", reason="another body has its claim")
     return await _answered(hand, theirs)
-
-
-async def withdraw(hand: Hand, ref: Ref, *, try_: int = 1) -> Bought:
-    """Take the claim of a try; the claim itself says that it is not used. Where it is taken, return
-    what became of it. Raises OrdersDamaged.
-    """
-    _, order = await _order(hand, ref, try_)
-    failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
-    unused = advance(_intent(hand, order), "unsent", hand.now(), error=failure)
-    theirs = await _claim(hand, unused, Leave())
-    return bought(unused) if theirs is None else await _answered(hand, theirs)
 
 
 async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
@@ -157,18 +145,12 @@ async def _order(hand: Hand, ref: Ref, try_: int) -> tuple[Terms, Purchase]:
     return found.terms, found.order(ref.number, try_)
 
 
-def _sent(hand: Hand, terms: Terms, body: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a body as it is sent: with an address in the place of each local file."""
-
-    def address(record: Record) -> Json:
-        name = terms.files.get(str(record.get("sha256")))
-        if name is None:
-            raise OrdersDamaged(f"{terms.batch}: {record.get('file')} was not handed over")
-        return hand.address(terms, name)
-
+def _check_whole(terms: Terms, body: Mapping[str, Json]) -> None:
+    """Raise OrdersDamaged for a body that has a record where the gateway reads an address."""
+    for _, record in records(body):
+        raise OrdersDamaged(f"{terms.batch}: {record.get('file')} was not handed over")
     if any(chained(body)):
         raise OrdersDamaged(f"{terms.batch}: hosts have no videos to take frames from")
-    return replaced(body, address)
 
 
 def _intent(hand: Hand, order: Purchase) -> Purchase:

@@ -12,11 +12,12 @@ from decimal import Decimal
 from typing import NamedTuple, Self
 
 from klingflow.gateway.failures import kind_of
-from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
+from klingflow.ledger.handed_over import CLUSTER, claimed, handed_over, store_of
+from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try, try_of
-from klingflow.model import AssetSettings, Json, Price, Purchase, Request
+from klingflow.model import Failure, Json, Price, Purchase, Request
 
 PAGE = 100
 _HEADER, _VERSION = "klingflow_orders", 1
@@ -41,8 +42,7 @@ class Terms:
     """What holds for a batch. `film` is the manifest's name, `origin` the gateway that is to sell,
     `store` the identity of the store.
 
-    `caps` is the `Caps.state` of the run, whose purse 0 is the film's. `assets` says where local
-    files lie, `files` gives the names that they have there by their hashes.
+    `caps` is the `Caps.state` of the run, whose purse 0 is the film's.
     """
 
     batch: str
@@ -52,12 +52,9 @@ class Terms:
     store: str
     pages: int
     refund_5xx: bool = False
-    retries: int = 0
     deadline_s: float = 3600.0
     poll_floor_s: float = 5.0
     caps: Mapping[str, Json] = field(default_factory=dict)
-    assets: Mapping[str, Json] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Json]:
         """Return the terms as JSON."""
@@ -70,11 +67,6 @@ class Terms:
             return cls(**document)
         except TypeError as error:
             raise OrdersDamaged(f"the terms of a batch: {error}") from error
-
-    @property
-    def asset_settings(self) -> AssetSettings:
-        """Where the local files of the batch lie."""
-        return AssetSettings(**self.assets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +174,17 @@ def is_answer(order: Purchase, other: Purchase) -> bool:
     """
     ours, theirs = ((p.uid, p.fingerprint, p.origin) for p in (order, other))
     return ours == theirs
+
+
+def withdrawn(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:
+    """Return the claim of an order that nobody is to buy any more. The claim itself says that it is
+    not used: after a death no answer is waited for.
+    """
+    told = (order.evidence or {}).get(CLUSTER)
+    times = {"intent": at, "updated": at}
+    begun = replace(order, state="intent", times=times, evidence={CLUSTER: told})
+    failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
+    return advance(claimed(begun, host=host, nonce=nonce), "unsent", at, error=failure)
 
 
 def is_tried_again(answer: Purchase) -> bool:
