@@ -117,19 +117,22 @@ def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()
     found = _lifted(_field_faults(draft, kind, at_the_top), allow)
     sendable = None
     if not draft.spoiled and not at_the_top and not _has_error(found):
-        sendable = sendable_of(_body(draft, kind, files))
-        of_body = _body_faults(fields, kind, sendable)
+        body = body_of(fields, kind)
+        sendable = sendable_of(_with_files(body, draft, kind, files))
+        of_body = _body_faults(fields, kind, body, sendable)
         written = (f._replace(path=author_path(fields, kind, f.path)) for f in of_body)
         found += _lifted(written, allow)
     good = None if _has_error(found) else sendable
     return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
 
 
-def _body(draft: Draft, kind: str, files: LocalFiles) -> dict[str, Json]:
+def _with_files(
+    body: dict[str, Json], draft: Draft, kind: str, files: LocalFiles
+) -> dict[str, Json]:
     def file_of(path: Path) -> str:
         return draft.node.at(*author_path(draft.fields, kind, path)).mark.file
 
-    return files.placed(body_of(draft.fields, kind), file_of)
+    return files.placed(body, file_of)
 
 
 def check_files(
@@ -275,13 +278,16 @@ def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
         yield Fault(("files", index, "category"), "file-source", text, at_key=True)
 
 
-def _body_faults(fields: Mapping[str, Json], kind: str, sendable: Sendable) -> Iterator[Fault]:
+def _body_faults(
+    fields: Mapping[str, Json], kind: str, body: Mapping[str, Json], sendable: Sendable
+) -> Iterator[Fault]:
     """Yield what is wrong with the body as a whole, and with its shape where the author wrote parts
-    of it in the gateway's own words. Paths are the body's.
+    of it in the gateway's own words. `body` has paths where the sendable one has records of local
+    files. The paths of faults are the body's.
     """
     own: list[Fault] = []
     if kind == "request" or "extra" in fields:
-        own += faults(BODY, body_of(fields, kind), ())
+        own += faults(BODY, body, ())
     if kind == "request":
         own += _undocumented(sendable.body)
     yield from own
