@@ -21,6 +21,7 @@ from klingflow.api.workbooks import pictures_in, text_of
 from klingflow.errors import Diagnostic, ManifestError, UsageError
 from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
+from klingflow.manifest.fields import ADDRESS_LISTS, ADDRESSES
 from klingflow.manifest.grids import SUFFIXES_READ, Grid, grid_of
 from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
 from klingflow.manifest.shotlist import Entry, Left, ShotList, read_list
@@ -28,7 +29,6 @@ from klingflow.manifest.transcript import Transcript, shown, transcript, why_of
 
 _MANIFEST: Final = (".yaml", ".yml")
 _PRICES: Final = "prices.yaml"
-_REFERENCES: Final = ("image", "images", "first_frame", "last_frame", "motion_video", "video")
 _ROUNDS_MOST: Final = 40  # of checks; each takes out at least one value
 
 
@@ -77,7 +77,7 @@ def missing(made: Made) -> list[str]:
 
 
 def _references(entry: Entry) -> Iterator[str]:
-    for name in _REFERENCES:
+    for name in (*ADDRESSES, *ADDRESS_LISTS):
         value = entry.fields.get(name)
         yield from (str(part) for part in (value if isinstance(value, list) else [value]) if part)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from klingflow.manifest.addresses import addresses
 from klingflow.manifest.coerce import as_list, as_mapping
-from klingflow.manifest.fields import Path
+from klingflow.manifest.fields import ADDRESS_LISTS, ADDRESSES, Path
 from klingflow.manifest.held_files import Record, put
 from klingflow.manifest.identity import cell
 from klingflow.model import Json, composed
@@ -20,10 +20,8 @@ from klingflow.model import Json, composed
 # The attribute of a Reference to a video that stands in a body as such a record.
 VIDEO: Final = "video"
 
-# Fields with one value, and fields with a list of them.
-_SINGLE: Final = ("image", "first_frame", "last_frame", "motion_video", "video")
-_LISTS: Final = ("images",)
 _BODIES: Final = ("request", "extra")
+_WITH_PLACES: Final = frozenset((*ADDRESSES, *ADDRESS_LISTS, "files", *_BODIES))
 
 
 def chained(body: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
@@ -104,10 +102,12 @@ def _id(text: str) -> str:
 
 
 def _places(fields: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
-    for name in _SINGLE:
+    if _WITH_PLACES.isdisjoint(fields):  # most shots
+        return
+    for name in ADDRESSES:
         if name in fields:
             yield (name,), fields[name]
-    for name in _LISTS:
+    for name in ADDRESS_LISTS:
         for index, value in enumerate(as_list(fields.get(name))):
             yield (name, index), value
     for index, file in enumerate(as_list(fields.get("files"))):

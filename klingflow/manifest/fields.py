@@ -338,3 +338,8 @@ ABOUT: Final = tuple(
     )
 )
 SHOT: Final[dict[str, Field]] = {field.name: field for field in (*WANTED, *ABOUT)}
+# Fields with the address of an image or a video, and fields with a list of them.
+ADDRESSES: Final = tuple(field.name for field in WANTED if field.schema in (IMAGE, VIDEO))
+ADDRESS_LISTS: Final = tuple(
+    field.name for field in WANTED if field.schema.get("items") in (IMAGE, VIDEO)
+)
