@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from typing import Final, NamedTuple
 
 from klingflow.errors import LINE_END, letters_of
 from klingflow.manifest.sheets import SUFFIXES, cells_of, fault_in
+from klingflow.manifest.tables import DECLARATION
 
 SUFFIXES_READ: Final = (".csv", ".tsv", ".txt", *SUFFIXES)
-_DECLARED: Final = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECASE)
 _SEPARATORS: Final = ",\t;|"
 
 
@@ -58,7 +57,7 @@ def _of_sheet(text: str) -> Grid:
 
 
 def _of_csv(text: str) -> list[list[str]]:
-    declared = _DECLARED.match(text)
+    declared = DECLARATION.match(text)
     body = text[declared.end() :] if declared else text
     separator = declared[1] if declared else _separator_of(body)
     try:

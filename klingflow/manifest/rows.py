@@ -60,17 +60,13 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
         _refuse(Mark(file, 1, 1), "rows-syntax", message)
     text = text.removeprefix("\ufeff")
     if found := unfit(text, file, "rows"):
-        raise ManifestError(_in_cells(text, file) if suffix.lower() in SUFFIXES else found)
+        is_sheet = suffix.lower() in SUFFIXES
+        raise ManifestError([_in_its_cell(one, text) for one in found] if is_sheet else found)
     return list(form.read(text, file))
 
 
-def _in_cells(sheet: str, file: str) -> list[Diagnostic]:
-    """Return the unfit characters in the text of a sheet, each at the address of its cell."""
-    text = sheet.replace("\r", " ")  # lines of a sheet end in \n alone
-    return [_in_its_cell(found, text) for found in unfit(text, file, "rows")]
-
-
 def _in_its_cell(found: Diagnostic, text: str) -> Diagnostic:
+    """Return a diagnostic of the text of a sheet at the address of its cell."""
     _, line, column = found.mark
     before = text.split("\n")[line - 1][: column - 1]
     return found._replace(mark=Cell(found.mark.file, line, before.count("\t") + 1))

@@ -18,7 +18,8 @@ from klingflow.manifest.invisible import hidden, named
 
 # For one file: a wrong separator makes every row wrong.
 MISTAKES_MOST = 20
-_DECLARATION = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECASE)
+# A first line that names the separator, as Excel writes it.
+DECLARATION: Final = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECASE)
 _MARKUP = re.compile(r"<(?:!|\?|html|table)", re.IGNORECASE)
 # What stands between cells where CSV has a comma.
 _SEPARATORS: Final = {
@@ -59,7 +60,7 @@ class Table:
     def __init__(self, text: str, file: str, separator: str = ",") -> None:
         self.file = file
         text = LINE_END.sub("\n", text) if "\r" in text else text
-        declared = _DECLARATION.match(text)
+        declared = DECLARATION.match(text)
         self._declared = declared is not None
         self._separator: str = declared[1] if declared else separator
         self._text = text[declared.end() :] if declared else text
