@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic
 from klingflow.manifest import foreign, misplaced
@@ -41,11 +41,24 @@ def check_document(root: Node) -> list[Diagnostic]:
     return [*found, *check_names(profiles), *_sections(root)]
 
 
-_TABLES: Final[tuple[tuple[str, Mapping[str, Field]], ...]] = (
-    ("gateway", GATEWAY),
-    ("run", RUN),
-    ("assets", ASSETS),
-    ("defaults", SHOT),
+class _Idle(NamedTuple):
+    """Fields that have no effect in a layer: their names, where, and why."""
+
+    names: frozenset[str]
+    where: str
+    why: str
+
+
+_ALL_WORK: Final = _Idle(frozenset(), "", "")
+_IN_A_LAYER: Final = _Idle(
+    frozenset(("use",)), "defaults and presets", "only a shot names its presets"
+)
+_IN_A_PROFILE: Final = _Idle(WITHOUT_EFFECT, "a profile", "the shots are made already")
+_TABLES: Final[tuple[tuple[str, Mapping[str, Field], _Idle], ...]] = (
+    ("gateway", GATEWAY, _ALL_WORK),
+    ("run", RUN, _ALL_WORK),
+    ("assets", ASSETS, _ALL_WORK),
+    ("defaults", SHOT, _IN_A_LAYER),
 )
 
 
@@ -57,24 +70,24 @@ def check_include(root: Node) -> list[Diagnostic]:
 def _sections(root: Node) -> Iterator[Diagnostic]:
     if not isinstance(root.value, dict):
         return
-    for name, table in _TABLES:
+    for name, table, idle in _TABLES:
         if name in root.value and root.value[name].value is not None:
-            yield from _section(root.value[name], table, name)
-    for one, several, fields in _SHOTS:
+            yield from _section(root.value[name], table, name, idle)
+    for one, several, fields, idle in _SHOTS:
         for key, node in _items(root.value.get(several)):
             subject = f"{one} '{key}'"
             if misread := misplaced.no_entry(key, node, one):
                 yield Diagnostic(node.place, "wrong-type", misread, subject=subject)
             elif node.value is not None:
-                yield from _section(node, fields, subject)
+                yield from _section(node, fields, subject, idle)
 
 
 # A shot's wanted values are checked once they are rendered.
 _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
-_SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None]], ...]] = (
-    ("preset", "presets", SHOT),
-    ("profile", "profiles", SHOT),
-    ("shot", "shots", _SHOT_AS_WRITTEN),
+_SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None], _Idle], ...]] = (
+    ("preset", "presets", SHOT, _IN_A_LAYER),
+    ("profile", "profiles", SHOT, _IN_A_PROFILE),
+    ("shot", "shots", _SHOT_AS_WRITTEN, _ALL_WORK),
 )
 
 
@@ -83,7 +96,9 @@ _NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "profiles", "shots"))
 _WRITTEN_OUT: Final = ", written out; expressions can stand for its values"
 
 
-def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Iterator[Diagnostic]:
+def _section(
+    node: Node, table: Mapping[str, Field | None], subject: str, idle: _Idle = _ALL_WORK
+) -> Iterator[Diagnostic]:
     """Yield what is wrong with one mapping of the document, by its table.
 
     null deletes, and the value of an expression is not known yet: neither is judged.
@@ -96,25 +111,12 @@ def _section(node: Node, table: Mapping[str, Field | None], subject: str) -> Ite
         message = f"{misplaced.no_map(node.value, example)}{advice}"
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
-    if table is SHOT:
-        yield from _without_effect(node, subject)
+    for name in sorted(idle.names & node.value.keys()):
+        text = f"'{name}' has no effect in {idle.where}; {idle.why}"
+        yield Diagnostic(node.value[name].place, "no-effect", text, subject=subject)
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
             yield placed(fault, place_of(fault, node), subject)
-
-
-def _without_effect(node: Node, subject: str) -> Iterator[Diagnostic]:
-    """Yield the fields that only a shot can have, in a layer that has them."""
-    if subject.startswith("profile "):
-        names, where, why = WITHOUT_EFFECT, "a profile", "the shots are made already"
-    else:
-        names, where, why = _USE, "defaults and presets", "only a shot names its presets"
-    for name in sorted(names & node.value.keys()):
-        text = f"'{name}' has no effect in {where}; {why}"
-        yield Diagnostic(node.value[name].place, "no-effect", text, subject=subject)
-
-
-_USE: Final = frozenset(("use",))
 
 
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:
