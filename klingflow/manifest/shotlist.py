@@ -27,24 +27,9 @@ Why = Literal[
     "above", "formula", "value", "nothing-to-show", "double", "unnamed", "check",
     "unknown", "own-prompt", "second", "no-value", "pictures",
 ]  # fmt: skip
-# Fields of one value: of two columns that feed one, the first is taken.
-_SINGLE: Final = frozenset(
-    {
-        *(
-            "id",
-            "prompt",
-            "kind",
-            "model",
-            "seconds",
-            "resolution",
-            "aspect_ratio",
-            "audio",
-            "takes",
-        ),
-        *("image", "first_frame", "last_frame", "motion_video", "motion_level", "video"),
-    }
-)
-_TEXTS: Final = frozenset({"prompt", "style", "scene", "title", "dialogue", "note", "model"})
+_TEXTS: Final = frozenset({"style", "title", "dialogue", "note"})
+# What several columns may feed; otherwise the first of two columns is taken.
+_ADDING_UP: Final = _TEXTS | {"character", "camera", "visual", "scene", "tags", "images"}
 _SHOWING: Final = ("prompt", "image", "images", "first_frame", "motion_video", "video")
 # What people write into a cell that is empty, and for what stands above; not of what is shown.
 _NOTHING: Final = frozenset({"无", "暂无", "没有", "-", "--", "—", "——", "/", "\\", "n/a", "none"})
@@ -169,7 +154,7 @@ def _why_not(
         return "unknown"
     if has_prompt and feeds in ("visual", "camera"):
         return "own-prompt"
-    if is_second and feeds in _SINGLE:
+    if is_second and feeds not in _ADDING_UP:
         return "second"
     said = [cell for cell in cells if not _is_empty(Column(0, "", feeds), cell)]
     if said and all(_value(feeds, cell) is None for cell in said):
@@ -200,12 +185,11 @@ class _Reader:
         for feed in self._feeds:
             self._take(made, feed, y, row)
         self.left[noted:] = sorted(self.left[noted:], key=lambda left: (len(left.at), left.at))
+        self._scene = str(made.fields.get("scene", self._scene))
         if not self._shows(made, y):
             del self.left[noted:]  # the whole row is noted
             self._note_empty(y, row, made)
             return None
-        scene = made.fields.get("scene")
-        self._scene = scene if isinstance(scene, str) else self._scene
         if self._scene:
             made.fields["scene"] = self._scene
         return made
@@ -226,8 +210,6 @@ class _Reader:
 
     def _note_empty(self, y: int, row: Sequence[str], made: Entry) -> None:
         """Note a row without a shot, except one of a number alone."""
-        scene = made.fields.get("scene")
-        self._scene = scene if isinstance(scene, str) else self._scene
         if made.fields or made.names or not "".join(row).strip().isdigit():
             at = address(y, _first(row))
             self.left.append(Left(at, "", _shown(row), "nothing-to-show"))
