@@ -50,6 +50,7 @@ from klingflow.manifest.request import (
 from klingflow.manifest.rules import RULES, rules_for
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.values import (
+    NEEDS_A_FRAME,
     Fault,
     dotted,
     faults,
@@ -309,8 +310,7 @@ def _chained_faults(body: Mapping[str, Json]) -> Iterator[Fault]:
     """
     for path, record in chained.chained(body):
         if medium_of(path, body) == "image" and "frame" not in record:
-            text = "an image is one frame of the video; write 'frame: last'"
-            yield Fault(path, "missing-field", text)
+            yield Fault(path, "missing-field", NEEDS_A_FRAME)
         elif medium_of(path, body) == "video" and "frame" in record:
             text = "a video goes in as a whole; delete 'frame'"
             yield Fault((*path, "frame"), "unknown-field", text, at_key=True)

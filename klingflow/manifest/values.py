@@ -120,8 +120,9 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
         yield Fault(path, _code(keyword, schema), f"{name} must be {_wanted(schema)}, not {shown}")
 
 
+NEEDS_A_FRAME: Final = "an image is one frame of the video; write 'frame: last'"
 # What to say beside a key that a map must have, where its name alone does not say it.
-_MISSING_ADVICE: Final = {"frame": ": an image is one frame of the video; write 'frame: last'"}
+_MISSING_ADVICE: Final = {"frame": f": {NEEDS_A_FRAME}"}
 
 
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
