@@ -1,5 +1,5 @@
-"""Serves the page of a film that nobody bought: as many takes as asked for, with texts that try to
-become code. For a browser of the tests.
+"""Serves the page of a film that nobody bought, and writes it as a report: as many takes as asked
+for, with texts that try to become code. For a browser of the tests.
 
 python -m tests.peers.film_page FOLDER TAKES
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from klingflow.api.gallery import Gallery, Video
+from klingflow.pages import report
 from klingflow.pages.posters import Posters
 from klingflow.pages.server import serve
 from klingflow.pages.watching import Watch
@@ -114,6 +115,8 @@ def main() -> None:
         print(address, flush=True)
 
     with Posters(folder / "posters") as posters:
+        shown = film(folder, takes, picks)
+        report.write(shown, folder / "report", posters, copies=False, tell=lambda *_: None)
         serve(Watch(lambda: film(folder, takes, picks)), posters, pick, 0, say, say)
 
 

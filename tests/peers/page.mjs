@@ -1,9 +1,10 @@
-// What a browser makes of the page: node page.mjs CHROMIUM ADDRESS FOLDER AXE
+// What a browser makes of the page: node page.mjs CHROMIUM ADDRESS REPORT FOLDER AXE
 // Prints one line of JSON; pictures of the page go to FOLDER.
 import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
-const [, , browserPath, address, folder, axePath] = process.argv;
+const [, , browserPath, address, report, folder, axePath] = process.argv;
 const home = new URL(address).origin;
 const found = { errors: [], foreign: [], alerts: [] };
 const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
@@ -89,6 +90,14 @@ const stranger = await context.newPage();
 await stranger.goto(address);
 await stranger.waitForFunction(() => document.getElementById("notice").textContent);
 found.stranger_takes = await stranger.locator(".take").count();
+
+// A report from disk has no buttons that write; it says the command.
+const written = await context.newPage();
+await written.goto(pathToFileURL(report).href);
+await written.locator('main .take[data-key="s1"]').click();
+await written.getByRole("button", { name: "Copy: reject" }).click();
+await written.waitForFunction(() => document.getElementById("said").textContent);
+found.copied = await written.locator("#said").textContent();
 
 // axe needs a page that lets scripts in.
 if (axePath) {

@@ -26,10 +26,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the film lies, and its report."""
+    return tmp_path_factory.mktemp("film")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     """A page of many takes."""
-    folder = str(tmp_path_factory.mktemp("film"))
-    command = [sys.executable, "-m", "tests.peers.film_page", folder, str(TAKES)]
+    command = [sys.executable, "-m", "tests.peers.film_page", str(folder), str(TAKES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
@@ -37,14 +42,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def found(playwright: Path, axe: Path, address: str, pictures: Path) -> dict[str, Any]:
+def found(
+    playwright: Path, axe: Path, address: str, folder: Path, pictures: Path
+) -> dict[str, Any]:
     """What the browser saw."""
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed here: apt install chromium fonts-noto-cjk")
     script = playwright / "page.mjs"
     shutil.copyfile(Path(__file__).with_name("page.mjs"), script)
     done = subprocess.run(
-        ["node", script, CHROMIUM, address, pictures, axe],
+        ["node", script, CHROMIUM, address, folder / "report" / "index.html", pictures, axe],
         capture_output=True,
         encoding="utf-8",
         timeout=300,
@@ -85,6 +92,11 @@ def test_it_fits_a_telephone(found: dict[str, Any]) -> None:
 def test_a_used_address_shows_nothing(found: dict[str, Any]) -> None:
     """In another tab, or to somebody else."""
     assert found["stranger_takes"] == 0
+
+
+def test_a_report_copies_the_command_for_one_take(found: dict[str, Any]) -> None:
+    """The shot's name alone would reject all of its takes."""
+    assert found["copied"].endswith("klingflow reject film.yaml 's1#1'")
 
 
 def test_axe_finds_nothing_serious(found: dict[str, Any]) -> None:
