@@ -54,8 +54,8 @@ function cardOf(take) {
   const name = `${take.key}: ${t(STATES[take.state])}, ${t(PICKS[take.pick ?? "open"])}`;
   const card = make("button", { class: `take ${take.pick ?? ""}`, "data-key": take.key, type: "button" },
     make("span", { class: "unseen" }, name),
-    make("span", { class: "frame" }, pictureOf(take), badgeOf(take)),
-    make("span", { class: "below" }, make("span", {}, belowOf(take)), make("span", {}, whatOf(take))));
+    make("span", { class: "frame" }, pictureOf(take)),
+    make("span", { class: "below" }, badgeOf(take), make("span", {}, belowOf(take)), make("span", {}, whatOf(take))));
   card.addEventListener("click", () => openDetail(take.key));
   card.addEventListener("focus", () => choose(take.key));
   card.addEventListener("mouseenter", () => playIn(card, take));
@@ -72,6 +72,8 @@ function pictureOf(take) {
   return picture;
 }
 
+/** The number of a take and what was said of it: below the picture, whose corners may hold the mark
+    of AI-made video. */
 function badgeOf(take) {
   const said = take.pick && take.pick !== "open" ? t(PICKS[take.pick]) : "";
   const label = [take.take > 1 || takesOf(take.id).length > 1 ? `#${take.take}` : "", said];
