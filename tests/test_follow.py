@@ -24,6 +24,7 @@ from klingflow.cluster.follow import (
     orderable,
     ordered,
     told_by,
+    unorderable,
 )
 from klingflow.cluster.store import FolderStore
 from klingflow.ledger.book import Book, doubt
@@ -261,6 +262,7 @@ def test_a_shot_made_from_anothers_video_is_not_handed_over() -> None:
     chained = plan([], shot("a"), (shot("b"), made_from))
     assert [action.verb for action in chained.actions] == ["create", "create"]
     assert [action.key for action in orderable(chained)] == ["a"]
+    assert [action.key for action in unorderable(chained)] == ["b"]
 
 
 def test_every_copy_of_a_ledger_makes_the_same_order() -> None:

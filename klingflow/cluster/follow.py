@@ -134,15 +134,23 @@ def orderable(plan: Plan) -> list[Action]:
     """Return what of a plan may be handed over: what it buys now, within its caps, with a final
     body that holds nothing of another shot's video.
     """
-    return [
-        action
-        for action in plan.actions
-        if VERBS[action.verb].work == "buy"
-        and action.key not in plan.left_out
-        and action.request is not None
-        and action.request.fingerprint is not None
-        and not any(chained(action.request.body))
-    ]
+    return [action for action in _bought_now(plan) if not _is_chained(action)]
+
+
+def unorderable(plan: Plan) -> list[Action]:
+    """Return what a plan buys now, and hosts cannot: they have no video to take frames from."""
+    return [action for action in _bought_now(plan) if _is_chained(action)]
+
+
+def _bought_now(plan: Plan) -> Iterator[Action]:
+    for action in plan.actions:
+        is_final = action.request is not None and action.request.fingerprint is not None
+        if is_final and VERBS[action.verb].work == "buy" and action.key not in plan.left_out:
+            yield action
+
+
+def _is_chained(action: Action) -> bool:
+    return action.request is not None and any(chained(action.request.body))
 
 
 def ordered(
