@@ -27,6 +27,7 @@ from klingflow.ledger.handed_over import handed_over, is_at_cluster
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import next_try
+from klingflow.manifest.tag import tag_in, tag_of
 from klingflow.model import Failure, FailureKind, Price, Purchase
 from tests.clusters import BATCH, LINEAGE, order
 from tests.purchases import AT, LATER, ORIGIN
@@ -104,6 +105,13 @@ def test_tries_of_an_order_differ_in_nothing_but_the_uid() -> None:
     assert page.order(0) == page.orders[0]
     second = next_try(page.orders[0].uid)
     assert page.order(0, 2) == replace(page.orders[0], uid=second or "")
+
+
+def test_each_try_has_a_name_at_the_gateway_where_its_film_wants_one() -> None:
+    """By it a person finds the task of a try that is in doubt."""
+    page = replace(a_page("alley"), terms=replace(TERMS, tag_media=True))
+    tried = [page.order(0), page.order(0, 2)]
+    assert [tag_in(order.body) for order in tried] == [tag_of(order.uid) for order in tried]
 
 
 @pytest.mark.parametrize(("number", "try_"), [(1, 1), (-1, 1), (0, 1000)])

@@ -96,6 +96,7 @@ def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
         store=store.identity,
         pages=0,
         refund_5xx=manifest.gateway.refund_5xx,
+        tag_media=manifest.limits.tag_media,
         deadline_s=limits.deadline_s,
         poll_floor_s=limits.poll_floor_s,
         caps=caps_of([job.plan], limits).state(),

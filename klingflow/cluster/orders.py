@@ -17,6 +17,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try, try_of
+from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Json, Price, Purchase, Request
 
 PAGE = 100
@@ -52,6 +53,7 @@ class Terms:
     store: str
     pages: int
     refund_5xx: bool = False
+    tag_media: bool = False
     deadline_s: float = 3600.0
     poll_floor_s: float = 5.0
     caps: Mapping[str, Json] = field(default_factory=dict)
@@ -122,7 +124,8 @@ class Page:
             uid = uid and next_try(uid)
         if uid is None:
             raise OrdersDamaged(f"{self.orders[number].key} was tried too often")
-        return replace(self.orders[number], uid=uid)
+        order = replace(self.orders[number], uid=uid)
+        return replace(order, body=tagged(order.body, uid)) if self.terms.tag_media else order
 
 
 def page_name(batch: str, page: int) -> str:
