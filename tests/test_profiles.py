@@ -140,10 +140,12 @@ def test_a_misspelt_field_of_a_profile_is_told() -> None:
     [
         ("profiles: { draft: {}, rough: {} }\n", "darft", "; did you mean 'draft'?"),
         ("profiles: { draft: {}, rough: {} }\n", "x", "; there are draft, rough"),
+        ("profiles: { draft: {}, rough: {} }\n", "../x", "; there are draft, rough"),
         ("", "draft", "; add it to profiles: first"),
     ],
 )
 def test_an_unknown_profile_is_told_with_the_near_one(profiles: str, asked: str, hint: str) -> None:
+    """And nothing else: no output is judged by a name that no profile has."""
     message = f"there is no profile '{asked}'{hint}"
     assert faults(profiles + SHOTS, asked) == [("unknown-profile", 1, message)]
 

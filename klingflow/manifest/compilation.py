@@ -322,16 +322,17 @@ class _Compilation:
 
     def document(self, root: Node, renderer: Renderer, scope: Scope) -> Document:
         defaults = root.value.get("defaults") if _mapping(root, "defaults") else None
-        name = self.name(root, renderer, scope)
+        name, profile = self.name(root, renderer, scope), self.laid(root)
         return Document(
-            name=f"{name}.{self.profile}" if self.profile else name,
+            # By a name that no profile has, each output could be wrong as well.
+            name=name if profile is None else f"{name}.{self.profile}",
             defaults=defaults,
             presets=self.sections["presets"],
             shots=self.sections["shots"],
             output=root.value.get("output"),
             rows=self.files.rows,
             cell=self.files.cell,
-            profile=self.laid(root),
+            profile=profile,
         )
 
     def laid(self, root: Node) -> Node | None:
