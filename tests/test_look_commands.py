@@ -1,4 +1,4 @@
-"""`review` as a browser meets it: the page of a film, served by a process of its own."""
+"""`review` as a browser meets it, served by a process of its own; and what `report` says."""
 
 from __future__ import annotations
 
@@ -49,3 +49,9 @@ def test_what_is_said_of_the_first_take_is_said_of_no_other(
     assert (take["key"], answer.status_code) == ("a", 200)
     lines = [(line.take, line.rejects, line.purchase) for line in pickfile.lines_of(paths)]
     assert lines == [(1, rejects, "u1")]
+
+
+@pytest.mark.usefixtures("paths")
+def test_a_quiet_report_says_nothing(tmp_path: Path) -> None:
+    """Where it was written is no error."""
+    assert pipeline_at(tmp_path).do("report", "film.yaml", "-q") == ""

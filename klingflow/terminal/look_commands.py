@@ -68,7 +68,8 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     folder = Path(output) if output else links.product_of(site, manifest, usual)
     with _posters(manifest, options) as posters:
         index = write(made, folder, posters, copies=copies, tell=_tell(options))
-    console.say(f"{file}: {index}")
+    if not options.quiet:
+        console.say(f"{file}: {index}")
     return ExitCode.OK
 
 
