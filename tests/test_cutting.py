@@ -261,7 +261,7 @@ def test_a_missing_extra_is_a_line_that_says_what_to_install(
     )
     out, err = process.communicate(timeout=60)
     assert (out, process.returncode) == ("", 2)
-    assert f"this needs the extra {extra}: pip install 'klingflow[{extra}]'" in err
+    assert f"this needs the {extra} extra: pip install 'klingflow[{extra}]'" in err
     assert not (tmp_path / "outputs").exists()
 
 

@@ -47,7 +47,7 @@ Tell = Callable[[str], None]
 
 def engine_missing() -> UsageError:
     """Return what to say where the extra is not installed."""
-    return UsageError("a cluster needs the extra: pip install 'klingflow[cluster]'")
+    return UsageError("a cluster needs the cluster extra: pip install 'klingflow[cluster]'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) 
 def _need(extra: str) -> None:
     """Raise UsageError where an extra is missing."""
     if not all(find_spec(name) for name in _EXTRAS[extra]):
-        raise UsageError(f"this needs the extra {extra}: pip install 'klingflow[{extra}]'")
+        raise UsageError(f"this needs the {extra} extra: pip install 'klingflow[{extra}]'")
 
 
 def _ours(manifest: Manifest, book: Book, site: Site) -> Iterator[Path]:

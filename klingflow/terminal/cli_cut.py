@@ -49,7 +49,8 @@ def export(file: str, form: str, **options: Any) -> int:
       folder numbered copies and a sheet
 
     The film is the take that counts of each shot, in the manifest's order. A shot without a video
-    is a gap of its length; in mp4 and jianying it is a card. Needs the extras media and edit.
+    is a gap of its length; in mp4 and jianying it is a card. Needs the media extra;
+    otio, fcp7, edl and jianying need the edit extra as well.
     """
     from klingflow.terminal import cut_commands  # for start-up
 
@@ -73,7 +74,7 @@ def preview(file: str, **options: Any) -> int:
     klingflow preview film.yaml -s tag:act1 -o act1.mp4
 
     Each shot lasts as long as it will: with its video where that is here, otherwise with its first
-    local image or a card, and with its dialogue in the picture. Needs the extra media.
+    local image or a card, and with its dialogue in the picture. Needs the media extra.
     """
     from klingflow.terminal import cut_commands  # for start-up
 
