@@ -90,6 +90,10 @@ def test_a_body_names_no_place(site: Site) -> None:
         (json.dumps({"manifest": "a/ep1.yaml", "profile": "draft"}), "ep1.draft.yaml"),
         (json.dumps({"manifest": "a/ep1.yaml", "profile": None}), "ep1.yaml"),
         (json.dumps({"manifest": "a/ep1.yaml", "profile": "../x"}), "ep1.../x.yaml"),
+        (
+            json.dumps({"manifest": "ep1.yaml", "profile": None, "shots": [{"profile": "x"}]}),
+            "ep1.yaml",
+        ),
         ("{}", ""),
         ("", ""),
     ],

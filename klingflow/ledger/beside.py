@@ -18,8 +18,9 @@ from klingflow.ledger.places import PRUNED, Site, draft_named, film_of, manifest
 from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.folds import same_file
 
-_MANIFEST = re.compile(rb'"manifest":\s*("(?:[^"\\]|\\.)*")')
-_PROFILE = re.compile(rb'"profile":\s*("(?:[^"\\]|\\.)*")')
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
+# The two stand beside each other: what an author wrote of a shot may have these words, too.
+_MANIFEST = re.compile(rb'"manifest":\s*' + _TEXT + rb'(?:,\s*"profile":\s*' + _TEXT + rb")?")
 _HEAD_BYTES = 1 << 16  # of a record; the manifest is among its first fields
 
 
@@ -119,10 +120,11 @@ def keeper(record: Path) -> str | None:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None
-    manifest, profile = _MANIFEST.search(head), _PROFILE.search(head)
-    name = Path(text_at(manifest[1]) or "").name if manifest else ""
-    of_drafts = text_at(profile[1]) if profile else None
-    return draft_named(name, of_drafts) if name and of_drafts else name
+    found = _MANIFEST.search(head)
+    if found is None:
+        return ""
+    name, profile = Path(text_at(found[1]) or "").name, text_at(found[2] or b"")
+    return draft_named(name, profile) if name and profile else name
 
 
 def of_others(site: Site, paths: Iterable[str]) -> set[str]:
