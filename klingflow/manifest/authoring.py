@@ -23,7 +23,17 @@ from klingflow.manifest.portable import titled
 from klingflow.manifest.profiles import WITHOUT_EFFECT
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
-from klingflow.manifest.shapes import ADDRESS, PATH, TEXT, URL, VIDEO, choices, list_of
+from klingflow.manifest.shapes import (
+    ADDRESS,
+    IMAGE,
+    IMAGE_OR_VIDEO,
+    PATH,
+    TEXT,
+    URL,
+    VIDEO,
+    choices,
+    list_of,
+)
 from klingflow.model import Json
 
 _CONSTANTS: Final = ("true", "false", "none", "True", "False", "None", "not")
@@ -93,6 +103,15 @@ _PUBLIC_VIDEO: Final = {
     "pattern": rf"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$|^{PATH}$",
     "title": "a public https URL or the path of a file",
 }
+# By what its map is called among `$defs`: something of another shot's video beside an address. In a
+# layer each of its fields may be null.
+_OF_A_VIDEO: Final[Mapping[str, Json]] = {
+    "frame-of-a-video": IMAGE,
+    "whole-video": VIDEO,
+    "frame-or-video": IMAGE_OR_VIDEO,
+}
+_IN_A_LAYER: Final = "-in-a-layer"
+_OF_A_MAP: Final = ("properties", "required", "additionalProperties")
 _MODEL: Final = {
     "title": SHOT["model"].doc,
     "anyOf": [choices({name: words_of(model) for name, model in MODELS.items()}), TEXT],
@@ -142,6 +161,7 @@ def manifest() -> dict[str, Json]:
         "$defs": {
             "expression": _EXPRESSION,
             "mistaken-expression": {"type": "string", "pattern": _MISTAKEN},
+            **dict(_maps_of_videos()),
             "body": _loosened(_partial(BODY), inner_null=True),
             "open-body": _loosened(_lifted(_partial(BODY)), inner_null=True),
             "fields": _fields(_as_it_is),
@@ -351,6 +371,11 @@ def _loosened(schema: Json, *, null: bool = False, inner_null: bool = False) -> 
     that layers merge.
     """
     inner = dict(schema)
+    others = [_NULL] if null else []
+    if inner.get("type") == IMAGE["type"]:
+        text = {key: value for key, value in inner.items() if key not in _OF_A_MAP}
+        to_map = {"$ref": f"#/$defs/{_map_of_video(schema, inner_null)}"}
+        return _or({**text, "type": "string"}, to_map, _TO_EXPRESSION, *others)
     if "anyOf" in inner:
         inner["anyOf"] = [_loosened(part) if part else part for part in inner["anyOf"]]
     if "properties" in inner:
@@ -359,15 +384,29 @@ def _loosened(schema: Json, *, null: bool = False, inner_null: bool = False) -> 
             for name, part in inner["properties"].items()
         }
     if isinstance(inner.get("additionalProperties"), dict):
-        others = inner["additionalProperties"]
-        inner["additionalProperties"] = _loosened(others, null=inner_null, inner_null=inner_null)
+        other = inner["additionalProperties"]
+        inner["additionalProperties"] = _loosened(other, null=inner_null, inner_null=inner_null)
     if "items" in inner:
         inner["items"] = _loosened(inner["items"])
-    others = [_NULL] if null else []
     if inner.get("pattern") == TEXT["pattern"]:
         inner |= _NO_MISTAKE
         return _or(inner, *others) if others else inner
     return _or(inner, _TO_EXPRESSION, *others)
+
+
+def _map_of_video(schema: Json, is_in_layer: bool) -> str:
+    """Return what the map is called that may stand in the place of an address."""
+    same = (n for n, of in _OF_A_VIDEO.items() if all(of[key] == schema[key] for key in _OF_A_MAP))
+    return next(same) + (_IN_A_LAYER if is_in_layer else "")
+
+
+def _maps_of_videos() -> Iterator[tuple[str, Json]]:
+    """Yield the maps that may stand in the place of an address, by name."""
+    for name, schema in _OF_A_VIDEO.items():
+        for end, null in (("", False), (_IN_A_LAYER, True)):
+            fields = {field: _loosened(of, null=null) for field, of in schema["properties"].items()}
+            of_map = {key: schema[key] for key in _OF_A_MAP}
+            yield name + end, {"type": "object", **of_map, "properties": fields}
 
 
 def _lifted(schema: Json) -> Json:

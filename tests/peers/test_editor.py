@@ -19,6 +19,7 @@ from klingflow.manifest.fields import SHOT
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
+from klingflow.manifest.shapes import IMAGE
 from tests.peers.editor import Editor, editor
 from tests.test_authoring import found
 from tests.test_cases import ACCEPTED, REJECTED
@@ -75,6 +76,18 @@ def test_every_section_says_what_it_is(session: Editor) -> None:
         name: session.hover(f"\n{name}: {maps.get(name, '${{ vars.x }}')}\n", 1, 1) for name in TOP
     }
     assert {name: w for name, w in said.items() if TOP[name].doc not in _plain(w)} == {}
+
+
+@pytest.mark.parametrize("shot", ["a", "defaults"])
+def test_what_is_taken_of_another_video_says_what_it_is(session: Editor, shot: str) -> None:
+    """At each key of the map that stands in the place of an address."""
+    head = "version: 1\ndefaults:\n" if shot == "defaults" else "version: 1\nshots:\n  a:\n"
+    indent, lines = "  " if shot == "defaults" else "    ", head.count("\n")
+    text = f"{head}{indent}image: {{ from: opening, frame: last }}\n"
+    for key, schema in IMAGE["properties"].items():
+        at = text.splitlines()[lines].index(f"{key}:") + 1
+        assert schema["description"] in _plain(session.hover(text, lines, at))
+    assert SHOT["image"].doc in _plain(session.hover(text, lines, len(indent) + 1))
 
 
 def _choices() -> Iterator[tuple[str, str, str]]:
