@@ -12,26 +12,29 @@ from klingflow.terminal.options import Options
 # As `klingflow.api.cutting.FORMS`, which is not imported here, for start-up.
 FORMS = ("otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder")
 
-_output = click.option(
-    "-o",
-    "--output",
-    "save",
-    metavar="PATH",
-    type=click.Path(),
-    help="Where to write it. By default below outputs/.",
+# What of the film is meant, and where it goes.
+_which = flags.together(
+    click.option(
+        "-o",
+        "--output",
+        "save",
+        metavar="PATH",
+        type=click.Path(),
+        help="Where to write it. By default below outputs/.",
+    ),
+    flags.var,
+    flags.profile,
+    flags.selection,
+    flags.sandbox,
+    flags.no_black_box,
+    flags.quiet,
 )
 
 
 @click.command()
 @flags.file
 @click.option("--to", "form", required=True, type=click.Choice(FORMS), help="In which form.")
-@_output
-@flags.var
-@flags.profile
-@flags.selection
-@flags.sandbox
-@flags.no_black_box
-@flags.quiet
+@_which
 def export(file: str, form: str, **options: Any) -> int:
     """Write the film for an editor, a player or a viewer.
 
@@ -59,13 +62,7 @@ def export(file: str, form: str, **options: Any) -> int:
 
 @click.command()
 @flags.file
-@_output
-@flags.var
-@flags.profile
-@flags.selection
-@flags.sandbox
-@flags.no_black_box
-@flags.quiet
+@_which
 def preview(file: str, **options: Any) -> int:
     """Make a video of the film before money is spent. Buys nothing, needs no network.
 

@@ -9,11 +9,19 @@ import click
 from klingflow.terminal import flags
 from klingflow.terminal.options import Options
 
-_log = click.option(
-    "--log",
-    metavar="FILE",
-    type=click.Path(dir_okay=False),
-    help="The log of a run (run --log): the chart then marks when the gateway was busy.",
+# What of the film the page shows.
+_which = flags.together(
+    click.option(
+        "--log",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="The log of a run (run --log): the chart then marks when the gateway was busy.",
+    ),
+    flags.var,
+    flags.profile,
+    flags.sandbox,
+    flags.no_black_box,
+    flags.quiet,
 )
 
 
@@ -23,12 +31,7 @@ _log = click.option(
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="To listen on; by default a free one."
 )
-@_log
-@flags.var
-@flags.profile
-@flags.sandbox
-@flags.no_black_box
-@flags.quiet
+@_which
 def review(file: str, no_open: bool, port: int, **options: Any) -> int:
     """Look at all takes on one page, and pick there.
 
@@ -55,12 +58,7 @@ def review(file: str, no_open: bool, port: int, **options: Any) -> int:
     help="The folder to write; by default outputs/NAME/report.",
 )
 @click.option("--copies", is_flag=True, help="Copy videos and images into it, to give it away.")
-@_log
-@flags.var
-@flags.profile
-@flags.sandbox
-@flags.no_black_box
-@flags.quiet
+@_which
 def report(file: str, output: str | None, copies: bool, **options: Any) -> int:
     """Write the page of all takes as a folder that opens from disk.
 
