@@ -66,7 +66,9 @@ Pick = Callable[[str, str, str, str], None]
 
 
 class Page:
-    """The routes of one film's page. `log` is the log of events that the night's chart marks."""
+    """The routes of one film's page. `tell` is called once a page was closed: its address is used
+    up.
+    """
 
     def __init__(self, watch: Watch, posters: Posters, pick: Pick, tell: Callable[[], None]):
         self.sessions = Sessions()
