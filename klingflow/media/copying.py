@@ -20,8 +20,6 @@ class Copied:
         self._stream = container.add_stream_from_template(like)
         self._base = like.time_base
         self._last: int | None = None
-        self.end_s = Fraction(0)
-        self.dropped = 0
 
     def take(self, piece: Piece, start_s: Fraction, end_s: Fraction) -> None:
         """Copy the packets of a video, so that its first picture is at `start_s`. Sound that lasts
@@ -44,10 +42,8 @@ class Copied:
         if self._last is not None and dts <= self._last:
             dts = self._last + 1
         if is_late or dts > pts:
-            self.dropped += 1
             return
         self._last = dts
-        self.end_s = max(self.end_s, (pts + duration) * self._base)
         packet.time_base = self._base
         packet.pts, packet.dts, packet.duration = pts, dts, duration
         packet.stream = self._stream
