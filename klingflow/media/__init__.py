@@ -2,7 +2,7 @@
 and Pillow, which the extra `media` brings.
 
 - process.py: how the processes begin that decode videos, and how far each may go.
-- opening.py: how a video is given to the decoder, and how far its header is believed.
+- opening.py: how a video is given to the decoder, how far its header is believed, how it is turned.
 - inspector.py: asks a process of its own what a video is, because a decoder may crash.
 - child.py: that process.
 - probe.py: looks at one video: its length by its packets, what is seen and heard of it.

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import av
 
-from klingflow.media.footage import turn_of
+from klingflow.media.opening import turn_of
 from klingflow.media.pieces import Colour, Piece, Shape, reading
 
 _SAMPLES_S: Final = 48_000

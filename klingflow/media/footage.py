@@ -7,11 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from klingflow.media.opening import FAILURES, opened
+from klingflow.media.labels import is_mark
+from klingflow.media.opening import FAILURES, opened, sides_of
 from klingflow.media.probe import Length
 from klingflow.results.timeline import Footage
 
-AIGC: Final = "AIGC"  # the key in a film's metadata (GB 45438-2025, annex E)
 _MOST: Final = 4096  # characters of a mark
 
 
@@ -36,13 +36,6 @@ def _read(container: Any) -> Footage | None:
     for packet in container.demux(stream):
         if packet.pts is not None and packet.size:
             length.add(packet)
-    turned = turn_of(first) in (90, 270)
-    width, height = (first.height, first.width) if turned else (first.width, first.height)
-    mark = next((v for k, v in container.metadata.items() if k.upper() == AIGC), "")
+    mark = next((v for k, v in container.metadata.items() if is_mark(k)), "")
     sound = bool(container.streams.audio)
-    return Footage(width, height, length.seconds, length.fps, sound, mark[:_MOST])
-
-
-def turn_of(frame: Any) -> int:
-    """Return by how many degrees, 0 to 270, a player turns a frame."""
-    return int(frame.rotation) % 360
+    return Footage(*sides_of(first), length.seconds, length.fps, sound, mark[:_MOST])

@@ -17,6 +17,7 @@ from klingflow.model import Label
 # The bytes from an offset on, at most so many.
 Read: TypeAlias = Callable[[int, int], bytes]
 
+AIGC: Final = "AIGC"  # the key in a film's metadata
 _C2PA: Final = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _BOXES_MOST = 10_000
 _HEAD_BYTES = 32  # of a box: length, kind, long length, and the 16 bytes of a `uuid`
@@ -26,15 +27,20 @@ def labels(read: Read, size_bytes: int, metadata: Mapping[str, str]) -> tuple[La
     """Return the marks in a file of `size_bytes`, whose metadata a decoder has listed."""
     found: list[Label] = []
     if any(_is_aigc(key, value) for key, value in metadata.items()):
-        found.append("AIGC")
+        found.append(AIGC)
     if _C2PA in _uuids(read, size_bytes):
         found.append("C2PA")
     return tuple(found)
 
 
+def is_mark(key: str) -> bool:
+    """True for the key of the mark of AI-made video in a film's metadata."""
+    return key.upper() == AIGC
+
+
 def _is_aigc(key: str, value: str) -> bool:
     """True for the key, or for a comment that has the key in JSON: not every writer can choose."""
-    return key.upper() == "AIGC" or '"AIGC"' in value
+    return is_mark(key) or f'"{AIGC}"' in value
 
 
 def _uuids(read: Read, size_bytes: int) -> Iterator[bytes]:

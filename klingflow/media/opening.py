@@ -1,4 +1,6 @@
-"""How a video is given to the decoder, and how far its header is believed."""
+"""How a video is given to the decoder, how far its header is believed, and which way up a player
+shows it.
+"""
 
 from __future__ import annotations
 
@@ -19,3 +21,14 @@ def opened(file: BinaryIO) -> Any:
     for stream in container.streams.video:
         stream.codec_context.options = {"max_pixels": str(_PIXELS_MOST)}
     return container
+
+
+def turn_of(frame: Any) -> int:
+    """Return by how many degrees, 0 to 270, a player turns a frame."""
+    return int(frame.rotation) % 360
+
+
+def sides_of(frame: Any) -> tuple[int, int]:
+    """Return the width and height of a frame in pixels, as it is shown."""
+    is_turned = turn_of(frame) in (90, 270)
+    return (frame.height, frame.width) if is_turned else (frame.width, frame.height)

@@ -10,8 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from klingflow.media.footage import turn_of
-from klingflow.media.opening import opened
+from klingflow.media.opening import opened, turn_of
 
 
 class Over(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 import av
 
 from klingflow.media.labels import labels
-from klingflow.media.opening import CUT_S, FAILURES, opened
+from klingflow.media.opening import CUT_S, FAILURES, opened, sides_of
 from klingflow.model import UNREADABLE, Media, Sound
 
 # A picture is compared as a grid of grey levels, each the mean of a block.
@@ -161,9 +161,7 @@ class _Picture:
         self.is_black = self.is_black and max(grid) <= _BLACK_MOST
         if self._first is None:
             self._first = grid
-            is_turned = frame.rotation % 180 != 0
-            sides = (frame.height, frame.width) if is_turned else (frame.width, frame.height)
-            self._size = sides
+            self._size = sides_of(frame)
         elif self.is_frozen:
             most = max(map(abs, map(operator.sub, grid, self._first)))
             self.is_frozen = most <= _STILL_MOST

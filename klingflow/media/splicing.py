@@ -14,7 +14,7 @@ import av
 
 from klingflow.media.copying import Copied
 from klingflow.media.encoding import EncodedPicture, EncodedSound
-from klingflow.media.footage import AIGC
+from klingflow.media.labels import AIGC
 from klingflow.media.pieces import Colour, Format, Piece, Shape, format_of, reading
 
 # The index in front, so that a player can begin early; and metadata under any key.
