@@ -123,7 +123,7 @@ def doctor(
     klingflow doctor --forget https://gateway.example.com
     klingflow doctor --cluster      what `klingflow worker` and `run --cluster` need
 
-    Asks the gateway after a task that does not exist, and says what it saw where the answer is not
+    Asks the gateway about a task that does not exist, and says what it saw where the answer is not
     about that task. Says what git keeps and ignores of the ledger, the key and the videos.
 
     Lists the addresses to which you let the key go; --forget takes one off the list.
