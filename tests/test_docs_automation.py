@@ -63,6 +63,12 @@ def test_a_timer_starts_no_night_that_was_missed() -> None:
     assert "restart" not in service["Service"]
 
 
+@pytest.mark.parametrize("language", pages.LANGUAGES)
+def test_no_service_starts_a_run_again_for_its_exit_code(language: str) -> None:
+    """8 says that a cap is reached, and the next start would have a cap of its own."""
+    assert "on-failure" not in pages.all_text(language)
+
+
 @on_posix
 def test_the_line_of_cron_buys_the_film(tmp_path: Path) -> None:
     """In cron's shell, with key and address from the file beside it, without a question."""
