@@ -67,3 +67,16 @@ async def test_what_no_page_holds_goes_with_the_next_batch(tmp_path: Path, pages
     assert [order.uid for order in page.orders] == [order.uid for order in left]
     if pages:
         assert from_bytes(store.get(page_name(OLD, 1)) or b"", OLD, 1).orders == ()
+
+
+async def test_a_damaged_page_keeps_no_batch_from_being_followed(tmp_path: Path) -> None:
+    """Every other page says what holds for the batch; without one the batch is unknown."""
+    store = a_store(tmp_path / "store")
+    store.put(page_name(OLD, 0), b"no page\n")
+    with a_job(tmp_path / "film") as job:
+        await die_after(store, job, 2)
+    with a_job(tmp_path / "film") as job:
+        assert [terms.batch for terms in await open_batches(job, store)] == [OLD]
+        (store.folder / page_name(OLD, 1)).write_bytes(b"no page\n")
+        assert await open_batches(job, store) == []
+        assert len(await hand_over(job, store, job.plan.manifest.limits, LATER)) == 2

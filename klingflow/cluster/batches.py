@@ -62,8 +62,7 @@ async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
     book = job.ledger.book
     left = follow.left_over(book, await _blocking(told_by, store, book.lineage), store)
     for before in {_batch_of(purchase) for purchase in left}:
-        data = await _blocking(store.get, orders.page_name(before, 0))
-        terms = orders.from_bytes(data, before, 0).terms if data else None
+        terms = await _blocking(follow.terms_in, store, before)
         for number in range(terms.pages if terms else 0):
             assert terms, "it has pages"
             empty = orders.as_bytes(orders.Page(terms, number, ()))
@@ -156,17 +155,17 @@ def _batch_of(purchase: Purchase) -> str:
 
 
 async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
-    """Return the batches of which something may still come, as their pages say. Raises StoreAway,
-    OrdersDamaged.
+    """Return the batches of which something may still come, as their pages say.
+
+    Raises StoreAway.
     """
     found: dict[str, Terms] = {}
     for purchase in job.ledger.book.purchases.values():
         batch = _batch_of(purchase)
         if not _waits(purchase, store, batch) or batch in found:
             continue
-        data = await _blocking(store.get, orders.page_name(batch, 0))
-        if data is not None:
-            found[batch] = orders.from_bytes(data, batch, 0).terms
+        if (terms := await _blocking(follow.terms_in, store, batch)) is not None:
+            found[batch] = terms
     return list(found.values())
 
 

@@ -8,6 +8,7 @@ accounts of one purchase become one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +16,6 @@ import anyio
 import anyio.to_thread
 
 from klingflow.cluster.orders import (
-    OrdersDamaged,
     Page,
     Terms,
     as_bytes,
@@ -70,13 +70,29 @@ def told_by(store: PutOnce, lineage: str) -> Told:
 def _pages(store: PutOnce, film: str, told: Told) -> Iterator[Page]:
     """The pages of a film's batches; a page that cannot be believed is a problem."""
     for name in store.names(ORDERS):
-        batch, _, file = name.removeprefix(f"{ORDERS}/").partition("/")
-        if not batch.startswith(f"{film}-"):
+        if not name.startswith(f"{ORDERS}/{film}-"):
             continue
         try:
-            yield from_bytes(store.get(name) or b"", batch, int(file.partition(".")[0]))
-        except (OrdersDamaged, ValueError):
+            yield _page(store, name)
+        except ValueError:
             _take_in(told, store.get(name), name)
+
+
+def terms_in(store: PutOnce, batch: str) -> Terms | None:
+    """Return the terms of a batch, which each of its pages has; None where no page can be believed.
+    Blocks; raises StoreAway.
+    """
+    # A lock that anybody may have written says what the batch is called.
+    for name in (n for n in store.names(ORDERS) if n.startswith(f"{ORDERS}/{batch}/")):
+        with suppress(ValueError):
+            return _page(store, name).terms
+    return None
+
+
+def _page(store: PutOnce, name: str) -> Page:
+    """Read the page of this name. Raises ValueError for one that cannot be believed."""
+    batch, _, file = name.removeprefix(f"{ORDERS}/").partition("/")
+    return from_bytes(store.get(name) or b"", batch, int(file.partition(".")[0]))
 
 
 def _take_in(told: Told, data: bytes | None, name: str) -> None:
