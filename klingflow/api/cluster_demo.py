@@ -1,6 +1,6 @@
 """A cluster on this machine, for a trial without money: a server and two hosts as children of one
 process, which ends all of them when its standard input ends. So they die with whoever started it,
-however that dies.
+however that dies, as the sandbox's child does, which this room may not know.
 
 Reads one line of JSON: the folder, and the gateway's address. Prints the server's address.
 """
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from klingflow.api.claiming import CLAIMS
 from klingflow.api.clusters import ACCOUNT, work
 from klingflow.cluster.address import CLUSTER
-from klingflow.cluster.temporal.server import started
+from klingflow.cluster.temporal.server import started, without_ours
 from klingflow.errors import UsageError
+from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.ledger.places import SANDBOX
 
 HOSTS: Final = ("host-a", "host-b")
@@ -36,7 +37,7 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
     (folder / "store").mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [*_PYTHON, "klingflow.api.cluster_demo"],
-        env=_without_ours(),
+        env=without_ours(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -46,8 +47,9 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
     )
     assert process.stdin and process.stdout and process.stderr
     try:
-        process.stdin.write(json.dumps([str(folder.absolute()), base_url]) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+            process.stdin.write(json.dumps([str(folder.absolute()), base_url]) + "\n")
+            process.stdin.flush()
         address = process.stdout.readline().strip()
         if not address:
             raise UsageError(process.stderr.read().strip() or "the cluster did not start")
@@ -70,9 +72,9 @@ def main() -> None:
         with started(Path(folder)) as server, contextlib.ExitStack() as stack:
             environ = {
                 CLUSTER: str(server.address),
-                "KLINGFLOW_CLAIMS": str(Path(folder) / "store"),
-                "KLINGFLOW_BASE_URL": base_url,
-                "KLINGFLOW_API_KEY": "sandbox",
+                CLAIMS: str(Path(folder) / "store"),
+                BASE_URL: base_url,
+                KEY: "sandbox",
             }
             for host in HOSTS:
                 stack.enter_context(_worker(Path(folder) / host, environ))
@@ -88,7 +90,7 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
     with (home / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             [*_PYTHON, "klingflow.api.cluster_demo", "worker"],
-            env={**_without_ours(), **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
+            env={**without_ours(), **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -102,12 +104,6 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
-
-
-def _without_ours() -> dict[str, str]:
-    """Return the environment without the user's key, and without all else that is klingflow's."""
-    ours = "KLINGFLOW_"
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 if __name__ == "__main__":

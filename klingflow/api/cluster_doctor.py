@@ -68,5 +68,6 @@ async def _asked(account: str | None) -> tuple[float, str, list[str]]:
     """
     desk = await desk_of(address_in(os.environ), account_here(account))
     clock_s = await desk.clock_s()
-    status = await desk.status() if await desk.hosts() else None
-    return clock_s, status["halted"] if status else "", await desk.hosts()
+    hosts = await desk.hosts()
+    status = await desk.status() if hosts else None  # a desk without hosts answers nothing
+    return clock_s, status["halted"] if status else "", hosts

