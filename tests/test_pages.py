@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from klingflow.api.gallery import Gallery, Video
+from klingflow.decide.spending import SHARES
 from klingflow.errors import UsageError
 from klingflow.ledger.lifecycle import STATES
 from klingflow.model import PickWord, Sound
@@ -388,8 +389,8 @@ def test_the_page_is_whole_in_chinese() -> None:
 
 
 def table(name: str) -> dict[str, str]:
-    """One of the tables of start.js."""
-    found = re.search(rf"const {name} = \{{(.*?)\}};", static("start.js").decode(), re.DOTALL)
+    """One of the tables of the scripts."""
+    found = re.search(rf"const {name} = \{{(.*?)\}};", sources(), re.DOTALL)
     assert found is not None
     return dict(re.findall(r'^  (\w+): "(.*)",$', found[1], re.MULTILINE))
 
@@ -406,6 +407,11 @@ def table(name: str) -> dict[str, str]:
 def test_every_name_has_its_words(name: str, words: set[str]) -> None:
     """A new one would be shown as nothing."""
     assert {*table(name)} == words
+
+
+def test_headings_of_money_read_as_in_the_terminal() -> None:
+    """A new one would be shown as nothing."""
+    assert table("HEADINGS") == {heading: row.words for heading, row in SHARES.items()}
 
 
 def test_remarks_read_as_in_the_terminal() -> None:
