@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +10,7 @@ from klingflow.api import cutting
 from klingflow.api.site import named
 from klingflow.errors import ExitCode, UsageError
 from klingflow.terminal import console
-from klingflow.terminal.layout import clean
+from klingflow.terminal.bars import bar
 from klingflow.terminal.manifests import load
 from klingflow.terminal.options import Options
 
@@ -24,11 +21,11 @@ def export(file: str, form: str, options: Options) -> int:
     """`klingflow export`."""
     form = cast("cutting.Form", form)
     row = cutting.FORMS[form]
-    with _progress(options, "looking at the videos") as tell:
+    with bar("looking at the videos", quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, row.ending, options.save)
     over = _may_replace(target, is_folder=row.is_folder)
-    with _progress(options, f"writing {target.name}") as tell:
+    with bar(f"writing {target.name}", quiet=options.quiet) as tell:
         done = cutting.export(film, form, target, over=over, tell=tell)
     if not options.quiet:
         _show_missing(film, options)
@@ -40,11 +37,11 @@ def export(file: str, form: str, options: Options) -> int:
 
 def preview(file: str, options: Options) -> int:
     """`klingflow preview`."""
-    with _progress(options, "looking at the videos") as tell:
+    with bar("looking at the videos", quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, cutting.PREVIEW, options.save)
     over = _may_replace(target, is_folder=False)
-    with _progress(options, f"writing {target.name}") as tell:
+    with bar(f"writing {target.name}", quiet=options.quiet) as tell:
         done = cutting.preview(film, target, over=over, tell=tell)
     return _told(done, options)
 
@@ -60,20 +57,6 @@ def _may_replace(target: Path, *, is_folder: bool) -> bool:
             return True
         raise UsageError("nothing written: you said no")
     raise UsageError(f"{target} is there already: remove it, or name another place with -o")
-
-
-@contextmanager
-def _progress(options: Options, what: str) -> Iterator[cutting.Tell]:
-    """Show on a terminal how far it is."""
-    if options.quiet or not sys.stderr.isatty():
-        yield lambda done, of: None
-        return
-    from rich.console import Console  # for start-up
-    from rich.progress import Progress  # for start-up
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(clean(what), total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _show_missing(film: cutting.Film, options: Options) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
-
-import click
 
 from klingflow.api import gallery, links, picking
 from klingflow.api.site import site_for
@@ -16,6 +12,7 @@ from klingflow.media.process import can_decode
 from klingflow.model import Manifest
 from klingflow.pages.posters import NO_PICTURES, Posters
 from klingflow.terminal import console
+from klingflow.terminal.bars import bar
 from klingflow.terminal.manifests import load, show_warnings
 from klingflow.terminal.options import Options
 
@@ -66,8 +63,11 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     site = site_for(manifest, options.wish)
     usual = f"{manifest.name}/report"
     folder = Path(output) if output else links.product_of(site, manifest, usual)
-    with _posters(manifest, options) as posters:
-        index = write(made, folder, posters, copies=copies, tell=_tell(options))
+    with (
+        _posters(manifest, options) as posters,
+        bar("looking at the videos", quiet=options.quiet) as tell,
+    ):
+        index = write(made, folder, posters, copies=copies, tell=tell)
     if not options.quiet:
         console.say(f"{file}: {index}")
     return ExitCode.OK
@@ -82,14 +82,3 @@ def _posters(manifest: Manifest, options: Options) -> Posters:
     if not can_decode() and not options.quiet:
         console.warn(NO_PICTURES)
     return Posters(site_for(manifest, options.wish).posters)
-
-
-def _tell(options: Options) -> Callable[[int, int], None]:
-    """Return what shows how many videos are done, on a terminal."""
-    shows = sys.stderr.isatty() and not (options.quiet or options.no_progress)
-
-    def tell(done: int, of: int) -> None:
-        if shows:
-            click.echo(f"\r{done} of {of} videos", nl=done == of, err=True)
-
-    return tell
