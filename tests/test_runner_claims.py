@@ -108,6 +108,20 @@ async def test_a_store_that_is_away_keeps_a_run_from_buying(
         assert (bought(run), run.gateway.asked) == ([], [])
 
 
+async def test_a_claim_that_nobody_can_read_ends_no_run(store: FolderStore, tmp_path: Path) -> None:
+    """Its shot is left out; the next start finds it in doubt."""
+    with a_run(tmp_path / "film") as run:
+        run.job.claims = claims_at(store)
+        wanted = run.want()
+        shot = wanted.action.shot
+        assert shot
+        uid = run.job.claims.uid(run.job.ledger.book, shot.id, shot.take, 1)
+        store.put(told_of(uid, "intent"), b"no claim\n")
+        await buy(run.context, wanted)
+        assert (bought(run), run.gateway.asked) == ([], [])
+        assert run.told[-1]["event"] == "spared"
+
+
 async def test_a_claim_that_took_too_long_is_not_used(store: FolderStore, tmp_path: Path) -> None:
     """Others may have called it a doubt by now."""
     with a_run(tmp_path / "film") as run:

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from klingflow.cluster.follow import Told, next_uid, told_by
 from klingflow.cluster.hand import Since, Waits, answer_name, line_in
+from klingflow.cluster.orders import OrdersDamaged
 from klingflow.cluster.store import PutOnce, told_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book
@@ -58,7 +59,8 @@ class Claims:
 
     async def claim(self, intent: Purchase, goes_on: Callable[[], bool]) -> Purchase | None:
         """Claim the right to send the POST of a `named` intent. Return None where it is ours,
-        otherwise the claim that is there. Raises StoreAway once the run does not go on.
+        otherwise the claim that is there. Raises StoreAway once the run does not go on, and for a
+        claim that nobody can read.
         """
         self._since[intent.uid] = Since(self._clock(), self._wall())
         name, data = told_of(intent.uid, "intent"), journal_line(intent)
@@ -67,7 +69,10 @@ class Claims:
                 return None
             there = await self._patiently(partial(self._store.get, name), goes_on)
             if there is not None:
-                theirs = line_in(there, name)
+                try:
+                    theirs = line_in(there, name)
+                except OrdersDamaged as error:
+                    raise StoreAway(f"its claim cannot be read: {error}") from error
                 return None if claimant(theirs) == claimant(intent) else theirs
             await anyio.sleep(_PAUSE_S)
 

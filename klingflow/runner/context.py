@@ -55,7 +55,7 @@ class Claims(Protocol):
 
     async def claim(self, intent: Purchase, goes_on: Callable[[], bool]) -> Purchase | None:
         """Return None where the claim is ours, otherwise whose it is. Raises StoreAway once the run
-        does not go on.
+        does not go on, and for a claim that nobody can read.
         """
         ...
 
