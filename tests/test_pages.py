@@ -318,12 +318,13 @@ def test_a_report_holds_no_text_of_the_film_as_code(tmp_path: Path) -> None:
     assert "alert" not in (folder / "index.html").read_text("utf-8")
 
 
-def test_a_report_is_written_again_but_over_nothing_else(tmp_path: Path) -> None:
-    """A folder with other files is refused."""
+@pytest.mark.parametrize("name", ["mine.txt", "data.js"])
+def test_a_report_is_written_again_but_over_nothing_else(tmp_path: Path, name: str) -> None:
+    """A folder with other files is refused, even if one is called as a report's is."""
     written(tmp_path)
     written(tmp_path)
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "mine.txt").touch()
+    (tmp_path / "other" / name).write_text("let mine;", "utf-8")
     with pytest.raises(UsageError, match="holds other files"):
         write(gallery_at(tmp_path), tmp_path / "other")
 
@@ -340,7 +341,7 @@ def test_a_link_in_an_earlier_report_leads_no_file_elsewhere(tmp_path: Path, nam
     """A folder that says it is a report may come from a stranger."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "data.js").touch()
+    (tmp_path / "report" / "data.js").write_bytes(b"const DATA = {};")
     (tmp_path / "report" / name).symlink_to(tmp_path / "mine")
     with pytest.raises(UsageError, match=f"{name} is a link; remove it"):
         written(tmp_path, copies=True)
@@ -352,7 +353,7 @@ def test_a_copy_takes_the_place_of_a_link(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"mine")
     copy = tmp_path / "report" / "videos" / f"{'a' * 64}.mp4"
     copy.parent.mkdir(parents=True)
-    (tmp_path / "report" / "data.js").touch()
+    (tmp_path / "report" / "data.js").write_bytes(b"const DATA = {};")
     copy.symlink_to(tmp_path / "secret")
     written(tmp_path, copies=True)
     assert (copy.is_symlink(), copy.read_bytes()) == (False, VIDEO)

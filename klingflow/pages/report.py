@@ -27,6 +27,8 @@ _POLICY = (
     " media-src 'self' file:; base-uri 'none'; form-action 'none'"
 )
 _PLACE = "<!-- data -->"
+_DATA = "data.js"
+_BEGIN = b"const DATA = "  # by which a folder is known as a report
 _INDEX = "index.html"
 
 
@@ -71,8 +73,16 @@ def _check(folder: Path) -> None:
     """Refuse a folder that holds something else. Raises UsageError."""
     if disk.is_link(folder) or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"{folder} is no folder; name another one with -o")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "data.js").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_report(folder):
         raise UsageError(f"{folder} holds other files; name a new folder with -o")
+
+
+def _is_report(folder: Path) -> bool:
+    try:
+        with disk.opened_itself(folder / _DATA) as file:
+            return file.read(len(_BEGIN)) == _BEGIN
+    except OSError:
+        return False
 
 
 def _shown(gallery: Gallery) -> list[tuple[str, Video]]:
@@ -144,8 +154,8 @@ def _page(folder: Path, data: Mapping[str, Json]) -> None:
     for name in names:
         disk.atomic_write(folder / name, static(name))
     text = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
-    disk.atomic_write(folder / "data.js", f"const DATA = {text};\n".encode())
+    disk.atomic_write(folder / _DATA, _BEGIN, f"{text};\n".encode())
     policy = f'<meta http-equiv="content-security-policy" content="{_POLICY}">'
     page = static("page.html").decode()
-    here = f'{policy}\n<script src="data.js" defer></script>'
+    here = f'{policy}\n<script src="{_DATA}" defer></script>'
     disk.atomic_write(folder / _INDEX, page.replace(_PLACE, here).encode())
