@@ -5,6 +5,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - orders.py: PURE; shots that are handed over, in pages, and what an engine is told of them.
 - hand.py: what one host buys with, and how it waits for the store.
 - handbox.py: the black box of one process, for what the store has not taken yet.
+- exclusive.py: the claim, and how others wait for what becomes of it.
 - hands.py: a page is read, an order bought or withdrawn. Knows no engine.
 - follow.py: a ledger hands shots over, and takes in what became of them.
 - claims.py: a single runner makes the same claims.

@@ -14,10 +14,11 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
+from klingflow.cluster.exclusive import claim
 from klingflow.cluster.follow import Told, next_uid, told_by
-from klingflow.cluster.hand import Since, Waits, answer_name, line_in
+from klingflow.cluster.hand import Since, Waits, answer_name
 from klingflow.cluster.orders import OrdersDamaged
-from klingflow.cluster.store import PutOnce, told_of
+from klingflow.cluster.store import PutOnce
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import claimant, claimed
@@ -63,18 +64,16 @@ class Claims:
         claim that nobody can read.
         """
         self._since[intent.uid] = Since(self._clock(), self._wall())
-        name, data = told_of(intent.uid, "intent"), journal_line(intent)
-        while True:
-            if await self._patiently(partial(self._store.put, name, data), goes_on):
-                return None
-            there = await self._patiently(partial(self._store.get, name), goes_on)
-            if there is not None:
-                try:
-                    theirs = line_in(there, name)
-                except OrdersDamaged as error:
-                    raise StoreAway(f"its claim cannot be read: {error}") from error
-                return None if claimant(theirs) == claimant(intent) else theirs
-            await anyio.sleep(_PAUSE_S)
+
+        def away(error: StoreAway) -> None:
+            if not goes_on():
+                raise error
+
+        try:
+            pause = partial(anyio.sleep, _PAUSE_S)
+            return await claim(self._store, intent, away=away, pause=pause)
+        except OrdersDamaged as error:
+            raise StoreAway(f"its claim cannot be read: {error}") from error
 
     def is_fresh(self, intent: Purchase) -> bool:
         """True if a claim is so young that nobody can have called it a doubt."""

@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import anyio.to_thread
-
 from klingflow.cluster import handbox
-from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, line_in, unbroken
+from klingflow.cluster.exclusive import answered, claim
+from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, unbroken
 from klingflow.cluster.orders import (
     OrdersDamaged,
     Page,
@@ -30,7 +29,7 @@ from klingflow.cluster.orders import (
     page_name,
 )
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.store import Chapter, told_of
+from klingflow.cluster.store import told_of
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled
@@ -38,15 +37,13 @@ from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import doubt
-from klingflow.ledger.handed_over import claimant, claimed
+from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
 from klingflow.manifest.chained import chained
 from klingflow.manifest.held_files import records
 from klingflow.model import Json, Purchase
 
 _PAGES_KEPT = 64
-# What says what became of a claim; the first that is there counts.
-_ANSWERS: tuple[Chapter, ...] = ("answer", "resolved", "doubt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,7 @@ async def buy(
         theirs = done
     if not is_answer(order, theirs):
         return Bought(order.uid, "stale", reason="another body has its claim")
-    return await _answered(hand, theirs)
+    return bought(await answered(hand, theirs))
 
 
 async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
@@ -181,25 +178,12 @@ async def _claim_and_send(
 
 
 async def _claim(hand: Hand, intent: Purchase, leave: Leave) -> Purchase | None:
-    """Claim the right to send a POST. Return None where it is ours, otherwise the claim that is
-    there.
+    def away(error: StoreAway) -> None:
+        if leave.wanted:
+            raise asyncio.CancelledError from error
 
-    A put whose end nobody saw may have made our own claim: then the claim bears our nonce.
-    """
-    name, data = told_of(intent.uid, "intent"), journal_line(intent)
-    while True:
-        try:
-            if await anyio.to_thread.run_sync(hand.store.put, name, data):
-                return None
-            there = await anyio.to_thread.run_sync(hand.store.get, name)
-        except StoreAway:
-            there = None
-            if leave.wanted:
-                raise asyncio.CancelledError from None
-        if there is not None:
-            theirs = line_in(there, name)
-            return None if claimant(theirs) == claimant(intent) else theirs
-        await hand.pause(hand.waits.look_s)
+    pause = partial(hand.pause, hand.waits.look_s)
+    return await claim(hand.store, intent, away=away, pause=pause)
 
 
 async def _posted(
@@ -233,23 +217,3 @@ async def _delivered(hand: Hand, done: _Sent) -> Bought:
         proven=patience.proves(outcome),
         off_the_mark=isinstance(outcome, Doubtful) and outcome.off_the_mark,
     )
-
-
-async def _answered(hand: Hand, claim: Purchase) -> Bought:
-    """Wait for what became of another's claim: for its answer as long as the longest create takes;
-    after that it is in doubt, until an answer comes all the same.
-    """
-    if claim.state != "intent":  # withdrawn by the claim itself
-        return bought(claim)
-    began, look_s = hand.clock(), hand.waits.look_s
-    while True:
-        for chapter in _ANSWERS:
-            found = await hand.line(told_of(claim.uid, chapter))
-            if found is not None:
-                return bought(found)
-        if hand.clock() - began >= hand.waits.answer_s:
-            told = doubt(claim, hand.now())
-            await hand.put(answer_name(told), journal_line(told))
-        else:
-            await hand.pause(look_s)
-            look_s = min(1.5 * look_s, hand.waits.longest_look_s)

@@ -1,0 +1,104 @@
+"""The claim, which one execution makes and nobody else: whoever has it may send the POST. All
+others wait for what becomes of it.
+
+Who claims (hands.py, claims.py), and who settles an order by hand (verdicts.py), does so here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, Protocol
+
+import anyio.to_thread
+
+from klingflow.cluster.hand import Waits, answer_name, line_in
+from klingflow.cluster.store import Chapter, PutOnce, told_of
+from klingflow.errors import StoreAway
+from klingflow.ledger.book import doubt
+from klingflow.ledger.handed_over import claimant
+from klingflow.ledger.lines import journal_line
+from klingflow.model import Purchase
+
+# What says what became of a claim; the first that is there counts.
+_ANSWERS: Final[tuple[Chapter, ...]] = ("answer", "resolved", "doubt")
+
+
+async def claim(
+    store: PutOnce,
+    intent: Purchase,
+    *,
+    away: Callable[[StoreAway], None],
+    pause: Callable[[], Awaitable[None]],
+) -> Purchase | None:
+    """Claim the right to send a POST. Return None where it is ours, otherwise the claim that is
+    there.
+
+    A put whose end nobody saw may have made our own claim: then the claim bears our nonce. `away`
+    is called where the store cannot be reached, and raises to give up; `pause` waits before the
+    next try. Raises OrdersDamaged for a claim that nobody can read.
+    """
+    name, data = told_of(intent.uid, "intent"), journal_line(intent)
+    while True:
+        try:
+            if await anyio.to_thread.run_sync(partial(store.put, name, data)):
+                return None
+            there = await anyio.to_thread.run_sync(store.get, name)
+        except StoreAway as error:
+            there = None
+            away(error)
+        if there is not None:
+            theirs = line_in(there, name)
+            return None if claimant(theirs) == claimant(intent) else theirs
+        await pause()
+
+
+class Waiting(Protocol):
+    """Whoever waits for the answer to another's claim, such as a `Hand`."""
+
+    @property
+    def waits(self) -> Waits:
+        """How long things take."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Gives monotonic seconds."""
+        ...
+
+    @property
+    def now(self) -> Callable[[], str]:
+        """Gives UTC as ISO 8601."""
+        ...
+
+    async def put(self, name: str, data: bytes) -> bool:
+        """Put an object. Return False where there is one."""
+        ...
+
+    async def line(self, name: str) -> Purchase | None:
+        """Get the purchase that an object holds; None where there is none. Raises OrdersDamaged."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep."""
+        ...
+
+
+async def answered(waiting: Waiting, claim: Purchase) -> Purchase:
+    """Return what became of another's claim. Its answer is waited for as long as the longest create
+    takes; after that it is in doubt, until an answer comes all the same.
+    """
+    if claim.state != "intent":  # the claim itself says that it is not used
+        return claim
+    began, look_s = waiting.clock(), waiting.waits.look_s
+    while True:
+        for chapter in _ANSWERS:
+            found = await waiting.line(told_of(claim.uid, chapter))
+            if found is not None:
+                return found
+        if waiting.clock() - began >= waiting.waits.answer_s:
+            told = doubt(claim, waiting.now())
+            await waiting.put(answer_name(told), journal_line(told))
+        else:
+            await waiting.pause(look_s)
+            look_s = min(1.5 * look_s, waiting.waits.longest_look_s)
