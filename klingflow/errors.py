@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from klingflow.words import Text, _, joined, word
+
 # What ends a line of a file, where a Mark counts lines.
 LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -61,6 +63,8 @@ def visible(text: str) -> str:
     """Return `text` in one line, with what is invisible in it as an escape."""
     if text.isprintable():
         return text
+    if isinstance(text, Text):
+        return text.mapped(visible)
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -119,10 +123,17 @@ class Diagnostic(NamedTuple):
         """Return the subject and the message, as people read them: in one line, with what is
         invisible in it as an escape.
         """
-        return visible(f"{self.subject}: {self.message}" if self.subject else self.message)
+        if not self.subject:
+            return visible(self.message)
+        return visible(_("{subject}: {message}", subject=self.subject, message=self.message))
+
+    @property
+    def kind(self) -> str:
+        """Return what it is, with its code, as people read them: `error[unknown-field]`."""
+        return _("{severity}[{code}]", severity=word(self.severity), code=self.code)
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.severity}[{self.code}]: {self.text}"
+        return _("{mark}: {kind}: {text}", mark=str(self.mark), kind=self.kind, text=self.text)
 
 
 class KlingflowError(Exception):
@@ -136,7 +147,7 @@ class KlingflowError(Exception):
         return tuple(map(str, self.args)) or ("",)
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return joined("\n", self.lines)
 
 
 class ManifestError(KlingflowError):
@@ -231,17 +242,28 @@ class LedgerHeld(KlingflowError):
         copy: str | None = None,
         locked: str | None = None,
     ) -> None:
-        who = f"process {pid} on {host}" if pid else "another process"
-        what = (
-            f"is running {copy}, whose ledger this one is a copy of"
-            if copy
-            else "is running this manifest"
-        )
+        who = _("process {pid} on {host}", pid=pid, host=host) if pid else _("another process")
         if locked:
-            what = (
-                f"has locked {locked} and does not say who it is: perhaps klingflow, by another"
-                f" name of the same file, perhaps another program (`lsof {locked}` names it)"
+            said = _(
+                "{path}: {who} has locked {locked} and does not say who it is: perhaps klingflow,"
+                " by another name of the same file, perhaps another program (`lsof {locked}` names"
+                " it); wait for it or stop it",
+                path=path,
+                who=who,
+                locked=locked,
             )
-        super().__init__(f"{path}: {who} {what}; wait for it or stop it")
+        elif copy:
+            said = _(
+                "{path}: {who} is running {copy}, whose ledger this one is a copy of; wait for it"
+                " or stop it",
+                path=path,
+                who=who,
+                copy=copy,
+            )
+        else:
+            said = _(
+                "{path}: {who} is running this manifest; wait for it or stop it", path=path, who=who
+            )
+        super().__init__(said)
         self.pid: int | None = pid
         self.host: str | None = host

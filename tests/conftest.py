@@ -45,3 +45,9 @@ def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes to the state folder of whoever runs it, nor finds what another test bought."""
     monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(next(_states)))
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test reads English, whatever language the machine speaks."""
+    monkeypatch.setenv("KLINGFLOW_LANG", "en")

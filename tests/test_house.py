@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "klingflow"
 
 # From the ground up. A room imports rooms below it, and its own.
 FLOORS = [
+    {"words"},
     {"errors"},
     {"model"},
     {"disk"},
@@ -38,7 +39,7 @@ SANDBOX_IS_IMPORTED_BY = {"sandbox", "terminal"}
 # What writes a text as one line, or as a paragraph.
 SAYING = {f"console.{verb}" for verb in ("say", "warn", "prose", "ask")}
 # Rooms in which every module is PURE; elsewhere purity is each module's own word.
-PURE_ROOMS = {"errors", "model", "manifest", "decide", "results"}
+PURE_ROOMS = {"words", "errors", "model", "manifest", "decide", "results"}
 # Modules that read a clock, a file, the environment or a random source. `random.Random(seed)` would
 # be pure; nobody has needed it yet.
 IMPURE_MODULES = {

@@ -24,6 +24,7 @@ from klingflow.terminal import (
     cli_read,
     cli_run,
     cli_setup,
+    language,
 )
 from klingflow.terminal.cli_lock import lock
 
@@ -100,9 +101,18 @@ def _escape_the_unencodable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _in_the_persons_language() -> click.Group:
+    if not language.speak(language.chosen()):
+        return cli
+    from klingflow.terminal import translated  # for start-up: English needs none of it
+
+    return translated.speaking(cli)
+
+
 def _exit_code(arguments: list[str]) -> int:
     try:
-        return int(cli.main(arguments, prog_name="klingflow", standalone_mode=False) or 0)
+        commands = _in_the_persons_language()
+        return int(commands.main(arguments, prog_name="klingflow", standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from klingflow.errors import LINE_END, Cell, Diagnostic, KlingflowError, ManifestError
+from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import (
     can_show,
     clean,
@@ -29,6 +30,7 @@ from klingflow.terminal.layout import (
     wrapped,
 )
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
+from klingflow.words import _, word
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -138,7 +140,7 @@ def error(problem: KlingflowError) -> None:
         warn(counted(problem.diagnostics))
     else:
         told, *others = map(redacted, problem.lines)
-        warn("klingflow: ", Painted("error", "error"), f": {told}")
+        warn("klingflow: ", Painted(word("error"), "error"), f": {told}")
         for line in others:
             warn(line)
 
@@ -149,14 +151,17 @@ def crash(problem: BaseException) -> None:
     """
     import traceback  # for start-up
 
-    warn(redacted(f"klingflow: internal error: {type(problem).__name__}: {problem}"))
+    name = type(problem).__name__
+    warn(redacted(_("klingflow: internal error: {name}: {problem}", name=name, problem=problem)))
     if os.environ.get("KLINGFLOW_TRACEBACK"):
         for line in redacted("".join(traceback.format_exception(problem))).splitlines():
             warn(line)
     else:
         warn(
-            "Nothing that was bought is lost: what the ledger holds stays."
-            " KLINGFLOW_TRACEBACK=1 shows where."
+            _(
+                "Nothing that was bought is lost: what the ledger holds stays."
+                " KLINGFLOW_TRACEBACK=1 shows where."
+            )
         )
 
 
@@ -168,7 +173,10 @@ def hide(key: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """Return `text` without the keys that were given to `hide`, however they are spelt there."""
+    """Return `text` in the person's language, without the keys that were given to `hide`, however
+    they are spelt there.
+    """
+    text = spoken(text)
     for secret in _hidden.values():
         text = secret.clean_text(text)
     return text
@@ -186,7 +194,7 @@ def show_diagnostic(
     told, *excerpt = excerpted(diagnostic, sources, columns).split("\n")
     first, *others = wrapped(told, columns, hang=_HANG)
     style: Style = "error" if diagnostic.severity == "error" else "warning"
-    what = f"{diagnostic.severity}[{diagnostic.code}]"
+    what = spoken(diagnostic.kind)
     before, found, after = first.partition(what)
     write(before, Painted(found, style), after)
     for line in (
@@ -203,7 +211,7 @@ def excerpted(
     """Return the diagnostic's line, then the source line with a caret, in at most `most` columns,
     and a related place on a line of its own.
     """
-    lines = [str(diagnostic)]
+    lines = [spoken(str(diagnostic))]
     text = sources.get(diagnostic.mark.file)  # None for a file that was not read, and for --var
     if text is not None and isinstance(diagnostic.mark, Cell):
         return "\n".join([*lines, _content(diagnostic.mark, text, most), *_related(diagnostic)])
@@ -219,7 +227,9 @@ def excerpted(
 
 
 def _related(diagnostic: Diagnostic) -> list[str]:
-    return [f"        see also {diagnostic.related}"] if diagnostic.related else []
+    if not diagnostic.related:
+        return []
+    return [" " * 8 + spoken(_("see also {place}", place=str(diagnostic.related)))]
 
 
 def _content(cell: Cell, text: str, most: float) -> str:

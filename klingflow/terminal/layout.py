@@ -1,7 +1,8 @@
 """Lines that fit a terminal: how wide a text is, what of it can be shown, and how it is shortened,
 wrapped and set in columns. Nothing here writes.
 
-A stream that is no terminal has no width: its lines are whole.
+A stream that is no terminal has no width: its lines are whole. Sentences are measured, and given
+back, in the person's language.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from klingflow.terminal.language import spoken
 from klingflow.terminal.paint import Painted, Part, text_of
 
 # What is not broken: a command in backquotes, which is to be pasted, or a word.
@@ -32,6 +34,7 @@ def clean(text: str) -> str:
     """Return `text` as one line without control characters: what a server or a file says must
     neither move a terminal's cursor nor begin a line, which a build may read as a command.
     """
+    text = spoken(text)
     if text.isprintable():
         return text
     return "".join(map(_cleaned, text))
@@ -77,6 +80,7 @@ def room(stream: TextIO | None = None) -> float:
 
 def width(text: str) -> int:
     """Return the terminal columns that `text` takes; Chinese characters take two."""
+    text = spoken(text)
     if text.isascii():
         return len(text)
     return sum(map(_columns, text))
@@ -88,6 +92,7 @@ def _columns(c: str) -> int:
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """Return `text` with spaces up to `columns` terminal columns; in front if it goes `right`."""
+    text = spoken(text)
     blanks = " " * max(0, columns - width(text))
     return blanks + text if right else text + blanks
 
@@ -96,6 +101,7 @@ def shortened(text: str, columns: int) -> str:
     """Return `text` in at most `columns` terminal columns: its beginning and its end, which tell
     the cells of a matrix apart, with an ellipsis between them.
     """
+    text = spoken(text)
     if width(text) <= columns:
         return text
     ellipsis = "…" if can_show("…") else "..."
@@ -121,6 +127,7 @@ def wrapped(text: str, columns: float, head: str = "", hang: str = "") -> list[s
     Lines are broken between words, and Chinese ones between characters. A path, an address and a
     command in backquotes stay whole, however long.
     """
+    text = spoken(text)
     if width(head) + width(text) <= columns:
         return [head + text]
     lines, line, is_begun = [], head, False
@@ -138,6 +145,7 @@ def folded(text: str, columns: float, head: str, hang: str) -> list[str]:
     """Return `text` in lines of at most `columns`, the first after `head`, the others after `hang`.
     Lines are broken anywhere, and every blank stays: what is compared has to be seen as it is.
     """
+    text = spoken(text)
     if width(head) + width(text) <= columns:
         return [head + text]
     lines, lead = [], head

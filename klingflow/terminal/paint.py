@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
+from klingflow.terminal.language import spoken
+
 if TYPE_CHECKING:
     from klingflow.decide.verbs import Label
     from klingflow.model import State
@@ -76,5 +78,5 @@ def has_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
 
 
 def text_of(part: Part) -> str:
-    """Return the text of a part without its colour."""
-    return part if isinstance(part, str) else part.text
+    """Return the text of a part without its colour, in the person's language."""
+    return spoken(part if isinstance(part, str) else part.text)

@@ -1,0 +1,113 @@
+"""PURE. Sentences that people read: English text that can still be said in another language.
+
+A `Text` is its English sentence, so what is compared, stored, logged or printed as JSON is English.
+It also carries its template and values, by which klingflow.terminal.language translates it at the
+moment when it is shown. This module knows no language and reads no catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class Text(str):
+    """An English sentence, with the template and the values that it was made of.
+
+    `template` is as for `str.format_map`, and taken as it stands where there are no `values`.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, values: Mapping[str, object] = _NOTHING) -> Text:
+        """Return the sentence. Errors among the values are taken as their words."""
+        if not values:
+            made = super().__new__(cls, template)
+        else:
+            values = {name: _plain(value) for name, value in values.items()}
+            made = super().__new__(cls, template.format_map(values))
+        made.template = template
+        made.values = values
+        return made
+
+    def __str__(self) -> Text:
+        return self
+
+    def __add__(self, other: str) -> Text:
+        return joined("", (self, other))
+
+    def __radd__(self, other: str) -> Text:
+        return joined("", (other, self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.template, dict(self.values))
+
+    def mapped(self, change: Callable[[str], str]) -> Text:
+        """Return the sentence with `change` applied to the texts among its values."""
+        values = {name: _changed(value, change) for name, value in self.values.items()}
+        return type(self)(self.template, values)
+
+    def said_by(self, translate: Callable[[str], str]) -> str:
+        """Return the sentence by the templates that `translate` gives for the English ones."""
+        template = self._translated(translate)
+        if not self.values:
+            return template
+        return template.format_map(
+            {name: _said(value, translate) for name, value in self.values.items()}
+        )
+
+    def _translated(self, translate: Callable[[str], str]) -> str:
+        # "" is what gettext has a catalogue's own heading by.
+        return translate(self.template) if self.template else ""
+
+
+class _Joined(Text):
+    """Sentences in a row. The template holds places alone, the same in all languages."""
+
+    __slots__ = ()
+
+    def _translated(self, translate: Callable[[str], str]) -> str:
+        return self.template
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, BaseException) else value
+
+
+def _changed(value: object, change: Callable[[str], str]) -> object:
+    if isinstance(value, Text):
+        return value.mapped(change)
+    return change(value) if isinstance(value, str) else value
+
+
+def _said(value: object, translate: Callable[[str], str]) -> object:
+    return value.said_by(translate) if isinstance(value, Text) else value
+
+
+def _(template: str, /, **values: object) -> Text:
+    """Return the sentence of `template`, a literal, in which `values` fill the places by name."""
+    return Text(template, values)
+
+
+def counted(number: int, one: str, several: str, /, **values: object) -> Text:
+    """Return the sentence about `number` things by `one` or `several`, literals in which {number}
+    stands for it.
+    """
+    return Text(one if number == 1 else several, {"number": number, **values})
+
+
+def word(of_a_table: str) -> Text:
+    """Return a word of a table, such as the name of a state, as a sentence of its own."""
+    return Text(of_a_table)
+
+
+def joined(separator: str, parts: Iterable[str]) -> Text:
+    """Return `separator.join(parts)`, in which each part can still be translated."""
+    values: dict[str, object] = {f"part{number}": part for number, part in enumerate(parts)}
+    template = "{separator}".join(f"{{{name}}}" for name in values)
+    return _Joined(template, {"separator": separator, **values})

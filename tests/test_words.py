@@ -1,0 +1,83 @@
+"""Sentences: English as values, another language where they are shown."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+
+import pytest
+
+from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
+from klingflow.words import Text, _, counted, joined, word
+
+
+def marked(template: str) -> str:
+    """A language in which every sentence stands in brackets."""
+    return f"⟦{template}⟧"
+
+
+def test_a_sentence_is_its_english_text() -> None:
+    """What compares, stores and prints as JSON sees a text like any other."""
+    said = _("{n} of {name}", n=2, name="alley")
+    assert said == "2 of alley" and hash(said) == hash("2 of alley")
+    assert json.dumps({"said": said}) == '{"said": "2 of alley"}'
+
+
+def test_braces_without_values_stand_for_themselves() -> None:
+    """A sentence about placeholders is no template."""
+    assert _("write {name}") == "write {name}"
+    assert _("write {name}").said_by(marked) == "⟦write {name}⟧"
+
+
+def test_a_sentence_is_translated_with_the_sentences_in_it() -> None:
+    """What is said of a thing may be a sentence of its own; what a user wrote stays."""
+    inner = _("a picture of {name}", name="猫 {x}")
+    said = _("{what} is missing", what=inner)
+    assert said.said_by(marked) == "⟦⟦a picture of 猫 {x}⟧ is missing⟧"
+
+
+@pytest.mark.parametrize(
+    ("said", "english", "shown"),
+    [
+        (_("a") + "b", "ab", "⟦a⟧b"),
+        ("a" + _("b"), "ab", "a⟦b⟧"),
+        (joined(", ", ["a", _("b"), word("c")]), "a, b, c", "a, ⟦b⟧, ⟦c⟧"),
+        (joined(_(" and "), ["a", "b"]), "a and b", "a⟦ and ⟧b"),
+        (joined(", ", []), "", ""),
+        (counted(1, "{number} shot", "{number} shots"), "1 shot", "⟦1 shot⟧"),
+        (counted(2, "{number} shot", "{number} shots"), "2 shots", "⟦2 shots⟧"),
+        (_("{a!r} {b:.1f}", a="x", b=2), "'x' 2.0", "⟦'x' 2.0⟧"),
+    ],
+)
+def test_parts_stay_sentences(said: Text, english: str, shown: str) -> None:
+    """A sum and a list of sentences can still be translated."""
+    assert said == english
+    assert said.said_by(marked) == shown
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_is_the_same_sentence(again: Callable[[Text], Text]) -> None:
+    """Records are copied, and handed to other processes."""
+    said = _("{n} of {name}", n=2, name=_("alley"))
+    made = again(said)
+    assert (made, made.template, made.values) == (said, said.template, said.values)
+
+
+def test_an_error_gives_its_sentence_back() -> None:
+    """What was raised is shown in the person's language, alone and inside another sentence."""
+    error = KlingflowError(_("no key"))
+    assert _("{file}: {error}", file="x", error=error).said_by(marked) == "⟦x: ⟦no key⟧⟧"
+    (line,) = LedgerHeld("film.lock", None, None).lines
+    assert isinstance(line, Text) and line.values["who"] == "another process"
+
+
+def test_what_is_invisible_is_escaped_in_the_values() -> None:
+    """A diagnostic about a name with a control character is still a sentence."""
+    found = Diagnostic(Mark("f", 1, 2), "x", _("no {name}", name="a\x1b"), subject="shot 'b'")
+    assert str(found) == "f:1:2: error[x]: shot 'b': no a\\x1b"
+    assert isinstance(found.text, Text)
+    assert found.text.said_by(lambda t: t.replace("no", "没有")) == "shot 'b': 没有 a\\x1b"
