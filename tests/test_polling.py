@@ -230,9 +230,8 @@ def test_a_parked_task_counts_until_it_is_watched_again() -> None:
     assert durations.likelihood("billed", 0.0, 120.0) > 0.9
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: bool) -> None:
-    """All at once by the clock, or each by its task's age; never farther than nine floors."""
+def stepped(*, together: bool) -> Durations:
+    """Durations that have seen rows refreshed every 15 s, by the clock or from their create on."""
     durations, chance = Durations(), random.Random(2)
     for number in range(100):
         since = 40.0 * number + chance.random() * 30
@@ -241,12 +240,30 @@ def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: boo
         )
         seen_at = step_at + 5.3 * chance.random()
         durations.changed(seen_at - 5.3, seen_at, since=since, floor_s=5.0)
+    return durations
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_where_changes_are_shown_in_steps_polls_go_just_after_them(together: bool) -> None:
+    """All at once by the clock, or each by its task's age; never farther than nine floors."""
+    durations = stepped(together=together)
     since = 7004.0 if not together else 7000.0
     found = [durations.shown_at(7101.5, 7096.5, since=since, floor_s=5.0) for _ in range(3)]
     first = 7109.0 if not together else 7110.0
     assert min(found) >= 7101.5
     assert min(abs(at - first) for at in found) < 1.2
     assert durations.shown_at(9000.0, 7096.5, since=since, floor_s=5.0) == 7141.5
+
+
+@pytest.mark.parametrize(("together", "shown"), [(True, 7095.0), (False, 7094.0)])
+def test_where_changes_are_shown_in_steps_a_poll_shows_the_last_one(
+    together: bool, shown: float
+) -> None:
+    """Progress that it reports is as old as that; of a new task as old as the task."""
+    durations = stepped(together=together)
+    assert durations.as_of(7101.0, since=7004.0) == pytest.approx(shown, abs=1.0)
+    assert durations.as_of(7101.0, since=7100.5) == pytest.approx(7100.5, abs=0.2)
+    assert Durations().as_of(7101.0, since=7004.0) == 7101.0
 
 
 def test_many_tasks_that_change_at_once_prove_no_steps() -> None:

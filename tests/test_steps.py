@@ -85,3 +85,9 @@ def test_no_poll_comes_within_the_floor(now: float) -> None:
     """A step in that time is polled for as soon as may be."""
     steps = watched(period_s=15.0)
     assert all(steps.next(now - 7, now, FLOOR_S) >= now + FLOOR_S for _ in range(4))
+
+
+@pytest.mark.parametrize(("at", "ago"), [(5000.0, 2.0), (5012.9, 14.9), (5013.1, 0.1)])
+def test_the_last_step_is_known(at: float, ago: float) -> None:
+    """A row is as old as that."""
+    assert at - watched(period_s=15.0).latest(at) == pytest.approx(ago, abs=0.5)

@@ -81,6 +81,15 @@ class Durations:
         self._together.saw(unchanged_at, changed_at, floor_s)
         self._apart.saw(unchanged_at - since, changed_at - since, floor_s)
 
+    def as_of(self, now: float, *, since: float) -> float:
+        """Return the moment that a poll at `now` shows: the last step, if changes are shown in
+        steps.
+        """
+        for steps, zero in ((self._together, 0.0), (self._apart, since)):
+            if steps.period_s is not None:
+                return max(since, zero + steps.latest(now - zero))
+        return now
+
     def shown_at(self, due: float, now: float, *, since: float, floor_s: float) -> float:
         """Return when to poll in place of `due`: just after the step next to it, if changes are
         shown in steps; not within a floor of `now`.

@@ -58,6 +58,10 @@ class _Comb(NamedTuple):
         """Return the first step at or after a moment."""
         return self.last_s + math.ceil((at - self.last_s) / self.period_s) * self.period_s
 
+    def latest(self, at: float) -> float:
+        """Return the last step at or before a moment."""
+        return self.last_s + math.floor((at - self.last_s) / self.period_s) * self.period_s
+
     def has(self, window: Window) -> bool:
         """True if a step can be in a window."""
         end = self.next(window[0])
@@ -112,6 +116,11 @@ class Steps:
         is_sure = comb.unsure_s <= _SURE * comb.period_s
         earlier = step - (_BEFORE * floor_s if is_sure else min(comb.unsure_s, floor_s) / 2)
         return earlier if earlier >= soonest else step
+
+    def latest(self, at: float) -> float:
+        """Return the last step at or before a moment. Asked while believed."""
+        assert self._comb is not None, "steps are believed"
+        return self._comb.latest(at)
 
     def _prove(self, comb: _Comb, window: Window) -> None:
         width_s = window[1] - window[0]
