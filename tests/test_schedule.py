@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -251,6 +252,22 @@ def test_of_equally_likely_tasks_the_one_queued_first_is_polled_first() -> None:
     for name in "abc":
         queue.resume(flight(name), 1.0)
     assert [named(queue.next(1.0)) for _ in range(3)] == ["a", "b", "c"]
+
+
+def test_chances_that_have_grown_while_tasks_waited_count() -> None:
+    """A task that has come to its tier's usual end meanwhile overtakes one that was likelier."""
+    queue = schedule(poll=Rate(1, 100.0))
+    for _ in range(100):
+        queue.durations.learn("kling-3.0-720p", 95.0, 105.0)
+    for name in ("b", "c", "d"):
+        queue.resume(flight(name), 0.0)
+        assert named(queue.next(0.0)) == name
+    other = flight("other tier", seen=80.0)
+    other.purchase = replace(other.purchase, billed_tier="another")
+    queue.resume(other, 85.0)
+    queue.resume(flight("usual", seen=60.0), 85.0)
+    assert queue.next(85.0) == 100.0
+    assert named(queue.next(115.0)) == "usual"
 
 
 def test_a_poll_comes_when_it_is_due() -> None:

@@ -12,6 +12,7 @@ through the methods below.
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -30,6 +31,12 @@ BURST = 3
 
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20
+# While shots wait, so many times the polls that the rate allows are due: the rate is never idle,
+# and what is asked after is chosen among many.
+_CHOICE = 2.0
+# The chances of tasks that are due are worked out again after so many seconds for each of them: at
+# once for a few hundred, and seldom enough for thousands.
+_STALE_S = 2e-4
 
 # When a take is bought: the least first. See `Schedule.want`.
 Turn = tuple[bool, float, bool, int]
@@ -70,7 +77,7 @@ class Flight:
     timed: bool = True  # False where a pause between two runs makes the duration unknown
     progress: list[tuple[float, float]] = field(
         default_factory=list
-    )  # (age, percent), as polls saw it
+    )  # (age, percent), as polls saw it; the age is that of what was shown
     answer: LastAnswer | None = None
     shown: tuple[str, float | None] | None = None  # status and progress, as the last poll saw them
 
@@ -119,7 +126,8 @@ class Schedule:
         self._downloads = limits.downloads
         self._downloading = 0
         self._flights: list[tuple[float, int, Flight]] = []
-        self._due: list[tuple[float, int, Flight]] = []
+        self._due: list[tuple[float, int, Flight]] = []  # the likeliest to be finished first
+        self._ordered_at = -math.inf
         self._fetches: list[tuple[float, int, Fetch]] = []
         self._buys_from = 0.0
         self._polls_from = 0.0
@@ -168,14 +176,15 @@ class Schedule:
         after its deadline: a gateway that asks for a year's pause must not hold the run for one.
         """
         self._watch(flight)
+        urgent = self._is_waited_for(flight)
         delay_s = self.durations.next_delay_s(
             flight.tier,
             flight.age_s(now),
             floor_s=self._poll_floor_s,
             u=u,
             progress=flight.progress,
-            per_s=1 / self._polls.interval_s,
-            urgent=self._is_waited_for(flight),
+            per_s=(_CHOICE if urgent else 1.0) / self._polls.interval_s,
+            urgent=urgent,
         )
         due = self.durations.shown_at(
             now + delay_s, now, since=flight.since, floor_s=self._poll_floor_s
@@ -201,7 +210,8 @@ class Schedule:
             self._changed(flight, now)
         flight.unfinished_at = now
         if progress is not None:
-            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (flight.age_s(now), progress)]
+            age_s = flight.age_s(self.durations.as_of(now, since=flight.since))
+            flight.progress = [*flight.progress[-_PROGRESS_KEPT:], (age_s, progress)]
         flight.shown = shown
 
     def succeeded(self, flight: Flight, now: float) -> None:
@@ -342,17 +352,29 @@ class Schedule:
             return self._polls_from if self._flights or self._due else None
         while self._flights and self._flights[0][0] <= now:
             _, order, flight = heapq.heappop(self._flights)
-            # When the poll budget binds, the task most likely to be finished goes first.
-            seen_s = flight.unfinished_at - flight.since
-            chance = self.durations.likelihood(flight.tier, seen_s, flight.age_s(now))
-            heapq.heappush(self._due, (-chance, order, flight))
+            heapq.heappush(self._due, (-self._chance(flight, now), order, flight))
         if not self._due:
             return self._flights[0][0] if self._flights else None
         delay_s = self._polls.delay_s(now)
         if delay_s > 0:
             return now + delay_s
         self._polls.take(now)
+        self._order_due(now)
         return heapq.heappop(self._due)[2]
+
+    def _order_due(self, now: float) -> None:
+        """When the poll budget binds, the task most likely to be finished goes first: the chances
+        of those that were due before have grown since, each at a speed of its own.
+        """
+        if now - self._ordered_at < _STALE_S * len(self._due):
+            return
+        self._ordered_at = now
+        self._due = [(-self._chance(flight, now), order, flight) for _, order, flight in self._due]
+        heapq.heapify(self._due)
+
+    def _chance(self, flight: Flight, now: float) -> float:
+        seen_s = flight.unfinished_at - flight.since
+        return self.durations.likelihood(flight.tier, seen_s, flight.age_s(now))
 
     def _next_fetch(self, now: float) -> Fetch | float | None:
         if self._downloading >= self._downloads or not self._fetches:
