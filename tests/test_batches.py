@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +11,17 @@ import pytest
 
 from klingflow.api import loading, running
 from klingflow.api.site import Wish
-from klingflow.cluster.batches import hand_over, open_batches
+from klingflow.cluster.batches import bring_home, hand_over, open_batches
 from klingflow.cluster.follow import batch_of, ordered
 from klingflow.cluster.orders import Page, as_bytes, from_bytes, page_name
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import VIDEOS, FolderStore
+from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import lock_header
 from klingflow.runner.context import Job
 from tests.clusters import LINEAGE, a_store, terms_of
 from tests.harness import pipeline_at
 from tests.purchases import AT, LATER, ORIGIN
+from tests.runs import VIDEO
 
 pytestmark = pytest.mark.anyio
 
@@ -80,3 +83,23 @@ async def test_a_damaged_page_keeps_no_batch_from_being_followed(tmp_path: Path)
         (store.folder / page_name(OLD, 1)).write_bytes(b"no page\n")
         assert await open_batches(job, store) == []
         assert len(await hand_over(job, store, job.plan.manifest.limits, LATER)) == 2
+
+
+async def test_what_came_while_nobody_followed_is_brought_home(tmp_path: Path) -> None:
+    """The ledger has it as done, because every command takes in what the store knows; the store has
+    its video.
+    """
+    store, digest = a_store(tmp_path / "store"), hashlib.sha256(VIDEO).hexdigest()
+    (tmp_path / "video").write_bytes(VIDEO)
+    store.keep(f"{VIDEOS}/{digest}.mp4", tmp_path / "video")
+    with a_job(tmp_path / "film") as job:
+        await die_after(store, job, 2)
+        for order in [*job.ledger.book.purchases.values()]:
+            bought = advance(order, "accepted", AT, task_id=f"task_{order.shot}", billed_tier="t")
+            done = advance(bought, "succeeded", LATER, finished_after_s=(1, 2))
+            facts = {"sha256": digest, "size_bytes": len(VIDEO)}
+            await job.ledger.record(advance(done, "downloaded", LATER, **facts))
+    with a_job(tmp_path / "film") as job:
+        assert [action.verb for action in job.plan.actions] == ["download", "download"]
+        await bring_home(job, store, LATER)
+        assert [action.verb for action in job.plan_again().actions] == ["keep", "keep"]

@@ -86,6 +86,13 @@ class Follower:
     async def _tell_desk(self, terms: Terms) -> None:
         await self.desk.hand_over(terms.batch, terms.film, terms.pages, terms.caps)
 
+    async def bring_home(self) -> None:
+        """Bring home what came while nobody followed. Where the store is away, the next run does.
+        Raises LedgerBroken.
+        """
+        with suppress(StoreAway):
+            await batches.bring_home(self.job, self.store, now())
+
     async def run(self) -> None:
         """Follow until nothing more comes of any batch. Raises LedgerBroken."""
         while True:
@@ -204,6 +211,7 @@ async def followed(follower: Follower, abort: Callable[[], None], *, detach: boo
         return troubles
     async with anyio.create_task_group() as group:
         group.start_soon(_listen, follower, abort, group.cancel_scope)
+        await follower.bring_home()
         await follower.run()
         group.cancel_scope.cancel()
     return troubles

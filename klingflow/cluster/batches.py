@@ -21,6 +21,7 @@ from klingflow.cluster.store import VIDEOS, PutOnce, told_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, chains
 from klingflow.decide.history import expectation
+from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError
 from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
@@ -111,6 +112,16 @@ async def fold_in(job: Job, store: PutOnce, at: str) -> list[Purchase]:
         if purchase.state == "done":
             await _home(job, store, purchase, at)
     return changed
+
+
+async def bring_home(job: Job, store: PutOnce, at: str) -> None:
+    """Bring home the videos that a plan misses and the store has: whoever followed before died, or
+    nobody followed. Raises as `fold_in`.
+    """
+    for action in job.plan.actions:
+        purchase = action.purchase
+        if VERBS[action.verb].work == "download" and purchase and purchase.state == "done":
+            await _home(job, store, purchase, at)
 
 
 async def _home(job: Job, store: PutOnce, purchase: Purchase, at: str) -> None:
