@@ -1,5 +1,5 @@
 """A cluster on this machine: a server, a gateway, hosts with homes of their own, and a store that
-all of them see.
+all of them see. Each host can be killed, stopped, and cut off from server, gateway and store.
 """
 
 from __future__ import annotations
@@ -12,29 +12,36 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from klingflow.cluster import orders
-from klingflow.cluster.address import account_named
-from klingflow.cluster.orders import Terms
+from klingflow.cluster.address import Address
 from klingflow.cluster.store import FolderStore
-from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.server import Server, program, started
-from klingflow.decide.caps import Caps
-from klingflow.errors import ClusterAway
 from klingflow.gateway.origin import normal_base
+from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import parse_journal
-from klingflow.ledger.uids import uid_of
-from klingflow.model import Price, Purchase
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
-from tests.harness import charges
+from tests.campaigns.relay import Relay, relayed
+from tests.harness import Pipeline, charges
 
 KEY = "sk-test-0123456789abcdef"
+HOSTS = ("a", "b")
+# What a host can be cut off from.
+Peer = Literal["server", "gateway", "store"]
+# Starts a worker as a host of its own would: with its own name, and a gateway that it reaches
+# through a relay of its own.
+_HOST = (
+    "import functools, os, socket; socket.gethostname = lambda: os.environ['HOST'];"
+    "from klingflow.api import clusters;"
+    "clusters.work = functools.partial(clusters.work, origin=os.environ['ORIGIN']);"
+)
+_MAIN = "from klingflow.__main__ import main; main()"
+# What came after the claim, of which one is there as soon as somebody knows what came of it.
+_OUTCOMES = ("answer", "resolved")
 
 
 def has_server() -> bool:
@@ -44,57 +51,124 @@ def has_server() -> bool:
 
 @dataclass
 class Cluster:
-    """What a campaign kills, cuts off and looks at."""
+    """What a campaign kills, cuts off and looks at.
+
+    `on_their_way` are the uids that a host had claimed, and told nobody the outcome of, when it was
+    killed. `before_main` is Python that every host begins with.
+    """
 
     folder: Path
     server: Server
     sandbox: Sandbox
+    ways: Mapping[tuple[str, Peer], Relay]
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    python: Sequence[str] = ("-m", "klingflow")  # how Python is told to start a worker
+    on_their_way: set[str] = field(default_factory=set)
+    before_main: str = ""
 
     @property
     def store(self) -> FolderStore:
         return FolderStore(self.folder / "store")
 
-    def environ(self, host: str) -> Mapping[str, str]:
-        """The environment of a host: nothing of this machine's own."""
+    def person(self, name: str) -> Pipeline:
+        """The folder of a person, with the environment that leads to the cluster."""
+        environ = self._environ(name, str(self.folder / "store"), self.server.address)
+        folder = self.folder / name / "film"
+        folder.mkdir(parents=True)
+        return Pipeline(folder, {**environ, "KLINGFLOW_BASE_URL": self.sandbox.base_url})
+
+    def _environ(self, name: str, store: str, address: Address) -> dict[str, str]:
+        """The environment of a machine: nothing of this machine's own."""
+        home = self.folder / name
+        home.mkdir(exist_ok=True)
         kept = {
             k: v
             for k, v in os.environ.items()
-            if not k.startswith("KLINGFLOW_") and "proxy" not in k.lower()
+            if not k.startswith(("KLINGFLOW_", "AWS_")) and "proxy" not in k.lower()
         }
-        home = self.folder / host
-        home.mkdir(exist_ok=True)
         return kept | {
             "HOME": str(home),
             "PYTHONUTF8": "1",
             "NO_COLOR": "1",
             "KLINGFLOW_STATE_DIR": str(home / "state"),
-            "KLINGFLOW_CLAIMS": str(self.folder / "store"),
-            "KLINGFLOW_CLUSTER": str(self.server.address),
-            "KLINGFLOW_BASE_URL": self.sandbox.base_url,
+            "KLINGFLOW_CLAIMS": store,
+            "KLINGFLOW_CLUSTER": str(address),
             "KLINGFLOW_API_KEY": KEY,
         }
 
-    def work(self, host: str) -> None:
-        """Start the worker of a host."""
-        with (self.folder / f"{host}.log").open("ab") as log:
-            self.hosts[host] = subprocess.Popen(
-                [sys.executable, *self.python, "worker"],
-                env=self.environ(host),
-                cwd=self.folder / host,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _host(self, host: str) -> Mapping[str, str]:
+        link = self.folder / f"{host}-store"
+        if not link.is_symlink():
+            link.symlink_to(self.folder / "store")
+        server = Address(f"127.0.0.1:{self.ways[host, 'server'].port}", "default")
+        environ = self._environ(host, str(link), server)
+        gateway = f"http://127.0.0.1:{self.ways[host, 'gateway'].port}"
+        here = {"HOST": host, "ORIGIN": normal_base(self.sandbox.base_url)}
+        return {**environ, **here, "KLINGFLOW_BASE_URL": gateway}
 
-    def kill(self, host: str, number: int = signal.SIGKILL) -> None:
-        """Kill the worker of a host, and everything that it started."""
+    def work(self, *hosts: str) -> None:
+        """Start the workers of hosts."""
+        for host in hosts:
+            environ = self._host(host)
+            with (self.folder / f"{host}.log").open("ab") as log:
+                self.hosts[host] = subprocess.Popen(
+                    [sys.executable, "-c", _HOST + self.before_main + _MAIN, "worker"],
+                    env=environ,
+                    cwd=self.folder / host,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+
+    def kill(self, host: str) -> None:
+        """Kill the worker of a host, and note what it had on its way."""
         process = self.hosts[host]
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
+        self.on_their_way |= set(self._claimed(host))
+
+    def _claimed(self, host: str) -> Iterator[str]:
+        """The uids of the claims of a host that nobody knows the outcome of."""
+        store, names = self.store, {*self.store.names("purchases")}
+        for name in names:
+            stem, _, chapter = name.rpartition(".")
+            if chapter != "intent" or any(f"{stem}.{told}" in names for told in _OUTCOMES):
+                continue
+            (claim,) = parse_journal(store.get(name) or b"", name).accounts
+            if (who := claimant(claim)) is not None and who[0] == host:
+                yield claim.uid
+
+    @contextmanager
+    def stopped(self, host: str) -> Iterator[None]:
+        """Stop a host meanwhile, as a machine that sleeps."""
+        process = self.hosts[host]
+        os.killpg(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def cut_off(self, host: str, peer: Peer) -> Iterator[None]:
+        """Cut a host off from a peer meanwhile."""
+        self._cut(host, peer)
+        try:
+            yield
+        finally:
+            self._mend(host, peer)
+
+    def _cut(self, host: str, peer: Peer) -> None:
+        if peer == "store":
+            (self.folder / f"{host}-store").unlink()
+        else:
+            self.ways[host, peer].cut()
+
+    def _mend(self, host: str, peer: Peer) -> None:
+        if peer == "store":
+            (self.folder / f"{host}-store").symlink_to(self.folder / "store")
+        else:
+            self.ways[host, peer].mend()
 
     def forget(self) -> None:
         """Delete the server's database, and start it again with nothing."""
@@ -120,20 +194,6 @@ class Cluster:
             shutil.copy(path, self.folder)
         self.server.start()
 
-    def batch(self, shots: int, settings: Mapping[str, Any]) -> Batch:
-        """Put the orders of a batch into the store."""
-        origin, store = normal_base(self.sandbox.base_url), self.store
-        terms = Terms(
-            *("batch", "lineage", "film", origin, store.identity, 0),
-            deadline_s=600.0,
-            poll_floor_s=1.0,
-            caps=Caps().state(),
-        )
-        made = orders.pages(terms, [_intent(number, origin) for number in range(shots)])
-        for page in made:
-            assert store.put(orders.page_name("batch", page.number), orders.as_bytes(page))
-        return Batch(self, made[0].terms, settings)
-
     def charged(self) -> Counter[str]:
         """How often each prompt was charged."""
         return Counter(charge["prompt"] for charge in charges(self.sandbox))
@@ -143,70 +203,24 @@ class Cluster:
         return (self.folder / f"{host}.log").read_text("utf-8")
 
 
-def _intent(number: int, origin: str) -> Purchase:
-    at = "2026-01-01T00:00:00.000Z"
-    return Purchase(
-        uid=uid_of("lineage", f"shot{number}", 1, 1),
-        shot=f"shot{number}",
-        take=1,
-        attempt=1,
-        state="intent",
-        fingerprint=f"{number:064x}",
-        body={"model": "kling-2.5", "prompt": f"street {number}", "seconds": "5", "size": "720P"},
-        origin=origin,
-        predicted_tier="kling-2.5-720p",
-        seconds=5,
-        price=Price(Decimal(2), "CNY", ""),
-        times={"intent": at, "updated": at},
-        output=f"outputs/{number}.mp4",
-    )
-
-
-@dataclass
-class Batch:
-    """A batch in the store, and the person who follows it."""
-
-    cluster: Cluster
-    terms: Terms
-    settings: Mapping[str, Any]
-    told: bool = False
-
-    async def is_over(self) -> bool:
-        """True if the desk has no more of it. Hands it over, again where the desk has forgotten."""
-        try:
-            client = await connect(self.cluster.server.address)
-            desk = DeskClient(client, account_named(None, self.terms.origin))
-            status = await desk.status() if self.told else None
-            if status and self.terms.batch in status["over"]:
-                return True
-            if status is None or not status["batches"]:
-                await desk.settle(self.settings)
-                terms = self.terms
-                await desk.hand_over(terms.batch, terms.film, terms.pages, terms.caps)
-                self.told = True
-        except ClusterAway:
-            pass  # it is being killed
-        return False
-
-    def known(self) -> tuple[set[str], set[str]]:
-        """The task ids that the store has, and the prompts of what is in doubt there."""
-        ids, doubts = set(), {}
-        store = self.cluster.store
-        for name in store.names("purchases"):
-            (purchase,) = parse_journal(store.get(name) or b"", name).accounts
-            if purchase.task_id:
-                ids.add(purchase.task_id)
-            elif name.endswith(".doubt"):
-                doubts[purchase.uid] = str(purchase.body["prompt"])
-        return ids, set(doubts.values())
-
-
 @contextmanager
-def clustered(folder: Path, **options: Any) -> Iterator[Cluster]:
-    """A cluster without hosts, whose gateway has these sandbox options."""
+def clustered(folder: Path, *, hosts: Sequence[str] = HOSTS, **options: Any) -> Iterator[Cluster]:
+    """A cluster whose gateway has these sandbox options, and whose hosts are not started."""
     (folder / "store").mkdir(parents=True)
-    with started(folder) as server, start(Options(state=str(folder / "gateway"), **options)) as box:
-        cluster = Cluster(folder, server, box)
+    with ExitStack() as stack:
+        server = stack.enter_context(started(folder))
+        gateway = Options(state=str(folder / "gateway"), plain_clips=True, **options)
+        box = stack.enter_context(start(gateway))
+        ports: Mapping[Peer, int] = {
+            "server": server.port,
+            "gateway": int(box.base_url.rpartition(":")[2]),
+        }
+        ways = {
+            (host, peer): stack.enter_context(relayed(port))
+            for host in hosts
+            for peer, port in ports.items()
+        }
+        cluster = Cluster(folder, server, box, ways)
         try:
             yield cluster
         finally:
