@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,18 @@ from tests.campaigns import siege
 from tests.campaigns.aftermath import Found
 from tests.campaigns.cluster import clustered, has_server
 from tests.campaigns.figures import Report
-from tests.campaigns.siege import CUTS, DEATHS, MEMORY, MOST, RATE, Night, play, stop_a
+from tests.campaigns.siege import (
+    CUTS,
+    DEATHS,
+    MEMORY,
+    MOST,
+    PATIENCE_S,
+    RATE,
+    Night,
+    Siege,
+    begun,
+    play,
+)
 
 SLOW_CREATES = ("create:slow=1.0,1s",)
 # A host that takes every claim for free, as it would be without claims.
@@ -36,30 +49,29 @@ def _needs_server() -> None:
         pytest.skip("kills process groups")
 
 
-def _nights(name: str, long: bool) -> list[Night]:
-    """The nights of a campaign."""
-    if name == "hosts and server die":
-        if long:
-            return [_deadly(seed) for seed in range(100)]
-        return [Night((*DEATHS, siege.kill_follower), 24, 5.0, 0, in_turn=True)]
-    if name == "the server's memory is lost":
-        if long:
-            return [Night(MEMORY, 300, 20.0, 12, seed) for seed in range(50)]
-        return [Night(MEMORY, 24, 4.0, 3, in_turn=True)]
-    if long:
-        return [Night((*CUTS, stop_a), 300, 10.0, 0, 1, blow_s=30.0, in_turn=True)]
-    return [Night((CUTS[0], CUTS[2], CUTS[5], stop_a), 40, 1.0, 0, blow_s=6.0, in_turn=True)]
+# What a night's blows last, longer than a host may be silent before another goes on.
+_BLOW_S = 11.0
+NIGHTS = {
+    "hosts and server die": [Night((*DEATHS, siege.kill_follower), 24, 4.0, in_turn=True)],
+    "the server's memory is lost": [Night(MEMORY, 24, 4.0, in_turn=True)],
+    "hosts are cut off": [
+        Night((siege.split, siege.take_store_away, siege.stop_a), 30, 1.0, _BLOW_S, in_turn=True)
+    ],
+}
+LONG_NIGHTS = {
+    # In one night of three the run that follows dies, too.
+    "hosts and server die": [
+        Night((*DEATHS, *[siege.kill_follower][: seed % 3 == 0]), 300, 20.0, most=12, seed=seed)
+        for seed in range(100)
+    ],
+    "the server's memory is lost": [
+        Night((*MEMORY, siege.kill_a), 300, 20.0, most=12, seed=seed) for seed in range(50)
+    ],
+    "hosts are cut off": [Night(CUTS, 300, 10.0, 30.0, in_turn=True)],
+}
 
 
-def _deadly(seed: int) -> Night:
-    """A night in which hosts and server die; in one of three the run that follows, too."""
-    blows = (*DEATHS, siege.kill_follower) if seed % 3 == 0 else DEATHS
-    return Night(blows, 300, 20.0, 12, seed)
-
-
-@pytest.mark.parametrize(
-    "name", ["hosts and server die", "the server's memory is lost", "hosts are cut off"]
-)
+@pytest.mark.parametrize("name", NIGHTS)
 def test_nothing_is_charged_twice_and_no_id_is_lost(
     tmp_path: Path, long: bool, report: Report, name: str
 ) -> None:
@@ -68,7 +80,7 @@ def test_nothing_is_charged_twice_and_no_id_is_lost(
     """
     tried: Counter[str] = Counter()
     found = Found()
-    for night in _nights(name, long):
+    for night in (LONG_NIGHTS if long else NIGHTS)[name]:
         with clustered(
             tmp_path / str(night.seed),
             task_time="lognormal:3s,6s",
@@ -79,3 +91,23 @@ def test_nothing_is_charged_twice_and_no_id_is_lost(
             play(cluster, night, tried, found)
     wrong = found.counts() | {"rules broken": found.wrong["rules broken"]}
     report.add(f"cluster: {name}", tried, wrong=wrong, found="\n".join(found.complaints))
+
+
+def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
+    """The claim is what keeps the promise, so these campaigns can see it broken."""
+    with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
+        cluster.before_main = NO_CLAIMS
+        night = begun(cluster, cluster.person("person"), 12)
+        _until(lambda: len(cluster.charged()) > 3, night)
+        siege.forget(night)
+        _until(lambda: max(cluster.charged().values()) > 1, night)
+        night.run.kill()
+        night.run.communicate()
+
+
+def _until(is_so: Callable[[], bool], night: Siege) -> None:
+    """Wait for something that happens while a run follows."""
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert night.run.poll() is None and time.monotonic() < until
+        time.sleep(0.2)  # a moment of the night
