@@ -18,6 +18,8 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
 
+from klingflow.words import _
+
 if sys.platform == "darwin":
     import fcntl
 
@@ -55,7 +57,7 @@ def opened_itself(path: Path) -> BinaryIO:
     file = os.fdopen(open_itself(path, os.O_RDONLY), "rb")
     if not S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.EINVAL, _("not a regular file"), str(path))
     return file
 
 
@@ -134,7 +136,7 @@ def read_whole(path: Path) -> bytes:
     """
     with os.fdopen(os.open(path, _READ), "rb") as file:
         if not S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+            raise OSError(errno.EINVAL, _("not a regular file"), str(path))
         return file.read()
 
 
@@ -168,7 +170,11 @@ def refuse_other_names(fd: int, path: Path) -> None:
     """
     opened = os.fstat(fd)
     if opened.st_nlink > 1 or not S_ISREG(opened.st_mode):
-        why = "it has another name elsewhere (a hard link)" if opened.st_nlink > 1 else "no file"
+        why = (
+            _("it has another name elsewhere (a hard link)")
+            if opened.st_nlink > 1
+            else _("no file")
+        )
         raise OSError(errno.EMLINK, why, str(path))
 
 
@@ -182,7 +188,7 @@ def read_log(path: Path) -> bytes:
     A last line that is never finished is returned as it is. Raises OSError as `read_whole`.
     """
     data = read_whole(path)
-    for _ in range(_LOOKS):
+    for _unused in range(_LOOKS):
         if not data or data.endswith(b"\n"):
             break
         time.sleep(_PAUSE_S)

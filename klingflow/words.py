@@ -38,10 +38,10 @@ class Text(str):
     def __str__(self) -> Text:
         return self
 
-    def __add__(self, other: str) -> Text:
+    def __add__(self, other: str) -> str:
         return joined("", (self, other))
 
-    def __radd__(self, other: str) -> Text:
+    def __radd__(self, other: str) -> str:
         return joined("", (other, self))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,24 +89,24 @@ def _said(value: object, translate: Callable[[str], str]) -> object:
     return value.said_by(translate) if isinstance(value, Text) else value
 
 
-def _(template: str, /, **values: object) -> Text:
+def _(template: str, /, **values: object) -> str:
     """Return the sentence of `template`, a literal, in which `values` fill the places by name."""
     return Text(template, values)
 
 
-def counted(number: int, one: str, several: str, /, **values: object) -> Text:
+def counted(number: int, one: str, several: str, /, **values: object) -> str:
     """Return the sentence about `number` things by `one` or `several`, literals in which {number}
     stands for it.
     """
     return Text(one if number == 1 else several, {"number": number, **values})
 
 
-def word(of_a_table: str) -> Text:
+def word(of_a_table: str) -> str:
     """Return a word of a table, such as the name of a state, as a sentence of its own."""
     return Text(of_a_table)
 
 
-def joined(separator: str, parts: Iterable[str]) -> Text:
+def joined(separator: str, parts: Iterable[str]) -> str:
     """Return `separator.join(parts)`, in which each part can still be translated."""
     values: dict[str, object] = {f"part{number}": part for number, part in enumerate(parts)}
     template = "{separator}".join(f"{{{name}}}" for name in values)

@@ -13,6 +13,12 @@ from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
 from klingflow.words import Text, _, counted, joined, word
 
 
+def shown(said: str) -> str:
+    """What a person sees of a sentence in a language that puts each into brackets."""
+    assert isinstance(said, Text)
+    return said.said_by(marked)
+
+
 def marked(template: str) -> str:
     """A language in which every sentence stands in brackets."""
     return f"⟦{template}⟧"
@@ -28,18 +34,18 @@ def test_a_sentence_is_its_english_text() -> None:
 def test_braces_without_values_stand_for_themselves() -> None:
     """A sentence about placeholders is no template."""
     assert _("write {name}") == "write {name}"
-    assert _("write {name}").said_by(marked) == "⟦write {name}⟧"
+    assert shown(_("write {name}")) == "⟦write {name}⟧"
 
 
 def test_a_sentence_is_translated_with_the_sentences_in_it() -> None:
     """What is said of a thing may be a sentence of its own; what a user wrote stays."""
     inner = _("a picture of {name}", name="猫 {x}")
     said = _("{what} is missing", what=inner)
-    assert said.said_by(marked) == "⟦⟦a picture of 猫 {x}⟧ is missing⟧"
+    assert shown(said) == "⟦⟦a picture of 猫 {x}⟧ is missing⟧"
 
 
 @pytest.mark.parametrize(
-    ("said", "english", "shown"),
+    ("said", "english", "marks"),
     [
         (_("a") + "b", "ab", "⟦a⟧b"),
         ("a" + _("b"), "ab", "a⟦b⟧"),
@@ -51,10 +57,10 @@ def test_a_sentence_is_translated_with_the_sentences_in_it() -> None:
         (_("{a!r} {b:.1f}", a="x", b=2), "'x' 2.0", "⟦'x' 2.0⟧"),
     ],
 )
-def test_parts_stay_sentences(said: Text, english: str, shown: str) -> None:
+def test_parts_stay_sentences(said: str, english: str, marks: str) -> None:
     """A sum and a list of sentences can still be translated."""
     assert said == english
-    assert said.said_by(marked) == shown
+    assert shown(said) == marks
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,7 @@ def test_parts_stay_sentences(said: Text, english: str, shown: str) -> None:
 def test_a_copy_is_the_same_sentence(again: Callable[[Text], Text]) -> None:
     """Records are copied, and handed to other processes."""
     said = _("{n} of {name}", n=2, name=_("alley"))
+    assert isinstance(said, Text)
     made = again(said)
     assert (made, made.template, made.values) == (said, said.template, said.values)
 
@@ -70,7 +77,7 @@ def test_a_copy_is_the_same_sentence(again: Callable[[Text], Text]) -> None:
 def test_an_error_gives_its_sentence_back() -> None:
     """What was raised is shown in the person's language, alone and inside another sentence."""
     error = KlingflowError(_("no key"))
-    assert _("{file}: {error}", file="x", error=error).said_by(marked) == "⟦x: ⟦no key⟧⟧"
+    assert shown(_("{file}: {error}", file="x", error=error)) == "⟦x: ⟦no key⟧⟧"
     (line,) = LedgerHeld("film.lock", None, None).lines
     assert isinstance(line, Text) and line.values["who"] == "another process"
 

@@ -18,6 +18,7 @@ from klingflow.assets.stores import UPLOAD, Snapshot
 from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.payload import clean
 from klingflow.manifest.addresses import is_address
+from klingflow.words import _
 
 # As long as a slow line needs.
 _LEAST_S, _BYTES_PER_S = 120.0, 50_000
@@ -33,7 +34,7 @@ class CommandStore:
     @property
     def described(self) -> str:
         """The program."""
-        return f"the command {self._arguments[0]} ({UPLOAD})"
+        return _("the command {arguments} ({upload})", arguments=self._arguments[0], upload=UPLOAD)
 
     async def keep(self, snapshot: Snapshot) -> None:
         """Run the command. Raises NotStored."""
@@ -50,17 +51,39 @@ class CommandStore:
                     env=_environ(),
                 )
         except TimeoutError as error:
-            raise NotStored(f"{self.described} took over {limit_s:.0f} s") from error
+            raise NotStored(
+                _(
+                    "{described} took over {limit_s:.0f} s",
+                    described=self.described,
+                    limit_s=limit_s,
+                )
+            ) from error
         except OSError as error:
             why = error.strerror or str(error)
-            raise NotStored(f"{self.described} cannot be run: {why}", of_all=True) from error
+            raise NotStored(
+                _("{described} cannot be run: {why}", described=self.described, why=why),
+                of_all=True,
+            ) from error
         if done.returncode:
-            said = clean(_last(done.stderr) or "it says nothing", 200)
-            raise NotStored(f"{self.described} failed with {done.returncode}: {said}")
+            said = clean(_last(done.stderr) or _("it says nothing"), 200)
+            raise NotStored(
+                _(
+                    "{described} failed with {returncode}: {said}",
+                    described=self.described,
+                    returncode=done.returncode,
+                    said=said,
+                )
+            )
         address = _last(done.stdout)
         if not is_address(address):
             said = clean(address or "nothing", 80)
-            raise NotStored(f"{self.described} must print an address in its last line, not {said}")
+            raise NotStored(
+                _(
+                    "{described} must print an address in its last line, not {said}",
+                    described=self.described,
+                    said=said,
+                )
+            )
         self._addresses[snapshot.name] = address
 
     def _found(self, program: str) -> str:
@@ -72,10 +95,15 @@ class CommandStore:
             return program
         found = shutil.which(program)
         if found is None:
-            raise NotStored(f"{self.described} cannot be run: it is not on PATH", of_all=True)
+            raise NotStored(
+                _("{described} cannot be run: it is not on PATH", described=self.described),
+                of_all=True,
+            )
         if not Path(found).is_absolute():
-            why = "it lies in the current folder; write its whole path"
-            raise NotStored(f"{self.described} is not run: {why}", of_all=True)
+            why = _("it lies in the current folder; write its whole path")
+            raise NotStored(
+                _("{described} is not run: {why}", described=self.described, why=why), of_all=True
+            )
         return found
 
     def address(self, name: str) -> str:
@@ -87,9 +115,16 @@ def _split(command: str) -> Sequence[str]:
     try:
         arguments = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"{UPLOAD} cannot be split into arguments: {error}") from error
+        raise UsageError(
+            _("{upload} cannot be split into arguments: {error}", upload=UPLOAD, error=error)
+        ) from error
     if not any("{file}" in argument for argument in arguments[1:]):
-        raise UsageError(f"{UPLOAD} must be a command with {{file}} in it, such as 'put {{file}}'")
+        raise UsageError(
+            _(
+                "{upload} must be a command with {{file}} in it, such as 'put {{file}}'",
+                upload=UPLOAD,
+            )
+        )
     return arguments
 
 

@@ -15,6 +15,7 @@ import anyio.to_thread
 from klingflow import disk
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored
+from klingflow.words import _
 
 
 class FolderStore:
@@ -47,7 +48,9 @@ class FolderStore:
             disk.sync_folder(self._folder)
         except OSError as error:
             why = error.strerror or str(error)
-            raise NotStored(f"{self._folder} cannot be written: {why}", of_all=True) from error
+            raise NotStored(
+                _("{folder} cannot be written: {why}", folder=self._folder, why=why), of_all=True
+            ) from error
         finally:
             # It is still there, too, where `target` became another name of the very same file.
             with suppress(OSError):

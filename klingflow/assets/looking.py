@@ -21,6 +21,7 @@ from typing import Any, Final
 from klingflow import disk
 from klingflow.assets.pictures import picture
 from klingflow.model import LocalFile
+from klingflow.words import _
 
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000
@@ -68,14 +69,14 @@ class _Looker:
         except OSError as error:
             return name, error
         except ValueError:  # Python's word for NUL, and for half a character
-            return name, OSError("no file system has a file of such a name")
+            return name, OSError(_("no file system has a file of such a name"))
 
     def _look(self, name: str, file: BufferedReader) -> LocalFile:
         stat = os.fstat(file.fileno())
         if not S_ISREG(stat.st_mode):  # a device has no end
-            raise OSError("it is no regular file")
+            raise OSError(_("it is no regular file"))
         if stat.st_size > _BYTES_MOST:
-            raise OSError(f"larger than {_BYTES_MOST >> 20} MB")
+            raise OSError(_("larger than {bytes_most} MB", bytes_most=_BYTES_MOST >> 20))
         number, stamp = f"{stat.st_dev}:{stat.st_ino}", _stamp(stat)
         entry = self.known.get(number)
         if entry is None or entry[:3] != stamp:
@@ -83,7 +84,7 @@ class _Looker:
             is_still = _stamp(os.fstat(file.fileno())) == stamp
             if is_still and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
                 self.fresh[number] = entry
-        size, _, _, sha256, suffix, width, height = entry
+        size, _unused, _unused, sha256, suffix, width, height = entry
         return LocalFile(name, size, sha256, suffix, width, height)
 
 

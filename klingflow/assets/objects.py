@@ -26,6 +26,7 @@ from klingflow import disk
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored, StoreAway, UsageError
 from klingflow.model import AssetSettings
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore, S3Store
@@ -65,7 +66,9 @@ class ObjectStore:
     def described(self) -> str:
         """The store, and the service that it is at."""
         endpoint = self._settings.endpoint
-        return f"{self._settings.store}" + (f" at {endpoint}" if endpoint else "")
+        return f"{self._settings.store}" + (
+            _(" at {endpoint}", endpoint=endpoint) if endpoint else ""
+        )
 
     async def keep(self, snapshot: Snapshot) -> None:
         """Put a file there, unless it is there. Raises NotStored."""
@@ -95,20 +98,24 @@ class ObjectStore:
     def _failure(self, error: Exception) -> NotStored:
         """What an error of the library comes to: its class and the service's code are told."""
         found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
-        code = f" ({found[1] or found[2]})" if found else ""
+        code = _(" ({found})", found=found[1] or found[2]) if found else ""
         match type(error).__name__:
             case "PermissionDeniedError" | "UnauthenticatedError":
-                why = f"{self.described} refuses the credentials of the environment{code}"
+                why = _(
+                    "{described} refuses the credentials of the environment{code}",
+                    described=self.described,
+                    code=code,
+                )
             case "NotFoundError" | "FileNotFoundError":
-                why = f"{self.described} is not there{code}"
+                why = _("{described} is not there{code}", described=self.described, code=code)
             case _ if code:
-                why = f"{self.described} takes nothing{code}"
+                why = _("{described} takes nothing{code}", described=self.described, code=code)
             case _:
                 return self._unreachable()
         return NotStored(why, of_all=True)
 
     def _unreachable(self) -> NotStored:
-        return NotStored(f"{self.described} cannot be reached", of_all=True)
+        return NotStored(_("{described} cannot be reached", described=self.described), of_all=True)
 
     def address(self, name: str) -> str:
         """Return where the gateway reads a file: signed where the store has no public address."""
@@ -139,7 +146,9 @@ class Bucket:
     def described(self) -> str:
         """The bucket, and the service that it is at."""
         endpoint = self._settings.endpoint
-        return f"{self._settings.store}" + (f" at {endpoint}" if endpoint else "")
+        return f"{self._settings.store}" + (
+            _(" at {endpoint}", endpoint=endpoint) if endpoint else ""
+        )
 
     @property
     def identity(self) -> str:
@@ -227,8 +236,10 @@ class Bucket:
     def _away(self, error: Exception) -> StoreAway:
         """What an error of the library comes to, without its words: they may quote a request."""
         found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
-        code = f": {found[1] or found[2]}" if found else ""
-        return StoreAway(f"the store {self.described} cannot be used now{code}")
+        code = _(": {found}", found=found[1] or found[2]) if found else ""
+        return StoreAway(
+            _("the store {described} cannot be used now{code}", described=self.described, code=code)
+        )
 
 
 def _size(store: Any, name: str) -> int | None:
@@ -256,11 +267,14 @@ def _opened(
         from obstore.store import AzureStore, GCSStore, S3Store  # for start-up, and an extra
     except ImportError:
         raise UsageError(
-            f"assets.store {settings.store} needs the upload extra: pip install 'klingflow[upload]'"
+            _(
+                "assets.store {store} needs the upload extra: pip install 'klingflow[upload]'",
+                store=settings.store,
+            )
         ) from None
     parts = urlsplit(settings.store or "")
     if settings.endpoint and parts.scheme != "s3":
-        raise UsageError("assets.endpoint is for s3:// stores only")
+        raise UsageError(_("assets.endpoint is for s3:// stores only"))
     bucket, options = parts.netloc, _options(settings, parts.path, timeout)
     own = _of_s3(bucket, settings, environ) if parts.scheme == "s3" else {}
     try:
@@ -274,7 +288,11 @@ def _opened(
                     return S3Store(bucket, **options, **own)
     except Exception as error:
         failure = UsageError(
-            f"assets.store {settings.store} cannot be opened: {type(error).__name__}"
+            _(
+                "assets.store {store} cannot be opened: {name}",
+                store=settings.store,
+                name=type(error).__name__,
+            )
         )
     raise failure  # here, so that no traceback shows what it came from
 
@@ -305,8 +323,13 @@ def _at_endpoint(
     key, secret = environ.get(_KEY_ID), environ.get(_SECRET)
     if not key or not secret:
         raise UsageError(
-            f"{settings.store} at {settings.endpoint} needs {_KEY_ID} and {_SECRET} in the"
-            " environment"
+            _(
+                "{store} at {endpoint} needs {key_id} and {secret} in the environment",
+                store=settings.store,
+                endpoint=settings.endpoint,
+                key_id=_KEY_ID,
+                secret=_SECRET,
+            )
         )
     endpoint = str(settings.endpoint)
     host = urlsplit(endpoint).hostname or ""

@@ -12,6 +12,7 @@ from klingflow.errors import NotStored
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean
 from klingflow.gateway.reading import Cut, Stream, whole_size
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.gateway.http import Gateway
@@ -31,10 +32,14 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
             headers = {"range": f"bytes=0-{last}"}
             async with gateway.open(address, headers) as reply:
                 if isinstance(reply, NoReply):
-                    raise NotStored(f"{shown} cannot be read: {reply.reason}")
+                    raise NotStored(
+                        _("{shown} cannot be read: {reason}", shown=shown, reason=reply.reason)
+                    )
                 await _compare(reply, shown, snapshot)
     except TimeoutError as error:
-        raise NotStored(f"{shown} was not read within {GIVE_UP_S:.0f} s") from error
+        raise NotStored(
+            _("{shown} was not read within {give_up_s:.0f} s", shown=shown, give_up_s=GIVE_UP_S)
+        ) from error
 
 
 async def why_unreadable(gateway: Gateway, address: str) -> str | None:
@@ -44,7 +49,7 @@ async def why_unreadable(gateway: Gateway, address: str) -> str | None:
         if isinstance(reply, NoReply):
             return reply.reason
         if reply.status not in (200, 206):
-            return f"HTTP {reply.status}"
+            return _("HTTP {status}", status=reply.status)
         try:
             head = await reply.at_least(HEAD_BYTES)
         except Cut as error:
@@ -52,20 +57,31 @@ async def why_unreadable(gateway: Gateway, address: str) -> str | None:
     if picture(lambda at, count: head[at : at + count]).suffix:
         return None
     kind = clean(reply.headers.get("content-type", ""), 40)
-    return f"no image and no video stands there{f' ({kind})' if kind else ''}"
+    return _(
+        "no image and no video stands there{kind}", kind=_(" ({kind})", kind=kind) if kind else ""
+    )
 
 
 async def _compare(reply: Stream, shown: str, snapshot: Snapshot) -> None:
     if reply.status not in (200, 206):
         closed = reply.status in (401, 403)
-        advice = ": the store must be open to everybody, or have no public_url" if closed else ""
-        raise NotStored(f"{shown} answers HTTP {reply.status}{advice}")
+        advice = _(": the store must be open to everybody, or have no public_url") if closed else ""
+        raise NotStored(
+            _(
+                "{shown} answers HTTP {status}{advice}",
+                shown=shown,
+                status=reply.status,
+                advice=advice,
+            )
+        )
     try:
         head = (await reply.at_least(len(snapshot.head)))[: len(snapshot.head)]
     except Cut as error:
-        raise NotStored(f"{shown} was cut off: {error}") from error
+        raise NotStored(_("{shown} was cut off: {error}", shown=shown, error=error)) from error
     length = None if reply.is_packed else whole_size(reply)
     if head != snapshot.head or length not in (None, snapshot.size_bytes):
         kind = clean(reply.headers.get("content-type", ""), 40)
-        said = f" ({kind})" if kind else ""
-        raise NotStored(f"{shown} holds something else than the file{said}")
+        said = _(" ({kind})", kind=kind) if kind else ""
+        raise NotStored(
+            _("{shown} holds something else than the file{said}", shown=shown, said=said)
+        )

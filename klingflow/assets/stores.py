@@ -15,6 +15,7 @@ from typing import Protocol
 
 from klingflow.assets.pictures import picture
 from klingflow.errors import NotStored
+from klingflow.words import _
 
 # The environment variable with the command that uploads a file, instead of a store.
 UPLOAD = "KLINGFLOW_UPLOAD"
@@ -60,12 +61,12 @@ def snapshot(path: Path, file: str, sha256: str, folder: Path) -> Snapshot:
     copy = folder / "copy"
     try:
         if not S_ISREG(path.stat().st_mode):  # a device has no end
-            raise NotStored("it is no regular file")
+            raise NotStored(_("it is no regular file"))
         found, size = _copied(path, copy)
     except (OSError, ValueError) as error:
-        raise NotStored(f"it cannot be read: {_why(error)}") from error
+        raise NotStored(_("it cannot be read: {why}", why=_why(error))) from error
     if found != sha256:
-        raise NotStored("it has changed since the plan was made; run again")
+        raise NotStored(_("it has changed since the plan was made; run again"))
     with copy.open("rb") as data:
 
         def read(at: int, count: int) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from klingflow.errors import UsageError
+from klingflow.words import _
 
 CLUSTER: Final = "KLINGFLOW_CLUSTER"
 _FORM: Final = "temporal://HOST:7233/NAMESPACE"
@@ -29,7 +30,9 @@ def address_in(environ: Mapping[str, str]) -> Address:
     """Return the address that the environment names. Raises UsageError where it names none."""
     text = environ.get(CLUSTER, "").strip()
     if not text:
-        raise UsageError(f"no cluster: set {CLUSTER}={_FORM} in the environment")
+        raise UsageError(
+            _("no cluster: set {cluster}={form} in the environment", cluster=CLUSTER, form=_FORM)
+        )
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port or _PORT
@@ -38,7 +41,9 @@ def address_in(environ: Mapping[str, str]) -> Address:
     namespace = urlsplit(text).path.strip("/") or "default"
     plain = parts.scheme == "temporal" and not (parts.query or parts.fragment or parts.username)
     if not host or not plain or not _PLAIN.fullmatch(namespace):
-        raise UsageError(f"{CLUSTER} is no address of a cluster: write {_FORM}")
+        raise UsageError(
+            _("{cluster} is no address of a cluster: write {form}", cluster=CLUSTER, form=_FORM)
+        )
     return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", namespace)
 
 
@@ -47,7 +52,10 @@ def account_named(given: str | None, origin: str) -> str:
     name = given if given is not None else urlsplit(origin).netloc.replace(":", "-")
     if not _PLAIN.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name of an account: use letters, digits, dots and dashes"
-            " (--account NAME)"
+            _(
+                "{name!r} is no name of an account: use letters, digits, dots and dashes"
+                " (--account NAME)",
+                name=name,
+            )
         )
     return name

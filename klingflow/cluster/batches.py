@@ -31,6 +31,7 @@ from klingflow.manifest.held_files import records
 from klingflow.model import FileFact, Limits, Purchase
 from klingflow.runner import settle
 from klingflow.runner.context import Job
+from klingflow.words import _
 
 T = TypeVar("T")
 
@@ -75,14 +76,20 @@ def _check(job: Job, intents: Iterable[Purchase]) -> None:
     """Raise UsageError for a ledger, or a shot, that cannot be handed over."""
     if job.ledger.is_new and not job.site.in_sandbox:
         raise UsageError(
-            f"{job.site.paths.lock} is new: commit it first, so that every copy of this film makes"
-            " the same claims; then run again"
+            _(
+                "{lock} is new: commit it first, so that every copy of this film makes"
+                " the same claims; then run again",
+                lock=job.site.paths.lock,
+            )
         )
     for intent in intents:
         if any(True for _ in records(intent.body)):
             raise UsageError(
-                f"{intent.key}: its local files cannot go to a cluster; give addresses, or buy it"
-                " by `klingflow run` without --cluster"
+                _(
+                    "{key}: its local files cannot go to a cluster; give addresses, or buy it"
+                    " by `klingflow run` without --cluster",
+                    key=intent.key,
+                )
             )
 
 

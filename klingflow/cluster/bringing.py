@@ -38,6 +38,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.moments import moment
 from klingflow.model import Failure, FailureKind, Json, Purchase
+from klingflow.words import _
 
 # How a task was found. `blind`: the key or the balance is refused, which says nothing of the task.
 SeenAs = Literal["running", "hiccup", "unknown", "blind", "succeeded", "failed", "parked"]
@@ -164,7 +165,10 @@ async def _unfinished(
     )
     if known.age_s < terms.deadline_s:
         return after
-    said = f"not finished after {terms.deadline_s:g} seconds; the next run asks again"
+    said = _(
+        "not finished after {deadline_s:g} seconds; the next run asks again",
+        deadline_s=terms.deadline_s,
+    )
     words = outcome.said if isinstance(outcome, Running) else outcome.reason
     return await _parked(hand, purchase, after, Failure("unknown", "deadline", said), words)
 
@@ -264,7 +268,7 @@ async def _purchase(hand: Hand, uid: str) -> Purchase:
     name = told_of(uid, "answer")
     found = await hand.line(name)
     if found is None or not found.task_id:
-        raise OrdersDamaged(f"{name} names no task")
+        raise OrdersDamaged(_("{name} names no task", name=name))
     hand.answers[uid] = found
     return found
 

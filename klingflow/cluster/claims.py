@@ -25,6 +25,7 @@ from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lifecycle import RANK
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
+from klingflow.words import _
 
 T = TypeVar("T")
 _PAUSE_S: Final = 1.0
@@ -73,7 +74,7 @@ class Claims:
             pause = partial(anyio.sleep, _PAUSE_S)
             return await claim(self._store, intent, away=away, pause=pause)
         except OrdersDamaged as error:
-            raise StoreAway(f"its claim cannot be read: {error}") from error
+            raise StoreAway(_("its claim cannot be read: {error}", error=error)) from error
 
     def is_fresh(self, intent: Purchase) -> bool:
         """True if a claim is so young that nobody can have called it a doubt."""

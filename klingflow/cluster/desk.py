@@ -22,6 +22,7 @@ from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATI
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.uids import next_try
 from klingflow.model import Json, Limits, Rate
+from klingflow.words import _
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
@@ -324,7 +325,7 @@ class Desk:
             return refusal.reason
         if refusal := self.caps.reserve(request):
             batch.caps.release(request)
-            return f"of the account: {refusal.reason}"
+            return _("of the account: {reason}", reason=refusal.reason)
         return ""
 
     def _release(self, order: Order) -> None:

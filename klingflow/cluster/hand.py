@@ -26,6 +26,7 @@ from klingflow.gateway.failures import kind_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lines import parse_journal
 from klingflow.model import Purchase, State
+from klingflow.words import _
 
 T = TypeVar("T")
 
@@ -152,7 +153,7 @@ def line_in(data: bytes, name: str) -> Purchase:
     """Return the purchase that an object of the store holds. Raises OrdersDamaged."""
     parsed = parse_journal(data, name)
     if len(parsed.accounts) != 1 or parsed.damaged:
-        raise OrdersDamaged(f"{name} is damaged")
+        raise OrdersDamaged(_("{name} is damaged", name=name))
     return parsed.accounts[0]
 
 

@@ -23,6 +23,7 @@ from klingflow.ledger import oslock
 from klingflow.ledger.book import fold
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.model import Purchase
+from klingflow.words import _
 
 
 class Left(NamedTuple):
@@ -65,7 +66,9 @@ class HandBox:
                     return
                 except OSError as error:
                     self._broken = error
-        raise LedgerBroken(f"{self._path}: cannot be written: {self._broken}")
+        raise LedgerBroken(
+            _("{path}: cannot be written: {broken}", path=self._path, broken=self._broken)
+        )
 
     def is_in_store(self, uid: str) -> None:
         """Note that the store has the answer of a purchase."""
@@ -94,9 +97,11 @@ def opened(state: Path, store: str) -> Iterator[HandBox]:
         fd = oslock.acquire(path)
         disk.sync_folder(path.parent)
     except (OSError, LedgerError) as error:
-        raise UsageError(f"{path.parent}: the black box cannot be written: {error}") from error
+        raise UsageError(
+            _("{parent}: the black box cannot be written: {error}", parent=path.parent, error=error)
+        ) from error
     if fd is None:
-        raise UsageError(f"{path}: another process has it")
+        raise UsageError(_("{path}: another process has it", path=path))
     box = HandBox(path, fd)
     try:
         yield box

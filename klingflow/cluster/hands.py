@@ -42,6 +42,7 @@ from klingflow.ledger.lines import journal_line
 from klingflow.manifest.chained import chained
 from klingflow.manifest.held_files import records
 from klingflow.model import Json, Purchase
+from klingflow.words import _
 
 _PAGES_KEPT = 64
 
@@ -84,7 +85,7 @@ async def buy(
     """
     terms, order = await _order(hand, ref, try_)
     if order.origin != hand.origin:
-        return Bought(order.uid, "stale", reason=f"it is for {order.origin}")
+        return Bought(order.uid, "stale", reason=_("it is for {origin}", origin=order.origin))
     theirs = await hand.line(told_of(order.uid, "intent")) if too_late else None
     if theirs is None:
         if too_late:
@@ -97,7 +98,7 @@ async def buy(
             return await _delivered(hand, done)
         theirs = done
     if not is_answer(order, theirs):
-        return Bought(order.uid, "stale", reason="another body has its claim")
+        return Bought(order.uid, "stale", reason=_("another body has its claim"))
     return bought(await answered(hand, theirs))
 
 
@@ -144,10 +145,14 @@ async def _order(hand: Hand, ref: Ref, try_: int) -> tuple[Terms, Purchase]:
 
 def _check_whole(terms: Terms, body: Mapping[str, Json]) -> None:
     """Raise OrdersDamaged for a body that has a record where the gateway reads an address."""
-    for _, record in records(body):
-        raise OrdersDamaged(f"{terms.batch}: {record.get('file')} was not handed over")
+    for _unused, record in records(body):
+        raise OrdersDamaged(
+            _("{batch}: {record} was not handed over", batch=terms.batch, record=record.get("file"))
+        )
     if any(chained(body)):
-        raise OrdersDamaged(f"{terms.batch}: hosts have no videos to take frames from")
+        raise OrdersDamaged(
+            _("{batch}: hosts have no videos to take frames from", batch=terms.batch)
+        )
 
 
 def _intent(hand: Hand, order: Purchase) -> Purchase:
@@ -193,9 +198,9 @@ async def _posted(
     try:
         await hand.box.keep(intent)
     except LedgerBroken as error:
-        return Unsent("this host's black box cannot be written"), error
+        return Unsent(_("this host's black box cannot be written")), error
     if hand.age_s(since) > hand.waits.claim_s:
-        return Unsent("its claim took too long"), None  # others may hold it in doubt by now
+        return Unsent(_("its claim took too long")), None  # others may hold it in doubt by now
     answer = await hand.gateway.create(body, f"{intent.uid}/{intent.key}")
     read = read_create(answer, body=intent.body, refund_5xx=terms.refund_5xx)
     return believed_of_create(read, [hand.task_ids]), None

@@ -19,6 +19,7 @@ from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try, try_of
 from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Json, Price, Purchase, Request
+from klingflow.words import _
 
 PAGE = 100
 _HEADER, _VERSION = "klingflow_orders", 1
@@ -68,7 +69,7 @@ class Terms:
         try:
             return cls(**document)
         except TypeError as error:
-            raise OrdersDamaged(f"the terms of a batch: {error}") from error
+            raise OrdersDamaged(_("the terms of a batch: {error}", error=error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,18 @@ class Page:
     def order(self, number: int, try_: int = 1) -> Purchase:
         """Return an order as it is tried for the `try_`-th time. Raises OrdersDamaged."""
         if not 0 <= number < len(self.orders):
-            raise OrdersDamaged(f"{page_name(self.terms.batch, self.number)} has no order {number}")
+            raise OrdersDamaged(
+                _(
+                    "{page_name} has no order {number}",
+                    page_name=page_name(self.terms.batch, self.number),
+                    number=number,
+                )
+            )
         uid: str | None = self.orders[number].uid
-        for _ in range(1, try_):
+        for _unused in range(1, try_):
             uid = uid and next_try(uid)
         if uid is None:
-            raise OrdersDamaged(f"{self.orders[number].key} was tried too often")
+            raise OrdersDamaged(_("{key} was tried too often", key=self.orders[number].key))
         order = replace(self.orders[number], uid=uid)
         return replace(order, body=tagged(order.body, uid)) if self.terms.tag_media else order
 
@@ -153,21 +160,27 @@ def as_bytes(page: Page) -> bytes:
 
 def from_bytes(data: bytes, batch: str, number: int) -> Page:
     """Return the page of this batch and number that `data` holds. Raises OrdersDamaged."""
-    first, _, rest = data.partition(b"\n")
+    first, _unused, rest = data.partition(b"\n")
     try:
         header = unsummed(first)
     except ValueError as error:
-        raise OrdersDamaged(f"{page_name(batch, number)}: {error}") from error
+        raise OrdersDamaged(
+            _("{page_name}: {error}", page_name=page_name(batch, number), error=error)
+        ) from error
     if header.get(_HEADER) != _VERSION:
-        raise OrdersDamaged(f"{page_name(batch, number)} is not of this klingflow")
+        raise OrdersDamaged(
+            _("{page_name} is not of this klingflow", page_name=page_name(batch, number))
+        )
     terms = Terms.from_json(header["terms"])
     parsed = parse_journal(rest, page_name(batch, number))
     orders = tuple(parsed.accounts)
     is_whole = not parsed.damaged and len(orders) == header.get("orders")
     if not is_whole or (terms.batch, header.get("page")) != (batch, number):
-        raise OrdersDamaged(f"{page_name(batch, number)} is damaged")
+        raise OrdersDamaged(_("{page_name} is damaged", page_name=page_name(batch, number)))
     if any(try_of(order.uid) is None or order.state != "intent" for order in orders):
-        raise OrdersDamaged(f"{page_name(batch, number)} holds more than orders")
+        raise OrdersDamaged(
+            _("{page_name} holds more than orders", page_name=page_name(batch, number))
+        )
     return Page(terms, number, orders)
 
 
@@ -186,7 +199,7 @@ def withdrawn(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:
     told = (order.evidence or {}).get(CLUSTER)
     times = {"intent": at, "updated": at}
     begun = replace(order, state="intent", times=times, evidence={CLUSTER: told})
-    failure = Failure("not_sent", WITHDRAWN, "withdrawn before it was bought")
+    failure = Failure("not_sent", WITHDRAWN, _("withdrawn before it was bought"))
     return advance(claimed(begun, host=host, nonce=nonce), "unsent", at, error=failure)
 
 

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from klingflow import disk
 from klingflow.errors import StoreAway, UsageError
+from klingflow.words import _
 
 ORDERS, PURCHASES, VIDEOS, SCRATCH = "orders", "purchases", "videos", "scratch"
 # What is told of a purchase: its claim; what the gateway answered, a person settled, or nobody can
@@ -102,7 +103,12 @@ def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> 
     elif scheme in ("", "file"):
         store = FolderStore(Path(address.removeprefix("file://")))
     else:
-        raise UsageError(f"no store can be at {address}: name a folder, or s3://, gs:// or az://")
+        raise UsageError(
+            _(
+                "no store can be at {address}: name a folder, or s3://, gs:// or az://",
+                address=address,
+            )
+        )
     if state is not None:
         _check_known(state, address, store)
     return store
@@ -117,11 +123,17 @@ def _check_known(state: Path, address: str, store: PutOnce) -> None:
         if not known:
             disk.atomic_write(note, store.identity.encode() + b"\n")
     except OSError as error:
-        raise UsageError(f"{note}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            _("{note}: cannot be written: {error}", note=note, error=error.strerror or error)
+        ) from error
     if known and known != store.identity:
         raise UsageError(
-            f"{store.described} is another store than before: is its drive mounted? If it is meant,"
-            f" delete {note}"
+            _(
+                "{described} is another store than before: is its drive mounted? If it is meant,"
+                " delete {note}",
+                described=store.described,
+                note=note,
+            )
         )
 
 
@@ -134,8 +146,11 @@ def prove(store: PutOnce) -> None:
     was_made, was_made_again = store.put(name, first), store.put(name, second)
     if not was_made or was_made_again or store.get(name) != first:
         raise UsageError(
-            f"{store.described} lets an object be made twice, so it cannot keep two hosts from"
-            " buying one shot; use a store with conditional puts"
+            _(
+                "{described} lets an object be made twice, so it cannot keep two hosts from"
+                " buying one shot; use a store with conditional puts",
+                described=store.described,
+            )
         )
 
 
@@ -145,13 +160,15 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         """Open the store, or make it in an empty folder. Raises UsageError, StoreAway."""
         if not folder.is_absolute():
-            raise UsageError(f"the store {folder} needs an absolute path")
+            raise UsageError(_("the store {folder} needs an absolute path", folder=folder))
         self._folder = folder
         try:
             self._identity = self._opened()
         except OSError as error:
             why = error.strerror or str(error)
-            raise UsageError(f"{folder} cannot be used as a store: {why}") from error
+            raise UsageError(
+                _("{folder} cannot be used as a store: {why}", folder=folder, why=why)
+            ) from error
 
     @property
     def described(self) -> str:
@@ -171,21 +188,29 @@ class FolderStore:
     def _opened(self) -> str:
         if not self._folder.is_dir():
             raise UsageError(
-                f"there is no folder {self._folder}: mount it, or make it with mkdir -p"
+                _(
+                    "there is no folder {folder}: mount it, or make it with mkdir -p",
+                    folder=self._folder,
+                )
             )
         if not (self._folder / _MARK).exists():
             self._make()
         mark = disk.read_whole(self._folder / _MARK).decode("utf-8", "replace").strip()
         found = re.fullmatch(r'\{"klingflow_store":1,"id":"([0-9a-f]{32})"\}', mark)
         if found is None:
-            raise UsageError(f"{self._folder / _MARK} is not of this klingflow")
+            raise UsageError(_("{folder} is not of this klingflow", folder=self._folder / _MARK))
         return found[1]
 
     def _make(self) -> None:
         """Make the folders, then the mark; of several hosts at once one makes the mark."""
         others = {path.name for path in self._folder.iterdir()} - {*_FOLDERS, _MARK}
         if any(not name.startswith(".") for name in others):
-            raise UsageError(f"{self._folder} holds other files; a store begins in an empty folder")
+            raise UsageError(
+                _(
+                    "{folder} holds other files; a store begins in an empty folder",
+                    folder=self._folder,
+                )
+            )
         for name in _FOLDERS:
             disk.make_folder(self._folder / name)
         mark = b'{"klingflow_store":1,"id":"%s"}\n' % secrets.token_hex(16).encode()
@@ -261,7 +286,7 @@ class FolderStore:
             file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
             if not S_ISREG(os.fstat(file.fileno()).st_mode):
                 file.close()
-                raise OSError(errno.EINVAL, "not a regular file", str(path))
+                raise OSError(errno.EINVAL, _("not a regular file"), str(path))
             return file
         except FileNotFoundError as error:
             if not self._is_there():
@@ -295,7 +320,7 @@ class FolderStore:
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of an object")
+            raise ValueError(_("{name!r} is no name of an object", name=name))
         return self._folder / name
 
     def _check_folders(self, path: Path, *, make: bool) -> None:
@@ -315,10 +340,14 @@ class FolderStore:
         return (self._folder / _MARK).is_file() and (self._folder / PURCHASES).is_dir()
 
     def _away(self, error: OSError) -> StoreAway:
-        why = "is not there" if error.errno in _AWAY else error.strerror or str(error)
-        return StoreAway(f"the store {self._folder} cannot be used now: {why}")
+        why = _("is not there") if error.errno in _AWAY else error.strerror or str(error)
+        return StoreAway(
+            _("the store {folder} cannot be used now: {why}", folder=self._folder, why=why)
+        )
 
 
 def _check_folder(folder: Path) -> None:
     if not S_ISDIR(folder.lstat().st_mode):
-        raise OSError(errno.ELOOP, f"{folder} is no folder, perhaps a link", str(folder))
+        raise OSError(
+            errno.ELOOP, _("{folder} is no folder, perhaps a link", folder=folder), str(folder)
+        )

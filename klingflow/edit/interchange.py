@@ -12,6 +12,7 @@ import opentimelineio as otio
 from klingflow.edit.timelines import timeline
 from klingflow.errors import UsageError
 from klingflow.results.timeline import Cut, Footage
+from klingflow.words import _
 
 Url = Callable[[str], str]
 
@@ -69,7 +70,7 @@ def as_edl(cut: Cut, path: Url) -> str:
     """
     _check_rate(cut, "an EDL")
     if len(cut.missing) == len(cut.clips):
-        raise UsageError("an EDL lists videos, and none is here yet; use otio or fcp7")
+        raise UsageError(_("an EDL lists videos, and none is here yet; use otio or fcp7"))
     made = timeline(cut, path)
     del made.tracks[1:]
     for number, clip in enumerate(made.find_clips(), 1):
@@ -83,8 +84,12 @@ def as_edl(cut: Cut, path: Url) -> str:
 def _check_rate(cut: Cut, what: str) -> None:
     if not otio.opentime.RationalTime.is_valid_timecode_rate(float(cut.rate)):
         raise UsageError(
-            f"{what} counts in timecode, which there is not for {cut.rate} frames a second; use"
-            " otio"
+            _(
+                "{what} counts in timecode, which there is not for {rate} frames a second; use"
+                " otio",
+                what=what,
+                rate=cut.rate,
+            )
         )
 
 

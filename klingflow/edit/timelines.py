@@ -10,6 +10,7 @@ from typing import Any, Final
 import opentimelineio as otio
 
 from klingflow.results.timeline import Clip, Cut, Span, rate_of
+from klingflow.words import _
 
 # Under which the facts of a shot stand in the metadata of a clip.
 OURS: Final = "klingflow"
@@ -74,7 +75,7 @@ def _gaps(cut: Cut) -> Iterator[Any]:
     """Yield a marker for each missing shot, on the timeline itself: formats leave gaps out."""
     for span in cut.spans:
         if span.clip.missing:
-            name = f"{span.clip.key}: {span.clip.missing}"
+            name = _("{key}: {missing}", key=span.clip.key, missing=span.clip.missing)
             at = _range(cut, span.frames, span.start)
             yield _marker(name, at, _facts(span.clip), otio.schema.MarkerColor.RED)
 

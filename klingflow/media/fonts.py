@@ -13,15 +13,17 @@ from typing import Any, Final
 
 from PIL import ImageFont
 
+from klingflow.words import _
+
 # What to install, for one line to the user.
-REMEDY: Final = (
+REMEDY: Final = _(
     "no font with Chinese characters is installed, so they are drawn as boxes:"
     " apt install fonts-noto-cjk, or the like"
 )
 # Where systems without fontconfig keep one.
 _USUAL: Final = (
     "/System/Library/Fonts/PingFang.ttc",
-    "/System/Library/Fonts/STHeiti Medium.ttc",
+    _("/System/Library/Fonts/STHeiti Medium.ttc"),
     "C:/Windows/Fonts/msyh.ttc",
     "C:/Windows/Fonts/simhei.ttf",
 )

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 from klingflow.media.opening import CUT_S, FAILURES, opened
 from klingflow.media.process import begin_count, give_way
+from klingflow.words import _
 
 _CPU_S: Final = 60
 _MEMORY_BYTES: Final = 3 << 30
@@ -57,10 +58,10 @@ def seen(file: BinaryIO) -> Iterator[Any]:
     try:
         with opened(file) as container:
             if not container.streams.video:
-                raise NoFrame("it has no picture")
+                raise NoFrame(_("it has no picture"))
             yield container
     except FAILURES as error:
-        raise NoFrame(f"it cannot be decoded ({type(error).__name__})") from error
+        raise NoFrame(_("it cannot be decoded ({name})", name=type(error).__name__)) from error
 
 
 def _chosen(container: Any, stream: Any, words: str) -> Any:
@@ -77,14 +78,14 @@ def _chosen(container: Any, stream: Any, words: str) -> Any:
 def _first(container: Any) -> Any:
     for found in container.decode(video=0):
         return found
-    raise NoFrame("it has no frames")
+    raise NoFrame(_("it has no frames"))
 
 
 def _last(container: Any, stream: Any) -> Any:
     frames = deque(_from(container, stream, _length_s(container, stream)), maxlen=1)
     found = frames[0] if frames else _last_of_all(container)
     if _length_s(container, stream) > _time_s(found, stream) + CUT_S:
-        raise NoFrame(f"it is cut off after {_time_s(found, stream):.1f} s")
+        raise NoFrame(_("it is cut off after {time_s:.1f} s", time_s=_time_s(found, stream)))
     return found
 
 
@@ -93,14 +94,20 @@ def _last_of_all(container: Any) -> Any:
     container.seek(0)
     frames = deque(container.decode(video=0), maxlen=1)
     if not frames:
-        raise NoFrame("it has no frames")
+        raise NoFrame(_("it has no frames"))
     return frames[0]
 
 
 def _within(container: Any, stream: Any, second: float) -> Any:
     length_s = _length_s(container, stream)
     if length_s and second > length_s:
-        raise NoFrame(f"it is {length_s:.1f} s long, so nothing is seen after {second:g} s")
+        raise NoFrame(
+            _(
+                "it is {length_s:.1f} s long, so nothing is seen after {second:g} s",
+                length_s=length_s,
+                second=second,
+            )
+        )
     return _at(container, stream, second)
 
 
@@ -112,7 +119,7 @@ def _at(container: Any, stream: Any, second: float) -> Any:
             break
         found = later
     if found is None:
-        raise NoFrame("it has no frames")
+        raise NoFrame(_("it has no frames"))
     return found
 
 

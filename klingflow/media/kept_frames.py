@@ -20,8 +20,9 @@ import anyio.to_thread
 
 from klingflow import disk
 from klingflow.media.process import bare_environ, command
+from klingflow.words import _
 
-EXTRA: Final = "pip install 'klingflow[media]'"
+EXTRA: Final = _("pip install 'klingflow[media]'")
 _LIMIT_S: Final = 90.0
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _SAID_MOST: Final = 200
@@ -51,7 +52,9 @@ async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
     try:
         return await anyio.to_thread.run_sync(_keep, folder, words, png)
     except OSError as error:
-        raise Untaken(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise Untaken(
+            _("{folder} cannot be written: {error}", folder=folder, error=error.strerror or error)
+        ) from error
 
 
 def _known(folder: Path, words: str) -> Frame | None:
@@ -91,13 +94,18 @@ async def _taken(video: Path, words: str) -> bytes:
                 start_new_session=True,  # Ctrl-C in the terminal is for the run alone
             )
     except TimeoutError as error:
-        raise Untaken(f"it was not decoded within {_LIMIT_S:.0f} s") from error
+        raise Untaken(_("it was not decoded within {limit_s:.0f} s", limit_s=_LIMIT_S)) from error
     except OSError as error:
-        raise Untaken(f"nothing can decode it: {error.strerror or error}") from error
+        raise Untaken(_("nothing can decode it: {error}", error=error.strerror or error)) from error
     if done.returncode == 1 and (said := _last(done.stderr)).startswith("it "):
         raise Untaken(said)
     if done.returncode or not done.stdout.startswith(_PNG):
-        raise Untaken(f"it cannot be decoded: the decoder ended with {done.returncode}")
+        raise Untaken(
+            _(
+                "it cannot be decoded: the decoder ended with {returncode}",
+                returncode=done.returncode,
+            )
+        )
     return done.stdout
 
 

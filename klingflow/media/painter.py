@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from klingflow.media.process import bare_environ, command
+from klingflow.words import _
 
 _COMMAND = command("posters")
 _LIMIT_S = 20.0  # for one picture on a busy machine
@@ -64,10 +65,10 @@ class Painter:
         head = said.read(4)
         length = int.from_bytes(head, "big")
         if len(head) < 4 or length > _BYTES_MOST:
-            raise ValueError("no answer")
+            raise ValueError(_("no answer"))
         picture = said.read(length)
         if len(picture) < length or (picture and not is_jpeg(picture)):
-            raise ValueError("no picture")
+            raise ValueError(_("no picture"))
         return picture
 
     def kill(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from klingflow.words import _
+
 
 def key_of(shot: str, take: int) -> str:
     """What a take is called everywhere: `opening`, and `opening#2` for its second take."""
@@ -12,7 +14,7 @@ def key_of(shot: str, take: int) -> str:
 
 def task_named(task_id: str | None) -> str:
     """What a task is called in a sentence: `task 82734`, but not `task task_uS28`."""
-    return str(task_id) if str(task_id).startswith("task") else f"task {task_id}"
+    return str(task_id) if str(task_id).startswith("task") else _("task {task_id}", task_id=task_id)
 
 
 def composed(name: str) -> str:

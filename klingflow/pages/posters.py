@@ -19,8 +19,9 @@ from klingflow import disk
 from klingflow.api.gallery import Video
 from klingflow.media.painter import Painter, is_jpeg
 from klingflow.media.process import can_decode
+from klingflow.words import _
 
-NO_PICTURES = (
+NO_PICTURES = _(
     "the page shows videos without pictures of them: pip install 'klingflow[media]' brings those"
 )
 _WORKERS = 2

@@ -20,6 +20,7 @@ from klingflow.errors import UsageError
 from klingflow.model import Json
 from klingflow.pages.posters import Posters
 from klingflow.pages.server import SCRIPTS, STYLES, static
+from klingflow.words import _
 
 # `frame-ancestors` counts only in a header. A folder on disk is no origin: `file:` is what it has.
 _POLICY = (
@@ -65,16 +66,18 @@ def write(
         }
         _page(folder, data)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            _("{folder} cannot be written: {error}", folder=folder, error=error.strerror or error)
+        ) from error
     return folder / _INDEX
 
 
 def _check(folder: Path) -> None:
     """Refuse a folder that holds something else. Raises UsageError."""
     if disk.is_link(folder) or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"{folder} is no folder; name another one with -o")
+        raise UsageError(_("{folder} is no folder; name another one with -o", folder=folder))
     if folder.is_dir() and any(folder.iterdir()) and not _is_report(folder):
-        raise UsageError(f"{folder} holds other files; name a new folder with -o")
+        raise UsageError(_("{folder} holds other files; name a new folder with -o", folder=folder))
 
 
 def _is_report(folder: Path) -> bool:
@@ -134,7 +137,9 @@ def _below(folder: Path, name: str) -> Path:
     """
     place = folder / name
     if disk.is_link(place):
-        raise UsageError(f"{place} is a link; remove it, or name a new folder with -o")
+        raise UsageError(
+            _("{place} is a link; remove it, or name a new folder with -o", place=place)
+        )
     disk.make_folder(place)
     return place
 

@@ -32,6 +32,7 @@ from klingflow.errors import KlingflowError, UsageError
 from klingflow.pages.posters import Posters
 from klingflow.pages.sessions import Sessions
 from klingflow.pages.watching import Watch
+from klingflow.words import _
 
 HOST = "127.0.0.1"
 STYLES = ("page.css", "icon.svg")
@@ -352,5 +353,12 @@ def _listen(port: int) -> socket.socket:
         listener.bind((HOST, port))
     except OSError as error:
         listener.close()
-        raise UsageError(f"port {port} on {HOST} cannot be used: {error.strerror}") from error
+        raise UsageError(
+            _(
+                "port {port} on {host} cannot be used: {strerror}",
+                port=port,
+                host=HOST,
+                strerror=error.strerror,
+            )
+        ) from error
     return listener

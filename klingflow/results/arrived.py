@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from klingflow.manifest.meaning import Meaning, scene_of
 from klingflow.model import Json, Media, Purchase, RemarkName
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +77,30 @@ def _size(media: Media) -> str:
 
 
 REMARKS: Final[Mapping[RemarkName, _Row]] = {
-    "unreadable": _Row("cannot be played", lambda media, _: not media.readable, ends=True),
-    "no_picture": _Row("has no picture", lambda media, _: media.width == 0, ends=True),
-    "damaged": _Row("damaged in parts", lambda media, _: media.damaged),
-    "black": _Row("black throughout", lambda media, _: media.black),
-    "frozen": _Row("frozen throughout", lambda media, _: media.frozen and not media.black),
+    "unreadable": _Row(_("cannot be played"), lambda media, _: not media.readable, ends=True),
+    "no_picture": _Row(_("has no picture"), lambda media, _: media.width == 0, ends=True),
+    "damaged": _Row(_("damaged in parts"), lambda media, _: media.damaged),
+    "black": _Row(_("black throughout"), lambda media, _: media.black),
+    "frozen": _Row(_("frozen throughout"), lambda media, _: media.frozen and not media.black),
     "no_sound": _Row(
-        "has no sound, and sound was bought",
+        _("has no sound, and sound was bought"),
         lambda media, wanted: wanted.audio and media.sound == "none",
     ),
     "silent": _Row(
-        "silent throughout, and sound was bought",
+        _("silent throughout, and sound was bought"),
         lambda media, wanted: wanted.audio and media.sound == "silent",
     ),
     "shorter": _Row(
-        "{got:g} s long, and {bought} s were bought",
+        _("{got:g} s long, and {bought} s were bought"),
         lambda media, wanted: media.seconds < wanted.seconds - _SHORTER_S,
         lambda media: media.seconds,
         lambda wanted: wanted.seconds,
     ),
     "smaller": _Row(
-        "{got}, and {bought} was bought", _is_smaller, _size, lambda wanted: wanted.resolution
+        _("{got}, and {bought} was bought"), _is_smaller, _size, lambda wanted: wanted.resolution
     ),
     "other_ratio": _Row(
-        "{got}, and {bought} was bought", _is_other_ratio, _size, lambda wanted: wanted.ratio
+        _("{got}, and {bought} was bought"), _is_other_ratio, _size, lambda wanted: wanted.ratio
     ),
 }
 

@@ -10,6 +10,7 @@ from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
 from klingflow.model import Json, Purchase
+from klingflow.words import _
 
 Command = Callable[[str, str], str]  # the command that does a verb with a shot
 
@@ -26,7 +27,7 @@ def doubts(purchases: Iterable[Purchase], command: Command) -> list[dict[str, Js
 def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
     if "damaged" not in evidence:
         return None
-    return "a damaged line of the ledger is all that tells of it; git may have it as it was"
+    return _("a damaged line of the ledger is all that tells of it; git may have it as it was")
 
 
 def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
@@ -54,7 +55,7 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
         or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {
-            "task": f"{resolve} --task ID",
+            "task": _("{resolve} --task ID", resolve=resolve),
             "resubmit": f"{resolve} --resubmit",
             "abandon": f"{resolve} --abandon",
             "not_charged": f"{resolve} --abandon --not-charged",

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from klingflow.model import Json
+from klingflow.words import _
 
 Form = Literal["plain", "feishu", "wecom", "dingtalk", "slack"]
 
@@ -90,7 +91,7 @@ def refusal(status: int, body: bytes, form: Form) -> str:
     says is repeated: it may quote the address.
     """
     if not 200 <= status < 300:
-        return f"the host answered {status}"
+        return _("the host answered {status}", status=status)
     numbers = _ROWS[form].number
     if not numbers:
         return ""
@@ -100,8 +101,12 @@ def refusal(status: int, body: bytes, form: Form) -> str:
         said = None
     found = [said[name] for name in numbers if name in said] if isinstance(said, dict) else []
     if not found:
-        return "the host did not say that it took the notification"
+        return _("the host did not say that it took the notification")
     code = found[0]
     if code == 0:
         return ""
-    return f"the host refused it with {code}" if type(code) is int else "the host refused it"
+    return (
+        _("the host refused it with {code}", code=code)
+        if type(code) is int
+        else _("the host refused it")
+    )

@@ -19,6 +19,7 @@ from klingflow.manifest.accepts import accepts
 from klingflow.manifest.shapes import one_of, record
 from klingflow.model import Bound, CapName, Json, PickWord, Plan, Verb
 from klingflow.results.plan_data import plan_data
+from klingflow.words import _
 
 VERSION: Final = 1
 
@@ -194,13 +195,19 @@ def read(data: bytes, name: str) -> SavedPlan:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{name} is no saved plan: it is not JSON") from error
+        raise UsageError(_("{name} is no saved plan: it is not JSON", name=name)) from error
     if not isinstance(document, dict) or "klingflow_plan" not in document:
-        raise UsageError(f"{name} is no saved plan; `klingflow plan FILE -o {name}` makes one")
+        raise UsageError(
+            _("{name} is no saved plan; `klingflow plan FILE -o {name}` makes one", name=name)
+        )
     if document["klingflow_plan"] != VERSION:
-        raise UsageError(f"{name} was saved by another version of klingflow: make the plan again")
+        raise UsageError(
+            _("{name} was saved by another version of klingflow: make the plan again", name=name)
+        )
     if not accepts(SCHEMA, document):
-        raise UsageError(f"{name} is no saved plan that klingflow wrote: make the plan again")
+        raise UsageError(
+            _("{name} is no saved plan that klingflow wrote: make the plan again", name=name)
+        )
     words = Words(
         select=tuple(document["select"]),
         exclude=tuple(document["exclude"]),
@@ -223,7 +230,13 @@ def changes(saved: SavedPlan, plans: Sequence[Plan], gateway: str) -> list[str]:
     same. `gateway` is the address of today's run.
     """
     if len(plans) != len(saved.films):
-        return [f"manifests in the plan: {len(saved.films)}, in this run: {len(plans)}"]
+        return [
+            _(
+                "manifests in the plan: {films}, in this run: {plans}",
+                films=len(saved.films),
+                plans=len(plans),
+            )
+        ]
     found = []
     if saved.gateway != gateway:
         found.append(f"the gateway is {gateway}; it was {saved.gateway}")
@@ -272,19 +285,25 @@ def _price(price: Json) -> str:
 
 
 def _cap(left_out: Json) -> str:
-    return f"left out ({left_out['cap']})" if left_out else "not left out"
+    return _("left out ({cap})", cap=left_out["cap"]) if left_out else _("not left out")
 
 
 # What two actions of one take have to agree in, by what explains most.
 _COMPARED: Final[dict[str, Callable[[Json, Json], str]]] = {
-    "fingerprint": lambda then, now: "its body has changed",
-    "draft": lambda then, now: "its body has changed",
-    "action": lambda then, now: f"{now} now; it was {then}",
-    "task_id": lambda then, now: f"its task is {now}; it was {then}",
-    "left_out": lambda then, now: f"{_cap(now)} now; it was {_cap(then)}",
+    "fingerprint": lambda then, now: _("its body has changed"),
+    "draft": lambda then, now: _("its body has changed"),
+    "action": lambda then, now: _("{now} now; it was {then}", now=now, then=then),
+    "task_id": lambda then, now: _("its task is {now}; it was {then}", now=now, then=then),
+    "left_out": lambda then, now: _(
+        "{cap} now; it was {cap_then}", cap=_cap(now), cap_then=_cap(then)
+    ),
 }
 _OF_A_PURCHASE: Final[dict[str, Callable[[Json, Json], str]]] = {
-    "price": lambda then, now: f"its price is {_price(now)}; it was {_price(then)}",
-    "predicted_tier": lambda then, now: f"its predicted tier is {now}; it was {then}",
-    "seconds": lambda then, now: f"it has {now} s; it had {then} s",
+    "price": lambda then, now: _(
+        "its price is {price}; it was {price_then}", price=_price(now), price_then=_price(then)
+    ),
+    "predicted_tier": lambda then, now: _(
+        "its predicted tier is {now}; it was {then}", now=now, then=then
+    ),
+    "seconds": lambda then, now: _("it has {now} s; it had {then} s", now=now, then=then),
 }

@@ -20,6 +20,7 @@ from klingflow.decide.picks import counting, present_of
 from klingflow.manifest.held_files import records
 from klingflow.manifest.meaning import meaning
 from klingflow.model import Action, Json, Manifest, Plan
+from klingflow.words import _
 
 # What cameras and editors use, in frames a second; the rate of a video is one of these, or whole.
 RATES: Final = tuple(
@@ -174,13 +175,13 @@ def _clip(
 ) -> Clip:
     counts = counting(id, keys, plan.terms.picks, partial(present_of, plan.by_key))
     if not counts.key and len(meant) == len(keys):
-        why = counts.reason if counts.verb == "held" else "every take is rejected"
+        why = counts.reason if counts.verb == "held" else _("every take is rejected")
         return _described(plan.by_key[keys[0]], plan.manifest, missing=why)
     action = plan.by_key[counts.key if counts.key in meant else meant[0]]
     bought = action.purchase
     is_here = action.verb in ("keep", "changed") and bought is not None and bought.output
     if not is_here or bought is None:
-        return _described(action, plan.manifest, missing=action.reason or "not bought yet")
+        return _described(action, plan.manifest, missing=action.reason or _("not bought yet"))
     file = now_at.get(bought.uid, bought.output or "")
     clip = _described(action, plan.manifest)
     return replace(clip, file=file, task_id=plain(bought.task_id), seconds=float(bought.seconds))
@@ -210,7 +211,7 @@ def _described(action: Action, manifest: Manifest, missing: str = "") -> Clip:
 
 def _still(body: Mapping[str, Json], manifest: Manifest) -> str:
     """Return the first local image that a body names."""
-    for _, record in records(body):
+    for _unused, record in records(body):
         file = manifest.files.get(record["file"])
         if file is not None and file.suffix in STILLS:
             return file.path
@@ -263,7 +264,9 @@ def _with_footage(clip: Clip, footage: Mapping[str, Footage]) -> Clip:
         return clip
     seen = footage.get(clip.file)
     if seen is None or not 0 < seen.seconds <= _LONGEST_S:
-        return replace(clip, file="", missing=f"{clip.file} is missing or cannot be played")
+        return replace(
+            clip, file="", missing=_("{file} is missing or cannot be played", file=clip.file)
+        )
     return replace(clip, footage=seen, seconds=seen.seconds)
 
 

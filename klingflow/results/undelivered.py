@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from klingflow.ledger.lifecycle import last_event
 from klingflow.model import Purchase
+from klingflow.words import _
 
 _SHOWN = 5
 _DELIVERABLE = frozenset({"succeeded", "done"})
@@ -29,7 +30,7 @@ def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
     if not dead:
         return []
     known = [p for p in dead if p.sha256 and p.output]
-    lines = ["Gateways delete videos after some days, commonly 7. What else there is:"]
+    lines = [_("Gateways delete videos after some days, commonly 7. What else there is:")]
     for purchase in known[:_SHOWN]:
         lines.append(
             f"a copy of {purchase.key}, from a colleague or a backup, put at {purchase.output},"
@@ -43,6 +44,6 @@ def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
             " klingflow lock merge, a copy put at its path is taken as it is"
         )
     keys = shlex.quote(" ".join(dict.fromkeys(purchase.key for purchase in dead)))
-    again = f"klingflow run {file} -s {keys} --rerun failed"
+    again = _("klingflow run {file} -s {keys} --rerun failed", file=file, keys=keys)
     lines.append(f"another purchase, which costs money: `{again}`")
     return lines

@@ -12,6 +12,7 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot, task_named
+from klingflow.words import _
 
 _SHOWN = 12  # digits of a hash
 _ABSENT = object()  # differs from every value, None included
@@ -31,20 +32,30 @@ def explain(
     """
     changes: list[Json] = []
     if purchase is None:
-        says = "was never bought."
+        says = _("was never bought.")
     elif request.fingerprint is None:
-        says = "depends on a shot that is not bought yet, so it cannot be compared."
+        says = _("depends on a shot that is not bought yet, so it cannot be compared.")
     elif request.fingerprint == purchase.fingerprint:
-        says = f"has not changed since it was bought{_task(purchase)}."
+        says = _("has not changed since it was bought{task}.", task=_task(purchase))
     else:
         changes = _changes(shot, request, purchase, take_of)
         others = "".join(_other_sources(request.body, purchase.body, take_of))
-        kept = "; it is kept, and --rerun changed buys it again" if purchase.state in PAID else ""
-        says = f"has changed since it was bought{_task(purchase)}{others}{kept}."
+        kept = (
+            _("; it is kept, and --rerun changed buys it again") if purchase.state in PAID else ""
+        )
+        says = _(
+            "has changed since it was bought{task}{others}{kept}.",
+            task=_task(purchase),
+            others=others,
+            kept=kept,
+        )
     told: dict[str, Json] = {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
     if purchase is not None and purchase.was is not None:
         was = purchase.was.key
-        told |= {"was": was, "says": f"{shot.key} was {was} and {says}"}
+        told |= {
+            "was": was,
+            "says": _("{key} was {was} and {says}", key=shot.key, was=was, says=says),
+        }
     return told
 
 
@@ -55,9 +66,14 @@ def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
 
     def chain(record: Record) -> str:
         uid = str(record.get("purchase", ""))
-        return f"{chained.named(record, take_of(uid))}, purchase {uid}"
+        return _("{record}, purchase {uid}", record=chained.named(record, take_of(uid)), uid=uid)
 
-    body = replaced(body, lambda file: f"{file['file']} ({str(file.get('sha256', '?'))[:_SHOWN]})")
+    body = replaced(
+        body,
+        lambda file: _(
+            "{file} ({file2})", file=file["file"], file2=str(file.get("sha256", "?"))[:_SHOWN]
+        ),
+    )
     return chained.exchanged(body, chain)
 
 
@@ -75,7 +91,7 @@ def _other_sources(
 
 
 def _task(purchase: Purchase) -> str:
-    return f" ({task_named(purchase.task_id)})" if purchase.task_id else ""
+    return _(" ({task_named})", task_named=task_named(purchase.task_id)) if purchase.task_id else ""
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase, take_of: TakeOf) -> list[Json]:

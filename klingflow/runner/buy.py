@@ -28,6 +28,7 @@ from klingflow.ledger.handed_over import claimant
 from klingflow.manifest.tag import tagged
 from klingflow.model import Purchase
 from klingflow.runner.context import Context, Job, as_data
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
     """Buy `wanted`, whose cap and rate the schedule has granted. Raises LedgerBroken."""
     newcomer = _newcomer(context, wanted)
     if newcomer is not None:
-        reason = f"the ledger has another purchase of it by now ({newcomer.state})"
+        reason = _("the ledger has another purchase of it by now ({state})", state=newcomer.state)
         return _spare(context, wanted, reason)
     job = context.jobs[wanted.job]
     purchase = _intent(context, wanted)
@@ -63,7 +64,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
 async def _posted(context: Context, job: Job, purchase: Purchase, body: bytes) -> CreateOutcome:
     """Send the POST, once, and read what it comes to."""
     if job.claims is not None and not job.claims.is_fresh(purchase):
-        return Unsent("its claim took too long")  # others may hold it in doubt by now
+        return Unsent(_("its claim took too long"))  # others may hold it in doubt by now
     answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
     refund_5xx = job.plan.manifest.gateway.refund_5xx
     read = read_create(answer, body=purchase.body, refund_5xx=refund_5xx)
@@ -83,7 +84,7 @@ async def _claimed(context: Context, wanted: Wanted, purchase: Purchase) -> str 
         return str(error)
     if theirs is None:
         return None
-    return f"another host has claimed it ({_host_of(theirs)})"
+    return _("another host has claimed it ({host})", host=_host_of(theirs))
 
 
 def _host_of(claim: Purchase) -> str:

@@ -25,6 +25,7 @@ from klingflow.media.kept_frames import EXTRA, Untaken, kept_frame
 from klingflow.media.process import can_decode
 from klingflow.model import FileFact, LocalFile
 from klingflow.runner.context import Context, Job
+from klingflow.words import _
 
 
 class NotHad(Exception):
@@ -68,15 +69,22 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
     video = await to_thread.run_sync(_video, job, piece, fact) if fact else None
     if fact is None or video is None:
         command = f"klingflow fetch {job.site.named}"
-        raise NotHad(f"needs its video, which is not on this disk; `{command}` tries to bring it")
+        raise NotHad(
+            _(
+                "needs its video, which is not on this disk; `{command}` tries to bring it",
+                command=command,
+            )
+        )
     if not piece.frame:
         return Kept(video, fact.sha256)
     if not can_decode():
-        raise NotHad(f"needs the media extra: {EXTRA}")
+        raise NotHad(_("needs the media extra: {extra}", extra=EXTRA))
     try:
         taken = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)
     except Untaken as error:
-        raise NotHad(f"cannot be taken out of {video.name}: {error}") from error
+        raise NotHad(
+            _("cannot be taken out of {name}: {error}", name=video.name, error=error)
+        ) from error
     return Kept(taken.path, taken.sha256)
 
 
@@ -87,7 +95,7 @@ async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Want
     seen = await to_thread.run_sync(look, {piece.named: file.path}, None)
     found = seen[piece.named]
     if not isinstance(found, LocalFile):
-        raise NotHad(f"cannot be read: {found.strerror or found}")
+        raise NotHad(_("cannot be read: {error}", error=found.strerror or found))
     faults = [*wrong((), found, "image" if piece.frame else "video")]
     return [
         (wanted, fault.message)

@@ -17,6 +17,7 @@ from klingflow.ledger.places import Site
 from klingflow.model import Failure, FileFact
 from klingflow.runner import look, settle
 from klingflow.runner.context import Context
+from klingflow.words import _, joined
 
 
 async def fetch(context: Context, fetch: Fetch) -> None:
@@ -67,9 +68,9 @@ async def _goes_on(
 def _unwritable(site: Site, output: str) -> download.Result | None:
     """Why `output` is not written at all."""
     if not output:
-        return download.DownloadFailed("the ledger does not say where its video goes", True)
+        return download.DownloadFailed(_("the ledger does not say where its video goes"), True)
     if site.leads_elsewhere(output):
-        reason = f"{output} leads elsewhere by a link"
+        reason = _("{output} leads elsewhere by a link", output=output)
         return download.DownloadFailed(reason, True)
     return None
 
@@ -94,7 +95,7 @@ async def _arrived(
     troubles = await settle.deliver(job.ledger, job.site, fetch.purchase, fact, context.now)
     if troubles:
         return context.tell(
-            "undelivered", fetch.wanted, uid=fetch.purchase.uid, reason="; ".join(troubles)
+            "undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=joined("; ", troubles)
         )
     sha256, size_bytes = result.sha256, result.size_bytes
     purchase = await context.record(
@@ -108,7 +109,9 @@ async def _arrived(
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:
     if odd := (fetch.purchase.evidence or {}).get("video_url"):
-        reason = f"{reason}; in place of an address the gateway gave {odd!r}"
+        reason = _(
+            "{reason}; in place of an address the gateway gave {odd!r}", reason=reason, odd=odd
+        )
     failure = Failure("unknown", "undelivered", reason)
     await context.record(fetch.job, fetch.purchase, "undelivered", error=failure)
     context.tell("undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=reason)

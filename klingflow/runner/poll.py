@@ -23,6 +23,7 @@ from klingflow.ledger.answers import LastAnswer, with_last
 from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
 from klingflow.runner.queues import bring, release, want
+from klingflow.words import _
 
 
 async def poll(context: Context, flight: Flight) -> None:
@@ -64,7 +65,7 @@ def _words(outcome: QueryOutcome) -> str:
         case Running(progress=None):
             return outcome.said
         case Running():
-            return f"{outcome.said}, {outcome.progress:g} %"
+            return _("{said}, {progress:g} %", said=outcome.said, progress=outcome.progress)
         case Hiccup():
             return outcome.reason
         case NoSuchTask():

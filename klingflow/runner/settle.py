@@ -21,6 +21,7 @@ from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import FileFact, Filing, Purchase
+from klingflow.words import _
 
 _IN_USE = frozenset({32, 33})  # Windows: another program has the file open
 
@@ -34,7 +35,13 @@ async def settle(ledger: Ledger, site: Site, filing: Filing, now: Callable[[], s
         try:
             await anyio.to_thread.run_sync(files.note, site, far)
         except OSError as error:
-            return [f"{site.facts}: cannot be written, so no file was moved: {error.strerror}"]
+            return [
+                _(
+                    "{facts}: cannot be written, so no file was moved: {strerror}",
+                    facts=site.facts,
+                    strerror=error.strerror,
+                )
+            ]
     book = ledger.book
     moved = [
         placed(book.purchases[uid], now(), output=output)
@@ -111,21 +118,32 @@ def _unmovable(site: Site, operation: Operation) -> str | None:
     """Why a file is left where it is: a link, or on a way out of its folder."""
     for path in filter(None, (operation.source, operation.target)):
         if site.leads_elsewhere(path):
-            return f"{path} leads elsewhere by a link; nothing was moved"
+            return _("{path} leads elsewhere by a link; nothing was moved", path=path)
     if operation.fact is None:
         return None
     stat = (site.folder / operation.source).lstat()
     if not S_ISREG(stat.st_mode):
-        return f"{operation.source} is no plain file, and was not moved to {operation.target}"
+        return _(
+            "{source} is no plain file, and was not moved to {target}",
+            source=operation.source,
+            target=operation.target,
+        )
     if stat.st_size != operation.fact.size_bytes:
-        return f"{operation.source} has changed meanwhile, and was not moved; run again"
+        return _(
+            "{source} has changed meanwhile, and was not moved; run again", source=operation.source
+        )
     return None
 
 
 def _said(operation: Operation, error: OSError) -> str:
     in_use = getattr(error, "winerror", None) in _IN_USE
-    what = "is in use by another program; close it and run again" if in_use else error.strerror
-    return f"{operation.source} could not be moved to {operation.target}: {what or error}"
+    what = _("is in use by another program; close it and run again") if in_use else error.strerror
+    return _(
+        "{source} could not be moved to {target}: {what}",
+        source=operation.source,
+        target=operation.target,
+        what=what or error,
+    )
 
 
 def _synced(paths: Iterable[Path]) -> Iterator[str]:

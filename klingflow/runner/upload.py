@@ -15,6 +15,7 @@ from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
 from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, kept, unfit
 from klingflow.runner.context import Context
+from klingflow.words import _
 
 
 async def upload(context: Context, file: Sent) -> None:
@@ -33,7 +34,11 @@ async def upload(context: Context, file: Sent) -> None:
     except NotStored as error:
         if error.of_all:
             context.unstorable[file.job] = str(error)
-        return _failed(context, file, f"{file.named} could not be uploaded: {error}")
+        return _failed(
+            context,
+            file,
+            _("{named} could not be uploaded: {error}", named=file.named, error=error),
+        )
     if name is not None:
         for wanted in context.sending.put(file, name):
             context.schedule.want(wanted, released=wanted in context.sending.released)
@@ -51,14 +56,14 @@ async def _put(context: Context, file: Sent) -> str:
         context.sending.drop(wanted)
         context.tell("unsendable", wanted, reason=why)
     if not context.sending.waiting_for(file):
-        raise NotHad("goes with no shot")
+        raise NotHad(_("goes with no shot"))
     return await _stored(context, file, piece)
 
 
 async def _stored(context: Context, file: Sent, here: Kept) -> str:
     job = context.jobs[file.job]
     if job.store is None:
-        raise NotStored("there is no store for local files", of_all=True)
+        raise NotStored(_("there is no store for local files"), of_all=True)
     if why := context.unstorable.get(file.job):
         raise NotStored(why)
     context.inform("uploading", file=file.named)

@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from klingflow.cluster.address import CLUSTER, Address
 from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
 from klingflow.errors import ClusterAway
+from klingflow.words import _
 
 _PATIENCE: Final = timedelta(seconds=10)
 # A host asks for work at least once a minute.
@@ -40,8 +41,12 @@ async def connect(address: Address, *, identity: str = "") -> Client:
         )
     except (RuntimeError, RPCError, OSError) as error:
         raise ClusterAway(
-            f"no server answers at {address}: start it (temporal server start-dev), or correct"
-            f" {CLUSTER}"
+            _(
+                "no server answers at {address}: start it (temporal server start-dev), or correct"
+                " {cluster}",
+                address=address,
+                cluster=CLUSTER,
+            )
         ) from error
 
 
@@ -152,4 +157,6 @@ class DeskClient:
 
 
 def _away(error: RPCError) -> ClusterAway:
-    return ClusterAway(f"the cluster's server does not answer: {error.status.name.lower()}")
+    return ClusterAway(
+        _("the cluster's server does not answer: {name}", name=error.status.name.lower())
+    )

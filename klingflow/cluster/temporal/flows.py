@@ -17,6 +17,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
+from klingflow.words import _
+
 with workflow.unsafe.imports_passed_through():
     from klingflow.cluster.desk import Desk, Grant, Settings
     from klingflow.cluster.orders import Ask
@@ -220,7 +222,7 @@ class ShotFlow:
         try:
             told = await _step("buy", errand)
         except ActivityError:  # an order that nobody can read
-            told = Bought(errand["uid"], "stale", reason="its order is damaged").as_json()
+            told = Bought(errand["uid"], "stale", reason=_("its order is damaged")).as_json()
         self._told = told
         await self._tell("bought", told)
         if told["outcome"] != "submitted":

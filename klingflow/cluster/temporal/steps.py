@@ -29,6 +29,7 @@ from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import BURST
 from klingflow.errors import LedgerBroken
 from klingflow.model import Limits
+from klingflow.words import _
 
 T = TypeVar("T")
 
@@ -165,7 +166,7 @@ class Steps:
             await asyncio.wait_for(self._leaving.wait(), seconds)
         except TimeoutError:
             return
-        raise ApplicationError("this host is leaving", type="Leaving")
+        raise ApplicationError(_("this host is leaving"), type="Leaving")
 
     async def _done(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it, and say meanwhile that this host is alive. Only the kind of an error is told."""
@@ -180,7 +181,7 @@ class Steps:
             except Exception as error:
                 kind = type(error).__name__
                 self._told(f"{_now()} {activity.info().activity_type}: {kind}: {error}")
-        raise ApplicationError(f"{kind} on this host", type=kind)
+        raise ApplicationError(_("{kind} on this host", kind=kind), type=kind)
 
 
 @asynccontextmanager
