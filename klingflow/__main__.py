@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """Run the command line. Raises SystemExit."""
+    """Run the command line, and end the process with its exit code."""
     from klingflow.terminal.cli import main as run  # here: its imports take most of the start
 
     run()

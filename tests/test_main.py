@@ -44,3 +44,19 @@ def test_ctrl_c_stays_ignored_where_it_was() -> None:
     """A shell starts what stands before `&` in a script so."""
     code, said, _ = interrupted("click", "SIG_IGN")
     assert code == 0 and said.startswith("klingflow, version ")
+
+
+def test_the_process_ends_without_python_s_own_end() -> None:
+    """There, a thread of another library that still hands over an answer would abort it."""
+    script = (
+        "import atexit, sys\n"
+        "from klingflow.__main__ import main\n"
+        "atexit.register(print, 'Python ended')\n"
+        "sys.argv = ['klingflow', '--version']\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert (ended.returncode, "Python ended" in ended.stdout) == (0, False)
+    assert ended.stdout.startswith("klingflow, version ")

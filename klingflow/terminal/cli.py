@@ -72,7 +72,7 @@ for _command in (
 
 
 def main() -> NoReturn:
-    """The `klingflow` entry point: the one place where errors become exit codes."""
+    """The `klingflow` entry point. Here alone errors become exit codes; it ends the process."""
     if ASKED_AT_TAB in os.environ:
         from klingflow.terminal import completing  # for start-up
 
@@ -87,7 +87,9 @@ def main() -> NoReturn:
     from klingflow.terminal import console  # for start-up
 
     console.flush()
-    sys.exit(code)
+    # Python's own end would abort the process where a thread of an engine or of a store still hands
+    # over an answer (temporalio/sdk-python#300). Nothing is left to do: files are closed by `with`.
+    os._exit(code)
 
 
 def _escape_the_unencodable() -> None:
