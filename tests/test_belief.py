@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 
 import pytest
 
-from klingflow.decide.belief import Names, Naming, believed_of_create, is_anothers
+from klingflow.decide.belief import NAMED_TIMES, Names, Naming, believed_of_create, is_anothers
 from klingflow.gateway.outcomes import (
     Accepted,
     Blind,
@@ -75,10 +75,21 @@ def test_a_reply_between_two_of_them_begins_again() -> None:
     assert told(outcomes) == [DOUBT, Running(), DOUBT, FAILED]
 
 
-def test_a_second_name_is_believed_once_it_has_come_twice_on_such_connections() -> None:
+# On a kept connection, and on as many others as do not suffice.
+NOT_YET = 1 + (NAMED_TIMES - 1)
+
+
+def test_a_second_name_is_believed_once_it_has_come_often_on_such_connections() -> None:
     """A relay may know a task by two names, one at its creation and one in queries."""
     other = alias("alias")
-    assert told([other, other, other]) == [other, other, DONE]
+    assert told([other] * (NOT_YET + 2)) == [*[other] * NOT_YET, DONE, DONE]
+
+
+def test_a_name_that_comes_between_begins_again() -> None:
+    """What is mistaken now and then is not a name."""
+    other, another = alias("task_in_doubt"), alias("task_of_another_film")
+    outcomes = [*[other] * NOT_YET, another, *[other] * (NAMED_TIMES - 1)]
+    assert told(outcomes) == outcomes
 
 
 def test_every_query_after_another_name_goes_on_a_connection_of_its_own() -> None:
@@ -86,7 +97,7 @@ def test_every_query_after_another_name_goes_on_a_connection_of_its_own() -> Non
     _, naming = Names().believed("u1", Naming(), alias("alias"), HELD)
     assert naming == Naming(apart=True)
     _, naming = Names().believed("u1", naming, alias("alias"), HELD)
-    assert naming == Naming(apart=True, other_name="alias")
+    assert naming == Naming(apart=True, other_name="alias", other_times=1)
 
 
 def test_a_name_that_changes_is_not_believed() -> None:
@@ -98,29 +109,31 @@ def test_a_name_that_changes_is_not_believed() -> None:
 @pytest.mark.parametrize("name", ["task_1", "task_2", "task_3"])
 def test_the_id_of_another_purchase_is_never_believed(name: str) -> None:
     """Whichever ledger of the run holds it."""
-    outcomes = [alias(name)] * 5
+    outcomes = [alias(name)] * (NOT_YET + 1)
     assert told(outcomes) == outcomes
 
 
 def test_a_name_that_is_given_to_two_tasks_is_nobody_s() -> None:
     """Not even of the one that it was given to first."""
     names, other = Names(), alias("alias")
+    often = [other] * (NOT_YET + 1)
     told([other, other], names, "u1")
-    assert told([other] * 4, names, "u2") == [other] * 4
-    assert told([other] * 4, names, "u1") == [other] * 4
+    assert told(often, names, "u2") == often
+    assert told(often, names, "u1") == often
 
 
 def test_a_task_that_queries_call_by_its_id_has_no_other_name() -> None:
     """However often it comes: it may be that of a task in doubt, which nobody else could claim."""
     other = alias("task_in_doubt")
-    assert told([Running(), *[other] * 5]) == [Running(), *[other] * 5]
+    often = [other] * (NOT_YET + 1)
+    assert told([Running(), *often]) == [Running(), *often]
 
 
 def test_what_comes_on_a_kept_connection_gives_nobody_a_name() -> None:
     """Another task may still be called by it."""
     names, other = Names(), alias("alias")
     told([other], names, "u1")
-    assert told([other] * 3, names, "u2") == [other, other, DONE]
+    assert told([other] * (NOT_YET + 1), names, "u2") == [*[other] * NOT_YET, DONE]
 
 
 # ---------------------------------------------------------------- creates

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.decide.belief import NAMED_TIMES
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.gateway.outcomes import Reply
 from klingflow.ledger.answers import LastAnswer, last_answer
@@ -356,13 +357,13 @@ async def test_a_final_answer_that_names_no_task_is_believed_the_second_time(
 
 
 async def test_a_task_that_queries_call_otherwise_is_finished(tmp_path: Path) -> None:
-    """A relay's second name for a task is believed once it has come twice on connections of its
-    own.
+    """A relay's second name for a task is believed once it has come often on connections of its
+    own; the answers while it is made count.
     """
-    done = said(id="alias_1", status="completed")
-    with a_run(tmp_path, queries=[said(id="alias_1", status="queued"), done, done]) as run:
-        states = await polled(run, await run.flight(), 3)
-    assert states == ["submitted", "submitted", "succeeded"]
+    queued, done = (said(id="alias_1", status=status) for status in ("queued", "completed"))
+    with a_run(tmp_path, queries=[*[queued] * NAMED_TIMES, done]) as run:
+        states = await polled(run, await run.flight(), NAMED_TIMES + 1)
+    assert states == [*["submitted"] * NAMED_TIMES, "succeeded"]
 
 
 @pytest.mark.parametrize("name", ["task_2", "alias"])

@@ -63,6 +63,7 @@ class Seen:
     unknown_since: float = 0.0
     apart: bool = False
     other_name: str | None = None
+    other_times: int = 0
     by_its_id: bool = False
 
     @property
@@ -100,7 +101,7 @@ async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
     terms = (await page(hand, ref.batch, ref.page)).terms
     purchase = await _purchase(hand, uid)
     age_s = _age_s(hand, purchase)
-    naming = Naming(seen.apart, seen.other_name, seen.by_its_id)
+    naming = Naming(seen.apart, seen.other_name, seen.other_times, seen.by_its_id)
     answer = await hand.gateway.query(str(purchase.task_id), apart=naming.apart)
     read = read_query(answer, task_id=str(purchase.task_id), body=purchase.body)
     outcome, naming = hand.names.believed(uid, naming, read, [hand.task_ids])
@@ -110,6 +111,7 @@ async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
         retry_after_s=None,
         apart=naming.apart,
         other_name=naming.other_name,
+        other_times=naming.other_times,
         by_its_id=naming.by_its_id,
     )
     return await _seen(hand, terms, purchase, known, outcome)

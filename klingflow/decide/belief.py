@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from klingflow.gateway.outcomes import (
     Accepted,
@@ -24,18 +25,24 @@ from klingflow.gateway.outcomes import (
 # The task ids of each ledger of the run.
 Held = Iterable[Container[str]]
 
+# How many answers in a row, each on a connection of its own, have to call a task by one other name.
+# A mistaken answer may well come twice, and name a task that no ledger of the run knows: one that
+# is in doubt, or another film's. A task is asked about more often than this while it is made.
+NAMED_TIMES: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Naming:
     """What the answers about one task have called it.
 
     `apart`: the last answer did not bear the task's id, so the next query goes on a connection of
-    its own. `other_name` is what answers on such connections call it. `by_its_id`: an answer has
-    called it by the id that its create was answered with.
+    its own. `other_name` is what the last `other_times` answers on such connections have called it.
+    `by_its_id`: an answer has called it by the id that its create was answered with.
     """
 
     apart: bool = False
     other_name: str | None = None
+    other_times: int = 0
     by_its_id: bool = False
 
 
@@ -52,8 +59,9 @@ class Names:
         answer that may be another task's becomes a Hiccup.
 
         A final answer without our id counts only if it came on a connection of its own. An answer
-        with another id counts only if, moreover, it has borne that id there before, and no other
-        task has it: a relay may know a task by two names, one at its creation and one in queries.
+        with another id counts only if, moreover, it is the last of `NAMED_TIMES` that have borne it
+        there, and no other task has it: a relay may know a task by two names, one at its creation
+        and one in queries.
         Where an answer has called the task by our id, that is its name in queries, and another name
         is another task's.
         """
@@ -74,15 +82,14 @@ class Names:
     def _under_other_name(
         self, uid: str, naming: Naming, outcome: Misnamed, held: Held
     ) -> tuple[QueryOutcome, Naming]:
-        """An answer with another id than the task's, which the next query is to confirm."""
+        """An answer with another id than the task's, which the next queries are to confirm."""
         after = replace(naming, apart=True)
         can_be_ours = naming.apart and not naming.by_its_id
         if not can_be_ours or not self._is_free(outcome.name, uid, held):
             return outcome, after
-        after = replace(after, other_name=outcome.name)
-        if outcome.name == naming.other_name:
-            return outcome.answer, after
-        return outcome, after
+        times = naming.other_times + 1 if outcome.name == naming.other_name else 1
+        after = replace(after, other_name=outcome.name, other_times=min(times, NAMED_TIMES))
+        return outcome.answer if times >= NAMED_TIMES else outcome, after
 
     def _is_free(self, name: str, uid: str, held: Held) -> bool:
         """True if no task except that of `uid` has been called `name`."""
