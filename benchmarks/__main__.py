@@ -37,7 +37,7 @@ SHORT: dict[str, Measure] = {
     "ledgers": lambda folder: ledgers.figures(30_000, folder, runs=1),
     "buying": lambda folder: buying.figures(60, folder, rounds=3),
     "simulated": lambda _: simulated.figures(),
-    "references": lambda folder: references.figures(200, folder, runs=1),
+    "references": lambda folder: references.figures(200, folder, runs=3),
     "looking": lambda folder: looking.figures(5, folder),
     "night": lambda _: night.figures(seeds=2),
     "batch": lambda _: batch.figures(seeds=8),
@@ -56,7 +56,7 @@ FULL: dict[str, Measure] = {
     "night": lambda _: night.figures(seeds=10),
     "batch": lambda _: batch.figures(seeds=50),
     "loopback": lambda folder: loopback.figures(60, folder, places=(5, 10, 20)),
-    "references": lambda folder: references.figures(1_000, folder, runs=3),
+    "references": lambda folder: references.figures(1_000, folder, runs=7),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "killing": lambda _: killing.figures(),
 }

@@ -97,13 +97,14 @@ _DOCUMENTED: Final[dict[Path, Mapping[str, Json]]] = {
 
 
 class Checked(NamedTuple):
-    """A shot's kind, what is wrong or doubtful about it, and what it would send if nothing is
-    wrong.
+    """A shot's kind, what is wrong or doubtful about it, what it would send if nothing is wrong,
+    and whether its body names a local file.
     """
 
     kind: str
     diagnostics: list[Diagnostic]
     good: Sendable | None
+    has_files: bool = False
 
 
 def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()) -> Checked:
@@ -116,15 +117,17 @@ def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()
     kind = infer_kind(fields)
     allow = _allowed(fields)
     found = _lifted(_field_faults(draft, kind, at_the_top), allow)
-    sendable = None
+    sendable, has_files = None, False
     if not draft.spoiled and not at_the_top and not _has_error(found):
         body = body_of(fields, kind)
-        sendable = sendable_of(_with_files(body, draft, kind, files))
-        of_body = _body_faults(fields, kind, body, sendable)
+        with_records = _with_files(body, draft, kind, files)
+        has_files = with_records is not body
+        sendable = sendable_of(with_records)
+        of_body = _body_faults(draft, kind, body, sendable)
         written = (f._replace(path=author_path(fields, kind, f.path)) for f in of_body)
         found += _lifted(written, allow)
     good = None if _has_error(found) else sendable
-    return Checked(kind, [_diagnostic(draft, fault) for fault in found], good)
+    return Checked(kind, [_diagnostic(draft, fault) for fault in found], good, has_files)
 
 
 def _with_files(
@@ -280,24 +283,25 @@ def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
 
 
 def _body_faults(
-    fields: Mapping[str, Json], kind: str, body: Mapping[str, Json], sendable: Sendable
+    draft: Draft, kind: str, body: Mapping[str, Json], sendable: Sendable
 ) -> Iterator[Fault]:
     """Yield what is wrong with the body as a whole, and with its shape where the author wrote parts
     of it in the gateway's own words. `body` has paths where the sendable one has records of local
     files. The paths of faults are the body's.
     """
     own: list[Fault] = []
-    if kind == "request" or "extra" in fields:
+    if kind == "request" or "extra" in draft.fields:
         own += faults(BODY, body, ())
     if kind == "request":
         own += _undocumented(sendable.body)
     yield from own
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
-    yield from _chained_faults(sendable.body)
+    if draft.references:
+        yield from _chained_faults(sendable.body)
     for path, text in unreachable(sendable.body):
         yield Fault(path, _UNREACHABLE, text, "warning")
-    known = facts(fields, kind, sendable.body, sendable.meaning)
+    known = facts(draft.fields, kind, sendable.body, sendable.meaning)
     for rule in rules_for(known):
         if finding := rule.find(known):
             path, text = finding

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.manifest.chained import frames
 from klingflow.manifest.check import Checked, check_files, check_shot
 from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
@@ -18,15 +19,14 @@ from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
-from klingflow.manifest.held_files import records
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen, goes_to_a_store
+from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.profiles import chosen, names_of
-from klingflow.manifest.request import Sendable, request_for, with_files_seen
+from klingflow.manifest.request import Sendable, is_pending, request_for, with_files_seen
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
@@ -402,13 +402,12 @@ class _Compilation:
             if checked is None or draft.fields is not fields:
                 fields = draft.fields
                 checked = check_shot(draft, self.local_files, at_the_top)
-                request = self.request(checked.good, prices) if checked.good else None
+                request = _request(draft, checked, prices)
                 self.diagnostics += checked.diagnostics
                 if self.files.suspect:
                     self.diagnostics += self.doubts(draft)
             if checked.good and request:
-                may_go = self.local_files.records or draft.references
-                if may_go and goes_to_a_store(request.body):
+                if checked.has_files or (draft.references and any(frames(request.body))):
                     with_files.append((len(shots), draft, checked))
                 shots.append(_shot(draft, checked.kind))
                 requests.append(request)
@@ -421,18 +420,15 @@ class _Compilation:
     ) -> None:
         """Make the requests with local files final, now that these have been looked at."""
         before: Sendable | None = None
-        for at, draft, (kind, _, sendable) in with_files:
+        for at, draft, (kind, _, sendable, _) in with_files:
             assert sendable is not None, "only what is right is asked for"
             if sendable is not before:
                 before = sendable
-                request = with_files_seen(requests[at], sendable)
+                request = requests[at]
+                if not _waits(draft, sendable):
+                    request = with_files_seen(request, sendable)
                 self.diagnostics += self.about_files(draft, sendable, kind)
             requests[at] = request
-
-    def request(self, sendable: Sendable, prices: Prices | None) -> Request:
-        """Return what would be sent, as far as it is known before local files are looked at."""
-        unseen = bool(self.local_files.records) and any(records(sendable.body))
-        return request_for(sendable, prices, files_unseen=unseen)
 
     def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
         """Return what is wrong with the local files of a shot."""
@@ -466,6 +462,21 @@ def _mapping(root: Node, section: str) -> dict[str, Node]:
     """Return the entries of a section; none where it is absent or something else."""
     node = root.value.get(section)
     return as_mapping(node.value) if node else {}
+
+
+def _request(draft: Draft, checked: Checked, prices: Prices | None) -> Request | None:
+    """Return what would be sent, as far as it is known before local files are looked at; None where
+    something is wrong.
+    """
+    if checked.good is None:
+        return None
+    is_final = not checked.has_files and not _waits(draft, checked.good)
+    return request_for(checked.good, prices, is_final=is_final)
+
+
+def _waits(draft: Draft, sendable: Sendable) -> bool:
+    """Return True if only a run can make a body final. Most shots need nothing of others."""
+    return bool(draft.references) and is_pending(sendable.body)
 
 
 def _shot(draft: Draft, kind: str) -> Shot:

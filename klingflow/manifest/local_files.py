@@ -75,8 +75,9 @@ class LocalFiles:
         self._good: dict[tuple[str, Medium], bool] = {}
 
     def placed(self, body: dict[str, Json], file_of: Callable[[Path], str]) -> dict[str, Json]:
-        """Return the body with a record for each path of a file in it. `file_of` returns the file
-        that says what is at a path of the body: paths begin at its folder.
+        """Return the body with a record for each path of a file in it; the very body where it names
+        none. `file_of` returns the file that says what is at a path of the body: paths begin at its
+        folder.
         """
         for path, value in list(addresses(body)):
             if type(value) is str and is_path(value):

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from klingflow.errors import Mark
 from klingflow.manifest import chained, held_files
@@ -53,20 +53,18 @@ def sendable_of(body: dict[str, Json]) -> Sendable:
     return Sendable(body, meaning(body))
 
 
-def request_for(
-    sendable: Sendable, prices: Prices | None, *, files_unseen: bool = False
-) -> Request:
+def request_for(sendable: Sendable, prices: Prices | None, *, is_final: bool = True) -> Request:
     """Return what would be sent: a body with its predicted tier, billable seconds, price and
     fingerprint.
 
-    The fingerprint is None while the body holds a Pending, or local files that nobody has looked
-    at: `with_files_seen` adds it then.
+    The fingerprint is None for a body that is not final: one that `is_pending`, or one with local
+    files that nobody has looked at. `with_files_seen` adds it then.
     """
     body, what = sendable
     tier = predict(what)
     return Request(
         body=body,
-        fingerprint=None if files_unseen or _is_pending(body) else _fingerprint(what),
+        fingerprint=_fingerprint(what) if is_final else None,
         predicted_tier=tier,
         seconds=what.billed_s,
         price=price(prices, tier, what.billed_s) if prices else None,
@@ -74,12 +72,16 @@ def request_for(
 
 
 def with_files_seen(request: Request, sendable: Sendable) -> Request:
-    """Return a request whose local files have been looked at since it was made."""
-    pending = _is_pending(sendable.body)
-    return replace(request, fingerprint=None if pending else _fingerprint(sendable.meaning))
+    """Return a request whose local files have been looked at since it was made, and which waits for
+    nothing else.
+    """
+    return replace(request, fingerprint=_fingerprint(sendable.meaning))
 
 
-def _is_pending(body: Mapping[str, Json]) -> bool:
+def is_pending(body: Mapping[str, Json]) -> bool:
+    """Return True if a body holds what only a run can know: another shot's result, or a purchase
+    of which it takes the video.
+    """
     return _holds_pending(body) or chained.is_open(body)
 
 
@@ -193,6 +195,11 @@ _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
 }
 # Each field with a place of its value in the body.
 _HOMES = tuple((name, place) for name, field in SHOT.items() for place in field.places if place)
+# The same by the first step of the place: each path of a local file is asked for.
+_HOMES_BELOW: Final[Mapping[Any, list[tuple[str, Path]]]] = {
+    first: [home for home in _HOMES if home[1][0] == first]
+    for first in dict.fromkeys(place[0] for _, place in _HOMES)
+}
 # Each field with the mapping it goes into (the body itself, metadata or output_config) and its key
 # there.
 _PLACES = tuple(
@@ -314,7 +321,7 @@ def author_path(fields: Mapping[str, Json], kind: str, path: Path) -> Path:
         return ("request", *path)
     if _holds(fields.get("extra"), path):
         return ("extra", *path)
-    for name, place in _HOMES:
+    for name, place in _HOMES_BELOW.get(path[0], ()) if path else ():
         if name in fields and path[: len(place)] == place:
             return (name, *_inner(fields, name, path[len(place) :]))
     implied = _IMPLIED.get(path, "")
