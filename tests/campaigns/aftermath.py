@@ -5,6 +5,7 @@ leaves behind.
 from __future__ import annotations
 
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -106,3 +107,12 @@ def left_behind(film: Pipeline) -> list[str]:
     """Files of one moment that are still there, also in the black box."""
     places = (film.folder, Path(film.environ["KLINGFLOW_STATE_DIR"]))
     return sorted(str(p) for place in places for p in place.rglob("*") if p.name.endswith(_PASSING))
+
+
+def begun(process: subprocess.Popen[str], log: Path, event: str = "") -> None:
+    """Wait for the first event of a run, or the first of this name; or for the run's end."""
+    until = time.monotonic() + PATIENCE_S
+    sign = f'"event": "{event}"' if event else "\n"
+    while not (log.exists() and sign in log.read_text("utf-8")) and process.poll() is None:
+        assert time.monotonic() < until, "it hangs"
+        time.sleep(0.01)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.aftermath import Found, account, ends, examine
+from tests.campaigns.aftermath import Found, account, begun, ends, examine
 from tests.campaigns.figures import Report
 from tests.harness import charges, sandboxed
 
@@ -35,7 +34,6 @@ PACE = "4/1s"
 SHOTS_PER_KILL = 5
 # Some kills come before any work, while the process starts.
 EARLY = 0.1
-PATIENCE_S = 240.0
 
 
 def test_kill_9_at_random_moments(tmp_path: Path, long: bool, report: Report) -> None:
@@ -72,7 +70,7 @@ def test_kill_9_while_further_takes_are_bought(tmp_path: Path, long: bool, repor
             log = film.folder / f"{number}.jsonl"
             again = ("run", "film.yaml", "-y", "-q", "--rerun", "rejected", "--log", log.name)
             process = film.start(*again)
-            _begun(process, log)
+            begun(process, log)
             time.sleep(chance.uniform(0.0, 0.8))
             process.kill()
             process.communicate()
@@ -110,7 +108,7 @@ def test_kill_9_while_shots_are_made_from_others(
         for number, stage in enumerate(STAGES * (10 if long else 2)):
             log = film.folder / f"{number}.jsonl"
             process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
-            _begun(process, log, stage)
+            begun(process, log, stage)
             time.sleep(chance.uniform(0.0, 0.2))
             kills += process.poll() is None
             process.kill()
@@ -160,7 +158,7 @@ def _kill(batch: Batch, folder: Path, found: Found) -> int:
             log = film.folder / f"{number}.jsonl"
             process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
             if chance.random() > EARLY:
-                _begun(process, log)
+                begun(process, log)
             time.sleep(chance.uniform(0.0, 0.8))  # the moment of the kill is the campaign's chance
             landed += process.poll() is None
             process.kill()
@@ -170,12 +168,3 @@ def _kill(batch: Batch, folder: Path, found: Found) -> int:
         film.write(batch.kills * SHOTS_PER_KILL)
         examine(film, sandbox, "", batch, found)
     return landed
-
-
-def _begun(process: subprocess.Popen[str], log: Path, event: str = "") -> None:
-    """Wait for the first event of a run, or the first of this name; or for the run's end."""
-    until = time.monotonic() + PATIENCE_S
-    sign = f'"event": "{event}"' if event else "\n"
-    while not (log.exists() and sign in log.read_text("utf-8")) and process.poll() is None:
-        assert time.monotonic() < until, "it hangs"
-        time.sleep(0.01)
