@@ -105,9 +105,9 @@ class Scripted:
 
     @asynccontextmanager
     async def open(
-        self, url: str, headers: Mapping[str, str] | None = None
+        self, url: str, headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> AsyncIterator[Video | NoReply]:
-        self.asked.append(f"open {url}")
+        self.asked.append(f"{'open' if method == 'GET' else method} {url}")
         yield next(self._videos)
 
 

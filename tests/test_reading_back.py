@@ -8,7 +8,7 @@ from typing import cast
 import anyio
 import pytest
 
-from klingflow.assets.reading_back import read_back, why_unreadable
+from klingflow.assets.reading_back import read_back, why_refused, why_unreadable
 from klingflow.assets.stores import Snapshot
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
@@ -36,6 +36,25 @@ def test_an_address_must_hold_an_image_or_a_video(reply: Video | NoReply, why: s
     """By its bytes: a page may be served with any status and type."""
     gateway = cast(Gateway, Scripted(videos=[reply]))
     assert anyio.run(why_unreadable, gateway, ADDRESS) == why
+
+
+@pytest.mark.parametrize(
+    ("head", "why", "asked"),
+    [
+        (Video(200), None, ["HEAD", "open"]),
+        (Video(403), None, ["HEAD", "open"]),
+        (NoReply(True, "no answer in time"), None, ["HEAD", "open"]),
+        (Video(404), "HTTP 404", ["HEAD"]),
+        (NoReply(False, "no connection"), "no connection", ["HEAD"]),
+    ],
+)
+def test_a_head_is_believed_only_where_it_is_certain(
+    head: Video | NoReply, why: str | None, asked: list[str]
+) -> None:
+    """An address that is signed for GET refuses a HEAD, and some servers know none."""
+    scripted = Scripted(videos=[head, Video(206, png())])
+    assert anyio.run(why_refused, cast(Gateway, scripted), ADDRESS) == why
+    assert scripted.asked == [f"{verb} {ADDRESS}" for verb in asked]
 
 
 @pytest.mark.parametrize("stated", ["bytes 0-4/*", f"bytes 0-4/{'9' * 5000}", "no range at all"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from klingflow.api.loading import load
+from klingflow.api.references import references
 from klingflow.api.site import Wish, site_of
 from klingflow.model import LocalFile, Manifest
 from klingflow.results.references import Listed, listed
@@ -126,3 +127,52 @@ def test_refs_says_how_large_a_file_is_and_that_nothing_is_to_be_asked_for(film:
     film.write({"a": {"prompt": "x", "image": "refs/a.png"}})
     assert "  local  refs/a.png  1 kB  a\n" in film.do("refs", "film.yaml")
     assert "film.yaml: no reference to ask for\n" in film.do("refs", "film.yaml", "--check")
+
+
+CHAIN = {
+    "door": {"prompt": "x"},
+    "after": {"prompt": "y", "image": {"from": "door", "frame": "last"}},
+    "wide": {"prompt": "z", "image": {"from": "door", "frame": "last"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("takes", "here", "state"),
+    [
+        ({}, False, "later"),
+        ({"door": ""}, True, "local"),
+        ({"door": ""}, False, "later"),
+        ({"door": "", "after": "now"}, True, "there"),
+        ({"door": "", "after": "before"}, True, "changed"),
+    ],
+)
+def test_a_frame_of_another_shots_video_is_listed(
+    film: Pipeline, takes: dict[str, str], here: bool, state: str
+) -> None:
+    """Once, with the shots that begin with it; and how it stands beside the ledger."""
+    film.write(CHAIN)
+    video = b"a video"
+    delivered = {"sha256": hashlib.sha256(video).hexdigest(), "size_bytes": len(video)}
+    door = replace(done("door"), output="outputs/film/door.mp4", **delivered)
+    source = {"now": door.uid, "before": "20260608065249123-0123456789ab"}
+    kept = [door] if "door" in takes else []
+    if take := takes.get("after"):
+        record = {"from": "door", "frame": "last", "purchase": source[take]}
+        kept.append(replace(done("after"), body={"image": record}))
+    keep(site_of(film.manifest, Wish()).paths, *kept)
+    if here:
+        (film.folder / "outputs" / "film").mkdir(parents=True)
+        (film.folder / "outputs" / "film" / "door.mp4").write_bytes(video)
+    found = references(manifest_of(film), Wish())
+    assert found == [Listed("the last frame of door", state, ("after", "wide"))]
+
+
+def test_a_frame_that_no_shot_begins_with_any_more_is_unused(film: Pipeline) -> None:
+    """The ledger has a purchase that began with it."""
+    body = {"image": {"from": "old", "frame": "50%", "purchase": done("old").uid}}
+    keep(site_of(film.manifest, Wish()).paths, replace(done("after"), body=body))
+    film.write(CHAIN)
+    assert [(one.name, one.state) for one in references(manifest_of(film), Wish())] == [
+        ("the last frame of door", "later"),
+        ("the frame at 50% of old", "unused"),
+    ]

@@ -71,7 +71,7 @@ async def test_the_key_goes_to_its_own_origin_alone(url: str, takes_key: bool) -
     has to lie below its route of videos.
     """
     async with Gateway("https://gw.example.com", KEY) as gateway:
-        request = gateway._download_request(url, {})
+        request = gateway._download_request("GET", url, {})
     assert ("authorization" in request.headers) is takes_key
     assert (KEY in str(request.headers.raw)) is takes_key
 

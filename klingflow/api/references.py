@@ -11,16 +11,17 @@ import anyio.to_thread
 
 from klingflow.api import stores
 from klingflow.api.connecting import NOBODY, reader
-from klingflow.api.planning import book_of
+from klingflow.api.planning import book_of, planned
 from klingflow.api.site import Wish, site_for
-from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
+from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_refused
 from klingflow.assets.stores import Store, snapshot
 from klingflow.decide.contents import contents
 from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.http import Gateway
 from klingflow.manifest.addresses import private_host
-from klingflow.model import LocalFile, Manifest
-from klingflow.results.references import Listed, listed
+from klingflow.media.kept_frames import size_of
+from klingflow.model import FileFact, LocalFile, Manifest
+from klingflow.results.references import Listed, from_videos, listed
 
 _AT_ONCE = 4
 
@@ -29,10 +30,20 @@ Tell = Callable[[str, str | None], None]
 
 
 def references(manifest: Manifest, wish: Wish) -> list[Listed]:
-    """Return every reference, by the ledger, without network. Raises LedgerError."""
-    book = book_of(manifest, site_for(manifest, wish))
+    """Return every reference, by the ledger, without network. Raises LedgerError, and as
+    `planning.planned` where shots are made from others' videos.
+    """
+    site = site_for(manifest, wish)
+    book = book_of(manifest, site)
     purchases = list(book.everything())
-    return listed(manifest, purchases, contents(purchases))
+    found = listed(manifest, purchases, contents(purchases))
+    if not any(shot.references for shot in manifest.shots):
+        return found
+
+    def size(video: FileFact, words: str) -> int | None:
+        return size_of(words, site.frames / video.sha256)
+
+    return found + from_videos(planned(manifest, book, site), purchases, size)
 
 
 def push(manifest: Manifest, tell: Tell, wish: Wish = Wish(), sandbox_at: str = "") -> int:
@@ -116,6 +127,6 @@ async def _why(address: str, gateway: Gateway) -> str | None:
         return f"only your own network knows '{host}'"
     try:
         with anyio.fail_after(GIVE_UP_S):
-            return await why_unreadable(gateway, address)
+            return await why_refused(gateway, address)
     except TimeoutError:
         return f"no answer within {GIVE_UP_S:.0f} s"

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import quote, urljoin
 
 import anyio
@@ -302,18 +302,23 @@ class Gateway:
 
     @asynccontextmanager
     async def open(
-        self, url: str, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        method: Literal["GET", "HEAD"] = "GET",
     ) -> AsyncIterator[Stream | NoReply]:
-        """GET a video, and follow up to five redirects. The key is sent to our own origin only."""
+        """Ask for a video, and follow up to five redirects. The key is sent to our own origin
+        only.
+        """
         async with AsyncExitStack() as held:
-            yield await self._follow(url, headers or {}, held)
+            yield await self._follow(method, url, headers or {}, held)
 
     async def _follow(
-        self, url: str, headers: Mapping[str, str], held: AsyncExitStack
+        self, method: str, url: str, headers: Mapping[str, str], held: AsyncExitStack
     ) -> Stream | NoReply:
         for _ in range(MAX_REDIRECTS + 1):
             try:
-                request = self._download_request(url, headers)
+                request = self._download_request(method, url, headers)
                 sender = held.enter_context(self._connections_for(url).borrow())
                 answer = await sender.send(request)
                 held.push_async_callback(answer.aclose)
@@ -376,7 +381,7 @@ class Gateway:
         clean = self._secret.clean if is_success else self._secret.clean_words
         return Reply(answer.status, headers, clean(body), complete, url)
 
-    def _download_request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
+    def _download_request(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Request:
         limits = {
             "connect": self._timeouts.connect_s,
             "read": self._timeouts.download_read_s,
@@ -390,7 +395,7 @@ class Gateway:
         # Both are compared as httpx understands them, because that is where the request goes.
         ours = _origin(target) == _origin(self._url) and self._is_a_route(target)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
-        return httpx.Request("GET", target, headers=base, extensions={"timeout": limits})
+        return httpx.Request(method, target, headers=base, extensions={"timeout": limits})
 
     def _is_a_route(self, target: httpx.URL) -> bool:
         """True for an address below our own route of videos, however it is written. Another path of

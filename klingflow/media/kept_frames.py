@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -57,14 +58,28 @@ async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
         ) from error
 
 
-def _known(folder: Path, words: str) -> Frame | None:
-    name = re.compile(rf"{re.escape(words)}\.([0-9a-f]{{64}})\.png")
+def size_of(words: str, folder: Path) -> int | None:
+    """Return the bytes of a frame that is kept in `folder`; None where it was not taken yet."""
     with suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            found = name.fullmatch(path.name)
-            if found and _sha256(path) == found[1]:
-                return Frame(path, found[1])
+        for frame in _named(folder, words):
+            return frame.path.stat().st_size
     return None
+
+
+def _known(folder: Path, words: str) -> Frame | None:
+    with suppress(OSError):
+        for frame in _named(folder, words):
+            if _sha256(frame.path) == frame.sha256:
+                return frame
+    return None
+
+
+def _named(folder: Path, words: str) -> Iterator[Frame]:
+    """Yield the files that have the name of a frame. Raises OSError where there is no folder."""
+    name = re.compile(rf"{re.escape(words)}\.([0-9a-f]{{64}})\.png")
+    for path in sorted(folder.iterdir()):
+        if found := name.fullmatch(path.name):
+            yield Frame(path, found[1])
 
 
 def _sha256(path: Path) -> str:

@@ -1,26 +1,34 @@
-"""PURE. The references of a manifest: each image and video that its shots name, where it is used,
-and how it stands beside what the ledger knows.
+"""PURE. The references of a manifest: each image and video that its shots name, or take from the
+video of another shot, where it is used, and how it stands beside what the ledger knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+from klingflow.decide.filing import fact_of
+from klingflow.decide.picks import present_of, source_of
+from klingflow.manifest import chained
 from klingflow.manifest.addresses import addresses
-from klingflow.manifest.held_files import records
-from klingflow.model import Json, Manifest, Pending, Purchase
+from klingflow.manifest.held_files import Record, records
+from klingflow.model import FileFact, Json, Manifest, Pending, Plan, Purchase
 
 # An address; a file on this disk with which nothing was bought; one that was uploaded with this
 # content; one whose content was another when it was last bought with; one that is not on this disk;
-# one that no shot names any more.
-State = Literal["remote", "local", "there", "changed", "missing", "unused"]
+# one that comes with a video that is not on this disk yet; one that no shot names any more.
+State = Literal["remote", "local", "there", "changed", "missing", "later", "unused"]
+# The bytes of a frame that is kept of a video, by its words; None where it was not taken yet.
+SizeOf = Callable[[FileFact, str], int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One reference: a local file by its path, or an address. `shots` are ids."""
+    """One reference: a local file by its path, an address, or what is taken from a video by what
+    people call it. `shots` are ids.
+    """
 
     name: str
     state: State
@@ -75,3 +83,50 @@ def _listed(
     if file.sha256 in contents.values():
         state = "there"
     return Listed(name, state, shots, file.size_bytes, file.sha256)
+
+
+# ---------------------------------------------------------------- what is taken from videos
+
+
+def from_videos(plan: Plan, purchases: Sequence[Purchase], size_of: SizeOf) -> list[Listed]:
+    """Return what shots take from other shots' videos, in the manifest's order, then what only the
+    ledger has.
+    """
+    used: dict[str, dict[str, None]] = {}
+    wanted: dict[str, Record] = {}
+    for shot, request in plan.manifest:
+        for _, record in chained.chained(request.body):
+            wanted[name := chained.named(record)] = record
+            used.setdefault(name, {})[shot.id] = None
+    bought: dict[str, dict[str, None]] = {}
+    sent: set[tuple[str, str]] = set()
+    for purchase in purchases:
+        for _, record in chained.chained(purchase.body):
+            sent.add((str(record.get("purchase")), str(record.get("frame", ""))))
+            bought.setdefault(chained.named(record), {})[purchase.shot] = None
+    found = [
+        _from_video(record, tuple(used[name]), plan, sent, name in bought, size_of)
+        for name, record in wanted.items()
+    ]
+    gone = {name: shots for name, shots in bought.items() if name not in wanted}
+    return found + [Listed(name, "unused", tuple(shots)) for name, shots in gone.items()]
+
+
+def _from_video(
+    record: Record,
+    shots: tuple[str, ...],
+    plan: Plan,
+    sent: set[tuple[str, str]],
+    was_bought: bool,
+    size_of: SizeOf,
+) -> Listed:
+    present, frame = partial(present_of, plan.by_key), str(record.get("frame", ""))
+    source = plan.by_key.get(source_of(record["from"], plan.terms, present).key)
+    purchase = source.purchase if source and present(source.key) else None
+    video = fact_of(purchase) if purchase else None
+    here = video if video in plan.terms.files.values() else None
+    state: State = "changed" if was_bought else "local" if here else "later"
+    if purchase and (purchase.uid, frame) in sent:
+        state = "there"
+    size = (size_of(here, frame) if frame else here.size_bytes) if here else None
+    return Listed(chained.named(record), state, shots, size)

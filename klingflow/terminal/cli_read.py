@@ -178,7 +178,7 @@ def refs(file: str, form: str, push: bool, check: bool, **options: Any) -> int:
       local: on this disk         there: uploaded with this content
       changed: since it was last bought with
       missing: not on this disk   unused: no shot names it any more
-      remote: an address
+      remote: an address          later: its video is not here yet
 
     Exit 3 if a file could not be uploaded or an address not be read.
     """

@@ -229,7 +229,8 @@ _SHOTS_SHOWN = 4
 
 def _is_asked(one: Listed, *, push: bool, check: bool) -> bool:
     """True if `--push` or `--check` does something about a reference, and so says something."""
-    return check if one.state == "remote" else push and one.size_bytes is not None
+    is_here = one.size_bytes is not None and one.sha256 is not None  # a frame goes with a run
+    return check if one.state == "remote" else push and is_here
 
 
 def _reference(one: Listed) -> list[str]:
