@@ -211,6 +211,17 @@ def test_the_room_that_earlier_videos_take_is_said(tmp_path: Path) -> None:
     ]
 
 
+def test_the_room_that_kept_frames_take_is_said(tmp_path: Path) -> None:
+    """No command deletes them."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}})
+    frames = tmp_path / ".klingflow" / "frames"
+    (frames / "aa").mkdir(parents=True)
+    (frames / "aa" / "last.bb.png").write_bytes(b"x" * 1_500_000)
+    said = f"one kept frame takes 1.5 MB in {frames}; what is deleted is taken again"
+    assert Finding(True, said, needed=False) in examine(str(film.manifest), Access())
+
+
 def test_the_copies_of_a_film_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is run, and which place shares what it knows."""
     monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))

@@ -161,6 +161,7 @@ def _ledger(file: str, profile: str = "") -> Iterator[Finding]:
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
     yield from _earlier(site.folder, replaced(book.purchases.values()))
+    yield from () if profile else _frames(site.frames)
     yield from _copies(file, profile)
 
 
@@ -199,6 +200,21 @@ def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
         needed = f"no shot needs {'it' if one else 'them'} now"
         said = f"{takes} {sum(sizes.values()) / 1e6:.1f} MB in {where}; {needed}"
         yield Finding(True, said, needed=False)
+
+
+def _frames(folder: Path) -> Iterator[Finding]:
+    """The room that frames take which were taken out of videos, for shots that begin with them."""
+    sizes = [size for path in folder.glob("*/*.png") if (size := _size(path))]
+    if sizes:
+        taken = "one kept frame takes" if len(sizes) == 1 else f"{len(sizes)} kept frames take"
+        said = f"{taken} {sum(sizes) / 1e6:.1f} MB in {folder}; what is deleted is taken again"
+        yield Finding(True, said, needed=False)
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

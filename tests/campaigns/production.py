@@ -8,6 +8,7 @@ was decoded: nothing in them may come twice.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ CHAIN = """\
 # The events of a run after which it is killed, in the order of one shot's life.
 STAGES = ("uploading", "uploaded", "intent", "submitted", "succeeded", "downloading", "done")
 
+_PURCHASE = re.compile(r", purchase: [^ }]+")
+
 Key = tuple[str, str]  # profile, take
 Mark = tuple[int, int]  # what of a file would be another if it were written again
 
@@ -86,6 +89,12 @@ class Production:
         added = f"run: {{ {limits} }}\nassets: {assets}\nprofiles: {{ draft: {{ seconds: 4 }} }}\n"
         text = self.film.manifest.read_text("utf-8")
         self.film.manifest.write_text(text.replace("shots:\n", f"{added}shots:\n") + CHAIN, "utf-8")
+
+    def write_picks(self, stem: str, *takes: tuple[str, int]) -> None:
+        """Write picks into a file of picks by hand, which names no purchases."""
+        lines = (f'- {{ shot: "{shot}", take: {take} }}\n' for shot, take in takes)
+        with (self.film.folder / f"{stem}.picks.yaml").open("a", encoding="utf-8") as file:
+            file.writelines(["# 导演选定\n", *lines])
 
     # ---------------------------------------------------------------- one command
 
@@ -145,7 +154,7 @@ class Production:
 
     # ---------------------------------------------------------------- what is looked at
 
-    def _look(self, where: object, picks: dict[str, bytes] | None) -> None:
+    def _look(self, where: object, picks: dict[str, str] | None) -> None:
         """Compare what was charged, uploaded and decoded with what may be; picks with what they
         were.
         """
@@ -200,8 +209,12 @@ class Production:
         state = Path(self.film.environ["KLINGFLOW_STATE_DIR"])
         return read(ledger_paths(self.film.manifest, state=state, profile=profile))
 
-    def _said(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.film.folder.glob("*.picks.yaml")}
+    def _said(self) -> dict[str, str]:
+        """Return the files of picks, without the purchases that a run writes into a person's
+        lines.
+        """
+        files = self.film.folder.glob("*.picks.yaml")
+        return {file.name: _PURCHASE.sub("", file.read_text("utf-8")) for file in files}
 
     @staticmethod
     def _profile(options: Sequence[str]) -> str:

@@ -42,9 +42,9 @@ def _made(folder: Path, seed: int, long: bool) -> Production:
     """A film that is made by the commands of docs/from-a-spreadsheet.md, references.md and
     takes.md.
     """
-    late = "create:slow=0.5,200ms"
+    late = ["create:slow=0.5,200ms"] if long else []
     store = folder / "film" / "store"
-    with sandboxed(folder / "film", late, task_time="200ms", refs=str(store)) as (film, sandbox):
+    with sandboxed(folder / "film", *late, task_time="200ms", refs=str(store)) as (film, sandbox):
         stages = (*STAGES, *[""] * 5) if long else ("uploaded", "intent", "done")
         often = 1.0 if long else 0.2
         it = Production(film, sandbox, store, random.Random(seed), stages, often)
@@ -66,11 +66,10 @@ def _made(folder: Path, seed: int, long: bool) -> Production:
 
 
 def _drafts(it: Production) -> None:
-    """Buy drafts of all shots, and pick one of each."""
+    """Buy drafts of all shots, and pick one of each, by hand."""
     it.expected.update(("draft", take) for take in TAKES)
     it.run("--profile", "draft")
-    for shot in SHOTS:
-        it.do("pick", "film.yaml", f"{shot}#1", "--profile", "draft", may_pick=True)
+    it.write_picks("film.draft", *((shot, 1) for shot in SHOTS))
 
 
 def _finals(it: Production) -> None:
@@ -90,5 +89,6 @@ def _picked(it: Production) -> None:
     # `door` and `back` were made from 1#1 and 4#1, `wide` with the video of `door`.
     it.expected.update([("", "door"), ("", "back"), ("", "wide")])
     it.run("--rerun", "changed")
-    for take in ("2#2", "3#1", "door#1", "wide#1", "back#1"):
-        it.do("pick", "film.yaml", take, may_pick=True)
+    it.do("pick", "film.yaml", "2#2", may_pick=True)
+    it.write_picks("film", *((shot, 1) for shot in ("3", "door", "wide", "back")))
+    it.run()
