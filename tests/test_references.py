@@ -13,7 +13,7 @@ from klingflow.api.loading import load
 from klingflow.api.references import references
 from klingflow.api.site import Wish, site_of
 from klingflow.model import LocalFile, Manifest
-from klingflow.results.references import Listed, listed
+from klingflow.results.references import Listed, State, listed
 from klingflow.sandbox.child import start
 from klingflow.sandbox.options import Options
 from tests.harness import Pipeline, pipeline_at
@@ -147,7 +147,7 @@ CHAIN = {
     ],
 )
 def test_a_frame_of_another_shots_video_is_listed(
-    film: Pipeline, takes: dict[str, str], here: bool, state: str
+    film: Pipeline, takes: dict[str, str], here: bool, state: State
 ) -> None:
     """Once, with the shots that begin with it; and how it stands beside the ledger."""
     film.write(CHAIN)
