@@ -152,8 +152,8 @@ def test_a_frame_of_another_shots_video_is_listed(
     """Once, with the shots that begin with it; and how it stands beside the ledger."""
     film.write(CHAIN)
     video = b"a video"
-    delivered = {"sha256": hashlib.sha256(video).hexdigest(), "size_bytes": len(video)}
-    door = replace(done("door"), output="outputs/film/door.mp4", **delivered)
+    sha256, place = hashlib.sha256(video).hexdigest(), "outputs/film/door.mp4"
+    door = replace(done("door"), output=place, sha256=sha256, size_bytes=len(video))
     source = {"now": door.uid, "before": "20260608065249123-0123456789ab"}
     kept = [door] if "door" in takes else []
     if take := takes.get("after"):
