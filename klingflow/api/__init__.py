@@ -9,7 +9,8 @@ reads saved plans, schemas.py has the JSON Schemas.
 site.py says where a manifest's ledger and videos lie, state.py where the user's state folder is,
 texts.py reads the files that a manifest names, workbooks.py the sheets among them, stills.py looks
 at the images and videos among them, nearby.py says which file was meant where one is missing,
-connecting.py opens the gateway, claiming.py the store of claims, stores.py chooses the store of
+connecting.py opens the gateway, claiming.py the store of claims, telling.py what it
+is told of a person's word, stores.py chooses the store of
 local references, references.py lists, uploads and checks all of them. cutting.py exports the film
 as it stands, notifying.py tells a chat how a run ended.
 

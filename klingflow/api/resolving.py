@@ -5,16 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 
+from klingflow.api.claiming import fold_first
 from klingflow.api.planning import ahead, planned, take_in
 from klingflow.api.site import Wish, now, site_for
+from klingflow.api.telling import Telling, telling
 from klingflow.decide.adoption import Adoption, judge, unasked
 from klingflow.decide.resolve import (
     Verdict,
     abandon,
     adopt,
+    adopt_order,
+    at_cluster,
     not_charged,
     resubmit,
     settled_of,
@@ -26,9 +31,13 @@ from klingflow.errors import NothingSelected, UsageError
 from klingflow.gateway.outcomes import QueryOutcome
 from klingflow.ledger import store, uids
 from klingflow.ledger.book import Book
+from klingflow.ledger.handed_over import is_at_cluster, is_withdrawn
+from klingflow.ledger.lifecycle import IN_DOUBT
+from klingflow.ledger.places import Site
 from klingflow.model import (
     Action,
     Manifest,
+    Plan,
     Purchase,
     Share,
     State,
@@ -37,6 +46,9 @@ from klingflow.model import (
     split_key,
     task_named,
 )
+
+if TYPE_CHECKING:
+    from klingflow.cluster.hand import Waits
 
 Ask = Callable[[Purchase], QueryOutcome]  # what the gateway says of a purchase's task
 
@@ -51,31 +63,116 @@ def resolve(
     verdict: Verdict = "abandon",
     ask: Ask | None = None,
     force: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+    waits: Waits | None = None,
 ) -> list[str]:
     """Settle one take by its task's id, or without one by a verdict. Return what was done, in
     words.
 
     `ask` asks after the task, which is taken only if what the gateway says fits the purchase, or by
-    `force`. Raises UsageError, LedgerHeld, LedgerError.
+    `force`. Where hosts may buy the take, its order is taken back first; `tell` gets a line before
+    the answer of one is waited for, `waits` says how long that may take. Raises UsageError,
+    LedgerHeld, LedgerError, StoreAway.
     """
     site = site_for(manifest, wish, origin)
     key = key_of(*split_key(key))
     with store.open_ledger(site.paths, now) as held:
         take_in(manifest, held.book, site, enter=held.enter)
-        made = planned(manifest, held.book, site)
-        book, action = ahead(held.book, made), made.by_key.get(key)
+        settling = _Settling(manifest, held, site, telling(site, tell, waits))
         if task is None:
-            notes, records = [], _by_verdict(verdict, book, key, action, site.origin)
-        else:
-            adopted = _adopted(book, key, task, action, origin=site.origin, at=now())
-            adoption = _judged(adopted, site.origin, ask)
-            notes = _doubts_overruled(adopted, adoption.doubts, force)
-            records = adoption.records
-        held.begin_box()
-        anyio.run(_write, held, [move.purchase for move in made.moves], records)
-    if task is None:
+            return settling.by_verdict(key, verdict)
+        return settling.by_task(key, task, ask, force=force)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """One take of a ledger that is held is settled; the store of claims hears of it first."""
+
+    manifest: Manifest
+    held: store.Ledger
+    site: Site
+    telling: Telling
+
+    def by_verdict(self, key: str, verdict: Verdict) -> list[str]:
+        """Settle a take by a verdict. Raises UsageError where it has nothing to settle."""
+        taken_back = self._take_back(key, verdict)
+        made = self._planned()
+        book = ahead(self.held.book, made)
+        taken_back |= verdict == "resubmit" and _is_taken_back(book, key)
+        words: Sequence[Purchase] = ()
+        if not taken_back:
+            words = _by_verdict(verdict, book, key, made.by_key.get(key), self.site.origin)
+        self.held.begin_box()
+        said, disputes = self.telling.say(book, words)
+        anyio.run(_write, self.held, [move.purchase for move in made.moves], said)
+        if disputes:
+            raise UsageError(disputes[0])
         return [f"{key}: {_VERDICT_WORDS[verdict]}"]
-    return [*notes, f"{key}: bought as {task_named(task)}{STATE_WORDS.get(records[-1].state, '')}"]
+
+    def _take_back(self, key: str, verdict: Verdict) -> bool:
+        """Let no host buy a take any more. Return True where that settles it, and nothing of the
+        take is in doubt.
+        """
+        taken_back = False
+        while orders := at_cluster(ahead(self.held.book, self._planned()), key):
+            for order in orders:
+                taken_back |= self.telling.take_back(order, verdict)
+            fold_first(self.held.book, self.site, self.held.enter)
+        book = ahead(self.held.book, self._planned())
+        return taken_back and not any(p.state in IN_DOUBT for p in book.of(*split_key(key)))
+
+    def by_task(self, key: str, task: str, ask: Ask | None, *, force: bool) -> list[str]:
+        """Settle a take by its task's id. Raises UsageError where the id cannot be this take's."""
+        while True:
+            made = self._planned()
+            book = ahead(self.held.book, made)
+            adopted = self._adopted(book, key, task, made.by_key.get(key))
+            adoption = _judged(adopted, self.site.origin, ask)
+            notes = _doubts_overruled(adopted, adoption.doubts, force)
+            self.held.begin_box()
+            if self._is_told(book, adoption.records[0]):
+                break
+            fold_first(self.held.book, self.site, self.held.enter)
+        anyio.run(_write, self.held, [move.purchase for move in made.moves], adoption.records)
+        said = STATE_WORDS.get(adoption.records[-1].state, "")
+        return [*notes, f"{key}: bought as {task_named(task)}{said}"]
+
+    def _is_told(self, book: Book, found: Purchase) -> bool:
+        """Tell the store of a task. Return False where a host has claimed its purchase."""
+        known = book.purchases.get(found.uid)
+        if found.state != "submitted" or (known and known.state == "submitted"):
+            return True
+        if known and is_at_cluster(known):
+            self.telling.check(known)
+        is_known = known is not None and not is_at_cluster(known)
+        return self.telling.adopt(found, is_known=is_known)
+
+    def _adopted(self, book: Book, key: str, task: str, action: Action | None) -> Purchase:
+        """The purchase with the task's id. Raises UsageError where the id cannot be this take's."""
+        at = now()
+        if orders := at_cluster(book, key):
+            return adopt_order(book, orders[-1], task, at)
+        shot, take = split_key(key)
+        wanted = (
+            (action.shot, action.request) if action and action.shot and action.request else None
+        )
+
+        def new_uid() -> str:
+            shared = self.telling.uid(book, shot, take, book.next_attempt(shot, take))
+            return shared or uids.new_uid(at, secrets.token_hex)
+
+        origin = self.site.origin
+        (adopted,) = adopt(book, key, task, wanted=wanted, origin=origin, new_uid=new_uid, at=at)
+        return adopted
+
+    def _planned(self) -> Plan:
+        return planned(self.manifest, self.held.book, self.site)
+
+
+def _is_taken_back(book: Book, key: str) -> bool:
+    """True if the last that was done with a take is that its order was taken back."""
+    last = book.latest(*split_key(key))
+    return last is not None and last.state == "rejected" and is_withdrawn(last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +193,8 @@ def resolve_many(
     """Settle what is in doubt of the selected takes, orphans included, if `agreed` says so. Return
     what was done, in words.
 
-    Nothing is written where one of them cannot be settled. Raises NothingSelected, which says what
+    Nothing is written where one of them cannot be settled; of what another person has settled
+    otherwise, nothing. Raises NothingSelected, which says what
     is in doubt instead; UsageError, LedgerHeld, LedgerError.
     """
     site = site_for(manifest, wish, origin)
@@ -118,7 +216,10 @@ def resolve_many(
         if not agreed(Settling(found, spending([found], manifest.prices))):
             return []
         held.begin_box()
-        anyio.run(_write, held, [move.purchase for move in made.moves], records)
+        said, disputes = telling(site, lambda line: None, None).say(book, records)
+        anyio.run(_write, held, [move.purchase for move in made.moves], said)
+    if disputes:
+        raise UsageError("\n".join(disputes))
     return [f"{key}: {_VERDICT_WORDS[verdict]}" for key in keys]
 
 
@@ -145,23 +246,6 @@ async def _write(
     for together in (moves, records):
         if together:
             await held.record(*together)
-
-
-def _adopted(
-    book: Book, key: str, task: str, action: Action | None, *, origin: str, at: str
-) -> Purchase:
-    """The purchase with the task's id. Raises UsageError where the id cannot be this take's."""
-    wanted = (action.shot, action.request) if action and action.shot and action.request else None
-    (adopted,) = adopt(
-        book,
-        key,
-        task,
-        wanted=wanted,
-        origin=origin,
-        new_uid=lambda: uids.new_uid(at, secrets.token_hex),
-        at=at,
-    )
-    return adopted
 
 
 def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:

@@ -8,6 +8,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - exclusive.py: the claim, and how others wait for what becomes of it.
 - hands.py: a page is read, an order bought or withdrawn. Knows no engine.
 - follow.py: a ledger hands shots over, and takes in what became of them.
+- verdicts.py: what a person says of a purchase that hosts know too.
 - claims.py: a single runner makes the same claims.
 - bringing.py: tasks are looked after, and videos brought to the store. Knows no engine.
 - batches.py: a film's batches are handed over and withdrawn, and videos brought home.

@@ -267,9 +267,11 @@ async def _purchase(hand: Hand, uid: str) -> Purchase:
     """The purchase as its answer has it. Raises OrdersDamaged."""
     if (known := hand.answers.get(uid)) is not None:
         return known
-    name = told_of(uid, "answer")
-    found = await hand.line(name)
+    found = await hand.line(told_of(uid, "answer"))
+    if found is None:  # a person has found the task, and died before the answer was in the store
+        found = await hand.line(told_of(uid, "intent"))
     if found is None or not found.task_id:
+        name = told_of(uid, "answer")
         raise OrdersDamaged(_("{name} names no task", name=name))
     hand.answers[uid] = found
     return found

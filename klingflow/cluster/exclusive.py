@@ -84,19 +84,20 @@ class Waiting(Protocol):
         ...
 
 
-async def answered(waiting: Waiting, claim: Purchase) -> Purchase:
+async def answered(waiting: Waiting, claim: Purchase, within_s: float | None = None) -> Purchase:
     """Return what became of another's claim. Its answer is waited for as long as the longest create
-    takes; after that it is in doubt, until an answer comes all the same.
+    takes, or `within_s`; after that it is in doubt, until an answer comes all the same.
     """
     if claim.state != "intent":  # the claim itself says that it is not used
         return claim
     began, look_s = waiting.clock(), waiting.waits.look_s
+    longest_s = waiting.waits.answer_s if within_s is None else within_s
     while True:
         for chapter in _ANSWERS:
             found = await waiting.line(told_of(claim.uid, chapter))
             if found is not None:
                 return found
-        if waiting.clock() - began >= waiting.waits.answer_s:
+        if waiting.clock() - began >= longest_s:
             told = doubt(claim, waiting.now())
             await waiting.put(answer_name(told), journal_line(told))
         else:

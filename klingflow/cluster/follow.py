@@ -129,7 +129,7 @@ def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     news = [p for p in merged if book.purchases.get(p.uid) != p]
     claims = {p.uid for p in news if _is_others_claim(p, book)}
     known = [p for p in news if p.uid not in claims]
-    return known + [doubt(p, None) for p in news if p.uid in claims and _is_late(p, now)]
+    return known + [doubt(p, None) for p in news if p.uid in claims and is_late(p, now)]
 
 
 def _is_others_claim(purchase: Purchase, book: Book) -> bool:
@@ -137,7 +137,7 @@ def _is_others_claim(purchase: Purchase, book: Book) -> bool:
     return is_open and purchase.uid not in book.purchases
 
 
-def _is_late(claim: Purchase, now: str) -> bool:
+def is_late(claim: Purchase, now: str) -> bool:
     """True if no answer of a claim is on its way any more, however the clocks of hosts differ."""
     begun, here = moment(claim.times.get("intent")), moment(now)
     return not (begun and here) or (here - begun).total_seconds() > _ANSWERED_WITHIN_S

@@ -17,13 +17,14 @@ import anyio
 import anyio.to_thread
 
 from klingflow.cluster.handbox import HandBox
-from klingflow.cluster.orders import WITHDRAWN, OrdersDamaged, Page
+from klingflow.cluster.orders import OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
 from klingflow.cluster.store import Chapter, PutOnce, told_of
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.http import Gateway
+from klingflow.ledger.handed_over import is_withdrawn
 from klingflow.ledger.lines import parse_journal
 from klingflow.model import Purchase, State
 from klingflow.words import _
@@ -187,7 +188,7 @@ def outcome_of(purchase: Purchase) -> BoughtAs:
     if purchase.state in ("intent", "in_doubt"):
         return "in_doubt"
     failure = purchase.error
-    if purchase.state == "abandoned" or (failure and failure.code == WITHDRAWN):
+    if purchase.state == "abandoned" or is_withdrawn(purchase):
         return "withdrawn"
     if failure and failure.kind == "not_sent":
         return "unsent"

@@ -12,7 +12,14 @@ from decimal import Decimal
 from typing import NamedTuple, Self
 
 from klingflow.gateway.failures import kind_of
-from klingflow.ledger.handed_over import CLUSTER, claimed, handed_over, store_of
+from klingflow.ledger.handed_over import (
+    CLUSTER,
+    WITHDRAWN,
+    claimed,
+    handed_over,
+    is_withdrawn,
+    store_of,
+)
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
@@ -23,8 +30,6 @@ from klingflow.words import _
 
 PAGE = 100
 _HEADER, _VERSION = "klingflow_orders", 1
-# The code of a refusal by which a claim was given up for good, without a POST.
-WITHDRAWN = "withdrawn"
 
 
 class OrdersDamaged(ValueError):
@@ -196,11 +201,25 @@ def withdrawn(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:
     """Return the claim of an order that nobody is to buy any more. The claim itself says that it is
     not used: after a death no answer is waited for.
     """
+    failure = Failure("not_sent", WITHDRAWN, _("withdrawn before it was bought"))
+    return advance(_claimed_now(order, host, nonce, at), "unsent", at, error=failure)
+
+
+def given_up(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:
+    """Return the claim of an order that a person gives up before anybody has claimed it: certainly
+    not charged, and not bought again by itself.
+    """
+    said = _("given up by `klingflow resolve` before it was bought")
+    failure = Failure("unknown", "given_up", said)
+    doubtful = advance(_claimed_now(order, host, nonce, at), "doubted", at)
+    return advance(doubtful, "not_charged", at, error=failure)
+
+
+def _claimed_now(order: Purchase, host: str, nonce: str, at: str) -> Purchase:
     told = (order.evidence or {}).get(CLUSTER)
     times = {"intent": at, "updated": at}
     begun = replace(order, state="intent", times=times, evidence={CLUSTER: told})
-    failure = Failure("not_sent", WITHDRAWN, _("withdrawn before it was bought"))
-    return advance(claimed(begun, host=host, nonce=nonce), "unsent", at, error=failure)
+    return claimed(begun, host=host, nonce=nonce)
 
 
 def is_tried_again(answer: Purchase) -> bool:
@@ -208,7 +227,7 @@ def is_tried_again(answer: Purchase) -> bool:
     if answer.state != "rejected" or answer.error is None:
         return False
     if answer.error.kind == "not_sent":
-        return answer.error.code != WITHDRAWN
+        return not is_withdrawn(answer)
     return kind_of(answer.error).passes
 
 

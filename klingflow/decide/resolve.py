@@ -2,7 +2,7 @@
 records to write.
 
 Who names many takes at once settles what is in doubt among them; a task that is parked is given up
-by its own name only, for it is paid for.
+by its own name only, because it is paid for, and so is an order that hosts of a cluster have.
 
 They apply to a take that is in doubt or parked, or whose purchase was made at another gateway than
 this one. That nothing was charged can be said of a failed or an abandoned purchase, too.
@@ -41,7 +41,7 @@ def settled_of(book: Book, keys: Set[str], verdict: Verdict) -> list[Purchase]:
     states = _OF_MANY[verdict]
     found: list[Purchase] = []
     for shot, take in sorted(split_key(key) for key in keys):
-        bought = book.bought(shot, take)
+        bought = [p for p in book.bought(shot, take) if not is_at_cluster(p)]
         doubtful = [p for p in bought if p.state in IN_DOUBT]
         is_open = bool(bought) and bought[-1].state in UNFINISHED
         found += doubtful or [p for p in bought if p.state in states and not is_open]
@@ -50,7 +50,8 @@ def settled_of(book: Book, keys: Set[str], verdict: Verdict) -> list[Purchase]:
 
 def what_there_is(book: Book) -> str:
     """Return what is in doubt, in words for who has named something else."""
-    keys = sorted({p.key for p in book.purchases.values() if p.state in IN_DOUBT})
+    doubtful = (p for p in book.purchases.values() if p.state in IN_DOUBT)
+    keys = sorted({p.key for p in doubtful if not is_at_cluster(p)})
     if not keys:
         return "nothing is in doubt"
     more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
@@ -77,9 +78,7 @@ def adopt(
     `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises
     UsageError.
     """
-    if not plausible_id(task_id):
-        raise UsageError(f"{task_id!r} is no task id")
-    if (owner := book.task_ids.get(task_id)) is not None:
+    if (owner := _owner(book, task_id)) is not None:
         return [_failed_before(book, owner, key, task_id)]
     if (doubt := _latest_doubt(book, key)) is not None:
         origin = doubt.origin or origin
@@ -88,6 +87,28 @@ def adopt(
     attempt = book.next_attempt(shot.id, shot.take)
     intent = begin(shot, request, uid=new_uid(), attempt=attempt, origin=origin, at=at)
     return [advance(intent, "accepted", at, task_id=task_id, evidence={"adopted": at})]
+
+
+def adopt_order(book: Book, order: Purchase, task_id: str, at: str) -> Purchase:
+    """An order that hosts have was bought elsewhere: its task is `task_id`. Whoever says so takes
+    the order back first. Raises UsageError.
+    """
+    if (owner := _owner(book, task_id)) is not None:
+        return _failed_before(book, owner, order.key, task_id)
+    evidence = {**(order.evidence or {}), "adopted": at}
+    return advance(order, "accepted", at, task_id=task_id, evidence=evidence)
+
+
+def _owner(book: Book, task_id: str) -> str | None:
+    """The uid of the purchase that has this task. Raises UsageError for what is no task id."""
+    if not plausible_id(task_id):
+        raise UsageError(f"{task_id!r} is no task id")
+    return book.task_ids.get(task_id)
+
+
+def at_cluster(book: Book, key: str) -> list[Purchase]:
+    """Return the orders of a take that hosts of a cluster may be buying at this moment."""
+    return [p for p in book.of(*split_key(key)) if is_at_cluster(p)]
 
 
 def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
@@ -197,8 +218,8 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
 
 
 def _refuse_at_cluster(key: str, purchases: Sequence[Purchase]) -> None:
-    """Raise UsageError for a take that hosts of a cluster may be buying at this moment: whatever is
-    said of it here, they would not hear.
+    """Raise UsageError for a take that hosts of a cluster may be buying at this moment: its order
+    is to be taken back first, or they would not hear what is said here.
     """
     if any(is_at_cluster(p) for p in purchases):
         raise UsageError(f"{key} is at the cluster: its hosts may be buying it now")

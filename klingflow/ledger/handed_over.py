@@ -12,6 +12,8 @@ from dataclasses import replace
 from klingflow.model import Json, Purchase
 
 CLUSTER, CLAIM = "cluster", "claim"
+# The code of a refusal by which a claim was given up for good, without a POST.
+WITHDRAWN = "withdrawn"
 
 
 def handed_over(intent: Purchase, *, store: str, batch: str) -> Purchase:
@@ -40,6 +42,11 @@ def claimant(purchase: Purchase) -> tuple[str, str] | None:
 def is_at_cluster(purchase: Purchase) -> bool:
     """True for an intent that a host of a cluster may be about to buy, or is buying."""
     return purchase.state == "intent" and store_of(purchase) is not None
+
+
+def is_withdrawn(purchase: Purchase) -> bool:
+    """True for an order that was taken back before anybody bought it."""
+    return purchase.error is not None and purchase.error.code == WITHDRAWN
 
 
 def _said(purchase: Purchase, name: str) -> Mapping[str, Json]:

@@ -162,6 +162,9 @@ def resolve(
     that is billed as another tier or was created at another time is refused, unless you pass
     --force. --abandon and --resubmit also settle a parked task. For a task that failed, --task with
     its own id asks the gateway once more, and --abandon --not-charged says that it cost nothing.
+
+    A shot that hosts of a cluster may be buying needs KLINGFLOW_CLAIMS: its order is taken back
+    first, or the answer of the host that has claimed it is waited for.
     """
     from klingflow.terminal import resolve_commands  # for start-up
 

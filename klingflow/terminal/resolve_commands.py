@@ -86,6 +86,7 @@ def resolve(
             verdict=verdict,
             ask=ask,
             force=force,
+            tell=console.warn,
         )
     for line in said:
         console.say(line)
