@@ -19,6 +19,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.ledger.uids import attempt_of
 from klingflow.model import Purchase
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.cluster.hand import Waits
@@ -91,13 +92,22 @@ class Telling:
         """Return who can take back an order. Raises UsageError where it is not at this store."""
         if self.person is None:
             raise UsageError(
-                f"{order.key} is at the cluster: its hosts may be buying it now. Set {CLAIMS} to"
-                " their store, and resolve takes its order back first"
+                _(
+                    "{key} is at the cluster: its hosts may be buying it now. Set {CLAIMS} to their"
+                    " store, and resolve takes its order back first",
+                    key=order.key,
+                    CLAIMS=CLAIMS,
+                )
             )
         if handed_over.store_of(order) != self.person.store.identity:
             raise UsageError(
-                f"{order.key} is at another cluster than that of {self.person.store.described}:"
-                f" set {CLAIMS} to the store that it was handed over at"
+                _(
+                    "{key} is at another cluster than that of {store}: set {CLAIMS} to the store"
+                    " that it was handed over at",
+                    key=order.key,
+                    store=self.person.store.described,
+                    CLAIMS=CLAIMS,
+                )
             )
         return self.person
 

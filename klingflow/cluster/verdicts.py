@@ -28,6 +28,7 @@ from klingflow.ledger.book import fold
 from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase, State, task_named
+from klingflow.words import _, word
 
 Tell = Callable[[str], None]
 
@@ -55,15 +56,15 @@ class Person:
         await anyio.sleep(seconds)
 
 
-async def take_back(person: Person, order: Purchase, word: Purchase, tell: Tell) -> bool:
-    """Claim an order by `word`, which says that nobody is to buy it, or that it was bought
+async def take_back(person: Person, order: Purchase, claimed: Purchase, tell: Tell) -> bool:
+    """Claim an order by `claimed`, which says that nobody is to buy it, or that it was bought
     elsewhere. Return False where another has the claim; then the store has what became of it.
 
     `tell` gets a line before a wait of minutes. Raises UsageError for another person's word.
     """
     try:
         pause = partial(person.pause, person.waits.look_s)
-        theirs = await claim(person.store, word, away=_raised, pause=pause)
+        theirs = await claim(person.store, claimed, away=_raised, pause=pause)
     except OrdersDamaged:  # somebody has claimed it, nobody can read who
         theirs = order
     if theirs is None:
@@ -83,20 +84,21 @@ def _raised(error: StoreAway) -> None:
 
 def _waited_for(claim: Purchase, waits: Waits) -> str:
     who = claimant(claim)
-    host = who[0] if who else "a host"
-    minutes = waits.answer_s / 60
-    return (
-        f"{claim.key}: {host} may be buying it now; waiting for its answer, at most {minutes:.0f}"
-        " minutes (Ctrl-C: nothing is changed)"
+    return _(
+        "{key}: {host} may be buying it now; waiting for its answer, at most {minutes:.0f} minutes"
+        " (Ctrl-C: nothing is changed)",
+        key=claim.key,
+        host=who[0] if who else _("a host"),
+        minutes=waits.answer_s / 60,
     )
 
 
-async def say(person: Person, known: Purchase, word: Purchase) -> None:
+async def say(person: Person, known: Purchase, said: Purchase) -> None:
     """Tell the store a person's word about what the ledger knows as `known`. Raises UsageError
     where another person has said something that the ledger does not know.
     """
-    line = journal_line(word)
-    for name in _names(word.uid):
+    line = journal_line(said)
+    for name in _names(said.uid):
         if await person.put(name, line):
             return
         try:
@@ -117,7 +119,9 @@ async def answer(person: Person, found: Purchase) -> None:
     try:
         there = await person.line(name)
     except OrdersDamaged as error:
-        raise UsageError(f"{found.key}: the store's answer cannot be read: {error}") from error
+        raise UsageError(
+            _("{key}: the store's answer cannot be read: {error}", key=found.key, error=error)
+        ) from error
     if there is not None and there.task_id != found.task_id:
         raise _disputed(there)
 
@@ -140,9 +144,15 @@ _SAID: Final[dict[State, str]] = {
 
 
 def _disputed(there: Purchase) -> UsageError:
-    said = f"bought as {task_named(there.task_id)}" if there.task_id else _SAID.get(there.state)
-    at = there.times.get("updated", "")
+    said = word(_SAID.get(there.state, there.state))
+    if there.task_id:
+        said = _("bought as {task}", task=task_named(there.task_id))
     return UsageError(
-        f"{there.key}: the store has another word on it, of {at}: {said or there.state}. Nothing"
-        " was changed; look again, and say it once more if you still mean it"
+        _(
+            "{key}: the store has another word on it, of {at}: {said}. Nothing was changed; look"
+            " again, and say it once more if you still mean it",
+            key=there.key,
+            at=there.times.get("updated", ""),
+            said=said,
+        )
     )
