@@ -4,6 +4,7 @@ what it learns.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from klingflow.cluster.claims import Claims, owed
 from klingflow.cluster.follow import folded, told_by
 from klingflow.cluster.hand import Waits
-from klingflow.cluster.store import FolderStore, told_of
+from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import StoreAway
 from klingflow.gateway.outcomes import Answer
 from klingflow.ledger.book import Book, doubt
@@ -23,9 +24,10 @@ from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import try_of
 from klingflow.model import Purchase
 from klingflow.runner.buy import buy
+from klingflow.runner.fetch import fetch
 from tests.clusters import LINEAGE, a_store, order, states
 from tests.purchases import LATER
-from tests.runs import Run, a_run, refused, said
+from tests.runs import VIDEO, Run, Video, a_run, refused, said
 
 pytestmark = pytest.mark.anyio
 
@@ -216,3 +218,43 @@ async def test_a_store_that_comes_back_is_used(store: FolderStore, tmp_path: Pat
 
     with anyio.fail_after(5):
         assert await claims.claim(intent, goes_on) is None
+
+
+DIGEST = hashlib.sha256(VIDEO).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"), [(VIDEO, 0), (VIDEO[:-1] + b"?", 1), (b"", 1)], ids=["whole", "bad", "none"]
+)
+async def test_a_video_of_a_host_comes_from_the_store(
+    store: FolderStore, tmp_path: Path, there: bytes, asked: int
+) -> None:
+    """The gateway is asked for what the store does not have whole."""
+    if there:
+        (store.folder / VIDEOS / f"{DIGEST}.mp4").write_bytes(there)
+    with a_run(tmp_path / "film", videos=[Video(200, VIDEO)]) as run:
+        run.job.claims = claims_at(store)
+        step = await run.finished()
+        step.purchase = replace(step.purchase, sha256=DIGEST, size_bytes=len(VIDEO))
+        await fetch(run.context, step)
+        assert [p.state for p in run.purchases] == ["done"]
+        assert len(run.gateway.asked) == asked
+    film = tmp_path / "film" / "outputs" / "film"
+    assert {path.name: path.read_bytes() for path in film.iterdir()} == {"shot001.mp4": VIDEO}
+
+
+async def test_a_run_learns_at_its_end_what_hosts_have_done(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """So that what it met as claimed is no shot that was never bought."""
+    with a_run(tmp_path / "film") as run:
+        run.job.claims = claims_at(store)
+        uid = run.job.claims.uid(run.job.ledger.book, "shot001", 1, 1)
+        theirs = claimed(replace(order("shot001"), uid=uid), host="other", nonce="m")
+        store.put(f"purchases/{uid}.intent", journal_line(theirs))
+        answer = advance(theirs, "accepted", LATER, task_id="task_1", billed_tier="t")
+        store.put(f"purchases/{uid}.answer", journal_line(answer))
+        await run.job.claims.fold(run.job, LATER)
+        assert bought(run) == [(1, "submitted")]
+        (tmp_path / "store" / "purchases").rename(tmp_path / "away")
+        await run.job.claims.fold(run.job, LATER)

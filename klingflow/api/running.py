@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.spending import added, spending
 from klingflow.decide.verbs import VERBS
-from klingflow.errors import ExitCode, UsageError
+from klingflow.errors import ExitCode, LedgerBroken, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store, uids
@@ -226,12 +226,23 @@ def run_jobs(
             patience = Patience(limits, buying=buying, fail_fast=fail_fast)
             context = _context(jobs, gateway, limits, patience, emit)
             outcome = await run_context(context, abort)
-            return None if outcome.abandoned else _result(context, settled, buying=buying)
+            if outcome.abandoned:
+                return None
+            await _take_in_hosts(context)
+            return _result(context, settled, buying=buying)
 
     result = anyio.run(main)
     if result is None:
         raise _interrupt(jobs)
     return result
+
+
+async def _take_in_hosts(context: Context) -> None:
+    """Let the ledgers know what hosts of a cluster have done during the run."""
+    with suppress(LedgerBroken):
+        for job in context.jobs:
+            if job.claims is not None:
+                await job.claims.fold(job, now())
 
 
 def prepare(jobs: Sequence[Job], key: str, limits: Limits, used: str | None = None) -> list[str]:

@@ -6,10 +6,13 @@ How a ledger and a store come together is follow.py.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import anyio.to_thread
@@ -20,6 +23,7 @@ from klingflow.cluster.orders import Terms
 from klingflow.cluster.store import VIDEOS, PutOnce, told_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, chains
+from klingflow.decide.filing import passing_name
 from klingflow.decide.history import expectation
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError
@@ -134,19 +138,35 @@ async def bring_home(job: Job, store: PutOnce, at: str) -> None:
 async def _home(job: Job, store: PutOnce, purchase: Purchase, at: str) -> None:
     """Copy a video to its place. Where that fails, `fetch` brings it."""
     target = job.site.folder / (purchase.output or "")
-    name = f"{VIDEOS}/{purchase.sha256}.mp4"
     if not purchase.output or job.site.leads_elsewhere(purchase.output):
         return
-    part = part_of(target)
+    if await _blocking(has_copied, store, purchase, target):
+        fact = FileFact(purchase.size_bytes or 0, purchase.sha256 or "")
+        await settle.deliver(job.ledger, job.site, purchase, fact, lambda: at)
+
+
+def has_copied(store: PutOnce, purchase: Purchase, target: Path) -> bool:
+    """Copy the video that a host has brought to where the bytes for `target` go. Return False where
+    the store does not have it, whole; what an earlier download left is still there then. Blocks;
+    raises StoreAway.
+    """
+    if not purchase.sha256:
+        return False
+    passing = Path(passing_name(target.as_posix(), secrets.token_hex(4)))
     try:
-        await _blocking(partial(part.parent.mkdir, parents=True, exist_ok=True))
-        await _blocking(partial(part.unlink, missing_ok=True))
-        if not await _blocking(store.copy_to, name, part):
-            return
+        passing.parent.mkdir(parents=True, exist_ok=True)
+        if not store.copy_to(f"{VIDEOS}/{purchase.sha256}.mp4", passing):
+            return False
+        with passing.open("rb") as file:
+            is_whole = hashlib.file_digest(file, "sha256").hexdigest() == purchase.sha256
+        if is_whole:
+            passing.replace(part_of(target))
+        return is_whole
     except OSError:
-        return
-    fact = FileFact(purchase.size_bytes or 0, purchase.sha256 or "")
-    await settle.deliver(job.ledger, job.site, purchase, fact, lambda: at)
+        return False
+    finally:
+        with suppress(OSError):
+            passing.unlink(missing_ok=True)
 
 
 async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from klingflow.cluster import batches
 from klingflow.cluster.exclusive import claim
 from klingflow.cluster.follow import Told, next_uid, told_by
 from klingflow.cluster.hand import Since, Waits, answer_name
@@ -25,6 +28,7 @@ from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lifecycle import RANK
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
+from klingflow.runner.context import Job
 from klingflow.words import _
 
 T = TypeVar("T")
@@ -100,6 +104,21 @@ class Claims:
         for purchase in owed(book.purchases.values(), told, self._host):
             work = partial(self._store.put, answer_name(purchase), journal_line(purchase))
             await anyio.to_thread.run_sync(work)
+
+    async def video(self, purchase: Purchase, target: Path) -> bool:
+        """Copy the video that a host has brought to where the bytes for `target` go. Return False
+        where the store does not have it, or is away.
+        """
+        with suppress(StoreAway):
+            return await anyio.to_thread.run_sync(batches.has_copied, self._store, purchase, target)
+        return False
+
+    async def fold(self, job: Job, at: str) -> None:
+        """Let the ledger know what hosts have done meanwhile, and bring their videos home. A store
+        that is away says nothing. Raises LedgerBroken.
+        """
+        with suppress(StoreAway):
+            await batches.fold_in(job, self._store, at)
 
     async def _patiently(self, work: Callable[[], T], goes_on: Callable[[], bool]) -> T:
         while True:

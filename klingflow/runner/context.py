@@ -71,6 +71,16 @@ class Claims(Protocol):
         """Tell the store what it does not know of earlier claims. Raises StoreAway."""
         ...
 
+    async def video(self, purchase: Purchase, target: Path) -> bool:
+        """Copy the video that a host has brought to where the bytes for `target` go. Return False
+        where there is none.
+        """
+        ...
+
+    async def fold(self, job: Job, at: str) -> None:
+        """Let the ledger know what hosts have done meanwhile. Raises LedgerBroken."""
+        ...
+
 
 @dataclass(slots=True)
 class Job:

@@ -77,7 +77,10 @@ def _unwritable(site: Site, output: str) -> download.Result | None:
 
 async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result | None:
     """One try; None where the run left it, and the next one goes on from there."""
-    purchase = fetch.purchase
+    purchase, claims = fetch.purchase, context.jobs[fetch.job].claims
+    if claims is not None and await claims.video(purchase, target):
+        size_bytes, sha256 = purchase.size_bytes or 0, purchase.sha256 or ""
+        return download.Downloaded(download.part_of(target), size_bytes, sha256)
     content = context.gateway.content_url(purchase.task_id or "")
     address = fetch.delivery.address(purchase.video_url, content)
     most = min(most_bytes(purchase.seconds), download.MAX_BYTES)
