@@ -7,28 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from klingflow.edit import jianying
 from klingflow.results.timeline import Clip, Cut, Footage, cut_of
-from tests.films import film
 
 SEEN = Footage(64, 36, 25 / 24, 24.0)
 
 
 def draft(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], Path]:
-    """What the two files of a draft hold, and where its video lies. Its second shot is missing."""
-    video = film(folder / "霓虹 雨" / "开 场.mp4", seconds=25 / 24)
+    """What the two files of a draft hold, and where its video would lie: nobody reads it, for a
+    server sent it. The second shot is missing.
+    """
+    video = folder / "霓虹 雨" / "开 场.mp4"
     made = folder / "made"
     made.mkdir()
-    Image.new("RGB", (64, 36)).save(made / "card-001.png")
     shots = [
         Clip("a", "a", 1.0, file="a.mp4", dialogue=("你好",)),
         Clip("b", "b", 2.0, missing="never bought"),
     ]
     cut: Cut = cut_of("雨夜", shots, {"a.mp4": SEEN})
-    place = folder / "雨夜-jianying"
-    jianying.write(cut, made, place, {"a.mp4": video, "b": made / "card-001.png"})
+    card = folder / "雨夜-jianying" / "card-001.png"
+    jianying.write(cut, made, "雨夜-jianying", {"a.mp4": str(video), "b": str(card)})
     content = json.loads((made / "draft_content.json").read_text(encoding="utf-8"))
     meta = json.loads((made / "draft_meta_info.json").read_text(encoding="utf-8"))
     return content, meta, video
@@ -53,8 +51,10 @@ def test_a_draft_names_its_files_where_they_will_lie(tmp_path: Path) -> None:
     """剪映 knows absolute paths only; the card lies in the draft."""
     content, meta, video = draft(tmp_path)
     files = [(one["path"], one["type"]) for one in content["materials"]["videos"]]
+    sides = [(one["width"], one["height"]) for one in content["materials"]["videos"]]
     card = tmp_path / "雨夜-jianying" / "card-001.png"
     assert files == [(str(video), "video"), (str(card), "photo")]
+    assert sides == [(64, 36), (64, 36)]
     assert meta["draft_name"] == "雨夜-jianying"
 
 

@@ -284,12 +284,12 @@ def _write_jianying(film: Film, made: Path, target: Path, tell: Tell) -> bool:
     from klingflow.media import cards  # for start-up: an extra
 
     made.mkdir()
-    files = {clip.file: Path(_real(film.path(clip.file))) for clip in film.cut.clips if clip.file}
+    files = {clip.file: _real(film.path(clip.file)) for clip in film.cut.clips if clip.file}
     for number, clip in enumerate(film.cut.missing, 1):
-        files[clip.key] = made / f"card-{number:03}.png"
-        cards.card(clip, film.cut.width, film.cut.height).save(files[clip.key])
-    with _as_usage(target):
-        jianying.write(film.cut, made, target.absolute(), files)
+        name = f"card-{number:03}.png"
+        cards.card(clip, film.cut.width, film.cut.height).save(made / name)
+        files[clip.key] = str(target.absolute() / name)
+    jianying.write(film.cut, made, target.name, files)
     return False
 
 

@@ -19,12 +19,13 @@ from klingflow.results.timeline import Clip, Cut, cues
 _SECOND: Final = 1_000_000
 _SUBTITLE_SIZE, _SUBTITLE_AT = 6.0, -0.8  # of its style; from the middle (0) to the lower edge (-1)
 _CENTRE: Final = 1
+_PHOTO: Final = 3 * 3600 * _SECOND  # how long a picture can be shown, as 剪映 writes it
 
 
-def write(cut: Cut, folder: Path, place: Path, files: Mapping[str, Path]) -> None:
-    """Make the draft in `folder`, which will lie at `place`. `files` are the absolute paths of the
-    videos and, by the keys of missing shots, of the pictures that stand for them; those in the
-    folder go with it. Raises OSError, ValueError for a file that cannot be read.
+def write(cut: Cut, folder: Path, name: str, files: Mapping[str, str]) -> None:
+    """Make the draft `name` in `folder`. `files` says where the videos lie and, by the keys of
+    missing shots, where the pictures will lie that stand for them: absolute paths. No file is read.
+    Raises OSError.
     """
     script = jianying.ScriptFile(cut.width, cut.height, round(cut.rate), True)
     for kind in (jianying.TrackType.video, jianying.TrackType.text):
@@ -33,30 +34,42 @@ def write(cut: Cut, folder: Path, place: Path, files: Mapping[str, Path]) -> Non
         start = _ticks(span.start / cut.rate)
         length = _ticks((span.start + span.frames) / cut.rate) - start
         at = jianying.Timerange(start, length)
-        segment = _segment(span.clip, at, files)
-        material = segment.material_instance
-        if (path := Path(material.path)).is_relative_to(folder.absolute()):
-            material.path = str(place / path.relative_to(folder.absolute()))
-        script.add_segment(segment, "video")
+        path = files[span.clip.file or span.clip.key]
+        script.add_segment(_segment(span.clip, at, path, (cut.width, cut.height)), "video")
     for cue in cues(cut):
         start = _ticks(cue.start_s)
         at = jianying.Timerange(start, max(1, _ticks(cue.end_s) - start))
         script.add_segment(_subtitle(cue.text, at), "text")
     disk.atomic_write(folder / "draft_content.json", _text(script).encode())
-    disk.atomic_write(folder / "draft_meta_info.json", _meta(place.name, script.duration).encode())
+    disk.atomic_write(folder / "draft_meta_info.json", _meta(name, script.duration).encode())
 
 
 def _ticks(seconds: Any) -> int:
     return round(Fraction(seconds) * _SECOND)
 
 
-def _segment(clip: Clip, at: Any, files: Mapping[str, Path]) -> Any:
-    path = files[clip.file or clip.key]
-    material = jianying.VideoMaterial(str(path), clip.name)
-    if clip.footage is not None:
-        # The length by packets, where the library has the header's; never less than is shown.
-        material.duration = max(_ticks(clip.footage.seconds), at.duration)
-        material.width, material.height = clip.footage.width, clip.footage.height
+class _Material(jianying.VideoMaterial):  # type: ignore[misc]  # the library has no types
+    """A file by what is known of it. The library's own material gives the file to a parser in this
+    process, but a server sent it.
+    """
+
+    def __init__(self, path: str, name: str, kind: str, sides: tuple[int, int], length: int):
+        self.path, self.material_name, self.material_type = path, name, kind
+        self.material_id, self.local_material_id = uuid.uuid4().hex, ""
+        self.width, self.height = sides
+        self.duration = length
+        self.crop_settings = jianying.CropSettings()
+
+
+def _segment(clip: Clip, at: Any, path: str, card: tuple[int, int]) -> Any:
+    """Return a clip at its time, or a picture of the sides `card` for a missing one."""
+    if clip.footage is None:
+        material = _Material(path, clip.name, "photo", card, _PHOTO)
+    else:
+        sides = clip.footage.width, clip.footage.height
+        # The length by packets; never less than is shown.
+        length = max(_ticks(clip.footage.seconds), at.duration)
+        material = _Material(path, clip.name, "video", sides, length)
     return jianying.VideoSegment(material, at, source_timerange=jianying.Timerange(0, at.duration))
 
 
