@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import get_args
@@ -214,20 +215,37 @@ def test_a_terminal_is_asked_before_a_file_is_replaced(bought: Pipeline) -> None
     assert (bought.folder / "a.csv").read_text("utf-8-sig").startswith("number,")
 
 
-def test_a_killed_export_leaves_nothing_under_its_name(bought: Pipeline) -> None:
-    """A half MP4 would pass for a film."""
-    target = bought.folder / "out.mp4"
-    process = bought.start("export", "film.yaml", "--to", "mp4", "--sandbox", "-o", "out.mp4")
+def begun(film: Pipeline, target: Path) -> subprocess.Popen[str]:
+    """An export of one video that has begun to write."""
+    process = film.start("export", "film.yaml", "--to", "mp4", "--sandbox", "-o", target.name)
     half = disk.temporary(target) / target.name
     deadline = time.monotonic() + 60
     while not half.exists() and time.monotonic() < deadline and process.poll() is None:
         pass
+    assert half.exists()
+    return process
+
+
+def test_a_killed_export_leaves_nothing_under_its_name(bought: Pipeline) -> None:
+    """A half MP4 would pass for a film."""
+    target = bought.folder / "out.mp4"
+    process = begun(bought, target)
     process.kill()
     process.communicate()
-    assert half.exists() and not target.exists()
+    assert not target.exists()
     bought.do("export", "film.yaml", "--to", "mp4", "--sandbox", "-o", "out.mp4")
     assert opened(target)["seconds"] == 10.0
-    assert not half.parent.exists()
+    assert not disk.temporary(target).exists()
+
+
+def test_an_export_that_is_stopped_leaves_nothing_at_all(bought: Pipeline) -> None:
+    """As by Ctrl-C: no half file, no hidden folder, no process that goes on."""
+    target = bought.folder / "out.mp4"
+    process = begun(bought, target)
+    process.terminate()
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert not target.exists() and not disk.temporary(target).exists()
 
 
 def test_a_preview_needs_no_purchase(bought: Pipeline) -> None:
@@ -263,6 +281,26 @@ def test_a_missing_extra_is_a_line_that_says_what_to_install(
     assert (out, process.returncode) == ("", 2)
     assert f"this needs the {extra} extra: pip install 'klingflow[{extra}]'" in err
     assert not (tmp_path / "outputs").exists()
+
+
+# A klingflow that says at its end whether it has loaded what decodes.
+_TELLING = """
+import atexit, sys
+atexit.register(lambda: print("decodes:", "av" in sys.modules))
+from klingflow.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [("export", "--to", "mp4"), ("export", "--to", "jianying"), ("preview",)]
+)
+def test_no_video_is_decoded_beside_the_key(bought: Pipeline, command: tuple[str, ...]) -> None:
+    """A server sent it: only a process that knows no key reads it."""
+    name, *how = command
+    process = bought.start(name, "film.yaml", *how, "--sandbox", python=("-c", _TELLING))
+    out, err = process.communicate(timeout=240)
+    assert (process.returncode, out.splitlines()[-1]) == (0, "decodes: False"), err
 
 
 def test_an_empty_selection_is_none(bought: Pipeline) -> None:

@@ -147,8 +147,10 @@ def test_colours_stay_what_the_videos_say(
 
 
 def test_it_says_how_far_it_is(tmp_path: Path) -> None:
-    """After each piece."""
+    """In frames: after each piece that is copied, and after each picture that is encoded."""
     told: list[int] = []
     video = film(tmp_path / "1.mp4")
     joined(tmp_path / "out.mp4", Piece(24, video), Piece(24, video), tell=told.append)
-    assert told == [1, 2]
+    assert told == [24, 48]
+    joined(tmp_path / "2.mp4", Piece(2, video), Piece(2, still=lambda: still(60)), tell=told.append)
+    assert told[2:] == [1, 2, 2, 3, 4, 4]

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from klingflow import disk
@@ -26,11 +25,13 @@ from klingflow.edit import lists
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
+from klingflow.media.cutter import Cutter, Unmade
+from klingflow.media.orders import Order, Part
 from klingflow.model import Manifest
-from klingflow.results.timeline import Clip, Cut, Footage, clips, cues_of, cut_of, mark_of
+from klingflow.results.timeline import Clip, Cue, Cut, Footage, clips, cues_of, cut_of, mark_of
 
 Form = Literal["otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder"]
-# What is done, in steps: how many of how many.
+# What is done, of how much: videos, or seconds of the cut.
 Tell = Callable[[int, int], None]
 
 SHEET: Final = "sheet.csv"
@@ -75,20 +76,25 @@ def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) 
     Raises NothingSelected, LedgerError, UsageError.
     """
     _need("media")
-    from klingflow.media.footage import footage  # for start-up: an extra
-
     site = site_for(manifest, wish)
     book = book_of(manifest, site)
     keys = selected_keys(manifest, book, wish, site)
     made = clips(planned(manifest, book, site), keys)
     files = list(dict.fromkeys(clip.file for clip in made if clip.file))
-    seen: dict[str, Footage] = {}
-    for done, file in enumerate(files, 1):
-        if found := footage(site.folder / file):
-            seen[file] = found
-        tell(done, len(files))
+    seen = _looked_at(site.folder, files, tell)
     ours = frozenset(_real(path) for path in _ours(manifest, book, site))
     return Film(manifest, site, cut_of(manifest.name, made, seen), ours)
+
+
+def _looked_at(folder: Path, files: Sequence[str], tell: Tell) -> dict[str, Footage]:
+    """Return what the videos are that can be played. Raises UsageError."""
+    seen: dict[str, Footage] = {}
+    with _as_usage("the videos cannot be looked at"), Cutter() as cutter:
+        for done, file in enumerate(files, 1):
+            if found := cutter.look(Path(_whole(folder / file))):
+                seen[file] = found
+            tell(done, len(files))
+    return seen
 
 
 def _need(extra: str) -> None:
@@ -327,58 +333,50 @@ def preview(
 
 
 def _join(film: Film, made: Path, target: Path, tell: Tell, *, previews: bool) -> bool:
-    from klingflow.media import pieces as parts  # for start-up: an extra
-    from klingflow.media import splicing  # for start-up: an extra
-
     cut = film.cut
-    pieces = list(_pieces(film, previews=previews))
-    with _as_usage(target):
-        done = splicing.join(
-            made,
-            pieces,
-            parts.Shape(cut.width, cut.height, cut.rate),
-            mark=mark_of(cut),
-            encoder=splicing.QUICK if previews else splicing.FINE,
-            tell=lambda number: tell(number, len(pieces)),
-        )
-    return done.picture
+    order = Order(
+        _whole(made),
+        cut.width,
+        cut.height,
+        cut.rate,
+        tuple(_parts(film, previews=previews)),
+        mark=mark_of(cut),
+        quick=previews,
+    )
+    with _as_usage(f"{target}: cannot be made of these videos"), Cutter() as cutter:
+        return cutter.join(order, lambda frames: tell(round(frames / cut.rate), round(cut.seconds)))
 
 
-def _pieces(film: Film, *, previews: bool) -> Iterator[Any]:
+def _parts(film: Film, *, previews: bool) -> Iterator[Part]:
     """Yield what the video is joined from; a preview has stills on its cards, and subtitles."""
-    from klingflow.media import cards, pieces  # for start-up: an extra
-
     cut = film.cut
     for span in cut.spans:
         start_s = float(span.start / cut.rate)
-        over = [
-            pieces.Over(
-                partial(cards.subtitle, cue.text, cut.width, cut.height),
-                cue.start_s - start_s,
-                cue.end_s - start_s,
-            )
+        said = tuple(
+            Cue(cue.start_s - start_s, cue.end_s - start_s, cue.text)
             for cue in (cues_of(span, cut.rate) if previews else ())
-        ]
+        )
         clip = span.clip
         if clip.file:
-            yield pieces.Piece(span.frames, film.path(clip.file), over=over)
+            yield Part(span.frames, _whole(film.path(clip.file)), said=said)
         else:
-            still = film.path(clip.still) if previews and clip.still else None
+            still = _whole(film.path(clip.still)) if previews and clip.still else ""
             # Before anything is bought, every shot is missing: no card need say it.
             shown = replace(clip, missing="") if previews else clip
-            picture = partial(cards.card, shown, cut.width, cut.height, still)
-            yield pieces.Piece(span.frames, still=picture, over=over)
+            yield Part(span.frames, card=shown, still=still, said=said)
+
+
+def _whole(path: Path) -> str:
+    return str(path.absolute())
 
 
 @contextmanager
-def _as_usage(target: Path) -> Iterator[None]:
-    """Turn what a library says of a video that it cannot read into a UsageError."""
-    from klingflow.media.opening import FAILURES  # for start-up: an extra
-
+def _as_usage(what: str) -> Iterator[None]:
+    """Turn what is said of videos that cannot be read into a UsageError."""
     try:
         yield
-    except FAILURES as error:
-        raise UsageError(f"{target}: cannot be made of these videos: {error}") from error
+    except Unmade as error:
+        raise UsageError(f"{what}: {error}") from error
 
 
 def _lacks_font(drawn: Iterable[Clip]) -> bool:

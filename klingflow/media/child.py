@@ -16,9 +16,8 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.media.probe import probe
-from klingflow.media.process import begin_count, give_way
+from klingflow.media.process import READY, begin_count, give_way
 
-READY = "ready"
 _CPU_S = 30  # for one video
 
 

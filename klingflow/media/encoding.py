@@ -4,7 +4,7 @@ and videos of several formats. Each piece lasts as many frames as the cut says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -21,13 +21,20 @@ _TURNS: Final = {90: ("2",), 180: ("1", "1"), 270: ("1",)}  # filters `transpose
 
 class EncodedPicture:
     """A stream of H.264. `quality` is x264's (0 is lossless, 51 the worst), `speed` its preset;
-    `colour` is what the videos say of theirs, if they say the same.
+    `colour` is what the videos say of theirs, if they say the same. `tell` gets how many frames are
+    encoded.
     """
 
     def __init__(
-        self, container: Any, shape: Shape, quality: int, speed: str, colour: Colour | None
+        self,
+        container: Any,
+        shape: Shape,
+        quality: int,
+        speed: str,
+        colour: Colour | None,
+        tell: Callable[[int], None],
     ) -> None:
-        self._container, self._shape = container, shape
+        self._container, self._shape, self._tell = container, shape, tell
         stream: Any = container.add_stream("libx264", rate=shape.rate)
         stream.width, stream.height, stream.pix_fmt = *_even(shape), "yuv420p"
         stream.options = {"crf": str(quality), "preset": speed}
@@ -64,6 +71,7 @@ class EncodedPicture:
         frame.pict_type = 0  # the encoder's own choice
         self._count += 1
         self._container.mux(self._stream.encode(frame))
+        self._tell(self._count)
 
     def end(self) -> None:
         """Write what the encoder still holds."""

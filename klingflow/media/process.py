@@ -12,13 +12,15 @@ import sys
 import time
 from contextlib import suppress
 
+READY = "ready"  # what such a process says first, where it answers more than one question
 _NICER = 10
 _MEMORY_BYTES = 2 << 30
-# What Python and the libraries below it are found by.
+# What Python, the libraries below it and fonts are found by.
 _KEPT_VARIABLES = {
     "PATH", "HOME", "USERPROFILE", "APPDATA", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG",
     "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "PYTHONHOME",
-    "PYTHONPATH", "PYTHONUSERBASE",
+    "PYTHONPATH", "PYTHONUSERBASE", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME", "XDG_CACHE_HOME",
 }  # fmt: skip
 
 
@@ -46,9 +48,9 @@ def bare_environ() -> dict[str, str]:
 # ---------------------------------------------------------------- for the process itself
 
 
-def give_way(nicer: int = _NICER, memory_bytes: int = _MEMORY_BYTES) -> None:
-    """Give way to other processes, and let the system bound memory, where it can. Nothing is ever
-    written to a file.
+def give_way(nicer: int = _NICER, memory_bytes: int = _MEMORY_BYTES, file_bytes: int = 0) -> None:
+    """Give way to other processes, and let the system bound memory and the files that are written,
+    where it can.
     """
     if sys.platform == "win32":
         return
@@ -56,7 +58,11 @@ def give_way(nicer: int = _NICER, memory_bytes: int = _MEMORY_BYTES) -> None:
 
     with suppress(OSError):
         os.nice(nicer)
-    most = {resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    most = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_CORE: 0,
+    }
     for limit, size in most.items():
         with suppress(OSError, ValueError):  # macOS refuses some
             resource.setrlimit(limit, (size, size))

@@ -39,7 +39,7 @@ def join(
     tell: Callable[[int], None] = lambda done: None,
 ) -> Made:
     """Write the pieces into one MP4 at `target`, which is not there yet. `mark` is for its metadata
-    AIGC; `tell` gets how many pieces are done. Raises `klingflow.media.opening.FAILURES`.
+    AIGC; `tell` gets how many frames are done. Raises `klingflow.media.opening.FAILURES`.
     """
     formats = [format_of(piece.video) for piece in pieces if piece.video]
     is_whole = len(formats) == len(pieces)
@@ -56,7 +56,7 @@ def join(
         streams: list[Any] = [
             Copied(out, "video", like.streams.video[0])
             if copies.picture and like
-            else EncodedPicture(out, shape, *encoder, _colour(formats))
+            else EncodedPicture(out, shape, *encoder, _colour(formats), tell)
         ]
         if any(one.sound for one in formats):
             streams.append(
@@ -83,12 +83,12 @@ def _fill(
     streams: Sequence[Any], pieces: Sequence[Piece], shape: Shape, tell: Callable[[int], None]
 ) -> None:
     """Give each piece to each stream, one after the other."""
-    start_s = Fraction(0)
-    for done, piece in enumerate(pieces, 1):
+    start_s, done = Fraction(0), 0
+    for piece in pieces:
         end_s = start_s + piece.frames / shape.rate
         for stream in streams:
             stream.take(piece, start_s, end_s)
-        start_s = end_s
+        start_s, done = end_s, done + piece.frames
         tell(done)
     for stream in streams:
         stream.end()
