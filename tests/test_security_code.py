@@ -28,7 +28,7 @@ STARTS_PROCESSES = {
     "media/fonts.py",
     "media/inspector.py",
     "media/kept_frames.py",
-    "media/painter.py",
+    "media/decoder.py",
     "sandbox/child.py",
     "sandbox/clips.py",
 }
