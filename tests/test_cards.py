@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from klingflow.media.cards import card, subtitle
-from klingflow.media.fonts import lacks_chinese
+from klingflow.media.cards import _lines, card, subtitle
 from klingflow.results.timeline import Clip
 
 CLIP = Clip("a", "a", 5.0, title="开场", prompt="雨夜" * 400, missing="never bought")
@@ -52,10 +51,9 @@ def test_a_subtitle_is_transparent_but_for_its_words() -> None:
     assert abs((left + right) / 2 - 320) < 4
 
 
-@pytest.mark.parametrize(
-    ("text", "path", "lacks"),
-    [("雨夜", None, True), ("rain", None, False), ("雨夜", "a.ttc", False)],
-)
-def test_chinese_without_a_font_is_known(text: str, path: str | None, lacks: bool) -> None:
-    """Latin words need no such font."""
-    assert lacks_chinese(text, path) == lacks
+def test_no_line_begins_with_what_closes_another() -> None:
+    """Whatever the width: the character before goes along."""
+    for width in range(120, 400, 7):
+        lines = [*_lines("黄昏到深夜，江面薄雾，柔和颗粒；（电影感）。", 30, width)]
+        assert "".join(lines) == "黄昏到深夜，江面薄雾，柔和颗粒；（电影感）。"
+        assert [line for line in lines if line[0] in "，；）。" and len(line) > 1] == []

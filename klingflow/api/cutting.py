@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ from klingflow.ledger.places import Site
 from klingflow.media.cutter import Cutter, Unmade
 from klingflow.media.orders import Order, Part
 from klingflow.model import Manifest
-from klingflow.results.timeline import Clip, Cue, Cut, Footage, clips, cues_of, cut_of, mark_of
+from klingflow.results.timeline import Cue, Cut, Footage, clips, cues_of, cut_of, mark_of
 
 Form = Literal["otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder"]
 # What is done, of how much: videos, or seconds of the cut.
@@ -61,13 +61,12 @@ class Film:
 @dataclass(frozen=True, slots=True)
 class Product:
     """What was written. `copied` is True for an MP4 whose pictures are those of the videos, packet
-    by packet. `boxes` is True where Chinese had to be drawn without a font for it.
+    by packet.
     """
 
     path: Path
     cut: Cut
     copied: bool = False
-    boxes: bool = False
 
 
 def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) -> Film:
@@ -201,8 +200,7 @@ def export(
         _need(row.extra)
     with _workshop(target, over=over) as made:
         copied = row.write(film, made, target, tell)
-    drawn = film.cut.missing if form in ("mp4", "jianying") else ()
-    return Product(target, film.cut, copied, _lacks_font(drawn))
+    return Product(target, film.cut, copied)
 
 
 def _relative(film: Film, target: Path) -> Callable[[str], str]:
@@ -329,7 +327,7 @@ def preview(
     """
     with _workshop(target, over=over) as made:
         _join(film, made, target, tell, previews=True)
-    return Product(target, film.cut, boxes=_lacks_font(film.cut.clips))
+    return Product(target, film.cut)
 
 
 def _join(film: Film, made: Path, target: Path, tell: Tell, *, previews: bool) -> bool:
@@ -379,8 +377,19 @@ def _as_usage(what: str) -> Iterator[None]:
         raise UsageError(f"{what}: {error}") from error
 
 
-def _lacks_font(drawn: Iterable[Clip]) -> bool:
+# ---------------------------------------------------------------- the font
+
+
+def lacks_font(film: Film, form: Form | None) -> bool:
+    """True if a form, or the preview where it is None, will draw Chinese, and no font has it."""
     from klingflow.media.fonts import chinese, lacks_chinese  # for start-up: an extra
 
-    words = (" ".join((clip.name, clip.scene, clip.prompt, *clip.dialogue)) for clip in drawn)
-    return any(lacks_chinese(text, chinese()) for text in words)
+    return lacks_chinese(" ".join(_drawn(film.cut, form)), chinese())
+
+
+def _drawn(cut: Cut, form: Form | None) -> Iterator[str]:
+    """Yield the texts that are drawn: on cards, and in a preview the dialogue."""
+    if form is None:
+        yield from (line for clip in cut.clips for line in clip.dialogue)
+    if form in (None, "mp4", "jianying"):
+        yield from (f"{clip.name} {clip.scene} {clip.prompt}" for clip in cut.missing)

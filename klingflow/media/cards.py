@@ -23,6 +23,7 @@ _APART: Final = 14  # between one text and the next
 _EDGE: Final = 3  # of the outline of a subtitle
 _THINNEST: Final = 3  # pixels of a character: where to begin looking for a line's end
 _MOST_LINES: Final = 12
+_CLOSING: Final = frozenset("，。、；：？！）》」』”’…,.;:?!)]}")  # begin no line
 _PIXELS_MOST: Final = 64_000_000  # of a reference: more is a trap
 
 
@@ -114,5 +115,7 @@ def _wrapped(text: str, size: int, width: int) -> Iterator[str]:
         fits = max(1, bisect.bisect_right(lengths, width, key=lambda n: face.getlength(text[:n])))
         space = text.rfind(" ", 1, fits + 1) if fits < len(text) else -1
         end = space if space > fits // 2 else fits
+        while end > fits // 2 + 1 and text[end : end + 1] in _CLOSING:
+            end -= 1
         yield text[:end].rstrip()
         text = text[end:].lstrip()

@@ -9,7 +9,7 @@ import os
 import subprocess
 import unicodedata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from PIL import ImageFont
 
@@ -17,22 +17,38 @@ from klingflow.words import _
 
 # What to install, for one line to the user.
 REMEDY: Final = _(
-    "no font with Chinese characters is installed, so they are drawn as boxes:"
+    "no font with Chinese characters was found, so they are drawn as boxes:"
     " apt install fonts-noto-cjk, or the like"
 )
-# Where systems without fontconfig keep one.
+
+
+class Face(NamedTuple):
+    """A font in a file, which may hold several: those of one file draw characters as China, Japan
+    or Korea write them.
+    """
+
+    path: str
+    number: int = 0
+
+
+# Where systems keep one; where fontconfig is installed, it knows better.
 _USUAL: Final = (
-    "/System/Library/Fonts/PingFang.ttc",
-    _("/System/Library/Fonts/STHeiti Medium.ttc"),
-    "C:/Windows/Fonts/msyh.ttc",
-    "C:/Windows/Fonts/simhei.ttf",
+    Face("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", 2),
+    Face("/usr/share/fonts/google-noto-sans-cjk-fonts/NotoSansCJK-Regular.ttc", 2),
+    Face("/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc", 2),
+    Face("/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc", 2),
+    Face("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
+    Face("/System/Library/Fonts/PingFang.ttc"),
+    Face("/System/Library/Fonts/STHeiti Medium.ttc"),
+    Face("C:/Windows/Fonts/msyh.ttc"),
+    Face("C:/Windows/Fonts/simhei.ttf"),
 )
 _LIMIT_S: Final = 5
 
 
-def lacks_chinese(text: str, path: str | None) -> bool:
-    """True if a text has Chinese characters, and the font for them, at `path`, is not there."""
-    return path is None and any(map(_is_wide, text))
+def lacks_chinese(text: str, face: Face | None) -> bool:
+    """True if a text has Chinese characters, and the font for them, `face`, is not there."""
+    return face is None and any(map(_is_wide, text))
 
 
 def _is_wide(character: str) -> bool:
@@ -42,29 +58,29 @@ def _is_wide(character: str) -> bool:
 @functools.cache
 def font(size: int) -> Any:
     """Return the font in this size, in pixels."""
-    path = chinese()
-    return ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
+    face = chinese()
+    return ImageFont.truetype(face.path, size, face.number) if face else ImageFont.load_default(size)
 
 
 @functools.cache
-def chinese() -> str | None:
-    """Return the file of a font with Chinese characters; None where there is none."""
-    return next((path for path in (_matched(), *_USUAL) if path and _is_font(path)), None)
+def chinese() -> Face | None:
+    """Return a font with Chinese characters; None where there is none."""
+    return next((face for face in (_matched(), *_USUAL) if face and _is_font(face)), None)
 
 
-def _is_font(path: str) -> bool:
+def _is_font(face: Face) -> bool:
     try:
-        ImageFont.truetype(path, 16)
+        ImageFont.truetype(face.path, 16, face.number)
     except OSError:
         return False
-    return Path(path).is_file()
+    return Path(face.path).is_file()
 
 
-def _matched() -> str:
-    """Return the font that fontconfig gives for Chinese, "" where it has none."""
+def _matched() -> Face | None:
+    """Return the font that fontconfig gives for Chinese, None where it has none."""
     try:
         found = subprocess.run(
-            ["fc-match", "--format", "%{file}\\n%{lang}", ":lang=zh-cn"],
+            ["fc-match", "--format", "%{index}\\n%{lang}\\n%{file}", "sans-serif:lang=zh-cn"],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_LIMIT_S,
@@ -72,7 +88,16 @@ def _matched() -> str:
             env={k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_")},
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
-    file, _, languages = found.stdout.partition(b"\n")
+        return None
+    return _face(found.stdout)
+
+
+def _face(said: bytes) -> Face | None:
+    """Return the font that fontconfig names: an index, languages and a file."""
+    index, _, rest = said.partition(b"\n")
+    languages, _, file = rest.partition(b"\n")
     # Without a font for Chinese, fontconfig gives the one that it gives for everything.
-    return os.fsdecode(file) if b"zh-cn" in languages.split(b"|") else ""
+    if b"zh-cn" not in languages.split(b"|") or not index.isdigit():
+        return None
+    # The upper half of the index is the instance of a variable font.
+    return Face(os.fsdecode(file), int(index) & 0xFFFF)

@@ -25,6 +25,7 @@ def export(file: str, form: str, options: Options) -> int:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, row.ending, options.save)
     over = _may_replace(target, is_folder=row.is_folder)
+    _warn_of_boxes(film, form)
     with bar(f"writing {target.name}", quiet=options.quiet) as tell:
         done = cutting.export(film, form, target, over=over, tell=tell)
     if not options.quiet:
@@ -41,9 +42,18 @@ def preview(file: str, options: Options) -> int:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, cutting.PREVIEW, options.save)
     over = _may_replace(target, is_folder=False)
+    _warn_of_boxes(film, None)
     with bar(f"writing {target.name}", quiet=options.quiet) as tell:
         done = cutting.preview(film, target, over=over, tell=tell)
     return _told(done, options)
+
+
+def _warn_of_boxes(film: cutting.Film, form: cutting.Form | None) -> None:
+    """Say before minutes of work that Chinese will be drawn as boxes."""
+    if cutting.lacks_font(film, form):
+        from klingflow.media.fonts import REMEDY  # for start-up: an extra
+
+        console.warn(REMEDY)
 
 
 def _may_replace(target: Path, *, is_folder: bool) -> bool:
@@ -70,10 +80,6 @@ def _show_missing(film: cutting.Film, options: Options) -> None:
 
 def _told(done: cutting.Product, options: Options) -> int:
     """Say what was written."""
-    if done.boxes:
-        from klingflow.media.fonts import REMEDY  # for start-up: an extra
-
-        console.warn(REMEDY)
     if options.quiet:
         return ExitCode.OK
     cut = done.cut
