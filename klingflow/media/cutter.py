@@ -14,6 +14,7 @@ from klingflow.media.orders import Order, as_json
 from klingflow.media.process import READY, command
 from klingflow.model import Json
 from klingflow.results.timeline import Footage
+from klingflow.words import _, joined
 
 _COMMAND: Final = command("bench")
 _LOOK_S: Final = 120.0  # for one video on a busy machine; bench.py bounds its CPU
@@ -70,7 +71,7 @@ class Cutter:
             why, done = str(said["why"])[:_WHY_MOST], int(said["at"])
         except _NO_ANSWER as error:
             self._end()
-            raise Unmade(_at(order, done, "the decoder crashed")) from error
+            raise Unmade(_at(order, done, _("the decoder crashed"))) from error
         raise Unmade(_at(order, done, why))
 
     def _ask(self, what: Json) -> None:
@@ -86,9 +87,9 @@ class Cutter:
             began = self._line(_LOOK_S)
         except _NO_ANSWER as error:
             self._end()
-            raise Unmade("the process that decodes videos does not begin") from error
+            raise Unmade(_("the process that decodes videos does not begin")) from error
         if began != READY:
-            raise Unmade("the process that decodes videos says something else")
+            raise Unmade(_("the process that decodes videos says something else"))
 
     def _line(self, limit_s: float) -> Any:
         """Return what the process says next. Raises OSError, and ValueError for what is no JSON, as
@@ -109,7 +110,7 @@ def _at(order: Order, done: int, why: str) -> str:
     is done, it may be any.
     """
     video = order.part_at(done).video if done > 0 else ""
-    return f"{Path(video).name}: {why}" if video else why
+    return joined(": ", (Path(video).name, why)) if video else why
 
 
 def _footage(found: Any) -> Footage:

@@ -59,7 +59,9 @@ def _is_wide(character: str) -> bool:
 def font(size: int) -> Any:
     """Return the font in this size, in pixels."""
     face = chinese()
-    return ImageFont.truetype(face.path, size, face.number) if face else ImageFont.load_default(size)
+    return (
+        ImageFont.truetype(face.path, size, face.number) if face else ImageFont.load_default(size)
+    )
 
 
 @functools.cache
