@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,7 @@ from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Purchase
 from tests.purchases import LATER, ORIGIN, intent
-from tests.runs import Said, Scripted
+from tests.runs import Said, Scripted, Video
 
 LINEAGE, BATCH = "0123456789abcdef", "b1"
 QUICK = Waits(claim_s=5.0, create_s=0.05, spare_s=-4.9, look_s=0.01, longest_look_s=0.02)
@@ -85,3 +85,27 @@ def lines(store: FolderStore) -> dict[str, Purchase]:
 def states(store: FolderStore) -> dict[str, str]:
     """The states that the objects of the store show."""
     return {name: purchase.state for name, purchase in lines(store).items()}
+
+
+class Shelf:
+    """A public web server of a folder, behind the seam of a gateway that reads addresses. `read`
+    are the names that were asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.read: list[str] = []
+
+    @asynccontextmanager
+    async def open(
+        self, url: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Video]:
+        """Yield what is on the shelf under the address's last part."""
+        name = url.rpartition("/")[2]
+        self.read.append(name)
+        try:
+            data = (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            yield Video(404)
+        else:
+            yield Video(206, data[:4096], **{"content-range": f"bytes 0-4095/{len(data)}"})

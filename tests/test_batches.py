@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from klingflow.api import loading, running
 from klingflow.api.site import Wish
-from klingflow.cluster.batches import bring_home, hand_over, open_batches
-from klingflow.cluster.follow import batch_of, ordered
+from klingflow.assets.folders import FolderStore as Assets
+from klingflow.cluster.batches import Handed, bring_home, fold_in, hand_over, open_batches
+from klingflow.cluster.follow import batch_of
+from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Page, as_bytes, from_bytes, page_name
+from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, FolderStore
+from klingflow.gateway.http import Gateway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import lock_header
+from klingflow.model import Json
 from klingflow.runner.context import Job
-from tests.clusters import LINEAGE, a_store, terms_of
+from tests.clusters import LINEAGE, Shelf, a_store, terms_of
 from tests.harness import pipeline_at
+from tests.pictures import png
 from tests.purchases import AT, LATER, ORIGIN
 from tests.runs import VIDEO
 
 pytestmark = pytest.mark.anyio
 
+STILL, PUBLIC = png(), "https://cdn.example.com/refs"
 OLD = batch_of(LINEAGE, AT, "ab")
 
 
 @contextmanager
-def a_job(folder: Path) -> Iterator[Job]:
-    """A film of two shots whose lock is committed, held."""
+def a_job(folder: Path, **shots: Json) -> Iterator[Job]:
+    """A film whose lock is committed, held: of two shots, or of these."""
     pipeline = pipeline_at(folder)
     if not (folder / "film.lock").exists():
-        pipeline.write(2)
+        pipeline.write(shots or 2)
         (folder / "film.lock").write_bytes(lock_header(LINEAGE, 1, 0))
     manifest = loading.load(pipeline.manifest)
     with running.open_job(manifest, Wish(black_box=False), ORIGIN) as job:
         yield job
+
+
+def files_of(job: Job, store: FolderStore) -> Uploading:
+    """What uploads a film's local files, where each can be read back."""
+    shelf = cast(Gateway, Shelf(job.site.folder / "public"))
+    return Uploading(job, store, lambda _: nullcontext(shelf), lambda event, **facts: None, 2)
 
 
 async def die_after(store: FolderStore, job: Job, pages: int) -> None:
@@ -59,9 +73,9 @@ async def test_what_no_page_holds_goes_with_the_next_batch(tmp_path: Path, pages
     with a_job(tmp_path / "film") as job:
         assert [action.verb for action in job.plan.actions] == ["held", "held"]
         limits = job.plan.manifest.limits
-        left = await hand_over(job, store, limits, LATER)
+        left = (await hand_over(job, store, limits, LATER, files_of(job, store))).orders
         assert len(left) == 2 - pages
-        assert await hand_over(job, store, limits, LATER) == []
+        assert await hand_over(job, store, limits, LATER, files_of(job, store)) == Handed((), {})
     with a_job(tmp_path / "film") as job:
         found = {terms.batch for terms in await open_batches(job, store)}
     assert len(found) == 1 + pages and (OLD in found) is (pages == 1)
@@ -82,7 +96,9 @@ async def test_a_damaged_page_keeps_no_batch_from_being_followed(tmp_path: Path)
         assert [terms.batch for terms in await open_batches(job, store)] == [OLD]
         (store.folder / page_name(OLD, 1)).write_bytes(b"no page\n")
         assert await open_batches(job, store) == []
-        assert len(await hand_over(job, store, job.plan.manifest.limits, LATER)) == 2
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        assert len(handed.orders) == 2
 
 
 async def test_what_came_while_nobody_followed_is_brought_home(tmp_path: Path) -> None:
@@ -103,3 +119,96 @@ async def test_what_came_while_nobody_followed_is_brought_home(tmp_path: Path) -
         assert [action.verb for action in job.plan.actions] == ["download", "download"]
         await bring_home(job, store, LATER)
         assert [action.verb for action in job.plan_again().actions] == ["keep", "keep"]
+
+
+FRAME: Json = {"from": "opening", "frame": "last"}
+CHAIN: dict[str, Json] = {
+    "opening": {"prompt": "x", "image": "./mei.png"},
+    "door": {"prompt": "y", "image": FRAME},
+    "street": {"prompt": "z", "after": ["door"]},
+    "alone": {"prompt": "w"},
+}
+
+
+@contextmanager
+def a_film(folder: Path) -> Iterator[Job]:
+    """A film with a chain that begins at a still."""
+    folder.mkdir(exist_ok=True)
+    (folder / "mei.png").write_bytes(STILL)
+    with a_job(folder, **CHAIN) as job:
+        job.store = Assets(folder / "public", PUBLIC)
+        yield job
+
+
+async def test_a_film_is_handed_over_whole(tmp_path: Path) -> None:
+    """Its stills are uploaded before, and each page has their addresses; the lock has none."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        keys = [order.key for order in handed.orders]
+        assert keys == ["opening", "door", "alone", "street"] and not handed.unsendable
+        (terms,) = await open_batches(job, store)
+        page = from_bytes(store.get(page_name(terms.batch, 0)) or b"", terms.batch, 0)
+        name = f"{hashlib.sha256(STILL).hexdigest()}.png"
+        assert page.addresses == {name[:-4]: f"{PUBLIC}/{name}"}
+        assert page.terms.assets["public_url"] == PUBLIC
+        assert PUBLIC.encode() not in job.site.paths.lock.read_bytes()
+        assert {a.verb for a in job.plan_again().actions} == {"held"}
+
+
+async def test_a_still_that_cannot_go_holds_up_its_chain_alone(tmp_path: Path) -> None:
+    """What waits for it is not handed over either; the rest is."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        (job.site.folder / "mei.png").write_bytes(png(shade=9))
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        assert [order.key for order in handed.orders] == ["alone"]
+        assert handed.unsendable == {
+            "opening": "mei.png could not be uploaded: it has changed since the plan was made;"
+            " run again",
+            "door": "waits for a shot that cannot be sent",
+            "street": "waits for a shot that cannot be sent",
+        }
+        assert [*job.ledger.book.takes()] == [("alone", 1)]
+
+
+async def test_only_what_is_wanted_is_handed_over(tmp_path: Path) -> None:
+    """What waits for another shot goes with it, or not at all."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        limits, files = job.plan.manifest.limits, files_of(job, store)
+        handed = await hand_over(job, store, limits, LATER, files, {"door", "alone"}.__contains__)
+        assert [order.key for order in handed.orders] == ["alone"]
+
+
+async def test_a_chain_that_a_run_died_with_goes_with_the_next_batch(tmp_path: Path) -> None:
+    """What it waits for is in the lock, so that nothing of it is lost."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+    with a_film(tmp_path / "film") as job:
+        limits = job.plan.manifest.limits
+        left = await hand_over(job, store, limits, LATER, files_of(job, store))
+        (terms,) = await open_batches(job, store)
+        page = from_bytes(store.get(page_name(terms.batch, 0)) or b"", terms.batch, 0)
+    needs = {ask.key: ask.needs for ask in page.asks()}
+    uids = {order.key: order.uid for order in left.orders}
+    assert needs["door"] == (uids["opening"],) and needs["street"] == (uids["door"],)
+    assert len(page.addresses) == 1
+
+
+async def test_a_lost_still_of_a_dead_run_is_withdrawn(tmp_path: Path) -> None:
+    """Its orders would be at the cluster for ever."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+    with a_film(tmp_path / "film") as job:
+        (job.site.folder / "mei.png").write_bytes(png(shade=9))
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        assert [order.key for order in handed.orders] == ["alone"]
+        await fold_in(job, store, LATER)
+        states = {p.key: p.state for p in job.ledger.book.purchases.values()}
+    assert states == {**dict.fromkeys(["opening", "door", "street"], "rejected"), "alone": "intent"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from klingflow.cluster.desk import AHEAD_S, Desk, Settings
 from klingflow.cluster.orders import Ask, Ref
 from klingflow.cluster.reports import Bought
 from klingflow.decide.caps import Caps
-from klingflow.ledger.uids import uid_of
+from klingflow.ledger.uids import next_try, uid_of
 from klingflow.model import Rate
 
 FAST = Settings(Rate(600, 60.0), 100)
@@ -255,3 +256,162 @@ def test_the_next_page_is_read_before_orders_run_out() -> None:
     assert list(made.wanted_pages()) == [("b1", 1)]
     made.unreadable("b1", 1, "damaged")
     assert made.status(0.0)["batches"][0]["why"] == "damaged"
+
+
+# ---------------------------------------------------------------- orders that wait for others
+
+
+def waiting(number: int, *needs: int, batch: str = "b1") -> Ask:
+    """An order that waits for others of its batch."""
+    return replace(ask(number, batch), needs=tuple(ask(n, batch).uid for n in needs))
+
+
+def chained(*asks: Ask, places: int = 100) -> Desk:
+    """A desk with a batch of these orders."""
+    made = Desk(Settings(Rate(6000, 60.0), places))
+    made._proven = True
+    made.add("b1", "film", 1, Caps().state())
+    made.read("b1", 0, [(one, False) for one in asks])
+    return made
+
+
+def brought(desk: Desk, uid: str) -> None:
+    """Let an order come to its video."""
+    desk.bought(submitted(uid), 1.0, 0.5)
+    desk.over(uid, comes=True)
+    desk.ended(uid, well=True)
+
+
+def numbers(desk: Desk, now: float = 10.0) -> list[int]:
+    """The numbers of the orders that are granted now."""
+    uids = {ask(n).uid: n for n in range(10)}
+    return [uids[uid] for uid in granted(desk, now)]
+
+
+def test_an_order_waits_until_what_it_needs_is_there() -> None:
+    """A task that is over is not enough: its video has to be in the store."""
+    made = chained(ask(0), waiting(1, 0), waiting(2, 0, 1))
+    assert numbers(made) == [0]
+    made.bought(submitted(ask(0).uid), 1.0, 0.5)
+    made.over(ask(0).uid, comes=True)
+    assert numbers(made) == [] and not made.unsure
+    made.ended(ask(0).uid, well=True)
+    assert numbers(made) == [1]
+    brought(made, ask(1).uid)
+    assert numbers(made) == [2]
+    brought(made, ask(2).uid)
+    assert made.batches == {}
+
+
+def test_what_is_released_goes_before_the_rest() -> None:
+    """The batch waits for its chain."""
+    made = chained(ask(0), ask(3), waiting(1, 0), waiting(2, 0), places=1)
+    assert numbers(made) == [0]
+    brought(made, ask(0).uid)
+    order = []
+    while found := numbers(made):
+        order += found
+        brought(made, ask(found[0]).uid)
+    assert order == [1, 2, 3]
+
+
+@pytest.mark.parametrize("how", ["failed", "undelivered", "rejected", "in_doubt", "stale"])
+def test_what_does_not_come_leaves_out_all_that_waits_for_it(how: str) -> None:
+    """Nobody buys a shot that cannot be made; the batch ends."""
+    made = chained(ask(0), waiting(1, 0), waiting(2, 1), ask(3))
+    assert numbers(made) == [0, 3]
+    if how in ("failed", "undelivered"):
+        made.bought(submitted(ask(0).uid), 1.0, 0.5)
+        made.over(ask(0).uid, comes=how == "undelivered")
+        made.ended(ask(0).uid, well=False)
+    else:
+        made.bought(Bought(ask(0).uid, how, sent=True), 1.0, 0.5)  # type: ignore[arg-type]  # a word
+    assert numbers(made) == []
+    (batch,) = made.status(0.0)["batches"]
+    told = batch["waiting"], batch["left_out"], batch["why"]
+    assert told == (0, 2, "what it waits for did not come")
+    brought(made, ask(3).uid)
+    assert made.batches == {}
+
+
+def test_what_a_cap_leaves_out_takes_its_dependants_along() -> None:
+    """They would wait for ever."""
+    made = desk(0, caps=Caps(max_tasks=1))
+    made.add("b2", "film", 1, Caps(max_tasks=1).state())
+    made.read("b2", 0, [(ask(n), False) for n in (0, 3)] + [(waiting(1, 3), False)])
+    assert numbers(made) == [0]
+    brought(made, ask(0).uid)
+    assert made.batches == {}
+
+
+def test_another_try_is_waited_for() -> None:
+    """A limit passes; the video is that of the try that was sold."""
+    made = chained(ask(0), waiting(1, 0))
+    assert numbers(made) == [0]
+    made.bought(Bought(ask(0).uid, "limited", sent=True), 1.0, 0.5)
+    (second,) = granted(made, 100.0)
+    assert second == next_try(ask(0).uid)
+    brought(made, second)
+    assert numbers(made, 200.0) == [1]
+
+
+def test_a_desk_that_has_lost_its_memory_asks_the_store() -> None:
+    """An order that nobody here works on may have ended long ago."""
+    made = chained(waiting(1, 0))
+    assert numbers(made) == [] and [*made.unsure] == [ask(0).uid]
+    made.ended(ask(0).uid, well=True)
+    assert numbers(made) == [1] and not made.unsure
+
+
+def test_an_end_that_came_first_counts() -> None:
+    """A page may be read after the video has come, or after the shot has failed."""
+    made = chained(ask(0), ask(3))
+    assert numbers(made) == [0, 3]
+    brought(made, ask(0).uid)
+    made.add("b2", "film", 1, Caps().state())
+    made.read("b2", 0, [(waiting(1, 0), False)])
+    assert numbers(made) == [1]
+
+
+def test_an_end_of_an_earlier_batch_does_not_count_for_a_new_try() -> None:
+    """A shot that was refused is ordered again, and so is what waits for it."""
+    made = chained(ask(0), waiting(1, 0))
+    assert numbers(made) == [0]
+    made.bought(Bought(ask(0).uid, "rejected", sent=True), 1.0, 0.5)
+    again = replace(ask(0), uid=next_try(ask(0).uid) or "")
+    made.add("b2", "film", 1, Caps().state())
+    made.read("b2", 0, [(again, False), (replace(ask(1), needs=(again.uid,)), False)])
+    assert granted(made, 10.0) == [again.uid]
+    brought(made, again.uid)
+    assert numbers(made, 20.0) == [1]
+
+
+def test_a_claimed_order_waits_for_nothing() -> None:
+    """Its claim was made when all was there."""
+    made = Desk(FAST)
+    made.add("b1", "film", 1, Caps().state())
+    made.read("b1", 0, [(waiting(1, 0), True)])
+    assert numbers(made) == [1]
+
+
+def test_a_batch_that_is_stopped_lets_nothing_wait() -> None:
+    """What is on its way ends."""
+    made = chained(ask(0), waiting(1, 0))
+    assert numbers(made) == [0]
+    made.stop("b1")
+    brought(made, ask(0).uid)
+    assert made.batches == {}
+
+
+def test_few_orders_of_a_batch_wait_at_once() -> None:
+    """A desk goes on as a new one with all that it holds: its pages stay in the store."""
+    made = Desk(FAST)
+    made._proven = True
+    made.add("b1", "film", 3, Caps().state())
+    made.read("b1", 0, [(ask(0), False), *((waiting(n, 0), False) for n in range(1, 100))])
+    assert [*made.wanted_pages()] == [("b1", 1)]
+    made.read("b1", 1, [(waiting(n, 0), False) for n in range(100, 200)])
+    assert [*made.wanted_pages()] == []
+    assert granted(made, 10.0) == [ask(0).uid]
+    brought(made, ask(0).uid)
+    assert len(made.batches["b1"].waiting) == 199

@@ -21,12 +21,10 @@ from klingflow.cluster.follow import (
     folded,
     hand_over,
     left_over,
-    orderable,
-    ordered,
     told_by,
-    unorderable,
 )
 from klingflow.cluster.store import FolderStore
+from klingflow.cluster.waits import Supply, waiting
 from klingflow.ledger.book import Book, doubt
 from klingflow.ledger.handed_over import claimed, handed_over, is_at_cluster
 from klingflow.ledger.lifecycle import advance
@@ -34,12 +32,12 @@ from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
 from klingflow.ledger.uids import next_try, uid_of
-from klingflow.model import Failure, Json, LeftOut, Purchase
+from klingflow.manifest.request import fingerprint
+from klingflow.model import Failure, Json, Purchase
 from klingflow.runner.context import Job
 from tests import clusters
 from tests.clusters import LINEAGE, a_store, terms_of
-from tests.planned import pending, plan, request, shot
-from tests.purchases import AT, LATER, ORIGIN, intent
+from tests.purchases import AT, LATER
 
 pytestmark = pytest.mark.anyio
 
@@ -248,34 +246,24 @@ async def test_what_is_withdrawn_is_said_by_the_claim_itself(
         assert await withdraw_rest(job, store, BATCH, LATEST) == 0
 
 
-def test_what_a_plan_buys_now_may_be_handed_over() -> None:
-    """What waits for another shot follows later, what a cap leaves out in another run."""
-    made = plan([], shot("a"), shot("b"), pending("c", "a"))
-    capped = replace(made, left_out={"b": LeftOut("max_tasks", "no")})
-    assert [action.key for action in orderable(capped)] == ["a"]
-
-
-def test_a_shot_made_from_anothers_video_is_not_handed_over() -> None:
-    """Hosts send what an order holds: they have no video to take a frame from."""
-    frame: Json = {"from": "opening", "frame": "last", "purchase": "uid-0"}
-    made_from = replace(request(), body={**request().body, "image": frame})
-    chained = plan([], shot("a"), (shot("b"), made_from))
-    assert [action.verb for action in chained.actions] == ["create", "create"]
-    assert [action.key for action in orderable(chained)] == ["a"]
-    assert [action.key for action in unorderable(chained)] == ["b"]
-
-
-def test_every_copy_of_a_ledger_makes_the_same_order() -> None:
-    """A refused try is followed by the next one, of the same attempt."""
-
-    def uids(*before: Purchase) -> list[str]:
-        book = Book(before, lineage=LINEAGE)
-        where = {"origin": ORIGIN, "store": "s", "batch": BATCH, "at": AT}
-        made = ordered(plan([], shot("a"), shot("b")), book, **where)
-        assert all(map(is_at_cluster, made))
-        return [p.uid for p in made]
-
-    first = uid_of(LINEAGE, "a", 1, 1)
-    refused = advance(intent("a", uid=first), "refused", LATER)
-    assert uids() == [first, uid_of(LINEAGE, "b", 1, 1)]
-    assert uids(refused)[0] == next_try(first)
+def test_an_order_that_waited_is_final_when_its_source_is_done(store: FolderStore) -> None:
+    """Before any host claims it: so a shot that was given another id is found by its body, and
+    every follower writes one line.
+    """
+    opening, door = order(store, "opening"), clusters.order("door", fingerprint="")
+    frame: Json = {"from": "opening", "frame": "last"}
+    door = replace(door, body={"prompt": "x", "image": frame})
+    hand_out(store, opening, waiting(door, {"opening": Supply(order=opening.uid)}, []))
+    early = Book(folded(Book(), told_by(store, LINEAGE), LATER), lineage=LINEAGE)
+    assert early.purchases[door.uid].fingerprint == ""
+    bought = advance(opening, "accepted", LATER, task_id="task_1")
+    done = advance(advance(bought, "succeeded", LATER), "downloaded", LATEST, sha256="aa")
+    put(store, "done", done)
+    told = told_by(store, LINEAGE)
+    (last,) = (p for p in folded(early, told, LATEST) if p.uid == door.uid)
+    assert last.body["image"] == {**frame, "purchase": opening.uid}
+    assert last.fingerprint == fingerprint(last.body) and is_at_cluster(last)
+    assert last in folded(Book(), told, LATEST)
+    for purchase in folded(early, told, LATEST):
+        early.put(purchase)
+    assert folded(early, told, LATEST) == []

@@ -110,7 +110,7 @@ def test_tries_of_an_order_differ_in_nothing_but_the_uid() -> None:
 def test_each_try_has_a_name_at_the_gateway_where_its_film_wants_one() -> None:
     """By it a person finds the task of a try that is in doubt."""
     page = replace(a_page("alley"), terms=replace(TERMS, tag_media=True))
-    tried = [page.order(0), page.order(0, 2)]
+    tried = [page.named(page.order(0)), page.named(page.order(0, 2))]
     assert [tag_in(order.body) for order in tried] == [tag_of(order.uid) for order in tried]
 
 
@@ -125,6 +125,7 @@ def test_an_order_that_is_not_there_is_told(number: int, try_: int) -> None:
     ({}, True),
     ({"uid": "other"}, False),
     ({"fingerprint": "sha256:2"}, False),
+    ({"fingerprint": ""}, True),
     ({"origin": "https://elsewhere.example.com"}, False),
 ])  # fmt: skip
 def test_a_claim_answers_an_order_of_the_same_body_and_gateway(

@@ -14,7 +14,8 @@ import pytest
 
 from klingflow.api import loading, planning, resolving, site
 from klingflow.cluster import verdicts
-from klingflow.cluster.follow import batch_of, hand_over, ordered
+from klingflow.cluster.follow import batch_of, hand_over
+from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Terms, given_up, withdrawn
 from klingflow.cluster.store import FolderStore
 from klingflow.decide.resolve import Verdict

@@ -17,6 +17,7 @@ from typing import Final
 
 from klingflow.api.claiming import CLAIMS
 from klingflow.api.clusters import ACCOUNT, work
+from klingflow.api.stores import WRITE_BELOW
 from klingflow.cluster.address import CLUSTER
 from klingflow.cluster.temporal.server import started, without_ours
 from klingflow.errors import UsageError
@@ -75,6 +76,7 @@ def main() -> None:
                 CLAIMS: str(Path(folder) / "store"),
                 BASE_URL: base_url,
                 KEY: "sandbox",
+                WRITE_BELOW: str(Path(folder).parent / "refs"),  # frames go where the sandbox reads
             }
             for host in HOSTS:
                 stack.enter_context(_worker(Path(folder) / host, environ))

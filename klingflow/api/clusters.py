@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from klingflow.api import running
+from klingflow.api import running, stores
 from klingflow.api.claiming import CLAIMS
 from klingflow.api.connecting import connect
 from klingflow.api.running import Result
@@ -124,6 +124,7 @@ async def _work(
             host=host,
             now=now,
             nonce=lambda: secrets.token_hex(16),
+            assets=lambda settings: stores.of_host(settings, environ),
         )
         await _hand_in(hand, tell)
         make_folder(chosen_state() / "scratch")

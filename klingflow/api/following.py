@@ -10,18 +10,21 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from klingflow.api.connecting import reader
 from klingflow.api.settling import settle
 from klingflow.api.site import now
 from klingflow.cluster import batches
 from klingflow.cluster.orders import Terms
+from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import PutOnce
+from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
-from klingflow.ledger.handed_over import claimant
+from klingflow.ledger.handed_over import UNSENDABLE, claimant
 from klingflow.ledger.lifecycle import UNFINISHED
 from klingflow.model import Limits, Purchase
 from klingflow.runner import signals
@@ -44,7 +47,8 @@ _QUIET_S: Final = 120.0
 @dataclass(slots=True)
 class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
-    by their ids; `bought` what hosts bought for it, by uid.
+    by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
+    plan buys: the user has agreed to no other.
     """
 
     job: Job
@@ -54,6 +58,7 @@ class Follower:
     emit: Emit
     clock: Callable[[], float] = time.monotonic
     open: dict[str, Terms] = field(default_factory=dict)
+    agreed: set[str] = field(init=False)
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
@@ -62,14 +67,25 @@ class Follower:
     _fold_s: float = 0.0
     _away: int = 0
 
+    def __post_init__(self) -> None:
+        self.agreed = {action.key for action in buys(self.job.plan)}
+
     async def hand_over(self) -> bool:
         """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
         if self.outcome.interrupted:
             return False
-        orders = await batches.hand_over(self.job, self.store, self.limits, now(), self.handed)
-        self.handed |= {order.key for order in orders}
+        uploading = Uploading(self.job, self.store, reader, self.inform, self.limits.downloads)
+        handed = await batches.hand_over(
+            self.job, self.store, self.limits, now(), uploading, self._is_wanted
+        )
+        for key, reason in handed.unsendable.items():
+            self._about(key, "unsendable", reason=reason)
+        self.handed |= {order.key for order in handed.orders} | handed.unsendable.keys()
         await self.take_up()
-        return bool(orders)
+        return bool(handed.orders)
+
+    def _is_wanted(self, key: str) -> bool:
+        return key in self.agreed and key not in self.handed
 
     async def take_up(self) -> None:
         """Follow every batch of which orders are open, also those of earlier runs."""
@@ -136,7 +152,8 @@ class Follower:
 
     async def _next(self) -> bool:
         """Hand over what became possible: shots that waited for others."""
-        self.job.plan = self.job.plan_again()
+        left_out = self.job.plan.left_out  # what the caps have no room for stays out
+        self.job.plan = replace(self.job.plan_again(), left_out=left_out)
         return await self.hand_over()
 
     async def _fold(self) -> None:
@@ -182,6 +199,8 @@ class Follower:
             case "in_doubt":
                 said = purchase.error.message if purchase.error else "its host died with it"
                 self._once(purchase, "in_doubt", reason=said)
+            case "rejected" if failure.get("code") == UNSENDABLE:
+                self._once(purchase, "unsendable", reason=failure["message"])
             case "rejected" if failure.get("kind") != "not_sent":
                 self._once(purchase, "rejected", failure=failure)
 
@@ -189,9 +208,13 @@ class Follower:
         if (purchase.uid, event) in self._told:
             return
         self._told.add((purchase.uid, event))
+        uid = {} if event == "unsendable" else {"uid": purchase.uid}
+        self._about(purchase.key, event, **uid, **facts)
+
+    def _about(self, key: str, event: EventName, **facts: Any) -> None:
         manifest = self.job.plan.manifest
-        about = {"manifest": manifest.name, "path": manifest.path, "shot": purchase.key}
-        self.emit({"at": now(), "event": event, **about, "uid": purchase.uid, **facts})
+        about = {"manifest": manifest.name, "path": manifest.path, "shot": key}
+        self.emit({"at": now(), "event": event, **about, **facts})
 
     def inform(self, event: EventName, **facts: Any) -> None:
         """Emit an event that is about no shot."""

@@ -5,7 +5,7 @@ environment names, or what the manifest says.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -42,10 +42,26 @@ def of_user(manifest: Manifest, environ: Mapping[str, str] | None = None) -> Sto
         return CommandStore(command)
     if manifest.assets.store is None:
         return None
-    return _named(manifest.path, manifest.assets, environ)
+    own = (Path(manifest.path).parent,)
+    return _named(manifest.path, own, manifest.assets, environ)
 
 
-def _named(manifest: str, assets: AssetSettings, environ: Mapping[str, str]) -> Store:
+def of_host(assets: AssetSettings, environ: Mapping[str, str]) -> Store | None:
+    """Return the store of a host of a cluster for what it takes out of videos: its own command, or
+    what the batch's manifest names; None where nobody has named one.
+
+    Raises UsageError as `of_user`.
+    """
+    if command := environ.get(UPLOAD):
+        from klingflow.assets.commands import CommandStore  # for start-up: it imports anyio
+
+        return CommandStore(command)
+    return _named("this host", (), assets, environ) if assets.store else None
+
+
+def _named(
+    manifest: str, own: Sequence[Path], assets: AssetSettings, environ: Mapping[str, str]
+) -> Store:
     store = assets.store or ""
     if not store.startswith("file://"):
         from klingflow.assets.objects import ObjectStore  # for start-up: it imports anyio
@@ -57,20 +73,19 @@ def _named(manifest: str, assets: AssetSettings, environ: Mapping[str, str]) -> 
         raise UsageError(f"{manifest}: a store on this disk needs assets.public_url")
     if assets.endpoint is not None:
         raise UsageError(f"{manifest}: assets.endpoint is for s3:// stores only")
-    return FolderStore(_folder(manifest, store, environ), assets.public_url)
+    return FolderStore(_folder(manifest, own, store, environ), assets.public_url)
 
 
-def _folder(manifest: str, store: str, environ: Mapping[str, str]) -> Path:
+def _folder(manifest: str, own: Sequence[Path], store: str, environ: Mapping[str, str]) -> Path:
     """Return the folder of a store on this disk. Raises UsageError for one that is not the
-    manifest's to write to.
+    manifest's to write to: `own` are its folders.
     """
     parts = urlsplit(store)
     if parts.netloc not in ("", "localhost"):
         raise UsageError(f"{manifest}: assets.store {store}: a folder is written file:///srv/refs")
     folder = Path(os.path.realpath(unquote(parts.path)))
-    own = Path(os.path.realpath(Path(manifest).parent))
     allowed = allowed_folders(environ.get(WRITE_BELOW, ""), WRITE_BELOW)
-    if not any(folder.is_relative_to(os.path.realpath(one)) for one in (own, *allowed)):
+    if not any(folder.is_relative_to(os.path.realpath(one)) for one in (*own, *allowed)):
         raise UsageError(
             f"{manifest}: assets.store {store} is outside the manifest's folder: allow it by"
             f" {WRITE_BELOW}={folder}"

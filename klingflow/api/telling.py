@@ -84,7 +84,7 @@ class Telling:
         """Return the id that every copy of a ledger gives a purchase; None without a store."""
         if self.person is None:
             return None
-        from klingflow.cluster.follow import next_uid  # for start-up
+        from klingflow.cluster.ordering import next_uid  # for start-up
 
         return next_uid(book, shot, take, attempt)
 

@@ -18,6 +18,7 @@ from klingflow.assets.stores import UPLOAD, Snapshot
 from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.payload import clean
 from klingflow.manifest.addresses import is_address
+from klingflow.model import AssetSettings
 from klingflow.words import _
 
 # As long as a slow line needs.
@@ -35,6 +36,11 @@ class CommandStore:
     def described(self) -> str:
         """The program."""
         return _("the command {arguments} ({upload})", arguments=self._arguments[0], upload=UPLOAD)
+
+    @property
+    def settings(self) -> AssetSettings:
+        """Nothing: each machine has its own command."""
+        return AssetSettings()
 
     async def keep(self, snapshot: Snapshot) -> None:
         """Run the command. Raises NotStored."""

@@ -9,12 +9,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
+from urllib.parse import quote
 
 import anyio.to_thread
 
 from klingflow import disk
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored
+from klingflow.model import AssetSettings
 from klingflow.words import _
 
 
@@ -29,6 +31,11 @@ class FolderStore:
     def described(self) -> str:
         """The folder."""
         return str(self._folder)
+
+    @property
+    def settings(self) -> AssetSettings:
+        """The folder and its public address."""
+        return AssetSettings(f"file://{quote(str(self._folder.absolute()))}", self._public_url)
 
     async def keep(self, snapshot: Snapshot) -> None:
         """Put a file there, unless it is there. Raises NotStored."""

@@ -70,6 +70,11 @@ class ObjectStore:
             _(" at {endpoint}", endpoint=endpoint) if endpoint else ""
         )
 
+    @property
+    def settings(self) -> AssetSettings:
+        """What it was opened with; no credentials are among it."""
+        return self._settings
+
     async def keep(self, snapshot: Snapshot) -> None:
         """Put a file there, unless it is there. Raises NotStored."""
         if await self._size(snapshot.name) == snapshot.size_bytes:

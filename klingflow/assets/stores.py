@@ -15,6 +15,7 @@ from typing import Protocol
 
 from klingflow.assets.pictures import picture
 from klingflow.errors import NotStored
+from klingflow.model import AssetSettings
 from klingflow.words import _
 
 # The environment variable with the command that uploads a file, instead of a store.
@@ -41,6 +42,11 @@ class Store(Protocol):
     @property
     def described(self) -> str:
         """What a person is told about it: the store, and the host it is at."""
+        ...
+
+    @property
+    def settings(self) -> AssetSettings:
+        """Where it is, as a manifest would say it; nothing for a command of the user's."""
         ...
 
     async def keep(self, snapshot: Snapshot) -> None:

@@ -2,7 +2,11 @@
 that all of them see, each made once. Whoever makes a claim has the right to send its POST.
 
 - store.py: the store, a folder or a bucket.
+- ordering.py: PURE; which shots of a plan hosts may buy, and as what orders.
 - orders.py: PURE; shots that are handed over, in pages, and what an engine is told of them.
+- waits.py: PURE; what an order needs of other shots, and how its body becomes final.
+- supplies.py: on a host, the purchases that an order needs, and frames of their videos.
+- references.py: what orders refer to is uploaded before they are handed over.
 - hand.py: what one host buys with, and how it waits for the store.
 - handbox.py: the black box of one process, for what the store has not taken yet.
 - exclusive.py: the claim, and how others wait for what becomes of it.

@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import secrets
 import socket
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio.to_thread
 
 from klingflow.cluster import follow, orders
-from klingflow.cluster.follow import batch_of, ordered, told_by
+from klingflow.cluster.follow import batch_of, told_by
+from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Terms
+from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, PutOnce, told_of
+from klingflow.cluster.waits import sources_first, waits_of
 from klingflow.decide.allotment import caps_of
-from klingflow.decide.chains import ALONE, chains
+from klingflow.decide.chains import ALONE, Chain, chains
 from klingflow.decide.filing import passing_name
 from klingflow.decide.history import expectation
 from klingflow.decide.verbs import VERBS
@@ -31,7 +35,6 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.manifest.held_files import records
 from klingflow.model import FileFact, Limits, Purchase
 from klingflow.runner import settle
 from klingflow.runner.context import Job
@@ -40,24 +43,64 @@ from klingflow.words import _
 T = TypeVar("T")
 
 
-async def hand_over(
-    job: Job, store: PutOnce, limits: Limits, at: str, but: Collection[str] = ()
-) -> list[Purchase]:
-    """Hand over what a plan buys, except what waits, and the takes whose keys are in `but`; also
-    what an earlier run began to hand over. Return the orders.
+class Handed(NamedTuple):
+    """The orders that were handed over, and why takes were not, by their keys."""
 
-    Raises UsageError for what cannot be handed over, LedgerBroken, StoreAway.
+    orders: tuple[Purchase, ...]
+    unsendable: Mapping[str, str]
+
+
+async def hand_over(
+    job: Job,
+    store: PutOnce,
+    limits: Limits,
+    at: str,
+    uploading: Uploading,
+    wanted: Callable[[str], bool] = lambda key: True,
+) -> Handed:
+    """Hand over what a plan buys of the takes whose keys are `wanted`, with what waits for them;
+    also what an earlier run began to hand over. What they refer to is uploaded first.
+
+    Raises UsageError for a ledger that cannot be handed over, LedgerBroken, StoreAway.
     """
     plan, book = job.plan, job.ledger.book
     batch = batch_of(book.lineage, at, secrets.token_hex(4))
     made = ordered(plan, book, origin=job.site.origin, store=store.identity, batch=batch, at=at)
-    intents = [intent for intent in made if intent.key not in but]
-    _check(job, intents)
+    intents = _together([intent for intent in made if wanted(intent.key)])
+    if intents:
+        _check(job)
     lengths = chains(plan, expectation(plan.history))
-    intents.sort(key=lambda intent: -lengths.get(intent.key, ALONE).length)
-    intents += await _left_over(job, store, batch)
-    await follow.hand_over(job.ledger, store, _terms(job, store, limits, batch), intents)
-    return intents
+    intents.sort(key=lambda intent: _turn(intent, lengths))  # stable: sources stay before the rest
+    left = await _left_over(job, store, batch)
+    uploaded = await uploading.upload([*intents, *left])
+    unsendable = uploaded.unsendable
+    sendable = [intent for intent in (*intents, *left) if intent.uid not in unsendable]
+    terms = _terms(job, store, limits, batch)
+    await follow.hand_over(job.ledger, store, terms, sendable, uploaded.addresses)
+    for purchase in left:
+        if purchase.uid in unsendable:
+            await _withdraw(store, purchase, at)
+    whys = {i.key: unsendable[i.uid] for i in (*intents, *left) if i.uid in unsendable}
+    return Handed(tuple(sendable), whys)
+
+
+def _together(intents: Sequence[Purchase]) -> list[Purchase]:
+    """Return the intents without those that wait for one which is not among them."""
+    here = {intent.uid for intent in intents}
+    kept: list[Purchase] = []
+    for intent in intents:  # sources come first
+        waits = waits_of(intent)
+        if waits is None or here.issuperset(waits.orders):
+            kept.append(intent)
+        else:
+            here.discard(intent.uid)
+    return kept
+
+
+def _turn(intent: Purchase, lengths: Mapping[str, Chain]) -> tuple[float, bool]:
+    """Sort by the longest chain; what waits comes after what does not."""
+    waits = waits_of(intent)
+    return -lengths.get(intent.key, ALONE).length, bool(waits and waits.orders)
 
 
 async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
@@ -73,11 +116,12 @@ async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
             assert terms, "it has pages"
             empty = orders.as_bytes(orders.Page(terms, number, ()))
             await _blocking(store.put, orders.page_name(before, number), empty)
-    return [handed_over(purchase, store=store.identity, batch=batch) for purchase in left]
+    again = [handed_over(purchase, store=store.identity, batch=batch) for purchase in left]
+    return sources_first(again)
 
 
-def _check(job: Job, intents: Iterable[Purchase]) -> None:
-    """Raise UsageError for a ledger, or a shot, that cannot be handed over."""
+def _check(job: Job) -> None:
+    """Raise UsageError for a ledger of which nothing can be handed over."""
     if job.ledger.is_new and not job.site.in_sandbox:
         raise UsageError(
             _(
@@ -86,15 +130,6 @@ def _check(job: Job, intents: Iterable[Purchase]) -> None:
                 lock=job.site.paths.lock,
             )
         )
-    for intent in intents:
-        if any(True for _ in records(intent.body)):
-            raise UsageError(
-                _(
-                    "{key}: its local files cannot go to a cluster; give addresses, or buy it"
-                    " by `klingflow run` without --cluster",
-                    key=intent.key,
-                )
-            )
 
 
 def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
@@ -111,6 +146,7 @@ def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
         deadline_s=limits.deadline_s,
         poll_floor_s=limits.poll_floor_s,
         caps=caps_of([job.plan], limits).state(),
+        assets=asdict(job.store.settings) if job.store else {},
     )
 
 
@@ -175,10 +211,15 @@ async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
     """
     left = [p for p in job.ledger.book.purchases.values() if _waits(p, store, batch)]
     for purchase in left:
-        nonce = secrets.token_hex(16)
-        unused = orders.withdrawn(purchase, host=socket.gethostname(), nonce=nonce, at=at)
-        await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
+        await _withdraw(store, purchase, at)
     return len(left)
+
+
+async def _withdraw(store: PutOnce, purchase: Purchase, at: str) -> None:
+    """Take the claim of an order, unless somebody has it."""
+    nonce = secrets.token_hex(16)
+    unused = orders.withdrawn(purchase, host=socket.gethostname(), nonce=nonce, at=at)
+    await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
 
 
 def _waits(purchase: Purchase, store: PutOnce, batch: str) -> bool:

@@ -211,12 +211,14 @@ async def bring(
 async def _fetched(
     hand: Hand, purchase: Purchase, seen: Seen, target: Path, delivery: Delivery
 ) -> Brought:
-    address = await _address(hand, purchase, delivery)
+    own = await _own_address(hand, purchase)
+    content = hand.gateway.content_url(str(purchase.task_id))
+    address = delivery.address(own, content)
     most = min(most_bytes(purchase.seconds), download.MAX_BYTES)
     result = await download.fetch(hand.gateway, address, target, max_bytes=most)
     if isinstance(result, download.Downloaded):
         await _publish(hand, result)
-        done = await _done(hand, purchase, seen, result)
+        done = await _done(hand, replace(purchase, video_url=own), seen, result)
         result.path.unlink(missing_ok=True)
         return Brought("done", size_bytes=done.size_bytes or 0)
     after = delivery.failed(download.received_bytes(target))
@@ -227,18 +229,12 @@ async def _fetched(
     return Brought("again", pause_s, after.tries, after.received_bytes)
 
 
-async def _address(hand: Hand, purchase: Purchase, delivery: Delivery) -> str:
-    """The result's own address, asked for anew because it is written nowhere, or the gateway's
-    content route.
-    """
+async def _own_address(hand: Hand, purchase: Purchase) -> str | None:
+    """Return the result's own address, asked for each time because no engine may be told it."""
     task_id = str(purchase.task_id)
-    content = hand.gateway.content_url(task_id)
-    if delivery.address("own", content) == content:
-        return content
     outcome = read_query(await hand.gateway.query(task_id), task_id=task_id)
-    if isinstance(outcome, Succeeded) and outcome.named and outcome.video_url:
-        return outcome.video_url
-    return content
+    is_named = isinstance(outcome, Succeeded) and outcome.named
+    return outcome.video_url if is_named and isinstance(outcome, Succeeded) else None
 
 
 async def _publish(hand: Hand, video: download.Downloaded) -> None:

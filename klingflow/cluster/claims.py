@@ -18,8 +18,9 @@ import anyio.to_thread
 
 from klingflow.cluster import batches
 from klingflow.cluster.exclusive import claim
-from klingflow.cluster.follow import Told, next_uid, told_by
+from klingflow.cluster.follow import Told, told_by
 from klingflow.cluster.hand import Since, Waits, answer_name
+from klingflow.cluster.ordering import next_uid
 from klingflow.cluster.orders import OrdersDamaged
 from klingflow.cluster.store import PutOnce
 from klingflow.errors import StoreAway

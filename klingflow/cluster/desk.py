@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
+from itertools import filterfalse
 from typing import Final, Self
 
 from klingflow.cluster.orders import Ask
@@ -20,7 +21,7 @@ from klingflow.decide.caps import Caps
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
 from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
 from klingflow.decide.schedule import BURST
-from klingflow.ledger.uids import next_try
+from klingflow.ledger.uids import attempt_of, next_try
 from klingflow.model import Json, Limits, Rate
 from klingflow.words import _
 
@@ -30,8 +31,11 @@ AHEAD_S: Final = 2.0
 _ALONE_S: Final = 10.0
 # Fewer orders than these wait: the next page is read.
 _FEW: Final = 20
-# Batches that are over, and are remembered.
+# Batches that are over, and are remembered; and so many attempts that have ended.
 _KEPT: Final = 50
+_ENDS_KEPT: Final = 200
+# So many orders of a batch may wait for others before its next page is read.
+_HELD: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Order:
 
     `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
     `counted`: so it was when the desk had its batch before, and the account has counted what it
-    came to.
+    came to. `needs` are the orders that it still waits for, by the uids of their first tries.
     """
 
     ask: Ask
@@ -71,15 +75,22 @@ class Order:
     reserved: bool = False
     claimed: bool = False
     counted: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def attempt(self) -> str:
+        """What all tries of it have in common."""
+        return _attempt(self.uid)
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        return {**asdict(self), "ask": self.ask.as_json()}
+        return {**asdict(self), "ask": self.ask.as_json(), "needs": list(self.needs)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
         """Return what `as_json` made the document of."""
-        return cls(**{**document, "ask": Ask.from_json(document["ask"])})
+        known = {"ask": Ask.from_json(document["ask"]), "needs": tuple(document["needs"])}
+        return cls(**{**document, **known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +104,8 @@ class Grant:
 @dataclass(slots=True)
 class Batch:
     """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
-    what was read and is not granted; `live` are its shots on their way, by uid. `again`: the desk
-    has had it before.
+    what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
+    shots on their way, by uid. `again`: the desk has had it before.
     """
 
     id: str
@@ -103,6 +114,7 @@ class Batch:
     caps: Caps
     page: int = 0
     waiting: deque[Order] = field(default_factory=deque)
+    held: dict[str, Order] = field(default_factory=dict)
     live: dict[str, bool] = field(default_factory=dict)
     again: bool = False
     stopped: bool = False
@@ -118,7 +130,12 @@ class Batch:
     @property
     def is_over(self) -> bool:
         """True if nothing more will come of it."""
-        return not (self.live or self.waiting or self.has_unread)
+        return not (self.live or self.waiting or self.held or self.has_unread)
+
+    def knows(self, attempt: str) -> bool:
+        """True if an attempt is among its orders that have not ended."""
+        here = (order.uid for order in self.waiting)
+        return attempt in self.held or any(_attempt(uid) == attempt for uid in (*self.live, *here))
 
     def state(self) -> dict[str, Json]:
         """Return all of it as JSON."""
@@ -129,6 +146,7 @@ class Batch:
             "caps": self.caps.state(),
             "page": self.page,
             "waiting": [order.as_json() for order in self.waiting],
+            "held": [order.as_json() for order in self.held.values()],
             "live": list(self.live),
             "again": self.again,
             "stopped": self.stopped,
@@ -141,13 +159,15 @@ class Batch:
     def from_state(cls, state: Mapping[str, Json]) -> Self:
         """Return the batch that `state` was made of."""
         waiting = deque(Order.from_json(order) for order in state["waiting"])
+        held = {order.attempt: order for order in map(Order.from_json, state["held"])}
         caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
-        return cls(**{**state, "caps": caps, "waiting": waiting, "live": live})
+        return cls(**{**state, "caps": caps, "waiting": waiting, "held": held, "live": live})
 
 
 class Desk:
-    """The desk of one account. Whoever is granted a create reports `bought`, and `over` when its
-    task holds no place at the gateway any more.
+    """The desk of one account. Whoever is granted a create reports `bought`, `over` when its task
+    holds no place at the gateway any more, and `ended` when its video is in the store, or does not
+    come.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -164,6 +184,9 @@ class Desk:
         self._unsent = 0  # creates in a row that could not be sent
         self._off_the_mark = 0
         self._over: deque[str] = deque(maxlen=_KEPT)
+        self._coming: dict[str, bool] = {}  # attempts whose tasks are over, and videos on their way
+        self._ends: dict[str, bool] = {}  # the last attempts that ended, and whether with a video
+        self.unsure: dict[str, bool] = {}  # attempts that are waited for, and nobody here works on
 
     @property
     def running(self) -> int:
@@ -190,6 +213,7 @@ class Desk:
             for order in found.waiting:
                 self._release(order)
             found.waiting.clear()
+            found.held.clear()
             self._close(found)
 
     def halt(self, reason: str) -> None:
@@ -223,7 +247,7 @@ class Desk:
     def wanted_pages(self) -> Iterator[tuple[str, int]]:
         """Yield the pages to be read now, each by batch and number."""
         for batch in self.batches.values():
-            if batch.has_unread and len(batch.waiting) < _FEW:
+            if batch.has_unread and len(batch.waiting) < _FEW and len(batch.held) < _HELD:
                 yield batch.id, batch.page
 
     def read(self, batch: str, page: int, asks: Iterable[tuple[Ask, bool]]) -> None:
@@ -232,11 +256,66 @@ class Desk:
         if found is None or found.page != page or found.stopped:
             return
         found.page += 1
-        found.waiting.extend(
-            Order(ask, ask.uid, claimed=claimed, counted=claimed and found.again)
-            for ask, claimed in asks
-        )
+        for ask, claimed in asks:
+            counted = claimed and found.again
+            needs = () if claimed else ask.needs
+            self._enter(found, Order(ask, ask.uid, claimed=claimed, counted=counted, needs=needs))
+        waited_for = (need for order in found.held.values() for need in order.needs)
+        self.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)
         self._close(found)
+
+    def _enter(self, batch: Batch, order: Order) -> None:
+        """Let an order wait for its grant, or for what it needs. Nobody buys it if that did not
+        come.
+        """
+        self._ends.pop(order.attempt, None)  # of an earlier try
+        ends = [self._ends.get(_attempt(need)) for need in order.needs]
+        if False in ends:
+            return self._drop(batch, order.attempt)
+        left = tuple(need for need, end in zip(order.needs, ends, strict=True) if not end)
+        if not left:
+            batch.waiting.append(replace(order, needs=()))
+            return
+        batch.held[order.attempt] = replace(order, needs=left)
+
+    def _works_on(self, order: str) -> bool:
+        attempt = _attempt(order)
+        return attempt in self._coming or any(b.knows(attempt) for b in self.batches.values())
+
+    def ended(self, uid: str, *, well: bool) -> None:
+        """An order has come to its video, or to none: what waits for it goes on, before the rest;
+        or it is left out, with all that waits for it in turn. `uid` is that of any try.
+        """
+        attempt = _attempt(uid)
+        self._coming.pop(attempt, None)
+        self.unsure = {order: True for order in self.unsure if _attempt(order) != attempt}
+        self._ends.pop(attempt, None)
+        self._ends[attempt] = well
+        while len(self._ends) > _ENDS_KEPT:
+            del self._ends[next(iter(self._ends))]
+        for batch in list(self.batches.values()):
+            held = batch.held.values()
+            waiting = [order for order in held if attempt in map(_attempt, order.needs)]
+            for order in reversed(waiting):  # each goes to the front
+                self._freed(batch, order, attempt, well=well)
+            self._close(batch)
+
+    def _freed(self, batch: Batch, order: Order, attempt: str, *, well: bool) -> None:
+        if batch.held.pop(order.attempt, None) is None:
+            return
+        if not well:
+            return self._drop(batch, order.attempt)
+        left = tuple(need for need in order.needs if _attempt(need) != attempt)
+        if left:
+            batch.held[order.attempt] = replace(order, needs=left)
+        else:
+            batch.waiting.appendleft(replace(order, needs=()))
+
+    def _drop(self, batch: Batch, attempt: str) -> None:
+        """Leave out an order that waits for what does not come."""
+        batch.left_out += 1
+        batch.why = batch.why or _("what it waits for did not come")
+        self.ended(attempt, well=False)
 
     def unreadable(self, batch: str, page: int, why: str) -> None:
         """Leave a batch: a page of it cannot be believed."""
@@ -310,6 +389,8 @@ class Desk:
                 self._release(replace(order, reserved=True))
             batch.left_out += bool(refusal)
             batch.why = refusal or batch.why
+            if refusal:
+                self.ended(order.attempt, well=False)
         self._close(batch)
 
     def _reserve(self, batch: Batch, order: Order) -> str:
@@ -365,8 +446,14 @@ class Desk:
                 self._end(grant.order)
         self._judge(told, now)
 
-    def over(self, uid: str) -> None:
-        """A task is finished, failed or parked: it holds no place at the gateway any more."""
+    def over(self, uid: str, *, comes: bool = False) -> None:
+        """A task is finished, failed or parked: it holds no place at the gateway any more. `comes`:
+        its video is on its way to the store; otherwise none comes.
+        """
+        if comes:
+            self._coming[_attempt(uid)] = True
+        else:
+            self.ended(uid, well=False)
         for batch in list(self.batches.values()):
             if batch.live.pop(uid, None):
                 batch.settled += 1
@@ -391,6 +478,7 @@ class Desk:
         uid = order.uid if told.outcome == "late" else next_try(order.uid)
         if uid is None or batch.stopped:
             self._release(order)
+            self.ended(order.attempt, well=False)
             return self._close(batch)
         try_ = order.try_ + (uid != order.uid)
         batch.waiting.appendleft(replace(order, uid=uid, try_=try_, claimed=False))
@@ -399,6 +487,7 @@ class Desk:
         batch = self.batches[order.ask.ref.batch]
         del batch.live[order.uid]
         batch.settled += 1
+        self.ended(order.attempt, well=False)
         self._close(batch)
 
     def _judge(self, told: Bought, now: float) -> None:
@@ -452,6 +541,9 @@ class Desk:
             "unsent": self._unsent,
             "off_the_mark": self._off_the_mark,
             "over": list(self._over),
+            "coming": list(self._coming),
+            "ends": [[attempt, well] for attempt, well in self._ends.items()],
+            "unsure": list(self.unsure),
         }
 
     @classmethod
@@ -470,7 +562,15 @@ class Desk:
         desk._proven, desk._unsent = state["proven"], state["unsent"]
         desk._off_the_mark = state["off_the_mark"]
         desk._over.extend(state["over"])
+        desk._coming = dict.fromkeys(state["coming"], True)
+        desk._ends = dict(state["ends"])
+        desk.unsure = dict.fromkeys(state["unsure"], True)
         return desk
+
+
+def _attempt(uid: str) -> str:
+    """Return what the uids of all tries of an order have in common."""
+    return attempt_of(uid) or uid
 
 
 def _told(batch: Batch) -> dict[str, Json]:
@@ -478,7 +578,7 @@ def _told(batch: Batch) -> dict[str, Json]:
         "id": batch.id,
         "film": batch.film,
         "live": len(batch.live),
-        "waiting": len(batch.waiting),
+        "waiting": len(batch.waiting) + len(batch.held),
         "unread": batch.pages - batch.page,
         "settled": batch.settled,
         "left_out": batch.left_out,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
@@ -25,17 +25,15 @@ from klingflow.cluster.orders import (
     pages,
 )
 from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
-from klingflow.decide.verbs import VERBS
+from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book, contradicting, doubt, fold
-from klingflow.ledger.handed_over import handed_over, is_at_cluster, store_of
-from klingflow.ledger.lifecycle import begin
+from klingflow.ledger.handed_over import is_at_cluster, store_of
 from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.moments import moment
 from klingflow.ledger.store import Ledger
-from klingflow.ledger.uids import attempt_of, film_of, try_of, uid_of
-from klingflow.manifest.chained import chained
-from klingflow.model import Action, Plan, Problem, Purchase
+from klingflow.ledger.uids import attempt_of, film_of
+from klingflow.model import Problem, Purchase
 
 _PAUSE_S = 1.0
 # A create ends within minutes (`Waits`); the clocks of two hosts may differ by more.
@@ -113,6 +111,38 @@ def _following(told: Told) -> Iterator[Purchase]:
             yield after
 
 
+def _finished(told: Told, book: Book) -> Iterator[Purchase]:
+    """The orders that waited, with their final bodies, as soon as what they need is done: so a shot
+    that was given another id meanwhile is found again by its body.
+
+    Each is the same for whoever makes it: it is as old as what it waited for.
+    """
+    here = (p for p in book.purchases.values() if is_at_cluster(p))
+    orders = [o for o in (*told.ordered.values(), *here) if _is_open(book.purchases.get(o.uid, o))]
+    open_ = [(order, waits) for order in orders if (waits := waits_of(order))]
+    if not open_:
+        return
+    known = [*told.accounts, *book.purchases.values()]
+    done = {attempt_of(p.uid): p for p in known if p.state == "done"}
+    for order, waits in open_:
+        sources = [p for uid in waits.orders if (p := done.get(attempt_of(uid)))]
+        if len(sources) < len(waits.orders):
+            continue
+        needs = {n: _supplied(supply, done) for n, supply in waits.needs.items()}
+        with suppress(KeyError):  # a text that the gateway did not give: its host says so
+            last = finished(order, waits, needs)
+            updated = max(p.times["updated"] for p in (order, *sources))
+            yield replace(last, times={**order.times, "updated": updated})
+
+
+def _is_open(purchase: Purchase) -> bool:
+    return purchase.state == "intent" and not purchase.fingerprint
+
+
+def _supplied(supply: Supply, done: Mapping[str | None, Purchase]) -> Supply:
+    return supply_of(done[attempt_of(supply.order)]) if supply.order else supply
+
+
 def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     """Return the purchases of which the store knows more than the book, as they are by both. What
     contradicts is among the book's problems; the store keeps it.
@@ -121,9 +151,10 @@ def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     whoever tries to buy the shot meets the claim itself. After that it is a doubt: its runner died,
     perhaps before its own ledger had the intent, and nobody else would ever tell of it.
     """
-    uids = {p.uid for p in (*told.accounts, *told.doubts)} - book.pruned.keys()
+    accounts = [*told.accounts, *_finished(told, book)]
+    uids = {p.uid for p in (*accounts, *told.doubts)} - book.pruned.keys()
     known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
-    accounts = [a for a in told.accounts if a.uid in uids]
+    accounts = [a for a in accounts if a.uid in uids]
     merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
     book.problems += [*told.problems, *map(contradicting, contradicted)]
     news = [p for p in merged if book.purchases.get(p.uid) != p]
@@ -146,52 +177,6 @@ def is_late(claim: Purchase, now: str) -> bool:
 # ---------------------------------------------------------------- handing over
 
 
-def orderable(plan: Plan) -> list[Action]:
-    """Return what of a plan may be handed over: what it buys now, within its caps, with a final
-    body that holds nothing of another shot's video.
-    """
-    return [action for action in _bought_now(plan) if not _is_chained(action)]
-
-
-def unorderable(plan: Plan) -> list[Action]:
-    """Return what a plan buys now, and hosts cannot: they have no video to take frames from."""
-    return [action for action in _bought_now(plan) if _is_chained(action)]
-
-
-def _bought_now(plan: Plan) -> Iterator[Action]:
-    for action in plan.actions:
-        is_final = action.request is not None and action.request.fingerprint is not None
-        if is_final and VERBS[action.verb].work == "buy" and action.key not in plan.left_out:
-            yield action
-
-
-def _is_chained(action: Action) -> bool:
-    return action.request is not None and any(chained(action.request.body))
-
-
-def ordered(
-    plan: Plan, book: Book, *, origin: str, store: str, batch: str, at: str
-) -> list[Purchase]:
-    """Return the intents that a plan hands over, each under the uid that every copy of this ledger
-    makes.
-    """
-    intents = []
-    for action in orderable(plan):
-        assert action.shot and action.request, "only shots of the manifest are bought"
-        shot = action.shot
-        attempt = book.next_attempt(shot.id, shot.take)
-        uid = next_uid(book, shot.id, shot.take, attempt)
-        intent = begin(shot, action.request, uid=uid, attempt=attempt, origin=origin, at=at)
-        intents.append(handed_over(intent, store=store, batch=batch))
-    return intents
-
-
-def next_uid(book: Book, shot: str, take: int, attempt: int) -> str:
-    """Return the uid of the next try of an attempt, which every copy of the ledger makes."""
-    tries = [try_of(p.uid) or 0 for p in book.of(shot, take) if p.attempt == attempt]
-    return uid_of(book.lineage, shot, take, attempt, 1 + max(tries, default=0))
-
-
 def left_over(book: Book, told: Told, store: PutOnce) -> list[Purchase]:
     """Return the intents that were to be handed over at this store, but no page holds them: the
     follower died in between.
@@ -212,10 +197,15 @@ def batch_of(lineage: str, at: str, nonce: str) -> str:
 
 
 async def hand_over(
-    ledger: Ledger, store: PutOnce, terms: Terms, intents: Iterable[Purchase]
+    ledger: Ledger,
+    store: PutOnce,
+    terms: Terms,
+    intents: Iterable[Purchase],
+    addresses: Mapping[str, str] | None = None,
 ) -> list[Page]:
     """Hand intents over: first they are in the lock, durably, so that nobody beside the cluster
-    buys them; then their pages are in the store, however long it is away.
+    buys them; then their pages are in the store, however long it is away. `addresses` as for
+    `pages`.
 
     Raises LedgerBroken, and then nothing was handed over.
     """
@@ -224,7 +214,7 @@ async def hand_over(
         return []
     await ledger.record(*wanted)
     await ledger.fold()
-    made = pages(terms, wanted)
+    made = pages(terms, wanted, addresses)
     for page in made:
         name = page_name(terms.batch, page.number)
         await _patiently(partial(store.put, name, as_bytes(page)))

@@ -11,11 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from klingflow.assets.stores import Store
 from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
@@ -26,7 +28,7 @@ from klingflow.gateway.failures import kind_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import is_withdrawn
 from klingflow.ledger.lines import parse_journal
-from klingflow.model import Purchase, State
+from klingflow.model import AssetSettings, Purchase, State
 from klingflow.words import _
 
 T = TypeVar("T")
@@ -61,8 +63,9 @@ class Since(NamedTuple):
 class Hand:
     """`clock` gives monotonic seconds, `wall` seconds of the epoch, `now` UTC as ISO 8601, `nonce`
     a text that nobody else has. `alive` is called again and again while something is waited for; it
-    must not raise. `task_ids` are the tasks that this process has bought, `bringing` the uids whose
-    videos it fetches now.
+    must not raise. `assets` opens the store for frames that a batch names. `task_ids` are the tasks
+    that this process has bought, `bringing` the uids whose videos it fetches now; `pieces` has
+    where the gateway reads what this host has uploaded.
     """
 
     store: PutOnce
@@ -72,6 +75,7 @@ class Hand:
     host: str
     now: Callable[[], str]
     nonce: Callable[[], str]
+    assets: Callable[[AssetSettings], Store | None] = lambda settings: None
     alive: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -81,6 +85,8 @@ class Hand:
     pages: dict[tuple[str, int], Page] = field(default_factory=dict)
     answers: dict[str, Purchase] = field(default_factory=dict)
     bringing: set[str] = field(default_factory=set)
+    pieces: dict[str, str] = field(default_factory=dict)
+    making: dict[str, anyio.Lock] = field(default_factory=dict)
 
     def begun(self) -> Since:
         """Return this moment."""
@@ -102,6 +108,16 @@ class Hand:
         """Get the purchase that an object holds; None where there is none. Raises OrdersDamaged."""
         data = await self.get(name)
         return None if data is None else line_in(data, name)
+
+    async def copy_to(self, name: str, path: Path) -> bool:
+        """Copy an object to a new file, however long the store is away. Return False where there is
+        none. Raises OSError for the file.
+        """
+        return await self._patiently(partial(self._copied, name, path))
+
+    def _copied(self, name: str, path: Path) -> bool:
+        path.unlink(missing_ok=True)  # of a copy that was broken off
+        return self.store.copy_to(name, path)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, and say meanwhile that this hand is alive."""

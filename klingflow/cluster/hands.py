@@ -1,22 +1,23 @@
 """Buying at a cluster: `page`, `buy` and `hand_in`. Knows no engine: each may run
 several times, on any host, at once.
 
-`buy` reads from top to bottom: the order is read; the granted moment is waited for; the claim is
-made, exclusively; the black box has it; the bytes are sent, once; the reply is read; the black box
-has the answer; the store has it. Whoever finds the claim taken sends nothing and waits for the
-answer. Whatever dies in between, no second execution ever gets the claim.
+`buy` reads from top to bottom: the order is read; its body becomes final, and what it refers to has
+an address; the granted moment is waited for; the claim is made, exclusively; the black box has it;
+the bytes are sent, once; the reply is read; the black box has the answer; the store has it. Whoever
+finds the claim taken sends nothing and waits for the answer. Whatever dies in between, no second
+execution ever gets the claim.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from klingflow.cluster import handbox
+from klingflow.cluster import handbox, supplies
 from klingflow.cluster.exclusive import answered, claim
 from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, unbroken
 from klingflow.cluster.orders import (
@@ -24,12 +25,16 @@ from klingflow.cluster.orders import (
     Page,
     Ref,
     Terms,
+    contents,
     from_bytes,
     is_answer,
     page_name,
+    withdrawn,
 )
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
+from klingflow.cluster.supplies import NotComeYet, Unsendable
+from klingflow.cluster.waits import allowed_by
 from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled
@@ -39,12 +44,23 @@ from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
-from klingflow.manifest.chained import chained
-from klingflow.manifest.held_files import records
-from klingflow.model import Json, Purchase
+from klingflow.model import Purchase
 from klingflow.words import _
 
+# A grant that is older has missed its turn: after an outage all of them would go at once.
+LATE_S: Final = 5.0
 _PAGES_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An order whose body is final, and the bytes that are sent for it; or the claim that somebody
+    has made, and no bytes.
+    """
+
+    order: Purchase
+    body: bytes
+    theirs: Purchase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +99,66 @@ async def buy(
     where this host's black box cannot be written: then the host must buy nothing more. Cancelled
     after the claim, it first makes the answer durable in the black box.
     """
-    terms, order = await _order(hand, ref, try_)
-    if order.origin != hand.origin:
-        return Bought(order.uid, "stale", reason=_("it is for {origin}", origin=order.origin))
-    theirs = await hand.line(told_of(order.uid, "intent")) if too_late else None
+    found = await page(hand, ref.batch, ref.page)
+    order, began = found.order(ref.number, try_), hand.clock()
+    ready = await _ready_or_not(hand, found, order, too_late=too_late)
+    if isinstance(ready, Bought):
+        return ready
+    theirs = ready.theirs
     if theirs is None:
-        if too_late:
+        left_s = wait_s - (hand.clock() - began)
+        if too_late or left_s < -LATE_S:
             return Bought(order.uid, "late")
-        _check_whole(terms, order.body)
-        body = json.dumps(order.body, ensure_ascii=False).encode()
-        await hand.pause(wait_s)
-        done = await unbroken(partial(_claim_and_send, hand, terms, order, body))
+        await hand.pause(left_s)
+        done = await unbroken(partial(_claim_and_send, hand, found.terms, ready))
         if isinstance(done, _Sent):
             return await _delivered(hand, done)
         theirs = done
-    if not is_answer(order, theirs):
+    if not is_answer(ready.order, theirs):
         return Bought(order.uid, "stale", reason=_("another body has its claim"))
+    return bought(await answered(hand, theirs))
+
+
+async def _ready_or_not(
+    hand: Hand, page: Page, order: Purchase, *, too_late: bool
+) -> _Ready | Bought:
+    """Return an order as `_ready` does, or what is told of one that cannot be sent from here."""
+    if order.origin != hand.origin:
+        return Bought(order.uid, "stale", reason=_("it is for {origin}", origin=order.origin))
+    try:
+        return await _ready(hand, page, order, too_late=too_late)
+    except NotComeYet:
+        return Bought(order.uid, "stale", reason=_("what it needs has not come"))
+    except Unsendable as error:
+        return await _given_up(hand, order, str(error))
+
+
+async def _ready(hand: Hand, page: Page, order: Purchase, *, too_late: bool) -> _Ready:
+    """Return an order with the bytes to be sent for it, or with the claim that somebody has made.
+
+    Raises NotComeYet, Unsendable.
+    """
+    last = page.named(await supplies.final(hand, order))
+    refers = any(True for _ in contents(last.body))
+    if too_late or refers:
+        theirs = await hand.line(told_of(order.uid, "intent"))
+        if theirs is not None or too_late:
+            return _Ready(last, b"", theirs)
+    found = await supplies.addresses(hand, page, last, allowed_by(order)) if refers else {}
+    body = json.dumps(supplies.sent(last, found), ensure_ascii=False)
+    return _Ready(last, body.encode())
+
+
+async def _given_up(hand: Hand, order: Purchase, why: str) -> Bought:
+    """Claim an order that cannot be sent, for good: the claim says why, and no host waits for it.
+    Where somebody has claimed it before, tell what became of that.
+    """
+    unused = withdrawn(order, host=hand.host, nonce=hand.nonce(), at=hand.now(), why=why)
+    name = told_of(order.uid, "intent")
+    if await hand.put(name, journal_line(unused)):
+        return bought(unused)
+    theirs = await hand.line(name)
+    assert theirs is not None, "claims stay"
     return bought(await answered(hand, theirs))
 
 
@@ -138,23 +198,6 @@ async def _is_taken(hand: Hand, answer: Purchase) -> bool:
     return there is not None and there.task_id == answer.task_id
 
 
-async def _order(hand: Hand, ref: Ref, try_: int) -> tuple[Terms, Purchase]:
-    found = await page(hand, ref.batch, ref.page)
-    return found.terms, found.order(ref.number, try_)
-
-
-def _check_whole(terms: Terms, body: Mapping[str, Json]) -> None:
-    """Raise OrdersDamaged for a body that has a record where the gateway reads an address."""
-    for _unused, record in records(body):
-        raise OrdersDamaged(
-            _("{batch}: {record} was not handed over", batch=terms.batch, record=record.get("file"))
-        )
-    if any(chained(body)):
-        raise OrdersDamaged(
-            _("{batch}: hosts have no videos to take frames from", batch=terms.batch)
-        )
-
-
 def _intent(hand: Hand, order: Purchase) -> Purchase:
     """The order as this execution claims it."""
     at = hand.now()
@@ -163,14 +206,14 @@ def _intent(hand: Hand, order: Purchase) -> Purchase:
 
 
 async def _claim_and_send(
-    hand: Hand, terms: Terms, order: Purchase, body: bytes, leave: Leave
+    hand: Hand, terms: Terms, ready: _Ready, leave: Leave
 ) -> _Sent | Purchase:
     """Send the POST if the claim is ours; otherwise return the claim that is there."""
-    intent, since = _intent(hand, order), hand.begun()
+    intent, since = _intent(hand, ready.order), hand.begun()
     theirs = await _claim(hand, intent, leave)
     if theirs is not None:
         return theirs
-    outcome, broken = await _posted(hand, terms, intent, body, since)
+    outcome, broken = await _posted(hand, terms, intent, ready.body, since)
     answer = settled(intent, outcome, hand.now())
     try:
         await hand.box.keep(answer)

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple, Self
 
+from klingflow.cluster.waits import waits_of
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.handed_over import (
     CLUSTER,
+    UNSENDABLE,
     WITHDRAWN,
     claimed,
     handed_over,
@@ -24,6 +26,8 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try, try_of
+from klingflow.manifest.chained import chained
+from klingflow.manifest.held_files import Record, records
 from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Json, Price, Purchase, Request
 from klingflow.words import _
@@ -49,7 +53,8 @@ class Terms:
     """What holds for a batch. `film` is the manifest's name, `origin` the gateway that is to sell,
     `store` the identity of the store.
 
-    `caps` is the `Caps.state` of the run, whose purse 0 is the film's.
+    `caps` is the `Caps.state` of the run, whose purse 0 is the film's; `assets` says where hosts
+    put frames, as the fields of `AssetSettings`.
     """
 
     batch: str
@@ -63,6 +68,7 @@ class Terms:
     deadline_s: float = 3600.0
     poll_floor_s: float = 5.0
     caps: Mapping[str, Json] = field(default_factory=dict)
+    assets: Mapping[str, Json] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Json]:
         """Return the terms as JSON."""
@@ -79,7 +85,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What an engine is told of an order: nothing of its body. `price` is amount and currency."""
+    """What an engine is told of an order: nothing of its body. `price` is amount and currency;
+    `needs` are the orders whose videos must be there first, by the uids of their first tries.
+    """
 
     ref: Ref
     uid: str
@@ -87,17 +95,19 @@ class Ask:
     tier: str
     seconds: int
     price: tuple[str, str] | None = None
+    needs: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        return {**asdict(self), "ref": list(self.ref), "price": self.price and list(self.price)}
+        lists = {"ref": list(self.ref), "price": self.price and list(self.price)}
+        return {**asdict(self), **lists, "needs": list(self.needs)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
         """Return what `as_json` made the document of."""
         price = document["price"]
-        known = {**document, "ref": Ref(*document["ref"]), "price": price and tuple(price)}
-        return cls(**known)
+        known = {"ref": Ref(*document["ref"]), "price": price and tuple(price)}
+        return cls(**{**document, **known, "needs": tuple(document["needs"])})
 
     @property
     def request(self) -> Request:
@@ -108,18 +118,24 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A hundred orders, or fewer, under their terms."""
+    """A hundred orders, or fewer, under their terms. `addresses` has where the gateway reads what
+    was uploaded for them, by `content_of`.
+    """
 
     terms: Terms
     number: int
     orders: tuple[Purchase, ...]
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     def asks(self) -> Iterator[Ask]:
         """Yield what an engine is told."""
         for number, order in enumerate(self.orders):
             price = (str(order.price.amount), order.price.currency) if order.price else None
             ref = Ref(self.terms.batch, self.number, number)
-            yield Ask(ref, order.uid, order.key, order.predicted_tier, order.seconds, price)
+            waits = waits_of(order)
+            needs = waits.orders if waits else ()
+            tier, seconds = order.predicted_tier, order.seconds
+            yield Ask(ref, order.uid, order.key, tier, seconds, price, needs)
 
     def order(self, number: int, try_: int = 1) -> Purchase:
         """Return an order as it is tried for the `try_`-th time. Raises OrdersDamaged."""
@@ -136,8 +152,13 @@ class Page:
             uid = uid and next_try(uid)
         if uid is None:
             raise OrdersDamaged(_("{key} was tried too often", key=self.orders[number].key))
-        order = replace(self.orders[number], uid=uid)
-        return replace(order, body=tagged(order.body, uid)) if self.terms.tag_media else order
+        return replace(self.orders[number], uid=uid)
+
+    def named(self, order: Purchase) -> Purchase:
+        """Return a final order with the name of its try in its body, where its film wants one."""
+        if not self.terms.tag_media:
+            return order
+        return replace(order, body=tagged(order.body, order.uid))
 
 
 def page_name(batch: str, page: int) -> str:
@@ -145,21 +166,49 @@ def page_name(batch: str, page: int) -> str:
     return f"orders/{batch}/{page:06}.jsonl"
 
 
-def pages(terms: Terms, intents: Sequence[Purchase]) -> list[Page]:
-    """Return the pages of a batch; `terms.pages` is set here."""
+def content_of(record: Record) -> str:
+    """Return what tells the content of a record in a body from others: the hash of a local file, or
+    what is taken from which purchase's video. "" where that purchase is not known yet.
+    """
+    if "file" in record:
+        return str(record.get("sha256", ""))
+    purchase, frame = record.get("purchase"), record.get("frame", "")
+    return f"{purchase} {frame}" if purchase else ""
+
+
+def contents(body: Mapping[str, Json]) -> Iterator[tuple[str, Record]]:
+    """Yield each record of a body with its `content_of`."""
+    for _path, record in (*records(body), *chained(body)):
+        yield content_of(record), record
+
+
+def pages(
+    terms: Terms, intents: Sequence[Purchase], addresses: Mapping[str, str] | None = None
+) -> list[Page]:
+    """Return the pages of a batch, each with those `addresses` that its orders need; `terms.pages`
+    is set here.
+    """
     count = -(-len(intents) // PAGE)
     whole = replace(terms, pages=count)
     orders = [handed_over(i, store=terms.store, batch=terms.batch) for i in intents]
-    return [
-        Page(whole, number, tuple(orders[number * PAGE : (number + 1) * PAGE]))
-        for number in range(count)
-    ]
+    made = []
+    for number in range(count):
+        here = tuple(orders[number * PAGE : (number + 1) * PAGE])
+        made.append(Page(whole, number, here, _needed(here, addresses or {})))
+    return made
+
+
+def _needed(orders: Sequence[Purchase], addresses: Mapping[str, str]) -> dict[str, str]:
+    """Return the addresses that these orders need."""
+    found = (content for order in orders for content, _ in contents(order.body))
+    return {content: addresses[content] for content in found if content in addresses}
 
 
 def as_bytes(page: Page) -> bytes:
     """Return a page as an object of the store."""
     header = {_HEADER: _VERSION, "page": page.number, "orders": len(page.orders)}
-    first = summed(encoded({**header, "terms": page.terms.as_json()}))
+    told = {"terms": page.terms.as_json(), "addresses": dict(page.addresses)}
+    first = summed(encoded({**header, **told}))
     return first + b"".join(map(journal_line, page.orders))
 
 
@@ -186,22 +235,30 @@ def from_bytes(data: bytes, batch: str, number: int) -> Page:
         raise OrdersDamaged(
             _("{page_name} holds more than orders", page_name=page_name(batch, number))
         )
-    return Page(terms, number, orders)
+    try:
+        tuple(map(waits_of, orders))
+        return Page(terms, number, orders, dict(header["addresses"]))
+    except (KeyError, TypeError, ValueError) as error:
+        name = page_name(batch, number)
+        raise OrdersDamaged(_("{name}: {error}", name=name, error=error)) from error
 
 
 def is_answer(order: Purchase, other: Purchase) -> bool:
-    """True if what another execution claimed is this order: the same body at the same gateway.
-    Otherwise the order is stale, and its shot is planned again.
+    """True if what another execution claimed is this order: the same body at the same gateway, or
+    one that was given up before its body was final. Otherwise the order is stale, and its shot is
+    planned again.
     """
-    ours, theirs = ((p.uid, p.fingerprint, p.origin) for p in (order, other))
-    return ours == theirs
+    is_same_body = other.fingerprint in ("", order.fingerprint)
+    return is_same_body and (order.uid, order.origin) == (other.uid, other.origin)
 
 
-def withdrawn(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:
+def withdrawn(order: Purchase, *, host: str, nonce: str, at: str, why: str = "") -> Purchase:
     """Return the claim of an order that nobody is to buy any more. The claim itself says that it is
-    not used: after a death no answer is waited for.
+    not used: after a death no answer is waited for. `why` is what a host says that cannot send it.
     """
     failure = Failure("not_sent", WITHDRAWN, _("withdrawn before it was bought"))
+    if why:
+        failure = Failure("not_sent", UNSENDABLE, why)
     return advance(_claimed_now(order, host, nonce, at), "unsent", at, error=failure)
 
 

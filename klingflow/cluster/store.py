@@ -25,11 +25,11 @@ from klingflow import disk
 from klingflow.errors import StoreAway, UsageError
 from klingflow.words import _
 
-ORDERS, PURCHASES, VIDEOS, SCRATCH = "orders", "purchases", "videos", "scratch"
+ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH = "orders", "purchases", "videos", "pieces", "scratch"
 # What is told of a purchase: its claim; what the gateway answered, a person settled, or nobody can
 # know; and how its task ended, or that hosts have left it.
 Chapter = Literal["intent", "answer", "resolved", "doubt", "done", "parked"]
-_FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, SCRATCH, "probes")
+_FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH, "probes")
 _PIECE: Final = 1 << 20
 _MARK: Final = "store.json"
 _BUCKETS: Final = frozenset({"s3", "gs", "az"})

@@ -12,13 +12,18 @@ from dataclasses import replace
 from klingflow.model import Json, Purchase
 
 CLUSTER, CLAIM = "cluster", "claim"
-# The code of a refusal by which a claim was given up for good, without a POST.
-WITHDRAWN = "withdrawn"
+# The codes of refusals by which a claim was given up for good, without a POST: it was taken back,
+# or a host cannot send what the body needs.
+WITHDRAWN, UNSENDABLE = "withdrawn", "unsendable"
+_GIVEN_UP = frozenset({WITHDRAWN, UNSENDABLE})
 
 
 def handed_over(intent: Purchase, *, store: str, batch: str) -> Purchase:
-    """Return an intent that hosts may buy which see the store of this identity."""
-    return replace(intent, evidence={CLUSTER: {"batch": batch, "store": store}})
+    """Return an intent that hosts may buy which see the store of this identity. What it waits for
+    stays.
+    """
+    told = {**_said(intent, CLUSTER), "batch": batch, "store": store}
+    return replace(intent, evidence={CLUSTER: told})
 
 
 def claimed(intent: Purchase, *, host: str, nonce: str) -> Purchase:
@@ -45,8 +50,8 @@ def is_at_cluster(purchase: Purchase) -> bool:
 
 
 def is_withdrawn(purchase: Purchase) -> bool:
-    """True for an order that was taken back before anybody bought it."""
-    return purchase.error is not None and purchase.error.code == WITHDRAWN
+    """True for an order that was taken back, or could not be sent, before anybody bought it."""
+    return purchase.error is not None and purchase.error.code in _GIVEN_UP
 
 
 def _said(purchase: Purchase, name: str) -> Mapping[str, Json]:

@@ -62,9 +62,13 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
 
     Raises ComesLater and NotHad.
     """
-    job = context.jobs[piece.job]
     if context.sending.wait(piece):  # before the look: the video may come during it
         raise ComesLater
+    return await taken(context.jobs[piece.job], piece)
+
+
+async def taken(job: Job, piece: PieceOf) -> Kept:
+    """Return a piece of a video of a job's ledger as `kept` does. Raises NotHad."""
     fact = _fact(job, piece)
     video = await to_thread.run_sync(_video, job, piece, fact) if fact else None
     if fact is None or video is None:
@@ -80,29 +84,34 @@ async def kept(context: Context, piece: PieceOf) -> Kept:
     if not can_decode():
         raise NotHad(_("needs the media extra: {extra}", extra=EXTRA))
     try:
-        taken = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)
+        frame = await kept_frame(video, piece.frame, job.site.frames / fact.sha256)
     except Untaken as error:
         raise NotHad(
             _("cannot be taken out of {name}: {error}", name=video.name, error=error)
         ) from error
-    return Kept(taken.path, taken.sha256)
+    return Kept(frame.path, frame.sha256)
 
 
 async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Wanted, str]]:
     """Return the takes that wait for a piece which the service does not take, each with why. A shot
     may allow what a limit forbids. Raises NotHad.
     """
-    seen = await to_thread.run_sync(look, {piece.named: file.path}, None)
-    found = seen[piece.named]
-    if not isinstance(found, LocalFile):
-        raise NotHad(_("cannot be read: {error}", error=found.strerror or found))
-    faults = [*wrong((), found, "image" if piece.frame else "video")]
+    found = await faults(file, piece.named, is_frame=bool(piece.frame))
     return [
         (wanted, fault.message)
         for wanted in context.sending.waiting_for(piece)
-        for fault in faults[:1]
+        for fault in found[:1]
         if not _is_allowed(fault, wanted)
     ]
+
+
+async def faults(file: Kept, name: str, *, is_frame: bool) -> list[Fault]:
+    """Return what the service does not take of a frame or a video. Raises NotHad."""
+    seen = await to_thread.run_sync(look, {name: file.path}, None)
+    found = seen[name]
+    if not isinstance(found, LocalFile):
+        raise NotHad(_("cannot be read: {error}", error=found.strerror or found))
+    return [*wrong((), found, "image" if is_frame else "video")]
 
 
 def _is_allowed(fault: Fault, wanted: Wanted) -> bool:

@@ -4,13 +4,8 @@ of the manifest, and what is taken from other shots' videos.
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-from anyio import to_thread
-
+from klingflow.assets import uploading
 from klingflow.assets.reading_back import read_back
-from klingflow.assets.stores import snapshot
 from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
 from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, kept, unfit
@@ -67,10 +62,8 @@ async def _stored(context: Context, file: Sent, here: Kept) -> str:
     if why := context.unstorable.get(file.job):
         raise NotStored(why)
     context.inform("uploading", file=file.named)
-    with TemporaryDirectory(prefix="klingflow-", ignore_cleanup_errors=True) as folder:
-        taken = await to_thread.run_sync(snapshot, here.path, file.named, here.sha256, Path(folder))
-        await job.store.keep(taken)
-        await read_back(context.gateway, job.store.address(taken.name), taken)
+    taken = await uploading.put(job.store, here.path, file.named, here.sha256)
+    await read_back(context.gateway, job.store.address(taken.name), taken)
     context.inform("uploaded", file=file.named, size_bytes=taken.size_bytes)
     return taken.name
 

@@ -12,13 +12,11 @@ from klingflow.api import clusters, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
 from klingflow.cluster.desk import Settings
-from klingflow.cluster.follow import unorderable
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
 from klingflow.model import Limits, Manifest
 from klingflow.terminal import console, progress, result_views
 from klingflow.terminal.options import Options
-from klingflow.terminal.plan_table import named
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -72,11 +70,6 @@ def run(
         )
     for line in watch.lost:
         console.warn(line)
-    if left := [action.key for action in unorderable(result.plans[0])]:
-        console.warn(
-            f"{named(left)}: hosts do not have the videos that these are made from; buy them by"
-            " `klingflow run` without --cluster"
-        )
     sites, books = [job.site for job in jobs], [job.ledger.book for job in jobs]
     result_views.show_result(result, sites, books, quiet=options.quiet)
     if not options.detach:

@@ -30,6 +30,8 @@ _EVENTS: Final = 200
 TASK_S: Final = timedelta(seconds=5)
 # A host that says nothing for so long is dead, and another goes on.
 _SILENT_S: Final = timedelta(seconds=10)
+# An order that nobody here works on, and that some host has claimed, is asked after so often.
+_ASK_EVERY: Final = timedelta(seconds=30)
 # No step is ever given up by the engine: each may be done again, and some wait for a person.
 _LONG: Final = timedelta(days=30)
 _RETRY: Final = RetryPolicy(
@@ -76,6 +78,7 @@ class DeskFlow:
         self._account = account
         self._desk = Desk.from_state(state)
         self._reading: set[tuple[str, int]] = set()
+        self._asking: set[str] = set()
         self._starting = 0
         self._news = True
 
@@ -97,6 +100,9 @@ class DeskFlow:
             if (batch, page) not in self._reading:
                 self._reading.add((batch, page))
                 asyncio.create_task(self._read(batch, page))  # noqa: RUF006 (the loop keeps it)
+        for order in [one for one in self._desk.unsure if one not in self._asking]:
+            self._asking.add(order)
+            asyncio.create_task(self._ask(order))  # noqa: RUF006
         for grant in self._desk.grants(workflow.time()):
             self._starting += 1
             asyncio.create_task(self._start(grant))  # noqa: RUF006
@@ -115,6 +121,16 @@ class DeskFlow:
         except ActivityError:
             self._desk.unreadable(batch, page, f"page {page} of its orders is damaged")
         self._reading.discard((batch, page))
+        self._news = True
+
+    async def _ask(self, order: str) -> None:
+        """Find out what became of an order that nobody here works on."""
+        end = await _step("end", order)
+        if end == "coming":
+            await workflow.sleep(_ASK_EVERY)
+        else:
+            self._desk.ended(order, well=end == "done")
+        self._asking.discard(order)
         self._news = True
 
     async def _start(self, grant: Grant) -> None:
@@ -157,9 +173,15 @@ class DeskFlow:
         self._news = True
 
     @workflow.signal
-    def over(self, uid: str) -> None:
-        """A task holds no place any more."""
-        self._desk.over(uid)
+    def over(self, uid: str, comes: bool) -> None:
+        """A task holds no place any more; its video `comes`, or none does."""
+        self._desk.over(uid, comes=comes)
+        self._news = True
+
+    @workflow.signal
+    def ended(self, uid: str, well: bool) -> None:
+        """A video is in the store, or does not come."""
+        self._desk.ended(uid, well=well)
         self._news = True
 
     @workflow.signal
@@ -214,7 +236,8 @@ class ShotFlow:
         """Set the state before the first signal is heard."""
         self._errand = errand
         self._told: dict[str, Any] | None = None
-        self._is_over = False
+        self._comes: bool | None = None  # known once its task is over
+        self._well: bool | None = None
 
     @workflow.run
     async def run(self, errand: dict[str, Any]) -> str:
@@ -228,11 +251,14 @@ class ShotFlow:
         if told["outcome"] != "submitted":
             return str(told["outcome"])
         state = await self._watched()
-        self._is_over = True
-        await self._tell("over", errand["uid"])
-        if state["state"] != "succeeded":
+        self._comes = state["state"] == "succeeded"
+        await self._tell("over", errand["uid"], self._comes)
+        if not self._comes:
             return str(state["state"])
-        return await self._brought(state)
+        end = await self._brought(state)
+        self._well = end == "done"
+        await self._tell("ended", errand["uid"], self._well)
+        return end
 
     async def _watched(self) -> dict[str, Any]:
         """Wait until a task is over: succeeded, failed or parked."""
@@ -252,15 +278,17 @@ class ShotFlow:
                 return str(last["state"])
             await workflow.sleep(max(1.0, last["pause_s"]))
 
-    async def _tell(self, signal: str, said: Any) -> None:
+    async def _tell(self, signal: str, *said: Any) -> None:
         desk = workflow.get_external_workflow_handle(desk_of(self._errand["account"]))
         with suppress(Exception):  # a desk that was terminated asks again when it is back
-            await desk.signal(signal, said)
+            await desk.signal(signal, args=list(said))
 
     @workflow.signal
     async def report(self) -> None:
         """Tell a new desk what the old one was told."""
         if self._told is not None:
             await self._tell("bought", self._told)
-        if self._is_over:
-            await self._tell("over", self._errand["uid"])
+        if self._comes is not None:
+            await self._tell("over", self._errand["uid"], self._comes)
+        if self._well is not None:
+            await self._tell("ended", self._errand["uid"], self._well)

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from klingflow.cluster import bringing, hands
+from klingflow.cluster import bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref, Terms
@@ -33,8 +33,6 @@ from klingflow.words import _
 
 T = TypeVar("T")
 
-# A grant that is older has missed its turn: after an outage all of them would go at once.
-LATE_S: Final = 5.0
 _BEAT_S: Final = 2.0
 # So many polls in a row that were refused for the key's sake are told to the desk.
 _BLIND: Final = 3
@@ -76,6 +74,12 @@ class Steps:
     async def page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
         """Return what the desk needs to know of a page, and which orders are claimed."""
         return await self._done(self._page(batch, number))
+
+    @activity.defn(name="end")
+    async def end(self, order: str) -> str:
+        """Return how an order has ended, as `supplies.End`."""
+        found, _ = await self._done(supplies.end_of(self._hand, order))
+        return found
 
     @activity.defn(name="buy")
     async def buy(self, errand: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +126,7 @@ class Steps:
                 Ref(*errand["ref"]),
                 try_=errand["try"],
                 wait_s=max(0.0, wait_s),
-                too_late=wait_s < -LATE_S,
+                too_late=wait_s < -hands.LATE_S,
             )
         )
         self._buying.add(buying)

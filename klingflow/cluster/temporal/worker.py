@@ -57,7 +57,7 @@ async def work(
         client,
         task_queue=queue_of(account),
         workflows=[DeskFlow, ShotFlow],
-        activities=[steps.page, steps.buy, steps.bring],
+        activities=[steps.page, steps.end, steps.buy, steps.bring],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_concurrent_activities=at_once,
         build_id=__version__,  # by default all loaded code is hashed, for seconds
