@@ -5,6 +5,7 @@ films that persons follow.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -15,11 +16,15 @@ import pytest
 
 from tests.campaigns import siege
 from tests.campaigns.aftermath import Found
-from tests.campaigns.cluster import clustered, has_server
+from tests.campaigns.cluster import HOSTS, clustered, has_server
 from tests.campaigns.figures import Report
+from tests.campaigns.judge import judge
 from tests.campaigns.siege import (
     CUTS,
     DEATHS,
+    DESK,
+    FOLLOW,
+    LIMITS,
     MEMORY,
     MOST,
     PATIENCE_S,
@@ -27,6 +32,7 @@ from tests.campaigns.siege import (
     Night,
     Siege,
     begun,
+    commit,
     play,
 )
 
@@ -91,6 +97,53 @@ def test_nothing_is_charged_twice_and_no_id_is_lost(
             play(cluster, night, tried, found)
     wrong = found.counts() | {"rules broken": found.wrong["rules broken"]}
     report.add(f"cluster: {name}", tried, wrong=wrong, found="\n".join(found.complaints))
+
+
+def test_copies_of_a_film_buy_it_once(tmp_path: Path, report: Report) -> None:
+    """Two people follow one film, and a third runs it without the cluster, all at once: each shot
+    is charged once, and both who follow end in the same purchase lines.
+    """
+    shots = 16
+    with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
+        one, two, plain = (cluster.person(name) for name in ("one", "two", "plain"))
+        one.write(shots, run=LIMITS)
+        commit(one)
+        for copy in (two, plain):
+            shutil.copytree(one.folder, copy.folder, dirs_exist_ok=True)
+        cluster.work(*HOSTS)
+        one.do("desk", *DESK)
+        runs = [one.start(*FOLLOW), two.start(*FOLLOW), plain.start("run", "film.yaml", "-y", "-q")]
+        said = ["".join(run.communicate(timeout=PATIENCE_S)) for run in runs]
+        codes = [run.returncode for run in runs]
+        assert codes[:2] == [0, 0] and codes[2] in (0, 4, 11), said
+        lines = [film.lock.read_bytes().splitlines()[1:] for film in (one, two)]
+        assert lines[0] == lines[1]
+        wrong = judge(one, cluster.sandbox).wrong
+        report.add("cluster: copies of a film", {"shots": shots, "copies": 3}, wrong=wrong)
+
+
+def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None:
+    """Two people, two films, one account: it buys what its budget allows for both, and each of
+    them is told of their own film alone.
+    """
+    with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
+        films = {name: cluster.person(name) for name in ("alley", "harbour")}
+        for name, film in films.items():
+            shots = {f"{name}{n}": {"prompt": f"a quiet street, {name} {n}"} for n in range(10)}
+            film.write(shots, run=LIMITS)
+            commit(film)
+        cluster.work(*HOSTS)
+        films["alley"].do("desk", *DESK, "--max-spend", "24")
+        follow = [word for word in FOLLOW if word != "-q"]
+        runs = {name: film.start(*follow) for name, film in films.items()}
+        said = {name: "".join(run.communicate(timeout=PATIENCE_S)) for name, run in runs.items()}
+        verdicts = {name: judge(film, cluster.sandbox, f"a quiet street, {name}")
+                    for name, film in films.items()}  # fmt: skip
+        assert sum(verdict.charged for verdict in verdicts.values()) == 12, said
+        assert all(verdict.charged for verdict in verdicts.values()), said
+        assert "harbour" not in said["alley"] and "alley" not in said["harbour"]
+        wrong = sum((Counter(verdict.wrong) for verdict in verdicts.values()), Counter[str]())
+        report.add("cluster: films of one account", {"films": 2, "shots": 20}, wrong=wrong)
 
 
 def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
