@@ -49,6 +49,15 @@ def test_a_take_says_what_differs_from_the_manifest(tmp_path: Path) -> None:
     assert take["references"] == [{"kind": "image", "address": "https://example.com/a.png"}]
 
 
+def test_a_take_says_its_lines_and_the_prompts_of_its_cuts(tmp_path: Path) -> None:
+    """Whoever speaks them, and however they are written down."""
+    film = pipeline_at(tmp_path)
+    cuts = [{"seconds": 2, "prompt": "门开"}, {"seconds": 3, "prompt": "雨"}]
+    film.write({"a": {"cuts": cuts, "seconds": 5, "dialogue": ["走", {"林夏": "好"}]}})
+    (take,) = look(load(film.manifest), Wish()).data["takes"]
+    assert (take["dialogue"], take["prompt"]) == (["走", "林夏：好"], "门开\n雨")
+
+
 def test_a_change_of_any_file_that_was_read_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +77,17 @@ def test_money_is_summed_by_scene_and_by_day(tmp_path: Path) -> None:
         ("", ["spent"]),
     ]
     assert sum(one["shares"]["spent"]["purchases"] for one in data["by_day"]) == 2
+
+
+def test_scenes_are_summed_in_the_order_of_the_film(tmp_path: Path) -> None:
+    """Whichever was bought first."""
+    film = pipeline_at(tmp_path)
+    film.write({n: {"prompt": n, "scene": f"scene {n}"} for n in "ab"} | {"c": {"prompt": "c"}})
+    manifest = load(film.manifest)
+    bought = [done(n, uid=f"u{at}") for at, n in enumerate("cba")]
+    keep(site_of(manifest.path, Wish()).paths, *bought)
+    sums = look(manifest, Wish()).data["by_scene"]
+    assert [one["name"] for one in sums] == ["scene a", "scene b", ""]
 
 
 def test_only_videos_of_the_ledger_are_shown(tmp_path: Path) -> None:

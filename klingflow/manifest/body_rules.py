@@ -15,7 +15,7 @@ from klingflow.manifest.documented import (
 )
 from klingflow.manifest.facts import Facts, Finding
 from klingflow.manifest.fields import OUTPUT_CONFIG, Path
-from klingflow.model import Json, Pending
+from klingflow.model import Pending
 
 _PROMPT_MOST = 2500  # characters, gateway.md 3
 _SECONDS: Path = ("seconds",)
@@ -155,23 +155,15 @@ def ext_info(f: Facts) -> Finding | None:
     return None
 
 
-def _cuts(f: Facts) -> list[Json]:
-    """Return the entries of multi_prompt, however they came into the body."""
-    match f.what.metadata.get("ext_info"):
-        case {"AdditionalParameters": {"multi_prompt": [*cuts]}}:
-            return cuts if all(isinstance(cut, dict) for cut in cuts) else []
-    return []
-
-
 def cuts_count(f: Facts) -> Finding | None:
-    count = len(_cuts(f))
+    count = len(f.what.cuts)
     if count <= CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
         return None
     return _EXT_INFO, f"{count} cuts, and one video takes 1 to {CUTS_MOST}; make two shots of them"
 
 
 def cut_prompt(f: Facts) -> Finding | None:
-    for index, cut in enumerate(_cuts(f)):
+    for index, cut in enumerate(f.what.cuts):
         length = len(str(cut.get("prompt", "")))
         if length > CUT_PROMPT_MOST:
             return (*_EXT_INFO, index, "prompt"), (
@@ -182,7 +174,7 @@ def cut_prompt(f: Facts) -> Finding | None:
 
 
 def cuts_sum(f: Facts) -> Finding | None:
-    lengths = [str(cut.get("duration", "")) for cut in _cuts(f)]
+    lengths = [str(cut.get("duration", "")) for cut in f.what.cuts]
     if not lengths or not all(length.isdecimal() for length in lengths):
         return None
     total = sum(map(int, lengths))

@@ -65,6 +65,21 @@ class Meaning(NamedTuple):
         return [f for f in as_list(self.metadata.get("file_infos")) if isinstance(f, dict)]
 
     @property
+    def cuts(self) -> list[dict[str, Json]]:
+        """Return the entries of multi_prompt, however they came into the body."""
+        match self.metadata.get("ext_info"):
+            case {"AdditionalParameters": {"multi_prompt": [*cuts]}}:
+                return cuts if all(isinstance(cut, dict) for cut in cuts) else []
+        return []
+
+    @property
+    def words(self) -> str:
+        """Return the prompt, or those of its cuts, a line each; "" where there is none."""
+        if isinstance(self.prompt, str) and self.prompt:
+            return self.prompt
+        return "\n".join(str(cut["prompt"]) for cut in self.cuts if cut.get("prompt"))
+
+    @property
     def has_video(self) -> bool:
         """Return True if a reference video is part of it."""
         return "video_url" in self.metadata or any(f.get("category") == "Video" for f in self.files)

@@ -14,6 +14,7 @@ from klingflow.decide.spending import spending
 from klingflow.manifest.addresses import addresses
 from klingflow.model import Action, Json, Manifest, Pending, Plan, Purchase, Request, key_of
 from klingflow.results.account import shares
+from klingflow.results.timeline import spoken
 from klingflow.results.why import explain
 
 # Of a take's record, what nobody looks at on a page: whole attempts, and the hash of the video.
@@ -41,7 +42,7 @@ def gallery(
         "gateway": record["gateway"],
         "takes": takes + gone,
         "by_tier": record["totals"]["by_tier"],
-        "by_scene": _sums(plan.manifest, purchases, _scenes(plan.manifest)),
+        "by_scene": _by_scene(plan.manifest, purchases),
         "by_day": _sums(plan.manifest, purchases, lambda p: day(p.times.get("intent", ""))),
         "money": record["money"],
         "problems": record["problems"],
@@ -55,6 +56,8 @@ def _take(entry: Mapping[str, Json], actions: Mapping[str, Action]) -> dict[str,
     key = key_of(entry["id"], entry["take"])
     action = actions.get(key)
     told = {**kept, "key": key, "uid": _shown(entry) or last.get("uid")}
+    if lines := spoken(entry.get("dialogue")):
+        told["dialogue"] = [*lines]
     if action is None:
         return told
     told |= {"verb": action.verb, "reason": action.reason}
@@ -86,10 +89,14 @@ def _references(request: Request) -> list[dict[str, Json]]:
     return found
 
 
-def _scenes(manifest: Manifest) -> Callable[[Purchase], str]:
-    """Return what tells the scene of a purchase; "" where its shot has none, or is gone."""
+def _by_scene(manifest: Manifest, purchases: Iterable[Purchase]) -> list[dict[str, Json]]:
+    """What scenes came to, in the manifest's order; last what has no scene, or whose shot is gone,
+    as "".
+    """
     scenes = {shot.id: str(shot.about.get("scene", "")) for shot in manifest.shots}
-    return lambda purchase: scenes.get(purchase.shot, "")
+    order = [*filter(None, dict.fromkeys(scenes.values())), ""]
+    sums = _sums(manifest, purchases, lambda purchase: scenes.get(purchase.shot, ""))
+    return sorted(sums, key=lambda one: order.index(one["name"]))
 
 
 def _sums(

@@ -223,7 +223,7 @@ def _about(shot: Shot) -> dict[str, Json]:
 
 def _meant(what: Meaning) -> dict[str, Json]:
     """What of a body an editor wants to read beside the video."""
-    said = {"model": what.model, "prompt": what.prompt, "ratio": what.aspect_ratio}
+    said = {"model": what.model, "prompt": what.words, "ratio": what.aspect_ratio}
     return {name: value for name, value in said.items() if isinstance(value, str) and value}
 
 

@@ -46,7 +46,7 @@ def take(number: int) -> dict[str, Any]:
         "scene": ("雨夜", EVIL, None)[shot // 10 % 3],
         "title": words,
         "prompt": words,
-        "dialogue": words,
+        "dialogue": [words, words],
         "note": words,
         "model": "kling-3.0",
         "ratio": "16:9",

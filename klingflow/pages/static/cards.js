@@ -44,7 +44,7 @@ function newShot(takes) {
   const [first] = takes;
   const words = make("div", { class: "words" },
     make("p", { class: "name" }, first.title ? `${first.id} · ${first.title}` : first.id),
-    first.dialogue ? make("p", { class: "dialogue" }, `“${first.dialogue}”`) : null,
+    first.dialogue ? make("p", { class: "dialogue" }, first.dialogue.map((line) => `“${line}”`).join("\n")) : null,
     make("p", {}, first.prompt ?? ""));
   return make("li", { class: "shot" }, make("div", { class: "takes" }, takes.map(cardOf)), words);
 }

@@ -107,7 +107,7 @@ function toldOf(take) {
       : null,
     take.changes?.length ? titled(t("Different in the manifest"), changesOf(take)) : null,
     take.prompt ? titled(t("Prompt"), textOf(take.prompt)) : null,
-    take.dialogue ? titled(t("Dialogue"), textOf(take.dialogue)) : null,
+    take.dialogue ? titled(t("Dialogue"), textOf(take.dialogue.join("\n"))) : null,
     take.note ? titled(t("For people"), textOf(take.note)) : null,
     take.references?.length ? titled(t("References"), referencesOf(take)) : null,
     pairs(factsOf(take)),

@@ -100,7 +100,7 @@ function ticks(night, long, x, height) {
   for (let at = Math.ceil(night.begin / step) * step; at <= night.end; at += step) {
     const name = new Date(at).toLocaleTimeString(document.documentElement.lang, { timeStyle: step < 60_000 ? "medium" : "short" });
     parts.push(svg("line", { class: "tick", x1: x(at), x2: x(at), y1: 0, y2: height - ROW }));
-    parts.push(svg("text", { class: "tick-name", x: x(at), y: height - 4, "text-anchor": "middle" }, name));
+    parts.push(svg("text", { class: "tick-name", x: x(at), y: height - 4, "text-anchor": x(at) > WIDTH - 45 ? "end" : "middle" }, name));
   }
   return parts;
 }

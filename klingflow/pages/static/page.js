@@ -119,8 +119,8 @@ function passes(take, wanted) {
 
 function holds(take, text) {
   if (!text) return true;
-  const { key, title, prompt, dialogue, note, pick_note: said, task_id: task } = take;
-  const all = [key, title, prompt, dialogue, note, said, task].filter(Boolean).join("\n").toLowerCase();
+  const { key, title, prompt, dialogue = [], note, pick_note: said, task_id: task } = take;
+  const all = [key, title, prompt, ...dialogue, note, said, task].filter(Boolean).join("\n").toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => all.includes(word));
 }
 

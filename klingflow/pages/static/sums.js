@@ -8,8 +8,8 @@ function drawSums() {
   byId("sums-told").replaceChildren(
     ...[budget ? make("p", {}, budget) : null,
       table(t("By tier"), [t("Tier"), t("Tasks"), t("Length"), t("Money")], tiers),
-      table(t("By scene"), [t("Scene"), t("Heading"), t("Purchases"), t("Money")], rowsOf(byScene, t("Without a scene"))),
-      table(t("By day"), [t("Day"), t("Heading"), t("Purchases"), t("Money")], rowsOf(byDay, "?"))].filter(Boolean));
+      table(t("By scene"), [t("Scene"), t("Outcome"), t("Purchases"), t("Money")], rowsOf(byScene, t("Without a scene"))),
+      table(t("By day"), [t("Day"), t("Outcome"), t("Purchases"), t("Money")], rowsOf(byDay, "?"))].filter(Boolean));
 }
 
 const HEADINGS = {
@@ -28,8 +28,10 @@ function rowsOf(sums, unnamed) {
 
 function table(caption, heads, rows) {
   if (!rows.length) return null;
-  const cells = (row) => row.map((cell, at) => make("td", { class: at ? "figure" : "" }, String(cell)));
+  // Words stand at the left, and whatever has a number at the right, below its name.
+  const isFigure = (cell, at) => at > 0 && /\d|^\?$/.test(cell);
+  const cells = (row) => row.map((cell, at) => make("td", { class: isFigure(cell, at) ? "figure" : "" }, String(cell)));
   return make("table", { class: "sums" }, make("caption", {}, caption),
-    make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
+    make("thead", {}, make("tr", {}, heads.map((head, at) => make("th", { scope: "col", class: isFigure(rows[0][at], at) ? "figure" : "" }, head)))),
     make("tbody", {}, rows.map((row) => make("tr", {}, cells(row)))));
 }

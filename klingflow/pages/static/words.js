@@ -101,7 +101,7 @@ const CHINESE = {
   "Tasks": "任务数",
   "Length": "时长",
   "Money": "金额",
-  "Heading": "类别",
+  "Outcome": "结果",
   "Purchases": "笔数",
   "Day": "日期",
   "spent": "已花费",
