@@ -14,7 +14,7 @@ from klingflow.api.gallery import Video
 from klingflow.media.painter import Painter
 from klingflow.media.posters import poster
 from klingflow.pages.posters import Posters
-from tests.clips import HEIGHT, WIDTH, clip
+from tests.clips import HEIGHT, WIDTH, black, clip
 
 
 def video(folder: Path, data: bytes) -> Video:
@@ -42,6 +42,17 @@ def test_a_picture_is_drawn_once_for_a_content(tmp_path: Path) -> None:
     first = pictures(tmp_path, one)
     one.path.unlink()
     assert pictures(tmp_path, one) == first != [b""]
+
+
+def test_a_video_that_was_replaced_meanwhile_gives_no_picture(tmp_path: Path) -> None:
+    """A run bought the take anew: the picture of the new one never stands for the old one."""
+    old = video(tmp_path, clip())
+    new = video(tmp_path, clip(black))
+    assert pictures(tmp_path, old) == [b""]
+    (now,) = pictures(tmp_path, new)
+    old.path.write_bytes(clip())
+    (before,) = pictures(tmp_path, old)
+    assert now and before and now != before
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ themselves.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -69,6 +70,10 @@ class Posters:
         if picture := _kept(kept):
             return picture
         picture = self._painter().draw(video.path)
+        # A run may have put another video there since the ledger was read: its picture would stand
+        # for the former one for ever.
+        if not _is_still(video):
+            return b""
         if picture:
             with suppress(OSError):  # then it is drawn again the next time
                 disk.make_folder(self._folder)
@@ -82,6 +87,15 @@ class Posters:
             painter = self._own.painter = Painter()
             self._open.append(painter)
         return painter
+
+
+def _is_still(video: Video) -> bool:
+    """True if the file is the video that the ledger names."""
+    try:
+        with video.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == video.sha256
+    except OSError:
+        return False
 
 
 def _kept(path: Path) -> bytes:

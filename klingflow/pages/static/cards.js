@@ -65,11 +65,17 @@ function cardOf(take) {
 
 function pictureOf(take) {
   const poster = film.data.posters[take.uid];
-  if (!poster) return make("span", { class: "none" }, take.error?.message || t(STATES[take.state]));
+  if (!poster) return [stillOf(take), make("span", { class: "none" }, take.error?.message || t(STATES[take.state]))];
   const picture = make("img", { src: poster, alt: "", loading: "lazy", decoding: "async" });
   // Without a picture of it, the video shows its own beginning.
   picture.addEventListener("error", () => picture.replaceWith(videoOf(take, { preload: "metadata" })));
   return picture;
+}
+
+/** What a take will be made from, until it has a video: its first local image, faint. */
+function stillOf(take) {
+  const still = take.references?.map((one) => film.data.stills[one.sha256]).find(Boolean);
+  return still ? make("img", { class: "still", src: still, alt: "", loading: "lazy", decoding: "async" }) : null;
 }
 
 /** The number of a take and what was said of it: below the picture, whose corners may hold the mark
@@ -85,6 +91,8 @@ const belowOf = (take) => (take.billed_tier ?? take.predicted_tier ?? "").replac
 
 function whatOf(take) {
   if (take.media?.remarks?.length) return make("span", { class: "mark" }, `⚠ ${take.media.remarks.length}`);
+  // Without a picture and an error, the state stands in the frame.
+  if (take.state !== "done" && !take.error && !film.data.posters[take.uid]) return "";
   if (take.state !== "done") return make("span", { class: take.error ? "error" : "" }, t(STATES[take.state]));
   return take.changes?.length ? make("span", { class: "mark" }, t("changed")) : "";
 }
