@@ -86,6 +86,8 @@ def _changed(value: object, change: Callable[[str], str]) -> object:
 
 
 def _said(value: object, translate: Callable[[str], str]) -> object:
+    if isinstance(value, list):
+        return [_said(one, translate) for one in value]
     return value.said_by(translate) if isinstance(value, Text) else value
 
 
@@ -94,11 +96,18 @@ def _(template: str, /, **values: object) -> str:
     return Text(template, values)
 
 
-def counted(number: int, one: str, several: str, /, **values: object) -> str:
+def many(number: int, one: str, several: str, /, **values: object) -> str:
     """Return the sentence about `number` things by `one` or `several`, literals in which {number}
     stands for it.
     """
     return Text(one if number == 1 else several, {"number": number, **values})
+
+
+def filled(of_a_table: str, values: Mapping[str, object]) -> str:
+    """Return the sentence of a template that stands in a table, with its `values`. A list among
+    them may hold sentences.
+    """
+    return Text(of_a_table, values)
 
 
 def word(of_a_table: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
-from klingflow.words import Text, _, counted, joined, word
+from klingflow.words import Text, _, joined, many, word
 
 
 def shown(said: str) -> str:
@@ -52,8 +52,8 @@ def test_a_sentence_is_translated_with_the_sentences_in_it() -> None:
         (joined(", ", ["a", _("b"), word("c")]), "a, b, c", "a, ⟦b⟧, ⟦c⟧"),
         (joined(_(" and "), ["a", "b"]), "a and b", "a⟦ and ⟧b"),
         (joined(", ", []), "", ""),
-        (counted(1, "{number} shot", "{number} shots"), "1 shot", "⟦1 shot⟧"),
-        (counted(2, "{number} shot", "{number} shots"), "2 shots", "⟦2 shots⟧"),
+        (many(1, "{number} shot", "{number} shots"), "1 shot", "⟦1 shot⟧"),
+        (many(2, "{number} shot", "{number} shots"), "2 shots", "⟦2 shots⟧"),
         (_("{a!r} {b:.1f}", a="x", b=2), "'x' 2.0", "⟦'x' 2.0⟧"),
     ],
 )

@@ -14,8 +14,9 @@ from klingflow.ledger.beside import Holding, holdings, keeper, ledgers_below
 from klingflow.ledger.places import Site, draft_of
 from klingflow.manifest.folds import same_file
 from klingflow.model import Manifest, Place, Problem
+from klingflow.words import _
 
-_ADVICE = "give one of them another name: or output:"
+_ADVICE = _("give one of them another name: or output:")
 
 
 def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
@@ -26,18 +27,34 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
     for site, manifest in films:
         for path, other in shared(site, manifest):
             raise UsageError(
-                f"{other.named} and {site.named} both write {path}, which {other.lock} has;"
-                f" {_ADVICE}"
+                _(
+                    "{named} and {site_named} both write {path}, which {lock} has; {advice}",
+                    named=other.named,
+                    site_named=site.named,
+                    path=path,
+                    lock=other.lock,
+                    advice=_ADVICE,
+                )
             )
         for path, folder in _inside(site, manifest):
             raise UsageError(
-                f"{manifest.path} writes {path}, but {folder} is a project with a ledger of its"
-                " own; give the manifest another name: or output:"
+                _(
+                    "{path} writes {path2}, but {folder} is a project with a ledger of its"
+                    " own; give the manifest another name: or output:",
+                    path=manifest.path,
+                    path2=path,
+                    folder=folder,
+                )
             )
         for path, blocker in _blocked(site, manifest):
             raise UsageError(
-                f"{manifest.path} writes {path}, but {blocker} is no folder; move it away or change"
-                " output:"
+                _(
+                    "{path} writes {path2}, but {blocker} is no folder; move it away or change"
+                    " output:",
+                    path=manifest.path,
+                    path2=path,
+                    blocker=blocker,
+                )
             )
 
 
@@ -137,4 +154,12 @@ def _check_each_other(films: Sequence[tuple[Site, Manifest]]) -> None:
             real = same_file(f"{folders[parent]}/{path.name}")
             other = writers.setdefault(real, manifest.path)
             if other != manifest.path:
-                raise UsageError(f"{other} and {manifest.path} both write {path}; {_ADVICE}")
+                raise UsageError(
+                    _(
+                        "{other} and {path} both write {path2}; {advice}",
+                        other=other,
+                        path=manifest.path,
+                        path2=path,
+                        advice=_ADVICE,
+                    )
+                )

@@ -15,6 +15,7 @@ from klingflow.gateway.env_file import BASE_URL
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger import approvals
 from klingflow.ledger.approvals import Approval
+from klingflow.words import _
 
 
 def is_open(access: Access) -> bool:
@@ -27,23 +28,40 @@ def is_open(access: Access) -> bool:
 
 def question(access: Access) -> str:
     """Return what to tell a user before asking for a yes."""
-    return (
-        f"The key from {access.key_from} would go to {access.origin}, an address that"
-        f" {access.base_url_from} gives."
+    return _(
+        "The key from {key_from} would go to {origin}, an address that {base_url_from} gives.",
+        key_from=access.key_from,
+        origin=access.origin,
+        base_url_from=access.base_url_from,
     )
 
 
 def refusal(access: Access) -> UnapprovedAddress:
     """Return the error for an address that the user has not said yes to."""
     together = (
-        f"put {BASE_URL}={access.origin} into {access.key_from} beside it"
+        _(
+            "put {base_url}={origin} into {key_from} beside it",
+            base_url=BASE_URL,
+            origin=access.origin,
+            key_from=access.key_from,
+        )
         if access.key_from and access.key_from.kind == "env_file"
-        else f"export {BASE_URL}={access.origin} or pass --gateway {access.origin}"
+        else _(
+            "export {base_url}={origin} or pass --gateway {origin}",
+            base_url=BASE_URL,
+            origin=access.origin,
+        )
     )
     return UnapprovedAddress(
-        f"the key from {access.key_from} was not sent to {access.origin}, an address that"
-        f" {access.base_url_from} gives and nobody has said yes to. If it is your gateway, set"
-        f" both in one place: {together}; or run the same once on a terminal and say yes"
+        _(
+            "the key from {key_from} was not sent to {origin}, an address that"
+            " {base_url_from} gives and nobody has said yes to. If it is your gateway, set"
+            " both in one place: {together}; or run the same once on a terminal and say yes",
+            key_from=access.key_from,
+            origin=access.origin,
+            base_url_from=access.base_url_from,
+            together=together,
+        )
     )
 
 
@@ -65,7 +83,11 @@ def forget(address: str) -> str:
     base = normal_base(address)
     try:
         if not approvals.forget(chosen_state(), "address", base):
-            raise UsageError(f"{base} was not approved; klingflow doctor lists what was")
+            raise UsageError(
+                _("{base} was not approved; klingflow doctor lists what was", base=base)
+            )
     except OSError as error:
-        raise UsageError(f"{base} cannot be forgotten: {error}") from error
+        raise UsageError(
+            _("{base} cannot be forgotten: {error}", base=base, error=error)
+        ) from error
     return base

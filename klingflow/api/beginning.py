@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from klingflow import disk
 from klingflow.manifest.encodings import UTF16_MARKS
+from klingflow.words import _
 
 FILM = "film.yaml"
 # Each file, and the one of the package that it is made from.
@@ -51,7 +52,7 @@ def begin(folder: Path, film: tuple[str, bytes] | None = None) -> Iterator[Begun
         files |= dict([film])  # the last one: a second `init --from` completes a first that died
     for name in files:
         if (folder / name).is_dir():
-            raise IsADirectoryError(EISDIR, f"{name} is a folder; nothing was written")
+            raise IsADirectoryError(EISDIR, _("{name} is a folder; nothing was written", name=name))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         yield _begun(folder / name, content)
@@ -68,14 +69,14 @@ def _begun(path: Path, starter: bytes) -> Begun:
     if path.name not in (".gitignore", ".gitattributes"):
         return Begun("kept", path)
     if disk.is_link(path):
-        return Begun("left", path, why="it is a link")
+        return Begun("left", path, why=_("it is a link"))
     return _lengthened(path, starter)
 
 
 def _lengthened(path: Path, starter: bytes) -> Begun:
     data = disk.read_whole(path)
     if data.startswith(UTF16_MARKS):
-        return Begun("left", path, why="git does not read UTF-16; save it as UTF-8, then again")
+        return Begun("left", path, why=_("git does not read UTF-16; save it as UTF-8, then again"))
     wanted = [line for line in _lines(starter) if not line.startswith("#")]
     find = missing_patterns if path.name == ".gitignore" else missing_attributes
     lines = find(_lines(data), wanted)

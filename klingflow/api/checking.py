@@ -29,6 +29,7 @@ from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.model import FileFact, Manifest, Problem, Purchase, task_named
 from klingflow.results.versions import replaced
+from klingflow.words import _, joined, many
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
@@ -62,7 +63,9 @@ def check(site: Site) -> Report:
         held = stored.load(paths, until=None)
         findings = [*_lines(paths, places), *_lock(paths), *_aside(paths, held.book.task_ids)]
     except OSError as error:
-        raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
+        raise LedgerError(
+            _("{lock}: the ledger cannot be read: {error}", lock=paths.lock, error=error)
+        ) from error
     wanted = manifest_of(site)
     book = standing(wanted, held.book, site) if wanted else held.book
     purchases = in_order(book.purchases.values())
@@ -105,19 +108,22 @@ def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
     Where purchases stand goes into `places`; the lock's own word counts.
     """
     name = paths.lock.name
-    from_git = (
-        f"git may have it as it was: git log -p {name}; the next run sets it aside in"
-        f" {name}.damaged and goes on"
+    from_git = _(
+        "git may have it as it was: git log -p {name}; the next run sets it aside in"
+        " {name}.damaged and goes on",
+        name=name,
     )
-    set_aside = "the next run sets it aside; if it was about a purchase, its shot is then in doubt"
-    all_there_is = "git may have it as it was: the line is all that is known of what was paid"
+    set_aside = _(
+        "the next run sets it aside; if it was about a purchase, its shot is then in doubt"
+    )
+    all_there_is = _("git may have it as it was: the line is all that is known of what was paid")
     yield from _each_line(paths.lock, parse_lock, from_git, places)
     yield from _each_line(paths.journal, parse_journal, set_aside, places)
     for place in emergency.places(paths.journal):
         if place.exists():
             yield from _each_line(place, parse_journal, set_aside, places, emergency.read)
-            message = "holds what could not be written into the ledger"
-            yield Finding(str(place), "note", message, "the next run or fetch takes it in")
+            message = _("holds what could not be written into the ledger")
+            yield Finding(str(place), "note", message, _("the next run or fetch takes it in"))
     yield from _each_line(paths.pruned, parse_lines, all_there_is, places)
 
 
@@ -147,17 +153,17 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
     try:
         lock = parse_lock(disk.read_whole(paths.lock), name)
     except FileNotFoundError:
-        yield Finding(name, "note", "there is no lock: nothing was bought yet, or git has it")
+        yield Finding(name, "note", _("there is no lock: nothing was bought yet, or git has it"))
         return
     of_the_whole = [problem for problem in lock.problems if problem.place.line is None]
     for problem in of_the_whole:
         yield _finding(problem)
-    tidies = "the next run puts it in order"
+    tidies = _("the next run puts it in order")
     if len(lock.headers) > 1 and not of_the_whole:
-        yield Finding(name, "note", "merged by git out of several versions", tidies)
+        yield Finding(name, "note", _("merged by git out of several versions"), tidies)
     twice = len(lock.lines) < len(lock.accounts)
     if twice or lock.accounts != in_order(lock.accounts):
-        yield Finding(name, "note", "lines out of order, or twice", tidies)
+        yield Finding(name, "note", _("lines out of order, or twice"), tidies)
 
 
 def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]:
@@ -174,17 +180,17 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
             yield Finding(
                 f"{path.name}:{parsed.numbers[purchase.uid]}",
                 "unsettled",
-                f"{task_named(task_id)} is in no purchase of the ledger",
-                "look it up at the gateway; delete the line once you know what it was",
+                _("{task_named} is in no purchase of the ledger", task_named=task_named(task_id)),
+                _("look it up at the gateway; delete the line once you know what it was"),
                 purchase.key,
             )
         count = sum(bool(raw.strip()) for raw in data.split(b"\n"))
-        message = f"{count} line{'s'[: count != 1]} set aside earlier"
+        message = many(count, "{number} line set aside earlier", "{number} lines set aside earlier")
         yield Finding(
             path.name,
             "note",
             message,
-            "compare them with the lock; delete the file once you need none",
+            _("compare them with the lock; delete the file once you need none"),
         )
 
 
@@ -218,12 +224,16 @@ def _videos(
         todo = f"klingflow fetch {manifest}"
         if owner.uid in away:
             level = "video" if output in facts else "note"
-            todo = "another video replaced it, so nothing needs it unless its body comes back"
+            todo = _("another video replaced it, so nothing needs it unless its body comes back")
         elif wanted is not None and (owner.shot, owner.take) not in wanted:
             level = "note"
-            todo = "no longer in the manifest, so nothing fetches it"
+            todo = _("no longer in the manifest, so nothing fetches it")
         place = places.get(owner.uid, site.paths.lock.name)
-        findings.append(Finding(place, level, f"{output}: {fault}", todo, owner.key))
+        findings.append(
+            Finding(
+                place, level, _("{output}: {fault}", output=output, fault=fault), todo, owner.key
+            )
+        )
     return len(claims), findings
 
 
@@ -232,13 +242,17 @@ def _fault(path: Path, fact: FileFact | None, claims: Sequence[Purchase]) -> str
     a good one.
     """
     if fact is None:
-        return "there is no such file"
+        return _("there is no such file")
     sizes = {claim.size_bytes or 0 for claim in claims}
     if fact.size_bytes not in sizes:
-        return f"{fact.size_bytes} bytes, not {' or '.join(map(str, sorted(sizes)))}"
+        return _(
+            "{size_bytes} bytes, not {sizes}",
+            size_bytes=fact.size_bytes,
+            sizes=joined(_(" or "), map(str, sorted(sizes))),
+        )
     known = {(claim.size_bytes, claim.sha256) for claim in claims}
     if (fact.size_bytes, fact.sha256) not in known:
-        return "of the right size, but its hash is another"
+        return _("of the right size, but its hash is another")
     try:
         return mp4.check(path)
     except OSError as error:

@@ -23,6 +23,7 @@ from klingflow.cluster.temporal.server import started, without_ours
 from klingflow.errors import UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.ledger.places import SANDBOX
+from klingflow.words import _
 
 HOSTS: Final = ("host-a", "host-b")
 _STOP_S: Final = 20.0
@@ -53,7 +54,7 @@ def demo(folder: Path, base_url: str) -> Iterator[str]:
             process.stdin.flush()
         address = process.stdout.readline().strip()
         if not address:
-            raise UsageError(process.stderr.read().strip() or "the cluster did not start")
+            raise UsageError(process.stderr.read().strip() or _("the cluster did not start"))
         yield address
     finally:
         with contextlib.suppress(BrokenPipeError):

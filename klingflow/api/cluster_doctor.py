@@ -15,6 +15,7 @@ from klingflow.cluster.address import CLUSTER, address_in
 from klingflow.cluster.store import prove
 from klingflow.errors import KlingflowError
 from klingflow.gateway.env_file import KEY
+from klingflow.words import _, joined
 
 # Times in ledgers are compared by the second; grants do not depend on the clocks of hosts.
 _FAR_S: Final = 5.0
@@ -27,7 +28,11 @@ def examine(account: str | None) -> list[Finding]:
 
 def _environment() -> Iterator[Finding]:
     has_key = bool(os.environ.get(KEY))
-    said = "is in the environment" if has_key else "is not set: a worker needs it, `run` does not"
+    said = (
+        _("is in the environment")
+        if has_key
+        else _("is not set: a worker needs it, `run` does not")
+    )
     yield Finding(has_key, f"{KEY} {said}", needed=False)
 
 
@@ -38,7 +43,9 @@ def _store() -> Iterator[Finding]:
     except KlingflowError as error:
         yield Finding(False, str(error))
     else:
-        yield Finding(True, f"store {store.described}: an object can be made once only")
+        yield Finding(
+            True, _("store {described}: an object can be made once only", described=store.described)
+        )
 
 
 def _server(account: str | None) -> Iterator[Finding]:
@@ -48,18 +55,24 @@ def _server(account: str | None) -> Iterator[Finding]:
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
-    yield Finding(True, f"{CLUSTER} {address}: the server answers")
+    yield Finding(
+        True, _("{cluster} {address}: the server answers", cluster=CLUSTER, address=address)
+    )
     far = abs(clock_s) > _FAR_S
-    todo = "; set it (timedatectl set-ntp true)" if far else ""
-    yield Finding(not far, f"this clock is {clock_s:+.1f} s from the server's{todo}", needed=False)
+    todo = _("; set it (timedatectl set-ntp true)") if far else ""
+    yield Finding(
+        not far,
+        _("this clock is {clock_s:+.1f} s from the server's{todo}", clock_s=clock_s, todo=todo),
+        needed=False,
+    )
     if hosts:
-        yield Finding(True, f"hosts: {', '.join(hosts)}")
+        yield Finding(True, _("hosts: {hosts}", hosts=joined(", ", hosts)))
     else:
         yield Finding(
-            False, "no host works for this account: start `klingflow worker`", needed=False
+            False, _("no host works for this account: start `klingflow worker`"), needed=False
         )
     if halted:
-        yield Finding(False, f"the desk buys nothing: {halted}", needed=False)
+        yield Finding(False, _("the desk buys nothing: {halted}", halted=halted), needed=False)
 
 
 async def _asked(account: str | None) -> tuple[float, str, list[str]]:

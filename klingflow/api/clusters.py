@@ -33,6 +33,7 @@ from klingflow.gateway.origin import normal_base
 from klingflow.model import Limits
 from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner.signals import ends
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
@@ -47,7 +48,7 @@ Tell = Callable[[str], None]
 
 def engine_missing() -> UsageError:
     """Return what to say where the extra is not installed."""
-    return UsageError("a cluster needs the cluster extra: pip install 'klingflow[cluster]'")
+    return UsageError(_("a cluster needs the cluster extra: pip install 'klingflow[cluster]'"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ def store_in(environ: Mapping[str, str]) -> PutOnce:
     """Return the store that the environment names. Raises UsageError where it names none."""
     address = environ.get(CLAIMS, "").strip()
     if not address:
-        raise UsageError(f"no store: set {CLAIMS} to a folder or bucket that all hosts see")
+        raise UsageError(
+            _("no store: set {claims} to a folder or bucket that all hosts see", claims=CLAIMS)
+        )
     return open_store(address, environ, chosen_state())
 
 
@@ -90,7 +93,9 @@ def work(account: str | None, at_once: int, tell: Tell, *, origin: str | None = 
     environ = os.environ
     for name in (BASE_URL, KEY):
         if not environ.get(name, "").strip():
-            raise UsageError(f"no {name} in the environment, which is where a worker has it from")
+            raise UsageError(
+                _("no {name} in the environment, which is where a worker has it from", name=name)
+            )
     address, base_url = address_in(environ), environ[BASE_URL].strip()
     origin = origin or normal_base(base_url)
     name = account_named(account, origin)
@@ -138,15 +143,28 @@ async def _work(
             at_once=at_once,
             until=until,
             told=tell,
-            begun=lambda: tell(f"working for {account} at {address}, with {store.described}"),
+            begun=lambda: tell(
+                _(
+                    "working for {account} at {address}, with {described}",
+                    account=account,
+                    address=address,
+                    described=store.described,
+                )
+            ),
         )
     if broken is not None:
-        raise LedgerBroken(f"this host buys nothing more: {broken}")
+        raise LedgerBroken(_("this host buys nothing more: {broken}", broken=broken))
 
 
 async def _hand_in(hand: Hand, tell: Tell) -> None:
     for purchase in await hands.hand_in(hand, chosen_state()):
-        tell(f"{purchase.key}: this host's black box has {purchase.task_id}, the store another")
+        tell(
+            _(
+                "{key}: this host's black box has {task_id}, the store another",
+                key=purchase.key,
+                task_id=purchase.task_id,
+            )
+        )
 
 
 def _asked_to_leave(tell: Tell) -> asyncio.Event:
@@ -156,7 +174,7 @@ def _asked_to_leave(tell: Tell) -> asyncio.Event:
     def leave() -> None:
         if until.is_set():
             os._exit(130)  # what was sent is in the black box
-        tell("leaving: finishing the creates that are on their way (again: leave at once)")
+        tell(_("leaving: finishing the creates that are on their way (again: leave at once)"))
         until.set()
 
     for number in ends():

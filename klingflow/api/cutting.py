@@ -29,6 +29,7 @@ from klingflow.media.cutter import Cutter, Unmade
 from klingflow.media.orders import Order, Part
 from klingflow.model import Manifest
 from klingflow.results.timeline import Cue, Cut, Footage, clips, cues_of, cut_of, mark_of
+from klingflow.words import _
 
 Form = Literal["otio", "fcp7", "edl", "jianying", "srt", "csv", "m3u", "mp4", "folder"]
 # What is done, of how much: videos, or seconds of the cut.
@@ -88,7 +89,7 @@ def film_of(manifest: Manifest, wish: Wish, tell: Tell = lambda done, of: None) 
 def _looked_at(folder: Path, files: Sequence[str], tell: Tell) -> dict[str, Footage]:
     """Return what the videos are that can be played. Raises UsageError."""
     seen: dict[str, Footage] = {}
-    with _as_usage("the videos cannot be looked at"), Cutter() as cutter:
+    with _as_usage(_("the videos cannot be looked at")), Cutter() as cutter:
         for done, file in enumerate(files, 1):
             if found := cutter.look(Path(_whole(folder / file))):
                 seen[file] = found
@@ -99,7 +100,9 @@ def _looked_at(folder: Path, files: Sequence[str], tell: Tell) -> dict[str, Foot
 def _need(extra: str) -> None:
     """Raise UsageError where an extra is missing."""
     if not all(find_spec(name) for name in _EXTRAS[extra]):
-        raise UsageError(f"this needs the {extra} extra: pip install 'klingflow[{extra}]'")
+        raise UsageError(
+            _("this needs the {extra} extra: pip install 'klingflow[{extra}]'", extra=extra)
+        )
 
 
 def _ours(manifest: Manifest, book: Book, site: Site) -> Iterator[Path]:
@@ -129,7 +132,9 @@ def target_of(film: Film, ending: str, output: str | None) -> Path:
     target = Path(output)
     inside = [ours for ours in film.ours if Path(ours).is_relative_to(_real(target))]
     if inside:
-        raise UsageError(f"{output} is a file of the film itself; name another one with -o")
+        raise UsageError(
+            _("{output} is a file of the film itself; name another one with -o", output=output)
+        )
     return target
 
 
@@ -150,9 +155,13 @@ def _workshop(target: Path, *, over: bool) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except FileExistsError as error:
-        raise UsageError(f"{target} is there already; nothing was written over it") from error
+        raise UsageError(
+            _("{target} is there already; nothing was written over it", target=target)
+        ) from error
     except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            _("{target}: cannot be written: {error}", target=target, error=error.strerror or error)
+        ) from error
 
 
 def _clear(folder: Path) -> None:
@@ -251,7 +260,7 @@ def _write_edl(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
 def _write_srt(film: Film, made: Path, _target: Path, _tell: Tell) -> bool:
     said = lists.as_srt(film.cut)
     if not said:
-        raise UsageError("nothing is said in these shots: none has a dialogue")
+        raise UsageError(_("nothing is said in these shots: none has a dialogue"))
     made.write_bytes(said.encode())
     return False
 
@@ -303,14 +312,14 @@ def _write_mp4(film: Film, made: Path, target: Path, tell: Tell) -> bool:
 
 FORMS: Final[Mapping[Form, FormRow]] = {
     "otio": FormRow(".otio", "OpenTimelineIO", _write_otio, "edit"),
-    "fcp7": FormRow(".xml", "Final Cut Pro 7 XML: Premiere, Resolve", _write_fcp7, "edit"),
+    "fcp7": FormRow(".xml", _("Final Cut Pro 7 XML: Premiere, Resolve"), _write_fcp7, "edit"),
     "edl": FormRow(".edl", "CMX 3600", _write_edl, "edit"),
-    "jianying": FormRow("-jianying", "a draft of 剪映", _write_jianying, "edit", is_folder=True),
+    "jianying": FormRow("-jianying", _("a draft of 剪映"), _write_jianying, "edit", is_folder=True),
     "srt": FormRow(".srt", "subtitles", _write_srt),
-    "csv": FormRow(".csv", "a table of the shots", _write_csv),
-    "m3u": FormRow(".m3u8", "a list for players", _write_m3u),
-    "mp4": FormRow(".mp4", "one video", _write_mp4),
-    "folder": FormRow("-cut", "numbered copies and a sheet", _write_folder, is_folder=True),
+    "csv": FormRow(".csv", _("a table of the shots"), _write_csv),
+    "m3u": FormRow(".m3u8", _("a list for players"), _write_m3u),
+    "mp4": FormRow(".mp4", _("one video"), _write_mp4),
+    "folder": FormRow("-cut", _("numbered copies and a sheet"), _write_folder, is_folder=True),
 }
 
 
@@ -341,7 +350,10 @@ def _join(film: Film, made: Path, target: Path, tell: Tell, *, previews: bool) -
         mark=mark_of(cut),
         quick=previews,
     )
-    with _as_usage(f"{target}: cannot be made of these videos"), Cutter() as cutter:
+    with (
+        _as_usage(_("{target}: cannot be made of these videos", target=target)),
+        Cutter() as cutter,
+    ):
         return cutter.join(order, lambda frames: tell(round(frames / cut.rate), round(cut.seconds)))
 
 
@@ -374,7 +386,7 @@ def _as_usage(what: str) -> Iterator[None]:
     try:
         yield
     except Unmade as error:
-        raise UsageError(f"{what}: {error}") from error
+        raise UsageError(_("{what}: {error}", what=what, error=error)) from error
 
 
 # ---------------------------------------------------------------- the font

@@ -41,6 +41,7 @@ from klingflow.ledger.moments import in_utc
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest, Purchase
 from klingflow.results.versions import replaced
+from klingflow.words import _, joined, many
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -70,7 +71,14 @@ def examine(
     """
     folder = Path(file).parent if file else Path()
     findings = [
-        Finding(True, f"klingflow {__version__}, Python {sys.version.split()[0]}"),
+        Finding(
+            True,
+            _(
+                "klingflow {version}, Python {split}",
+                version=__version__,
+                split=sys.version.split()[0],
+            ),
+        ),
         _media(),
         *_env_files(folder),
     ]
@@ -94,18 +102,20 @@ def examine(
 def _approved() -> Iterator[Finding]:
     """The addresses to which the key may go although they came from elsewhere."""
     for address, said in approval.approved().items():
-        text = (
-            f"{address} may have the key, since your yes of {said.at[:10]}; klingflow doctor"
-            f" --forget {address} takes it back"
+        text = _(
+            "{address} may have the key, since your yes of {at}; klingflow doctor"
+            " --forget {address} takes it back",
+            address=address,
+            at=said.at[:10],
         )
         yield Finding(True, text, needed=False)
 
 
 def _media() -> Finding:
     if find_spec("av") and find_spec("PIL"):
-        said = "the media extra is installed: sandbox videos show their shot"
+        said = _("the media extra is installed: sandbox videos show their shot")
         return Finding(True, said, needed=False)
-    said = "no media extra: sandbox videos are plain (pip install 'klingflow[media]')"
+    said = _("no media extra: sandbox videos are plain (pip install 'klingflow[media]')")
     return Finding(False, said, needed=False)
 
 
@@ -118,11 +128,23 @@ def _manifest(file: str) -> tuple[Manifest | None, Finding]:
     try:
         manifest = loading.load(file)
     except KlingflowError as error:
-        said = f"{file} is not valid: klingflow validate {file} says why"
+        said = _("{file} is not valid: klingflow validate {file} says why", file=file)
         return None, Finding(False, said, more=error.lines)
     shots, takes = len(manifest.ids), len(manifest.shots)
-    several = f", {_many(takes, 'take')}" if takes != shots else ""
-    return manifest, Finding(True, f"{file}: {_many(shots, 'shot')}{several}")
+    several = (
+        _(", {takes}", takes=many(takes, "{number} take", "{number} takes"))
+        if takes != shots
+        else ""
+    )
+    return manifest, Finding(
+        True,
+        _(
+            "{file}: {shots}{several}",
+            file=file,
+            shots=many(shots, "{number} shot", "{number} shots"),
+            several=several,
+        ),
+    )
 
 
 def _references(manifest: Manifest) -> Iterator[Finding]:
@@ -133,9 +155,17 @@ def _references(manifest: Manifest) -> Iterator[Finding]:
     failed = check(manifest, found.__setitem__)
     for address, why in found.items():
         if why is not None:
-            yield Finding(False, f"the gateway cannot read {address}: {why}")
+            yield Finding(
+                False, _("the gateway cannot read {address}: {why}", address=address, why=why)
+            )
     if found and not failed:
-        yield Finding(True, f"{_many(len(found), 'address')} of images and videos can be read")
+        yield Finding(
+            True,
+            _(
+                "{addresses} of images and videos can be read",
+                addresses=many(len(found), "{number} address", "{number} addresses"),
+            ),
+        )
 
 
 def _drafts(file: str, manifest: Manifest) -> Iterator[Finding]:
@@ -156,17 +186,18 @@ def _ledger(file: str, profile: str = "") -> Iterator[Finding]:
         yield Finding(False, str(error))
         return
     bought, wrong = len(book.purchases), len(book.problems)
-    said = f"{paths.lock}: {_many(bought, 'purchase')}, {_many(wrong, 'problem')}"
+    said = _(
+        "{lock}: {purchases}, {problems}",
+        lock=paths.lock,
+        purchases=many(bought, "{number} purchase", "{number} purchases"),
+        problems=many(wrong, "{number} problem", "{number} problems"),
+    )
     yield Finding(not book.problems, said)
     for problem in book.problems:
         yield Finding(False, worded(problem), needed=False)
     yield from _earlier(site.folder, replaced(book.purchases.values()))
     yield from () if profile else _frames(site.frames)
     yield from _copies(file, profile)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _copies(file: str, profile: str) -> Iterator[Finding]:
@@ -180,9 +211,9 @@ def _copies(file: str, profile: str) -> Iterator[Finding]:
         yield Finding(False, str(error), needed=False)
         return
     for spot in spots if len(spots) > 1 else ():
-        what = "shares what it knows" if spot.member else "apart: --same-film there joins it"
-        where = f"{spot.manifest} since {in_utc(spot.since)}"
-        text = f"the black box knows this film at {where} ({what})"
+        what = _("shares what it knows") if spot.member else _("apart: --same-film there joins it")
+        where = _("{manifest} since {since}", manifest=spot.manifest, since=in_utc(spot.since))
+        text = _("the black box knows this film at {where} ({what})", where=where, what=what)
         yield Finding(True, text, needed=False)
 
 
@@ -194,11 +225,21 @@ def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
             path = folder / (purchase.output or "")
             sizes[path] = path.stat().st_size
     if sizes:
-        where = ", ".join(sorted({str(path.parent) for path in sizes}))
+        where = joined(", ", sorted({str(path.parent) for path in sizes}))
         one = len(sizes) == 1
-        takes = "one earlier video takes" if one else f"{len(sizes)} earlier videos take"
-        needed = f"no shot needs {'it' if one else 'them'} now"
-        said = f"{takes} {sum(sizes.values()) / 1e6:.1f} MB in {where}; {needed}"
+        takes = (
+            _("one earlier video takes")
+            if one
+            else _("{sizes} earlier videos take", sizes=len(sizes))
+        )
+        needed = _("no shot needs {one} now", one=_("it") if one else _("them"))
+        said = _(
+            "{takes} {values:.1f} MB in {where}; {needed}",
+            takes=takes,
+            values=sum(sizes.values()) / 1e6,
+            where=where,
+            needed=needed,
+        )
         yield Finding(True, said, needed=False)
 
 
@@ -206,8 +247,17 @@ def _frames(folder: Path) -> Iterator[Finding]:
     """The room that frames take which were taken out of videos, for shots that begin with them."""
     sizes = [size for path in folder.glob("*/*.png") if (size := _size(path))]
     if sizes:
-        taken = "one kept frame takes" if len(sizes) == 1 else f"{len(sizes)} kept frames take"
-        said = f"{taken} {sum(sizes) / 1e6:.1f} MB in {folder}; what is deleted is taken again"
+        taken = (
+            _("one kept frame takes")
+            if len(sizes) == 1
+            else _("{sizes} kept frames take", sizes=len(sizes))
+        )
+        said = _(
+            "{taken} {sizes:.1f} MB in {folder}; what is deleted is taken again",
+            taken=taken,
+            sizes=sum(sizes) / 1e6,
+            folder=folder,
+        )
         yield Finding(True, said, needed=False)
 
 
@@ -219,7 +269,10 @@ def _size(path: Path) -> int:
 
 def _folder(folder: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK):
-        yield Finding(False, f"{folder} cannot be written: the ledger and the videos go there")
+        yield Finding(
+            False,
+            _("{folder} cannot be written: the ledger and the videos go there", folder=folder),
+        )
 
 
 def _kept_by_git(file: str, manifest: Manifest) -> Iterator[Finding]:
@@ -232,11 +285,21 @@ def _kept_by_git(file: str, manifest: Manifest) -> Iterator[Finding]:
 
 def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Finding]:
     """Ask the gateway, if the key may go there. Raises UsageError."""
-    aside = "(not needed with --sandbox)"
+    aside = _("(not needed with --sandbox)")
     if access.key is None:
-        yield Finding(False, f"no key: set {KEY} in the environment or in .env {aside}")
+        yield Finding(
+            False,
+            _("no key: set {key} in the environment or in .env {aside}", key=KEY, aside=aside),
+        )
     if access.base_url is None:
-        yield Finding(False, f"no gateway: set {BASE_URL} or gateway.base_url {aside}")
+        yield Finding(
+            False,
+            _(
+                "no gateway: set {base_url} or gateway.base_url {aside}",
+                base_url=BASE_URL,
+                aside=aside,
+            ),
+        )
     if access.key is None or access.base_url is None:
         return
     if said := taken_for(access.base_url):
@@ -267,18 +330,39 @@ def _verdict(address: str, answer: Answer) -> Finding:
     """Content only with an answer about the very task: many servers answer at any address."""
     outcome = read_query(answer, task_id=_NO_TASK)
     if is_about_no_task(outcome, _NO_TASK):
-        return Finding(True, f"{address} answers, and takes the key")
+        return Finding(True, _("{address} answers, and takes the key", address=address))
     if isinstance(outcome, Blind) and has_an_error(answer):
         failure = outcome.failure
-        return Finding(False, f"{address} refuses the key ({failure.kind}): {failure.message}")
-    said = f"{address} does not answer as a gateway of videos: {seen(answer)}"
-    return Finding(False, f"{said}; is it the right address?")
+        return Finding(
+            False,
+            _(
+                "{address} refuses the key ({kind}): {message}",
+                address=address,
+                kind=failure.kind,
+                message=failure.message,
+            ),
+        )
+    said = _(
+        "{address} does not answer as a gateway of videos: {seen}",
+        address=address,
+        seen=seen(answer),
+    )
+    return Finding(False, _("{said}; is it the right address?", said=said))
 
 
 def _of_the_route(address: str, answer: Answer, looked: Answer) -> Finding:
     """What a 404 means that names neither task nor route, by what the route of creates says."""
     if takes_a_post(looked):
-        said = f"{address} takes orders of videos; whether it takes the key only a create shows"
+        said = _(
+            "{address} takes orders of videos; whether it takes the key only a create shows",
+            address=address,
+        )
         return Finding(True, said)
-    said = f"{address} does not say whether the task or the route is unknown: {seen(answer)}"
-    return Finding(False, f"{said}; is it the right address? If so, a run works all the same")
+    said = _(
+        "{address} does not say whether the task or the route is unknown: {seen}",
+        address=address,
+        seen=seen(answer),
+    )
+    return Finding(
+        False, _("{said}; is it the right address? If so, a run works all the same", said=said)
+    )

@@ -16,6 +16,7 @@ from klingflow.ledger.beside import other_locks, owner_of
 from klingflow.ledger.places import LedgerPaths, Site, draft_of, ledger_paths, manifest_called
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Manifest, Share, Sum
+from klingflow.words import _
 
 
 def spent_beside(manifest: Manifest, site: Site) -> dict[Share, Sum]:
@@ -52,8 +53,12 @@ def check_profile(site: Site) -> None:
     if site.profile not in profiles:
         hint = did_you_mean(site.profile, profiles)
         raise UsageError(
-            f"{site.file} has no profile '{site.profile}', and there is no ledger of such"
-            f" drafts{hint}"
+            _(
+                "{file} has no profile '{profile}', and there is no ledger of such drafts{hint}",
+                file=site.file,
+                profile=site.profile,
+                hint=hint,
+            )
         )
 
 

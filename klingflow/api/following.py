@@ -30,6 +30,7 @@ from klingflow.model import Limits, Purchase
 from klingflow.runner import signals
 from klingflow.runner.context import Job, Outcome, as_data
 from klingflow.runner.events import Emit, EventName
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
@@ -170,7 +171,7 @@ class Follower:
         """Let the desk grant nothing more of these batches."""
         self.outcome.interrupted = True
         self._say(
-            "leaving", "leaving", reason="interrupted; the cluster finishes what is on its way"
+            "leaving", "leaving", reason=_("interrupted; the cluster finishes what is on its way")
         )
         for batch in self.open:
             with suppress(ClusterAway):
@@ -197,7 +198,7 @@ class Follower:
             case "parked":
                 self._once(purchase, "parked", failure=failure)
             case "in_doubt":
-                said = purchase.error.message if purchase.error else "its host died with it"
+                said = purchase.error.message if purchase.error else _("its host died with it")
                 self._once(purchase, "in_doubt", reason=said)
             case "rejected" if failure.get("code") == UNSENDABLE:
                 self._once(purchase, "unsendable", reason=failure["message"])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from klingflow.gateway.env_file import KEY
+from klingflow.words import _, joined
 
 _TIMEOUT_S = 10.0
 # A folder from elsewhere may bring settings that name a program.
@@ -37,7 +38,7 @@ class Rule:
     pattern: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} ({self.pattern})"
+        return _("{file}:{line} ({pattern})", file=self.file, line=self.line, pattern=self.pattern)
 
 
 def rules(folder: Path, paths: Sequence[str]) -> list[Rule | None] | None:
@@ -109,39 +110,46 @@ def said_of(folder: Path, lock: str, output: str) -> Iterator[str]:
     paths in the folder, with forward slashes.
     """
     yield from _said_of_merging(folder, lock.removesuffix(".lock"))
-    first, slash, _ = output.partition("/")
+    first, slash, _unused = output.partition("/")
     videos = f"{first}/" if slash else "*.mp4"
     found = rules(folder, (lock, ".env", output))
     if found is None:
         return
     of_lock, of_key, of_video = found
     if of_lock is not None:
-        yield (
-            f"git ignores {lock} by {of_lock}: what was bought would be known on this machine"
-            f" alone; take that line out, or add the line !{lock} below it"
+        yield _(
+            "git ignores {lock} by {of_lock}: what was bought would be known on this machine"
+            " alone; take that line out, or add the line !{lock} below it",
+            lock=lock,
+            of_lock=of_lock,
         )
     if is_tracked(folder, ".env"):
-        yield (
+        yield _(
             "git has .env, and with it the key: git rm --cached .env, add the line .env to"
             " .gitignore, and get another key if this one was pushed"
         )
     elif of_key is None:
-        yield (
+        yield _(
             "git does not ignore .env, so the key would be committed: add the line .env to"
             " .gitignore"
         )
     if of_video is None:
-        yield (
-            f"git does not ignore {videos}, so videos would be committed: add the line {videos} to"
-            " .gitignore"
+        yield _(
+            "git does not ignore {videos}, so videos would be committed: add the line {videos} to"
+            " .gitignore",
+            videos=videos,
         )
 
 
 def _said_of_merging(folder: Path, stem: str) -> Iterator[str]:
     found = unmerged(folder, [stem + suffix for suffix in _MERGED])
     if found:
-        lines = ", ".join(f"*{path.removeprefix(stem)} merge=union" for path in found)
-        yield (
-            f"git does not keep both sides' lines of {', '.join(found)}, so two branches that buy"
-            f" would conflict: add to .gitattributes: {lines}"
+        lines = joined(
+            ", ", (_("*{path} merge=union", path=path.removeprefix(stem)) for path in found)
+        )
+        yield _(
+            "git does not keep both sides' lines of {found}, so two branches that buy"
+            " would conflict: add to .gitattributes: {lines}",
+            found=joined(", ", found),
+            lines=lines,
         )

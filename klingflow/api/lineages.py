@@ -14,6 +14,7 @@ from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import boxes, oslock, store, stored
 from klingflow.ledger.blackbox import holder_file
 from klingflow.ledger.places import BoxPlace, Site
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def forget(site: Site, agreed: Callable[[Remembered], bool]) -> tuple[Remembered
     """
     place = site.paths.box
     if place is None:
-        raise UsageError(f"{site.file}: there is no black box here to forget anything")
+        raise UsageError(_("{file}: there is no black box here to forget anything", file=site.file))
     found = _remembered(site, place)
     if not found.places or not agreed(found):
         return found, False
@@ -95,13 +96,17 @@ def _drop(box: Path, site: Site) -> None:
         return
     try:
         if (fd := oslock.acquire(holder_file(box))) is None:
-            raise UsageError(f"{site.file}: a run of this film is going on; forget it afterwards")
+            raise UsageError(
+                _("{file}: a run of this film is going on; forget it afterwards", file=site.file)
+            )
         try:
             _remove(box)
         finally:
             oslock.release(fd)
     except OSError as error:
-        raise LedgerError(f"{box}: cannot be deleted: {error.strerror or error}") from error
+        raise LedgerError(
+            _("{box}: cannot be deleted: {error}", box=box, error=error.strerror or error)
+        ) from error
 
 
 def _remove(folder: Path) -> None:

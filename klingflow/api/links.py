@@ -20,6 +20,7 @@ from klingflow.ledger import approvals
 from klingflow.ledger.links import of_ledger, of_outputs, worded
 from klingflow.ledger.places import Link, Site
 from klingflow.model import Manifest, Place, Problem
+from klingflow.words import _
 
 WRITE_BELOW = "KLINGFLOW_WRITE_BELOW"
 
@@ -59,7 +60,9 @@ def approve(link: Link, at: str) -> None:
     try:
         approvals.approve(state, "link", str(link.path), str(link.target), at)
     except OSError as error:
-        raise UsageError(f"{state}: your answer cannot be kept: {error}") from error
+        raise UsageError(
+            _("{state}: your answer cannot be kept: {error}", state=state, error=error)
+        ) from error
 
 
 def check_ledger(site: Site) -> Site:
@@ -91,7 +94,9 @@ def product_of(site: Site, manifest: Manifest, name: str) -> Path:
     """
     output = site.place(f"outputs/{name}")
     if check_outputs(site, manifest).leads_elsewhere(output):
-        raise UsageError(f"{output} leads elsewhere by a link; name another place with -o")
+        raise UsageError(
+            _("{output} leads elsewhere by a link; name another place with -o", output=output)
+        )
     return site.folder / output
 
 
@@ -111,16 +116,23 @@ def _refuse(links: Sequence[Link]) -> None:
 def _said(link: Link) -> str:
     if link.target is None:
         path = quote(str(link.path))
-        return (
-            f"{worded(link)}: what klingflow adds here would stand there too; give it a file of its"
-            f" own: cp {path} {path}.copy && mv {path}.copy {path}"
+        return _(
+            "{link}: what klingflow adds here would stand there too; give it a file of its"
+            " own: cp {path} {path}.copy && mv {path}.copy {path}",
+            link=worded(link),
+            path=path,
         )
     if not link.allowable:
-        return f"{worded(link)}, and nothing is written through a link there; remove it"
-    return (
-        f"{worded(link)}, and klingflow writes there on your word alone: run it once on a"
-        f" terminal and say yes, or set {WRITE_BELOW}={link.target} in the environment"
-        " (or put a folder or file of its own in the link's place)"
+        return _(
+            "{link}, and nothing is written through a link there; remove it", link=worded(link)
+        )
+    return _(
+        "{link}, and klingflow writes there on your word alone: run it once on a"
+        " terminal and say yes, or set {write_below}={target} in the environment"
+        " (or put a folder or file of its own in the link's place)",
+        link=worded(link),
+        write_below=WRITE_BELOW,
+        target=link.target,
     )
 
 

@@ -17,6 +17,7 @@ from klingflow.ledger.others import Other, tell, tell_box
 from klingflow.ledger.places import SANDBOX, Site
 from klingflow.ledger.unite import Telling, United, telling_of, unite
 from klingflow.model import Problem, Purchase
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,13 @@ def merge(
         try:
             append_new(paths.lock_damaged, map(lock_line, found.contradicting))
         except OSError as error:
-            raise LedgerError(f"{paths.lock_damaged}: cannot be written: {error}") from error
+            raise LedgerError(
+                _(
+                    "{lock_damaged}: cannot be written: {error}",
+                    lock_damaged=paths.lock_damaged,
+                    error=error,
+                )
+            ) from error
         if not found.same:
             # One less, because folding counts one up: the largest serial stays, whoever merges.
             lineage = united.lineage or held.book.lineage
@@ -83,8 +90,17 @@ def _of_one_kind(other: Other, site: Site) -> None:
     origins = {account.origin for account in other.telling.accounts if account.origin}
     from_sandbox = {origin == SANDBOX for origin in origins}
     if from_sandbox - {site.in_sandbox}:
-        here, there = ("the sandbox's", "real") if site.in_sandbox else ("real", "the sandbox's")
-        raise UsageError(f"{other.path} holds purchases that are {there}; this ledger is {here}")
+        here, there = (
+            (_("the sandbox's"), "real") if site.in_sandbox else ("real", _("the sandbox's"))
+        )
+        raise UsageError(
+            _(
+                "{path} holds purchases that are {there}; this ledger is {here}",
+                path=other.path,
+                there=there,
+                here=here,
+            )
+        )
 
 
 def _of_drafts_both(other: Other, site: Site) -> None:
@@ -92,8 +108,14 @@ def _of_drafts_both(other: Other, site: Site) -> None:
     if any(bool(profile) != bool(site.profile) for profile in other.profiles):
         there, here = ("film", "drafts") if site.profile else ("drafts", "film")
         raise UsageError(
-            f"{other.path} is the ledger of the {there}, and {site.paths.lock.name} that of the"
-            f" {here}: a draft never stands for a take of the film; nothing was merged"
+            _(
+                "{path} is the ledger of the {there}, and {name} that of the"
+                " {here}: a draft never stands for a take of the film; nothing was merged",
+                path=other.path,
+                there=there,
+                name=site.paths.lock.name,
+                here=here,
+            )
         )
 
 
@@ -109,10 +131,14 @@ def _of_one_manifest(
     is_strange = takes.isdisjoint({*wanted, *ours.takes()})
     is_strange &= bodies.isdisjoint(account.fingerprint for account in telling.accounts)
     if began_apart and takes and is_strange:
-        shot, _ = min(takes)
+        shot, _unused = min(takes)
         raise UsageError(
-            f"{other.path} began apart and knows no shot and no body of this manifest, but {shot}:"
-            " is it another manifest's?"
+            _(
+                "{path} began apart and knows no shot and no body of this manifest, but {shot}:"
+                " is it another manifest's?",
+                path=other.path,
+                shot=shot,
+            )
         )
 
 
@@ -123,7 +149,9 @@ def _told(other: Path, site: Site) -> Other:
     except UsageError as error:
         if other.exists():
             raise
-        raise UsageError(f"{other}: {nearby.missing(str(other))}") from error
+        raise UsageError(
+            _("{other}: {missing}", other=other, missing=nearby.missing(str(other)))
+        ) from error
 
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from klingflow.manifest.spelling import nearest_file
+from klingflow.words import _, joined
 
 _MANIFESTS = (".yaml", ".yml")
 _NAMES_READ = 5_000  # of one folder
@@ -33,12 +34,18 @@ def missing(path: str, beside: Path | None = None, *, also: str = "") -> str:
     wanted = Path(path)
     if not wanted.parent.is_dir():
         folder = _from(wanted.parent, beside)
-        return f"there is no such file{also}: there is no folder '{folder}'"
+        return _(
+            "there is no such file{also}: there is no folder '{folder}'", also=also, folder=folder
+        )
     found = nearest_file(wanted.name, _names(wanted.parent))
     if found is None:
-        return f"there is no such file{also}"
+        return _("there is no such file{also}", also=also)
     meant = wanted.parent / found
-    return f"there is no such file{also}; did you mean '{_from(meant, beside)}'?"
+    return _(
+        "there is no such file{also}; did you mean '{the_from}'?",
+        also=also,
+        the_from=_from(meant, beside),
+    )
 
 
 def _from(path: Path, beside: Path | None) -> str:
@@ -48,8 +55,12 @@ def _from(path: Path, beside: Path | None) -> str:
 def folder(path: str) -> str:
     """Return that a path is a folder, and which manifests are in it."""
     inside = sorted(name for name in _names(Path(path)) if name.endswith(_MANIFESTS))
-    files = " or ".join(f"'{Path(path) / name}'" for name in inside[:_NAMES_SHOWN])
-    return f"it is a folder; name a file in it{', such as ' if files else ''}{files}"
+    files = joined(_(" or "), (f"'{Path(path) / name}'" for name in inside[:_NAMES_SHOWN]))
+    return _(
+        "it is a folder; name a file in it{files}{files2}",
+        files=_(", such as ") if files else "",
+        files2=files,
+    )
 
 
 def _names(home: Path) -> list[str]:

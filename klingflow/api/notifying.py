@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from klingflow.errors import KlingflowError, UsageError
 from klingflow.gateway.origin import is_plain
 from klingflow.results.notice import Form, Notice, body_of, form_of, refusal
+from klingflow.words import _
 
 VARIABLE: Final = "KLINGFLOW_NOTIFY"
 _LIMIT_S: Final = 10.0
@@ -24,14 +25,16 @@ def chosen(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
     address = (given or environ.get(VARIABLE) or "").strip()
     source = "--notify" if given else VARIABLE
     if address and not _is_address(address):
-        raise UsageError(f"{source} must be an http(s) address; nothing was bought")
+        raise UsageError(
+            _("{source} must be an http(s) address; nothing was bought", source=source)
+        )
     return address
 
 
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises ValueError for a port that is none
+        _unused = parts.port  # raises ValueError for a port that is none
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain(text)
@@ -50,11 +53,11 @@ def notify(address: str, notice: Notice, form: Form | None = None) -> str:
     try:
         answer = anyio.run(post, address, body_of(notice, form), _LIMIT_S)
     except KeyboardInterrupt:
-        return "it was interrupted"
+        return _("it was interrupted")
     except KlingflowError as error:  # of a proxy, or of certificates
         return str(error)
     except Exception as error:  # its text may hold the address
-        return f"an internal error came up ({type(error).__name__})"
+        return _("an internal error came up ({name})", name=type(error).__name__)
     if isinstance(answer, NoReply):
         return answer.reason
     return refusal(answer.status, answer.body, form)

@@ -18,6 +18,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
 from klingflow.manifest.amending import Change
 from klingflow.model import Manifest, PickLine, Plan, Purchase, Verdict
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ def _check_seen(chosen: Sequence[Purchase], seen: str) -> None:
     """Refuse what is about another video than the one that was looked at. Raises UsageError."""
     for purchase in chosen:
         if seen not in ("", purchase.uid):
-            raise UsageError(f"another video is there for {purchase.key} now; look at it first")
+            raise UsageError(
+                _("another video is there for {key} now; look at it first", key=purchase.key)
+            )
 
 
 def unpick(manifest: Manifest, texts: Sequence[str], wish: Wish) -> Picked:
@@ -90,7 +93,7 @@ def name_purchases(site: Site, plan: Plan) -> str | None:
         if picking.naming(plan.terms.picks, lines):
             pickfile.change(site.paths, partial(picking.naming, plan.terms.picks))
     except KlingflowError as error:
-        return f"the picks keep naming takes without their purchases: {error}"
+        return _("the picks keep naming takes without their purchases: {error}", error=error)
     return None
 
 

@@ -46,6 +46,7 @@ from klingflow.model import (
     Terms,
     composed,
 )
+from klingflow.words import _
 
 
 def plan(
@@ -125,7 +126,7 @@ def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set
     if ids is not None:
         keys &= {shot.key for shot in manifest.shots if shot.id in ids}
     if not keys:
-        raise NothingSelected(f"{manifest.path}: no shot matches the selection")
+        raise NothingSelected(_("{path}: no shot matches the selection", path=manifest.path))
     return keys
 
 
@@ -134,7 +135,12 @@ def _approved(manifest: Manifest, book: Book, wish: Wish) -> Set[str]:
     count. Raises NothingSelected where there are none, and as `loading.load` for the drafts.
     """
     if composed(wish.approved) == manifest.profile:
-        raise UsageError(f"--approved {wish.approved} names the very drafts that --profile names")
+        raise UsageError(
+            _(
+                "--approved {approved} names the very drafts that --profile names",
+                approved=wish.approved,
+            )
+        )
     assert manifest.under is not None, "a manifest that was loaded"
     drafts = manifest.under(wish.approved)
     looking = replace(wish, select=(), exclude=(), same_film=False, approved="")
@@ -145,10 +151,16 @@ def _approved(manifest: Manifest, book: Book, wish: Wish) -> Set[str]:
         problem = Problem("draft_not_kept", place, found.left, detail=site.named)
         book.problems += [problem] if problem not in book.problems else []
     if not found.shots:
-        left = f"; {worded(problem)}" if found.left else ""
+        left = _("; {problem}", problem=worded(problem)) if found.left else ""
         raise NothingSelected(
-            f"{manifest.path}: no draft of the profile '{wish.approved}' is picked:"
-            f" klingflow pick {site.named} SHOT#TAKE{left}"
+            _(
+                "{path}: no draft of the profile '{approved}' is picked:"
+                " klingflow pick {named} SHOT#TAKE{left}",
+                path=manifest.path,
+                approved=wish.approved,
+                named=site.named,
+                left=left,
+            )
         )
     return found.shots
 
@@ -160,7 +172,7 @@ def again_of(manifest: Manifest, book: Book, wish: Wish, site: Site) -> frozense
     if not wish.buy_again:
         return frozenset()
     if not wish.select:
-        raise UsageError("--buy-again needs -s: name what is to be bought again")
+        raise UsageError(_("--buy-again needs -s: name what is to be bought again"))
     return frozenset(selected_keys(manifest, book, wish, site) or ())
 
 
@@ -230,7 +242,7 @@ def standing_with_picks(manifest: Manifest, book: Book, site: Site) -> tuple[Boo
     with without_collector():
         placed = site.placed(manifest)
         terms = terms_of(placed, book, lines, origin=site.origin, at=now())
-        stands, _ = moved(placed, book, terms)
+        stands, _unused = moved(placed, book, terms)
     return stands, terms
 
 

@@ -16,6 +16,7 @@ from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED
 from klingflow.ledger.lines import lock_line
 from klingflow.model import Manifest, Purchase, Share, Sum
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ def prune(
             append_new(paths.pruned, map(lock_line, found.pruned))
         except OSError as error:
             raise LedgerError(
-                f"{paths.pruned}: cannot be written, so nothing was pruned: {error}"
+                _(
+                    "{pruned}: cannot be written, so nothing was pruned: {error}",
+                    pruned=paths.pruned,
+                    error=error,
+                )
             ) from error
         if held.box and found.pruned:
             held.box.keep_pruned([lock_line(p) for p in found.pruned])
@@ -68,7 +73,10 @@ def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
     if not unwanted:
         if wish.select:
             raise NothingSelected(
-                f"{manifest.path}: everything in the ledger is in the manifest; nothing to prune"
+                _(
+                    "{path}: everything in the ledger is in the manifest; nothing to prune",
+                    path=manifest.path,
+                )
             )
         return Prunable([], [])
     keys = select(unwanted, book, wish.select, wish.exclude)

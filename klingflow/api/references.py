@@ -22,6 +22,7 @@ from klingflow.manifest.addresses import private_host
 from klingflow.media.kept_frames import size_of
 from klingflow.model import FileFact, LocalFile, Manifest
 from klingflow.results.references import Listed, from_videos, listed
+from klingflow.words import _
 
 _AT_ONCE = 4
 
@@ -57,7 +58,9 @@ def push(manifest: Manifest, tell: Tell, wish: Wish = Wish(), sandbox_at: str = 
     else:
         store = stores.of_user(manifest)
     if store is None:
-        raise UsageError(f"{manifest.path}: no store: name one in assets:, or set KLINGFLOW_UPLOAD")
+        raise UsageError(
+            _("{path}: no store: name one in assets:, or set KLINGFLOW_UPLOAD", path=manifest.path)
+        )
     files = [file for file in manifest.files.values() if file.sha256]
     shown_at = sandbox_at or manifest.assets.public_url or manifest.assets.endpoint or NOBODY
     return anyio.run(_push, Path(manifest.path).parent, store, shown_at, files, tell)
@@ -124,9 +127,9 @@ async def _check(names: Sequence[str], tell: Tell) -> int:
 async def _why(address: str, gateway: Gateway) -> str | None:
     """Return why the gateway cannot read what stands at an address; None where it can."""
     if host := private_host(address):
-        return f"only your own network knows '{host}'"
+        return _("only your own network knows '{host}'", host=host)
     try:
         with anyio.fail_after(GIVE_UP_S):
             return await why_refused(gateway, address)
     except TimeoutError:
-        return f"no answer within {GIVE_UP_S:.0f} s"
+        return _("no answer within {give_up_s:.0f} s", give_up_s=GIVE_UP_S)

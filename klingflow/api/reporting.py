@@ -23,6 +23,7 @@ from klingflow.results.doubts import doubts
 from klingflow.results.undelivered import undelivered, ways_out
 from klingflow.results.versions import versions
 from klingflow.results.why import explain
+from klingflow.words import _
 
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
@@ -81,7 +82,9 @@ def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
         if a.shot and a.request
     ]
     if len(answers) != 1:
-        raise UsageError(f"{key!r} means {len(answers)} takes; name one")
+        raise UsageError(
+            _("{key!r} means {answers} takes; name one", key=key, answers=len(answers))
+        )
     return answers[0]
 
 
@@ -89,7 +92,7 @@ def _take_of(book: Book, picks: Picks, uid: str) -> str:
     """Return what to call the take that a purchase belongs to, and what is said of it."""
     purchase = book.purchases.get(uid) or book.pruned.get(uid)
     if purchase is None:
-        return "a video that is not in the ledger any more"
+        return _("a video that is not in the ledger any more")
     said = picks.said.get(uid, NOTHING_SAID)
     words = "picked" if said.picked else "rejected" if said.rejected else ""
-    return f"{purchase.key} ({words})" if words else purchase.key
+    return _("{key} ({words})", key=purchase.key, words=words) if words else purchase.key

@@ -46,6 +46,7 @@ from klingflow.model import (
     split_key,
     task_named,
 )
+from klingflow.words import _, joined
 
 if TYPE_CHECKING:
     from klingflow.cluster.hand import Waits
@@ -107,7 +108,7 @@ class _Settling:
         anyio.run(_write, self.held, [move.purchase for move in made.moves], said)
         if disputes:
             raise UsageError(disputes[0])
-        return [f"{key}: {_VERDICT_WORDS[verdict]}"]
+        return [_("{key}: {verdict_words}", key=key, verdict_words=_VERDICT_WORDS[verdict])]
 
     def _take_back(self, key: str, verdict: Verdict) -> bool:
         """Let no host buy a take any more. Return True where that settles it, and nothing of the
@@ -135,7 +136,15 @@ class _Settling:
             fold_first(self.held.book, self.site, self.held.enter)
         anyio.run(_write, self.held, [move.purchase for move in made.moves], adoption.records)
         said = STATE_WORDS.get(adoption.records[-1].state, "")
-        return [*notes, f"{key}: bought as {task_named(task)}{said}"]
+        return [
+            *notes,
+            _(
+                "{key}: bought as {task_named}{said}",
+                key=key,
+                task_named=task_named(task),
+                said=said,
+            ),
+        ]
 
     def _is_told(self, book: Book, found: Purchase) -> bool:
         """Tell the store of a task. Return False where a host has claimed its purchase."""
@@ -207,7 +216,11 @@ def resolve_many(
         found = settled_of(book, meant, verdict)
         if not found:
             raise NothingSelected(
-                f"{manifest.path}: the selection has nothing to settle; {what_there_is(book)}"
+                _(
+                    "{path}: the selection has nothing to settle; {what_there_is}",
+                    path=manifest.path,
+                    what_there_is=what_there_is(book),
+                )
             )
         keys = list(dict.fromkeys(p.key for p in found))
         records: list[Purchase] = []
@@ -220,7 +233,9 @@ def resolve_many(
         anyio.run(_write, held, [move.purchase for move in made.moves], said)
     if disputes:
         raise UsageError("\n".join(disputes))
-    return [f"{key}: {_VERDICT_WORDS[verdict]}" for key in keys]
+    return [
+        _("{key}: {verdict_words}", key=key, verdict_words=_VERDICT_WORDS[verdict]) for key in keys
+    ]
 
 
 def _by_verdict(
@@ -251,9 +266,13 @@ async def _write(
 def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
     """The adoption after the gateway was asked, or why it was not asked."""
     if ask is None:
-        return unasked(adopted, "the gateway could not be asked: no key or no address is set")
+        return unasked(adopted, _("the gateway could not be asked: no key or no address is set"))
     if adopted.origin != origin:
-        doubt = f"the purchase was sent to {adopted.origin}, and {origin} would be asked"
+        doubt = _(
+            "the purchase was sent to {origin}, and {origin2} would be asked",
+            origin=adopted.origin,
+            origin2=origin,
+        )
         return unasked(adopted, doubt)
     return judge(adopted, ask(adopted), now())
 
@@ -262,24 +281,29 @@ def _doubts_overruled(adopted: Purchase, doubts: Sequence[str], force: bool) -> 
     """Return notes on the doubts that `force` overrules. Raises UsageError without `force`."""
     if doubts and not force:
         raise UsageError(
-            f"{adopted.key}: {'; '.join(doubts)}. Nothing was written. If you are certain that task"
-            f" {adopted.task_id} is this purchase, pass --force"
+            _(
+                "{key}: {doubts}. Nothing was written. If you are certain that task"
+                " {task_id} is this purchase, pass --force",
+                key=adopted.key,
+                doubts=joined("; ", doubts),
+                task_id=adopted.task_id,
+            )
         )
-    return [f"{adopted.key}: {doubt}; taken by --force" for doubt in doubts]
+    return [_("{key}: {doubt}; taken by --force", key=adopted.key, doubt=doubt) for doubt in doubts]
 
 
 # What `resolve --task` says became of a purchase, by its state; no more is said of others.
 STATE_WORDS: Mapping[State, str] = {
-    "submitted": "; klingflow fetch polls and downloads it",
-    "succeeded": ", which is finished; klingflow fetch downloads it",
-    "failed": ", which failed at the gateway",
+    "submitted": _("; klingflow fetch polls and downloads it"),
+    "succeeded": _(", which is finished; klingflow fetch downloads it"),
+    "failed": _(", which failed at the gateway"),
 }
 
 
 _VERDICT_WORDS: Mapping[Verdict, str] = {
-    "abandon": "abandoned; it is not bought again unless you pass --rerun failed",
-    "not_charged": "not charged; it is not bought again unless you pass --rerun failed",
-    "resubmit": "not bought; the next run buys it",
+    "abandon": _("abandoned; it is not bought again unless you pass --rerun failed"),
+    "not_charged": _("not charged; it is not bought again unless you pass --rerun failed"),
+    "resubmit": _("not bought; the next run buys it"),
 }
 
 

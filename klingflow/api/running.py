@@ -45,6 +45,7 @@ from klingflow.results import run_manifest
 from klingflow.results.account import shares
 from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner import signals
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.assets.stores import Store
@@ -124,12 +125,12 @@ def _write_results(plan: Plan, book: Book, site: Site, media: Kept) -> str | Non
     )
     target = site.record(plan.manifest.name)
     if site.leads_elsewhere(target.relative_to(site.folder).as_posix()):
-        return f"{target}: leads elsewhere by a link below outputs"
+        return _("{target}: leads elsewhere by a link below outputs", target=target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         disk.atomic_write(target, run_manifest.as_bytes(record))
     except OSError as error:
-        return f"{target}: {error.strerror or error}"
+        return _("{target}: {error}", target=target, error=error.strerror or error)
     return None
 
 
@@ -283,12 +284,16 @@ def _check_files(limits: Limits, ledgers: int) -> None:
         return
     import resource  # not there on Windows
 
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed, _unused = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = _FILES + _FILES_OF_A_LEDGER * ledgers + limits.connections + limits.downloads
     if allowed != resource.RLIM_INFINITY and allowed < needed:
         raise UsageError(
-            f"the system allows {allowed} open files, and this run may need {needed}: allow more"
-            " (ulimit -n 256), or set fewer connections; nothing was bought"
+            _(
+                "the system allows {allowed} open files, and this run may need {needed}: allow more"
+                " (ulimit -n 256), or set fewer connections; nothing was bought",
+                allowed=allowed,
+                needed=needed,
+            )
         )
 
 
@@ -299,8 +304,10 @@ def _check_no_loop() -> None:
     except RuntimeError:
         return
     raise UsageError(
-        "klingflow.run cannot be called inside a running event loop; call it in a thread:"
-        " `await asyncio.to_thread(klingflow.run, …)`"
+        _(
+            "klingflow.run cannot be called inside a running event loop; call it in a thread:"
+            " `await asyncio.to_thread(klingflow.run, …)`"
+        )
     )
 
 
@@ -308,14 +315,18 @@ def _check_key_apart(manifest: Manifest, key: str) -> None:
     """Raise UsageError for a manifest that holds the key."""
     if holder := key_holder(manifest, key):
         raise UsageError(
-            f"{manifest.path}: {holder} holds the key, which would be written down and sent;"
-            " take it out: it belongs into the environment or .env alone"
+            _(
+                "{path}: {holder} holds the key, which would be written down and sent;"
+                " take it out: it belongs into the environment or .env alone",
+                path=manifest.path,
+                holder=holder,
+            )
         )
 
 
 def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
     """What ends a run that was told twice to end, with a note for every id that no file holds."""
-    interrupt = KeyboardInterrupt("left at once; run again to resume")
+    interrupt = KeyboardInterrupt(_("left at once; run again to resume"))
     for job in jobs:
         for lost in _lost(job):
             interrupt.add_note(lost)
@@ -370,7 +381,9 @@ def _bought(context: Context) -> Iterator[tuple[int, Purchase]]:
 def _lost(job: Job) -> Iterator[str]:
     for lost in job.ledger.unwritten:
         task = task_named(lost.task_id)
-        yield f"NOT IN THE LEDGER: {lost.key} was bought as {task}; keep this line"
+        yield _(
+            "NOT IN THE LEDGER: {key} was bought as {task}; keep this line", key=lost.key, task=task
+        )
 
 
 def _troubles(job: Job) -> Iterator[str]:
@@ -378,7 +391,7 @@ def _troubles(job: Job) -> Iterator[str]:
     if trouble := job.ledger.box_trouble:
         yield worded(trouble)
     if unwritten := job.write_results():
-        yield f"the run manifest could not be written: {unwritten}"
+        yield _("the run manifest could not be written: {unwritten}", unwritten=unwritten)
     for several in alike(job.ledger.book.purchases.values()):
         yield worded(same_video(several))
 

@@ -19,6 +19,7 @@ from klingflow.ledger.moments import in_utc
 from klingflow.model import Plan
 from klingflow.results import saved_plan
 from klingflow.results.saved_plan import SavedPlan, Words
+from klingflow.words import _
 
 _SHOWN = 10
 _MAX_BYTES = 256 * 1024 * 1024
@@ -33,8 +34,10 @@ def save(path: str, plans: Sequence[Plan], words: Words, gateway: str) -> None:
     """
     if not gateway:
         raise UsageError(
-            "a saved plan is for one gateway, and none is known: set KLINGFLOW_BASE_URL or pass"
-            " --gateway URL, or --sandbox"
+            _(
+                "a saved plan is for one gateway, and none is known: set KLINGFLOW_BASE_URL or pass"
+                " --gateway URL, or --sandbox"
+            )
         )
     target = Path(path)
     by_file = {_relative(Path(plan.manifest.path), target.parent): plan for plan in plans}
@@ -46,9 +49,13 @@ def save(path: str, plans: Sequence[Plan], words: Words, gateway: str) -> None:
             saved_plan.read(_read(target), path)
         disk.atomic_write(target, data)
     except UsageError as error:
-        raise UsageError(f"{path} is there, and no saved plan; nothing was written") from error
+        raise UsageError(
+            _("{path} is there, and no saved plan; nothing was written", path=path)
+        ) from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path}: cannot be written: {error}", path=path, error=error.strerror or error)
+        ) from error
 
 
 def load(path: str) -> SavedPlan:
@@ -56,7 +63,9 @@ def load(path: str) -> SavedPlan:
     try:
         return saved_plan.read(_read(Path(path)), path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path}: cannot be read: {error}", path=path, error=error.strerror or error)
+        ) from error
 
 
 def manifests_of(path: str, saved: SavedPlan) -> list[str]:
@@ -64,7 +73,7 @@ def manifests_of(path: str, saved: SavedPlan) -> list[str]:
     text that no file system takes as a name.
     """
     if not all(map(_can_be_a_name, saved.films)):
-        raise UsageError(f"{path} names a manifest by no path: make the plan again")
+        raise UsageError(_("{path} names a manifest by no path: make the plan again", path=path))
     return [_relative(Path(path).parent / file, Path()) for file in saved.films]
 
 
@@ -82,20 +91,29 @@ def check(
     this run was told beside the plan's words, and another plan has to be told again.
     """
     files = [plan.manifest.path for plan in plans]
-    again = f"make another: {command(path, saved, files, also)}"
+    again = _("make another: {command}", command=command(path, saved, files, also))
     for book in books:
         if at := book.plans.get(saved.id):
             raise UsageError(
-                f"{path} was used at {in_utc(at)}, and a saved plan runs once; {again}"
+                _(
+                    "{path} was used at {at}, and a saved plan runs once; {again}",
+                    path=path,
+                    at=in_utc(at),
+                    again=again,
+                )
             )
     found = saved_plan.changes(saved, plans, gateway)
     if not found:
         return
-    more = [f"… and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    more = [_("… and {found} more", found=len(found) - _SHOWN)] if len(found) > _SHOWN else []
     raise UsageError(
-        f"{path} is stale: since it was made at {in_utc(saved.made_at)}",
-        *(f"  {line}" for line in (*found[:_SHOWN], *more)),
-        f"Nothing was bought; {again}",
+        _(
+            "{path} is stale: since it was made at {made_at}",
+            path=path,
+            made_at=in_utc(saved.made_at),
+        ),
+        *(_("  {line}", line=line) for line in (*found[:_SHOWN], *more)),
+        _("Nothing was bought; {again}", again=again),
     )
 
 
@@ -143,5 +161,5 @@ def _relative(file: Path, folder: Path) -> str:
 
 def _read(path: Path) -> bytes:
     if path.stat().st_size > _MAX_BYTES:
-        raise UsageError(f"{path} is too large for a saved plan")
+        raise UsageError(_("{path} is too large for a saved plan", path=path))
     return disk.read_whole(path)

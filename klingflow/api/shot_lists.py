@@ -26,6 +26,7 @@ from klingflow.manifest.grids import SUFFIXES_READ, Grid, grid_of
 from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
 from klingflow.manifest.shotlist import Entry, Left, ShotList, read_list
 from klingflow.manifest.transcript import Transcript, shown, transcript, why_of
+from klingflow.words import _, joined
 
 _MANIFEST: Final = (".yaml", ".yml")
 _PRICES: Final = "prices.yaml"
@@ -50,16 +51,29 @@ def make(source: str, target: str) -> Made:
     path = _target(source, target)
     if os.path.lexists(path):
         raise UsageError(
-            f"{path} is there, and stays as it is; name another file:"
-            f" klingflow init --from {shlex.quote(source)} NAME.yaml"
+            _(
+                "{path} is there, and stays as it is; name another file:"
+                " klingflow init --from {source} NAME.yaml",
+                path=path,
+                source=shlex.quote(source),
+            )
         )
     table = _read(source)
     try:
         listed = read_list(table.grid)
     except ValueError as error:
-        raise UsageError(f"{source}: {error}{_other_sheet(source)}") from error
+        raise UsageError(
+            _(
+                "{source}: {error}{other_sheet}",
+                source=source,
+                error=error,
+                other_sheet=_other_sheet(source),
+            )
+        ) from error
     if table.pictures:
-        listed.left.append(Left("", "", f"{table.pictures} × xl/media", "pictures"))
+        listed.left.append(
+            Left("", "", _("{pictures} × xl/media", pictures=table.pictures), "pictures")
+        )
     read = _reader(path)
     with without_collector():
         _take_out_what_is_refused(listed, source, read)
@@ -84,7 +98,7 @@ def _references(entry: Entry) -> Iterator[str]:
 
 def said(left: Left) -> str:
     """Return one thing that was not taken, and why."""
-    return f"{shown(left)}: {why_of(left)}"
+    return _("{left}: {why}", left=shown(left), why=why_of(left))
 
 
 def _target(source: str, target: str) -> Path:
@@ -111,7 +125,11 @@ def _other_sheet(source: str) -> str:
     """Return what to do where a sheet of a workbook is no shot list."""
     file, sheet = split_sheet(source)
     is_first = sheet is None and suffix_of(source) in SUFFIXES
-    return f"; name another sheet of it: {shlex.quote(f'{file}#NAME')}" if is_first else ""
+    return (
+        _("; name another sheet of it: {file}", file=shlex.quote(f"{file}#NAME"))
+        if is_first
+        else ""
+    )
 
 
 def _read(source: str) -> _Table:
@@ -119,7 +137,7 @@ def _read(source: str) -> _Table:
     file, sheet = split_sheet(source)
     suffix = suffix_of(source)
     if suffix not in SUFFIXES_READ:
-        raise UsageError(f"{file}: {_not_read(suffix)}")
+        raise UsageError(_("{file}: {not_read}", file=file, not_read=_not_read(suffix)))
     try:
         data = _bytes(Path(file))
         if suffix in SUFFIXES:
@@ -128,23 +146,25 @@ def _read(source: str) -> _Table:
         text, encoding = _decoded(data)
         return _Table(grid_of(text, suffix), encoding)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            _("{file} cannot be read: {error}", file=file, error=error.strerror or error)
+        ) from error
     except ValueError as error:
-        raise UsageError(f"{file}: {error}") from error
+        raise UsageError(_("{file}: {error}", file=file, error=error)) from error
 
 
 def _not_read(suffix: str) -> str:
     if suffix in WORKBOOKS:
         kind, menu = WORKBOOKS[suffix]
-        return f"it is {kind}; save it as .xlsx, or as CSV: {menu}"
-    return f"a shot list is one of {', '.join(SUFFIXES_READ)}"
+        return _("it is {kind}; save it as .xlsx, or as CSV: {menu}", kind=kind, menu=menu)
+    return _("a shot list is one of {suffixes_read}", suffixes_read=joined(", ", SUFFIXES_READ))
 
 
 def _bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise OSError(f"larger than {MAX_BYTES >> 20} MB")
+        raise OSError(_("larger than {max_bytes} MB", max_bytes=MAX_BYTES >> 20))
     return data
 
 
@@ -160,7 +180,9 @@ def _decoded(data: bytes) -> tuple[str, str]:
         kind = kind_of(data)
     if kind == "saved in GBK":
         return data.decode("gb18030"), "GBK"
-    raise ValueError(f"it is {kind or 'not UTF-8'}; save it as UTF-8: {MENUS}")
+    raise ValueError(
+        _("it is {kind}; save it as UTF-8: {menus}", kind=kind or _("not UTF-8"), menus=MENUS)
+    )
 
 
 # --- checking ------------------------------------------------------------------------------------
@@ -194,7 +216,7 @@ def _take_out_what_is_refused(
     """Take values out of the list until the checks of manifests have nothing against it, and note
     each. Raises UsageError if nothing is left.
     """
-    for _ in range(_ROUNDS_MOST):
+    for _unused in range(_ROUNDS_MOST):
         made = transcript(listed, source, plainly=True)
         mistakes = [found for found in _mistakes(made.text, read) if found.severity == "error"]
         if not mistakes:
@@ -202,7 +224,7 @@ def _take_out_what_is_refused(
         _take_out(listed, made, mistakes)
         if not listed.shots:
             break
-    raise UsageError(f"{source}: no row of it makes a shot that is valid")
+    raise UsageError(_("{source}: no row of it makes a shot that is valid", source=source))
 
 
 def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) -> None:
@@ -212,17 +234,19 @@ def _take_out(listed: ShotList, made: Transcript, mistakes: list[Diagnostic]) ->
     for mistake in mistakes:
         entry, name = _place(made, lines, mistake)
         if entry is None:
-            raise UsageError(f"the manifest of this list would be wrong: {mistake.text}")
+            raise UsageError(
+                _("the manifest of this list would be wrong: {text}", text=mistake.text)
+            )
         if name in entry.fields:
             text = str(entry.fields.pop(name))
             called = _column_of(listed, name)
             listed.left.append(Left(entry.at.get(name, ""), called, text, "check", mistake.message))
         elif name == "tags":  # the names of its characters
-            listed.left.append(Left("", name, "、".join(entry.names), "check", mistake.message))
+            listed.left.append(Left("", name, joined("、", entry.names), "check", mistake.message))
             entry.names = []
         elif not name and id(entry) not in gone:
             gone.add(id(entry))
-            text = f"{entry.id}: {entry.fields.get('prompt', '')}"
+            text = _("{id}: {fields}", id=entry.id, fields=entry.fields.get("prompt", ""))
             at = entry.at.get("prompt") or next(iter(entry.at.values()), "")
             listed.left.append(Left(at, "", text, "check", mistake.message))
     listed.shots[:] = [entry for entry in listed.shots if id(entry) not in gone]

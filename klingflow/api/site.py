@@ -14,6 +14,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.beside import film_beside, owner_of
 from klingflow.ledger.places import SANDBOX, Site, site_at
 from klingflow.model import Manifest, composed
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class Wish:
         """Refuse what type checkers let through: a str is a sequence of str."""
         for name, texts in (("select", self.select), ("exclude", self.exclude)):
             if isinstance(texts, str):
-                raise TypeError(f"{name} is a list of texts, not a text: [{texts!r}]")
+                raise TypeError(
+                    _("{name} is a list of texts, not a text: [{texts!r}]", name=name, texts=texts)
+                )
 
 
 def site_of(
@@ -81,8 +84,13 @@ def unchecked_site(
         site = site_at(file, origin=origin, state=state, same_film=wish.same_film, profile=profile)
     if not profile and (film := film_beside(site.manifest, site.paths.lock)):
         raise UsageError(
-            f"{site.file} has the ledger of the drafts that profile '{film.profile}' of"
-            f" {film.manifest.name} made; give it another name"
+            _(
+                "{file} has the ledger of the drafts that profile '{profile}' of"
+                " {name} made; give it another name",
+                file=site.file,
+                profile=film.profile,
+                name=film.manifest.name,
+            )
         )
     return replace(site, repeated=wish.repeated)
 
@@ -92,7 +100,7 @@ def _check_name(profile: str) -> None:
     from klingflow.manifest.profiles import name_fault  # for start-up
 
     if fault := name_fault(profile):
-        raise UsageError(f"--profile {profile}: {fault}")
+        raise UsageError(_("--profile {profile}: {fault}", profile=profile, fault=fault))
 
 
 def named(manifest: Manifest, wish: Wish) -> str:

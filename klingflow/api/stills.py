@@ -20,6 +20,7 @@ from klingflow.manifest.local_files import Look, fault_of, goes_to_a_store, uses
 from klingflow.manifest.request import author_path
 from klingflow.manifest.values import place_of, placed
 from klingflow.model import LocalFile, Manifest, Plan, Request, Shot
+from klingflow.words import _
 
 # In the user's state folder: the hashes of files that were looked at.
 HASHES = "hashes.json"
@@ -39,7 +40,7 @@ def looker(manifest: str, allowed: Iterable[Path]) -> Look:
         except OSError as error:
             return error
         except ValueError:  # Python's word for NUL, and for half a character
-            return OSError("no file system has a file of such a name")
+            return OSError(_("no file system has a file of such a name"))
         return full if full.exists() else nearby.absent(str(full), beside)
 
     def look(paths: Collection[str]) -> Mapping[str, LocalFile | OSError]:
@@ -71,7 +72,11 @@ def check_extra(plan: Plan) -> None:
 
         if not can_decode():
             raise UsageError(
-                f"{plan.manifest.path}: frames of videos need the media extra: {EXTRA}"
+                _(
+                    "{path}: frames of videos need the media extra: {extra}",
+                    path=plan.manifest.path,
+                    extra=EXTRA,
+                )
             )
 
 
@@ -99,10 +104,10 @@ def _unsendable(
             absent = nearby.absent(str(beside / use.file), beside)
             fault = fault_of(use, request.body, absent)
         if fault:
-            yield placed(fault, use.mark, f"shot '{shot.id}'")
+            yield placed(fault, use.mark, _("shot '{id}'", id=shot.id))
     for path in () if stored else chained.frames(request.body):
         fault = without_store(author_path(shot.fields, shot.kind, path), is_frame=True)
-        yield placed(fault, place_of(fault, shot.node), f"shot '{shot.id}'")
+        yield placed(fault, place_of(fault, shot.node), _("shot '{id}'", id=shot.id))
 
 
 def _hashes() -> Path | None:

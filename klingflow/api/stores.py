@@ -14,6 +14,7 @@ from klingflow.assets.stores import UPLOAD, Store
 from klingflow.errors import UsageError
 from klingflow.ledger.places import Site
 from klingflow.model import AssetSettings, Manifest
+from klingflow.words import _
 
 WRITE_BELOW = "KLINGFLOW_WRITE_BELOW"
 
@@ -56,7 +57,7 @@ def of_host(assets: AssetSettings, environ: Mapping[str, str]) -> Store | None:
         from klingflow.assets.commands import CommandStore  # for start-up: it imports anyio
 
         return CommandStore(command)
-    return _named("this host", (), assets, environ) if assets.store else None
+    return _named(_("this host"), (), assets, environ) if assets.store else None
 
 
 def _named(
@@ -70,9 +71,13 @@ def _named(
     from klingflow.assets.folders import FolderStore  # for start-up: it imports anyio
 
     if assets.public_url is None:
-        raise UsageError(f"{manifest}: a store on this disk needs assets.public_url")
+        raise UsageError(
+            _("{manifest}: a store on this disk needs assets.public_url", manifest=manifest)
+        )
     if assets.endpoint is not None:
-        raise UsageError(f"{manifest}: assets.endpoint is for s3:// stores only")
+        raise UsageError(
+            _("{manifest}: assets.endpoint is for s3:// stores only", manifest=manifest)
+        )
     return FolderStore(_folder(manifest, own, store, environ), assets.public_url)
 
 
@@ -82,12 +87,24 @@ def _folder(manifest: str, own: Sequence[Path], store: str, environ: Mapping[str
     """
     parts = urlsplit(store)
     if parts.netloc not in ("", "localhost"):
-        raise UsageError(f"{manifest}: assets.store {store}: a folder is written file:///srv/refs")
+        raise UsageError(
+            _(
+                "{manifest}: assets.store {store}: a folder is written file:///srv/refs",
+                manifest=manifest,
+                store=store,
+            )
+        )
     folder = Path(os.path.realpath(unquote(parts.path)))
     allowed = allowed_folders(environ.get(WRITE_BELOW, ""), WRITE_BELOW)
     if not any(folder.is_relative_to(os.path.realpath(one)) for one in (*own, *allowed)):
         raise UsageError(
-            f"{manifest}: assets.store {store} is outside the manifest's folder: allow it by"
-            f" {WRITE_BELOW}={folder}"
+            _(
+                "{manifest}: assets.store {store} is outside the manifest's folder: allow it by"
+                " {write_below}={folder}",
+                manifest=manifest,
+                store=store,
+                write_below=WRITE_BELOW,
+                folder=folder,
+            )
         )
     return folder

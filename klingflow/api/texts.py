@@ -17,6 +17,7 @@ from klingflow.api import nearby
 from klingflow.api.workbooks import text_of
 from klingflow.errors import OutsideError, UsageError
 from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
+from klingflow.words import _
 
 READ_BELOW = "KLINGFLOW_READ_BELOW"
 
@@ -33,8 +34,12 @@ def allowed_folders(chosen: str, variable: str = READ_BELOW) -> list[Path]:
     for folder in folders:
         if not folder.is_absolute() or folder.parent == folder:
             raise UsageError(
-                f"{variable} holds '{folder}'; name folders by their whole path,"
-                " and none that is all"
+                _(
+                    "{variable} holds '{folder}'; name folders by their whole path,"
+                    " and none that is all",
+                    variable=variable,
+                    folder=folder,
+                )
             )
     return folders
 
@@ -62,7 +67,7 @@ def reader(
         except UnicodeDecodeError:
             raise
         except ValueError as error:  # Python's word for NUL, and for half a character
-            raise OSError("no file system has a file of such a name") from error
+            raise OSError(_("no file system has a file of such a name")) from error
 
     def _below(path: str) -> str:
         path, sheet = split_sheet(path)
@@ -70,7 +75,7 @@ def reader(
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         if not S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise OSError("it is no regular file")
+            raise OSError(_("it is no regular file"))
         data = _bytes(fd)
         return text_of(data, sheet) if suffix_of(path) in SUFFIXES else data.decode("utf-8")
 
@@ -88,9 +93,14 @@ def check_below(folders: Iterable[str], path: str) -> None:
     place = Path(os.path.realpath(path))
     below = [place.relative_to(folder) for folder in folders if place.is_relative_to(folder)]
     if not below:
-        raise OutsideError(f"put the file itself below it, or allow its folder by {READ_BELOW}")
+        raise OutsideError(
+            _(
+                "put the file itself below it, or allow its folder by {read_below}",
+                read_below=READ_BELOW,
+            )
+        )
     if all(map(_is_hidden, below)):
-        raise OSError("hidden files are not for manifests; rename it")
+        raise OSError(_("hidden files are not for manifests; rename it"))
 
 
 def _is_hidden(path: Path) -> bool:
@@ -102,5 +112,5 @@ def _bytes(fd: int) -> bytes:
     with os.fdopen(fd, "rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise OSError(f"larger than {MAX_BYTES >> 20} MB")
+        raise OSError(_("larger than {max_bytes} MB", max_bytes=MAX_BYTES >> 20))
     return data

@@ -19,6 +19,7 @@ from xml.parsers import expat
 
 from klingflow.errors import LINE_END
 from klingflow.manifest.sheets import written
+from klingflow.words import _, joined
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -43,13 +44,15 @@ def text_of(data: bytes, sheet: str | None) -> str:
     """
     if data.startswith(_OLD):
         raise OSError(
-            "it has a password, or the form of an old Excel; save it as .xlsx without a password"
+            _("it has a password, or the form of an old Excel; save it as .xlsx without a password")
         )
     try:
         parts = _unpacked(data)
         sheets = _looked_at(parts)
     except _BROKEN as error:
-        raise OSError(f"it is no whole workbook ({error}); save it again as .xlsx") from error
+        raise OSError(
+            _("it is no whole workbook ({error}); save it again as .xlsx", error=error)
+        ) from error
     with _opened(parts) as workbook:
         name = _named(workbook, sheet)
         chosen = workbook.get_sheet_by_name(name)
@@ -71,7 +74,12 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
         infos = [i for i in packed.infolist() if i.filename.lower().endswith((".xml", ".rels"))]
         # zipfile gives no more than what a member says its size is.
         if sum(info.file_size for info in infos) > MAX_XML_BYTES:
-            raise OSError(f"it holds over {MAX_XML_BYTES >> 20} MB of XML; split it")
+            raise OSError(
+                _(
+                    "it holds over {max_xml_bytes} MB of XML; split it",
+                    max_xml_bytes=MAX_XML_BYTES >> 20,
+                )
+            )
         return {info.filename: packed.read(info) for info in infos}
 
 
@@ -82,7 +90,7 @@ def _opened(parts: Mapping[str, bytes]) -> CalamineWorkbook:
     try:
         from python_calamine import CalamineError, CalamineWorkbook  # for start-up, and an extra
     except ImportError:
-        raise OSError("it needs the sheet extra: pip install 'klingflow[sheet]'") from None
+        raise OSError(_("it needs the sheet extra: pip install 'klingflow[sheet]'")) from None
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         for name, part in parts.items():
@@ -91,7 +99,9 @@ def _opened(parts: Mapping[str, bytes]) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_filelike(packed)
     except CalamineError as error:
-        raise OSError(f"it is no whole workbook ({error}); save it again as .xlsx") from error
+        raise OSError(
+            _("it is no whole workbook ({error}); save it again as .xlsx", error=error)
+        ) from error
 
 
 def _named(workbook: CalamineWorkbook, wanted: str | None) -> str:
@@ -102,11 +112,13 @@ def _named(workbook: CalamineWorkbook, wanted: str | None) -> str:
     if wanted is None:
         if shown:
             return shown[0]
-        raise OSError("it has no sheet that is shown")
+        raise OSError(_("it has no sheet that is shown"))
     for name in names:
         if name.casefold() == wanted.casefold():
             return name
-    raise OSError(f"it has no sheet '{wanted}'; it has {', '.join(shown)}")
+    raise OSError(
+        _("it has no sheet '{wanted}'; it has {shown}", wanted=wanted, shown=joined(", ", shown))
+    )
 
 
 # --- its values ----------------------------------------------------------------------------------
@@ -129,7 +141,7 @@ def _fill_down(
     """Write the text of merged cells into each row that has content of its own."""
     own = [bool("".join(row).strip()) for row in rows]
     filled: set[tuple[int, int]] = set()
-    for (top, left), (bottom, _) in merged:
+    for (top, left), (bottom, _unused) in merged:
         if (top, left) in filled or top >= len(rows) or left >= len(rows[top]):
             continue
         for y in range(top + 1, min(bottom + 1, len(rows))):
@@ -288,13 +300,22 @@ class _Cells:
         self._columns = max(self._columns, self._at[1])
         if self._rows * self._columns > MAX_CELLS:
             raise OSError(
-                f"a sheet reaches to row {self._rows:,} and column {self._columns:,};"
-                " delete what stands far away, or split it"
+                _(
+                    "a sheet reaches to row {rows:,} and column {columns:,};"
+                    " delete what stands far away, or split it",
+                    rows=self._rows,
+                    columns=self._columns,
+                )
             )
         if self._type == "s" and value and int(value) < len(self._lengths):
             self._characters += self._lengths[int(value)]
         if self._characters > MAX_TEXT:
-            raise OSError(f"a sheet shows over {MAX_TEXT >> 20} million characters; split it")
+            raise OSError(
+                _(
+                    "a sheet shows over {max_text} million characters; split it",
+                    max_text=MAX_TEXT >> 20,
+                )
+            )
 
 
 def _place(address: str) -> tuple[int, int]:

@@ -493,14 +493,20 @@ class Desk:
     def _judge(self, told: Bought, now: float) -> None:
         """Halt where no further create has a chance."""
         if told.sent and told.stops:
-            self.halt(f"the gateway refuses us ({told.kind}): {told.reason}")
+            self.halt(
+                _("the gateway refuses us ({kind}): {reason}", kind=told.kind, reason=told.reason)
+            )
         if self.pace.exhausted(now) and not self.running:
-            self.halt("the gateway refuses every create for want of room, and no task is running")
+            self.halt(
+                _("the gateway refuses every create for want of room, and no task is running")
+            )
         rounds = PATIENT_ROUNDS if self._proven else FIRST_ROUNDS
         if self._unsent >= rounds:
-            self.halt("the gateway cannot be reached")
+            self.halt(_("the gateway cannot be reached"))
         if not self._proven and self._off_the_mark >= PAGES:
-            self.halt("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
+            self.halt(
+                _("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
+            )
 
     def _close(self, batch: Batch) -> None:
         if batch.is_over and batch.id in self.batches:

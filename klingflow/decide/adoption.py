@@ -27,6 +27,7 @@ from klingflow.gateway.payload import clean
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.moments import moment
 from klingflow.model import Purchase, task_named
+from klingflow.words import _
 
 # Between the gateway's clock and ours, and from a request to the task's own beginning.
 TOLERANCE = timedelta(minutes=10)
@@ -60,14 +61,21 @@ def _unanswered(outcome: NoSuchTask | Blind | Hiccup, task_id: str) -> str:
     match outcome:
         case NoSuchTask(failure):
             said = failure.message or failure.code
-            because = f" ({said})" if said else ""
-            return f"the gateway does not know {task_named(task_id)}{because}"
+            because = _(" ({said})", said=said) if said else ""
+            return _(
+                "the gateway does not know {task_named}{because}",
+                task_named=task_named(task_id),
+                because=because,
+            )
         case Blind(failure):
-            return f"the gateway refuses the key ({failure.message}), so it could not be asked"
+            return _(
+                "the gateway refuses the key ({message}), so it could not be asked",
+                message=failure.message,
+            )
         case Misnamed(name=name):
-            return f"the gateway's reply is about another task, {clean(name, 200)}"
+            return _("the gateway's reply is about another task, {name}", name=clean(name, 200))
         case Hiccup(reason):
-            return f"the gateway could not be asked: {reason}"
+            return _("the gateway could not be asked: {reason}", reason=reason)
 
 
 def _misfits(adopted: Purchase, outcome: Progress) -> Iterator[str]:
@@ -75,14 +83,18 @@ def _misfits(adopted: Purchase, outcome: Progress) -> Iterator[str]:
     a known failure back.
     """
     if adopted.state == "failed" and isinstance(outcome, Running):
-        yield "it is not finished; ask again later"
+        yield _("it is not finished; ask again later")
     if adopted.state == "failed" and isinstance(outcome, TaskFailed):
-        yield "it has failed, as is known"
+        yield _("it has failed, as is known")
     if not outcome.named:
-        yield "the gateway's reply does not name the task it is about"
+        yield _("the gateway's reply does not name the task it is about")
     if not _same_tier(adopted, outcome.billed_tier):
         predicted = adopted.predicted_tier
-        yield f"it is billed as {outcome.billed_tier}, where {predicted} was predicted"
+        yield _(
+            "it is billed as {billed_tier}, where {predicted} was predicted",
+            billed_tier=outcome.billed_tier,
+            predicted=predicted,
+        )
     if outcome.created_at is not None:
         yield from _at_another_time(adopted, outcome.created_at)
 
@@ -129,8 +141,12 @@ def _at_another_time(adopted: Purchase, begun: datetime) -> Iterator[str]:
     if first is None or last is None:
         return
     if not first - TOLERANCE <= begun <= last + TOLERANCE:
-        sent = f"between {_short(first)} and {_short(last)}"
-        yield f"it was created at {_short(begun)}, and the purchase went out {sent}"
+        sent = _("between {short} and {short_last}", short=_short(first), short_last=_short(last))
+        yield _(
+            "it was created at {short}, and the purchase went out {sent}",
+            short=_short(begun),
+            sent=sent,
+        )
 
 
 def _short(at: datetime) -> str:

@@ -15,6 +15,7 @@ from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.spending import counted
 from klingflow.model import Action, LeftOut, Limits, Plan
+from klingflow.words import _
 
 
 def caps_of(plans: Sequence[Plan], limits: Limits, *, zero_is_unknown: bool = False) -> Caps:
@@ -66,7 +67,7 @@ def _without_its_needs(action: Action, plan: Plan, left: Mapping[str, LeftOut]) 
     if need is None:
         return None
     cap, again = left[need].cap, left[need].again
-    return LeftOut(cap, f"{cap}: waits for {need}, which is left out", again)
+    return LeftOut(cap, _("{cap}: waits for {need}, which is left out", cap=cap, need=need), again)
 
 
 def _reserved(caps: Caps, number: int, action: Action) -> LeftOut | None:

@@ -21,6 +21,7 @@ from klingflow.gateway.outcomes import (
     Succeeded,
     TaskFailed,
 )
+from klingflow.words import _
 
 # The task ids of each ledger of the run.
 Held = Iterable[Container[str]]
@@ -76,7 +77,7 @@ class Names:
             return outcome, naming if naming.by_its_id else replace(naming, by_its_id=True)
         if asked_apart or isinstance(outcome, Running):
             return outcome, naming
-        doubt = Hiccup("a final answer that does not name the task")
+        doubt = Hiccup(_("a final answer that does not name the task"))
         return doubt, replace(naming, apart=True)
 
     def _under_other_name(
@@ -104,7 +105,10 @@ def believed_of_create(outcome: CreateOutcome, held: Held) -> CreateOutcome:
     """What a create came to: in doubt where its reply names the task of another purchase."""
     if not isinstance(outcome, Accepted) or not is_anothers(outcome.task_id, held):
         return outcome
-    reason = f"the gateway answered with {outcome.task_id}, which is the task of another purchase"
+    reason = _(
+        "the gateway answered with {task_id}, which is the task of another purchase",
+        task_id=outcome.task_id,
+    )
     evidence = {
         **outcome.evidence,
         "reason": reason,

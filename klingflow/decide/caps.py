@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Self
 
 from klingflow.model import Json, LeftOut, Price, Request, Sum
+from klingflow.words import _, joined
 
 
 @dataclass(slots=True)
@@ -65,9 +66,13 @@ class Purse:
         price, gone = request.price, self._gone()
         if gone + price.amount <= self.budget:
             return None
-        return (
-            f"budget: {gone:.2f} of {self.budget:.2f} {price.currency} are spent or set aside,"
-            f" this shot costs {price.amount:.2f}"
+        return _(
+            "budget: {gone:.2f} of {budget:.2f} {currency} are spent or set aside,"
+            " this shot costs {amount:.2f}",
+            gone=gone,
+            budget=self.budget,
+            currency=price.currency,
+            amount=price.amount,
         )
 
     def _gone(self) -> Decimal:
@@ -76,16 +81,19 @@ class Purse:
     def _unknown(self, request: Request) -> str | None:
         """Return why nobody can tell what is left; None where that is known."""
         if tiers := self.before.unpriced:
-            many = f"{sum(tiers.values())} in the ledger without a price"
-            named = ", ".join(filter(None, sorted(tiers)))
-            todo = to_price(named, self.prices) if named else "`klingflow resolve` settles it"
-            return f"budget: what is spent is not known, {many}; {todo}"
+            many = _("{values} in the ledger without a price", values=sum(tiers.values()))
+            named = joined(", ", filter(None, sorted(tiers)))
+            todo = to_price(named, self.prices) if named else _("`klingflow resolve` settles it")
+            return _("budget: what is spent is not known, {many}; {todo}", many=many, todo=todo)
         if request.price is None:
             todo = to_price(request.predicted_tier, self.prices)
-            return f"budget: its price is not known; {todo}"
+            return _("budget: its price is not known; {todo}", todo=todo)
         currencies = sorted({request.price.currency, *self.before.amounts})
         if len(currencies) > 1:
-            return f"budget: it counts in one currency, and there are {' and '.join(currencies)}"
+            return _(
+                "budget: it counts in one currency, and there are {currencies}",
+                currencies=joined(_(" and "), currencies),
+            )
         return None
 
 
@@ -101,8 +109,8 @@ def _heard(amount: str | None) -> Decimal | None:
 def to_price(tier: str, prices: str | None) -> str:
     """Return what to do about a tier without a price; `prices` is the file of prices."""
     if prices is None:
-        return f"name a file of prices in the manifest, with {tier} in it"
-    return f"add {tier} to {prices}"
+        return _("name a file of prices in the manifest, with {tier} in it", tier=tier)
+    return _("add {tier} to {prices}", tier=tier, prices=prices)
 
 
 @dataclass(slots=True)
@@ -198,13 +206,23 @@ class Caps:
     def _refusal(self, request: Request, job: int) -> LeftOut | None:
         if self.max_tasks is not None and self.tasks + 1 > self.max_tasks:
             most = self.max_tasks
-            used = f"{self.tasks} of {most} are used" if most else "0 allows none"
-            return LeftOut("max_tasks", f"max_tasks: {used}", most > 0)
+            used = (
+                _("{tasks} of {most} are used", tasks=self.tasks, most=most)
+                if most
+                else _("0 allows none")
+            )
+            return LeftOut("max_tasks", _("max_tasks: {used}", used=used), most > 0)
         if self.max_seconds is not None and self.seconds + request.seconds > self.max_seconds:
-            used = f"{self.seconds} s of {self.max_seconds} s are used"
-            needs = f"this shot needs {request.seconds} s"
+            used = _(
+                "{seconds} s of {max_seconds} s are used",
+                seconds=self.seconds,
+                max_seconds=self.max_seconds,
+            )
+            needs = _("this shot needs {seconds} s", seconds=request.seconds)
             fits = request.seconds <= self.max_seconds
-            return LeftOut("max_seconds", f"max_seconds: {used}, {needs}", fits)
+            return LeftOut(
+                "max_seconds", _("max_seconds: {used}, {needs}", used=used, needs=needs), fits
+            )
         if unpriced := self._unpriced(request, job):
             return LeftOut("max_spend", unpriced)
         if overspent := self._overspent(request):
@@ -218,9 +236,9 @@ class Caps:
             return None
         if request.price is None:
             todo = to_price(request.predicted_tier, self.purses[job].prices)
-            return f"max_spend: its price is not known; {todo}"
+            return _("max_spend: its price is not known; {todo}", todo=todo)
         if self.zero_is_unknown and not request.price.amount:
-            return "max_spend: its price is 0, which nobody has agreed to; pass -y"
+            return _("max_spend: its price is 0, which nobody has agreed to; pass -y")
         return None
 
     def _overspent(self, request: Request) -> LeftOut | None:
@@ -230,10 +248,19 @@ class Caps:
             return None
         fits = price.amount <= most
         if self.currency not in (None, price.currency):
-            said = f"it is priced in {price.currency}, the others in {self.currency}"
-            return LeftOut("max_spend", f"max_spend: {said}", fits)
+            said = _(
+                "it is priced in {currency}, the others in {currency2}",
+                currency=price.currency,
+                currency2=self.currency,
+            )
+            return LeftOut("max_spend", _("max_spend: {said}", said=said), fits)
         if self.spend + price.amount > most:
-            used = f"{self.spend:.2f} of {most:.2f} {price.currency} are used"
-            said = f"{used}, this shot costs {price.amount:.2f}"
-            return LeftOut("max_spend", f"max_spend: {said}", fits)
+            used = _(
+                "{spend:.2f} of {most:.2f} {currency} are used",
+                spend=self.spend,
+                most=most,
+                currency=price.currency,
+            )
+            said = _("{used}, this shot costs {amount:.2f}", used=used, amount=price.amount)
+            return LeftOut("max_spend", _("max_spend: {said}", said=said), fits)
         return None

@@ -13,6 +13,7 @@ from typing import Literal
 
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Elsewhere, ElsewhereKind, Plan, Purchase, Request, Shot, Terms
+from klingflow.words import _, filled
 
 # What is asked on a terminal: whether to buy in spite of the other purchase, or whether this is the
 # same film. Without a terminal, "buy" refuses the run, and "same film" leaves the take held.
@@ -34,35 +35,46 @@ ROWS: Mapping[ElsewhereKind, ElsewhereRow] = {
     "place": ElsewhereRow(
         holds=True,
         question="same film",
-        reason="bought at {where}, of which this copy of its ledger does not know: --same-film if"
-        " this is that film too, `{command}` if it is a film of its own, or --buy-again -s {key}",
+        reason=_(
+            "bought at {where}, of which this copy of its ledger does not know: --same-film if"
+            " this is that film too, `{command}` if it is a film of its own, or --buy-again -s"
+            " {key}"
+        ),
     ),
     "copy": ElsewhereRow(
         holds=True,
         question="buy",
-        reason="paid for at {where}, a copy of this ledger: `{command}` takes it over,"
-        " --buy-again -s {key} buys it again",
+        reason=_(
+            "paid for at {where}, a copy of this ledger: `{command}` takes it over,"
+            " --buy-again -s {key} buys it again"
+        ),
     ),
     "former": ElsewhereRow(
         holds=True,
         question="same film",
-        reason="bought with another body by the film that was at {where} before: --same-film if"
-        " this is that film, `{command}` if it is a film of its own, or --buy-again -s {key}",
+        reason=_(
+            "bought with another body by the film that was at {where} before: --same-film if"
+            " this is that film, `{command}` if it is a film of its own, or --buy-again -s {key}"
+        ),
     ),
     "lost": ElsewhereRow(
         holds=True,
         question="buy",
-        reason="paid for in {where}, whose manifest is gone: `{command}` takes it over,"
-        " --buy-again -s {key} buys it again",
+        reason=_(
+            "paid for in {where}, whose manifest is gone: `{command}` takes it over,"
+            " --buy-again -s {key} buys it again"
+        ),
     ),
     "box": ElsewhereRow(
         holds=True,
         question="buy",
-        reason="paid for by {where}, which is gone: `{command}` takes it over,"
-        " --buy-again -s {key} buys it again",
+        reason=_(
+            "paid for by {where}, which is gone: `{command}` takes it over,"
+            " --buy-again -s {key} buys it again"
+        ),
     ),
-    "beside": ElsewhereRow(holds=False, question=None, reason="also paid for in {where}"),
-    "gateway": ElsewhereRow(holds=False, question=None, reason="paid for at {where}"),
+    "beside": ElsewhereRow(holds=False, question=None, reason=_("also paid for in {where}")),
+    "gateway": ElsewhereRow(holds=False, question=None, reason=_("paid for at {where}")),
 }
 _ORDER = {kind: number for number, kind in enumerate(ROWS)}
 
@@ -94,7 +106,9 @@ def reason(one: Elsewhere, *keys: str) -> str:
     SHOT where there are more than a line can hold.
     """
     selection = shlex.quote(" ".join(keys)) if 0 < len(keys) <= NAMED else "SHOT"
-    return ROWS[one.kind].reason.format(where=one.where, command=one.command, key=selection)
+    return filled(
+        ROWS[one.kind].reason, {"where": one.where, "command": one.command, "key": selection}
+    )
 
 
 def holds(one: Elsewhere) -> bool:

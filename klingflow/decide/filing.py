@@ -21,6 +21,7 @@ from klingflow.ledger.records import EARLIER
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.identity import MAX_FILE_NAME_BYTES
 from klingflow.model import Action, FileFact, Filing, Plan, Purchase, Shot, Step
+from klingflow.words import _
 
 _UNSAFE = re.compile(r"[^\w.@-]")
 _PLAIN = re.compile(r"[0-9A-Za-z]{8}")
@@ -36,7 +37,7 @@ def is_name_of_ours(path: str) -> bool:
     """True if klingflow gives such names to files that are, or were, bought videos: a video in
     `earlier/`, a `.bak`, a download, a rename that was cut off.
     """
-    folder, _, name = path.rpartition("/")
+    folder, _unused, name = path.rpartition("/")
     is_earlier = folder.rpartition("/")[2] == EARLIER and name[-4:].lower() == ".mp4"
     return is_earlier or _KNOWN.fullmatch(name) is not None
 
@@ -50,7 +51,7 @@ def passing_name(target: str, nonce: str) -> str:
     """Return the path, in the folder of `target`, that a file has on its way to `target`. `nonce`
     are 8 hexadecimal digits that no earlier run used: the file of one that crashed may be there.
     """
-    folder, slash, _ = target.rpartition("/")
+    folder, slash, _unused = target.rpartition("/")
     return f"{folder}{slash}.klingflow-{sha256(target.encode()).hexdigest()[:16]}-{nonce}.moving"
 
 
@@ -223,7 +224,7 @@ def _earlier_paths(purchase: Purchase) -> Iterator[str]:
     """The names in `earlier/` that a purchase may have, the first one first: by the take that it
     was bought for, its attempt, and 8 characters of its uid's random part.
     """
-    folder, _, _ = (purchase.output or "").rpartition("/")
+    folder, _unused, _unused = (purchase.output or "").rpartition("/")
     if folder.rpartition("/")[2] != EARLIER:
         folder = f"{folder}/{EARLIER}" if folder else EARLIER
     shot, take = purchase.bought_for
@@ -314,7 +315,7 @@ def far_sources(filing: Filing) -> list[str]:
 def _folder(path: str) -> str:
     """The folder of a path; for one in `earlier/` the folder which that is in."""
     folder = path.rpartition("/")[0]
-    above, _, name = folder.rpartition("/")
+    above, _unused, name = folder.rpartition("/")
     return above if name == EARLIER else folder
 
 
@@ -383,5 +384,5 @@ def note(action: Action, steps: Mapping[str, Step]) -> str:
     if purchase is None or step is None or VERBS[action.verb].may_buy:
         return ""
     if step.target == purchase.output:
-        return f"; its file comes back from {step.source}"
-    return f"; its file moves to {step.target}"
+        return _("; its file comes back from {source}", source=step.source)
+    return _("; its file moves to {target}", target=step.target)

@@ -13,6 +13,7 @@ from typing import Literal
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.model import Failure, Limits
+from klingflow.words import _
 
 # Creates in a row that could not be sent, after which the run gives up: soon where the address has
 # never answered, because it is probably wrong; late where it has, because a night's run has to
@@ -101,7 +102,7 @@ class Patience:
         self._unsent_in_a_row += 1
         if self._unsent_in_a_row < (PATIENT_ROUNDS if self._reached else FIRST_ROUNDS):
             return Verdict(pause_s)
-        said = f"the gateway cannot be reached: {reason}"
+        said = _("the gateway cannot be reached: {reason}", reason=reason)
         return Verdict(pause_s, "buying", said, unreachable=reason)
 
     def answered(self) -> None:
@@ -120,7 +121,7 @@ class Patience:
         """The create of the shot `key` was refused for good."""
         if kind_of(failure).stops_buying:
             return _refused(failure)
-        return self._failing_fast(f"{key} was refused")
+        return self._failing_fast(_("{key} was refused", key=key))
 
     def doubted(self, outcome: Doubtful, *, proven: bool) -> Verdict:
         """A create is in doubt. `proven` says that another has shown the address to be right."""
@@ -129,8 +130,11 @@ class Patience:
             return _refused(outcome.failure)
         if proven or self._pages < PAGES:
             return GO
-        question = "is the gateway's address (KLINGFLOW_BASE_URL) right?"
-        return Verdict(stop="buying", reason=f"nothing but {outcome.reason}: {question}")
+        question = _("is the gateway's address (KLINGFLOW_BASE_URL) right?")
+        return Verdict(
+            stop="buying",
+            reason=_("nothing but {reason}: {question}", reason=outcome.reason, question=question),
+        )
 
     # -------- queries
 
@@ -150,7 +154,7 @@ class Patience:
             return Verdict(pause_s)
         if self._blind_rounds < ROUNDS_UNTIL_ALL_STOPS:
             return Verdict(pause_s, "buying", _refuses_us(failure), failure)
-        said = "the key or the balance is refused on every route; the task ids are in the ledger"
+        said = _("the key or the balance is refused on every route; the task ids are in the ledger")
         return Verdict(pause_s, "everything", said, failure)
 
     def saw(self) -> None:
@@ -161,7 +165,10 @@ class Patience:
         """Why a task with this `deadline` is parked at `now`; None while it is waited for."""
         if now < deadline:
             return None
-        said = f"not finished after {_worded(self._deadline_s)}; the next run asks again"
+        said = _(
+            "not finished after {deadline_s}; the next run asks again",
+            deadline_s=_worded(self._deadline_s),
+        )
         return Failure("unknown", "deadline", said)
 
     def buys_again(self, failure: Failure, failures: int) -> bool:
@@ -173,10 +180,14 @@ class Patience:
 
     def failed(self, key: str) -> Verdict:
         """The task of the shot `key` failed, and is not bought again."""
-        return self._failing_fast(f"{key} failed")
+        return self._failing_fast(_("{key} failed", key=key))
 
     def _failing_fast(self, what: str) -> Verdict:
-        return Verdict(stop="buying", reason=f"{what} (--fail-fast)") if self._fail_fast else GO
+        return (
+            Verdict(stop="buying", reason=_("{what} (--fail-fast)", what=what))
+            if self._fail_fast
+            else GO
+        )
 
 
 def passes(failure: Failure) -> bool:
@@ -202,7 +213,9 @@ def _refused(failure: Failure) -> Verdict:
 
 
 def _refuses_us(failure: Failure) -> str:
-    return f"the gateway refuses us ({failure.kind}): {failure.message}"
+    return _(
+        "the gateway refuses us ({kind}): {message}", kind=failure.kind, message=failure.message
+    )
 
 
 def _worded(seconds: float) -> str:

@@ -16,6 +16,7 @@ from klingflow.ledger.book import Book
 from klingflow.manifest.amending import Change
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import PickLine, Picks, Plan, Purchase, Shot, composed, key_of, split_key
+from klingflow.words import _, joined
 
 Take = tuple[str, int]
 
@@ -48,12 +49,21 @@ def pick(plan: Plan, book: Book, target: Target, note: str = "") -> tuple[Change
     """
     takes = _takes(plan, target)
     if len(takes) > 1:
-        keys = ", ".join(shot.key if shot.take > 1 else f"{shot.key}#1" for shot in takes)
-        raise UsageError(f"{target.shot} has {len(takes)} takes; name one: {keys}")
+        keys = joined(", ", (shot.key if shot.take > 1 else f"{shot.key}#1" for shot in takes))
+        raise UsageError(
+            _(
+                "{shot} has {takes} takes; name one: {keys}",
+                shot=target.shot,
+                takes=len(takes),
+                keys=keys,
+            )
+        )
     chosen = _present(plan, book, takes[0])
     if chosen.state not in DELIVERED:
         state = chosen.state.replace("_", " ")
-        raise UsageError(f"{chosen.key} has no video to pick: it is {state}")
+        raise UsageError(
+            _("{key} has no video to pick: it is {state}", key=chosen.key, state=state)
+        )
     lines, shot = plan.terms.picks.lines, chosen.shot
     picks = [n for n, line in enumerate(lines) if not line.rejects]
     same = (n for n in picks if note in ("", lines[n].note))
@@ -124,17 +134,28 @@ def _takes(plan: Plan, target: Target) -> list[Shot]:
         return found
     numbers = [shot.take for shot in shots if shot.id == target.shot]
     if numbers:
-        there_are = f"takes {', '.join(map(str, numbers))}" if numbers[1:] else "one take"
-        raise UsageError(f"{target.shot} has {there_are}, not {target.take}")
+        there_are = (
+            _("takes {numbers}", numbers=joined(", ", map(str, numbers)))
+            if numbers[1:]
+            else _("one take")
+        )
+        raise UsageError(
+            _(
+                "{shot} has {there_are}, not {take}",
+                shot=target.shot,
+                there_are=there_are,
+                take=target.take,
+            )
+        )
     hint = did_you_mean(target.shot, {shot.id for shot in shots})
-    raise UsageError(f"there is no shot '{target.shot}'{hint}")
+    raise UsageError(_("there is no shot '{shot}'{hint}", shot=target.shot, hint=hint))
 
 
 def _present(plan: Plan, book: Book, shot: Shot) -> Purchase:
     """The present purchase of a take. Raises UsageError where there is none."""
     uid = present_of(plan.by_key, shot.key)
     if not uid:
-        raise UsageError(f"{shot.key} has no video yet: nothing is bought for it")
+        raise UsageError(_("{key} has no video yet: nothing is bought for it", key=shot.key))
     return book.purchases[uid]
 
 
@@ -144,5 +165,5 @@ def _rejectable(plan: Plan, book: Book, target: Target) -> Iterator[str]:
     uids = [present_of(plan.by_key, shot.key) for shot in takes]
     finished = [uid for uid in uids if uid and book.purchases[uid].state in DELIVERED]
     if not finished:
-        raise UsageError(f"{target.named} has no video to reject yet")
+        raise UsageError(_("{named} has no video to reject yet", named=target.named))
     yield from finished

@@ -29,6 +29,7 @@ from klingflow.model import (
     key_of,
     split_key,
 )
+from klingflow.words import _, joined
 
 Take = tuple[str, int]
 # The present purchase of a take; None where nothing was bought for it.
@@ -63,14 +64,18 @@ def held_against(
     doubts: list[Diagnostic] = []
     for line, why in told:
         if why:
-            doubts.append(Diagnostic(line.mark, "pick-astray", f"{line.key}: {why}", "warning"))
+            doubts.append(
+                Diagnostic(
+                    line.mark, "pick-astray", _("{key}: {why}", key=line.key, why=why), "warning"
+                )
+            )
             if not line.rejects and line.shot in takes:
                 astray.setdefault(line.shot, why)
             continue
         before = said.get(line.purchase, NOTHING_SAID)
         notes = dict.fromkeys(filter(None, (before.note, line.note)))
         said[line.purchase] = Said(
-            before.picked or not line.rejects, before.rejected or line.rejects, "; ".join(notes)
+            before.picked or not line.rejects, before.rejected or line.rejects, joined("; ", notes)
         )
     return Picks(tuple(line for line, _ in told), said, astray, tuple(doubts))
 
@@ -81,20 +86,27 @@ def _named(
     """The line with the purchase that it means, and why it means none."""
     if line.purchase:
         is_known = line.purchase in book.purchases or line.purchase in book.pruned
-        return line, "" if is_known else f"the ledger has no purchase {line.purchase}"
+        return line, "" if is_known else _(
+            "the ledger has no purchase {purchase}", purchase=line.purchase
+        )
     bought = present(line.shot, line.take)
     if bought is not None:
         return line._replace(purchase=bought.uid), ""
     if line.take in takes.get(line.shot, ()):
-        return line, "nothing is bought for this take yet"
-    return line, f"there is no such take{_those_there_are(takes.get(line.shot, ()))}"
+        return line, _("nothing is bought for this take yet")
+    return line, _(
+        "there is no such take{those_there_are}",
+        those_there_are=_those_there_are(takes.get(line.shot, ())),
+    )
 
 
 def _those_there_are(takes: Sequence[int]) -> str:
     if not takes:
-        return ", and no such shot"
-    which = f"takes {', '.join(map(str, takes))}" if len(takes) > 1 else "one take"
-    return f"; the shot has {which}"
+        return _(", and no such shot")
+    which = (
+        _("takes {takes}", takes=joined(", ", map(str, takes))) if len(takes) > 1 else _("one take")
+    )
+    return _("; the shot has {which}", which=which)
 
 
 # ---------------------------------------------------------------- which take counts
@@ -107,28 +119,32 @@ def counting(id: str, keys: Sequence[str], picks: Picks, present: Callable[[str]
     if not picks.lines:
         return Counting(keys[0])
     if why := picks.astray.get(id):
-        reason = f"{id} has a pick that means no purchase ({why}); `klingflow pick` settles it"
+        reason = _(
+            "{id} has a pick that means no purchase ({why}); `klingflow pick` settles it",
+            id=id,
+            why=why,
+        )
         return Counting("", verb="held", reason=reason)
     said = {key: picks.said.get(present(key), NOTHING_SAID) for key in keys}
     if dispute := _dispute(said):
-        reason = f"{dispute}; `klingflow pick` or `unpick` settles it"
+        reason = _("{dispute}; `klingflow pick` or `unpick` settles it", dispute=dispute)
         return Counting("", verb="held", reason=reason)
     if picked := [key for key in keys if said[key].picked]:
         return Counting(picked[0], picked=True)
     standing = [key for key in keys if not said[key].rejected]
     if standing:
         return Counting(standing[0])
-    which = "every take is rejected" if len(keys) > 1 else "the only take is rejected"
-    return Counting("", reason=f"waits for {id}, of which {which}")
+    which = _("every take is rejected") if len(keys) > 1 else _("the only take is rejected")
+    return Counting("", reason=_("waits for {id}, of which {which}", id=id, which=which))
 
 
 def _dispute(said: Mapping[str, Said]) -> str:
     """What people disagree about; "" where they agree."""
     if both := next((key for key, one in said.items() if one.picked and one.rejected), None):
-        return f"{both} is picked and rejected"
+        return _("{both} is picked and rejected", both=both)
     picked = [key for key, one in said.items() if one.picked]
     if len(picked) > 1:
-        return f"{' and '.join(picked)} are both picked"
+        return _("{picked} are both picked", picked=joined(_(" and "), picked))
     return ""
 
 

@@ -44,6 +44,7 @@ from klingflow.model import (
     Verb,
     key_of,
 )
+from klingflow.words import _
 
 
 def make_plan(
@@ -128,7 +129,10 @@ def _made(
     for shot, request in _needed_first(manifest, terms.takes):
         action = decide(shot, request, by_key, book, terms)
         if before := came_from.get(shot.key):
-            action = replace(action, reason=f"{action.reason}; {_came(before, shot.key)}")
+            action = replace(
+                action,
+                reason=_("{reason}; {came}", reason=action.reason, came=_came(before, shot.key)),
+            )
         by_key[shot.key] = action
     filing = _filing(manifest, by_key, book, files)
     planned = [by_key[s.key] for s in manifest.shots if selected is None or s.key in selected]
@@ -194,7 +198,7 @@ def moved(manifest: Manifest, book: Book, terms: Terms) -> tuple[Book, tuple[Mov
 
 
 def _came(before: str, key: str) -> str:
-    return "was pruned" if before == key else f"was {before}"
+    return _("was pruned") if before == key else _("was {before}", before=before)
 
 
 def _needed_first(

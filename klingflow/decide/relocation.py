@@ -11,6 +11,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED, placed
 from klingflow.model import Action, Move, Plan, key_of, split_key
+from klingflow.words import _
 
 Take = tuple[str, int]
 
@@ -23,14 +24,16 @@ def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
     """
     pairs = list(_pairs(book, old, new))
     if not pairs:
-        raise UsageError(f"{old}: the ledger has no purchase of such a take")
+        raise UsageError(_("{old}: the ledger has no purchase of such a take", old=old))
     targets: dict[Take, Take] = {}
     for source, target in pairs:
         _check(plan, source, target)
         other = targets.setdefault(target, source)
         if other != source:
-            both = f"{key_of(*other)} and {key_of(*source)}"
-            raise UsageError(f"{both} would both go to {key_of(*target)}; move one of them")
+            both = _("{key} and {key_of_source}", key=key_of(*other), key_of_source=key_of(*source))
+            raise UsageError(
+                _("{both} would both go to {key}; move one of them", both=both, key=key_of(*target))
+            )
     leaving = set(targets.values())
     moves: list[Move] = []
     for target, source in targets.items():
@@ -43,7 +46,9 @@ def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
 def _pairs(book: Book, old: str, new: str) -> Iterator[tuple[Take, Take]]:
     """Each take of the ledger that is meant, and the one it goes to."""
     if old.count("*") != new.count("*") or old.count("*") > 1:
-        raise UsageError(f"{old!r} and {new!r}: both have one *, or neither has")
+        raise UsageError(
+            _("{old!r} and {new!r}: both have one *, or neither has", old=old, new=new)
+        )
     takes = sorted(take for take in book.takes() if book.bought(*take))
     if "*" in old:
         head, tail = old.split("*")
@@ -63,14 +68,17 @@ def _check(plan: Plan, source: Take, target: Take) -> None:
     """Refuse what cannot be, or would not last. Raises UsageError."""
     before, after = key_of(*source), key_of(*target)
     if source == target:
-        raise UsageError(f"{before} is there already")
+        raise UsageError(_("{before} is there already", before=before))
     if after not in plan.by_key:
-        raise UsageError(f"{after} is not in the manifest")
+        raise UsageError(_("{after} is not in the manifest", after=after))
     stays = plan.by_key.get(before)
     if stays is not None and _serves(stays):
         raise UsageError(
-            f"{before} is in the manifest with the body that was bought, and would take it back;"
-            " change or rename that shot first"
+            _(
+                "{before} is in the manifest with the body that was bought, and would take it back;"
+                " change or rename that shot first",
+                before=before,
+            )
         )
 
 
@@ -82,7 +90,13 @@ def _check_free(action: Action) -> None:
     is_open = purchase.state in IN_DOUBT | UNFINISHED
     if is_open or _serves(action):
         state = purchase.state.replace("_", " ")
-        raise UsageError(f"{action.key} has a purchase that serves it ({state}); nothing was moved")
+        raise UsageError(
+            _(
+                "{key} has a purchase that serves it ({state}); nothing was moved",
+                key=action.key,
+                state=state,
+            )
+        )
 
 
 def _serves(action: Action) -> bool:

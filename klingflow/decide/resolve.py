@@ -19,11 +19,12 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
 from klingflow.model import Failure, Purchase, Request, Shot, State, split_key, task_named
+from klingflow.words import _, joined
 
 # What a person can say of a purchase without knowing its task.
 Verdict = Literal["abandon", "not_charged", "resubmit"]
 
-_GIVEN_UP = "given up by `klingflow resolve`"
+_GIVEN_UP = _("given up by `klingflow resolve`")
 
 
 # What a verdict settles where it is said of many takes.
@@ -53,9 +54,9 @@ def what_there_is(book: Book) -> str:
     doubtful = (p for p in book.purchases.values() if p.state in IN_DOUBT)
     keys = sorted({p.key for p in doubtful if not is_at_cluster(p)})
     if not keys:
-        return "nothing is in doubt"
-    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-    return f"in doubt: {', '.join(keys[:_NAMED])}{more}"
+        return _("nothing is in doubt")
+    more = _(" and {keys} more", keys=len(keys) - _NAMED) if len(keys) > _NAMED else ""
+    return _("in doubt: {keys}{more}", keys=joined(", ", keys[:_NAMED]), more=more)
 
 
 _NAMED = 10
@@ -102,7 +103,7 @@ def adopt_order(book: Book, order: Purchase, task_id: str, at: str) -> Purchase:
 def _owner(book: Book, task_id: str) -> str | None:
     """The uid of the purchase that has this task. Raises UsageError for what is no task id."""
     if not plausible_id(task_id):
-        raise UsageError(f"{task_id!r} is no task id")
+        raise UsageError(_("{task_id!r} is no task id", task_id=task_id))
     return book.task_ids.get(task_id)
 
 
@@ -115,7 +116,13 @@ def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
     """The purchase that has this task, if it is this take's and failed. Raises UsageError."""
     known = book.purchases.get(owner) or book.pruned[owner]
     if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
-        raise UsageError(f"{task_named(task_id)} already belongs to {known.key}")
+        raise UsageError(
+            _(
+                "{task_named} already belongs to {key}",
+                task_named=task_named(task_id),
+                key=known.key,
+            )
+        )
     return known
 
 
@@ -134,13 +141,21 @@ def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tupl
     """The shot and request of a take that the ledger knows no purchase of. Raises UsageError."""
     paid = [p for p in book.of(*split_key(key)) if p.state in PAID]
     if paid:
-        raise UsageError(f"{key} is bought: its task is {paid[-1].task_id}")
+        raise UsageError(
+            _("{key} is bought: its task is {task_id}", key=key, task_id=paid[-1].task_id)
+        )
     if wanted is None:
-        raise UsageError(f"{key} is neither in the manifest nor in the ledger")
+        raise UsageError(_("{key} is neither in the manifest nor in the ledger", key=key))
     shot, request = wanted
     if request.fingerprint is None:
-        needs = ", ".join(shot.needs)
-        raise UsageError(f"{key} waits for {needs}: its body is not known before that is bought")
+        needs = joined(", ", shot.needs)
+        raise UsageError(
+            _(
+                "{key} waits for {needs}: its body is not known before that is bought",
+                key=key,
+                needs=needs,
+            )
+        )
     return shot, request
 
 
@@ -177,9 +192,14 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
     finished = [p for p in found if p.state in ("succeeded", "done")]
     if finished and not held:
         raise UsageError(
-            f"{key} is {finished[0].state} and needs no second purchase; to buy it again"
-            " nevertheless, there are --rerun changed, and --rerun failed where its video cannot"
-            " be had"
+            _(
+                "{key} is {state} and needs no second purchase; to buy it again"
+                " nevertheless, there are --rerun changed, and --rerun failed where its video"
+                " cannot"
+                " be had",
+                key=key,
+                state=finished[0].state,
+            )
         )
     return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
 
@@ -192,7 +212,7 @@ def _given_up(purchase: Purchase) -> dict[str, Any]:
     """What was thought to be wrong before is in the evidence of a doubt."""
     if purchase.state not in IN_DOUBT | UNFINISHED:
         return {}
-    kept = "; its task id stays in the ledger" if purchase.task_id else ""
+    kept = _("; its task id stays in the ledger") if purchase.task_id else ""
     return {"error": Failure("unknown", "given_up", _GIVEN_UP + kept)}
 
 
@@ -203,16 +223,25 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
     purchases = book.bought(*split_key(key))
     if not purchases:
         raise UsageError(
-            f"{key}: the ledger knows no purchase of it, so there is nothing to resolve;"
-            f" {what_there_is(book)}"
+            _(
+                "{key}: the ledger knows no purchase of it, so there is nothing to resolve;"
+                " {what_there_is}",
+                key=key,
+                what_there_is=what_there_is(book),
+            )
         )
     _refuse_at_cluster(key, purchases)
     doubtful = [p for p in purchases if p.state in IN_DOUBT]
     last = purchases[-1]
     if not doubtful and (last.state not in states or _still_comes(last, origin)):
         raise UsageError(
-            f"{key} is {last.state}: only what is in doubt, parked or at another gateway is"
-            f" resolved; {what_there_is(book)}"
+            _(
+                "{key} is {state}: only what is in doubt, parked or at another gateway is"
+                " resolved; {what_there_is}",
+                key=key,
+                state=last.state,
+                what_there_is=what_there_is(book),
+            )
         )
     return doubtful or [last]
 
@@ -222,7 +251,7 @@ def _refuse_at_cluster(key: str, purchases: Sequence[Purchase]) -> None:
     is to be taken back first, or they would not hear what is said here.
     """
     if any(is_at_cluster(p) for p in purchases):
-        raise UsageError(f"{key} is at the cluster: its hosts may be buying it now")
+        raise UsageError(_("{key} is at the cluster: its hosts may be buying it now", key=key))
 
 
 def _still_comes(purchase: Purchase, origin: str) -> bool:

@@ -19,6 +19,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import STATES
 from klingflow.manifest.spelling import near_id
 from klingflow.model import Failure, Node, Said, Shot, State, composed
+from klingflow.words import _, joined
 
 NEW: Final = "new"  # the state of a take that the ledger does not know
 # What people call a state. An intent without an outcome is a doubt like others; of what was
@@ -62,7 +63,7 @@ def select(
     that no shot has.
     """
     if any(not text.split() for text in (*select, *exclude)):
-        raise NothingSelected("the selection is empty text; leave it out to mean all shots")
+        raise NothingSelected(_("the selection is empty text; leave it out to mean all shots"))
     by = _By(book, said)
     chosen = _named(shots, by, select) if select else {s.key for s in shots}
     return chosen - _named(shots, by, exclude)
@@ -73,7 +74,12 @@ def _named(shots: Sequence[Shot], by: _By, texts: Iterable[str]) -> set[str]:
     for expression in composed(" ".join(texts)).split():
         terms = expression.split(",")
         if not all(terms):
-            raise UsageError(f"{expression!r}: a comma stands between two terms, without spaces")
+            raise UsageError(
+                _(
+                    "{expression!r}: a comma stands between two terms, without spaces",
+                    expression=expression,
+                )
+            )
         keys |= set.intersection(*(_matching(term, shots, by) for term in terms))
     return keys
 
@@ -82,7 +88,9 @@ def _matching(term: str, shots: Sequence[Shot], by: _By) -> set[str]:
     test = _test_of(term, by)
     found = {shot.key for shot in shots if test(shot)}
     if not found and not term.startswith(("state:", "pick:")):
-        raise NothingSelected(f"no shot matches {term!r}{_hint(term, shots)}")
+        raise NothingSelected(
+            _("no shot matches {term!r}{hint}", term=term, hint=_hint(term, shots))
+        )
     return found
 
 
@@ -125,7 +133,13 @@ def _by_tag(pattern: str, by: _By) -> Test:
 
 def _by_state(state: str, by: _By) -> Test:
     if state not in STATE_NAMES:
-        raise UsageError(f"there is no state {state!r}; there are {', '.join(STATE_NAMES)}")
+        raise UsageError(
+            _(
+                "there is no state {state!r}; there are {state_names}",
+                state=state,
+                state_names=joined(", ", STATE_NAMES),
+            )
+        )
 
     def test(shot: Shot) -> bool:
         latest = by.book.latest(shot.id, shot.take)
@@ -138,7 +152,9 @@ def _by_state(state: str, by: _By) -> Test:
 
 def _by_pick(word: str, by: _By) -> Test:
     if word not in PICKS:
-        raise UsageError(f"there is no pick {word!r}; there are {', '.join(PICKS)}")
+        raise UsageError(
+            _("there is no pick {word!r}; there are {picks}", word=word, picks=joined(", ", PICKS))
+        )
     if word == "open":
         return lambda shot: by.said(shot)[:2] == (False, False)
     return lambda shot: bool(getattr(by.said(shot), word))

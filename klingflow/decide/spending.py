@@ -16,6 +16,7 @@ from typing import Final
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.manifest import prices as price_list
 from klingflow.model import FailedTasks, Price, Prices, Purchase, Share, Sum
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,11 @@ class ShareRow:
 
 SHARES: Final[Mapping[Share, ShareRow]] = {
     "spent": ShareRow(counts=True, words="spent", noun="purchase"),
-    "in_doubt": ShareRow(counts=True, words="in doubt", noun="doubt"),
-    "failed": ShareRow(counts=True, words="failed, perhaps charged", noun="task"),
+    "in_doubt": ShareRow(counts=True, words=_("in doubt"), noun="doubt"),
+    "failed": ShareRow(counts=True, words=_("failed, perhaps charged"), noun="task"),
     "abandoned": ShareRow(counts=True, words="abandoned", noun="purchase"),
     "refunded": ShareRow(counts=False, words="refunded", noun="task"),
-    "not_charged": ShareRow(counts=False, words="not charged", noun="purchase"),
+    "not_charged": ShareRow(counts=False, words=_("not charged"), noun="purchase"),
 }
 
 _OF_A_FAILED_TASK: Final[Mapping[FailedTasks | None, Share]] = {

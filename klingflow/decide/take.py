@@ -37,6 +37,7 @@ from klingflow.model import (
     Verb,
     task_named,
 )
+from klingflow.words import _, filled, joined, word
 
 # What the purchase that serves a take calls for. What is done but has no file is downloaded again.
 CALLS_FOR: Mapping[State, Verb] = {
@@ -47,7 +48,7 @@ CALLS_FOR: Mapping[State, Verb] = {
     "failed": "failed",
     "abandoned": "failed",
 }
-AT_CLUSTER = "at the cluster: handed over to its hosts, and nobody else buys it"
+AT_CLUSTER = _("at the cluster: handed over to its hosts, and nobody else buys it")
 DELIVERED = frozenset({"succeeded", "done"})
 
 
@@ -68,7 +69,11 @@ def decide(
     """
     action = _decided(shot, request, by_key, book, terms)
     unpicked = _unpicked(shot, by_key, terms) if action.verb == "create" else ""
-    return replace(action, reason=f"{action.reason}; {unpicked}") if unpicked else action
+    return (
+        replace(action, reason=_("{reason}; {unpicked}", reason=action.reason, unpicked=unpicked))
+        if unpicked
+        else action
+    )
 
 
 def _decided(
@@ -85,7 +90,7 @@ def _decided(
         return _served(shot, request, bought, obstacle, terms)
     reason = _never_bought(book.latest(shot.id, shot.take))
     if shot.key in terms.once_more:
-        reason = f"{reason}; no other take stands (--rerun rejected)"
+        reason = _("{reason}; no other take stands (--rerun rejected)", reason=reason)
     return _buying(shot, request, None, reason, obstacle, terms)
 
 
@@ -107,7 +112,7 @@ def _served(
         return _buying(shot, request, last, permission, obstacle, terms)
     if verb == "keep" and request.fingerprint is None and "changed" in terms.rerun:
         why = obstacle.reason if obstacle else ""
-        reason = f"{why}, and may have to be bought again"
+        reason = _("{why}, and may have to be bought again", why=why)
         return Action("waits", shot.key, reason, shot, request, last)
     if VERBS[verb].is_at_the_gateway and _is_elsewhere(serving, terms):
         verb = "held"
@@ -132,7 +137,7 @@ def _buying(
     if obstacle is not None:
         return Action(obstacle.verb, shot.key, obstacle.reason, shot, request, before)
     if other is not None:
-        reason = f"{reason}; {others.reason(other, shot.key)}"
+        reason = _("{reason}; {reason2}", reason=reason, reason2=others.reason(other, shot.key))
     return Action("create", shot.key, reason, shot, request, before, elsewhere=other)
 
 
@@ -140,7 +145,7 @@ def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) 
     """The purchase that counts for a take: of those that count most, the latest."""
     last = bought[-1]
     weights = [_weight(p, fingerprint, terms, is_last=p is last) for p in bought]
-    _, number = max((weight, number) for number, weight in enumerate(weights))
+    _unused, number = max((weight, number) for number, weight in enumerate(weights))
     return bought[number]
 
 
@@ -176,17 +181,21 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
     if verb == "resume":
         return None
     if verb != "keep" and _is_given_up(serving, terms):
-        return "to be bought once more, by `resolve --resubmit`"
+        return _("to be bought once more, by `resolve --resubmit`")
     loss = _loss(verb, serving)
     if verb == "failed" and not same:
-        return f"{loss} for another body{_because(serving)}; this one was never bought"
+        return _(
+            "{loss} for another body{because}; this one was never bought",
+            loss=loss,
+            because=_because(serving),
+        )
     for rerun, why, applies in (
-        ("failed", f"{loss}{_because(serving)}", bool(loss)),
-        ("changed", "changed since it was bought", not same),
+        ("failed", joined("", (loss, _because(serving))), bool(loss)),
+        ("changed", _("changed since it was bought"), not same),
     ):
         if applies and (rerun in terms.rerun or serving.key in terms.once_more):
             by = rerun if rerun in terms.rerun else "rejected"
-            return f"{why}; bought again by --rerun {by}"
+            return _("{why}; bought again by --rerun {by}", why=why, by=by)
     return None
 
 
@@ -195,7 +204,7 @@ def _loss(verb: Verb, serving: Purchase) -> str:
     if verb == "failed":
         return serving.state
     if verb == "download" and last_event(serving) == "undelivered":
-        return "its video cannot be had"
+        return _("its video cannot be had")
     return ""
 
 
@@ -212,11 +221,16 @@ def decide_unwanted(bought: Sequence[Purchase], terms: Terms) -> Action:
     chosen = (coming or doubtful or bought)[-1]
     if chosen.state in IN_DOUBT:
         verb, reason, chosen = _open(doubtful)
-        return Action(verb, chosen.key, f"{reason}; no longer in the manifest", purchase=chosen)
+        return Action(
+            verb,
+            chosen.key,
+            _("{reason}; no longer in the manifest", reason=reason),
+            purchase=chosen,
+        )
     if not coming:
         return Action("orphan", chosen.key, _reason("orphan", chosen), purchase=chosen)
     verb = "held" if _is_elsewhere(chosen, terms) else CALLS_FOR[chosen.state]
-    reason = f"{_reason(verb, chosen)}; no longer in the manifest"
+    reason = _("{reason}; no longer in the manifest", reason=_reason(verb, chosen))
     return Action(verb, chosen.key, reason, purchase=chosen)
 
 
@@ -309,13 +323,19 @@ def _supplies(
             return supplies, _Obstacle(source.reason, source.verb)
         action = by_key.get(source.key)
         if action is None:
-            return supplies, _Obstacle(f"needs {need}, which is not in the manifest")
+            return supplies, _Obstacle(_("needs {need}, which is not in the manifest", need=need))
         purchase = _supply(action, book)
         if purchase is None or purchase.state not in DELIVERED:
-            return supplies, _Obstacle(f"waits for {source.key}{VERBS[action.verb].of_a_need}")
+            return supplies, _Obstacle(
+                _(
+                    "waits for {key}{of_a_need}",
+                    key=source.key,
+                    of_a_need=VERBS[action.verb].of_a_need,
+                )
+            )
         supplies[need] = purchase
     if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
-        no_address = "needs the address of a video for which the gateway gave none"
+        no_address = _("needs the address of a video for which the gateway gave none")
         return supplies, _Obstacle(no_address)
     return supplies, None
 
@@ -327,7 +347,7 @@ def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
     needs = [r.shot for r in shot.references if r.attribute == VIDEO and r.shot in terms.takes]
     found = (source_of(need, terms, partial(present_of, by_key)) for need in needs)
     keys = dict.fromkeys(source.key for source in found if not source.picked)
-    return f"made from {', '.join(keys)}, which nobody has picked" if keys else ""
+    return _("made from {keys}, which nobody has picked", keys=joined(", ", keys)) if keys else ""
 
 
 def _supply(action: Action, book: Book) -> Purchase | None:
@@ -363,39 +383,48 @@ def _open(doubtful: Sequence[Purchase]) -> tuple[Verb, str, Purchase]:
 
 def _never_bought(refused: Purchase | None) -> str:
     if refused is None:
-        return "never bought"
+        return _("never bought")
     what = called(refused.state, refused.error).replace("_", " ")
-    return f"never bought; the last try was {what}{_because(refused)}"
+    return _("never bought; the last try was {what}{because}", what=what, because=_because(refused))
 
 
 def _because(purchase: Purchase) -> str:
     """The failure's own words. They may hold parentheses, so they stand in none."""
-    return f": {purchase.error.message}" if purchase.error and purchase.error.message else ""
+    return (
+        _(": {message}", message=purchase.error.message)
+        if purchase.error and purchase.error.message
+        else ""
+    )
 
 
 def _asked_last(purchase: Purchase) -> str:
     """When the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
-    return f"; its last answer, {in_utc(answer.at)}: {answer.said}" if answer else ""
+    return (
+        _("; its last answer, {at}: {said}", at=in_utc(answer.at), said=answer.said)
+        if answer
+        else ""
+    )
 
 
 def _given_up(purchase: Purchase) -> str:
     """Why the last download was given up, if it was."""
     if last_event(purchase) != "undelivered" or purchase.error is None:
         return ""
-    return f"; the last download failed: {purchase.error.message}"
+    return _("; the last download failed: {message}", message=purchase.error.message)
 
 
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
     made for another body than the manifest's.
     """
-    return VERBS[verb].reason.format(
-        task=task_named(purchase.task_id),
-        state=purchase.state.replace("_", " "),
-        origin=purchase.origin,
-        asked=_asked_last(purchase),
-        given_up=_given_up(purchase),
-        because=_because(purchase),
-        since="" if same else "; the manifest has changed since",
-    )
+    values = {
+        "task": task_named(purchase.task_id),
+        "state": word(purchase.state.replace("_", " ")),
+        "origin": purchase.origin,
+        "asked": _asked_last(purchase),
+        "given_up": _given_up(purchase),
+        "because": _because(purchase),
+        "since": "" if same else _("; the manifest has changed since"),
+    }
+    return filled(VERBS[verb].reason, values)

@@ -14,6 +14,7 @@ from klingflow.decide.schedule import Wanted
 from klingflow.decide.take import decide, is_delivered
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Plan, Purchase
+from klingflow.words import _, filled
 
 
 class Waiting:
@@ -63,7 +64,9 @@ class Waiting:
         if action.verb == "waits":
             return None
         if action.verb == "create" and (paid := self._paid_already(action, book)):
-            action = replace(action, verb="held", reason=_PAID.format(paid.key), purchase=paid)
+            action = replace(
+                action, verb="held", reason=filled(_PAID, {"task": paid.key}), purchase=paid
+            )
         del self._waiting[key]
         self._decided[key] = action
         return replace(wanted, action=action)
@@ -78,4 +81,4 @@ class Waiting:
         return next((p for p in spare if not is_rejected(p, self._terms.picks)), None)
 
 
-_PAID = "its body is paid for, as {}: run again to take that over"
+_PAID = _("its body is paid for, as {task}: run again to take that over")

@@ -28,7 +28,7 @@ def as_otio(cut: Cut, url: Url) -> str:
 def as_fcp7(cut: Cut, url: Url) -> str:
     """Return the cut as Final Cut Pro 7 XML. Raises UsageError for a rate without a timecode."""
     made = timeline(cut, url)
-    _check_rate(cut, "Final Cut Pro 7 XML")
+    _check_rate(cut, _("Final Cut Pro 7 XML"))
     picture = _sides(cut.width, cut.height)
     picture |= {"rate": _rate(cut), "fielddominance": "none", "colordepth": "24"}
     video = {"format": {"samplecharacteristics": picture}}
@@ -68,7 +68,7 @@ def as_edl(cut: Cut, path: Url) -> str:
     """Return the pictures of the cut as an EDL, in which `path` gives the name of a file. Raises
     UsageError for a rate without a timecode, and for a cut without a video.
     """
-    _check_rate(cut, "an EDL")
+    _check_rate(cut, _("an EDL"))
     if len(cut.missing) == len(cut.clips):
         raise UsageError(_("an EDL lists videos, and none is here yet; use otio or fcp7"))
     made = timeline(cut, path)

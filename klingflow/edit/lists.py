@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from klingflow.results.timeline import Cut, cues
+from klingflow.words import _
 
 COLUMNS: Final = (
     *("number", "scene", "shot", "take", "title", "start", "seconds", "file"),
@@ -69,5 +70,7 @@ def as_m3u(cut: Cut, path: Callable[[str], str]) -> str:
                 f"./{file}" if file[:1] == "#" else file,
             ]
         else:
-            lines.append(f"# missing: {name}: {' '.join(clip.missing.split())}")
+            lines.append(
+                _("# missing: {name}: {split}", name=name, split=" ".join(clip.missing.split()))
+            )
     return "\n".join(lines) + "\n"

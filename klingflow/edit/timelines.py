@@ -10,7 +10,7 @@ from typing import Any, Final
 import opentimelineio as otio
 
 from klingflow.results.timeline import Clip, Cut, Span, rate_of
-from klingflow.words import _
+from klingflow.words import _, joined
 
 # Under which the facts of a shot stand in the metadata of a clip.
 OURS: Final = "klingflow"
@@ -88,7 +88,7 @@ def _marker(
 
 def _words(clip: Clip) -> str:
     """Return what a marker says: the task's id and the prompt."""
-    return " · ".join(filter(None, (clip.task_id, clip.prompt)))
+    return joined(" · ", filter(None, (clip.task_id, clip.prompt)))
 
 
 def _facts(clip: Clip) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from klingflow.errors import UsageError
 from klingflow.gateway import env_file
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
+from klingflow.words import _
 
 SourceKind = Literal["option", "environment", "env_file", "manifest"]
 # What the user says in this very session; a file may come from somebody else.
@@ -33,7 +34,7 @@ class Source(NamedTuple):
 
 
 OPTION: Final = Source("option", "--gateway")
-ENVIRONMENT: Final = Source("environment", "the environment")
+ENVIRONMENT: Final = Source("environment", _("the environment"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ class Access:
         base_url = self.address()
         if self.key is None:
             raise UsageError(
-                f"no key: set {KEY} in the environment or in .env, or try it with --sandbox"
+                _(
+                    "no key: set {key} in the environment or in .env, or try it with --sandbox",
+                    key=KEY,
+                )
             )
         return base_url, self.key
 
@@ -86,13 +90,20 @@ class Access:
         """Return the address. Raises UsageError where there is none or manifests disagree."""
         if self.base_url is None:
             raise UsageError(
-                f"no gateway: set {BASE_URL} or the manifest's gateway.base_url,"
-                " or try it with --sandbox"
+                _(
+                    "no gateway: set {base_url} or the manifest's gateway.base_url,"
+                    " or try it with --sandbox",
+                    base_url=BASE_URL,
+                )
             )
         if self.others:
             raise UsageError(
-                "these manifests name different gateways; run them apart, or set"
-                f" {BASE_URL} or {OPTION}"
+                _(
+                    "these manifests name different gateways; run them apart, or set"
+                    " {base_url} or {option}",
+                    base_url=BASE_URL,
+                    option=OPTION,
+                )
             )
         return self.base_url
 
@@ -104,9 +115,18 @@ class Access:
         if not self.base_url:
             return ""
         if self.base_url_from == self.key_from:
-            return f"{self.origin} (address and key from {self.key_from})"
-        key = f"key from {self.key_from}" if self.key else "no key"
-        return f"{self.origin} (address from {self.base_url_from}, {key})"
+            return _(
+                "{origin} (address and key from {key_from})",
+                origin=self.origin,
+                key_from=self.key_from,
+            )
+        key = _("key from {key_from}", key_from=self.key_from) if self.key else _("no key")
+        return _(
+            "{origin} (address from {base_url_from}, {key})",
+            origin=self.origin,
+            base_url_from=self.base_url_from,
+            key=key,
+        )
 
 
 def find(
@@ -119,7 +139,9 @@ def find(
     which a shell makes of a variable that is not set.
     """
     if gateway is not None and not gateway.strip():
-        raise UsageError(f"{OPTION} is empty; give it the gateway's address, or leave it out")
+        raise UsageError(
+            _("{option} is empty; give it the gateway's address, or leave it out", option=OPTION)
+        )
     sources: list[tuple[Source, Mapping[str, str]]]
     sources = [(ENVIRONMENT, os.environ if environ is None else environ)]
     for path in env_file.env_files(folder):

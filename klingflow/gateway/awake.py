@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 import anyio
 
+from klingflow.words import _
+
 # How often the clock is looked at. Where it has gone on by much more, nobody was awake.
 TICK_S = 1.0
 
@@ -47,4 +49,4 @@ def fail_after(seconds: float, error: type[Exception] = TimeoutError) -> Iterato
         finally:
             timer.cancel()
     if scope.cancelled_caught:
-        raise error(f"no end after {seconds:g} s")
+        raise error(_("no end after {seconds:g} s", seconds=seconds))

@@ -25,6 +25,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean, error_of, retry_after_s
 from klingflow.gateway.reading import Cut, Stream, content_range, whole_size
+from klingflow.words import _
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0
@@ -94,8 +95,12 @@ async def fetch(
     except Cut as cut:
         return DownloadFailed(str(cut))
     except OSError as error:
-        return DownloadFailed(f"{target}: {error.strerror or error}", permanent=True)
-    return DownloadFailed(f"not finished after {deadline_s / 60:g} minutes")
+        return DownloadFailed(
+            _("{target}: {error}", target=target, error=error.strerror or error), permanent=True
+        )
+    return DownloadFailed(
+        _("not finished after {deadline_s:g} minutes", deadline_s=deadline_s / 60)
+    )
 
 
 class _Part:
@@ -153,21 +158,31 @@ class _Part:
     def _refuse_over(self, size: int) -> None:
         if size > self._max_bytes:
             self.restart()
-            raise _Failed(DownloadFailed(f"longer than {self._max_bytes} bytes", permanent=True))
+            raise _Failed(
+                DownloadFailed(
+                    _("longer than {max_bytes} bytes", max_bytes=self._max_bytes), permanent=True
+                )
+            )
 
     def _need(self, size: int) -> None:
         """Refuse to fill the disk, on which the ledger has to be written too."""
         free = shutil.disk_usage(self._path.parent).free
         if size + _KEPT_FREE_BYTES > free:
             self.restart()
-            said = f"no room: the disk has {free >> 20} MiB left, and the video needs more"
+            said = _(
+                "no room: the disk has {free} MiB left, and the video needs more", free=free >> 20
+            )
             raise _Failed(DownloadFailed(said, permanent=True))
         self._room = size
 
     def finish(self) -> Downloaded:
         """Check and sync. Blocks; raises OSError."""
         if self.total is not None and self.size != self.total:
-            raise _Failed(DownloadFailed(f"cut short at {self.size} of {self.total} bytes"))
+            raise _Failed(
+                DownloadFailed(
+                    _("cut short at {size} of {total} bytes", size=self.size, total=self.total)
+                )
+            )
         wrong = mp4.check(self._path, all_here=self.total is not None)
         if wrong is not None:
             if self.total is not None:
@@ -184,7 +199,7 @@ def _sha256(path: Path) -> str:
 
 def _open_part(target: Path, max_bytes: int) -> _Part:
     if is_link(target):
-        reason = f"{target.name} is a symbolic link, and is not written through"
+        reason = _("{name} is a symbolic link, and is not written through", name=target.name)
         raise _Failed(DownloadFailed(reason, permanent=True))
     make_folder(target.parent)
     return _Part(part_of(target), max_bytes)
@@ -239,7 +254,7 @@ async def _start(stream: Stream, part: _Part) -> None:
             part.restart()
         raise _Failed(await _refusal(stream))
     if name := stream.unknown_packing:
-        reason = f"the video came packed as {name}, which klingflow does not unpack"
+        reason = _("the video came packed as {name}, which klingflow does not unpack", name=name)
         raise _Failed(DownloadFailed(reason))
     head = await stream.at_least(12)
     if head[4:8] != b"ftyp":
@@ -260,7 +275,7 @@ async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
         raise
     if first != part.size - len(tail) or not again.startswith(tail):
         part.restart()
-        reason = "the server's bytes do not follow on from those here; starting over"
+        reason = _("the server's bytes do not follow on from those here; starting over")
         raise _Failed(DownloadFailed(reason))
     part.expect(None if stream.is_packed else total)
     part.write(again[len(tail) :])
@@ -268,7 +283,9 @@ async def _resume(stream: Stream, part: _Part, tail: bytes) -> None:
 
 async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
     error = error_of(await stream.words())
-    reason = f"HTTP {stream.status}" + (f": {error.text}" if error else "")
+    reason = _("HTTP {status}", status=stream.status) + (
+        _(": {text}", text=error.text) if error else ""
+    )
     kind = NotYet if stream.status in _NOT_READY else DownloadFailed
     return kind(reason, retry_after_s=retry_after_s(stream.headers))
 
@@ -277,4 +294,6 @@ async def _no_video(stream: Stream, head: bytes) -> NotYet:
     """What to say of a good status without a video; `head` has been read."""
     error = error_of(await stream.words(head))
     said = " ".join(error).strip() if error else clean(stream.headers.get("content-type", ""), 80)
-    return NotYet(f"no video yet: {said or 'nothing'}", retry_after_s(stream.headers))
+    return NotYet(
+        _("no video yet: {said}", said=said or _("nothing")), retry_after_s(stream.headers)
+    )

@@ -17,6 +17,7 @@ from typing import Final
 from klingflow.disk import open_itself
 from klingflow.errors import UsageError
 from klingflow.manifest.encodings import decode_utf16
+from klingflow.words import _
 
 KEY: Final = "KLINGFLOW_API_KEY"
 BASE_URL: Final = "KLINGFLOW_BASE_URL"
@@ -48,9 +49,11 @@ def read(path: Path) -> Mapping[str, str]:
     try:
         text = _text(_bytes(path))
     except _Refused as refused:
-        raise UsageError(f"{path} is not read: {refused}") from None
+        raise UsageError(_("{path} is not read: {refused}", path=path, refused=refused)) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path} cannot be read: {error}", path=path, error=error.strerror or error)
+        ) from error
     # No interpolation: `$` is a common character in keys.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: values[name] or "" for name in (KEY, BASE_URL) if name in values}
@@ -60,13 +63,13 @@ def _bytes(path: Path) -> bytes:
     """Raises _Refused, OSError."""
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(path.parent)):
-        raise _Refused("it is a link out of its folder; put the file itself there")
+        raise _Refused(_("it is a link out of its folder; put the file itself there"))
     with os.fdopen(open_itself(real, os.O_RDONLY), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise _Refused("it is no regular file")
+            raise _Refused(_("it is no regular file"))
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise _Refused(f"it is larger than {MAX_BYTES >> 10} KB")
+        raise _Refused(_("it is larger than {max_bytes} KB", max_bytes=MAX_BYTES >> 10))
     return data
 
 
@@ -77,7 +80,7 @@ def _text(data: bytes) -> str:
         with suppress(UnicodeDecodeError):
             text = data.decode("utf-8-sig")
     if text is None or "\0" in text:
-        raise _Refused("it is neither UTF-8 nor UTF-16 with a mark (BOM); save it as UTF-8")
+        raise _Refused(_("it is neither UTF-8 nor UTF-16 with a mark (BOM); save it as UTF-8"))
     return text
 
 
@@ -92,4 +95,4 @@ def exposed(folder: Path) -> list[Path]:
 
 def said_of_exposed(path: Path) -> str:
     """Return what to do about an exposed file."""
-    return f"{path} is open to other users: chmod 600 {path}"
+    return _("{path} is open to other users: chmod 600 {path}", path=path)

@@ -14,12 +14,13 @@ from urllib.request import getproxies, proxy_bypass
 
 from klingflow.errors import UsageError
 from klingflow.gateway.origin import is_loopback
+from klingflow.words import _
 
 
 def proxy_variable(proxy: str) -> str:
     """Return the variable that names the proxy; a system may have it in its settings instead."""
     named = (n for n, v in os.environ.items() if n.lower().endswith("_proxy") and v in proxy and v)
-    return next(named, "the system's settings")
+    return next(named, _("the system's settings"))
 
 
 def proxy_for(url: str) -> str | None:
@@ -51,8 +52,13 @@ def tls(base: str, make: Callable[..., ssl.SSLContext]) -> ssl.SSLContext:
             return make(trust_env=False)
         why = error.strerror or error
         raise UsageError(
-            f"the certificates that {name} names, {os.environ.get(name)}, cannot be read: {why};"
-            f" correct {name} or unset it"
+            _(
+                "the certificates that {name} names, {environ}, cannot be read: {why};"
+                " correct {name} or unset it",
+                name=name,
+                environ=os.environ.get(name),
+                why=why,
+            )
         ) from error
 
 
@@ -62,4 +68,4 @@ def _look_into(folders: str) -> None:
     """
     paths = [Path(path) for path in folders.split(os.pathsep) if path]
     if paths and not any(path.is_dir() and any(path.iterdir()) for path in paths):
-        raise OSError(errno.ENOENT, "no such folder, or nothing in it")
+        raise OSError(errno.ENOENT, _("no such folder, or nothing in it"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from klingflow.gateway.phrases import Phrases
 from klingflow.model import Failure, FailureKind
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ KINDS: dict[FailureKind, Kind] = {
     # clouds also say it of requests per minute, and a limit taken for arrears would end a night's
     # run. The codes are the upstream's own for an account in arrears and for an empty prepaid pack.
     "quota": Kind(
-        meaning="the balance or the quota is used up",
+        meaning=_("the balance or the quota is used up"),
         stops_buying=True,
         passes=False,
         retried=False,
@@ -75,7 +76,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "moderation": Kind(
-        meaning="the prompt, an input or the video breaks a content rule",
+        meaning=_("the prompt, an input or the video breaks a content rule"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -91,7 +92,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "model": Kind(
-        meaning="the gateway does not offer the model",
+        meaning=_("the gateway does not offer the model"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -106,7 +107,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "input": Kind(
-        meaning="a reference picture or video cannot be fetched or used",
+        meaning=_("a reference picture or video cannot be fetched or used"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -126,7 +127,7 @@ KINDS: dict[FailureKind, Kind] = {
     # want of capacity be bought again. The codes are the upstream's own for too many requests and
     # for too many tasks at once.
     "capacity": Kind(
-        meaning="the gateway has no room at the moment: concurrency, backlog",
+        meaning=_("the gateway has no room at the moment: concurrency, backlog"),
         stops_buying=False,
         passes=True,
         retried=True,
@@ -155,7 +156,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "key": Kind(
-        meaning="the key is unknown, expired or exhausted",
+        meaning=_("the key is unknown, expired or exhausted"),
         stops_buying=True,
         passes=False,
         retried=False,
@@ -170,7 +171,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "parameters": Kind(
-        meaning="the gateway does not accept a field of the request",
+        meaning=_("the gateway does not accept a field of the request"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -185,7 +186,7 @@ KINDS: dict[FailureKind, Kind] = {
         ),
     ),
     "limited": Kind(
-        meaning="too many requests at the moment (HTTP 429)",
+        meaning=_("too many requests at the moment (HTTP 429)"),
         stops_buying=False,
         passes=True,
         retried=False,
@@ -196,7 +197,7 @@ KINDS: dict[FailureKind, Kind] = {
         words=(),
     ),
     "too_large": Kind(
-        meaning="the request is too large",
+        meaning=_("the request is too large"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -207,7 +208,7 @@ KINDS: dict[FailureKind, Kind] = {
         words=(),
     ),
     "not_sent": Kind(
-        meaning="no connection could be made, so nothing was sent",
+        meaning=_("no connection could be made, so nothing was sent"),
         stops_buying=False,
         passes=False,
         retried=False,
@@ -218,7 +219,7 @@ KINDS: dict[FailureKind, Kind] = {
         words=(),
     ),
     "unknown": Kind(
-        meaning="none of the above",
+        meaning=_("none of the above"),
         stops_buying=False,
         passes=False,
         retried=False,

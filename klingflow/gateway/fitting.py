@@ -13,6 +13,7 @@ from klingflow.gateway.failures import says_no_such_task
 from klingflow.gateway.outcomes import Answer, NoReply, NoSuchTask, QueryOutcome, Reply
 from klingflow.gateway.packing import unread
 from klingflow.gateway.payload import clean, error_of, json_object
+from klingflow.words import _, joined
 
 # The bounds keep the search short in a page of nothing but `<title`.
 _TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,2000}?)</title", re.IGNORECASE | re.DOTALL)
@@ -55,19 +56,27 @@ def seen(answer: Answer) -> str:
     """What came back, in words for people: `HTTP 200, a page called 'Login'`."""
     if isinstance(answer, NoReply):
         return answer.reason
-    status = f"HTTP {answer.status}"
+    status = _("HTTP {status}", status=answer.status)
     if 300 <= answer.status < 400 and (location := answer.headers.get("location")):
-        return f"{status}, which sends on to {clean(location, _SHOWN)}"
+        return _(
+            "{status}, which sends on to {location}",
+            status=status,
+            location=clean(location, _SHOWN),
+        )
     if what := instead(answer):
-        return f"{status}, {what}"
+        return _("{status}, {what}", status=status, what=what)
     if error := error_of(answer.body):
-        return f"{status}: {clean(error.text, _SHOWN)}"
+        return _("{status}: {text}", status=status, text=clean(error.text, _SHOWN))
     document = json_object(answer.body)
     if document is not None:
-        names = ", ".join(clean(name, 40) for name in [*document][:_NAMES_SHOWN])
-        return f"{status}, JSON with {names or 'nothing in it'}"
+        names = joined(", ", (clean(name, 40) for name in [*document][:_NAMES_SHOWN]))
+        return _("{status}, JSON with {names}", status=status, names=names or _("nothing in it"))
     kind = clean(answer.headers.get("content-type", ""), 80)
-    return f"{status}, {kind or 'text'}" if answer.body.strip() else f"{status} and nothing else"
+    return (
+        _("{status}, {kind}", status=status, kind=kind or _("text"))
+        if answer.body.strip()
+        else _("{status} and nothing else", status=status)
+    )
 
 
 def instead(reply: Reply) -> str:
@@ -82,4 +91,4 @@ def instead(reply: Reply) -> str:
 def _page(body: bytes) -> str:
     found = _TITLE.search(body, 0, _PAGE_BYTES)
     title = clean(html.unescape(found[1].decode("utf-8", "replace")), _SHOWN) if found else ""
-    return f"a page called {title!r}" if title else "a page"
+    return _("a page called {title!r}", title=title) if title else _("a page")

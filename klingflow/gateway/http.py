@@ -40,6 +40,7 @@ from klingflow.gateway.reading import Cut, Incoming, Stream, headers_of, read_bo
 from klingflow.gateway.secret import Secret
 from klingflow.gateway.tcp import connect
 from klingflow.gateway.unlogged import Unlogged
+from klingflow.words import _
 
 MAX_REDIRECTS = 5
 _REQUESTS_KEPT = 256
@@ -55,30 +56,30 @@ _ESCAPED_STEPS = re.compile(rb"(?i)%2e|%2f|%5c|%25|%00|\\|//|/\.")
 # refused to begin: httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError
 # also because of DNS and TLS.
 FAILURES: dict[type[Exception], tuple[bool, str]] = {
-    httpx.ConnectError: (False, "no connection"),
-    httpx.ConnectTimeout: (False, "no connection in time"),
-    httpx.PoolTimeout: (False, "no free connection in time"),
-    httpx.ProxyError: (False, "the proxy refused the tunnel"),
-    httpx.UnsupportedProtocol: (False, "not an http(s) address"),
-    httpx.InvalidURL: (False, "not a valid address"),
-    httpx.HTTPError: (True, "the exchange failed"),
-    httpx.TimeoutException: (True, "timed out"),
-    httpx.ReadTimeout: (True, "no answer in time"),
-    httpx.WriteTimeout: (True, "the request could not be sent in time"),
-    httpx.ReadError: (True, "the connection broke before the answer"),
-    httpx.WriteError: (True, "the connection broke while sending"),
-    httpx.CloseError: (True, "the connection broke while closing"),
-    httpx.RemoteProtocolError: (True, "the answer was not HTTP, or was cut short"),
-    httpx.StreamError: (True, "the answer could not be read"),
-    httpx.CookieConflict: (True, "the exchange failed"),
+    httpx.ConnectError: (False, _("no connection")),
+    httpx.ConnectTimeout: (False, _("no connection in time")),
+    httpx.PoolTimeout: (False, _("no free connection in time")),
+    httpx.ProxyError: (False, _("the proxy refused the tunnel")),
+    httpx.UnsupportedProtocol: (False, _("not an http(s) address")),
+    httpx.InvalidURL: (False, _("not a valid address")),
+    httpx.HTTPError: (True, _("the exchange failed")),
+    httpx.TimeoutException: (True, _("timed out")),
+    httpx.ReadTimeout: (True, _("no answer in time")),
+    httpx.WriteTimeout: (True, _("the request could not be sent in time")),
+    httpx.ReadError: (True, _("the connection broke before the answer")),
+    httpx.WriteError: (True, _("the connection broke while sending")),
+    httpx.CloseError: (True, _("the connection broke while closing")),
+    httpx.RemoteProtocolError: (True, _("the answer was not HTTP, or was cut short")),
+    httpx.StreamError: (True, _("the answer could not be read")),
+    httpx.CookieConflict: (True, _("the exchange failed")),
     # Exceptions of anyio that httpx does not translate, and our own total deadline.
-    TimeoutError: (True, "the whole exchange took too long"),
-    OSError: (True, "the operating system broke the exchange off"),
-    anyio.BrokenResourceError: (True, "the connection broke"),
-    anyio.ClosedResourceError: (True, "the connection was closed"),
-    anyio.EndOfStream: (True, "the connection ended"),
-    anyio.BusyResourceError: (True, "the connection was in use"),
-    ValueError: (True, "not a valid address"),
+    TimeoutError: (True, _("the whole exchange took too long")),
+    OSError: (True, _("the operating system broke the exchange off")),
+    anyio.BrokenResourceError: (True, _("the connection broke")),
+    anyio.ClosedResourceError: (True, _("the connection was closed")),
+    anyio.EndOfStream: (True, _("the connection ended")),
+    anyio.BusyResourceError: (True, _("the connection was in use")),
+    ValueError: (True, _("not a valid address")),
 }
 # httpcore's exceptions have the names of httpx's.
 _OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
@@ -183,7 +184,9 @@ class _Connections:
             self._idle = [self._sender()]
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             name = proxy_variable(proxy or "")
-            raise UsageError(f"the proxy that {name} names cannot be used: {error}") from error
+            raise UsageError(
+                _("the proxy that {name} names cannot be used: {error}", name=name, error=error)
+            ) from error
 
     def _sender(self) -> _Direct | _Proxied:
         if self._proxy is None:
@@ -233,8 +236,11 @@ class Gateway:
         proxy = proxy_for(self.base)
         if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
             raise UsageError(
-                "the proxy that the environment names would see the key: give the gateway's address"
-                " as https://, or name its host in no_proxy"
+                _(
+                    "the proxy that the environment names would see the key: give the gateway's"
+                    " address"
+                    " as https://, or name its host in no_proxy"
+                )
             )
         self._single = _Connections(proxy, self._context, kept=False)
         self._queries = _Connections(proxy, self._context, kept=True)
@@ -316,7 +322,7 @@ class Gateway:
     async def _follow(
         self, method: str, url: str, headers: Mapping[str, str], held: AsyncExitStack
     ) -> Stream | NoReply:
-        for _ in range(MAX_REDIRECTS + 1):
+        for _unused in range(MAX_REDIRECTS + 1):
             try:
                 request = self._download_request(method, url, headers)
                 sender = held.enter_context(self._connections_for(url).borrow())
@@ -328,13 +334,13 @@ class Gateway:
                 url = urljoin(url, location)
                 if self._secret.clean_text(url) != url:
                     return NoReply(
-                        True, "a redirect to an address that holds the key is not followed"
+                        True, _("a redirect to an address that holds the key is not followed")
                     )
             except UsageError as error:  # of a proxy for this address alone
                 return NoReply(False, str(error))
             except _CAUGHT as error:
                 return _no_reply(error, self._secret)
-        return NoReply(True, f"more than {MAX_REDIRECTS} redirects")
+        return NoReply(True, _("more than {max_redirects} redirects", max_redirects=MAX_REDIRECTS))
 
     async def _exchange(
         self,
@@ -389,9 +395,9 @@ class Gateway:
         }
         target = httpx.URL(url)
         if target.scheme not in ("http", "https") or not target.raw_host:
-            raise httpx.UnsupportedProtocol("a video's address must be http(s)")
+            raise httpx.UnsupportedProtocol(_("a video's address must be http(s)"))
         if _is_here(target) and not _is_here(self._url):
-            raise httpx.InvalidURL("a gateway elsewhere has no video on this machine")
+            raise httpx.InvalidURL(_("a gateway elsewhere has no video on this machine"))
         # Both are compared as httpx understands them, because that is where the request goes.
         ours = _origin(target) == _origin(self._url) and self._is_a_route(target)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
@@ -459,11 +465,15 @@ def _no_reply(error: Exception, secret: Secret) -> NoReply:
     """
     sent, reason = _reason(error)
     detail = clean(secret.clean_text(str(error)), 200)
-    return NoReply(sent, f"{reason} ({detail})" if detail else reason)
+    return NoReply(
+        sent, _("{reason} ({detail})", reason=reason, detail=detail) if detail else reason
+    )
 
 
 def _checked_key(key: str) -> str:
     """Return the key; raise UsageError where it cannot stand in a header."""
     if not key or not is_plain(key):
-        raise UsageError("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
+        raise UsageError(
+            _("the key must be printable ASCII without spaces; check KLINGFLOW_API_KEY")
+        )
     return key

@@ -12,6 +12,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from klingflow.words import _
+
 # A fragmented film has two boxes a fragment; more than this is no film but a trap for a reader that
 # counts.
 _MOST_BOXES = 100_000
@@ -35,29 +37,33 @@ def check(path: Path, *, all_here: bool = False) -> str | None:
 def _check(file: BinaryIO, size: int, all_here: bool) -> str | None:
     seen: set[bytes] = set()
     offset = 0
-    for _ in range(_MOST_BOXES):
+    for _unused in range(_MOST_BOXES):
         if offset == size:
             return _missing(seen)
         file.seek(offset)
         head = file.read(_HEAD_BYTES)
         kind, length = _box(head, size - offset)
         if not seen and kind != b"ftyp":
-            return "not an MP4"
+            return _("not an MP4")
         if length is None or length > size - offset:
             is_whole = all_here and seen.issuperset(_NEEDED) and _is_blank_end(head)
             if is_whole:
                 return None
-            return f"the MP4 is cut short in the box at byte {offset} of {size}"
+            return _(
+                "the MP4 is cut short in the box at byte {offset} of {size}",
+                offset=offset,
+                size=size,
+            )
         seen.add(kind)
         offset += length
-    return "the MP4 has too many boxes"
+    return _("the MP4 has too many boxes")
 
 
 def _missing(seen: set[bytes]) -> str | None:
     missing = [name.decode() for name in _NEEDED if name not in seen]
     if not missing:
         return None
-    return f"the MP4 has no {' and no '.join(missing)}"
+    return _("the MP4 has no {missing}", missing=" and no ".join(missing))
 
 
 def _is_blank_end(head: bytes) -> bool:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from klingflow.errors import UsageError
+from klingflow.words import _
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST_LABEL = 64  # of a host name, exclusive (RFC 1035, 2.3.4)
@@ -20,7 +21,7 @@ _ROUTE = re.compile(
     r"|images/(generations|edits|variations)|audio/(speech|transcriptions|translations)))?",
     re.I,
 )
-_NO_QUERY = (
+_NO_QUERY = _(
     "hold no query and no fragment; delete ? or # and all behind it"
     " (the key has a place of its own)"
 )
@@ -37,9 +38,9 @@ def normal_base(base_url: str) -> str:
         parts = urlsplit(base_url.strip())
         port, host = parts.port, parts.hostname or ""
     except ValueError as error:
-        raise UsageError(f"the gateway's address is not a URL: {error}") from error
+        raise UsageError(_("the gateway's address is not a URL: {error}", error=error)) from error
     if wrong := _wrong(parts, host, base_url.strip()):
-        raise UsageError(f"the gateway's address must {wrong}")
+        raise UsageError(_("the gateway's address must {wrong}", wrong=wrong))
     named = f"[{host}]" if ":" in host else host
     is_default = port in (None, _DEFAULT_PORTS[parts.scheme])
     shown = named if is_default else f"{named}:{port}"
@@ -65,7 +66,12 @@ def taken_for(base_url: str) -> str | None:
     rest = typed[typed.lower().rfind("/v1") :] if "/v1/" in typed.lower() else ""
     if not rest or not _ROUTE.fullmatch(rest):
         return None
-    return f"{typed} is taken for {base}: the address goes without {rest}"
+    return _(
+        "{typed} is taken for {base}: the address goes without {rest}",
+        typed=typed,
+        base=base,
+        rest=rest,
+    )
 
 
 def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
@@ -74,19 +80,23 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
     Of what was typed only a host or one character is repeated: it may hold a key.
     """
     if typed and typed[0] in _QUOTES:
-        return f"stand without quotation marks; delete {typed[0]} and all others"
+        return _("stand without quotation marks; delete {typed} and all others", typed=typed[0])
     labels = host.split(".")
     names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
     odd = next((c for c in typed if not is_plain(c)), None)
     if odd:
-        shown = f"'{odd}', " if odd.isprintable() and odd != " " else ""
-        return f"hold no space and no non-ASCII character; delete {shown}U+{ord(odd):04X}"
+        shown = _("'{odd}', ", odd=odd) if odd.isprintable() and odd != " " else ""
+        return _(
+            "hold no space and no non-ASCII character; delete {shown}U+{ord:04X}",
+            shown=shown,
+            ord=ord(odd),
+        )
     if parts.scheme not in _DEFAULT_PORTS or not names_a_host:
         alone = _HOST_ALONE.match(typed)
-        hint = f"; write https://{alone[0]}" if alone else ""
-        return f"begin with https:// or http:// and name a host{hint}"
+        hint = _("; write https://{alone}", alone=alone[0]) if alone else ""
+        return _("begin with https:// or http:// and name a host{hint}", hint=hint)
     if "@" in parts.netloc:
-        return "hold no user name or password (the key has a place of its own)"
+        return _("hold no user name or password (the key has a place of its own)")
     if parts.query or parts.fragment:
         return _NO_QUERY
     return None
@@ -98,9 +108,10 @@ def in_clear_warning(base_url: str) -> str | None:
     parts = urlsplit(base)
     if parts.scheme != "http" or names_this_machine(parts.hostname or ""):
         return None
-    return (
-        f"the key goes to {base} in clear, for all on the way to read;"
-        " use https:// if the gateway has it"
+    return _(
+        "the key goes to {base} in clear, for all on the way to read;"
+        " use https:// if the gateway has it",
+        base=base,
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from klingflow.words import _, joined
+
 # The most that one step brings forth, so that a small piece cannot fill the memory.
 STEP_BYTES = 256 * 1024
 # Packed data is hardly ever longer than what it holds. Data that is longer by so much holds
@@ -40,7 +42,11 @@ def is_known(packed: tuple[str, ...]) -> bool:
 def unread(header: str | None) -> str:
     """Return what to say of a body that is packed as klingflow cannot unpack; "" of others."""
     packed = packings(header)
-    return "" if is_known(packed) else f"packed as {', '.join(packed)}, which klingflow cannot read"
+    return (
+        ""
+        if is_known(packed)
+        else _("packed as {packed}, which klingflow cannot read", packed=joined(", ", packed))
+    )
 
 
 class Unpacker:
@@ -82,7 +88,7 @@ class Unpacker:
         """Nothing more comes. Raises Broken if something is missing."""
         is_over = self._engine.eof if self._engine else not self._first
         if not (self._is_plain or is_over):
-            raise Broken("what came packed was cut short")
+            raise Broken(_("what came packed was cut short"))
 
     def _begin(self, data: bytes) -> None:
         """Choose how to unpack, by the first bytes: some servers send deflate without a head, and
@@ -109,10 +115,10 @@ class Unpacker:
         try:
             piece = engine.decompress(data, STEP_BYTES)
         except zlib.error as error:
-            raise Broken(f"what came packed is damaged ({error})") from error
+            raise Broken(_("what came packed is damaged ({error})", error=error)) from error
         self._made += len(piece)
         if self._read > self._made + MOST_WASTE_BYTES:
-            raise Broken("what came packed holds nothing")
+            raise Broken(_("what came packed holds nothing"))
         return piece, engine.unused_data if engine.eof else engine.unconsumed_tail
 
 

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from klingflow.words import _, joined
+
 MAX_ID = 256
 MAX_MESSAGE = 500
 MAX_CODE = 100
@@ -122,7 +124,7 @@ def _in_words(value: object) -> object:
     """
     if not isinstance(value, list):
         return value
-    return "; ".join(filter(None, map(_mistake, value[:MOST_MISTAKES]))) or value
+    return joined("; ", filter(None, map(_mistake, value[:MOST_MISTAKES]))) or value
 
 
 def _mistake(item: object) -> str:
@@ -130,7 +132,7 @@ def _mistake(item: object) -> str:
         return "" if item is None else str(item)
     where, said = item.get("loc"), _first(item, "msg", "message")
     if said and isinstance(where, list):
-        return f"{'.'.join(map(str, where))}: {said}"
+        return _("{where}: {said}", where=".".join(map(str, where)), said=said)
     return str(said)
 
 

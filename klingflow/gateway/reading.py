@@ -13,6 +13,7 @@ from klingflow.errors import KlingflowError
 from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
+from klingflow.words import _, joined
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # How much is read of a reply that should have been a video, to see what it says instead.
@@ -65,7 +66,7 @@ class Stream:
     @property
     def unknown_packing(self) -> str:
         """The name of a packing that we cannot undo, such as br; "" otherwise."""
-        return "" if is_known(self._packed) else clean(", ".join(self._packed), 40)
+        return "" if is_known(self._packed) else clean(joined(", ", self._packed), 40)
 
     async def read(self) -> bytes:
         """The next bytes, or none at the end; raises Cut."""
@@ -77,7 +78,7 @@ class Stream:
                     return b""
                 self._unpacked = self._unpacker.feed(packed)
         except Broken as error:
-            raise Cut(f"the answer cannot be unpacked ({error})") from error
+            raise Cut(_("the answer cannot be unpacked ({error})", error=error)) from error
         return piece
 
     async def at_least(self, size: int) -> bytes:

@@ -54,6 +54,7 @@ from klingflow.gateway.payload import (
 from klingflow.gateway.video_address import video_address
 from klingflow.gateway.wording import Wording
 from klingflow.model import Failure, Json
+from klingflow.words import _
 
 MAX_EVIDENCE = 2048
 MAX_QUOTED = 200
@@ -121,13 +122,13 @@ def read_create(
         return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
     error = _worded(error_in(document), body)
     if _is_success(answer.status):
-        return _doubtful(answer, error, "without a readable task id")
+        return _doubtful(answer, error, _("without a readable task id"))
     is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
     if ids or is_broken_off or _names_a_task(fields):
-        return _doubtful(answer, error, "yet with a task id in the reply")
+        return _doubtful(answer, error, _("yet with a task id in the reply"))
     if _is_definite(answer.status, error, refund_5xx):
         return Refused(_refusal(answer.status, error), retry_after_s(answer.headers))
-    return _doubtful(answer, error, "does not say that nothing was created")
+    return _doubtful(answer, error, _("does not say that nothing was created"))
 
 
 def read_query(answer: Answer, *, task_id: str, body: Body = _NO_BODY) -> QueryOutcome:
@@ -161,7 +162,10 @@ def _worded(error: Said | None, body: Body) -> Wording | None:
 
 def _refusal(status: int, error: Wording | None) -> Failure:
     failure = (error or Wording(Said("", ""), "")).refusal(status)
-    code, message = failure.code or f"http_{status}", failure.message or f"HTTP {status}"
+    code, message = (
+        failure.code or f"http_{status}",
+        failure.message or _("HTTP {status}", status=status),
+    )
     return Failure(failure.kind, code, message)
 
 
@@ -191,7 +195,12 @@ def _is_definite(status: int, error: Wording | None, refund_5xx: bool) -> bool:
 
 def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
     words = (error.text if error else instead(reply))[:MAX_QUOTED]
-    reason = f"HTTP {reply.status}{words and f' ({words})'} {why}"
+    reason = _(
+        "HTTP {status}{words} {why}",
+        status=reply.status,
+        words=words and _(" ({words})", words=words),
+        why=why,
+    )
     failure = _refusal(reply.status, error)
     is_page = _is_success(reply.status) and reply.body.lstrip()[:1] == b"<"
     is_redirect = 300 <= reply.status < 400
@@ -270,7 +279,7 @@ class _Told:
 
 def _without_a_document(reply: Reply, wait_s: float | None) -> Blind | Hiccup:
     blind = _blind(reply.status, _refusal(reply.status, None))
-    return blind or Hiccup(f"{seen(reply)}: no answer about the task", wait_s)
+    return blind or Hiccup(_("{seen}: no answer about the task", seen=seen(reply)), wait_s)
 
 
 def _blind(status: int, failure: Failure) -> Blind | None:
@@ -298,16 +307,18 @@ def _query_refused(status: int, told: _Told) -> QueryOutcome:
         return blind
     # A 404 page is a web server's word about a route, not the gateway's about a task.
     if error is None:
-        return Hiccup(f"HTTP {status}", told.wait_s)
+        return Hiccup(_("HTTP {status}", status=status), told.wait_s)
     is_unknown = 400 <= status < 500 and error.says_no_such_task()
     if status in (404, 410) or is_unknown:
         return NoSuchTask(Failure("unknown", failure.code, failure.message))
-    return Hiccup(f"HTTP {status}: {failure.message}", told.wait_s)
+    return Hiccup(
+        _("HTTP {status}: {message}", status=status, message=failure.message), told.wait_s
+    )
 
 
 def _about_another(told: _Told, said: Progress | None) -> Hiccup:
     """A reply that bears other ids than the one that was asked after."""
-    reason = "the reply is about another task"
+    reason = _("the reply is about another task")
     # Beside a task id the legacy shape's `id` is a row's short number.
     name = max(told.claimed, key=lambda text: (len(text), text))
     return Misnamed(reason, told.wait_s, name, said) if said else Hiccup(reason, told.wait_s)
@@ -348,10 +359,17 @@ def _without_status(told: _Told) -> QueryOutcome:
     """An error without a status is the task's own only where the reply names the task."""
     error = told.error(told.document, told.task)
     if told.status:
-        words = f" ({error.text})" if error else ""
-        return Hiccup(f"status {clean(told.status, MAX_STATUS)!r}{words} says nothing", told.wait_s)
+        words = _(" ({text})", text=error.text) if error else ""
+        return Hiccup(
+            _(
+                "status {status!r}{words} says nothing",
+                status=clean(told.status, MAX_STATUS),
+                words=words,
+            ),
+            told.wait_s,
+        )
     if error is None:
-        return Hiccup("the reply has no status", told.wait_s)
+        return Hiccup(_("the reply has no status"), told.wait_s)
     if error.says_no_such_task():
         return NoSuchTask(Failure("unknown", *error.said))
     # A code or a message may be anything: what was paid for is given up only for an error that is
@@ -360,7 +378,7 @@ def _without_status(told: _Told) -> QueryOutcome:
     if told.named and is_called_error and not error.is_of_the_request():
         created_at = as_time(told.task.get("created_at"))
         return TaskFailed(error.of_the_task(), tier_in(told.task), created_at=created_at)
-    return Hiccup(f"an error without a status: {error.text}", told.wait_s)
+    return Hiccup(_("an error without a status: {text}", text=error.text), told.wait_s)
 
 
 def _task(document: Document) -> Document:
@@ -393,7 +411,9 @@ def _task_wording(told: _Told) -> Wording:
     """Why a task failed, in the gateway's words where there are any."""
     code = code_in(told.task) or told.status
     reason = reason_in(told.task) or reason_in(told.document)
-    return Wording.of(Said(code, reason or f"the task is {told.status}"), told.body)
+    return Wording.of(
+        Said(code, reason or _("the task is {status}", status=told.status)), told.body
+    )
 
 
 def _video_url(task: Document, asked: str) -> tuple[str | None, str]:

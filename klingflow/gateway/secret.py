@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any
 
 from klingflow.model import Json, Manifest
+from klingflow.words import _
 
 # Because of the space, what held the key is no task id: a purchase is in doubt then, and is not
 # written down under an id that is not its own. It is no address either (video_address.py).
@@ -158,9 +159,9 @@ def key_holder(manifest: Manifest, key: str) -> str | None:
     word = json.dumps(key)[1:-1]
     for shot, request in manifest:
         if key in shot.id:
-            return "a shot's id"
+            return _("a shot's id")
         if word in _written(shot.key, shot.output, request.body, shot.about, shot.tags):
-            return f"shot '{shot.id}'"
+            return _("shot '{id}'", id=shot.id)
     return None
 
 
@@ -280,7 +281,7 @@ def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
             places.append(edges.popleft() + longer)
         longer += len(escape[0]) - len(_character(escape))
     places += [edge + longer for edge in edges]
-    _, end = spans[-1]
+    _unused, end = spans[-1]
     if end == length:
         places[-1] = len(data)
     return list(zip(places[::2], places[1::2], strict=True))

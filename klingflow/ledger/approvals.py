@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from klingflow.disk import append, is_ours, read_ours
+from klingflow.words import _
 
 # A gateway's address, to which the key may go; a link, by its path, with its target as the value.
 ApprovalKind = Literal["address", "link"]
@@ -55,7 +56,9 @@ def approve(state: Path, kind: ApprovalKind, key: str, value: str, at: str) -> N
     with suppress(FileNotFoundError):
         there = book.lstat()
         if not is_ours(there):
-            raise PermissionError(f"{book} is a link, or not yours alone; move it away")
+            raise PermissionError(
+                _("{book} is a link, or not yours alone; move it away", book=book)
+            )
         if os.name == "posix" and there.st_mode & _OTHERS:
             book.chmod(0o600)
     entry = {"kind": kind, "key": key, "value": value, "at": at}

@@ -37,6 +37,7 @@ from klingflow.ledger.holder import Holder, holder
 from klingflow.ledger.places import BoxPlace
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
+from klingflow.words import _
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
@@ -206,7 +207,7 @@ class BlackBox:
         for path in paths:
             path.parent.mkdir(exist_ok=True)
             if (got := oslock.acquire(path)) is None:
-                raise LedgerError("another process has it")
+                raise LedgerError(_("another process has it"))
             self._holders[path] = got
 
     def close(self, purchases: Mapping[str, Purchase] | None = None) -> None:
@@ -273,7 +274,10 @@ def _check_unchanged(place: BoxPlace, reading: Reading) -> None:
     """Refuse to go on with a plan that did not know what another copy has bought since."""
     if boxes.stamps(place, reading.lineages) != reading.stamps:
         raise UsageError(
-            f"{place.manifest}: another copy of this ledger was run in the meantime; run again"
+            _(
+                "{manifest}: another copy of this ledger was run in the meantime; run again",
+                manifest=place.manifest,
+            )
         )
 
 
@@ -364,7 +368,11 @@ def _held(place: BoxPlace, path: Path) -> LedgerHeld | UsageError:
         who = Holder()
     if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
         return UsageError(
-            f"{place.manifest} and {who.manifest} have copies of one ledger; run them apart"
+            _(
+                "{manifest} and {who_manifest} have copies of one ledger; run them apart",
+                manifest=place.manifest,
+                who_manifest=who.manifest,
+            )
         )
     locked = None if who.pid else str(path)
     return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)

@@ -16,6 +16,7 @@ from klingflow.ledger.accounts import merge
 from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
+from klingflow.words import _
 
 
 class Book:
@@ -215,7 +216,7 @@ def content(book: Book) -> str:
 
 def _said_of(purchase: Purchase) -> str:
     doubtful = purchase.state in IN_DOUBT
-    happened = "in doubt" if doubtful else (purchase.state, purchase.times.get("updated"))
+    happened = _("in doubt") if doubtful else (purchase.state, purchase.times.get("updated"))
     return repr((purchase.uid, purchase.shot, purchase.take, purchase.task_id, happened))
 
 
@@ -245,7 +246,7 @@ def doubt(intent: Purchase, until: str | None) -> Purchase:
         "from": begun,
         "to": until,
         "model": intent.body.get("model"),
-        "received": "nothing was recorded: klingflow ended before the answer was on disk",
+        "received": _("nothing was recorded: klingflow ended before the answer was on disk"),
     }
     return advance(intent, "doubted", until or begun, evidence=evidence)
 

@@ -22,8 +22,9 @@ from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger.lines import Parsed, parse_lines
 from klingflow.ledger.places import PLACES, BoxPlace, boxes_in, film_of
+from klingflow.words import _
 
-WITHOUT = "--no-black-box does without it"
+WITHOUT = _("--no-black-box does without it")
 BOUGHT, ASKED, PRUNED, ABOUT = "bought.jsonl", "asked.jsonl", "pruned.jsonl", "place.json"
 Stamps = tuple[tuple[str, int, int], ...]
 T = TypeVar("T")
@@ -225,7 +226,14 @@ def _tried(path: Path, look: Callable[[], T]) -> T:
         raise FileNotFoundError(str(path)) from error
     except OSError as error:
         said = error.strerror or error
-        raise LedgerError(f"{path}: the black box cannot be read: {said}; {WITHOUT}") from error
+        raise LedgerError(
+            _(
+                "{path}: the black box cannot be read: {said}; {without}",
+                path=path,
+                said=said,
+                without=WITHOUT,
+            )
+        ) from error
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from stat import S_ISREG
 
 from klingflow.disk import is_ours, open_itself, read_ours, sync, sync_folder, write_all
 from klingflow.ledger import oslock
+from klingflow.words import _
 
 RESERVE_BYTES = 64 * 1024
 
@@ -60,12 +61,12 @@ def _append(place: Path, lines: bytes) -> None:
     fd = open_itself(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         if not is_ours(os.fstat(fd)):
-            raise OSError(f"{place}: somebody else's file")
+            raise OSError(_("{place}: somebody else's file", place=place))
         # The newline ends whatever an earlier attempt left torn.
         write_all(fd, b"\n" + lines)
         sync(fd)
         if not oslock.is_at(fd, place):
-            raise OSError(f"{place}: another runner took it in and away meanwhile")
+            raise OSError(_("{place}: another runner took it in and away meanwhile", place=place))
     finally:
         os.close(fd)
     sync_folder(place.parent)

@@ -20,6 +20,7 @@ from klingflow.ledger.moments import moment
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase, task_named
+from klingflow.words import _
 
 # How bad a finding is, and the exit code that says so. A note is nothing that anybody has to mend.
 LEVELS: Mapping[Level, ExitCode] = {
@@ -58,8 +59,13 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
         yield Flaw(
             b,
             "damaged",
-            f"{task_named(b.task_id)} is also that of {a.key}, attempt {a.attempt}",
-            "look the task up at the gateway: one of the two shots has no video of its own",
+            _(
+                "{task_named} is also that of {key}, attempt {attempt}",
+                task_named=task_named(b.task_id),
+                key=a.key,
+                attempt=a.attempt,
+            ),
+            _("look the task up at the gateway: one of the two shots has no video of its own"),
         )
     for several in alike(purchases):
         problem = same_video(several)
@@ -68,8 +74,12 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
         yield Flaw(
             b,
             "video",
-            f"paid for twice: {task_named(a.task_id)} and {task_named(b.task_id)}",
-            "nothing is lost, both are kept; if the gateway refunds, these are the ids",
+            _(
+                "paid for twice: {task_named} and {task_named_b_task_id}",
+                task_named=task_named(a.task_id),
+                task_named_b_task_id=task_named(b.task_id),
+            ),
+            _("nothing is lost, both are kept; if the gateway refunds, these are the ids"),
         )
 
 
@@ -80,25 +90,35 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
     has_file = purchase.sha256 and purchase.output and purchase.size_bytes
     is_a_doubt = state == "in_doubt"  # and may come from a damaged line
     if row.task == "named" and not task_id:
-        yield _damaged(purchase, f"{state}, but without a task id")
+        yield _damaged(purchase, _("{state}, but without a task id", state=state))
     if row.task == "none" and task_id:
-        yield _damaged(purchase, f"{state}, but with {task_named(task_id)}")
+        yield _damaged(
+            purchase,
+            _("{state}, but with {task_named}", state=state, task_named=task_named(task_id)),
+        )
     if row.delivered and not has_file:
-        yield _damaged(purchase, f"{state}, but without its file's name, hash and size")
+        yield _damaged(
+            purchase, _("{state}, but without its file's name, hash and size", state=state)
+        )
     if not purchase.fingerprint and not is_a_doubt:
-        yield _damaged(purchase, "without a fingerprint")
+        yield _damaged(purchase, _("without a fingerprint"))
 
 
 def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
     """What a person has to settle."""
     if is_at_cluster(purchase):
-        yield Flaw(purchase, "unsettled", "at the cluster", "its hosts buy it, or give it up")
+        yield Flaw(purchase, "unsettled", _("at the cluster"), _("its hosts buy it, or give it up"))
     elif purchase.state in IN_DOUBT:
-        todo = f"klingflow status {manifest} shows what is known and how to settle it"
-        yield Flaw(purchase, "unsettled", "in doubt: perhaps bought", todo)
+        todo = _(
+            "klingflow status {manifest} shows what is known and how to settle it",
+            manifest=manifest,
+        )
+        yield Flaw(purchase, "unsettled", _("in doubt: perhaps bought"), todo)
     elif purchase.state == "parked":
-        message = f"{task_named(purchase.task_id)} took too long and is parked"
-        todo = f"klingflow fetch {manifest} asks after it again"
+        message = _(
+            "{task_named} took too long and is parked", task_named=task_named(purchase.task_id)
+        )
+        todo = _("klingflow fetch {manifest} asks after it again", manifest=manifest)
         yield Flaw(purchase, "unsettled", message, todo)
 
 
@@ -110,14 +130,23 @@ def _times(purchase: Purchase) -> Iterator[Flaw]:
         text = purchase.times[name]
         at, fault = _read(text)
         if at is None:
-            yield _damaged(purchase, f"{name} at {text!r}, {fault}")
+            yield _damaged(
+                purchase, _("{name} at {text!r}, {fault}", name=name, text=text, fault=fault)
+            )
         elif name in _SEQUENCE:
             known.append((name, at))
     for (earlier, first), (later, second) in pairwise(known):
         if second < first:
             times = purchase.times
             yield _damaged(
-                purchase, f"{later} at {times[later]}, before {earlier} at {times[earlier]}"
+                purchase,
+                _(
+                    "{later} at {times}, before {earlier} at {times_earlier}",
+                    later=later,
+                    times=times[later],
+                    earlier=earlier,
+                    times_earlier=times[earlier],
+                ),
             )
 
 
@@ -127,7 +156,7 @@ def _read(text: str) -> tuple[datetime | None, str]:
     if at is not None:
         return at, ""
     is_without_zone = moment(f"{text}Z") is not None
-    return None, "without a time zone" if is_without_zone else "which is no time"
+    return None, _("without a time zone") if is_without_zone else _("which is no time")
 
 
 def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
@@ -144,7 +173,10 @@ def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
     except (ValueError, TypeError, AttributeError):
         again = ""
     if again != purchase.fingerprint and not _may_refer(body, task_ids):
-        message = f"its body is not the one of its fingerprint {purchase.fingerprint}"
+        message = _(
+            "its body is not the one of its fingerprint {fingerprint}",
+            fingerprint=purchase.fingerprint,
+        )
         yield _damaged(purchase, message)
 
 
@@ -154,5 +186,5 @@ def _may_refer(body: Json, task_ids: set[str]) -> bool:
 
 
 def _damaged(purchase: Purchase, message: str) -> Flaw:
-    todo = "git may have this line as it was: git log -p on the lock"
+    todo = _("git may have this line as it was: git log -p on the lock")
     return Flaw(purchase, "damaged", message, todo)

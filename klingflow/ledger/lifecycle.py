@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 from klingflow.ledger.moments import moment
 from klingflow.model import Event, Purchase, Request, Shot, State, task_named
+from klingflow.words import _, joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +201,7 @@ def begin(
     sent.
     """
     if request.fingerprint is None:
-        raise ValueError(f"{shot.key}: its body is not final")
+        raise ValueError(_("{key}: its body is not final", key=shot.key))
     return Purchase(
         uid=uid,
         shot=shot.id,
@@ -228,7 +229,14 @@ def advance(purchase: Purchase, event: Event, at: str, **changes: Any) -> Purcha
     """
     state = TRANSITIONS.get((purchase.state, event))
     if state is None:
-        raise ValueError(f"{purchase.key}: a purchase that is {purchase.state} cannot be {event}")
+        raise ValueError(
+            _(
+                "{key}: a purchase that is {state} cannot be {event}",
+                key=purchase.key,
+                state=purchase.state,
+                event=event,
+            )
+        )
     _refuse_mistakes(purchase, event, changes)
     row = EVENTS[event]
     if row.clears_error:
@@ -271,12 +279,26 @@ def placed(
 
 def _refuse_mistakes(purchase: Purchase, event: Event, changes: Mapping[str, Any]) -> None:
     if fixed := changes.keys() & set(_IDENTITY):
-        raise ValueError(f"{purchase.key}: {event} cannot change {', '.join(sorted(fixed))}")
+        raise ValueError(
+            _(
+                "{key}: {event} cannot change {fixed}",
+                key=purchase.key,
+                event=event,
+                fixed=joined(", ", sorted(fixed)),
+            )
+        )
     known, task_id = purchase.task_id, changes.get("task_id", purchase.task_id)
     if known is not None and task_id != known:
-        raise ValueError(f"{purchase.key}: {task_named(known)} cannot become {task_id}")
+        raise ValueError(
+            _(
+                "{key}: {task_named} cannot become {task_id}",
+                key=purchase.key,
+                task_named=task_named(known),
+                task_id=task_id,
+            )
+        )
     if EVENTS[event].needs_task_id and not task_id:
-        raise ValueError(f"{purchase.key}: {event} without a task id")
+        raise ValueError(_("{key}: {event} without a task id", key=purchase.key, event=event))
 
 
 def _later(at: str, last: str) -> str:

@@ -30,6 +30,7 @@ from klingflow.ledger.sums import (
 )
 from klingflow.ledger.written import BODY, EVIDENCE, StoredBody, purchase_in
 from klingflow.model import Json, Place, Problem, ProblemKind, Purchase
+from klingflow.words import _
 
 VERSION = 1
 
@@ -175,7 +176,7 @@ def _lines_of_a_lock(data: bytes, name: str) -> tuple[Parsed, bool]:
 def parse_journal(data: bytes, name: str) -> Parsed:
     """Everything in a journal that can be believed. Nobody was promised a torn last line."""
     parsed = Parsed(name)
-    whole, _, torn = data.rpartition(b"\n")
+    whole, _unused, torn = data.rpartition(b"\n")
     for number, raw in _lines(whole):
         _take_in(parsed, raw, number, _JOURNAL)
     if torn:
@@ -190,10 +191,10 @@ def unreadable_bodies(parsed: Parsed) -> Iterator[Problem]:
 
     Bodies are read when somebody looks, so this is not among the problems of reading.
     """
-    for purchase, _ in parsed.lines.values():
+    for purchase, _unused in parsed.lines.values():
         if isinstance(purchase.body, StoredBody) and not purchase.body.readable:
             number = parsed.numbers[purchase.uid]
-            yield _oddity(parsed, number, purchase, Odd("wrong_field", "body", "what is there"))
+            yield _oddity(parsed, number, purchase, Odd("wrong_field", "body", _("what is there")))
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -237,7 +238,7 @@ def _unsealed(raw: bytes) -> dict[str, Json]:
     ValueError.
     """
     if not is_sealed(raw):
-        raise ValueError("wrong sum")
+        raise ValueError(_("wrong sum"))
     start = raw.find(BODY)
     if start < 0 or EVIDENCE in raw:
         document = document_in(raw)
@@ -336,10 +337,15 @@ def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
     version, serial = document["klingflow_lock"], document.get("serial")
     if not isinstance(version, int) or version > VERSION:
         raise LedgerError(
-            f"the lock has format {version}, written by a newer klingflow; this one reads {VERSION}"
+            _(
+                "the lock has format {version}, written by a newer klingflow; this one reads"
+                " {version2}",
+                version=version,
+                version2=VERSION,
+            )
         )
     if not isinstance(serial, int) or not isinstance(document.get("lineage"), str):
-        raise ValueError("not a header")
+        raise ValueError(_("not a header"))
     header: dict[str, Json] = {"purchases": 0, **document}
     odd = []
     if type(header["purchases"]) is not int:

@@ -13,6 +13,7 @@ from stat import S_ISREG
 
 from klingflow.ledger import emergency
 from klingflow.ledger.places import Link, Site, link_at
+from klingflow.words import _
 
 
 def of_ledger(site: Site) -> list[Link]:
@@ -56,5 +57,5 @@ def _second_name(path: Path) -> Link | None:
 def worded(link: Link) -> str:
     """Return what a link is, for people."""
     if link.target is None:
-        return f"{link.path} is one of several names of a file (a hard link)"
-    return f"{link.path} is a link to {link.target}"
+        return _("{path} is one of several names of a file (a hard link)", path=link.path)
+    return _("{path} is a link to {target}", path=link.path, target=link.target)

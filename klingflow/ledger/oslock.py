@@ -9,6 +9,7 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.errors import LedgerError
+from klingflow.words import _
 
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN, errno.EDEADLK})
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -51,7 +52,7 @@ def acquire(path: Path) -> int | None:
     somebody may delete it in between, and a lock on a deleted file keeps nobody out. Raises
     OSError, and LedgerError where there are no locks.
     """
-    for _ in range(_ATTEMPTS):
+    for _unused in range(_ATTEMPTS):
         fd = disk.open_itself(path, _FLAGS)
         try:
             _try_lock(fd)
@@ -59,7 +60,9 @@ def acquire(path: Path) -> int | None:
             os.close(fd)
             if error.errno in _BUSY:
                 return None
-            raise LedgerError(f"{path}: this file system has no locks ({error})") from error
+            raise LedgerError(
+                _("{path}: this file system has no locks ({error})", path=path, error=error)
+            ) from error
         try:
             disk.refuse_other_names(fd, path)
             stays = is_at(fd, path)
@@ -71,7 +74,7 @@ def acquire(path: Path) -> int | None:
         if stays:
             return fd
         os.close(fd)
-    raise LedgerError(f"{path}: it is deleted again and again while being opened")
+    raise LedgerError(_("{path}: it is deleted again and again while being opened", path=path))
 
 
 def _prove(held: int, path: Path) -> None:
@@ -91,9 +94,12 @@ def _prove(held: int, path: Path) -> None:
     finally:
         os.close(fd)
     raise LedgerError(
-        f"{path}: this file system's locks keep nobody out (it gave one lock twice), so a second"
-        " runner could buy every shot again; nothing is bought here. Put the project on a local"
-        " disk"
+        _(
+            "{path}: this file system's locks keep nobody out (it gave one lock twice), so a second"
+            " runner could buy every shot again; nothing is bought here. Put the project on a local"
+            " disk",
+            path=path,
+        )
     )
 
 

@@ -17,6 +17,7 @@ from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_loc
 from klingflow.ledger.places import SUFFIXES, Site, manifest_called, site_at
 from klingflow.ledger.unite import Telling
 from klingflow.model import Problem
+from klingflow.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,11 @@ def tell(path: Path, ours: Site) -> Other:
     )
     if not (parsed.headers or parsed.accounts or parsed.doubts):
         raise UsageError(
-            f"{path}: there is no ledger of klingflow; name a .lock file, or a manifest beside one"
+            _(
+                "{path}: there is no ledger of klingflow; name a .lock file, or a manifest"
+                " beside one",
+                path=path,
+            )
         )
     profiles = frozenset(header["profile"] for header in parsed.headers)
     return Other(path, telling, tuple(parsed.problems), profiles)
@@ -59,14 +64,18 @@ def tell_box(manifest: Path, ours: Site) -> Other:
     """
     place = ours.paths.box
     if place is None:
-        raise UsageError(f"{manifest}: there is no black box here to take anything from")
+        raise UsageError(
+            _("{manifest}: there is no black box here to take anything from", manifest=manifest)
+        )
     told, profiles = Parsed(), set[str]()
     for folder in boxes.folders_of(replace(place, manifest=manifest)):
         if spot := boxes.spot_at(folder):
             told.add(boxes.parsed(boxes.files_in(spot)))
             profiles.add(spot.profile)
     if not (told.accounts or told.doubts):
-        raise UsageError(f"{manifest}: the black box knows of nothing that was bought there")
+        raise UsageError(
+            _("{manifest}: the black box knows of nothing that was bought there", manifest=manifest)
+        )
     # No lineage: what was bought there becomes this ledger's, and that ledger stays its own.
     telling = Telling(told.accounts, told.doubts)
     return Other(manifest, telling, tuple(told.problems), frozenset(profiles))
@@ -77,9 +86,11 @@ def _all_of(path: Path, ours: Site) -> Parsed:
     try:
         return _files_of(manifest, ours) if manifest else _file(path)
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such file") from error
+        raise UsageError(_("{path}: there is no such file", path=path)) from error
     except OSError as error:
-        raise LedgerError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise LedgerError(
+            _("{path}: cannot be read: {error}", path=path, error=error.strerror or error)
+        ) from error
 
 
 def _manifest_at(path: Path, ours: Site) -> Path | None:

@@ -18,6 +18,7 @@ from klingflow.ledger.places import LedgerPaths
 from klingflow.manifest.amending import Change, amended
 from klingflow.manifest.picklist import parse
 from klingflow.model import PickLine
+from klingflow.words import _
 
 MAX_BYTES = 64 * 1024 * 1024
 # A writer needs milliseconds, unless its disk is far away.
@@ -43,7 +44,7 @@ def change(paths: LedgerPaths, decide: Decide) -> bool:
     """
     path = paths.picks
     with _held(paths):
-        for _ in range(_TRIES):
+        for _unused in range(_TRIES):
             data = _data(path)
             text = _text(data, path)
             wanted = decide(_parsed(text, path))
@@ -53,25 +54,37 @@ def change(paths: LedgerPaths, decide: Decide) -> bool:
             if _data(path) == data:
                 _write(path, made)
                 return True
-    raise UsageError(f"{path} changes again and again while it is being changed; try again")
+    raise UsageError(
+        _("{path} changes again and again while it is being changed; try again", path=path)
+    )
 
 
 def _data(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} is larger than {MAX_BYTES >> 20} MB, and no picks file")
+            raise UsageError(
+                _(
+                    "{path} is larger than {max_bytes} MB, and no picks file",
+                    path=path,
+                    max_bytes=MAX_BYTES >> 20,
+                )
+            )
         return disk.read_whole(path)
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path} cannot be read: {error}", path=path, error=error.strerror or error)
+        ) from error
 
 
 def _text(data: bytes, path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        raise UsageError(
+            _("{path} is not UTF-8 (byte {start}); save it as UTF-8", path=path, start=error.start)
+        ) from error
 
 
 def _parsed(text: str, path: Path) -> tuple[PickLine, ...]:
@@ -89,7 +102,9 @@ def _write(path: Path, data: bytes) -> None:
         if mode is not None:
             path.chmod(mode)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path} cannot be written: {error}", path=path, error=error.strerror or error)
+        ) from error
 
 
 @contextmanager
@@ -107,10 +122,12 @@ def _acquired(paths: LedgerPaths) -> int:
     try:
         disk.make_folder(path.parent)
         disk.write_new(paths.hidden / ".gitignore", b"*\n")
-        for _ in range(_TRIES):
+        for _unused in range(_TRIES):
             if (fd := oslock.acquire(path)) is not None:
                 return fd
             time.sleep(_TRY_AGAIN_S)
     except OSError as error:
-        raise UsageError(f"{path} cannot be opened: {error.strerror or error}") from error
-    raise UsageError(f"another process has held {path} for 10 seconds; try again")
+        raise UsageError(
+            _("{path} cannot be opened: {error}", path=path, error=error.strerror or error)
+        ) from error
+    raise UsageError(_("another process has held {path} for 10 seconds; try again", path=path))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from klingflow import disk
 from klingflow.errors import UsageError
 from klingflow.model import Manifest, Request, Shot
+from klingflow.words import _
 
 STATE_DIR = "KLINGFLOW_STATE_DIR"
 
@@ -43,13 +44,21 @@ def state_folder(chosen: str | None) -> Path:
         folder = user_state_path("klingflow", appauthor=False)
     if str(folder).startswith("~"):
         raise UsageError(
-            f"the folder of the black box, {folder}, is in a home folder that is unknown; name"
-            f" another one in {STATE_DIR}, or pass --no-black-box"
+            _(
+                "the folder of the black box, {folder}, is in a home folder that is unknown; name"
+                " another one in {state_dir}, or pass --no-black-box",
+                folder=folder,
+                state_dir=STATE_DIR,
+            )
         )
     if not folder.is_absolute():
         raise UsageError(
-            f"{STATE_DIR} is {folder}, which is another folder wherever klingflow is called;"
-            " give an absolute path, or pass --no-black-box"
+            _(
+                "{state_dir} is {folder}, which is another folder wherever klingflow is called;"
+                " give an absolute path, or pass --no-black-box",
+                state_dir=STATE_DIR,
+                folder=folder,
+            )
         )
     return folder
 
@@ -236,7 +245,12 @@ def _refuse_twin(manifest: Path) -> None:
     twin = manifest.with_suffix(_TWINS[manifest.suffix])
     if manifest.exists() and twin.exists() and not twin.samefile(manifest):
         raise UsageError(
-            f"{manifest} and {twin.name} share the ledger {manifest.stem}.lock; rename one of them"
+            _(
+                "{manifest} and {name} share the ledger {stem}.lock; rename one of them",
+                manifest=manifest,
+                name=twin.name,
+                stem=manifest.stem,
+            )
         )
 
 
@@ -266,8 +280,14 @@ def _refuse_manifest_of_drafts(draft: Path, film: Path, profile: str) -> None:
     there = manifest_called(draft.parent, draft.stem)
     if profile and there.exists():
         raise UsageError(
-            f"{there} has the ledger {draft.stem}.lock, which the drafts of profile '{profile}' of"
-            f" {film.name} would have too; rename one of them"
+            _(
+                "{there} has the ledger {stem}.lock, which the drafts of profile '{profile}' of"
+                " {name} would have too; rename one of them",
+                there=there,
+                stem=draft.stem,
+                profile=profile,
+                name=film.name,
+            )
         )
 
 

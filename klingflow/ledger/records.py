@@ -26,6 +26,7 @@ from klingflow.model import (
     State,
     Unread,
 )
+from klingflow.words import _
 
 MAX_TASK_ID = 1000
 
@@ -105,7 +106,7 @@ def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
     if tuple(map(type, known.values())) != _types_of(names):
         known = _rightly_typed(known, odd)
     if not known.keys() >= _ESSENTIAL:
-        raise ValueError("not a purchase")
+        raise ValueError(_("not a purchase"))
     _convert(known, odd)
     known["times"] = _in_form(known["times"], odd)
     if not _one_line("".join(filter(None, map(known.get, _ONE_LINE)))):
@@ -130,7 +131,7 @@ def _convert(known: dict[str, Any], odd: list[Odd]) -> None:
             known[name] = convert(value)
         except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation) as error:
             if name in _BELIEVED:
-                raise ValueError(f"{name}: {error}") from error
+                raise ValueError(_("{name}: {error}", name=name, error=error)) from error
             known[name] = _WITHOUT.get(name)
             odd.append(_wrong(name, value))
     for name, least in _LEAST.items():
@@ -190,7 +191,7 @@ def partly_read(known: Known, unread: Unread) -> Purchase:
 
 def complete(purchase: Purchase, document: Mapping[str, Json]) -> None:
     """Fill in what `partly_read` left out, from the document that the purchase stands in."""
-    whole, _ = from_json(document)
+    whole, _unused = from_json(document)
     for name, put in _SLOTS_LATER:
         put(purchase, getattr(whole, name))
 
@@ -214,7 +215,7 @@ def _rightly_typed(known: Mapping[str, Any], odd: list[Odd]) -> dict[str, Any]:
         elif value is None and name in _NULLABLE:
             continue
         elif name in _BELIEVED:
-            raise ValueError(f"{name} cannot be {value!r}")
+            raise ValueError(_("{name} cannot be {value!r}", name=name, value=value))
         else:
             odd.append(_wrong(name, value))
     return {name: value for name, value in _WITHOUT.items() if name != "body"} | right
@@ -247,25 +248,25 @@ def is_output(value: str) -> bool:
 
 def _output(value: str) -> str:
     if not is_output(value):
-        raise ValueError(f"{value!r} is no video of the manifest's")
+        raise ValueError(_("{value!r} is no video of the manifest's", value=value))
     return value
 
 
 def _state(value: str) -> str:
     if value not in RANK:
-        raise ValueError(f"there is no state {value!r}")
+        raise ValueError(_("there is no state {value!r}", value=value))
     return value
 
 
 def _count(value: int) -> int:
     if not 0 <= value <= _MOST:
-        raise ValueError(f"{value} is no number of anything")
+        raise ValueError(_("{value} is no number of anything", value=value))
     return value
 
 
 def _task_id(value: str) -> str:
     if not 0 < len(value) <= MAX_TASK_ID or not value.isprintable():
-        raise ValueError(f"{value!r} is no task id")
+        raise ValueError(_("{value!r} is no task id", value=value))
     return value
 
 
@@ -273,14 +274,14 @@ def _bought(value: dict[str, Json]) -> Bought:
     bought = Bought(**value)
     is_take = type(bought.take) is int and 0 < bought.take <= _MOST
     if type(bought.shot) is not str or not is_take:
-        raise ValueError(f"{value!r} is no take")
+        raise ValueError(_("{value!r} is no take", value=value))
     return bought
 
 
 def _texts(value: dict[str, Json]) -> dict[str, str]:
     for item in value.values():
         if type(item) is not str:
-            raise ValueError(f"{value!r} holds more than text")
+            raise ValueError(_("{value!r} holds more than text", value=value))
     return value
 
 
@@ -293,9 +294,9 @@ def _shared_price(amount: str, currency: str, basis: str, as_of: str | None = No
     exact = Decimal(amount)
     # A price below 0 would make room under a cap; one without an end could not be added up.
     if not exact.is_finite() or exact.is_signed() or exact.adjusted() > _DIGITS:
-        raise ValueError(f"{amount!r} is no price")
+        raise ValueError(_("{amount!r} is no price", amount=amount))
     if len(amount) > 2 * _DIGITS:
-        raise ValueError("too many digits for a price")
+        raise ValueError(_("too many digits for a price"))
     return Price(exact, currency, basis, as_of)
 
 
@@ -315,9 +316,9 @@ _STRICT = JSONEncoder(allow_nan=False)
 def _bounds(value: list[Json]) -> tuple[float, float]:
     low, high = value
     if type(low) not in _NUMBERS or type(high) not in _NUMBERS:
-        raise ValueError(f"{value!r} holds more than numbers")
+        raise ValueError(_("{value!r} holds more than numbers", value=value))
     if not 0 <= low <= high <= _MOST:  # NaN, too, is in no order
-        raise ValueError(f"{value!r} is no time that a task can take")
+        raise ValueError(_("{value!r} is no time that a task can take", value=value))
     return low, high
 
 

@@ -21,6 +21,7 @@ from klingflow.ledger.lines import parse_lines
 from klingflow.ledger.places import PRUNED, BoxPlace, Site, film_of
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
+from klingflow.words import _
 
 Take = tuple[str, int]
 
@@ -132,7 +133,7 @@ def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
     for one in data:
         if fingerprints_in(one) & wanted.bodies:
             lines += (raw for raw in one.split(b"\n") if fingerprints_in(raw) & wanted.bodies)
-    told, _ = fold(parse_lines(b"\n".join(lines), "").accounts)
+    told, _unused = fold(parse_lines(b"\n".join(lines), "").accounts)
     return [p for p in told if p.fingerprint in wanted.bodies and wanted.lacks(p)]
 
 
@@ -183,7 +184,7 @@ def _of_relatives(
 
 def _all_in(spot: Spot) -> Sequence[Purchase]:
     path = spot.folder / BOUGHT
-    told, _ = fold(boxes.parsed({path: boxes.read(path)}).accounts)
+    told, _unused = fold(boxes.parsed({path: boxes.read(path)}).accounts)
     return told
 
 
@@ -194,4 +195,7 @@ def _named(
     from_box = ("--from-box", spot.manifest)
     command = site.lock_command("fork") if is_place else site.lock_command("merge", *from_box)
     for purchase in purchases:
-        yield purchase, Elsewhere(kind, spot.manifest or "another place", purchase.origin, command)
+        yield (
+            purchase,
+            Elsewhere(kind, spot.manifest or _("another place"), purchase.origin, command),
+        )

@@ -50,6 +50,7 @@ from klingflow.ledger.stored import (
     used_plans,
 )
 from klingflow.model import Problem, Purchase
+from klingflow.words import _
 
 _PLANS_NAMED = 100
 
@@ -68,7 +69,9 @@ def open_ledger(paths: LedgerPaths, now: Now) -> Ledger:
             undo.callback(journal.release)
             ledger = _opened(paths, journal, now)
         except (OSError, LedgerBroken) as error:
-            raise LedgerError(f"{paths.lock}: the ledger cannot be opened: {error}") from error
+            raise LedgerError(
+                _("{lock}: the ledger cannot be opened: {error}", lock=paths.lock, error=error)
+            ) from error
         undo.pop_all()
     return ledger
 
@@ -77,8 +80,12 @@ def _opened(paths: LedgerPaths, journal: Journal, now: Now) -> Ledger:
     stored = load(paths, until=now())
     if stored.shared:
         raise UsageError(
-            f"{paths.journal} is also the journal of {stored.shared}, by a link;"
-            " remove the link and run again"
+            _(
+                "{journal} is also the journal of {shared}, by a link;"
+                " remove the link and run again",
+                journal=paths.journal,
+                shared=stored.shared,
+            )
         )
     set_aside(paths, stored.journal, stored.lock, stored.contradicting)
     emergency.reserve(paths.journal)
@@ -275,7 +282,9 @@ class Ledger:
             self.box.append(batch.purchases)
 
     def _break(self, path: Path, error: Exception) -> LedgerBroken:
-        self._broken = self._broken or LedgerBroken(f"{path}: cannot be written: {error}")
+        self._broken = self._broken or LedgerBroken(
+            _("{path}: cannot be written: {error}", path=path, error=error)
+        )
         return self._broken
 
     def _keep_hold(self) -> None:
@@ -283,7 +292,7 @@ class Ledger:
         try:
             self.journal.keep_hold()
         except (OSError, KlingflowError):
-            held, _ = fold(parse_journal(b"".join(self.journal.lines), "").accounts)
+            held, _unused = fold(parse_journal(b"".join(self.journal.lines), "").accounts)
             if held and self.journal.dead:
                 self._save_elsewhere(held)
             raise
@@ -300,8 +309,14 @@ class Ledger:
         if self.box:
             self.box.append(purchases)
         where = emergency.save(self.paths.journal, lines)
-        what = f"what followed is in {where}" if where else "what followed could be written nowhere"
-        return LedgerBroken(f"{self._broken}; {what}; nothing more is bought")
+        what = (
+            _("what followed is in {where}", where=where)
+            if where
+            else _("what followed could be written nowhere")
+        )
+        return LedgerBroken(
+            _("{broken}; {what}; nothing more is bought", broken=self._broken, what=what)
+        )
 
     def fold_now(self, snapshot: dict[str, Purchase]) -> Arrivals:
         """Write `snapshot` and what else the files hold by now, then empty the journal."""

@@ -39,6 +39,7 @@ from klingflow.ledger.lines import (
 from klingflow.ledger.neighbours import Neighbour
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Json, Place, Problem, Purchase
+from klingflow.words import _
 
 Signature = tuple[int, ...] | None
 
@@ -72,7 +73,9 @@ def read(paths: LedgerPaths) -> Book:
     try:
         return load(paths, until=None).book
     except OSError as error:
-        raise LedgerError(f"{paths.lock}: the ledger cannot be read: {error}") from error
+        raise LedgerError(
+            _("{lock}: the ledger cannot be read: {error}", lock=paths.lock, error=error)
+        ) from error
 
 
 def load(paths: LedgerPaths, until: str | None) -> Stored:
@@ -251,7 +254,7 @@ def _remember_unrelated(book: Book, files: _Files, until: str | None) -> None:
     """Let the book know, without entering it, what this place bought under other lineages."""
     for told, is_former in ((files.unrelated, False), (files.former, True)):
         if told.accounts or told.doubts:
-            folded, _ = fold(told.accounts, told.doubts)
+            folded, _unused = fold(told.accounts, told.doubts)
             dropped = superseded(folded)
             found = [purchase for purchase in folded if purchase.uid not in dropped]
             book.add_recallable(settled(found, until), former=is_former)
@@ -280,7 +283,7 @@ def _pruned(paths: LedgerPaths, box: boxes.Reading) -> tuple[Parsed, dict[str, P
     parsed = parse_lines(_bytes(paths.pruned), paths.pruned.name)
     remembered = boxes.parsed(box.pruned)
     accounts = [*parsed.accounts, *remembered.accounts]
-    told, _ = fold(accounts, [*parsed.doubts, *remembered.doubts])
+    told, _unused = fold(accounts, [*parsed.doubts, *remembered.doubts])
     return parsed, {p.uid: p for p in told}
 
 
@@ -323,8 +326,11 @@ def _lock_in(data: bytes, paths: LedgerPaths) -> Parsed:
     is_ours = lock.headers or lock.accounts or lock.doubts or _OURS in data
     if data and not data.isspace() and not is_ours:
         raise LedgerError(
-            f"{paths.lock} is not klingflow's; rename the manifest (or, if it was, bring it back"
-            " from git)"
+            _(
+                "{lock} is not klingflow's; rename the manifest (or, if it was, bring it back"
+                " from git)",
+                lock=paths.lock,
+            )
         )
     return lock
 

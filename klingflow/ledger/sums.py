@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 
 from klingflow.model import Json
+from klingflow.words import _
 
 SEAL_LENGTH = len(b',"crc":"01234567"}')
 _SUM_LENGTH = len(b"01234567 ")
@@ -31,9 +32,9 @@ def document_in(raw: bytes) -> dict[str, Json]:
     try:
         document, end = _DECODE(text)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError(_("nested too deeply")) from error
     if not isinstance(document, dict) or end != len(text):
-        raise ValueError("not an object")
+        raise ValueError(_("not an object"))
     return document
 
 
@@ -63,7 +64,7 @@ def unsummed(raw: bytes) -> dict[str, Json]:
     """
     document = raw[_SUM_LENGTH:]
     if raw[:_SUM_LENGTH] != b"%08x " % zlib.crc32(document):
-        raise ValueError("wrong sum")
+        raise ValueError(_("wrong sum"))
     return document_in(document)
 
 

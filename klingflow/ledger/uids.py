@@ -11,6 +11,8 @@ import json
 import re
 from collections.abc import Callable
 
+from klingflow.words import _
+
 _PLAIN = re.compile(r"[0-9A-Za-z]{1,32}")
 _SHARED = re.compile(r"([0-9A-Za-z]{1,32}-[0-9a-f]{20})-([0-9]{3})")
 _HASHED = 20  # hexadecimal digits: 80 bits
@@ -66,7 +68,7 @@ def try_of(uid: str) -> int | None:
 
 def _numbered(attempt: str, number: int) -> str:
     if not 1 <= number <= _MOST_TRIES:
-        raise ValueError(f"there is no try {number}")
+        raise ValueError(_("there is no try {number}", number=number))
     return f"{attempt}-{number:03}"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from klingflow.manifest.meaning import Meaning, scene_of
 from klingflow.model import Json, Media, Purchase, RemarkName
-from klingflow.words import _
+from klingflow.words import _, filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def remarks(media: Media, purchase: Purchase, what: Meaning) -> list[dict[str, J
 
 def in_words(remark: Mapping[str, Any]) -> str:
     """Return a remark in words."""
-    return REMARKS[remark["kind"]].words.format(**remark)
+    return filled(REMARKS[remark["kind"]].words, remark)
 
 
 def _made(media: Media, wanted: _Wanted) -> Iterator[RemarkName]:

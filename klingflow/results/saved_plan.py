@@ -239,7 +239,13 @@ def changes(saved: SavedPlan, plans: Sequence[Plan], gateway: str) -> list[str]:
         ]
     found = []
     if saved.gateway != gateway:
-        found.append(f"the gateway is {gateway}; it was {saved.gateway}")
+        found.append(
+            _(
+                "the gateway is {gateway}; it was {saved_gateway}",
+                gateway=gateway,
+                saved_gateway=saved.gateway,
+            )
+        )
     for then, plan in zip(saved.films.values(), plans, strict=True):
         found += _of_a_film(then, plan_data(plan))
     return found
@@ -247,25 +253,25 @@ def changes(saved: SavedPlan, plans: Sequence[Plan], gateway: str) -> list[str]:
 
 def _of_a_film(then: Json, now: Json) -> Iterator[str]:
     if then["name"] != now["name"]:
-        yield f"the film is {now['name']}; it was {then['name']}"
+        yield _("the film is {name}; it was {then_name}", name=now["name"], then_name=then["name"])
     actions = [*_of_actions(then["actions"], now["actions"])]
     yield from actions
     if then["moves"] != now["moves"]:
-        yield f"{now['name']}: other purchases move"
+        yield _("{name}: other purchases move", name=now["name"])
     if then["files"] != now["files"]:
-        yield f"{now['name']}: other files are renamed"
+        yield _("{name}: other files are renamed", name=now["name"])
     if then["ledger"] != now["ledger"]:
-        yield f"{now['name']}: the ledger has changed since"
+        yield _("{name}: the ledger has changed since", name=now["name"])
 
 
 def _of_actions(then: Sequence[Json], now: Sequence[Json]) -> Iterator[str]:
     before = {action["key"]: action for action in then}
     after = {action["key"]: action for action in now}
-    yield from (f"{key} is new in the plan" for key in after if key not in before)
-    yield from (f"{key} is no longer in the plan" for key in before if key not in after)
+    yield from (_("{key} is new in the plan", key=key) for key in after if key not in before)
+    yield from (_("{key} is no longer in the plan", key=key) for key in before if key not in after)
     for key, action in after.items():
         if key in before and (said := _of_an_action(before[key], action)):
-            yield f"{key}: {said}"
+            yield _("{key}: {said}", key=key, said=said)
 
 
 def _of_an_action(then: Json, now: Json) -> str | None:

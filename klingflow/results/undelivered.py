@@ -33,17 +33,30 @@ def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
     lines = [_("Gateways delete videos after some days, commonly 7. What else there is:")]
     for purchase in known[:_SHOWN]:
         lines.append(
-            f"a copy of {purchase.key}, from a colleague or a backup, put at {purchase.output},"
-            f" with the sha256 {purchase.sha256}: the next run takes it as it is"
+            _(
+                "a copy of {key}, from a colleague or a backup, put at {output},"
+                " with the sha256 {sha256}: the next run takes it as it is",
+                key=purchase.key,
+                output=purchase.output,
+                sha256=purchase.sha256,
+            )
         )
     if len(known) > _SHOWN:
-        lines.append(f"so for {len(known) - _SHOWN} more (klingflow status --format json has all)")
+        lines.append(
+            _(
+                "so for {known} more (klingflow status --format json has all)",
+                known=len(known) - _SHOWN,
+            )
+        )
     if len(known) < len(dead):
         lines.append(
-            "a colleague who downloaded it: once the colleague's lock is merged here, by git or by"
-            " klingflow lock merge, a copy put at its path is taken as it is"
+            _(
+                "a colleague who downloaded it: once the colleague's lock is merged here, by"
+                " git or by"
+                " klingflow lock merge, a copy put at its path is taken as it is"
+            )
         )
     keys = shlex.quote(" ".join(dict.fromkeys(purchase.key for purchase in dead)))
     again = _("klingflow run {file} -s {keys} --rerun failed", file=file, keys=keys)
-    lines.append(f"another purchase, which costs money: `{again}`")
+    lines.append(_("another purchase, which costs money: `{again}`", again=again))
     return lines

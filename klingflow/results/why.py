@@ -87,7 +87,11 @@ def _other_sources(
         then, now = before.get(path, {}).get("purchase"), record.get("purchase")
         if then and now and then != now and (then, now) not in said:
             said.add((then, now))
-            yield f"; it was made from {take_of(str(then))}, and now {take_of(str(now))} counts"
+            yield _(
+                "; it was made from {take}, and now {take_of_str_now} counts",
+                take=take_of(str(then)),
+                take_of_str_now=take_of(str(now)),
+            )
 
 
 def _task(purchase: Purchase) -> str:

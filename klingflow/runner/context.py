@@ -38,6 +38,7 @@ from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
 from klingflow.runner.events import Emit, Event, EventName
 from klingflow.runner.look import Looking
+from klingflow.words import _
 
 
 class Claims(Protocol):
@@ -293,7 +294,14 @@ class Context:
         still polled and downloaded.
         """
         self.outcome.crash = self.outcome.crash or error
-        self.stop_buying(f"internal error with {shot}: {type(error).__name__}: {error}")
+        self.stop_buying(
+            _(
+                "internal error with {shot}: {name}: {error}",
+                shot=shot,
+                name=type(error).__name__,
+                error=error,
+            )
+        )
 
     def broke(self, error: LedgerBroken) -> None:
         """The ledger cannot be written: nothing that happens now could be kept."""

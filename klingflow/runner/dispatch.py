@@ -21,6 +21,7 @@ from klingflow.runner.fetch import fetch
 from klingflow.runner.poll import poll
 from klingflow.runner.queues import queue
 from klingflow.runner.upload import upload
+from klingflow.words import _
 
 # While running, the run manifest and the lock are written again this often, except that writing
 # takes no more than a fiftieth of the time.
@@ -146,7 +147,9 @@ async def _listen(
             context.looking.stop()
             if number != signal.SIGINT:
                 context.leave()
-            context.stop("interrupted; finishing what is on its way (Ctrl-C again leaves at once)")
+            context.stop(
+                _("interrupted; finishing what is on its way (Ctrl-C again leaves at once)")
+            )
 
 
 async def _keep_record(context: Context) -> None:

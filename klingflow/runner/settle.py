@@ -152,4 +152,4 @@ def _synced(paths: Iterable[Path]) -> Iterator[str]:
         try:
             disk.sync_folder(folder)
         except OSError as error:
-            yield f"{folder}: {error.strerror or error}"
+            yield _("{folder}: {error}", folder=folder, error=error.strerror or error)

@@ -82,7 +82,7 @@ class DeskClient:
 
     async def halt(self) -> None:
         """Let the desk grant nothing more at all."""
-        await self._say("halt", "stopped by a person (klingflow desk --resume)")
+        await self._say("halt", _("stopped by a person (klingflow desk --resume)"))
 
     async def go_on(self) -> None:
         """Let the desk grant again."""
@@ -110,7 +110,7 @@ class DeskClient:
                 "Clock", id=name, task_queue="klingflow-clock", rpc_timeout=_PATIENCE
             )
             began = (await handle.describe()).start_time.timestamp()
-            await handle.terminate("it has said what time it is")
+            await handle.terminate(_("it has said what time it is"))
         except RPCError as error:
             raise _away(error) from error
         return before - began

@@ -119,7 +119,7 @@ class DeskFlow:
             told = await _step("page", batch, page)
             self._desk.read(batch, page, [(Ask.from_json(ask), claimed) for ask, claimed in told])
         except ActivityError:
-            self._desk.unreadable(batch, page, f"page {page} of its orders is damaged")
+            self._desk.unreadable(batch, page, _("page {page} of its orders is damaged", page=page))
         self._reading.discard((batch, page))
         self._news = True
 
@@ -268,7 +268,7 @@ class ShotFlow:
             seen: dict[str, Any] = await _step("watch", self._errand, since, queue=queue)
             if seen["state"] != "blind":
                 return seen
-            await self._tell("blinded", "the key or the balance is refused on every route")
+            await self._tell("blinded", _("the key or the balance is refused on every route"))
 
     async def _brought(self, seen: dict[str, Any]) -> str:
         last = None

@@ -184,7 +184,15 @@ class Steps:
                 kind = type(error).__name__
             except Exception as error:
                 kind = type(error).__name__
-                self._told(f"{_now()} {activity.info().activity_type}: {kind}: {error}")
+                self._told(
+                    _(
+                        "{now} {activity_type}: {kind}: {error}",
+                        now=_now(),
+                        activity_type=activity.info().activity_type,
+                        kind=kind,
+                        error=error,
+                    )
+                )
         raise ApplicationError(_("{kind} on this host", kind=kind), type=kind)
 
 
