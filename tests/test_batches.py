@@ -17,6 +17,7 @@ from klingflow.cluster.batches import Handed, bring_home, fold_in, hand_over, op
 from klingflow.cluster.follow import batch_of
 from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Page, as_bytes, from_bytes, page_name
+from klingflow.cluster.reading import Reader
 from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, FolderStore
 from klingflow.gateway.http import Gateway
@@ -209,6 +210,6 @@ async def test_a_lost_still_of_a_dead_run_is_withdrawn(tmp_path: Path) -> None:
         limits = job.plan.manifest.limits
         handed = await hand_over(job, store, limits, LATER, files_of(job, store))
         assert [order.key for order in handed.orders] == ["alone"]
-        await fold_in(job, store, LATER)
+        await fold_in(job, Reader(store, LINEAGE), LATER)
         states = {p.key: p.state for p in job.ledger.book.purchases.values()}
     assert states == {**dict.fromkeys(["opening", "door", "street"], "rejected"), "alone": "intent"}

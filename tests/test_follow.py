@@ -21,8 +21,8 @@ from klingflow.cluster.follow import (
     folded,
     hand_over,
     left_over,
-    told_by,
 )
+from klingflow.cluster.reading import Reader, told_by
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.waits import Supply, waiting
 from klingflow.ledger.book import Book, doubt
@@ -93,7 +93,7 @@ def of_a_night(store: FolderStore) -> Iterator[tuple[str, Purchase]]:
 async def lines_after(paths: LedgerPaths, store: FolderStore) -> list[bytes]:
     """The purchase lines of a lock, after the store was folded into it."""
     with open_ledger(paths, lambda: LATEST) as ledger:
-        await fold_in(ledger, store, LATEST)
+        await fold_in(ledger, Reader(store, LINEAGE), LATEST)
     return paths.lock.read_bytes().splitlines()[1:]
 
 
@@ -120,7 +120,7 @@ def test_what_the_store_says_counts_in_any_order(store: FolderStore) -> None:
     hand_out(store, order(store))
     for end, purchase in of_a_night(store):
         put(store, end, purchase)
-    told = told_by(store, LINEAGE)
+    told = told_by(store, Book(lineage=LINEAGE))
     found = set()
     for accounts in itertools.islice(itertools.permutations(told.accounts), 200):
         once = folded(Book(lineage=LINEAGE), replace(told, accounts=[*accounts, *accounts]), LATER)
@@ -131,7 +131,7 @@ def test_what_the_store_says_counts_in_any_order(store: FolderStore) -> None:
 def test_a_book_that_knows_it_all_is_told_nothing(store: FolderStore) -> None:
     """So that a command that changes nothing writes nothing."""
     hand_out(store, order(store))
-    told = told_by(store, LINEAGE)
+    told = told_by(store, Book(lineage=LINEAGE))
     book = Book(folded(Book(), told, LATER), lineage=LINEAGE)
     assert [is_at_cluster(p) for p in book.purchases.values()] == [True]
     assert folded(book, told, LATER) == []
@@ -142,7 +142,7 @@ def test_between_two_tries_the_take_is_never_free(store: FolderStore) -> None:
     hand_out(store, order(store))
     for end, purchase in itertools.islice(of_a_night(store), 2):
         put(store, end, purchase)
-    book = Book(folded(Book(), told_by(store, LINEAGE), LATER), lineage=LINEAGE)
+    book = Book(folded(Book(), told_by(store, Book(lineage=LINEAGE)), LATER), lineage=LINEAGE)
     (last,) = book.bought("alley", 1)
     assert (last.uid, is_at_cluster(last)) == (next_try(order(store).uid), True)
 
@@ -152,7 +152,7 @@ def test_another_films_purchases_are_not_ours(store: FolderStore) -> None:
     hand_out(store, order(store))
     other = replace(order(store), uid=uid_of("f" * 16, "alley", 1, 1))
     put(store, "intent", other)
-    assert {p.uid for p in told_by(store, LINEAGE).accounts} == {order(store).uid}
+    assert {p.uid for p in told_by(store, Book(lineage=LINEAGE)).accounts} == {order(store).uid}
 
 
 def test_a_damaged_object_is_a_doubt(store: FolderStore) -> None:
@@ -162,7 +162,7 @@ def test_a_damaged_object_is_a_doubt(store: FolderStore) -> None:
     )
     store.put(f"purchases/{order(store).uid}.answer", data)
     book = Book(lineage=LINEAGE)
-    (found,) = folded(book, told_by(store, LINEAGE), LATER)
+    (found,) = folded(book, told_by(store, book), LATER)
     assert (found.key, found.state) == ("alley", "in_doubt")
     assert [p.kind for p in book.problems] == ["damaged_purchases"]
 
@@ -172,7 +172,7 @@ def test_two_tasks_under_one_uid_are_both_told(store: FolderStore) -> None:
     put(store, "answer", advance(order(store), "accepted", LATER, task_id="task_1"))
     known = advance(order(store), "accepted", AT, task_id="task_0")
     book = Book([known], lineage=LINEAGE)
-    folded(book, told_by(store, LINEAGE), LATER)
+    folded(book, told_by(store, book), LATER)
     assert [(p.kind, p.tasks) for p in book.problems] == [("contradicting_line", ("task_1",))]
 
 
@@ -181,9 +181,9 @@ def test_another_runners_claim_is_no_doubt(store: FolderStore) -> None:
     book = Book(lineage=LINEAGE)
     claim = claimed(clusters.order("alley"), host="h", nonce="n")
     put(store, "intent", claim)
-    assert folded(book, told_by(store, LINEAGE), LATER) == []
+    assert folded(book, told_by(store, book), LATER) == []
     put(store, "doubt", doubt(claim, LATER))
-    assert [p.state for p in folded(book, told_by(store, LINEAGE), LATER)] == ["in_doubt"]
+    assert [p.state for p in folded(book, told_by(store, book), LATER)] == ["in_doubt"]
 
 
 def test_a_claim_that_nobody_answers_is_in_doubt_in_the_end(store: FolderStore) -> None:
@@ -191,12 +191,14 @@ def test_a_claim_that_nobody_answers_is_in_doubt_in_the_end(store: FolderStore) 
     claim = claimed(clusters.order("alley"), host="h", nonce="n")
     put(store, "intent", claim)
     late = "2026-06-08T08:30:00.000Z", "2027-01-01T00:00:00.000Z"
-    found = [folded(Book(lineage=LINEAGE), told_by(store, LINEAGE), now) for now in late]
+    found = [
+        folded(Book(lineage=LINEAGE), told_by(store, Book(lineage=LINEAGE)), now) for now in late
+    ]
     assert found[0] == found[1] == [doubt(claim, None)]
     book = Book(found[0], lineage=LINEAGE)
-    assert folded(book, told_by(store, LINEAGE), late[1]) == []
+    assert folded(book, told_by(store, book), late[1]) == []
     put(store, "answer", advance(claim, "accepted", LATER, task_id="task_1"))
-    (sold,) = folded(book, told_by(store, LINEAGE), late[1])
+    (sold,) = folded(book, told_by(store, book), late[1])
     assert sold.task_id == "task_1"
 
 
@@ -214,10 +216,10 @@ async def test_the_lock_says_it_before_the_store(store: FolderStore, tmp_path: P
         assert b'"state":"intent"' in paths.lock.read_bytes()
     (tmp_path / "away").rename(store.folder / "orders")
     with open_ledger(paths, lambda: LATER) as ledger:
-        left = left_over(ledger.book, told_by(store, LINEAGE), store)
+        left = left_over(ledger.book, told_by(store, ledger.book), store)
         assert [p.uid for p in left] == [order(store).uid]
         await hand_over(ledger, store, terms_of(store, batch=f"{BATCH}2"), left)
-        assert left_over(ledger.book, told_by(store, LINEAGE), store) == []
+        assert left_over(ledger.book, told_by(store, ledger.book), store) == []
 
 
 async def test_a_later_command_finds_it_at_the_cluster(store: FolderStore, tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ async def test_what_is_withdrawn_is_said_by_the_claim_itself(
         job = cast(Job, SimpleNamespace(ledger=ledger))
         assert await withdraw_rest(job, store, BATCH, LATER) == 1
         assert store.names("purchases") == [f"purchases/{order(store).uid}.intent"]
-        await fold_in(ledger, store, LATEST)
+        await fold_in(ledger, Reader(store, LINEAGE), LATEST)
         assert [p.state for p in ledger.book.purchases.values()] == ["rejected"]
         assert await withdraw_rest(job, store, BATCH, LATEST) == 0
 
@@ -254,12 +256,12 @@ def test_an_order_that_waited_is_final_when_its_source_is_done(store: FolderStor
     frame: Json = {"from": "opening", "frame": "last"}
     door = replace(door, body={"prompt": "x", "image": frame})
     hand_out(store, opening, waiting(door, {"opening": Supply(order=opening.uid)}, []))
-    early = Book(folded(Book(), told_by(store, LINEAGE), LATER), lineage=LINEAGE)
+    early = Book(folded(Book(), told_by(store, Book(lineage=LINEAGE)), LATER), lineage=LINEAGE)
     assert early.purchases[door.uid].fingerprint == ""
     bought = advance(opening, "accepted", LATER, task_id="task_1")
     done = advance(advance(bought, "succeeded", LATER), "downloaded", LATEST, sha256="aa")
     put(store, "done", done)
-    told = told_by(store, LINEAGE)
+    told = told_by(store, early)
     (last,) = (p for p in folded(early, told, LATEST) if p.uid == door.uid)
     assert last.body["image"] == {**frame, "purchase": opening.uid}
     assert last.fingerprint == fingerprint(last.body) and is_at_cluster(last)

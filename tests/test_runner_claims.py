@@ -12,8 +12,9 @@ import anyio
 import pytest
 
 from klingflow.cluster.claims import Claims, owed
-from klingflow.cluster.follow import folded, told_by
+from klingflow.cluster.follow import folded
 from klingflow.cluster.hand import Waits
+from klingflow.cluster.reading import told_by
 from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import StoreAway
 from klingflow.gateway.outcomes import Answer
@@ -179,7 +180,7 @@ def test_a_ledger_owes_the_store_what_it_alone_knows(
     for purchase in in_store:
         end = ends.get(purchase.state, "answer")
         store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
-    assert [*owed([known], told_by(store, LINEAGE), host)] == [known] * is_owed
+    assert [*owed([known], told_by(store, Book(lineage=LINEAGE)), host)] == [known] * is_owed
 
 
 async def test_a_persons_word_leaves_the_place_of_an_answer_free(store: FolderStore) -> None:
@@ -189,9 +190,10 @@ async def test_a_persons_word_leaves_the_place_of_an_answer_free(store: FolderSt
     await claims_at(store, host="other").hand_in(Book([given_up], lineage=LINEAGE))
     assert states(store) == {"001.intent": "intent", "001.resolved": "abandoned"}
     await claims_at(store).answered(SOLD, lambda: True)
-    assert [p.task_id for p in folded(Book(lineage=LINEAGE), told_by(store, LINEAGE), LATER)] == [
-        "task_1"
-    ]
+    assert [
+        p.task_id
+        for p in folded(Book(lineage=LINEAGE), told_by(store, Book(lineage=LINEAGE)), LATER)
+    ] == ["task_1"]
 
 
 async def test_a_claim_is_ours_though_nobody_saw_it_made(store: FolderStore) -> None:

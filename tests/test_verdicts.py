@@ -13,8 +13,9 @@ import pytest
 
 from klingflow.cluster import hands
 from klingflow.cluster.exclusive import answered
-from klingflow.cluster.follow import folded, told_by
+from klingflow.cluster.follow import folded
 from klingflow.cluster.orders import given_up, withdrawn
+from klingflow.cluster.reading import told_by
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.verdicts import Person, answer, say, take_back
 from klingflow.errors import UsageError
@@ -127,7 +128,7 @@ async def test_a_word_about_a_doubt_reaches_every_copy(store: FolderStore) -> No
     assert states(store)["001.resolved"] == "abandoned"
     copies = [Book(lineage=LINEAGE), Book([known], lineage=LINEAGE), Book([said], lineage=LINEAGE)]
     for book in copies:
-        for purchase in folded(book, told_by(store, LINEAGE), LATEST):
+        for purchase in folded(book, told_by(store, book), LATEST):
             book.put(purchase)
     assert [[*book.purchases.values()] for book in copies] == [[said]] * 3
 

@@ -42,9 +42,10 @@ def fold_first(book: Book, site: Site, enter: Callable[[Iterable[Purchase]], Non
     store = store_of(site)
     if store is None:
         return
-    from klingflow.cluster.follow import folded, told_by  # for start-up
+    from klingflow.cluster.follow import folded  # for start-up
+    from klingflow.cluster.reading import told_by
 
-    changed = folded(book, told_by(store, book.lineage), now())
+    changed = folded(book, told_by(store, book), now())
     for purchase in changed:
         book.put(purchase)
     if enter is not None and changed:

@@ -20,6 +20,7 @@ from klingflow.api.settling import settle
 from klingflow.api.site import now
 from klingflow.cluster import batches
 from klingflow.cluster.orders import Terms
+from klingflow.cluster.reading import Reader
 from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.plan import buys
@@ -63,6 +64,7 @@ class Follower:
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
+    reader: Reader = field(init=False)
     _told: set[tuple[str, str]] = field(default_factory=set)
     _news_at: float = 0.0
     _fold_s: float = 0.0
@@ -70,6 +72,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
+        self.reader = Reader(self.store, self.job.ledger.book.lineage)
 
     async def hand_over(self) -> bool:
         """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
@@ -159,7 +162,7 @@ class Follower:
 
     async def _fold(self) -> None:
         began = self.clock()
-        folded = await batches.fold_in(self.job, self.store, now())
+        folded = await batches.fold_in(self.job, self.reader, now())
         self._fold_s = self.clock() - began
         for purchase in folded:
             self._news_at = self.clock()

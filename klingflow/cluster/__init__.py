@@ -11,6 +11,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - handbox.py: the black box of one process, for what the store has not taken yet.
 - exclusive.py: the claim, and how others wait for what becomes of it.
 - hands.py: a page is read, an order bought or withdrawn. Knows no engine.
+- reading.py: what a store tells of one film, each object read once.
 - follow.py: a ledger hands shots over, and takes in what became of them.
 - verdicts.py: what a person says of a purchase that hosts know too.
 - claims.py: a single runner makes the same claims.

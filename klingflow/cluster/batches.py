@@ -19,9 +19,10 @@ from typing import NamedTuple, TypeVar
 import anyio.to_thread
 
 from klingflow.cluster import follow, orders
-from klingflow.cluster.follow import batch_of, told_by
+from klingflow.cluster.follow import batch_of
 from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Terms
+from klingflow.cluster.reading import Reader, terms_in, told_by
 from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, PutOnce, told_of
 from klingflow.cluster.waits import sources_first, waits_of
@@ -109,9 +110,9 @@ async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
     because hosts wait for them.
     """
     book = job.ledger.book
-    left = follow.left_over(book, await _blocking(told_by, store, book.lineage), store)
+    left = follow.left_over(book, await _blocking(told_by, store, book), store)
     for before in {_batch_of(purchase) for purchase in left}:
-        terms = await _blocking(follow.terms_in, store, before)
+        terms = await _blocking(terms_in, store, before)
         for number in range(terms.pages if terms else 0):
             assert terms, "it has pages"
             empty = orders.as_bytes(orders.Page(terms, number, ()))
@@ -150,14 +151,14 @@ def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
     )
 
 
-async def fold_in(job: Job, store: PutOnce, at: str) -> list[Purchase]:
+async def fold_in(job: Job, reader: Reader, at: str) -> list[Purchase]:
     """Take into the ledger what the store has, and bring finished videos home. Return what has
     changed. Raises LedgerBroken, StoreAway.
     """
-    changed = list((await follow.fold_in(job.ledger, store, at)).values())
+    changed = list((await follow.fold_in(job.ledger, reader, at)).values())
     for purchase in changed:
         if purchase.state == "done":
-            await _home(job, store, purchase, at)
+            await _home(job, reader.store, purchase, at)
     return changed
 
 
@@ -243,7 +244,7 @@ async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
         batch = _batch_of(purchase)
         if not _waits(purchase, store, batch) or batch in found:
             continue
-        if (terms := await _blocking(follow.terms_in, store, batch)) is not None:
+        if (terms := await _blocking(terms_in, store, batch)) is not None:
             found[batch] = terms
     return list(found.values())
 

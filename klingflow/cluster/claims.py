@@ -18,10 +18,10 @@ import anyio.to_thread
 
 from klingflow.cluster import batches
 from klingflow.cluster.exclusive import claim
-from klingflow.cluster.follow import Told, told_by
 from klingflow.cluster.hand import Since, Waits, answer_name
 from klingflow.cluster.ordering import next_uid
 from klingflow.cluster.orders import OrdersDamaged
+from klingflow.cluster.reading import Reader, Told, told_by
 from klingflow.cluster.store import PutOnce
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book
@@ -101,7 +101,7 @@ class Claims:
         """Tell the store what a ledger knows of claims that nobody has answered there. Raises
         StoreAway.
         """
-        told = await anyio.to_thread.run_sync(told_by, self._store, book.lineage)
+        told = await anyio.to_thread.run_sync(told_by, self._store, book)
         for purchase in owed(book.purchases.values(), told, self._host):
             work = partial(self._store.put, answer_name(purchase), journal_line(purchase))
             await anyio.to_thread.run_sync(work)
@@ -119,7 +119,7 @@ class Claims:
         that is away says nothing. Raises LedgerBroken.
         """
         with suppress(StoreAway):
-            await batches.fold_in(job, self._store, at)
+            await batches.fold_in(job, Reader(self._store, job.ledger.book.lineage), at)
 
     async def _patiently(self, work: Callable[[], T], goes_on: Callable[[], bool]) -> T:
         while True:

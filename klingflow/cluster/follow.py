@@ -9,106 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import anyio
 import anyio.to_thread
 
-from klingflow.cluster.orders import (
-    Page,
-    Terms,
-    as_bytes,
-    following,
-    from_bytes,
-    page_name,
-    pages,
-)
-from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
+from klingflow.cluster.orders import Page, Terms, as_bytes, page_name, pages
+from klingflow.cluster.reading import Reader, Told
+from klingflow.cluster.store import PutOnce
 from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book, contradicting, doubt, fold
 from klingflow.ledger.handed_over import is_at_cluster, store_of
-from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.moments import moment
 from klingflow.ledger.store import Ledger
 from klingflow.ledger.uids import attempt_of, film_of
-from klingflow.model import Problem, Purchase
+from klingflow.model import Purchase
 
 _PAUSE_S = 1.0
 # A create ends within minutes (`Waits`); the clocks of two hosts may differ by more.
 _ANSWERED_WITHIN_S = 3600.0
-
-
-@dataclass(slots=True)
-class Told:
-    """What a store says of one film. `ordered` are the attempts that hosts have orders for, by what
-    their uids have in common.
-    """
-
-    accounts: list[Purchase] = field(default_factory=list)
-    doubts: list[Purchase] = field(default_factory=list)  # what damaged objects may have been about
-    ordered: dict[str, Purchase] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-
-def told_by(store: PutOnce, lineage: str) -> Told:
-    """Read all that a store holds of the film of this lineage. Blocks; raises StoreAway."""
-    told, film = Told(), film_of(lineage)
-    for page in _pages(store, film, told):
-        told.accounts += page.orders
-        told.ordered |= {attempt_of(order.uid) or order.uid: order for order in page.orders}
-    for name in store.names(PURCHASES):
-        if name.startswith(f"{PURCHASES}/{film}-"):
-            _take_in(told, store.get(name), name)
-    told.accounts += _following(told)
-    return told
-
-
-def _pages(store: PutOnce, film: str, told: Told) -> Iterator[Page]:
-    """The pages of a film's batches; a page that cannot be believed is a problem."""
-    for name in store.names(ORDERS):
-        if not name.startswith(f"{ORDERS}/{film}-"):
-            continue
-        try:
-            yield _page(store, name)
-        except ValueError:
-            _take_in(told, store.get(name), name)
-
-
-def terms_in(store: PutOnce, batch: str) -> Terms | None:
-    """Return the terms of a batch, which each of its pages has; None where no page can be believed.
-    Blocks; raises StoreAway.
-    """
-    # A lock that anybody may have written says what the batch is called.
-    for name in (n for n in store.names(ORDERS) if n.startswith(f"{ORDERS}/{batch}/")):
-        with suppress(ValueError):
-            return _page(store, name).terms
-    return None
-
-
-def _page(store: PutOnce, name: str) -> Page:
-    """Read the page of this name. Raises ValueError for one that cannot be believed."""
-    batch, _, file = name.removeprefix(f"{ORDERS}/").partition("/")
-    return from_bytes(store.get(name) or b"", batch, int(file.partition(".")[0]))
-
-
-def _take_in(told: Told, data: bytes | None, name: str) -> None:
-    """Believe an object's lines; a damaged one may have been about a purchase, which is in doubt
-    then.
-    """
-    parsed = parse_journal((data or b"").rstrip(b"\n") + b"\n", name)
-    told.accounts += parsed.accounts
-    told.doubts += parsed.doubts
-    told.problems += parsed.problems
-
-
-def _following(told: Told) -> Iterator[Purchase]:
-    """The intents of tries that hosts go on with after an answer."""
-    for account in told.accounts:
-        order = told.ordered.get(attempt_of(account.uid) or "")
-        if (after := following(account, order)) is not None:
-            yield after
 
 
 def _finished(told: Told, book: Book) -> Iterator[Purchase]:
@@ -156,7 +77,8 @@ def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
     accounts = [a for a in accounts if a.uid in uids]
     merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
-    book.problems += [*told.problems, *map(contradicting, contradicted)]
+    problems = (*told.problems, *map(contradicting, contradicted))
+    book.problems += [problem for problem in problems if problem not in book.problems]
     news = [p for p in merged if book.purchases.get(p.uid) != p]
     claims = {p.uid for p in news if _is_others_claim(p, book)}
     known = [p for p in news if p.uid not in claims]
@@ -229,11 +151,11 @@ async def _patiently(work: Callable[[], bool]) -> bool:
             await anyio.sleep(_PAUSE_S)
 
 
-async def fold_in(ledger: Ledger, store: PutOnce, now: str) -> Mapping[str, Purchase]:
+async def fold_in(ledger: Ledger, reader: Reader, now: str) -> Mapping[str, Purchase]:
     """Let a ledger that is held know what the store knows, durably. Return what has changed, by
     uid. Raises StoreAway, LedgerBroken.
     """
-    told = await anyio.to_thread.run_sync(told_by, store, ledger.book.lineage)
+    told = await anyio.to_thread.run_sync(reader.told, ledger.book)
     changed = folded(ledger.book, told, now)
     if changed:
         await ledger.record(*changed)
