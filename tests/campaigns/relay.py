@@ -47,9 +47,7 @@ class Relay:
         self._ready.set()
         self._loop.run_forever()
         server.close()
-        for way in asyncio.all_tasks(self._loop):
-            way.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(_ended(asyncio.all_tasks(self._loop)))
         self._loop.close()
 
     async def _take(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
@@ -62,13 +60,24 @@ class Relay:
         await asyncio.gather(self._forward(ours, on), self._forward(theirs, back))
 
     async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await source.read(_PIECE):
-                await self._open.wait()
-                target.write(piece)
-                await target.drain()
-        await self._open.wait()
-        target.close()
+        try:
+            with suppress(OSError):
+                while piece := await source.read(_PIECE):
+                    await self._open.wait()
+                    target.write(piece)
+                    await target.drain()
+            await self._open.wait()
+        finally:
+            target.close()
+
+
+async def _ended(ways: set[asyncio.Task[None]]) -> None:
+    """Break connections off, and let the loop close them."""
+    for way in ways:
+        way.cancel()
+    await asyncio.gather(*ways, return_exceptions=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 @contextmanager
