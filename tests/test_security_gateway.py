@@ -198,19 +198,23 @@ async def test_a_server_that_cannot_prove_its_name_gets_nothing(
     assert heard == []
 
 
-async def test_what_the_http_library_logs_holds_no_key(caplog: pytest.LogCaptureFixture) -> None:
-    """With every logger at DEBUG, which shows the heads of replies as they came."""
+async def test_what_the_http_library_logs_holds_no_key(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every logger at DEBUG, which shows the heads of replies that come through a proxy."""
     caplog.set_level(logging.DEBUG)
     escaped = "".join(f"%{ord(c):02x}" for c in KEY)
     echo = http(
         401, KEY.encode(), f"x-echo: Bearer {KEY}", f"x-more: {escaped}", f"location: /{KEY}"
     )
     async with serve(echo) as wire, Gateway(wire.base, KEY) as gateway:
+        monkeypatch.setenv("http_proxy", wire.base)
         await gateway.create(b"{}", "u/a")
         await gateway.query("t")
-        async with gateway.open(wire.base) as stream:
-            assert isinstance(stream, Stream)
-            await stream.words()
+        for address in (wire.base, "http://videos.example/a.mp4"):
+            async with gateway.open(address) as stream:
+                assert isinstance(stream, Stream)
+                await stream.words()
     assert "x-echo" in caplog.text, "the library no longer logs heads, and this test sees nothing"
     assert KEY not in caplog.text
     assert escaped not in caplog.text

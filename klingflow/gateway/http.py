@@ -19,20 +19,22 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Literal, Self
 from urllib.parse import quote, urljoin
 
 import anyio
+import h11
 import httpcore
 import httpx
 
 from klingflow.errors import UsageError
 from klingflow.gateway import awake
 from klingflow.gateway.environment import proxy_for, proxy_variable, tls
+from klingflow.gateway.http11 import Connection
 from klingflow.gateway.origin import is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.payload import clean
@@ -44,6 +46,7 @@ from klingflow.words import _
 
 MAX_REDIRECTS = 5
 _REQUESTS_KEPT = 256
+_ASKED = "klingflow"  # the extension by which a request keeps its form on the wire
 MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
@@ -102,42 +105,35 @@ class Timeouts:
 
 
 class _Direct:
-    """Sends requests without a proxy: httpcore's connection, over our own TCP."""
+    """Sends requests without a proxy, on a connection of our own."""
 
     def __init__(self, context: ssl.SSLContext, *, kept: bool) -> None:
         self._context = context
         self._kept = kept
-        self._connection: httpcore.AsyncHTTP11Connection | None = None
+        self._connection: Connection | None = None
 
     async def send(self, request: httpx.Request) -> Incoming:
         """Send `request`, on the kept connection if there is one. Raises httpcore's exceptions."""
-        url = request.url
+        limits = request.extensions["timeout"]
+        asked = _asked(request)
+        connection = await self._usable(request.url, limits.get("connect"))
+        answer = await connection.send(asked, request.content, limits)
+        return replace(answer, aclose=partial(self._over, answer))
+
+    async def _usable(self, url: httpx.URL, seconds: float | None) -> Connection:
+        """The kept connection if it is as good as new, otherwise a new one."""
+        known = self._connection
+        if known is not None and known.is_as_new:
+            return known
+        await self.aclose()
         address = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        asked = httpcore.Request(
-            request.method,
-            address,
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        connection = await self._usable(asked)
-        answer = await connection.handle_async_request(asked)
-        assert isinstance(answer.stream, AsyncIterable)
-        return Incoming(answer.status, answer.headers, answer.stream, partial(self._over, answer))
-
-    async def _usable(self, asked: httpcore.Request) -> httpcore.AsyncHTTP11Connection:
-        """The kept connection if it is as good as new, otherwise a new one."""
-        known = self._connection
-        if known is not None and known.is_idle() and not known.has_expired():
-            return known
-        await self.aclose()
-        wire = await connect(asked.url, self._context, asked.extensions["timeout"].get("connect"))
-        self._connection = httpcore.AsyncHTTP11Connection(asked.url.origin, wire, KEPT_S)
+        wire = await connect(address, self._context, seconds)
+        self._connection = Connection(wire, KEPT_S)
         return self._connection
 
-    async def _over(self, answer: httpcore.Response) -> None:
+    async def _over(self, answer: Incoming) -> None:
         """Read nothing more of a reply; close the connection unless it is kept."""
         await answer.aclose()
         if not self._kept:
@@ -443,6 +439,19 @@ async def post(url: str, body: bytes, total_s: float) -> Answer:
         unlogged.end()
         with anyio.CancelScope(shield=True):
             await connections.aclose()
+
+
+def _asked(request: httpx.Request) -> h11.Request:
+    """Return a request as it goes over the wire. Raises httpcore.LocalProtocolError."""
+    known: h11.Request | None = request.extensions.get(_ASKED)
+    if known is None:
+        method, target = request.method.encode("ascii"), request.url.raw_path
+        try:
+            known = h11.Request(method=method, target=target, headers=request.headers.raw)
+        except h11.LocalProtocolError as error:
+            raise httpcore.LocalProtocolError(str(error)) from error
+        request.extensions[_ASKED] = known
+    return known
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
