@@ -145,11 +145,15 @@ def _lines(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]
     prefixes, name_width = prefixes_of(plans), _name_width(plans)
 
     def show(event: Event) -> None:
+        print(shown(event, prefixes, name_width), flush=True)
+
+    def sift(event: Event) -> None:
+        # Here, because handing an event to another thread takes longer than sending a query.
         if verbose or EVENTS[event["event"]].volume != "chatty":
-            print(shown(event, prefixes, name_width), flush=True)
+            behind(event)
 
     behind = _Behind(show)
-    watch.sinks["terminal"] = behind
+    watch.sinks["terminal"] = sift
     try:
         yield
     finally:
