@@ -13,7 +13,7 @@ import click
 import pytest
 
 from klingflow.errors import Diagnostic, ManifestError, Mark, UsageError
-from klingflow.terminal import console, layout, paint
+from klingflow.terminal import console, layout, paint, streams
 
 Capture = pytest.CaptureFixture[str]
 MISTAKE = Diagnostic(Mark("film.yaml", 2, 3), "unknown-field", "it is odd", subject="shot 'a'")
@@ -110,7 +110,7 @@ class Gone(io.StringIO):
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "full"), ValueError("closed")])
-@pytest.mark.parametrize("write", [console.say, console.flush])
+@pytest.mark.parametrize("write", [console.say, streams.flush])
 def test_a_stream_that_takes_nothing_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, write: Callable[[], None], error: Exception
 ) -> None:

@@ -6,5 +6,5 @@ says what it may buy. views.py, plan_table.py, pick_views.py, doubt_views.py, re
 money.py say what tables look like; progress.py with tally.py and live.py shows a run as it happens,
 bars.py other work; linked.py and elsewhere.py ask a person before a run buys; console.py, with
 layout.py for widths, paint.py for colours and clock.py for times, writes all of it so that every
-terminal can show it. completing.py answers a shell at TAB.
+terminal can show it; streams.py ends what is written. completing.py answers a shell at TAB.
 """

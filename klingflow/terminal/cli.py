@@ -25,6 +25,7 @@ from klingflow.terminal import (
     cli_run,
     cli_setup,
     language,
+    streams,
 )
 from klingflow.terminal.cli_lock import lock
 
@@ -84,9 +85,7 @@ def main() -> NoReturn:
         signals.ignored()
     except KeyboardInterrupt:  # while an error was being shown
         code = ExitCode.INTERRUPTED
-    from klingflow.terminal import console  # for start-up
-
-    console.flush()
+    streams.flush()
     # Python's own end would abort the process where a thread of an engine or of a store still hands
     # over an answer (temporalio/sdk-python#300). Nothing is left to do: files are closed by `with`.
     os._exit(code)

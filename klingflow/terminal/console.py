@@ -10,7 +10,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,6 +29,7 @@ from klingflow.terminal.layout import (
     wrapped,
 )
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
+from klingflow.terminal.streams import silence
 from klingflow.words import _, word
 
 if TYPE_CHECKING:
@@ -106,22 +106,6 @@ def _coded(part: Part) -> str:
     if isinstance(part, str) or part.style is None:
         return text
     return click.style(text, **CODES[part.style])
-
-
-def flush() -> None:
-    """Write what is still buffered. Give up what cannot be written: the exit code has to stand."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                silence(stream)
-
-
-def silence(stream: TextIO) -> None:
-    """Discard what is written to `stream` from now on."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def table(rows: Sequence[Sequence[Part]], indent: str = "  ") -> None:
