@@ -6,7 +6,8 @@ error in it means), quotes.py (which words of it are the shot's own), failures.p
 failure), phrases.py (how their words are found), packing.py (gzip and deflate), origin.py (the
 gateway's address), video_address.py (a video's), secret.py (takes the key out of texts).
 I/O: access.py (where address and key are found), env_file.py (one `.env`), http.py (the only module
-that imports httpx), tcp.py (connections), reading.py (a reply's head and body), environment.py
+that imports httpx), tcp.py (connections), http11.py
+(requests on them), reading.py (a reply's head and body), environment.py
 (proxies and certificates), unlogged.py (keeps the key out of a debug log), awake.py (a deadline
 that a stopped process does not miss), download.py (one try at a video), mp4.py (is a video
 whole?).
