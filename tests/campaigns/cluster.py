@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from klingflow.cluster.address import Address
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import PutOnce, open_store
 from klingflow.cluster.temporal.server import Server, program, started
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger.handed_over import claimant
@@ -54,7 +54,8 @@ class Cluster:
     """What a campaign kills, cuts off and looks at.
 
     `on_their_way` are the uids that a host had claimed, and told nobody the outcome of, when it was
-    killed. `before_main` is Python that every host begins with.
+    killed. `before_main` is Python that every host begins with. `bucket` is the store where that is
+    no folder, and `secrets` are the environment that leads there.
     """
 
     folder: Path
@@ -64,14 +65,17 @@ class Cluster:
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     on_their_way: set[str] = field(default_factory=set)
     before_main: str = ""
+    bucket: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def store(self) -> FolderStore:
-        return FolderStore(self.folder / "store")
+    def store(self) -> PutOnce:
+        return open_store(self.bucket or str(self.folder / "store"), self.secrets, None)
 
     def person(self, name: str) -> Pipeline:
         """The folder of a person, with the environment that leads to the cluster."""
-        environ = self._environ(name, str(self.folder / "store"), self.server.address)
+        store = self.bucket or str(self.folder / "store")
+        environ = self._environ(name, store, self.server.address)
         folder = self.folder / name / "film"
         folder.mkdir(parents=True)
         return Pipeline(folder, {**environ, "KLINGFLOW_BASE_URL": self.sandbox.base_url})
@@ -85,7 +89,7 @@ class Cluster:
             for k, v in os.environ.items()
             if not k.startswith(("KLINGFLOW_", "AWS_")) and "proxy" not in k.lower()
         }
-        return kept | {
+        return {**kept, **self.secrets} | {
             "HOME": str(home),
             "PYTHONUTF8": "1",
             "NO_COLOR": "1",
@@ -100,7 +104,7 @@ class Cluster:
         if not link.is_symlink():
             link.symlink_to(self.folder / "store")
         server = Address(f"127.0.0.1:{self.ways[host, 'server'].port}", "default")
-        environ = self._environ(host, str(link), server)
+        environ = self._environ(host, self.bucket or str(link), server)
         gateway = f"http://127.0.0.1:{self.ways[host, 'gateway'].port}"
         here = {"HOST": host, "ORIGIN": normal_base(self.sandbox.base_url)}
         return {**environ, **here, "KLINGFLOW_BASE_URL": gateway}
@@ -204,8 +208,16 @@ class Cluster:
 
 
 @contextmanager
-def clustered(folder: Path, *, hosts: Sequence[str] = HOSTS, **options: Any) -> Iterator[Cluster]:
-    """A cluster whose gateway has these sandbox options, and whose hosts are not started."""
+def clustered(
+    folder: Path,
+    *,
+    bucket: str | None = None,
+    secrets: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Cluster]:
+    """A cluster whose gateway has these sandbox options, and whose hosts are not started. Its store
+    is a folder, otherwise the `bucket` to which the environment `secrets` leads.
+    """
     (folder / "store").mkdir(parents=True)
     with ExitStack() as stack:
         server = stack.enter_context(started(folder))
@@ -217,10 +229,10 @@ def clustered(folder: Path, *, hosts: Sequence[str] = HOSTS, **options: Any) -> 
         }
         ways = {
             (host, peer): stack.enter_context(relayed(port))
-            for host in hosts
+            for host in HOSTS
             for peer, port in ports.items()
         }
-        cluster = Cluster(folder, server, box, ways)
+        cluster = Cluster(folder, server, box, ways, bucket=bucket, secrets=secrets or {})
         try:
             yield cluster
         finally:

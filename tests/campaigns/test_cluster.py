@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.buckets import serving
 from tests.campaigns import siege
 from tests.campaigns.aftermath import Found
 from tests.campaigns.cluster import HOSTS, clustered, has_server
@@ -30,11 +32,11 @@ from tests.campaigns.siege import (
     PATIENCE_S,
     RATE,
     Night,
-    Siege,
     begun,
     commit,
     play,
 )
+from tests.harness import charges, sandboxed
 
 SLOW_CREATES = ("create:slow=1.0,1s",)
 # A host that takes every claim for free, as it would be without claims.
@@ -122,6 +124,28 @@ def test_copies_of_a_film_buy_it_once(tmp_path: Path, report: Report) -> None:
         report.add("cluster: copies of a film", {"shots": shots, "copies": 3}, wrong=wrong)
 
 
+def test_a_plain_run_beside_the_cluster_holds_what_is_there(tmp_path: Path) -> None:
+    """By the lock alone, with claims or without; and in the folder of one who follows, the ledger
+    is held. No host has bought anything yet.
+    """
+    with clustered(tmp_path, task_time="3s") as cluster:
+        film = cluster.person("person")
+        film.write(2, run=LIMITS)
+        commit(film)
+        film.do("run", "film.yaml", "--cluster", "-y", "--detach")
+        assert "at the cluster" in film.do("run", "film.yaml", "-y", code=4)
+        other = cluster.person("other")
+        shutil.copytree(film.folder, other.folder, dirs_exist_ok=True)
+        said = other.do("run", "film.yaml", "-y", code=4, KLINGFLOW_CLAIMS="")
+        assert "at the cluster" in said and not cluster.charged()
+        follower = film.start(*FOLLOW, "--log", "run.log")
+        _until((film.folder / "run.log").exists, follower)
+        film.do("run", "film.yaml", "-y", code=11)
+        follower.kill()
+        follower.communicate()
+        assert not cluster.charged()
+
+
 def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None:
     """Two people, two films, one account: it buys what its budget allows for both, and each of
     them is told of their own film alone.
@@ -151,16 +175,31 @@ def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
     with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
         cluster.before_main = NO_CLAIMS
         night = begun(cluster, cluster.person("person"), 12)
-        _until(lambda: len(cluster.charged()) > 3, night)
+        _until(lambda: len(cluster.charged()) > 3, night.run)
         siege.forget(night)
-        _until(lambda: max(cluster.charged().values()) > 1, night)
+        _until(lambda: max(cluster.charged().values()) > 1, night.run)
         night.run.kill()
         night.run.communicate()
 
 
-def _until(is_so: Callable[[], bool], night: Siege) -> None:
+def test_a_bucket_that_forgets_who_was_first_is_refused(tmp_path: Path) -> None:
+    """By name, by a host and by a run, before anything is bought."""
+    with serving(conditional=False) as service, sandboxed(tmp_path / "film") as (film, sandbox):
+        film.write(2)
+        environ = {
+            **service.environ,
+            "KLINGFLOW_CLAIMS": "s3://films/store",
+            "KLINGFLOW_CLUSTER": "temporal://127.0.0.1:9/default",
+        }
+        for command in (["worker"], ["run", "film.yaml", "-y"]):
+            said = film.do(*command, code=2, **environ)
+            assert "s3://films/store" in said and "lets an object be made twice" in said
+        assert charges(sandbox) == []
+
+
+def _until(is_so: Callable[[], bool], run: subprocess.Popen[str]) -> None:
     """Wait for something that happens while a run follows."""
     until = time.monotonic() + PATIENCE_S
     while not is_so():
-        assert night.run.poll() is None and time.monotonic() < until
+        assert run.poll() is None and time.monotonic() < until
         time.sleep(0.2)  # a moment of the night

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.campaigns import siege
+from tests.campaigns.aftermath import Found
+from tests.campaigns.cluster import clustered, has_server
 from tests.harness import Pipeline, charges, sandboxed
 from tests.peers.conftest import free_port, serving
 from tests.pictures import png
@@ -156,3 +161,21 @@ def test_a_store_that_takes_nothing_is_named(
         said = run(film, code=3)
         assert len(charges(sandbox)) == 1
     assert said.count(why) == 3 and f"s3://{bucket}/refs at" in said and SECRET not in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills process groups")
+@pytest.mark.skipif(not has_server(), reason="the program `temporal` is missing")
+def test_hosts_that_share_a_bucket_buy_a_film_once(tmp_path: Path, service: Service) -> None:
+    """It honours conditional puts, so that claims keep what they promise when a host, the server
+    and the server's memory are lost.
+    """
+    service.make("claims")
+    environ = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.endpoint}
+    tried, found = Counter[str](), Found()
+    blows = (siege.kill_a, siege.kill_server, siege.forget)
+    night = siege.Night(blows, 16, 3.0, in_turn=True)
+    options = {"task_time": "3s", "rate": siege.RATE, "max_running": siege.MOST}
+    with clustered(tmp_path, bucket="s3://claims/store", secrets=environ, **options) as cluster:
+        siege.play(cluster, night, tried, found)
+    assert not found.wrong, found.complaints
+    assert service.puts("claims") > 3 * 16
