@@ -46,6 +46,13 @@ NO_CLAIMS = (
     "FolderStore.put = lambda s, n, d: put(s, n, d) or n.endswith('.intent');"
 )
 
+# A host that comes too late for most of what it is granted.
+LATE = (
+    "import random; from klingflow.cluster import hands; buy = hands.buy;"
+    "hands.buy = lambda *a, too_late=False, **k:"
+    " buy(*a, too_late=too_late or random.random() < 0.7, **k);"
+)
+
 
 @pytest.fixture(autouse=True)
 def _needs_server() -> None:
@@ -180,6 +187,21 @@ def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
         _until(lambda: max(cluster.charged().values()) > 1, night.run)
         night.run.kill()
         night.run.communicate()
+
+
+def test_grants_that_come_late_are_granted_again(tmp_path: Path) -> None:
+    """On hosts that are too slow most grants have missed their turn: each order is granted until
+    one is used, and the film comes to its end.
+    """
+    with clustered(tmp_path, task_time="1s") as cluster:
+        cluster.before_main = LATE
+        film = cluster.person("person")
+        film.write(30, run=LIMITS)
+        commit(film)
+        cluster.work(*HOSTS)
+        film.do("desk", "--submit", "600/1m", "-j", "30")
+        film.do(*FOLLOW)
+        assert cluster.charged() == Counter({p["body"]["prompt"]: 1 for p in film.purchases()})
 
 
 def test_a_bucket_that_forgets_who_was_first_is_refused(tmp_path: Path) -> None:
