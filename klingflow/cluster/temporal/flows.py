@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from klingflow.words import _
@@ -144,25 +144,31 @@ class DeskFlow:
             "tier": order.ask.tier,
         }
         try:
-            await workflow.start_child_workflow(
-                "Shot",
-                errand,
-                id=f"shot-{order.uid}",
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                task_timeout=TASK_S,
-            )
-        except WorkflowAlreadyStartedError:
-            await self._meet(order.uid)
+            while not await self._has_begun(errand):
+                await workflow.sleep(1)
         finally:
             self._starting -= 1
             self._news = True
 
-    async def _meet(self, uid: str) -> None:
-        """Let a shot that a desk before this one has started report once more."""
-        with suppress(
-            Exception
-        ):  # it has just ended; its report is on the way, or its batch's next
-            await workflow.get_external_workflow_handle(f"shot-{uid}").signal("report")
+    async def _has_begun(self, errand: dict[str, Any]) -> bool:
+        """Start a shot, or let one that was started for an earlier grant report once more. Return
+        False where that one has ended in between: it reports on no other grant.
+        """
+        id = f"shot-{errand['uid']}"
+        try:
+            await workflow.start_child_workflow(
+                "Shot",
+                errand,
+                id=id,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=TASK_S,
+            )
+        except WorkflowAlreadyStartedError:
+            try:
+                await workflow.get_external_workflow_handle(id).signal("report")
+            except FailureError:
+                return False
+        return True
 
     # -------- reports of shots
 
