@@ -194,6 +194,18 @@ def test_one_shot_may_allow_what_another_does_not(tmp_path: Path) -> None:
         assert run.next_of(Wanted).action.key == "wall"
 
 
+def test_a_frame_that_one_shot_allowed_is_judged_for_a_later_one(tmp_path: Path) -> None:
+    """It is in the store by then."""
+    shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
+    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store"), also=shots) as run:
+        uploaded(run)
+        assert run.next_of(Wanted).action.key == "wall"
+        later = next(a for a in run.job.plan.actions if a.key == "door")
+        queue(run.context, run.context.wanted(0, later))
+        uploaded(run)
+        assert why(run).startswith("'the last frame of opening' is 320x180")
+
+
 def test_a_shot_may_allow_what_the_service_does_not_take(tmp_path: Path) -> None:
     """The service may know better."""
     door = {"allow": ["image-size"]}

@@ -48,6 +48,16 @@ def test_a_content_is_uploaded_once_for_all_its_takes_and_paths() -> None:
     assert sending.put(A, "1.png") == [one, other]
 
 
+def test_what_one_take_allowed_is_looked_at_again_for_the_next() -> None:
+    """It may not allow it."""
+    sending = Sending()
+    sending.want(take("a", A))
+    sending.allowed.add(A.content)
+    sending.next(), sending.put(A, "1.png")
+    assert not sending.want(later := take("b", A)) and sending.next() == A
+    assert sending.put(A, "1.png") == [later]
+
+
 def test_each_manifest_has_its_own_store() -> None:
     """What is in one is not in another."""
     sending = Sending()

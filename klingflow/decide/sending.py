@@ -70,7 +70,8 @@ Sent = LocalFileOf | PieceOf
 class Sending:
     """The takes that wait and the files they wait for; `names` has what is in a store by now, by
     its name there or by an address. `released` are the takes that waited for another shot before,
-    `coming` the videos that are on their way to this disk.
+    `coming` the videos that are on their way to this disk. `allowed` has what is in a store only
+    because a shot allows what is wrong with it: every other shot is judged anew.
     """
 
     def __init__(self) -> None:
@@ -81,12 +82,13 @@ class Sending:
         self._later: defaultdict[Video, list[PieceOf]] = defaultdict(list)
         self.released: set[Wanted] = set()
         self.coming: set[Video] = set()
+        self.allowed: set[Content] = set()
 
     def want(self, wanted: Wanted, *, released: bool = False) -> bool:
         """Return True if all files of a take are there; otherwise it waits from now on. `released`
         as for `Schedule.want`.
         """
-        files = [f for f in _files(wanted) if f.content not in self.names]
+        files = [f for f in _files(wanted) if not self._is_there(f)]
         for file in files:
             if file.content not in self._takes:
                 self._takes[file.content] = []
@@ -96,6 +98,9 @@ class Sending:
             self._missing[wanted] = {file.content for file in files}
             self.released |= {wanted} if released else set()
         return not files
+
+    def _is_there(self, file: Sent) -> bool:
+        return file.content in self.names and file.content not in self.allowed
 
     def wait(self, file: Sent) -> bool:
         """Let a piece of a video wait for the video; False where that is not on its way."""

@@ -97,6 +97,7 @@ async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Want
     may allow what a limit forbids. Raises NotHad.
     """
     found = await faults(file, piece.named, is_frame=bool(piece.frame))
+    context.sending.allowed |= {piece.content} if found else set()
     return [
         (wanted, fault.message)
         for wanted in context.sending.waiting_for(piece)
