@@ -134,10 +134,15 @@ def read_whole(path: Path) -> bytes:
     """Return what a file holds. Raises OSError, also for a pipe or a device, which may be
     endless.
     """
+    return read_head(path, -1)
+
+
+def read_head(path: Path, size_bytes: int) -> bytes:
+    """Return the first bytes of a file, all of them for -1. Raises OSError as `read_whole`."""
     with os.fdopen(os.open(path, _READ), "rb") as file:
         if not S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, _("not a regular file"), str(path))
-        return file.read()
+        return file.read(size_bytes)
 
 
 def read_ours(path: Path) -> bytes:

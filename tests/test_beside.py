@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +105,14 @@ def test_a_record_says_whose_it_is(tmp_path: Path, text: str, kept_by: str) -> N
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     assert keeper(tmp_path / "manifest.json") == kept_by
     assert keeper(tmp_path / "absent.json") is None
+
+
+def test_a_record_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    """Nobody writes to it, so a reader would wait for ever."""
+    if sys.platform == "win32":
+        pytest.skip("as POSIX has it")
+    os.mkfifo(tmp_path / "manifest.json")
+    assert keeper(tmp_path / "manifest.json") is None
 
 
 def test_files_of_other_manifests_are_known(site: Site) -> None:

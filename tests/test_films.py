@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from klingflow.api.films import check_profile, other_ledgers, spent_beside
+from klingflow.api.films import at_stake, check_profile, other_ledgers, spent_beside
 from klingflow.api.loading import load
 from klingflow.api.planning import plan
 from klingflow.api.reporting import status
 from klingflow.api.site import Wish, site_of
-from klingflow.errors import UsageError
+from klingflow.errors import LinksRefused, UsageError
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Sum
 from klingflow.terminal import lineage_commands, lock_commands
@@ -98,3 +99,37 @@ def test_a_mistyped_profile_makes_no_ledger(film: Pipeline) -> None:
         with pytest.raises(UsageError, match="no profile 'darft', and there is no ledger"):
             command()
     assert not paths(film, "darft").lock.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
+@pytest.mark.parametrize("name", ["film.draft.lock", ".klingflow/film.draft.journal"])
+def test_a_ledger_of_drafts_that_is_a_link_is_not_read_unasked(
+    film: Pipeline, tmp_path: Path, name: str
+) -> None:
+    """A folder from elsewhere may lead to another project, whose money is not this film's."""
+    keep(paths(film, "draft"), done("a"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / name).rename(tmp_path / "elsewhere" / "film")
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere" / "film")
+    for command in ("plan", "status"):
+        said = " ".join(film.do(command, "film.yaml", code=2).split())
+        assert f"{Path(name).name} is a link to {tmp_path / 'elsewhere' / 'film'}" in said
+    assert "is a link to" in film.do("doctor", "film.yaml", code=2)
+    with pytest.raises(LinksRefused):
+        others(film)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
+def test_a_ledger_of_drafts_may_be_a_link_that_the_user_allows(
+    film: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on a terminal asks about it as about the film's own."""
+    keep(paths(film, "draft"), done("a"))
+    (tmp_path / "elsewhere").mkdir()
+    lock = paths(film, "draft").lock.rename(tmp_path / "elsewhere" / "film.draft.lock")
+    (link := tmp_path / "film.draft.lock").symlink_to(lock)
+    site = site_of(film.manifest, Wish())
+    assert [one.path for one in at_stake(site, PROFILES)] == [link]
+    monkeypatch.setenv("KLINGFLOW_WRITE_BELOW", str(tmp_path / "elsewhere"))
+    assert at_stake(site, PROFILES) == []
+    assert others(film) == ["film.draft.lock"]

@@ -171,8 +171,13 @@ def _references(manifest: Manifest) -> Iterator[Finding]:
 def _drafts(file: str, manifest: Manifest) -> Iterator[Finding]:
     """The ledgers of the film's drafts that are there."""
     try:
-        there = [*other_ledgers(site_for(manifest, Wish(black_box=False)), manifest.profiles)]
+        site = site_for(manifest, Wish(black_box=False))
     except KlingflowError:  # which is said of the ledger itself
+        return
+    try:
+        there = [*other_ledgers(site, manifest.profiles)]
+    except KlingflowError as error:
+        yield Finding(False, str(error))
         return
     for paths in there:
         yield from _ledger(file, paths.profile)

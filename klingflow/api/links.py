@@ -140,6 +140,15 @@ def at_stake(site: Site, manifest: Manifest) -> list[Link]:
     """Return the links of a site that are refused now, and that the user may allow. Raises
     LinksRefused where another one has to be removed first.
     """
-    found = refused([*of_ledger(site), *outputs_of(site, manifest).values()])
+    return _at_stake([*of_ledger(site), *outputs_of(site, manifest).values()])
+
+
+def ledger_at_stake(site: Site) -> list[Link]:
+    """As `at_stake`, of the ledger alone."""
+    return _at_stake(of_ledger(site))
+
+
+def _at_stake(links: Sequence[Link]) -> list[Link]:
+    found = refused(links)
     _refuse([link for link in found if not link.allowable])
     return found

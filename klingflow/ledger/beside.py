@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from klingflow.disk import read_whole
+from klingflow.disk import read_head, read_whole
 from klingflow.ledger.lines import headers_in
 from klingflow.ledger.places import PRUNED, Site, draft_named, film_of, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
@@ -116,8 +116,7 @@ def keeper(record: Path) -> str | None:
     drafts; "" for one that does not say so, None where there is none.
     """
     try:
-        with record.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        head = read_head(record, _HEAD_BYTES)
     except OSError:
         return None
     found = _MANIFEST.search(head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from klingflow.api import links, site
+from klingflow.api import films, links, site
 from klingflow.ledger.links import worded
 from klingflow.model import Manifest
 from klingflow.terminal import console
@@ -21,6 +21,7 @@ def ask(manifests: Sequence[Manifest], options: Options) -> None:
         return
     for manifest in manifests:
         here = site.unchecked_site(manifest.path, options.wish, profile=manifest.profile)
-        for link in links.at_stake(here, manifest):
+        found = links.at_stake(here, manifest) + films.at_stake(here, manifest.profiles)
+        for link in dict.fromkeys(found):
             if console.ask(f"{worded(link)}. Write there?"):
                 links.approve(link, site.now())
