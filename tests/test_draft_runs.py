@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.harness import Pipeline, charges, sandboxed
+from tests.harness import Pipeline, charges, pipeline_at, sandboxed
 
 SHOTS = {
     "opening": {"prompt": "rain over the city", "takes": 2},
@@ -88,3 +88,12 @@ def test_a_saved_plan_of_drafts_names_its_profile(tmp_path: Path) -> None:
         assert "plan film.yaml --profile draft -o draft.json" in said
         assert not film.lock.exists()
         assert len(charges(sandbox)) == 3
+
+
+def test_a_mistyped_name_of_drafts_is_told_where_it_was_typed(tmp_path: Path) -> None:
+    """As an option, with the name that is meant."""
+    film = pipeline_at(tmp_path / "film")
+    written(film)
+    said = film.do("plan", "film.yaml", "--approved", "drft", code=2)
+    assert "--approved: there is no profile 'drft'; did you mean 'draft'? (film.yaml)" in said
+    assert "--profile" not in said

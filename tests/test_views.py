@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from klingflow.errors import Mark
 from klingflow.model import (
     Bound,
     FileFact,
@@ -19,6 +20,7 @@ from klingflow.model import (
     Limits,
     Move,
     Pending,
+    PickLine,
     Place,
     Price,
     Prices,
@@ -30,12 +32,15 @@ from klingflow.model import (
 )
 from klingflow.results.plan_data import plan_data
 from klingflow.terminal import views
+from tests.planned import plan as planned
+from tests.planned import shot as plain
 from tests.plans import action, plan_of
 from tests.purchases import done
 
 NO_MONEY: dict[str, Any] = {
     "money": {"budget": None, "left": None, "shares": {}, "prices": None}, "ways_out": []
 }  # fmt: skip
+AT = Mark("film.picks.yaml", 1, 3)
 Capture = pytest.CaptureFixture[str]
 
 
@@ -105,6 +110,20 @@ def test_a_plan_names_prices_that_the_environment_gave(capsys: Capture) -> None:
 def test_a_plan_that_buys_nothing_has_no_cost(capsys: Capture) -> None:
     views.show_plan(plan_of(action("keep", "b", done("b"))), "film.yaml")
     assert said(capsys)[-1] == "Plan: 1 kept."
+
+
+def test_a_plan_says_what_it_downloads_for_others(capsys: Capture) -> None:
+    """A video that is not selected, from which a shot is made. Picks are those of the selection."""
+    video = Reference("a", "video")
+    bought = [done("a", uid="u1"), done("b", uid="u2")]
+    lines = [PickLine(shot, 1, False, "", uid, AT) for shot, uid in (("a", "u1"), ("b", "u2"))]
+    shots = (plain("a"), plain("b"), replace(plain("c"), references=(video,)))
+    plan = planned(bought, *shots, selected={"b", "c"}, files={}, picks=lines)
+    views.show_plan(plan, "film.yaml")
+    shown = said(capsys)
+    assert "Also downloads, because shots are made from it: a." in shown
+    assert "Picks: 1 picked." in shown
+    assert plan_data(plan)["also_downloads"] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from klingflow.ledger.book import Book, content
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.manifest.local_files import remembered
+from klingflow.manifest.profiles import why_unknown
 from klingflow.model import (
     NOWHERE_ELSE,
     Elsewheres,
@@ -141,6 +142,9 @@ def _approved(manifest: Manifest, book: Book, wish: Wish) -> Set[str]:
                 approved=wish.approved,
             )
         )
+    if composed(wish.approved) not in manifest.profiles:
+        why = why_unknown(wish.approved, manifest.profiles)
+        raise UsageError(_("--approved: {why} ({path})", why=why, path=manifest.path))
     assert manifest.under is not None, "a manifest that was loaded"
     drafts = manifest.under(wish.approved)
     looking = replace(wish, select=(), exclude=(), same_film=False, approved="")

@@ -50,10 +50,13 @@ def chosen(name: str, profiles: Mapping[str, Node]) -> Node | Diagnostic:
     found = next((node for key, node in profiles.items() if composed(key) == wanted), None)
     if found is not None:
         return found if type(found.value) is dict else found.holding({})
+    return Diagnostic(Mark(OPTION, 1, 1), "unknown-profile", why_unknown(name, profiles))
+
+
+def why_unknown(name: str, profiles: Collection[str]) -> str:
+    """Return what to say of the name of a profile that is not there."""
     there_are = f"; there are {', '.join(profiles)}" if profiles else "; add it to profiles: first"
-    hint = did_you_mean(name, profiles) or there_are
-    message = f"there is no profile '{name}'{hint}"
-    return Diagnostic(Mark(OPTION, 1, 1), "unknown-profile", message)
+    return f"there is no profile '{name}'{did_you_mean(name, profiles) or there_are}"
 
 
 def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:

@@ -9,6 +9,7 @@ from functools import partial
 
 from klingflow.decide.picks import present_of, source_of
 from klingflow.decide.plan import cost, counts, seconds
+from klingflow.decide.sending import also_fetched
 from klingflow.decide.verbs import LEFT_OUT, VERBS
 from klingflow.ledger.problems import worded
 from klingflow.manifest.request import finish
@@ -25,6 +26,7 @@ def plan_data(plan: Plan) -> dict[str, Json]:
         "ledger": plan.ledger,
         "environment": list(plan.manifest.environment),
         "actions": [_action_data(a, plan) for a in plan.actions],
+        "also_downloads": [action.key for action in also_fetched(plan)],
         "moves": [
             {"uid": move.purchase.uid, "from": move.before, "to": move.purchase.key}
             for move in plan.moves

@@ -43,7 +43,12 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
         if opens:
             webbrowser.open(address)
 
-    watch = Watch(lambda: gallery.look(load(file, options), wish, log))
+    read = [manifest]  # the first look is at what is read already
+
+    def look() -> gallery.Gallery:
+        return gallery.look(read.pop() if read else load(file, options), wish, log)
+
+    watch = Watch(look)
 
     def closed(address: str) -> None:
         console.say(f"The page was closed. To open it again: {address}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from klingflow.decide.plan import buys, cost, counts, seconds
 from klingflow.decide.select import called
+from klingflow.decide.sending import also_fetched
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
 from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, key_of
@@ -85,6 +86,9 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     if len(actions) > len(shown):
         console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
     console.prose(f"Plan: {counted(plan)}.")
+    if also := [action.key for action in also_fetched(plan)]:
+        named_also = plan_table.named(also)
+        console.prose(f"Also downloads, because shots are made from it: {named_also}.")
     show_picks(plan)
     doubtful = sum(action.verb == "in_doubt" for action in plan.actions)
     doubt_views.show_way_out(doubtful, named)
@@ -104,7 +108,9 @@ def show_picks(plan: Plan) -> None:
     """Print how many takes are picked and rejected, and what people have to settle; nothing where
     nothing is said.
     """
-    if said := pick_views.counted(plan.verdicts):
+    shown = {action.key for action in plan.actions}
+    verdicts = {key: one for key, one in plan.verdicts.items() if key in shown}
+    if said := pick_views.counted(verdicts):
         console.prose(f"Picks: {said}.")
     for line in pick_views.disputes(plan.verdicts):
         console.warn(line)
