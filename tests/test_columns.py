@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest.columns import FEEDS, Column, columns_of, feeds_of, header_at
+from klingflow.manifest.columns import FEEDS, Column, Header, columns_of, feeds_of, header_of
 from klingflow.manifest.fields import SHOT
 
 
@@ -43,19 +43,35 @@ def test_each_feed_is_a_field_or_is_made_into_one() -> None:
     assert set(FEEDS) - set(SHOT) == {"id", "character", "camera", "visual"}
 
 
+GROUPS = ["镜号", "场景", "画面", "画面", "声音", "声音", "时长"]
+PARTS = ["", "", "内容", "景别", "台词", "音效", ""]
+BOTH = ["镜号", "场景", "内容", "景别", "台词", "音效", "时长"]
+ROW = ["1", "码头", "渡轮靠岸", "全景", "等一等", "汽笛", "5"]
+
+
 @pytest.mark.parametrize(
-    ("rows", "at"),
+    ("rows", "header"),
     [
-        ([["《归途》分镜", ""], ["", ""], ["镜号", "画面"], ["1", "雨"]], 2),
-        ([["Shot", "Description"], ["1", "rain"]], 0),
+        (
+            [["《归途》分镜", ""], ["", ""], ["镜号", "画面"], ["1", "雨"]],
+            Header(2, 3, ["镜号", "画面"]),
+        ),
+        ([["Shot", "Description"], ["1", "rain"]], Header(0, 1, ["Shot", "Description"])),
+        ([GROUPS, PARTS, ROW], Header(0, 2, BOTH)),
+        ([GROUPS, BOTH, ROW], Header(0, 2, BOTH)),
+        ([["拍摄计划", *[""] * 6], GROUPS, PARTS, ROW], Header(1, 3, BOTH)),
+        ([BOTH, ["1", "", "标题", "字幕", "", "", "3"]], Header(0, 1, BOTH)),
+        ([BOTH, ["", "", "标题", "雨", "风", "雷", "3"]], Header(0, 1, BOTH)),
         ([["a", "b"], ["1", "2"]], None),
         ([["画面", "画面"]], None),
         ([], None),
     ],
 )
-def test_the_header_is_the_row_that_names_most_columns(rows: list[list[str]], at: int) -> None:
-    """A title above it is none, nor one known name alone."""
-    assert header_at(rows) == at
+def test_the_header_is_the_row_that_names_most_columns(
+    rows: list[list[str]], header: Header | None
+) -> None:
+    """A title above it is none, nor one known name alone; of two rows of names the lower counts."""
+    assert header_of(rows) == header
 
 
 def test_columns_keep_their_places_and_names() -> None:

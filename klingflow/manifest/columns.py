@@ -90,13 +90,46 @@ def feeds_of(name: str) -> Feeds | None:
     return next(filter(None, map(_feeds, _spellings(name))), None)
 
 
-def header_at(rows: Sequence[Sequence[str]]) -> int | None:
-    """Return the index of the row that names the columns: the one near the top in which most names
-    are known; None without one.
+class Header(NamedTuple):
+    """The rows that name the columns, from index `first` to the one before `after`, and the name of
+    each column: of two rows the lower one's, where that has a name.
+    """
+
+    first: int
+    after: int
+    names: Sequence[str]
+
+
+def header_of(rows: Sequence[Sequence[str]]) -> Header | None:
+    """Return the row near the top in which most names are known, with the one beside it that names
+    columns as well: a group above, or what a group is made of below. None without one.
     """
     counts = [_known(row) for row in rows[:_LOOKED_AT]]
     most = max(counts, default=0)
-    return counts.index(most) if most >= _KNOWN_LEAST else None
+    if most < _KNOWN_LEAST:
+        return None
+    at = counts.index(most)
+    names = rows[at]
+    if at + 1 < len(rows) and _names_too(rows[at + 1], names):
+        return Header(at, at + 2, _together(names, rows[at + 1]))
+    if at and _names_too(rows[at - 1], names):
+        return Header(at - 1, at + 1, _together(rows[at - 1], names))
+    return Header(at, at + 1, names)
+
+
+def _names_too(row: Sequence[str], header: Sequence[str]) -> bool:
+    """True if a row beside a header names columns: most of its own words are known names, and it
+    has no id of a shot.
+    """
+    own = [cell for cell, name in zip(row, header, strict=True) if cell.strip() and cell != name]
+    ids = (cell for cell, name in zip(row, header, strict=True) if feeds_of(name) == "id")
+    has_id = any(cell.strip() and feeds_of(cell) != "id" for cell in ids)
+    known = _known(own)
+    return not has_id and known >= _KNOWN_LEAST and 2 * known >= len(own)
+
+
+def _together(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
+    return [below if below.strip() else above for above, below in zip(upper, lower, strict=True)]
 
 
 def columns_of(header: Sequence[str]) -> list[Column]:

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 from klingflow.errors import letters_of
 from klingflow.manifest.cell_values import are_addresses, names_in, value_of
-from klingflow.manifest.columns import Column, Feeds, columns_of, header_at
+from klingflow.manifest.columns import Column, Feeds, columns_of, header_of
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.grids import Grid, address
 from klingflow.manifest.identity import cell as id_of
@@ -82,23 +82,24 @@ def read_list(grid: Grid) -> ShotList:
     """Return the shots of a table. Raises ValueError where no line names its columns, or no row is
     a shot.
     """
-    header = header_at(grid.rows)
+    header = header_of(grid.rows)
     if header is None:
         raise ValueError("no line of it names columns such as 画面, 时长 or Description, Duration")
+    first, after, names = header
     rows = [
         (y, row)
-        for y, row in enumerate(grid.rows[header + 1 :], header + 1)
-        if "".join(row).strip() and row != grid.rows[header]
+        for y, row in enumerate(grid.rows[after:], after)
+        if "".join(row).strip() and row not in grid.rows[first:after]
     ]
-    above = [row for row in enumerate(grid.rows[:header]) if "".join(row[1]).strip()]
+    above = [row for row in enumerate(grid.rows[:first]) if "".join(row[1]).strip()]
     left = [Left(address(y, _first(row)), "", _shown(row), "above") for y, row in above]
-    feeds, unused = _chosen(columns_of(grid.rows[header]), [row for _, row in rows])
-    is_chinese = any(map(_is_chinese, grid.rows[header]))
+    feeds, unused = _chosen(columns_of(names), [row for _, row in rows])
+    is_chinese = any(map(_is_chinese, names))
     reader = _Reader(feeds, grid, is_chinese)
     shots = [entry for y, row in rows if (entry := reader.entry(y, row))]
     if not shots:
         raise ValueError("no row of it says what a shot shows")
-    left += [*unused, *_unnamed(grid.rows[header], rows), *reader.left]
+    left += [*unused, *_unnamed(names, rows), *reader.left]
     _name(shots, left)
     return ShotList(feeds, shots, left, is_chinese)
 
