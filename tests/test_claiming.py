@@ -12,6 +12,7 @@ import pytest
 
 from klingflow.api.claiming import claims_of, fold_first, store_of
 from klingflow.cluster.claims import Claims
+from klingflow.errors import StoreAway, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
@@ -48,6 +49,56 @@ def test_a_book_is_told_what_the_store_knows(site: Site) -> None:
     for _ in range(2):
         fold_first(book, site, entered.extend)
     assert ([*book.purchases.values()], entered) == ([SOLD], [SOLD])
+
+
+def unmounted(site: Site, how: str) -> None:
+    """Let the store be away."""
+    store = site.folder / "store"
+    store.rename(site.folder / "elsewhere")
+    if how == "an empty folder":
+        store.mkdir()
+
+
+@pytest.mark.parametrize("how", ["no folder", "an empty folder"])
+def test_who_buys_nothing_does_without_a_store_that_is_away(site: Site, how: str) -> None:
+    """The book says so in one line; a run ends with the reason."""
+    fold_first(Book(lineage=LINEAGE), site, None)
+    unmounted(site, how)
+    book = Book(lineage=LINEAGE)
+    fold_first(book, site, None, needed=False)
+    assert [problem.kind for problem in book.problems] == ["store_away"]
+    assert claims_of(site, buying=False) is None
+    with pytest.raises((StoreAway, UsageError), match="store"):
+        fold_first(book, site, None)
+    with pytest.raises((StoreAway, UsageError), match="store"):
+        claims_of(site)
+
+
+def test_a_store_is_proved_by_those_who_buy(site: Site) -> None:
+    """Looking and fetching leave nothing behind in it."""
+    store = store_of(site)
+    assert store and claims_of(site, buying=False)
+    assert store.names("probes") == []
+
+
+def test_fetch_goes_on_while_the_store_is_away(tmp_path: Path) -> None:
+    """It brings what the ledger knows, says that the store is away, and succeeds; a run buys
+    nothing.
+    """
+    store = tmp_path / "store"
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        store.mkdir()
+        film.write(2)
+        film = replace(film, environ={**film.environ, "KLINGFLOW_CLAIMS": str(store)})
+        film.do("run", "film.yaml", "-y", "-q")
+        store.rename(tmp_path / "away")
+        film.videos()[0].unlink()
+        assert "this is what the ledger alone knows" in film.do("fetch", "film.yaml")
+        assert "there is no folder" in film.do("status", "film.yaml")
+        assert len(film.videos()) == 2
+        film.write(3)
+        assert "there is no folder" in film.do("run", "film.yaml", "-y", code=2)
+        assert len(charges(sandbox)) == 2
 
 
 def test_two_copies_of_a_ledger_buy_each_shot_once(tmp_path: Path) -> None:

@@ -124,6 +124,12 @@ WORDS = [
         " `klingflow plan f.yaml --profile x` says why",
     ),
     (
+        Problem("store_away", detail="the store /films cannot be used now: is not there"),
+        "the store /films cannot be used now: is not there",
+        "the store /films cannot be used now: is not there; this is what the ledger alone knows,"
+        " and nothing is bought meanwhile",
+    ),
+    (
         Problem("place_taken", Place("outputs/a.mp4"), detail="ep1.yaml"),
         "ep1.yaml has outputs/a.mp4 by its lock",
         "ep1.yaml has outputs/a.mp4 by its lock; no run writes there: give one of the two another"
@@ -198,6 +204,7 @@ def test_lock_check_says_how_bad_each_is() -> None:
         "box_unwritable": "note",
         "link_refused": "note",
         "draft_not_kept": "note",
+        "store_away": "note",
         "place_taken": "note",
         "place_below": "note",
         "place_blocked": "note",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
+from klingflow.errors import StoreAway, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
-from klingflow.model import Purchase
+from klingflow.model import Problem, Purchase
 
 if TYPE_CHECKING:
     from klingflow.cluster.store import PutOnce
@@ -35,30 +36,57 @@ def store_of(site: Site, environ: Mapping[str, str] | None = None) -> PutOnce | 
     return open_store(address, os.environ if environ is None else environ, chosen_state())
 
 
-def fold_first(book: Book, site: Site, enter: Callable[[Iterable[Purchase]], None] | None) -> None:
+def fold_first(
+    book: Book,
+    site: Site,
+    enter: Callable[[Iterable[Purchase]], None] | None,
+    *,
+    needed: bool = True,
+) -> None:
     """Let a book know what the store of claims knows. `enter` is for a ledger that is written.
-    Raises UsageError, StoreAway.
-    """
-    store = store_of(site)
-    if store is None:
-        return
-    from klingflow.cluster.follow import folded  # for start-up
-    from klingflow.cluster.reading import told_by
 
-    changed = folded(book, told_by(store, book), now())
+    Raises UsageError and StoreAway where the store cannot be read. Who buys nothing does without
+    (`needed` False): then it is one of the book's problems.
+    """
+    try:
+        changed = _news(book, site)
+    except (StoreAway, UsageError) as error:
+        if needed:
+            raise
+        book.problems.append(Problem("store_away", detail=str(error)))
+        return
     for purchase in changed:
         book.put(purchase)
     if enter is not None and changed:
         enter(changed)
 
 
-def claims_of(site: Site) -> Claims | None:
-    """Return the claims of a run; None without a store. Raises UsageError, StoreAway."""
+def _news(book: Book, site: Site) -> list[Purchase]:
+    """Return what the store knows and the book does not. Raises UsageError, StoreAway."""
     store = store_of(site)
+    if store is None:
+        return []
+    from klingflow.cluster.follow import folded  # for start-up
+    from klingflow.cluster.reading import told_by
+
+    return folded(book, told_by(store, book), now())
+
+
+def claims_of(site: Site, *, buying: bool = True) -> Claims | None:
+    """Return the claims of a run; None without a store. Raises UsageError and StoreAway; a run that
+    buys nothing does without a store then.
+    """
+    try:
+        store = store_of(site)
+    except (StoreAway, UsageError):
+        if buying:
+            raise
+        return None
     if store is None:
         return None
     from klingflow.cluster.claims import Claims  # for start-up
     from klingflow.cluster.store import prove
 
-    prove(store)
+    if buying:
+        prove(store)
     return Claims(store, host=socket.gethostname(), nonce=lambda: secrets.token_hex(16))

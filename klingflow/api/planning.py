@@ -185,7 +185,8 @@ def book_of(manifest: Manifest, site: Site, wish: Wish = Wish()) -> Book:
     book = store.read(site.paths)
     book.problems += links.problems(site, manifest)
     book.problems += apart.problems(site, site.placed(manifest))
-    take_in(manifest, book, site, again_of(manifest, book, wish, site))
+    again = again_of(manifest, book, wish, site)
+    take_in(manifest, book, site, again, needs_store=False)
     return book
 
 
@@ -195,13 +196,16 @@ def take_in(
     site: Site,
     again: frozenset[str] = frozenset(),
     enter: Callable[[Iterable[Purchase]], None] | None = None,
+    *,
+    needs_store: bool = True,
 ) -> None:
     """Enter what the store of claims knows, if there is one, and what the black box knows that this
     place bought of today's bodies.
 
-    `enter` is for a ledger that is written.
+    `enter` is for a ledger that is written. Raises as `fold_first`, whose `needed` is
+    `needs_store`.
     """
-    fold_first(book, site, enter)
+    fold_first(book, site, enter, needed=needs_store)
     manifest = as_known(manifest, book)
     entered: list[Purchase] = []
     while book.recallable:

@@ -30,7 +30,7 @@ from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.spending import added, spending
 from klingflow.decide.verbs import VERBS
-from klingflow.errors import ExitCode, LedgerBroken, UsageError
+from klingflow.errors import ExitCode, LedgerBroken, StoreAway, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store, uids
@@ -76,17 +76,23 @@ class Result:
 
 @contextmanager
 def open_job(
-    manifest: Manifest, wish: Wish, origin: str, also: frozenset[str] = frozenset()
+    manifest: Manifest,
+    wish: Wish,
+    origin: str,
+    also: frozenset[str] = frozenset(),
+    *,
+    buying: bool = True,
 ) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. `also` are the keys of takes that are bought
-    although they were paid for elsewhere. Raises as `plan`, and LedgerHeld.
+    although they were paid for elsewhere. `buying` False does without a store of claims that is
+    away. Raises as `plan`, and LedgerHeld, StoreAway.
     """
     from klingflow.runner.context import Job  # for start-up
 
     site = links.check_outputs(site_for(manifest, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
         again = again_of(manifest, held.book, wish, site) | also
-        take_in(manifest, held.book, site, again, held.enter)
+        take_in(manifest, held.book, site, again, held.enter, needs_store=buying)
         keys = selected_keys(manifest, held.book, wish, site)
         made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
@@ -103,7 +109,7 @@ def open_job(
             return planned(manifest, held.book, site, again_keys, again=again, further=further)
 
         try:
-            claims = claims_of(site)
+            claims = claims_of(site, buying=buying)
             yield Job(made, held, site, write_results, plan_again, media=media, claims=claims)
         finally:
             with signals.held_off():
@@ -219,7 +225,7 @@ def run_jobs(
     from klingflow.api.settling import settle
     from klingflow.runner.dispatch import run as run_context
 
-    unnamed = prepare(jobs, key, limits, used)
+    unnamed = prepare(jobs, key, limits, used, buying=buying)
 
     async def main() -> Result | None:
         settled = unnamed + [trouble for job in jobs for trouble in await settle(job)]
@@ -246,9 +252,13 @@ async def _take_in_hosts(context: Context) -> None:
                 await job.claims.fold(job, now())
 
 
-def prepare(jobs: Sequence[Job], key: str, limits: Limits, used: str | None = None) -> list[str]:
+def prepare(
+    jobs: Sequence[Job], key: str, limits: Limits, used: str | None = None, *, buying: bool = True
+) -> list[str]:
     """Refuse what cannot be run as it is, and then begin to write: the black box, the use of a
-    saved plan, the purchases that picks name. Return what could not be named. Raises UsageError.
+    saved plan, the purchases that picks name. Return what could not be named.
+
+    Raises UsageError, and StoreAway where something is to be bought.
     """
     check_apart([(job.site, job.plan.manifest) for job in jobs])
     for job in jobs if key else ():
@@ -259,9 +269,21 @@ def prepare(jobs: Sequence[Job], key: str, limits: Limits, used: str | None = No
     for job in jobs if used else ():
         job.ledger.use_plan(str(used))
     for job in jobs:
-        if job.claims is not None:
-            anyio.run(job.claims.hand_in, job.ledger.book)
+        _hand_in(job, buying=buying)
     return [why for job in jobs if (why := name_purchases(job.site, job.plan))]
+
+
+def _hand_in(job: Job, *, buying: bool) -> None:
+    """Tell the store of claims what it does not know. Raises StoreAway where something is to be
+    bought.
+    """
+    if job.claims is None:
+        return
+    try:
+        anyio.run(job.claims.hand_in, job.ledger.book)
+    except StoreAway:
+        if buying:
+            raise
 
 
 def _begin_box(job: Job) -> None:

@@ -116,6 +116,13 @@ ROWS: Mapping[ProblemKind, Row] = {
         _("; `klingflow plan {detail}` says why"),
         level="note",
     ),
+    "store_away": Row(
+        "{detail}",
+        "; this is what the ledger alone knows, and nothing is bought meanwhile",
+        "",
+        level="note",
+        todo="what hosts have done since then is in the store",
+    ),
     "place_taken": Row(
         _("{detail} has {place} by its lock"),
         _("; no run writes there: give one of the two another name: or output:"),

@@ -217,6 +217,7 @@ ProblemKind = Literal[
     "place_blocked",
     "foreign_journal",
     "draft_not_kept",
+    "store_away",
     "unknown_field",
     "wrong_field",
     "small_field",

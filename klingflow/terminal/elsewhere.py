@@ -26,17 +26,26 @@ _SHOWN = 5
 
 
 def open_job(
-    stack: ExitStack, manifest: Manifest, options: Options, origin: str, *, buying: bool
+    stack: ExitStack,
+    manifest: Manifest,
+    options: Options,
+    origin: str,
+    *,
+    buying: bool,
+    asking: bool,
 ) -> Job:
-    """Open a manifest's ledger until `stack` ends, after asking about what was paid for elsewhere.
+    """Open a manifest's ledger until `stack` ends, after `asking` about what was paid for
+    elsewhere. `buying` is as for `running.open_job`.
 
     Raises UsageError where that has to be asked and nobody can be, and as `running.open_job`.
     """
     wish, also = options.wish, frozenset[str]()
-    questions = ["same film", "buy"] if buying else []
+    questions = ["same film", "buy"] if asking else []
     while True:
         with ExitStack() as opened:
-            job = opened.enter_context(running.open_job(manifest, wish, origin, also))
+            job = opened.enter_context(
+                running.open_job(manifest, wish, origin, also, buying=buying)
+            )
             said_yes = next((q for q in questions if _agreed(q, job, manifest.path)), None)
             if said_yes is None:
                 stack.push(opened.pop_all())

@@ -70,7 +70,10 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
             place = cluster_commands.place_of(stack, manifests, base_url, options)
         with for_good():
             asking = buying and saved is None
-            jobs = [elsewhere.open_job(stack, m, options, origin, buying=asking) for m in manifests]
+            jobs = [
+                elsewhere.open_job(stack, m, options, origin, buying=buying, asking=asking)
+                for m in manifests
+            ]
         if not options.quiet:
             show_gateway(access)
             show_warnings(*(job.plan.manifest for job in jobs))
