@@ -178,8 +178,9 @@ def test_an_empty_folder_in_the_place_of_a_known_store_is_noticed(
 
 
 def test_a_store_is_proved(store: FolderStore) -> None:
-    """A folder refuses the second put."""
-    prove(store)
+    """A folder refuses the second put. However often it is proved, one object is left."""
+    for _ in range(3):
+        prove(store)
     assert len(store.names("probes")) == 1
 
 
@@ -200,11 +201,14 @@ class Refusing(FolderStore):
         return made
 
 
+@pytest.mark.parametrize("was_proved", [False, True])
 @pytest.mark.parametrize("kind", [Overwriting, Refusing])
 def test_a_store_that_lets_an_object_be_made_twice_is_refused(
-    store: FolderStore, kind: type[FolderStore]
+    store: FolderStore, kind: type[FolderStore], was_proved: bool
 ) -> None:
-    """By name: it would keep nobody from buying a shot twice."""
+    """By name: it would keep nobody from buying a shot twice. Also where it was better before."""
+    if was_proved:
+        prove(store)
     with pytest.raises(UsageError, match=f"{store.folder} lets an object be made twice"):
         prove(kind(store.folder))
 

@@ -32,6 +32,7 @@ Chapter = Literal["intent", "answer", "resolved", "doubt", "done", "parked"]
 _FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH, "probes")
 _PIECE: Final = 1 << 20
 _MARK: Final = "store.json"
+_PROBE: Final = "probes/put-once"
 _BUCKETS: Final = frozenset({"s3", "gs", "az"})
 # No part of a name begins with a dot, so that a name never leads out of its store.
 _NAME: Final = re.compile(
@@ -138,13 +139,16 @@ def _check_known(state: Path, address: str, store: PutOnce) -> None:
 
 
 def prove(store: PutOnce) -> None:
-    """Put an object twice. Raises UsageError where the second put is not refused: two hosts could
-    buy one shot there. Raises StoreAway.
+    """Put an object that is there. Raises UsageError where that is not refused: two hosts could buy
+    one shot there. Raises StoreAway.
+
+    All proofs share one object, which the first of them makes: none piles up.
     """
-    name = f"probes/{secrets.token_hex(16)}"
     first, second = secrets.token_bytes(16), secrets.token_bytes(16)
-    was_made, was_made_again = store.put(name, first), store.put(name, second)
-    if not was_made or was_made_again or store.get(name) != first:
+    was_made, was_made_again = store.put(_PROBE, first), store.put(_PROBE, second)
+    there = store.get(_PROBE)
+    is_kept = there == first if was_made else there not in (None, first, second)
+    if was_made_again or not is_kept:
         raise UsageError(
             _(
                 "{described} lets an object be made twice, so it cannot keep two hosts from"
