@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.api.ignored import said_of
+from klingflow.api.ignored import committed, said_of
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -168,3 +168,22 @@ def test_files_of_the_folders_above_count_where_git_counts_them(folder: Path) ->
     (film / ".gitignore").write_text(WELL)
     (film / ".gitattributes").unlink()
     assert said(film) == [unmerged("film.lock", "film.pruned.jsonl", "film.picks.yaml")]
+
+
+def test_what_the_last_commit_has_of_a_file(folder: Path) -> None:
+    """Not what lies in the folder, nor what was only added; nothing of what git cannot have."""
+    lock = folder / LOCK
+    lock.write_text("first\n")
+    assert committed(folder, LOCK) == ""
+    git(folder, "add", LOCK)
+    assert committed(folder, LOCK) == ""
+    git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "film: begin it")
+    lock.write_text("second\n")
+    assert committed(folder, LOCK) == "first\n"
+    (folder / ".gitignore").write_text("other.lock\n")
+    assert committed(folder, "other.lock") is None
+
+
+def test_outside_a_work_tree_nothing_is_committed(tmp_path: Path) -> None:
+    """Git has nothing to say there."""
+    assert committed(tmp_path, LOCK) is None

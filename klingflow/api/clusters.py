@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from klingflow.api import running, stores
 from klingflow.api.claiming import CLAIMS
 from klingflow.api.connecting import connect
+from klingflow.api.ignored import committed
 from klingflow.api.running import Result
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
@@ -30,6 +31,7 @@ from klingflow.disk import make_folder
 from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
+from klingflow.ledger.lines import headers_in
 from klingflow.model import Limits
 from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner.signals import ends
@@ -202,6 +204,7 @@ def run(
     """
     from klingflow.api.following import Follower, followed  # an extra
 
+    check_committed(job)
     unnamed = running.prepare([job], key, limits, used)
 
     async def main() -> tuple[Follower, list[str]]:
@@ -225,6 +228,27 @@ def run(
         troubles=(*unnamed, *troubles, *([wrong] if wrong else [])),
         spending=spending([bought], plan.manifest.prices),
         delivered=frozenset(delivered([job.plan], [plan])),
+    )
+
+
+def check_committed(job: Job) -> None:
+    """Raise UsageError where git could have the ledger's lineage, and has not: a clone would begin
+    a lineage of its own, and claim the same shots under other ids. A lock that is new, without git,
+    is refused when it is to be handed over.
+    """
+    lock, lineage = job.site.paths.lock, job.ledger.book.lineage
+    if job.site.in_sandbox or job.ledger.is_new:
+        return
+    text = committed(lock.parent, lock.name)
+    if text is None or lineage in {head.get("lineage") for head in headers_in(text.encode())}:
+        return
+    raise UsageError(
+        _(
+            "{lock}: its lineage is not in git's last commit. Commit it first (git add {name} &&"
+            " git commit), so that every copy of this film makes the same claims; then run again",
+            lock=lock,
+            name=lock.name,
+        )
     )
 
 

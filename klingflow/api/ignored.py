@@ -70,6 +70,16 @@ def is_tracked(folder: Path, path: str) -> bool:
     return bool(_git(folder, "ls-files", "-z", "--", path))
 
 
+def committed(folder: Path, path: str) -> str | None:
+    """Return what the last commit has of a file, "" where it has none. None without git, outside a
+    work tree, and for a file that git ignores: nobody can commit it there.
+    """
+    found = rules(folder, (path,))
+    if found is None or found[0] is not None:
+        return None
+    return _git(folder, "cat-file", "blob", f"HEAD:./{path}") or ""
+
+
 def _rule(file: str, line: str, pattern: str) -> Rule | None:
     is_ignored = pattern and not pattern.startswith("!")
     return Rule(file, line, pattern) if is_ignored else None

@@ -1,0 +1,124 @@
+"""A host and a run of a cluster: what the environment has to name, and what git has to have."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from klingflow.api import clusters, loading, running, site
+from klingflow.errors import UsageError
+from klingflow.runner.context import Job
+from tests.clusters import a_store
+from tests.harness import Pipeline, pipeline_at
+from tests.purchases import ORIGIN
+
+ADDRESS = {"KLINGFLOW_CLUSTER": "temporal://127.0.0.1:9/team"}
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """A film with a ledger, in a work tree where git is there."""
+    monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("KLINGFLOW_CLAIMS", raising=False)
+    film = pipeline_at(tmp_path / "film")
+    film.write({"a": {"prompt": "x"}})
+    return film
+
+
+@contextmanager
+def opened(film: Pipeline) -> Iterator[Job]:
+    """Its ledger, held by a run."""
+    with running.open_job(loading.load(film.manifest), site.Wish(), ORIGIN) as job:
+        yield job
+
+
+def begun(film: Pipeline) -> None:
+    """Let its ledger have a lineage."""
+    with opened(film) as job:
+        job.ledger.begin_box()
+    assert film.lock.exists()
+
+
+def git(film: Pipeline, *arguments: str) -> None:
+    """Do it in the film's folder, as somebody."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    subprocess.run(["git", *who, "-C", str(film.folder), *arguments], check=True)
+
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+@needs_git
+def test_only_a_committed_lineage_is_handed_over(film: Pipeline) -> None:
+    """A lock that lies in the folder, or was only added, is not what a clone gets."""
+    begun(film)
+    git(film, "init", "-q")
+    git(film, "add", "film.lock")
+    with opened(film) as job, pytest.raises(UsageError, match="Commit it first"):
+        clusters.check_committed(job)
+    git(film, "commit", "-qm", "film: begin the ledger")
+    with opened(film) as job:
+        clusters.check_committed(job)
+
+
+@needs_git
+def test_another_lineage_in_git_is_not_this_one(film: Pipeline) -> None:
+    """A fork that was not committed would claim under ids that no clone makes."""
+    begun(film)
+    git(film, "init", "-q")
+    git(film, "add", "film.lock")
+    git(film, "commit", "-qm", "film: begin the ledger")
+    film.do("lock", "fork", "film.yaml")
+    with opened(film) as job, pytest.raises(UsageError, match="lineage is not in git's last"):
+        clusters.check_committed(job)
+
+
+def test_without_git_the_lock_itself_counts(film: Pipeline) -> None:
+    """As outside a work tree."""
+    begun(film)
+    with opened(film) as job:
+        clusters.check_committed(job)
+
+
+@pytest.mark.parametrize(("environ", "said"), [
+    ({}, "no cluster: set KLINGFLOW_CLUSTER="),
+    (ADDRESS, "no store: set KLINGFLOW_CLAIMS"),
+    ({**ADDRESS, "KLINGFLOW_CLAIMS": "ftp://x"}, "no store can be at ftp://x"),
+])  # fmt: skip
+def test_a_cluster_is_named_by_the_environment(environ: dict[str, str], said: str) -> None:
+    """Server and store, each by its own variable."""
+    with pytest.raises(UsageError, match=said):
+        clusters.place_in(environ, None)
+
+
+def test_a_place_has_server_store_and_account(film: Pipeline, tmp_path: Path) -> None:
+    """The store is the one that lies there."""
+    store = a_store(tmp_path / "store")
+    environ = {**ADDRESS, "KLINGFLOW_CLAIMS": str(store.folder)}
+    place = clusters.place_in(environ, "team")
+    assert (str(place.address), place.account) == ("temporal://127.0.0.1:9/team", "team")
+    assert place.store.identity == store.identity
+
+
+@pytest.mark.parametrize("missing", ["KLINGFLOW_BASE_URL", "KLINGFLOW_API_KEY"])
+def test_a_worker_has_address_and_key_from_its_environment(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else may have the key."""
+    for name in ("KLINGFLOW_BASE_URL", "KLINGFLOW_API_KEY"):
+        monkeypatch.setenv(name, "https://gateway.example.com")
+    monkeypatch.delenv(missing)
+    with pytest.raises(UsageError, match=f"no {missing} in the environment"):
+        clusters.work(None, 1, print)
+
+
+def test_an_account_is_named_after_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is named."""
+    monkeypatch.setenv("KLINGFLOW_BASE_URL", "https://gateway.example.com:8443/v1")
+    assert clusters.account_here(None) == "gateway.example.com-8443"
+    assert clusters.account_here("team") == "team"
