@@ -259,11 +259,6 @@ def test_a_duration_for_people(seconds: float, text: str) -> None:
     assert console.duration(seconds) == text
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_number_of_things(number: int) -> None:
-    assert console.many(number, "shot") == f"{number} shot{'' if number == 1 else 's'}"
-
-
 @pytest.mark.parametrize("wanted", [False, True])
 def test_a_crash_shows_its_trace_on_demand_and_never_the_key(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture, wanted: bool

@@ -25,16 +25,38 @@ class ShareRow:
 
     counts: bool  # True if the money is gone, or may be: it counts against a budget
     words: str  # after the amount: `9.00 CNY in doubt`
-    noun: str  # for one purchase under it
+    one: str  # one purchase under it, and below it several: `2 purchases`
+    several: str
 
 
 SHARES: Final[Mapping[Share, ShareRow]] = {
-    "spent": ShareRow(counts=True, words="spent", noun="purchase"),
-    "in_doubt": ShareRow(counts=True, words=_("in doubt"), noun="doubt"),
-    "failed": ShareRow(counts=True, words=_("failed, perhaps charged"), noun="task"),
-    "abandoned": ShareRow(counts=True, words="abandoned", noun="purchase"),
-    "refunded": ShareRow(counts=False, words="refunded", noun="task"),
-    "not_charged": ShareRow(counts=False, words=_("not charged"), noun="purchase"),
+    "spent": ShareRow(
+        counts=True, words=_("spent"), one=_("{number} purchase"), several=_("{number} purchases")
+    ),
+    "in_doubt": ShareRow(
+        counts=True, words=_("in doubt"), one=_("{number} doubt"), several=_("{number} doubts")
+    ),
+    "failed": ShareRow(
+        counts=True,
+        words=_("failed, perhaps charged"),
+        one=_("{number} task"),
+        several=_("{number} tasks"),
+    ),
+    "abandoned": ShareRow(
+        counts=True,
+        words=_("abandoned"),
+        one=_("{number} purchase"),
+        several=_("{number} purchases"),
+    ),
+    "refunded": ShareRow(
+        counts=False, words=_("refunded"), one=_("{number} task"), several=_("{number} tasks")
+    ),
+    "not_charged": ShareRow(
+        counts=False,
+        words=_("not charged"),
+        one=_("{number} purchase"),
+        several=_("{number} purchases"),
+    ),
 }
 
 _OF_A_FAILED_TASK: Final[Mapping[FailedTasks | None, Share]] = {

@@ -87,7 +87,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     "keep": VerbRow(
         mark="=",
         plain="=",
-        noun="kept",
+        noun=_("kept"),
         label="kept",
         work=None,
         verdict=None,
@@ -131,7 +131,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     "failed": VerbRow(
         mark="!",
         plain="!",
-        noun="failed",
+        noun=_("failed"),
         label="failed",
         work=None,
         verdict=ExitCode.FAILED,
@@ -164,7 +164,7 @@ VERBS: Mapping[Verb, VerbRow] = {
     "held": VerbRow(
         mark="#",
         plain="#",
-        noun="held",
+        noun=_("held"),
         label="held",
         work=None,
         verdict=ExitCode.UNSETTLED,

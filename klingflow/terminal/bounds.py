@@ -12,6 +12,7 @@ from klingflow.manifest.limits import tightest, under_flags
 from klingflow.model import Limits, Manifest
 from klingflow.results.saved_plan import SavedPlan, Words
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 _CAPS = ("max_spend", "max_tasks", "max_seconds")
 
@@ -52,14 +53,19 @@ def under_plan(options: Options, saved: SavedPlan, path: str) -> Options:
     Raises UsageError for an option that says anything else.
     """
     if options.dry_run:
-        raise UsageError("-n makes a plan of its own; --plan runs one that is made")
+        raise UsageError(_("-n makes a plan of its own; --plan runs one that is made"))
     for field in fields(Words):
         given, planned = getattr(options, field.name), getattr(saved.words, field.name)
         if given not in (field.default, planned):
             name = "-s" if field.name == "select" else "--" + field.name.replace("_", "-")
             raise UsageError(
-                f"{name} comes from the plan, and {path} was made otherwise: leave it out, or make"
-                " another plan"
+                _(
+                    "{name} comes from the plan, and {path} was made otherwise: leave it out,"
+                    " or make"
+                    " another plan",
+                    name=name,
+                    path=path,
+                )
             )
     kept = {f.name: getattr(saved.words, f.name) for f in fields(Words) if f.name not in _CAPS}
     return replace(options, **kept)

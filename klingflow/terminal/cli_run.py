@@ -8,6 +8,7 @@ import click
 
 from klingflow.terminal import flags
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.decide.resolve import Verdict
@@ -77,9 +78,9 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     from klingflow.terminal import run_commands  # for start-up
 
     if not files and options["plan"] is None:
-        raise click.UsageError("Missing argument 'FILE...'.")
+        raise click.UsageError(_("Missing argument 'FILE...'."))
     if options["detach"] and not options["cluster"]:
-        raise click.UsageError("--detach goes with --cluster")
+        raise click.UsageError(_("--detach goes with --cluster"))
     return run_commands.run(files, Options(**options))
 
 
@@ -169,18 +170,18 @@ def resolve(
     from klingflow.terminal import resolve_commands  # for start-up
 
     if not_charged and not abandon:
-        raise click.UsageError("--not-charged goes with --abandon")
+        raise click.UsageError(_("--not-charged goes with --abandon"))
     if (task is not None) + abandon + resubmit != 1:
-        raise click.UsageError("pass exactly one of --task ID, --abandon and --resubmit")
+        raise click.UsageError(_("pass exactly one of --task ID, --abandon and --resubmit"))
     if force and task is None:
-        raise click.UsageError("--force goes with --task ID")
+        raise click.UsageError(_("--force goes with --task ID"))
     let_go: Verdict = "not_charged" if not_charged else "abandon"
     verdict = let_go if abandon else "resubmit"
     given = Options(**options)
     if shot is not None and not (given.select or given.exclude):
         return resolve_commands.resolve(file, shot, given, task, verdict, force)
     if shot is not None or not (given.select or given.exclude):
-        raise click.UsageError("name one SHOT, or several by -s such as -s state:in_doubt")
+        raise click.UsageError(_("name one SHOT, or several by -s such as -s state:in_doubt"))
     if task is not None:
-        raise click.UsageError("--task is for one SHOT")
+        raise click.UsageError(_("--task is for one SHOT"))
     return resolve_commands.resolve_many(file, given, verdict)

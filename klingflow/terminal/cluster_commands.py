@@ -17,6 +17,7 @@ from klingflow.manifest.limits import under_flags
 from klingflow.model import Limits, Manifest
 from klingflow.terminal import console, progress, result_views
 from klingflow.terminal.options import Options
+from klingflow.words import _, joined
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -32,10 +33,12 @@ def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bo
     """`klingflow desk`."""
     status, hosts = clusters.ask_desk(account, _settings(said), stop=stop, go_on=resume)
     if status is None:
-        console.say("No desk yet: it begins with the first batch (run FILE --cluster).")
+        console.say(_("No desk yet: it begins with the first batch (run FILE --cluster)."))
     else:
         _show(status)
-    console.say(f"Hosts: {', '.join(hosts) or 'none (klingflow worker starts one)'}")
+    console.say(
+        _("Hosts: {hosts}", hosts=joined(", ", hosts) or _("none (klingflow worker starts one)"))
+    )
     return ExitCode.OK
 
 
@@ -74,7 +77,7 @@ def run(
     result_views.show_result(result, sites, books, quiet=options.quiet)
     if not options.detach:
         return result
-    console.say("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows.")
+    console.say(_("Handed over. `klingflow run FILE --cluster` follows, `klingflow desk` shows."))
     return replace(result, exit_code=ExitCode.OK)
 
 
@@ -86,7 +89,9 @@ def place_of(
     Raises UsageError for several manifests, and where there is no cluster.
     """
     if len(manifests) > 1:
-        raise UsageError("--cluster takes one manifest at a time: run each by a command of its own")
+        raise UsageError(
+            _("--cluster takes one manifest at a time: run each by a command of its own")
+        )
     if not options.sandbox:
         return clusters.place_in(os.environ, options.account)
     try:
@@ -94,7 +99,7 @@ def place_of(
     except ImportError as error:
         raise clusters.engine_missing() from error
     if options.detach:
-        raise UsageError("--detach: the cluster of --sandbox ends with this run")
+        raise UsageError(_("--detach: the cluster of --sandbox ends with this run"))
     here = site.site_of(manifests[0].path, options.wish)
     folder = here.server.parent / "cluster"
     return clusters.demo_place(folder, stack.enter_context(demo(folder, base_url)))
@@ -113,12 +118,25 @@ def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
 def _show(status: Mapping[str, Any]) -> None:
     spend = f"{status['spend']} {status['currency'] or ''}".strip()
     console.say(
-        f"{status['running']} of {status['places']} running, {status['per_minute']:g} creates a"
-        f" minute, {spend} set aside"
+        _(
+            "{running} of {places} running, {per_minute:g} creates a minute, {spend} set aside",
+            running=status["running"],
+            places=status["places"],
+            per_minute=status["per_minute"],
+            spend=spend,
+        )
     )
     if status["halted"]:
-        console.warn(f"Buys nothing: {status['halted']} (klingflow desk --resume)")
+        console.warn(_("Buys nothing: {halted} (klingflow desk --resume)", halted=status["halted"]))
     for batch in status["batches"]:
         left = batch["waiting"] + 100 * batch["unread"]
-        why = f", {batch['why']}" if batch["why"] else ""
-        console.say(f"  {batch['film']}: {batch['live']} on their way, about {left} wait{why}")
+        why = _(", {why}", why=batch["why"]) if batch["why"] else ""
+        console.say(
+            _(
+                "  {film}: {live} on their way, about {left} wait{why}",
+                film=batch["film"],
+                live=batch["live"],
+                left=left,
+                why=why,
+            )
+        )

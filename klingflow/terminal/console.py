@@ -30,7 +30,7 @@ from klingflow.terminal.layout import (
 )
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 from klingflow.terminal.streams import silence
-from klingflow.words import _, word
+from klingflow.words import _, joined, word
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -254,7 +254,7 @@ def counted(diagnostics: Iterable[Diagnostic]) -> str:
     """Return `2 errors, 1 warning`."""
     severities = Counter(diagnostic.severity for diagnostic in diagnostics)
     kinds = [severity for severity in ("error", "warning") if severity in severities]
-    return ", ".join(many(severities[kind], kind) for kind in kinds) or "no problems"
+    return joined(", ", (many(severities[kind], kind) for kind in kinds)) or _("no problems")
 
 
 def many(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from klingflow.terminal import console
 from klingflow.terminal.bars import bar
 from klingflow.terminal.manifests import load
 from klingflow.terminal.options import Options
+from klingflow.words import _, many
 
 _SHOWN = 10  # lines about single shots
 
@@ -21,29 +22,31 @@ def export(file: str, form: str, options: Options) -> int:
     """`klingflow export`."""
     form = cast("cutting.Form", form)
     row = cutting.FORMS[form]
-    with bar("looking at the videos", quiet=options.quiet) as tell:
+    with bar(_("looking at the videos"), quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, row.ending, options.save)
     over = _may_replace(target, is_folder=row.is_folder)
     _warn_of_boxes(film, form)
-    with bar(f"writing {target.name}", quiet=options.quiet) as tell:
+    with bar(_("writing {name}", name=target.name), quiet=options.quiet) as tell:
         done = cutting.export(film, form, target, over=over, tell=tell)
     if not options.quiet:
         _show_missing(film, options)
     if form == "mp4" and not options.quiet:
-        why = "encoded again, because not all shots are videos of one format"
-        console.prose(f"The pictures are {'copied as they are' if done.copied else why}.")
+        why = _("encoded again, because not all shots are videos of one format")
+        console.prose(
+            _("The pictures are {copied}.", copied=_("copied as they are") if done.copied else why)
+        )
     return _told(done, options)
 
 
 def preview(file: str, options: Options) -> int:
     """`klingflow preview`."""
-    with bar("looking at the videos", quiet=options.quiet) as tell:
+    with bar(_("looking at the videos"), quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, cutting.PREVIEW, options.save)
     over = _may_replace(target, is_folder=False)
     _warn_of_boxes(film, None)
-    with bar(f"writing {target.name}", quiet=options.quiet) as tell:
+    with bar(_("writing {name}", name=target.name), quiet=options.quiet) as tell:
         done = cutting.preview(film, target, over=over, tell=tell)
     return _told(done, options)
 
@@ -63,19 +66,27 @@ def _may_replace(target: Path, *, is_folder: bool) -> bool:
     if not os.path.lexists(target):
         return False
     if not is_folder and not target.is_dir() and console.can_ask():
-        if console.ask(f"{target} is there already. Replace it?"):
+        if console.ask(_("{target} is there already. Replace it?", target=target)):
             return True
-        raise UsageError("nothing written: you said no")
-    raise UsageError(f"{target} is there already: remove it, or name another place with -o")
+        raise UsageError(_("nothing written: you said no"))
+    raise UsageError(
+        _("{target} is there already: remove it, or name another place with -o", target=target)
+    )
 
 
 def _show_missing(film: cutting.Film, options: Options) -> None:
     """Say which shots of an export have no video, and why."""
     missing = film.cut.missing
     for clip in missing[:_SHOWN]:
-        console.prose(f"{clip.key} is missing: {clip.missing}", "  ")
+        console.prose(_("{key} is missing: {missing}", key=clip.key, missing=clip.missing), "  ")
     if (more := len(missing) - _SHOWN) > 0:
-        console.say(f"  … and {more} more: klingflow status {named(film.manifest, options.wish)}")
+        console.say(
+            _(
+                "  … and {more} more: klingflow status {manifest}",
+                more=more,
+                manifest=named(film.manifest, options.wish),
+            )
+        )
 
 
 def _told(done: cutting.Product, options: Options) -> int:
@@ -83,7 +94,15 @@ def _told(done: cutting.Product, options: Options) -> int:
     if options.quiet:
         return ExitCode.OK
     cut = done.cut
-    missing = f", {len(cut.missing)} missing" if cut.missing else ""
-    shots = console.many(len(cut.clips), "shot")
-    console.say(f"{done.path}: {shots}{missing}, {console.duration(cut.seconds)}")
+    missing = _(", {missing} missing", missing=len(cut.missing)) if cut.missing else ""
+    shots = many(len(cut.clips), "{number} shot", "{number} shots")
+    console.say(
+        _(
+            "{path}: {shots}{missing}, {seconds}",
+            path=done.path,
+            shots=shots,
+            missing=missing,
+            seconds=console.duration(cut.seconds),
+        )
+    )
     return ExitCode.OK

@@ -13,7 +13,8 @@ from typing import Any
 
 from klingflow.terminal import console
 from klingflow.terminal.clock import local
-from klingflow.terminal.layout import room, showable, wrapped
+from klingflow.terminal.layout import clean, pad, room, showable, wrapped
+from klingflow.words import _, joined
 
 _CARD = 80  # columns of a terminal that a card fills at most
 _HEAD = 12  # columns before what is known
@@ -24,26 +25,34 @@ def line_of(doubt: Mapping[str, Any]) -> str:
     sent = local(doubt["from"])
     status = doubt["status"]
     parts = (
-        f"perhaps paid, {_most(doubt)}",
-        f"sent {sent}" if sent else "",
-        f"HTTP {status}" if status else "",
+        _("perhaps paid, {most}", most=_most(doubt)),
+        _("sent {sent}", sent=sent) if sent else "",
+        _("HTTP {status}", status=status) if status else "",
     )
-    return "; ".join(filter(None, parts))
+    return joined("; ", filter(None, parts))
 
 
 def _most(doubt: Mapping[str, Any]) -> str:
     most = doubt["most"]
     if most is None:
-        return "price unknown"
-    return f"up to {Decimal(most['amount']):.2f} {most['currency']}"
+        return _("price unknown")
+    return _(
+        "up to {decimal:.2f} {currency}", decimal=Decimal(most["amount"]), currency=most["currency"]
+    )
 
 
 def show_way_out(number: int, named: str, indent: str = "") -> None:
     """Print what to do about this many doubts. `named` is the manifest, as a shell reads it."""
     if number:
         console.prose(
-            f"In doubt, perhaps paid: {number}. `klingflow status {named} -v` says what is known of"
-            f" each, and how to settle it.{all_at_once(number, named)}",
+            _(
+                "In doubt, perhaps paid: {number}. `klingflow status {named} -v` says what is"
+                " known of"
+                " each, and how to settle it.{all_at_once}",
+                number=number,
+                named=named,
+                all_at_once=all_at_once(number, named),
+            ),
             indent,
         )
 
@@ -53,40 +62,44 @@ def all_at_once(number: int, named: str) -> str:
     if number < 2:
         return ""
     every = f"klingflow resolve {named} -s state:in_doubt"
-    return f" `{every} --abandon` (or --resubmit) settles all of them, after asking."
+    return _(" `{every} --abandon` (or --resubmit) settles all of them, after asking.", every=every)
 
 
 def show_card(doubt: Mapping[str, Any]) -> None:
     """Print all that is known of a doubt, a line for each thing, and the ways to settle it."""
-    sent = local(doubt["from"]) or "at an unknown time"
+    sent = local(doubt["from"]) or _("at an unknown time")
     about = (
-        ("sent", f"{sent} … {local(doubt['to']) or 'unknown'}"),
-        ("to", doubt["origin"]),
-        ("model", doubt["model"]),
-        ("tier", doubt["predicted_tier"] and f"{doubt['predicted_tier']}, predicted"),
-        ("may cost", _may_cost(doubt)),
-        ("tag", doubt["tag"]),
-        ("our id", doubt["client_request_id"]),
-        *((f"its {name}", value) for name, value in doubt["request_ids"].items()),
-        ("status", doubt["status"] and f"HTTP {doubt['status']}"),
-        ("received", doubt["received"]),
+        (_("sent"), _("{sent} … {to}", sent=sent, to=local(doubt["to"]) or _("unknown"))),
+        (_("to"), doubt["origin"]),
+        (_("model"), doubt["model"]),
+        (
+            _("tier"),
+            doubt["predicted_tier"]
+            and _("{predicted_tier}, predicted", predicted_tier=doubt["predicted_tier"]),
+        ),
+        (_("may cost"), _may_cost(doubt)),
+        (_("tag"), doubt["tag"]),
+        (_("our id"), doubt["client_request_id"]),
+        *((_("its {name}", name=name), value) for name, value in doubt["request_ids"].items()),
+        (_("status"), doubt["status"] and _("HTTP {status}", status=doubt["status"])),
+        (_("received"), doubt["received"]),
     )
     # A pipe has no width: a line of a card that begins with words of a server may be a command of a
     # build.
     columns = room() if isinf(room()) else min(room(), _CARD)
     console.say()
-    console.say(f"{doubt['key']} is in doubt, perhaps paid:")
+    console.say(_("{key} is in doubt, perhaps paid:", key=doubt["key"]))
     for name, value in about:
         if value:
-            head = f"  {name + ':':<{_HEAD - 3}} "
+            head = f"  {pad(clean(name) + ':', _HEAD - 3)} "
             for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
                 console.say(line)
-    console.say("  Look it up at the gateway, then say what you found:")
+    console.say(_("  Look it up at the gateway, then say what you found:"))
     for command in doubt["commands"].values():
-        console.say(f"    {command}")
+        console.say(_("    {command}", command=command))
 
 
 def _may_cost(doubt: Mapping[str, Any]) -> str:
     if doubt["most"] is None and doubt["predicted_tier"]:
-        return "unknown: its tier has no price"
-    return "unknown" if doubt["most"] is None else _most(doubt)
+        return _("unknown: its tier has no price")
+    return _("unknown") if doubt["most"] is None else _most(doubt)

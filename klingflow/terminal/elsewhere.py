@@ -18,6 +18,7 @@ from klingflow.model import Action, Elsewhere, Manifest, Plan
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
 from klingflow.terminal.plan_table import named
+from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -66,7 +67,7 @@ def _agreed(question: str, job: Job, path: str) -> bool:
     if not is_terminal and about == "same film":
         return False  # they stay held, which the plan says
     if not is_terminal:
-        raise UsageError(*_listed(path, actions), "Not a terminal: nothing is bought")
+        raise UsageError(*_listed(path, actions), _("Not a terminal: nothing is bought"))
     for line in _listed(path, actions):
         console.warn(line)
     return console.ask(_ASKED[about])
@@ -80,7 +81,7 @@ def show_bought_again(plans: Sequence[Plan]) -> None:
             console.warn(line)
 
 
-_ASKED = {"buy": "Buy these again?", "same film": "Is this that film too?"}
+_ASKED = {"buy": _("Buy these again?"), "same film": _("Is this that film too?")}
 
 
 def _listed(path: str, actions: Sequence[Action]) -> list[str]:
@@ -91,9 +92,12 @@ def _listed(path: str, actions: Sequence[Action]) -> list[str]:
             keys.setdefault(action.elsewhere, []).append(action.key)
     first, *others = [_line(one, of) for one, of in list(keys.items())[:_SHOWN]]
     more = sum(map(len, list(keys.values())[_SHOWN:]))
-    others += [f"… and {more} more"] if more else []
-    return [f"{path}: {first}", *(f"  {line}" for line in others)]
+    others += [_("… and {more} more", more=more)] if more else []
+    return [
+        _("{path}: {first}", path=path, first=first),
+        *(_("  {line}", line=line) for line in others),
+    ]
 
 
 def _line(one: Elsewhere, keys: Sequence[str]) -> str:
-    return f"{named(keys)}: {reason(one, *keys)}"
+    return _("{keys}: {reason}", keys=named(keys), reason=reason(one, *keys))

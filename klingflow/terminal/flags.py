@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from klingflow.words import _
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -46,7 +48,7 @@ class FilePath(click.Path):
         if Path(path).is_dir():
             from klingflow.api import nearby  # for start-up
 
-            self.fail(f"{path}: {nearby.folder(path)}", param, ctx)
+            self.fail(_("{path}: {folder}", path=path, folder=nearby.folder(path)), param, ctx)
         return path
 
 
@@ -88,7 +90,7 @@ def _named(_ctx: click.Context, param: click.Parameter, value: str | None) -> st
     that is not set: it must not mean the film itself, which costs more.
     """
     if value is not None and not value.strip():
-        raise click.BadParameter("it is empty; name a profile, or leave it out", param=param)
+        raise click.BadParameter(_("it is empty; name a profile, or leave it out"), param=param)
     return value or ""
 
 

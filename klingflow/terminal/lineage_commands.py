@@ -7,6 +7,7 @@ from klingflow.api.site import Wish, site_of
 from klingflow.errors import ExitCode, UsageError
 from klingflow.ledger.places import Site
 from klingflow.terminal import console
+from klingflow.words import _, many
 
 
 def fork(file: str, profile: str = "") -> int:
@@ -14,13 +15,19 @@ def fork(file: str, profile: str = "") -> int:
     site = _site(file, profile)
     films.check_profile(site)
     done = lineages.fork(site)
-    purchases = console.many(done.purchases, "purchase")
+    purchases = many(done.purchases, "{number} purchase", "{number} purchases")
     console.say(
-        f"{site.paths.lock}: a film of its own from now on, with {purchases}."
-        f" Its lineage is {done.lineage}."
+        _(
+            "{lock}: a film of its own from now on, with {purchases}. Its lineage is {lineage}.",
+            lock=site.paths.lock,
+            purchases=purchases,
+            lineage=done.lineage,
+        )
     )
     for other in done.others:
-        console.say(f"  What {other} buys is not known here any more, nor this there.")
+        console.say(
+            _("  What {other} buys is not known here any more, nor this there.", other=other)
+        )
     return ExitCode.OK
 
 
@@ -29,11 +36,11 @@ def forget(file: str, yes: bool, profile: str = "") -> int:
     site = _site(file, profile)
     found, done = lineages.forget(site, lambda found: _agreed(found, yes))
     if not found.places:
-        console.say(f"{site.paths.lock}: the black box holds nothing of this film.")
+        console.say(_("{lock}: the black box holds nothing of this film.", lock=site.paths.lock))
     elif done:
-        console.say("Forgotten. The lock is as it was.")
+        console.say(_("Forgotten. The lock is as it was."))
     else:
-        raise UsageError("nothing was forgotten: you said no")
+        raise UsageError(_("nothing was forgotten: you said no"))
     return ExitCode.OK
 
 
@@ -43,23 +50,36 @@ def _site(file: str, profile: str) -> Site:
     """
     site = site_of(file, Wish(), profile=profile)
     if not (site.manifest.exists() or site.paths.lock.exists()):
-        raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
+        raise UsageError(
+            _(
+                "{file}: {missing}",
+                file=file,
+                missing=nearby.missing(file, also=_(", and no ledger of one")),
+            )
+        )
     return site
 
 
 def _agreed(found: lineages.Remembered, yes: bool) -> bool:
     for manifest, count in found.places:
         console.say(
-            f"  forget   {console.many(count, 'purchase')} of {manifest or 'another place'}"
+            _(
+                "  forget   {purchases} of {manifest}",
+                purchases=many(count, "{number} purchase", "{number} purchases"),
+                manifest=manifest or _("another place"),
+            )
         )
     if found.lost:
-        lost = console.many(found.lost, "purchase")
+        lost = many(found.lost, "{number} purchase", "{number} purchases")
         console.say(
-            f"{lost} that the lock does not hold will be known nowhere, and their"
-            " shots bought again."
+            _(
+                "{lost} that the lock does not hold will be known nowhere, and their"
+                " shots bought again.",
+                lost=lost,
+            )
         )
     if yes:
         return True
     if not console.can_ask():
-        raise UsageError("not a terminal: pass -y to forget these")
-    return console.ask("Forget these?")
+        raise UsageError(_("not a terminal: pass -y to forget these"))
+    return console.ask(_("Forget these?"))

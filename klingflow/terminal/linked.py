@@ -9,6 +9,7 @@ from klingflow.ledger.links import worded
 from klingflow.model import Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 
 def ask(manifests: Sequence[Manifest], options: Options) -> None:
@@ -23,5 +24,5 @@ def ask(manifests: Sequence[Manifest], options: Options) -> None:
         here = site.unchecked_site(manifest.path, options.wish, profile=manifest.profile)
         found = links.at_stake(here, manifest) + films.at_stake(here, manifest.profiles)
         for link in dict.fromkeys(found):
-            if console.ask(f"{worded(link)}. Write there?"):
+            if console.ask(_("{link}. Write there?", link=worded(link))):
                 links.approve(link, site.now())

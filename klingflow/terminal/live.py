@@ -17,9 +17,11 @@ from klingflow.decide.verbs import Label
 from klingflow.model import Limits, Plan
 from klingflow.runner.events import Event
 from klingflow.terminal import console
+from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import can_show, clean, wrapped
 from klingflow.terminal.remaining import Remaining
 from klingflow.terminal.tally import Tally
+from klingflow.words import _, joined, word
 
 STYLES: Mapping[Label, str] = {
     "to buy": "default",
@@ -89,26 +91,27 @@ def drawn(
         _bars(tally, prefixes, room, now),
     ]
     if (rest := len(tally.running_since) - room) > 0:
-        rows.append(Text(f"  and {rest} more running", style="dim"))
+        rows.append(Text(spoken(_("  and {rest} more running", rest=rest)), style="dim"))
     return Group(*rows)
 
 
 def _counts(tally: Tally) -> Text:
     text = Text(" ")
     for label, number in Counter(tally.states.values()).most_common():
-        text.append(f" {number} {label} ", style=STYLES[label])
+        said = _(" {number} {label} ", number=number, label=word(label))
+        text.append(spoken(said), style=STYLES[label])
     return text
 
 
 def _facts(tally: Tally, now: float, left_s: float | None) -> Text:
     lasted = now - tally.started
-    parts = [f"spent {clean(tally.money())}"]
+    parts = [_("spent {money}", money=tally.money())]
     if lasted >= _A_MINUTE_S:
-        parts.append(f"{60 * tally.bought / lasted:.0f} bought a minute")
+        parts.append(_("{bought:.0f} bought a minute", bought=60 * tally.bought / lasted))
     parts.append(console.duration(lasted))
     if left_s is not None:
-        parts.append(f"about {console.roughly(left_s)} left")
-    return Text("  " + " · ".join(parts), style="dim")
+        parts.append(_("about {roughly} left", roughly=console.roughly(left_s)))
+    return Text("  " + clean(joined(" · ", parts)), style="dim")
 
 
 def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> Table:

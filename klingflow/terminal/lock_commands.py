@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from klingflow.api import checking, films, loading, merging, moving, nearby, pruning, site
 from klingflow.errors import PRECEDENCE, ExitCode, UsageError
@@ -16,6 +17,7 @@ from klingflow.results.account import shares
 from klingflow.terminal import console
 from klingflow.terminal.money import worded as worded_shares
 from klingflow.terminal.options import Options
+from klingflow.words import _, filled, joined, many, word
 
 _SHOWN = 200
 
@@ -41,16 +43,44 @@ def check(file: str, options: Options, form: str) -> int:
         )
         return code
     for finding in report.findings[:_SHOWN]:
-        shot = f"{finding.shot}: " if finding.shot else ""
-        console.say(f"{finding.place}: {finding.level}: {shot}{finding.message}")
+        shot = _("{shot}: ", shot=finding.shot) if finding.shot else ""
+        console.say(
+            _(
+                "{place}: {level}: {shot}{message}",
+                place=finding.place,
+                level=word(finding.level),
+                shot=shot,
+                message=finding.message,
+            )
+        )
         if finding.todo:
-            console.say(f"    → {finding.todo}")
+            console.say(_("    → {todo}", todo=finding.todo))
     if len(report.findings) > _SHOWN:
-        console.say(f"… and {len(report.findings) - _SHOWN} more (--format json lists all)")
-    counts = ", ".join(f"{levels[level]} {_NOUNS[level]}" for level in LEVELS if levels[level])
-    purchases = console.many(report.purchases, "purchase")
-    videos = console.many(report.videos, "video")
-    console.say(f"{report.lock}: {purchases}, {videos}: {counts or 'all is well'}.")
+        console.say(
+            _(
+                "… and {findings} more (--format json lists all)",
+                findings=len(report.findings) - _SHOWN,
+            )
+        )
+    counts = joined(
+        ", ",
+        (
+            _("{number} {noun}", number=levels[level], noun=_NOUNS[level])
+            for level in LEVELS
+            if levels[level]
+        ),
+    )
+    purchases = many(report.purchases, "{number} purchase", "{number} purchases")
+    videos = many(report.videos, "{number} video", "{number} videos")
+    console.say(
+        _(
+            "{lock}: {purchases}, {videos}: {counts}.",
+            lock=report.lock,
+            purchases=purchases,
+            videos=videos,
+            counts=counts or _("all is well"),
+        )
+    )
     return code
 
 
@@ -61,15 +91,21 @@ def _must_be(file: str, here: Site) -> None:
     named, paths = Path(file), here.paths
     manifest = manifest_called(named.parent, named.stem) if named.suffix == ".lock" else named
     if not any(p.exists() for p in (named, manifest, paths.lock, paths.journal)):
-        raise UsageError(f"{file}: {nearby.missing(file, also=', and no ledger of one')}")
+        raise UsageError(
+            _(
+                "{file}: {missing}",
+                file=file,
+                missing=nearby.missing(file, also=_(", and no ledger of one")),
+            )
+        )
     films.check_profile(here)
 
 
 _NOUNS = {
-    "damaged": "damaged",
-    "unsettled": "unsettled",
-    "video": "about videos and double payments",
-    "note": "to note",
+    "damaged": _("damaged"),
+    "unsettled": _("unsettled"),
+    "video": _("about videos and double payments"),
+    "note": _("to note"),
 }
 
 
@@ -100,35 +136,61 @@ def merge(
         from_boxes=[Path(o) for o in from_boxes],
     )
     for path, problem in found.problems:
-        console.warn(f"{path}: {worded(problem)}")
+        console.warn(_("{path}: {problem}", path=path, problem=worded(problem)))
     _show_merged(found, paths, options.dry_run)
     return ExitCode.UNSETTLED if found.contradicting else ExitCode.OK
 
 
 def _show_merged(found: merging.Merged, paths: LedgerPaths, dry_run: bool) -> None:
     """Say what a merge changed, or would change."""
-    take, update, are, kept = _WOULD if dry_run else _DID
+    said = _WOULD if dry_run else _DID
     if found.same:
-        console.say(f"{paths.lock}: holds all of it already; nothing is changed.")
+        console.say(_("{lock}: holds all of it already; nothing is changed.", lock=paths.lock))
     else:
-        new = console.many(len(found.new), "new purchase")
-        console.say(f"{paths.lock}: {take} {new} and {update} {len(found.updated)}.")
+        new = many(len(found.new), "{number} new purchase", "{number} new purchases")
+        values = {"lock": paths.lock, "new": new, "updated": len(found.updated)}
+        console.say(filled(said.taken, values))
     if found.apart and not found.same:
-        console.say(f"  The ledgers began apart; they {are} one from now on.")
+        console.say(said.one)
     for a, b in found.paid_twice:
         console.warn(
-            f"  {a.key} was paid for twice: {task_named(a.task_id)} and {task_named(b.task_id)};"
-            " both are kept"
+            _(
+                "  {key} was paid for twice: {task_named} and {task_named_b_task_id};"
+                " both are kept",
+                key=a.key,
+                task_named=task_named(a.task_id),
+                task_named_b_task_id=task_named(b.task_id),
+            )
         )
     for other in found.contradicting:
         console.warn(
-            f"  {other.key}: {task_named(other.task_id)} is not the one that was learned first;"
-            f" the line {kept} in {paths.lock_damaged.name}"
+            _(
+                "  {key}: {task} is not the one that was learned first; {kept}",
+                key=other.key,
+                task=task_named(other.task_id),
+                kept=filled(said.kept, {"name": paths.lock_damaged.name}),
+            )
         )
 
 
-_WOULD = ("would take", "update", "would be", "would be kept")
-_DID = ("took", "updated", "are", "is kept")
+class _Merging(NamedTuple):
+    """What a merge does, or would do."""
+
+    taken: str
+    one: str
+    kept: str
+
+
+_WOULD = _Merging(
+    _("{lock}: would take {new} and update {updated}."),
+    _("  The ledgers began apart; they would be one from now on."),
+    _("the line would be kept in {name}"),
+)
+_DID = _Merging(
+    _("{lock}: took {new} and updated {updated}."),
+    _("  The ledgers began apart; they are one from now on."),
+    _("the line is kept in {name}"),
+)
 
 
 def move(file: str, old: str, new: str, options: Options) -> int:
@@ -136,11 +198,20 @@ def move(file: str, old: str, new: str, options: Options) -> int:
     manifest = loading.load(file, profile=options.profile)
     moves = moving.move(manifest, old, new, options.wish, dry_run=options.dry_run)
     for moved in moves:
-        console.say(f"  {moved.before} → {_told(moved.purchase)}")
-    done = "Would move" if options.dry_run else "Moved"
-    fetch = f" Files follow: klingflow fetch {site.named(manifest, options.wish)}"
-    follow = "" if options.dry_run else fetch
-    console.say(f"{done} {console.many(len(moves), 'purchase')}.{follow}")
+        console.say(
+            _("  {before} → {purchase}", before=moved.before, purchase=_told(moved.purchase))
+        )
+    purchases = many(len(moves), "{number} purchase", "{number} purchases")
+    if options.dry_run:
+        console.say(_("Would move {purchases}.", purchases=purchases))
+    else:
+        console.say(
+            _(
+                "Moved {purchases}. Files follow: klingflow fetch {manifest}",
+                purchases=purchases,
+                manifest=site.named(manifest, options.wish),
+            )
+        )
     return ExitCode.OK
 
 
@@ -150,46 +221,64 @@ def prune(file: str, options: Options) -> int:
     paths = site.site_for(manifest, wish).paths
     found, done = pruning.prune(manifest, wish, lambda found: _agreed(found, options.yes))
     for purchase in found.kept:
-        console.say(f"  kept    {_told(purchase)}: {WHY_KEPT[purchase.state]}")
+        console.say(
+            _(
+                "  kept    {purchase}: {why_kept}",
+                purchase=_told(purchase),
+                why_kept=WHY_KEPT[purchase.state],
+            )
+        )
     if done:
         console.say(
-            f"Pruned {console.many(len(found.pruned), 'purchase')}; what was paid stands in"
-            f" {paths.pruned.name}: commit it with the lock."
+            _(
+                "Pruned {purchases}; what was paid stands in {name}: commit it with the lock.",
+                purchases=many(len(found.pruned), "{number} purchase", "{number} purchases"),
+                name=paths.pruned.name,
+            )
         )
     elif found.pruned:
-        raise UsageError("nothing was pruned: you said no")
+        raise UsageError(_("nothing was pruned: you said no"))
     else:
-        console.say("Nothing to prune: no settled purchase is of a shot that the manifest lacks.")
+        console.say(
+            _("Nothing to prune: no settled purchase is of a shot that the manifest lacks.")
+        )
     return ExitCode.OK
 
 
 # Why `prune` leaves a purchase in the lock, by its state.
 WHY_KEPT: Mapping[State, str] = {
-    "intent": "in doubt; klingflow resolve settles it",
-    "in_doubt": "in doubt; klingflow resolve settles it",
-    "submitted": "not finished, and its id must not be lost",
-    "parked": "not finished, and its id must not be lost",
+    "intent": _("in doubt; klingflow resolve settles it"),
+    "in_doubt": _("in doubt; klingflow resolve settles it"),
+    "submitted": _("not finished, and its id must not be lost"),
+    "parked": _("not finished, and its id must not be lost"),
 }
 
 
 def _agreed(found: pruning.Prunable, yes: bool) -> bool:
     for purchase in found.pruned:
-        console.say(f"  prune   {_told(purchase)}")
+        console.say(_("  prune   {purchase}", purchase=_told(purchase)))
     tasks = sum(p.task_id is not None for p in found.pruned)
-    said = ", ".join(worded_shares(shares(found.spending))) or "nothing was paid"
-    console.say(f"{console.many(len(found.pruned), 'purchase')}, {tasks} with a task: {said}.")
+    said = joined(", ", worded_shares(shares(found.spending))) or _("nothing was paid")
+    console.say(
+        _(
+            "{purchases}, {tasks} with a task: {said}.",
+            purchases=many(len(found.pruned), "{number} purchase", "{number} purchases"),
+            tasks=tasks,
+            said=said,
+        )
+    )
     if yes:
         return True
     if not console.can_ask():
-        raise UsageError("not a terminal: pass -y to prune these")
-    return console.ask("Take these out of the lock?")
+        raise UsageError(_("not a terminal: pass -y to prune these"))
+    return console.ask(_("Take these out of the lock?"))
 
 
 def _told(purchase: Purchase) -> str:
     parts = (
         purchase.key,
-        f"attempt {purchase.attempt}",
+        _("attempt {attempt}", attempt=purchase.attempt),
         purchase.state,
-        purchase.task_id or "no task",
+        purchase.task_id or _("no task"),
     )
-    return ", ".join(parts)
+    return joined(", ", parts)

@@ -15,6 +15,7 @@ from klingflow.terminal import console
 from klingflow.terminal.bars import bar
 from klingflow.terminal.manifests import load, show_warnings
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 
 def review(file: str, options: Options, *, opens: bool, port: int) -> int:
@@ -37,9 +38,9 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
                 picking.unpick(now, [take], wish)
 
     def ready(address: str) -> None:
-        console.say(f"The page of {file}: {address}")
+        console.say(_("The page of {file}: {address}", file=file, address=address))
         if not options.quiet:
-            console.say("It is open to this machine alone, and once. Ctrl-C ends it.")
+            console.say(_("It is open to this machine alone, and once. Ctrl-C ends it."))
         if opens:
             webbrowser.open(address)
 
@@ -51,7 +52,7 @@ def review(file: str, options: Options, *, opens: bool, port: int) -> int:
     watch = Watch(look)
 
     def closed(address: str) -> None:
-        console.say(f"The page was closed. To open it again: {address}")
+        console.say(_("The page was closed. To open it again: {address}", address=address))
 
     with _posters(manifest, options) as posters:
         serve(watch, posters, pick, port, ready, closed)
@@ -70,11 +71,11 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
     folder = Path(output) if output else links.product_of(site, manifest, usual)
     with (
         _posters(manifest, options) as posters,
-        bar("looking at the videos", quiet=options.quiet) as tell,
+        bar(_("looking at the videos"), quiet=options.quiet) as tell,
     ):
         index = write(made, folder, posters, copies=copies, tell=tell)
     if not options.quiet:
-        console.say(f"{file}: {index}")
+        console.say(_("{file}: {index}", file=file, index=index))
     return ExitCode.OK
 
 

@@ -13,6 +13,7 @@ from klingflow.errors import Diagnostic, ManifestError, UsageError
 from klingflow.model import Json, Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 
 def load(file: str, options: Options, *, strict: bool = False) -> Manifest:
@@ -31,7 +32,7 @@ def load(file: str, options: Options, *, strict: bool = False) -> Manifest:
 def load_all(files: Sequence[str], options: Options) -> list[Manifest]:
     """Return every manifest. Raises one ManifestError with the mistakes of all, UsageError."""
     if len({Path(file).resolve() for file in files}) < len(files):
-        raise UsageError("the same manifest is named twice")
+        raise UsageError(_("the same manifest is named twice"))
     manifests: list[Manifest] = []
     diagnostics: list[Diagnostic] = []
     sources: dict[str, str] = {}
@@ -56,7 +57,9 @@ def variables(assignments: Sequence[str]) -> dict[str, Json]:
         name, equals, text = assignment.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise UsageError(f"--var {assignment!r}: write it as name=value")
+            raise UsageError(
+                _("--var {assignment!r}: write it as name=value", assignment=assignment)
+            )
         found[name] = text
     return found
 
@@ -72,7 +75,9 @@ def show_warnings(*manifests: Manifest) -> None:
             more = told.pop((warning.code, warning.message), 0) - 1
             if more < 0:
                 continue
-            said = f"and {more} more such; klingflow validate shows each" if more else ""
+            said = (
+                _("and {more} more such; klingflow validate shows each", more=more) if more else ""
+            )
             console.show_diagnostic(warning, sources, console.warn, said)
 
 

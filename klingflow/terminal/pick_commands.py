@@ -12,19 +12,20 @@ from klingflow.model import Manifest
 from klingflow.terminal import console, pick_views
 from klingflow.terminal.manifests import load
 from klingflow.terminal.options import Options
+from klingflow.words import _, joined
 
 
 def pick(file: str, take: str, note: str, options: Options) -> int:
     """`klingflow pick`."""
     manifest = load(file, options)
-    return _told(manifest, picking.pick(manifest, take, options.wish, note), "picked", options)
+    return _told(manifest, picking.pick(manifest, take, options.wish, note), _("picked"), options)
 
 
 def reject(file: str, takes: Sequence[str], note: str, options: Options) -> int:
     """`klingflow reject`."""
     manifest = load(file, options)
     done = picking.reject(manifest, takes, note, options.wish)
-    return _told(manifest, done, "rejected", options)
+    return _told(manifest, done, _("rejected"), options)
 
 
 def unpick(file: str, takes: Sequence[str], options: Options) -> int:
@@ -32,8 +33,8 @@ def unpick(file: str, takes: Sequence[str], options: Options) -> int:
     manifest = load(file, options)
     done = picking.unpick(manifest, takes, options.wish)
     if not options.quiet:
-        said = "taken back" if done.changed else "nothing was said of it"
-        console.say(f"{', '.join(takes)}: {said}")
+        said = _("taken back") if done.changed else _("nothing was said of it")
+        console.say(_("{takes}: {said}", takes=joined(", ", takes), said=said))
         _show_rest(manifest, done, options)
     return ExitCode.OK
 
@@ -41,12 +42,23 @@ def unpick(file: str, takes: Sequence[str], options: Options) -> int:
 def _told(manifest: Manifest, done: picking.Picked, word: str, options: Options) -> int:
     if options.quiet:
         return ExitCode.OK
-    again = "" if done.changed else " already"
+    again = "" if done.changed else _(" already")
     for purchase in done.purchases:
         verdict = done.verdicts.get(purchase.key)
-        note = f": {pick_views.in_line(verdict.note)}" if verdict and verdict.note else ""
-        file = f" ({purchase.output})" if purchase.output else ""
-        console.say(f"{purchase.key}: {word}{again}{file}{note}")
+        note = (
+            _(": {note}", note=pick_views.in_line(verdict.note)) if verdict and verdict.note else ""
+        )
+        file = _(" ({output})", output=purchase.output) if purchase.output else ""
+        console.say(
+            _(
+                "{key}: {word}{again}{file}{note}",
+                key=purchase.key,
+                word=word,
+                again=again,
+                file=file,
+                note=note,
+            )
+        )
     _show_rest(manifest, done, options)
     return ExitCode.OK
 
@@ -60,8 +72,13 @@ def _show_rest(manifest: Manifest, done: picking.Picked, options: Options) -> No
     if spent := [shot for shot in shots if _has_none_left(shot, done)]:
         selection = shlex.quote(" ".join(spent))
         console.prose(
-            f"No take of {', '.join(spent)} is left:"
-            f" `klingflow run {film} --rerun rejected -s {selection}` buys one more"
+            _(
+                "No take of {spent} is left:"
+                " `klingflow run {film} --rerun rejected -s {selection}` buys one more",
+                spent=joined(", ", spent),
+                film=film,
+                selection=selection,
+            )
         )
 
 

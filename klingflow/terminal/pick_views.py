@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from klingflow.model import PickWord, Verdict
+from klingflow.words import _, joined
 
 _NAMED = 5
+_SAID: Mapping[PickWord, str] = {
+    "picked": _("picked"),
+    "rejected": _("rejected"),
+    "disputed": _("in dispute"),
+}
 _EARLIER: Mapping[PickWord, str] = {
-    "picked": "an earlier version was picked",
-    "rejected": "an earlier version was rejected",
-    "disputed": "an earlier version was picked and rejected",
+    "picked": _("an earlier version was picked"),
+    "rejected": _("an earlier version was rejected"),
+    "disputed": _("an earlier version was picked and rejected"),
 }
 
 
@@ -26,11 +32,11 @@ def said(word: PickWord, note: str, earlier: PickWord) -> str:
     """Return a verdict in a few words."""
     parts = []
     if word != "open":
-        shown = "in dispute" if word == "disputed" else word
-        parts.append(f"{shown} ({in_line(note)})" if note else shown)
+        shown = _SAID[word]
+        parts.append(_("{shown} ({note})", shown=shown, note=in_line(note)) if note else shown)
     elif earlier in _EARLIER:
         parts.append(_EARLIER[earlier])
-    return ", ".join(parts)
+    return joined(", ", parts)
 
 
 def in_line(note: str) -> str:
@@ -41,12 +47,14 @@ def in_line(note: str) -> str:
 def counted(verdicts: Mapping[str, Verdict]) -> str:
     """Return `2 picked, 1 rejected`; "" where nothing is said."""
     words = Counter(verdict.word for verdict in verdicts.values())
-    parts = [f"{words[word]} {word}" for word in ("picked", "rejected") if words[word]]
-    if words["disputed"]:
-        parts.append(f"{words['disputed']} in dispute")
+    parts = [
+        _("{number} {word}", number=words[word], word=said)
+        for word, said in _SAID.items()
+        if words[word]
+    ]
     if earlier := sum(v.word == "open" and v.earlier != "open" for v in verdicts.values()):
-        parts.append(f"{earlier} of an earlier version")
-    return ", ".join(parts)
+        parts.append(_("{earlier} of an earlier version", earlier=earlier))
+    return joined(", ", parts)
 
 
 def disputes(verdicts: Mapping[str, Verdict]) -> Iterator[str]:
@@ -58,10 +66,12 @@ def disputes(verdicts: Mapping[str, Verdict]) -> Iterator[str]:
         if verdict.word == "disputed":
             shots.setdefault(key.partition("#")[0], []).append(key)
     for shot, keys in [*shots.items()][:_NAMED]:
-        what = "are both picked" if len(keys) > 1 else "is picked and rejected"
-        yield (
-            f"dispute: {shot}: {' and '.join(keys)} {what};"
-            " settle it by `klingflow pick` or `klingflow unpick`"
+        what = _("are both picked") if len(keys) > 1 else _("is picked and rejected")
+        yield _(
+            "dispute: {shot}: {keys} {what}; settle it by `klingflow pick` or `klingflow unpick`",
+            shot=shot,
+            keys=joined(_(" and "), keys),
+            what=what,
         )
     if (more := len(shots) - _NAMED) > 0:
-        yield f"dispute: {more} more shots (--format json lists all takes)"
+        yield _("dispute: {more} more shots (--format json lists all takes)", more=more)

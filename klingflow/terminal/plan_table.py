@@ -16,6 +16,7 @@ from klingflow.model import Action, Elsewhere, LeftOut, Price
 from klingflow.terminal import paint
 from klingflow.terminal.layout import can_show, pad, shortened, showable, width, wrapped
 from klingflow.terminal.paint import Painted, Part
+from klingflow.words import _, joined
 
 _START = "  "
 _GAP = "  "
@@ -24,7 +25,7 @@ _MANY = 3  # takes that share a longer one
 _LEAST_TIER = 12  # columns; where there are fewer, the tier is left out
 _LEAST_KEY = 8
 # Said by the mark: left out where it does not fit.
-_OBVIOUS = "never bought"
+_OBVIOUS = _("never bought")
 
 # What takes have in common: the mark, and where else they were paid for, or the reason.
 _Group = tuple[str, Elsewhere | str]
@@ -55,8 +56,8 @@ def row_of(action: Action, left_out: LeftOut | None, said: str = "") -> Row:
     """Return what the table says of one action. `said` is what people say of its take."""
     mark = mark_of(action, is_left_out=left_out is not None)
     tier, seconds, price = _about(action)
-    reason = f"left out, {left_out.reason}" if left_out else action.reason
-    reason += f"; {said}" if said else ""
+    reason = _("left out, {reason}", reason=left_out.reason) if left_out else action.reason
+    reason += _("; {said}", said=said) if said else ""
     held_by = action.elsewhere if action.verb == "held" else None
     return Row(
         mark=mark,
@@ -79,7 +80,7 @@ def _about(action: Action) -> tuple[str, str, str]:
 
 
 def _price(price: Price | None) -> str:
-    return f"{price.amount:.2f} {price.currency}" if price else "price unknown"
+    return f"{price.amount:.2f} {price.currency}" if price else _("price unknown")
 
 
 def lines(rows: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
@@ -92,7 +93,7 @@ def lines(rows: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
     for row in rows:
         is_short = width(row.reason) <= min(left, _SHORT)
         is_beside = is_short or (sharing[row.group] < _MANY and width(row.reason) <= left)
-        if not is_beside and row.reason != _OBVIOUS:
+        if not is_beside and row.reason != showable(_OBVIOUS):
             below.setdefault(row.group, []).append(row)
         yield _line(row, widths, row.reason if is_beside else "")
     for group in below.values():
@@ -134,12 +135,12 @@ def _line(row: Row, widths: Mapping[str, int], reason: str) -> list[Part]:
 
 def _below(group: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
     """The reason of one or several takes, in lines of its own."""
-    _, held_by = group[0].group
+    _unused, held_by = group[0].group
     keys = [row.key for row in group]
     reason = group[0].reason
     if isinstance(held_by, Elsewhere):
         reason = others.reason(held_by, *keys)
-    head, hang = f"{named(keys)}: ", _START + 3 * " "
+    head, hang = _("{keys}: ", keys=named(keys)), _START + 3 * " "
     first, *more = wrapped(head + reason, room - width(hang))
     yield [_START, group[0].mark, _GAP + first]
     yield from ([hang + line] for line in more)
@@ -148,4 +149,6 @@ def _below(group: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
 def named(keys: Sequence[str]) -> str:
     """Return `a, b and 3 more`."""
     more = len(keys) - others.NAMED
-    return ", ".join(keys[: others.NAMED]) + (f" and {more} more" if more > 0 else "")
+    return joined(", ", keys[: others.NAMED]) + (
+        _(" and {more} more", more=more) if more > 0 else ""
+    )

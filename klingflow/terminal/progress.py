@@ -21,8 +21,10 @@ from klingflow.model import Limits, Plan
 from klingflow.results.arrived import in_words
 from klingflow.runner.events import EVENTS, Event
 from klingflow.terminal import console
+from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import clean, pad, width
 from klingflow.terminal.manifests import titles
+from klingflow.words import _, filled, joined
 
 Sink = Callable[[Event], None]
 # What stands before a shot's key, by its manifest's path: nothing where one manifest runs alone.
@@ -48,7 +50,9 @@ class Watch:
                 sink(event)
             except (OSError, ValueError) as error:  # ValueError: the file was closed
                 del self.sinks[name]
-                self.lost.append(f"{name} could not be written to its end: {error}")
+                self.lost.append(
+                    _("{name} could not be written to its end: {error}", name=name, error=error)
+                )
 
     def abort(self) -> None:
         """Leave at once. What was bought is in the journal already, or in doubt there."""
@@ -61,7 +65,7 @@ class Watch:
     def _say_goodbye(self) -> None:
         for restore in self.on_abort:
             restore()
-        console.warn("left at once; run again to resume")
+        console.warn(_("left at once; run again to resume"))
 
 
 class _Behind:
@@ -127,7 +131,9 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
         # The path as it was typed; closed below. Lines end alike on every system.
         file = open(path, "a", encoding="utf-8", newline="\n", buffering=1)  # noqa: PTH123, SIM115
     except OSError as error:
-        raise UsageError(f"--log {path}: {error.strerror}") from error
+        raise UsageError(
+            _("--log {path}: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
     def write(event: Event) -> None:
         file.write(console.redacted(console.as_json(event)) + "\n")
@@ -200,7 +206,7 @@ def shown(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
 
 def line_of(event: Event, prefixes: Prefixes, name_width: int = 0) -> str:
     """Return an event as a line for people: the time, the shot, what happened."""
-    parts = [time.strftime("%H:%M:%S"), words(event)]
+    parts = [time.strftime("%H:%M:%S"), spoken(words(event))]
     if "shot" in event:
         name = prefixes.get(event["path"], "") + event["shot"]
         parts.insert(1, pad(name, name_width))
@@ -214,7 +220,7 @@ def words(event: Event) -> str:
     """Return what happened, by the words of the event's row."""
     text = EVENTS[event["event"]].words
     names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
-    return text.format_map({name: FACTS[name](event) for name in names})
+    return filled(text, {name: FACTS[name](event) for name in names})
 
 
 def _reason(event: Event) -> str:
@@ -224,19 +230,23 @@ def _reason(event: Event) -> str:
 
 def _because(event: Event) -> str:
     reason = _reason(event)
-    return f": {reason}" if reason else ""
+    return _(": {reason}", reason=reason) if reason else ""
 
 
 def _pause(event: Event) -> str:
-    return f"; again in {console.duration(event['pause_s'])}" if "pause_s" in event else ""
+    return (
+        _("; again in {pause_s}", pause_s=console.duration(event["pause_s"]))
+        if "pause_s" in event
+        else ""
+    )
 
 
 def _refund(event: Event) -> str:
-    return "; refunded by your prices" if event.get("refunded") else ""
+    return _("; refunded by your prices") if event.get("refunded") else ""
 
 
 def _retry(event: Event) -> str:
-    return "; buying it again (retries)" if event.get("retry") else ""
+    return _("; buying it again (retries)") if event.get("retry") else ""
 
 
 def _after(event: Event) -> str:
@@ -247,15 +257,19 @@ def _billed(event: Event) -> str:
     tier, predicted = event.get("tier"), event.get("predicted_tier")
     if not tier:
         return ""
-    return f" ({tier})" if tier == predicted else f" ({tier}; predicted {predicted})"
+    return (
+        _(" ({tier})", tier=tier)
+        if tier == predicted
+        else _(" ({tier}; predicted {predicted})", tier=tier, predicted=predicted)
+    )
 
 
 def _by(event: Event) -> str:
-    return f" by {event['host']}" if "host" in event else ""
+    return _(" by {host}", host=event["host"]) if "host" in event else ""
 
 
 def _percent(event: Event) -> str:
-    return f" {event['progress']:g} %" if event.get("progress") else ""
+    return _(" {progress:g} %", progress=event["progress"]) if event.get("progress") else ""
 
 
 # What the words of an event may name.
@@ -270,7 +284,7 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "percent": _percent,
     "reason": _reason,
     "refund": _refund,
-    "remarks": lambda event: ", ".join(map(in_words, event["remarks"])),
+    "remarks": lambda event: joined(", ", map(in_words, event["remarks"])),
     "retry": _retry,
     "status": lambda event: str(event.get("status")),
     "videos": lambda event: str(event.get("videos")),

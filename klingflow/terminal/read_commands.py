@@ -21,6 +21,7 @@ from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, sandbox, show_gateway, show_question
+from klingflow.words import _, joined, many
 
 
 def validate(files: Sequence[str], options: Options, form: str) -> int:
@@ -50,10 +51,29 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
         case _:
             _show_diagnostics(diagnostics, sources, quiet=options.quiet)
             if not options.quiet:
-                what = files[0] if len(files) == 1 else f"{len(files)} files"
-                several = f", {console.many(takes, 'take')}" if takes != shots else ""
-                checked = "" if failed else f", {console.many(shots, 'shot')}{several}"
-                console.say(f"{what}: {console.counted(diagnostics)}{checked}")
+                what = files[0] if len(files) == 1 else _("{files} files", files=len(files))
+                several = (
+                    _(", {takes}", takes=many(takes, "{number} take", "{number} takes"))
+                    if takes != shots
+                    else ""
+                )
+                checked = (
+                    ""
+                    if failed
+                    else _(
+                        ", {shots}{several}",
+                        shots=many(shots, "{number} shot", "{number} shots"),
+                        several=several,
+                    )
+                )
+                console.say(
+                    _(
+                        "{what}: {counted}{checked}",
+                        what=what,
+                        counted=console.counted(diagnostics),
+                        checked=checked,
+                    )
+                )
     return ExitCode.USAGE if failed else ExitCode.OK
 
 
@@ -66,7 +86,7 @@ def _show_diagnostics(
     for diagnostic in shown:
         more = told.pop(diagnostic[:4], 0) - 1
         if more >= 0:
-            said = f"and the same for {more} more" if more else ""
+            said = _("and the same for {more} more", more=more) if more else ""
             console.show_diagnostic(diagnostic, sources, console.say, said)
 
 
@@ -136,7 +156,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
             views.show_problems(made.problems)
             views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
         if len(plans) > 1 and any(map(buys, plans)):
-            console.prose(f"All told to buy: {views.purchases(plans)}")
+            console.prose(_("All told to buy: {purchases}", purchases=views.purchases(plans)))
         views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
         show_question(access)
@@ -197,18 +217,30 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     if push:
         with ExitStack() as stack:
             at = sandbox(stack, manifest, options) if options.sandbox else ""
-            tell = _tell("uploaded", "NOT uploaded")
+            tell = _tell(_("uploaded"), _("NOT uploaded"))
             failed += references.push(manifest, tell, options.wish, at)
     if check:
-        failed += references.check(manifest, _tell("can be read:", "can NOT be read:"))
+        failed += references.check(manifest, _tell(_("can be read:"), _("can NOT be read:")))
     found = references.references(manifest, options.wish)
     if form == "json":
         console.dump_json({"references": [one.as_json() for one in found]})
     elif not (push or check):
         console.table([_reference(one) for one in found])
-        console.say(f"{file}: {console.many(len(found), 'reference')}")
+        console.say(
+            _(
+                "{file}: {references}",
+                file=file,
+                references=many(len(found), "{number} reference", "{number} references"),
+            )
+        )
     elif not any(_is_asked(one, push=push, check=check) for one in found):
-        console.say(f"{file}: no reference to {'upload' if push else 'ask for'}")
+        console.say(
+            _(
+                "{file}: no reference to {push}",
+                file=file,
+                push=_("upload") if push else _("ask for"),
+            )
+        )
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -217,9 +249,9 @@ def _tell(done: str, failed: str) -> Callable[[str, str | None], None]:
 
     def tell(name: str, why: str | None) -> None:
         if why is None:
-            console.say(f"{done} {name}")
+            console.say(_("{done} {name}", done=done, name=name))
         else:
-            console.warn(f"{failed} {name}: {why}")
+            console.warn(_("{failed} {name}: {why}", failed=failed, name=name, why=why))
 
     return tell
 
@@ -234,13 +266,13 @@ def _is_asked(one: Listed, *, push: bool, check: bool) -> bool:
 
 
 def _reference(one: Listed) -> list[str]:
-    shots = ", ".join(one.shots[:_SHOTS_SHOWN])
+    shots = joined(", ", one.shots[:_SHOTS_SHOWN])
     more = len(one.shots) - _SHOTS_SHOWN
     return [
         one.state,
         one.name,
         _size(one.size_bytes),
-        shots + (f" and {more} more" if more > 0 else ""),
+        shots + (_(" and {more} more", more=more) if more > 0 else ""),
     ]
 
 
@@ -248,4 +280,8 @@ def _size(size_bytes: int | None) -> str:
     if size_bytes is None:
         return ""
     is_small = size_bytes < 1_000_000
-    return f"{-(-size_bytes // 1000)} kB" if is_small else f"{size_bytes / 1e6:.1f} MB"
+    return (
+        f"{-(-size_bytes // 1000)} kB"
+        if is_small
+        else _("{size_bytes:.1f} MB", size_bytes=size_bytes / 1e6)
+    )

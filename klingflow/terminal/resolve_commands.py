@@ -20,6 +20,7 @@ from klingflow.terminal.manifests import load
 from klingflow.terminal.money import worded
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, target
+from klingflow.words import _, joined, many, word
 
 
 def resolve_many(file: str, options: Options, verdict: Verdict) -> int:
@@ -36,37 +37,47 @@ def resolve_many(file: str, options: Options, verdict: Verdict) -> int:
     for line in said:
         console.say(line)
     if not said:
-        raise UsageError("nothing settled: you said no")
+        raise UsageError(_("nothing settled: you said no"))
     return ExitCode.OK
 
 
 def _agreed_to_settle(found: resolving.Settling, verdict: Verdict, options: Options) -> bool:
     """Show what would be settled, and ask. Raises UsageError where nobody can be asked."""
-    sums = ", ".join(worded(shares(found.spending)))
+    sums = joined(", ", worded(shares(found.spending)))
     if not options.quiet:
-        rows = [[p.key, p.state.replace("_", " "), _at_most(p)] for p in found.purchases]
+        rows = [[p.key, word(p.state.replace("_", " ")), _at_most(p)] for p in found.purchases]
         console.table(rows[:_SHOWN])
         if len(rows) > _SHOWN:
-            console.say(f"  … and {len(rows) - _SHOWN} more")
-        console.say(f"{console.many(len(rows), 'purchase')}: {sums}.")
+            console.say(_("  … and {rows} more", rows=len(rows) - _SHOWN))
+        console.say(
+            _(
+                "{purchases}: {sums}.",
+                purchases=many(len(rows), "{number} purchase", "{number} purchases"),
+                sums=sums,
+            )
+        )
     if options.yes or options.sandbox:
         return True
     if not console.can_ask():
-        raise UsageError("not a terminal: pass -y to settle these")
+        raise UsageError(_("not a terminal: pass -y to settle these"))
     return console.ask(_VERDICTS[verdict])
 
 
 _SHOWN = 20
 _VERDICTS: Mapping[Verdict, str] = {
-    "abandon": "Let these go? They count as perhaps charged; only --rerun failed buys them.",
-    "not_charged": "Say that these were not charged? Only --rerun failed buys them.",
-    "resubmit": "Say that these were not bought? The next run buys them again.",
+    "abandon": _("Let these go? They count as perhaps charged; only --rerun failed buys them."),
+    "not_charged": _("Say that these were not charged? Only --rerun failed buys them."),
+    "resubmit": _("Say that these were not bought? The next run buys them again."),
 }
 
 
 def _at_most(purchase: Purchase) -> str:
     price = purchase.price
-    return f"up to {price.amount:.2f} {price.currency}" if price else "price unknown"
+    return (
+        _("up to {amount:.2f} {currency}", amount=price.amount, currency=price.currency)
+        if price
+        else _("price unknown")
+    )
 
 
 def resolve(

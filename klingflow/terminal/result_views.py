@@ -27,6 +27,7 @@ from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import amounts, worded
 from klingflow.terminal.paint import Painted, Part
 from klingflow.terminal.plan_table import mark_of, named
+from klingflow.words import _, joined, many
 
 if TYPE_CHECKING:
     from klingflow.runner.look import Remarked
@@ -69,7 +70,7 @@ def show_result(
     bought = {purchase.uid for purchase in result.bought}
     for part, site, book in zip(parts, sites, books, strict=True):
         _show(part, site, book)
-    where = f"Record: {', '.join(map(str, result.records))}"
+    where = _("Record: {records}", records=joined(", ", map(str, result.records)))
     commit = _to_commit(sites, books, bought)
     told = (_bought(result), _all_told(result), _unseen(result), where, commit)
     for line in (*told, _why_stopped(result)):
@@ -83,11 +84,14 @@ def notice(result: Result) -> Notice:
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(_become(action, part) for action in part.plan.actions)
-    lines = [f"{part.title}: {views.counted(part.plan, part.delivered)}." for part in parts]
+    lines = [
+        _("{title}: {counted}.", title=part.title, counted=views.counted(part.plan, part.delivered))
+        for part in parts
+    ]
     lines += filter(None, (_bought(result), _all_told(result), _why_stopped(result)))
-    text = "\n".join(["klingflow", *lines, f"Exit code {int(result.exit_code)}."])
+    text = "\n".join(["klingflow", *lines, _("Exit code {int}.", int=int(result.exit_code))])
     return Notice(
-        name=", ".join(part.title for part in parts),
+        name=joined(", ", (part.title for part in parts)),
         exit_code=int(result.exit_code),
         counts=dict(counts),
         cost=shares(result.spending),
@@ -119,25 +123,42 @@ def _parts(result: Result) -> Iterator[_Part]:
 
 
 def _said(action: Action, cap: LeftOut | None) -> str:
-    return f"left out, {cap.reason}" if cap else action.reason
+    return _("left out, {reason}", reason=cap.reason) if cap else action.reason
 
 
 def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
     for part, site in zip(parts, sites, strict=True):
         for action, reason in part.attention[:_SHOWN]:
-            console.warn(f"{part.title}: {action.key}: {VERBS[action.verb].noun}: {reason}")
+            console.warn(
+                _(
+                    "{title}: {key}: {noun}: {reason}",
+                    title=part.title,
+                    key=action.key,
+                    noun=VERBS[action.verb].noun,
+                    reason=reason,
+                )
+            )
         if part.rest > 0:
-            console.warn(f"{part.title}: {part.rest} more: klingflow status {site.named}")
+            console.warn(
+                _(
+                    "{title}: {rest} more: klingflow status {named}",
+                    title=part.title,
+                    rest=part.rest,
+                    named=site.named,
+                )
+            )
     if stopped:
         console.warn(stopped)
 
 
 def _show(part: _Part, site: Site, book: Book) -> None:
-    console.prose(f"{part.title}: {views.counted(part.plan, part.delivered)}.")
+    console.prose(
+        _("{title}: {counted}.", title=part.title, counted=views.counted(part.plan, part.delivered))
+    )
     lines = _lines(part)
     console.table(lines[:_SHOWN])
     if (more := len(lines) - _SHOWN) > 0:
-        console.say(f"  … and {more} more: klingflow status {site.named}")
+        console.say(_("  … and {more} more: klingflow status {named}", more=more, named=site.named))
     _show_remarks(part.remarked, site)
     views.show_problems(p for p in book.problems if p.kind == "paid_twice")
     doubtful = sum(action.verb == "in_doubt" for action in part.plan.actions)
@@ -151,11 +172,13 @@ def _show_remarks(remarked: Sequence[Remarked], site: Site) -> None:
     """Name the videos that a person had better look at."""
     if not remarked:
         return
-    console.say(f"Look at {console.many(len(remarked), 'video')}:")
+    console.say(
+        _("Look at {videos}:", videos=many(len(remarked), "{number} video", "{number} videos"))
+    )
     shown = remarked[:_SHOWN]
-    console.table([["", one.key, ", ".join(map(in_words, one.remarks))] for one in shown])
+    console.table([["", one.key, joined(", ", map(in_words, one.remarks))] for one in shown])
     if (more := len(remarked) - _SHOWN) > 0:
-        console.say(f"  … and {more} more: klingflow status {site.named}")
+        console.say(_("  … and {more} more: klingflow status {named}", more=more, named=site.named))
 
 
 def _unseen(result: Result) -> str:
@@ -163,12 +186,13 @@ def _unseen(result: Result) -> str:
     looking = result.looking
     if looking is None or not looking.unseen:
         return ""
-    videos = console.many(looking.unseen, "video")
+    videos = many(looking.unseen, "{number} video", "{number} videos")
     if looking.is_able:
-        return f"{videos} could not be looked at; klingflow fetch tries again."
-    return (
-        f"{videos} not looked at, for length, size, and pictures or sound that are missing:"
-        " pip install 'klingflow[media]'"
+        return _("{videos} could not be looked at; klingflow fetch tries again.", videos=videos)
+    return _(
+        "{videos} not looked at, for length, size, and pictures or sound that are missing:"
+        " pip install 'klingflow[media]'",
+        videos=videos,
     )
 
 
@@ -189,12 +213,18 @@ def _bought(result: Result) -> str:
     if not bought:
         return ""
     doubtful = sum(purchase.state in IN_DOUBT for purchase in bought)
-    perhaps = f" ({doubtful} perhaps)" if doubtful else ""
+    perhaps = _(" ({doubtful} perhaps)", doubtful=doubtful) if doubtful else ""
     seconds = sum(purchase.seconds for purchase in bought)
     found = shares(result.spending)
     # Under one heading its number is the one in front.
-    sums = ", ".join(worded(found) if len(found) > 1 else amounts(found))
-    return f"Bought in this run: {len(bought)}{perhaps}, {seconds} s of video: {sums}."
+    sums = joined(", ", worded(found) if len(found) > 1 else amounts(found))
+    return _(
+        "Bought in this run: {bought}{perhaps}, {seconds} s of video: {sums}.",
+        bought=len(bought),
+        perhaps=perhaps,
+        seconds=seconds,
+        sums=sums,
+    )
 
 
 def _to_commit(sites: Sequence[Site], books: Sequence[Book], bought: Set[str]) -> str:
@@ -211,7 +241,7 @@ def _to_commit(sites: Sequence[Site], books: Sequence[Book], bought: Set[str]) -
     if not locks:
         return ""
     add = shlex.join(["git", "add", *locks])
-    return f"The lock says what was paid for: commit it (`{add}`)."
+    return _("The lock says what was paid for: commit it (`{add}`).", add=add)
 
 
 def _is_in_git(site: Site) -> bool:
@@ -224,23 +254,29 @@ def _all_told(result: Result) -> str:
     films = shares(added([plan.spending for plan in result.plans]))
     if not films or films == shares(result.spending):
         return ""
-    return f"All told: {', '.join(worded(films))}."
+    return _("All told: {films}.", films=joined(", ", worded(films)))
 
 
 def _why_stopped(result: Result) -> str:
     """Why the run ended before all was done; "" where it did not."""
     outcome, said = result.outcome, ""
     if outcome.broken:
-        said = f"The ledger could not be written: {outcome.broken}"
+        said = _("The ledger could not be written: {broken}", broken=outcome.broken)
     elif outcome.crash:
-        crash = console.redacted(f"{type(outcome.crash).__name__}: {outcome.crash}")
-        said = f"An internal error came up ({crash}); nothing bought is lost."
+        crash = console.redacted(
+            _("{name}: {crash}", name=type(outcome.crash).__name__, crash=outcome.crash)
+        )
+        said = _("An internal error came up ({crash}); nothing bought is lost.", crash=crash)
     elif outcome.interrupted:
-        said = "Interrupted; run again to resume."
+        said = _("Interrupted; run again to resume.")
     elif outcome.refused:
-        said = f"The gateway refuses us ({outcome.refused.kind}): {outcome.refused.message}"
+        said = _(
+            "The gateway refuses us ({kind}): {message}",
+            kind=outcome.refused.kind,
+            message=outcome.refused.message,
+        )
     elif outcome.unreachable:
-        said = f"The gateway could not be reached: {outcome.unreachable}"
+        said = _("The gateway could not be reached: {unreachable}", unreachable=outcome.unreachable)
     elif result.exit_code == ExitCode.CAPPED:
         said = _what_was_left_out(result)
     return said
@@ -248,16 +284,17 @@ def _why_stopped(result: Result) -> str:
 
 def _what_was_left_out(result: Result) -> str:
     if {left_out.cap for left_out in result.capped.values()} == {"budget"}:
-        return (
+        return _(
             "The budget kept the rest from being bought, as said above;"
             " klingflow status says what it holds."
         )
     never = sum(not left_out.again for left_out in result.capped.values())
     if not never:
-        return "A cap kept the rest from being bought, as said above; run again to buy more."
+        return _("A cap kept the rest from being bought, as said above; run again to buy more.")
     if never == len(result.capped):
-        return "Under these caps no run buys what is left out, for the reasons above."
-    return (
+        return _("Under these caps no run buys what is left out, for the reasons above.")
+    return _(
         "A cap kept the rest from being bought, as said above; run again to buy more, except"
-        f" {console.many(never, 'shot')} that no run buys so."
+        " {shots} that no run buys so.",
+        shots=many(never, "{number} shot", "{number} shots"),
     )

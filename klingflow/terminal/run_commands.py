@@ -31,6 +31,7 @@ from klingflow.terminal.clock import local
 from klingflow.terminal.manifests import for_good, load_all, show_warnings
 from klingflow.terminal.options import Options
 from klingflow.terminal.target import access_for, show_gateway, show_question, target
+from klingflow.words import _, joined
 
 if TYPE_CHECKING:
     from klingflow.runner.context import Job
@@ -93,7 +94,9 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
         else:
             result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
     if address and (trouble := notifying.notify(address, result_views.notice(result))):
-        console.warn(f"The notification could not be sent: {console.redacted(trouble)}.")
+        console.warn(
+            _("The notification could not be sent: {trouble}.", trouble=console.redacted(trouble))
+        )
     return result.exit_code
 
 
@@ -117,7 +120,13 @@ def _check_saved(
     also = (*options.repeated, *gateway)
     saving.check(path, saved, plans, [job.ledger.book for job in jobs], jobs[0].site.origin, also)
     if not options.quiet:
-        console.prose(f"Saved at {local(saved.made_at)} by: {saving.command(path, saved, files)}")
+        console.prose(
+            _(
+                "Saved at {made_at} by: {command}",
+                made_at=local(saved.made_at),
+                command=saving.command(path, saved, files),
+            )
+        )
 
 
 def _run(
@@ -181,7 +190,11 @@ def _stores(jobs: Sequence[Job]) -> str:
     stores = dict.fromkeys(
         job.store.described for job in jobs if job.store and sends_files(job.plan)
     )
-    return f", with local files sent to {' and '.join(stores)}" if stores else ""
+    return (
+        _(", with local files sent to {stores}", stores=joined(_(" and "), stores))
+        if stores
+        else ""
+    )
 
 
 def _agreed(
@@ -211,14 +224,24 @@ def _agreed(
             return without_purchases(limits)
         case "missing":
             raise UsageError(
-                f"{wanted} to buy, and not a terminal: pass -y, or a cap such as --max-spend or"
-                " --max-tasks (see klingflow plan); caps in the manifest are no consent"
+                _(
+                    "{wanted} to buy, and not a terminal: pass -y, or a cap such as --max-spend or"
+                    " --max-tasks (see klingflow plan); caps in the manifest are no consent",
+                    wanted=wanted,
+                )
             )
     for made in plans:
         views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     views.show_forecast(planning.foretold(plans, limits), limits)
-    if not console.ask(f"Buy {views.purchases(plans)}, at {access.described()}{stores}?"):
-        raise UsageError("nothing bought: you said no")
+    if not console.ask(
+        _(
+            "Buy {purchases}, at {described}{stores}?",
+            purchases=views.purchases(plans),
+            described=access.described(),
+            stores=stores,
+        )
+    ):
+        raise UsageError(_("nothing bought: you said no"))
     return limits
 
 

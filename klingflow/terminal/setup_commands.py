@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.access import Access
 from klingflow.terminal import console
+from klingflow.terminal.layout import pad
+from klingflow.words import _, joined, many, word
 
 if TYPE_CHECKING:
     from klingflow.api.beginning import Begun
@@ -23,12 +25,16 @@ def init(folder: str) -> int:
     target = Path(folder)
     try:
         for begun in begin(target):
-            console.say(f"  {begun.kind:<7} {_begun(begun)}")
+            console.say("  ", pad(word(begun.kind), 7), " ", _begun(begun))
     except OSError as error:
-        raise UsageError(f"{target}: {error.strerror or error}") from error
+        raise UsageError(
+            _("{target}: {error}", target=target, error=error.strerror or error)
+        ) from error
     film = shlex.quote(str(target / "film.yaml"))
     console.say()
-    console.say(f"Try it without a key and without money:  klingflow run {film} --sandbox")
+    console.say(
+        _("Try it without a key and without money:  klingflow run {film} --sandbox", film=film)
+    )
     return ExitCode.OK
 
 
@@ -40,36 +46,51 @@ def init_from(source: str, target: str) -> int:
     made = make(source, target)
     try:
         for begun in begin(made.path.parent, (made.path.name, made.text.encode())):
-            console.say(f"  {begun.kind:<7} {_begun(begun)}")
+            console.say("  ", pad(word(begun.kind), 7), " ", _begun(begun))
     except OSError as error:
-        raise UsageError(f"{made.path}: {error.strerror or error}") from error
+        raise UsageError(
+            _("{path}: {error}", path=made.path, error=error.strerror or error)
+        ) from error
     if made.encoding:
         console.say()
-        console.say(f"{source} was read as {made.encoding}; {made.path} is UTF-8.")
+        console.say(
+            _(
+                "{source} was read as {encoding}; {path} is UTF-8.",
+                source=source,
+                encoding=made.encoding,
+                path=made.path,
+            )
+        )
     if made.listed.left:
         console.say()
-        console.say("Not taken, and listed in the manifest:")
+        console.say(_("Not taken, and listed in the manifest:"))
         for left in made.listed.left:
-            console.say(f"  {said(left)}")
+            console.say(_("  {said}", said=said(left)))
     if absent := missing(made):
-        paths = ", ".join(str(made.path.parent / path) for path in absent)
+        paths = joined(", ", (str(made.path.parent / path) for path in absent))
         console.say()
-        console.say(f"Not there yet: {paths}")
+        console.say(_("Not there yet: {paths}", paths=paths))
     film = shlex.quote(str(made.path))
-    count = console.many(len(made.listed.shots), "shot")
+    count = many(len(made.listed.shots), "{number} shot", "{number} shots")
     console.say()
-    console.say(f"{count}. Look at them without spending:  klingflow run {film} --sandbox")
+    console.say(
+        _(
+            "{count}. Look at them without spending:  klingflow run {film} --sandbox",
+            count=count,
+            film=film,
+        )
+    )
     return ExitCode.OK
 
 
 def _begun(begun: Begun) -> str:
     match begun.kind:
         case "added":
-            return f"{begun.path}: {', '.join(begun.lines)}"
+            return _("{path}: {lines}", path=begun.path, lines=joined(", ", begun.lines))
         case "kept":
-            return f"{begun.path} (it was there)"
+            return _("{path} (it was there)", path=begun.path)
         case "left":
-            return f"{begun.path} ({begun.why})"
+            return _("{path} ({why})", path=begun.path, why=begun.why)
         case _:
             return str(begun.path)
 
@@ -79,7 +100,13 @@ def schema(name: str) -> int:
     from klingflow.api.schemas import NAMES, generate  # for start-up
 
     if name not in NAMES:
-        raise UsageError(f"there is no schema {name!r}; there are {', '.join(NAMES)}")
+        raise UsageError(
+            _(
+                "there is no schema {name!r}; there are {names}",
+                name=name,
+                names=joined(", ", NAMES),
+            )
+        )
     console.dump_json(generate(name))
     return ExitCode.OK
 
@@ -112,9 +139,9 @@ def doctor_of_cluster(account: str | None) -> int:
 
 def _show(findings: Sequence[Finding]) -> int:
     for finding in findings:
-        console.say(f"  {'ok ' if finding.ok else '-- '} {finding.text}")
+        console.say("  ok  " if finding.ok else "  --  ", finding.text)
         for line in finding.more:
-            console.say(f"      {line}")
+            console.say("      ", line)
     works = all(finding.ok or not finding.needed for finding in findings)
     return ExitCode.OK if works else ExitCode.USAGE
 
@@ -124,7 +151,12 @@ def forget(address: str) -> int:
     from klingflow.api import approval  # for start-up
 
     forgotten = approval.forget(address)
-    console.say(f"Forgotten: the next command that would send the key to {forgotten} asks again.")
+    console.say(
+        _(
+            "Forgotten: the next command that would send the key to {forgotten} asks again.",
+            forgotten=forgotten,
+        )
+    )
     return ExitCode.OK
 
 
@@ -140,12 +172,22 @@ def sandbox(options: Mapping[str, Any]) -> int:
     serve(
         options_from(options),
         _greet,
-        lambda line: console.warn(f"warning: {line}"),
+        lambda line: console.warn(_("warning: {line}", line=line)),
     )
     return ExitCode.OK
 
 
 def _greet(address: str) -> None:
-    console.say(f"The sandbox listens on {address} (Ctrl-C stops it). In another terminal:")
-    console.say(f"  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y")
-    console.say(f"What was charged and refunded: {address}/sandbox/ledger")
+    console.say(
+        _(
+            "The sandbox listens on {address} (Ctrl-C stops it). In another terminal:",
+            address=address,
+        )
+    )
+    console.say(
+        _(
+            "  KLINGFLOW_BASE_URL={address} KLINGFLOW_API_KEY=any klingflow run film.yaml -y",
+            address=address,
+        )
+    )
+    console.say(_("What was charged and refunded: {address}/sandbox/ledger", address=address))

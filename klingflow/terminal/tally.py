@@ -14,6 +14,7 @@ from statistics import median
 from klingflow.decide.verbs import VERBS, Label
 from klingflow.model import Plan, Price
 from klingflow.runner.events import EVENTS, Event, EventName
+from klingflow.words import _, joined
 
 Key = tuple[str, str]  # the manifest's path, the shot's key
 
@@ -110,5 +111,5 @@ class Tally:
         """Return `12.00 CNY`, with what has no known price said beside it."""
         parts = [f"{amount:.2f} {currency}" for currency, amount in self.spent.items()]
         if self.unpriced:
-            parts.append(f"{self.unpriced} of unknown price")
-        return " + ".join(parts) or "nothing"
+            parts.append(_("{unpriced} of unknown price", unpriced=self.unpriced))
+        return joined(" + ", parts) or _("nothing")

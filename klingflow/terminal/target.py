@@ -17,6 +17,7 @@ from klingflow.ledger.places import manifest_file
 from klingflow.model import Manifest
 from klingflow.terminal import console
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 _ANY_KEY = "sandbox"  # the sandbox takes every key
 
@@ -52,9 +53,9 @@ def target(
         return sandbox(stack, manifests[0], options), _ANY_KEY
     base_url, key = access.both()
     for path in exposed(_folder(manifests)):
-        console.warn(f"warning: {said_of_exposed(path)}")
+        console.warn(_("warning: {said_of_exposed}", said_of_exposed=said_of_exposed(path)))
     if warning := in_clear_warning(base_url):
-        console.warn(f"warning: {warning}")
+        console.warn(_("warning: {warning}", warning=warning))
     if not allowed(access):
         raise refused(access)
     return base_url, key
@@ -63,7 +64,9 @@ def target(
 def refused(access: Access) -> UnapprovedAddress:
     """Return the error for an address that `allowed` refused: short where the user said no."""
     if console.can_ask():
-        return UnapprovedAddress(f"the key was not sent to {access.origin}: you said no")
+        return UnapprovedAddress(
+            _("the key was not sent to {origin}: you said no", origin=access.origin)
+        )
     return approval.refusal(access)
 
 
@@ -77,19 +80,24 @@ def allowed(access: Access) -> bool:
     if not console.can_ask():
         return False
     console.warn(approval.question(access))
-    if not console.ask("Send the key there? (a yes is remembered)"):
+    if not console.ask(_("Send the key there? (a yes is remembered)")):
         return False
     try:
         approval.remember(access)
     except (OSError, UsageError) as error:
-        console.warn(f"warning: this answer could not be kept, and is asked for again: {error}")
+        console.warn(
+            _(
+                "warning: this answer could not be kept, and is asked for again: {error}",
+                error=error,
+            )
+        )
     return True
 
 
 def show_gateway(access: Access) -> None:
     """Say where a run buys and why there; nothing where that is not known, or in the sandbox."""
     if described := access.described():
-        console.say(f"Gateway: {described}")
+        console.say(_("Gateway: {described}", described=described))
 
 
 def show_question(access: Access) -> None:
@@ -99,7 +107,10 @@ def show_question(access: Access) -> None:
     is_known = access.base_url and access.key and not access.others
     if is_known and approval.is_open(access):
         console.prose(
-            f"{approval.question(access)} The run asks before that, for which it needs a terminal."
+            _(
+                "{question} The run asks before that, for which it needs a terminal.",
+                question=approval.question(access),
+            )
         )
 
 
@@ -111,7 +122,7 @@ def sandbox(stack: ExitStack, manifest: Manifest, options: Options) -> str:
     here = site.site_for(manifest, options.wish)
     here.server.parent.mkdir(parents=True, exist_ok=True)
     own = SandboxOptions(state=str(here.server), refs=str(here.refs))
-    started = start(own, lambda line: console.warn(f"warning: {line}"))
+    started = start(own, lambda line: console.warn(_("warning: {line}", line=line)))
     return stack.enter_context(started).base_url
 
 

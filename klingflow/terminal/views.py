@@ -26,6 +26,7 @@ from klingflow.terminal.layout import clean, folded, is_unicode, room, showable,
 from klingflow.terminal.money import show_budget, show_money, show_prices, summed
 from klingflow.terminal.money import worded as worded_shares
 from klingflow.terminal.paint import OF_STATE, Painted, Part
+from klingflow.words import _, joined, many
 
 _LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
@@ -74,9 +75,14 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
         moved = {move.purchase.key for move in plan.moves}
         actions = tuple(a for a in actions if a.verb != "keep" or a.key in moved)
     shown = actions if verbose else actions[:_LISTED]
-    console.say(f"{plan.manifest.name} ({plan.manifest.path})")
+    console.say(_("{name} ({path})", name=plan.manifest.name, path=plan.manifest.path))
     if plan.manifest.environment:
-        console.prose(f"From the environment: {', '.join(plan.manifest.environment)}")
+        console.prose(
+            _(
+                "From the environment: {environment}",
+                environment=joined(", ", plan.manifest.environment),
+            )
+        )
     rows = [
         plan_table.row_of(a, plan.left_out.get(a.key), pick_views.of(plan.verdicts.get(a.key)))
         for a in shown
@@ -84,21 +90,32 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     for line in plan_table.lines(rows, room()):
         console.say(*line)
     if len(actions) > len(shown):
-        console.say(f"  … and {len(actions) - len(shown)} more (-v lists all)")
-    console.prose(f"Plan: {counted(plan)}.")
+        console.say(_("  … and {actions} more (-v lists all)", actions=len(actions) - len(shown)))
+    console.prose(_("Plan: {counted}.", counted=counted(plan)))
     if also := [action.key for action in also_fetched(plan)]:
         named_also = plan_table.named(also)
-        console.prose(f"Also downloads, because shots are made from it: {named_also}.")
+        console.prose(
+            _(
+                "Also downloads, because shots are made from it: {named_also}.",
+                named_also=named_also,
+            )
+        )
     show_picks(plan)
     doubtful = sum(action.verb == "in_doubt" for action in plan.actions)
     doubt_views.show_way_out(doubtful, named)
     if moving := len(plan.filing.steps):
         first = plan.filing.steps[0]
-        more = f" and {moving - 1} more" if moving > 1 else ""
-        named = f"{first.source} → {first.target}{more}"
-        console.prose(f"Files: {moving} to rename first: {named} (--format json lists them).")
+        more = _(" and {moving} more", moving=moving - 1) if moving > 1 else ""
+        named = _("{source} → {target}{more}", source=first.source, target=first.target, more=more)
+        console.prose(
+            _(
+                "Files: {moving} to rename first: {named} (--format json lists them).",
+                moving=moving,
+                named=named,
+            )
+        )
     if any(a.key not in plan.left_out and VERBS[a.verb].may_buy for a in plan.actions):
-        console.prose(f"Cost: {money(plan)}")
+        console.prose(_("Cost: {money}", money=money(plan)))
     money_of_film = account(plan.manifest, plan.spending)
     show_prices(money_of_film)
     show_budget(money_of_film)
@@ -111,7 +128,7 @@ def show_picks(plan: Plan) -> None:
     shown = {action.key for action in plan.actions}
     verdicts = {key: one for key, one in plan.verdicts.items() if key in shown}
     if said := pick_views.counted(verdicts):
-        console.prose(f"Picks: {said}.")
+        console.prose(_("Picks: {said}.", said=said))
     for line in pick_views.disputes(plan.verdicts):
         console.warn(line)
     for doubt in plan.terms.picks.doubts:
@@ -122,32 +139,41 @@ def show_forecast(found: Forecast | None, limits: Limits) -> None:
     """Print how long a run under `limits` takes; nothing where nobody knows."""
     if found is not None:
         takes = console.between(found.low_s, found.high_s)
-        console.prose(f"Takes about {takes} ({_bound(found, limits)}).")
+        console.prose(_("Takes about {takes} ({bound}).", takes=takes, bound=_bound(found, limits)))
 
 
 def _bound(found: Forecast, limits: Limits) -> str:
     """What a run cannot be faster for."""
     match found.bound:
         case "places":
-            return f"{limits.max_running} at once"
+            return _("{max_running} at once", max_running=limits.max_running)
         case "rate":
-            return f"{limits.submit.count} creates in {limits.submit.period_s:g} s"
+            return _(
+                "{count} creates in {period_s:g} s",
+                count=limits.submit.count,
+                period_s=limits.submit.period_s,
+            )
         case "chain" if found.links > 1:
-            return f"a chain of {found.links} shots"
+            return _("a chain of {links} shots", links=found.links)
         case "chain":
-            return "all at once"
+            return _("all at once")
 
 
 def show_moves(plan: Plan) -> None:
     """Print what a run moves and renames first, where no plan was shown; nothing if all stays."""
     moved = [move for move in plan.moves if move.before != move.purchase.key]
-    parts = [f"{move.purchase.key} was {move.before}" for move in moved[:_NAMED]]
+    parts = [
+        _("{key} was {before}", key=move.purchase.key, before=move.before)
+        for move in moved[:_NAMED]
+    ]
     if more := len(moved) - len(parts):
-        parts.append(f"{more} more moved")
+        parts.append(_("{more} more moved", more=more))
     if renamed := len(plan.filing.steps):
-        parts.append(f"{console.many(renamed, 'file')} to rename first")
+        parts.append(
+            _("{files} to rename first", files=many(renamed, "{number} file", "{number} files"))
+        )
     if parts:
-        console.say(f"{plan.manifest.path}: {', '.join(parts)}.")
+        console.say(_("{path}: {parts}.", path=plan.manifest.path, parts=joined(", ", parts)))
 
 
 def counted(plan: Plan, delivered: Set[str] = frozenset()) -> str:
@@ -157,10 +183,10 @@ def counted(plan: Plan, delivered: Set[str] = frozenset()) -> str:
     left_out = Counter(a.verb for a in plan.actions if a.key in plan.left_out)
     done = Counter(a.verb for a in plan.actions if a.key in delivered)
     rest = Counter(counts(plan)) - left_out - done
-    parts = [f"{done.total()} done"] if done else []
+    parts = [_("{done} done", done=done.total())] if done else []
     parts += [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
-    parts += [f"{left_out.total()} left out"] if left_out else []
-    return ", ".join(parts)
+    parts += [_("{left_out} left out", left_out=left_out.total())] if left_out else []
+    return joined(", ", parts)
 
 
 def money(*plans: Plan) -> str:
@@ -175,10 +201,16 @@ def money(*plans: Plan) -> str:
             amounts[currency] += amount
     parts = [f"{amount:.2f} {currency}" for currency, amount in amounts.items()]
     if unknown:
-        whose = "its tier" if unknown == 1 else "their tiers"
-        parts.append(f"unknown for {unknown} (no price for {whose})")
+        whose = _("its tier") if unknown == 1 else _("their tiers")
+        parts.append(
+            _("unknown for {unknown} (no price for {whose})", unknown=unknown, whose=whose)
+        )
     length = sum(map(seconds, plans))
-    return f"{' + '.join(parts) or '0'}, predicted, for {length} s of video"
+    return _(
+        "{parts}, predicted, for {length} s of video",
+        parts=joined(" + ", parts) or "0",
+        length=length,
+    )
 
 
 def purchases(plans: Sequence[Plan]) -> str:
@@ -187,16 +219,20 @@ def purchases(plans: Sequence[Plan]) -> str:
     """
     number = sum(len(buys(plan)) for plan in plans)
     variables = sorted({name for plan in plans for name in plan.manifest.environment})
-    given = f", with {', '.join(variables)} from the environment" if variables else ""
-    return f"{number} for {money(*plans)}{given}"
+    given = (
+        _(", with {variables} from the environment", variables=joined(", ", variables))
+        if variables
+        else ""
+    )
+    return _("{number} for {money}{given}", number=number, money=money(*plans), given=given)
 
 
 def show_all_told(several: Sequence[Mapping[str, Any]]) -> None:
     """Print the money of several films as one sum, each as klingflow.results.account has it;
     nothing where none was spent.
     """
-    if told := ", ".join(worded_shares(together(several))):
-        console.prose(f"All told: {told}.")
+    if told := joined(", ", worded_shares(together(several))):
+        console.prose(_("All told: {told}.", told=told))
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -207,7 +243,7 @@ def show_problems(problems: Iterable[Problem]) -> None:
 def show_worded(problems: Iterable[str]) -> None:
     """Print problems of a ledger that already have their words."""
     for problem in problems:
-        console.warn(f"ledger: {problem}")
+        console.warn(_("ledger: {problem}", problem=problem))
 
 
 def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False) -> None:
@@ -222,7 +258,7 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
         rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
         if verbose:
             rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
-    console.say(f"{record['name']} ({record['manifest']})")
+    console.say(_("{name} ({manifest})", name=record["name"], manifest=record["manifest"]))
     console.table(rows)
     _show_totals(record["totals"], map(_state, record["shots"]))
     show_prices(record["money"])
@@ -240,10 +276,10 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
     """One video of a take; the file of the one that serves it stands in the take's own line."""
-    here = "" if version["present"] else ", not here"
+    here = "" if version["present"] else _(", not here")
     file = "" if version["file"] == shot.get("file") else f"{version['file']}"
-    where = ", ".join(filter(None, (file, version["task_id"])))
-    return f"attempt {version['attempt']}: {where}{here}"
+    where = joined(", ", filter(None, (file, version["task_id"])))
+    return _("attempt {attempt}: {where}{here}", attempt=version["attempt"], where=where, here=here)
 
 
 def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
@@ -252,32 +288,36 @@ def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     """
     told = [_file(shot) or _unfinished(shot, doubt)]
     if "kind" not in shot:
-        told.insert(0, "no longer in the manifest")
+        told.insert(0, _("no longer in the manifest"))
     if was := shot.get("was"):
-        told.append(f"was {key_of(was['shot'], was['take'])}")
+        told.append(_("was {key}", key=key_of(was["shot"], was["take"])))
     others = len(shot.get("versions", ())) - ("file" in shot)
     if others > 0:
-        told.append(console.many(others, "earlier video"))
+        told.append(console.many(others, _("earlier video")))
     told += map(in_words, shot.get("media", {}).get("remarks", ()))
     if "pick" in shot:
         note, earlier = shot.get("pick_note", ""), shot.get("pick_of_an_earlier_version", "open")
         told.append(pick_views.said(shot["pick"], note, earlier))
-    return "; ".join(filter(None, told))
+    return joined("; ", filter(None, told))
 
 
 def _file(shot: Mapping[str, Any]) -> str:
     """The file of a take's video, with a word where the disk has it not; "" where there is none."""
     file = str(shot.get("file") or "")
     absent = {v["file"] for v in shot.get("versions", ()) if not v["present"]}
-    return f"{file}, not here" if file in absent else file
+    return _("{file}, not here", file=file) if file in absent else file
 
 
 def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
     error = (shot.get("error") or {}).get("message")
     wrong = doubt_views.line_of(doubt) if doubt else error
     answer = shot.get("last_answer")
-    asked = f"asked last at {local(answer['at'])}: {answer['said']}" if answer else None
-    return "; ".join(filter(None, (shot.get("task_id"), wrong, asked)))
+    asked = (
+        _("asked last at {at}: {said}", at=local(answer["at"]), said=answer["said"])
+        if answer
+        else None
+    )
+    return joined("; ", filter(None, (shot.get("task_id"), wrong, asked)))
 
 
 def _state(shot: Mapping[str, Any]) -> str:
@@ -288,12 +328,27 @@ def _state(shot: Mapping[str, Any]) -> str:
 
 
 def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
-    counted = ", ".join(f"{n} {state}" for state, n in sorted(Counter(states).items()))
-    console.say(f"{console.many(totals['shots'], 'shot')}: {counted or 'nothing bought yet'}.")
+    counted = joined(", ", (f"{n} {state}" for state, n in sorted(Counter(states).items())))
+    console.say(
+        _(
+            "{shots}: {counted}.",
+            shots=many(totals["shots"], "{number} shot", "{number} shots"),
+            counted=counted or _("nothing bought yet"),
+        )
+    )
     for tier, sums in totals["by_tier"].items():
-        tasks = console.many(sums["tasks"], "task")
-        failed = f", {sums['failed']} failed" if "failed" in sums else ""
-        console.say(f"  {tier}: {tasks}, {sums['seconds']} s, {summed(sums)}{failed}")
+        tasks = many(sums["tasks"], "{number} task", "{number} tasks")
+        failed = _(", {failed} failed", failed=sums["failed"]) if "failed" in sums else ""
+        console.say(
+            _(
+                "  {tier}: {tasks}, {seconds} s, {sums}{failed}",
+                tier=tier,
+                tasks=tasks,
+                seconds=sums["seconds"],
+                sums=summed(sums),
+                failed=failed,
+            )
+        )
 
 
 def show_why(answer: Mapping[str, Any]) -> None:
@@ -316,9 +371,9 @@ def show_why(answer: Mapping[str, Any]) -> None:
 def _change(change: Mapping[str, Any], columns: float) -> list[str]:
     """Return a changed field in one line, or with each value below it where that is too long."""
     old, new = showable(_brief(change, "old")), showable(_brief(change, "new"))
-    field = showable(f"  {change['field']}:")
-    where = showable(f"   {change['where']}") if change.get("where") else ""
-    line = f"{field} {old} → {new}{where}"
+    field = showable(_("  {field}:", field=change["field"]))
+    where = showable(_("   {where}", where=change["where"])) if change.get("where") else ""
+    line = _("{field} {old} → {new}{where}", field=field, old=old, new=new, where=where)
     if width(line) <= columns:
         return [line]
     values = (folded(old, columns, "      ", "      "), folded(new, columns, "    → ", "      "))
@@ -326,4 +381,4 @@ def _change(change: Mapping[str, Any], columns: float) -> list[str]:
 
 
 def _brief(change: Mapping[str, Any], side: str) -> str:
-    return json.dumps(change[side], ensure_ascii=False) if side in change else "(not there)"
+    return json.dumps(change[side], ensure_ascii=False) if side in change else _("(not there)")
