@@ -68,6 +68,12 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def in_one_line(text: str) -> str:
+    """Return `text` with blanks for the ends of its lines."""
+    lines = text.splitlines()
+    return " ".join(lines) if len(lines) > 1 else text
+
+
 class Mark(NamedTuple):
     """A place in a file as the user names it; line and column count characters from 1."""
 

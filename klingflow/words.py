@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -24,7 +24,7 @@ class Text(str):
     template: str
     values: Mapping[str, object]
 
-    def __new__(cls, template: str, values: Mapping[str, object] = _NOTHING) -> Text:
+    def __new__(cls, template: str, values: Mapping[str, object] = _NOTHING) -> Self:
         """Return the sentence. Errors among the values are taken as their words."""
         if not values:
             made = super().__new__(cls, template)
@@ -113,6 +113,30 @@ def filled(of_a_table: str, values: Mapping[str, object]) -> str:
 def word(of_a_table: str) -> str:
     """Return a word of a table, such as the name of a state, as a sentence of its own."""
     return Text(of_a_table)
+
+
+class _Inside(Text):
+    """A sentence inside another: English begins it in lower case, and ends it without a dot."""
+
+    __slots__ = ()
+
+    def __new__(cls, template: str, values: Mapping[str, object] = _NOTHING) -> Self:
+        whole = Text(template, values)
+        made = str.__new__(cls, whole[:1].lower() + whole[1:].rstrip("."))
+        made.template = template
+        made.values = whole.values
+        return made
+
+    def said_by(self, translate: Callable[[str], str]) -> str:
+        """Return the sentence without what ends it."""
+        return super().said_by(translate).rstrip(".。")
+
+
+def inside(sentence: str) -> str:
+    """Return a sentence as it stands within another one, behind a colon."""
+    if not isinstance(sentence, Text):
+        return sentence[:1].lower() + sentence[1:].rstrip(".")
+    return _Inside(sentence.template, sentence.values)
 
 
 def joined(separator: str, parts: Iterable[str]) -> str:

@@ -18,12 +18,13 @@ from klingflow.manifest.fields import METADATA, Path
 from klingflow.manifest.invisible import hidden, named
 from klingflow.manifest.shapes import URL
 from klingflow.model import Json
+from klingflow.words import _
 
-_PUBLIC: Final = (
+_PUBLIC: Final = _(
     "upload the file to object storage or an image host, open to everybody, and write its https://"
     " address"
 )
-_A_PATH: Final = (
+_A_PATH: Final = _(
     "write the path of a file from the folder of the file that says it, with /, such as refs/a.png"
 )
 _SHOWN = 60
@@ -51,8 +52,8 @@ def why_none(text: str) -> str:
     that is neither.
     """
     if text[:5].lower() == "data:":
-        return f"a data: URI; {_PUBLIC}"
-    return f"'{' '.join(text.split())[:_SHOWN]}'; {_remedy(text)}"
+        return _("a data: URI; {public}", public=_PUBLIC)
+    return _("'{split}'; {remedy}", split=" ".join(text.split())[:_SHOWN], remedy=_remedy(text))
 
 
 def _remedy(text: str) -> str:
@@ -62,41 +63,48 @@ def _remedy(text: str) -> str:
     if _HTTP.match(said):
         return _malformed(text)
     if bare and ("/" in said or not is_file):
-        return f"write https://{bare[1]}"
+        return _("write https://{bare}", bare=bare[1])
     if (scheme := _SCHEME.match(said)) and not _LOCAL.match(said):
-        return f"the gateway cannot read {scheme[0]} addresses: give a public https:// one"
-    return _A_PATH if is_file else "write an address such as https://cdn.example.com/a.png"
+        return _(
+            "the gateway cannot read {scheme} addresses: give a public https:// one",
+            scheme=scheme[0],
+        )
+    return _A_PATH if is_file else _("write an address such as https://cdn.example.com/a.png")
 
 
 def elsewhere_meant(path: str) -> str:
     """Return what to say of the path of no file that reads like an address; else ""."""
     bare = _HOST_AND_PATH.fullmatch(path)
     if bare and ("/" in path or not _MEDIA.search(path)):
-        return f"an address begins with https://: write https://{bare[1]}"
+        return _("an address begins with https://: write https://{bare}", bare=bare[1])
     if (at := hidden(path)) is not None:
-        return f"it holds {named(path[at])}, which is invisible: delete it"
-    return "" if _MEDIA.search(path) else "write an address such as https://cdn.example.com/a.png"
+        return _("it holds {path}, which is invisible: delete it", path=named(path[at]))
+    return (
+        "" if _MEDIA.search(path) else _("write an address such as https://cdn.example.com/a.png")
+    )
 
 
 def _malformed(text: str) -> str:
     """Return what to do about an address with the right scheme that is none."""
     if (at := hidden(text)) is not None:
-        return f"it holds {named(text[at])}, which is invisible: delete it"
+        return _("it holds {text}, which is invisible: delete it", text=named(text[at]))
     if text != text.strip():
-        return "delete the blanks around it"
+        return _("delete the blanks around it")
     if any(map(str.isspace, text)):
-        return "an address holds no blanks: write %20 for each"
+        return _("an address holds no blanks: write %20 for each")
     if not re.match(r"https?://", text, re.IGNORECASE):
-        return "write :// behind http or https"
-    return "a host is missing behind ://"
+        return _("write :// behind http or https")
+    return _("a host is missing behind ://")
 
 
 def unreachable(body: Mapping[str, Json]) -> Iterator[tuple[Path, str]]:
     """Yield each address in a body that the gateway cannot reach: its path, and what to say."""
     for path, value in addresses(body):
         if type(value) is str and (host := private_host(value)):
-            text = (
-                f"the gateway cannot reach '{host}', which only your own network knows; {_PUBLIC}"
+            text = _(
+                "the gateway cannot reach '{host}', which only your own network knows; {public}",
+                host=host,
+                public=_PUBLIC,
             )
             yield path, text
 

@@ -22,10 +22,11 @@ from klingflow.manifest.documented import (
 from klingflow.manifest.fields import CATEGORY, OUTPUT_OPTIONS, SCENES
 from klingflow.manifest.shapes import BOOLEAN, IMAGE, IMAGE_OR_VIDEO, TEXT, VIDEO, choices
 from klingflow.model import Json
+from klingflow.words import _
 
 _FILE_INFO: Final = {
     "type": "object",
-    "title": "a map such as { type: Url, url: https://… }",
+    "title": _("a map such as { type: Url, url: https://… }"),
     "properties": {
         "type": choices({"File": "It has a `file_id`.", "Url": "It has a `url`."}),
         "category": CATEGORY,
@@ -38,12 +39,12 @@ _FILE_INFO: Final = {
 }
 _LINK: Final = {
     "type": "object",
-    "title": "a map such as { url: https://… }",
+    "title": _("a map such as { url: https://… }"),
     "required": ["url"],
 }
 _PART: Final = {
     "type": "object",
-    "title": "a map such as { type: text, text: … }",
+    "title": _("a map such as { type: text, text: … }"),
     "properties": {
         "type": TEXT,
         "text": {"type": "string", "title": "text"},
@@ -53,12 +54,12 @@ _PART: Final = {
     "required": ["type"],
 }
 # 5.0 is a number too, but gateways drop it without a word.
-_LENGTH: Final = {"type": ["integer", "string"], "title": "a whole number of seconds"}
+_LENGTH: Final = {"type": ["integer", "string"], "title": _("a whole number of seconds")}
 _OUTPUT_CONFIG: Final = {
     "type": "object",
-    "title": "a map such as { resolution: 1080P }",
+    "title": _("a map such as { resolution: 1080P }"),
     "properties": {
-        "duration": {"type": "integer", "minimum": 1, "title": "a whole number of seconds"},
+        "duration": {"type": "integer", "minimum": 1, "title": _("a whole number of seconds")},
         "resolution": RESOLUTION,
         "aspect_ratio": ASPECT_RATIO,
         "audio_generation": SWITCH,
@@ -67,7 +68,7 @@ _OUTPUT_CONFIG: Final = {
 }
 _METADATA: Final = {
     "type": "object",
-    "title": "a map such as { output_config: { … } }",
+    "title": _("a map such as { output_config: { … } }"),
     "properties": {
         "scene_type": choices(SCENES),
         "motion_level": MOTION_LEVEL,
@@ -79,9 +80,9 @@ _METADATA: Final = {
             "type": "array",
             "items": _FILE_INFO,
             "maxItems": FILES_MOST,
-            "title": f"a list of at most {FILES_MOST} files",
+            "title": _("a list of at most {files_most} files", files_most=FILES_MOST),
         },
-        "ext_info": {"type": "string", "title": "a string of JSON"},
+        "ext_info": {"type": "string", "title": _("a string of JSON")},
         "output_config": _OUTPUT_CONFIG,
         "resolution": RESOLUTION,
         "audio_generation": SWITCH,
@@ -94,14 +95,14 @@ _METADATA: Final = {
 # The body of POST /v1/videos (document 3.1). Open: the gateway may know more tomorrow.
 BODY: Final[Json] = {
     "type": "object",
-    "title": "a map such as { model: kling-3.0, prompt: … }",
+    "title": _("a map such as { model: kling-3.0, prompt: … }"),
     "properties": {
         "model": TEXT,
         "prompt": {"type": "string", "title": "text"},
         "seconds": {
             "type": "string",
             "pattern": "^[1-9][0-9]{0,3}$",
-            "title": "a number of seconds in quotes",
+            "title": _("a number of seconds in quotes"),
         },
         "duration": _LENGTH,
         "size": {"type": "string", "title": "text"},
@@ -110,11 +111,11 @@ BODY: Final[Json] = {
             "type": "array",
             "items": IMAGE,
             "maxItems": IMAGES_MOST,
-            "title": f"a list of at most {IMAGES_MOST} addresses",
+            "title": _("a list of at most {images_most} addresses", images_most=IMAGES_MOST),
         },
         "input_reference": IMAGE,
         "mode": {"type": "string", "title": "text"},
-        "content": {"type": "array", "items": _PART, "title": "a list"},
+        "content": {"type": "array", "items": _PART, "title": _("a list")},
         "metadata": _METADATA,
     },
     "required": ["model"],

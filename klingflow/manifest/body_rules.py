@@ -16,6 +16,7 @@ from klingflow.manifest.documented import (
 from klingflow.manifest.facts import Facts, Finding
 from klingflow.manifest.fields import OUTPUT_CONFIG, Path
 from klingflow.model import Pending
+from klingflow.words import _
 
 _PROMPT_MOST = 2500  # characters, gateway.md 3
 _SECONDS: Path = ("seconds",)
@@ -29,9 +30,11 @@ def durations_differ(f: Facts) -> Finding | None:
     if duration is None:
         return None
     place = (*OUTPUT_CONFIG, "duration")
-    return place, (
-        f"output_config.duration is {duration}, but the length is {f.what.seconds} s;"
-        " write the length once, as 'seconds'"
+    return place, _(
+        "output_config.duration is {duration}, but the length is {seconds} s;"
+        " write the length once, as 'seconds'",
+        duration=duration,
+        seconds=f.what.seconds,
     )
 
 
@@ -41,16 +44,21 @@ def size_overruled(f: Facts) -> Finding | None:
         return None
     alone = parts_of_size(size)
     if alone is None:
-        return ("size",), (
-            f"size {size!r} is not one that the gateway documents;"
-            " write 'resolution' and 'aspect_ratio' instead"
+        return ("size",), _(
+            "size {size!r} is not one that the gateway documents;"
+            " write 'resolution' and 'aspect_ratio' instead",
+            size=size,
         )
     for option, meant in zip(("resolution", "aspect_ratio"), alone, strict=True):
         said = config.get(option, meant)
         if meant and said != meant:
-            return ("size",), (
-                f"size {size} means {meant}, but {option} {said} overrules it;"
-                f" delete 'size' or '{option}'"
+            return ("size",), _(
+                "size {size} means {meant}, but {option} {said} overrules it;"
+                " delete 'size' or '{option}'",
+                size=size,
+                meant=meant,
+                option=option,
+                said=said,
             )
     return None
 
@@ -59,7 +67,7 @@ def first_frame(f: Facts) -> Finding | None:
     if not f.what.top.keys().isdisjoint(("image", "images")):
         return None
     place = ("metadata", "last_frame_url")
-    return place, "a last frame without a first one; write 'first_frame: https://…'"
+    return place, _("a last frame without a first one; write 'first_frame: https://…'")
 
 
 def motion_video(f: Facts) -> Finding | None:
@@ -67,13 +75,13 @@ def motion_video(f: Facts) -> Finding | None:
     is_local = isinstance(url, dict)
     if is_local or isinstance(url, Pending) or str(url)[:8].lower() == "https://":
         return None
-    return _VIDEO, ("motion control needs the public https address of a video; write https://…")
+    return _VIDEO, _("motion control needs the public https address of a video; write https://…")
 
 
 def motion_image(f: Facts) -> Finding | None:
     if "image" in f.body or f.what.images or f.what.files:
         return None
-    return (), (
+    return (), _(
         "motion control without an image: the document's examples have none,"
         " but no character is shown; write 'image: https://…'"
     )
@@ -82,11 +90,11 @@ def motion_image(f: Facts) -> Finding | None:
 def face(f: Facts) -> Finding | None:
     if not f.what.from_text:
         return None
-    return (), "no face to animate; write 'image: https://…'"
+    return (), _("no face to animate; write 'image: https://…'")
 
 
-def audio_input(_: Facts) -> Finding:
-    return (), (
+def audio_input(_unused: Facts) -> Finding:
+    return (), _(
         "no audio input is documented for avatars and lip-sync: the voice is the gateway's choice"
     )
 
@@ -95,16 +103,18 @@ def lip_sync_least(f: Facts) -> Finding | None:
     seconds = f.what.seconds
     if not isinstance(seconds, int) or seconds >= LIP_SYNC_LEAST_S:
         return None
-    return _SECONDS, (
-        f"lip-sync of {seconds} s is billed as {LIP_SYNC_LEAST_S} s;"
-        f" write 'seconds: {LIP_SYNC_LEAST_S}' to have all that is billed"
+    return _SECONDS, _(
+        "lip-sync of {seconds} s is billed as {lip_sync_least_s} s;"
+        " write 'seconds: {lip_sync_least_s}' to have all that is billed",
+        seconds=seconds,
+        lip_sync_least_s=LIP_SYNC_LEAST_S,
     )
 
 
 def no_prompt(f: Facts) -> Finding | None:
     if f.what.prompt or "content" in f.body or "ext_info" in f.what.metadata:
         return None
-    return (), "without a prompt, which most scenes need; write 'prompt: …'"
+    return (), _("without a prompt, which most scenes need; write 'prompt: …'")
 
 
 def long_prompt(f: Facts) -> Finding | None:
@@ -112,9 +122,11 @@ def long_prompt(f: Facts) -> Finding | None:
     if not isinstance(prompt, str) or len(prompt) <= _PROMPT_MOST:
         return None
     place = ("prompt",) if "prompt" in f.body else ("content",)
-    return place, (
-        f"the prompt has {len(prompt)} characters; more than {_PROMPT_MOST} may be refused or cut;"
-        " shorten it"
+    return place, _(
+        "the prompt has {prompt} characters; more than {prompt_most} may be refused or cut;"
+        " shorten it",
+        prompt=len(prompt),
+        prompt_most=_PROMPT_MOST,
     )
 
 
@@ -123,7 +135,12 @@ def file_address(f: Facts) -> Finding | None:
     for index, file in enumerate(f.what.files):
         need = needs.get(str(file.get("type")))
         if need and not file.get(need):
-            text = f"file {index + 1} is of type {file['type']} and needs '{need}'"
+            text = _(
+                "file {index} is of type {type} and needs '{need}'",
+                index=index + 1,
+                type=file["type"],
+                need=need,
+            )
             return (*_FILES, index), text
     return None
 
@@ -131,11 +148,11 @@ def file_address(f: Facts) -> Finding | None:
 def file_usage(f: Facts) -> Finding | None:
     for index, file in enumerate(f.what.files):
         if file.get("category") == "Image" and "usage" not in file:
-            text = (
+            text = _(
                 "has no 'usage', so the service behind the gateway takes it for the first frame;"
                 " write 'usage: FirstFrame' or 'usage: Reference'"
             )
-            return (*_FILES, index), f"image {index + 1} {text}"
+            return (*_FILES, index), _("image {index} {text}", index=index + 1, text=text)
     return None
 
 
@@ -149,8 +166,9 @@ def ext_info(f: Facts) -> Finding | None:
         if isinstance(outer, dict) and "AdditionalParameters" in outer:
             json.loads(outer["AdditionalParameters"])
     except (TypeError, ValueError, RecursionError) as error:
-        return _EXT_INFO, (
-            f"ext_info must be a string of JSON, and AdditionalParameters in it again one: {error}"
+        return _EXT_INFO, _(
+            "ext_info must be a string of JSON, and AdditionalParameters in it again one: {error}",
+            error=error,
         )
     return None
 
@@ -159,16 +177,23 @@ def cuts_count(f: Facts) -> Finding | None:
     count = len(f.what.cuts)
     if count <= CUTS_MOST or f.kind == "multi-shot":  # the field says so itself
         return None
-    return _EXT_INFO, f"{count} cuts, and one video takes 1 to {CUTS_MOST}; make two shots of them"
+    return _EXT_INFO, _(
+        "{count} cuts, and one video takes 1 to {cuts_most}; make two shots of them",
+        count=count,
+        cuts_most=CUTS_MOST,
+    )
 
 
 def cut_prompt(f: Facts) -> Finding | None:
     for index, cut in enumerate(f.what.cuts):
         length = len(str(cut.get("prompt", "")))
         if length > CUT_PROMPT_MOST:
-            return (*_EXT_INFO, index, "prompt"), (
-                f"the prompt of cut {index + 1} has {length} characters, style included;"
-                f" at most {CUT_PROMPT_MOST}: shorten it"
+            return (*_EXT_INFO, index, "prompt"), _(
+                "the prompt of cut {index} has {length} characters, style included;"
+                " at most {cut_prompt_most}: shorten it",
+                index=index + 1,
+                length=length,
+                cut_prompt_most=CUT_PROMPT_MOST,
             )
     return None
 
@@ -180,7 +205,12 @@ def cuts_sum(f: Facts) -> Finding | None:
     total = sum(map(int, lengths))
     if total == f.what.seconds:
         return None
-    remedy = "they must be equal"
+    remedy = _("they must be equal")
     if f.kind == "multi-shot":
-        remedy = f"write 'seconds: {total}', or null for their sum"
-    return _SECONDS, f"the cuts add up to {total} s, but the video has {f.what.seconds} s; {remedy}"
+        remedy = _("write 'seconds: {total}', or null for their sum", total=total)
+    return _SECONDS, _(
+        "the cuts add up to {total} s, but the video has {seconds} s; {remedy}",
+        total=total,
+        seconds=f.what.seconds,
+        remedy=remedy,
+    )

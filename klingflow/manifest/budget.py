@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined
 
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.model import Pending
+from klingflow.words import _
 
 MAX_TEXT = 100_000  # characters of one text, forty times the longest prompt
 MAX_ITEMS = 10_000  # of one list
@@ -84,8 +85,11 @@ class Budget:
         if self.left < 0:
             self.left = -math.inf
             raise ExpressionError(
-                f"the expressions of this manifest make over {MAX_WORK:,} parts together;"
-                " make less, or split it",
+                _(
+                    "the expressions of this manifest make over {max_work:,} parts together;"
+                    " make less, or split it",
+                    max_work=MAX_WORK,
+                ),
                 "budget",
             )
 
@@ -117,7 +121,7 @@ def checked(value: Any, budget: Budget) -> Any:
         else:
             todo.extend(_members(part))
         if size + len(todo) > MAX_SIZE:
-            raise ExpressionError(f"a value of over {MAX_SIZE:,} characters")
+            raise ExpressionError(_("a value of over {max_size:,} characters", max_size=MAX_SIZE))
     budget.spend(parts)
     return value
 
@@ -127,7 +131,7 @@ def _unusable(value: Missing | Opaque | Pending) -> ExpressionError:
         return ExpressionError(value.message, "undefined")
     if isinstance(value, Opaque):
         return ExpressionError(value.advice)
-    return ExpressionError("what another shot makes is known at run time only; use it unchanged")
+    return ExpressionError(_("what another shot makes is known at run time only; use it unchanged"))
 
 
 def _members(value: Any) -> Iterable[Any]:
@@ -146,13 +150,15 @@ def _check_whole(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(text[error.start]):04X}"
-        raise ExpressionError(f"the text holds {half}, half of a character; correct it") from None
+        raise ExpressionError(
+            _("the text holds {half}, half of a character; correct it", half=half)
+        ) from None
 
 
 def check_room(characters: int) -> None:
     """Raise ExpressionError for a text that would be too long."""
     if characters > MAX_TEXT:
-        raise ExpressionError(f"a text of over {MAX_TEXT:,} characters")
+        raise ExpressionError(_("a text of over {max_text:,} characters", max_text=MAX_TEXT))
 
 
 def number(value: Any) -> Any:
@@ -163,7 +169,7 @@ def number(value: Any) -> Any:
         or (type(value) is int and abs(value) >= MAX_INTEGER)
     )
     if too_large:
-        raise ExpressionError("the result is too large a number")
+        raise ExpressionError(_("the result is too large a number"))
     return value
 
 
@@ -176,17 +182,17 @@ def as_text(value: Any, budget: Budget = UNLIMITED) -> str:
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, (list, tuple, dict)):
-        raise ExpressionError(f"{kind_of(value)} cannot stand inside text")
+        raise ExpressionError(_("{kind} cannot stand inside text", kind=kind_of(value)))
     return json.dumps(number(value))
 
 
 _KINDS: Final[dict[type, str]] = {
     type(None): "null",
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    dict: "a map",
+    str: _("text"),
+    bool: _("true or false"),
+    int: _("a number"),
+    float: _("a number"),
+    dict: _("a map"),
 }
 
 

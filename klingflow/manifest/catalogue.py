@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from klingflow.words import _, joined
+
 YES, NO, UNSURE, FULL_HD = "yes", "no", "unsure", "1080P only"
 
 _PLAIN = "{model}-{resolution}"
@@ -102,16 +104,18 @@ def model_of(name: str) -> Model:
 def words_of(model: Model) -> str:
     """Return in a sentence what a model is known to do, for an editor."""
     if not model.seconds:
-        return "A model for one kind of shot."
-    first, *_, last = model.seconds
+        return _("A model for one kind of shot.")
+    first, *_unused, last = model.seconds
     in_a_row = len(model.seconds) > 2
     known = [
-        f"{first} to {last} s" if in_a_row else f"{first} or {last} s",
+        _("{first} to {last} s", first=first, last=last)
+        if in_a_row
+        else _("{first} or {last} s", first=first, last=last),
         {YES: "sound", FULL_HD: "sound with 1080P"}.get(model.audio, ""),
         {YES: "a last frame", FULL_HD: "a last frame with 1080P"}.get(model.last_frame, ""),
         "references" if model.references == YES else "",
-        "several cuts" if model.multi_shot == YES else "",
-        "motion control" if model.motion == YES else "",
+        _("several cuts") if model.multi_shot == YES else "",
+        _("motion control") if model.motion == YES else "",
         "avatars" if model.avatar == YES else "",
     ]
-    return f"Known for {', '.join(filter(None, known))}."
+    return _("Known for {filter}.", filter=joined(", ", filter(None, known)))

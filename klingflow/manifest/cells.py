@@ -16,6 +16,7 @@ from klingflow.manifest.expressions import Expression, Language, Meanings
 from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
 from klingflow.manifest.rows import RowPlace
 from klingflow.model import Json
+from klingflow.words import _, joined
 
 _SHOWN_MOST = 20
 _COLUMN = re.compile(r"""\brow\s*(?:\.\s*(\w+)|\[\s*(?:'([^']*)'|"([^"]*)")\s*\])""")
@@ -66,7 +67,7 @@ def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
     cell = place.cell(column)
     if found.severity != "error":
         return found._replace(related=cell)
-    message = f"column '{column}': {found.message}"
+    message = _("column '{column}': {message}", column=column, message=found.message)
     return found._replace(mark=cell, message=message, related=found.mark)
 
 
@@ -74,8 +75,8 @@ def of_empty_cell(found: Diagnostic, column: str, value: Json) -> Diagnostic:
     """Return a mistake with what to write where the cell is empty."""
     if not isinstance(value, str) or value.strip():
         return found
-    advice = f"fill in the cell, or write {member(column)} | default(…, true)"
-    return found._replace(message=f"{found.message}; {advice}")
+    advice = _("fill in the cell, or write {member} | default(…, true)", member=member(column))
+    return found._replace(message=_("{message}; {advice}", message=found.message, advice=advice))
 
 
 def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
@@ -87,7 +88,11 @@ def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
         return found
     if len(columns) == 1:
         return at_cell(found, place, columns[0])
-    message = f"{found.message} (row {place.mark})" if found.severity == "error" else found.message
+    message = (
+        _("{message} (row {mark})", message=found.message, mark=place.mark)
+        if found.severity == "error"
+        else found.message
+    )
     return found._replace(message=message, related=place.mark)
 
 
@@ -99,10 +104,17 @@ def no_column(
     message = found.message
     if not message.endswith("?"):
         same = (name for name in names if name.casefold() == column.casefold())
-        message += "".join(f"; did you mean '{name}'?" for name in islice(same, 1))
+        message += joined(
+            "", (_("; did you mean '{name}'?", name=name) for name in islice(same, 1))
+        )
     more = ", …" if len(names) > _SHOWN_MOST else ""
     link = " The" if message.endswith("?") else "; the"
-    message += f"{link} columns are {', '.join(names[:_SHOWN_MOST])}{more}"
+    message += _(
+        "{link} columns are {names}{more}",
+        link=link,
+        names=joined(", ", names[:_SHOWN_MOST]),
+        more=more,
+    )
     return found._replace(message=message, related=place.mark)
 
 
@@ -112,7 +124,9 @@ def in_brackets(source: str, columns: Iterable[str]) -> str | None:
     """
     for name in map(str, columns):
         if not name.isidentifier() and re.search(rf"\brow\.{re.escape(name)}(?!\w)", source):
-            return f"'row.{name}' is no single word; write {member(name)}"
+            return _(
+                "'row.{name}' is no single word; write {member}", name=name, member=member(name)
+            )
     return None
 
 

@@ -16,6 +16,7 @@ from klingflow.manifest.fields import ADDRESS_LISTS, ADDRESSES, Path
 from klingflow.manifest.held_files import Record, put
 from klingflow.manifest.identity import cell
 from klingflow.model import Json, composed
+from klingflow.words import _
 
 # The attribute of a Reference to a video that stands in a body as such a record.
 VIDEO: Final = "video"
@@ -67,9 +68,9 @@ def named(record: Record, take: str = "") -> str:
     is what to call the take, where that is known.
     """
     frame = record.get("frame")
-    at = f"the frame at {frame}" if frame else "the video"
-    what = f"the {frame} frame" if frame in ("first", "last") else at
-    return f"{what} of {take or record['from']}"
+    at = _("the frame at {frame}", frame=frame) if frame else _("the video")
+    what = _("the {frame} frame", frame=frame) if frame in ("first", "last") else at
+    return _("{what} of {take}", what=what, take=take or record["from"])
 
 
 # --- in a shot's fields --------------------------------------------------------------------------

@@ -60,17 +60,18 @@ from klingflow.manifest.values import (
     value_faults,
 )
 from klingflow.model import Json, Pending
+from klingflow.words import _, inside, joined
 
 _RULE_ERRORS = frozenset(rule.code for rule in RULES if rule.severity == "error")
 _LIMITS: Final = {
-    "unknown-value": "The gateway does not document this value.",
-    "not-a-url": "This is neither a public http(s) address nor the path of a file.",
-    "too-many": "There are more entries than the gateway takes.",
-    "too-long": "There are more characters than the gateway takes.",
+    "unknown-value": _("The gateway does not document this value."),
+    "not-a-url": _("This is neither a public http(s) address nor the path of a file."),
+    "too-many": _("There are more entries than the gateway takes."),
+    "too-long": _("There are more characters than the gateway takes."),
     **FILE_LIMITS,
 }
 _UNREACHABLE: Final = "private-address"
-_WARNINGS: Final = {_UNREACHABLE: "The gateway cannot reach this address.", **HABITS}
+_WARNINGS: Final = {_UNREACHABLE: _("The gateway cannot reach this address."), **HABITS}
 # What `allow` may name, each with its words: the rules, the gateway's own limits on single values,
 # and the warnings about them.
 ALLOWED: Final[Mapping[str, str]] = {
@@ -188,7 +189,7 @@ def _lifted(faults: Iterable[Fault], allow: tuple[str, ...]) -> list[Fault]:
 
 
 def _diagnostic(draft: Draft, fault: Fault) -> Diagnostic:
-    subject = f"shot '{draft.id}'"
+    subject = _("shot '{id}'", id=draft.id)
     if not fault.path:
         return placed(fault, draft.mark, subject)
     found = placed(fault, place_of(fault, draft.node), subject)
@@ -229,15 +230,31 @@ def _idle(draft: Draft) -> Iterator[Fault]:
         in_a_column = mark.column == request.column and mark.line > draft.mark.line
         of_this_shot = mark.file == request.file and (in_a_row or in_a_column)
         if of_this_shot and name in _IDLE_BESIDE_REQUEST:
-            text = f"'{name}' has no effect beside 'request'; write it in the pasted body"
+            text = _(
+                "'{name}' has no effect beside 'request'; write it in the pasted body", name=name
+            )
             yield Fault((name,), "no-effect", text, "warning", at_key=True)
 
 
 def _wrong_kind(field: Field, kind: str, fields: Mapping[str, Json]) -> str:
     homes = [name for name in KINDS if name in field.kinds]
-    message = f"'{field.name}' does not go with kind '{kind}', only with {', '.join(homes)}"
+    message = _(
+        "'{name}' does not go with kind '{kind}', only with {homes}",
+        name=field.name,
+        kind=kind,
+        homes=joined(", ", homes),
+    )
     decides = "kind" if "kind" in fields else next((n for n in KIND_OF_FIELD if n in fields), "")
-    return f"{message}; delete '{field.name}' or '{decides}'" if decides else message
+    return (
+        _(
+            "{message}; delete '{name}' or '{decides}'",
+            message=message,
+            name=field.name,
+            decides=decides,
+        )
+        if decides
+        else message
+    )
 
 
 def _missing(fields: Mapping[str, Json], kind: str, at_the_top: Collection[str]) -> Iterator[Fault]:
@@ -246,8 +263,8 @@ def _missing(fields: Mapping[str, Json], kind: str, at_the_top: Collection[str])
         given.add("prompt")
     for name in KINDS[kind].required:
         if name not in given and not _misspelt(name, fields):
-            doc = SHOT[name].doc.rstrip(".")
-            yield Fault((), "missing-field", f"'{name}' is missing: {doc[0].lower()}{doc[1:]}")
+            text = _("'{name}' is missing: {doc}", name=name, doc=inside(SHOT[name].doc))
+            yield Fault((), "missing-field", text)
 
 
 def _misspelt(name: str, fields: Mapping[str, Json]) -> bool:
@@ -261,24 +278,34 @@ def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
     """Yield what the schema's portable keywords do not say about lists."""
     for index, code in enumerate(_allowed(fields)):
         if code not in ALLOWED:
-            text = f"no rule has the code '{code}'{did_you_mean(code, ALLOWED)}"
+            text = _(
+                "no rule has the code '{code}'{did_you_mean}",
+                code=code,
+                did_you_mean=did_you_mean(code, ALLOWED),
+            )
             yield Fault(("allow", index), "unknown-code", text)
     for index, file in enumerate(as_list(fields.get("files"))):
         yield from _file_faults(index, as_mapping(file))
     if "cuts" in fields:
         for path, leaf in leaves(fields["cuts"], ("cuts",)):
             if isinstance(leaf, Pending):
-                text = f"'{dotted(path)}' cannot hold another shot's result"
+                text = _("'{path}' cannot hold another shot's result", path=dotted(path))
                 yield Fault(path, "reference-place", text)
 
 
 def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
     sources = [name for name in ("video", "image", "file_id") if name in file]
     if len(sources) != 1:
-        text = f"'files[{index}]' must have exactly one of 'video', 'image' and 'file_id'"
+        text = _(
+            "'files[{index}]' must have exactly one of 'video', 'image' and 'file_id'", index=index
+        )
         yield Fault(("files", index), "file-source", text)
     elif "category" in file and sources != ["file_id"]:
-        text = f"'files[{index}].category' goes with 'file_id' only: '{sources[0]}' says it"
+        text = _(
+            "'files[{index}].category' goes with 'file_id' only: '{sources}' says it",
+            index=index,
+            sources=sources[0],
+        )
         yield Fault(("files", index, "category"), "file-source", text, at_key=True)
 
 
@@ -316,7 +343,7 @@ def _chained_faults(body: Mapping[str, Json]) -> Iterator[Fault]:
         if medium_of(path, body) == "image" and "frame" not in record:
             yield Fault(path, "missing-field", NEEDS_A_FRAME)
         elif medium_of(path, body) == "video" and "frame" in record:
-            text = "a video goes in as a whole; delete 'frame'"
+            text = _("a video goes in as a whole; delete 'frame'")
             yield Fault((*path, "frame"), "unknown-field", text, at_key=True)
 
 

@@ -12,6 +12,7 @@ from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.folds import same_file
 from klingflow.model import Json
+from klingflow.words import _, joined
 
 _SHOWN_MOST = 60
 
@@ -55,14 +56,18 @@ class Claims:
         related = self.ids[first]
         self.ids.setdefault(id, place)
         if first != id:
-            message = f"some file systems take this id for '{first}'; rename one"
+            message = _("some file systems take this id for '{first}'; rename one", first=first)
         else:
-            message = f"this id is taken already, at {related}; make the values differ"
+            message = _(
+                "this id is taken already, at {related}; make the values differ", related=related
+            )
         clash = None
         if _key(first) == _key(id):
             clash = _clash(firsts(), parts(), same_id=first == id)
         mark, message, related = clash or (place, message, related)
-        return Diagnostic(mark, "duplicate-id", message, related=related, subject=f"shot '{id}'")
+        return Diagnostic(
+            mark, "duplicate-id", message, related=related, subject=_("shot '{id}'", id=id)
+        )
 
     def claim_output(self, draft: Draft, place: Mark) -> Diagnostic | None:
         """Take an output path; return what is wrong if another take has it."""
@@ -70,11 +75,19 @@ class Claims:
         if first is draft or (first.id, first.take) == (draft.id, draft.take):
             return None
         if first.id == draft.id:
-            who, advice = f"takes {first.take} and {draft.take}", "{take}"
+            who, advice = (
+                _("takes {take} and {draft_take}", take=first.take, draft_take=draft.take),
+                "{take}",
+            )
         else:
-            who, advice = f"it and shot '{first.id}'", "{shot}"
-        message = f"{who} have the same output '{draft.output}'; put {advice} into output"
-        subject = f"shot '{draft.id}'"
+            who, advice = _("it and shot '{id}'", id=first.id), "{shot}"
+        message = _(
+            "{who} have the same output '{output}'; put {advice} into output",
+            who=who,
+            output=draft.output,
+            advice=advice,
+        )
+        subject = _("shot '{id}'", id=draft.id)
         return Diagnostic(place, "duplicate-output", message, related=mark, subject=subject)
 
 
@@ -104,19 +117,23 @@ def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _
     mark, related = other[0].mark, one[0].mark
     two_places = related != mark
     if not apart:
-        where = f" (first at {related})" if two_places else ""
-        return _Clash(mark, f"{_listed(other)} is there twice{where}; drop one", related)
-    where = f" ({related})" if two_places else ""
+        where = _(" (first at {related})", related=related) if two_places else ""
+        return _Clash(
+            mark,
+            _("{other} is there twice{where}; drop one", other=_listed(other), where=where),
+            related,
+        )
+    where = _(" ({related})", related=related) if two_places else ""
     now, before = _listed(other), f"{_listed(one)}{where}"
     if same_id:
-        text = f"{now} makes the same id as {before}"
+        text = _("{now} makes the same id as {before}", now=now, before=before)
     else:
-        text = f"some file systems take {now} for {before}"
-    return _Clash(mark, f"{text}; write one of them otherwise", related)
+        text = _("some file systems take {now} for {before}", now=now, before=before)
+    return _Clash(mark, _("{text}; write one of them otherwise", text=text), related)
 
 
 def _listed(parts: Sequence[Part]) -> str:
-    return ", ".join(map(_shown, parts))
+    return joined(", ", map(_shown, parts))
 
 
 def _shown(part: Part) -> str:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from klingflow.errors import Mark
 from klingflow.manifest.syntax import mark_at
 from klingflow.model import Node
+from klingflow.words import _
 
 NEVER = 1 << 62  # behind every text
-GLUED = (
+GLUED = _(
     "'#' stands right behind a value; put the whole text in quotes if it belongs to it, a blank"
     " before it if it is a comment"
 )

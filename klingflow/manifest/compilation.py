@@ -43,6 +43,7 @@ from klingflow.model import (
     Shot,
     composed,
 )
+from klingflow.words import _, joined
 
 _SECTIONS = ("vars", "presets", "shots")
 
@@ -126,12 +127,14 @@ class _Compilation:
         if root is None:
             self.stop()
         if not isinstance(root.value, dict):
-            message = "a manifest is a map; begin with version: 1 and shots:"
+            message = _("a manifest is a map; begin with version: 1 and shots:")
             self.note(root.mark, "wrong-type", message)
             self.stop()
         self.diagnostics += check_document(root)
         if "version" not in root.value:
-            self.note(root.mark, "missing-version", "'version' is missing; write version: 1 first")
+            self.note(
+                root.mark, "missing-version", _("'version' is missing; write version: 1 first")
+            )
         self.add_sections(root)
         renderer = Renderer(self.sections["vars"], self.fixed, self.files.sources)
         scope = Scope()
@@ -201,7 +204,12 @@ class _Compilation:
             for key, node in _mapping(root, section).items():
                 first = known.setdefault(key, node)
                 if first is not node:
-                    message = f"'{key}' is in {section} already, at {first.place}; rename one"
+                    message = _(
+                        "'{key}' is in {section} already, at {place}; rename one",
+                        key=key,
+                        section=section,
+                        place=first.place,
+                    )
                     self.note(node.place, "duplicate-key", message, first.place)
 
     def include(self, root: Node, renderer: Renderer, scope: Scope) -> None:
@@ -216,7 +224,7 @@ class _Compilation:
     def include_file(self, path: str, mark: Mark) -> None:
         full = self.files.beside(path, mark)
         if full in self.files.paths:
-            message = f"'{path}' is included twice, or is the manifest itself"
+            message = _("'{path}' is included twice, or is the manifest itself", path=path)
             self.note(mark, "duplicate-include", message)
             return
         included = self.files.parsed(full, mark, "include") if full else None
@@ -226,7 +234,7 @@ class _Compilation:
             self.diagnostics += check_include(included)
             self.add_sections(included)
             return
-        message = "an included file is a map; begin with vars:, presets: or shots:"
+        message = _("an included file is a map; begin with vars:, presets: or shots:")
         self.note(included.mark, "wrong-type", message)
 
     def hand_in(self) -> None:
@@ -260,7 +268,10 @@ class _Compilation:
         value = renderer.render(node, scope)
         self.diagnostics += scope.diagnostics
         for reference, mark in scope.references:
-            message = f"what shot '{reference.shot}' makes is known to other shots only, not here"
+            message = _(
+                "what shot '{shot}' makes is known to other shots only, not here",
+                shot=reference.shot,
+            )
             self.note(mark, "expression", message)
         spoiled = scope.diagnostics or scope.references
         scope.diagnostics, scope.references = [], []
@@ -282,7 +293,12 @@ class _Compilation:
         settings, faults = read_settings(block, table, record)
         self.note_new(
             [
-                Diagnostic(node.at(key).mark, "unknown-value", f"{key}: {fault}", subject=name)
+                Diagnostic(
+                    node.at(key).mark,
+                    "unknown-value",
+                    _("{key}: {fault}", key=key, fault=fault),
+                    subject=name,
+                )
                 for key, fault in faults.items()
             ]
         )
@@ -296,7 +312,7 @@ class _Compilation:
         try:
             return parse_amount(value)
         except ValueError as error:
-            message = f"budget: {error}"
+            message = _("budget: {error}", error=error)
             self.note_new([Diagnostic(node.mark, "unknown-value", message)])
             return None
 
@@ -367,7 +383,7 @@ class _Compilation:
             )
             self.diagnostics += doubts_of(variables, "", names, self.files)
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
-            message = "there are no shots; write them under shots:, by id"
+            message = _("there are no shots; write them under shots:, by id")
             self.note(Mark(self.path, 1, 1), "missing-field", message)
         drafts, found = expand(document, renderer, self.takes)
         self.note_new(found)
@@ -377,10 +393,18 @@ class _Compilation:
         """Note what was handed in for variables that the manifest does not have."""
         known = self.sections["vars"]
         self.diagnostics += from_environment(self.environ, known).diagnostics
-        there_are = f"; there are {', '.join(known)}" if known else "; add it to vars: first"
+        there_are = (
+            _("; there are {known}", known=joined(", ", known))
+            if known
+            else _("; add it to vars: first")
+        )
         for name in self.variables:
             if name not in known:
-                message = f"there is no variable '{name}'{did_you_mean(name, known) or there_are}"
+                message = _(
+                    "there is no variable '{name}'{did_you_mean}",
+                    name=name,
+                    did_you_mean=did_you_mean(name, known) or there_are,
+                )
                 self.note(Mark("--var", 1, 1), "unknown-variable", message)
 
     def checked(
@@ -420,7 +444,7 @@ class _Compilation:
     ) -> None:
         """Make the requests with local files final, now that these have been looked at."""
         before: Sendable | None = None
-        for at, draft, (kind, _, sendable, _) in with_files:
+        for at, draft, (kind, _diagnostics, sendable, _has_files) in with_files:
             assert sendable is not None, "only what is right is asked for"
             if sendable is not before:
                 before = sendable
@@ -442,7 +466,7 @@ class _Compilation:
     def doubts(self, draft: Draft) -> list[Diagnostic]:
         """Return what a shot's texts say otherwise than their author probably meant."""
         names = {**dict.fromkeys(self.sections["vars"], "vars"), **self.own_names(draft.node)}
-        return doubts_of(draft.node, f"shot '{draft.id}'", names, self.files)
+        return doubts_of(draft.node, _("shot '{id}'", id=draft.id), names, self.files)
 
     def own_names(self, node: Node) -> dict[str, str]:
         """Return the names that a shot's expressions may use beside `vars`, with their roots."""
@@ -450,7 +474,7 @@ class _Compilation:
         found |= dict.fromkeys(_mapping(node, "matrix").keys() - {"include", "exclude"}, "matrix")
         foreach = node.value.get("foreach")
         if foreach and type(foreach.value) is str and "${{" not in foreach.value:
-            for _, row in (self.files.rows(foreach.value, foreach.mark) or ())[:1]:
+            for _unused, row in (self.files.rows(foreach.value, foreach.mark) or ())[:1]:
                 found |= dict.fromkeys(row, "row")
         elif foreach and type(foreach.value) is list:
             for row in foreach.value[:1]:

@@ -10,18 +10,19 @@ from typing import Final
 
 from klingflow.manifest.shapes import choices
 from klingflow.model import Json
+from klingflow.words import _
 
 SWITCH: Final = choices({"Enabled": "On.", "Disabled": "Off."})
 RESOLUTION: Final = choices(
     {
-        "720P": "1280x720, 720x1280 or 720x720. The gateway's default.",
+        "720P": _("1280x720, 720x1280 or 720x720. The gateway's default."),
         "1080P": "1920x1080, 1080x1920 or 1080x1080.",
     }
 )
 ASPECT_RATIO: Final = choices(
     {
-        "16:9": "Wide, as a film.",
-        "9:16": "Upright, as a telephone.",
+        "16:9": _("Wide, as a film."),
+        "9:16": _("Upright, as a telephone."),
         "1:1": "Square.",
     }
 )
@@ -56,7 +57,9 @@ SIZES: Final[dict[str, tuple[str, str | None]]] = {
 }
 SIZE: Final = choices(
     {
-        size: f"{resolution} at {ratio}." if ratio else f"{resolution}."
+        size: _("{resolution} at {ratio}.", resolution=resolution, ratio=ratio)
+        if ratio
+        else f"{resolution}."
         for size, (resolution, ratio) in SIZES.items()
     }
 )

@@ -19,6 +19,7 @@ from klingflow.manifest.links import Link
 from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.template import Scope
 from klingflow.model import Json, Node, Pending, Reference, composed
+from klingflow.words import _
 
 DEFAULT_OUTPUT = "outputs/{name}/{shot}{take}.mp4"
 
@@ -126,7 +127,7 @@ def _after(entry: Entry, id: str, scope: Scope) -> list[Link]:
     for at, target in enumerate(_listed(entry.renderer.render(node, scope))):
         mark = node.at(at).mark
         if type(target) is not str:  # text that only the run knows is none
-            message = "after takes the id of a shot, or a list of ids"
+            message = _("after takes the id of a shot, or a list of ids")
             entry.note_value(node.at(at), scope, "bad-after", message)
         else:
             found.append(Link(id, composed(target), mark))
@@ -144,7 +145,7 @@ def _tags(entry: Entry, scope: Scope) -> tuple[str, ...]:
             found.clear()
         for at, tag in enumerate(_listed(value)):
             if tag is None or isinstance(tag, (list, dict, Pending)):
-                message = "a tag is text, and tags are a list of them"
+                message = _("a tag is text, and tags are a list of them")
                 entry.note_value(node.at(at), scope, "bad-tag", message)
             else:
                 found[as_text(tag)] = None

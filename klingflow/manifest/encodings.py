@@ -11,6 +11,8 @@ import codecs
 from collections.abc import Callable
 from typing import Final
 
+from klingflow.words import _
+
 # Enough for a guess, and never a second of work.
 _SAMPLE_BYTES = 100_000
 _CHARACTERS_LEAST = 4
@@ -18,24 +20,26 @@ _SURE = 0.7
 _ZEROS_LEAST = 0.2  # of the characters of a table: its names, commas and ends of lines are ASCII
 
 # The menu entries, in English and in Chinese, that save UTF-8.
-_EXCEL: Final = "Excel: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)"
+_EXCEL: Final = _("Excel: File > Save As > CSV UTF-8 (文件 > 另存为 > CSV UTF-8)")
 # Whether its menu has an entry for UTF-8 differs by version.
-_WPS: Final = "WPS: File > Save As > .xlsx, which is read (文件 > 另存为 > .xlsx)"
-_NUMBERS: Final = (
+_WPS: Final = _("WPS: File > Save As > .xlsx, which is read (文件 > 另存为 > .xlsx)")
+_NUMBERS: Final = _(
     "Numbers: File > Export To > CSV > Advanced Options > Unicode (UTF-8)"
     " (文件 > 导出为 > CSV > 高级选项 > Unicode (UTF-8))"
 )
-_CALC: Final = "LibreOffice: File > Save As > Text CSV > UTF-8 (文件 > 另存为 > 文本 CSV > UTF-8)"
-MENUS: Final = f"{_EXCEL}; {_WPS}; {_NUMBERS}"
+_CALC: Final = _(
+    "LibreOffice: File > Save As > Text CSV > UTF-8 (文件 > 另存为 > 文本 CSV > UTF-8)"
+)
+MENUS: Final = _("{excel}; {wps}; {numbers}", excel=_EXCEL, wps=_WPS, numbers=_NUMBERS)
 # What a spreadsheet's own file is called, and the menu entry that makes CSV of it, by its suffix.
 WORKBOOKS: Final = {
-    ".xlsx": ("an Excel workbook", _EXCEL),
-    ".xlsm": ("an Excel workbook", _EXCEL),
-    ".xlsb": ("an Excel workbook", _EXCEL),
-    ".xls": ("an Excel workbook", _EXCEL),
-    ".et": ("a WPS workbook", _WPS),
-    ".ods": ("an OpenDocument spreadsheet", _CALC),
-    ".numbers": ("a Numbers spreadsheet", _NUMBERS),
+    ".xlsx": (_("an Excel workbook"), _EXCEL),
+    ".xlsm": (_("an Excel workbook"), _EXCEL),
+    ".xlsb": (_("an Excel workbook"), _EXCEL),
+    ".xls": (_("an Excel workbook"), _EXCEL),
+    ".et": (_("a WPS workbook"), _WPS),
+    ".ods": (_("an OpenDocument spreadsheet"), _CALC),
+    ".numbers": (_("a Numbers spreadsheet"), _NUMBERS),
 }
 # What begins with these bytes is a workbook, whatever its name says.
 _MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -59,17 +63,17 @@ def decode_utf16(data: bytes) -> str | None:
 def kind_of(data: bytes) -> str | None:
     """Return what bytes that are not UTF-8 are, as it completes "is …"; None if nothing is near."""
     if data.startswith(_MAGIC):
-        return "a workbook, though its name says otherwise"
+        return _("a workbook, though its name says otherwise")
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "saved in UTF-32"
+        return _("saved in UTF-32")
     if data[:2] in _WIDE_MARKS:
-        return "saved in UTF-16"
+        return _("saved in UTF-16")
     if is_wide(data[:_SAMPLE_BYTES]):
-        return "saved in UTF-16 without its mark (BOM)"
+        return _("saved in UTF-16 without its mark (BOM)")
     # Some programs write the mark of UTF-8 before whatever they have.
     data = data.removeprefix(codecs.BOM_UTF8)
     name = _guess(data[:_SAMPLE_BYTES])
-    return f"saved in {name}" if name else None
+    return _("saved in {name}", name=name) if name else None
 
 
 def is_wide(data: bytes) -> bool:

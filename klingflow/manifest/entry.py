@@ -12,6 +12,7 @@ from klingflow.manifest.cells import blamed
 from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, row_itself
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.model import Json, Node
+from klingflow.words import _
 
 
 class Document(NamedTuple):
@@ -65,7 +66,7 @@ class Entry:
 
     def note(self, mark: Mark, code: str, message: str, severity: str = "error") -> None:
         """Note a mistake of this shot."""
-        subject = f"shot '{self.key}'"
+        subject = _("shot '{key}'", key=self.key)
         self.diagnostics.append(Diagnostic(mark, code, message, severity, subject=subject))
 
     def note_value(self, node: Node, scope: Scope, code: str, message: str) -> None:
@@ -83,7 +84,7 @@ class Entry:
 
         `place` is where its row stands.
         """
-        return Scope(self.own, f"shot '{id or self.key}'", place, **names)
+        return Scope(self.own, _("shot '{id}'", id=id or self.key), place, **names)
 
     def render(self, node: Node, scope: Scope) -> Json:
         """Return the value of `node`. Raises Skip when there was a mistake, which is noted."""

@@ -23,6 +23,7 @@ from klingflow.manifest.profiles import laid_over
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.variants import Variant, parts_of, variants
 from klingflow.model import Node, composed
+from klingflow.words import _
 
 MAX_TAKES = 100
 MAX_SHOTS = 200_000
@@ -65,7 +66,7 @@ class _Expansion:
         self.presets = Presets(document)
 
     def note(self, key: str, mark: Mark, code: str, message: str) -> None:
-        self.diagnostics.append(Diagnostic(mark, code, message, subject=f"shot '{key}'"))
+        self.diagnostics.append(Diagnostic(mark, code, message, subject=_("shot '{key}'", key=key)))
 
     def shot(self, key: str, node: Node) -> None:
         """Expand one entry of `shots:`."""
@@ -78,7 +79,7 @@ class _Expansion:
             self.note(key[:60], node.place, "bad-id", fault)
         id = composed(key)
         if (first := self._keys.setdefault(id, key)) != key:
-            message = f"some file systems take this id for '{first}'; rename one"
+            message = _("some file systems take this id for '{first}'; rename one", first=first)
             self.note(key, node.place, "duplicate-id", message)
             return
         try:
@@ -149,7 +150,7 @@ class _Expansion:
         scope = _scope(entry, variant, 1)
         count = self.asked.get(variant.id) or self._count(entry, scope)
         if len(self.drafts) + count > MAX_SHOTS:
-            message = f"over {MAX_SHOTS:,} shots in one manifest; split it"
+            message = _("over {max_shots:,} shots in one manifest; split it", max_shots=MAX_SHOTS)
             entry.fail(entry.place, "too-many-shots", message)
         draft, links = draft_of(entry, variant.id, 1, scope)
         self.links += links
@@ -160,7 +161,7 @@ class _Expansion:
             again = _scope(entry, variant, take)
             # Takes of one body share it, unless an expression asks which take it is in.
             if "shot" in scope.used:
-                made, _ = draft_of(entry, variant.id, take, again)
+                made, _unused = draft_of(entry, variant.id, take, again)
             else:
                 made = replace(draft, take=take, output=output_of(entry, variant.id, take, again))
             self._add(made, variant.place)
@@ -174,7 +175,7 @@ class _Expansion:
         if scope.diagnostics:
             return 1
         if type(takes) is not int or not 1 <= takes <= MAX_TAKES:
-            message = f"takes is a whole number from 1 to {MAX_TAKES}"
+            message = _("takes is a whole number from 1 to {max_takes}", max_takes=MAX_TAKES)
             entry.note_value(node, scope, "bad-takes", message)
             return 1
         return takes

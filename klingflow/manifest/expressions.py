@@ -35,6 +35,7 @@ from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
 from klingflow.manifest.grammar import check_length, roots_of, syntax_errors
 from klingflow.manifest.names import ROOTS, Later, lookup
 from klingflow.model import Json, Pending
+from klingflow.words import _
 
 MAX_PARTS = 50_000  # of one value: the items of its lists and maps, at every depth
 _POWER_BITS = 64
@@ -116,7 +117,7 @@ class Language:
         that holds one list twice, many times over, is short to write.
         """
         if next(room, None) is None:
-            raise ExpressionError(f"a value of over {MAX_PARTS:,} parts")
+            raise ExpressionError(_("a value of over {max_parts:,} parts", max_parts=MAX_PARTS))
         if isinstance(value, (list, tuple)):
             return [self._data(part, room) for part in value]
         if isinstance(value, dict):
@@ -133,7 +134,7 @@ class Language:
         if value is None or isinstance(value, (Pending, bool)):
             return value
         if not isinstance(value, str):
-            raise ExpressionError("a function is not a value; call it")
+            raise ExpressionError(_("a function is not a value; call it"))
         return checked(value, self.budget)
 
 
@@ -199,21 +200,31 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
         if type(checked(arg, self.budget)) not in (int, float):
-            raise ExpressionError(f"'{operator}' takes a number, not {kind_of(arg)}")
+            raise ExpressionError(
+                _("'{operator}' takes a number, not {kind}", operator=operator, kind=kind_of(arg))
+            )
         return -arg if operator == "-" else arg
 
 
 def _joined(left: list[Any], right: list[Any]) -> list[Any]:
     if len(left) + len(right) > MAX_ITEMS:
-        raise ExpressionError(f"a list of over {MAX_ITEMS:,} items")
+        raise ExpressionError(_("a list of over {max_items:,} items", max_items=MAX_ITEMS))
     return left + right
 
 
 def _check_numbers(operator: str, left: Any, right: Any) -> None:
     if {type(left), type(right)} <= {int, float}:
         return
-    hint = "; use ~ to join text" if operator == "+" else ""
-    raise ExpressionError(f"'{operator}' cannot take {kind_of(left)} and {kind_of(right)}{hint}")
+    hint = _("; use ~ to join text") if operator == "+" else ""
+    raise ExpressionError(
+        _(
+            "'{operator}' cannot take {kind} and {kind_of_right}{hint}",
+            operator=operator,
+            kind=kind_of(left),
+            kind_of_right=kind_of(right),
+            hint=hint,
+        )
+    )
 
 
 def _check_power(base: float, exponent: float) -> None:
@@ -221,7 +232,7 @@ def _check_power(base: float, exponent: float) -> None:
     million digits.
     """
     if abs(base) > 1 and abs(exponent) * math.log2(abs(base)) > _POWER_BITS:
-        raise ExpressionError("the result is too large a number")
+        raise ExpressionError(_("the result is too large a number"))
 
 
 def _path(root: str, steps: str) -> Expression:
@@ -244,7 +255,7 @@ def _run(template: Template, context: Context) -> Any:
     expressions of a shot share: making one is half the cost.
     """
     try:
-        for _ in template.root_render_func(context):
+        for _unused in template.root_render_func(context):
             pass
         return context.vars["result"]
     except UndefinedError as error:

@@ -38,6 +38,7 @@ from klingflow.manifest.shapes import (
     record,
 )
 from klingflow.model import Json
+from klingflow.words import _
 
 Path = tuple[str | int, ...]
 
@@ -61,21 +62,25 @@ class Kind:
 
 
 _KINDS = (
-    Kind("text", "from a prompt alone", required=("model", "prompt")),
-    Kind("image", "from one image", required=("model", "image")),
-    Kind("images", f"from one to {IMAGES_MOST} reference images", required=("model", "images")),
-    Kind("frames", "between a first and a last frame"),
+    Kind("text", _("from a prompt alone"), required=("model", "prompt")),
+    Kind("image", _("from one image"), required=("model", "image")),
+    Kind(
+        "images",
+        _("from one to {images_most} reference images", images_most=IMAGES_MOST),
+        required=("model", "images"),
+    ),
+    Kind("frames", _("between a first and a last frame")),
     Kind(
         "motion",
-        "a character takes over the motion of a video",
+        _("a character takes over the motion of a video"),
         "motion_control",
         ("model", "motion_video"),
     ),
-    Kind("avatar", "a talking avatar", "avatar_i2v"),
-    Kind("lip-sync", "lips that follow the sound", "lip_sync"),
-    Kind("reference", "with a reference video, or files with roles"),
-    Kind("multi-shot", "several cuts in one video", required=("model", "cuts")),
-    Kind("request", "a pasted body, sent as it stands", required=("request",)),
+    Kind("avatar", _("a talking avatar"), "avatar_i2v"),
+    Kind("lip-sync", _("lips that follow the sound"), "lip_sync"),
+    Kind("reference", _("with a reference video, or files with roles")),
+    Kind("multi-shot", _("several cuts in one video"), required=("model", "cuts")),
+    Kind("request", _("a pasted body, sent as it stands"), required=("request",)),
 )
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
@@ -125,7 +130,7 @@ CUT: Final = record(
         },
     },
     required=("seconds", "prompt"),
-    title="a map such as { seconds: 3, prompt: … }",
+    title=_("a map such as { seconds: 3, prompt: … }"),
 )
 FILE: Final = record(
     {
@@ -136,7 +141,7 @@ FILE: Final = record(
         "usage": {**TEXT, "description": "Its role, such as FirstFrame or Reference."},
         "reference_type": {**REFERENCE_TYPE, "description": "How a reference video is used."},
     },
-    title="a map such as { video: https://… }",
+    title=_("a map such as { video: https://… }"),
 )
 
 # Options of metadata.output_config that the language keeps under their own names.
@@ -152,13 +157,13 @@ OUTPUT_OPTIONS: Final[dict[str, Json]] = {
     },
     "class_id": {
         "type": "integer",
-        "title": "a whole number",
+        "title": _("a whole number"),
         "description": "Class of the video at the gateway.",
     },
     "expire_time": {
         "type": "string",
         "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2})$",
-        "title": "an ISO 8601 time such as 2026-01-31T12:00:00Z",
+        "title": _("an ISO 8601 time such as 2026-01-31T12:00:00Z"),
         "description": "When the gateway deletes the video.",
     },
     "person_generation": {
@@ -181,12 +186,14 @@ WANTED: Final = (
     Field(
         "kind",
         choices({name: _sentence(kind.doc) for name, kind in KINDS.items() if name != "request"}),
-        "The way to generate; only avatar and lip-sync must be named,"
-        " the others follow from the fields.",
+        _(
+            "The way to generate; only avatar and lip-sync must be named,"
+            " the others follow from the fields."
+        ),
     ),
-    Field("model", TEXT, "The gateway's model, such as kling-3.0-omni.", (("model",),)),
-    Field("prompt", TEXT, "What the video shows.", (("prompt",), ("content",))),
-    Field("style", TEXT, "Appended to every prompt of the shot."),
+    Field("model", TEXT, _("The gateway's model, such as kling-3.0-omni."), (("model",),)),
+    Field("prompt", TEXT, _("What the video shows."), (("prompt",), ("content",))),
+    Field("style", TEXT, _("Appended to every prompt of the shot.")),
     Field(
         "prompt_as",
         choices(
@@ -195,13 +202,13 @@ WANTED: Final = (
                 "content": "Sent as one text in the body's `content`.",
             }
         ),
-        "Whether the prompt is sent as `prompt` or in a `content` array.",
+        _("Whether the prompt is sent as `prompt` or in a `content` array."),
     ),
-    Field("image", IMAGE, "One image to start from.", (("image",),), _WITH_IMAGE),
+    Field("image", IMAGE, _("One image to start from."), (("image",),), _WITH_IMAGE),
     Field(
         "first_frame",
         IMAGE,
-        "The image the video begins with.",
+        _("The image the video begins with."),
         (("image",),),
         frozenset({"frames"}),
     ),
@@ -210,41 +217,47 @@ WANTED: Final = (
         list_of(
             IMAGE,
             most=IMAGES_MOST,
-            title=f"a list of 1 to {IMAGES_MOST} addresses such as [https://…]",
+            title=_(
+                "a list of 1 to {images_most} addresses such as [https://…]",
+                images_most=IMAGES_MOST,
+            ),
         ),
-        f"Reference images, at most {IMAGES_MOST}.",
+        _("Reference images, at most {images_most}.", images_most=IMAGES_MOST),
         (("images",),),
         _WITH_IMAGES,
     ),
     Field(
-        "seconds", SECONDS, "Length in whole seconds.", (("seconds",), (*OUTPUT_CONFIG, "duration"))
+        "seconds",
+        SECONDS,
+        _("Length in whole seconds."),
+        (("seconds",), (*OUTPUT_CONFIG, "duration")),
     ),
-    Field("size", SIZE, "Shorthand for resolution and aspect ratio.", (("size",),)),
+    Field("size", SIZE, _("Shorthand for resolution and aspect ratio."), (("size",),)),
     Field(
         "motion_level",
         MOTION_LEVEL,
-        "Standard or professional motion control.",
+        _("Standard or professional motion control."),
         ((*METADATA, "motion_level"),),
         frozenset({"motion"}),
     ),
     Field(
         "motion_video",
         VIDEO,
-        "The video whose motion is taken over; public and https.",
+        _("The video whose motion is taken over; public and https."),
         ((*METADATA, "video_url"), SCENE_TYPE),
         frozenset({"motion"}),
     ),
     Field(
         "video",
         VIDEO,
-        "A reference video.",
+        _("A reference video."),
         ((*METADATA, "video_url"),),
         frozenset({"reference", "frames", "lip-sync", "multi-shot"}),
     ),
     Field(
         "last_frame",
         IMAGE,
-        "The image the video ends with.",
+        _("The image the video ends with."),
         ((*METADATA, "last_frame_url"),),
         frozenset({"frames", "multi-shot"}),
     ),
@@ -253,21 +266,27 @@ WANTED: Final = (
         list_of(
             FILE,
             most=FILES_MOST,
-            title=f"a list of 1 to {FILES_MOST} files such as [{{ video: https://… }}]",
+            title=_(
+                "a list of 1 to {files_most} files such as [{{ video: https://… }}]",
+                files_most=FILES_MOST,
+            ),
         ),
-        f"Videos, images or file ids with their roles, at most {FILES_MOST}.",
+        _(
+            "Videos, images or file ids with their roles, at most {files_most}.",
+            files_most=FILES_MOST,
+        ),
         ((*METADATA, "file_infos"),),
         _WITH_FILES,
     ),
     Field("resolution", RESOLUTION, "720P or 1080P.", ((*OUTPUT_CONFIG, "resolution"),)),
-    Field("aspect_ratio", ASPECT_RATIO, "Width to height.", ((*OUTPUT_CONFIG, "aspect_ratio"),)),
+    Field("aspect_ratio", ASPECT_RATIO, _("Width to height."), ((*OUTPUT_CONFIG, "aspect_ratio"),)),
     Field(
-        "audio", BOOLEAN, "Whether the video has sound.", ((*OUTPUT_CONFIG, "audio_generation"),)
+        "audio", BOOLEAN, _("Whether the video has sound."), ((*OUTPUT_CONFIG, "audio_generation"),)
     ),
     Field(
         "output_config",
-        record(OUTPUT_OPTIONS, title="a map such as { storage_mode: Permanent }"),
-        "The gateway's rarer output options, by their own names.",
+        record(OUTPUT_OPTIONS, title=_("a map such as { storage_mode: Permanent }")),
+        _("The gateway's rarer output options, by their own names."),
         (OUTPUT_CONFIG,),
     ),
     Field(
@@ -275,26 +294,32 @@ WANTED: Final = (
         list_of(
             CUT,
             most=CUTS_MOST,
-            title=f"a list of 1 to {CUTS_MOST} cuts such as [{{ seconds: 3, prompt: … }}]",
+            title=_(
+                "a list of 1 to {cuts_most} cuts such as [{{ seconds: 3, prompt: … }}]",
+                cuts_most=CUTS_MOST,
+            ),
         ),
-        f"One to {CUTS_MOST} cuts of one video.",
+        _("One to {cuts_most} cuts of one video.", cuts_most=CUTS_MOST),
         ((*METADATA, "ext_info"),),
         frozenset({"multi-shot"}),
     ),
     Field(
         "request",
         MAPPING,
-        "A whole body of the gateway's document, sent as it stands.",
+        _("A whole body of the gateway's document, sent as it stands."),
         ((),),
         frozenset({"request"}),
     ),
     Field(
-        "extra", MAPPING, "Merged into the body last: for what this language does not know.", ((),)
+        "extra",
+        MAPPING,
+        _("Merged into the body last: for what this language does not know."),
+        ((),),
     ),
     Field(
         "allow",
-        list_of(TEXT, title="a list of rule codes such as [seconds-range]"),
-        "Codes of errors that only warn for this shot, and of warnings that are silent.",
+        list_of(TEXT, title=_("a list of rule codes such as [seconds-range]")),
+        _("Codes of errors that only warn for this shot, and of warnings that are silent."),
         (),
         _EVERY,
     ),
@@ -304,7 +329,7 @@ TEXT_OR_TEXTS: Final[dict[str, Json]] = {
     "type": ["string", "array"],
     "items": TEXT,
     "pattern": "\\S",
-    "title": "text, or a list of texts such as [a, b]",
+    "title": _("text, or a list of texts such as [a, b]"),
 }
 ABOUT: Final = tuple(
     Field(name, schema, doc, (), _EVERY)
@@ -313,7 +338,7 @@ ABOUT: Final = tuple(
         ("matrix", MAPPING, "Axes and their values: one shot for each combination."),
         (
             "foreach",
-            {"type": ["string", "array"], "title": "a file of rows, or a list of rows"},
+            {"type": ["string", "array"], "title": _("a file of rows, or a list of rows")},
             "Rows (CSV, TSV, XLSX, JSON, JSONL or YAML beside the manifest, or written here): one"
             " shot each.",
         ),
@@ -329,7 +354,7 @@ ABOUT: Final = tuple(
         ("note", TEXT, "A note for people."),
         (
             "dialogue",
-            {"type": ["string", "array"], "title": "text, or a list"},
+            {"type": ["string", "array"], "title": _("text, or a list")},
             "What is said, for captions.",
         ),
         ("output", TEXT, "Where the video goes, beside the manifest."),

@@ -18,6 +18,7 @@ from klingflow.manifest.rows import FORMATS, CellPlaces, Rows, cell_places, read
 from klingflow.manifest.sheets import suffix_of
 from klingflow.manifest.source import read_in_spite
 from klingflow.model import Node
+from klingflow.words import _
 
 _YAML = (".yaml", ".yml")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -74,13 +75,16 @@ class Files:
         machine. Another one is noted, and gives None.
         """
         if "\\" in path or posixpath.isabs(path) or _DRIVE.match(path):
-            message = (
-                f"'{path}' does not begin at the manifest's folder; write it from there, with /"
+            message = _(
+                "'{path}' does not begin at the manifest's folder; write it from there, with /",
+                path=path,
             )
             self._note(mark, "path-outside", message)
             return None
         if device := next(filter(is_device, path.split("/")), None):
-            message = f"'{device}' is the name of a device on Windows; rename the file"
+            message = _(
+                "'{device}' is the name of a device on Windows; rename the file", device=device
+            )
             self._note(mark, "path-outside", message)
             return None
         return posixpath.join(posixpath.dirname(self.path), posixpath.normpath(path))
@@ -106,7 +110,13 @@ class Files:
         if suffix in WORKBOOKS and suffix not in FORMATS:
             kind, menu = WORKBOOKS[suffix]
             name = posixpath.splitext(posixpath.basename(path))[0]
-            message = f"'{path}' is {kind}; save it as {name}.xlsx or {name}.csv: {menu}"
+            message = _(
+                "'{path}' is {kind}; save it as {name}.xlsx or {name}.csv: {menu}",
+                path=path,
+                kind=kind,
+                name=name,
+                menu=menu,
+            )
             self._note(mark, "rows-format", message)
             return None
         text = self._text(path, mark, of_rows=True)
@@ -118,7 +128,7 @@ class Files:
             self._diagnostics += error.diagnostics
             return None
         if suffix in _YAML and "#" in text:
-            root, _, doubts, comments = read_in_spite(text, path)
+            root, _unused, doubts, comments = read_in_spite(text, path)
             self._diagnostics += doubts
             self._diagnostics += doubts_of_rows(root, comments) if root else []
         return rows
@@ -129,14 +139,20 @@ class Files:
         try:
             text = self._read(path)
         except OutsideError as error:
-            message = f"'{path}' leads out of the manifest's folder; {error}"
+            message = _(
+                "'{path}' leads out of the manifest's folder; {error}", path=path, error=error
+            )
             self._note(mark, "path-outside", message)
         except UnicodeDecodeError as error:
             text = decode_utf16(error.object) if of_rows else None
             if text is None:
                 self._note(mark, "not-utf8", _saved_otherwise(path, error.object, error.start))
         except OSError as error:
-            self._note(mark, "unreadable", f"{path} cannot be read: {error.strerror or error}")
+            self._note(
+                mark,
+                "unreadable",
+                _("{path} cannot be read: {error}", path=path, error=error.strerror or error),
+            )
         if text is None:
             return None
         if "\0" in text and is_wide(text.encode()):
@@ -155,6 +171,6 @@ def _saved_otherwise(path: str, data: bytes, at: int = 0) -> str:
     """Return what a file is saved in, and where a spreadsheet saves UTF-8. The byte `at` is not
     UTF-8.
     """
-    kind = kind_of(data) or f"not UTF-8 (byte {at})"
-    menus = f": {MENUS}" if path.lower().endswith(".csv") else ""
-    return f"{path} is {kind}; save it as UTF-8{menus}"
+    kind = kind_of(data) or _("not UTF-8 (byte {at})", at=at)
+    menus = _(": {menus}", menus=MENUS) if path.lower().endswith(".csv") else ""
+    return _("{path} is {kind}; save it as UTF-8{menus}", path=path, kind=kind, menus=menus)

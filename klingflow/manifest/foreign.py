@@ -17,8 +17,9 @@ from klingflow.manifest.limits import RUN
 from klingflow.manifest.sections import TOP
 from klingflow.manifest.settings import GATEWAY
 from klingflow.manifest.spelling import did_you_mean, nearest
+from klingflow.words import _
 
-_NO_SUCH = "the gateway has no such thing"
+_NO_SUCH = _("the gateway has no such thing")
 
 
 class Name(NamedTuple):
@@ -36,10 +37,10 @@ class Name(NamedTuple):
         stay, so an example with a value says that it is one.
         """
         if not self.write.startswith(f"{self.field}:"):
-            return f"; {self.write}"
+            return _("; {write}", write=self.write)
         has_value = not self.write.endswith(":") and "…" not in self.write
-        name = f"'{self.field}', such as " if has_value else ""
-        return f"; write {name}'{self.write}'"
+        name = _("'{field}', such as ", field=self.field) if has_value else ""
+        return _("; write {name}'{write}'", name=name, write=self.write)
 
 
 # Rows that a shot list is read by, too (columns.py).
@@ -60,12 +61,12 @@ CAMERA: Final = Name(
     " shot_size angle lens lighting location 运镜 镜头 镜头运动 景别 机位 视角 角度 动作 光线 氛围"
     " 灯光 构图 摄法 焦距 速度 色调 情绪 表情 背景 天气 地点 日夜 道具 服装 camera_strength motion",
     "prompt",
-    "say it in 'prompt': …",
+    _("say it in 'prompt': …"),
 )
 ID: Final = Name(
     "id uid shot_id shot_no no index 编号 序号 镜号 镜头号",
     None,
-    "the id of a shot is its key: write 'shots: { s01: { … } }'",
+    _("the id of a shot is its key: write 'shots: { s01: { … } }'"),
 )
 
 _NAMES: Final = (
@@ -113,7 +114,7 @@ _NAMES: Final = (
         "style_preset style_id style_name styles look visual_style style_suffix suffix 风格"
         " 画风 美术风格",
         "style",
-        "style: …, in words",
+        _("style: …, in words"),
     ),
     Name(
         "model_name model_id model_version engine engine_id ckpt_name checkpoint 模型 模型名"
@@ -146,7 +147,7 @@ _NAMES: Final = (
         " generate_sound with_sound sound_enabled enable_sound mute muted motion_has_audio"
         " keep_original_sound native_audio audio_type 声音 音频 有声 音效 环境音 同期声",
         "audio",
-        "audio: true (or false)",
+        _("audio: true (or false)"),
     ),
     # --- references
     Name(
@@ -193,7 +194,10 @@ _NAMES: Final = (
     Name(
         "mode 模式",
         "motion_level",
-        "the model and 'resolution' say the quality; in motion control write 'motion_level: pro'",
+        _(
+            "the model and 'resolution' say the quality; in motion control write 'motion_level:"
+            " pro'"
+        ),
     ),
     Name("file_infos attachments assets 文件 素材", "files", "files: [{ video: https://… }]"),
     Name(
@@ -278,12 +282,12 @@ _NAMES: Final = (
         "negative_prompt negative negatives neg_prompt negative_text exclude_prompt 反向提示词"
         " 负面提示词 负向提示词 反向词 负面词 不要",
         None,
-        f"{_NO_SUCH}: say in 'prompt' what is to be seen instead",
+        _("{no_such}: say in 'prompt' what is to be seen instead", no_such=_NO_SUCH),
     ),
     Name(
         "seed seeds random_seed noise_seed 种子 随机种子 随机数",
         None,
-        f"{_NO_SUCH}: delete it; 'takes: 3' buys three versions",
+        _("{no_such}: delete it; 'takes: 3' buys three versions", no_such=_NO_SUCH),
     ),
     Name(
         "steps cfg cfg_scale guide_scale guidance guidance_scale prompt_strength strength"
@@ -292,67 +296,70 @@ _NAMES: Final = (
         " movement_amplitude concepts acceleration fast_pretreatment creativity flow_shift"
         " shift 相关性 强度 步数 采样器 运动幅度",
         None,
-        f"{_NO_SUCH}: delete it, and say in 'prompt' what you want",
+        _("{no_such}: delete it, and say in 'prompt' what you want", no_such=_NO_SUCH),
     ),
     Name(
         "fps frame_rate frames_per_second n_frames num_frames frame_count 帧率 帧数",
         None,
-        f"{_NO_SUCH}: delete it; the model decides how many frames a second it makes",
+        _(
+            "{no_such}: delete it; the model decides how many frames a second it makes",
+            no_such=_NO_SUCH,
+        ),
     ),
     Name(
         "watermark watermark_info aigc_watermark wm_position add_watermark logo 水印",
         None,
-        f"{_NO_SUCH}: delete it",
+        _("{no_such}: delete it", no_such=_NO_SUCH),
     ),
     Name(
         "callback_url callback callback_param webhook webhook_url webhook_secret hook"
         " notify_url notify_hook 回调 回调地址",
         None,
-        "klingflow asks the gateway itself: delete it",
+        _("klingflow asks the gateway itself: delete it"),
     ),
     Name(
         "task_id video_id req_key external_task_id external_id request_id user user_id"
         " session_id trace_id",
         None,
-        "klingflow keeps the ids in its ledger: delete it, or write it in 'note'",
+        _("klingflow keeps the ids in its ledger: delete it, or write it in 'note'"),
     ),
     Name(
         "sfx sound_effect_content lip_sync_tts_switch audio_url audio_file audio_id sound_file"
         " bgm music background_music voice voice_id voice_ids voice_list voice_language"
         " voice_speed tts 配音 音乐 背景音乐 配乐 音色",
         None,
-        "the gateway takes no sound, voice or music: 'audio: true' lets it make sound",
+        _("the gateway takes no sound, voice or music: 'audio: true' lets it make sound"),
     ),
     Name(
         "static_mask dynamic_masks dynamic_mask mask masks mask_url brush region effect_scene"
         " effect special_fx pikaffect template_id 蒙版 笔刷 特效",
         None,
-        f"{_NO_SUCH}: delete it, and say in 'prompt' what moves",
+        _("{no_such}: delete it, and say in 'prompt' what moves", no_such=_NO_SUCH),
     ),
     Name(
         "loop looping seamless_loop return_last_frame service_tier off_peak 循环播放 首尾循环",
         None,
-        f"{_NO_SUCH}: delete it",
+        _("{no_such}: delete it", no_such=_NO_SUCH),
     ),
     Name(
         "enabled enable disabled disable skip active draft 启用 停用 跳过",
         None,
-        "leave a shot out with '--exclude ID', or put # in front of its lines",
+        _("leave a shot out with '--exclude ID', or put # in front of its lines"),
     ),
     Name(
         "api_key token secret access_key secret_key authorization ak sk 密钥",
         None,
-        "a key never stands in a manifest: put KLINGFLOW_API_KEY=… in .env",
+        _("a key never stands in a manifest: put KLINGFLOW_API_KEY=… in .env"),
     ),
 )
 
 # A field that stands in the wrong section → where it goes.
 _SECTIONS: Final[tuple[tuple[Mapping[str, object], str], ...]] = (
-    (SHOT, "in one shot, or under 'defaults:' for all shots"),
-    (RUN, "under 'run:'"),
-    (GATEWAY, "under 'gateway:'"),
-    (OUTPUT_OPTIONS, "under 'output_config:'"),
-    (TOP, "at the top of the file, without indentation"),
+    (SHOT, _("in one shot, or under 'defaults:' for all shots")),
+    (RUN, _("under 'run:'")),
+    (GATEWAY, _("under 'gateway:'")),
+    (OUTPUT_OPTIONS, _("under 'output_config:'")),
+    (TOP, _("at the top of the file, without indentation")),
 )
 
 
@@ -379,7 +386,7 @@ def hint(key: str, known: Collection[str]) -> str:
     rows = _BY_LETTERS.get(same, [])
     here = meant(key, known)
     if here in known and letters(str(here)) == same:
-        return f"; did you mean '{here}'?"
+        return _("; did you mean '{here}'?", here=here)
     for row in rows:
         if row.field in known:
             return row.advice
@@ -389,17 +396,17 @@ def hint(key: str, known: Collection[str]) -> str:
 def _elsewhere(key: str, known: Collection[str], rows: Iterable[Name]) -> str:
     """Return where a field goes that is none of this section; nothing if no section has it."""
     if "shots" in known and key in TOP:
-        return "; write it in the manifest: an included file has vars, presets and shots"
+        return _("; write it in the manifest: an included file has vars, presets and shots")
     same = letters(key)
     for table, place in _SECTIONS:
         if own := next((name for name in table if letters(name) == same), None):
-            return f"; write {'it' if own == key else repr(own)} {place}"
+            return _("; write {own} {place}", own=_("it") if own == key else repr(own), place=place)
     if row := next((row for row in rows if row.field is None), None):
-        return f"; {row.write}"
+        return _("; {write}", write=row.write)
     for row in rows:
         for table, place in _SECTIONS:
             if row.field in table:
-                return f"; write '{row.field}' {place}"
+                return _("; write '{field}' {place}", field=row.field, place=place)
     return ""
 
 

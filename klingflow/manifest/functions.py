@@ -28,6 +28,7 @@ from klingflow.manifest.budget import (
 )
 from klingflow.manifest.complaints import in_words
 from klingflow.manifest.names import lookup
+from klingflow.words import _, joined
 
 Call = Callable[..., Any]
 _STEPS_MOST = 8
@@ -38,12 +39,14 @@ def _list(value: Any) -> list[Any]:
     a list is wanted, a text is one that nobody has split.
     """
     if not isinstance(value, (list, tuple)):
-        raise ExpressionError(f"wants a list, not {kind_of(value)}{_split_it(value)}")
+        raise ExpressionError(
+            _("wants a list, not {kind}{split_it}", kind=kind_of(value), split_it=_split_it(value))
+        )
     return list(value)
 
 
 def _split_it(value: Any) -> str:
-    return "; split(',') makes one of it" if isinstance(value, str) else ""
+    return _("; split(',') makes one of it") if isinstance(value, str) else ""
 
 
 def _sequence(value: Any) -> str | list[Any]:
@@ -52,7 +55,9 @@ def _sequence(value: Any) -> str | list[Any]:
 
 def _count(value: Any, least: int = 0, most: int = MAX_ITEMS) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise ExpressionError(f"wants a whole number from {least} to {most}")
+        raise ExpressionError(
+            _("wants a whole number from {least} to {most}", least=least, most=most)
+        )
     return value
 
 
@@ -66,7 +71,9 @@ def _member_at(path: Any) -> _Getter:
     steps = path.split(".") if isinstance(path, str) else [] if path is None else [path]
     # Each item takes all steps, and the budget counts none of them.
     if len(steps) > _STEPS_MOST:
-        raise ExpressionError(f"takes an attribute of at most {_STEPS_MOST} steps")
+        raise ExpressionError(
+            _("takes an attribute of at most {steps_most} steps", steps_most=_STEPS_MOST)
+        )
 
     def member(item: Any) -> Any:
         for step in steps:
@@ -113,7 +120,7 @@ def _join(value: Any, d: Any = "", attribute: Any = None) -> str:
 
 def _split(value: Any, sep: Any = None) -> list[str]:
     if sep == "":
-        raise ExpressionError("wants a text to split at")
+        raise ExpressionError(_("wants a text to split at"))
     return as_text(value).split(None if sep is None else as_text(sep))
 
 
@@ -131,9 +138,9 @@ _DIGITS_MOST = 100
 def _int(value: Any, default: Any = _NOTHING, base: Any = 10) -> Any:
     """Return a whole number; a fraction is cut off, as Jinja and Python do."""
     if type(base) is not int or not (base == 0 or 2 <= base <= 36):
-        raise ExpressionError("takes a base from 2 to 36, or 0 for what 0x, 0o and 0b say")
+        raise ExpressionError(_("takes a base from 2 to 36, or 0 for what 0x, 0o and 0b say"))
     found = _whole(value, base)
-    return _otherwise(value, default, "a whole number") if found is None else number(found)
+    return _otherwise(value, default, _("a whole number")) if found is None else number(found)
 
 
 def _whole(value: Any, base: int) -> int | None:
@@ -146,7 +153,7 @@ def _whole(value: Any, base: int) -> int | None:
 
 def _float(value: Any, default: Any = _NOTHING) -> Any:
     found = _real(value)
-    return _otherwise(value, default, "a number") if found is None else number(float(found))
+    return _otherwise(value, default, _("a number")) if found is None else number(float(found))
 
 
 def _real(value: Any) -> int | float | None:
@@ -160,8 +167,10 @@ def _otherwise(value: Any, default: Any, wanted: str) -> Any:
     if default is _NOTHING:
         shown = f"'{value[:40]}'" if isinstance(value, str) else kind_of(value)
         with_a_unit = _WITH_A_UNIT.fullmatch(str(value))
-        hint = f"; write {with_a_unit[1]} alone" if with_a_unit else ""
-        raise ExpressionError(f"cannot read {shown} as {wanted}{hint}")
+        hint = _("; write {with_a_unit} alone", with_a_unit=with_a_unit[1]) if with_a_unit else ""
+        raise ExpressionError(
+            _("cannot read {shown} as {wanted}{hint}", shown=shown, wanted=wanted, hint=hint)
+        )
     return default
 
 
@@ -174,15 +183,15 @@ _DIGITS: Final = range(-15, 16)
 
 def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
     if type(value) not in (int, float):
-        raise ExpressionError(f"wants a number, not {kind_of(value)}")
+        raise ExpressionError(_("wants a number, not {kind}", kind=kind_of(value)))
     if type(precision) is not int or precision not in _DIGITS:
-        raise ExpressionError("takes a precision from -15 to 15")
+        raise ExpressionError(_("takes a precision from -15 to 15"))
     if method == "common":
         rounded = round(value, precision)
     elif method in _UP_OR_DOWN:
         rounded = _UP_OR_DOWN[method](value * 10**precision) / 10**precision
     else:
-        raise ExpressionError("takes the method 'common', 'ceil' or 'floor'")
+        raise ExpressionError(_("takes the method 'common', 'ceil' or 'floor'"))
     # Whole numbers stay whole: the gateway drops a duration of 5.0 without a word (gateway.md 4).
     return int(rounded) if precision <= 0 else rounded
 
@@ -202,20 +211,22 @@ def _tojson(value: Any, indent: Any = None) -> str:
 
 def _length(value: Any) -> int:
     if not isinstance(value, (str, list, tuple, dict)):
-        raise ExpressionError(f"wants text, a list or a map, not {kind_of(value)}")
+        raise ExpressionError(_("wants text, a list or a map, not {kind}", kind=kind_of(value)))
     return len(value)
 
 
 def _first(value: Any) -> Any:
-    return next(iter(_sequence(value)), Missing(hint=f"{_label(value)} is empty"))
+    return next(iter(_sequence(value)), Missing(hint=_("{label} is empty", label=_label(value))))
 
 
 def _last(value: Any) -> Any:
-    return next(reversed(_sequence(value)), Missing(hint=f"{_label(value)} is empty"))
+    return next(
+        reversed(_sequence(value)), Missing(hint=_("{label} is empty", label=_label(value)))
+    )
 
 
 def _label(value: Any) -> str:
-    return "the text" if isinstance(value, str) else "the list"
+    return _("the text") if isinstance(value, str) else _("the list")
 
 
 def _unique(value: Any, case_sensitive: Any = False, attribute: Any = None) -> list[Any]:
@@ -231,7 +242,7 @@ def _sort(
 ) -> list[Any]:
     paths = attribute.split(",") if isinstance(attribute, str) else [attribute]
     if len(paths) > _STEPS_MOST:
-        raise ExpressionError(f"takes at most {_STEPS_MOST} attributes")
+        raise ExpressionError(_("takes at most {steps_most} attributes", steps_most=_STEPS_MOST))
     keys = [_comparable(path, case_sensitive) for path in paths]
     items = _list(value)
     return sorted(items, key=lambda item: [key(item) for key in keys], reverse=bool(reverse))
@@ -239,16 +250,16 @@ def _sort(
 
 def _pad(value: Any, width: Any, fill: Any = "0") -> str:
     if not isinstance(fill, str) or len(fill) != 1:
-        raise ExpressionError("wants one character to fill with")
+        raise ExpressionError(_("wants one character to fill with"))
     return as_text(value).rjust(_count(width), fill)
 
 
 def _range(*limits: Any) -> list[int]:
     if not 1 <= len(limits) <= 3 or set(map(type, limits)) != {int}:
-        raise ExpressionError("takes one to three whole numbers")
+        raise ExpressionError(_("takes one to three whole numbers"))
     numbers = range(*limits)
     if numbers[MAX_ITEMS:]:
-        raise ExpressionError(f"makes over {MAX_ITEMS:,} numbers")
+        raise ExpressionError(_("makes over {max_items:,} numbers", max_items=MAX_ITEMS))
     return list(numbers)
 
 
@@ -256,8 +267,8 @@ def _zip(*lists: Any) -> list[list[Any]]:
     rows = [_list(part) for part in lists]
     lengths = [len(row) for row in rows]
     if len(set(lengths)) > 1:
-        shown = ", ".join(map(str, lengths))
-        raise ExpressionError(f"the lists have {shown} items; make them as long")
+        shown = joined(", ", map(str, lengths))
+        raise ExpressionError(_("the lists have {shown} items; make them as long", shown=shown))
     return [list(items) for items in zip(*rows, strict=True)]
 
 
@@ -265,7 +276,7 @@ def _extreme(choose: Callable[[list[Any]], Any]) -> Call:
     def call(*values: Any) -> Any:
         items = _list(values[0]) if len(values) == 1 else list(values)
         if not items:
-            raise ExpressionError("the list is empty")
+            raise ExpressionError(_("the list is empty"))
         return choose(items)
 
     return call
@@ -280,9 +291,9 @@ def _default(value: Any, default_value: Any = "", boolean: Any = False) -> Any:
 
 def _in(value: Any, seq: Any) -> bool:
     if isinstance(seq, str) and not isinstance(value, str):
-        raise ExpressionError(f"a text holds text, not {kind_of(value)}")
+        raise ExpressionError(_("a text holds text, not {kind}", kind=kind_of(value)))
     if not isinstance(seq, (str, list, tuple, dict)):
-        raise ExpressionError(f"wants text, a list or a map, not {kind_of(seq)}")
+        raise ExpressionError(_("wants text, a list or a map, not {kind}", kind=kind_of(seq)))
     return value in seq
 
 
@@ -308,9 +319,17 @@ def _guarded(name: str, call: Call, budget: Budget | None) -> Call:
         try:
             result = call(*values, **options)
         except ExpressionError as error:
-            raise ExpressionError(f"{name}: {error}", error.code) from None
+            raise ExpressionError(
+                _("{name}: {error}", name=name, error=error), error.code
+            ) from None
         except (TypeError, ValueError, OverflowError) as error:
-            raise ExpressionError(f"{name}: {_complaint(error, call, values, options)}") from None
+            raise ExpressionError(
+                _(
+                    "{name}: {complaint}",
+                    name=name,
+                    complaint=_complaint(error, call, values, options),
+                )
+            ) from None
         return checked(result, budget) if budget and not isinstance(result, Missing) else result
 
     return guarded
@@ -324,7 +343,7 @@ def _complaint(
     try:
         signature.bind(*values, **options)
     except TypeError:
-        return f"takes {arguments(call) or 'no arguments'}"
+        return _("takes {arguments}", arguments=arguments(call) or _("no arguments"))
     return in_words(error)
 
 
@@ -332,12 +351,12 @@ def arguments(call: Call) -> str:
     """Return what a call takes behind the value, as people write it: `old, new, count=none`."""
     value, *others = inspect.signature(call).parameters.values()
     if value.kind is value.VAR_POSITIONAL:
-        return "values without names"
+        return _("values without names")
     shown = [
         argument.name if argument.default is argument.empty else _with_default(argument)
         for argument in others
     ]
-    return ", ".join(shown)
+    return joined(", ", shown)
 
 
 def _with_default(argument: inspect.Parameter) -> str:

@@ -18,6 +18,7 @@ from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment_in
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.spelling import did_you_mean
+from klingflow.words import _, joined
 
 MAX_CHARACTERS = 2_000
 MAX_DEPTH = 32
@@ -31,10 +32,12 @@ class UnknownName(ExpressionError):
 
     def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
         if homes:
-            hint = f"; did you mean {homes[0]}.{name}?"
+            hint = _("; did you mean {homes}.{name}?", homes=homes[0], name=name)
         else:
-            hint = did_you_mean(name, (*ROOTS, *FUNCTIONS)) or f"; did you mean vars.{name}?"
-        super().__init__(f"'{name}' is undefined{hint}", "undefined")
+            hint = did_you_mean(name, (*ROOTS, *FUNCTIONS)) or _(
+                "; did you mean vars.{name}?", name=name
+            )
+        super().__init__(_("'{name}' is undefined{hint}", name=name, hint=hint), "undefined")
         self.name = name
 
 
@@ -42,10 +45,14 @@ def check_length(text: str) -> None:
     """Raise ExpressionError for an expression that is too long or empty."""
     if len(text) > MAX_CHARACTERS:
         raise ExpressionError(
-            f"an expression of over {MAX_CHARACTERS:,} characters; use vars", _SYNTAX
+            _(
+                "an expression of over {max_characters:,} characters; use vars",
+                max_characters=MAX_CHARACTERS,
+            ),
+            _SYNTAX,
         )
     if not text.strip():
-        raise ExpressionError("the expression is empty; write one such as vars.name", _SYNTAX)
+        raise ExpressionError(_("the expression is empty; write one such as vars.name"), _SYNTAX)
 
 
 @contextmanager
@@ -56,7 +63,7 @@ def syntax_errors() -> Iterator[None]:
     except (TemplateSyntaxError, OverflowError, ValueError) as error:
         raise ExpressionError(_in_our_words(error), _SYNTAX) from None
     except RecursionError:
-        raise ExpressionError("nested too deep; use vars", _SYNTAX) from None
+        raise ExpressionError(_("nested too deep; use vars"), _SYNTAX) from None
 
 
 def roots_of(text: str, environment: Environment) -> frozenset[str]:
@@ -67,7 +74,9 @@ def roots_of(text: str, environment: Environment) -> frozenset[str]:
     parser = Parser(environment, text, state="variable")
     tree = parser.parse_expression()
     if not parser.stream.eos:
-        raise ExpressionError(f"'{parser.stream.current.value}' is not expected here", _SYNTAX)
+        raise ExpressionError(
+            _("'{value}' is not expected here", value=parser.stream.current.value), _SYNTAX
+        )
     names = set()
     for node in _walk(tree):
         check = _check_of(node)
@@ -82,8 +91,8 @@ def roots_of(text: str, environment: Environment) -> frozenset[str]:
 def _in_our_words(error: Exception) -> str:
     message = str(getattr(error, "message", None) or error)
     if "end of template" in message:
-        return "the expression breaks off; something is missing before its end"
-    return message.splitlines()[0][:200] if message else "not an expression"
+        return _("the expression breaks off; something is missing before its end")
+    return message.splitlines()[0][:200] if message else _("not an expression")
 
 
 def _walk(tree: nodes.Node) -> Iterator[nodes.Node]:
@@ -91,7 +100,7 @@ def _walk(tree: nodes.Node) -> Iterator[nodes.Node]:
     while todo:
         node, depth = todo.pop()
         if depth > MAX_DEPTH:
-            raise ExpressionError("nested too deep; use vars", _SYNTAX)
+            raise ExpressionError(_("nested too deep; use vars"), _SYNTAX)
         yield node
         todo.extend((child, depth + 1) for child in node.iter_child_nodes())
 
@@ -109,7 +118,7 @@ def _check_name(node: nodes.Name, text: str) -> None:
         raise ExpressionError(advice, NO_ENVIRONMENT)
     if re.search(rf"shots\.[\w.-]*-{re.escape(name)}\b", text):
         raise ExpressionError(
-            "an id with '-' is written in brackets: shots['a-b'].video_url", "undefined"
+            _("an id with '-' is written in brackets: shots['a-b'].video_url"), "undefined"
         )
     raise UnknownName(name)
 
@@ -122,28 +131,36 @@ def _check_test(node: nodes.Test, _: str) -> None:
     _check_known("test", node.name, TESTS)
 
 
-def _check_call(node: nodes.Call, _: str) -> None:
+def _check_call(node: nodes.Call, _unused: str) -> None:
     if not isinstance(node.node, nodes.Name):
         raise ExpressionError(
-            f"only {', '.join(FUNCTIONS)} can be called; write | and a filter", _SYNTAX
+            _(
+                "only {functions} can be called; write | and a filter",
+                functions=joined(", ", FUNCTIONS),
+            ),
+            _SYNTAX,
         )
     _check_known("function", node.node.name, FUNCTIONS)
 
 
 def _check_known(what: str, name: str, known: Mapping[str, Any]) -> None:
     if name not in known:
-        hint = did_you_mean(name, known) or f"; there are {', '.join(sorted(known))}"
-        raise ExpressionError(f"no {what} '{name}'{hint}", _SYNTAX)
+        hint = did_you_mean(name, known) or _(
+            "; there are {known}", known=joined(", ", sorted(known))
+        )
+        raise ExpressionError(
+            _("no {what} '{name}'{hint}", what=what, name=name, hint=hint), _SYNTAX
+        )
 
 
-def _check_item(node: nodes.Getitem, _: str) -> None:
+def _check_item(node: nodes.Getitem, _unused: str) -> None:
     if any(isinstance(part, nodes.Slice) for part in node.arg.iter_child_nodes()):
-        raise ExpressionError("a list takes one index or one slice", _SYNTAX)
+        raise ExpressionError(_("a list takes one index or one slice"), _SYNTAX)
 
 
-def _check_condition(node: nodes.CondExpr, _: str) -> None:
+def _check_condition(node: nodes.CondExpr, _unused: str) -> None:
     if node.expr2 is None:
-        raise ExpressionError("an 'if' needs its 'else'", _SYNTAX)
+        raise ExpressionError(_("an 'if' needs its 'else'"), _SYNTAX)
 
 
 def _check_constant(node: nodes.Const, _: str) -> None:
@@ -156,7 +173,9 @@ def _allow(_node: nodes.Node, _text: str) -> None:
 
 
 def _refuse(node: nodes.Node, _text: str) -> NoReturn:
-    raise ExpressionError(f"{type(node).__name__} is not part of the language", _SYNTAX)
+    raise ExpressionError(
+        _("{name} is not part of the language", name=type(node).__name__), _SYNTAX
+    )
 
 
 def _check_of(node: nodes.Node) -> Callable[[Any, str], None]:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from klingflow.errors import LINE_END, letters_of
 from klingflow.manifest.sheets import SUFFIXES, cells_of, fault_in
 from klingflow.manifest.tables import DECLARATION
+from klingflow.words import _
 
 SUFFIXES_READ: Final = (".csv", ".tsv", ".txt", *SUFFIXES)
 _SEPARATORS: Final = ",\t;|"
@@ -63,7 +64,7 @@ def _of_csv(text: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
-        raise ValueError(f"it is not CSV: {error}") from error
+        raise ValueError(_("it is not CSV: {error}", error=error)) from error
 
 
 def _separator_of(text: str) -> str:

@@ -17,6 +17,7 @@ from klingflow.manifest.comments import Comment
 from klingflow.manifest.invisible import shown
 from klingflow.manifest.offsets import place_in
 from klingflow.model import Node
+from klingflow.words import _, joined
 
 COMMENT: Final = "comment-in-text"
 BRACES: Final = "foreign-braces"
@@ -24,10 +25,10 @@ QUOTES: Final = "quoted-text"
 ONE_TAG: Final = "one-tag"
 # The codes, each with what it says.
 HABITS: Final[dict[str, str]] = {
-    COMMENT: "A '#' begins a comment where a text seems to go on.",
-    BRACES: "Braces of another template language stand around a name that exists here.",
-    QUOTES: "Quotation marks around the whole text are sent with it.",
-    ONE_TAG: "Chinese commas and dashes do not separate tags.",
+    COMMENT: _("A '#' begins a comment where a text seems to go on."),
+    BRACES: _("Braces of another template language stand around a name that exists here."),
+    QUOTES: _("Quotation marks around the whole text are sent with it."),
+    ONE_TAG: _("Chinese commas and dashes do not separate tags."),
 }
 # Fields of free text: there a comment stands off by two blanks before the '#' and one behind it,
 # as yamllint and Prettier have comments.
@@ -110,7 +111,7 @@ def _comment(
     of_text = name in _TEXTS and not comment.apart
     perhaps = field in _MAY_BE_TEXT and comment.glued and "://" not in leaf.value
     if of_text or perhaps:
-        message = (
+        message = _(
             "the text ends here, because '#' begins a comment; put the whole text in quotes, or"
             " write two blanks before the '#' and one behind it"
         )
@@ -121,14 +122,25 @@ def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
     text = leaf.value
     closing = _PAIRS.get(text[:1]) if name in _SENT else None
     if closing and text.find(closing, 1) == len(text) - 1:
-        message = f"{text[0]} and {closing} are sent with the text; delete them if they only quote"
+        message = _(
+            "{text} and {closing} are sent with the text; delete them if they only quote",
+            text=text[0],
+            closing=closing,
+        )
         yield leaf.mark, QUOTES, message
     if field == "tags" and (dash := _DASH.match(text)):
-        message = f"this is one tag that begins with {shown(dash[0][0])}; write '- ' and the tag"
+        message = _(
+            "this is one tag that begins with {dash}; write '- ' and the tag",
+            dash=shown(dash[0][0]),
+        )
         yield leaf.mark, ONE_TAG, message
     elif field == "tags" and (comma := _COMMAS.search(text)):
-        tags = ", ".join(filter(None, map(str.strip, _COMMAS.split(text))))
-        yield leaf.mark, ONE_TAG, f"this is one tag with a '{comma[0]}' in it; write [{tags}]"
+        tags = joined(", ", filter(None, map(str.strip, _COMMAS.split(text))))
+        yield (
+            leaf.mark,
+            ONE_TAG,
+            _("this is one tag with a '{comma}' in it; write [{tags}]", comma=comma[0], tags=tags),
+        )
 
 
 def _braces(leaf: Node, names: Mapping[str, str], written: Written) -> Iterator[_Doubt]:

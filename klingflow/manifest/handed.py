@@ -17,17 +17,18 @@ from klingflow.manifest.spelling import nearest
 from klingflow.manifest.syntax import unfit
 from klingflow.manifest.values import content_of
 from klingflow.model import Json
+from klingflow.words import _, joined
 
 PREFIX: Final = "KLINGFLOW_VAR_"
 OPTION: Final = "--var"
 
 # What a declared value and the value handed in for it may be; a text takes every text.
 _KINDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
-    ("true or false", (bool,)),
-    ("a number", (int, float)),
+    (_("true or false"), (bool,)),
+    (_("a number"), (int, float)),
     ("text", (str,)),
-    ("a list", (list,)),
-    ("a map", (dict,)),
+    (_("a list"), (list,)),
+    (_("a map"), (dict,)),
 )
 _ANY: Final = ("text", tuple(kind for _, kinds in _KINDS for kind in kinds))
 
@@ -53,7 +54,10 @@ def no_environment(name: str) -> str:
     """Return what to say of a manifest that wants to read the variable `name`."""
     member, ways = f"vars['{name}']", f"{OPTION} {name}=…"
     if name.isidentifier():  # otherwise no shell sets such a variable
-        member, ways = f"vars.{name}", f"{PREFIX}{name}=…, or {ways}"
+        member, ways = (
+            f"vars.{name}",
+            _("{prefix}{name}=…, or {ways}", prefix=PREFIX, name=name, ways=ways),
+        )
     return (
         f"no expression reads the environment; declare {name} in vars:, write"
         f" ${{{{ {member} }}}}, and hand it in: {ways}"
@@ -101,7 +105,7 @@ def _take(
     """Take over a variable that is no declared name's very own."""
     meant = [name for name in declared if name.upper() == typed.upper()]
     if len(meant) > 1:
-        message = f"could mean {' or '.join(meant)}; write one of them exactly"
+        message = _("could mean {meant}; write one of them exactly", meant=joined(_(" or "), meant))
         found.diagnostics.append(_note(variable, "ambiguous-variable", message))
     elif not meant:
         found.diagnostics.extend(_near(variable, typed, declared))
@@ -112,14 +116,22 @@ def _take(
 def _only(name: str, handed: Handed, found: Found) -> None:
     first = found.handed.setdefault(name, handed)
     if first.value != handed.value:
-        message = f"sets '{name}' to another value than {first.source}; unset one of them"
+        message = _(
+            "sets '{name}' to another value than {source}; unset one of them",
+            name=name,
+            source=first.source,
+        )
         found.diagnostics.append(_note(handed.source, "ambiguous-variable", message))
 
 
 def _near(variable: str, typed: str, declared: Collection[str]) -> Iterator[Diagnostic]:
     by_case = {name.upper(): name for name in declared}
     if meant := nearest(typed.upper(), by_case):
-        message = f"sets nothing here; did you mean {PREFIX}{by_case[meant]}?"
+        message = _(
+            "sets nothing here; did you mean {prefix}{by_case}?",
+            prefix=PREFIX,
+            by_case=by_case[meant],
+        )
         yield _note(variable, "unknown-variable", message, "warning")
 
 
@@ -145,7 +157,14 @@ def checked(name: str, given: Handed, declared: Callable[[], Json]) -> Json:
     if isinstance(value, str):
         value = _text(name, value) if str in types else _read(name, value, kind)
     if type(value) not in types:
-        raise WrongKind(f"'{name}' is {kind} in vars:, and {_shown(given.value)} is not")
+        raise WrongKind(
+            _(
+                "'{name}' is {kind} in vars:, and {value} is not",
+                name=name,
+                kind=kind,
+                value=_shown(given.value),
+            )
+        )
     return value
 
 
@@ -159,7 +178,7 @@ def _kind_of(declared: Json) -> tuple[str, tuple[type, ...]]:
 def _text(name: str, text: str) -> str:
     """Return the text, if a manifest could hold it. Raises WrongKind."""
     for wrong in unfit(text, OPTION):
-        raise WrongKind(f"'{name}': {wrong.message}")
+        raise WrongKind(_("'{name}': {message}", name=name, message=wrong.message))
     return text
 
 
@@ -167,8 +186,15 @@ def _read(name: str, text: str, kind: str) -> Json:
     try:
         return content_of(parse(text, OPTION))
     except ManifestError as error:
-        unlike = f"'{name}' is {kind} in vars:, and {_shown(text)} is not"
-        raise WrongKind(f"{unlike}: {error.diagnostics[0].message}") from error
+        unlike = _(
+            "'{name}' is {kind} in vars:, and {text} is not",
+            name=name,
+            kind=kind,
+            text=_shown(text),
+        )
+        raise WrongKind(
+            _("{unlike}: {message}", unlike=unlike, message=error.diagnostics[0].message)
+        ) from error
 
 
 def _shown(value: Json) -> str:

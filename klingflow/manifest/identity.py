@@ -12,6 +12,7 @@ from klingflow.manifest.budget import as_text
 from klingflow.manifest.invisible import NOTHING, hidden, named, shown
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json
+from klingflow.words import _
 
 MAX_KEY_CHARACTERS = 100
 # File systems take names of 255 bytes; a download in progress adds `.part`.
@@ -54,15 +55,19 @@ def key_fault(key: str) -> str | None:
     odd = (c for c in _UNSAFE.findall(key) if not _is_mark(c))
     bad = next(odd, None) if at is None else key[at]
     if bad:
-        return f"an id has letters, digits, '.', '-' and '_', not {shown(bad)}"
+        return _("an id has letters, digits, '.', '-' and '_', not {bad}", bad=shown(bad))
     if not key:
-        return "an id cannot be empty"
+        return _("an id cannot be empty")
     if key[0] in ".-" or key[-1] == ".":
-        return "an id does not begin with '.' or '-', nor end with '.'"
+        return _("an id does not begin with '.' or '-', nor end with '.'")
     if len(key) > MAX_KEY_CHARACTERS:
-        return f"an id has at most {MAX_KEY_CHARACTERS} characters, this one {len(key)}"
+        return _(
+            "an id has at most {max_key_characters} characters, this one {key}",
+            max_key_characters=MAX_KEY_CHARACTERS,
+            key=len(key),
+        )
     if is_device(key):
-        return "Windows keeps this name for a device; choose another id"
+        return _("Windows keeps this name for a device; choose another id")
     return None
 
 
@@ -104,15 +109,20 @@ def output_path(template: str, name: str, shot: str, take: int) -> str:
     is_same_place = _check_template(template, name)
     path = _filled(template, name, shot, take)
     if not is_same_place and (fault := _place_fault(path)):
-        raise ValueError(f"output '{template}' {fault}")
+        raise ValueError(_("output '{template}' {fault}", template=template, fault=fault))
     # No character has more than four bytes: most names need not be measured.
     if len(path) * 4 > MAX_FILE_NAME_BYTES:
         longest = max(len(part.encode()) for part in path.split("/"))
         if longest > MAX_FILE_NAME_BYTES:
             raise ValueError(
-                f"output '{path[:60]}…' has a name of {longest} bytes, over the"
-                f" {MAX_FILE_NAME_BYTES} of a file; shorten the id, or add long texts by matrix"
-                " include:"
+                _(
+                    "output '{path}…' has a name of {longest} bytes, over the"
+                    " {max_file_name_bytes} of a file; shorten the id, or add long texts by matrix"
+                    " include:",
+                    path=path[:60],
+                    longest=longest,
+                    max_file_name_bytes=MAX_FILE_NAME_BYTES,
+                )
             )
     return path
 
@@ -138,15 +148,18 @@ def _is_kept(part: str) -> bool:
 def name_fault(name: str) -> str | None:
     """Return what is wrong with a manifest's name, if anything: it becomes a folder's."""
     if name in ("", ".", "..") or "/" in name:
-        return "the name becomes a folder's; write one without '/'"
+        return _("the name becomes a folder's; write one without '/'")
     if not name.isprintable() or _UNSAFE_IN_PATH.search(name) or _is_kept(name):
-        return (
-            f"the name becomes a folder's, and {name!r} is not one that every file system takes;"
-            " write another"
+        return _(
+            "the name becomes a folder's, and {name!r} is not one that every file system takes;"
+            " write another",
+            name=name,
         )
     if len(name.encode()) > MAX_FILE_NAME_BYTES:
         most = MAX_FILE_NAME_BYTES
-        return f"the name becomes a folder's, which has at most {most} bytes; shorten it"
+        return _(
+            "the name becomes a folder's, which has at most {most} bytes; shorten it", most=most
+        )
     return None
 
 
@@ -159,38 +172,50 @@ def _check_template(template: str, name: str) -> bool:
     """
     for placeholder in _PLACEHOLDER.findall(template):
         if placeholder not in PLACEHOLDERS:
-            hint = (
-                did_you_mean(placeholder, PLACEHOLDERS) or "; there are {name}, {shot} and {take}"
+            hint = did_you_mean(placeholder, PLACEHOLDERS) or _(
+                "; there are {name}, {shot} and {take}"
             )
-            raise ValueError(f"output has no placeholder '{{{placeholder}}}'{hint}")
+            raise ValueError(
+                _(
+                    "output has no placeholder '{{{placeholder}}}'{hint}",
+                    placeholder=placeholder,
+                    hint=hint,
+                )
+            )
     if set(_PLACEHOLDER.sub("", template)) & set("{}"):
         raise ValueError(
-            f"output '{template}' has a brace too many; there are {{name}}, {{shot}} and {{take}}"
+            _(
+                "output '{template}' has a brace too many; there are {{name}}, {{shot}} and"
+                " {{take}}",
+                template=template,
+            )
         )
     for take in (1, 2):
         path = _filled(template, name, "id", take)
         fault = _character_fault(path) or _place_fault(path) or _video_fault(path)
         if fault:
-            raise ValueError(f"output '{template}' {fault}")
-    folders, _, video = template.rpartition("/")
+            raise ValueError(_("output '{template}' {fault}", template=template, fault=fault))
+    folders, _unused, video = template.rpartition("/")
     return "{shot}" not in folders and video in ("{shot}.mp4", "{shot}{take}.mp4")
 
 
 def _character_fault(path: str) -> str | None:
     if unseen := next((c for c in path if not c.isprintable()), None):
-        return f"holds {named(unseen)}, which is invisible; delete it"
+        return _("holds {unseen}, which is invisible; delete it", unseen=named(unseen))
     if bad := _UNSAFE_IN_PATH.search(path):
-        return f"holds {bad[0]!r}, which not every file system takes; use / between folders"
+        return _(
+            "holds {bad!r}, which not every file system takes; use / between folders", bad=bad[0]
+        )
     return None
 
 
 def _place_fault(path: str) -> str | None:
     parts = path.split("/")
     if ".." in parts or path.startswith("/"):
-        return "leaves the manifest's folder; write a path below it"
+        return _("leaves the manifest's folder; write a path below it")
     files = (part for part in parts[:-1] if part.lower().endswith(_FILES))
     if kept := next(filter(_is_kept, parts), None) or next(files, None):
-        return f"has a '{kept}', which is not a name for videos; choose another"
+        return _("has a '{kept}', which is not a name for videos; choose another", kept=kept)
     return None
 
 
@@ -199,4 +224,4 @@ def _video_fault(path: str) -> str | None:
     has_name = path.lower().endswith(".mp4") and parts[-1].lower() != ".mp4"
     if has_name and "" not in parts and "." not in parts:
         return None
-    return "is not the name of a video; write a path that ends in .mp4"
+    return _("is not the name of a video; write a path that ends in .mp4")

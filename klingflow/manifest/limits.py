@@ -22,6 +22,7 @@ from klingflow.manifest.settings import (
 )
 from klingflow.manifest.shapes import AMOUNT, BOOLEAN, COUNT, COUNT_OR_NONE, DURATION, RATE
 from klingflow.model import Json, Limits, Rate
+from klingflow.words import _
 
 LimitName = Literal[
     "max_running",
@@ -201,5 +202,5 @@ def under_flags(limits: Limits, given: Mapping[str, Json]) -> Limits:
         try:
             changes[limit.attribute] = limit.read(value) if isinstance(value, str) else value
         except ValueError as error:
-            raise ValueError(f"{limit.flag}: {error}") from None
+            raise ValueError(_("{flag}: {error}", flag=limit.flag, error=error)) from None
     return replace(limits, **changes)

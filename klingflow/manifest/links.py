@@ -10,6 +10,7 @@ from typing import NamedTuple
 from klingflow.errors import Diagnostic, Mark
 from klingflow.manifest.spelling import near_id
 from klingflow.model import split_key
+from klingflow.words import _
 
 
 class Link(NamedTuple):
@@ -45,15 +46,20 @@ def check_links(
 def _no_such_take(id: str, take: int, takes: int | None) -> str | None:
     if takes is None or 1 <= take <= takes:
         return None
-    there_are = "one take" if takes == 1 else f"{takes} takes"
-    return f"'{id}' has {there_are}, not {take}"
+    there_are = _("one take") if takes == 1 else _("{takes} takes", takes=takes)
+    return _("'{id}' has {there_are}, not {take}", id=id, there_are=there_are, take=take)
 
 
 def _unknown(target: str, ids: Collection[str]) -> str:
     several = [id for id in ids if id.startswith(f"{target}@")]
     if several:
-        return f"'{target}' is {len(several)} shots; name one, such as '{several[0]}'"
-    return f"there is no shot '{target}'{near_id(target, ids)}"
+        return _(
+            "'{target}' is {several} shots; name one, such as '{several_0}'",
+            target=target,
+            several=len(several),
+            several_0=several[0],
+        )
+    return _("there is no shot '{target}'{near_id}", target=target, near_id=near_id(target, ids))
 
 
 def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:
@@ -79,8 +85,10 @@ def _cycles(needs: Mapping[str, list[Link]]) -> list[Diagnostic]:
 def _cycle(path: list[str], last: Link) -> Diagnostic:
     chain = [*path[path.index(last.target) :], last.target]
     shown = " → ".join(chain if len(chain) < 12 else [*chain[:8], "…", *chain[-2:]])
-    return _diagnostic(last, "cycle", f"waits for itself: {shown}; drop one of these")
+    return _diagnostic(
+        last, "cycle", _("waits for itself: {shown}; drop one of these", shown=shown)
+    )
 
 
 def _diagnostic(link: Link, code: str, message: str) -> Diagnostic:
-    return Diagnostic(link.mark, code, message, subject=f"shot '{link.waiting}'")
+    return Diagnostic(link.mark, code, message, subject=_("shot '{waiting}'", waiting=link.waiting))

@@ -22,6 +22,7 @@ from klingflow.manifest.held_files import Record, is_path, put, records, replace
 from klingflow.manifest.request import author_path, fingerprint
 from klingflow.manifest.values import Fault
 from klingflow.model import Json, LocalFile, Manifest, Node, Request
+from klingflow.words import _
 
 # Looks at files by their paths; what cannot be read is an error in a file's place.
 Seen: TypeAlias = Mapping[str, LocalFile | OSError]
@@ -32,9 +33,9 @@ NO_SUCH_FILE: Final = "no-such-file"
 NO_STORE: Final = "no-store"
 # The service's own limits (gateway.md 3), which `allow` lifts, each with its words.
 LIMITS: Final[dict[str, str]] = {
-    "file-size": "The file is larger than the service takes.",
-    "image-size": "A side of the image is shorter than the service takes.",
-    "image-ratio": "The image is longer or taller than the service takes.",
+    "file-size": _("The file is larger than the service takes."),
+    "image-size": _("A side of the image is shorter than the service takes."),
+    "image-ratio": _("The image is longer or taller than the service takes."),
 }
 _MB: Final = 1_000_000
 _MOST_BYTES: Final[dict[Medium, int]] = {"image": 10 * _MB, "video": 100 * _MB}
@@ -42,8 +43,8 @@ _SUFFIXES: Final[dict[Medium, frozenset[str]]] = {
     "image": frozenset({"png", "jpg", "webp"}),
     "video": frozenset({"mp4", "mov"}),
 }
-_FORMATS: Final[dict[Medium, str]] = {"image": "PNG, JPEG or WebP", "video": "MP4 or MOV"}
-_ABSENT: Final = FileNotFoundError(ENOENT, "there is no such file")
+_FORMATS: Final[dict[Medium, str]] = {"image": _("PNG, JPEG or WebP"), "video": _("MP4 or MOV")}
+_ABSENT: Final = FileNotFoundError(ENOENT, _("there is no such file"))
 _SHOWN_MOST = 60
 _LEAST_SIDE = 300
 _MOST_RATIO = 2.5
@@ -174,8 +175,11 @@ def without_store(field: Path, *, is_frame: bool = False) -> Fault:
     """Return the fault of a local file that nobody has said where to put; of a frame of another
     shot's video, which becomes one.
     """
-    what = "a frame of a video, which is a file on this disk" if is_frame else "a local file"
-    text = f"the gateway cannot read {what}: name a store in assets:, or set KLINGFLOW_UPLOAD"
+    what = _("a frame of a video, which is a file on this disk") if is_frame else _("a local file")
+    text = _(
+        "the gateway cannot read {what}: name a store in assets:, or set KLINGFLOW_UPLOAD",
+        what=what,
+    )
     return Fault(field, NO_STORE, text)
 
 
@@ -185,10 +189,14 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
         case FileNotFoundError():
             return Fault(use.field, NO_SUCH_FILE, _absent(use.file, str(found.strerror)))
         case OutsideError():
-            text = f"'{use.file}' leads out of the manifest's folder; {found}"
+            text = _(
+                "'{file}' leads out of the manifest's folder; {found}", file=use.file, found=found
+            )
             return Fault(use.field, "path-outside", text)
         case OSError():
-            text = f"'{use.file}' cannot be read: {found.strerror or found}"
+            text = _(
+                "'{file}' cannot be read: {error}", file=use.file, error=found.strerror or found
+            )
             return Fault(use.field, "unreadable", text)
     return next(wrong(use.field, found, medium_of(use.path, body)), None)
 
@@ -196,8 +204,13 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
 def _absent(path: str, why: str) -> str:
     shown = path if len(path) <= _SHOWN_MOST else f"{path[:_SHOWN_MOST]}…"
     if why.endswith("?"):  # it says which file is meant
-        return f"'{shown}': {why}"
-    return f"'{shown}': {why}; {elsewhere_meant(path) or 'put it there, or write where it is'}"
+        return _("'{shown}': {why}", shown=shown, why=why)
+    return _(
+        "'{shown}': {why}; {elsewhere_meant}",
+        shown=shown,
+        why=why,
+        elsewhere_meant=elsewhere_meant(path) or _("put it there, or write where it is"),
+    )
 
 
 def medium_of(path: Path, body: Mapping[str, Json]) -> Medium:
@@ -214,14 +227,29 @@ def medium_of(path: Path, body: Mapping[str, Json]) -> Medium:
 def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
     """Yield what is wrong with a file that is there, where the gateway expects a medium."""
     if file.suffix not in _SUFFIXES[medium]:
-        kind = f"by its bytes a .{file.suffix}" if file.suffix else f"no {medium} by its bytes"
-        text = f"'{file.path}' is {kind}; the gateway takes {_FORMATS[medium]} here"
+        kind = (
+            _("by its bytes a .{suffix}", suffix=file.suffix)
+            if file.suffix
+            else _("no {medium} by its bytes", medium=medium)
+        )
+        text = _(
+            "'{path}' is {kind}; the gateway takes {formats} here",
+            path=file.path,
+            kind=kind,
+            formats=_FORMATS[medium],
+        )
         yield Fault(field, "file-type", text)
         return
     most = _MOST_BYTES[medium]
     if file.size_bytes > most:
-        size, limit = f"{file.size_bytes / _MB:.1f} MB", most // _MB
-        text = f"'{file.path}' has {size}; the service takes {medium}s of at most {limit} MB"
+        size, limit = _("{size_bytes:.1f} MB", size_bytes=file.size_bytes / _MB), most // _MB
+        text = _(
+            "'{path}' has {size}; the service takes {medium}s of at most {limit} MB",
+            path=file.path,
+            size=size,
+            medium=medium,
+            limit=limit,
+        )
         yield Fault(field, "file-size", text)
     if medium == "image":
         yield from _wrong_sides(field, file)
@@ -229,13 +257,21 @@ def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
 
 def _wrong_sides(field: Path, file: LocalFile) -> Iterator[Fault]:
     short, long = sorted((file.width, file.height))
-    sides = f"'{file.path}' is {file.width}x{file.height}"
+    sides = _("'{path}' is {width}x{height}", path=file.path, width=file.width, height=file.height)
     if not short:
-        text = f"'{file.path}' does not say how large it is; save it again"
+        text = _("'{path}' does not say how large it is; save it again", path=file.path)
         yield Fault(field, "file-type", text)
     elif short < _LEAST_SIDE:
-        text = f"{sides}; the service takes images with sides of at least {_LEAST_SIDE} pixels"
+        text = _(
+            "{sides}; the service takes images with sides of at least {least_side} pixels",
+            sides=sides,
+            least_side=_LEAST_SIDE,
+        )
         yield Fault(field, "image-size", text)
     elif long > _MOST_RATIO * short:
-        text = f"{sides}; the service takes images between 1:{_MOST_RATIO} and {_MOST_RATIO}:1"
+        text = _(
+            "{sides}; the service takes images between 1:{most_ratio} and {most_ratio}:1",
+            sides=sides,
+            most_ratio=_MOST_RATIO,
+        )
         yield Fault(field, "image-ratio", text)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from klingflow.manifest.budget import ExpressionError
 from klingflow.manifest.identity import cell
 from klingflow.model import Json
+from klingflow.words import _
 
 MAX_CELLS = 100_000
 
@@ -71,7 +72,11 @@ def _combinations(
     size = math.prod(len(values) for values in axes.values())
     if size > MAX_CELLS:
         raise ValueError(
-            f"the matrix has {size:,} combinations, over {MAX_CELLS:,}; shorten an axis"
+            _(
+                "the matrix has {size:,} combinations, over {max_cells:,}; shorten an axis",
+                size=size,
+                max_cells=MAX_CELLS,
+            )
         )
     places = itertools.product(*(range(len(values)) for values in axes.values()))
     products = itertools.product(*axes.values())
@@ -147,7 +152,7 @@ def _label(values: Mapping[str, Json], names: Iterable[str]) -> str:
 def _part(name: str, value: Json) -> str:
     label = label_of(value)
     if not label:
-        raise ValueError(f"matrix include: {no_label(name, value)}")
+        raise ValueError(_("matrix include: {no_label}", no_label=no_label(name, value)))
     return label
 
 
@@ -162,5 +167,8 @@ def label_of(value: Json) -> str:
 def no_label(name: str, value: Json) -> str:
     """Return why a value of the axis `name` cannot have a part of an id."""
     if type(value) is str:  # a Pending is no text yet
-        return f"'{value}' leaves nothing for an id; write a letter, a digit or a sign in it"
-    return f"a value of matrix axis '{name}' is text or a number"
+        return _(
+            "'{value}' leaves nothing for an id; write a letter, a digit or a sign in it",
+            value=value,
+        )
+    return _("a value of matrix axis '{name}' is text or a number", name=name)

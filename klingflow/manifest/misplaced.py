@@ -16,6 +16,7 @@ from klingflow.manifest import foreign
 from klingflow.manifest.fields import SHOT
 from klingflow.manifest.sections import TOP
 from klingflow.model import Json, Node
+from klingflow.words import _
 
 _SHORT: Final = 30  # characters
 _PLAIN: Final = re.compile(r"\w[\w ]*")  # needs no quotes wherever it stands
@@ -40,38 +41,44 @@ def hint(key: str, value: Node, known: Collection[str]) -> str:
     looks_like_a_shot = "shots" in known and not SHOT.keys().isdisjoint(dict(_items(value)))
     if said or not looks_like_a_shot:
         return said
-    return "; if it is a shot, indent it under 'shots:'"
+    return _("; if it is a shot, indent it under 'shots:'")
 
 
 def no_entry(key: str, node: Node, one: str) -> str:
     """Return what to say of a key among shots or presets that is no id; nothing if it is one. `one`
     is what an entry is called there.
     """
-    id, brace, _ = key.partition(" {")
+    id, brace, _unused = key.partition(" {")
     if brace:
-        return f"a ':' is missing behind '{id}'; write '{id}: {{ … }}'"
+        return _("a ':' is missing behind '{id}'; write '{id}: {{ … }}'", id=id)
     if key in SHOT and not isinstance(node.value, (dict, NoneType)):
-        return f"'{key}' is a field; indent it more, so that it stands in its {one}"
+        return _(
+            "'{key}' is a field; indent it more, so that it stands in its {one}", key=key, one=one
+        )
     return ""
 
 
 def no_map(value: Json, example: str) -> str:
     """Return what to say of a value that must be a map of fields; `example` is one of them."""
     if isinstance(value, list):
-        return f"must be a map of fields, not a list; delete the '- ', or write {{ {example} }}"
+        return _(
+            "must be a map of fields, not a list; delete the '- ', or write {{ {example} }}",
+            example=example,
+        )
     short = isinstance(value, str) and len(value) <= _SHORT and _PLAIN.fullmatch(value)
     if short and example.startswith("prompt:"):
-        example = f"prompt: {value}"
-    return f"must be a map of fields such as {{ {example} }}"
+        example = _("prompt: {value}", value=value)
+    return _("must be a map of fields such as {{ {example} }}", example=example)
 
 
 def listed(entries: list[Node]) -> str:
     """Return what to say of `shots:` written as a list, as many tools have it."""
     node = dict(_items(entries[0])).get("id") if entries else None
     id = node.value if node and isinstance(node.value, str) and node.value.isprintable() else "s01"
-    return (
-        f"'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
-        f" '- {{ id: {id}, prompt: … }}'"
+    return _(
+        "'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
+        " '- {{ id: {id}, prompt: … }}'",
+        id=id,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from klingflow.manifest.invisible import BLANKS, NOTHING, named
+from klingflow.words import _
 
 
 class Broken(NamedTuple):
@@ -94,7 +95,7 @@ def _directive(broken: Broken) -> Explained | None:
         number = broken.above if broken.problem == _NO_START else 0
     if not number or not broken.lines[number - 1].startswith("%"):
         return None
-    message = (
+    message = _(
         "a line that begins with % is a directive of YAML, of which %YAML 1.2 with --- below it can"
         " be read; delete the line, or begin a comment with #"
     )
@@ -106,7 +107,7 @@ def _end_mark(broken: Broken) -> Explained | None:
     above = broken.lines[broken.above - 1] if broken.above else ""
     if broken.problem != _NO_START or above.rstrip() != "...":
         return None
-    return Explained(broken.above, 1, "... ends the text here; delete the line")
+    return Explained(broken.above, 1, _("... ends the text here; delete the line"))
 
 
 def _odd_blank(broken: Broken) -> Explained | None:
@@ -118,7 +119,11 @@ def _odd_blank(broken: Broken) -> Explained | None:
     for number in (broken.line, broken.above):
         line = broken.lines[number - 1] if 0 < number <= len(broken.lines) else ""
         if found := _ODD_BLANK.match(line):
-            message = f"{named(found[2])} stands behind '{found[1]}'; write a plain space"
+            message = _(
+                "{found} stands behind '{found_1}'; write a plain space",
+                found=named(found[2]),
+                found_1=found[1],
+            )
             return Explained(number, found.start(2) + 1, message)
     return None
 
@@ -126,7 +131,7 @@ def _odd_blank(broken: Broken) -> Explained | None:
 def _tab(broken: Broken) -> Explained | None:
     if "tab character" not in broken.problem and not broken.rest.startswith("\t"):
         return None
-    return _here(broken, "a tab indents this line; YAML takes spaces only")
+    return _here(broken, _("a tab indents this line; YAML takes spaces only"))
 
 
 def _expression(broken: Broken) -> Explained | None:
@@ -134,7 +139,7 @@ def _expression(broken: Broken) -> Explained | None:
         "${{"
     ):
         return None
-    message = "a text with ${{ … }} inside {…} or […] is not in quotes; put it in quotes"
+    message = _("a text with ${{ … }} inside {…} or […] is not in quotes; put it in quotes")
     return Explained(broken.line, broken.column - 1, message)
 
 
@@ -143,8 +148,14 @@ def _behind_a_quote(broken: Broken) -> Explained | None:
     if broken.problem not in _EXPECTS or not last or last not in "\"'":
         return None
     double = last == '"'
-    inner = 'write \\" for a quotation mark in the text' if double else "write '' for ' in the text"
-    return _here(broken, f"the text goes on behind its closing {last}; {inner}")
+    inner = (
+        _('write \\" for a quotation mark in the text')
+        if double
+        else _("write '' for ' in the text")
+    )
+    return _here(
+        broken, _("the text goes on behind its closing {last}; {inner}", last=last, inner=inner)
+    )
 
 
 def _open_above(broken: Broken) -> Explained | None:
@@ -157,7 +168,9 @@ def _open_above(broken: Broken) -> Explained | None:
     for number in range(broken.line - 1, 0, -1):
         line = broken.lines[number - 1]
         if line.count(last) % 2:
-            return Explained(number, line.rindex(last) + 1, f"a closing {last} is missing")
+            return Explained(
+                number, line.rindex(last) + 1, _("a closing {last} is missing", last=last)
+            )
     return None
 
 
@@ -166,7 +179,11 @@ def _behind_a_bracket(broken: Broken) -> Explained | None:
     if broken.problem not in _EXPECTS or not broken.rest.strip() or last not in ("]", "}"):
         return None
     opening = "[" if last == "]" else "{"
-    message = f"the text goes on behind {last}; quote a text that begins with {opening}"
+    message = _(
+        "the text goes on behind {last}; quote a text that begins with {opening}",
+        last=last,
+        opening=opening,
+    )
     return _here(broken, message)
 
 
@@ -180,7 +197,7 @@ def _comment_above(broken: Broken) -> Explained | None:
     at = _sign_in(line)
     if at is None or broken.problem not in _ENDS_A_TEXT or _indent(broken.text) <= _indent(line):
         return None
-    message = "what follows the # is a comment, which ends the text; put the text in quotes"
+    message = _("what follows the # is a comment, which ends the text; put the text in quotes")
     return Explained(broken.above, at + 1, message)
 
 
@@ -197,7 +214,10 @@ def _comment_in_a_bracket(broken: Broken, closers: str) -> Explained | None:
             continue
         taken = [closing for closing in closers if _takes(line, at, closing)]
         if taken:
-            message = f"what follows the # is a comment, its {taken[0]} too; put the text in quotes"
+            message = _(
+                "what follows the # is a comment, its {taken} too; put the text in quotes",
+                taken=taken[0],
+            )
             return Explained(number, at + 1, message)
     return None
 
@@ -229,7 +249,7 @@ def _glued_key(broken: Broken) -> Explained | None:
     glued = _GLUED_KEY.match(broken.lines[number - 1]) if number else None
     if glued is None:
         return None
-    return Explained(number, glued.end(), f"write a blank behind '{glued[1]}:'")
+    return Explained(number, glued.end(), _("write a blank behind '{glued}:'", glued=glued[1]))
 
 
 def _deeper(broken: Broken) -> Explained | None:
@@ -240,9 +260,10 @@ def _deeper(broken: Broken) -> Explained | None:
     if _indent(broken.text) <= _indent(above):
         return None
     column = _indent(broken.text) + 1
-    message = (
-        f"this line is indented more than line {broken.above}, so it goes on with the text there;"
-        " align the two"
+    message = _(
+        "this line is indented more than line {above}, so it goes on with the text there;"
+        " align the two",
+        above=broken.above,
     )
     return Explained(broken.line, column, message)
 
@@ -256,7 +277,10 @@ def _unaligned(broken: Broken) -> Explained | None:
     above = {_indent(line) for line in broken.lines[: broken.line - 1] if line.strip()}
     if indent in above:
         return None
-    message = f"no line above is indented by {indent} like this one; align it with its neighbours"
+    message = _(
+        "no line above is indented by {indent} like this one; align it with its neighbours",
+        indent=indent,
+    )
     return _here(broken, message)
 
 
@@ -278,32 +302,32 @@ _LOOKS: Final[tuple[Callable[[Broken], Explained | None], ...]] = (
     _deeper,
     _unaligned,
 )
-_ESCAPE: Final = "inside \"…\" a \\ begins an escape; write \\\\ for \\, or put the text in '…'"
+_ESCAPE: Final = _("inside \"…\" a \\ begins an escape; write \\\\ for \\, or put the text in '…'")
 # libyaml's words → what they mean to an author.
 _WORDS: Final = {
-    _NO_KEY: "a second ': ' stands in this line; quote a text with ': ' in it",
-    "found character that cannot start any token": (
+    _NO_KEY: _("a second ': ' stands in this line; quote a text with ': ' in it"),
+    "found character that cannot start any token": _(
         "no text begins with this character; quote text that begins with @, ` or %"
     ),
-    "could not find expected ':'": "a key needs ': ' behind it",
-    "found unexpected end of stream": "a closing quote is missing",
-    "did not find expected key": "write a key such as 'prompt:' here, or check the indentation",
-    "did not find expected '-' indicator": "a list goes on with '- '; check the indentation",
-    "did not find expected ',' or '}'": "close the {, and put the texts in it in quotes",
-    "did not find expected ',' or ']'": "close the [, and put the texts in it in quotes",
-    "did not find expected alphabetic or numeric character": (
+    "could not find expected ':'": _("a key needs ': ' behind it"),
+    "found unexpected end of stream": _("a closing quote is missing"),
+    "did not find expected key": _("write a key such as 'prompt:' here, or check the indentation"),
+    "did not find expected '-' indicator": _("a list goes on with '- '; check the indentation"),
+    "did not find expected ',' or '}'": _("close the {, and put the texts in it in quotes"),
+    "did not find expected ',' or ']'": _("close the [, and put the texts in it in quotes"),
+    "did not find expected alphabetic or numeric character": _(
         "put a text that begins with * or & in quotes"
     ),
-    "did not find expected node content": "a value is missing here; write one",
-    "did not find expected comment or line break": (
+    "did not find expected node content": _("a value is missing here; write one"),
+    "did not find expected comment or line break": _(
         "text behind | or > begins on the next line, indented; or quote a text that begins so"
     ),
-    "block sequence entries are not allowed in this context": (
+    "block sequence entries are not allowed in this context": _(
         "a list with - begins on the line below its key; or write [a, b]"
     ),
     "found unknown escape character": _ESCAPE,
     "did not find expected hexdecimal number": _ESCAPE,
-    _NO_START: (
+    _NO_START: _(
         "the text goes on after its end; check the indentation, and begin each key at the left edge"
     ),
 }

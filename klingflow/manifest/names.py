@@ -19,6 +19,7 @@ from klingflow.manifest.budget import (
 )
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Pending, Reference, composed
+from klingflow.words import _, joined
 
 ROOTS = ("vars", "matrix", "row", "shot", "shots")
 ATTRIBUTES = ("video_url", "task_id")
@@ -31,7 +32,10 @@ class Names(Opaque):
 
     def __init__(self, label: str) -> None:
         super().__init__(
-            f"'{label}' is not a value; name what you want of it, such as {label}.name"
+            _(
+                "'{label}' is not a value; name what you want of it, such as {label}.name",
+                label=label,
+            )
         )
         self.label: str = label
 
@@ -46,8 +50,10 @@ class Later(Opaque):
 
     def __init__(self, pending: Pending) -> None:
         super().__init__(
-            "what another shot makes is known at run time only;"
-            " use it unchanged, as the whole expression"
+            _(
+                "what another shot makes is known at run time only;"
+                " use it unchanged, as the whole expression"
+            )
         )
         self.pending: Pending = pending
 
@@ -84,12 +90,16 @@ class _Handle(Names):
 
     def __init__(self, shot: str) -> None:
         super().__init__(shot)
-        self.advice = f"shots['{shot}'] is not a value; write shots['{shot}'].video_url"
+        self.advice = _(
+            "shots['{shot}'] is not a value; write shots['{shot}'].video_url", shot=shot
+        )
 
     def get(self, key: str) -> Any:
         if key not in ATTRIBUTES:
-            hint = did_you_mean(key, ATTRIBUTES) or f"; there are {' and '.join(ATTRIBUTES)}"
-            raise ExpressionError(f"a shot has no '{key}'{hint}", "undefined")
+            hint = did_you_mean(key, ATTRIBUTES) or _(
+                "; there are {attributes}", attributes=joined(_(" and "), ATTRIBUTES)
+            )
+            raise ExpressionError(_("a shot has no '{key}'{hint}", key=key, hint=hint), "undefined")
         return Later(Pending((Reference(self.label, key),)))
 
 
@@ -107,7 +117,10 @@ def lookup(holder: Any, key: Any) -> Any:
         return holder
     if isinstance(holder, Opaque):
         raise ExpressionError(holder.advice)
-    raise ExpressionError(f"{kind_of(holder)} has no '{checked(key, UNLIMITED)}'", "undefined")
+    raise ExpressionError(
+        _("{kind} has no '{checked}'", kind=kind_of(holder), checked=checked(key, UNLIMITED)),
+        "undefined",
+    )
 
 
 def _member(holder: dict[Any, Any], key: str | float) -> Any:
@@ -115,18 +128,22 @@ def _member(holder: dict[Any, Any], key: str | float) -> Any:
         return opened(holder[key])
     names = [name for name in holder if isinstance(name, str)]
     if not isinstance(key, str):
-        return Missing(hint=f"'{key}' is undefined")
+        return Missing(hint=_("'{key}' is undefined", key=key))
     same = next((name for name in names if composed(name) == composed(key)), None)
     if same is not None:
         return opened(holder[same])
-    return Missing(hint=f"'{key}' is undefined{did_you_mean(key, names)}")
+    return Missing(
+        hint=_("'{key}' is undefined{did_you_mean}", key=key, did_you_mean=did_you_mean(key, names))
+    )
 
 
 def _item(holder: Sequence[Any], at: int) -> Any:
     if not -len(holder) <= at < len(holder):
-        size = f"text has {len(holder)} characters" if isinstance(holder, str) else ""
-        size = size or f"list has {len(holder)} items"
-        return Missing(hint=f"[{at}] is undefined: the {size}")
+        size = (
+            _("text has {holder} characters", holder=len(holder)) if isinstance(holder, str) else ""
+        )
+        size = size or _("list has {holder} items", holder=len(holder))
+        return Missing(hint=_("[{at}] is undefined: the {size}", at=at, size=size))
     return opened(holder[at])
 
 

@@ -16,8 +16,11 @@ from klingflow.manifest.shapes import BOOLEAN, COUNT, TEXT, record
 from klingflow.manifest.source import parse as parse_yaml
 from klingflow.manifest.values import content_of, faults, place_of
 from klingflow.model import Node, PickLine, composed
+from klingflow.words import _
 
-_NOT_A_LIST: Final = "picks are a list; write one line a take, such as - { shot: alley, take: 1 }"
+_NOT_A_LIST: Final = _(
+    "picks are a list; write one line a take, such as - { shot: alley, take: 1 }"
+)
 _LINE: Final = record(
     {
         "shot": {**TEXT, "description": "The shot's id."},
@@ -36,9 +39,9 @@ _LINE: Final = record(
         },
     },
     required=("shot", "take"),
-    title="a line such as { shot: alley, take: 1 }",
+    title=_("a line such as { shot: alley, take: 1 }"),
 )
-SCHEMA: Final = {"type": "array", "items": _LINE, "title": "a list of takes"}
+SCHEMA: Final = {"type": "array", "items": _LINE, "title": _("a list of takes")}
 
 
 def parse(text: str, file: str) -> tuple[PickLine, ...]:

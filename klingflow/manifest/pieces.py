@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from klingflow.manifest.budget import ExpressionError
+from klingflow.words import _
 
 BEGIN = "${{"
 _BEGIN = re.compile(r"\$?\$\{\{")
@@ -25,7 +26,8 @@ class Unclosed(ExpressionError):
 
     def __init__(self, offset: int) -> None:
         super().__init__(
-            "'${{' has no '}}'; close it, or write '$${{' for the text itself", "expression-syntax"
+            _("'${{' has no '}}'; close it, or write '$${{' for the text itself"),
+            "expression-syntax",
         )
         self.offset = offset
 

@@ -12,6 +12,7 @@ from klingflow.manifest.layers import merge
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Scope
 from klingflow.model import Json, Node
+from klingflow.words import _
 
 # What decides how many shots there are, before an expression can choose presets for each.
 _TOO_LATE = ("foreach", "key", "matrix")
@@ -50,7 +51,11 @@ class Presets:
         """Return what is wrong with the name of a preset, if anything."""
         if name in self._document.presets:
             return None
-        return f"there is no preset '{name}'{did_you_mean(name, self._document.presets)}"
+        return _(
+            "there is no preset '{name}'{did_you_mean}",
+            name=name,
+            did_you_mean=did_you_mean(name, self._document.presets),
+        )
 
     def chosen(self, entry: Entry, use: list[Node], scope: Scope) -> tuple[str, ...]:
         """Return the names that a `use` with expressions gives for one shot; those that are wrong
@@ -60,7 +65,9 @@ class Presets:
         for item in use:
             names = list(_names(entry.render(item, scope)))
             if len(found) + len(names) > MAX_CHOSEN:
-                message = f"use names over {MAX_CHOSEN} presets; name fewer"
+                message = _(
+                    "use names over {max_chosen} presets; name fewer", max_chosen=MAX_CHOSEN
+                )
                 entry.fail(item.mark, "bad-use", message)
             found += [name for name in names if self._is_good(name, entry, item, scope)]
         return tuple(found)
@@ -79,14 +86,16 @@ class Presets:
     def _fault(self, name: Json, item: Node) -> str | None:
         """Return what is wrong with a name, other than that no preset has it."""
         if type(name) is not str:  # also what only the run knows
-            return "use takes the names of presets: text, or a list of texts"
+            return _("use takes the names of presets: text, or a list of texts")
         preset = self._document.presets.get(name)
         fields = preset.value if preset and type(preset.value) is dict else {}
         late = next((field for field in _TOO_LATE if field in fields), None)
         if late and is_chosen(item):
-            return (
-                f"preset '{name}' has '{late}', which makes the shots before an expression can"
-                " choose for each; name this preset without an expression"
+            return _(
+                "preset '{name}' has '{late}', which makes the shots before an expression can"
+                " choose for each; name this preset without an expression",
+                name=name,
+                late=late,
             )
         return None
 

@@ -26,22 +26,23 @@ from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.shapes import AMOUNT, COUNT, TEXT, choices, record
 from klingflow.manifest.values import Fault, content_of, faults, place_of
 from klingflow.model import FailedTasks, Json, Node, Price, PriceRow, Prices
+from klingflow.words import _
 
 _WAYS: Final = {
     "per_second": {**AMOUNT, "description": "For each second of video."},
     "per_request": {**AMOUNT, "description": "For each video, whatever its length."},
     "by_seconds": {
         "type": "object",
-        "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": "a whole number of seconds"},
+        "propertyNames": {"pattern": "^[1-9][0-9]*$", "title": _("a whole number of seconds")},
         "additionalProperties": AMOUNT,
         "minProperties": 1,
-        "title": "a map such as { 5: 4, 10: 7.5 }",
+        "title": _("a map such as { 5: 4, 10: 7.5 }"),
         "description": "For each length by itself; a length that is not listed has no price.",
     },
 }
 _ROW: Final = record(
     {**_WAYS, "min_seconds": {**COUNT, "description": "Shorter videos are billed as this long."}},
-    title="a map such as { per_second: 0.6 }",
+    title=_("a map such as { per_second: 0.6 }"),
 )
 _FAILED_TASKS: Final[dict[FailedTasks, str]] = {
     "refunded": "A task that failed costs nothing.",
@@ -62,14 +63,14 @@ SCHEMA: Final = record(
             "type": "object",
             "additionalProperties": _ROW,
             "minProperties": 1,
-            "title": "a map such as { kling-3.0-*: { per_second: 0.6 } }",
+            "title": _("a map such as { kling-3.0-*: { per_second: 0.6 } }"),
             "description": (
                 "Prices by exact name or glob; an exact name wins, then the longest glob."
             ),
         },
     },
     required=("currency", "tiers"),
-    title="a map with currency: and tiers:",
+    title=_("a map with currency: and tiers:"),
 )
 
 
@@ -85,7 +86,7 @@ def price(prices: Prices, tier: str, seconds: int) -> Price | None:
 
 def _amount(row: PriceRow, seconds: int) -> tuple[Decimal | None, str]:
     if row.per_request is not None:
-        return row.per_request, "per request"
+        return row.per_request, _("per request")
     if row.per_second is not None:
         return row.per_second * seconds, f"{seconds} s × {row.per_second}"
     return row.by_seconds.get(seconds), f"{seconds} s"
@@ -127,7 +128,9 @@ def _ambiguous(content: Json) -> Iterator[Fault]:
     """
     for tier, row in as_mapping(as_mapping(content).get("tiers")).items():
         if isinstance(row, dict) and len(row.keys() & set(_WAYS)) != 1:
-            text = f"tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'"
+            text = _(
+                "tier '{tier}' needs one of 'per_second', 'per_request' or 'by_seconds'", tier=tier
+            )
             yield Fault(("tiers", tier), "price-unclear", text, at_key=True)
 
 

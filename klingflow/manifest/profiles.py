@@ -17,6 +17,7 @@ from klingflow.manifest.layers import merge, without_nulls
 from klingflow.manifest.request import infer_kind
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Node, composed
+from klingflow.words import _, joined
 
 # What decides which shots there are, what they are, or what a pasted body holds.
 WITHOUT_EFFECT: Final = frozenset(("use", "matrix", "foreach", "key", "kind", "request"))
@@ -55,8 +56,16 @@ def chosen(name: str, profiles: Mapping[str, Node]) -> Node | Diagnostic:
 
 def why_unknown(name: str, profiles: Collection[str]) -> str:
     """Return what to say of the name of a profile that is not there."""
-    there_are = f"; there are {', '.join(profiles)}" if profiles else "; add it to profiles: first"
-    return f"there is no profile '{name}'{did_you_mean(name, profiles) or there_are}"
+    there_are = (
+        _("; there are {profiles}", profiles=joined(", ", profiles))
+        if profiles
+        else _("; add it to profiles: first")
+    )
+    return _(
+        "there is no profile '{name}'{did_you_mean}",
+        name=name,
+        did_you_mean=did_you_mean(name, profiles) or there_are,
+    )
 
 
 def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:
@@ -67,9 +76,9 @@ def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:
         other = first.setdefault(same_file(name), name)
         fault = name_fault(name)
         if fault is None and other != name:
-            fault = f"some file systems take this name for '{other}'; rename one"
+            fault = _("some file systems take this name for '{other}'; rename one", other=other)
         if fault:
-            subject = f"profile '{name[:40]}'"
+            subject = _("profile '{name}'", name=name[:40])
             found.append(Diagnostic(node.place, "bad-profile", fault, subject=subject))
     return found
 
@@ -77,12 +86,12 @@ def check_names(profiles: Mapping[str, Node]) -> list[Diagnostic]:
 def name_fault(name: str) -> str | None:
     """Return what is wrong with one name, if anything."""
     if not _NAME.fullmatch(composed(name)):
-        return (
+        return _(
             "the name stands in file names: write letters, digits, '-' and '_', at most 40,"
             " beginning with a letter or a digit"
         )
     if same_file(name) == _PICKS:
-        return "the file of picks has this name; write another"
+        return _("the file of picks has this name; write another")
     return None
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from klingflow.errors import Diagnostic, Mark
+from klingflow.words import _
 
 CODE = "chinese-punctuation"
 # Mistakes about a key or a value that its punctuation may have caused.
@@ -28,18 +29,18 @@ _OF_A_TOKEN = frozenset(
 )
 _OPENINGS = ("“", "‘", "【", "［")
 _ADVICE = {
-    "：": "Chinese colon; write ': '",
-    "，": "Chinese comma; write ', '",
-    "“": "Chinese quotation mark; write '\"'",
-    "”": "Chinese quotation mark; write '\"'",
-    "‘": 'Chinese quotation mark; write "\'"',
-    "’": 'Chinese quotation mark; write "\'"',
-    "【": "Chinese bracket; write '['",
-    "】": "Chinese bracket; write ']'",
-    "［": "Chinese bracket; write '['",
-    "］": "Chinese bracket; write ']'",
-    "｛": "Chinese brace; write '{'",
-    "｝": "Chinese brace; write '}'",
+    "：": _("Chinese colon; write ': '"),
+    "，": _("Chinese comma; write ', '"),
+    "“": _("Chinese quotation mark; write '\"'"),
+    "”": _("Chinese quotation mark; write '\"'"),
+    "‘": _('Chinese quotation mark; write "\'"'),
+    "’": _('Chinese quotation mark; write "\'"'),
+    "【": _("Chinese bracket; write '['"),
+    "】": _("Chinese bracket; write ']'"),
+    "［": _("Chinese bracket; write '['"),
+    "］": _("Chinese bracket; write ']'"),
+    "｛": _("Chinese brace; write '{'"),
+    "｝": _("Chinese brace; write '}'"),
 }
 _SCHEME = re.compile(r"https?(：)//", re.IGNORECASE)
 _KEY = r"[\"'“‘]?[A-Za-z_][\w.@-]*[\"'”’]?\s*(：)"
@@ -80,8 +81,8 @@ def _slip(mark: Mark, line: str) -> Diagnostic:
     wrong = line[mark.column - 1]
     advice = _ADVICE[wrong]
     if line.startswith("：//", mark.column - 1):  # no space belongs into an address
-        advice = "Chinese colon; write ':'"
-    return Diagnostic(mark, CODE, f"'{wrong}' is a {advice}")
+        advice = _("Chinese colon; write ':'")
+    return Diagnostic(mark, CODE, _("'{wrong}' is a {advice}", wrong=wrong, advice=advice))
 
 
 def _in_token(line: str, found: Diagnostic) -> int | None:

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 from klingflow.manifest.encodings import WORKBOOKS
 from klingflow.manifest.sheets import SUFFIXES
 from klingflow.model import Node
+from klingflow.words import _, filled
 
 Wanted = Literal["manifest", "include", "prices"]
 
@@ -27,36 +28,43 @@ class Found(NamedTuple):
     use: str = ""
 
 
-_LEDGER: Final = Found("the ledger of a manifest")
+_LEDGER: Final = Found(_("the ledger of a manifest"))
 _BEGINNINGS: Final[tuple[tuple[re.Pattern[str], Found], ...]] = (
     (re.compile(r'\{"klingflow_lock":'), _LEDGER),
     (re.compile(r'\{"shot":"'), _LEDGER),
-    (re.compile(r"[0-9a-f]{8} \{"), Found("the journal of a ledger")),
-    (re.compile(r'\{"at": ?"[^"]*", ?"event": ?"'), Found("the log of a run")),
-    (re.compile(r"(export )?KLINGFLOW_[A-Z_]+="), Found("a file of settings for the environment")),
+    (re.compile(r"[0-9a-f]{8} \{"), Found(_("the journal of a ledger"))),
+    (re.compile(r'\{"at": ?"[^"]*", ?"event": ?"'), Found(_("the log of a run"))),
+    (
+        re.compile(r"(export )?KLINGFLOW_[A-Z_]+="),
+        Found(_("a file of settings for the environment")),
+    ),
 )
 _MEDIA: Final = (
-    ((".png", ".jpg", ".jpeg", ".webp", ".gif"), Found("a picture")),
-    ((".mp4", ".mov", ".webm", ".mkv", ".avi"), Found("a video")),
-    ((".doc", ".docx", ".pdf", ".pages", ".rtf"), Found("a document")),
+    ((".png", ".jpg", ".jpeg", ".webp", ".gif"), Found(_("a picture"))),
+    ((".mp4", ".mov", ".webm", ".mkv", ".avi"), Found(_("a video"))),
+    ((".doc", ".docx", ".pdf", ".pages", ".rtf"), Found(_("a document"))),
 )
 _TABLES: Final = (".csv", ".tsv", ".jsonl")
-_AND_GIVE = ", and give that manifest"
+_AND_GIVE = _(", and give that manifest")
 _TABLE: Final = (
-    "make a manifest of it by 'klingflow init --from {name}', or write 'foreach: {name}' in a shot"
+    _(
+        "make a manifest of it by 'klingflow init --from {name}', or write 'foreach: {name}' in"
+        " a shot"
+    )
     + _AND_GIVE
 )
-_PRICES: Final = Found("a file of prices", "write 'prices: {name}' in a manifest" + _AND_GIVE)
-_PICKS: Final = Found("a file of picks")
+_PRICES: Final = Found(_("a file of prices"), _("write 'prices: {name}' in a manifest") + _AND_GIVE)
+_PICKS: Final = Found(_("a file of picks"))
 _PICKS_END: Final = ".picks.yaml"
 _BODY: Final = Found(
-    "the body of a request", "write it in a manifest as 'shots: {{ s01: {{ request: {{ … }} }} }}'"
+    _("the body of a request"),
+    _("write it in a manifest as 'shots: {{ s01: {{ request: {{ … }} }} }}'"),
 )
 # What a file that is wanted holds.
 _HOLDS: Final[dict[Wanted, str]] = {
-    "manifest": "a manifest has version: and shots:",
-    "include": "an included file has vars:, presets: and shots:",
-    "prices": "a file of prices has currency: and tiers:",
+    "manifest": _("a manifest has version: and shots:"),
+    "include": _("an included file has vars:, presets: and shots:"),
+    "prices": _("a file of prices has currency: and tiers:"),
 }
 
 
@@ -69,7 +77,14 @@ def of_name(path: str) -> Found | None:
         return Found(WORKBOOKS[suffix][0], _TABLE)
     if suffix in WORKBOOKS:
         kind, menu = WORKBOOKS[suffix]
-        return Found(kind, f"save it as CSV ({menu}), write 'foreach: …csv' in a shot{_AND_GIVE}")
+        return Found(
+            kind,
+            _(
+                "save it as CSV ({menu}), write 'foreach: …csv' in a shot{and_give}",
+                menu=menu,
+                and_give=_AND_GIVE,
+            ),
+        )
     return next((found for suffixes, found in _MEDIA if suffix in suffixes), None)
 
 
@@ -79,7 +94,7 @@ def of_text(path: str, text: str) -> Found | None:
     if found := next((found for sign, found in _BEGINNINGS if sign.match(start)), None):
         return found
     is_table = posixpath.splitext(path)[1].lower() in _TABLES
-    return Found("a table of rows", _TABLE) if is_table else None
+    return Found(_("a table of rows"), _TABLE) if is_table else None
 
 
 def of_tree(root: Node, wanted: Wanted) -> Found | None:
@@ -100,17 +115,17 @@ def of_tree(root: Node, wanted: Wanted) -> Found | None:
     return None
 
 
-_RENDERED: Final = Found("what `klingflow render` printed")
+_RENDERED: Final = Found(_("what `klingflow render` printed"))
 _OF_A_MANIFEST: Final = frozenset({"version", "shots", "presets", "defaults", "include"})
-_MANIFEST: Final = Found("a manifest")
-_RECORD: Final = Found("the record of a run")
-_PLAN: Final = Found("a saved plan", "run it by 'klingflow run --plan {name}'")
+_MANIFEST: Final = Found(_("a manifest"))
+_RECORD: Final = Found(_("the record of a run"))
+_PLAN: Final = Found(_("a saved plan"), _("run it by 'klingflow run --plan {name}'"))
 # They have `shots` too.
 _MARKED: Final = (_RECORD, _PLAN)
 _BY_KEYS: Final[tuple[tuple[set[str], Found], ...]] = (
     ({"klingflow_run_manifest"}, _RECORD),
     ({"klingflow_plan"}, _PLAN),
-    ({"$schema", "properties"}, Found("a JSON schema")),
+    ({"$schema", "properties"}, Found(_("a JSON schema"))),
     ({"tiers"}, _PRICES),
     ({"model", "prompt"}, _BODY),
     ({"model", "content"}, _BODY),
@@ -129,12 +144,17 @@ def said(path: str, found: Found, wanted: Wanted) -> str:
     """Return what to say of a file that is not what is `wanted`: what it is, and what to do."""
     name = posixpath.basename(path)
     if wanted != "manifest":
-        return f"{path} is {found.what}; {_HOLDS[wanted]}"
-    use = found.use.format(name=name)
-    return f"{path} is {found.what}; {use or f'give the manifest itself{_named_after(name)}'}"
+        return _("{path} is {what}; {holds}", path=path, what=found.what, holds=_HOLDS[wanted])
+    use = found.use and filled(found.use, {"name": name})
+    return _(
+        "{path} is {what}; {use}",
+        path=path,
+        what=found.what,
+        use=use or _("give the manifest itself{named_after}", named_after=_named_after(name)),
+    )
 
 
 def _named_after(name: str) -> str:
     """Return the manifest of a lock, or of a picks file, by its name."""
     stem, end, rest = name.rpartition(_PICKS_END if name.endswith(_PICKS_END) else ".lock")
-    return f": {stem}.yaml" if end and not rest else ""
+    return _(": {stem}.yaml", stem=stem) if end and not rest else ""

@@ -21,6 +21,7 @@ from klingflow.manifest.syntax import unfit
 from klingflow.manifest.tables import Table, read_csv
 from klingflow.manifest.values import content_of
 from klingflow.model import Json, Node
+from klingflow.words import _, joined
 
 Rows = list[tuple[Mark, dict[str, Json]]]
 # From the place of a row and a name → the place of that cell; the row's where it has no such cell.
@@ -53,10 +54,13 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
         _refuse(
             Mark(file, 1, 1),
             "rows-format",
-            f"rows come from {', '.join(FORMATS)} files; rename or convert it",
+            _(
+                "rows come from {formats} files; rename or convert it",
+                formats=joined(", ", FORMATS),
+            ),
         )
     if "\0" in text:
-        message = "holds NUL characters, as UTF-16 without its mark does; save it as UTF-8"
+        message = _("holds NUL characters, as UTF-16 without its mark does; save it as UTF-8")
         _refuse(Mark(file, 1, 1), "rows-syntax", message)
     text = text.removeprefix("\ufeff")
     if found := unfit(text, file, "rows"):
@@ -67,7 +71,7 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
 
 def _in_its_cell(found: Diagnostic, text: str) -> Diagnostic:
     """Return a diagnostic of the text of a sheet at the address of its cell."""
-    _, line, column = found.mark
+    _unused, line, column = found.mark
     before = text.split("\n")[line - 1][: column - 1]
     return found._replace(mark=Cell(found.mark.file, line, before.count("\t") + 1))
 
@@ -90,7 +94,7 @@ def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
 
     at = _blank(text, 0)
     if text[at : at + 1] != "[":
-        _refuse(mark(at), "rows-syntax", "a JSON file of rows is a list: [{…}, {…}]")
+        _refuse(mark(at), "rows-syntax", _("a JSON file of rows is a list: [{…}, {…}]"))
     at = _blank(text, at + 1)
     while text[at : at + 1] != "]":
         value, end = _decode(text, at, mark)
@@ -99,9 +103,9 @@ def _json(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
         if text[at : at + 1] == ",":
             at = _blank(text, at + 1)
         elif text[at : at + 1] != "]":
-            _refuse(mark(at), "rows-syntax", "not JSON: expected ',' or ']'")
+            _refuse(mark(at), "rows-syntax", _("not JSON: expected ',' or ']'"))
     if (rest := _blank(text, at + 1)) != len(text):
-        _refuse(mark(rest), "rows-syntax", "not JSON: something follows the list")
+        _refuse(mark(rest), "rows-syntax", _("not JSON: something follows the list"))
 
 
 class _Lines:
@@ -148,7 +152,7 @@ def _jsonl(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
             _refuse(
                 Mark(file, number, end + 1),
                 "rows-syntax",
-                "not JSONL: one object stands on each line",
+                _("not JSONL: one object stands on each line"),
             )
         yield _row(value, mark)
 
@@ -159,7 +163,7 @@ def _yaml(text: str, file: str) -> Iterator[tuple[Mark, dict[str, Json]]]:
         _refuse(
             root.mark,
             "rows-syntax",
-            "a YAML file of rows is a list of maps; begin each row with '- '",
+            _("a YAML file of rows is a list of maps; begin each row with '- '"),
         )
     for node in root.value:
         yield _row(content_of(node), node.mark)
@@ -177,7 +181,7 @@ def node_places(rows: Sequence[Node]) -> CellPlaces:
 
 def _row(value: Json, mark: Mark) -> tuple[Mark, dict[str, Json]]:
     if not isinstance(value, dict):
-        _refuse(mark, "rows-syntax", "a row is a map of names and values")
+        _refuse(mark, "rows-syntax", _("a row is a map of names and values"))
     return mark, value
 
 
@@ -192,36 +196,36 @@ def _decode(text: str, at: int, mark: Callable[[int], Mark]) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        _refuse(mark(error.pos), "rows-syntax", f"not JSON: {error.msg}")
+        _refuse(mark(error.pos), "rows-syntax", _("not JSON: {msg}", msg=error.msg))
     except RecursionError:
-        _refuse(mark(at), "too-deep", "nested too deep; flatten it")
+        _refuse(mark(at), "too-deep", _("nested too deep; flatten it"))
     except ValueError as error:
-        _refuse(mark(at), "rows-syntax", f"not JSON: {error}")
+        _refuse(mark(at), "rows-syntax", _("not JSON: {error}", error=error))
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     made: dict[str, Json] = {}
     for key, value in pairs:
         if key in made:
-            raise ValueError(f"'{key}' is there twice in one object")
+            raise ValueError(_("'{key}' is there twice in one object", key=key))
         made[key] = value
     return made
 
 
 def _float(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:40]} is too large a number")
+        raise ValueError(_("{text} is too large a number", text=text[:40]))
     return number
 
 
 def _int(text: str) -> int:
     if len(text) > 20 or abs(number := int(text)) >= MAX_INTEGER:
-        raise ValueError(f"{text[:40]} is too large a number; write it as text")
+        raise ValueError(_("{text} is too large a number; write it as text", text=text[:40]))
     return number
 
 
 def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a JSON number")
+    raise ValueError(_("{text} is not a JSON number", text=text))
 
 
 _DECODER = json.JSONDecoder(

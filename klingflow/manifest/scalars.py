@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from klingflow.model import Json
+from klingflow.words import _
 
 # Whole numbers are below it: 64 bits with a sign, as most readers of JSON have them.
 MAX_INTEGER: Final = 2**63
@@ -44,14 +45,14 @@ def plain(text: str) -> Json:
     if text[0] not in _MAYBE_NUMBER:
         return text
     if _LEADING_ZERO.fullmatch(text):
-        message = f'{text} begins with 0: quote it ("{text}") or drop the zero'
+        message = _('{text} begins with 0: quote it ("{text}") or drop the zero', text=text)
         raise ScalarError("ambiguous-number", message)
     if _INTEGER.fullmatch(text):
         return _integer(text)
     if _FLOAT.fullmatch(text):
         return _finite(text)
     if _NOT_FINITE.fullmatch(text):
-        message = f"{text} is not a number that JSON can hold; quote it if it is text"
+        message = _("{text} is not a number that JSON can hold; quote it if it is text", text=text)
         raise ScalarError("number-range", message)
     return text
 
@@ -76,7 +77,7 @@ def _finite(text: str) -> float:
 
 
 def _too_large(text: str) -> ScalarError:
-    message = f"{text[:40]} is too large a number; quote it if it is text"
+    message = _("{text} is too large a number; quote it if it is text", text=text[:40])
     return ScalarError("number-range", message)
 
 
@@ -87,12 +88,16 @@ def tagged(text: str, tag: str) -> Json:
         return text
     wanted = _TYPES.get(name)
     if not tag.startswith(CORE_TAG) or wanted is None:
-        raise ScalarError("unknown-tag", f"unknown tag {shown_tag(tag)}; delete it")
+        raise ScalarError("unknown-tag", _("unknown tag {tag}; delete it", tag=shown_tag(tag)))
     value = plain(text)
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
-        message = f"'{text[:40]}' is not what its tag {shown_tag(tag)} says; delete the tag"
+        message = _(
+            "'{text}' is not what its tag {tag} says; delete the tag",
+            text=text[:40],
+            tag=shown_tag(tag),
+        )
         raise ScalarError("unknown-tag", message)
     return value
 

@@ -12,11 +12,12 @@ from typing import Final
 from klingflow.manifest.fields import TEXT_OR_TEXTS, Field
 from klingflow.manifest.shapes import AMOUNT, MAPPING, TEXT, choices
 from klingflow.model import Json
+from klingflow.words import _
 
 NAMED: Final[dict[str, Json]] = {
     "type": "object",
     "minProperties": 1,
-    "title": "a map of ids such as { opening: { prompt: … } }",
+    "title": _("a map of ids such as { opening: { prompt: … } }"),
 }
 TOP: Final[dict[str, Field]] = {
     name: Field(name, schema, doc)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from klingflow.manifest.fields import Field
 from klingflow.manifest.shapes import BOOLEAN, DURATION, TEXT, URL
 from klingflow.model import AssetSettings, GatewaySettings, Json, Limits, Rate
+from klingflow.words import _
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
@@ -42,7 +43,9 @@ def parse_duration(text: str) -> float:
     """Return the seconds of `250ms`, `5s`, `90m` or `2h`. Raises ValueError."""
     found = _DURATION.fullmatch(str(text))
     if not found:
-        raise ValueError(f"'{text}' is not a duration; write one such as 250ms, 5s, 90m or 2h")
+        raise ValueError(
+            _("'{text}' is not a duration; write one such as 250ms, 5s, 90m or 2h", text=text)
+        )
     return float(found[1]) * _UNITS_S[found[2]]
 
 
@@ -53,7 +56,7 @@ def parse_rate(text: str) -> Rate:
         period_s = parse_duration(found[2])
         if period_s:
             return Rate(int(found[1]), period_s)
-    raise ValueError(f"'{text}' is not a rate; write one such as 30/1m")
+    raise ValueError(_("'{text}' is not a rate; write one such as 30/1m", text=text))
 
 
 def parse_amount(value: Json) -> Decimal:
@@ -63,7 +66,9 @@ def parse_amount(value: Json) -> Decimal:
     except InvalidOperation:
         amount = Decimal(-1)
     if not amount.is_finite() or amount < 0:
-        raise ValueError(f"'{value}' is not an amount of 0 or more; write one such as 50 or 12.5")
+        raise ValueError(
+            _("'{value}' is not an amount of 0 or more; write one such as 50 or 12.5", value=value)
+        )
     return amount
 
 
@@ -72,7 +77,9 @@ def whole(least: int) -> Callable[[Json], int]:
 
     def read(value: Json) -> int:
         if type(value) is not int or value < least:
-            raise ValueError(f"'{value}' is not a whole number of {least} or more")
+            raise ValueError(
+                _("'{value}' is not a whole number of {least} or more", value=value, least=least)
+            )
         return value
 
     return read
@@ -81,7 +88,7 @@ def whole(least: int) -> Callable[[Json], int]:
 def switch(value: Json) -> bool:
     """Return true or false as it stands. Raises ValueError."""
     if not isinstance(value, bool):
-        raise ValueError(f"'{value}' is neither true nor false")
+        raise ValueError(_("'{value}' is neither true nor false", value=value))
     return value
 
 
@@ -90,10 +97,10 @@ def _address(value: Json) -> str:
     text = str(value)
     if _WITH_PASSWORD.match(text):
         raise ValueError(
-            "holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone"
+            _("holds a user or a password; take it out: the key comes from KLINGFLOW_API_KEY alone")
         )
     if not _ADDRESS.fullmatch(text):
-        raise ValueError(f"'{text}' is not an http(s) address")
+        raise ValueError(_("'{text}' is not an http(s) address", text=text))
     return text
 
 
@@ -126,10 +133,12 @@ def _store(value: Json) -> str:
     text = str(value)
     if _WITH_PASSWORD.match(text) or "?" in text:
         raise ValueError(
-            "holds more than a place; take it out: credentials come from the environment alone"
+            _("holds more than a place; take it out: credentials come from the environment alone")
         )
     if not _STORE.fullmatch(text):
-        raise ValueError(f"'{text}' is no store; write s3://…, gs://…, az://… or file:///…")
+        raise ValueError(
+            _("'{text}' is no store; write s3://…, gs://…, az://… or file:///…", text=text)
+        )
     return text
 
 
@@ -140,21 +149,21 @@ _REGION_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 def _region(value: Json) -> str:
     text = str(value)
     if not _REGION_NAME.fullmatch(text):
-        raise ValueError(f"'{text}' is no region; write one such as us-east-1")
+        raise ValueError(_("'{text}' is no region; write one such as us-east-1", text=text))
     return text
 
 
 def _plain_address(value: Json) -> str:
     text = _address(value)
     if "?" in text or "#" in text:
-        raise ValueError("holds more than an address; names of files are appended to it")
+        raise ValueError(_("holds more than an address; names of files are appended to it"))
     return text
 
 
 _PLACE: Final = {
     "type": "string",
     "pattern": "^(s3|gs|az|file)://[^\\s?#@]+$",
-    "title": "a store such as s3://bucket/refs or file:///srv/refs",
+    "title": _("a store such as s3://bucket/refs or file:///srv/refs"),
 }
 ASSETS: Final[dict[str, Setting]] = {
     setting.name: setting

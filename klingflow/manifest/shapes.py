@@ -11,31 +11,32 @@ from typing import Final
 
 from klingflow.manifest.invisible import NOTHING
 from klingflow.model import Json
+from klingflow.words import _
 
 TEXT: Final = {"type": "string", "pattern": "\\S", "title": "text"}
 URL: Final = {
     "type": "string",
     "pattern": f"^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/{NOTHING}][^\\s{NOTHING}]*$",
-    "title": "a public http(s) URL",
+    "title": _("a public http(s) URL"),
 }
 # A path of a file: no scheme, no drive, no backslash, and not from the root or from a home.
 PATH: Final = r"[^:\uff1a\\/~\s][^:\uff1a\\/\r\n]*(?:/[^\\\r\n]*)?"
 ADDRESS: Final = {
     "type": "string",
     "pattern": f"{URL['pattern']}|^{PATH}$",
-    "title": "a public http(s) URL or the path of a file",
+    "title": _("a public http(s) URL or the path of a file"),
 }
 # A frame of a video: the seconds and the share count from its beginning.
 FRAME: Final[dict[str, Json]] = {
     "type": "string",
     "pattern": r"^(first|last|[0-9]{1,4}(\.[0-9]{1,3})?s|(100|[0-9]{1,2}(\.[0-9]{1,3})?)%)$",
-    "title": "first, last, a time such as 2.5s or a share such as 50%",
+    "title": _("first, last, a time such as 2.5s or a share such as 50%"),
     "description": "Which frame of the video: first, last, 2.5s or 50%.",
 }
 FROM: Final[dict[str, Json]] = {
     "type": "string",
     "pattern": r"^[^\s$]+$",
-    "title": "the id of a shot, such as opening or opening#2",
+    "title": _("the id of a shot, such as opening or opening#2"),
     "description": "The shot whose video it is; opening#2 is its second take.",
 }
 # What an address may be beside its own text: something of another shot's video.
@@ -58,37 +59,37 @@ IMAGE_OR_VIDEO: Final[dict[str, Json]] = {**IMAGE, "required": ["from"]}
 COUNT: Final[dict[str, Json]] = {
     "type": "integer",
     "minimum": 1,
-    "title": "a whole number, 1 or more",
+    "title": _("a whole number, 1 or more"),
 }
 COUNT_OR_NONE: Final[dict[str, Json]] = {
     "type": "integer",
     "minimum": 0,
-    "title": "a whole number, 0 or more",
+    "title": _("a whole number, 0 or more"),
 }
 AMOUNT: Final[dict[str, Json]] = {
     "type": ["number", "string"],
     "minimum": 0,
     "pattern": "^[0-9]+(\\.[0-9]+)?$",
-    "title": "an amount, 0 or more",
+    "title": _("an amount, 0 or more"),
 }
 SECONDS: Final[dict[str, Json]] = {
     "type": ["integer", "string"],
     "minimum": 1,
     "pattern": "^[1-9][0-9]{0,3}$",
-    "title": "a whole number of seconds such as 5",
+    "title": _("a whole number of seconds such as 5"),
 }
 DURATION: Final = {
     "type": "string",
     "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
-    "title": "a duration such as 250ms, 5s, 90m or 2h",
+    "title": _("a duration such as 250ms, 5s, 90m or 2h"),
 }
 RATE: Final = {
     "type": "string",
     "pattern": "^[1-9][0-9]*/[0-9]+(\\.[0-9]+)?(ms|s|m|h)$",
-    "title": "a rate such as 30/1m",
+    "title": _("a rate such as 30/1m"),
 }
-BOOLEAN: Final = {"type": "boolean", "title": "true or false"}
-MAPPING: Final = {"type": "object", "title": "a map such as { name: value }"}
+BOOLEAN: Final = {"type": "boolean", "title": _("true or false")}
+MAPPING: Final = {"type": "object", "title": _("a map such as { name: value }")}
 
 
 def one_of(*values: str) -> Json:

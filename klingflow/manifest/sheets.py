@@ -14,6 +14,7 @@ from typing import Final
 
 from klingflow.errors import Cell, Diagnostic, ManifestError, Mark, letters_of
 from klingflow.manifest.tables import MISTAKES_MOST, Table
+from klingflow.words import _
 
 # The workbooks whose sheets are read.
 SUFFIXES: Final = (".xlsx", ".xlsm")
@@ -115,5 +116,8 @@ class Sheet(Table):
 
 def _no_result(found: str) -> str:
     if found.startswith("="):
-        return f"the formula '{found[:60]}' has no result in this file; open and save it once"
-    return f"{found} is a formula's error; mend the formula in the sheet"
+        return _(
+            "the formula '{found}' has no result in this file; open and save it once",
+            found=found[:60],
+        )
+    return _("{found} is a formula's error; mend the formula in the sheet", found=found)

@@ -21,6 +21,7 @@ from klingflow.manifest.grids import Grid, address
 from klingflow.manifest.identity import cell as id_of
 from klingflow.manifest.identity import key_fault
 from klingflow.model import Json
+from klingflow.words import _
 
 # Why something was not taken.
 Why = Literal[
@@ -84,7 +85,9 @@ def read_list(grid: Grid) -> ShotList:
     """
     header = header_of(grid.rows)
     if header is None:
-        raise ValueError("no line of it names columns such as 画面, 时长 or Description, Duration")
+        raise ValueError(
+            _("no line of it names columns such as 画面, 时长 or Description, Duration")
+        )
     first, after, names = header
     rows = [
         (y, row)
@@ -98,7 +101,7 @@ def read_list(grid: Grid) -> ShotList:
     reader = _Reader(feeds, grid, is_chinese)
     shots = [entry for y, row in rows if (entry := reader.entry(y, row))]
     if not shots:
-        raise ValueError("no row of it says what a shot shows")
+        raise ValueError(_("no row of it says what a shot shows"))
     left += [*unused, *_unnamed(names, rows), *reader.left]
     _name(shots, left)
     return ShotList(feeds, shots, left, is_chinese)

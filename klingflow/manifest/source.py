@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import yaml
 
-from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.errors import Diagnostic, ManifestError, Mark, in_one_line
 from klingflow.manifest.comments import GLUED, NEVER, Comment, Comments
 from klingflow.manifest.invisible import BLANKS, NOTHING, named
 from klingflow.manifest.scalars import CORE_TAG, ScalarError, plain, shown_tag, tagged
@@ -22,18 +22,19 @@ from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.surrogates import Halves
 from klingflow.manifest.syntax import MAX_DEPTH, TOO_DEEP, mark_at, syntax_error, unfit
 from klingflow.model import Json, Node
+from klingflow.words import _
 
 # What aliases and merges may add: enough for 100,000 shots that share presets, far below a bomb.
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
 COMMENT: Final = "comment-in-text"
 _OLDER: Final = (1, 1)
-_IS_OLDER: Final = (
+_IS_OLDER: Final = _(
     "this line says that the file is YAML 1.1, where yes, no, on and off are booleans and 16:9 is"
     " the number 969; klingflow reads YAML 1.2, where all of them are text: delete the line"
 )
-LOST: Final = "the value is empty, because '#' begins a comment; put the text in quotes"
-NO_TAG: Final = (
+LOST: Final = _("the value is empty, because '#' begins a comment; put the text in quotes")
+NO_TAG: Final = _(
     "the '!' is a tag, which is no part of the text; put the whole text in quotes, or delete it"
 )
 _ODD_INDENT = re.compile(f"[{BLANKS}{NOTHING}]")
@@ -165,17 +166,16 @@ class _Builder:
         if any(found.code == "unknown-alias" for found in self.diagnostics):
             return  # a misspelt alias: its anchor is not unused
         for anchor, mark in self.unused.items():
-            message = (
-                f"no *{anchor} uses the anchor &{anchor}, which is no part of the text;"
-                " put the whole text in quotes, or delete it"
+            message = _(
+                "no *{anchor} uses the anchor &{anchor}, which is no part of the text;"
+                " put the whole text in quotes, or delete it",
+                anchor=anchor,
             )
             self.note(mark, "unused-anchor", message)
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         # What is quoted may be a text of many lines; a message is one.
-        self.diagnostics.append(
-            Diagnostic(mark, code, " ".join(message.splitlines()), related=related)
-        )
+        self.diagnostics.append(Diagnostic(mark, code, in_one_line(message), related=related))
 
     def stop(self, mark: Mark, code: str, message: str) -> NoReturn:
         """Note a mistake after which there is nothing more to read."""
@@ -194,7 +194,7 @@ class _Builder:
 
     def document(self, event: Any) -> None:
         if self.documents:
-            message = "a second YAML document begins; one file holds one"
+            message = _("a second YAML document begins; one file holds one")
             self.stop(self.mark(event), "second-document", message)
         if event.version == _OLDER:
             self.note(self.mark(event), "yaml-version", _IS_OLDER)
@@ -233,7 +233,9 @@ class _Builder:
     def note_half(self, event: Any, mark: Mark) -> None:
         at, half = self.halves.place(event.start_mark.index, event.value)
         found = mark_at(self.text, at, self.file) if at >= 0 else mark
-        message = f"{half} is half of a character; write both halves, or the character itself"
+        message = _(
+            "{half} is half of a character; write both halves, or the character itself", half=half
+        )
         self.note(found, "half-character", message)
 
     def check_empty(self, top: _Open, mark: Mark, event: Any) -> None:
@@ -241,9 +243,10 @@ class _Builder:
         unwritten = event.tag is None and event.implicit[0]
         if not unwritten or type(top.items) is not dict:
             return
-        message = (
-            f"'{top.key or ''}' has no value; inside {{…}} a comma ends unquoted text:"
-            " quote the whole text, or write null"
+        message = _(
+            "'{key}' has no value; inside {{…}} a comma ends unquoted text:"
+            " quote the whole text, or write null",
+            key=top.key or "",
         )
         self.note(top.key_mark or mark, "empty-value", message)
 
@@ -264,24 +267,34 @@ class _Builder:
     def key(self, top: _Open, text: str, mark: Mark, event: Any) -> None:
         """Begin the entry of a key, which is its text as written, as JSON has it."""
         if not text and event.implicit[0]:
-            message = "a key is missing before the ':'; write one, or quote the text"
+            message = _("a key is missing before the ':'; write one, or quote the text")
             self.note(mark, "key-not-text", message)
         if event.anchor:
             self.anchors[event.anchor] = (Node(text, mark), 1)
         if top.flow and self.text[event.start_mark.index - 1] == "?":
-            self.note(mark, "key-not-text", f"the '?' before '{text}' is dropped; put it in quotes")
+            self.note(
+                mark,
+                "key-not-text",
+                _("the '?' before '{text}' is dropped; put it in quotes", text=text),
+            )
         if not event.style and not text.isascii() and (odd := _ODD_INDENT.match(text)):
-            message = f"{named(odd[0])} stands before this key; indent it by plain spaces"
+            message = _(
+                "{odd} stands before this key; indent it by plain spaces", odd=named(odd[0])
+            )
             self.note(mark, "odd-blank", message)
         text = self.keys.setdefault(text, text)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
             if top.merge:
-                message = "'<<' is there twice; write one with a list"
+                message = _("'<<' is there twice; write one with a list")
                 self.note(mark, "duplicate-key", message, top.merge.key_mark)
             top.merge = Node(None, mark, mark)
         elif (first := top.items.get(text)) is not None:
-            message = f"'{text}' is there twice (first on line {first.key_mark.line})"
+            message = _(
+                "'{text}' is there twice (first on line {line})",
+                text=text,
+                line=first.key_mark.line,
+            )
             self.note(mark, "duplicate-key", message, first.key_mark)
 
     def alias(self, event: Any) -> None:
@@ -289,11 +302,19 @@ class _Builder:
         self.unused.pop(event.anchor, None)
         if event.anchor not in self.anchors:
             hint = did_you_mean(event.anchor, self.anchors)
-            hint = hint or "; put a text that begins with * in quotes"
-            self.stop(mark, "unknown-alias", f"no anchor &{event.anchor} before this{hint}")
+            hint = hint or _("; put a text that begins with * in quotes")
+            self.stop(
+                mark,
+                "unknown-alias",
+                _("no anchor &{anchor} before this{hint}", anchor=event.anchor, hint=hint),
+            )
         found = self.anchors[event.anchor]
         if found is None:
-            self.stop(mark, "recursive-alias", f"*{event.anchor} holds itself; name another anchor")
+            self.stop(
+                mark,
+                "recursive-alias",
+                _("*{anchor} holds itself; name another anchor", anchor=event.anchor),
+            )
         node, size = found
         self.copy(size, mark)
         self.add(Node(node.value, mark), size)
@@ -303,7 +324,7 @@ class _Builder:
         self.copies += size
         most = FREE_COPIES + COPIES_PER_VALUE * self.values
         if self.copies > most:
-            message = f"the aliases stand for over {most:,} values; write fewer"
+            message = _("the aliases stand for over {most:,} values; write fewer", most=most)
             self.stop(mark, "alias-bomb", message)
 
     def open(self, event: Any) -> None:
@@ -314,9 +335,13 @@ class _Builder:
         if len(self.stack) > MAX_DEPTH:
             self.stop(mark, "too-deep", TOO_DEEP)
         if event.tag not in (None, "!", CORE_TAG + tag):
-            self.note(mark, "unknown-tag", f"unknown tag {shown_tag(event.tag)}; delete it")
+            self.note(
+                mark, "unknown-tag", _("unknown tag {tag}; delete it", tag=shown_tag(event.tag))
+            )
         if top.key is None and type(top.items) is dict:
-            self.stop(mark, "key-not-text", "a key must be text; quote it if it begins with { or [")
+            self.stop(
+                mark, "key-not-text", _("a key must be text; quote it if it begins with { or [")
+            )
         if event.anchor:
             self.anchors[event.anchor] = None
         self.stack.append(_Open(items, mark, event.anchor, bool(event.flow_style)))
@@ -341,7 +366,7 @@ class _Builder:
             top.items.append(node)
             return
         if top.key is None:
-            self.stop(node.mark, "key-not-text", "an alias cannot be a key; write the key out")
+            self.stop(node.mark, "key-not-text", _("an alias cannot be a key; write the key out"))
         assert top.key_mark is not None, "a key has a place"
         node.key_mark = top.key_mark
         if top.merge and top.merge.mark is top.key_mark:
@@ -361,7 +386,7 @@ class _Builder:
         found: dict[str, Node] = {}
         for source in sources:
             if type(source.value) is not dict:
-                message = "'<<' takes a map or a list of maps, such as *name"
+                message = _("'<<' takes a map or a list of maps, such as *name")
                 self.note(source.mark, "merge-value", message)
                 continue
             self.copy(len(source.value) + 1, source.mark)

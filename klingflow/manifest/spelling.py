@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.invisible import difference, plainly
+from klingflow.words import _
 
 _LENGTHS_APART = 3
 _LONGEST = 200  # characters of a word; comparing longer ones takes seconds
@@ -25,11 +26,11 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     found = nearest(word, names)
     if not found:
         return ""
-    hint = f"; did you mean '{found}'?"
+    hint = _("; did you mean '{found}'?", found=found)
     if odd := difference(word, found):
-        return f"{hint} Here stands {odd}"
+        return _("{hint} Here stands {odd}", hint=hint, odd=odd)
     if odd := difference(found, word):
-        return f"{hint} There stands {odd}"
+        return _("{hint} There stands {odd}", hint=hint, odd=odd)
     return hint
 
 
@@ -46,12 +47,16 @@ def near_id(word: str, ids: Iterable[str]) -> str:
     if not alike:
         return did_you_mean(word, (id for id in ids if _numbers(id) in (numbers, ())))
     if slip := next((id for _, id in alike if _is_slip(word, id)), None):
-        return f"; did you mean '{slip}'?"
+        return _("; did you mean '{slip}'?", slip=slip)
     before = [id for number, id in alike if number < numbers][-1:]
     after = [id for number, id in alike if number > numbers][:1]
     if before and after:
-        return f"; the nearest are '{before[0]}' and '{after[0]}'"
-    return f"; the last is '{before[0]}'" if before else f"; the first is '{after[0]}'"
+        return _("; the nearest are '{before}' and '{after}'", before=before[0], after=after[0])
+    return (
+        _("; the last is '{before}'", before=before[0])
+        if before
+        else _("; the first is '{after}'", after=after[0])
+    )
 
 
 def _is_slip(word: str, id: str) -> bool:

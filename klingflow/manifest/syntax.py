@@ -12,12 +12,13 @@ from typing import Final
 
 import yaml
 
-from klingflow.errors import LINE_END, Diagnostic, Mark
+from klingflow.errors import LINE_END, Diagnostic, Mark, in_one_line
 from klingflow.manifest.misreading import Broken, explained
+from klingflow.words import _
 
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_DEPTH = 64
-TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels; flatten it"
+TOO_DEEP: Final = _("nested deeper than {max_depth} levels; flatten it", max_depth=MAX_DEPTH)
 
 _SHOWN_MOST = 20  # a binary file has thousands, and nobody reads them
 _UNFIT = re.compile(
@@ -48,13 +49,13 @@ def unfit(text: str, file: str, kind: str = "YAML") -> list[Diagnostic]:
     `kind` is what the text is.
     """
     if len(text) > MAX_CHARACTERS:
-        return [Diagnostic(Mark(file, 1, 1), "too-large", "the file is over 64 MB; split it")]
+        return [Diagnostic(Mark(file, 1, 1), "too-large", _("the file is over 64 MB; split it"))]
     found: list[Diagnostic] = []
     for match in islice(_UNFIT.finditer(text), _SHOWN_MOST):
-        code, what = "control-character", f"is not allowed in {kind}"
+        code, what = "control-character", _("is not allowed in {kind}", kind=kind)
         if match[0] in _LINE_BREAKS:
-            code, what = "line-break", "is an invisible line break"
-        message = f"U+{ord(match[0]):04X} {what}; delete it"
+            code, what = "line-break", _("is an invisible line break")
+        message = _("U+{ord:04X} {what}; delete it", ord=ord(match[0]), what=what)
         found.append(Diagnostic(mark_at(text, match.start(), file), code, message))
     return found
 
@@ -67,7 +68,7 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnosti
         return Diagnostic(mark, "too-deep", TOO_DEEP)
     found = explained(Broken(problem, LINE_END.split(text), mark.line, mark.column))
     mark = mark._replace(line=found.line, column=found.column)
-    return Diagnostic(mark, "yaml-syntax", " ".join(found.message.splitlines()))
+    return Diagnostic(mark, "yaml-syntax", in_one_line(found.message))
 
 
 def _place(error: yaml.MarkedYAMLError, file: str) -> Mark:

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 from klingflow.errors import LINE_END, Diagnostic, ManifestError, Mark
 from klingflow.manifest.invisible import hidden, named
+from klingflow.words import _, many
 
 # For one file: a wrong separator makes every row wrong.
 MISTAKES_MOST = 20
@@ -23,21 +24,21 @@ DECLARATION: Final = re.compile(r'"?sep=([^\w\s"\']|\t)"?(?:\n|\Z)', re.IGNORECA
 _MARKUP = re.compile(r"<(?:!|\?|html|table)", re.IGNORECASE)
 # What stands between cells where CSV has a comma.
 _SEPARATORS: Final = {
-    ";": "semicolons",
-    "\t": "tabs",
-    "|": "vertical bars",
-    "，": "Chinese commas",
-    "；": "Chinese semicolons",
-    "、": "Chinese commas",
+    ";": _("semicolons"),
+    "\t": _("tabs"),
+    "|": _("vertical bars"),
+    "，": _("Chinese commas"),
+    "；": _("Chinese semicolons"),
+    "、": _("Chinese commas"),
 }
-_CALLED: Final = {",": "a comma", "\t": "a tab"}
+_CALLED: Final = {",": _("a comma"), "\t": _("a tab")}
 _NO_QUOTES: Final = ("“", "”", "「", "‘")
 # What Python's reader says, and what an author can do.
-_UNCLOSED: Final = "a cell that begins with '\"' has no end; close it with '\"'"
+_UNCLOSED: Final = _("a cell that begins with '\"' has no end; close it with '\"'")
 _COMPLAINTS: Final = (
     ("unexpected end of data", _UNCLOSED),
     ("field larger than", _UNCLOSED),
-    ("expected after", "text follows a quoted cell; write each '\"' inside a quoted cell twice"),
+    ("expected after", _("text follows a quoted cell; write each '\"' inside a quoted cell twice")),
 )
 
 Row = tuple[Mark, dict[str, str]]
@@ -106,7 +107,7 @@ class Table:
                     yield mark, cells
         except csv.Error as error:
             text = next((ours for theirs, ours in _COMPLAINTS if theirs in str(error)), str(error))
-            _refuse(Mark(self.file, line, 1), f"not CSV: {text}")
+            _refuse(Mark(self.file, line, 1), _("not CSV: {text}", text=text))
 
     def _checked_names(self, records: Iterator[tuple[Mark, list[str]]]) -> list[str]:
         """Take the header off the records; return its names. Raises ManifestError."""
@@ -115,21 +116,27 @@ class Table:
             return []
         self._header, cells = header
         if _MARKUP.match(cells[0].strip()):
-            message = "this is a web page or XML, as some programs export it; save it as CSV"
+            message = _("this is a web page or XML, as some programs export it; save it as CSV")
             _refuse(self._header, message)
         self._check_separator(cells)
         names = _names(cells)
         first: dict[str, int] = {}
         for at, name in enumerate(names):
             if (unseen := _unseen(name)) is not None:
-                message = (
-                    f"the name of column {self._column(at)} holds {named(unseen)}, which is"
-                    " invisible; delete the name and type it again"
+                message = _(
+                    "the name of column {column} holds {unseen}, which is"
+                    " invisible; delete the name and type it again",
+                    column=self._column(at),
+                    unseen=named(unseen),
                 )
                 _refuse(self._place(self._header, at), message)
             if name and (before := first.setdefault(name, at)) != at:
-                both = f"columns {self._column(before)} and {self._column(at)}"
-                message = f"{both} are both named '{name}'; rename one"
+                both = _(
+                    "columns {column} and {_column_at}",
+                    column=self._column(before),
+                    _column_at=self._column(at),
+                )
+                message = _("{both} are both named '{name}'; rename one", both=both, name=name)
                 _refuse(self._place(self._header, at), message)
         return names
 
@@ -139,11 +146,14 @@ class Table:
             return
         if found := _separator_in(cells[0]):
             mark = self._header._replace(column=cells[0].index(found) + 1)
-            shown = "sep= and a tab" if found == "\t" else f"sep={found}"
+            shown = _("sep= and a tab") if found == "\t" else f"sep={found}"
             own = _SEPARATORS.get(self._separator, "commas")
-            message = (
-                f"the columns are separated by {_SEPARATORS[found]}, not by {own}; save it as"
-                f" comma-separated CSV, or write {shown} as the first line"
+            message = _(
+                "the columns are separated by {separators}, not by {own}; save it as"
+                " comma-separated CSV, or write {shown} as the first line",
+                separators=_SEPARATORS[found],
+                own=own,
+                shown=shown,
             )
             _refuse(mark, message)
 
@@ -159,25 +169,37 @@ class Table:
         titles = list(filter(None, names))
         if len(titles) != 1:
             return []
-        message = (
-            f"this line names the columns, and it names only '{titles[0]}'; delete all that"
-            " stands above the names of the columns"
+        message = _(
+            "this line names the columns, and it names only '{titles}'; delete all that"
+            " stands above the names of the columns",
+            titles=titles[0],
         )
         return [Diagnostic(self._header, "rows-syntax", message)]
 
     def _ragged(self, cells: Sequence[str], wanted: int) -> str:
         """Return what is wrong with a row of another number of cells than the header."""
-        number = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        number = many(len(cells), "{number} cell", "{number} cells")
         text = "".join(cells)
         if len(cells) > wanted:
             quote = next((c for c in _NO_QUOTES if c in text), None)
-            advice = f"quote a cell that holds {_called(self._separator)}"
-            advice += f" with '\"'; '{quote}' is no quote of CSV" if quote else ""
+            advice = _("quote a cell that holds {separator}", separator=_called(self._separator))
+            advice += _(" with '\"'; '{quote}' is no quote of CSV", quote=quote) if quote else ""
         elif found := _separator_in(text):
-            advice = f"'{found}' separates no cells; write {_called(self._separator)}"
+            advice = _(
+                "'{found}' separates no cells; write {separator}",
+                found=found,
+                separator=_called(self._separator),
+            )
         else:
-            advice = f"write {_called(self._separator)} for each cell that is empty"
-        return f"this row has {number}, the header {wanted}; {advice}"
+            advice = _(
+                "write {separator} for each cell that is empty", separator=_called(self._separator)
+            )
+        return _(
+            "this row has {number}, the header {wanted}; {advice}",
+            number=number,
+            wanted=wanted,
+            advice=advice,
+        )
 
     def _check_unnamed(
         self, cells: Sequence[str], unnamed: Sequence[int], names: Sequence[str]
@@ -187,7 +209,10 @@ class Table:
             if cells[at].strip():
                 if title := self._mistaken_header(names):
                     raise ManifestError(title)
-                message = f"column {self._column(at)} has no name; write one in the first line"
+                message = _(
+                    "column {column} has no name; write one in the first line",
+                    column=self._column(at),
+                )
                 _refuse(self._place(self._header, at), message)
 
     def _place(self, row: Mark, column: int) -> Mark:
@@ -196,7 +221,7 @@ class Table:
             self._starts = [0, *(end.end() for end in re.finditer("\n", self._text))]
         line = row.line - self._before - 1
         at = self._starts[line]
-        for _ in range(column):
+        for _unused in range(column):
             at = self._text.index(self._separator, _end_of_quoted(self._text, at)) + 1
         while line + 1 < len(self._starts) and self._starts[line + 1] <= at:
             line += 1

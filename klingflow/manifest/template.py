@@ -31,15 +31,16 @@ from klingflow.manifest.pieces import BEGIN, Piece, Unclosed, pieces_of
 from klingflow.manifest.rows import RowPlace
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node, Pending, Reference
+from klingflow.words import _
 
 MAX_VARS_CHAIN = 32
 
 # Names whose meaning differs from shot to shot: what uses one cannot be shared.
 _OF_A_SHOT = frozenset(("matrix", "row", "shot", "shots"))
 _ABSENT = {
-    "matrix": "'matrix' is only there in a shot with matrix:",
-    "row": "'row' is only there in a shot with foreach:",
-    "shot": "'shot' is only there in a shot's own fields",
+    "matrix": _("'matrix' is only there in a shot with matrix:"),
+    "row": _("'row' is only there in a shot with foreach:"),
+    "shot": _("'shot' is only there in a shot's own fields"),
 }
 
 
@@ -177,7 +178,7 @@ class Renderer:
         node = scope.own.get(key) or self.variables.get(key)
         if node is None:
             hint = did_you_mean(key, {**self.variables, **scope.own})
-            return Missing(hint=f"'vars.{key}' is undefined{hint}")
+            return Missing(hint=_("'vars.{key}' is undefined{hint}", key=key, hint=hint))
         self._check_chain(key)
         mistakes = len(scope.diagnostics)
         self._chain.append(key)
@@ -194,10 +195,16 @@ class Renderer:
     def _check_chain(self, key: str) -> None:
         if key in self._chain:
             chain = " → ".join([*self._chain[self._chain.index(key) :], key])
-            raise ExpressionError(f"the variable needs itself: {chain}", "vars-cycle")
+            raise ExpressionError(
+                _("the variable needs itself: {chain}", chain=chain), "vars-cycle"
+            )
         if len(self._chain) == MAX_VARS_CHAIN:
             raise ExpressionError(
-                f"variables refer to each other over {MAX_VARS_CHAIN} deep", "vars-cycle"
+                _(
+                    "variables refer to each other over {max_vars_chain} deep",
+                    max_vars_chain=MAX_VARS_CHAIN,
+                ),
+                "vars-cycle",
             )
 
     def _make(self, node: Node, scope: Scope) -> Json:

@@ -24,6 +24,7 @@ from klingflow.manifest.foreign_values import value_meant
 from klingflow.manifest.shapes import ADDRESS, TEXT, URL
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json, Node
+from klingflow.words import _, joined
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -98,14 +99,25 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     value: Any = error.instance
     schema: Any = error.schema
     keyword = str(error.validator)
-    name = f"'{dotted(path)}'" if path else "this"
+    name = f"'{dotted(path)}'" if path else _("this")
     shown = _shown(value, schema, field_of(path))
     if keyword in ("required", "additionalProperties") and _is_no_chain(value, schema):
         chain = _FRAME if "frame" in schema["properties"] else _VIDEO
-        text = f"{name} must be {_wanted(schema)}, not {shown}; {chain}"
+        text = _(
+            "{name} must be {wanted}, not {shown}; {chain}",
+            name=name,
+            wanted=_wanted(schema),
+            shown=shown,
+            chain=chain,
+        )
         yield Fault(path, "wrong-type", text)
     elif "propertyNames" in error.schema_path:
-        text = f"a key of {name} must be {_wanted(schema)}, not {shown}"
+        text = _(
+            "a key of {name} must be {wanted}, not {shown}",
+            name=name,
+            wanted=_wanted(schema),
+            shown=shown,
+        )
         yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
     elif keyword == "additionalProperties":
         hint = foreign.hint if path[:1] and path[0] in SHOT else did_you_mean
@@ -114,13 +126,28 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
         yield from _missing(value, schema["required"], path)
     elif keyword in _UNITS:
         code = _CUT_CODES[keyword] if path[0] == "cuts" else _CODES[keyword]
-        text = f"{name} has {len(value)} {_UNITS[keyword]}; at most {error.validator_value}"
+        text = _(
+            "{name} has {value} {units}; at most {validator_value}",
+            name=name,
+            value=len(value),
+            units=_UNITS[keyword],
+            validator_value=error.validator_value,
+        )
         yield Fault(path, code, text)
     else:
-        yield Fault(path, _code(keyword, schema), f"{name} must be {_wanted(schema)}, not {shown}")
+        yield Fault(
+            path,
+            _code(keyword, schema),
+            _(
+                "{name} must be {wanted}, not {shown}",
+                name=name,
+                wanted=_wanted(schema),
+                shown=shown,
+            ),
+        )
 
 
-NEEDS_A_FRAME: Final = "an image is one frame of the video; write 'frame: last'"
+NEEDS_A_FRAME: Final = _("an image is one frame of the video; write 'frame: last'")
 # What to say beside a key that a map must have, where its name alone does not say it.
 _MISSING_ADVICE: Final = {"frame": f": {NEEDS_A_FRAME}"}
 
@@ -128,12 +155,16 @@ _MISSING_ADVICE: Final = {"frame": f": {NEEDS_A_FRAME}"}
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
     for key in required:
         if key not in value:
-            text = f"'{dotted(path)}' must have '{key}'" if path else f"'{key}' is missing"
+            text = (
+                _("'{path}' must have '{key}'", path=dotted(path), key=key)
+                if path
+                else _("'{key}' is missing", key=key)
+            )
             yield Fault(path, "missing-field", text + _MISSING_ADVICE.get(key, ""))
 
 
-_FRAME: Final = "a frame of another shot's video is { from: opening, frame: last }"
-_VIDEO: Final = "another shot's video is { from: opening }"
+_FRAME: Final = _("a frame of another shot's video is { from: opening, frame: last }")
+_VIDEO: Final = _("another shot's video is { from: opening }")
 
 
 def _is_no_chain(value: Json, schema: Mapping[str, Json]) -> bool:
@@ -173,13 +204,15 @@ def unknown_keys(
 
 def _unknown(key: str, known: Collection[str], path: Path, hint: Hint) -> str:
     if path[-1:] == ("output_config",) and key in OUTPUT_FIELDS:
-        return (
-            f"'{dotted((*path, key))}' is written as '{OUTPUT_FIELDS[key]}', beside 'output_config'"
+        return _(
+            "'{dotted}' is written as '{output_fields}', beside 'output_config'",
+            dotted=dotted((*path, key)),
+            output_fields=OUTPUT_FIELDS[key],
         )
     if key == "frame" and "from" in known:
-        return f"'{dotted(path)}' is the whole video; delete 'frame'"
-    where = f" in '{dotted(path)}'" if path else ""
-    return f"unknown field '{key}'{where}{hint(key, known)}"
+        return _("'{path}' is the whole video; delete 'frame'", path=dotted(path))
+    where = _(" in '{path}'", path=dotted(path)) if path else ""
+    return _("unknown field '{key}'{where}{hint}", key=key, where=where, hint=hint(key, known))
 
 
 def _wanted(schema: Mapping[str, Json]) -> str:
@@ -187,13 +220,13 @@ def _wanted(schema: Mapping[str, Json]) -> str:
     if "title" in schema:
         return str(schema["title"])
     *most, last = map(str, schema["enum"])
-    return f"{', '.join(most)} or {last}" if most else last
+    return _("{most} or {last}", most=joined(", ", most), last=last) if most else last
 
 
 def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
     """Return a wrong value, short and on one line, with the right spelling where that is plain."""
     if isinstance(value, str) and not value.strip():
-        return "empty text"
+        return _("empty text")
     if isinstance(value, str) and _is_url(schema):
         return why_none(value)
     if isinstance(value, (dict, list)):
@@ -202,28 +235,28 @@ def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
     is_text = schema.get("type") == "string"  # in a pasted body
     meant = None if is_text else value_meant(field, value, choices)
     if not isinstance(value, str):
-        return json.dumps(value) + (f"; write {meant}" if meant else "")
+        return json.dumps(value) + (_("; write {meant}", meant=meant) if meant else "")
     text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
-    hint = f"; write {meant}" if meant else _meant(value, choices)
-    return f"'{' '.join(text.split())}'{hint}"
+    hint = _("; write {meant}", meant=meant) if meant else _meant(value, choices)
+    return _("'{text}'{hint}", text=" ".join(text.split()), hint=hint)
 
 
 def _named(value: Json) -> str:
     """Return what a map or a list is called."""
     if isinstance(value, dict):
-        return "a map { … }" if value else "an empty map {}"
-    return "a list [ … ]" if value else "an empty list []"
+        return _("a map { … }") if value else _("an empty map {}")
+    return _("a list [ … ]") if value else _("an empty list []")
 
 
 def _meant(text: str, choices: Sequence[Json]) -> str:
     """Return the choice that a text is meant to be, where that is plain."""
     spelled = {letters(str(choice)): choice for choice in choices}.get(letters(text))
     if spelled is not None and not text.isascii():
-        return f"; write {spelled} in plain letters and digits"
+        return _("; write {spelled} in plain letters and digits", spelled=spelled)
     if isinstance(spelled, str):
-        return f"; did you mean '{spelled}'?"
+        return _("; did you mean '{spelled}'?", spelled=spelled)
     if spelled is not None:
-        return f"; write {spelled} without quotes"
+        return _("; write {spelled} without quotes", spelled=spelled)
     # Words only: 480P was not meant to be 1080P.
     words = [word for word in map(str, choices) if not re.search(r"\d", word)]
     return did_you_mean(text, words)

@@ -14,6 +14,7 @@ from klingflow.manifest.entry import Entry, Skip
 from klingflow.manifest.matrix import Cell, cells, label_of, no_label, unmatched
 from klingflow.manifest.rows import CellPlaces, RowPlace, Rows, node_places, row_itself
 from klingflow.model import Json, Node
+from klingflow.words import _
 
 _NO_CELL = [Cell({}, "")]
 
@@ -47,7 +48,7 @@ def variants(entry: Entry) -> Iterator[Variant]:
     node = entry.items["foreach"]
     rows, places = _rows(entry, node)
     if not rows:
-        entry.note(node.mark, "no-rows", "foreach has no rows, so it makes no shots", "warning")
+        entry.note(node.mark, "no-rows", _("foreach has no rows, so it makes no shots"), "warning")
     for mark, row in rows:
         yield from _of_row(entry, row, RowPlace(mark, places))
 
@@ -112,11 +113,13 @@ def _rows(entry: Entry, node: Node) -> tuple[Rows, CellPlaces]:
         if type(value) is str:  # a Pending is no file's name yet
             return _rows_of_file(entry, value, node.mark), entry.document.cell
         if not isinstance(value, list):
-            entry.fail(node.mark, "bad-foreach", "foreach takes a file of rows or a list of maps")
+            entry.fail(
+                node.mark, "bad-foreach", _("foreach takes a file of rows or a list of maps")
+            )
         found, places = [(node.mark, row) for row in value], row_itself
     for mark, row in found:
         if not isinstance(row, dict):
-            entry.fail(mark, "bad-foreach", "a row of foreach is a map, such as { sku: A1 }")
+            entry.fail(mark, "bad-foreach", _("a row of foreach is a map, such as { sku: A1 }"))
     return found, places
 
 
@@ -147,7 +150,7 @@ def _key(entry: Entry, row: dict[str, Json], place: RowPlace) -> Json:
     except Skip:
         raise _NoKey from None
     if not label_of(key):
-        entry.note_value(node, scope, "empty-key", "the key is empty; give every row one")
+        entry.note_value(node, scope, "empty-key", _("the key is empty; give every row one"))
         raise _NoKey
     return key
 
@@ -159,7 +162,7 @@ def _cells(entry: Entry, place: RowPlace | None = None, **names: Any) -> list[Ce
     matrix = entry.render(node, entry.scope("", place, **names))
     if not isinstance(matrix, dict):
         entry.fail(
-            node.mark, "bad-matrix", "matrix takes a map of axes, such as { city: [上海, 重庆] }"
+            node.mark, "bad-matrix", _("matrix takes a map of axes, such as { city: [上海, 重庆] }")
         )
     include = _patterns(entry, node, "include", matrix.get("include", []))
     exclude = _patterns(entry, node, "exclude", matrix.get("exclude", []))
@@ -170,21 +173,21 @@ def _cells(entry: Entry, place: RowPlace | None = None, **names: Any) -> list[Ce
     }
     for at, pattern in enumerate(exclude):
         if name := unmatched(axes, pattern):
-            message = f"this exclude matches nothing: no axis '{name}' has this value"
+            message = _("this exclude matches nothing: no axis '{name}' has this value", name=name)
             entry.note(node.at("exclude", at, name).mark, "no-match", message, "warning")
     try:
         found = cells(axes, include, exclude)
     except ValueError as error:
         entry.fail(node.mark, "bad-matrix", str(error))
     if not found:
-        message = "the matrix has no combination; give it an axis, or drop an exclude"
+        message = _("the matrix has no combination; give it an axis, or drop an exclude")
         entry.fail(node.mark, "bad-matrix", message)
     return found
 
 
 def _axis(entry: Entry, node: Node, name: str, values: Json) -> list[Json]:
     if not isinstance(values, list) or not values:
-        message = f"matrix axis '{name}' takes a list of values, [a, b]"
+        message = _("matrix axis '{name}' takes a list of values, [a, b]", name=name)
         entry.fail(node.at(name).mark, "bad-matrix", message)
     for at, value in enumerate(values):
         if not label_of(value):
@@ -194,6 +197,6 @@ def _axis(entry: Entry, node: Node, name: str, values: Json) -> list[Json]:
 
 def _patterns(entry: Entry, node: Node, name: str, values: Json) -> list[dict[str, Json]]:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        message = f"matrix {name} takes a list of maps, [{{ city: 上海 }}]"
+        message = _("matrix {name} takes a list of maps, [{{ city: 上海 }}]", name=name)
         entry.fail(node.at(name).mark, "bad-matrix", message)
     return values

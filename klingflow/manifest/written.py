@@ -28,6 +28,7 @@ from klingflow.manifest.values import (
     value_faults,
 )
 from klingflow.model import Node
+from klingflow.words import _
 
 
 def check_document(root: Node) -> list[Diagnostic]:
@@ -35,7 +36,7 @@ def check_document(root: Node) -> list[Diagnostic]:
     found = [*_section(root, TOP, "")]
     here = {foreign.meant(key, TOP) if key not in TOP else key for key, _ in _items(root)}
     if not here & {"shots", "include"}:
-        message = "'shots' is missing: write 'shots:', and under it each video by its id"
+        message = _("'shots' is missing: write 'shots:', and under it each video by its id")
         found.append(Diagnostic(root.mark, "missing-field", message))
     profiles = dict(_items(root.value.get("profiles"))) if type(root.value) is dict else {}
     return [*found, *check_names(profiles), *_sections(root)]
@@ -51,9 +52,9 @@ class _Idle(NamedTuple):
 
 _ALL_WORK: Final = _Idle(frozenset(), "", "")
 _IN_A_LAYER: Final = _Idle(
-    frozenset(("use",)), "defaults and presets", "only a shot names its presets"
+    frozenset(("use",)), _("defaults and presets"), _("only a shot names its presets")
 )
-_IN_A_PROFILE: Final = _Idle(WITHOUT_EFFECT, "a profile", "the shots are made already")
+_IN_A_PROFILE: Final = _Idle(WITHOUT_EFFECT, _("a profile"), _("the shots are made already"))
 _TABLES: Final[tuple[tuple[str, Mapping[str, Field], _Idle], ...]] = (
     ("gateway", GATEWAY, _ALL_WORK),
     ("run", RUN, _ALL_WORK),
@@ -93,7 +94,7 @@ _SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None], _Idle], ...]] = 
 
 # Their names are read before anything is rendered, so that no expression can make them.
 _NAMES_READ_FIRST: Final = frozenset(("vars", "presets", "profiles", "shots"))
-_WRITTEN_OUT: Final = ", written out; expressions can stand for its values"
+_WRITTEN_OUT: Final = _(", written out; expressions can stand for its values")
 
 
 def _section(
@@ -104,7 +105,7 @@ def _section(
     null deletes, and the value of an expression is not known yet: neither is judged.
     """
     if not isinstance(node.value, dict):
-        example = "max_running: 5" if table is RUN else "base_url: https://…"
+        example = _("max_running: 5") if table is RUN else _("base_url: https://…")
         example = "store: s3://…" if table is ASSETS else example
         example = "prompt: …" if "prompt" in table else example
         advice = _WRITTEN_OUT if _is_expression(node) else ""
@@ -112,7 +113,9 @@ def _section(
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name in sorted(idle.names & node.value.keys()):
-        text = f"'{name}' has no effect in {idle.where}; {idle.why}"
+        text = _(
+            "'{name}' has no effect in {where}; {why}", name=name, where=idle.where, why=idle.why
+        )
         yield Diagnostic(node.value[name].place, "no-effect", text, subject=subject)
     for name, value in node.value.items():
         for fault in _written_faults(name, value, table):
@@ -127,7 +130,7 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     if name == "shots" and isinstance(value.value, list):
         return [Fault(("shots",), "wrong-type", misplaced.listed(value.value))]
     if name in _NAMES_READ_FIRST and _is_expression(value):
-        text = f"'{name}' must be a map{_WRITTEN_OUT}"
+        text = _("'{name}' must be a map{written_out}", name=name, written_out=_WRITTEN_OUT)
         return [Fault((name,), "wrong-type", text)]
     field = table[name]
     if field is None or value.value is None or _has_expression(value):
