@@ -13,7 +13,14 @@ import pytest
 from klingflow.api import loading, running
 from klingflow.api.site import Wish
 from klingflow.assets.folders import FolderStore as Assets
-from klingflow.cluster.batches import Handed, bring_home, fold_in, hand_over, open_batches
+from klingflow.cluster.batches import (
+    Handed,
+    bring_home,
+    fold_in,
+    hand_over,
+    open_batches,
+    ordered_bodies,
+)
 from klingflow.cluster.follow import batch_of
 from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Page, as_bytes, from_bytes, page_name
@@ -120,6 +127,19 @@ async def test_what_came_while_nobody_followed_is_brought_home(tmp_path: Path) -
         assert [action.verb for action in job.plan.actions] == ["download", "download"]
         await bring_home(job, store, LATER)
         assert [action.verb for action in job.plan_again().actions] == ["keep", "keep"]
+
+
+async def test_a_ledger_knows_which_bodies_it_ordered(tmp_path: Path) -> None:
+    """So that a run notices when another copy of the film has bought another one."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+        ordered_here = ordered_bodies(job)
+        known = {p.key: ordered_here[p.uid] for p in job.ledger.book.purchases.values()}
+        assert known["alone"].startswith("sha256:") and known["door"] == ""
+        for purchase in [*job.ledger.book.purchases.values()]:
+            await job.ledger.record(advance(purchase, "doubted", LATER))
+        assert ordered_bodies(job) == {}
 
 
 FRAME: Json = {"from": "opening", "frame": "last"}

@@ -79,6 +79,11 @@ def test_what_ended_the_run_counts_more_than_what_is_left(
     assert code("in_doubt", "failed", "waits", ending=ending) == expected
 
 
+def test_what_another_copy_has_bought_otherwise_is_unsettled() -> None:
+    """Although the plan keeps it."""
+    assert code("changed", ending=Ending(stale=True)) == ExitCode.UNSETTLED
+
+
 def test_what_is_unsettled_counts_more_than_a_failure_and_a_failure_more_than_a_cap() -> None:
     """Whatever the order of the shots."""
     capped = frozenset({(0, "s1")})

@@ -214,7 +214,10 @@ def run(
 
     follower, troubles = asyncio.run(main())
     plan = job.plan_again()
-    ending = Ending(interrupted=follower.outcome.interrupted)
+    changed = {action.key for action in plan.actions if action.verb == "changed"}
+    stale = sorted(changed & follower.otherwise)
+    troubles += map(_stale, stale)
+    ending = Ending(interrupted=follower.outcome.interrupted, stale=bool(stale))
     bought = tuple(follower.bought.values())
     capped = {(0, action): why for action, why in job.plan.left_out.items()}
     wrong = job.write_results()
@@ -249,6 +252,14 @@ def check_committed(job: Job) -> None:
             lock=lock,
             name=lock.name,
         )
+    )
+
+
+def _stale(key: str) -> str:
+    return _(
+        "{key}: another copy of this film has bought it with another body; `klingflow why` shows"
+        " the difference, --rerun changed buys it again",
+        key=key,
     )
 
 

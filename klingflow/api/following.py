@@ -50,7 +50,8 @@ _QUIET_S: Final = 120.0
 class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
     by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
-    plan buys: the user has agreed to no other.
+    plan buys: the user has agreed to no other; `otherwise` are takes of which other
+    copies of the film have ordered, or bought, another body.
     """
 
     job: Job
@@ -63,6 +64,7 @@ class Follower:
     agreed: set[str] = field(init=False)
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
+    otherwise: set[str] = field(default_factory=set)
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
     _told: set[tuple[str, str]] = field(default_factory=set)
@@ -161,10 +163,12 @@ class Follower:
         return await self.hand_over()
 
     async def _fold(self) -> None:
-        began = self.clock()
+        began, ordered = self.clock(), batches.ordered_bodies(self.job)
         folded = await batches.fold_in(self.job, self.reader, now())
         self._fold_s = self.clock() - began
         for purchase in folded:
+            if ordered.get(purchase.uid, "") not in ("", purchase.fingerprint):
+                self.otherwise.add(purchase.key)
             self._news_at = self.clock()
             if purchase.state != "rejected":
                 self.bought[purchase.uid] = purchase

@@ -33,7 +33,7 @@ from klingflow.decide.history import expectation
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError
 from klingflow.gateway.download import part_of
-from klingflow.ledger.handed_over import CLUSTER, handed_over, store_of
+from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
 from klingflow.model import FileFact, Limits, Purchase
@@ -170,6 +170,14 @@ async def bring_home(job: Job, store: PutOnce, at: str) -> None:
         purchase = action.purchase
         if VERBS[action.verb].work == "download" and purchase and purchase.state == "done":
             await _home(job, store, purchase, at)
+
+
+def ordered_bodies(job: Job) -> dict[str, str]:
+    """Return the fingerprints of what a ledger has at the cluster, by uid; "" while a body is not
+    final.
+    """
+    known = job.ledger.book.purchases.values()
+    return {p.uid: p.fingerprint for p in known if is_at_cluster(p)}
 
 
 async def _home(job: Job, store: PutOnce, purchase: Purchase, at: str) -> None:

@@ -24,6 +24,7 @@ class Ending:
     interrupted: bool = False
     broken: bool = False
     refused: bool = False  # the gateway refuses us, not one shot
+    stale: bool = False  # another copy of the film has bought other bodies than were ordered
 
 
 def delivered(before: Sequence[Plan], after: Sequence[Plan]) -> set[Place]:
@@ -66,6 +67,7 @@ def exit_code(
         ExitCode.INTERNAL: ending.broken,
         ExitCode.REFUSED: ending.refused,
         ExitCode.CAPPED: bool(capped),
+        ExitCode.UNSETTLED: ending.stale,
     }
     codes.update(code for code, holds in applies.items() if holds)
     for code in PRECEDENCE:
