@@ -30,11 +30,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from klingflow.api.clusters import Cluster
     from klingflow.api.loading import load
     from klingflow.api.planning import plan
     from klingflow.api.running import Result, run
     from klingflow.api.site import Wish
     from klingflow.errors import (
+        ClusterAway,
         Diagnostic,
         ExitCode,
         KlingflowError,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         ManifestError,
         Mark,
         NothingSelected,
+        StoreAway,
         UsageError,
     )
     from klingflow.model import Action, Manifest, Plan, Price, Purchase, Request, Shot
@@ -52,6 +55,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Action",
+    "Cluster",
+    "ClusterAway",
     "Diagnostic",
     "ExitCode",
     "KlingflowError",
@@ -68,6 +73,7 @@ __all__ = [
     "Request",
     "Result",
     "Shot",
+    "StoreAway",
     "UsageError",
     "Wish",
     "load",
@@ -77,6 +83,7 @@ __all__ = [
 
 # Imported on first use: `klingflow --help` must not pay for YAML, JSON Schema and HTTP.
 _HOMES = {
+    "Cluster": "klingflow.api.clusters",
     "Wish": "klingflow.api.site",
     "load": "klingflow.api.loading",
     "plan": "klingflow.api.planning",
@@ -88,6 +95,7 @@ _HOMES = {
         (
             *("Diagnostic", "ExitCode", "KlingflowError", "LedgerBroken", "LedgerError"),
             *("LedgerHeld", "ManifestError", "Mark", "NothingSelected", "UsageError"),
+            *("ClusterAway", "StoreAway"),
         ),
         "klingflow.errors",
     ),

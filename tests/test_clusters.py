@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import klingflow
 from klingflow.api import clusters, loading, running, site
-from klingflow.errors import UsageError
+from klingflow.errors import ClusterAway, UsageError
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from klingflow.ledger.uids import uid_of
 from klingflow.runner.context import Job
 from tests.clusters import a_store
 from tests.harness import Pipeline, pipeline_at
-from tests.purchases import ORIGIN
+from tests.purchases import LATER, ORIGIN, intent
 
 ADDRESS = {"KLINGFLOW_CLUSTER": "temporal://127.0.0.1:9/team"}
 
@@ -122,3 +126,43 @@ def test_an_account_is_named_after_the_gateway(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("KLINGFLOW_BASE_URL", "https://gateway.example.com:8443/v1")
     assert clusters.account_here(None) == "gateway.example.com-8443"
     assert clusters.account_here("team") == "team"
+
+
+def run_from_python(film: Pipeline, cluster: klingflow.Cluster, copies: int = 1) -> None:
+    """Run it at a cluster, without a key."""
+    manifests = [klingflow.load(film.manifest)] * copies
+    klingflow.run(manifests, base_url=ORIGIN, key="", cluster=cluster)
+
+
+def test_from_python_the_environment_names_a_cluster(
+    film: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does not name is an exception that says so."""
+    monkeypatch.delenv("KLINGFLOW_CLUSTER", raising=False)
+    with pytest.raises(UsageError, match="no cluster"):
+        run_from_python(film, klingflow.Cluster())
+    with pytest.raises(UsageError, match="no store"):
+        run_from_python(film, klingflow.Cluster(ADDRESS["KLINGFLOW_CLUSTER"]))
+
+
+def test_from_python_a_cluster_takes_one_film(film: Pipeline) -> None:
+    """As the command does."""
+    with pytest.raises(UsageError, match="one manifest at a time"):
+        run_from_python(film, klingflow.Cluster(), copies=2)
+
+
+def test_from_python_the_given_store_is_taken_in_first(film: Pipeline, tmp_path: Path) -> None:
+    """Also where the server is away: what hosts have bought is in the lock, and nothing is handed
+    over.
+    """
+    begun(film)
+    store = a_store(tmp_path / "store")
+    with opened(film) as job:
+        uid = uid_of(job.ledger.book.lineage, "a", 1, 1)
+    sold = advance(intent("a", uid=uid), "accepted", LATER, task_id="task_1")
+    store.put(f"purchases/{uid}.answer", journal_line(sold))
+    nobody = klingflow.Cluster(ADDRESS["KLINGFLOW_CLUSTER"], str(store.folder))
+    with pytest.raises(ClusterAway, match="no server answers at"):
+        run_from_python(film, nobody)
+    assert [p["task_id"] for p in film.purchases()] == ["task_1"]
+    assert store.names("orders") == []

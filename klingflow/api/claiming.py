@@ -42,14 +42,16 @@ def fold_first(
     enter: Callable[[Iterable[Purchase]], None] | None,
     *,
     needed: bool = True,
+    store: PutOnce | None = None,
 ) -> None:
-    """Let a book know what the store of claims knows. `enter` is for a ledger that is written.
+    """Let a book know what the store of claims knows: `store`, by default that of the environment.
+    `enter` is for a ledger that is written.
 
     Raises UsageError and StoreAway where the store cannot be read. Who buys nothing does without
     (`needed` False): then it is one of the book's problems.
     """
     try:
-        changed = _news(book, site)
+        changed = _news(book, store or store_of(site))
     except (StoreAway, UsageError) as error:
         if needed:
             raise
@@ -61,9 +63,8 @@ def fold_first(
         enter(changed)
 
 
-def _news(book: Book, site: Site) -> list[Purchase]:
-    """Return what the store knows and the book does not. Raises UsageError, StoreAway."""
-    store = store_of(site)
+def _news(book: Book, store: PutOnce | None) -> list[Purchase]:
+    """Return what the store knows and the book does not. Raises StoreAway."""
     if store is None:
         return []
     from klingflow.cluster.follow import folded  # for start-up
@@ -72,12 +73,12 @@ def _news(book: Book, site: Site) -> list[Purchase]:
     return folded(book, told_by(store, book), now())
 
 
-def claims_of(site: Site, *, buying: bool = True) -> Claims | None:
-    """Return the claims of a run; None without a store. Raises UsageError and StoreAway; a run that
-    buys nothing does without a store then.
+def claims_of(site: Site, *, buying: bool = True, store: PutOnce | None = None) -> Claims | None:
+    """Return the claims of a run at a `store`, by default that of the environment; None without
+    one. Raises UsageError and StoreAway; a run that buys nothing does without a store then.
     """
     try:
-        store = store_of(site)
+        store = store or store_of(site)
     except (StoreAway, UsageError):
         if buying:
             raise

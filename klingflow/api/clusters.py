@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from klingflow.api.claiming import CLAIMS
 from klingflow.api.connecting import connect
 from klingflow.api.ignored import committed
 from klingflow.api.running import Result
-from klingflow.api.site import now
+from klingflow.api.site import Wish, now
 from klingflow.api.state import chosen_state
 from klingflow.cluster import handbox, hands
 from klingflow.cluster.address import CLUSTER, Address, account_named, address_in
@@ -32,7 +32,7 @@ from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger.lines import headers_in
-from klingflow.model import Limits
+from klingflow.model import Limits, Manifest
 from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner.signals import ends
 from klingflow.words import _
@@ -62,6 +62,26 @@ class Place:
     address: Address
     store: PutOnce
     account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster of a run from Python: `temporal://HOST:7233/NAMESPACE`, the folder or bucket of
+    its claims, and the account. What is None is as the environment says; an account is then named
+    after the gateway. `detach`: hand over, and return without waiting.
+    """
+
+    address: str | None = None
+    claims: str | None = None
+    account: str | None = None
+    detach: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where it is. Raises UsageError, StoreAway."""
+        given = {CLUSTER: self.address, CLAIMS: self.claims}
+        said = {name: value for name, value in given.items() if value is not None}
+        return place_in({**os.environ, **said}, self.account)
 
 
 def place_in(environ: Mapping[str, str], account: str | None) -> Place:
@@ -232,6 +252,32 @@ def run(
         spending=spending([bought], plan.manifest.prices),
         delivered=frozenset(delivered([job.plan], [plan])),
     )
+
+
+def run_at(
+    cluster: Cluster,
+    manifests: Sequence[Manifest],
+    base_url: str,
+    key: str,
+    *,
+    wish: Wish,
+    limits: Limits | None,
+    emit: Emit,
+) -> Result:
+    """As `run`, for `klingflow.run`. Raises also UsageError for several manifests."""
+    if len(manifests) != 1:
+        raise UsageError(_("a cluster takes one manifest at a time: call run for each"))
+    (manifest,), place = manifests, cluster.place
+    limits = limits or manifest.limits
+    with running.open_job(manifest, wish, normal_base(base_url), at=place.store) as job:
+        running.allot([job], limits)
+        running.open_stores([job], base_url)
+        detach = cluster.detach
+        return run(job, key, limits, place, emit=emit, abort=_leave, detach=detach, used=None)
+
+
+def _leave() -> None:
+    """What the second Ctrl-C does here: nothing more than to return."""
 
 
 def check_committed(job: Job) -> None:

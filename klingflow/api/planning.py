@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from klingflow.api import apart, links
 from klingflow.api.claiming import fold_first
@@ -48,6 +49,9 @@ from klingflow.model import (
     composed,
 )
 from klingflow.words import _
+
+if TYPE_CHECKING:
+    from klingflow.cluster.store import PutOnce
 
 
 def plan(
@@ -198,14 +202,15 @@ def take_in(
     enter: Callable[[Iterable[Purchase]], None] | None = None,
     *,
     needs_store: bool = True,
+    at: PutOnce | None = None,
 ) -> None:
     """Enter what the store of claims knows, if there is one, and what the black box knows that this
     place bought of today's bodies.
 
     `enter` is for a ledger that is written. Raises as `fold_first`, whose `needed` is
-    `needs_store`.
+    `needs_store` and whose `store` is `at`.
     """
-    fold_first(book, site, enter, needed=needs_store)
+    fold_first(book, site, enter, needed=needs_store, store=at)
     manifest = as_known(manifest, book)
     entered: list[Purchase] = []
     while book.recallable:

@@ -48,7 +48,9 @@ from klingflow.runner import signals
 from klingflow.words import _
 
 if TYPE_CHECKING:
+    from klingflow.api.clusters import Cluster
     from klingflow.assets.stores import Store
+    from klingflow.cluster.store import PutOnce
     from klingflow.gateway.http import Gateway
     from klingflow.runner.context import Context, Job, Outcome
     from klingflow.runner.events import Emit
@@ -82,17 +84,19 @@ def open_job(
     also: frozenset[str] = frozenset(),
     *,
     buying: bool = True,
+    at: PutOnce | None = None,
 ) -> Iterator[Job]:
     """The manifest's plan with its ledger held by us. `also` are the keys of takes that are bought
     although they were paid for elsewhere. `buying` False does without a store of claims that is
-    away. Raises as `plan`, and LedgerHeld, StoreAway.
+    away; the store is `at`, by default that of the environment. Raises as `plan`, and LedgerHeld,
+    StoreAway.
     """
     from klingflow.runner.context import Job  # for start-up
 
     site = links.check_outputs(site_for(manifest, wish, origin), manifest)
     with store.open_ledger(site.paths, now) as held:
         again = again_of(manifest, held.book, wish, site) | also
-        take_in(manifest, held.book, site, again, held.enter, needs_store=buying)
+        take_in(manifest, held.book, site, again, held.enter, needs_store=buying, at=at)
         keys = selected_keys(manifest, held.book, wish, site)
         made = planned(manifest, held.book, site, keys, wish.rerun, again)
 
@@ -109,7 +113,7 @@ def open_job(
             return planned(manifest, held.book, site, again_keys, again=again, further=further)
 
         try:
-            claims = claims_of(site, buying=buying)
+            claims = claims_of(site, buying=buying, store=at)
             yield Job(made, held, site, write_results, plan_again, media=media, claims=claims)
         finally:
             with signals.held_off():
@@ -148,16 +152,24 @@ def run(
     wish: Wish = Wish(),
     limits: Limits | None = None,
     emit: Emit = lambda event: None,
+    cluster: Cluster | None = None,
 ) -> Result:
-    """Buy what the plans say, wait, download; resume what an earlier run left.
+    """Buy what the plans say, wait, download; resume what an earlier run left. At a `cluster` its
+    hosts do so, with their own key; `base_url` is then the gateway that they buy at, and `key` may
+    be "".
 
     Spends without asking; `limits` bounds it (default: of each limit the strictest that a manifest
     has). Raises as `plan`; LedgerHeld; UsageError where an event loop is running; and
     KeyboardInterrupt at the second Ctrl-C: what was bought by then is in the ledger, or in doubt
-    there. The first Ctrl-C finishes what is on its way and returns.
+    there. The first Ctrl-C finishes what is on its way and returns. At a cluster also ClusterAway
+    and StoreAway; there a second Ctrl-C returns too, and the hosts go on.
     """
     _check_no_loop()
     manifests = [manifests] if isinstance(manifests, Manifest) else manifests
+    if cluster is not None:
+        from klingflow.api.clusters import run_at  # it imports this module
+
+        return run_at(cluster, manifests, base_url, key, wish=wish, limits=limits, emit=emit)
     origin = normal_base(base_url)
     with ExitStack() as stack:
         jobs = [stack.enter_context(open_job(m, wish, origin)) for m in manifests]
