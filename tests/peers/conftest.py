@@ -30,6 +30,7 @@ OPENAI_JS = "openai@7.57.0"
 YAML_LANGUAGE_SERVER = "yaml-language-server@1.25.0"
 AJV = "ajv@8.20.0"
 PLAYWRIGHT = "playwright-core@1.65.1"
+READERS = ("webvtt-py==0.5.1", "pycmx==1.5.1", "m3u8==6.0.0", "pymediainfo==7.0.1")
 AXE = "axe-core@4.14.1"
 
 _INSTALL_S = 1200
@@ -98,6 +99,19 @@ def moto(request: pytest.FixtureRequest) -> Path:
     python = home / "bin" / "python"
     pip = (python, "-m", "pip", "install", "-q", "--only-binary", ":all:", MOTO)
     return _installed(cache, name, MOTO, list[str | Path](pip)) / "bin" / "moto_server"
+
+
+@pytest.fixture(scope="session")
+def readers(request: pytest.FixtureRequest) -> Path:
+    """A Python that has what reads cuts: subtitles, edit lists, lists for players and MP4."""
+    cache = request.config.cache
+    assert cache is not None
+    home = cache.mkdir("peers") / "readers"
+    if not (home / "installed").is_file():
+        venv.create(home, clear=True, with_pip=True)
+    python = home / "bin" / "python"
+    pip = (python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *READERS)
+    return _installed(cache, "readers", ", ".join(READERS), pip).joinpath("bin", "python")
 
 
 def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
