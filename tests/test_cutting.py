@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -19,8 +20,10 @@ from klingflow.api.cutting import Film, Form, export, preview, target_of
 from klingflow.api.site import Wish
 from klingflow.errors import LinksRefused, UsageError
 from klingflow.ledger.places import site_at
+from klingflow.media.probe import probe
 from klingflow.model import GatewaySettings, Limits, Manifest
 from klingflow.results.timeline import Clip, Footage, cut_of
+from tests.clips import boxed
 from tests.films import film as video
 from tests.films import opened
 from tests.harness import Pipeline, on_a_terminal, pipeline_at
@@ -142,6 +145,32 @@ def test_copies_are_second_names_of_the_videos(tmp_path: Path) -> None:
         ("a", "001-开 场.mp4", ""),
         ("b", "", "never bought"),
     ]
+
+
+MARK = '{"Label":"1","ContentProducer":"快手"}'
+C2PA = boxed(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + b"manifest")
+
+
+@pytest.mark.parametrize(
+    ("form", "written", "labels"),
+    [
+        ("folder", "out/001-开 场.mp4", ("AIGC", "C2PA")),  # the same bytes
+        ("mp4", "out", ("AIGC",)),  # a C2PA manifest holds the hash of the one file it is for
+    ],
+)
+def test_the_marks_of_ai_video_survive_an_export(
+    tmp_path: Path, form: Form, written: str, labels: tuple[str, ...]
+) -> None:
+    """As whoever looks at the copy finds them."""
+    made = film(tmp_path)
+    paid = video(tmp_path / "outputs/film/开 场.mp4", mark=MARK)
+    paid.write_bytes(paid.read_bytes() + C2PA)
+    (clip, _missing) = made.cut.clips
+    cut = cut_of("film", [clip], {clip.file: replace(SEEN, mark=MARK)})
+    export(replace(made, cut=cut), form, tmp_path / "out")
+    with (tmp_path / written).open("rb") as file:
+        assert probe(file).labels == labels
+    assert opened(tmp_path / written)["metadata"]["AIGC"] == MARK
 
 
 def test_videos_are_named_from_the_place_of_the_export(tmp_path: Path) -> None:
