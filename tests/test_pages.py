@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from klingflow.model import PickWord, Sound
 from klingflow.pages import report
 from klingflow.pages.posters import Posters
 from klingflow.pages.server import SCRIPTS, Guard, Page, static
+from klingflow.pages.sessions import GRACE_S
 from klingflow.pages.watching import Watch
 from klingflow.results.arrived import REMARKS
 
@@ -125,6 +127,18 @@ async def test_nothing_of_the_film_is_told_without_the_session(
         answer = await client.request(method, path.format(media=word or "-"), json={})
     assert answer.status_code == 403
     assert "alert" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+async def test_what_was_stolen_from_a_page_is_worth_nothing_once_it_was_closed(
+    film: Film, method: str, path: str
+) -> None:
+    """Neither the session's word, nor the one in the addresses of its videos."""
+    async with film.begun() as client:
+        path = path.format(media=film.page.sessions.media)
+        assert film.page.sessions.over(time.monotonic() + GRACE_S)
+        answer = await client.request(method, path, json={"verb": "pick", "key": "a"})
+    assert (answer.status_code, film.picks) == (403, [])
 
 
 FOREIGN: list[dict[str, str]] = [

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from klingflow.api import picking as commands
+from klingflow.api.gallery import look
 from klingflow.api.loading import load
 from klingflow.api.planning import plan as plan_of
 from klingflow.api.reporting import status
 from klingflow.api.site import Wish, site_of
 from klingflow.decide.picking import Target, naming, on_file, pick, reject, target_of, unpick
-from klingflow.errors import UsageError
+from klingflow.errors import KlingflowError, UsageError
 from klingflow.ledger.book import Book
 from klingflow.manifest.amending import Change
 from klingflow.model import Manifest, PickLine, Plan
+from klingflow.pages.watching import Watch
 from tests.harness import pipeline_at
 from tests.keeping import keep
 from tests.planned import OTHER, plan, shot
@@ -187,6 +189,23 @@ def test_what_is_taken_back_leaves_the_rest(manifest: Manifest) -> None:
     assert commands.unpick(manifest, ["a"], Wish()).changed
     assert path.read_text("utf-8") == "# ours\n# first\n- { shot: b, take: 1 }\n"
     assert not commands.unpick(manifest, ["a"], Wish()).changed
+
+
+def test_a_page_that_is_open_keeps_what_an_editor_writes(manifest: Manifest) -> None:
+    """It shows it, and adds its own lines; a file in the midst of being edited is left alone."""
+    watch = Watch(lambda: look(load(manifest.path), Wish()))
+    path = picks_of(manifest)
+    path.write_text("# ours\n- { shot: a, take: 1 }\n", "utf-8")
+    assert watch.again()
+    assert [take["pick"] for take in watch.gallery.data["takes"]] == ["picked", "open", "open"]
+    commands.reject(manifest, ["a#2"], "", Wish(), "u2")
+    text = path.read_text("utf-8")
+    assert text.startswith("# ours\n- { shot: a, take: 1 }\n") and "take: 2, reject" in text
+    path.write_text("# ours\n- { shot: a,", "utf-8")
+    assert watch.again() and "picks.yaml" in watch.trouble
+    with pytest.raises(KlingflowError):
+        commands.pick(manifest, "a#2", Wish(), "", "u2")
+    assert path.read_text("utf-8") == "# ours\n- { shot: a,"
 
 
 def test_two_colleagues_who_pick_differently_are_in_dispute(manifest: Manifest) -> None:

@@ -1,6 +1,7 @@
 // What a browser makes of the page: node page.mjs CHROMIUM ADDRESS REPORT FOLDER AXE
 // Prints one line of JSON; pictures of the page go to FOLDER.
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -70,6 +71,11 @@ found.links = await page.locator("#detail a").evaluateAll((all) => all.map((one)
 await page.screenshot({ path: `${folder}/detail.png` });
 await page.keyboard.press("2");
 await page.waitForFunction(() => document.querySelector('main .take[data-key="s0#2"]')?.classList.contains("picked"));
+// Somebody edits the picks file while the page is open: their word is shown, and the page's stays.
+appendFileSync(join(dirname(dirname(report)), "picks.jsonl"), '["s2","picked"]\n["s3","rejected"]\n');
+await page.waitForFunction(() => document.querySelector('main .take[data-key="s3"]')?.classList.contains("rejected"));
+found.edited = await page.locator("main .take").evaluateAll((all) => ["s0#2", "s2", "s3"].map((key) =>
+  all.find((one) => one.dataset.key === key).className.replace(/ ?(take|chosen) ?/g, "")));
 await page.keyboard.press("Escape");
 await page.waitForFunction(() => document.activeElement.dataset.key, null, { timeout: 5000 }).catch(() => {});
 found.focused_after = await page.evaluate(() => document.activeElement.dataset.key);

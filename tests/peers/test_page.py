@@ -90,6 +90,11 @@ def test_it_is_used_by_keys_alone(found: dict[str, Any]) -> None:
     assert found["searched"][0] == "s1#2"
 
 
+def test_picks_that_somebody_writes_meanwhile_are_shown(found: dict[str, Any]) -> None:
+    """Beside the one that was made on the page."""
+    assert found["edited"] == ["picked", "picked", "rejected"]
+
+
 def test_it_fits_a_telephone(found: dict[str, Any]) -> None:
     """Nothing has to be pushed sideways."""
     assert not found["wider_than_telephone"]
