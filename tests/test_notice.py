@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -22,6 +23,7 @@ NOTICE = Notice("film", 3, {"done": 1, "failed": 2}, COST, "雨夜 <b> & 完")
         ("QYAPI.weixin.qq.com", "wecom"),
         ("oapi.dingtalk.com", "dingtalk"),
         ("hooks.slack.com", "slack"),
+        ("hooks.slack-gov.com", "slack"),
         ("hooks.slack.com.example.com", "plain"),
         ("127.0.0.1", "plain"),
     ],
@@ -45,6 +47,14 @@ def test_the_host_tells_the_form(host: str, form: Form) -> None:
 def test_each_host_gets_the_text_in_its_form(form: Form, sent: Json) -> None:
     """Only a program of one's own gets the numbers apart."""
     assert json.loads(body_of(NOTICE, form)) == sent
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+@pytest.mark.parametrize("text", ["雨" * 40_000, "\n" * 6_000, "a\udcff", '"' * 9_000])
+def test_every_text_can_be_sent(form: Form, text: str) -> None:
+    """Feishu takes 20 KB, whatever stands in it."""
+    body = body_of(replace(NOTICE, text=text), form)
+    assert json.loads(body) and (form == "plain" or len(body) <= 20_000)
 
 
 def test_a_long_text_is_cut_between_characters() -> None:
