@@ -48,6 +48,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
     "stopped": (None, "loud", None, False),
     "leaving": (None, "loud", None, False),
     "away": (None, "loud", None, False),
+    "silent": (None, "loud", None, False),
     "end": (None, "chatty", None, False),
 }
 

@@ -123,3 +123,24 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     shown = terminal.export_text().splitlines()
     assert [line for line in shown if width(line) > columns] == []
     assert sum(line.count("─" * 4) > 0 for line in shown) == 6
+
+
+def test_the_hosts_of_a_cluster_are_shown() -> None:
+    """Who has bought what, what of it runs, and who is not heard of any more; until it buys."""
+    tally = Tally.of([several(["create"] * 3)], 0.0)
+    for number, host in enumerate(["north", "south", "north"]):
+        about = {"path": "film.yaml", "shot": chr(97 + number), "host": host}
+        tally.note({"event": "submitted", **about}, float(number))
+    tally.note({"event": "done", "path": "film.yaml", "shot": "a", "host": "north"}, 60.0)
+    tally.note({"event": "succeeded", "path": "film.yaml", "shot": "a", "after_s": 1.0}, 60.0)
+    tally.note({"event": "silent", "host": "south"}, 60.0)
+    _, _, hosts, *bars = [" ".join(line.split()) for line in lines(tally)]
+    assert hosts == "north 1 running, 2 bought · south 1 running, 1 bought, silent"
+    assert bars == ["b 1m 59s south", "c 1m 58s north"]
+    tally.note({"event": "submitted", "path": "film.yaml", "shot": "a", "host": "south"}, 61.0)
+    assert "silent" not in lines(tally)[2]
+
+
+def test_a_run_without_hosts_has_no_line_for_them() -> None:
+    """Nor a column."""
+    assert len(lines(running(1))) == 3

@@ -64,6 +64,11 @@ SAID = [
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
     ("away", {"reason": "no store"}, "waiting: no store"),
+    (
+        "silent",
+        {"host": "north"},
+        "no word from north for a minute; other hosts go on with its work",
+    ),
     ("submitted", {"task_id": "t", "host": "north"}, "bought as t by north"),
     ("end", {"exit_code": 3}, "ended with exit code 3"),
 ]

@@ -40,6 +40,8 @@ _LOOK_EVERY_S: Final = 2.0
 # Looks in a row that found server or store away, after which a person is told; a worker that starts
 # takes some seconds.
 _AWAY: Final = 3
+# How often the server is asked which hosts there are; it misses one a minute after its last word.
+_HEAR_EVERY_S: Final = 15.0
 # Folding takes no more than a tenth of the time.
 _SHARE: Final = 10
 # A video that has not come so long after the last news is left to the next run, or to `fetch`.
@@ -71,6 +73,8 @@ class Follower:
     _news_at: float = 0.0
     _fold_s: float = 0.0
     _away: int = 0
+    _hear_at: float = 0.0
+    _heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
@@ -129,6 +133,7 @@ class Follower:
             await self._fold()
             status = await self.desk.status()
             await self._compare(status)
+            await self._hear()
             self._away = 0
         except (StoreAway, ClusterAway) as error:
             self._away += 1
@@ -148,6 +153,16 @@ class Follower:
                 del self.open[batch]
             elif batch not in here and not self.outcome.interrupted:
                 await self._tell_desk(terms)
+
+    async def _hear(self) -> None:
+        """Tell of hosts that were heard of, and are no more."""
+        if self.clock() < self._hear_at:
+            return
+        self._hear_at = self.clock() + _HEAR_EVERY_S
+        here = {identity.partition("/")[0] for identity in await self.desk.hosts()}
+        for host in sorted(self._heard - here):
+            self.inform("silent", host=host)
+        self._heard = here
 
     def _is_quiet(self) -> bool:
         """True if no batch is open and no video is on its way, or none has come for long."""
@@ -188,11 +203,10 @@ class Follower:
 
     def _tell(self, purchase: Purchase) -> None:
         """Tell what a purchase has come to; what comes between is told first."""
-        who = claimant(purchase)
         if purchase.task_id:
             facts: dict[str, Any] = {"task_id": purchase.task_id, "tier": purchase.billed_tier}
             facts |= {"predicted_tier": purchase.predicted_tier}
-            self._once(purchase, "submitted", **facts, **({"host": who[0]} if who else {}))
+            self._once(purchase, "submitted", **facts)
         failure = as_data(purchase.error) if purchase.error else {}
         match purchase.state:
             case "done":
@@ -216,8 +230,10 @@ class Follower:
         if (purchase.uid, event) in self._told:
             return
         self._told.add((purchase.uid, event))
-        uid = {} if event == "unsendable" else {"uid": purchase.uid}
-        self._about(purchase.key, event, **uid, **facts)
+        if event != "unsendable":
+            who = claimant(purchase)
+            facts |= {"uid": purchase.uid, **({"host": who[0]} if who else {})}
+        self._about(purchase.key, event, **facts)
 
     def _about(self, key: str, event: EventName, **facts: Any) -> None:
         manifest = self.job.plan.manifest

@@ -45,6 +45,7 @@ EventName = Literal[
     "stopped",
     "leaving",
     "away",
+    "silent",
     "end",
 ]
 
@@ -125,7 +126,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("refused, not bought: {reason}"),
         of_a_shot=True,
         facts=("uid", "failure"),
-        may=(),
+        may=("host",),
     ),
     "in_doubt": EventRow(
         label="in doubt",
@@ -135,7 +136,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("IN DOUBT: {reason}; klingflow resolve settles it"),
         of_a_shot=True,
         facts=("uid", "reason"),
-        may=(),
+        may=("host",),
     ),
     "poll": EventRow(
         label=None,
@@ -165,7 +166,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("generated after about {after}"),
         of_a_shot=True,
         facts=("uid", "tier", "after_s"),
-        may=(),
+        may=("host",),
     ),
     "failed": EventRow(
         label="failed",
@@ -175,7 +176,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("failed: {reason}{refund}{retry}"),
         of_a_shot=True,
         facts=("uid", "failure", "retry", "refunded"),
-        may=(),
+        may=("host",),
     ),
     "parked": EventRow(
         label="parked",
@@ -185,7 +186,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("parked: {reason}"),
         of_a_shot=True,
         facts=("uid", "failure"),
-        may=(),
+        may=("host",),
     ),
     "downloading": EventRow(
         label=None,
@@ -215,7 +216,7 @@ EVENTS: Mapping[EventName, EventRow] = {
         words=_("done: {file}"),
         of_a_shot=True,
         facts=("uid", "file", "size_bytes"),
-        may=(),
+        may=("host",),
     ),
     "undelivered": EventRow(
         label="failed",
@@ -307,6 +308,16 @@ EVENTS: Mapping[EventName, EventRow] = {
         facts=("reason",),
         may=(),
     ),
+    "silent": EventRow(
+        label=None,
+        volume="loud",
+        flight=None,
+        spends=False,
+        words=_("no word from {host} for a minute; other hosts go on with its work"),
+        of_a_shot=False,
+        facts=("host",),
+        may=(),
+    ),
     "end": EventRow(
         label=None,
         volume="chatty",
@@ -352,7 +363,7 @@ FACTS: Final[Mapping[str, Json]] = {
     "task_id": _said(_TEXT, "The gateway's id of the task."),
     "tier": _said({"type": ["string", "null"]}, "What the gateway bills it as, if it says so."),
     "predicted_tier": _said(_TEXT, "What it was expected to be billed as."),
-    "host": _said(_TEXT, "The host of a cluster that bought it."),
+    "host": _said(_TEXT, "A host of a cluster: the one that bought the shot."),
     "reason": _said(_TEXT, "Why, in words."),
     "failure": _FAILURE,
     "pause_s": _said({"type": "number", "minimum": 0}, "Seconds until the next try."),

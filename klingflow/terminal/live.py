@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -88,6 +88,7 @@ def drawn(
     rows: list[RenderableType] = [
         _counts(tally),
         _facts(tally, now, left_s),
+        *_hosts(tally),
         _bars(tally, prefixes, room, now),
     ]
     if (rest := len(tally.running_since) - room) > 0:
@@ -114,6 +115,17 @@ def _facts(tally: Tally, now: float, left_s: float | None) -> Text:
     return Text("  " + clean(joined(" · ", parts)), style="dim")
 
 
+def _hosts(tally: Tally) -> Iterator[Text]:
+    """Yield a line on the hosts of a cluster: what each has bought, and what of it runs."""
+    said = []
+    for host in sorted({*tally.bought_by, *tally.silent}):
+        silent = ", silent" if host in tally.silent else ""
+        count = f"{tally.running_at(host)} running, {tally.bought_by[host]} bought"
+        said.append(f"{clean(host)} {count}{silent}")
+    if said:
+        yield Text("  " + " · ".join(said), style="dim", no_wrap=True, overflow="ellipsis")
+
+
 def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> Table:
     """The tasks that have run longest, a bar for each."""
     grid = Table.grid(padding=(0, 2))
@@ -124,6 +136,7 @@ def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> T
             Text("  " + clean(prefixes.get(path, "") + key), no_wrap=True, overflow="ellipsis"),
             _bar(share, now),
             Text(console.duration(now - since), style="dim"),
+            Text(clean(tally.hosts.get((path, key), "")), style="dim"),
         )
     return grid
 

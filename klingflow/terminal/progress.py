@@ -280,6 +280,7 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "by": _by,
     "exit_code": lambda event: str(event.get("exit_code")),
     "file": lambda event: str(event.get("file")),
+    "host": lambda event: str(event.get("host")),
     "pause": _pause,
     "percent": _percent,
     "reason": _reason,

@@ -41,6 +41,9 @@ class Tally:
     bought: int = 0
     buying: bool = True
     places: int | None = None
+    hosts: dict[Key, str] = field(default_factory=dict)  # of a cluster: who has bought what
+    bought_by: Counter[str] = field(default_factory=Counter)
+    silent: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, plans: Sequence[Plan], now: float) -> Tally:
@@ -59,6 +62,7 @@ class Tally:
     def note(self, event: Event, now: float) -> None:
         """Count one event."""
         if "shot" not in event:
+            self.silent |= {event["host"]} if event["event"] == "silent" else set()
             self.buying = self.buying and event["event"] not in _ENDS_BUYING
             return
         key, row = (event["path"], event["shot"]), EVENTS[event["event"]]
@@ -66,6 +70,7 @@ class Tally:
             self.states[key] = row.label
         if row.flight == "begins":
             self.running_since[key] = now
+            self._count_host(key, event.get("host"))
         elif row.flight == "ends":
             self.running_since.pop(key, None)
             self.progress.pop(key, None)
@@ -81,6 +86,16 @@ class Tally:
         if event.get("refunded") and self.paid[key]:
             self.paid[key] -= 1
             self._spend(key, -1)
+
+    def _count_host(self, key: Key, host: str | None) -> None:
+        if host is not None:
+            self.hosts[key] = host
+            self.bought_by[host] += 1
+            self.silent.discard(host)
+
+    def running_at(self, host: str) -> int:
+        """Return how many tasks run that this host has bought."""
+        return sum(self.hosts.get(key) == host for key in self.running_since)
 
     def _count_places(self, event: Event) -> None:
         running = len(self.running_since)
