@@ -415,3 +415,27 @@ def test_few_orders_of_a_batch_wait_at_once() -> None:
     assert granted(made, 10.0) == [ask(0).uid]
     brought(made, ask(0).uid)
     assert len(made.batches["b1"].waiting) == 199
+
+
+def test_a_page_that_begins_with_what_does_not_come_is_read_to_its_end() -> None:
+    """The batch is not over before its last order was seen."""
+    made = chained(ask(0))
+    assert numbers(made) == [0]
+    made.bought(Bought(ask(0).uid, "rejected", sent=True), 1.0, 0.5)
+    made.add("b2", "film", 1, Caps().state())
+    made.read("b2", 0, [(waiting(1, 0), False), (ask(3), False)])
+    assert numbers(made) == [3]
+
+
+def test_a_long_chain_is_left_out_whole() -> None:
+    """However long it is."""
+    uids = [uid_of("b1", f"shot{n}", 1, 1) for n in range(400)]
+    refs = [Ref("b1", 0, n) for n in range(400)]
+    asks = [
+        Ask(ref, uid, "shot", "std", 5, ("2", "CNY"), tuple(uids[n - 1 : n]))
+        for n, (ref, uid) in enumerate(zip(refs, uids, strict=True))
+    ]
+    made = chained(*asks)
+    assert granted(made) == uids[:1]
+    made.bought(Bought(uids[0], "rejected", sent=True), 1.0, 0.5)
+    assert made.batches == {} and made.status(1.0)["over"] == ["b1"]

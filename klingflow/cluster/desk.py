@@ -132,6 +132,11 @@ class Batch:
         """True if nothing more will come of it."""
         return not (self.live or self.waiting or self.held or self.has_unread)
 
+    def leave_out(self, why: str) -> None:
+        """Count an order that nobody buys."""
+        self.left_out += 1
+        self.why = self.why or why
+
     def knows(self, attempt: str) -> bool:
         """True if an attempt is among its orders that have not ended."""
         here = (order.uid for order in self.waiting)
@@ -255,11 +260,11 @@ class Desk:
         found = self.batches.get(batch)
         if found is None or found.page != page or found.stopped:
             return
-        found.page += 1
         for ask, claimed in asks:
             counted = claimed and found.again
             needs = () if claimed else ask.needs
             self._enter(found, Order(ask, ask.uid, claimed=claimed, counted=counted, needs=needs))
+        found.page += 1  # last: a batch whose first orders are left out is not over
         waited_for = (need for order in found.held.values() for need in order.needs)
         self.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)
         self._close(found)
@@ -271,7 +276,8 @@ class Desk:
         self._ends.pop(order.attempt, None)  # of an earlier try
         ends = [self._ends.get(_attempt(need)) for need in order.needs]
         if False in ends:
-            return self._drop(batch, order.attempt)
+            batch.leave_out(_("what it waits for did not come"))
+            return self.ended(order.uid, well=False)
         left = tuple(need for need, end in zip(order.needs, ends, strict=True) if not end)
         if not left:
             batch.waiting.append(replace(order, needs=()))
@@ -286,36 +292,39 @@ class Desk:
         """An order has come to its video, or to none: what waits for it goes on, before the rest;
         or it is left out, with all that waits for it in turn. `uid` is that of any try.
         """
-        attempt = _attempt(uid)
+        ends = deque([(_attempt(uid), well)])
+        while ends:
+            attempt, well = ends.popleft()
+            self._note_end(attempt, well=well)
+            for batch in self.batches.values():
+                ends += [(one, False) for one in self._freed(batch, attempt, well=well)]
+        for batch in list(self.batches.values()):
+            self._close(batch)
+
+    def _note_end(self, attempt: str, *, well: bool) -> None:
         self._coming.pop(attempt, None)
         self.unsure = {order: True for order in self.unsure if _attempt(order) != attempt}
         self._ends.pop(attempt, None)
         self._ends[attempt] = well
         while len(self._ends) > _ENDS_KEPT:
             del self._ends[next(iter(self._ends))]
-        for batch in list(self.batches.values()):
-            held = batch.held.values()
-            waiting = [order for order in held if attempt in map(_attempt, order.needs)]
-            for order in reversed(waiting):  # each goes to the front
-                self._freed(batch, order, attempt, well=well)
-            self._close(batch)
 
-    def _freed(self, batch: Batch, order: Order, attempt: str, *, well: bool) -> None:
-        if batch.held.pop(order.attempt, None) is None:
-            return
+    def _freed(self, batch: Batch, attempt: str, *, well: bool) -> list[str]:
+        """Let what waits for an attempt go on, or leave it out; return what was left out."""
+        held = batch.held.values()
+        waiting = [order for order in held if attempt in map(_attempt, order.needs)]
         if not well:
-            return self._drop(batch, order.attempt)
-        left = tuple(need for need in order.needs if _attempt(need) != attempt)
-        if left:
-            batch.held[order.attempt] = replace(order, needs=left)
-        else:
-            batch.waiting.appendleft(replace(order, needs=()))
-
-    def _drop(self, batch: Batch, attempt: str) -> None:
-        """Leave out an order that waits for what does not come."""
-        batch.left_out += 1
-        batch.why = batch.why or _("what it waits for did not come")
-        self.ended(attempt, well=False)
+            for order in waiting:
+                del batch.held[order.attempt]
+                batch.leave_out(_("what it waits for did not come"))
+            return [order.attempt for order in waiting]
+        for order in reversed(waiting):  # each goes to the front
+            left = tuple(need for need in order.needs if _attempt(need) != attempt)
+            if left:
+                batch.held[order.attempt] = replace(order, needs=left)
+            else:
+                batch.waiting.appendleft(replace(batch.held.pop(order.attempt), needs=()))
+        return []
 
     def unreadable(self, batch: str, page: int, why: str) -> None:
         """Leave a batch: a page of it cannot be believed."""
