@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
+_AS_THEY_ARE = (str, int, float, list)
 
 
 class Text(str):
@@ -76,7 +77,10 @@ class _Joined(Text):
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, BaseException) else value
+    if isinstance(value, _AS_THEY_ARE):
+        return value
+    said = str(value)  # a source of the key, say, is called by a sentence
+    return said if isinstance(value, BaseException) or isinstance(said, Text) else value
 
 
 def _changed(value: object, change: Callable[[str], str]) -> object:
@@ -96,7 +100,7 @@ def _(template: str, /, **values: object) -> str:
     return Text(template, values)
 
 
-def many(number: int, one: str, several: str, /, **values: object) -> str:
+def many(number: float, one: str, several: str, /, **values: object) -> str:
     """Return the sentence about `number` things by `one` or `several`, literals in which {number}
     stands for it.
     """
@@ -140,7 +144,7 @@ def inside(sentence: str) -> str:
 
 
 def joined(separator: str, parts: Iterable[str]) -> str:
-    """Return `separator.join(parts)`, in which each part can still be translated."""
+    """Return `separator.join(parts)`, in which separator and parts can still be translated."""
     values: dict[str, object] = {f"part{number}": part for number, part in enumerate(parts)}
     template = "{separator}".join(f"{{{name}}}" for name in values)
-    return _Joined(template, {"separator": separator, **values})
+    return _Joined(template, {"separator": word(separator), **values})

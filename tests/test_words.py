@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
+from klingflow.gateway.access import ENVIRONMENT
 from klingflow.words import Text, _, joined, many, word
 
 
@@ -49,7 +50,7 @@ def test_a_sentence_is_translated_with_the_sentences_in_it() -> None:
     [
         (_("a") + "b", "ab", "⟦a⟧b"),
         ("a" + _("b"), "ab", "a⟦b⟧"),
-        (joined(", ", ["a", _("b"), word("c")]), "a, b, c", "a, ⟦b⟧, ⟦c⟧"),
+        (joined(", ", ["a", _("b"), word("c")]), "a, b, c", "a⟦, ⟧⟦b⟧⟦, ⟧⟦c⟧"),
         (joined(_(" and "), ["a", "b"]), "a and b", "a⟦ and ⟧b"),
         (joined(", ", []), "", ""),
         (many(1, "{number} shot", "{number} shots"), "1 shot", "⟦1 shot⟧"),
@@ -72,6 +73,13 @@ def test_a_copy_is_the_same_sentence(again: Callable[[Text], Text]) -> None:
     assert isinstance(said, Text)
     made = again(said)
     assert (made, made.template, made.values) == (said, said.template, said.values)
+
+
+def test_a_thing_is_called_by_its_sentence() -> None:
+    """Where a key was found is said in the person's language too."""
+    said = _("key from {source}", source=ENVIRONMENT)
+    assert said == "key from the environment"
+    assert shown(said) == "⟦key from ⟦the environment⟧⟧"
 
 
 def test_an_error_gives_its_sentence_back() -> None:

@@ -91,7 +91,7 @@ def _of_one_kind(other: Other, site: Site) -> None:
     from_sandbox = {origin == SANDBOX for origin in origins}
     if from_sandbox - {site.in_sandbox}:
         here, there = (
-            (_("the sandbox's"), "real") if site.in_sandbox else ("real", _("the sandbox's"))
+            (_("the sandbox's"), _("real")) if site.in_sandbox else (_("real"), _("the sandbox's"))
         )
         raise UsageError(
             _(
@@ -106,7 +106,8 @@ def _of_one_kind(other: Other, site: Site) -> None:
 def _of_drafts_both(other: Other, site: Site) -> None:
     """Refuse to let drafts stand for a film's own takes, or these for drafts. Raises UsageError."""
     if any(bool(profile) != bool(site.profile) for profile in other.profiles):
-        there, here = ("film", "drafts") if site.profile else ("drafts", "film")
+        film, drafts = _("film"), _("drafts")
+        there, here = (film, drafts) if site.profile else (drafts, film)
         raise UsageError(
             _(
                 "{path} is the ledger of the {there}, and {name} that of the"

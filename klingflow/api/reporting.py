@@ -94,5 +94,5 @@ def _take_of(book: Book, picks: Picks, uid: str) -> str:
     if purchase is None:
         return _("a video that is not in the ledger any more")
     said = picks.said.get(uid, NOTHING_SAID)
-    words = "picked" if said.picked else "rejected" if said.rejected else ""
+    words = _("picked") if said.picked else _("rejected") if said.rejected else ""
     return _("{key} ({words})", key=purchase.key, words=words) if words else purchase.key

@@ -71,7 +71,7 @@ class CommandStore:
                 of_all=True,
             ) from error
         if done.returncode:
-            said = clean(_last(done.stderr) or _("it says nothing"), 200)
+            said = clean(_last(done.stderr), 200) or _("it says nothing")
             raise NotStored(
                 _(
                     "{described} failed with {returncode}: {said}",
@@ -82,7 +82,7 @@ class CommandStore:
             )
         address = _last(done.stdout)
         if not is_address(address):
-            said = clean(address or "nothing", 80)
+            said = clean(address, 80) or _("nothing")
             raise NotStored(
                 _(
                     "{described} must print an address in its last line, not {said}",

@@ -13,7 +13,7 @@ from typing import Literal
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.model import Failure, Limits
-from klingflow.words import _
+from klingflow.words import _, many
 
 # Creates in a row that could not be sent, after which the run gives up: soon where the address has
 # never answered, because it is probably wrong; late where it has, because a night's run has to
@@ -220,5 +220,6 @@ def _refuses_us(failure: Failure) -> str:
 
 def _worded(seconds: float) -> str:
     """Return `90 minutes`; seconds where these are no whole minutes."""
-    number, unit = (seconds, "second") if seconds % 60 else (seconds / 60, "minute")
-    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
+    if seconds % 60:
+        return many(seconds, "{number:g} second", "{number:g} seconds")
+    return many(seconds / 60, "{number:g} minute", "{number:g} minutes")

@@ -16,7 +16,7 @@ from klingflow.ledger.book import Book
 from klingflow.manifest.amending import Change
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import PickLine, Picks, Plan, Purchase, Shot, composed, key_of, split_key
-from klingflow.words import _, joined
+from klingflow.words import _, joined, word
 
 Take = tuple[str, int]
 
@@ -60,7 +60,7 @@ def pick(plan: Plan, book: Book, target: Target, note: str = "") -> tuple[Change
         )
     chosen = _present(plan, book, takes[0])
     if chosen.state not in DELIVERED:
-        state = chosen.state.replace("_", " ")
+        state = word(chosen.state.replace("_", " "))
         raise UsageError(
             _("{key} has no video to pick: it is {state}", key=chosen.key, state=state)
         )

@@ -11,7 +11,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import IN_DOUBT, UNFINISHED, placed
 from klingflow.model import Action, Move, Plan, key_of, split_key
-from klingflow.words import _
+from klingflow.words import _, word
 
 Take = tuple[str, int]
 
@@ -89,7 +89,7 @@ def _check_free(action: Action) -> None:
         return
     is_open = purchase.state in IN_DOUBT | UNFINISHED
     if is_open or _serves(action):
-        state = purchase.state.replace("_", " ")
+        state = word(purchase.state.replace("_", " "))
         raise UsageError(
             _(
                 "{key} has a purchase that serves it ({state}); nothing was moved",

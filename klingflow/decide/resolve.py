@@ -19,7 +19,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, advance, begin, states_before
 from klingflow.model import Failure, Purchase, Request, Shot, State, split_key, task_named
-from klingflow.words import _, joined
+from klingflow.words import _, joined, word
 
 # What a person can say of a purchase without knowing its task.
 Verdict = Literal["abandon", "not_charged", "resubmit"]
@@ -198,7 +198,7 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
                 " cannot"
                 " be had",
                 key=key,
-                state=finished[0].state,
+                state=word(finished[0].state),
             )
         )
     return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
@@ -239,7 +239,7 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
                 "{key} is {state}: only what is in doubt, parked or at another gateway is"
                 " resolved; {what_there_is}",
                 key=key,
-                state=last.state,
+                state=word(last.state),
                 what_there_is=what_there_is(book),
             )
         )

@@ -202,7 +202,7 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
 def _loss(verb: Verb, serving: Purchase) -> str:
     """What has become of a purchase that brings no video; "" for one that may."""
     if verb == "failed":
-        return serving.state
+        return word(serving.state)
     if verb == "download" and last_event(serving) == "undelivered":
         return _("its video cannot be had")
     return ""
@@ -384,7 +384,7 @@ def _open(doubtful: Sequence[Purchase]) -> tuple[Verb, str, Purchase]:
 def _never_bought(refused: Purchase | None) -> str:
     if refused is None:
         return _("never bought")
-    what = called(refused.state, refused.error).replace("_", " ")
+    what = word(called(refused.state, refused.error).replace("_", " "))
     return _("never bought; the last try was {what}{because}", what=what, because=_because(refused))
 
 

@@ -12,7 +12,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from klingflow.words import _
+from klingflow.words import _, joined
 
 # A fragmented film has two boxes a fragment; more than this is no film but a trap for a reader that
 # counts.
@@ -63,7 +63,7 @@ def _missing(seen: set[bytes]) -> str | None:
     missing = [name.decode() for name in _NEEDED if name not in seen]
     if not missing:
         return None
-    return _("the MP4 has no {missing}", missing=" and no ".join(missing))
+    return _("the MP4 has no {missing}", missing=joined(_(" and no "), missing))
 
 
 def _is_blank_end(head: bytes) -> bool:

@@ -20,7 +20,7 @@ from klingflow.ledger.moments import moment
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.manifest.request import fingerprint, leaves
 from klingflow.model import Json, Purchase, task_named
-from klingflow.words import _
+from klingflow.words import _, word
 
 # How bad a finding is, and the exit code that says so. A note is nothing that anybody has to mend.
 LEVELS: Mapping[Level, ExitCode] = {
@@ -90,15 +90,15 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
     has_file = purchase.sha256 and purchase.output and purchase.size_bytes
     is_a_doubt = state == "in_doubt"  # and may come from a damaged line
     if row.task == "named" and not task_id:
-        yield _damaged(purchase, _("{state}, but without a task id", state=state))
+        yield _damaged(purchase, _("{state}, but without a task id", state=word(state)))
     if row.task == "none" and task_id:
         yield _damaged(
             purchase,
-            _("{state}, but with {task_named}", state=state, task_named=task_named(task_id)),
+            _("{state}, but with {task_named}", state=word(state), task_named=task_named(task_id)),
         )
     if row.delivered and not has_file:
         yield _damaged(
-            purchase, _("{state}, but without its file's name, hash and size", state=state)
+            purchase, _("{state}, but without its file's name, hash and size", state=word(state))
         )
     if not purchase.fingerprint and not is_a_doubt:
         yield _damaged(purchase, _("without a fingerprint"))

@@ -287,7 +287,7 @@ def _of_an_action(then: Json, now: Json) -> str | None:
 
 
 def _price(price: Json) -> str:
-    return f"{Decimal(price['amount']):.2f} {price['currency']}" if price else "unknown"
+    return f"{Decimal(price['amount']):.2f} {price['currency']}" if price else _("unknown")
 
 
 def _cap(left_out: Json) -> str:

@@ -49,7 +49,8 @@ def explain(
             others=others,
             kept=kept,
         )
-    told: dict[str, Json] = {"shot": shot.key, "says": f"{shot.key} {says}", "changes": changes}
+    said = _("{key} {says}", key=shot.key, says=says)
+    told: dict[str, Json] = {"shot": shot.key, "says": said, "changes": changes}
     if purchase is not None and purchase.was is not None:
         was = purchase.was.key
         told |= {

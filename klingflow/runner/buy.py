@@ -28,7 +28,7 @@ from klingflow.ledger.handed_over import claimant
 from klingflow.manifest.tag import tagged
 from klingflow.model import Purchase
 from klingflow.runner.context import Context, Job, as_data
-from klingflow.words import _
+from klingflow.words import _, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ async def buy(context: Context, wanted: Wanted) -> None:
     """Buy `wanted`, whose cap and rate the schedule has granted. Raises LedgerBroken."""
     newcomer = _newcomer(context, wanted)
     if newcomer is not None:
-        reason = _("the ledger has another purchase of it by now ({state})", state=newcomer.state)
+        reason = _(
+            "the ledger has another purchase of it by now ({state})", state=word(newcomer.state)
+        )
         return _spare(context, wanted, reason)
     job = context.jobs[wanted.job]
     purchase = _intent(context, wanted)
