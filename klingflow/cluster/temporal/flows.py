@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from klingflow.words import _
@@ -143,32 +143,19 @@ class DeskFlow:
             "at": grant.at,
             "tier": order.ask.tier,
         }
-        try:
-            while not await self._has_begun(errand):
-                await workflow.sleep(1)
-        finally:
-            self._starting -= 1
-            self._news = True
-
-    async def _has_begun(self, errand: dict[str, Any]) -> bool:
-        """Start a shot, or let one that was started for an earlier grant report once more. Return
-        False where that one has ended in between: it reports on no other grant.
-        """
-        id = f"shot-{errand['uid']}"
+        # Each grant has a shot of its own, which reports on it, whatever became of earlier ones:
+        # one that is about to end could be asked, and never answer.
         try:
             await workflow.start_child_workflow(
                 "Shot",
                 errand,
-                id=id,
+                id=f"shot-{order.uid}-{workflow.uuid4().hex[:8]}",
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 task_timeout=TASK_S,
             )
-        except WorkflowAlreadyStartedError:
-            try:
-                await workflow.get_external_workflow_handle(id).signal("report")
-            except FailureError:
-                return False
-        return True
+        finally:
+            self._starting -= 1
+            self._news = True
 
     # -------- reports of shots
 
@@ -241,9 +228,6 @@ class ShotFlow:
     def __init__(self, errand: dict[str, Any]) -> None:
         """Set the state before the first signal is heard."""
         self._errand = errand
-        self._told: dict[str, Any] | None = None
-        self._comes: bool | None = None  # known once its task is over
-        self._well: bool | None = None
 
     @workflow.run
     async def run(self, errand: dict[str, Any]) -> str:
@@ -252,18 +236,16 @@ class ShotFlow:
             told = await _step("buy", errand)
         except ActivityError:  # an order that nobody can read
             told = Bought(errand["uid"], "stale", reason=_("its order is damaged")).as_json()
-        self._told = told
         await self._tell("bought", told)
         if told["outcome"] != "submitted":
             return str(told["outcome"])
         state = await self._watched()
-        self._comes = state["state"] == "succeeded"
-        await self._tell("over", errand["uid"], self._comes)
-        if not self._comes:
+        comes = state["state"] == "succeeded"
+        await self._tell("over", errand["uid"], comes)
+        if not comes:
             return str(state["state"])
         end = await self._brought(state)
-        self._well = end == "done"
-        await self._tell("ended", errand["uid"], self._well)
+        await self._tell("ended", errand["uid"], end == "done")
         return end
 
     async def _watched(self) -> dict[str, Any]:
@@ -286,15 +268,5 @@ class ShotFlow:
 
     async def _tell(self, signal: str, *said: Any) -> None:
         desk = workflow.get_external_workflow_handle(desk_of(self._errand["account"]))
-        with suppress(Exception):  # a desk that was terminated asks again when it is back
+        with suppress(Exception):  # a desk that was terminated grants again, to others
             await desk.signal(signal, args=list(said))
-
-    @workflow.signal
-    async def report(self) -> None:
-        """Tell a new desk what the old one was told."""
-        if self._told is not None:
-            await self._tell("bought", self._told)
-        if self._comes is not None:
-            await self._tell("over", self._errand["uid"], self._comes)
-        if self._well is not None:
-            await self._tell("ended", self._errand["uid"], self._well)
