@@ -143,8 +143,11 @@ def inside(sentence: str) -> str:
     return _Inside(sentence.template, sentence.values)
 
 
+_SEPARATORS = {", ": _(", "), "; ": _("; ")}
+
+
 def joined(separator: str, parts: Iterable[str]) -> str:
     """Return `separator.join(parts)`, in which separator and parts can still be translated."""
     values: dict[str, object] = {f"part{number}": part for number, part in enumerate(parts)}
     template = "{separator}".join(f"{{{name}}}" for name in values)
-    return _Joined(template, {"separator": word(separator), **values})
+    return _Joined(template, {"separator": _SEPARATORS.get(separator, separator), **values})

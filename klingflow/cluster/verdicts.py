@@ -138,8 +138,8 @@ def _says_more(there: Purchase, known: Purchase) -> bool:
 
 
 _SAID: Final[dict[State, str]] = {
-    "rejected": "withdrawn: the next run buys it",
-    "abandoned": "given up",
+    "rejected": _("withdrawn: the next run buys it"),
+    "abandoned": _("given up"),
 }
 
 
