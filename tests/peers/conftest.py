@@ -25,6 +25,7 @@ import pytest
 # work.
 LITELLM = "litellm[proxy]==1.106.2"
 MOTO = "moto[server,s3]==5.2.5"
+AZURITE = "azurite@3.37.0"
 AIMOCK = "@copilotkit/aimock@1.43.0"
 OPENAI_JS = "openai@7.57.0"
 YAML_LANGUAGE_SERVER = "yaml-language-server@1.25.0"
@@ -133,6 +134,13 @@ def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def azurite(request: pytest.FixtureRequest) -> Path:
+    """The part of Azurite that speaks the protocol of Azure's blobs, for node."""
+    home = _of_npm(request, AZURITE) / "node_modules" / "azurite"
+    return home / "dist" / "src" / "blob" / "main.js"
+
+
+@pytest.fixture(scope="session")
 def aimock(request: pytest.FixtureRequest) -> Path:
     """aimock's command line, for node."""
     return _of_npm(request, AIMOCK) / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
@@ -178,9 +186,14 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    command: Sequence[str | Path], folder: Path, alive: str, **environ: str
+    command: Sequence[str | Path],
+    folder: Path,
+    alive: str,
+    status: int = 200,
+    /,
+    **environ: str,
 ) -> Iterator[None]:
-    """`command` as a server, once the address `alive` answers with 200; stopped on leaving."""
+    """`command` as a server, once the address `alive` answers with `status`; stopped on leaving."""
     log = folder / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -194,7 +207,7 @@ def serving(
         )
     try:
         until = time.monotonic() + _START_S
-        while not _answers(alive):
+        while _status(alive) != status:
             assert process.poll() is None, f"it ended: {log.read_text(errors='replace')[-2000:]}"
             assert time.monotonic() < until, (
                 f"not up in time: {log.read_text(errors='replace')[-2000:]}"
@@ -210,9 +223,12 @@ def serving(
             process.wait()
 
 
-def _answers(url: str) -> bool:
+def _status(url: str) -> int:
+    """Return the status that an address answers with; 0 where nobody answers."""
     try:
         with _DIRECT.open(url, timeout=10) as reply:
-            return bool(reply.status == 200)
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except (urllib.error.URLError, OSError):
-        return False
+        return 0

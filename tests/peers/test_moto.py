@@ -65,6 +65,17 @@ def service(moto: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield Service(endpoint, folder)
 
 
+@pytest.fixture(scope="module")
+def guarded(moto: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that asks everybody for credentials, once its first bucket is made."""
+    port, folder = free_port(), tmp_path_factory.mktemp("guarded")
+    endpoint = f"http://127.0.0.1:{port}"
+    command: list[str | Path] = [moto, "-H", "127.0.0.1", "-p", str(port)]
+    guard = {"INITIAL_NO_AUTH_ACTION_COUNT": "1"}
+    with serving(command, folder, f"{endpoint}/moto-api/", **guard):
+        yield Service(endpoint, folder)
+
+
 def write(film: Pipeline, service: Service, bucket: str, *, public: bool = True) -> None:
     """A film of twelve shots that begin at six stills."""
     (film.folder / "refs").mkdir(exist_ok=True)
@@ -122,6 +133,18 @@ def test_a_bucket_that_only_its_owner_reads_buys_nothing(tmp_path: Path, service
         said = run(film, code=3)
         assert charges(sandbox) == []
     assert "answers HTTP 403: the store must be open to everybody, or have no public_url" in said
+
+
+def test_wrong_credentials_buy_nothing(tmp_path: Path, guarded: Service) -> None:
+    """The service's own code is named, and neither key nor secret."""
+    guarded.make("guarded", public=False)
+    with sandboxed(tmp_path / "film") as (film, sandbox):
+        write(film, guarded, "guarded")
+        said = run(film, code=3)
+        assert charges(sandbox) == []
+    said = " ".join(said.split())
+    assert "refuses the credentials of the environment (InvalidAccessKeyId)" in said
+    assert not any(secret in said for secret in CREDENTIALS.values())
 
 
 def test_a_killed_run_puts_nothing_twice(tmp_path: Path, service: Service) -> None:
