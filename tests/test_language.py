@@ -67,5 +67,5 @@ def test_click_is_known() -> None:
     """The names by which click takes its words are there to be replaced."""
     from klingflow.terminal import translated  # not at start-up in English
 
-    assert all("_" in vars(module) for module in translated._CLICK)
+    assert all("_" in vars(module) for module in translated.CLICK)
     assert isinstance(click.ClickException("x").message, str)

@@ -30,7 +30,7 @@ from klingflow.terminal.layout import (
 )
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 from klingflow.terminal.streams import silence
-from klingflow.words import _, joined, word
+from klingflow.words import _, joined, many, word
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -254,12 +254,14 @@ def counted(diagnostics: Iterable[Diagnostic]) -> str:
     """Return `2 errors, 1 warning`."""
     severities = Counter(diagnostic.severity for diagnostic in diagnostics)
     kinds = [severity for severity in ("error", "warning") if severity in severities]
-    return joined(", ", (many(severities[kind], kind) for kind in kinds)) or _("no problems")
+    said = (many(severities[kind], *_KINDS[kind]) for kind in kinds)
+    return joined(", ", said) or _("no problems")
 
 
-def many(number: int, noun: str) -> str:
-    """Return `1 shot`, `2 shots`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+_KINDS = {
+    "error": (_("{number} error"), _("{number} errors")),
+    "warning": (_("{number} warning"), _("{number} warnings")),
+}
 
 
 def github(diagnostic: Diagnostic) -> str:

@@ -18,7 +18,7 @@ from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import width, wrapped
 from klingflow.words import word
 
-_CLICK = (core, decorators, exceptions, formatting, parser, termui, types)
+CLICK = (core, decorators, exceptions, formatting, parser, termui, types)
 _KEPT = "\b"  # the first line of a paragraph that keeps its line ends
 _ENDS = ("。", ". ")  # of a sentence
 
@@ -43,7 +43,7 @@ def speaking(command: C) -> C:
 
 
 def _teach_click() -> None:
-    for module in _CLICK:
+    for module in CLICK:
         module.__dict__["_"] = lambda text: _Template(spoken(word(text)))
         module.__dict__["ngettext"] = _one_or_several
     formatting.__dict__["wrap_text"] = _wrapped

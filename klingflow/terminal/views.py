@@ -26,7 +26,7 @@ from klingflow.terminal.layout import clean, folded, is_unicode, room, showable,
 from klingflow.terminal.money import show_budget, show_money, show_prices, summed
 from klingflow.terminal.money import worded as worded_shares
 from klingflow.terminal.paint import OF_STATE, Painted, Part
-from klingflow.words import _, joined, many
+from klingflow.words import _, joined, many, word
 
 _LISTED = 600  # takes of a plan
 _NAMED = 10  # moves in one line
@@ -184,7 +184,11 @@ def counted(plan: Plan, delivered: Set[str] = frozenset()) -> str:
     done = Counter(a.verb for a in plan.actions if a.key in delivered)
     rest = Counter(counts(plan)) - left_out - done
     parts = [_("{done} done", done=done.total())] if done else []
-    parts += [f"{rest[verb]} {VERBS[verb].noun}" for verb in counts(plan) if rest[verb]]
+    parts += [
+        _("{number} {noun}", number=rest[verb], noun=VERBS[verb].noun)
+        for verb in counts(plan)
+        if rest[verb]
+    ]
     parts += [_("{left_out} left out", left_out=left_out.total())] if left_out else []
     return joined(", ", parts)
 
@@ -293,7 +297,7 @@ def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
         told.append(_("was {key}", key=key_of(was["shot"], was["take"])))
     others = len(shot.get("versions", ())) - ("file" in shot)
     if others > 0:
-        told.append(console.many(others, _("earlier video")))
+        told.append(many(others, "{number} earlier video", "{number} earlier videos"))
     told += map(in_words, shot.get("media", {}).get("remarks", ()))
     if "pick" in shot:
         note, earlier = shot.get("pick_note", ""), shot.get("pick_of_an_earlier_version", "open")
@@ -324,11 +328,17 @@ def _state(shot: Mapping[str, Any]) -> str:
     """What the state of a take is called."""
     error = shot.get("error")
     failure = error and Failure(error.get("kind", "unknown"), "", "")
-    return called(shot["state"], failure).replace("_", " ")
+    return word(called(shot["state"], failure).replace("_", " "))
 
 
 def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
-    counted = joined(", ", (f"{n} {state}" for state, n in sorted(Counter(states).items())))
+    counted = joined(
+        ", ",
+        (
+            _("{number} {noun}", number=n, noun=state)
+            for state, n in sorted(Counter(states).items())
+        ),
+    )
     console.say(
         _(
             "{shots}: {counted}.",

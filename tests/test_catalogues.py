@@ -1,0 +1,84 @@
+"""The catalogues: each sentence is in its file, and its translation says the same things."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from tests import catalogues
+
+# True once all is translated: then a sentence without a translation fails.
+IS_COMPLETE = False
+SENTENCES = tuple(catalogues.sentences())
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+def test_the_files_hold_what_is_said_and_nothing_else(language: str) -> None:
+    """After a message has changed: `python -m tests.catalogues`. click has other words in each of
+    its versions.
+    """
+    rooms = {path.stem for path in (catalogues.LOCALE / language).glob("*.po")}
+    held = {
+        (room, str(message.id))
+        for room in rooms - {"click"}
+        for message in catalogues.catalogue(language, room)
+        if message.id
+    }
+    said = {(one.room, one.template): one.place for one in SENTENCES if one.room != "click"}
+    assert [f"{said[one]}: {one[1]}" for one in said.keys() - held] == []
+    assert held - said.keys() == set()
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+@pytest.mark.skipif(not IS_COMPLETE, reason="not all is translated yet")
+def test_every_sentence_is_translated(language: str) -> None:
+    """A person who asked for a language reads no other."""
+    known = catalogues.translations(language)
+    missing = [
+        f"{one.place}: {one.template}"
+        for one in SENTENCES
+        if catalogues.needs_translation(one.template)
+        if one.template not in known
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+def test_a_translation_names_the_same_values(language: str) -> None:
+    """A value that is left out would be missed; one that is not there would end the command."""
+    wrong = [
+        (template, said)
+        for template, said in catalogues.translations(language).items()
+        if catalogues.places(template) != catalogues.places(said)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+def test_a_translation_can_be_filled_in(language: str) -> None:
+    """Braces that stand for themselves are doubled exactly where English doubles them."""
+    for template, said in catalogues.translations(language).items():
+        if catalogues.places(template):
+            assert list(string.Formatter().parse(said)), said
+        assert ("{{" in template) == ("{{" in said), said
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+def test_nothing_is_fuzzy(language: str) -> None:
+    """A guess of a tool is no translation."""
+    rooms = (path.stem for path in (catalogues.LOCALE / language).glob("*.po"))
+    assert not any(m.fuzzy for room in rooms for m in catalogues.catalogue(language, room) if m.id)
+
+
+@pytest.mark.parametrize("language", catalogues.LANGUAGES)
+def test_what_can_be_copied_is_left_as_it_is(language: str) -> None:
+    """Commands in backquotes, options and variables are the same in every language."""
+    names = re.compile(r"`klingflow[^`]*`|(?<![\w-])--[a-z][a-z-]+|KLINGFLOW_[A-Z_]+")
+    wrong = [
+        (template, said)
+        for template, said in catalogues.translations(language).items()
+        if not set(names.findall(template)) <= set(names.findall(said))
+    ]
+    assert wrong == []
