@@ -20,6 +20,7 @@ import click
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from klingflow.api.beginning import Kind
 from klingflow.decide.verbs import Label
 from klingflow.ledger.problems import Level
 from klingflow.model import FailureKind, State
@@ -38,7 +39,7 @@ WORDS: tuple[str, ...] = (
     *get_args(Level),
     *(state.replace("_", " ") for state in get_args(State)),
     *(kind.replace("_", " ") for kind in get_args(FailureKind)),
-    *("added", "kept", "left", "made"),
+    *get_args(Kind),
 )
 _HEADING = r"""msgid ""
 msgstr ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -379,3 +380,43 @@ def test_names_say_something() -> None:
     """No module is called for being useful."""
     empty = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base"}
     assert [path for _, path, _ in modules() if path.stem in empty] == []
+
+
+# Calls whose texts a person reads: an error, a mistake, a line on the terminal.
+TELLING = re.compile(
+    r"(?:(?:\w*Error|\w*Failed|Diagnostic|Fault|Finding|NotHad|NotStored|BadParameter)"
+    r"|console\.(?:say|warn|prose|ask))$"
+)
+# Errors that no person is meant to read; those of httpcore are put in our words by http.py.
+PROGRAMMERS = {"AssertionError", "AttributeError"}
+TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? +[A-Za-z]{2,}")
+
+
+def english(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield each text of two words or more that is told to a person outside of `_()`."""
+    for call in ast.walk(tree):
+        name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+        is_read = name not in PROGRAMMERS and not name.startswith("httpcore.")
+        if not isinstance(call, ast.Call) or not is_read or not TELLING.search(name):
+            continue
+        for told in [*call.args, *(word.value for word in call.keywords)]:
+            for text in (told.body, told.orelse) if isinstance(told, ast.IfExp) else (told,):
+                if TWO_WORDS.search(found := _text(text)):
+                    yield text.lineno, found
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) for part in node.values)
+    return str(node.value) if isinstance(node, ast.Constant) else "{}"
+
+
+def test_what_a_person_reads_can_be_translated() -> None:
+    """A sentence outside of `_()` stays English in every language (docs/development.md)."""
+    told = [
+        f"{path.relative_to(PACKAGE)}:{line}: {text}"
+        for room, path, tree in modules()
+        if room not in ("sandbox", "__init__")
+        for line, text in english(tree)
+    ]
+    assert told == []

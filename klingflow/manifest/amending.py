@@ -18,6 +18,7 @@ from klingflow.errors import ManifestError, UsageError
 from klingflow.manifest.picklist import parse
 from klingflow.manifest.quoting import in_flow
 from klingflow.model import PickLine
+from klingflow.words import _
 
 _BOM: Final = "\ufeff"
 _LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -81,8 +82,11 @@ class _Unsafe(Exception):
 
 def _refusal(file: str) -> UsageError:
     return UsageError(
-        f"{file} is written so that klingflow cannot change it without harm; nothing was written."
-        " Give each take a line of its own, such as - { shot: alley, take: 1 }"
+        _(
+            "{file} is written so that klingflow cannot change it without harm; nothing was"
+            " written. Give each take a line of its own, such as - {{ shot: alley, take: 1 }}",
+            file=file,
+        )
     )
 
 

@@ -146,9 +146,10 @@ def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
 def _braces(leaf: Node, names: Mapping[str, str], written: Written) -> Iterator[_Doubt]:
     for braces in _BRACES.finditer(leaf.value) if "{" in leaf.value else ():
         if meant := _meant(braces, names):
-            message = (
-                f"{braces[0]} is sent as it stands; write ${{{{ {meant} }}}} for the value of"
-                f" {meant}"
+            message = _(
+                "{braces} is sent as it stands; write ${{{{ {meant} }}}} for the value of {meant}",
+                braces=braces[0],
+                meant=meant,
             )
             place = place_in(leaf, braces.start(), braces[0], written.sources)
             yield place, BRACES, message

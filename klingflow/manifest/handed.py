@@ -58,9 +58,12 @@ def no_environment(name: str) -> str:
             f"vars.{name}",
             _("{prefix}{name}=…, or {ways}", prefix=PREFIX, name=name, ways=ways),
         )
-    return (
-        f"no expression reads the environment; declare {name} in vars:, write"
-        f" ${{{{ {member} }}}}, and hand it in: {ways}"
+    return _(
+        "no expression reads the environment; declare {name} in vars:, write"
+        " ${{{{ {member} }}}}, and hand it in: {ways}",
+        name=name,
+        member=member,
+        ways=ways,
     )
 
 

@@ -149,7 +149,7 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
 
 NEEDS_A_FRAME: Final = _("an image is one frame of the video; write 'frame: last'")
 # What to say beside a key that a map must have, where its name alone does not say it.
-_MISSING_ADVICE: Final = {"frame": f": {NEEDS_A_FRAME}"}
+_MISSING_ADVICE: Final = {"frame": _(": {needs_a_frame}", needs_a_frame=NEEDS_A_FRAME)}
 
 
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:

@@ -142,7 +142,10 @@ def _key(entry: Entry, row: dict[str, Json], place: RowPlace) -> Json:
         entry.fail(
             entry.items["foreach"].mark,
             "missing-key",
-            f"foreach needs a key that names each row; write key: ${{{{ {member(name)} }}}}",
+            _(
+                "foreach needs a key that names each row; write key: ${{{{ {member} }}}}",
+                member=member(name),
+            ),
         )
     scope = entry.scope("", place, row=row)
     try:

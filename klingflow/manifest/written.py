@@ -105,11 +105,11 @@ def _section(
     null deletes, and the value of an expression is not known yet: neither is judged.
     """
     if not isinstance(node.value, dict):
-        example = _("max_running: 5") if table is RUN else _("base_url: https://…")
+        example = "max_running: 5" if table is RUN else "base_url: https://…"
         example = "store: s3://…" if table is ASSETS else example
         example = "prompt: …" if "prompt" in table else example
         advice = _WRITTEN_OUT if _is_expression(node) else ""
-        message = f"{misplaced.no_map(node.value, example)}{advice}"
+        message = misplaced.no_map(node.value, example) + advice
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name in sorted(idle.names & node.value.keys()):

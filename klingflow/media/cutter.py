@@ -120,7 +120,7 @@ def _footage(found: Any) -> Footage:
     seen = Footage(**found)
     numbers = seen.width, seen.height, seen.seconds, seen.fps
     if not all(isinstance(n, int | float) and 0 < n < 1e6 for n in numbers):
-        raise ValueError("no footage")
+        raise ValueError(_("no footage"))
     if not isinstance(seen.mark, str):
-        raise ValueError("no mark")
+        raise ValueError(_("no mark"))
     return seen

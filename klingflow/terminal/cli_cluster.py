@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from klingflow.terminal import flags
+from klingflow.words import _
 
 
 @click.command()
@@ -56,5 +57,5 @@ def desk(account: str | None, stop: bool, resume: bool, **said: str | int | None
     from klingflow.terminal import cluster_commands  # for start-up
 
     if stop and resume:
-        raise click.UsageError("pass --stop or --resume, not both")
+        raise click.UsageError(_("pass --stop or --resume, not both"))
     return cluster_commands.desk(account, said, stop=stop, resume=resume)

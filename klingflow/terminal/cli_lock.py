@@ -10,6 +10,7 @@ import click
 
 from klingflow.terminal import flags
 from klingflow.terminal.options import Options
+from klingflow.words import _
 
 _sandbox = click.option("--sandbox", is_flag=True, help="The sandbox's ledger, not the real one.")
 _no_black_box = click.option(
@@ -92,7 +93,7 @@ def merge(file: str, others: tuple[str, ...], from_boxes: tuple[str, ...], **opt
     from klingflow.terminal import lock_commands  # for start-up
 
     if not (others or from_boxes):
-        raise click.UsageError("name another ledger, or a manifest with --from-box")
+        raise click.UsageError(_("name another ledger, or a manifest with --from-box"))
     return lock_commands.merge(file, others, Options(**options), from_boxes)
 
 

@@ -8,6 +8,8 @@ import click
 from click.formatting import wrap_text
 
 from klingflow.terminal import flags
+from klingflow.terminal.language import spoken
+from klingflow.words import _, joined
 
 
 @click.command()
@@ -52,8 +54,8 @@ class _Named(click.Command):
 
         super().format_help_text(ctx, formatter)
         first, *others, last = NAMES
-        listed = ", ".join([f"{first} (the default)", *others])
-        told = f"NAME is {listed} or {last}."
+        listed = joined(", ", [_("{first} (the default)", first=first), *others])
+        told = spoken(_("NAME is {listed} or {last}.", listed=listed, last=last))
         formatter.write_paragraph()
         formatter.write(wrap_text(told, formatter.width, *_INDENTS) + "\n")
 
