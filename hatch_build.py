@@ -15,9 +15,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 LOCALE = Path(__file__).parent / "klingflow" / "locale"
 
 
-def compile_catalogues() -> None:
+def compile_catalogues(locale: Path = LOCALE) -> None:
     """Write the `.mo` of each language, from what is translated in its `.po` files."""
-    for folder in filter(Path.is_dir, LOCALE.iterdir()):
+    for folder in filter(Path.is_dir, locale.iterdir()):
         whole = Catalog(locale=folder.name)
         for part in sorted(folder.glob("*.po")):
             with part.open("rb") as file:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gettext
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests import pages
+from tests import catalogues, pages
 
 # In every source archive, whatever pyproject.toml says.
 ALWAYS = {"pyproject.toml", "PKG-INFO", ".gitignore"}
@@ -49,6 +51,18 @@ def test_the_wheel_holds_the_schemas() -> None:
     """They are generated at the root, and a user's klingflow prints them."""
     wheel = project()["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"] == {"schemas": "klingflow/schemas"}
+
+
+def test_the_catalogues_are_compiled_from_their_parts(tmp_path: Path) -> None:
+    """What the build packs, and an install in place writes, says all that is translated."""
+    locale = tmp_path / "locale"
+    shutil.copytree(catalogues.LOCALE, locale, ignore=shutil.ignore_patterns("*.mo"))
+    hook = runpy.run_path(str(pages.ROOT / "hatch_build.py"))
+    hook["compile_catalogues"](locale)
+    for language in catalogues.LANGUAGES:
+        found = gettext.translation("klingflow", locale, [language])
+        for template, said in catalogues.translations(language).items():
+            assert found.gettext(template) == said
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="CI is a shell script")
