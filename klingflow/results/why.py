@@ -12,7 +12,7 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.manifest.request import leaves, origins, pointer
 from klingflow.manifest.tag import is_tag
 from klingflow.model import Json, Purchase, Request, Shot, task_named
-from klingflow.words import _
+from klingflow.words import _, joined
 
 _SHOWN = 12  # digits of a hash
 _ABSENT = object()  # differs from every value, None included
@@ -39,7 +39,7 @@ def explain(
         says = _("has not changed since it was bought{task}.", task=_task(purchase))
     else:
         changes = _changes(shot, request, purchase, take_of)
-        others = "".join(_other_sources(request.body, purchase.body, take_of))
+        others = joined("", _other_sources(request.body, purchase.body, take_of))
         kept = (
             _("; it is kept, and --rerun changed buys it again") if purchase.state in PAID else ""
         )
