@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from tests.campaigns.aftermath import Found
+from tests.campaigns.aftermath import Found, ends
 from tests.campaigns.cluster import HOSTS, KEY, Cluster, Peer
 from tests.campaigns.judge import judge
 from tests.harness import Pipeline, charges
@@ -46,7 +46,7 @@ class Siege:
 
     def desk(self) -> None:
         """Say the limits of the account, as a person does once, and again after a loss."""
-        self.film.do("desk", *DESK)
+        settle(self.film, *DESK)
 
     def follow(self) -> None:
         """Start the run that follows, again."""
@@ -61,8 +61,17 @@ def begun(cluster: Cluster, film: Pipeline, shots: int, blow_s: float = 0.0) -> 
     film.write(shots, run=LIMITS)
     commit(film)
     cluster.work(*HOSTS)
-    film.do("desk", *DESK)
+    settle(film, *DESK)
     return Siege(cluster, film, blow_s, film.start(*FOLLOW))
+
+
+def settle(film: Pipeline, *limits: str) -> None:
+    """Say the limits of the account, as often as it takes: a server that has just started may need
+    longer for an answer than a person's command waits.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while (told := ends(film, "desk", *limits))[0] != 0:
+        assert time.monotonic() < until, told
 
 
 def commit(film: Pipeline) -> None:

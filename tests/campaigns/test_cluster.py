@@ -35,6 +35,7 @@ from tests.campaigns.siege import (
     begun,
     commit,
     play,
+    settle,
 )
 from tests.harness import charges, sandboxed
 
@@ -131,7 +132,7 @@ def test_copies_of_a_film_buy_it_once(tmp_path: Path, report: Report) -> None:
         for copy in (two, plain):
             shutil.copytree(one.folder, copy.folder, dirs_exist_ok=True)
         cluster.work(*HOSTS)
-        one.do("desk", *DESK)
+        settle(one, *DESK)
         runs = [one.start(*FOLLOW), two.start(*FOLLOW), plain.start("run", "film.yaml", "-y", "-q")]
         said = ["".join(run.communicate(timeout=PATIENCE_S)) for run in runs]
         codes = [run.returncode for run in runs]
@@ -175,7 +176,7 @@ def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None
             film.write(shots, run=LIMITS)
             commit(film)
         cluster.work(*HOSTS)
-        films["alley"].do("desk", *DESK, "--max-spend", "24")
+        settle(films["alley"], *DESK, "--max-spend", "24")
         follow = [word for word in FOLLOW if word != "-q"]
         runs = {name: film.start(*follow) for name, film in films.items()}
         said = {name: "".join(run.communicate(timeout=PATIENCE_S)) for name, run in runs.items()}
@@ -210,7 +211,7 @@ def test_grants_that_come_late_are_granted_again(tmp_path: Path) -> None:
         film.write(12, run=LIMITS)
         commit(film)
         cluster.work(*HOSTS)
-        film.do("desk", "--submit", "600/1m", "-j", "30")
+        settle(film, "--submit", "600/1m", "-j", "30")
         film.do(*FOLLOW)
         assert cluster.charged() == Counter({p["body"]["prompt"]: 1 for p in film.purchases()})
 
