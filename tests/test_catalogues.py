@@ -9,8 +9,6 @@ import pytest
 
 from tests import catalogues
 
-# True once all is translated: then a sentence without a translation fails.
-IS_COMPLETE = False
 SENTENCES = tuple(catalogues.sentences())
 
 
@@ -32,7 +30,6 @@ def test_the_files_hold_what_is_said_and_nothing_else(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", catalogues.LANGUAGES)
-@pytest.mark.skipif(not IS_COMPLETE, reason="not all is translated yet")
 def test_every_sentence_is_translated(language: str) -> None:
     """A person who asked for a language reads no other."""
     known = catalogues.translations(language)
