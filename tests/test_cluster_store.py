@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from klingflow import disk
 from klingflow.cluster.store import FolderStore, PutOnce, open_store, prove
 from klingflow.errors import StoreAway, UsageError
 from tests.buckets import Service, serving
@@ -49,6 +50,15 @@ def test_of_many_at_once_one_makes_the_object(store: FolderStore) -> None:
         made = [*pool.map(put, range(8))]
     assert sum(made) == 1
     assert store.get(NAME) == b"%d" % made.index(True)
+
+
+def test_what_is_refused_is_durable(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever made it may have failed to sync its name, and now finds its own claim."""
+    store.put(NAME, b"first")
+    synced: list[Path] = []
+    monkeypatch.setattr(disk, "sync_folder", synced.append)
+    assert not store.put(NAME, b"second")
+    assert synced == [store.folder / "purchases"]
 
 
 def test_a_put_leaves_nothing_beside_the_object(store: FolderStore) -> None:

@@ -62,7 +62,8 @@ class PutOnce(Protocol):
         ...
 
     def put(self, name: str, data: bytes) -> bool:
-        """Make an object, durably. Return False where there is one, which stays as it is.
+        """Make an object, durably. Return False where there is one, which stays as it is, and is
+        durable.
 
         Raises StoreAway, and then the object may have been made all the same.
         """
@@ -243,13 +244,15 @@ class FolderStore:
                 disk.sync(file.fileno())
             try:
                 os.link(temp, path)
+                was_made = True
             except FileExistsError:
-                return False
+                was_made = False
+            # Also where it is there: whoever made it may have failed to sync it, and be this one.
             disk.sync_folder(path.parent)
         finally:
             with suppress(OSError):
                 temp.unlink(missing_ok=True)
-        return True
+        return was_made
 
     def keep(self, name: str, path: Path) -> None:
         """Make an object of a file; one that is there stays."""
