@@ -105,6 +105,14 @@ async def test_a_claim_that_nobody_can_read_is_in_doubt(store: FolderStore) -> N
     assert "001.doubt" in {name.rpartition("-")[2] for name in store.names("purchases")}
 
 
+async def test_a_claim_that_nobody_can_read_may_be_young(store: FolderStore) -> None:
+    """However old the order is: it is waited for."""
+    store.put(told_of(order(store).uid, "intent"), b"no claim\n")
+    lines: list[str] = []
+    assert not await take_back(person(store, LONG_AFTER), order(store), word(store), lines.append)
+    assert len(lines) == 1
+
+
 async def test_who_takes_back_second_hears_of_the_first(store: FolderStore) -> None:
     """Nothing is changed by the second word."""
     put(store, "intent", given_up(order(store), host="other", nonce="q", at=LATER))

@@ -71,7 +71,8 @@ async def take_back(person: Person, order: Purchase, claimed: Purchase, tell: Te
         return True
     if theirs.state != "intent":
         raise _disputed(theirs)
-    too_old = is_late(theirs, person.now())
+    # An order's own time says nothing of when somebody claimed it.
+    too_old = theirs is not order and is_late(theirs, person.now())
     if not too_old:
         tell(_waited_for(theirs, person.waits))
     await answered(person, theirs, 0.0 if too_old else None)
