@@ -94,6 +94,36 @@ async def test_what_no_page_holds_goes_with_the_next_batch(tmp_path: Path, pages
         assert from_bytes(store.get(page_name(OLD, 1)) or b"", OLD, 1).orders == ()
 
 
+async def test_what_has_changed_meanwhile_is_not_handed_over(tmp_path: Path) -> None:
+    """Nor what waits for it; both are taken back, so that the next plan has them. What is as it was
+    goes on.
+    """
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+    (tmp_path / "film" / "mei.png").write_bytes(png(shade=9))
+    with a_job(tmp_path / "film") as job:
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        assert [order.key for order in handed.orders] == ["alone"]
+        assert {*handed.unsendable} == {"opening", "door", "street"}
+        await fold_in(job, Reader(store, LINEAGE), LATER)
+        verbs = {action.key: action.verb for action in job.plan_again().actions}
+    assert verbs == {"opening": "create", "door": "waits", "street": "waits", "alone": "held"}
+
+
+async def test_a_chain_that_is_as_it_was_goes_on(tmp_path: Path) -> None:
+    """Also what waits, whose body nobody knows yet."""
+    store = a_store(tmp_path / "store")
+    with a_film(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+    with a_film(tmp_path / "film") as job:
+        limits = job.plan.manifest.limits
+        handed = await hand_over(job, store, limits, LATER, files_of(job, store))
+        keys = {order.key for order in handed.orders}
+    assert (keys, handed.unsendable) == ({"opening", "door", "street", "alone"}, {})
+
+
 async def test_a_damaged_page_keeps_no_batch_from_being_followed(tmp_path: Path) -> None:
     """Every other page says what holds for the batch; without one the batch is unknown."""
     store = a_store(tmp_path / "store")

@@ -14,6 +14,7 @@ from klingflow.cluster.waits import (
     Waits,
     allowed_by,
     finished,
+    is_body_of,
     sources_first,
     supply_of,
     waiting,
@@ -62,6 +63,21 @@ def test_a_host_buys_the_body_of_the_plan(body: dict[str, Json]) -> None:
     last, planned = finished(read, waits, {"opening": supply_of(SOURCE)}), as_planned(body)
     assert (dict(last.body), last.fingerprint) == (dict(planned.body), planned.fingerprint)
     assert waits_of(last) is None and last.evidence == {"cluster": {"batch": "b", "store": "s"}}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("supply", [ORDERED["opening"], supply_of(SOURCE)])
+def test_an_order_is_known_by_its_body(body: dict[str, Json], supply: Supply) -> None:
+    """Whether it waits for another order or its body was final from the start."""
+    read = handed(body, {"opening": supply})
+    if not supply.order:
+        read = replace(
+            read, body=(final := as_planned(body)).body, fingerprint=final.fingerprint or ""
+        )
+    now, other = Request(body, None, "tier", 5, None), {**body, "prompt": Pending([URL, "?"])}
+    assert is_body_of(now, read)
+    assert not is_body_of(replace(now, body=other), read)
+    assert not is_body_of(None, read) and not is_body_of(replace(now, fingerprint="f"), read)
 
 
 def test_a_body_that_is_final_stays_as_it_is() -> None:

@@ -25,7 +25,7 @@ from klingflow.cluster.orders import Terms
 from klingflow.cluster.reading import Reader, terms_in, told_by
 from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, PutOnce, told_of
-from klingflow.cluster.waits import sources_first, waits_of
+from klingflow.cluster.waits import is_body_of, sources_first, waits_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, Chain, chains
 from klingflow.decide.filing import passing_name
@@ -36,7 +36,7 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.model import FileFact, Limits, Purchase
+from klingflow.model import FileFact, Limits, Manifest, Purchase
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 from klingflow.words import _
@@ -73,8 +73,9 @@ async def hand_over(
     lengths = chains(plan, expectation(plan.history))
     intents.sort(key=lambda intent: _turn(intent, lengths))  # stable: sources stay before the rest
     left = await _left_over(job, store, batch)
-    uploaded = await uploading.upload([*intents, *left])
-    unsendable = uploaded.unsendable
+    stale = _stale(left, plan.manifest)
+    uploaded = await uploading.upload([*intents, *(o for o in left if o.uid not in stale)])
+    unsendable = {**stale, **uploaded.unsendable}
     sendable = [intent for intent in (*intents, *left) if intent.uid not in unsendable]
     terms = _terms(job, store, limits, batch)
     await follow.hand_over(job.ledger, store, terms, sendable, uploaded.addresses)
@@ -119,6 +120,22 @@ async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
             await _blocking(store.put, orders.page_name(before, number), empty)
     again = [handed_over(purchase, store=store.identity, batch=batch) for purchase in left]
     return sources_first(again)
+
+
+def _stale(left: Sequence[Purchase], manifest: Manifest) -> dict[str, str]:
+    """Return why orders that no host has heard of are not handed over any more, by uid: their
+    bodies are not the manifest's by now, or what they wait for is stale.
+    """
+    requests = {shot.key: request for shot, request in manifest}
+    stale: dict[str, str] = {}
+    for order in left:  # sources come first
+        waits = waits_of(order)
+        is_left_alone = waits is not None and not stale.keys().isdisjoint(waits.orders)
+        if is_left_alone or not is_body_of(requests.get(order.key), order):
+            stale[order.uid] = _(
+                "it was ordered, but never reached a host, and the film may have changed; run again"
+            )
+    return stale
 
 
 def _check(job: Job) -> None:

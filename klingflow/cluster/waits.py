@@ -8,6 +8,7 @@ fingerprint yet.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from graphlib import TopologicalSorter
 
@@ -131,6 +132,28 @@ def finished(order: Purchase, waits: Waits, supplies: Mapping[str, Supply]) -> P
     kept = {name: value for name, value in told.items() if name != WAITS} if told else {}
     assert final.fingerprint is not None, "nothing in it is open"
     return replace(order, body=final.body, fingerprint=final.fingerprint, evidence={CLUSTER: kept})
+
+
+def is_body_of(request: Request | None, order: Purchase) -> bool:
+    """True if an order certainly has the body of a request. One that became final after it was
+    ordered does not say any more what it was made of.
+    """
+    if request is None:
+        return False
+    if request.fingerprint is not None:
+        return request.fingerprint == order.fingerprint
+    waits = waits_of(order)
+    if waits is None:
+        return False
+    body, parts = unfinished(request.body)
+    texts = [(path, [*_parts(one)]) for path, one in parts]
+    if not order.fingerprint:
+        return body == order.body and texts == [*waits.texts]
+    raw = replace(order, body=body, fingerprint="")
+    with suppress(KeyError):  # it needs other shots
+        made = finished(raw, replace(waits, texts=texts), waits.needs)
+        return made.fingerprint == order.fingerprint
+    return False
 
 
 def sources_first(orders: Sequence[Purchase]) -> list[Purchase]:
