@@ -69,6 +69,22 @@ def test_a_folder_needs_an_address(manifest: Manifest, tmp_path: Path) -> None:
         stores.of_user(named(manifest, "file://srv/refs"), {})
 
 
+HOSTS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "https://r2"}
+
+
+@pytest.mark.parametrize(("endpoint", "allowed"), [("https://r2/", True), ("https://x", False)])
+def test_a_host_signs_for_the_service_of_its_own_environment(endpoint: str, allowed: bool) -> None:
+    """Nobody was asked whether its key may go to another, which a batch names."""
+    pytest.importorskip("obstore")
+    assets = AssetSettings("s3://refs", PUBLIC, endpoint=endpoint)
+    if allowed:
+        assert stores.of_host(assets, HOSTS) is not None
+        return
+    for environ in (HOSTS, {**HOSTS, "AWS_ENDPOINT_URL": ""}):
+        with pytest.raises(UsageError, match="does not name https://x"):
+            stores.of_host(assets, environ)
+
+
 def test_a_snapshot_is_a_copy_under_the_name_of_its_content(tmp_path: Path) -> None:
     """What happens to the original afterwards does not matter."""
     (tmp_path / "a.jpg").write_bytes(png())

@@ -51,13 +51,32 @@ def of_host(assets: AssetSettings, environ: Mapping[str, str]) -> Store | None:
     """Return the store of a host of a cluster for what it takes out of videos: its own command, or
     what the batch's manifest names; None where nobody has named one.
 
-    Raises UsageError as `of_user`.
+    A person is asked about a manifest's service, and nobody about a batch's: a host's key signs
+    only for the service that its own environment names. Raises UsageError as `of_user`.
     """
     if command := environ.get(UPLOAD):
         from klingflow.assets.commands import CommandStore  # for start-up: it imports anyio
 
         return CommandStore(command)
-    return _named(_("this host"), (), assets, environ) if assets.store else None
+    if assets.store is None:
+        return None
+    if assets.endpoint is not None:
+        _check_endpoint(assets.endpoint, environ)
+    return _named(_("this host"), (), assets, environ)
+
+
+def _check_endpoint(endpoint: str, environ: Mapping[str, str]) -> None:
+    """Raise UsageError for a service that the environment does not name."""
+    from klingflow.assets.objects import endpoint_in  # for start-up: it imports anyio
+
+    if (endpoint_in(environ) or "").rstrip("/") != endpoint.rstrip("/"):
+        raise UsageError(
+            _(
+                "its environment does not name {endpoint}, which the film does: if the key may be"
+                " used there, set AWS_ENDPOINT_URL={endpoint}",
+                endpoint=endpoint,
+            )
+        )
 
 
 def _named(

@@ -53,6 +53,11 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 
+def endpoint_in(environ: Mapping[str, str]) -> str | None:
+    """Return which service the environment names for buckets; None where it names none."""
+    return next((url for name in _ENDPOINTS if (url := environ.get(name))), None)
+
+
 class ObjectStore:
     """Files in a bucket, read at its public address or at signed ones."""
 
@@ -140,8 +145,7 @@ class Bucket:
 
     def __init__(self, address: str, environ: Mapping[str, str]) -> None:
         """Raises UsageError for a bucket that cannot be used; nothing is asked yet."""
-        at = next((url for name in _ENDPOINTS if (url := environ.get(name))), None)
-        endpoint = at if urlsplit(address).scheme == "s3" else None
+        endpoint = endpoint_in(environ) if urlsplit(address).scheme == "s3" else None
         region = environ.get(_REGION) if endpoint else None
         self._settings = AssetSettings(address, endpoint=endpoint, region=region)
         self._objects = _opened(self._settings, environ, timedelta(seconds=GIVE_UP_S))
@@ -158,7 +162,8 @@ class Bucket:
     @property
     def identity(self) -> str:
         """A hash of its address."""
-        return hashlib.sha256(self.described.encode()).hexdigest()[:32]
+        where = f"{self._settings.store} {self._settings.endpoint or ''}"
+        return hashlib.sha256(where.encode()).hexdigest()[:32]
 
     def put(self, name: str, data: bytes) -> bool:
         """Make an object. Return False where there is one. Raises StoreAway."""
