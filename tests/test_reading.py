@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from klingflow.cluster.orders import Terms
 from klingflow.cluster.reading import Reader, terms_in
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.ledger.book import Book
-from klingflow.ledger.handed_over import claimed
+from klingflow.ledger.handed_over import claimed, handed_over
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Failure, Purchase
@@ -127,3 +128,25 @@ def test_any_page_tells_the_terms_of_a_batch(store: Counted) -> None:
     known = terms_in(store, BATCH)
     assert known == Terms.from_json({**terms_of(store, batch=BATCH).as_json(), "pages": 1})
     assert terms_in(store, "another") is None
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_two_who_handed_over_the_same_shot_end_in_the_same_lines(
+    store: Counted, ended: bool
+) -> None:
+    """Each of them had recorded an intent of its own, before it saw the other's page."""
+    theirs = handed_over(
+        replace(order("alley"), times={"intent": LATER, "updated": LATER}),
+        store=store.identity,
+        batch=f"{LINEAGE}-20260609-cd",
+    )
+    hand_over(store, [theirs], batch=f"{LINEAGE}-20260609-cd")
+    if ended:
+        put(store, done=DONE)
+    books = [book_of(order("alley")), book_of(theirs)]
+    for book in books:
+        for purchase in folded(book, Reader(store, LINEAGE).told(book), LATER):
+            book.purchases[purchase.uid] = purchase
+        assert folded(book, Reader(store, LINEAGE).told(book), LATER) == []
+    lines = [sorted(journal_line(p) for p in book.purchases.values()) for book in books]
+    assert lines[0] == lines[1]

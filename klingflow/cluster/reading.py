@@ -16,9 +16,10 @@ from typing import Final
 from klingflow.cluster.orders import Page, Terms, following, from_bytes
 from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
 from klingflow.ledger.book import Book
+from klingflow.ledger.handed_over import CLUSTER
 from klingflow.ledger.lines import Parsed, parse_journal
 from klingflow.ledger.uids import attempt_of, film_of
-from klingflow.model import Problem, Purchase, State
+from klingflow.model import Json, Problem, Purchase, State
 
 # Objects read at once: from a bucket each takes a round trip.
 _AT_ONCE: Final = 16
@@ -59,7 +60,7 @@ class Reader:
             if isinstance(page, Parsed):
                 _take_in(told, page)
             else:
-                told.accounts += (o for o in page.orders if o.uid not in book.purchases)
+                told.accounts += (o for o in page.orders if _is_news(o, book))
         for parsed in self._read_objects(book).values():
             _take_in(told, parsed)
         told.accounts += _following(told)
@@ -90,6 +91,18 @@ class Reader:
     def _names(self, folder: str) -> list[str]:
         begin = f"{folder}/{self._film}-"
         return [name for name in self.store.names(folder) if name.startswith(begin)]
+
+
+def _is_news(order: Purchase, book: Book) -> bool:
+    """True if the book has another account of an order, or none: another copy of the ledger may
+    have handed it over as well.
+    """
+    known = book.purchases.get(order.uid)
+    return known is None or _handed_over(known) != _handed_over(order)
+
+
+def _handed_over(order: Purchase) -> tuple[str | None, Json]:
+    return order.times.get("intent"), (order.evidence or {}).get(CLUSTER)
 
 
 def _open(names: Iterable[str], book: Book) -> Iterator[str]:
