@@ -16,6 +16,7 @@ from klingflow.cluster.orders import content_of
 from klingflow.cluster.references import Uploaded, Uploading
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.waits import supply_of, waiting
+from klingflow.errors import StoreAway
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Json, Purchase
@@ -95,6 +96,15 @@ async def test_a_frame_of_a_video_that_is_here_goes_before(
     (frame,) = (tmp_path / "public").iterdir()
     assert found == Uploaded({content_of(END): f"{PUBLIC}/{frame.name}"})
     assert told[-1] == "uploaded the last frame of opening"
+
+
+async def test_a_store_of_claims_that_is_away_is_told_as_such(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """It is asked whether hosts have a video that is not here."""
+    (store.folder / "store.json").unlink()
+    with a_film(tmp_path, video=None) as run, pytest.raises(StoreAway):
+        await uploaded(run, store, made_from("a", END))
 
 
 @pytest.mark.parametrize("answers", [True, False])

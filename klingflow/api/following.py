@@ -172,10 +172,15 @@ class Follower:
         return not self.open and (not coming or is_late)
 
     async def _next(self) -> bool:
-        """Hand over what became possible: shots that waited for others."""
+        """Hand over what became possible: shots that waited for others. Return False for nothing;
+        where the store is away, that is not known yet.
+        """
         left_out = self.job.plan.left_out  # what the caps have no room for stays out
         self.job.plan = replace(self.job.plan_again(), left_out=left_out)
-        return await self.hand_over()
+        try:
+            return await self.hand_over()
+        except StoreAway:
+            return True
 
     async def _fold(self) -> None:
         began, ordered = self.clock(), batches.ordered_bodies(self.job)
@@ -251,16 +256,22 @@ class Follower:
 
 
 async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:
-    """Hand over and follow. `detach`: only hand over. Return what went wrong with files."""
+    """Hand over and follow. `detach`: only hand over. Return what went wrong with files.
+
+    Raises LedgerBroken, StoreAway.
+    """
     troubles = await settle(follower.job)
     await follower.hand_over()
     if detach:
         return troubles
-    async with anyio.create_task_group() as group:
-        group.start_soon(_listen, follower, abort, group.cancel_scope)
-        await follower.bring_home()
-        await follower.run()
-        group.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_listen, follower, abort, group.cancel_scope)
+            await follower.bring_home()
+            await follower.run()
+            group.cancel_scope.cancel()
+    except ExceptionGroup as several:  # a group wraps also a single one
+        raise several.exceptions[0] from None
     return troubles
 
 

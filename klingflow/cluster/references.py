@@ -69,9 +69,12 @@ class Uploading:
                 if content or "file" in record:
                     takes.setdefault(content, []).append((order, record))
         done, turn = Uploaded(), anyio.CapacityLimiter(self.at_once)
-        async with anyio.create_task_group() as group:
-            for content, users in takes.items():
-                group.start_soon(self._one, content, users, done, turn)
+        try:
+            async with anyio.create_task_group() as group:
+                for content, users in takes.items():
+                    group.start_soon(self._one, content, users, done, turn)
+        except ExceptionGroup as several:  # a group wraps also a single one
+            raise several.exceptions[0] from None
         _leave_out_dependants(orders, done.unsendable)
         return done
 
