@@ -28,7 +28,7 @@ class Text(str):
     def __new__(cls, template: str, values: Mapping[str, object] = _NOTHING) -> Self:
         """Return the sentence. Errors among the values are taken as their words."""
         if not values:
-            made = super().__new__(cls, template)
+            made, values = super().__new__(cls, template), _NOTHING
         else:
             values = {name: _plain(value) for name, value in values.items()}
             made = super().__new__(cls, template.format_map(values))

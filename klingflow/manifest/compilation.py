@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
@@ -16,6 +17,7 @@ from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
+from klingflow.manifest.fields import WANTED
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
@@ -46,6 +48,7 @@ from klingflow.model import (
 from klingflow.words import _, joined
 
 _SECTIONS = ("vars", "presets", "shots")
+_IN_A_BODY = frozenset(field.name for field in WANTED)
 
 # The environment variable that names a file of prices.
 PRICES = "KLINGFLOW_PRICES"
@@ -510,9 +513,18 @@ def _shot(draft: Draft, kind: str) -> Shot:
         kind=kind,
         fields=draft.fields,
         output=draft.output,
-        node=draft.node,
+        node=_of_a_body(draft.node),
         tags=draft.tags,
         after=draft.after,
         references=draft.references,
         about=draft.about,
     )
+
+
+@lru_cache(maxsize=1)  # the shots that a matrix makes share a Node, and follow each other
+def _of_a_body(node: Node) -> Node:
+    """Return the merged layers with what goes into a body: once a shot is checked, nothing else of
+    its text is asked for.
+    """
+    kept = {name: item for name, item in node.value.items() if name in _IN_A_BODY}
+    return node.holding(kept)
