@@ -37,9 +37,12 @@ class Again(NamedTuple):
 
 def with_further(manifest: Manifest, book: Book) -> Manifest:
     """Return the manifest with the further takes that a ledger has of its shots."""
+    bought = list(book.takes())
+    if not bought:
+        return manifest
     wanted = manifest.takes
     ids = {id for id, _ in wanted}
-    above = (take for take in book.takes() if take not in wanted and take[0] in ids)
+    above = (take for take in bought if take not in wanted and take[0] in ids)
     found = [take for take in above if any(map(_is_further, book.bought(*take)))]
     return with_takes(manifest, found)
 
@@ -57,9 +60,12 @@ def with_takes(manifest: Manifest, takes: Iterable[Take]) -> Manifest:
     """Return the manifest with these takes too, each behind the other takes of its shot. Nothing is
     done about a take that is there, or whose shot is not.
     """
+    takes = set(takes)
+    if not takes:
+        return manifest
     known = manifest.takes
     added: dict[str, list[int]] = {}
-    for id, take in sorted(set(takes) - known):
+    for id, take in sorted(takes - known):
         added.setdefault(id, []).append(take)
     if not added:
         return manifest

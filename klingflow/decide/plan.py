@@ -205,19 +205,24 @@ def _needed_first(
     manifest: Manifest, takes: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Shot, Request]]:
     """Return every shot after all takes of those that it needs; compiling refuses circles."""
-    wanted = {shot.key: (shot, request) for shot, request in manifest}
     needs = {
         shot.key: [key for need in shot.needs for key in keys_needed(need, takes)]
         for shot in manifest.shots
         if shot.needs
     }
-    for key in dict.fromkeys([*TopologicalSorter(needs).static_order(), *wanted]):
+    linked = dict.fromkeys(TopologicalSorter(needs).static_order())
+    wanted = {shot.key: (shot, request) for shot, request in manifest if shot.key in linked}
+    for key in linked:
         if key in wanted:
             yield wanted[key]
+    for shot, request in manifest:  # most shots need nothing, and nothing needs them
+        if shot.key not in linked:
+            yield shot, request
 
 
 def _orphans(manifest: Manifest, book: Book, terms: Terms) -> Iterator[Action]:
-    for take in sorted(set(book.takes()) - manifest.takes):
+    wanted = ((shot.id, shot.take) for shot in manifest.shots)
+    for take in sorted(set(book.takes()).difference(wanted)):
         if bought := book.bought(*take):
             yield decide_unwanted(bought, terms)
 

@@ -29,8 +29,8 @@ Take = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is looked for: the fingerprints and the takes that a plan would buy, and the book that
-    has no such purchase. `standing` are all takes of the manifest, `profiles` the names of its
-    profiles.
+    has no such purchase. `standing` are the takes of the manifest that the book has purchases of,
+    `profiles` the names of the manifest's profiles.
     """
 
     bodies: Set[str]

@@ -153,10 +153,9 @@ class _Compilation:
         document = self.document(root, renderer, scope)
         name, profiles = document.name, names_of(_mapping(root, "profiles"))
         at_the_top = fields_at_the_top(root)
-        drafts = self.expanded(root, document, renderer)
-        # From here on only the Drafts need what was written of a shot.
-        del root, document
-        self.sections["shots"] = {}
+        self.check_before(root, renderer)
+        del root  # which holds the text of every shot, until that is expanded
+        drafts = self.expanded(document, renderer)
         shots, requests = self.checked(drafts, prices, at_the_top)
         warnings = self.settled()
         return Manifest(
@@ -372,7 +371,8 @@ class _Compilation:
             self.note(node.mark if node else Mark(self.path, 1, 1), "unknown-value", fault)
         return name
 
-    def expanded(self, root: Node, document: Document, renderer: Renderer) -> list[Draft]:
+    def check_before(self, root: Node, renderer: Renderer) -> None:
+        """Note what is wrong with what shots are made from, and with what was handed in."""
         unused = Scope()
         sections = (self.sections["vars"], self.sections["presets"], _mapping(root, "profiles"))
         for node in (node for section in sections for node in section.values()):
@@ -388,6 +388,8 @@ class _Compilation:
         if not self.sections["shots"] and all(d.severity != "error" for d in self.diagnostics):
             message = _("there are no shots; write them under shots:, by id")
             self.note(Mark(self.path, 1, 1), "missing-field", message)
+
+    def expanded(self, document: Document, renderer: Renderer) -> list[Draft]:
         drafts, found = expand(document, renderer, self.takes)
         self.note_new(found)
         return drafts

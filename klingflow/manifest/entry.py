@@ -24,7 +24,7 @@ class Document(NamedTuple):
     name: str
     defaults: Node | None
     presets: Mapping[str, Node]
-    shots: Mapping[str, Node]
+    shots: dict[str, Node]
     output: Node | None
     rows: Callable[[str, Mark], Rows | None]
     cell: CellPlaces = row_itself

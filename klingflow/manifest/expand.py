@@ -32,14 +32,16 @@ MAX_SHOTS = 200_000
 def expand(
     document: Document, renderer: Renderer, takes: Mapping[str, int] | None = None
 ) -> tuple[list[Draft], list[Diagnostic]]:
-    """Return the Drafts in the manifest's order, and what was wrong or doubtful.
+    """Return the Drafts in the manifest's order, and what was wrong or doubtful. Empties the shots
+    of `document`: of many, the text of each is let go before the next is expanded.
 
     With `takes`, only the entries of these ids, in so many takes as are given here: then files of
     one name are the caller's to tell apart, and links to other shots are not looked at.
     """
     expansion = _Expansion(document, renderer, takes or {})
     keys = {id.partition("@")[0] for id in takes or ()}
-    for key, node in document.shots.items():
+    for key in list(document.shots):
+        node = document.shots.pop(key)
         if not takes or composed(key) in keys:
             expansion.shot(key, node)
     if takes:
