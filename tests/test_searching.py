@@ -32,9 +32,9 @@ def at(manifest: Path) -> Site:
     return site_at(str(manifest), origin=ORIGIN, state=top / "state")
 
 
-def found(site: Site, *bodies: str, takes: set[tuple[str, int]] | None = None) -> Elsewheres:
+def found(site: Site, *bodies: str, keys: set[str] | None = None) -> Elsewheres:
     book = read(site.paths)
-    return search(site, Wanted(set(bodies or {BODY}), takes or {("a", 1)}, {("a", 1)}, book))
+    return search(site, Wanted(set(bodies or {BODY}), keys or {"a"}, {("a", 1)}, book))
 
 
 def other(site: Site, name: str, *purchases: Purchase) -> Path:
@@ -144,14 +144,14 @@ def test_a_place_of_the_lineage_is_told_of_by_body_and_by_take(site: Site, tmp_p
     assert found(clone) == Elsewheres({}, {("a", 1): there})
     assert found(clone, "sha256:2").by_body == {"sha256:2": (there,)}
     keep(clone.paths, submitted("b", fingerprint="sha256:3"))
-    assert found(site, takes={("b", 1)}) == Elsewheres()
+    assert found(site, keys={"b"}) == Elsewheres()
     assert [one.kind for one in found(site, "sha256:3").by_body["sha256:3"]] == ["copy"]
 
 
 def test_takes_of_the_film_that_was_here_before_are_held(site: Site) -> None:
     book = Book([])
     book.add_recallable([submitted("a", fingerprint="sha256:0"), submitted("z")], former=True)
-    wanted = Wanted({BODY}, {("a", 1), ("b", 1)}, {("a", 1)}, book)
+    wanted = Wanted({BODY}, {"a", "b"}, {("a", 1)}, book)
     fork = f"klingflow lock fork {site.file}"
     assert search(site, wanted).by_take == {("a", 1): Elsewhere("former", site.file, command=fork)}
 
@@ -184,11 +184,11 @@ def test_drafts_of_a_profile_that_is_gone_are_lost_to_other_drafts(site: Site) -
     keep(of_drafts(site, "draft").paths, submitted("s01"))
     rough = of_drafts(site, "rough")
     for profiles, kinds in (({"draft", "rough"}, ["beside"]), ({"rough"}, ["lost", "box"])):
-        wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), profiles)
+        wanted = Wanted({BODY}, {"a"}, {("a", 1)}, Book(), profiles)
         told = search(rough, wanted).by_body[BODY]
         assert [one.kind for one in told] == kinds
         assert all(one.command.endswith("--profile rough") for one in told)
-    wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), {"rough"})
+    wanted = Wanted({BODY}, {"a"}, {("a", 1)}, Book(), {"rough"})
     assert search(site, wanted).by_body[BODY][0].kind == "beside"
 
 
@@ -201,9 +201,9 @@ def test_drafts_of_a_profile_that_is_gone_are_lost_without_their_lock_too(site: 
     command = merge(site, "--from-box", where, "--profile", "rough")
     lost = Elsewheres({BODY: (Elsewhere("box", where, ORIGIN, command),)})
     for profiles, told in (({"draft", "rough"}, Elsewheres()), ({"rough"}, lost)):
-        wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), profiles)
+        wanted = Wanted({BODY}, {"a"}, {("a", 1)}, Book(), profiles)
         assert search(rough, wanted) == told
-    wanted = Wanted({BODY}, {("a", 1)}, {("a", 1)}, Book(), {"rough"})
+    wanted = Wanted({BODY}, {"a"}, {("a", 1)}, Book(), {"rough"})
     assert search(site, wanted) == Elsewheres()
 
 

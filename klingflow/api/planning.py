@@ -337,7 +337,7 @@ def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
         return NOWHERE_ELSE
     wanted = searching.Wanted(
         bodies={a.request.fingerprint for a in buying if a.request and a.request.fingerprint},
-        takes={(a.shot.id, a.shot.take) for a in buying if a.shot},
+        keys={a.key for a in buying},
         standing=set(book.takes()).intersection((s.id, s.take) for s in plan.manifest.shots),
         book=book,
         profiles=frozenset(plan.manifest.profiles),

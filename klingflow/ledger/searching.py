@@ -20,7 +20,7 @@ from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
 from klingflow.ledger.places import PRUNED, BoxPlace, Site, film_of
 from klingflow.ledger.traces import fingerprints_in
-from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase
+from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase, key_of
 from klingflow.words import _
 
 Take = tuple[str, int]
@@ -28,13 +28,13 @@ Take = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for: the fingerprints and the takes that a plan would buy, and the book that
-    has no such purchase. `standing` are the takes of the manifest that the book has purchases of,
-    `profiles` the names of the manifest's profiles.
+    """What is looked for: the fingerprints and the keys of the takes that a plan would buy, and the
+    book that has no such purchase. `standing` are the takes of the manifest of which the book has
+    purchases, `profiles` the names of the manifest's profiles.
     """
 
     bodies: Set[str]
-    takes: Set[Take]
+    keys: Set[str]
     standing: Set[Take]
     book: Book
     profiles: Set[str] = frozenset()
@@ -64,8 +64,9 @@ def search(site: Site, wanted: Wanted) -> Elsewheres:
             bodies.setdefault(purchase.fingerprint, []).append(one)
         if one.kind == "place":
             takes.setdefault((purchase.shot, purchase.take), one)
-    for take in wanted.book.former & wanted.takes:
-        takes[take] = Elsewhere("former", site.file, command=site.lock_command("fork"))
+    for take in wanted.book.former:
+        if key_of(*take) in wanted.keys:
+            takes[take] = Elsewhere("former", site.file, command=site.lock_command("fork"))
     for purchase in _at_another_gateway(site, wanted):
         one = Elsewhere("gateway", purchase.origin, purchase.origin)
         bodies.setdefault(purchase.fingerprint, []).append(one)
@@ -178,7 +179,7 @@ def _of_relatives(
             yield from _named(site, spot, same, "copy")
             continue
         others = (p for p in found if p.fingerprint not in wanted.bodies)
-        same += (p for p in others if (p.shot, p.take) in wanted.takes)
+        same += (p for p in others if p.key in wanted.keys)
         yield from _named(site, spot, same, "place")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -154,6 +155,10 @@ def _switch(audio: Json) -> str:
     return "Enabled" if audio else "Disabled"
 
 
+def _seconds(seconds: Json) -> str:
+    return sys.intern(str(seconds))  # shots have few lengths
+
+
 def _scene(_: Json) -> Json:
     return KINDS["motion"].scene_type
 
@@ -186,7 +191,7 @@ def _compact(value: Json) -> str:
 
 
 _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
-    ("seconds", ("seconds",)): str,
+    ("seconds", ("seconds",)): _seconds,
     ("seconds", (*OUTPUT_CONFIG, "duration")): int,
     ("audio", (*OUTPUT_CONFIG, "audio_generation")): _switch,
     ("motion_video", SCENE_TYPE): _scene,

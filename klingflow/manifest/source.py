@@ -27,6 +27,8 @@ from klingflow.words import _
 # What aliases and merges may add: enough for 100,000 shots that share presets, far below a bomb.
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
+# Texts of so many characters, such as tags, are often repeated.
+SHORT: Final = 8
 COMMENT: Final = "comment-in-text"
 _OLDER: Final = (1, 1)
 _IS_OLDER: Final = _(
@@ -135,7 +137,7 @@ class _Builder:
         self.values = 0
         self.copies = 0
         self.first = Mark(file, 1, 1)  # of the last place's line
-        self.keys: dict[str, str] = {}  # each once
+        self.texts: dict[str, str] = {}  # keys and short texts, each once
         self.handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self.scalar,
             yaml.AliasEvent: self.alias,
@@ -201,6 +203,8 @@ class _Builder:
 
     def scalar(self, event: Any) -> None:
         start, end, text = event.start_mark, event.end_mark, event.value
+        if len(text) <= SHORT:
+            text = event.value = self.texts.setdefault(text, text)
         mark = self.place(start)
         top = self.stack[-1]
         if end.index > self.comments.watch:
@@ -282,7 +286,7 @@ class _Builder:
                 "{odd} stands before this key; indent it by plain spaces", odd=named(odd[0])
             )
             self.note(mark, "odd-blank", message)
-        text = self.keys.setdefault(text, text)
+        text = self.texts.setdefault(text, text)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
             if top.merge:
