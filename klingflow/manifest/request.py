@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from klingflow.errors import Mark
@@ -62,7 +62,7 @@ def request_for(sendable: Sendable, prices: Prices | None, *, is_final: bool = T
     files that nobody has looked at. `with_files_seen` adds it then.
     """
     body, what = sendable
-    tier = predict(what)
+    tier = _shared(predict(what))
     return Request(
         body=body,
         fingerprint=_fingerprint(what) if is_final else None,
@@ -70,6 +70,12 @@ def request_for(sendable: Sendable, prices: Prices | None, *, is_final: bool = T
         seconds=what.billed_s,
         price=price(prices, tier, what.billed_s) if prices else None,
     )
+
+
+@lru_cache(maxsize=1024)
+def _shared(text: str) -> str:
+    """Return one text for equal ones: a manifest has few tiers and lengths, and many shots."""
+    return text
 
 
 def with_files_seen(request: Request, sendable: Sendable) -> Request:
@@ -156,7 +162,7 @@ def _switch(audio: Json) -> str:
 
 
 def _seconds(seconds: Json) -> str:
-    return sys.intern(str(seconds))  # shots have few lengths
+    return _shared(str(seconds))
 
 
 def _scene(_: Json) -> Json:

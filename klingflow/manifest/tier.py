@@ -10,8 +10,6 @@ lip-sync map to the special models (2.2).
 
 from __future__ import annotations
 
-import sys
-
 from klingflow.manifest.catalogue import model_of
 from klingflow.manifest.meaning import Meaning
 
@@ -34,8 +32,8 @@ _SCENES: dict[str, str] = {
 
 
 def predict(what: Meaning) -> str:
-    """Return the predicted tier of a body's meaning. The bodies of one tier share its text."""
-    return sys.intern(_pattern(what).format_map(_parts(what)))
+    """Return the predicted tier of a body's meaning."""
+    return _pattern(what).format_map(_parts(what))
 
 
 def _pattern(what: Meaning) -> str:
