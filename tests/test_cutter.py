@@ -79,7 +79,13 @@ def test_a_video_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         cutter.join(order(tmp_path, card, Part(24, str(bad))), lambda _: None)
 
 
-@pytest.mark.parametrize("said", ["", "{}", "[1]", '"x"', "{", "[" * 60_000, '{"copied": ', "null"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "{}", "[1]", '"x"', "{", "[" * 60_000, '{"copied": ', "null"),
+        '{"why": "x", "at": Infinity}',
+    ],
+)
 def test_whatever_the_process_says_it_is_an_end(tmp_path: Path, said: str) -> None:
     """A video may have taken it over, or it has crashed."""
     with Cutter(liar(said)) as cutter:

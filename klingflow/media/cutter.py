@@ -23,7 +23,7 @@ _LINE_MOST: Final = 65_536
 _WHY_MOST: Final = 200  # characters
 # What asking a process raises that has ended, or that says what it never says: a video may have
 # taken it over.
-_NO_ANSWER: Final = (OSError, ValueError, TypeError, KeyError, RecursionError)
+_NO_ANSWER: Final = (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 class Unmade(Exception):
