@@ -5,7 +5,7 @@ the gateway can read it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,14 @@ import anyio
 import pytest
 
 from klingflow.assets.folders import FolderStore
+from klingflow.assets.stores import Snapshot
 from klingflow.decide.schedule import Fetch, Wanted
 from klingflow.decide.sending import also_fetched
 from klingflow.gateway.outcomes import NoReply
+from klingflow.manifest.values import Fault
 from klingflow.model import Json, Purchase
 from klingflow.runner.buy import buy
+from klingflow.runner.chaining import forbidden
 from klingflow.runner.fetch import fetch
 from klingflow.runner.queues import queue
 from klingflow.runner.upload import upload
@@ -204,6 +207,35 @@ def test_a_frame_that_one_shot_allowed_is_judged_for_a_later_one(tmp_path: Path)
         queue(run.context, run.context.wanted(0, later))
         uploaded(run)
         assert why(run).startswith("'the last frame of opening' is 320x180")
+
+
+class Busy(FolderStore):
+    """A store that `then` happens beside, while it takes a file."""
+
+    then: Callable[[], None]
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        await super().keep(snapshot)
+        self.then()
+
+
+def test_a_shot_that_comes_while_a_frame_is_uploaded_is_judged(tmp_path: Path) -> None:
+    """The frame goes for a shot that allows it."""
+    shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
+    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store"), also=shots) as run:
+        door = next(a for a in run.job.plan.actions if a.key == "door")
+        run.job.store = store = Busy(tmp_path / "store", PUBLIC)
+        store.then = lambda: queue(run.context, run.context.wanted(0, door))
+        uploaded(run)
+        assert run.events == ["unsendable", "uploading", "uploaded", "unsendable"]
+        assert [run.next_of(Wanted).action.key, run.next()] == ["wall", None]
+
+
+def test_a_shot_allows_what_it_names_and_no_more() -> None:
+    """Whatever is found first."""
+    found = [Fault((), "file-size", "large"), Fault((), "image-ratio", "long")]
+    assert forbidden(found, ["file-size"]) == "long"
+    assert forbidden(found, ["image-ratio", "file-size"]) == ""
 
 
 def test_a_shot_may_allow_what_the_service_does_not_take(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.manifest.chained import named
 from klingflow.manifest.held_files import Record
 from klingflow.model import Purchase
-from klingflow.runner.chaining import Kept, NotHad, faults, taken
+from klingflow.runner.chaining import Kept, NotHad, faults, forbidden, taken
 from klingflow.runner.context import Job
 from klingflow.runner.events import EventName
 from klingflow.words import _
@@ -122,10 +122,9 @@ class Uploading:
             raise
         found = await faults(kept, what, is_frame=bool(frame))
         unfit = {
-            order.uid: fault.message
+            order.uid: why
             for order, _record in users
-            for fault in found[:1]
-            if fault.code not in allowed_by(order)
+            if (why := forbidden(found, allowed_by(order)))
         }
         done.unsendable |= unfit
         return await self._put(kept, what) if len(unfit) < len(users) else ""

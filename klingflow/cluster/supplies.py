@@ -31,7 +31,7 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.media.kept_frames import EXTRA, Untaken, kept_frame
 from klingflow.media.process import can_decode
 from klingflow.model import AssetSettings, Json, Purchase
-from klingflow.runner.chaining import Kept, NotHad, faults
+from klingflow.runner.chaining import Kept, NotHad, faults, forbidden
 from klingflow.words import _
 
 # How an order has ended: with a video in the store, or without one. `coming`: it has been claimed,
@@ -232,8 +232,8 @@ async def _check_fit(piece: Kept, record: Record, allow: Sequence[str]) -> None:
         found = await faults(piece, what, is_frame="frame" in record)
     except NotHad as error:
         raise Unsendable(_("{what} {error}", what=what, error=error)) from error
-    if unfit := next((fault for fault in found if fault.code not in allow), None):
-        raise Unsendable(unfit.message)
+    if why := forbidden(found, allow):
+        raise Unsendable(why)
 
 
 def _assets(hand: Hand, terms: Terms) -> Store:

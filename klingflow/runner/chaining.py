@@ -7,6 +7,7 @@ klingflow.decide.sending.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,18 +93,13 @@ async def taken(job: Job, piece: PieceOf) -> Kept:
     return Kept(frame.path, frame.sha256)
 
 
-async def unfit(context: Context, piece: PieceOf, file: Kept) -> list[tuple[Wanted, str]]:
-    """Return the takes that wait for a piece which the service does not take, each with why. A shot
-    may allow what a limit forbids. Raises NotHad.
+def unfit(context: Context, piece: PieceOf, found: Collection[Fault]) -> list[tuple[Wanted, str]]:
+    """Return the takes that wait for a piece with these faults and do not allow each of them, with
+    the first that they do not allow.
     """
-    found = await faults(file, piece.named, is_frame=bool(piece.frame))
     context.sending.allowed |= {piece.content} if found else set()
-    return [
-        (wanted, fault.message)
-        for wanted in context.sending.waiting_for(piece)
-        for fault in found[:1]
-        if not _is_allowed(fault, wanted)
-    ]
+    told = ((w, forbidden(found, _allowed_by(w))) for w in context.sending.waiting_for(piece))
+    return [(wanted, why) for wanted, why in told if why]
 
 
 async def faults(file: Kept, name: str, *, is_frame: bool) -> list[Fault]:
@@ -115,10 +111,14 @@ async def faults(file: Kept, name: str, *, is_frame: bool) -> list[Fault]:
     return [*wrong((), found, "image" if is_frame else "video")]
 
 
-def _is_allowed(fault: Fault, wanted: Wanted) -> bool:
-    """True if a take's shot allows what is wrong."""
+def forbidden(found: Iterable[Fault], allowed: Container[str]) -> str:
+    """Return what is wrong with a piece for a shot that allows these codes; "" if nothing is."""
+    return next((fault.message for fault in found if fault.code not in allowed), "")
+
+
+def _allowed_by(wanted: Wanted) -> Container[str]:
     shot = wanted.action.shot
-    return shot is not None and fault.code in as_list(shot.fields.get("allow"))
+    return as_list(shot.fields.get("allow")) if shot else ()
 
 
 def _fact(job: Job, piece: PieceOf) -> FileFact | None:

@@ -4,11 +4,14 @@ of the manifest, and what is taken from other shots' videos.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from klingflow.assets import uploading
 from klingflow.assets.reading_back import read_back
 from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
-from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, kept, unfit
+from klingflow.manifest.values import Fault
+from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, faults, kept, unfit
 from klingflow.runner.context import Context
 from klingflow.words import _
 
@@ -47,12 +50,20 @@ async def _put(context: Context, file: Sent) -> str:
     if address := await address_of(context, file):
         return address
     piece = await kept(context, file)
-    for wanted, why in await unfit(context, file, piece):
-        context.sending.drop(wanted)
-        context.tell("unsendable", wanted, reason=why)
+    found = await faults(piece, file.named, is_frame=bool(file.frame))
+    _judge(context, file, found)
     if not context.sending.waiting_for(file):
         raise NotHad(_("goes with no shot"))
-    return await _stored(context, file, piece)
+    name = await _stored(context, file, piece)
+    _judge(context, file, found)  # others may wait for it by now
+    return name
+
+
+def _judge(context: Context, file: PieceOf, found: Collection[Fault]) -> None:
+    """Let no take wait for a piece that the service does not take, unless its shot allows that."""
+    for wanted, why in unfit(context, file, found):
+        context.sending.drop(wanted)
+        context.tell("unsendable", wanted, reason=why)
 
 
 async def _stored(context: Context, file: Sent, here: Kept) -> str:
