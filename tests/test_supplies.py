@@ -221,6 +221,18 @@ async def test_what_cannot_be_sent_is_given_up_by_its_claim(
     assert claim.error and why in claim.error.message and claim.error.code == "unsendable"
 
 
+async def test_no_frame_is_taken_of_another_video(store: FolderStore, tmp_path: Path) -> None:
+    """A disk or a bucket may have lost bytes: a shot would be bought that begins with them."""
+    bring(store, tmp_path)
+    (video,) = (store.folder / "videos").iterdir()
+    video.write_bytes(SMALL)
+    ref = hand_over(store, END, allow=["image-size"])
+    with a_hand(store, tmp_path / "host") as hand:
+        upload_to(hand, tmp_path / "refs", Shown(tmp_path / "refs"))
+        assert (await hands.buy(hand, ref)).outcome == "withdrawn"
+    assert "which is not in the store" in str(claim_of(store, "door").error)
+
+
 async def test_a_shot_may_allow_what_a_limit_forbids(store: FolderStore, tmp_path: Path) -> None:
     """What it allows goes with the order."""
     bring(store, tmp_path, SMALL)

@@ -6,7 +6,6 @@ How a ledger and a store come together is follow.py.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from klingflow.cluster.ordering import ordered
 from klingflow.cluster.orders import Terms
 from klingflow.cluster.reading import Reader, terms_in, told_by
 from klingflow.cluster.references import Uploading
-from klingflow.cluster.store import VIDEOS, PutOnce, told_of
+from klingflow.cluster.store import PutOnce, copy_video, told_of
 from klingflow.cluster.waits import is_body_of, sources_first, waits_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, Chain, chains
@@ -217,10 +216,7 @@ def has_copied(store: PutOnce, purchase: Purchase, target: Path) -> bool:
     passing = Path(passing_name(target.as_posix(), secrets.token_hex(4)))
     try:
         passing.parent.mkdir(parents=True, exist_ok=True)
-        if not store.copy_to(f"{VIDEOS}/{purchase.sha256}.mp4", passing):
-            return False
-        with passing.open("rb") as file:
-            is_whole = hashlib.file_digest(file, "sha256").hexdigest() == purchase.sha256
+        is_whole = copy_video(store, purchase.sha256, passing)
         if is_whole:
             passing.replace(part_of(target))
         return is_whole

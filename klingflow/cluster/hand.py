@@ -21,7 +21,7 @@ from klingflow.assets.stores import Store
 from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
-from klingflow.cluster.store import Chapter, PutOnce, told_of
+from klingflow.cluster.store import Chapter, PutOnce, copy_video, told_of
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
 from klingflow.gateway.failures import kind_of
@@ -109,15 +109,15 @@ class Hand:
         data = await self.get(name)
         return None if data is None else line_in(data, name)
 
-    async def copy_to(self, name: str, path: Path) -> bool:
-        """Copy an object to a new file, however long the store is away. Return False where there is
-        none. Raises OSError for the file.
+    async def copy_video(self, sha256: str, path: Path) -> bool:
+        """Copy a video to a new file, however long the store is away. Return False where the store
+        does not have it, whole. Raises OSError for the file.
         """
-        return await self._patiently(partial(self._copied, name, path))
+        return await self._patiently(partial(self._copied, sha256, path))
 
-    def _copied(self, name: str, path: Path) -> bool:
+    def _copied(self, sha256: str, path: Path) -> bool:
         path.unlink(missing_ok=True)  # of a copy that was broken off
-        return self.store.copy_to(name, path)
+        return copy_video(self.store, sha256, path)
 
     async def pause(self, seconds: float) -> None:
         """Sleep, and say meanwhile that this hand is alive."""

@@ -159,6 +159,16 @@ def prove(store: PutOnce) -> None:
         )
 
 
+def copy_video(store: PutOnce, sha256: str, path: Path) -> bool:
+    """Copy a video to a new file, durably. Return False where the store does not have it, whole;
+    then the file may hold something else. Raises StoreAway, OSError for the file.
+    """
+    if not store.copy_to(f"{VIDEOS}/{sha256}.mp4", path):
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
 class FolderStore:
     """A folder that all hosts mount. It is made in an empty folder, and has a mark of its own."""
 

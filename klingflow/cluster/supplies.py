@@ -20,7 +20,7 @@ from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
 from klingflow.assets.stores import Store
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Page, Terms, content_of, contents, is_tried_again
-from klingflow.cluster.store import PIECES, VIDEOS, Chapter, told_of
+from klingflow.cluster.store import PIECES, Chapter, told_of
 from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.outcomes import NoReply
@@ -193,7 +193,7 @@ async def _made(
     with TemporaryDirectory(prefix="klingflow-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         video = folder / "video.mp4"
-        if not await hand.copy_to(f"{VIDEOS}/{purchase.sha256}.mp4", video):
+        if not await hand.copy_video(purchase.sha256, video):
             raise _no_video(record)
         piece = Kept(video, purchase.sha256)
         if record.get("frame"):
