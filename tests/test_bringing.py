@@ -122,7 +122,7 @@ async def test_a_video_is_brought_to_the_store(store: FolderStore, tmp_path: Pat
 async def test_a_download_that_fails_is_tried_again(store: FolderStore, tmp_path: Path) -> None:
     """From the other address, after a pause that grows, and not for ever."""
     replies = [Reply(502)] * 8
-    with bought(store, tmp_path / "host", [READY] * 8, replies) as (hand, ref):
+    with bought(store, tmp_path / "host", [READY] * 9, replies) as (hand, ref):
         await hands.buy(hand, ref)
         seen, last, pauses = await _looked(hand, ref), None, []
         for _ in range(8):
