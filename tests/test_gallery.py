@@ -11,6 +11,7 @@ from klingflow.api.gallery import Gallery, look
 from klingflow.api.loading import load
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import UsageError
+from klingflow.model import Json
 from tests.harness import pipeline_at
 from tests.keeping import keep
 from tests.purchases import done
@@ -56,6 +57,15 @@ def test_a_take_says_its_lines_and_the_prompts_of_its_cuts(tmp_path: Path) -> No
     film.write({"a": {"cuts": cuts, "seconds": 5, "dialogue": ["走", {"林夏": "好"}]}})
     (take,) = look(load(film.manifest), Wish()).data["takes"]
     assert (take["dialogue"], take["prompt"]) == (["走", "林夏：好"], "门开\n雨")
+
+
+@pytest.mark.parametrize("dialogue", ["", " ", [], [" ", {}]])
+def test_a_take_in_which_nothing_is_said_has_no_lines(tmp_path: Path, dialogue: Json) -> None:
+    """A text in place of a list would end the script that draws the page."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x", "dialogue": dialogue}})
+    (take,) = look(load(film.manifest), Wish()).data["takes"]
+    assert "dialogue" not in take
 
 
 def test_a_change_of_any_file_that_was_read_is_noticed(

@@ -56,7 +56,7 @@ def _take(entry: Mapping[str, Json], actions: Mapping[str, Action]) -> dict[str,
     key = key_of(entry["id"], entry["take"])
     action = actions.get(key)
     told = {**kept, "key": key, "uid": _shown(entry) or last.get("uid")}
-    if lines := spoken(entry.get("dialogue")):
+    if lines := spoken(told.pop("dialogue", None)):  # scripts take it for a list
         told["dialogue"] = [*lines]
     if action is None:
         return told
