@@ -44,7 +44,8 @@ def test_an_address_must_hold_an_image_or_a_video(reply: Video | NoReply, why: s
         (Video(200), None, ["HEAD", "open"]),
         (Video(403), None, ["HEAD", "open"]),
         (NoReply(True, "no answer in time"), None, ["HEAD", "open"]),
-        (Video(404), "HTTP 404", ["HEAD"]),
+        (Video(404), None, ["HEAD", "open"]),
+        (Video(410), "HTTP 410", ["HEAD"]),
         (NoReply(False, "no connection"), "no connection", ["HEAD"]),
     ],
 )

@@ -44,13 +44,14 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
 
 async def why_refused(gateway: Gateway, address: str) -> str | None:
     """As `why_unreadable`, after a HEAD, which costs the server less. Only what is certain is
-    believed of a HEAD: an address that is signed for GET refuses it.
+    believed of a HEAD: an address that is signed for GET refuses it, and a server that has a route
+    for GET alone may call it 404.
     """
     async with gateway.open(address, method="HEAD") as reply:
         if isinstance(reply, NoReply) and not reply.sent:
             return reply.reason
-        if not isinstance(reply, NoReply) and reply.status in (404, 410):
-            return f"HTTP {reply.status}"
+        if not isinstance(reply, NoReply) and reply.status == 410:
+            return _("HTTP {status}", status=reply.status)
     return await why_unreadable(gateway, address)
 
 
