@@ -23,7 +23,7 @@ def compile_catalogues(locale: Path = LOCALE) -> None:
             with part.open("rb") as file:
                 for message in read_po(file, locale=folder.name):
                     if message.id and not message.fuzzy:
-                        whole.add(message.id, message.string)
+                        whole.add(message.id, message.string, context=message.context)
         target = folder / "LC_MESSAGES" / "klingflow.mo"
         target.parent.mkdir(exist_ok=True)
         with target.open("wb") as file:

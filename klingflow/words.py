@@ -114,9 +114,27 @@ def filled(of_a_table: str, values: Mapping[str, object]) -> str:
     return Text(of_a_table, values)
 
 
-def word(of_a_table: str) -> str:
-    """Return a word of a table, such as the name of a state, as a sentence of its own."""
-    return Text(of_a_table)
+def word(of_a_table: str, sense: str = "") -> str:
+    """Return a word of a table, such as the name of a state, as a sentence of its own. `sense` says
+    which one of several translations is meant, where there are several.
+    """
+    return _Meant(of_a_table, {"sense": sense}) if sense else Text(of_a_table)
+
+
+SENSE_END = "\x04"  # between a sense and its word in catalogues, as gettext has it
+
+
+class _Meant(Text):
+    """A word in one of its senses."""
+
+    __slots__ = ()
+
+    def said_by(self, translate: Callable[[str], str]) -> str:
+        """Return the word by its translation in this sense, otherwise by the usual one."""
+        before = f"{self.values['sense']}{SENSE_END}"
+        asked = before + self.template
+        found = translate(asked)
+        return translate(self.template) if found == asked else found.replace(before, "")
 
 
 class _Inside(Text):
@@ -143,7 +161,7 @@ def inside(sentence: str) -> str:
     return _Inside(sentence.template, sentence.values)
 
 
-_SEPARATORS = {", ": _(", "), "; ": _("; ")}
+_SEPARATORS = {", ": _(", "), "; ": _("; "), ": ": _(": ")}
 
 
 def joined(separator: str, parts: Iterable[str]) -> str:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 import click
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
 from klingflow.api.beginning import Kind
+from klingflow.decide.select import Called
 from klingflow.decide.verbs import Label
 from klingflow.ledger.problems import Level
 from klingflow.model import FailureKind, State
 from klingflow.terminal import translated
 from klingflow.terminal.cli import cli
+from klingflow.words import SENSE_END
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "klingflow"
@@ -37,8 +39,10 @@ WORDS: tuple[str, ...] = (
     *("error", "warning"),
     *get_args(Label),
     *get_args(Level),
-    *(state.replace("_", " ") for state in get_args(State)),
-    *(kind.replace("_", " ") for kind in get_args(FailureKind)),
+    *get_args(State),
+    *(state.replace("_", " ") for state in (*get_args(State), *get_args(Called))),
+    f"purchase{SENSE_END}rejected",  # by the gateway; a take is rejected by a person
+    *get_args(FailureKind),
     *get_args(Kind),
 )
 _HEADING = r"""msgid ""
@@ -142,11 +146,16 @@ def catalogue(language: str, room: str) -> Catalog:
         return read_po(file, locale=language)
 
 
+def template_of(message: Message) -> str:
+    """Return what is looked up: the sentence, behind its sense where it has one."""
+    return f"{message.context}{SENSE_END}{message.id}" if message.context else str(message.id)
+
+
 def translations(language: str) -> dict[str, str]:
     """Return all that is translated, by the English templates."""
     rooms = sorted(path.stem for path in (LOCALE / language).glob("*.po"))
     return {
-        str(message.id): str(message.string)
+        template_of(message): str(message.string)
         for room in rooms
         for message in catalogue(language, room)
         if message.id and message.string and not message.fuzzy
@@ -160,7 +169,9 @@ def update(language: str) -> None:
     for room, template, place in sentences():
         made = rooms.setdefault(room, Catalog(locale=language))
         file = place.partition(":")[0]
-        message = made.add(template, known.get(template, ""), locations=[(file, 0)])
+        sense, _unused, text = template.rpartition(SENSE_END)
+        known_as = known.get(template, "")
+        message = made.add(text, known_as, locations=[(file, 0)], context=sense or None)
         message.flags.clear()
     for path in (LOCALE / language).glob("*.po"):
         path.unlink()

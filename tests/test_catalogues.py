@@ -19,7 +19,7 @@ def test_the_files_hold_what_is_said_and_nothing_else(language: str) -> None:
     """
     rooms = {path.stem for path in (catalogues.LOCALE / language).glob("*.po")}
     held = {
-        (room, str(message.id))
+        (room, catalogues.template_of(message))
         for room in rooms - {"click"}
         for message in catalogues.catalogue(language, room)
         if message.id

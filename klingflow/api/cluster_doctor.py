@@ -29,11 +29,11 @@ def examine(account: str | None) -> list[Finding]:
 def _environment() -> Iterator[Finding]:
     has_key = bool(os.environ.get(KEY))
     said = (
-        _("is in the environment")
+        _("{key} is in the environment", key=KEY)
         if has_key
-        else _("is not set: a worker needs it, `run` does not")
+        else _("{key} is not set: a worker needs it, `run` does not", key=KEY)
     )
-    yield Finding(has_key, f"{KEY} {said}", needed=False)
+    yield Finding(has_key, said, needed=False)
 
 
 def _store() -> Iterator[Finding]:

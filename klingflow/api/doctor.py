@@ -41,7 +41,7 @@ from klingflow.ledger.moments import in_utc
 from klingflow.ledger.problems import worded
 from klingflow.model import Manifest, Purchase
 from klingflow.results.versions import replaced
-from klingflow.words import _, joined, many
+from klingflow.words import _, joined, many, word
 
 _NO_TASK = "klingflow-doctor-asks-for-no-task"
 
@@ -343,7 +343,7 @@ def _verdict(address: str, answer: Answer) -> Finding:
             _(
                 "{address} refuses the key ({kind}): {message}",
                 address=address,
-                kind=failure.kind,
+                kind=word(failure.kind),
                 message=failure.message,
             ),
         )

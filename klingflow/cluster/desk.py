@@ -23,7 +23,7 @@ from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATI
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.uids import attempt_of, next_try
 from klingflow.model import Json, Limits, Rate
-from klingflow.words import _
+from klingflow.words import _, word
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
@@ -503,7 +503,11 @@ class Desk:
         """Halt where no further create has a chance."""
         if told.sent and told.stops:
             self.halt(
-                _("the gateway refuses us ({kind}): {reason}", kind=told.kind, reason=told.reason)
+                _(
+                    "the gateway refuses us ({kind}): {reason}",
+                    kind=word(told.kind or "unknown"),
+                    reason=told.reason,
+                )
             )
         if self.pace.exhausted(now) and not self.running:
             self.halt(

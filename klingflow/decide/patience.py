@@ -13,7 +13,7 @@ from typing import Literal
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.model import Failure, Limits
-from klingflow.words import _, many
+from klingflow.words import _, many, word
 
 # Creates in a row that could not be sent, after which the run gives up: soon where the address has
 # never answered, because it is probably wrong; late where it has, because a night's run has to
@@ -213,9 +213,8 @@ def _refused(failure: Failure) -> Verdict:
 
 
 def _refuses_us(failure: Failure) -> str:
-    return _(
-        "the gateway refuses us ({kind}): {message}", kind=failure.kind, message=failure.message
-    )
+    kind = word(failure.kind)
+    return _("the gateway refuses us ({kind}): {message}", kind=kind, message=failure.message)
 
 
 def _worded(seconds: float) -> str:

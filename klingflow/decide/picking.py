@@ -60,7 +60,7 @@ def pick(plan: Plan, book: Book, target: Target, note: str = "") -> tuple[Change
         )
     chosen = _present(plan, book, takes[0])
     if chosen.state not in DELIVERED:
-        state = word(chosen.state.replace("_", " "))
+        state = word(chosen.state.replace("_", " "), "purchase")
         raise UsageError(
             _("{key} has no video to pick: it is {state}", key=chosen.key, state=state)
         )

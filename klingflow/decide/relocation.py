@@ -89,7 +89,7 @@ def _check_free(action: Action) -> None:
         return
     is_open = purchase.state in IN_DOUBT | UNFINISHED
     if is_open or _serves(action):
-        state = word(purchase.state.replace("_", " "))
+        state = word(purchase.state.replace("_", " "), "purchase")
         raise UsageError(
             _(
                 "{key} has a purchase that serves it ({state}); nothing was moved",

@@ -198,7 +198,7 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
                 " cannot"
                 " be had",
                 key=key,
-                state=word(finished[0].state),
+                state=word(finished[0].state, "purchase"),
             )
         )
     return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
@@ -239,7 +239,7 @@ def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> lis
                 "{key} is {state}: only what is in doubt, parked or at another gateway is"
                 " resolved; {what_there_is}",
                 key=key,
-                state=word(last.state),
+                state=word(last.state, "purchase"),
                 what_there_is=what_there_is(book),
             )
         )

@@ -205,7 +205,7 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
 def _loss(verb: Verb, serving: Purchase) -> str:
     """What has become of a purchase that brings no video; "" for one that may."""
     if verb == "failed":
-        return word(serving.state)
+        return word(serving.state, "purchase")
     if verb == "download" and last_event(serving) == "undelivered":
         return _("its video cannot be had")
     return ""
@@ -387,7 +387,7 @@ def _open(doubtful: Sequence[Purchase]) -> tuple[Verb, str, Purchase]:
 def _never_bought(refused: Purchase | None) -> str:
     if refused is None:
         return _NEVER_BOUGHT
-    what = word(called(refused.state, refused.error).replace("_", " "))
+    what = word(called(refused.state, refused.error).replace("_", " "), "purchase")
     return _("never bought; the last try was {what}{because}", what=what, because=_because(refused))
 
 
@@ -423,7 +423,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
     """
     values = {
         "task": task_named(purchase.task_id),
-        "state": word(purchase.state.replace("_", " ")),
+        "state": word(purchase.state.replace("_", " "), "purchase"),
         "origin": purchase.origin,
         "asked": _asked_last(purchase),
         "given_up": _given_up(purchase),

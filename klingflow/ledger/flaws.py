@@ -90,15 +90,20 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
     has_file = purchase.sha256 and purchase.output and purchase.size_bytes
     is_a_doubt = state == "in_doubt"  # and may come from a damaged line
     if row.task == "named" and not task_id:
-        yield _damaged(purchase, _("{state}, but without a task id", state=word(state)))
+        yield _damaged(purchase, _("{state}, but without a task id", state=word(state, "purchase")))
     if row.task == "none" and task_id:
         yield _damaged(
             purchase,
-            _("{state}, but with {task_named}", state=word(state), task_named=task_named(task_id)),
+            _(
+                "{state}, but with {task_named}",
+                state=word(state, "purchase"),
+                task_named=task_named(task_id),
+            ),
         )
     if row.delivered and not has_file:
         yield _damaged(
-            purchase, _("{state}, but without its file's name, hash and size", state=word(state))
+            purchase,
+            _("{state}, but without its file's name, hash and size", state=word(state, "purchase")),
         )
     if not purchase.fingerprint and not is_a_doubt:
         yield _damaged(purchase, _("without a fingerprint"))

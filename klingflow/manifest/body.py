@@ -47,7 +47,7 @@ _PART: Final = {
     "title": _("a map such as { type: text, text: … }"),
     "properties": {
         "type": TEXT,
-        "text": {"type": "string", "title": "text"},
+        "text": {"type": "string", "title": _("text")},
         "image_url": {**_LINK, "properties": {"url": IMAGE}},
         "video_url": {**_LINK, "properties": {"url": VIDEO}},
     },
@@ -72,7 +72,7 @@ _METADATA: Final = {
     "properties": {
         "scene_type": choices(SCENES),
         "motion_level": MOTION_LEVEL,
-        "mode": {"type": "string", "title": "text"},
+        "mode": {"type": "string", "title": _("text")},
         "video_url": VIDEO,
         "last_frame_url": IMAGE,
         "last_frame_file_id": TEXT,
@@ -98,14 +98,14 @@ BODY: Final[Json] = {
     "title": _("a map such as { model: kling-3.0, prompt: … }"),
     "properties": {
         "model": TEXT,
-        "prompt": {"type": "string", "title": "text"},
+        "prompt": {"type": "string", "title": _("text")},
         "seconds": {
             "type": "string",
             "pattern": "^[1-9][0-9]{0,3}$",
             "title": _("a number of seconds in quotes"),
         },
         "duration": _LENGTH,
-        "size": {"type": "string", "title": "text"},
+        "size": {"type": "string", "title": _("text")},
         "image": IMAGE,
         "images": {
             "type": "array",
@@ -114,7 +114,7 @@ BODY: Final[Json] = {
             "title": _("a list of at most {images_most} addresses", images_most=IMAGES_MOST),
         },
         "input_reference": IMAGE,
-        "mode": {"type": "string", "title": "text"},
+        "mode": {"type": "string", "title": _("text")},
         "content": {"type": "array", "items": _PART, "title": _("a list")},
         "metadata": _METADATA,
     },

@@ -344,7 +344,7 @@ ABOUT: Final = tuple(
         ),
         (
             "key",
-            {"type": ["string", "integer"], "title": "text"},
+            {"type": ["string", "integer"], "title": _("text")},
             "What tells the rows apart: becomes `@key`.",
         ),
         ("takes", COUNT, "How many videos to buy of this one body."),

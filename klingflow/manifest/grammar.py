@@ -123,12 +123,12 @@ def _check_name(node: nodes.Name, text: str) -> None:
     raise UnknownName(name)
 
 
-def _check_filter(node: nodes.Filter, _: str) -> None:
-    _check_known("filter", node.name, FILTERS)
+def _check_filter(node: nodes.Filter, _unused: str) -> None:
+    _check_known(_("filter"), node.name, FILTERS)
 
 
-def _check_test(node: nodes.Test, _: str) -> None:
-    _check_known("test", node.name, TESTS)
+def _check_test(node: nodes.Test, _unused: str) -> None:
+    _check_known(_("test"), node.name, TESTS)
 
 
 def _check_call(node: nodes.Call, _unused: str) -> None:
@@ -140,7 +140,7 @@ def _check_call(node: nodes.Call, _unused: str) -> None:
             ),
             _SYNTAX,
         )
-    _check_known("function", node.node.name, FUNCTIONS)
+    _check_known(_("function"), node.node.name, FUNCTIONS)
 
 
 def _check_known(what: str, name: str, known: Mapping[str, Any]) -> None:

@@ -45,15 +45,13 @@ _MEDIA: Final = (
     ((".doc", ".docx", ".pdf", ".pages", ".rtf"), Found(_("a document"))),
 )
 _TABLES: Final = (".csv", ".tsv", ".jsonl")
-_AND_GIVE = _(", and give that manifest")
-_TABLE: Final = (
-    _(
-        "make a manifest of it by 'klingflow init --from {name}', or write 'foreach: {name}' in"
-        " a shot"
-    )
-    + _AND_GIVE
+_TABLE: Final = _(
+    "make a manifest of it by 'klingflow init --from {name}', or write 'foreach: {name}' in"
+    " a shot, and give that manifest"
 )
-_PRICES: Final = Found(_("a file of prices"), _("write 'prices: {name}' in a manifest") + _AND_GIVE)
+_PRICES: Final = Found(
+    _("a file of prices"), _("write 'prices: {name}' in a manifest, and give that manifest")
+)
 _PICKS: Final = Found(_("a file of picks"))
 _PICKS_END: Final = ".picks.yaml"
 _BODY: Final = Found(
@@ -80,9 +78,8 @@ def of_name(path: str) -> Found | None:
         return Found(
             kind,
             _(
-                "save it as CSV ({menu}), write 'foreach: …csv' in a shot{and_give}",
+                "save it as CSV ({menu}), write 'foreach: …csv' in a shot, and give that manifest",
                 menu=menu,
-                and_give=_AND_GIVE,
             ),
         )
     return next((found for suffixes, found in _MEDIA if suffix in suffixes), None)

@@ -13,7 +13,7 @@ from klingflow.manifest.invisible import NOTHING
 from klingflow.model import Json
 from klingflow.words import _
 
-TEXT: Final = {"type": "string", "pattern": "\\S", "title": "text"}
+TEXT: Final = {"type": "string", "pattern": "\\S", "title": _("text")}
 URL: Final = {
     "type": "string",
     "pattern": f"^[Hh][Tt][Tt][Pp][Ss]?://[^\\s/{NOTHING}][^\\s{NOTHING}]*$",

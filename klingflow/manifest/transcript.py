@@ -18,6 +18,7 @@ from klingflow.errors import letters_of
 from klingflow.manifest.quoting import in_block, in_flow, literally
 from klingflow.manifest.shotlist import Entry, Left, ShotList, Why
 from klingflow.model import Json
+from klingflow.words import _, filled
 
 DEFAULT_MODEL: Final = "kling-3.0-omni"  # it takes images, frames and the lengths 3 to 15 s
 _SHARED: Final = ("model", "seconds", "resolution", "aspect_ratio", "audio", "style")
@@ -26,23 +27,26 @@ _ORDER: Final = (
     "last_frame", "motion_video", "motion_level", "video", "seconds", "resolution", "aspect_ratio",
     "audio", "takes", "tags", "dialogue", "note",
 )  # fmt: skip
-# Why something was not taken, in English and in Chinese; {} is what completes it.
+# Why something was not taken; in a manifest that is Chinese as the second has it.
 _WHY: Final[Mapping[Why, tuple[str, str]]] = {
-    "above": ("it stands above the table", "在表头之上"),
-    "formula": ("a formula without a result", "公式没有结果"),
-    "value": ("cannot be read as {}", "读不出 {}"),
-    "nothing-to-show": ("nothing to make a video of", "没有可以生成视频的画面或图片"),
-    "double": ("the number is taken; the shot is called {}", "编号重复，这个镜头改名为 {}"),
-    "unnamed": ("its column has no name", "所在的列没有名字"),
-    "check": ("{}", "{}"),
-    "unknown": ("a shot has no such field", "镜头没有这样的字段"),
-    "own-prompt": ("the prompt has a column of its own", "提示词另有一列"),
-    "second": ("another column gives {}", "{} 已取自另一列"),
+    "above": (_("it stands above the table"), "在表头之上"),
+    "formula": (_("a formula without a result"), "公式没有结果"),
+    "value": (_("cannot be read as {said}"), "读不出 {said}"),
+    "nothing-to-show": (_("nothing to make a video of"), "没有可以生成视频的画面或图片"),
+    "double": (
+        _("the number is taken; the shot is called {said}"),
+        "编号重复，这个镜头改名为 {said}",
+    ),
+    "unnamed": (_("its column has no name"), "所在的列没有名字"),
+    "check": ("{said}", "{said}"),
+    "unknown": (_("a shot has no such field"), "镜头没有这样的字段"),
+    "own-prompt": (_("the prompt has a column of its own"), "提示词另有一列"),
+    "second": (_("another column gives {said}"), "{said} 已取自另一列"),
     "pictures": (
-        "pictures in the workbook are not read: save them as files, and name those in a column",
+        _("pictures in the workbook are not read: save them as files, and name those in a column"),
         "工作簿里的图片不会读取：请另存为文件，并在一列里写上文件名",
     ),
-    "no-value": ("no cell can be read as {}", "没有一格读得出 {}"),
+    "no-value": (_("no cell can be read as {said}"), "没有一格读得出 {said}"),
 }
 _WORDS: Final = {
     "made": (
@@ -91,7 +95,7 @@ def transcript(listed: ShotList, source: str, *, plainly: bool = False) -> Trans
 
 def why_of(left: Left, *, in_chinese: bool = False) -> str:
     """Return why something was not taken, as people read it."""
-    return _WHY[left.why][in_chinese].format(left.said)
+    return filled(_WHY[left.why][in_chinese], {"said": left.said})
 
 
 # --- what shots share ----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ _CODES: Final = {
     "minProperties": "empty",
 }
 _CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
-_UNITS: Final = {"maxItems": "entries", "maxLength": "characters"}
+_UNITS: Final = {"maxItems": _("entries"), "maxLength": _("characters")}
 
 
 @lru_cache(maxsize=8192, typed=True)

@@ -28,7 +28,7 @@ from klingflow.manifest.values import (
     value_faults,
 )
 from klingflow.model import Node
-from klingflow.words import _
+from klingflow.words import _, filled
 
 
 def check_document(root: Node) -> list[Diagnostic]:
@@ -76,13 +76,18 @@ def _sections(root: Node) -> Iterator[Diagnostic]:
             yield from _section(root.value[name], table, name, idle)
     for one, several, fields, idle in _SHOTS:
         for key, node in _items(root.value.get(several)):
-            subject = f"{one} '{key}'"
+            subject = filled(_CALLED[one], {"key": key})
             if misread := misplaced.no_entry(key, node, one):
                 yield Diagnostic(node.place, "wrong-type", misread, subject=subject)
             elif node.value is not None:
                 yield from _section(node, fields, subject, idle)
 
 
+_CALLED: Final = {
+    "preset": _("preset '{key}'"),
+    "profile": _("profile '{key}'"),
+    "shot": _("shot '{key}'"),
+}
 # A shot's wanted values are checked once they are rendered.
 _SHOT_AS_WRITTEN = dict.fromkeys(SHOT) | {field.name: field for field in ABOUT}
 _SHOTS: Final[tuple[tuple[str, str, Mapping[str, Field | None], _Idle], ...]] = (

@@ -45,7 +45,8 @@ async def buy(context: Context, wanted: Wanted) -> None:
     newcomer = _newcomer(context, wanted)
     if newcomer is not None:
         reason = _(
-            "the ledger has another purchase of it by now ({state})", state=word(newcomer.state)
+            "the ledger has another purchase of it by now ({state})",
+            state=word(newcomer.state, "purchase"),
         )
         return _spare(context, wanted, reason)
     job = context.jobs[wanted.job]

@@ -124,7 +124,7 @@ def error(problem: KlingflowError) -> None:
         warn(counted(problem.diagnostics))
     else:
         told, *others = map(redacted, problem.lines)
-        warn("klingflow: ", Painted(word("error"), "error"), f": {told}")
+        warn(_("klingflow: "), Painted(word("error"), "error"), _(": {told}", told=told))
         for line in others:
             warn(line)
 

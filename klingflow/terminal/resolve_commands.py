@@ -45,7 +45,10 @@ def _agreed_to_settle(found: resolving.Settling, verdict: Verdict, options: Opti
     """Show what would be settled, and ask. Raises UsageError where nobody can be asked."""
     sums = joined(", ", worded(shares(found.spending)))
     if not options.quiet:
-        rows = [[p.key, word(p.state.replace("_", " ")), _at_most(p)] for p in found.purchases]
+        rows = [
+            [p.key, word(p.state.replace("_", " "), "purchase"), _at_most(p)]
+            for p in found.purchases
+        ]
         console.table(rows[:_SHOWN])
         if len(rows) > _SHOWN:
             console.say(_("  … and {rows} more", rows=len(rows) - _SHOWN))

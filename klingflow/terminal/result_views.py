@@ -27,7 +27,7 @@ from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import amounts, worded
 from klingflow.terminal.paint import Painted, Part
 from klingflow.terminal.plan_table import mark_of, named
-from klingflow.words import _, joined, many
+from klingflow.words import _, joined, many, word
 
 if TYPE_CHECKING:
     from klingflow.runner.look import Remarked
@@ -272,7 +272,7 @@ def _why_stopped(result: Result) -> str:
     elif outcome.refused:
         said = _(
             "The gateway refuses us ({kind}): {message}",
-            kind=outcome.refused.kind,
+            kind=word(outcome.refused.kind),
             message=outcome.refused.message,
         )
     elif outcome.unreachable:

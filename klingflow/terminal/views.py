@@ -328,7 +328,7 @@ def _state(shot: Mapping[str, Any]) -> str:
     """What the state of a take is called."""
     error = shot.get("error")
     failure = error and Failure(error.get("kind", "unknown"), "", "")
-    return word(called(shot["state"], failure).replace("_", " "))
+    return word(called(shot["state"], failure).replace("_", " "), "purchase")
 
 
 def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
