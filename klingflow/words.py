@@ -162,10 +162,14 @@ def inside(sentence: str) -> str:
 
 
 _SEPARATORS = {", ": _(", "), "; ": _("; "), ": ": _(": ")}
+_BETWEEN_NAMES = word(", ", "names")  # Chinese sets them apart by another comma than clauses
 
 
 def joined(separator: str, parts: Iterable[str]) -> str:
     """Return `separator.join(parts)`, in which separator and parts can still be translated."""
     values: dict[str, object] = {f"part{number}": part for number, part in enumerate(parts)}
     template = "{separator}".join(f"{{{name}}}" for name in values)
-    return _Joined(template, {"separator": _SEPARATORS.get(separator, separator), **values})
+    between = _SEPARATORS.get(separator, separator)
+    if separator == ", " and not any(isinstance(part, Text) for part in values.values()):
+        between = _BETWEEN_NAMES
+    return _Joined(template, {"separator": between, **values})

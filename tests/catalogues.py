@@ -21,7 +21,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
 from klingflow.api.beginning import Kind
-from klingflow.decide.select import Called
+from klingflow.decide.select import NEW, Called
 from klingflow.decide.verbs import Label
 from klingflow.ledger.problems import Level
 from klingflow.model import FailureKind, State
@@ -39,11 +39,14 @@ WORDS: tuple[str, ...] = (
     *("error", "warning"),
     *get_args(Label),
     *get_args(Level),
+    NEW,
     *get_args(State),
     *(state.replace("_", " ") for state in (*get_args(State), *get_args(Called))),
+    f"names{SENSE_END}, ",
     f"purchase{SENSE_END}rejected",  # by the gateway; a take is rejected by a person
     *get_args(FailureKind),
     *get_args(Kind),
+    *("required", "integer", "integer range"),  # of click, which has them in variables
 )
 _HEADING = r"""msgid ""
 msgstr ""
@@ -169,9 +172,9 @@ def update(language: str) -> None:
     for room, template, place in sentences():
         made = rooms.setdefault(room, Catalog(locale=language))
         file = place.partition(":")[0]
-        sense, _unused, text = template.rpartition(SENSE_END)
+        sense, _unused, sentence = template.rpartition(SENSE_END)
         known_as = known.get(template, "")
-        message = made.add(text, known_as, locations=[(file, 0)], context=sense or None)
+        message = made.add(sentence, known_as, locations=[(file, 0)], context=sense or None)
         message.flags.clear()
     for path in (LOCALE / language).glob("*.po"):
         path.unlink()

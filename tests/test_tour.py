@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from klingflow.decide.patience import Patience
+from klingflow.model import Failure, Limits
 from klingflow.terminal import cli, language
+from klingflow.terminal.doubt_views import all_at_once
+from klingflow.words import Text
 
 # What stands outside of sentences: a path, an id, an address, money, a key of the plan, a clock.
 NAMES = re.compile(
@@ -22,6 +27,32 @@ shots:
   a b: { prompt: 夜, imgae: x.png, after: nobody }
   c: { prompt: "${{ vars.hero }}", takes: many }
 """
+# What people may read beside Chinese: what the author wrote, commands, paths, codes, fields.
+QUOTED = re.compile(
+    r"'[^']*'|“[^”]*”|`[^`]*`|\[[a-z-]+\]|\S*[/.@_]\S*|\b(?:seconds|defaults|run)\b"
+)
+PLACE = re.compile(r"(\{\w+(?:\[\w+\])?(?:![rsa])?(?::[^{}]*)?\})")
+INSIDE = """\
+version: 1
+run: { max_tasks: many }
+defaults: { model: kling-3.0-omni, seconds: 31, resolution: 4K }
+presets:
+  x: { imgae: a.png }
+shots:
+  a: { prompt: "", imgae: x.png }
+  b: { prompt: [夜], images: [a.png, b.png, c.png, d.png, e.png, f.png, g.png, h.png, i.png] }
+  c: { prompt: "${{ maxx(5) }} ${{ 5 | joinn }}", image: { from: a } }
+  d: { prompt: 夜, audio: 7 }
+"""
+SHOT_LIST = "镜号,画面,时长,负责人\n1,夜,5,安\n2,雨,三四秒,安\n"
+# What holds sentences inside of sentences.
+WITHIN = (
+    "validate inside.yaml",
+    "validate prices.yaml",
+    "validate list.csv",
+    "init --from list.csv made.yaml",
+    "doctor --cluster",
+)
 # `klingflow` and what is typed behind it, in order.
 TOUR = (
     ("validate film.yaml", 0),
@@ -54,9 +85,10 @@ def _marked() -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A film, and a manifest with mistakes."""
+    """A film, manifests with mistakes, and a shot list."""
     assert cli.cli.main(["init", str(tmp_path)], standalone_mode=False) == 0
-    (tmp_path / "wrong.yaml").write_text(WRONG, encoding="utf-8", newline="\n")
+    for name, text in {"wrong.yaml": WRONG, "inside.yaml": INSIDE, "list.csv": SHOT_LIST}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="\n")
     return tmp_path
 
 
@@ -83,3 +115,45 @@ def test_every_word_can_be_translated(
         assert cli._exit_code(typed.split()) == code, typed
         said = capsys.readouterr()
         assert [*outside(said.out + said.err)] == [], typed
+
+
+def without_letters(template: str) -> str:
+    """Return a sentence in a language that has no words: only the values say something."""
+    parts = PLACE.split(template)
+    return "".join(re.sub("[A-Za-z\x04]", "", p) if n % 2 == 0 else p for n, p in enumerate(parts))
+
+
+def words_in(text: str) -> Iterator[str]:
+    """Yield each line with words in it that are no names; a line of a source is the author's."""
+    for line in text.splitlines():
+        is_source = re.match(r" *\d* \|", line)
+        if not is_source and re.search("[A-Za-z]{3}", QUOTED.sub("", line)):
+            yield line
+
+
+@pytest.mark.parametrize("typed", WITHIN)
+def test_a_sentence_inside_a_sentence_is_translated(
+    typed: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose a mistake is, what a file is and what was left are said in the person's language."""
+    monkeypatch.chdir(folder)
+    for name in ("KLINGFLOW_API_KEY", "KLINGFLOW_CLAIMS", "KLINGFLOW_CLUSTER"):
+        monkeypatch.delenv(name, raising=False)
+    capsys.readouterr()
+    language.speak_by(without_letters)
+    cli._exit_code(typed.split())
+    said = capsys.readouterr()
+    assert [*words_in(said.out + said.err)] == []
+
+
+def test_the_kind_of_a_refusal_is_translated() -> None:
+    """What stands in brackets behind `refuses us` is a word of the person's language."""
+    verdict = Patience(Limits()).refused(Failure("quota", "1102", "余额不足"), "opening")
+    assert "(quota)" in verdict.reason
+    assert "quota" not in cast("Text", verdict.reason).said_by(without_letters)
+
+
+def test_how_to_settle_several_doubts_is_translated() -> None:
+    """The same sentence stands by itself and behind another."""
+    said = language.spoken(all_at_once(2, "film.yaml"))
+    assert said.startswith("⟦`klingflow resolve film.yaml") and said.endswith("⟧")

@@ -96,3 +96,23 @@ def test_what_is_invisible_is_escaped_in_the_values() -> None:
     assert str(found) == "f:1:2: error[x]: shot 'b': no a\\x1b"
     assert isinstance(found.text, Text)
     assert found.text.said_by(lambda t: t.replace("no", "没有")) == "shot 'b': 没有 a\\x1b"
+
+
+CHINESE = {"rejected": "已弃用", "purchase\x04rejected": "被拒绝", ", ": "，", "names\x04, ": "、"}
+
+
+def test_a_word_has_its_translation_by_its_sense() -> None:
+    """A person rejects a take, the gateway a purchase; a sense without a translation has none."""
+    words = (word("rejected"), word("rejected", "purchase"), word("rejected", "letter"))
+    assert words == ("rejected",) * 3
+    said = [one.said_by(lambda t: CHINESE.get(t, t)) for one in words if isinstance(one, Text)]
+    assert said == ["已弃用", "被拒绝", "已弃用"]
+
+
+def test_names_in_a_row_have_a_comma_of_their_own() -> None:
+    """Chinese sets names apart by another comma than clauses; English has one."""
+    names, clauses = joined(", ", ["a", "b"]), joined(", ", [_("x"), _("y")])
+    assert (names, clauses) == ("a, b", "x, y")
+    assert isinstance(names, Text) and isinstance(clauses, Text)
+    assert names.said_by(lambda t: CHINESE.get(t, t)) == "a、b"
+    assert clauses.said_by(lambda t: CHINESE.get(t, t)) == "x，y"

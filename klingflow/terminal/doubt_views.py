@@ -44,6 +44,7 @@ def _most(doubt: Mapping[str, Any]) -> str:
 def show_way_out(number: int, named: str, indent: str = "") -> None:
     """Print what to do about this many doubts. `named` is the manifest, as a shell reads it."""
     if number:
+        together = all_at_once(number, named)
         console.prose(
             _(
                 "In doubt, perhaps paid: {number}. `klingflow status {named} -v` says what is"
@@ -51,7 +52,7 @@ def show_way_out(number: int, named: str, indent: str = "") -> None:
                 " each, and how to settle it.{all_at_once}",
                 number=number,
                 named=named,
-                all_at_once=all_at_once(number, named),
+                all_at_once=_(" {together}", together=together) if together else "",
             ),
             indent,
         )
@@ -62,7 +63,7 @@ def all_at_once(number: int, named: str) -> str:
     if number < 2:
         return ""
     every = f"klingflow resolve {named} -s state:in_doubt"
-    return _(" `{every} --abandon` (or --resubmit) settles all of them, after asking.", every=every)
+    return _("`{every} --abandon` (or --resubmit) settles all of them, after asking.", every=every)
 
 
 def show_card(doubt: Mapping[str, Any]) -> None:

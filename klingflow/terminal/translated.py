@@ -32,6 +32,8 @@ class _Template(str):
 
     def format(self, *parts: object, **named: object) -> str:
         """Return the sentence with all of it in the person's language."""
+        if "number_type" in named:  # `integer`: click keeps its name in a variable
+            named["number_type"] = word(str(named["number_type"]))
         said = {name: spoken(one) if isinstance(one, str) else one for name, one in named.items()}
         return super().format(*parts, **said)
 

@@ -275,7 +275,7 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
     for doubt in record["doubts"]:
         doubt_views.show_card(doubt)
     if together := doubt_views.all_at_once(len(record["doubts"]), named):
-        console.prose(together.lstrip())
+        console.prose(together)
 
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
