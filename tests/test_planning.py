@@ -20,7 +20,7 @@ from klingflow.api.planning import (
     selected_keys,
 )
 from klingflow.api.site import Wish, site_for, site_of
-from klingflow.errors import ManifestError, NothingSelected, UsageError
+from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import SANDBOX
 from klingflow.model import FileFact, Manifest, Plan, Purchase
@@ -215,5 +215,5 @@ def test_drafts_approve_no_shots_of_themselves(drafted: Manifest) -> None:
     """Nor does a profile that is not there."""
     with pytest.raises(UsageError, match="names the very drafts"):
         plan(load(drafted.path, profile="draft"), Wish(approved="draft"))
-    with pytest.raises(ManifestError, match="there is no profile 'x'"):
+    with pytest.raises(UsageError, match="--approved: there is no profile 'x'"):
         plan(drafted, Wish(approved="x"))
