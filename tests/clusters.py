@@ -9,14 +9,18 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
+from klingflow.api import loading, running
+from klingflow.api.site import Wish
 from klingflow.cluster.hand import Hand, Waits
 from klingflow.cluster.handbox import opened
 from klingflow.cluster.orders import Ref, Terms, as_bytes, page_name, pages
 from klingflow.cluster.store import FolderStore
 from klingflow.gateway.http import Gateway
-from klingflow.ledger.lines import parse_journal
+from klingflow.ledger.lines import lock_header, parse_journal
 from klingflow.ledger.uids import uid_of
-from klingflow.model import Purchase
+from klingflow.model import Json, Purchase
+from klingflow.runner.context import Job
+from tests.harness import pipeline_at
 from tests.purchases import LATER, ORIGIN, intent
 from tests.runs import Said, Scripted, Video
 
@@ -48,6 +52,18 @@ def hand_over(store: FolderStore, orders: Sequence[Purchase], **more: object) ->
     for page in made:
         assert store.put(page_name(page.terms.batch, page.number), as_bytes(page))
     return [ask.ref for page in made for ask in page.asks()]
+
+
+@contextmanager
+def a_job(folder: Path, **shots: Json) -> Iterator[Job]:
+    """A film whose lock is committed, held: of two shots, or of these."""
+    pipeline = pipeline_at(folder)
+    if not (folder / "film.lock").exists():
+        pipeline.write(shots or 2)
+        (folder / "film.lock").write_bytes(lock_header(LINEAGE, 1, 0))
+    manifest = loading.load(pipeline.manifest)
+    with running.open_job(manifest, Wish(black_box=False), ORIGIN) as job:
+        yield job
 
 
 @contextmanager

@@ -10,8 +10,6 @@ from typing import cast
 
 import pytest
 
-from klingflow.api import loading, running
-from klingflow.api.site import Wish
 from klingflow.assets.folders import FolderStore as Assets
 from klingflow.cluster.batches import (
     Handed,
@@ -29,11 +27,9 @@ from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import VIDEOS, FolderStore
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import lock_header
 from klingflow.model import Json
 from klingflow.runner.context import Job
-from tests.clusters import LINEAGE, Shelf, a_store, terms_of
-from tests.harness import pipeline_at
+from tests.clusters import LINEAGE, Shelf, a_job, a_store, terms_of
 from tests.pictures import png
 from tests.purchases import AT, LATER, ORIGIN
 from tests.runs import VIDEO
@@ -42,18 +38,6 @@ pytestmark = pytest.mark.anyio
 
 STILL, PUBLIC = png(), "https://cdn.example.com/refs"
 OLD = batch_of(LINEAGE, AT, "ab")
-
-
-@contextmanager
-def a_job(folder: Path, **shots: Json) -> Iterator[Job]:
-    """A film whose lock is committed, held: of two shots, or of these."""
-    pipeline = pipeline_at(folder)
-    if not (folder / "film.lock").exists():
-        pipeline.write(shots or 2)
-        (folder / "film.lock").write_bytes(lock_header(LINEAGE, 1, 0))
-    manifest = loading.load(pipeline.manifest)
-    with running.open_job(manifest, Wish(black_box=False), ORIGIN) as job:
-        yield job
 
 
 def files_of(job: Job, store: FolderStore) -> Uploading:

@@ -1,4 +1,4 @@
-"""A run at a cluster whose ledger or store fails: what it ends with, and what it waits for."""
+"""A run at a cluster: what it waits for, and what it ends with where ledger or store fail."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import Any, cast
 import pytest
 
 from klingflow.api.following import Follower, followed
+from klingflow.cluster.ordering import ordered
+from klingflow.cluster.store import told_of
 from klingflow.errors import LedgerBroken, StoreAway
-from tests.clusters import a_store
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line
+from tests.clusters import BATCH, a_job, a_store, hand_over
+from tests.purchases import AT, LATER, ORIGIN
 from tests.runs import Run, a_run
 
 pytestmark = pytest.mark.anyio
@@ -49,3 +54,53 @@ async def test_a_store_that_is_away_is_asked_again(tmp_path: Path) -> None:
     with a_run(tmp_path / "film") as run:
         follower = failing(run, tmp_path)
         assert [await follower._next(), await follower._next()] == [False, True]
+
+
+class Said:
+    """A desk that says of its batches what a test tells it to say."""
+
+    def __init__(self) -> None:
+        self.live: list[str] = []
+        self.over: list[str] = []
+        self.handed: list[str] = []
+
+    async def status(self) -> dict[str, Any]:
+        """Say it."""
+        return {"batches": [{"id": one} for one in self.live], "over": self.over, "halted": ""}
+
+    async def hosts(self) -> list[str]:
+        """Say that none is there."""
+        return []
+
+    async def hand_over(self, batch: str, *_: object) -> None:
+        """Remember it."""
+        self.handed.append(batch)
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_what_was_bought_while_nobody_followed_is_waited_for(
+    tmp_path: Path, remembers: bool
+) -> None:
+    """A desk that has lost its memory is told of the batch, so that somebody looks after it."""
+    store, desk = a_store(tmp_path / "store"), Said()
+    desk.live = [BATCH] if remembers else []
+    with a_job(tmp_path / "film") as job:
+        book, limits = job.ledger.book, job.plan.manifest.limits
+        terms = {"origin": ORIGIN, "store": store.identity, "batch": BATCH}
+        orders = ordered(job.plan, book, **terms, at=AT)
+        hand_over(store, orders)
+        sold = [advance(one, "accepted", AT, task_id=f"task_{one.shot}") for one in orders]
+        await job.ledger.record(*sold)
+        follower = Follower(job, cast(Any, desk), store, limits, lambda event: None)
+        await follower.take_up_bought()
+        await follower._look()
+        assert (follower._is_quiet(), desk.handed) == (False, [] if remembers else [BATCH])
+        desk.over = [BATCH]
+        await follower._look()
+        assert not follower._is_quiet()  # the videos are on their way
+        for one in sold:
+            facts = {"sha256": "aa", "size_bytes": 1}
+            done = advance(advance(one, "succeeded", LATER), "downloaded", LATER, **facts)
+            store.put(told_of(one.uid, "done"), journal_line(done))
+        await follower._look()
+        assert follower._is_quiet()

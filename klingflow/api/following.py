@@ -25,9 +25,9 @@ from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
-from klingflow.ledger.handed_over import UNSENDABLE, claimant
+from klingflow.ledger.handed_over import UNSENDABLE, claimant, store_of
 from klingflow.ledger.lifecycle import UNFINISHED
-from klingflow.model import Limits, Purchase
+from klingflow.model import Limits, Purchase, State
 from klingflow.runner import signals
 from klingflow.runner.context import Job, Outcome, as_data
 from klingflow.runner.events import Emit, EventName
@@ -46,6 +46,8 @@ _HEAR_EVERY_S: Final = 15.0
 _SHARE: Final = 10
 # A video that has not come so long after the last news is left to the next run, or to `fetch`.
 _QUIET_S: Final = 120.0
+# The states of a purchase whose video is still to come.
+_COMING: Final[frozenset[State]] = UNFINISHED - {"parked"} | frozenset[State]({"succeeded"})
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
     by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
     plan buys: the user has agreed to no other; `otherwise` are takes of which other
-    copies of the film have ordered, or bought, another body.
+    copies of the film have ordered, or bought, another body. `awaited` are purchases of earlier
+    runs, by uid, whose videos are still to come.
     """
 
     job: Job
@@ -67,10 +70,11 @@ class Follower:
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
     otherwise: set[str] = field(default_factory=set)
+    awaited: set[str] = field(init=False)
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
     _told: set[tuple[str, str]] = field(default_factory=set)
-    _news_at: float = 0.0
+    _news_at: float = field(init=False)
     _fold_s: float = 0.0
     _away: int = 0
     _hear_at: float = 0.0
@@ -78,7 +82,11 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
-        self.reader = Reader(self.store, self.job.ledger.book.lineage)
+        book = self.job.ledger.book
+        self.reader = Reader(self.store, book.lineage)
+        here = (p for p in book.purchases.values() if store_of(p) == self.store.identity)
+        self.awaited = {p.uid for p in here if p.state in _COMING}
+        self._news_at = self.clock()
 
     async def hand_over(self) -> bool:
         """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
@@ -102,6 +110,14 @@ class Follower:
         for terms in await batches.open_batches(self.job, self.store):
             if terms.batch not in self.open:
                 await self._add(terms)
+
+    async def take_up_bought(self) -> None:
+        """Follow also the batches of which all is bought, and some is still to come. A desk that
+        has lost them is told of them when it is asked.
+        """
+        with suppress(StoreAway):
+            for terms in await batches.open_batches(self.job, self.store, _COMING):
+                self.open.setdefault(terms.batch, terms)
 
     async def _add(self, terms: Terms) -> None:
         self.open[terms.batch] = terms
@@ -166,8 +182,9 @@ class Follower:
 
     def _is_quiet(self) -> bool:
         """True if no batch is open and no video is on its way, or none has come for long."""
-        coming = [p for p in self.bought.values() if p.state == "succeeded"]
-        coming += [p for p in self.bought.values() if p.state in UNFINISHED - {"parked"}]
+        purchases = self.job.ledger.book.purchases
+        followed = (purchases.get(uid) for uid in self.bought.keys() | self.awaited)
+        coming = any(p.state in _COMING for p in followed if p)
         is_late = self.clock() - self._news_at > _QUIET_S
         return not self.open and (not coming or is_late)
 
@@ -267,6 +284,7 @@ async def followed(follower: Follower, abort: Callable[[], None], *, detach: boo
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_listen, follower, abort, group.cancel_scope)
+            await follower.take_up_bought()
             await follower.bring_home()
             await follower.run()
             group.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -35,7 +35,7 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.model import FileFact, Limits, Manifest, Purchase
+from klingflow.model import FileFact, Limits, Manifest, Purchase, State
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 from klingflow.words import _
@@ -255,15 +255,19 @@ def _batch_of(purchase: Purchase) -> str:
     return str(told.get("batch")) if isinstance(told, dict) else ""
 
 
-async def open_batches(job: Job, store: PutOnce) -> list[Terms]:
-    """Return the batches of which something may still come, as their pages say.
+async def open_batches(
+    job: Job, store: PutOnce, states: Container[State] = IN_DOUBT
+) -> list[Terms]:
+    """Return the batches of purchases in these states, as their pages say: by default those that
+    may still be bought.
 
     Raises StoreAway.
     """
     found: dict[str, Terms] = {}
     for purchase in job.ledger.book.purchases.values():
         batch = _batch_of(purchase)
-        if not _waits(purchase, store, batch) or batch in found:
+        is_of_it = purchase.state in states and store_of(purchase) == store.identity
+        if not is_of_it or batch in found:
             continue
         if (terms := await _blocking(terms_in, store, batch)) is not None:
             found[batch] = terms
