@@ -1,4 +1,4 @@
-"""Draw plan.svg and run.svg beside this file: `python docs/pictures.py`.
+"""Draw plan.svg and run.svg beside this file, and both in Chinese: `python docs/pictures.py`.
 
 Each picture is the screen of a terminal in which a real command ran, in the sandbox, on a copy of
 pipelines/. Needs `pip install -e '.[media,dev]'` and a system with pseudo-terminals.
@@ -35,10 +35,20 @@ COLOURS = {
     "cyan": "#56b6c2",
 }  # fmt: skip
 
+# By the ending of a picture's name: the language, and how its live view counts shots.
+LANGUAGES = {"": ("en", r"(\d+) done", "3 running"), "-zh": ("zh", r"完成 (\d+)", "运行中 3")}
+
 Line = list[pyte.screens.Char]
 
 
 def main() -> None:
+    """Draw both pictures in each language."""
+    for ending, (language, done, running) in LANGUAGES.items():
+        os.environ["KLINGFLOW_LANG"] = language
+        draw_both(ending, done, running)
+
+
+def draw_both(ending: str, done: str, running: str) -> None:
     """Buy some shots of the film, change it, draw its plan; then draw the run that follows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "pipelines"
@@ -46,8 +56,15 @@ def main() -> None:
         klingflow(folder, "run", FILM, "--sandbox", "-s", "newscast alley door chase", "--quiet")
         change(folder / FILM)
         (folder / "outputs/sandbox/neon-rain/act1/door.mp4").unlink()
-        draw("plan", *screen_of(folder, ["plan", FILM, "--sandbox"], lambda screen: False))
-        draw("run", *screen_of(folder, ["run", FILM, "--sandbox"], is_in_the_middle))
+        plan, run = (
+            screen_of(folder, [verb, FILM, "--sandbox"], wanted)
+            for verb, wanted in (
+                ("plan", lambda screen: False),
+                ("run", lambda screen: is_in_the_middle(screen, done, running)),
+            )
+        )
+        draw(f"plan{ending}", *plan)
+        draw(f"run{ending}", *run)
 
 
 def change(film: Path) -> None:
@@ -56,11 +73,11 @@ def change(film: Path) -> None:
     film.write_text(text.replace("走进窄巷", "快步走进窄巷", 1), encoding="utf-8")
 
 
-def is_in_the_middle(screen: Sequence[str]) -> bool:
-    """True for a live view in which some shots are done and five are running."""
+def is_in_the_middle(screen: Sequence[str], done: str, running: str) -> bool:
+    """True for a live view in which some shots are done and three are running."""
     text = "\n".join(screen)
-    done = re.search(r"(\d+) done", text)
-    return bool(done and int(done[1]) >= 6 and "5 running" in text)
+    found = re.search(done, text)
+    return bool(found and int(found[1]) >= 6 and running in text)
 
 
 def klingflow(folder: Path, *arguments: str) -> None:
@@ -72,7 +89,8 @@ def klingflow(folder: Path, *arguments: str) -> None:
 
 def environ() -> dict[str, str]:
     """An environment with nothing of this machine's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KLINGFLOW_")}
+    ours = {name for name in os.environ if name.startswith("KLINGFLOW_")} - {"KLINGFLOW_LANG"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     kept.pop("NO_COLOR", None)
     return {
         **kept,

@@ -23,7 +23,10 @@ from tests.test_help import parses
 # Commands that are answered without a gateway: they can be run as they stand.
 OFFLINE = ("validate", "render", "plan", "status", "schema")
 EVERY_PAGE = [page for language in pages.LANGUAGES for page in pages.pages(language)]
-PICTURES = [pages.ROOT / "docs" / name for name in ("plan.svg", "run.svg")]
+PICTURES = {
+    language: [pages.ROOT / "docs" / f"{name}{ending}.svg" for name in ("plan", "run")]
+    for language, ending in {"en": "", "zh": "-zh"}.items()
+}
 DOORS = [pages.ROOT / "SECURITY.md", pages.ROOT / "CHANGELOG.md"]  # pages of one language
 
 each_language = pytest.mark.parametrize("language", pages.LANGUAGES)
@@ -216,16 +219,20 @@ def test_every_page_is_linked_from_the_readme(language: str) -> None:
     assert [page for page in others if page.resolve() not in linked] == []
 
 
-@pytest.mark.parametrize("picture", PICTURES, ids=pages.named)
-def test_pictures_are_of_commands_and_load_nothing(picture: Path) -> None:
-    """Both READMEs show it, its command is one, and it names no address but its own language's."""
-    svg = picture.read_text(encoding="utf-8")
-    for readme in (pages.pages(language)[0] for language in pages.LANGUAGES):
-        assert picture in [(readme.parent / link).resolve() for link in pages.links_of(readme)]
-    (command,) = re.findall("<title>(.+)</title>", svg)
-    (arguments,) = pages.calls(html.unescape(command), "klingflow")
-    parses(arguments)
-    assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
+@each_language
+def test_pictures_are_of_commands_and_load_nothing(language: str) -> None:
+    """The README of the language shows each, its command is one, and it names no address but
+    SVG's.
+    """
+    readme = pages.pages(language)[0]
+    shown = [(readme.parent / link).resolve() for link in pages.links_of(readme)]
+    for picture in PICTURES[language]:
+        svg = picture.read_text(encoding="utf-8")
+        assert picture in shown
+        (command,) = re.findall("<title>(.+)</title>", svg)
+        (arguments,) = pages.calls(html.unescape(command), "klingflow")
+        parses(arguments)
+        assert re.findall(r"https?://[^\"]+", svg) == ["http://www.w3.org/2000/svg"]
 
 
 @each_language
