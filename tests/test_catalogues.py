@@ -25,8 +25,13 @@ def test_the_files_hold_what_is_said_and_nothing_else(language: str) -> None:
         if message.id
     }
     said = {(one.room, one.template): one.place for one in SENTENCES if one.room != "click"}
-    assert [f"{said[one]}: {one[1]}" for one in said.keys() - held] == []
-    assert held - said.keys() == set()
+    known = catalogues.translations(
+        language
+    )  # of whatever file: a word of click's may be ours, too
+    missing = [one for one in said.keys() - held if one[1] not in known]
+    assert [f"{said[one]}: {one[1]}" for one in missing] == []
+    of_click = {one.template for one in SENTENCES if one.room == "click"}
+    assert {one for one in held - said.keys() if one[1] not in of_click} == set()
 
 
 @pytest.mark.parametrize("language", catalogues.LANGUAGES)
@@ -36,6 +41,7 @@ def test_every_sentence_is_translated(language: str) -> None:
     missing = [
         f"{one.place}: {one.template}"
         for one in SENTENCES
+        if one.room != "click"  # which has other words in each of its versions
         if catalogues.needs_translation(one.template)
         if one.template not in known
     ]
