@@ -29,7 +29,6 @@ def check(file: str, options: Options, form: str) -> int:
     report = checking.check(here)
     codes = {LEVELS[f.level] for f in report.findings}
     code = next((c for c in PRECEDENCE if c in codes), ExitCode.OK)
-    levels = Counter(f.level for f in report.findings)
     if form == "json":
         console.dump_json(
             {
@@ -41,20 +40,14 @@ def check(file: str, options: Options, form: str) -> int:
                 "findings": [_as_data(f) for f in report.findings],
             }
         )
-        return code
+    else:
+        _show_check(report)
+    return code
+
+
+def _show_check(report: checking.Report) -> None:
     for finding in report.findings[:_SHOWN]:
-        shot = _("{shot}: ", shot=finding.shot) if finding.shot else ""
-        console.say(
-            _(
-                "{place}: {level}: {shot}{message}",
-                place=finding.place,
-                level=word(finding.level),
-                shot=shot,
-                message=finding.message,
-            )
-        )
-        if finding.todo:
-            console.say(_("    → {todo}", todo=finding.todo))
+        _show_finding(finding)
     if len(report.findings) > _SHOWN:
         console.say(
             _(
@@ -62,26 +55,35 @@ def check(file: str, options: Options, form: str) -> int:
                 findings=len(report.findings) - _SHOWN,
             )
         )
+    levels = Counter(f.level for f in report.findings)
+    there = [level for level in LEVELS if levels[level]]
     counts = joined(
-        ", ",
-        (
-            _("{number} {noun}", number=levels[level], noun=_NOUNS[level])
-            for level in LEVELS
-            if levels[level]
-        ),
+        ", ", (_("{number} {noun}", number=levels[one], noun=_NOUNS[one]) for one in there)
     )
-    purchases = many(report.purchases, "{number} purchase", "{number} purchases")
-    videos = many(report.videos, "{number} video", "{number} videos")
     console.say(
         _(
             "{lock}: {purchases}, {videos}: {counts}.",
             lock=report.lock,
-            purchases=purchases,
-            videos=videos,
+            purchases=many(report.purchases, "{number} purchase", "{number} purchases"),
+            videos=many(report.videos, "{number} video", "{number} videos"),
             counts=counts or _("all is well"),
         )
     )
-    return code
+
+
+def _show_finding(finding: checking.Finding) -> None:
+    shot = _("{shot}: ", shot=finding.shot) if finding.shot else ""
+    console.say(
+        _(
+            "{place}: {level}: {shot}{message}",
+            place=finding.place,
+            level=word(finding.level),
+            shot=shot,
+            message=finding.message,
+        )
+    )
+    if finding.todo:
+        console.say(_("    → {todo}", todo=finding.todo))
 
 
 def _must_be(file: str, here: Site) -> None:
