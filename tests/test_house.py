@@ -382,13 +382,15 @@ def test_names_say_something() -> None:
     assert [path for _, path, _ in modules() if path.stem in empty] == []
 
 
-# Calls whose texts a person reads: an error, a mistake, a line on the terminal.
+# Calls whose texts a person reads: an error, a mistake, a row of a table, a line on the terminal.
 TELLING = re.compile(
-    r"(?:(?:\w*Error|\w*Failed|Diagnostic|Fault|Finding|NotHad|NotStored|BadParameter)"
+    r"(?:(?:\w*Error|\w*Failed|\w*Row|Diagnostic|Fault|Finding|NotHad|NotStored|BadParameter)"
     r"|console\.(?:say|warn|prose|ask))$"
 )
 # Errors that no person is meant to read; those of httpcore are put in our words by http.py.
 PROGRAMMERS = {"AssertionError", "AttributeError"}
+# Fields of rows that hold a name of a Literal type, which is looked up when it is shown.
+NAMES = {"label", "question"}
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? +[A-Za-z]{2,}")
 
 
@@ -399,7 +401,8 @@ def english(tree: ast.AST) -> Iterator[tuple[int, str]]:
         is_read = name not in PROGRAMMERS and not name.startswith("httpcore.")
         if not isinstance(call, ast.Call) or not is_read or not TELLING.search(name):
             continue
-        for told in [*call.args, *(word.value for word in call.keywords)]:
+        named = (word.value for word in call.keywords if word.arg not in NAMES)
+        for told in [*call.args, *named]:
             for text in (told.body, told.orelse) if isinstance(told, ast.IfExp) else (told,):
                 if TWO_WORDS.search(found := _text(text)):
                     yield text.lineno, found

@@ -118,10 +118,10 @@ ROWS: Mapping[ProblemKind, Row] = {
     ),
     "store_away": Row(
         "{detail}",
-        "; this is what the ledger alone knows, and nothing is bought meanwhile",
+        _("; this is what the ledger alone knows, and nothing is bought meanwhile"),
         "",
         level="note",
-        todo="what hosts have done since then is in the store",
+        todo=_("what hosts have done since then is in the store"),
     ),
     "place_taken": Row(
         _("{detail} has {place} by its lock"),
