@@ -26,6 +26,7 @@ from klingflow.runner.chaining import forbidden
 from klingflow.runner.fetch import fetch
 from klingflow.runner.queues import queue
 from klingflow.runner.upload import upload
+from klingflow.words import Text
 from tests.greys import film
 from tests.pictures import png
 from tests.purchases import done, succeeded
@@ -83,10 +84,14 @@ def marks(folder: Path) -> list[tuple[int, int]]:
 
 
 def why(run: Run) -> str:
-    """Why the last take was not sent; nothing was bought, and nothing is left to do."""
+    """Why the last take was not sent, which can be translated; nothing was bought, and nothing is
+    left to do.
+    """
     assert run.events[-1] == "unsendable" and run.next() is None
     assert [p.shot for p in run.purchases] == ["opening"]
-    return str(run.told[-1]["reason"])
+    reason = run.told[-1]["reason"]
+    assert isinstance(reason, Text)
+    return reason
 
 
 def test_a_shot_begins_with_a_frame_of_another(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ async def upload(context: Context, file: Sent) -> None:
     except ComesLater:
         return
     except NotHad as error:
-        return _failed(context, file, f"{file.named} {error}")
+        return _failed(context, file, _("{named} {error}", named=file.named, error=error))
     except NotStored as error:
         if error.of_all:
             context.unstorable[file.job] = str(error)
