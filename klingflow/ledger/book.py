@@ -216,7 +216,7 @@ def content(book: Book) -> str:
 
 def _said_of(purchase: Purchase) -> str:
     doubtful = purchase.state in IN_DOUBT
-    happened = _("in doubt") if doubtful else (purchase.state, purchase.times.get("updated"))
+    happened = "in doubt" if doubtful else (purchase.state, purchase.times.get("updated"))
     return repr((purchase.uid, purchase.shot, purchase.take, purchase.task_id, happened))
 
 
