@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +12,7 @@ import pytest
 
 from klingflow.api.following import Follower, followed
 from klingflow.cluster.ordering import ordered
-from klingflow.cluster.store import told_of
+from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
@@ -63,6 +65,8 @@ class Said:
         self.live: list[str] = []
         self.over: list[str] = []
         self.handed: list[str] = []
+        self.stopped: list[tuple[str, int]] = []
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def status(self) -> dict[str, Any]:
         """Say it."""
@@ -73,8 +77,55 @@ class Said:
         return []
 
     async def hand_over(self, batch: str, *_: object) -> None:
-        """Remember it."""
+        """Remember it, after what happens meanwhile."""
+        if self.meanwhile:
+            await self.meanwhile()
         self.handed.append(batch)
+
+    async def stop(self, batch: str) -> None:
+        """Remember it, and how often it was told of the batch before."""
+        self.stopped.append((batch, self.handed.count(batch)))
+
+
+class Heard(FolderStore):
+    """A store that calls `meanwhile` while it takes an object."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Put it."""
+        self.meanwhile()
+        return super().put(name, data)
+
+
+@contextmanager
+def following(folder: Path) -> Iterator[tuple[Follower, Said, Heard]]:
+    """One who follows a film of two shots at a desk, before anything is handed over."""
+    a_store(folder / "store")
+    store, desk = Heard(folder / "store"), Said()
+    with a_job(folder / "film") as job:
+        limits = job.plan.manifest.limits
+        yield Follower(job, cast(Any, desk), store, limits, lambda event: None), desk, store
+
+
+async def test_a_desk_hears_of_ctrl_c_after_the_batch(tmp_path: Path) -> None:
+    """Otherwise it would buy a batch that the user has stopped."""
+    with following(tmp_path) as (follower, desk, _store):
+        desk.meanwhile = follower.stop
+        await follower.hand_over()
+        (batch,) = desk.handed
+        assert desk.stopped == [(batch, 0), (batch, 1)]
+
+
+async def test_what_is_handed_over_at_ctrl_c_is_withdrawn(tmp_path: Path) -> None:
+    """No desk is told of it, and nobody waits for a batch that no desk knows."""
+    with following(tmp_path) as (follower, desk, store):
+        store.meanwhile = lambda: setattr(follower.outcome, "interrupted", True)
+        await follower.hand_over()
+        assert (desk.handed, len(follower.open)) == ([], 1)
+        await follower._look()
+        states = {p.state for p in follower.job.ledger.book.purchases.values()}
+        assert (desk.handed, follower.open, states) == ([], {}, {"rejected"})
 
 
 @pytest.mark.parametrize("remembers", [True, False])

@@ -126,7 +126,13 @@ class Follower:
             await self._tell_desk(terms)
 
     async def _tell_desk(self, terms: Terms) -> None:
-        await self.desk.hand_over(terms.batch, terms.film, terms.pages, terms.caps)
+        """Tell the desk of a batch, unless the user has said by now that nothing more is bought.
+        Who says so in this very moment may have been heard first: the desk is told again then.
+        """
+        if not self.outcome.interrupted:
+            await self.desk.hand_over(terms.batch, terms.film, terms.pages, terms.caps)
+        if self.outcome.interrupted:
+            await self.desk.stop(terms.batch)
 
     async def bring_home(self) -> None:
         """Bring home what came while nobody followed. Where the store is away, the next run does.
@@ -157,18 +163,21 @@ class Follower:
                 self.inform("away", reason=str(error))
 
     async def _compare(self, status: Mapping[str, Any] | None) -> None:
-        """End the batches that the desk is through with, and give it again what it has lost."""
+        """End the batches that the desk is through with, and give it again what it has lost; after
+        Ctrl-C, these are over, too.
+        """
         here = {told["id"]: told for told in status["batches"]} if status else {}
         over = set(status["over"]) if status else set()
         if status and status["halted"]:
             self._say(status["halted"], "stopped", reason=status["halted"])
         for batch, terms in list(self.open.items()):
-            if batch in over:
+            is_lost = batch not in here and batch not in over
+            if is_lost and not self.outcome.interrupted:
+                await self._tell_desk(terms)
+            elif is_lost or batch in over:
                 await batches.withdraw_rest(self.job, self.store, batch, now())
                 await self._fold()
                 del self.open[batch]
-            elif batch not in here and not self.outcome.interrupted:
-                await self._tell_desk(terms)
 
     async def _hear(self) -> None:
         """Tell of hosts that were heard of, and are no more."""
@@ -217,7 +226,7 @@ class Follower:
         self._say(
             "leaving", "leaving", reason=_("interrupted; the cluster finishes what is on its way")
         )
-        for batch in self.open:
+        for batch in [*self.open]:  # batches end meanwhile
             with suppress(ClusterAway):
                 await self.desk.stop(batch)
 
