@@ -123,6 +123,27 @@ async def test_a_damaged_page_keeps_no_batch_from_being_followed(tmp_path: Path)
         assert len(handed.orders) == 2
 
 
+async def test_a_doubt_keeps_no_batch_open(tmp_path: Path) -> None:
+    """The desk would go through all orders of the batch in vain, at every run."""
+    store = a_store(tmp_path / "store")
+    with a_job(tmp_path / "film") as job:
+        await die_after(store, job, 2)
+        for order in [*job.ledger.book.purchases.values()]:
+            assert [terms.batch for terms in await open_batches(job, store)] == [OLD]
+            await job.ledger.record(advance(order, "doubted", LATER))
+        assert await open_batches(job, store) == []
+
+
+async def test_a_lock_names_no_batch_of_another_film(tmp_path: Path) -> None:
+    """Its desk would go on with what somebody has stopped there."""
+    store = a_store(tmp_path / "store")
+    page = Page(terms_of(store, batch=OLD, lineage="fedcba9876543210", pages=1), 0, ())
+    store.put(page_name(OLD, 0), as_bytes(page))
+    with a_job(tmp_path / "film") as job:
+        await die_after(store, job, 0)
+        assert await open_batches(job, store) == []
+
+
 async def test_what_came_while_nobody_followed_is_brought_home(tmp_path: Path) -> None:
     """The ledger has it as done, because every command takes in what the store knows; the store has
     its video.

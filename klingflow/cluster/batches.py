@@ -256,22 +256,19 @@ def _batch_of(purchase: Purchase) -> str:
 
 
 async def open_batches(
-    job: Job, store: PutOnce, states: Container[State] = IN_DOUBT
+    job: Job, store: PutOnce, states: Container[State] = frozenset({"intent"})
 ) -> list[Terms]:
     """Return the batches of purchases in these states, as their pages say: by default those that
-    may still be bought.
+    may still be bought. A doubt is none of them: no desk can do anything for it.
 
     Raises StoreAway.
     """
-    found: dict[str, Terms] = {}
-    for purchase in job.ledger.book.purchases.values():
-        batch = _batch_of(purchase)
-        is_of_it = purchase.state in states and store_of(purchase) == store.identity
-        if not is_of_it or batch in found:
-            continue
-        if (terms := await _blocking(terms_in, store, batch)) is not None:
-            found[batch] = terms
-    return list(found.values())
+    known, lineage = job.ledger.book.purchases.values(), job.ledger.book.lineage
+    here = [p for p in known if p.state in states and store_of(p) == store.identity]
+    names = dict.fromkeys(map(_batch_of, here))
+    found = [await _blocking(terms_in, store, batch) for batch in names]
+    # A lock that anybody may have written names no other film's batch to the desk.
+    return [terms for terms in found if terms and terms.lineage == lineage]
 
 
 async def _blocking(work: Callable[..., T], *arguments: object) -> T:
