@@ -12,7 +12,7 @@ from klingflow.cluster.desk import AHEAD_S, Desk, Settings
 from klingflow.cluster.orders import Ask, Ref
 from klingflow.cluster.reports import Bought
 from klingflow.decide.caps import Caps
-from klingflow.ledger.uids import next_try, uid_of
+from klingflow.ledger.uids import attempt_of, next_try, uid_of
 from klingflow.model import Rate
 
 FAST = Settings(Rate(600, 60.0), 100)
@@ -301,6 +301,19 @@ def test_an_order_waits_until_what_it_needs_is_there() -> None:
     assert numbers(made) == [2]
     brought(made, ask(2).uid)
     assert made.batches == {}
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_video_is_coming_until_its_order_has_ended(well: bool) -> None:
+    """Also when its batch is over; whoever follows waits for no other."""
+    made, uid = chained(ask(0)), ask(0).uid
+    assert numbers(made) == [0]
+    made.bought(submitted(uid), 1.0, 0.5)
+    assert made.status(1.0)["coming"] == []
+    made.over(uid, comes=True)
+    assert (made.status(1.0)["over"], made.status(1.0)["coming"]) == (["b1"], [attempt_of(uid)])
+    made.ended(uid, well=well)
+    assert made.status(1.0)["coming"] == []
 
 
 def test_what_is_released_goes_before_the_rest() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,8 @@ from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
+from klingflow.ledger.uids import attempt_of
+from klingflow.model import Purchase
 from tests.clusters import BATCH, a_job, a_store, hand_over
 from tests.purchases import AT, LATER, ORIGIN
 from tests.runs import Run, a_run
@@ -64,13 +66,15 @@ class Said:
     def __init__(self) -> None:
         self.live: list[str] = []
         self.over: list[str] = []
+        self.coming: list[str] = []
         self.handed: list[str] = []
         self.stopped: list[tuple[str, int]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def status(self) -> dict[str, Any]:
         """Say it."""
-        return {"batches": [{"id": one} for one in self.live], "over": self.over, "halted": ""}
+        live = [{"id": one} for one in self.live]
+        return {"batches": live, "over": self.over, "coming": self.coming, "halted": ""}
 
     async def hosts(self) -> list[str]:
         """Say that none is there."""
@@ -128,30 +132,53 @@ async def test_what_is_handed_over_at_ctrl_c_is_withdrawn(tmp_path: Path) -> Non
         assert (desk.handed, follower.open, states) == ([], {}, {"rejected"})
 
 
+async def sold(follower: Follower) -> list[Purchase]:
+    """The film's shots, of which all are bought in one batch, and none has come yet."""
+    job, store = follower.job, cast(FolderStore, follower.store)
+    terms = {"origin": ORIGIN, "store": store.identity, "batch": BATCH}
+    orders = ordered(job.plan, job.ledger.book, **terms, at=AT)
+    hand_over(store, orders)
+    found = [advance(one, "accepted", AT, task_id=f"task_{one.shot}") for one in orders]
+    await job.ledger.record(*found)
+    return found
+
+
+def bring(follower: Follower, purchases: Iterable[Purchase]) -> None:
+    """Let their videos be in the store."""
+    for one in purchases:
+        facts = {"sha256": "aa", "size_bytes": 1}
+        done = advance(advance(one, "succeeded", LATER), "downloaded", LATER, **facts)
+        follower.store.put(told_of(one.uid, "done"), journal_line(done))
+
+
 @pytest.mark.parametrize("remembers", [True, False])
 async def test_what_was_bought_while_nobody_followed_is_waited_for(
     tmp_path: Path, remembers: bool
 ) -> None:
     """A desk that has lost its memory is told of the batch, so that somebody looks after it."""
-    store, desk = a_store(tmp_path / "store"), Said()
-    desk.live = [BATCH] if remembers else []
-    with a_job(tmp_path / "film") as job:
-        book, limits = job.ledger.book, job.plan.manifest.limits
-        terms = {"origin": ORIGIN, "store": store.identity, "batch": BATCH}
-        orders = ordered(job.plan, book, **terms, at=AT)
-        hand_over(store, orders)
-        sold = [advance(one, "accepted", AT, task_id=f"task_{one.shot}") for one in orders]
-        await job.ledger.record(*sold)
-        follower = Follower(job, cast(Any, desk), store, limits, lambda event: None)
+    with following(tmp_path) as (follower, desk, _store):
+        purchases = await sold(follower)
+        desk.live = [BATCH] if remembers else []
         await follower.take_up_bought()
         await follower._look()
         assert (follower._is_quiet(), desk.handed) == (False, [] if remembers else [BATCH])
-        desk.over = [BATCH]
+        desk.over, desk.coming = [BATCH], [str(attempt_of(one.uid)) for one in purchases]
         await follower._look()
         assert not follower._is_quiet()  # the videos are on their way
-        for one in sold:
-            facts = {"sha256": "aa", "size_bytes": 1}
-            done = advance(advance(one, "succeeded", LATER), "downloaded", LATER, **facts)
-            store.put(told_of(one.uid, "done"), journal_line(done))
+        bring(follower, purchases)
         await follower._look()
         assert follower._is_quiet()
+
+
+async def test_a_video_that_no_host_brings_is_not_waited_for(tmp_path: Path) -> None:
+    """The desk says which are on their way; what came until then is taken in all the same."""
+    with following(tmp_path) as (follower, desk, _store):
+        one, other = await sold(follower)
+        desk.over = [BATCH]
+        await follower.take_up_bought()
+        await follower._look()
+        assert follower._is_quiet()
+        bring(follower, [one])
+        assert not await follower._next()
+        states = {uid: p.state for uid, p in follower.job.ledger.book.purchases.items()}
+        assert states == {one.uid: "done", other.uid: "submitted"}

@@ -25,8 +25,9 @@ from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
-from klingflow.ledger.handed_over import UNSENDABLE, claimant, store_of
+from klingflow.ledger.handed_over import UNSENDABLE, claimant
 from klingflow.ledger.lifecycle import UNFINISHED
+from klingflow.ledger.uids import attempt_of
 from klingflow.model import Limits, Purchase, State
 from klingflow.runner import signals
 from klingflow.runner.context import Job, Outcome, as_data
@@ -55,8 +56,8 @@ class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
     by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
     plan buys: the user has agreed to no other; `otherwise` are takes of which other
-    copies of the film have ordered, or bought, another body. `awaited` are purchases of earlier
-    runs, by uid, whose videos are still to come.
+    copies of the film have ordered, or bought, another body. `coming` are the attempts of
+    which the desk says that their videos are on their way to the store.
     """
 
     job: Job
@@ -70,7 +71,7 @@ class Follower:
     handed: set[str] = field(default_factory=set)
     bought: dict[str, Purchase] = field(default_factory=dict)
     otherwise: set[str] = field(default_factory=set)
-    awaited: set[str] = field(init=False)
+    coming: frozenset[str] = frozenset()
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
     _told: set[tuple[str, str]] = field(default_factory=set)
@@ -82,10 +83,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
-        book = self.job.ledger.book
-        self.reader = Reader(self.store, book.lineage)
-        here = (p for p in book.purchases.values() if store_of(p) == self.store.identity)
-        self.awaited = {p.uid for p in here if p.state in _COMING}
+        self.reader = Reader(self.store, self.job.ledger.book.lineage)
         self._news_at = self.clock()
 
     async def hand_over(self) -> bool:
@@ -168,6 +166,7 @@ class Follower:
         """
         here = {told["id"]: told for told in status["batches"]} if status else {}
         over = set(status["over"]) if status else set()
+        self.coming = frozenset(status["coming"]) if status else frozenset()
         if status and status["halted"]:
             self._say(status["halted"], "stopped", reason=status["halted"])
         for batch, terms in list(self.open.items()):
@@ -191,19 +190,20 @@ class Follower:
 
     def _is_quiet(self) -> bool:
         """True if no batch is open and no video is on its way, or none has come for long."""
-        purchases = self.job.ledger.book.purchases
-        followed = (purchases.get(uid) for uid in self.bought.keys() | self.awaited)
-        coming = any(p.state in _COMING for p in followed if p)
+        known = self.job.ledger.book.purchases.values()
+        coming = any(p.state in _COMING and attempt_of(p.uid) in self.coming for p in known)
         is_late = self.clock() - self._news_at > _QUIET_S
         return not self.open and (not coming or is_late)
 
     async def _next(self) -> bool:
-        """Hand over what became possible: shots that waited for others. Return False for nothing;
-        where the store is away, that is not known yet.
+        """Hand over what became possible: shots that waited for others. What came until the desk
+        said that no more comes is taken in first. Return False for nothing; where the store is
+        away, that is not known yet.
         """
-        left_out = self.job.plan.left_out  # what the caps have no room for stays out
-        self.job.plan = replace(self.job.plan_again(), left_out=left_out)
         try:
+            await self._fold()
+            left_out = self.job.plan.left_out  # what the caps have no room for stays out
+            self.job.plan = replace(self.job.plan_again(), left_out=left_out)
             return await self.hand_over()
         except StoreAway:
             return True

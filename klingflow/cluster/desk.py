@@ -542,6 +542,7 @@ class Desk:
             "currency": self.caps.currency,
             "batches": [_told(batch) for batch in self.batches.values()],
             "over": list(self._over),
+            "coming": list(self._coming),
         }
 
     def state(self) -> dict[str, Json]:
