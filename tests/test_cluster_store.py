@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from klingflow import disk
-from klingflow.cluster.store import FolderStore, PutOnce, open_store, prove
+from klingflow.cluster.store import FolderStore, PutOnce, copy_video, open_store, prove
 from klingflow.errors import StoreAway, UsageError
 from tests.buckets import Service, serving
 
@@ -35,6 +35,13 @@ def test_an_object_is_made_once(store: FolderStore) -> None:
     assert store.get(NAME) is None
     assert (store.put(NAME, b"first"), store.put(NAME, b"second")) == (True, False)
     assert store.get(NAME) == b"first"
+
+
+@pytest.mark.parametrize("sha256", ["../../key", "a b", "", "0" * 200])
+def test_what_is_no_hash_names_no_video(store: FolderStore, tmp_path: Path, sha256: str) -> None:
+    """A ledger from elsewhere may say anything: nothing is read, and the run goes on."""
+    assert copy_video(store, sha256, tmp_path / "video") is False
+    assert not (tmp_path / "video").exists()
 
 
 def test_of_many_at_once_one_makes_the_object(store: FolderStore) -> None:

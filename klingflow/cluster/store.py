@@ -38,6 +38,7 @@ _BUCKETS: Final = frozenset({"s3", "gs", "az"})
 _NAME: Final = re.compile(
     r"([0-9A-Za-z_-][0-9A-Za-z._-]{0,100}/){1,2}[0-9A-Za-z_-][0-9A-Za-z._-]{0,100}"
 )
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 # A host that sees no such folder may have lost a network drive.
 _AWAY: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -163,7 +164,8 @@ def copy_video(store: PutOnce, sha256: str, path: Path) -> bool:
     """Copy a video to a new file, durably. Return False where the store does not have it, whole;
     then the file may hold something else. Raises StoreAway, OSError for the file.
     """
-    if not store.copy_to(f"{VIDEOS}/{sha256}.mp4", path):
+    is_hash = _HASH.fullmatch(sha256)  # a ledger from elsewhere may have any text there
+    if not is_hash or not store.copy_to(f"{VIDEOS}/{sha256}.mp4", path):
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
