@@ -18,6 +18,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - bringing.py: tasks are looked after, and videos brought to the store. Knows no engine.
 - batches.py: a film's batches are handed over and withdrawn, and videos brought home.
 - reports.py: PURE; what became of one try, as an engine is told.
+- queued.py: PURE; orders as a desk holds them, and their batches.
 - desk.py: PURE; who may send a create, and when, over all hosts of an account.
 - address.py: PURE; where a cluster's server is.
 - temporal/: the engine, which has all of this done on hosts that live.

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import filterfalse
 from typing import Final, Self
 
 from klingflow.cluster.orders import Ask
+from klingflow.cluster.queued import Batch, Grant, Order, attempt_or_uid
 from klingflow.cluster.reports import Bought
 from klingflow.decide.caps import Caps
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
 from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
 from klingflow.decide.schedule import BURST
-from klingflow.ledger.uids import attempt_of, next_try
+from klingflow.ledger.uids import next_try
 from klingflow.model import Json, Limits, Rate
 from klingflow.words import _, word
 
@@ -58,115 +59,6 @@ class Settings:
         spend = document["max_spend"]
         most = None if spend is None else Decimal(spend)
         return cls(Rate(*document["submit"]), document["max_running"], most)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order as the desk holds it: which try comes next, and whether its cost is reserved.
-
-    `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
-    `counted`: so it was when the desk had its batch before, and the account has counted what it
-    came to. `needs` are the orders that it still waits for, by the uids of their first tries.
-    """
-
-    ask: Ask
-    uid: str
-    try_: int = 1
-    reserved: bool = False
-    claimed: bool = False
-    counted: bool = False
-    needs: tuple[str, ...] = ()
-
-    @property
-    def attempt(self) -> str:
-        """What all tries of it have in common."""
-        return _attempt(self.uid)
-
-    def as_json(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        return {**asdict(self), "ask": self.ask.as_json(), "needs": list(self.needs)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        known = {"ask": Ask.from_json(document["ask"]), "needs": tuple(document["needs"])}
-        return cls(**{**document, **known})
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The right to try an order at the time `at`."""
-
-    order: Order
-    at: float
-
-
-@dataclass(slots=True)
-class Batch:
-    """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
-    what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
-    shots on their way, by uid. `again`: the desk has had it before.
-    """
-
-    id: str
-    film: str
-    pages: int
-    caps: Caps
-    page: int = 0
-    waiting: deque[Order] = field(default_factory=deque)
-    held: dict[str, Order] = field(default_factory=dict)
-    live: dict[str, bool] = field(default_factory=dict)
-    again: bool = False
-    stopped: bool = False
-    settled: int = 0
-    left_out: int = 0
-    why: str = ""
-
-    @property
-    def has_unread(self) -> bool:
-        """True if there are orders that nobody has read."""
-        return not self.stopped and self.page < self.pages
-
-    @property
-    def is_over(self) -> bool:
-        """True if nothing more will come of it."""
-        return not (self.live or self.waiting or self.held or self.has_unread)
-
-    def leave_out(self, why: str) -> None:
-        """Count an order that nobody buys."""
-        self.left_out += 1
-        self.why = self.why or why
-
-    def knows(self, attempt: str) -> bool:
-        """True if an attempt is among its orders that have not ended."""
-        here = (order.uid for order in self.waiting)
-        return attempt in self.held or any(_attempt(uid) == attempt for uid in (*self.live, *here))
-
-    def state(self) -> dict[str, Json]:
-        """Return all of it as JSON."""
-        return {
-            "id": self.id,
-            "film": self.film,
-            "pages": self.pages,
-            "caps": self.caps.state(),
-            "page": self.page,
-            "waiting": [order.as_json() for order in self.waiting],
-            "held": [order.as_json() for order in self.held.values()],
-            "live": list(self.live),
-            "again": self.again,
-            "stopped": self.stopped,
-            "settled": self.settled,
-            "left_out": self.left_out,
-            "why": self.why,
-        }
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Json]) -> Self:
-        """Return the batch that `state` was made of."""
-        waiting = deque(Order.from_json(order) for order in state["waiting"])
-        held = {order.attempt: order for order in map(Order.from_json, state["held"])}
-        caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
-        return cls(**{**state, "caps": caps, "waiting": waiting, "held": held, "live": live})
 
 
 class Desk:
@@ -274,7 +166,7 @@ class Desk:
         come.
         """
         self._ends.pop(order.attempt, None)  # of an earlier try
-        ends = [self._ends.get(_attempt(need)) for need in order.needs]
+        ends = [self._ends.get(attempt_or_uid(need)) for need in order.needs]
         if False in ends:
             batch.leave_out(_("what it waits for did not come"))
             return self.ended(order.uid, well=False)
@@ -285,14 +177,14 @@ class Desk:
         batch.held[order.attempt] = replace(order, needs=left)
 
     def _works_on(self, order: str) -> bool:
-        attempt = _attempt(order)
+        attempt = attempt_or_uid(order)
         return attempt in self._coming or any(b.knows(attempt) for b in self.batches.values())
 
     def ended(self, uid: str, *, well: bool) -> None:
         """An order has come to its video, or to none: what waits for it goes on, before the rest;
         or it is left out, with all that waits for it in turn. `uid` is that of any try.
         """
-        ends = deque([(_attempt(uid), well)])
+        ends = deque([(attempt_or_uid(uid), well)])
         while ends:
             attempt, well = ends.popleft()
             self._note_end(attempt, well=well)
@@ -303,7 +195,7 @@ class Desk:
 
     def _note_end(self, attempt: str, *, well: bool) -> None:
         self._coming.pop(attempt, None)
-        self.unsure = {order: True for order in self.unsure if _attempt(order) != attempt}
+        self.unsure = {order: True for order in self.unsure if attempt_or_uid(order) != attempt}
         self._ends.pop(attempt, None)
         self._ends[attempt] = well
         while len(self._ends) > _ENDS_KEPT:
@@ -312,14 +204,14 @@ class Desk:
     def _freed(self, batch: Batch, attempt: str, *, well: bool) -> list[str]:
         """Let what waits for an attempt go on, or leave it out; return what was left out."""
         held = batch.held.values()
-        waiting = [order for order in held if attempt in map(_attempt, order.needs)]
+        waiting = [order for order in held if attempt in map(attempt_or_uid, order.needs)]
         if not well:
             for order in waiting:
                 del batch.held[order.attempt]
                 batch.leave_out(_("what it waits for did not come"))
             return [order.attempt for order in waiting]
         for order in reversed(waiting):  # each goes to the front
-            left = tuple(need for need in order.needs if _attempt(need) != attempt)
+            left = tuple(need for need in order.needs if attempt_or_uid(need) != attempt)
             if left:
                 batch.held[order.attempt] = replace(order, needs=left)
             else:
@@ -460,7 +352,7 @@ class Desk:
         its video is on its way to the store; otherwise none comes.
         """
         if comes:
-            self._coming[_attempt(uid)] = True
+            self._coming[attempt_or_uid(uid)] = True
         else:
             self.ended(uid, well=False)
         for batch in list(self.batches.values()):
@@ -540,7 +432,7 @@ class Desk:
             "pause_s": round(max(0.0, self._free_at(now) - now), 3),
             "spend": str(self.caps.spend),
             "currency": self.caps.currency,
-            "batches": [_told(batch) for batch in self.batches.values()],
+            "batches": [batch.told() for batch in self.batches.values()],
             "over": list(self._over),
             "coming": list(self._coming),
         }
@@ -586,21 +478,3 @@ class Desk:
         desk._ends = dict(state["ends"])
         desk.unsure = dict.fromkeys(state["unsure"], True)
         return desk
-
-
-def _attempt(uid: str) -> str:
-    """Return what the uids of all tries of an order have in common."""
-    return attempt_of(uid) or uid
-
-
-def _told(batch: Batch) -> dict[str, Json]:
-    return {
-        "id": batch.id,
-        "film": batch.film,
-        "live": len(batch.live),
-        "waiting": len(batch.waiting) + len(batch.held),
-        "unread": batch.pages - batch.page,
-        "settled": batch.settled,
-        "left_out": batch.left_out,
-        "why": batch.why,
-    }

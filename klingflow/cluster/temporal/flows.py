@@ -20,8 +20,9 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 from klingflow.words import _
 
 with workflow.unsafe.imports_passed_through():
-    from klingflow.cluster.desk import Desk, Grant, Settings
+    from klingflow.cluster.desk import Desk, Settings
     from klingflow.cluster.orders import Ask
+    from klingflow.cluster.queued import Grant
     from klingflow.cluster.reports import Bought
 
 # A desk goes on as a new run of itself after so many events of history.

@@ -1,0 +1,143 @@
+"""PURE. What a desk holds: orders by their `Ask`, grants, and the batches that orders wait in.
+
+Nothing here decides; desk.py does. Everything goes into plain JSON and back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from klingflow.cluster.orders import Ask
+from klingflow.decide.caps import Caps
+from klingflow.ledger.uids import attempt_of
+from klingflow.model import Json
+
+
+def attempt_or_uid(uid: str) -> str:
+    """Return what the uids of all tries of an order have in common."""
+    return attempt_of(uid) or uid
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the desk holds it: which try comes next, and whether its cost is reserved.
+
+    `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
+    `counted`: so it was when the desk had its batch before, and the account has counted what it
+    came to. `needs` are the orders that it still waits for, by the uids of their first tries.
+    """
+
+    ask: Ask
+    uid: str
+    try_: int = 1
+    reserved: bool = False
+    claimed: bool = False
+    counted: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def attempt(self) -> str:
+        """What all tries of it have in common."""
+        return attempt_or_uid(self.uid)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {**asdict(self), "ask": self.ask.as_json(), "needs": list(self.needs)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        known = {"ask": Ask.from_json(document["ask"]), "needs": tuple(document["needs"])}
+        return cls(**{**document, **known})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The right to try an order at the time `at`."""
+
+    order: Order
+    at: float
+
+
+@dataclass(slots=True)
+class Batch:
+    """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
+    what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
+    shots on their way, by uid. `again`: the desk has had it before.
+    """
+
+    id: str
+    film: str
+    pages: int
+    caps: Caps
+    page: int = 0
+    waiting: deque[Order] = field(default_factory=deque)
+    held: dict[str, Order] = field(default_factory=dict)
+    live: dict[str, bool] = field(default_factory=dict)
+    again: bool = False
+    stopped: bool = False
+    settled: int = 0
+    left_out: int = 0
+    why: str = ""
+
+    @property
+    def has_unread(self) -> bool:
+        """True if there are orders that nobody has read."""
+        return not self.stopped and self.page < self.pages
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing more will come of it."""
+        return not (self.live or self.waiting or self.held or self.has_unread)
+
+    def leave_out(self, why: str) -> None:
+        """Count an order that nobody buys."""
+        self.left_out += 1
+        self.why = self.why or why
+
+    def knows(self, attempt: str) -> bool:
+        """True if an attempt is among its orders that have not ended."""
+        here = (*self.live, *(order.uid for order in self.waiting))
+        return attempt in self.held or attempt in map(attempt_or_uid, here)
+
+    def told(self) -> dict[str, Json]:
+        """Return what a person is told."""
+        return {
+            "id": self.id,
+            "film": self.film,
+            "live": len(self.live),
+            "waiting": len(self.waiting) + len(self.held),
+            "unread": self.pages - self.page,
+            "settled": self.settled,
+            "left_out": self.left_out,
+            "why": self.why,
+        }
+
+    def state(self) -> dict[str, Json]:
+        """Return all of it as JSON."""
+        return {
+            "id": self.id,
+            "film": self.film,
+            "pages": self.pages,
+            "caps": self.caps.state(),
+            "page": self.page,
+            "waiting": [order.as_json() for order in self.waiting],
+            "held": [order.as_json() for order in self.held.values()],
+            "live": list(self.live),
+            "again": self.again,
+            "stopped": self.stopped,
+            "settled": self.settled,
+            "left_out": self.left_out,
+            "why": self.why,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Json]) -> Self:
+        """Return the batch that `state` was made of."""
+        waiting = deque(Order.from_json(order) for order in state["waiting"])
+        held = {order.attempt: order for order in map(Order.from_json, state["held"])}
+        caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
+        return cls(**{**state, "caps": caps, "waiting": waiting, "held": held, "live": live})
