@@ -39,20 +39,20 @@ def check_apart(films: Sequence[tuple[Site, Manifest]]) -> None:
         for path, folder in _inside(site, manifest):
             raise UsageError(
                 _(
-                    "{path} writes {path2}, but {folder} is a project with a ledger of its"
+                    "{manifest} writes {path}, but {folder} is a project with a ledger of its"
                     " own; give the manifest another name: or output:",
-                    path=manifest.path,
-                    path2=path,
+                    manifest=manifest.path,
+                    path=path,
                     folder=folder,
                 )
             )
         for path, blocker in _blocked(site, manifest):
             raise UsageError(
                 _(
-                    "{path} writes {path2}, but {blocker} is no folder; move it away or change"
+                    "{manifest} writes {path}, but {blocker} is no folder; move it away or change"
                     " output:",
-                    path=manifest.path,
-                    path2=path,
+                    manifest=manifest.path,
+                    path=path,
                     blocker=blocker,
                 )
             )
@@ -156,10 +156,10 @@ def _check_each_other(films: Sequence[tuple[Site, Manifest]]) -> None:
             if other != manifest.path:
                 raise UsageError(
                     _(
-                        "{other} and {path} both write {path2}; {advice}",
+                        "{other} and {manifest} both write {path}; {advice}",
                         other=other,
-                        path=manifest.path,
-                        path2=path,
+                        manifest=manifest.path,
+                        path=path,
                         advice=_ADVICE,
                     )
                 )

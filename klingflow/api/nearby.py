@@ -57,9 +57,9 @@ def folder(path: str) -> str:
     inside = sorted(name for name in _names(Path(path)) if name.endswith(_MANIFESTS))
     files = joined(_(" or "), (f"'{Path(path) / name}'" for name in inside[:_NAMES_SHOWN]))
     return _(
-        "it is a folder; name a file in it{files}{files2}",
-        files=_(", such as ") if files else "",
-        files2=files,
+        "it is a folder; name a file in it{such_as}{files}",
+        such_as=_(", such as ") if files else "",
+        files=files,
     )
 
 

@@ -269,9 +269,9 @@ def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
         return unasked(adopted, _("the gateway could not be asked: no key or no address is set"))
     if adopted.origin != origin:
         doubt = _(
-            "the purchase was sent to {origin}, and {origin2} would be asked",
+            "the purchase was sent to {origin}, and {asked} would be asked",
             origin=adopted.origin,
-            origin2=origin,
+            asked=origin,
         )
         return unasked(adopted, doubt)
     return judge(adopted, ask(adopted), now())

@@ -249,9 +249,9 @@ class Caps:
         fits = price.amount <= most
         if self.currency not in (None, price.currency):
             said = _(
-                "it is priced in {currency}, the others in {currency2}",
+                "it is priced in {currency}, the others in {others}",
                 currency=price.currency,
-                currency2=self.currency,
+                others=self.currency,
             )
             return LeftOut("max_spend", _("max_spend: {said}", said=said), fits)
         if self.spend + price.amount > most:

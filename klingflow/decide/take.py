@@ -140,7 +140,7 @@ def _buying(
     if obstacle is not None:
         return Action(obstacle.verb, shot.key, obstacle.reason, shot, request, before)
     if other is not None:
-        reason = _("{reason}; {reason2}", reason=reason, reason2=others.reason(other, shot.key))
+        reason = _("{reason}; {elsewhere}", reason=reason, elsewhere=others.reason(other, shot.key))
     return Action("create", shot.key, reason, shot, request, before, elsewhere=other)
 
 

@@ -75,9 +75,9 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
             b,
             "video",
             _(
-                "paid for twice: {task_named} and {task_named_b_task_id}",
-                task_named=task_named(a.task_id),
-                task_named_b_task_id=task_named(b.task_id),
+                "paid for twice: {one} and {other}",
+                one=task_named(a.task_id),
+                other=task_named(b.task_id),
             ),
             _("nothing is lost, both are kept; if the gateway refunds, these are the ids"),
         )

@@ -338,10 +338,9 @@ def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
     if not isinstance(version, int) or version > VERSION:
         raise LedgerError(
             _(
-                "the lock has format {version}, written by a newer klingflow; this one reads"
-                " {version2}",
+                "the lock has format {version}, written by a newer klingflow; this one reads {own}",
                 version=version,
-                version2=VERSION,
+                own=VERSION,
             )
         )
     if not isinstance(serial, int) or not isinstance(document.get("lineage"), str):

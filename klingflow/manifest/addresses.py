@@ -53,7 +53,7 @@ def why_none(text: str) -> str:
     """
     if text[:5].lower() == "data:":
         return _("a data: URI; {public}", public=_PUBLIC)
-    return _("'{split}'; {remedy}", split=" ".join(text.split())[:_SHOWN], remedy=_remedy(text))
+    return _("'{text}'; {remedy}", text=" ".join(text.split())[:_SHOWN], remedy=_remedy(text))
 
 
 def _remedy(text: str) -> str:
@@ -78,7 +78,7 @@ def elsewhere_meant(path: str) -> str:
     if bare and ("/" in path or not _MEDIA.search(path)):
         return _("an address begins with https://: write https://{bare}", bare=bare[1])
     if (at := hidden(path)) is not None:
-        return _("it holds {path}, which is invisible: delete it", path=named(path[at]))
+        return _("it holds {character}, which is invisible: delete it", character=named(path[at]))
     return (
         "" if _MEDIA.search(path) else _("write an address such as https://cdn.example.com/a.png")
     )
@@ -87,7 +87,7 @@ def elsewhere_meant(path: str) -> str:
 def _malformed(text: str) -> str:
     """Return what to do about an address with the right scheme that is none."""
     if (at := hidden(text)) is not None:
-        return _("it holds {text}, which is invisible: delete it", text=named(text[at]))
+        return _("it holds {character}, which is invisible: delete it", character=named(text[at]))
     if text != text.strip():
         return _("delete the blanks around it")
     if any(map(str.isspace, text)):

@@ -123,9 +123,9 @@ def long_prompt(f: Facts) -> Finding | None:
         return None
     place = ("prompt",) if "prompt" in f.body else ("content",)
     return place, _(
-        "the prompt has {prompt} characters; more than {prompt_most} may be refused or cut;"
+        "the prompt has {length} characters; more than {prompt_most} may be refused or cut;"
         " shorten it",
-        prompt=len(prompt),
+        length=len(prompt),
         prompt_most=_PROMPT_MOST,
     )
 

@@ -118,4 +118,4 @@ def words_of(model: Model) -> str:
         _("motion control") if model.motion == YES else "",
         "avatars" if model.avatar == YES else "",
     ]
-    return _("Known for {filter}.", filter=joined(", ", filter(None, known)))
+    return _("Known for {uses}.", uses=joined(", ", filter(None, known)))

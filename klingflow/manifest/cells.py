@@ -89,7 +89,7 @@ def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
     if len(columns) == 1:
         return at_cell(found, place, columns[0])
     message = (
-        _("{message} (row {mark})", message=found.message, mark=place.mark)
+        _("{message} (row {place})", message=found.message, place=place.mark)
         if found.severity == "error"
         else found.message
     )

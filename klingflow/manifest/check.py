@@ -302,9 +302,9 @@ def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
         yield Fault(("files", index), "file-source", text)
     elif "category" in file and sources != ["file_id"]:
         text = _(
-            "'files[{index}].category' goes with 'file_id' only: '{sources}' says it",
+            "'files[{index}].category' goes with 'file_id' only: '{source}' says it",
             index=index,
-            sources=sources[0],
+            source=sources[0],
         )
         yield Fault(("files", index, "category"), "file-source", text, at_key=True)
 

@@ -76,7 +76,7 @@ class Claims:
             return None
         if first.id == draft.id:
             who, advice = (
-                _("takes {take} and {draft_take}", take=first.take, draft_take=draft.take),
+                _("takes {first} and {second}", first=first.take, second=draft.take),
                 "{take}",
             )
         else:

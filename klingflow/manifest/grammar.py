@@ -32,7 +32,7 @@ class UnknownName(ExpressionError):
 
     def __init__(self, name: str, homes: Sequence[str] = ()) -> None:
         if homes:
-            hint = _("; did you mean {homes}.{name}?", homes=homes[0], name=name)
+            hint = _("; did you mean {home}.{name}?", home=homes[0], name=name)
         else:
             hint = did_you_mean(name, (*ROOTS, *FUNCTIONS)) or _(
                 "; did you mean vars.{name}?", name=name

@@ -123,8 +123,8 @@ def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
     closing = _PAIRS.get(text[:1]) if name in _SENT else None
     if closing and text.find(closing, 1) == len(text) - 1:
         message = _(
-            "{text} and {closing} are sent with the text; delete them if they only quote",
-            text=text[0],
+            "{opening} and {closing} are sent with the text; delete them if they only quote",
+            opening=text[0],
             closing=closing,
         )
         yield leaf.mark, QUOTES, message

@@ -62,9 +62,9 @@ def key_fault(key: str) -> str | None:
         return _("an id does not begin with '.' or '-', nor end with '.'")
     if len(key) > MAX_KEY_CHARACTERS:
         return _(
-            "an id has at most {max_key_characters} characters, this one {key}",
+            "an id has at most {max_key_characters} characters, this one {length}",
             max_key_characters=MAX_KEY_CHARACTERS,
-            key=len(key),
+            length=len(key),
         )
     if is_device(key):
         return _("Windows keeps this name for a device; choose another id")

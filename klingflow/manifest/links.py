@@ -54,10 +54,10 @@ def _unknown(target: str, ids: Collection[str]) -> str:
     several = [id for id in ids if id.startswith(f"{target}@")]
     if several:
         return _(
-            "'{target}' is {several} shots; name one, such as '{several_0}'",
+            "'{target}' is {number} shots; name one, such as '{first}'",
             target=target,
-            several=len(several),
-            several_0=several[0],
+            number=len(several),
+            first=several[0],
         )
     return _("there is no shot '{target}'{near_id}", target=target, near_id=near_id(target, ids))
 
@@ -91,4 +91,4 @@ def _cycle(path: list[str], last: Link) -> Diagnostic:
 
 
 def _diagnostic(link: Link, code: str, message: str) -> Diagnostic:
-    return Diagnostic(link.mark, code, message, subject=_("shot '{waiting}'", waiting=link.waiting))
+    return Diagnostic(link.mark, code, message, subject=_("shot '{id}'", id=link.waiting))

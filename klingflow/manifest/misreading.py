@@ -120,9 +120,9 @@ def _odd_blank(broken: Broken) -> Explained | None:
         line = broken.lines[number - 1] if 0 < number <= len(broken.lines) else ""
         if found := _ODD_BLANK.match(line):
             message = _(
-                "{found} stands behind '{found_1}'; write a plain space",
-                found=named(found[2]),
-                found_1=found[1],
+                "{blank} stands behind '{text}'; write a plain space",
+                blank=named(found[2]),
+                text=found[1],
             )
             return Explained(number, found.start(2) + 1, message)
     return None

@@ -74,7 +74,7 @@ def seconds_range(f: Facts) -> Finding | None:
 def _listed(lengths: tuple[int, ...]) -> str:
     contiguous = len(lengths) > 2 and lengths == tuple(range(lengths[0], lengths[-1] + 1))
     return (
-        _("{lengths} to {lengths_1}", lengths=lengths[0], lengths_1=lengths[-1])
+        _("{first} to {last}", first=lengths[0], last=lengths[-1])
         if contiguous
         else joined(_(" or "), map(str, lengths))
     )

@@ -118,7 +118,7 @@ def lookup(holder: Any, key: Any) -> Any:
     if isinstance(holder, Opaque):
         raise ExpressionError(holder.advice)
     raise ExpressionError(
-        _("{kind} has no '{checked}'", kind=kind_of(holder), checked=checked(key, UNLIMITED)),
+        _("{kind} has no '{key}'", kind=kind_of(holder), key=checked(key, UNLIMITED)),
         "undefined",
     )
 
@@ -140,9 +140,9 @@ def _member(holder: dict[Any, Any], key: str | float) -> Any:
 def _item(holder: Sequence[Any], at: int) -> Any:
     if not -len(holder) <= at < len(holder):
         size = (
-            _("text has {holder} characters", holder=len(holder)) if isinstance(holder, str) else ""
+            _("text has {length} characters", length=len(holder)) if isinstance(holder, str) else ""
         )
-        size = size or _("list has {holder} items", holder=len(holder))
+        size = size or _("list has {length} items", length=len(holder))
         return Missing(hint=_("[{at}] is undefined: the {size}", at=at, size=size))
     return opened(holder[at])
 

@@ -55,7 +55,7 @@ def unfit(text: str, file: str, kind: str = "YAML") -> list[Diagnostic]:
         code, what = "control-character", _("is not allowed in {kind}", kind=kind)
         if match[0] in _LINE_BREAKS:
             code, what = "line-break", _("is an invisible line break")
-        message = _("U+{ord:04X} {what}; delete it", ord=ord(match[0]), what=what)
+        message = _("U+{code:04X} {what}; delete it", code=ord(match[0]), what=what)
         found.append(Diagnostic(mark_at(text, match.start(), file), code, message))
     return found
 

@@ -132,9 +132,9 @@ class Table:
                 _refuse(self._place(self._header, at), message)
             if name and (before := first.setdefault(name, at)) != at:
                 both = _(
-                    "columns {column} and {_column_at}",
-                    column=self._column(before),
-                    _column_at=self._column(at),
+                    "columns {first} and {second}",
+                    first=self._column(before),
+                    second=self._column(at),
                 )
                 message = _("{both} are both named '{name}'; rename one", both=both, name=name)
                 _refuse(self._place(self._header, at), message)
@@ -170,9 +170,9 @@ class Table:
         if len(titles) != 1:
             return []
         message = _(
-            "this line names the columns, and it names only '{titles}'; delete all that"
+            "this line names the columns, and it names only '{title}'; delete all that"
             " stands above the names of the columns",
-            titles=titles[0],
+            title=titles[0],
         )
         return [Diagnostic(self._header, "rows-syntax", message)]
 

@@ -127,11 +127,11 @@ def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
     elif keyword in _UNITS:
         code = _CUT_CODES[keyword] if path[0] == "cuts" else _CODES[keyword]
         text = _(
-            "{name} has {value} {units}; at most {validator_value}",
+            "{name} has {number} {units}; at most {most}",
             name=name,
-            value=len(value),
+            number=len(value),
             units=_UNITS[keyword],
-            validator_value=error.validator_value,
+            most=error.validator_value,
         )
         yield Fault(path, code, text)
     else:
@@ -205,9 +205,9 @@ def unknown_keys(
 def _unknown(key: str, known: Collection[str], path: Path, hint: Hint) -> str:
     if path[-1:] == ("output_config",) and key in OUTPUT_FIELDS:
         return _(
-            "'{dotted}' is written as '{output_fields}', beside 'output_config'",
-            dotted=dotted((*path, key)),
-            output_fields=OUTPUT_FIELDS[key],
+            "'{path}' is written as '{field}', beside 'output_config'",
+            path=dotted((*path, key)),
+            field=OUTPUT_FIELDS[key],
         )
     if key == "frame" and "from" in known:
         return _("'{path}' is the whole video; delete 'frame'", path=dotted(path))

@@ -72,7 +72,7 @@ def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
     body = replaced(
         body,
         lambda file: _(
-            "{file} ({file2})", file=file["file"], file2=str(file.get("sha256", "?"))[:_SHOWN]
+            "{file} ({sha256})", file=file["file"], sha256=str(file.get("sha256", "?"))[:_SHOWN]
         ),
     )
     return chained.exchanged(body, chain)
@@ -89,9 +89,9 @@ def _other_sources(
         if then and now and then != now and (then, now) not in said:
             said.add((then, now))
             yield _(
-                "; it was made from {take}, and now {take_of_str_now} counts",
-                take=take_of(str(then)),
-                take_of_str_now=take_of(str(now)),
+                "; it was made from {then}, and now {now} counts",
+                then=take_of(str(then)),
+                now=take_of(str(now)),
             )
 
 

@@ -37,7 +37,7 @@ def _most(doubt: Mapping[str, Any]) -> str:
     if most is None:
         return _("price unknown")
     return _(
-        "up to {decimal:.2f} {currency}", decimal=Decimal(most["amount"]), currency=most["currency"]
+        "up to {amount:.2f} {currency}", amount=Decimal(most["amount"]), currency=most["currency"]
     )
 
 

@@ -51,8 +51,8 @@ def _show_check(report: checking.Report) -> None:
     if len(report.findings) > _SHOWN:
         console.say(
             _(
-                "… and {findings} more (--format json lists all)",
-                findings=len(report.findings) - _SHOWN,
+                "… and {more} more (--format json lists all)",
+                more=len(report.findings) - _SHOWN,
             )
         )
     levels = Counter(f.level for f in report.findings)
@@ -157,11 +157,10 @@ def _show_merged(found: merging.Merged, paths: LedgerPaths, dry_run: bool) -> No
     for a, b in found.paid_twice:
         console.warn(
             _(
-                "  {key} was paid for twice: {task_named} and {task_named_b_task_id};"
-                " both are kept",
+                "  {key} was paid for twice: {one} and {other}; both are kept",
                 key=a.key,
-                task_named=task_named(a.task_id),
-                task_named_b_task_id=task_named(b.task_id),
+                one=task_named(a.task_id),
+                other=task_named(b.task_id),
             )
         )
     for other in found.contradicting:

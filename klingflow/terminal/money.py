@@ -60,10 +60,10 @@ def worded(shares: Mapping[str, Any]) -> Iterator[str]:
     for heading, row in _headings(shares):
         one = shares[heading]
         yield _(
-            "{sum} {words} ({many})",
+            "{sum} {words} ({purchases})",
             sum=summed(one),
             words=row.words,
-            many=many(one["purchases"], row.one, row.several),
+            purchases=many(one["purchases"], row.one, row.several),
         )
 
 

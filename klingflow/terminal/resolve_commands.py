@@ -51,7 +51,7 @@ def _agreed_to_settle(found: resolving.Settling, verdict: Verdict, options: Opti
         ]
         console.table(rows[:_SHOWN])
         if len(rows) > _SHOWN:
-            console.say(_("  … and {rows} more", rows=len(rows) - _SHOWN))
+            console.say(_("  … and {more} more", more=len(rows) - _SHOWN))
         console.say(
             _(
                 "{purchases}: {sums}.",

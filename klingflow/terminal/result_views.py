@@ -89,7 +89,7 @@ def notice(result: Result) -> Notice:
         for part in parts
     ]
     lines += filter(None, (_bought(result), _all_told(result), _why_stopped(result)))
-    text = "\n".join(["klingflow", *lines, _("Exit code {int}.", int=int(result.exit_code))])
+    text = "\n".join(["klingflow", *lines, _("Exit code {code}.", code=int(result.exit_code))])
     return Notice(
         name=joined(", ", (part.title for part in parts)),
         exit_code=int(result.exit_code),

@@ -90,7 +90,7 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     for line in plan_table.lines(rows, room()):
         console.say(*line)
     if len(actions) > len(shown):
-        console.say(_("  … and {actions} more (-v lists all)", actions=len(actions) - len(shown)))
+        console.say(_("  … and {more} more (-v lists all)", more=len(actions) - len(shown)))
     console.prose(_("Plan: {counted}.", counted=counted(plan)))
     if also := [action.key for action in also_fetched(plan)]:
         named_also = plan_table.named(also)
@@ -105,7 +105,7 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     doubt_views.show_way_out(doubtful, named)
     if moving := len(plan.filing.steps):
         first = plan.filing.steps[0]
-        more = _(" and {moving} more", moving=moving - 1) if moving > 1 else ""
+        more = _(" and {more} more", more=moving - 1) if moving > 1 else ""
         named = _("{source} → {target}{more}", source=first.source, target=first.target, more=more)
         console.prose(
             _(
