@@ -15,7 +15,7 @@ import pytest
 from klingflow.api.running import Result
 from klingflow.decide.spending import spending
 from klingflow.decide.verbs import VERBS
-from klingflow.errors import ExitCode, LedgerBroken
+from klingflow.errors import ExitCode, KlingflowError, LedgerBroken
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, site_at
@@ -23,8 +23,10 @@ from klingflow.media.inspector import Inspector
 from klingflow.model import CapName, Failure, Json, LeftOut, Plan, Price, Purchase
 from klingflow.runner.context import Outcome
 from klingflow.runner.look import Looking, Remarked
+from klingflow.terminal import language
 from klingflow.terminal.layout import width
-from klingflow.terminal.result_views import show_result
+from klingflow.terminal.result_views import notice, show_result
+from klingflow.words import _
 from tests.plans import action, plan_of
 from tests.purchases import AT, done, intent
 
@@ -245,10 +247,22 @@ ENDINGS: list[tuple[dict[str, Any], str]] = [
 def test_why_a_run_stopped(capsys: Capture, number: int) -> None:
     """Of several reasons the later one here is said: it is the graver one."""
     facts: dict[str, Any] = {}
-    for more, _ in ENDINGS[: number + 1]:
+    for more, _said in ENDINGS[: number + 1]:
         facts |= more
     show(result(plan_of(), code=ExitCode.CAPPED, outcome=Outcome(**facts)))
     assert capsys.readouterr().out.splitlines()[-1] == ENDINGS[number][1]
+
+
+def test_a_notification_is_english_in_every_language() -> None:
+    """It goes to other people and programs, whose language nobody knows."""
+    crashed = result(plan_of(), outcome=Outcome(crash=KlingflowError(_("no key"))))
+    english = notice(crashed)
+    language.speak_by(lambda template: f"⟦{template}⟧")
+    try:
+        assert notice(crashed) == english
+    finally:
+        language.speak_by(None)
+    assert "(KlingflowError: no key)" in english.text
 
 
 def test_a_cap_is_said_where_nothing_graver_is(capsys: Capture) -> None:

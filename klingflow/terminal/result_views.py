@@ -65,7 +65,7 @@ def show_result(
     parts = list(_parts(result))
     if quiet:
         if result.exit_code != ExitCode.OK:
-            _warn(parts, sites, _why_stopped(result))
+            _warn(parts, sites, console.redacted(_why_stopped(result)))
         return
     bought = {purchase.uid for purchase in result.bought}
     for part, site, book in zip(parts, sites, books, strict=True):
@@ -73,7 +73,7 @@ def show_result(
     where = _("Record: {records}", records=joined(", ", map(str, result.records)))
     commit = _to_commit(sites, books, bought)
     told = (_bought(result), _all_told(result), _unseen(result), where, commit)
-    for line in (*told, _why_stopped(result)):
+    for line in (*told, console.redacted(_why_stopped(result))):
         if line:
             console.prose(line)
 
@@ -263,9 +263,7 @@ def _why_stopped(result: Result) -> str:
     if outcome.broken:
         said = _("The ledger could not be written: {broken}", broken=outcome.broken)
     elif outcome.crash:
-        crash = console.redacted(
-            _("{name}: {crash}", name=type(outcome.crash).__name__, crash=outcome.crash)
-        )
+        crash = _("{name}: {crash}", name=type(outcome.crash).__name__, crash=outcome.crash)
         said = _("An internal error came up ({crash}); nothing bought is lost.", crash=crash)
     elif outcome.interrupted:
         said = _("Interrupted; run again to resume.")
