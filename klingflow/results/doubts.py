@@ -55,7 +55,7 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
         or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {
-            "task": _("{resolve} --task ID", resolve=resolve),
+            "task": f"{resolve} --task ID",
             "resubmit": f"{resolve} --resubmit",
             "abandon": f"{resolve} --abandon",
             "not_charged": f"{resolve} --abandon --not-charged",

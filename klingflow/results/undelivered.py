@@ -57,6 +57,6 @@ def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
             )
         )
     keys = shlex.quote(" ".join(dict.fromkeys(purchase.key for purchase in dead)))
-    again = _("klingflow run {file} -s {keys} --rerun failed", file=file, keys=keys)
+    again = f"klingflow run {file} -s {keys} --rerun failed"
     lines.append(_("another purchase, which costs money: `{again}`", again=again))
     return lines
