@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from klingflow.terminal import live
+from klingflow.terminal import language, live
 from klingflow.terminal.layout import width
 from klingflow.terminal.live import drawn
 from klingflow.terminal.tally import Tally
@@ -139,6 +139,18 @@ def test_the_hosts_of_a_cluster_are_shown() -> None:
     assert bars == ["b 1m 59s south", "c 1m 58s north"]
     tally.note({"event": "submitted", "path": "film.yaml", "shot": "a", "host": "south"}, 61.0)
     assert "silent" not in lines(tally)[2]
+
+
+def test_the_hosts_of_a_cluster_are_shown_in_the_persons_language() -> None:
+    """What is drawn is made of sentences, as what is printed is."""
+    tally = Tally.of([several(["create"])], 0.0)
+    tally.note({"event": "submitted", "path": "film.yaml", "shot": "a", "host": "north"}, 0.0)
+    tally.note({"event": "silent", "host": "north"}, 60.0)
+    language.speak_by(lambda template: template.replace(" {running} running, ", ": "))
+    try:
+        assert lines(tally)[2].strip() == "north: 1 bought, silent"
+    finally:
+        language.speak_by(None)
 
 
 def test_a_run_without_hosts_has_no_line_for_them() -> None:

@@ -43,6 +43,7 @@ shots:
   b: { prompt: [夜], images: [a.png, b.png, c.png, d.png, e.png, f.png, g.png, h.png, i.png] }
   c: { prompt: "${{ maxx(5) }} ${{ 5 | joinn }}", image: { from: a } }
   d: { prompt: 夜, audio: 7 }
+  e: { foreach: [{ 货号: 1 }], key: "${{ row.货号 }}", prompt: "${{ row.图 }}" }
 """
 SHOT_LIST = "镜号,画面,时长,负责人\n1,夜,5,安\n2,雨,三四秒,安\n"
 # What holds sentences inside of sentences.

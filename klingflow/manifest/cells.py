@@ -108,13 +108,11 @@ def no_column(
             "", (_("; did you mean '{name}'?", name=name) for name in islice(same, 1))
         )
     more = ", …" if len(names) > _SHOWN_MOST else ""
-    link = " The" if message.endswith("?") else "; the"
-    message += _(
-        "{link} columns are {names}{more}",
-        link=link,
-        names=joined(", ", names[:_SHOWN_MOST]),
-        more=more,
-    )
+    shown = joined(", ", names[:_SHOWN_MOST]) + more
+    if message.endswith("?"):
+        message += _(" The columns are {names}", names=shown)
+    else:
+        message += _("; the columns are {names}", names=shown)
     return found._replace(message=message, related=place.mark)
 
 

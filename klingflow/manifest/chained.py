@@ -20,6 +20,8 @@ from klingflow.words import _
 
 # The attribute of a Reference to a video that stands in a body as such a record.
 VIDEO: Final = "video"
+# What people call the frames that have names.
+_AT_AN_END: Final = {"first": _("the first frame"), "last": _("the last frame")}
 
 _BODIES: Final = ("request", "extra")
 _WITH_PLACES: Final = frozenset((*ADDRESSES, *ADDRESS_LISTS, "files", *_BODIES))
@@ -69,7 +71,7 @@ def named(record: Record, take: str = "") -> str:
     """
     frame = record.get("frame")
     at = _("the frame at {frame}", frame=frame) if frame else _("the video")
-    what = _("the {frame} frame", frame=frame) if frame in ("first", "last") else at
+    what = _AT_AN_END.get(str(frame), at)
     return _("{what} of {take}", what=what, take=take or record["from"])
 
 

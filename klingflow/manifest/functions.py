@@ -343,7 +343,8 @@ def _complaint(
     try:
         signature.bind(*values, **options)
     except TypeError:
-        return _("takes {arguments}", arguments=arguments(call) or _("no arguments"))
+        wanted = arguments(call)
+        return _("takes {arguments}", arguments=wanted) if wanted else _("takes no arguments")
     return in_words(error)
 
 

@@ -26,11 +26,11 @@ OPTION: Final = "--var"
 _KINDS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     (_("true or false"), (bool,)),
     (_("a number"), (int, float)),
-    ("text", (str,)),
+    (_("text"), (str,)),
     (_("a list"), (list,)),
     (_("a map"), (dict,)),
 )
-_ANY: Final = ("text", tuple(kind for _, kinds in _KINDS for kind in kinds))
+_ANY: Final = (_("text"), tuple(kind for _, kinds in _KINDS for kind in kinds))
 
 NO_ENVIRONMENT: Final = "no-environment"  # the code of the error
 _MEMBER = re.compile(r"""\benv\s*(?:\.\s*([^\W\d]\w*)|\[\s*["']([^"']+)["']\s*\])""")

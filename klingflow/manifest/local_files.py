@@ -22,7 +22,7 @@ from klingflow.manifest.held_files import Record, is_path, put, records, replace
 from klingflow.manifest.request import author_path, fingerprint
 from klingflow.manifest.values import Fault
 from klingflow.model import Json, LocalFile, Manifest, Node, Request
-from klingflow.words import _
+from klingflow.words import _, filled
 
 # Looks at files by their paths; what cannot be read is an error in a file's place.
 Seen: TypeAlias = Mapping[str, LocalFile | OSError]
@@ -44,6 +44,14 @@ _SUFFIXES: Final[dict[Medium, frozenset[str]]] = {
     "video": frozenset({"mp4", "mov"}),
 }
 _FORMATS: Final[dict[Medium, str]] = {"image": _("PNG, JPEG or WebP"), "video": _("MP4 or MOV")}
+_NONE_OF_IT: Final[dict[Medium, str]] = {
+    "image": _("no image by its bytes"),
+    "video": _("no video by its bytes"),
+}
+_TOO_LARGE: Final[dict[Medium, str]] = {
+    "image": _("'{path}' has {size}; the service takes images of at most {limit} MB"),
+    "video": _("'{path}' has {size}; the service takes videos of at most {limit} MB"),
+}
 _ABSENT: Final = FileNotFoundError(ENOENT, _("there is no such file"))
 _SHOWN_MOST = 60
 _LEAST_SIDE = 300
@@ -230,7 +238,7 @@ def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
         kind = (
             _("by its bytes a .{suffix}", suffix=file.suffix)
             if file.suffix
-            else _("no {medium} by its bytes", medium=medium)
+            else _NONE_OF_IT[medium]
         )
         text = _(
             "'{path}' is {kind}; the gateway takes {formats} here",
@@ -243,13 +251,7 @@ def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
     most = _MOST_BYTES[medium]
     if file.size_bytes > most:
         size, limit = _("{size_bytes:.1f} MB", size_bytes=file.size_bytes / _MB), most // _MB
-        text = _(
-            "'{path}' has {size}; the service takes {medium}s of at most {limit} MB",
-            path=file.path,
-            size=size,
-            medium=medium,
-            limit=limit,
-        )
+        text = filled(_TOO_LARGE[medium], {"path": file.path, "size": size, "limit": limit})
         yield Fault(field, "file-size", text)
     if medium == "image":
         yield from _wrong_sides(field, file)

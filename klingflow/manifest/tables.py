@@ -147,11 +147,11 @@ class Table:
         if found := _separator_in(cells[0]):
             mark = self._header._replace(column=cells[0].index(found) + 1)
             shown = _("sep= and a tab") if found == "\t" else f"sep={found}"
-            own = _SEPARATORS.get(self._separator, "commas")
+            own = _SEPARATORS.get(self._separator, _("commas"))
             message = _(
-                "the columns are separated by {separators}, not by {own}; save it as"
+                "the columns are separated by {found}, not by {own}; save it as"
                 " comma-separated CSV, or write {shown} as the first line",
-                separators=_SEPARATORS[found],
+                found=_SEPARATORS[found],
                 own=own,
                 shown=shown,
             )

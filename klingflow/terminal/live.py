@@ -119,11 +119,16 @@ def _hosts(tally: Tally) -> Iterator[Text]:
     """Yield a line on the hosts of a cluster: what each has bought, and what of it runs."""
     said = []
     for host in sorted({*tally.bought_by, *tally.silent}):
-        silent = ", silent" if host in tally.silent else ""
-        count = f"{tally.running_at(host)} running, {tally.bought_by[host]} bought"
-        said.append(f"{clean(host)} {count}{silent}")
+        count = _(
+            "{host} {running} running, {bought} bought",
+            host=host,
+            running=tally.running_at(host),
+            bought=tally.bought_by[host],
+        )
+        said.append(count + _(", silent") if host in tally.silent else count)
     if said:
-        yield Text("  " + " · ".join(said), style="dim", no_wrap=True, overflow="ellipsis")
+        told = clean(joined(" · ", said))
+        yield Text("  " + told, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> Table:

@@ -234,13 +234,10 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
             )
         )
     elif not any(_is_asked(one, push=push, check=check) for one in found):
-        console.say(
-            _(
-                "{file}: no reference to {push}",
-                file=file,
-                push=_("upload") if push else _("ask for"),
-            )
-        )
+        if push:
+            console.say(_("{file}: no reference to upload", file=file))
+        else:
+            console.say(_("{file}: no reference to ask for", file=file))
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
