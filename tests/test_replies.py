@@ -32,6 +32,7 @@ from klingflow.gateway.outcomes import (
 from klingflow.gateway.payload import plausible_id
 from klingflow.gateway.replies import read_create, read_query
 from klingflow.model import Failure
+from klingflow.words import Text
 
 ID = "task_uS28Df3npjkcVE8FfH9JQcvjWKxUgrsG"
 UPSTREAM = "task_xKFlPhfIcFR1dKWSr9akbE59umufNdju"
@@ -800,6 +801,15 @@ def test_what_came_instead_of_an_answer_is_named(sent: Reply, created: str, aske
     outcome = read_create(sent)
     assert isinstance(outcome, Doubtful) and outcome.reason == created
     assert read_query(sent, task_id=ID) == Hiccup(asked)
+
+
+def test_a_page_instead_of_an_answer_is_named_in_the_persons_language() -> None:
+    """Its title is the server's; the words around it are a sentence, also within another one."""
+    outcome = read_create(reply(502, b"<html><title>Bad Gateway</title>"))
+    assert isinstance(outcome, Doubtful)
+    assert isinstance(outcome.reason, Text)
+    said = outcome.reason.said_by(lambda template: template.replace("a page called", "网页"))
+    assert said == "HTTP 502 (网页 'Bad Gateway') does not say that nothing was created"
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"[]", b'{"id":"ta', {}, {"id": ID}, {"status": None}])

@@ -194,7 +194,7 @@ def _is_definite(status: int, error: Wording | None, refund_5xx: bool) -> bool:
 
 
 def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
-    words = (error.text if error else instead(reply))[:MAX_QUOTED]
+    words = error.text[:MAX_QUOTED] if error else instead(reply)
     reason = _(
         "HTTP {status}{words} {why}",
         status=reply.status,
