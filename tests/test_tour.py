@@ -11,9 +11,10 @@ import pytest
 
 from klingflow.decide.patience import Patience
 from klingflow.model import Failure, Limits
-from klingflow.terminal import cli, language
+from klingflow.terminal import cli, language, lock_commands
 from klingflow.terminal.doubt_views import all_at_once
 from klingflow.words import Text
+from tests.purchases import done
 
 # What stands outside of sentences: a path, an id, an address, money, a key of the plan, a clock.
 NAMES = re.compile(
@@ -158,3 +159,9 @@ def test_how_to_settle_several_doubts_is_translated() -> None:
     """The same sentence stands by itself and behind another."""
     said = language.spoken(all_at_once(2, "film.yaml"))
     assert said.startswith("⟦`klingflow resolve film.yaml") and said.endswith("⟧")
+
+
+def test_the_state_of_a_purchase_is_translated() -> None:
+    """What is pruned or moved is listed with its state, a word of a table."""
+    said = language.spoken(lock_commands._told(done("alley")))
+    assert "⟦done⟧" in said

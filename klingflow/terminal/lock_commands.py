@@ -279,7 +279,7 @@ def _told(purchase: Purchase) -> str:
     parts = (
         purchase.key,
         _("attempt {attempt}", attempt=purchase.attempt),
-        purchase.state,
+        word(purchase.state, "purchase"),
         purchase.task_id or _("no task"),
     )
     return joined(", ", parts)
