@@ -12,7 +12,7 @@ at the images and videos among them, nearby.py says which file was meant where o
 connecting.py opens the gateway, claiming.py the store of claims, telling.py what it
 is told of a person's word, stores.py chooses the store of
 local references, references.py lists, uploads and checks all of them. cutting.py exports the film
-as it stands, notifying.py tells a chat how a run ended.
+as it stands, workshop.py puts what it made in its place, notifying.py tells a chat how a run ended.
 
 clusters.py is a host of a cluster and what is said to its desk, following.py a run there,
 cluster_doctor.py looks at server, store and hosts, cluster_demo.py starts all of them for a trial.

@@ -1,14 +1,13 @@
 """`export` and `preview`: the film as it stands, cut, in a form for an editor, a player or a
 viewer.
 
-Nothing is written over without the caller's word, and nothing that was paid for is ever written
-over. What is written lies in a folder beside its place until it is whole.
+Nothing that was paid for is ever written over. How what is written gets its place is for
+workshop.py.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from klingflow import disk
 from klingflow.api import links
 from klingflow.api.planning import book_of, planned, selected_keys
 from klingflow.api.site import Wish, read_of, site_for
+from klingflow.api.workshop import workshop
 from klingflow.edit import lists
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -138,52 +138,6 @@ def target_of(film: Film, ending: str, output: str | None) -> Path:
     return target
 
 
-@contextmanager
-def _workshop(target: Path, *, over: bool) -> Iterator[Path]:
-    """Give a path in an empty folder beside `target`, and move there what was made at it. A death
-    leaves the folder, which the next attempt clears. Raises UsageError.
-    """
-    folder = disk.temporary(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _clear(folder)
-        folder.mkdir()
-        try:
-            made = folder / target.name
-            yield made
-            _put(made, target, over=over)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    except FileExistsError as error:
-        raise UsageError(
-            _("{target} is there already; nothing was written over it", target=target)
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            _("{target}: cannot be written: {error}", target=target, error=error.strerror or error)
-        ) from error
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a killed export left, and a link in its place, but nothing that it leads to."""
-    if disk.is_link(folder) or folder.is_file():
-        folder.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put(made: Path, target: Path, *, over: bool) -> None:
-    """Move what was made to its place, durably."""
-    for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
-        if path.is_file():
-            with path.open("rb") as file:
-                disk.sync(file.fileno())
-    if over and not made.is_dir():
-        made.replace(target)
-    else:
-        disk.rename_new(made, target)
-    disk.sync_folder(target.parent)
-
-
 # ---------------------------------------------------------------- export
 
 
@@ -207,7 +161,7 @@ def export(
     row = FORMS[form]
     if row.extra:
         _need(row.extra)
-    with _workshop(target, over=over) as made:
+    with workshop(target, over=over) as made:
         copied = row.write(film, made, target, tell)
     return Product(target, film.cut, copied)
 
@@ -334,7 +288,7 @@ def preview(
     """Write one video of the film as it will be cut: what is here, and for the rest the references
     or cards, each at its length, with the dialogue in the picture. Raises UsageError.
     """
-    with _workshop(target, over=over) as made:
+    with workshop(target, over=over) as made:
         _join(film, made, target, tell, previews=True)
     return Product(target, film.cut)
 

@@ -1,0 +1,61 @@
+"""Where a product lies until it is whole: in a folder of its own beside its place.
+
+Nothing is written over without the caller's word. What is made is the caller's.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from klingflow import disk
+from klingflow.errors import UsageError
+from klingflow.words import _
+
+
+@contextmanager
+def workshop(target: Path, *, over: bool) -> Iterator[Path]:
+    """Give a path in an empty folder beside `target`, and move there what was made at it. A death
+    leaves the folder, which the next attempt clears. Raises UsageError.
+    """
+    folder = disk.temporary(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
+        folder.mkdir()
+        try:
+            made = folder / target.name
+            yield made
+            _put(made, target, over=over)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except FileExistsError as error:
+        raise UsageError(
+            _("{target} is there already; nothing was written over it", target=target)
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            _("{target}: cannot be written: {error}", target=target, error=error.strerror or error)
+        ) from error
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed export left, and a link in its place, but nothing that it leads to."""
+    if disk.is_link(folder) or folder.is_file():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put(made: Path, target: Path, *, over: bool) -> None:
+    """Move what was made to its place, durably."""
+    for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
+        if path.is_file():
+            with path.open("rb") as file:
+                disk.sync(file.fileno())
+    if over and not made.is_dir():
+        made.replace(target)
+    else:
+        disk.rename_new(made, target)
+    disk.sync_folder(target.parent)
