@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import time
 from dataclasses import replace
@@ -69,6 +70,17 @@ def test_nothing_is_written_over_unless_it_is_said(tmp_path: Path, form: Form) -
         export(film(tmp_path), form, target)
     assert target.read_text(encoding="utf-8") == "mine"
     assert not disk.temporary(target).exists()
+
+
+@pytest.mark.parametrize("name", ["file/film.csv", "file/cuts/film.csv"])
+def test_a_place_below_a_file_is_no_place_that_is_taken(tmp_path: Path, name: str) -> None:
+    """The user has to hear which of the two it is."""
+    made = film(tmp_path)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    target = tmp_path / name
+    with pytest.raises(UsageError, match=re.escape(f"{target.parent} is no folder")):
+        export(made, "csv", target)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_file_is_replaced_where_it_is_said(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def workshop(target: Path, *, over: bool) -> Iterator[Path]:
     """
     folder = disk.temporary(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         _clear(folder)
         folder.mkdir()
         try:
@@ -31,13 +31,19 @@ def workshop(target: Path, *, over: bool) -> Iterator[Path]:
             _put(made, target, over=over)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    except FileExistsError as error:
-        raise UsageError(
-            _("{target} is there already; nothing was written over it", target=target)
-        ) from error
     except OSError as error:
         raise UsageError(
             _("{target}: cannot be written: {error}", target=target, error=error.strerror or error)
+        ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises UsageError where the folder, or one above it, is something else."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(
+            _("{folder} is no folder; name another one with -o", folder=folder)
         ) from error
 
 
@@ -49,7 +55,7 @@ def _clear(folder: Path) -> None:
 
 
 def _put(made: Path, target: Path, *, over: bool) -> None:
-    """Move what was made to its place, durably."""
+    """Move what was made to its place, durably. Raises UsageError where something is there."""
     for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
         if path.is_file():
             with path.open("rb") as file:
@@ -57,5 +63,14 @@ def _put(made: Path, target: Path, *, over: bool) -> None:
     if over and not made.is_dir():
         made.replace(target)
     else:
-        disk.rename_new(made, target)
+        _put_new(made, target)
     disk.sync_folder(target.parent)
+
+
+def _put_new(made: Path, target: Path) -> None:
+    try:
+        disk.rename_new(made, target)
+    except FileExistsError as error:
+        raise UsageError(
+            _("{target} is there already; nothing was written over it", target=target)
+        ) from error
