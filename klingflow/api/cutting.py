@@ -144,11 +144,10 @@ def target_of(film: Film, ending: str, output: str | None) -> Path:
 @dataclass(frozen=True, slots=True)
 class FormRow:
     """One form of an export. `write` makes it at a path; `target` is where it will lie. `ending`
-    ends its usual name, `extra` is what it needs beside `media`, `words` are for `--help`.
+    ends its usual name, `extra` is what it needs beside `media`.
     """
 
     ending: str
-    words: str
     write: Callable[[Film, Path, Path, Tell], bool]
     extra: str = ""
     is_folder: bool = False
@@ -265,15 +264,15 @@ def _write_mp4(film: Film, made: Path, target: Path, tell: Tell) -> bool:
 
 
 FORMS: Final[Mapping[Form, FormRow]] = {
-    "otio": FormRow(".otio", "OpenTimelineIO", _write_otio, "edit"),
-    "fcp7": FormRow(".xml", _("Final Cut Pro 7 XML: Premiere, Resolve"), _write_fcp7, "edit"),
-    "edl": FormRow(".edl", "CMX 3600", _write_edl, "edit"),
-    "jianying": FormRow("-jianying", _("a draft of 剪映"), _write_jianying, "edit", is_folder=True),
-    "srt": FormRow(".srt", "subtitles", _write_srt),
-    "csv": FormRow(".csv", _("a table of the shots"), _write_csv),
-    "m3u": FormRow(".m3u8", _("a list for players"), _write_m3u),
-    "mp4": FormRow(".mp4", _("one video"), _write_mp4),
-    "folder": FormRow("-cut", _("numbered copies and a sheet"), _write_folder, is_folder=True),
+    "otio": FormRow(".otio", _write_otio, "edit"),
+    "fcp7": FormRow(".xml", _write_fcp7, "edit"),
+    "edl": FormRow(".edl", _write_edl, "edit"),
+    "jianying": FormRow("-jianying", _write_jianying, "edit", is_folder=True),
+    "srt": FormRow(".srt", _write_srt),
+    "csv": FormRow(".csv", _write_csv),
+    "m3u": FormRow(".m3u8", _write_m3u),
+    "mp4": FormRow(".mp4", _write_mp4),
+    "folder": FormRow("-cut", _write_folder, is_folder=True),
 }
 
 
