@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from klingflow.media.fonts import REMEDY, Face, _face, lacks_chinese
+from klingflow.media.fonts import REMEDY, Face, _face, _matched, lacks_chinese
 from tests.harness import pipeline_at
 
 NOTO = "/usr/share/fonts/NotoSansCJK-Regular.ttc"
@@ -35,6 +36,25 @@ def test_chinese_without_a_font_is_known(text: str, face: Face | None, lacks: bo
 def test_fontconfig_names_a_font_for_chinese_or_any_other(said: str, face: Face | None) -> None:
     """Of the fonts in one file it names the one that draws as China writes."""
     assert _face(said.encode()) == face
+
+
+@pytest.mark.parametrize(("path", "runs"), [("{folder}", True), (".", False)])
+def test_fontconfig_is_asked_without_a_key_and_never_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, runs: bool
+) -> None:
+    """A folder from elsewhere may hold a program of its name."""
+    if sys.platform == "win32":
+        pytest.skip("the program is a script")
+    program = tmp_path / "fc-match"
+    program.write_text(f"#!/bin/sh\nexport -p > '{tmp_path}/seen'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path.format(folder=tmp_path))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert _matched() is None
+    seen = tmp_path / "seen"
+    assert seen.exists() == runs
+    assert not runs or "secret" not in seen.read_text(encoding="utf-8")
 
 
 # A klingflow on a machine without such a font.

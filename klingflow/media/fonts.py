@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from PIL import ImageFont
 
+from klingflow.media.process import bare_environ
 from klingflow.words import _
 
 # What to install, for one line to the user.
@@ -80,14 +82,18 @@ def _is_font(face: Face) -> bool:
 
 def _matched() -> Face | None:
     """Return the font that fontconfig gives for Chinese, None where it has none."""
+    program = shutil.which("fc-match")
+    # Windows looks in the current folder first, which may be a stranger's.
+    if program is None or not Path(program).is_absolute():
+        return None
     try:
         found = subprocess.run(
-            ["fc-match", "--format", "%{index}\\n%{lang}\\n%{file}", "sans-serif:lang=zh-cn"],
+            [program, "--format", "%{index}\\n%{lang}\\n%{file}", "sans-serif:lang=zh-cn"],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_LIMIT_S,
             check=True,
-            env={k: v for k, v in os.environ.items() if not k.startswith("KLINGFLOW_")},
+            env=bare_environ(),
         )
     except (OSError, subprocess.SubprocessError):
         return None
