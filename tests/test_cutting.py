@@ -185,6 +185,18 @@ def test_the_marks_of_ai_video_survive_an_export(
     assert opened(tmp_path / written)["metadata"]["AIGC"] == MARK
 
 
+@pytest.mark.parametrize("form", get_args(Form))
+def test_what_is_made_durable_is_open_for_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form
+) -> None:
+    """Windows syncs nothing else. A paid video is not opened so, under no name of it."""
+    made = film(tmp_path)
+    (tmp_path / "outputs/film/开 场.mp4").chmod(0o444)
+    monkeypatch.setattr(disk, "sync", lambda fd: os.write(fd, b""))
+    monkeypatch.setattr(disk, "sync_folder", lambda folder: None)
+    export(made, form, tmp_path / "out")
+
+
 def test_videos_are_named_from_the_place_of_the_export(tmp_path: Path) -> None:
     """A folder with both can be moved as a whole."""
     made = film(tmp_path)

@@ -57,8 +57,9 @@ def _clear(folder: Path) -> None:
 def _put(made: Path, target: Path, *, over: bool) -> None:
     """Move what was made to its place, durably. Raises UsageError where something is there."""
     for path in sorted(made.rglob("*")) if made.is_dir() else [made]:
-        if path.is_file():
-            with path.open("rb") as file:
+        # A second name of a video is durable already, and nobody's to open for writing.
+        if path.is_file() and path.stat().st_nlink == 1:
+            with path.open("rb+") as file:  # Windows syncs only what can be written
                 disk.sync(file.fileno())
     if over and not made.is_dir():
         made.replace(target)
