@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from klingflow.api.gallery import Video
-from klingflow.media.painter import Painter
+from klingflow.media.painter import BYTES_MOST, Painter
 from klingflow.media.posters import poster
 from klingflow.pages.posters import Posters
 from tests.clips import HEIGHT, WIDTH, black, clip
@@ -91,6 +91,18 @@ def test_a_link_in_the_place_of_a_kept_picture_is_not_followed(tmp_path: Path) -
     (tmp_path / "posters" / f"{one.sha256}.jpg").symlink_to(jpeg)
     one.path.write_bytes(b"no video")
     assert pictures(tmp_path, one) == [b""]
+
+
+def test_what_is_larger_than_any_picture_is_none(tmp_path: Path) -> None:
+    """A folder from elsewhere may hold a file of holes, which would fill the memory."""
+    one = video(tmp_path, clip())
+    (tmp_path / "posters").mkdir()
+    with (tmp_path / "posters" / f"{one.sha256}.jpg").open("wb") as file:
+        file.write(b"\xff\xd8\xff")
+        file.seek(BYTES_MOST)
+        file.write(b"\xff\xd9")
+    (data,) = pictures(tmp_path, one)
+    assert 0 < len(data) < BYTES_MOST
 
 
 ANSWERS = [b"", b"\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5\xff\xd8\xff", b"\0\0\0\5text!"]

@@ -12,7 +12,7 @@ from klingflow.words import _
 
 _COMMAND = command("posters")
 _LIMIT_S = 20.0  # for one picture on a busy machine
-_BYTES_MOST = 4 << 20  # of one picture
+BYTES_MOST = 4 << 20  # of one picture
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -45,7 +45,7 @@ def _picture(said: IO[bytes]) -> bytes:
     """
     head = said.read(4)
     length = int.from_bytes(head, "big")
-    if len(head) < 4 or length > _BYTES_MOST:
+    if len(head) < 4 or length > BYTES_MOST:
         raise ValueError(_("no answer"))
     picture = said.read(length)
     if len(picture) < length or (picture and not is_jpeg(picture)):

@@ -18,7 +18,7 @@ from typing import Self
 
 from klingflow import disk
 from klingflow.api.gallery import Video
-from klingflow.media.painter import Painter, is_jpeg
+from klingflow.media.painter import BYTES_MOST, Painter, is_jpeg
 from klingflow.media.process import can_decode
 from klingflow.words import _
 
@@ -100,11 +100,12 @@ def _is_still(video: Video) -> bool:
 
 def _kept(path: Path) -> bytes:
     """Return the picture at `path`, b"" where there is none. A link there, from a folder of a
-    stranger's, is not followed: the picture goes into reports that people give away.
+    stranger's, is not followed: the picture goes into reports that people give away. A file there
+    is believed: whoever brings it brings the video and the ledger, too.
     """
     try:
         with disk.opened_itself(path) as file:
-            data = file.read()
+            data = file.read(BYTES_MOST)
     except OSError:
         return b""
     return data if is_jpeg(data) else b""
