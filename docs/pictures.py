@@ -56,14 +56,13 @@ def draw_both(ending: str, done: str, running: str) -> None:
         klingflow(folder, "run", FILM, "--sandbox", "-s", "newscast alley door chase", "--quiet")
         change(folder / FILM)
         (folder / "outputs/sandbox/neon-rain/act1/door.mp4").unlink()
-        plan, run = (
-            screen_of(folder, [verb, FILM, "--sandbox"], wanted)
-            for verb, wanted in (
-                ("plan", lambda screen: False),
-                ("run", lambda screen: is_in_the_middle(screen, done, running)),
-            )
-        )
+        plan = screen_of(folder, ["plan", FILM, "--sandbox"], lambda screen: False)
         draw(f"plan{ending}", *plan)
+        run = screen_of(
+            folder,
+            ["run", FILM, "--sandbox"],
+            lambda screen: is_in_the_middle(screen, done, running),
+        )
         draw(f"run{ending}", *run)
 
 
