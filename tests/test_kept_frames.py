@@ -77,6 +77,8 @@ async def test_the_decoder_says_why_there_is_no_frame(
     [
         ("kill -SEGV $$", "it cannot be decoded: the decoder ended with -11"),
         ("echo a picture", "it cannot be decoded: the decoder ended with 0"),
+        ("exec cat /dev/zero", "it cannot be decoded: the decoder ended with -9"),
+        ("exec cat /dev/zero >&2", "it cannot be decoded: the decoder ended with -9"),
         ('echo "it knows $(env | grep -c secret) secrets" >&2; exit 1', "it knows 0 secrets"),
     ],
 )

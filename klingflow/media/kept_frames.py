@@ -11,13 +11,14 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import anyio
 import anyio.to_thread
+from anyio.abc import ByteReceiveStream
 
 from klingflow import disk
 from klingflow.media.process import bare_environ, command
@@ -25,6 +26,7 @@ from klingflow.words import _
 
 EXTRA: Final = _("pip install 'klingflow[media]'")
 _LIMIT_S: Final = 90.0
+_PNG_MOST: Final = 128 << 20  # bytes: the largest picture that opening.py lets through has 106 MB
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _SAID_MOST: Final = 200
 
@@ -101,27 +103,45 @@ def _keep(folder: Path, words: str, png: bytes) -> Frame:
 async def _taken(video: Path, words: str) -> bytes:
     try:
         with anyio.fail_after(_LIMIT_S):
-            done = await anyio.run_process(
-                command("frames", os.fspath(video), words),
-                stdin=subprocess.DEVNULL,
-                check=False,
-                env=bare_environ(),
-                start_new_session=True,  # Ctrl-C in the terminal is for the run alone
-            )
+            code, png, said = await _ended(command("frames", os.fspath(video), words))
     except TimeoutError as error:
         raise Untaken(_("it was not decoded within {limit_s:.0f} s", limit_s=_LIMIT_S)) from error
     except OSError as error:
         raise Untaken(_("nothing can decode it: {error}", error=error.strerror or error)) from error
-    if done.returncode == 1 and (said := _last(done.stderr)).startswith("it "):
-        raise Untaken(said)
-    if done.returncode or not done.stdout.startswith(_PNG):
+    if code == 1 and (why := _last(said)).startswith("it "):
+        raise Untaken(why)
+    if code or len(png) > _PNG_MOST or not png.startswith(_PNG):
         raise Untaken(
-            _(
-                "it cannot be decoded: the decoder ended with {returncode}",
-                returncode=done.returncode,
-            )
+            _("it cannot be decoded: the decoder ended with {returncode}", returncode=code)
         )
-    return done.stdout
+    return png
+
+
+async def _ended(command: Sequence[str]) -> tuple[int, bytes, bytes]:
+    """Run the decoder to its end; return its exit code and what it wrote. It is ended where it
+    writes more than a frame has: a video may have taken it over, and our memory is the run's.
+    """
+    process = await anyio.open_process(
+        command,
+        stdin=subprocess.DEVNULL,
+        env=bare_environ(),
+        start_new_session=True,  # Ctrl-C in the terminal is for the run alone
+    )
+    png, said = bytearray(), bytearray()
+
+    async def hear(stream: ByteReceiveStream | None, data: bytearray) -> None:
+        assert stream, "it is a pipe"
+        async for part in stream:
+            data += part
+            if len(data) > _PNG_MOST:
+                process.kill()
+                return
+
+    async with process, anyio.create_task_group() as group:
+        group.start_soon(hear, process.stdout, png)
+        group.start_soon(hear, process.stderr, said)
+        code = await process.wait()
+    return code, bytes(png), bytes(said)
 
 
 def _last(output: bytes) -> str:
