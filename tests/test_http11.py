@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
+import anyio.lowlevel
 import h11
 import httpcore
 import pytest
 
 from klingflow.gateway.http11 import Connection
 from klingflow.gateway.tcp import connect
-from tests.wire import DRIP, Answer, Wire, http, serve
+from tests.wire import DRIP, Answer, Wire, http, listening, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +82,47 @@ async def test_a_connection_that_may_lie_or_end_is_not_used_again(
     async with connected(answer, kept_s=kept_s) as (connection, _):
         assert await said(connection) == b"one"
         assert not connection.is_as_new
+
+
+@pytest.mark.parametrize("late", [http(200, b"two"), b""], ids=["says more", "leaves"])
+async def test_a_connection_on_which_something_has_come_since_is_not_used_again(
+    late: bytes,
+) -> None:
+    """The server says what nobody has asked for, or leaves, some time after its reply."""
+    gate = anyio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http(200, b"one"))
+        await gate.wait()
+        writer.write(late)
+        await reader.read(len(late))
+
+    async with listening(handle) as base:
+        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
+        connection = Connection(wire, 60.0)
+        assert await said(connection) == b"one" and connection.is_as_new
+        gate.set()
+        with anyio.fail_after(5.0):
+            while connection.is_as_new:
+                await anyio.lowlevel.checkpoint()
+        await connection.aclose()
+
+
+async def test_an_answer_counts_before_the_request_is_sent() -> None:
+    """A server may refuse a request early, and close; what it says is no doubt."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(413))
+
+    async with listening(handle) as base:
+        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
+        with anyio.fail_after(5.0):
+            while not wire._transport.is_closing():
+                await anyio.lowlevel.checkpoint()
+        answer = await Connection(wire, 60.0).send(POSTED, b"abc", {})
+        assert answer.status == 413
+        await answer.aclose()
 
 
 async def test_a_reply_that_is_not_read_to_its_end_closes_the_connection() -> None:
