@@ -461,6 +461,22 @@ def test_while_shots_wait_for_a_place_polls_are_as_close_as_the_budget_allows() 
     assert polled_at(idle, flight(seen=100.0)) > 108
 
 
+def test_while_shots_wait_twice_the_polls_of_the_rate_are_due() -> None:
+    """What is asked after is chosen among many."""
+    queue, tier = taught(max_running=1), "kling-3.0-720p"
+    queue.running = 1
+    queue.want(wanted("b"))
+    for number in range(100):
+        queue.durations.watch(tier, str(number), 100.0)
+    task = flight(seen=100.0)
+    due = polled_at(queue, task)
+    twice, once = (
+        queue.durations.next_delay_s(tier, 100.0, floor_s=5.0, u=0.5, per_s=per_s, urgent=True)
+        for per_s in (4.0, 2.0)
+    )
+    assert due == 100.0 + twice < 100.0 + once
+
+
 def test_while_others_wait_for_its_video_a_task_is_polled_as_closely() -> None:
     """What its chain waits for is what the batch waits for."""
     queue, task = taught(), flight(seen=100.0)
@@ -511,6 +527,18 @@ def test_what_a_poll_showed_is_kept_and_changes_are_learned() -> None:
     queue.succeeded(task, 150.0)
     assert changes[2:] == [(140.0, 150.0)]
     assert queue.running == -1
+
+
+def test_progress_is_as_old_as_what_was_shown() -> None:
+    """Where rows are refreshed every 15 s, a poll in between shows the last of them."""
+    queue = schedule(poll_floor_s=5.0)
+    for number in range(1, 60):
+        step = 15.0 * number
+        queue.durations.changed(step - 1.0, step + 1.0, since=0.0, floor_s=5.0)
+    task = flight("a", since=0.0)
+    queue.unfinished(task, 908.0, "running", 40.0)
+    ((age_s, percent),) = task.progress
+    assert percent == 40.0 and age_s == pytest.approx(900.0, abs=1.5)
 
 
 @pytest.mark.parametrize(("timed", "known"), [(True, [45.0]), (False, [])])
