@@ -78,6 +78,21 @@ async def test_what_no_page_holds_goes_with_the_next_batch(tmp_path: Path, pages
         assert from_bytes(store.get(page_name(OLD, 1)) or b"", OLD, 1).orders == ()
 
 
+async def test_what_nobody_agreed_to_is_taken_back(tmp_path: Path) -> None:
+    """Whoever was asked saw no order that a lock names, and no page holds: it may be anybody's."""
+    store = a_store(tmp_path / "store")
+    with a_job(tmp_path / "film") as job:
+        await die_after(store, job, 1)
+    with a_job(tmp_path / "film") as job:
+        limits, files = job.plan.manifest.limits, files_of(job, store)
+        handed = await hand_over(job, store, limits, LATER, files, goes_on=False)
+        (key,) = handed.unsendable
+        assert handed.orders == ()
+        await fold_in(job, Reader(store, LINEAGE), LATER)
+        verbs = {action.key: action.verb for action in job.plan_again().actions}
+    assert verbs.pop(key) == "create" and [*verbs.values()] == ["held"]
+
+
 async def test_what_has_changed_meanwhile_is_not_handed_over(tmp_path: Path) -> None:
     """Nor what waits for it; both are taken back, so that the next plan has them. What is as it was
     goes on.

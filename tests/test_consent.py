@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.decide.consent import Consent, Word, consent, without_purchases
+from klingflow.decide.consent import Consent, Word, consent, covers_uncounted, without_purchases
 from klingflow.model import Limits
 
 
@@ -30,6 +30,24 @@ def test_only_the_users_word_in_this_command_counts(
 ) -> None:
     """A terminal is asked unless -y was said; a cap counts where there is nobody to ask."""
     assert consent(wanted, word) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "saved", "expected"),
+    [
+        (Word(yes=True, terminal=True), False, True),
+        (Word(sandbox=True, terminal=True), False, True),
+        (Word(capped=True), False, True),
+        (Word(terminal=True), False, False),
+        (Word(terminal=True, capped=True), False, False),
+        (Word(yes=True), True, False),
+    ],
+)
+def test_who_agreed_to_a_number_agreed_to_nothing_beside_it(
+    word: Word, saved: bool, expected: bool
+) -> None:
+    """A lock may name orders that no plan counts."""
+    assert covers_uncounted(word, saved=saved) is expected
 
 
 def test_without_a_word_nothing_is_bought() -> None:

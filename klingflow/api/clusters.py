@@ -217,8 +217,10 @@ def run(
     abort: Callable[[], None],
     detach: bool,
     used: str | None,
+    goes_on: bool = True,
 ) -> Result:
     """Hand over what a plan buys, and follow until nothing more comes; `detach` only hands over.
+    `goes_on`: also what an earlier run began to hand over, which the plan does not count.
 
     `abort` as in `run_jobs`. Raises UsageError, ClusterAway, StoreAway, LedgerBroken.
     """
@@ -229,7 +231,7 @@ def run(
 
     async def main() -> tuple[Follower, list[str]]:
         desk = await desk_of(place.address, account_named(place.account, job.site.origin))
-        follower = Follower(job, desk, place.store, limits, emit)
+        follower = Follower(job, desk, place.store, limits, emit, goes_on)
         return follower, await followed(follower, abort, detach=detach)
 
     follower, troubles = asyncio.run(main())

@@ -56,7 +56,8 @@ class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
     by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
     plan buys: the user has agreed to no other; `otherwise` are takes of which other
-    copies of the film have ordered, or bought, another body. `coming` are the attempts of
+    copies of the film have ordered, or bought, another body. `goes_on`: the user's word covers
+    also what an earlier run began to hand over, and nobody was shown. `coming` are the attempts of
     which the desk says that their videos are on their way to the store.
     """
 
@@ -65,6 +66,7 @@ class Follower:
     store: PutOnce
     limits: Limits
     emit: Emit
+    goes_on: bool = True
     clock: Callable[[], float] = time.monotonic
     open: dict[str, Terms] = field(default_factory=dict)
     agreed: set[str] = field(init=False)
@@ -92,7 +94,13 @@ class Follower:
             return False
         uploading = Uploading(self.job, self.store, reader, self.inform, self.limits.downloads)
         handed = await batches.hand_over(
-            self.job, self.store, self.limits, now(), uploading, self._is_wanted
+            self.job,
+            self.store,
+            self.limits,
+            now(),
+            uploading,
+            self._is_wanted,
+            goes_on=self.goes_on,
         )
         for key, reason in handed.unsendable.items():
             self._about(key, "unsendable", reason=reason)

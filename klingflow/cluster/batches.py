@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -35,7 +35,7 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.model import FileFact, Limits, Manifest, Purchase, State
+from klingflow.model import FileFact, Limits, Purchase, Request, Shot, State
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 from klingflow.words import _
@@ -57,9 +57,12 @@ async def hand_over(
     at: str,
     uploading: Uploading,
     wanted: Callable[[str], bool] = lambda key: True,
+    *,
+    goes_on: bool = True,
 ) -> Handed:
     """Hand over what a plan buys of the takes whose keys are `wanted`, with what waits for them;
-    also what an earlier run began to hand over. What they refer to is uploaded first.
+    what they refer to is uploaded first. What an earlier run began to hand over goes with it, where
+    the run `goes_on` with that; otherwise it is taken back, and the next plan has it.
 
     Raises UsageError for a ledger that cannot be handed over, LedgerBroken, StoreAway.
     """
@@ -72,7 +75,7 @@ async def hand_over(
     lengths = chains(plan, expectation(plan.history))
     intents.sort(key=lambda intent: _turn(intent, lengths))  # stable: sources stay before the rest
     left = await _left_over(job, store, batch)
-    stale = _stale(left, plan.manifest)
+    stale = _stale(left, plan.manifest if goes_on else ())
     uploaded = await uploading.upload([*intents, *(o for o in left if o.uid not in stale)])
     unsendable = {**stale, **uploaded.unsendable}
     sendable = [intent for intent in (*intents, *left) if intent.uid not in unsendable]
@@ -121,7 +124,7 @@ async def _left_over(job: Job, store: PutOnce, batch: str) -> list[Purchase]:
     return sources_first(again)
 
 
-def _stale(left: Sequence[Purchase], manifest: Manifest) -> dict[str, str]:
+def _stale(left: Sequence[Purchase], manifest: Iterable[tuple[Shot, Request]]) -> dict[str, str]:
     """Return why orders that no host has heard of are not handed over any more, by uid: their
     bodies are not the manifest's by now, or what they wait for is stale.
     """

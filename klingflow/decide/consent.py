@@ -36,6 +36,14 @@ def consent(wanted: int, word: Word) -> Consent:
     return "given" if word.capped else "missing"
 
 
+def covers_uncounted(word: Word, *, saved: bool) -> bool:
+    """True if a user's word covers also what an earlier run began to hand over to a cluster, and no
+    plan counts. Who was asked, or has saved a plan, agreed to a number; a lock from elsewhere could
+    name any orders beside it.
+    """
+    return not saved and (word.sandbox or word.yes or not word.terminal)
+
+
 def without_purchases(limits: Limits) -> Limits:
     """Return the limits of a run in which nothing is bought, since nobody was asked: not even a
     task again that fails.

@@ -12,6 +12,7 @@ from klingflow.api import clusters, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
 from klingflow.cluster.desk import Settings
+from klingflow.decide.consent import Word, covers_uncounted
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
 from klingflow.model import Limits, Manifest
@@ -53,6 +54,7 @@ def run(
     """`klingflow run --cluster`, with ledgers held and the user's word given. What was handed over
     for good is no unfinished business of this command.
     """
+    word = Word(sandbox=options.sandbox, yes=options.yes, terminal=console.can_ask())
     with progress.watching(
         [job.plan for job in jobs],
         log=options.log,
@@ -70,6 +72,7 @@ def run(
             abort=watch.abort,
             detach=options.detach,
             used=used,
+            goes_on=covers_uncounted(word, saved=options.plan is not None),
         )
     for line in watch.lost:
         console.warn(line)
