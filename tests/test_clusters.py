@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import klingflow
 from klingflow.api import clusters, loading, running, site
+from klingflow.cluster.address import address_in
+from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import ClusterAway, UsageError
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
+from klingflow.model import Limits
 from klingflow.runner.context import Job
 from tests.clusters import a_store
 from tests.harness import Pipeline, pipeline_at
-from tests.purchases import LATER, ORIGIN, intent
+from tests.purchases import AT, LATER, ORIGIN, intent
+from tests.runs import VIDEO
 
 ADDRESS = {"KLINGFLOW_CLUSTER": "temporal://127.0.0.1:9/team"}
 
@@ -166,3 +172,52 @@ def test_from_python_the_given_store_is_taken_in_first(film: Pipeline, tmp_path:
         run_from_python(film, nobody)
     assert [p["task_id"] for p in film.purchases()] == ["task_1"]
     assert store.names("orders") == []
+
+
+class Host:
+    """A desk whose only host has bought and brought everything as soon as it is handed over."""
+
+    def __init__(self, job: Job, store: FolderStore, video: Path) -> None:
+        self.job, self.store, self.over = job, store, list[str]()
+        self.digest = hashlib.sha256(VIDEO).hexdigest()
+        video.write_bytes(VIDEO)
+        store.keep(f"{VIDEOS}/{self.digest}.mp4", video)
+
+    async def hand_over(self, batch: str, *_: object) -> None:
+        """Buy it."""
+        facts = {"sha256": self.digest, "size_bytes": len(VIDEO)}
+        for order in self.job.ledger.book.purchases.values():
+            sold = advance(order, "accepted", AT, task_id=f"task_{order.shot}", billed_tier="t")
+            ready = advance(sold, "succeeded", LATER, finished_after_s=(1, 2))
+            done = advance(ready, "downloaded", LATER, **facts)
+            self.store.put(told_of(order.uid, "done"), journal_line(done))
+        self.over.append(batch)
+
+    async def status(self) -> dict[str, Any]:
+        """Say that it is through."""
+        return {"batches": [], "over": self.over, "halted": ""}
+
+    async def hosts(self) -> list[str]:
+        """Say that none is there any more."""
+        return []
+
+
+def test_what_hosts_brought_is_done_and_not_kept(
+    film: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a run of one process: the plan that the user has seen is compared with the last one."""
+    begun(film)
+    store, limits = a_store(tmp_path / "store"), Limits()
+    place = clusters.Place(address_in(ADDRESS), store, "team")
+    with opened(film) as job:
+
+        async def desk_of(*_: object) -> Host:
+            return Host(job, store, tmp_path / "video")
+
+        monkeypatch.setattr(clusters, "desk_of", desk_of)
+        running.allot([job], limits)
+        result = clusters.run(
+            job, "", limits, place, emit=lambda event: None, abort=list, detach=False, used=None
+        )
+    assert [action.verb for action in result.plans[0].actions] == ["keep"]
+    assert result.delivered == {(0, "a")}

@@ -234,6 +234,7 @@ def run(
         follower = Follower(job, desk, place.store, limits, emit, goes_on)
         return follower, await followed(follower, abort, detach=detach)
 
+    agreed = job.plan  # the follower puts later plans in its place
     follower, troubles = asyncio.run(main())
     plan = job.plan_again()
     changed = {action.key for action in plan.actions if action.verb == "changed"}
@@ -252,7 +253,7 @@ def run(
         capped=capped,
         troubles=(*unnamed, *troubles, *([wrong] if wrong else [])),
         spending=spending([bought], plan.manifest.prices),
-        delivered=frozenset(delivered([job.plan], [plan])),
+        delivered=frozenset(delivered([agreed], [plan])),
     )
 
 
