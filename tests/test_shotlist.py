@@ -43,6 +43,7 @@ def test_a_row_is_a_shot_with_what_its_cells_say() -> None:
         ("Shot|Camera|Description", "1|Wide|Rain falls.", "Rain falls. Wide"),
         ("镜号|运镜|画面", "1|推|雨落下。", "雨落下。推"),
         ("镜号|运镜|画面", "1||雨 #落下: {x}", "雨 #落下: {x}"),
+        ("镜号|运镜|画面", "1|　推|雨  落下 ", "雨  落下，推"),
         ("镜号|运镜|画面|提示词", "1|推|雨|rain, dolly in", "rain, dolly in"),
     ],
 )

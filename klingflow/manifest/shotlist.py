@@ -36,6 +36,7 @@ _SHOWING: Final = ("prompt", "image", "images", "first_frame", "motion_video", "
 _NOTHING: Final = frozenset({"无", "暂无", "没有", "-", "--", "—", "——", "/", "\\", "n/a", "none"})
 _AS_ABOVE: Final = frozenset({"同上", "〃", '"', "″", "ditto", "same", "same as above"})
 _ENDS: Final = "。！？，；：、.!?,;:…\n"
+_BLANKS: Final = " \t\u3000"  # typed behind a text, they say nothing where another one follows
 _SCENE_SHORT: Final = 8  # characters of a scene's name that an id may begin with
 
 
@@ -276,8 +277,9 @@ def _joined(texts: Iterable[str], is_chinese: bool) -> str:
     whole = ""
     for text in texts:
         if whole:
-            whole += after_an_end if whole.rstrip(" ")[-1] in _ENDS else comma
-        whole += text
+            whole = whole.rstrip(_BLANKS)
+            whole += after_an_end if whole[-1] in _ENDS else comma
+        whole += text.lstrip(_BLANKS) if whole else text
     return whole
 
 
