@@ -73,7 +73,7 @@ def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
     assert (film / "outputs/sandbox/film/alley.mp4").is_file()
     lock = (film / ".klingflow/sandbox/film.lock").read_text(encoding="utf-8")
     assert len(lock.splitlines()) == 1 + 5  # a header, and one purchase for each video
-    assert "5 shots: 5 done." in done.stdout
+    assert "5 takes: 5 done." in done.stdout
 
 
 def test_the_manifest_is_complete(shown: Pipeline) -> None:

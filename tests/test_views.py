@@ -273,7 +273,7 @@ def test_a_shots_line_says_what_came_of_it(
     totals = {"shots": 0, "by_state": {}, "by_tier": {}}
     record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
     views.show_status({**record, "shots": [], "orphans": [entry]}, "film.yaml")
-    assert said(capsys) == ["film (film.yaml)", line, "0 shots: nothing bought yet."]
+    assert said(capsys) == ["film (film.yaml)", line, "0 takes: nothing bought yet."]
 
 
 def test_totals_are_told_by_tier(capsys: Capture) -> None:
@@ -290,7 +290,7 @@ def test_totals_are_told_by_tier(capsys: Capture) -> None:
     entries = [shot("in_doubt"), shot("rejected", error=UNSENT), shot("intent"), shot("done")]
     views.show_status({**record, "shots": entries, "orphans": []}, "film.yaml")
     assert said(capsys)[5:] == [
-        "4 shots: 1 done, 2 in doubt, 1 not sent.",
+        "4 takes: 1 done, 2 in doubt, 1 not sent.",
         "  x: 1 task, 5 s, 2.50 CNY",
         "  y: 2 tasks, 10 s, 2 of unknown price, 1 failed",
     ]

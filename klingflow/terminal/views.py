@@ -341,8 +341,8 @@ def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
     )
     console.say(
         _(
-            "{shots}: {counted}.",
-            shots=many(totals["shots"], "{number} shot", "{number} shots"),
+            "{takes}: {counted}.",
+            takes=many(totals["shots"], "{number} take", "{number} takes"),
             counted=counted or _("nothing bought yet"),
         )
     )
