@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import subprocess
@@ -15,14 +16,15 @@ import pytest
 import klingflow
 from klingflow.api import clusters, loading, running, site
 from klingflow.cluster.address import address_in
+from klingflow.cluster.ordering import ordered
 from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import ClusterAway, UsageError
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
-from klingflow.model import Limits
+from klingflow.model import Limits, Purchase
 from klingflow.runner.context import Job
-from tests.clusters import a_store
+from tests.clusters import BATCH, a_store, hand_over
 from tests.harness import Pipeline, pipeline_at
 from tests.purchases import AT, LATER, ORIGIN, intent
 from tests.runs import VIDEO
@@ -187,37 +189,62 @@ class Host:
         """Buy it."""
         facts = {"sha256": self.digest, "size_bytes": len(VIDEO)}
         for order in self.job.ledger.book.purchases.values():
-            sold = advance(order, "accepted", AT, task_id=f"task_{order.shot}", billed_tier="t")
-            ready = advance(sold, "succeeded", LATER, finished_after_s=(1, 2))
+            ready = advance(sold(order), "succeeded", LATER, finished_after_s=(1, 2))
             done = advance(ready, "downloaded", LATER, **facts)
             self.store.put(told_of(order.uid, "done"), journal_line(done))
         self.over.append(batch)
 
     async def status(self) -> dict[str, Any]:
         """Say that it is through."""
-        return {"batches": [], "over": self.over, "halted": ""}
+        return {"batches": [], "over": self.over, "coming": [], "halted": ""}
 
     async def hosts(self) -> list[str]:
         """Say that none is there any more."""
         return []
 
 
-def test_what_hosts_brought_is_done_and_not_kept(
-    film: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def sold(order: Purchase) -> Purchase:
+    """An order with its task; as it is where it has one."""
+    facts = {"task_id": f"task_{order.shot}", "billed_tier": "t"}
+    return order if order.task_id else advance(order, "accepted", AT, **facts)
+
+
+@pytest.mark.parametrize("was_sold_before", [False, True])
+def test_what_hosts_brought_is_done_and_bought_once(
+    film: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_sold_before: bool
 ) -> None:
-    """As in a run of one process: the plan that the user has seen is compared with the last one."""
+    """As in a run of one process: `done` is what was not here before, `bought` what had no task."""
     begun(film)
     store, limits = a_store(tmp_path / "store"), Limits()
     place = clusters.Place(address_in(ADDRESS), store, "team")
     with opened(film) as job:
+        host = Host(job, store, tmp_path / "video")
 
         async def desk_of(*_: object) -> Host:
-            return Host(job, store, tmp_path / "video")
+            return host
+
+        async def begin() -> None:
+            terms = {"origin": ORIGIN, "store": store.identity, "batch": BATCH}
+            orders = ordered(job.plan, job.ledger.book, **terms, at=AT)
+            hand_over(store, orders)
+            await job.ledger.record(*map(sold, orders))
+            job.plan = job.plan_again()
+            await host.hand_over(BATCH)
 
         monkeypatch.setattr(clusters, "desk_of", desk_of)
         running.allot([job], limits)
+        if was_sold_before:
+            asyncio.run(begin())
         result = clusters.run(
-            job, "", limits, place, emit=lambda event: None, abort=list, detach=False, used=None
+            job,
+            "",
+            limits,
+            place,
+            emit=lambda event: None,
+            abort=lambda: None,
+            detach=False,
+            used=None,
         )
     assert [action.verb for action in result.plans[0].actions] == ["keep"]
     assert result.delivered == {(0, "a")}
+    assert [one.key for one in result.bought] == ([] if was_sold_before else ["a"])

@@ -235,13 +235,14 @@ def run(
         return follower, await followed(follower, abort, detach=detach)
 
     agreed = job.plan  # the follower puts later plans in its place
+    earlier = {uid for uid, one in job.ledger.book.purchases.items() if one.task_id}
     follower, troubles = asyncio.run(main())
     plan = job.plan_again()
     changed = {action.key for action in plan.actions if action.verb == "changed"}
     stale = sorted(changed & follower.otherwise)
     troubles += map(_stale, stale)
     ending = Ending(interrupted=follower.outcome.interrupted, stale=bool(stale))
-    bought = tuple(follower.bought.values())
+    bought = tuple(one for uid, one in follower.bought.items() if uid not in earlier)
     capped = {(0, action): why for action, why in job.plan.left_out.items()}
     wrong = job.write_results()
     return Result(
