@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import click
 import pytest
+from click import formatting
 
 from klingflow.terminal import language
 from klingflow.words import _
@@ -68,4 +68,4 @@ def test_click_is_known() -> None:
     from klingflow.terminal import translated  # not at start-up in English
 
     assert all("_" in vars(module) for module in translated.CLICK)
-    assert isinstance(click.ClickException("x").message, str)
+    assert {"wrap_text", "term_len"} <= vars(formatting).keys()
