@@ -400,7 +400,9 @@ def _elsewhere(key: str, known: Collection[str], rows: Iterable[Name]) -> str:
     same = letters(key)
     for table, place in _SECTIONS:
         if own := next((name for name in table if letters(name) == same), None):
-            return _("; write {own} {place}", own=_("it") if own == key else repr(own), place=place)
+            if own == key:
+                return _("; write it {place}", place=place)
+            return _("; write '{field}' {place}", field=own, place=place)
     if row := next((row for row in rows if row.field is None), None):
         return _("; {write}", write=row.write)
     for row in rows:
