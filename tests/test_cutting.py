@@ -159,6 +159,17 @@ def test_copies_are_second_names_of_the_videos(tmp_path: Path) -> None:
     ]
 
 
+def test_the_copy_of_a_video_behind_a_link_is_the_video(tmp_path: Path) -> None:
+    """A second name of the link itself would lead nowhere from another folder."""
+    (tmp_path / "film").mkdir()
+    made = film(tmp_path / "film")
+    paid = tmp_path / "film/outputs/film/开 场.mp4"
+    paid.rename(tmp_path / "annex.mp4")
+    paid.symlink_to("../../../annex.mp4")
+    export(made, "folder", tmp_path / "cut")
+    assert (tmp_path / "cut/001-开 场.mp4").samefile(tmp_path / "annex.mp4")
+
+
 MARK = '{"Label":"1","ContentProducer":"快手"}'
 C2PA = boxed(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + b"manifest")
 

@@ -237,7 +237,7 @@ def _write_folder(film: Film, made: Path, _target: Path, tell: Tell) -> bool:
     present = [(n, clip) for n, clip in enumerate(film.cut.clips, 1) if clip.file]
     for done, (number, clip) in enumerate(present, 1):
         name = f"{number:03}-{Path(clip.file).name}"
-        disk.copy_new(film.path(clip.file), made / name)
+        disk.copy_new(Path(_real(film.path(clip.file))), made / name)
         names[clip.file] = name
         tell(done, len(present))
     sheet = _BOM + lists.as_csv(film.cut, lambda file: names[file])
