@@ -53,6 +53,14 @@ def test_a_body_that_is_not_final_cannot_be_compared() -> None:
     assert found == {"shot": "s", "says": said, "changes": []}
 
 
+def test_a_purchase_of_a_damaged_line_cannot_be_compared() -> None:
+    """Nobody knows its body: no field is said to have come or gone."""
+    damaged = replace(bought(), fingerprint="", body={})
+    told = explain(*wanted(), damaged)
+    says = "s cannot be compared: the ledger has lost what was sent for it."
+    assert (told["says"], told["changes"]) == (says, [])
+
+
 def test_a_changed_value_is_shown_with_the_place_that_sets_it() -> None:
     """Old and new, by the author's field and by the place in the body."""
     found = explain(*wanted(prompt="sun"), bought())

@@ -35,6 +35,8 @@ def explain(
         says = _("was never bought.")
     elif request.fingerprint is None:
         says = _("depends on a shot that is not bought yet, so it cannot be compared.")
+    elif not purchase.body:  # a damaged line, whose body nobody knows
+        says = _("cannot be compared: the ledger has lost what was sent for it.")
     elif request.fingerprint == purchase.fingerprint:
         says = _("has not changed since it was bought{task}.", task=_task(purchase))
     else:
