@@ -101,6 +101,16 @@ def test_a_link_among_the_files_of_a_ledger_is_never_followed(
         site_of(film, wish)
 
 
+@pytest.mark.parametrize("name", ["", "/temporal.db", "/host-a", "/store/purchases"])
+def test_no_link_in_the_folder_of_a_cluster_on_trial_is_followed(film: Path, name: str) -> None:
+    """Its server and its hosts write wherever a link leads."""
+    folder = film.parent / ".klingflow" / "sandbox" / "cluster"
+    links.check_below(folder)
+    plant(film, f".klingflow/sandbox/cluster{name}")
+    with pytest.raises(LinksRefused, match=r"is a link to .*remove it"):
+        links.check_below(folder)
+
+
 @pytest.mark.parametrize("name", LENGTHENED)
 def test_a_file_that_grows_has_one_name(film: Path, name: str) -> None:
     """Lines that are added to a hard link would stand in the other project's file too."""

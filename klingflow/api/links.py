@@ -17,7 +17,7 @@ from klingflow.api.state import chosen_state
 from klingflow.api.texts import allowed_folders
 from klingflow.errors import LinksRefused, UsageError
 from klingflow.ledger import approvals
-from klingflow.ledger.links import of_ledger, of_outputs, worded
+from klingflow.ledger.links import below, of_ledger, of_outputs, worded
 from klingflow.ledger.places import Link, Site
 from klingflow.model import Manifest, Place, Problem
 from klingflow.words import _
@@ -69,6 +69,11 @@ def check_ledger(site: Site) -> Site:
     """Return the site. Raises LinksRefused where its ledger has a link that is not allowed."""
     _refuse(refused(of_ledger(site)))
     return site
+
+
+def check_below(folder: Path) -> None:
+    """Raise LinksRefused where a folder is a link, or has one anywhere in it."""
+    _refuse(refused(below(folder)))
 
 
 def check_outputs(site: Site, manifest: Manifest) -> Site:

@@ -6,6 +6,7 @@ manifest's folder are the user's own. Which link is allowed is for klingflow.api
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,16 @@ def of_outputs(site: Site, outputs: Iterable[str]) -> dict[str, Link]:
     if own and (link := link_at(site.folder / own)):
         found[own] = link._replace(allowable=False)
     return found
+
+
+def below(folder: Path) -> list[Link]:
+    """Return `folder` where it is a link, and every link in it; none is allowable. A folder in
+    which others write, such as a cluster's server, is looked at whole.
+    """
+    paths = [folder]
+    for at, folders, files in os.walk(folder):
+        paths += (Path(at, name) for name in (*folders, *files))
+    return [link._replace(allowable=False) for path in paths if (link := link_at(path))]
 
 
 def _second_name(path: Path) -> Link | None:

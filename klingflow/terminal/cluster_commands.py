@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from klingflow.api import clusters, site
+from klingflow.api import clusters, links, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
 from klingflow.cluster.desk import Settings
@@ -105,6 +105,7 @@ def place_of(
         raise UsageError(_("--detach: the cluster of --sandbox ends with this run"))
     here = site.site_of(manifests[0].path, options.wish)
     folder = here.server.parent / "cluster"
+    links.check_below(folder)  # server and hosts write there, and know nothing of the manifest
     return clusters.demo_place(folder, stack.enter_context(demo(folder, base_url)))
 
 
