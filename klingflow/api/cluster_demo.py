@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -111,6 +113,7 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["worker"]:
-        work(ACCOUNT, 4, print, origin=SANDBOX)
+        work(ACCOUNT, 4, partial(print, flush=True), origin=SANDBOX)
+        os._exit(0)  # as terminal/cli.py does, since the engine's threads outlive Python's own end
     else:
         main()
