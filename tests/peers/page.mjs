@@ -79,6 +79,16 @@ found.edited = await page.locator("main .take").evaluateAll((all) => ["s0#2", "s
 await page.keyboard.press("Escape");
 await page.waitForFunction(() => document.activeElement.dataset.key, null, { timeout: 5000 }).catch(() => {});
 found.focused_after = await page.evaluate(() => document.activeElement.dataset.key);
+// The dialog's end is told after it: by then somebody may be writing.
+await page.keyboard.press("Enter");
+await page.waitForSelector("#detail[open]");
+await page.evaluate(() => new Promise((resolve) => {
+  document.getElementById("detail").addEventListener("close", resolve);
+  document.getElementById("detail").close();
+  document.getElementById("q").focus();
+}));
+found.focused_writing = await page.evaluate(() => document.activeElement.id);
+await page.evaluate(() => document.activeElement.blur());
 await page.keyboard.press("/");
 await page.keyboard.type("task_3");
 found.searched = await page.locator("main .take").evaluateAll((all) => all.slice(0, 2).map((one) => one.dataset.key));

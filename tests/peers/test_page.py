@@ -87,6 +87,7 @@ def test_a_thousand_takes_stay_fluid(found: dict[str, Any]) -> None:
 def test_it_is_used_by_keys_alone(found: dict[str, Any]) -> None:
     """The focus is where it was after a dialog, and a search finds a task."""
     assert (found["focused"], found["focused_after"]) == ("s0#2", "s0#2")
+    assert found["focused_writing"] == "q"
     assert found["searched"][0] == "s1#2"
 
 

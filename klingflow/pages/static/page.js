@@ -158,7 +158,8 @@ byId("show-help").addEventListener("click", () => byId("help").showModal());
 byId("close").addEventListener("click", () => byId("detail").close());
 byId("detail").addEventListener("close", () => {
   byId("screen").replaceChildren();
-  choose(film.chosen, { focus: true });
+  // The event comes after the dialog is gone: somebody may be writing in a field by then.
+  choose(film.chosen, { focus: !inField(document.activeElement) });
 });
 for (const one of document.querySelectorAll("[data-close]")) {
   one.addEventListener("click", () => one.closest("dialog").close());
@@ -189,13 +190,15 @@ byId("theme").addEventListener("click", () => {
 // Keys. What is typed into a field is text.
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !film.data) return;
-  if (event.target.closest("input, select, textarea")) {
+  if (inField(event.target)) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
   const act = keyed(event.key, event.target);
   if (act && act() !== false) event.preventDefault();
 });
+
+const inField = (element) => Boolean(element?.closest("input, select, textarea"));
 
 function keyed(key, target) {
   const take = takeCalled(film.chosen);
