@@ -15,8 +15,8 @@ import pytest
 from klingflow.cluster import hands
 from klingflow.cluster.bringing import Brought, Seen, bring, look
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import OrdersDamaged, Ref
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.orders import Ref
+from klingflow.cluster.store import FolderStore, told_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.moments import moment
 from tests.clusters import a_hand, a_store, hand_over, lines, order, states
@@ -142,10 +142,22 @@ async def test_two_executions_do_not_write_one_file(store: FolderStore, tmp_path
     assert told == Brought("again", 5.0)
 
 
-async def test_a_purchase_without_an_answer_has_no_task(store: FolderStore, tmp_path: Path) -> None:
-    """An engine that asks for it has forgotten something."""
-    with bought(store, tmp_path / "host") as (hand, ref), pytest.raises(OrdersDamaged):
-        await look(hand, ref, UID, Seen())
+@pytest.mark.parametrize("answer", [None, b"", b"damaged"])
+async def test_a_purchase_of_which_nobody_can_read_the_task_is_in_doubt(
+    store: FolderStore, tmp_path: Path, answer: bytes | None
+) -> None:
+    """For good, so that nobody looks after it any more; the store says so."""
+    with bought(store, tmp_path / "host") as (hand, ref):
+        await hands.buy(hand, ref)
+        hand.answers.clear()  # as on another host
+        path = store.folder / told_of(UID, "answer")
+        path.unlink()
+        if answer is not None:
+            path.write_bytes(answer)
+        seen = await look(hand, ref, UID, Seen())
+    doubt = store.get(told_of(UID, "doubt")) or b""
+    assert (seen.state, seen.is_final) == ("damaged", True)
+    assert b'"code":"damaged"' in doubt
 
 
 async def test_a_video_is_copied_from_the_store(store: FolderStore, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ never lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,16 +14,27 @@ import anyio
 import pytest
 
 from klingflow.cluster import hands
-from klingflow.cluster.hand import Hand
+from klingflow.cluster.hand import Hand, Leave
 from klingflow.cluster.orders import OrdersDamaged, Ref, withdrawn
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.store import FolderStore, told_of
+from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import Answer, Reply
-from klingflow.ledger.handed_over import claimant
-from klingflow.ledger.lines import journal_line
+from klingflow.ledger.handed_over import claimant, claimed
+from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.model import Json
-from tests.clusters import QUICK, a_hand, a_store, asked, hand_over, lines, order, states
+from tests.clusters import (
+    QUICK,
+    a_hand,
+    a_store,
+    asked,
+    hand_over,
+    lines,
+    order,
+    states,
+    terms_of,
+)
 from tests.purchases import LATER
 from tests.runs import LOST, UNSENT, refused, said
 
@@ -332,10 +343,23 @@ async def test_a_claim_that_took_too_long_is_not_used(store: FolderStore, state:
 async def test_a_black_box_that_cannot_be_written_stops_the_host(
     store: FolderStore, state: Path
 ) -> None:
-    """Nothing is sent, and the others are told so."""
+    """Nothing is claimed, so another host buys."""
     (ref,) = hand_over(store, [order("alley")])
     with a_hand(store, state) as hand:
         await _break(hand)
+        with pytest.raises(LedgerBroken):
+            await hands.buy(hand, ref)
+        assert asked(hand) == []
+    assert states(store) == {}
+
+
+async def test_a_black_box_that_breaks_after_the_claim_lets_it_go(
+    store: FolderStore, state: Path
+) -> None:
+    """Nothing is sent, and the others are told so."""
+    (ref,) = hand_over(store, [order("alley")])
+    with a_hand(store, state) as hand:
+        hand.store = Meeting(store, {"intent": lambda: _break_now(hand)})
         with pytest.raises(LedgerBroken):
             await hands.buy(hand, ref)
         assert asked(hand) == []
@@ -358,7 +382,25 @@ async def test_a_black_box_that_breaks_meanwhile_loses_no_id(
 
 
 async def _break(hand: Hand) -> None:
+    _break_now(hand)
+
+
+def _break_now(hand: Hand) -> None:
     hand.box._broken = OSError("no space left")
+
+
+class Meeting(FolderStore):
+    """A store in which something happens as soon as an object of a name is made."""
+
+    def __init__(self, store: FolderStore, happens: Mapping[str, Callable[[], None]]) -> None:
+        super().__init__(store.folder)
+        self._happens = happens
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Make the object; then it happens."""
+        was_made = super().put(name, data)
+        self._happens.get(name.rpartition(".")[2], lambda: None)()
+        return was_made
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -410,6 +452,99 @@ async def test_a_claim_that_a_dead_process_left_is_in_doubt_at_once(
     doubt = lines(store)["001.doubt"]
     assert doubt.evidence and claimant(doubt) == claimant(lines(store)["001.intent"])
     assert boxes(state) == []
+
+
+class Died(BaseException):
+    """The process is gone at this moment."""
+
+
+@pytest.mark.parametrize(("claim", "expected"), [
+    ("ours", {"001.answer": "rejected", "001.intent": "intent"}),
+    ("theirs", {"001.intent": "intent"}),
+    ("answered", {"001.answer": "submitted", "001.intent": "intent"}),
+    ("damaged", {}),
+    (None, {}),
+])  # fmt: skip
+async def test_a_claim_that_a_dead_process_has_not_used_is_free_at_once(
+    claim: str | None, expected: dict[str, str], store: FolderStore, state: Path
+) -> None:
+    """Its black box says that it was about to claim, and not that it was about to send: another try
+    follows. A claim that is not its own stays what it is.
+    """
+    (ref,) = hand_over(store, [order("alley")])
+    with a_hand(store, state) as hand:
+        intent = hands._intent(hand, order("alley"))
+        await hand.box.claiming(intent)
+        theirs = claimed(order("alley"), host="other", nonce="n")
+        there = journal_line(theirs if claim == "theirs" else intent)
+        if claim:
+            store.put(told_of(intent.uid, "intent"), b"x" if claim == "damaged" else there)
+        if claim == "answered":
+            answer = advance(intent, "accepted", LATER, task_id="task_1")
+            store.put(told_of(intent.uid, "answer"), journal_line(answer))
+    await _hand_in(store, state)
+    assert boxes(state) == []
+    if claim != "damaged":
+        assert states(store) == expected
+    if claim == "ours":
+        with a_hand(store, state, [ACCEPTED]) as hand:
+            assert (await hands.buy(hand, ref)).next_try
+            assert (await hands.buy(hand, ref, try_=2)).outcome == "submitted"
+
+
+@pytest.mark.parametrize("other", ["host", "torn"])
+async def test_a_claim_that_may_have_been_used_is_not_let_go(
+    other: str, store: FolderStore, state: Path
+) -> None:
+    """Another host's, which only lies on the same disk; or one of a box with a line that nobody can
+    read, which may have said that it was about to be sent.
+    """
+    hand_over(store, [order("alley")])
+    with a_hand(store, state) as hand:
+        hand.host = "another" if other == "host" else hand.host
+        intent = hands._intent(hand, order("alley"))
+        await hand.box.claiming(intent)
+        store.put(told_of(intent.uid, "intent"), journal_line(intent))
+    if other == "torn":
+        (box,) = boxes(state)
+        box.write_bytes(box.read_bytes() + journal_line(intent)[:50] + b"\n")
+    await _hand_in(store, state)
+    assert states(store).get("001.doubt") == (None if other == "host" else "in_doubt")
+    assert "001.answer" not in states(store)
+
+
+async def test_two_executions_of_one_process_are_told_apart(
+    store: FolderStore, state: Path
+) -> None:
+    """The one that found the claim taken says nothing about the one that has it."""
+
+    async def again() -> Answer:
+        await hands._claim_and_send(hand, terms_of(store), ready, Leave())
+        raise Died
+
+    (ref,) = hand_over(store, [order("alley")])
+    ready = hands._Ready(order("alley"), b"{}")
+    with a_hand(store, state, [again]) as hand, pytest.raises(Died):
+        await hands.buy(hand, ref)
+    await _hand_in(store, state)
+    assert states(store) == {"001.doubt": "in_doubt", "001.intent": "intent"}
+
+
+@pytest.mark.parametrize("chapter", ["intent", "answer"])
+async def test_what_nobody_can_read_is_in_doubt(
+    chapter: Chapter, store: FolderStore, state: Path
+) -> None:
+    """A claim, or its answer: the store says so, and nobody waits for ever."""
+    (ref,) = hand_over(store, [order("alley")])
+    claim = claimed(order("alley"), host="other", nonce="n")
+    store.put(told_of(claim.uid, "intent"), journal_line(claim))
+    with a_hand(store, state) as hand:
+        path = store.folder / told_of(claim.uid, chapter)
+        path.write_bytes(b"x")
+        told = await hands.buy(hand, ref)
+        assert (told.outcome, asked(hand)) == ("in_doubt", [])
+    (doubt,) = parse_journal(store.get(told_of(claim.uid, "doubt")) or b"", "").accounts
+    assert doubt.state == "in_doubt"
 
 
 async def test_a_torn_line_keeps_its_black_box(store: FolderStore, state: Path) -> None:

@@ -167,6 +167,24 @@ def test_a_damaged_object_is_a_doubt(store: FolderStore) -> None:
     assert [p.kind for p in book.problems] == ["damaged_purchases"]
 
 
+@pytest.mark.parametrize("data", [b"", b"\x00" * 9, b'{"uid":"x"}'])
+@pytest.mark.parametrize("chapter", ["intent", "answer", "resolved", "doubt", "done"])
+def test_an_object_that_nobody_can_read_holds_its_order_in_doubt(
+    store: FolderStore, chapter: str, data: bytes
+) -> None:
+    """Though its claim can be read: whose it is, its name says. What says more counts."""
+    hand_out(store, order(store))
+    if chapter != "intent":
+        put(store, "intent", claimed(order(store), host="h", nonce="n"))
+    store.put(f"purchases/{order(store).uid}.{chapter}", data)
+    (found,) = folded(Book(lineage=LINEAGE), told_by(store, Book(lineage=LINEAGE)), LATER)
+    assert (found.state, found.error and found.error.code) == ("in_doubt", "damaged")
+    if chapter != "answer":
+        put(store, "answer", advance(order(store), "accepted", LATER, task_id="task_1"))
+        (found,) = folded(Book(lineage=LINEAGE), told_by(store, Book(lineage=LINEAGE)), LATER)
+        assert found.state == "submitted"
+
+
 def test_two_tasks_under_one_uid_are_both_told(store: FolderStore) -> None:
     """What contradicts the ledger stays in the store, and is a problem."""
     put(store, "answer", advance(order(store), "accepted", LATER, task_id="task_1"))

@@ -30,7 +30,7 @@ async def test_what_the_store_has_is_not_kept(tmp_path: Path, in_store: bool) ->
         await box.keep(ANSWER)
         assert box.path.read_bytes() == journal_line(CLAIM) + journal_line(ANSWER)
         if in_store:
-            box.is_in_store(ANSWER.uid)
+            box.is_in_store(ANSWER)
     with left_behind(tmp_path, STORE) as left:
         found = [(one.path, one.purchases, one.is_whole) for one in left]
     assert found == ([] if in_store else [(box.path, [ANSWER], True)])

@@ -133,6 +133,13 @@ async def test_what_brings_no_video_has_failed(
         assert (await end_of(hand, OPENING.uid))[0] == expected
 
 
+async def test_what_nobody_can_read_has_failed(store: FolderStore, tmp_path: Path) -> None:
+    """Nobody can say which video it is, so nothing waits for it."""
+    store.put(told_of(OPENING.uid, "answer"), b"damaged")
+    with a_hand(store, tmp_path / "host") as hand:
+        assert await end_of(hand, OPENING.uid) == ("failed", None)
+
+
 # ---------------------------------------------------------------- frames and videos
 
 

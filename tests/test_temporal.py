@@ -16,13 +16,15 @@ import pytest
 
 from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.server import Server, program, started, without_ours
 from klingflow.cluster.temporal.worker import work
 from klingflow.decide.caps import Caps
 from klingflow.errors import ClusterAway, UsageError
 from klingflow.gateway.http import Gateway
+from klingflow.ledger.handed_over import claimed
+from klingflow.ledger.lines import journal_line
 from tests.clusters import a_hand, a_store, hand_over, order, states
 from tests.runs import VIDEO, Scripted, Video, refused, said
 
@@ -51,12 +53,17 @@ def store(tmp_path: Path) -> FolderStore:
 
 @asynccontextmanager
 async def a_host(
-    server: Server, store: FolderStore, state: Path, account: str, gateway: Scripted
+    server: Server,
+    store: FolderStore,
+    state: Path,
+    account: str,
+    gateway: Scripted,
+    waits: Waits | None = None,
 ) -> AsyncIterator[list[str]]:
     """A host that works for an account, and the lines that it told."""
     lines, until, scratch = list[str](), asyncio.Event(), state / "scratch"
     scratch.mkdir(parents=True)
-    with a_hand(store, state, waits=Waits()) as hand:
+    with a_hand(store, state, waits=waits or Waits()) as hand:
         hand.gateway = cast(Gateway, gateway)
         client = await connect(server.address, identity=f"{state.name}/{os.getpid()}")
         ways: dict[str, Any] = {"told": lines.append, "begun": lambda: None}
@@ -109,6 +116,29 @@ async def test_what_the_desk_is_given_is_bought_and_brought(
         assert [host.partition("/")[0] for host in await desk.hosts()] == ["north"]
     assert (states(store)["001.done"], told) == ("done", [])
     assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 1
+
+
+@pytest.mark.parametrize("chapter", ["intent", "answer"])
+async def test_a_batch_ends_though_nobody_can_read_what_came_of_it(
+    server: Server, store: FolderStore, tmp_path: Path, chapter: Chapter
+) -> None:
+    """The shot is in doubt, and holds no place."""
+    hand_over(store, [order("alley")], batch=BATCH)
+    put_line = journal_line(claimed(order("alley"), host="dead", nonce="n"))
+    store.put(told_of(order("alley").uid, "intent"), put_line)
+    (store.folder / told_of(order("alley").uid, chapter)).write_bytes(b"damaged")
+    desk = await desk_at(server, f"damaged-{chapter}")
+    waits = Waits(create_s=0.0, spare_s=0.0, claim_s=1.0)
+    async with a_host(
+        server, store, tmp_path / "north", f"damaged-{chapter}", Scripted(), waits=waits
+    ):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def is_over() -> bool:
+            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+
+        await until(is_over)
+    assert store.get(told_of(order("alley").uid, "doubt"))
 
 
 async def test_a_key_that_is_refused_halts_the_desk(

@@ -7,6 +7,7 @@ final is made once in the store, and everybody reads the same of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import Literal, Self
 
 import anyio.to_thread
 
-from klingflow.cluster.hand import Hand
+from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
-from klingflow.cluster.orders import OrdersDamaged, Ref, Terms
+from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, unreadable
 from klingflow.cluster.store import VIDEOS, told_of
 from klingflow.decide.belief import Naming
 from klingflow.decide.delivery import Delivery, most_bytes
@@ -41,9 +42,12 @@ from klingflow.model import Failure, FailureKind, Json, Purchase
 from klingflow.words import _
 
 # How a task was found. `blind`: the key or the balance is refused, which says nothing of the task.
-SeenAs = Literal["running", "hiccup", "unknown", "blind", "succeeded", "failed", "parked"]
+# `damaged`: nobody can read in the store which task it is.
+SeenAs = Literal[
+    "running", "hiccup", "unknown", "blind", "succeeded", "failed", "parked", "damaged"
+]
 _OTHERS_PAUSE_S = 5.0
-_FINAL = frozenset({"succeeded", "failed", "parked"})
+_FINAL = frozenset({"succeeded", "failed", "parked", "damaged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,14 @@ class Brought:
 
 
 async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
-    """Ask once after the task of a purchase. What failed or is parked is so in the store when this
-    returns. Raises OrdersDamaged.
+    """Ask once after the task of a purchase. What failed, is parked or is in doubt is so in the
+    store when this returns. Raises OrdersDamaged for its page.
     """
     terms = (await page(hand, ref.batch, ref.page)).terms
-    purchase = await _purchase(hand, uid)
+    try:
+        purchase = await _purchase(hand, uid)
+    except OrdersDamaged:
+        return await _in_doubt(hand, uid, seen)
     age_s = _age_s(hand, purchase)
     naming = Naming(seen.apart, seen.other_name, seen.other_times, seen.by_its_id)
     answer = await hand.gateway.query(str(purchase.task_id), apart=naming.apart)
@@ -115,6 +122,18 @@ async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
         by_its_id=naming.by_its_id,
     )
     return await _seen(hand, terms, purchase, known, outcome)
+
+
+async def _in_doubt(hand: Hand, uid: str, seen: Seen) -> Seen:
+    """Hold a purchase in doubt of which nobody can read the task: where its claim can be read, the
+    store says so. Otherwise each reader finds what is damaged.
+    """
+    with suppress(OrdersDamaged):
+        claim = await hand.line(told_of(uid, "intent"))
+        if claim is not None and claim.state == "intent":
+            told = unreadable(claim, hand.now())
+            await hand.put(answer_name(told), journal_line(told))
+    return replace(seen, state="damaged")
 
 
 async def _seen(

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import anyio.to_thread
 
 from klingflow.cluster.hand import Waits, answer_name, line_in
+from klingflow.cluster.orders import OrdersDamaged, unreadable
 from klingflow.cluster.store import Chapter, PutOnce, told_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import doubt
@@ -86,20 +87,40 @@ class Waiting(Protocol):
 
 async def answered(waiting: Waiting, claim: Purchase, within_s: float | None = None) -> Purchase:
     """Return what became of another's claim. Its answer is waited for as long as the longest create
-    takes, or `within_s`; after that it is in doubt, until an answer comes all the same.
+    takes, or `within_s`; after that it is in doubt, until an answer comes all the same. It is in
+    doubt at once where nobody can read what the store has of it.
     """
     if claim.state != "intent":  # the claim itself says that it is not used
         return claim
     began, look_s = waiting.clock(), waiting.waits.look_s
     longest_s = waiting.waits.answer_s if within_s is None else within_s
     while True:
-        for chapter in _ANSWERS:
-            found = await waiting.line(told_of(claim.uid, chapter))
-            if found is not None:
+        try:
+            if (found := await _answer(waiting, claim.uid)) is not None:
                 return found
+        except OrdersDamaged:
+            told = unreadable(claim, waiting.now())
+            await waiting.put(answer_name(told), journal_line(told))
+            return told
         if waiting.clock() - began >= longest_s:
             told = doubt(claim, waiting.now())
             await waiting.put(answer_name(told), journal_line(told))
         else:
             await waiting.pause(look_s)
             look_s = min(1.5 * look_s, waiting.waits.longest_look_s)
+
+
+async def _answer(waiting: Waiting, uid: str) -> Purchase | None:
+    """Return the first that says what became of a claim; None where nothing is there. Raises
+    OrdersDamaged where nothing that is there can be read.
+    """
+    damaged: OrdersDamaged | None = None
+    for chapter in _ANSWERS:
+        try:
+            if (found := await waiting.line(told_of(uid, chapter))) is not None:
+                return found
+        except OrdersDamaged as error:
+            damaged = error
+    if damaged is not None:
+        raise damaged
+    return None

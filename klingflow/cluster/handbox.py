@@ -1,5 +1,6 @@
-"""The black box of a host's hands: each claim and each answer, durable on this disk before anything
-else happens with it. What the store could not take before a process died is handed in from here.
+"""The black box of a host's hands: that a claim is about to be made, that its POST is about to be
+sent, and the answer, each durable on this disk before it happens, or before anything else happens
+with it. What the store could not take before a process died is handed in from here.
 
 One file a process, `hands/<store>/<name>.jsonl` in the user's state folder, with lines of a journal
 and a lock that dies with the process.
@@ -12,8 +13,9 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import anyio.to_thread
 
@@ -21,18 +23,23 @@ from klingflow import disk
 from klingflow.errors import LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import oslock
 from klingflow.ledger.book import fold
+from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.model import Purchase
 from klingflow.words import _
 
+# In the evidence of a line: its claim is about to be made, and its POST is not.
+_CLAIMING: Final = "claiming"
+
 
 class Left(NamedTuple):
-    """What an ended process left: its file, the purchases as they were known last, and whether
-    every line of the file could be read.
+    """What an ended process left: its file, the purchases as they were known last, the claims that
+    it may have made and has certainly not used, and whether every line of the file could be read.
     """
 
     path: Path
     purchases: list[Purchase]
+    unused: list[Purchase]
     is_whole: bool
 
 
@@ -43,12 +50,17 @@ class HandBox:
         self._path, self._fd = path, fd
         self._io = threading.Lock()
         self._broken: OSError | None = None
-        self._open: set[str] = set()  # uids that the store does not know to the end
+        self._open: set[tuple[str, object]] = set()  # of which the store does not know the end
 
     @property
     def path(self) -> Path:
         """Its file."""
         return self._path
+
+    async def claiming(self, intent: Purchase) -> None:
+        """Make durable that a claim is about to be made. Raises LedgerBroken as `keep`."""
+        marked = {**(intent.evidence or {}), _CLAIMING: True}
+        await self.keep(replace(intent, evidence=marked))
 
     async def keep(self, purchase: Purchase) -> None:
         """Make a line durable. Raises LedgerBroken, and again at every later call: what the kernel
@@ -62,7 +74,7 @@ class HandBox:
                 try:
                     disk.write_all(self._fd, journal_line(purchase))
                     disk.sync(self._fd)
-                    self._open.add(purchase.uid)
+                    self._open.add(_execution(purchase))
                     return
                 except OSError as error:
                     self._broken = error
@@ -70,9 +82,9 @@ class HandBox:
             _("{path}: cannot be written: {broken}", path=self._path, broken=self._broken)
         )
 
-    def is_in_store(self, uid: str) -> None:
-        """Note that the store has the answer of a purchase."""
-        self._open.discard(uid)
+    def is_in_store(self, purchase: Purchase) -> None:
+        """Note that the store knows what became of a claim: its answer, or that it is another's."""
+        self._open.discard(_execution(purchase))
 
     def close(self) -> None:
         """Give the file back; delete it where the store has every answer."""
@@ -80,6 +92,28 @@ class HandBox:
             if not self._open and self._broken is None:
                 self._path.unlink(missing_ok=True)
             oslock.release(self._fd)
+
+
+def _execution(purchase: Purchase) -> tuple[str, object]:
+    """Return which execution's purchase it is: several of one process may try to claim one uid."""
+    return purchase.uid, claimant(purchase)
+
+
+def _left(path: Path) -> Left:
+    """Read what is in a file. Where a line of it cannot be read, nothing counts as unused."""
+    parsed = parse_journal(disk.read_ours(path), path.name)
+    is_whole = not parsed.damaged
+    marked = [a for a in parsed.accounts if _CLAIMING in (a.evidence or {})]
+    plain = [a for a in parsed.accounts if _CLAIMING not in (a.evidence or {})]
+    known = {_execution(account) for account in plain}
+    alone = [_unmarked(account) for account in marked if _execution(account) not in known]
+    purchases = fold(plain if is_whole else [*plain, *alone])[0]
+    return Left(path, purchases, alone if is_whole else [], is_whole)
+
+
+def _unmarked(account: Purchase) -> Purchase:
+    evidence = {name: said for name, said in (account.evidence or {}).items() if name != _CLAIMING}
+    return replace(account, evidence=evidence)
 
 
 def folder_of(state: Path, store: str) -> Path:
@@ -122,8 +156,7 @@ def left_behind(state: Path, store: str) -> Iterator[list[Left]]:
             fd = _taken(path)
             if fd is not None:
                 held.append(fd)
-                parsed = parse_journal(disk.read_ours(path), path.name)
-                found.append(Left(path, fold(parsed.accounts)[0], not parsed.damaged))
+                found.append(_left(path))
         yield found
     finally:
         for fd in held:

@@ -2,10 +2,11 @@
 several times, on any host, at once.
 
 `buy` reads from top to bottom: the order is read; its body becomes final, and what it refers to has
-an address; the granted moment is waited for; the claim is made, exclusively; the black box has it;
-the bytes are sent, once; the reply is read; the black box has the answer; the store has it. Whoever
-finds the claim taken sends nothing and waits for the answer. Whatever dies in between, no second
-execution ever gets the claim.
+an address; the granted moment is waited for; the black box has that a claim is about to be made; it
+is made, exclusively; the black box has that it is about to be used; the bytes are sent, once; the
+reply is read; the black box has the answer; the store has it. Whoever finds the claim taken sends
+nothing and waits for the answer. Whatever dies in between, no second execution ever gets the claim;
+and a host that starts again knows which of its claims it has certainly not used.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from klingflow.cluster.orders import (
     from_bytes,
     is_answer,
     page_name,
+    unused,
     withdrawn,
 )
 from klingflow.cluster.reports import Bought
@@ -42,7 +44,7 @@ from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.gateway.outcomes import CreateOutcome, Doubtful, Refused, Unsent
 from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import doubt
-from klingflow.ledger.handed_over import claimed
+from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
 from klingflow.words import _
@@ -110,7 +112,10 @@ async def buy(
         if too_late or left_s < -LATE_S:
             return Bought(order.uid, "late")
         await hand.pause(left_s)
-        done = await unbroken(partial(_claim_and_send, hand, found.terms, ready))
+        try:
+            done = await unbroken(partial(_claim_and_send, hand, found.terms, ready))
+        except OrdersDamaged:
+            done = ready.order  # somebody has claimed it, and nobody can read who
         if isinstance(done, _Sent):
             return await _delivered(hand, done)
         theirs = done
@@ -141,7 +146,7 @@ async def _ready(hand: Hand, page: Page, order: Purchase, *, too_late: bool) -> 
     last = page.named(await supplies.final(hand, order))
     refers = any(True for _ in contents(last.body))
     if too_late or refers:
-        theirs = await hand.line(told_of(order.uid, "intent"))
+        theirs = await _claim_there(hand, last)
         if theirs is not None or too_late:
             return _Ready(last, b"", theirs)
     found = await supplies.addresses(hand, page, last, allowed_by(order)) if refers else {}
@@ -149,32 +154,59 @@ async def _ready(hand: Hand, page: Page, order: Purchase, *, too_late: bool) -> 
     return _Ready(last, body.encode())
 
 
+async def _claim_there(hand: Hand, order: Purchase) -> Purchase | None:
+    """Return the claim of an order; None where nobody has made it. One that nobody can read counts
+    as a claim of this very order.
+    """
+    try:
+        return await hand.line(told_of(order.uid, "intent"))
+    except OrdersDamaged:
+        return order
+
+
 async def _given_up(hand: Hand, order: Purchase, why: str) -> Bought:
     """Claim an order that cannot be sent, for good: the claim says why, and no host waits for it.
     Where somebody has claimed it before, tell what became of that.
     """
-    unused = withdrawn(order, host=hand.host, nonce=hand.nonce(), at=hand.now(), why=why)
-    name = told_of(order.uid, "intent")
-    if await hand.put(name, journal_line(unused)):
-        return bought(unused)
-    theirs = await hand.line(name)
+    refused = withdrawn(order, host=hand.host, nonce=hand.nonce(), at=hand.now(), why=why)
+    if await hand.put(told_of(order.uid, "intent"), journal_line(refused)):
+        return bought(refused)
+    theirs = await _claim_there(hand, order)
     assert theirs is not None, "claims stay"
     return bought(await answered(hand, theirs))
 
 
 async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
-    """Give the store what ended processes of this host have left in their black boxes: answers, and
-    doubts for claims without one. Return the purchases whose answer the store has otherwise; their
-    files stay, and so does a file with a torn line, which may name a task. Raises OSError.
+    """Give the store what ended processes of this host have left in their black boxes: answers,
+    doubts for claims that may have been used, and for others the word that they were not. Return
+    the purchases whose answer the store has otherwise; their files stay, and so does a file with a
+    torn line, which may name a task. Raises OSError.
     """
     odd: list[Purchase] = []
     with handbox.left_behind(state, hand.store.identity) as found:
         for left in found:
+            for claim in left.unused:
+                await _let_go(hand, claim)
             others = [p for p in left.purchases if not await _handed_in(hand, p)]
             odd += others
             if left.is_whole and not others:
                 left.path.unlink(missing_ok=True)
     return odd
+
+
+async def _let_go(hand: Hand, claim: Purchase) -> None:
+    """Say of a claim that it was never used, if it was made at all. A claim of another host's is
+    that host's to speak of, even where both share a disk.
+    """
+    try:
+        there = await hand.line(told_of(claim.uid, "intent"))
+    except OrdersDamaged:  # nobody can read whose it is
+        return
+    who = claimant(claim)
+    is_ours = there is not None and claimant(there) == who
+    if is_ours and who is not None and who[0] == hand.host:
+        answer = unused(claim, hand.now())
+        await hand.put(answer_name(answer), journal_line(answer))
 
 
 async def _handed_in(hand: Hand, purchase: Purchase) -> bool:
@@ -210,8 +242,10 @@ async def _claim_and_send(
 ) -> _Sent | Purchase:
     """Send the POST if the claim is ours; otherwise return the claim that is there."""
     intent, since = _intent(hand, ready.order), hand.begun()
+    await hand.box.claiming(intent)
     theirs = await _claim(hand, intent, leave)
     if theirs is not None:
+        hand.box.is_in_store(intent)
         return theirs
     outcome, broken = await _posted(hand, terms, intent, ready.body, since)
     answer = settled(intent, outcome, hand.now())
@@ -257,7 +291,7 @@ async def _delivered(hand: Hand, done: _Sent) -> Bought:
     if done.broken is not None:
         raise done.broken
     if await _is_taken(hand, answer):
-        hand.box.is_in_store(answer.uid)
+        hand.box.is_in_store(answer)
     return replace(
         bought(answer),
         retry_after_s=outcome.retry_after_s if isinstance(outcome, Refused) else None,

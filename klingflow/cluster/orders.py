@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 
 from klingflow.cluster.waits import waits_of
 from klingflow.gateway.failures import kind_of
+from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import (
     CLUSTER,
     UNSENDABLE,
@@ -260,6 +261,22 @@ def withdrawn(order: Purchase, *, host: str, nonce: str, at: str, why: str = "")
     if why:
         failure = Failure("not_sent", UNSENDABLE, why)
     return advance(_claimed_now(order, host, nonce, at), "unsent", at, error=failure)
+
+
+def unused(claim: Purchase, at: str) -> Purchase:
+    """Return the answer to a claim whose host died before it had sent anything: certainly not
+    bought, so another try follows.
+    """
+    said = _("its host died before it was sent")
+    return advance(claim, "unsent", at, error=Failure("not_sent", "", said))
+
+
+def unreadable(claim: Purchase, until: str | None) -> Purchase:
+    """Return the doubt about a claim of which the store says something that nobody can read."""
+    said = _("what the store has of it is damaged")
+    doubtful = doubt(claim, until)
+    evidence = {**(doubtful.evidence or {}), "received": said}
+    return replace(doubtful, error=Failure("unknown", "damaged", said), evidence=evidence)
 
 
 def given_up(order: Purchase, *, host: str, nonce: str, at: str) -> Purchase:

@@ -7,13 +7,13 @@ knows. How that becomes the ledger's is follow.py.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from klingflow.cluster.orders import Page, Terms, following, from_bytes
+from klingflow.cluster.orders import Page, Terms, following, from_bytes, unreadable
 from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import CLUSTER
@@ -61,8 +61,12 @@ class Reader:
                 _take_in(told, page)
             else:
                 told.accounts += (o for o in page.orders if _is_news(o, book))
-        for parsed in self._read_objects(book).values():
+        damaged = set()
+        for name, parsed in self._read_objects(book).items():
             _take_in(told, parsed)
+            if parsed.damaged or not parsed.accounts:
+                damaged.add(_uid_in(name))
+        told.accounts += [*_doubted(told, damaged, book)]
         told.accounts += _following(told)
         return told
 
@@ -109,8 +113,7 @@ def _open(names: Iterable[str], book: Book) -> Iterator[str]:
     """The objects of purchases whose end the book does not know."""
     chapters: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
-        uid, _, chapter = name.removeprefix(f"{PURCHASES}/").partition(".")
-        chapters[uid].append(chapter)
+        chapters[_uid_in(name)].append(name.partition(".")[2])
     for uid, there in chapters.items():
         if uid not in book.pruned and not _has_ended(book.purchases.get(uid), there):
             yield from (f"{PURCHASES}/{uid}.{chapter}" for chapter in there)
@@ -161,6 +164,23 @@ def _numbered(name: str) -> tuple[str, int]:
 
 def _parsed(data: bytes, name: str) -> Parsed:
     return parse_journal(data.rstrip(b"\n") + b"\n", name)
+
+
+def _uid_in(name: str) -> str:
+    """Return whose object of purchases it is, by its name."""
+    return name.removeprefix(f"{PURCHASES}/").partition(".")[0]
+
+
+def _doubted(told: Told, damaged: Collection[str], book: Book) -> Iterator[Purchase]:
+    """Yield the doubts about claims of which an object cannot be read: it may have named a task.
+    What the store says otherwise of one outranks its doubt.
+    """
+    claims = {a.uid: a for a in told.accounts if a.uid in damaged and a.state == "intent"}
+    for uid in sorted(damaged):
+        order = told.ordered.get(attempt_of(uid) or "")
+        known = claims.get(uid) or (replace(order, uid=uid) if order else book.purchases.get(uid))
+        if known is not None and known.state == "intent":
+            yield unreadable(known, None)
 
 
 def _take_in(told: Told, parsed: Parsed) -> None:

@@ -19,7 +19,14 @@ from klingflow.assets import uploading
 from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
 from klingflow.assets.stores import Store
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Page, Terms, content_of, contents, is_tried_again
+from klingflow.cluster.orders import (
+    OrdersDamaged,
+    Page,
+    Terms,
+    content_of,
+    contents,
+    is_tried_again,
+)
 from klingflow.cluster.store import PIECES, Chapter, told_of
 from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import NotStored, UsageError
@@ -56,8 +63,15 @@ class Unsendable(Exception):
 
 async def end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
     """Return how an order has ended, and the purchase that came of it. `order` is the uid of its
-    first try.
+    first try. One of which nobody can read what the store has counts as failed.
     """
+    try:
+        return await _end_of(hand, order)
+    except OrdersDamaged:
+        return "failed", None
+
+
+async def _end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
     uid: str | None = order
     end: End = "nobody"
     while uid is not None and (found := await _last_of(hand, uid)) is not None:
@@ -71,7 +85,7 @@ async def end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
 
 
 async def _last_of(hand: Hand, uid: str) -> Purchase | None:
-    """Return the last that the store says of one try."""
+    """Return the last that the store says of one try. Raises OrdersDamaged."""
     for chapter in _ENDS:
         if (found := await hand.line(told_of(uid, chapter))) is not None:
             return found

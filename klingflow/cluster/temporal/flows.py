@@ -254,7 +254,10 @@ class ShotFlow:
         since = workflow.time()
         while True:
             queue = watch_queue_of(self._errand["account"])
-            seen: dict[str, Any] = await _step("watch", self._errand, since, queue=queue)
+            try:
+                seen: dict[str, Any] = await _step("watch", self._errand, since, queue=queue)
+            except ActivityError:  # its page is damaged: nobody can say how long to wait
+                return {"state": "damaged"}
             if seen["state"] != "blind":
                 return seen
             await self._tell("blinded", _("the key or the balance is refused on every route"))
@@ -262,7 +265,10 @@ class ShotFlow:
     async def _brought(self, seen: dict[str, Any]) -> str:
         last = None
         while True:
-            last = await _step("bring", self._errand, seen, last)
+            try:
+                last = await _step("bring", self._errand, seen, last)
+            except ActivityError:  # what the store has of it is damaged
+                return "undelivered"
             if last["state"] != "again":
                 return str(last["state"])
             await workflow.sleep(max(1.0, last["pause_s"]))
