@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.invisible import difference, plainly
@@ -39,24 +39,34 @@ def near_id(word: str, ids: Iterable[str]) -> str:
     number are different shots: `s20` is not proposed for `s40`, but told as the last of its kind.
     """
     ids = [id for id in ids if id.isprintable()]
-    numbers, before_any = _numbers(word), _NUMBER.split(word, 1)[0]
+    numbers = _numbers(word)
     if not numbers:
         return did_you_mean(word, ids)
-    begun = (id for id in ids if id.startswith(before_any))  # most are no more to look at
-    alike = sorted((_numbers(id), id) for id in begun if _shape(id) == _shape(word))
+    alike = _of_its_kind(word, ids)
     if not alike:
         return did_you_mean(word, (id for id in ids if _numbers(id) in (numbers, ())))
-    if slip := next((id for _, id in alike if _is_slip(word, id)), None):
+    if slip := next((id for id in alike if _is_slip(word, id)), None):
         return _("; did you mean '{slip}'?", slip=slip)
-    before = [id for number, id in alike if number < numbers][-1:]
-    after = [id for number, id in alike if number > numbers][:1]
-    if before and after:
-        return _("; the nearest are '{before}' and '{after}'", before=before[0], after=after[0])
-    return (
-        _("; the last is '{before}'", before=before[0])
-        if before
-        else _("; the first is '{after}'", after=after[0])
-    )
+    return _around(word, alike)
+
+
+def _of_its_kind(word: str, ids: Iterable[str]) -> list[str]:
+    """Return the ids that differ from `word` in numbers only, in the order of their numbers."""
+    before_any, shape = _NUMBER.split(word, 1)[0], _shape(word)
+    begun = (id for id in ids if id.startswith(before_any))  # most are no more to look at
+    return sorted((id for id in begun if _shape(id) == shape), key=lambda id: (_numbers(id), id))
+
+
+def _around(word: str, alike: Sequence[str]) -> str:
+    """Return between which ids of its kind `word` would stand."""
+    numbers = _numbers(word)
+    before = next((id for id in reversed(alike) if _numbers(id) < numbers), None)
+    after = next((id for id in alike if _numbers(id) > numbers), None)
+    if before is None:
+        return _("; the first is '{after}'", after=after)
+    if after is None:
+        return _("; the last is '{before}'", before=before)
+    return _("; the nearest are '{before}' and '{after}'", before=before, after=after)
 
 
 def _is_slip(word: str, id: str) -> bool:

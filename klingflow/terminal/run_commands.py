@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from klingflow.api import links, notifying, planning, running, saving
 from klingflow.api.apart import check_apart
@@ -34,23 +34,37 @@ from klingflow.terminal.target import access_for, show_gateway, show_question, t
 from klingflow.words import _, joined
 
 if TYPE_CHECKING:
+    from klingflow.api.clusters import Place
     from klingflow.runner.context import Job
+
+
+class _Held(NamedTuple):
+    """The ledgers a command holds, and where it asks: a gateway, by hosts of `place` if there is
+    one.
+    """
+
+    jobs: list[Job]
+    access: Access
+    base_url: str
+    key: str
+    place: Place | None
 
 
 def fetch(files: Sequence[str], options: Options) -> int:
     """`klingflow fetch`."""
-    return _go(files, options, buying=False)
+    manifests = load_all(files, options)
+    limits = limits_of(manifests, options)
+    with ExitStack() as stack:
+        held = _held(stack, manifests, options, buying=False, asking=False)
+        _show_moves([job.plan for job in held.jobs], options)
+        return _run(held, limits, options, buying=False).exit_code
 
 
 def run(files: Sequence[str], options: Options) -> int:
     """`klingflow run`."""
-    return _go(files, options, buying=True)
-
-
-def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
-    saved = None
     # At once: a run must not end in a complaint about the address.
-    address = notifying.chosen(options.notify) if buying and not options.dry_run else ""
+    address = "" if options.dry_run else notifying.chosen(options.notify)
+    saved = None
     if (path := options.plan) is not None:
         saved = saving.load(path)
         options = under_plan(options, saved, path)
@@ -59,45 +73,61 @@ def _go(files: Sequence[str], options: Options, *, buying: bool) -> int:
     limits = limits_of(manifests, options, saved)
     if options.dry_run:
         return _show_plans(manifests, limits, options)
+    with ExitStack() as stack:
+        held = _held(stack, manifests, options, buying=True, asking=saved is None)
+        running.allot(held.jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
+        if saved is not None:
+            _check_saved(saved, held.jobs, options, files)
+        running.open_stores(held.jobs, held.base_url)
+        limits = _agreed(held, limits, options)
+        used = saved.id if saved is not None else None
+        if held.place is None:
+            result = _run(held, limits, options, buying=True, used=used)
+        else:
+            result = cluster_commands.run(held.jobs, held.key, limits, held.place, options, used)
+    if address:
+        _notify(address, result)
+    return result.exit_code
+
+
+def _held(
+    stack: ExitStack,
+    manifests: Sequence[Manifest],
+    options: Options,
+    *,
+    buying: bool,
+    asking: bool,
+) -> _Held:
+    """Return the manifests' ledgers, held until `stack` closes, after what has to be asked about
+    links and other addresses, and say what a user should know of them.
+    """
     access = access_for(manifests, options)
     linked.ask(manifests, options)
     sites = [links.check_outputs(site_for(m, options.wish), m) for m in manifests]
     check_apart([(s, s.placed(m)) for s, m in zip(sites, manifests, strict=True)])
-    with ExitStack() as stack:
-        base_url, key = _reached(stack, manifests, options, access)
-        origin = normal_base(base_url)
-        place = None
-        if options.cluster:
-            place = cluster_commands.place_of(stack, manifests, base_url, options)
-        with for_good():
-            asking = buying and saved is None
-            jobs = [
-                elsewhere.open_job(stack, m, options, origin, buying=buying, asking=asking)
-                for m in manifests
-            ]
-        if not options.quiet:
-            show_gateway(access)
-            show_warnings(*(job.plan.manifest for job in jobs))
-            for job in jobs:
-                views.show_problems(job.ledger.book.problems)
-        if buying:
-            running.allot(jobs, limits, zero_is_unknown=is_zero_unknown(options, saved))
-            if saved is not None:
-                _check_saved(saved, jobs, options, files)
-            running.open_stores(jobs, base_url)
-            limits = _agreed([job.plan for job in jobs], limits, options, access, _stores(jobs))
-        else:
-            _show_moves([job.plan for job in jobs], options)
-        used = saved.id if saved is not None else None
-        if place is not None:
-            result = cluster_commands.run(jobs, key, limits, place, options, used)
-        else:
-            result = _run(jobs, base_url, key, limits, options, buying=buying, used=used)
-    if address and (trouble := notifying.notify(address, result_views.notice(result))):
+    base_url, key = _reached(stack, manifests, options, access)
+    origin = normal_base(base_url)
+    place = None
+    if options.cluster:
+        place = cluster_commands.place_of(stack, manifests, base_url, options)
+    with for_good():
+        jobs = [
+            elsewhere.open_job(stack, m, options, origin, buying=buying, asking=asking)
+            for m in manifests
+        ]
+    if not options.quiet:
+        show_gateway(access)
+        show_warnings(*(job.plan.manifest for job in jobs))
+        for job in jobs:
+            views.show_problems(job.ledger.book.problems)
+    return _Held(jobs, access, base_url, key, place)
+
+
+def _notify(address: str, result: running.Result) -> None:
+    if trouble := notifying.notify(address, result_views.notice(result)):
         console.warn(
             _("The notification could not be sent: {trouble}.", trouble=console.redacted(trouble))
         )
-    return result.exit_code
 
 
 def _reached(
@@ -130,15 +160,9 @@ def _check_saved(
 
 
 def _run(
-    jobs: list[Job],
-    base_url: str,
-    key: str,
-    limits: Limits,
-    options: Options,
-    *,
-    buying: bool,
-    used: str | None,
+    held: _Held, limits: Limits, options: Options, *, buying: bool, used: str | None = None
 ) -> running.Result:
+    jobs = held.jobs
     with progress.watching(
         [job.plan for job in jobs],
         log=options.log,
@@ -149,8 +173,8 @@ def _run(
     ) as watch:
         result = running.run_jobs(
             jobs,
-            base_url,
-            key,
+            held.base_url,
+            held.key,
             limits,
             emit=watch.emit,
             buying=buying,
@@ -197,15 +221,13 @@ def _stores(jobs: Sequence[Job]) -> str:
     )
 
 
-def _agreed(
-    plans: Sequence[Plan], limits: Limits, options: Options, access: Access, stores: str
-) -> Limits:
+def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
     """Return the limits of a run that may buy what the plans say, after asking on a terminal.
-    `stores` is where it sends local files.
 
     Raises UsageError where the user does not want it, and where nobody can be asked and no cap is
     given in the command.
     """
+    plans = [job.plan for job in held.jobs]
     wanted = sum(len(buys(made)) for made in plans)
     caps = (options.max_spend, options.max_tasks, options.max_seconds)
     word = Word(
@@ -237,8 +259,8 @@ def _agreed(
         _(
             "Buy {purchases}, at {described}{stores}?",
             purchases=views.purchases(plans),
-            described=access.described(),
-            stores=stores,
+            described=held.access.described(),
+            stores=_stores(held.jobs),
         )
     ):
         raise UsageError(_("nothing bought: you said no"))

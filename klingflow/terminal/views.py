@@ -17,7 +17,7 @@ from klingflow.decide.select import called
 from klingflow.decide.sending import also_fetched
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.problems import worded
-from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, key_of
+from klingflow.model import Failure, Forecast, Json, Limits, Plan, Problem, Step, key_of
 from klingflow.results.account import account, together
 from klingflow.results.arrived import in_words
 from klingflow.terminal import console, doubt_views, pick_views, plan_table
@@ -70,55 +70,57 @@ def show_plan(plan: Plan, named: str, *, verbose: bool = False) -> None:
     """Print a plan as a table. What is simply kept is counted; `verbose` lists it too. `named` is
     the manifest, as a shell reads it.
     """
-    actions = plan.actions
-    if not verbose:
-        moved = {move.purchase.key for move in plan.moves}
-        actions = tuple(a for a in actions if a.verb != "keep" or a.key in moved)
-    shown = actions if verbose else actions[:_LISTED]
     console.say(_("{name} ({path})", name=plan.manifest.name, path=plan.manifest.path))
-    if plan.manifest.environment:
+    if variables := joined(", ", plan.manifest.environment):
+        console.prose(_("From the environment: {environment}", environment=variables))
+    _show_table(plan, verbose=verbose)
+    console.prose(_("Plan: {counted}.", counted=counted(plan)))
+    if also := plan_table.named([action.key for action in also_fetched(plan)]):
         console.prose(
-            _(
-                "From the environment: {environment}",
-                environment=joined(", ", plan.manifest.environment),
-            )
+            _("Also downloads, because shots are made from it: {named_also}.", named_also=also)
         )
+    show_picks(plan)
+    doubtful = sum(action.verb == "in_doubt" for action in plan.actions)
+    doubt_views.show_way_out(doubtful, named)
+    _show_renamed(plan.filing.steps)
+    if any(a.key not in plan.left_out and VERBS[a.verb].may_buy for a in plan.actions):
+        console.prose(_("Cost: {money}", money=money(plan)))
+    money_of_film = account(plan.manifest, plan.spending)
+    show_prices(money_of_film)
+    show_budget(money_of_film)
+
+
+def _show_table(plan: Plan, *, verbose: bool) -> None:
+    """Print a row for each take: without `verbose` the first ones of those that are not kept where
+    they are.
+    """
+    moved = {move.purchase.key for move in plan.moves}
+    actions = [a for a in plan.actions if verbose or a.verb != "keep" or a.key in moved]
+    shown = actions if verbose else actions[:_LISTED]
     rows = [
         plan_table.row_of(a, plan.left_out.get(a.key), pick_views.of(plan.verdicts.get(a.key)))
         for a in shown
     ]
     for line in plan_table.lines(rows, room()):
         console.say(*line)
-    if len(actions) > len(shown):
-        console.say(_("  … and {more} more (-v lists all)", more=len(actions) - len(shown)))
-    console.prose(_("Plan: {counted}.", counted=counted(plan)))
-    if also := [action.key for action in also_fetched(plan)]:
-        named_also = plan_table.named(also)
-        console.prose(
-            _(
-                "Also downloads, because shots are made from it: {named_also}.",
-                named_also=named_also,
-            )
+    if more := len(actions) - len(shown):
+        console.say(_("  … and {more} more (-v lists all)", more=more))
+
+
+def _show_renamed(steps: Sequence[Step]) -> None:
+    """Print how many files a run would rename first, and one of them."""
+    if not steps:
+        return
+    first, others = steps[0], len(steps) - 1
+    more = _(" and {more} more", more=others) if others else ""
+    named = _("{source} → {target}{more}", source=first.source, target=first.target, more=more)
+    console.prose(
+        _(
+            "Files: {moving} to rename first: {named} (--format json lists them).",
+            moving=len(steps),
+            named=named,
         )
-    show_picks(plan)
-    doubtful = sum(action.verb == "in_doubt" for action in plan.actions)
-    doubt_views.show_way_out(doubtful, named)
-    if moving := len(plan.filing.steps):
-        first = plan.filing.steps[0]
-        more = _(" and {more} more", more=moving - 1) if moving > 1 else ""
-        named = _("{source} → {target}{more}", source=first.source, target=first.target, more=more)
-        console.prose(
-            _(
-                "Files: {moving} to rename first: {named} (--format json lists them).",
-                moving=moving,
-                named=named,
-            )
-        )
-    if any(a.key not in plan.left_out and VERBS[a.verb].may_buy for a in plan.actions):
-        console.prose(_("Cost: {money}", money=money(plan)))
-    money_of_film = account(plan.manifest, plan.spending)
-    show_prices(money_of_film)
-    show_budget(money_of_film)
+    )
 
 
 def show_picks(plan: Plan) -> None:
