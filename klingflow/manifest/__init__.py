@@ -23,7 +23,8 @@ handed in.
     addresses.py, check.py, written.py               the tables → what is wrong with a value, a shot
     catalogue.py, meaning.py, facts.py, rules.py,
     model_rules.py, body_rules.py                    what is known of models and bodies
-    body.py, request.py, tag.py, tier.py, prices.py  Draft → body, fingerprint, tier, price
+    body.py, request.py, tag.py, tier.py, prices.py,
+    shots.py                                         Draft → body, fingerprint, tier, price
     local_files.py, held_files.py                    files of this disk in bodies, and what they are
     chained.py                                       videos of other shots in bodies
     picklist.py, amending.py                         a picks file → its lines, and with other lines

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from klingflow.model import Json
+from klingflow.model import Json, Node
 
 
 def as_mapping(value: Any) -> dict[str, Json]:
@@ -17,3 +17,11 @@ def as_mapping(value: Any) -> dict[str, Json]:
 def as_list(value: Any) -> list[Json]:
     """Return the value if it is a list, otherwise an empty one."""
     return value if isinstance(value, list) else []
+
+
+def entries(map: Node, name: str) -> dict[str, Node]:
+    """Return the entries of the map that stands under a name in a map; none where there is no map
+    of that name.
+    """
+    node = map.value.get(name)
+    return as_mapping(node.value) if node else {}

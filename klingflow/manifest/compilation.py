@@ -5,31 +5,27 @@ checks follow. Every mistake is collected; ordering.py says how they are shown.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import lru_cache
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest.chained import frames
-from klingflow.manifest.check import Checked, check_files, check_shot
-from klingflow.manifest.coerce import as_mapping
+from klingflow.manifest.coerce import entries
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
-from klingflow.manifest.fields import WANTED
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen
+from klingflow.manifest.local_files import Look
 from klingflow.manifest.misplaced import fields_at_the_top
 from klingflow.manifest.ordering import ordered
 from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.profiles import chosen, names_of
-from klingflow.manifest.request import Sendable, is_pending, request_for, with_files_seen
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
+from klingflow.manifest.shots import Looking, Shots
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
 from klingflow.manifest.written import check_document, check_include
@@ -41,14 +37,11 @@ from klingflow.model import (
     Manifest,
     Node,
     Prices,
-    Request,
-    Shot,
     composed,
 )
 from klingflow.words import _, joined
 
 _SECTIONS = ("vars", "presets", "shots")
-_IN_A_BODY = frozenset(field.name for field in WANTED)
 
 # The environment variable that names a file of prices.
 PRICES = "KLINGFLOW_PRICES"
@@ -87,14 +80,6 @@ def compile(
     return _Compilation(path, read, variables, environ, prices, looking, takes, profile).run()
 
 
-class Looking(NamedTuple):
-    """How local files are looked at, and what is wrong if one is missing or has no store."""
-
-    look: Look
-    strict: bool
-    stored: bool
-
-
 class _Compilation:
     """The texts read and the diagnostics found so far."""
 
@@ -116,11 +101,8 @@ class _Compilation:
         self.environ = environ
         self.users_prices = users_prices
         self.looking = looking
-        self.stored = looking.stored
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
-        self.local_files = LocalFiles(path)
-        self.seen: Seen = {}
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
         self.handed: dict[str, Handed] = {}
         self.fixed: dict[str, Json] = {}
@@ -147,22 +129,24 @@ class _Compilation:
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)
         assets = self.settings(root, "assets", ASSETS, AssetSettings, renderer, scope)
-        self.stored = self.looking.stored or assets.store is not None
+        looking = self.looking._replace(stored=self.looking.stored or assets.store is not None)
         prices = self.prices(root, renderer, scope)
         budget = self.budget(root, renderer, scope)
         document = self.document(root, renderer, scope)
-        name, profiles = document.name, names_of(_mapping(root, "profiles"))
+        name, profiles = document.name, names_of(entries(root, "profiles"))
         at_the_top = fields_at_the_top(root)
         self.check_before(root, renderer)
         del root  # which holds the text of every shot, until that is expanded
         drafts = self.expanded(document, renderer)
-        shots, requests = self.checked(drafts, prices, at_the_top)
+        made = Shots(self.path, self.files, looking, self.sections["vars"], prices, at_the_top)
+        made.add(drafts)
+        self.diagnostics += made.diagnostics
         warnings = self.settled()
         return Manifest(
             path=self.path,
             name=name,
-            shots=tuple(shots),
-            requests=tuple(requests),
+            shots=tuple(made.shots),
+            requests=tuple(made.requests),
             limits=limits,
             gateway=gateway,
             warnings=warnings,
@@ -171,7 +155,7 @@ class _Compilation:
             budget=budget,
             prices=prices,
             assets=assets,
-            files=self.local_files.as_found(self.seen),
+            files=made.files_found(),
             profile=self.profile,
             profiles=profiles,
         )
@@ -203,7 +187,7 @@ class _Compilation:
         """
         for section in _SECTIONS:
             known = self.sections[section]
-            for key, node in _mapping(root, section).items():
+            for key, node in entries(root, section).items():
                 first = known.setdefault(key, node)
                 if first is not node:
                     message = _(
@@ -339,7 +323,7 @@ class _Compilation:
             return None
 
     def document(self, root: Node, renderer: Renderer, scope: Scope) -> Document:
-        defaults = root.value.get("defaults") if _mapping(root, "defaults") else None
+        defaults = root.value.get("defaults") if entries(root, "defaults") else None
         name, profile = self.name(root, renderer, scope), self.laid(root)
         return Document(
             # By a name that no profile has, each output could be wrong as well.
@@ -355,7 +339,7 @@ class _Compilation:
 
     def laid(self, root: Node) -> Node | None:
         """Return the profile that lies over every shot, None without one."""
-        found = chosen(self.profile, _mapping(root, "profiles")) if self.profile else None
+        found = chosen(self.profile, entries(root, "profiles")) if self.profile else None
         if isinstance(found, Diagnostic):
             self.diagnostics.append(found)
             return None
@@ -374,7 +358,7 @@ class _Compilation:
     def check_before(self, root: Node, renderer: Renderer) -> None:
         """Note what is wrong with what shots are made from, and with what was handed in."""
         unused = Scope()
-        sections = (self.sections["vars"], self.sections["presets"], _mapping(root, "profiles"))
+        sections = (self.sections["vars"], self.sections["presets"], entries(root, "profiles"))
         for node in (node for section in sections for node in section.values()):
             renderer.check(node, unused)
         self.diagnostics += unused.diagnostics
@@ -411,122 +395,3 @@ class _Compilation:
                     did_you_mean=did_you_mean(name, known) or there_are,
                 )
                 self.note(Mark("--var", 1, 1), "unknown-variable", message)
-
-    def checked(
-        self, drafts: list[Draft], prices: Prices | None, at_the_top: Collection[str]
-    ) -> tuple[list[Shot], list[Request]]:
-        """Return the Drafts that can be bought; what is wrong with the others is noted. Empties
-        `drafts`: of many, each is let go before the next is checked.
-
-        Takes share a body.
-        """
-        shots: list[Shot] = []
-        requests: list[Request] = []
-        with_files: list[tuple[int, Draft, Checked]] = []
-        checked: Checked | None = None
-        fields: Mapping[str, Json] | None = None
-        drafts.reverse()
-        while drafts:
-            draft = drafts.pop()
-            if checked is None or draft.fields is not fields:
-                fields = draft.fields
-                checked = check_shot(draft, self.local_files, at_the_top)
-                request = _request(draft, checked, prices)
-                self.diagnostics += checked.diagnostics
-                if self.files.suspect:
-                    self.diagnostics += self.doubts(draft)
-            if checked.good and request:
-                if checked.has_files or (draft.references and any(frames(request.body))):
-                    with_files.append((len(shots), draft, checked))
-                shots.append(_shot(draft, checked.kind))
-                requests.append(request)
-        self.seen = self.local_files.seen(self.looking.look)
-        self.files_seen(with_files, requests)
-        return shots, requests
-
-    def files_seen(
-        self, with_files: list[tuple[int, Draft, Checked]], requests: list[Request]
-    ) -> None:
-        """Make the requests with local files final, now that these have been looked at."""
-        before: Sendable | None = None
-        for at, draft, (kind, _diagnostics, sendable, _has_files) in with_files:
-            assert sendable is not None, "only what is right is asked for"
-            if sendable is not before:
-                before = sendable
-                request = requests[at]
-                if not _waits(draft, sendable):
-                    request = with_files_seen(request, sendable)
-                self.diagnostics += self.about_files(draft, sendable, kind)
-            requests[at] = request
-
-    def about_files(self, draft: Draft, sendable: Sendable, kind: str) -> list[Diagnostic]:
-        """Return what is wrong with the local files of a shot."""
-        if self.stored and self.local_files.are_good(sendable.body, self.seen):
-            return []
-        strict, stored = self.looking.strict, self.stored
-        found = check_files(draft, sendable, kind, self.seen, strict=strict, stored=stored)
-        self.stored = stored or any(one.code == NO_STORE for one in found)  # said once
-        return found
-
-    def doubts(self, draft: Draft) -> list[Diagnostic]:
-        """Return what a shot's texts say otherwise than their author probably meant."""
-        names = {**dict.fromkeys(self.sections["vars"], "vars"), **self.own_names(draft.node)}
-        return doubts_of(draft.node, _("shot '{id}'", id=draft.id), names, self.files)
-
-    def own_names(self, node: Node) -> dict[str, str]:
-        """Return the names that a shot's expressions may use beside `vars`, with their roots."""
-        found = dict.fromkeys(_mapping(node, "vars"), "vars")
-        found |= dict.fromkeys(_mapping(node, "matrix").keys() - {"include", "exclude"}, "matrix")
-        foreach = node.value.get("foreach")
-        if foreach and type(foreach.value) is str and "${{" not in foreach.value:
-            for _unused, row in (self.files.rows(foreach.value, foreach.mark) or ())[:1]:
-                found |= dict.fromkeys(row, "row")
-        elif foreach and type(foreach.value) is list:
-            for row in foreach.value[:1]:
-                found |= dict.fromkeys(as_mapping(row.value), "row")
-        return found
-
-
-def _mapping(root: Node, section: str) -> dict[str, Node]:
-    """Return the entries of a section; none where it is absent or something else."""
-    node = root.value.get(section)
-    return as_mapping(node.value) if node else {}
-
-
-def _request(draft: Draft, checked: Checked, prices: Prices | None) -> Request | None:
-    """Return what would be sent, as far as it is known before local files are looked at; None where
-    something is wrong.
-    """
-    if checked.good is None:
-        return None
-    is_final = not checked.has_files and not _waits(draft, checked.good)
-    return request_for(checked.good, prices, is_final=is_final)
-
-
-def _waits(draft: Draft, sendable: Sendable) -> bool:
-    """Return True if only a run can make a body final. Most shots need nothing of others."""
-    return bool(draft.references) and is_pending(sendable.body)
-
-
-def _shot(draft: Draft, kind: str) -> Shot:
-    return Shot(
-        id=draft.id,
-        take=draft.take,
-        kind=kind,
-        fields=draft.fields,
-        output=draft.output,
-        node=_of_a_body(draft.node),
-        tags=draft.tags,
-        after=draft.after,
-        references=draft.references,
-        about=draft.about,
-    )
-
-
-@lru_cache(maxsize=1)  # the shots that a matrix makes share a Node, and follow each other
-def _of_a_body(node: Node) -> Node:
-    """Return the merged layers with what goes into a body: once a shot is checked, nothing else of
-    its text is asked for.
-    """
-    kept = {name: item for name, item in node.value.items() if name in _IN_A_BODY}
-    return node.holding(kept)
