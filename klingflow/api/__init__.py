@@ -22,5 +22,6 @@ beginning.py writes the files of a new pipeline, shot_lists.py makes its manifes
 films.py knows the other ledgers of a film: its own, and those of its drafts.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
-link), apart.py (files that another manifest may have).
+link), apart.py (files that another manifest may have), preparing.py (all that is asked for last,
+right before the first thing is written).
 """

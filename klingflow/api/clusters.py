@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from klingflow.api import running, stores
+from klingflow.api import preparing, running, stores
 from klingflow.api.claiming import CLAIMS
 from klingflow.api.connecting import connect
 from klingflow.api.ignored import committed
@@ -227,7 +227,7 @@ def run(
     from klingflow.api.following import Follower, followed  # an extra
 
     check_committed(job)
-    unnamed = running.prepare([job], key, limits, used)
+    unnamed = preparing.prepare([job], key, limits, used)
 
     async def main() -> tuple[Follower, list[str]]:
         desk = await desk_of(place.address, account_named(place.account, job.site.origin))

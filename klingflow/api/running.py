@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,10 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from klingflow import disk
-from klingflow.api import links, stills, stores
-from klingflow.api.apart import check_apart
+from klingflow.api import links, preparing, stills, stores
 from klingflow.api.claiming import claims_of
-from klingflow.api.picking import name_purchases
 from klingflow.api.planning import again_of, planned, selected_keys, take_in
 from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.allotment import allotted, caps_of
@@ -29,10 +26,8 @@ from klingflow.decide.patience import Patience
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import Schedule
 from klingflow.decide.spending import added, spending
-from klingflow.decide.verbs import VERBS
-from klingflow.errors import ExitCode, LedgerBroken, StoreAway, UsageError
+from klingflow.errors import ExitCode, LedgerBroken, UsageError
 from klingflow.gateway.origin import normal_base
-from klingflow.gateway.secret import key_holder
 from klingflow.ledger import store, uids
 from klingflow.ledger.book import Book, alike, same_video
 from klingflow.ledger.places import Site
@@ -237,7 +232,7 @@ def run_jobs(
     from klingflow.api.settling import settle
     from klingflow.runner.dispatch import run as run_context
 
-    unnamed = prepare(jobs, key, limits, used, buying=buying)
+    unnamed = preparing.prepare(jobs, key, limits, used, buying=buying)
 
     async def main() -> Result | None:
         settled = unnamed + [trouble for job in jobs for trouble in await settle(job)]
@@ -264,73 +259,6 @@ async def _take_in_hosts(context: Context) -> None:
                 await job.claims.fold(job, now())
 
 
-def prepare(
-    jobs: Sequence[Job], key: str, limits: Limits, used: str | None = None, *, buying: bool = True
-) -> list[str]:
-    """Refuse what cannot be run as it is, and then begin to write: the black box, the use of a
-    saved plan, the purchases that picks name. Return what could not be named.
-
-    Raises UsageError, and StoreAway where something is to be bought.
-    """
-    check_apart([(job.site, job.plan.manifest) for job in jobs])
-    for job in jobs if key else ():
-        _check_key_apart(job.plan.manifest, key)
-    _check_files(limits, len(jobs))
-    for job in jobs:  # last: a run that is refused leaves no trace in a black box
-        _begin_box(job)
-    for job in jobs if used else ():
-        job.ledger.use_plan(str(used))
-    for job in jobs:
-        _hand_in(job, buying=buying)
-    return [why for job in jobs if (why := name_purchases(job.site, job.plan))]
-
-
-def _hand_in(job: Job, *, buying: bool) -> None:
-    """Tell the store of claims what it does not know. Raises StoreAway where something is to be
-    bought.
-    """
-    if job.claims is None:
-        return
-    try:
-        anyio.run(job.claims.hand_in, job.ledger.book)
-    except StoreAway:
-        if buying:
-            raise
-
-
-def _begin_box(job: Job) -> None:
-    """Hold the black box if there is something to record: the user has agreed."""
-    works = any(VERBS[action.verb].work for action in job.plan.actions)
-    box = job.site.paths.box
-    if works or job.ledger.entered or (box is not None and box.same_film):
-        job.ledger.begin_box()
-
-
-# Open files of a process that does nothing yet, and of each ledger.
-_FILES, _FILES_OF_A_LEDGER = 12, 4
-
-
-def _check_files(limits: Limits, ledgers: int) -> None:
-    """Raise UsageError where the system allows fewer open files than the run may need at once: a
-    ledger that cannot be opened any more could not keep what was bought.
-    """
-    if sys.platform == "win32":
-        return
-    import resource  # not there on Windows
-
-    allowed, _unused = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = _FILES + _FILES_OF_A_LEDGER * ledgers + limits.connections + limits.downloads
-    if allowed != resource.RLIM_INFINITY and allowed < needed:
-        raise UsageError(
-            _(
-                "the system allows {allowed} open files, and this run may need {needed}: allow more"
-                " (ulimit -n 256), or set fewer connections; nothing was bought",
-                allowed=allowed,
-                needed=needed,
-            )
-        )
-
-
 def _check_no_loop() -> None:
     """Raise UsageError inside a running event loop, which has no room for another."""
     try:
@@ -343,19 +271,6 @@ def _check_no_loop() -> None:
             " `await asyncio.to_thread(klingflow.run, …)`"
         )
     )
-
-
-def _check_key_apart(manifest: Manifest, key: str) -> None:
-    """Raise UsageError for a manifest that holds the key."""
-    if holder := key_holder(manifest, key):
-        raise UsageError(
-            _(
-                "{path}: {holder} holds the key, which would be written down and sent;"
-                " take it out: it belongs into the environment or .env alone",
-                path=manifest.path,
-                holder=holder,
-            )
-        )
 
 
 def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
