@@ -182,11 +182,18 @@ class Cluster:
         self.server.start()
 
     def saved(self) -> Path:
-        """Copy the database as a backup would, and return the copy."""
+        """Copy the database as a snapshot of its disk would, and return the copy. The server
+        stands still meanwhile: what is copied while it writes is no database.
+        """
         copy = self.folder / f"backup-{time.monotonic_ns()}"
         copy.mkdir()
-        for path in self.folder.glob("temporal.db*"):
-            shutil.copy(path, copy)
+        assert self.server.process is not None
+        os.kill(self.server.process.pid, signal.SIGSTOP)
+        try:
+            for path in self.folder.glob("temporal.db*"):
+                shutil.copy(path, copy)
+        finally:
+            os.kill(self.server.process.pid, signal.SIGCONT)
         return copy
 
     def restore(self, copy: Path) -> None:

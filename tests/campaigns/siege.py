@@ -23,7 +23,8 @@ from tests.harness import Pipeline, charges
 RATE, MOST = "150/1m", 20
 DESK = ("--submit", "120/1m", "-j", "18")
 LIMITS = {"submit": "120/1m", "max_running": 18, "poll_floor": "1s"}
-# A run that follows has no end of its own as long as something is away.
+# A run that follows has no end of its own as long as something is away. An answer that died with
+# its host is waited for four minutes.
 PATIENCE_S = 600.0
 # The server's memory of a few seconds is lost by a backup.
 _OLD_S = 4.0
@@ -194,11 +195,12 @@ def play(cluster: Cluster, night: Night, tried: Counter[str], found: Found) -> S
     """Let a night happen, and hold against it what every night has to keep."""
     siege = begun(cluster, cluster.person("person"), night.shots, night.blow_s)
     chance, blows = random.Random(night.seed), night.drawn()
-    next_at, until = time.monotonic() + night.every_s, time.monotonic() + PATIENCE_S
+    next_at, progress = time.monotonic() + night.every_s, Progress(cluster)
     while siege.run.poll() is None:
-        if time.monotonic() > until:
+        if progress.has_stopped():
             siege.run.kill()
-            found.blame("hangs", night.seed, "the run that follows came to no end")
+            found.blame("hangs", night.seed, f"nothing went on: {ends(siege.film, 'desk')[1]}")
+            return siege
         is_time = time.monotonic() > next_at and len(cluster.charged()) > night.shots // 5
         if blows and is_time:
             blows.pop(0)(siege)
@@ -209,6 +211,22 @@ def play(cluster: Cluster, night: Night, tried: Counter[str], found: Found) -> S
     tried += Counter(nights=1, shots=night.shots)
     end(siege, siege.run.returncode, night.shots, f"night {night.seed}", tried, found, out + err)
     return siege
+
+
+@dataclass
+class Progress:
+    """How far a cluster has come, and since when it has come no further."""
+
+    cluster: Cluster
+    facts: int = 0
+    at: float = field(default_factory=time.monotonic)
+
+    def has_stopped(self) -> bool:
+        """True if nothing new has been said in the store for longer than anything may take."""
+        facts = len([*self.cluster.store.names("purchases")])
+        if facts != self.facts:
+            self.facts, self.at = facts, time.monotonic()
+        return time.monotonic() > self.at + PATIENCE_S
 
 
 def end(

@@ -66,8 +66,8 @@ NIGHTS = {
         Night((siege.split, siege.take_store_away, siege.stop_a), 30, 1.0, _BLOW_S, in_turn=True)
     ],
 }
+# In one night of three the run that follows dies, too.
 LONG_NIGHTS = {
-    # In one night of three the run that follows dies, too.
     "hosts and server die": [
         Night((*DEATHS, *[siege.kill_follower][: seed % 3 == 0]), 300, 20.0, most=12, seed=seed)
         for seed in range(100)
@@ -75,32 +75,41 @@ LONG_NIGHTS = {
     "the server's memory is lost": [
         Night((*MEMORY, siege.kill_a), 300, 20.0, most=12, seed=seed) for seed in range(50)
     ],
-    "hosts are cut off": [Night(CUTS, 300, 10.0, 30.0, in_turn=True)],
+    "hosts are cut off": [Night(CUTS, 300, 10.0, 30.0, in_turn=True, seed=0)],
 }
 
 
-@pytest.mark.parametrize("name", NIGHTS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each night is a test of its own, so that one can be played again: `--long -k seed07`."""
+    if "night" not in metafunc.fixturenames:
+        return
+    kinds = LONG_NIGHTS if metafunc.config.getoption("--long") else NIGHTS
+    nights = [(name, night) for name, nights in kinds.items() for night in nights]
+    names = [f"{name}, seed{night.seed:02}" for name, night in nights]
+    metafunc.parametrize(("name", "night"), nights, ids=names)
+
+
 def test_nothing_is_charged_twice_and_no_id_is_lost(
-    tmp_path: Path, long: bool, report: Report, name: str
+    tmp_path: Path, long: bool, report: Report, name: str, night: Night
 ) -> None:
     """Whatever happens: each shot is charged once, and its task id is in the lock, or it is in
     doubt because its host died with it.
     """
     tried: Counter[str] = Counter()
     found = Found()
-    for night in (LONG_NIGHTS if long else NIGHTS)[name]:
-        with clustered(
-            tmp_path / str(night.seed),
-            task_time="lognormal:3s,6s",
-            faults=SLOW_CREATES,
-            rate=RATE,
-            max_running=MOST,
-        ) as cluster:
-            play(cluster, night, tried, found)
+    with clustered(
+        tmp_path,
+        task_time="lognormal:3s,6s",
+        faults=SLOW_CREATES,
+        rate=RATE,
+        max_running=MOST,
+    ) as cluster:
+        play(cluster, night, tried, found)
     if long:  # figures of a machine that has nothing else to do
         _judge_pace(name, tried, found)
     wrong = found.counts() | {"rules broken": found.wrong["rules broken"]}
-    report.add(f"cluster: {name}", tried, wrong=wrong, found="\n".join(found.complaints))
+    campaign = f"cluster: {name}, seed {night.seed}" if long else f"cluster: {name}"
+    report.add(campaign, tried, wrong=wrong, found="\n".join(found.complaints))
 
 
 def _judge_pace(name: str, tried: Counter[str], found: Found) -> None:
