@@ -141,6 +141,28 @@ async def test_a_batch_ends_though_nobody_can_read_what_came_of_it(
     assert store.get(told_of(order("alley").uid, "doubt"))
 
 
+async def test_what_has_come_is_not_looked_after_again(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """A desk that has lost its memory is through with a batch whose videos are in the store; the
+    gateway is asked nothing.
+    """
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    async with a_host(server, store, tmp_path / "north", "before", gateway):
+        await (await desk_at(server, "before")).hand_over(BATCH, "film", 1, Caps().state())
+        await until(has(store, "001.done"))
+    asked, desk = len(gateway.asked), await desk_at(server, "after")
+    async with a_host(server, store, tmp_path / "south", "after", gateway) as told:
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def is_over() -> bool:
+            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+
+        await until(is_over)
+    assert (told, len(gateway.asked)) == ([], asked)
+
+
 async def test_a_key_that_is_refused_halts_the_desk(
     server: Server, store: FolderStore, tmp_path: Path
 ) -> None:

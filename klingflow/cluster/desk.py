@@ -9,7 +9,7 @@ again from what it was told last.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import filterfalse
@@ -147,15 +147,29 @@ class Desk:
             if batch.has_unread and len(batch.waiting) < _FEW and len(batch.held) < _HELD:
                 yield batch.id, batch.page
 
-    def read(self, batch: str, page: int, asks: Iterable[tuple[Ask, bool]]) -> None:
-        """Take the orders of a page: each with True if its first try is claimed already."""
+    def read(
+        self,
+        batch: str,
+        page: int,
+        asks: Iterable[tuple[Ask, bool]],
+        there: Container[str] = frozenset(),
+    ) -> None:
+        """Take the orders of a page: each with True if its first try is claimed already. `there`
+        are the uids of those whose videos are in the store, so that nothing is left to be done.
+        """
         found = self.batches.get(batch)
         if found is None or found.page != page or found.stopped:
             return
         for ask, claimed in asks:
             counted = claimed and found.again
             needs = () if claimed else ask.needs
-            self._enter(found, Order(ask, ask.uid, claimed=claimed, counted=counted, needs=needs))
+            order = Order(ask, ask.uid, claimed=claimed, counted=counted, needs=needs)
+            if ask.uid in there:
+                self._reserve(found, order)
+                found.settled += 1
+                self.ended(ask.uid, well=True)
+            else:
+                self._enter(found, order)
         found.page += 1  # last: a batch whose first orders are left out is not over
         waited_for = (need for order in found.held.values() for need in order.needs)
         self.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)

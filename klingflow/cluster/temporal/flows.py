@@ -118,7 +118,8 @@ class DeskFlow:
     async def _read(self, batch: str, page: int) -> None:
         try:
             told = await _step("page", batch, page)
-            self._desk.read(batch, page, [(Ask.from_json(ask), claimed) for ask, claimed in told])
+            asks = [(Ask.from_json(ask), claimed) for ask, claimed in told["asks"]]
+            self._desk.read(batch, page, asks, there=frozenset(told["there"]))
         except ActivityError:
             self._desk.unreadable(batch, page, _("page {page} of its orders is damaged", page=page))
         self._reading.discard((batch, page))

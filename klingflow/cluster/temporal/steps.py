@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from klingflow.cluster import bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Ref, Terms
+from klingflow.cluster.orders import OrdersDamaged, Ref, Terms
 from klingflow.cluster.store import told_of
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
@@ -71,8 +71,10 @@ class Steps:
             await asyncio.wait(self._buying, timeout=seconds)
 
     @activity.defn(name="page")
-    async def page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
-        """Return what the desk needs to know of a page, and which orders are claimed."""
+    async def page(self, batch: str, number: int) -> dict[str, Any]:
+        """Return what the desk needs to know of a page: which orders are claimed, and of which the
+        store has the videos.
+        """
         return await self._done(self._page(batch, number))
 
     @activity.defn(name="end")
@@ -111,12 +113,24 @@ class Steps:
 
     # --------
 
-    async def _page(self, batch: str, number: int) -> list[tuple[dict[str, Any], bool]]:
+    async def _page(self, batch: str, number: int) -> dict[str, Any]:
         page = await hands.page(self._hand, batch, number)
         asks = list(page.asks())
         names = [told_of(ask.uid, "intent") for ask in asks]
         claims = await asyncio.gather(*map(self._hand.get, names))
-        return [(ask.as_json(), claim is not None) for ask, claim in zip(asks, claims, strict=True)]
+        told = list(zip(asks, claims, strict=True))
+        claimed = [ask.uid for ask, claim in told if claim is not None]
+        ended = await asyncio.gather(*map(self._is_there, claimed))
+        there = [uid for uid, is_there in zip(claimed, ended, strict=True) if is_there]
+        return {"asks": [(ask.as_json(), claim is not None) for ask, claim in told], "there": there}
+
+    async def _is_there(self, order: str) -> bool:
+        """True if the store has the video of an order; False if nobody can tell."""
+        try:
+            end, _ = await supplies.end_of(self._hand, order)
+        except OrdersDamaged:
+            return False
+        return end == "done"
 
     async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
