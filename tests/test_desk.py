@@ -124,6 +124,33 @@ def test_a_grant_that_came_too_late_is_granted_again() -> None:
     assert granted(made, 60.0) == [uid]
 
 
+def test_hosts_that_come_too_late_are_granted_fewer_creates_at_once() -> None:
+    """One cut for all that were granted together. A create that nobody reports on holds its turn
+    for ten seconds, because its host may be dead.
+    """
+    made = desk(50, Settings(Rate(6000, 1.0), 8))
+    first = granted(made)
+    for uid in first[:2]:
+        made.bought(Bought(uid, "late"), 6.0, 0.5)
+    assert (len(first), made.in_time.limit) == (8, 5)
+    assert granted(made, 6.0) == []
+    assert made.wake_at(6.0) == pytest.approx(10.0, abs=0.01)
+    made.bought(submitted(first[2]), 7.0, 0.5)
+    made.bought(submitted(first[3]), 7.0, 0.5)
+    assert len(granted(made, 7.0)) == 1
+    assert len(granted(made, 12.0)) == 1  # of eight places
+
+
+def test_what_has_its_video_after_a_loss_is_not_granted_again() -> None:
+    """Its cost counts, and what waits for it goes on."""
+    made = Desk(FAST)
+    made.add("b1", "film", 1, Caps().state())
+    first, second = ask(0), replace(ask(1), needs=(ask(0).uid,))
+    made.read("b1", 0, [(first, True), (second, False)], there={first.uid})
+    assert granted(made) == [second.uid]
+    assert (made.caps.tasks, made.batches["b1"].settled) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("outcome", "reserved"), [("rejected", 0), ("stale", 0), ("withdrawn", 0), ("in_doubt", 1)]
 )

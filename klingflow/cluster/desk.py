@@ -28,7 +28,7 @@ from klingflow.words import _, word
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
-# A create that shows whether the gateway takes any is waited for so long.
+# A host may die with a create, so others wait no longer than this for its end.
 _ALONE_S: Final = 10.0
 # Fewer orders than these wait: the next page is read.
 _FEW: Final = 20
@@ -72,6 +72,7 @@ class Desk:
         settings = self.settings
         self.pace: AdaptiveRate = AdaptiveRate(settings.submit, BURST)
         self.places: AdaptiveRunning = AdaptiveRunning(settings.max_running)
+        self.in_time: AdaptiveRunning = AdaptiveRunning(settings.max_running)  # what hosts manage
         self.caps: Caps = Caps(settings.max_spend)
         self.batches: dict[str, Batch] = {}
         self.halted: str = ""  # why nothing is granted until a person says so
@@ -138,6 +139,7 @@ class Desk:
         due = {**bucket, "interval_s": settings.submit.interval_s}
         self.pace.resume({**self.pace.state(), "bucket": due})
         self.places = AdaptiveRunning(settings.max_running)
+        self.in_time = AdaptiveRunning(settings.max_running)
 
     # -------- pages
 
@@ -251,23 +253,24 @@ class Desk:
         is_waited_for = any(batch.waiting for batch in self.batches.values())
         if self.halted or not is_waited_for or self.running >= self.places.limit:
             return None
-        return max(now, self._free_at(now) - AHEAD_S / 2, self._proven_at())
+        return max(now, self._free_at(now) - AHEAD_S / 2, self._turn_at())
 
     def _free_at(self, now: float) -> float:
         return max(now + self.pace.delay_s(now), self.paused_until)
 
-    def _proven_at(self) -> float:
+    def _turn_at(self) -> float:
         """Return from when on a create may go although others are on their way.
 
-        While nobody knows whether the gateway takes any, they go one by one; but a host may die
-        with one.
+        While nobody knows whether the gateway takes any, they go one by one. Later so many go at
+        once as hosts come to in time.
         """
-        sent = [g.at for g in self._granted.values() if not g.order.claimed]
-        return 0.0 if self._proven or not sent else max(sent) + _ALONE_S
+        most = self.in_time.limit if self._proven else 1
+        sent = sorted((g.at for g in self._granted.values() if not g.order.claimed), reverse=True)
+        return sent[most - 1] + _ALONE_S if len(sent) >= most else 0.0
 
     def _may_grant(self, now: float) -> bool:
         has_place = self.running < self.places.limit
-        return not self.halted and has_place and self._proven_at() <= now
+        return not self.halted and has_place and self._turn_at() <= now
 
     def _next(self, now: float) -> Grant | None:
         for batch in list(self.batches.values()):
@@ -352,6 +355,7 @@ class Desk:
                 if told.sent:
                     self.pace.accepted(now, grant.at)
                     self.places.accepted()
+                    self.in_time.accepted()
             case "limited" | "unsent" | "late":
                 self._again(grant, told, now, u)
             case "in_doubt":
@@ -386,6 +390,8 @@ class Desk:
         if told.outcome == "limited" and told.sent:
             self.pace.refused(now, grant.at, told.retry_after_s, u, running=running)
             self.places.refused(now, grant.at, running)
+        elif told.outcome == "late":
+            self.in_time.refused(now, grant.at, len(self._granted))
         elif told.outcome == "unsent":
             self._unsent += 1
             pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self._unsent - 1)) * (0.5 + u / 2)
@@ -458,6 +464,7 @@ class Desk:
             "settings": self.settings.as_json(),
             "pace": self.pace.state(),
             "places": self.places.state(),
+            "in_time": self.in_time.state(),
             "caps": self.caps.state(),
             "batches": [batch.state() for batch in self.batches.values()],
             "granted": granted,
@@ -480,6 +487,7 @@ class Desk:
         desk = cls(Settings.from_json(state["settings"]))
         desk.pace.resume(state["pace"])
         desk.places.resume(state["places"])
+        desk.in_time.resume(state["in_time"])
         desk.caps = Caps.from_state(state["caps"])
         desk.batches = {told["id"]: Batch.from_state(told) for told in state["batches"]}
         grants = [Grant(Order.from_json(order), at) for order, at in state["granted"]]
