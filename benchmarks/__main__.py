@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     batch,
     buying,
+    cluster,
     in_flight,
     killing,
     ledgers,
@@ -58,6 +59,7 @@ FULL: dict[str, Measure] = {
     "loopback": lambda folder: loopback.figures(60, folder, places=(5, 10, 20)),
     "references": lambda folder: references.figures(1_000, folder, runs=7),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
+    "cluster": lambda folder: cluster.figures(1_000, folder),
     "killing": lambda _: killing.figures(),
 }
 
