@@ -45,8 +45,11 @@ def look(
     written where its folder does not exist.
     """
     looker = _Looker(_cached(cache) if cache else {})
-    with ThreadPoolExecutor(_THREADS) as pool:  # hashing lets other threads run
-        found = dict(pool.map(looker.one, places.items()))
+    known = ((name, looker.remembered(name, place)) for name, place in places.items())
+    found: dict[str, LocalFile | OSError] = {name: file for name, file in known if file}
+    if unknown := {name: place for name, place in places.items() if name not in found}:
+        with ThreadPoolExecutor(_THREADS) as pool:  # hashing lets other threads run
+            found |= pool.map(looker.one, unknown.items())
     if cache and looker.fresh:
         _keep(cache, looker.known | looker.fresh)
     return found
@@ -58,6 +61,17 @@ class _Looker:
     def __init__(self, known: Entries) -> None:
         self.known = known
         self.fresh: Entries = {}
+
+    def remembered(self, name: str, place: Path | OSError) -> LocalFile | None:
+        """Return a file that has not changed since it was hashed; None for any other."""
+        if isinstance(place, OSError) or not self.known:
+            return None
+        try:
+            stat = _stat(place)
+        except (OSError, ValueError):
+            return None
+        entry = self.known.get(_number(stat))
+        return _file(name, entry) if entry and entry[:3] == _stamp(stat) else None
 
     def one(self, item: tuple[str, Path | OSError]) -> tuple[str, LocalFile | OSError]:
         name, place = item
@@ -77,18 +91,33 @@ class _Looker:
             raise OSError(_("it is no regular file"))
         if stat.st_size > _BYTES_MOST:
             raise OSError(_("larger than {bytes_most} MB", bytes_most=_BYTES_MOST >> 20))
-        number, stamp = f"{stat.st_dev}:{stat.st_ino}", _stamp(stat)
-        entry = self.known.get(number)
-        if entry is None or entry[:3] != stamp:
-            entry = [*stamp, *_read(file)]
-            is_still = _stamp(os.fstat(file.fileno())) == stamp
-            if is_still and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
-                self.fresh[number] = entry
-        size, _unused, _unused, sha256, suffix, width, height = entry
-        return LocalFile(name, size, sha256, suffix, width, height)
+        stamp = _stamp(stat)
+        entry = [*stamp, *_read(file)]
+        is_still = _stamp(os.fstat(file.fileno())) == stamp
+        if is_still and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
+            self.fresh[_number(stat)] = entry
+        return _file(name, entry)
 
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _stat(place: Path) -> os.stat_result:
+    """Return what is known of a file that can be opened. Raises OSError and ValueError."""
+    fd = os.open(place, _READ)
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def _file(name: str, entry: list[Any]) -> LocalFile:
+    size, _unused, _unused, sha256, suffix, width, height = entry
+    return LocalFile(name, size, sha256, suffix, width, height)
+
+
+def _number(stat: os.stat_result) -> str:
+    return f"{stat.st_dev}:{stat.st_ino}"
 
 
 def _stamp(stat: os.stat_result) -> list[int]:
