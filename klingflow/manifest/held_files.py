@@ -46,9 +46,18 @@ def put(value: Json, path: Path, new: Json) -> Json:
     """Return a copy of a map or a list with something new at a path that it has."""
     if not path:
         return new
-    copy: Json = {**value} if isinstance(value, Mapping) else [*value]
-    copy[path[0]] = put(copy[path[0]], path[1:], new)
-    return copy
+    made = here = _copy(value)
+    for step in path[:-1]:
+        inner = here[step] = _copy(here[step])
+        here = inner
+    here[path[-1]] = new
+    return made
+
+
+def _copy(value: Json) -> Json:
+    if type(value) is dict or type(value) is list:
+        return value.copy()
+    return {**value} if isinstance(value, Mapping) else [*value]  # as a ledger has them
 
 
 def counted(record: Record) -> Json:

@@ -8,7 +8,7 @@ How a file stands in a body is in held_files.py. Looking at files is the caller'
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace as with_changes
 from errno import ENOENT
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -78,10 +78,18 @@ class LocalFiles:
     """The local files of one manifest, each once: `records` has how each stands in all bodies."""
 
     def __init__(self, manifest: str) -> None:
+        self._manifest = manifest
         self._folder = posixpath.dirname(manifest)
+        self._in_one_folder = False
         self.records: dict[str, Record] = {}
         self._named: dict[tuple[str, str], Record] = {}
         self._good: dict[tuple[str, Medium], bool] = {}
+
+    def said_in(self, files: Iterable[str]) -> None:
+        """Take in which files may name local files. Most often all lie in the manifest's folder;
+        then nobody has to find out for each path which of them says it.
+        """
+        self._in_one_folder = all(posixpath.dirname(file) == self._folder for file in files)
 
     def placed(self, body: dict[str, Json], file_of: Callable[[Path], str]) -> dict[str, Json]:
         """Return the body with a record for each path of a file in it; the very body where it names
@@ -90,7 +98,8 @@ class LocalFiles:
         """
         for path, value in list(addresses(body)):
             if type(value) is str and is_path(value):
-                body = put(body, path, self._record(value, file_of(path)))
+                said_in = self._manifest if self._in_one_folder else file_of(path)
+                body = put(body, path, self._record(value, said_in))
         return body
 
     def _record(self, text: str, said_in: str) -> Record:
@@ -106,17 +115,14 @@ class LocalFiles:
         """Return True if nothing is wrong with any local file of a body; each file is judged
         once.
         """
-        return all(
-            self._is_good(r["file"], medium_of(path, body), seen) for path, r in records(body)
-        )
-
-    def _is_good(self, file: str, medium: Medium, seen: Seen) -> bool:
-        good = self._good.get((file, medium))
-        if good is None:
-            found = seen[file]
-            good = isinstance(found, LocalFile) and not any(wrong((), found, medium))
-            self._good[file, medium] = good
-        return good
+        for path, record in records(body):
+            use = record["file"], medium_of(path, body)
+            good = self._good.get(use)
+            if good is None:
+                good = self._good[use] = _is_good(*use, seen)
+            if not good:
+                return False
+        return True
 
     def as_found(self, seen: Seen) -> dict[str, LocalFile]:
         """Return all files by path, without content where there is none."""
@@ -133,6 +139,11 @@ class LocalFiles:
             if isinstance(file, LocalFile) and file.sha256:
                 record["sha256"] = file.sha256
         return found
+
+
+def _is_good(file: str, medium: Medium, seen: Seen) -> bool:
+    found = seen[file]
+    return isinstance(found, LocalFile) and not any(wrong((), found, medium))
 
 
 def uses(

@@ -82,7 +82,9 @@ def with_files_seen(request: Request, sendable: Sendable) -> Request:
     """Return a request whose local files have been looked at since it was made, and which waits for
     nothing else.
     """
-    return replace(request, fingerprint=_fingerprint(sendable.meaning))
+    counted = _fingerprint(sendable.meaning)
+    # As `replace`, which takes three times as long.
+    return Request(request.body, counted, request.predicted_tier, request.seconds, request.price)
 
 
 def is_pending(body: Mapping[str, Json]) -> bool:

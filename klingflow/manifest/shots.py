@@ -69,6 +69,7 @@ class Shots:
         with_files: list[tuple[int, Draft, Checked]] = []
         checked: Checked | None = None
         fields: Mapping[str, Json] | None = None
+        self.local_files.said_in(self.files.paths)
         drafts.reverse()
         while drafts:
             draft = drafts.pop()

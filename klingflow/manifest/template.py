@@ -133,6 +133,9 @@ class Renderer:
         if (shared := self._shared.get(id(node))) and not (scope.own and "vars" in shared[2]):
             scope.used |= shared[2]
             return shared[1]
+        if type(value) is list and (texts := _plain_texts(value)):
+            self._shared[id(node)] = (node, texts, frozenset())
+            return texts
         return self._rendered(node, scope)
 
     def _rendered(self, node: Node, scope: Scope) -> Json:
@@ -338,6 +341,13 @@ class Renderer:
         subject = f"vars.{self._chain[-1]}" if self._chain else scope.subject
         mark = place_in(node, offset, BEGIN, self.sources)
         return _Broken(Diagnostic(mark, error.code, str(error), subject=subject))
+
+
+def _plain_texts(nodes: list[Node]) -> list[Json]:
+    """Return the texts of a list that holds nothing else, and no expression; otherwise none."""
+    values = [node.value for node in nodes]
+    is_plain = set(map(type, values)) == {str} and "${{" not in "".join(values)
+    return values if is_plain else []
 
 
 def _parts(node: Node) -> Iterator[Node]:
