@@ -25,7 +25,7 @@ from tests.purchases import LATER, ORIGIN, intent
 from tests.runs import Said, Scripted, Video
 
 LINEAGE, BATCH = "0123456789abcdef", "b1"
-QUICK = Waits(claim_s=5.0, create_s=0.05, spare_s=-4.9, look_s=0.01, longest_look_s=0.02)
+QUICK = Waits(claim_s=60.0, create_s=0.05, spare_s=-59.9, look_s=0.01, longest_look_s=0.02)
 _nonces = count(1)
 
 

@@ -43,24 +43,32 @@ async def test_a_stop_does_not_count() -> None:
     """What has come meanwhile is taken before the deadline is looked at again."""
     came = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.call_later(0.02, stop, 0.5)
-    timer = threading.Timer(0.1, loop.call_soon_threadsafe, [came.set])
-    timer.start()
+
+    def stopped() -> None:
+        sender = threading.Thread(target=loop.call_soon_threadsafe, args=[came.set])
+        sender.start()
+        sender.join()
+        stop(0.5)
+
     began = time.monotonic()
     with awake.fail_after(0.1):
+        loop.call_soon(stopped)
         await came.wait()
     assert time.monotonic() - began > 0.4
 
 
 async def test_an_answer_that_came_during_a_stop_is_read() -> None:
     """A create is accepted although its deadlines have passed meanwhile."""
-    asyncio.get_running_loop().call_later(0.02, stop, 0.6)
 
-    async with serve(http(200, b'{"id": "task_1"}')) as wire:
-        short = Timeouts(create_read_s=0.15, create_total_s=0.2)
+    def answer(request: bytes) -> bytes:
+        stop(1.6)
+        return http(200, b'{"id": "task_1"}')
+
+    async with serve(answer) as wire:
+        short = Timeouts(create_read_s=0.4, create_total_s=0.5)
         async with Gateway(wire.base, "key-0123456789abcdef", timeouts=short) as gateway:
-            answer = await gateway.create(b"{}", "u/a")
-    assert isinstance(answer, Reply) and answer.body == b'{"id": "task_1"}'
+            got = await gateway.create(b"{}", "u/a")
+    assert isinstance(got, Reply) and got.body == b'{"id": "task_1"}'
 
 
 async def test_a_silent_server_is_left_all_the_same() -> None:

@@ -33,7 +33,7 @@ from tests.wire import HANG, RESET, Answer, Wire, http, serve
 FILM = film()
 KEY = "key-0123456789abcdef"
 KEY_ECHO = f'{{"error":{{"message":"bad token {KEY}"}}}}'
-SOON = Timeouts(download_read_s=0.4)
+SOON = Timeouts(download_read_s=1)
 
 pytestmark = pytest.mark.anyio
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from klingflow.cluster.batches import withdraw_rest
@@ -228,10 +229,17 @@ async def test_the_lock_says_it_before_the_store(store: FolderStore, tmp_path: P
     paths = paths_at(tmp_path / "film")
     (store.folder / "orders").rename(tmp_path / "away")
     with open_ledger(paths, lambda: AT) as ledger:
-        with anyio.move_on_after(0.2) as waited:
+
+        async def hand() -> None:
             await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
-        assert waited.cancelled_caught
-        assert b'"state":"intent"' in paths.lock.read_bytes()
+            raise AssertionError("the store is away")
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                group.start_soon(hand)
+                while b'"state":"intent"' not in paths.lock.read_bytes():
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
     (tmp_path / "away").rename(store.folder / "orders")
     with open_ledger(paths, lambda: LATER) as ledger:
         left = left_over(ledger.book, told_by(store, ledger.book), store)

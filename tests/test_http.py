@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -23,9 +24,7 @@ from tests.wire import DRIP, HANG, RESET, http, serve
 KEY = "sk-0123456789abcdef0123456789"
 ESCAPED = "".join(f"\\u{ord(c):04x}" for c in KEY)
 BODY = b'{"model":"kling-3.0"}'
-SOON = Timeouts(
-    connect_s=5, create_read_s=0.4, create_total_s=5, query_total_s=0.4, download_read_s=0.4
-)
+SOON = Timeouts(connect_s=30, create_read_s=1, create_total_s=9, query_total_s=1, download_read_s=1)
 
 pytestmark = pytest.mark.anyio
 
@@ -434,8 +433,12 @@ async def test_a_download_that_stops_is_cut() -> None:
 async def test_a_cancelled_exchange_leaves_the_gateway_usable() -> None:
     """Ctrl-C during a poll breaks no later one."""
     async with serve(HANG, http(200, b"{}")) as wire, Gateway(wire.base, KEY) as gateway:
-        with anyio.move_on_after(0.05):
-            await gateway.query("task_1")
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                group.start_soon(gateway.query, "task_1")
+                while not wire.requests:
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
         assert isinstance(await gateway.query("task_1"), Reply)
 
 

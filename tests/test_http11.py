@@ -29,7 +29,7 @@ async def connected(
 ) -> AsyncIterator[tuple[Connection, Wire]]:
     async with serve(*answers, close=close) as server:
         url, context = httpcore.URL(server.base), ssl.create_default_context()
-        connection = Connection(await connect(url, context, 5.0), kept_s)
+        connection = Connection(await connect(url, context, 60.0), kept_s)
         try:
             yield connection, server
         finally:
@@ -38,7 +38,7 @@ async def connected(
 
 async def said(connection: Connection, asked: h11.Request = ASKED, body: bytes = b"") -> bytes:
     """The whole body of the reply to one request."""
-    answer = await connection.send(asked, body, {"write": 5.0, "read": 5.0})
+    answer = await connection.send(asked, body, {"write": 60.0, "read": 60.0})
     found = b"".join([piece async for piece in answer.body])
     await answer.aclose()
     return found
@@ -99,11 +99,11 @@ async def test_a_connection_on_which_something_has_come_since_is_not_used_again(
         await reader.read(len(late))
 
     async with listening(handle) as base:
-        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
+        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 60.0)
         connection = Connection(wire, 60.0)
         assert await said(connection) == b"one" and connection.is_as_new
         gate.set()
-        with anyio.fail_after(5.0):
+        with anyio.fail_after(60.0):
             while connection.is_as_new:
                 await anyio.lowlevel.checkpoint()
         await connection.aclose()
@@ -116,8 +116,8 @@ async def test_an_answer_counts_before_the_request_is_sent() -> None:
         writer.write(http(413))
 
     async with listening(handle) as base:
-        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
-        with anyio.fail_after(5.0):
+        wire = await connect(httpcore.URL(base), ssl.create_default_context(), 60.0)
+        with anyio.fail_after(60.0):
             while not wire._transport.is_closing():
                 await anyio.lowlevel.checkpoint()
         answer = await Connection(wire, 60.0).send(POSTED, b"abc", {})

@@ -31,7 +31,7 @@ REMARKS: list[dict[str, Json]] = [
     {"kind": "shorter", "got": 1.0, "bought": 5},
     {"kind": "smaller", "got": SIZE, "bought": "720P"},
 ]
-NEVER = "print('ready', flush=True); import time; time.sleep(60)"
+NEVER = "print('ready', flush=True); import time; time.sleep(600)"
 
 
 async def looked_on(run: Run) -> None:
@@ -128,7 +128,7 @@ async def test_an_interrupted_run_does_not_wait(tmp_path: Path) -> None:
     with a_run(tmp_path, bought=[here(tmp_path)]) as run:
         run.context.looking = Looking(Inspector((sys.executable, "-c", NEVER)))
         look.begin(run.context)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as group:
                 group.start_soon(run.context.looking.go_on, run.context)
                 await anyio.wait_all_tasks_blocked()

@@ -291,13 +291,11 @@ def test_creates_above_the_running_tasks_are_refused() -> None:
         bought(client)
         full.set(task_time="300ms")
         bought(client)
+        full.set(task_time="1h")
+        deadline = time.monotonic() + 60
+        while client.post("/v1/videos", json=BODY).status_code == 429:
+            assert time.monotonic() < deadline
         assert client.post("/v1/videos", json=BODY).status_code == 429
-        deadline = time.monotonic() + 5
-        while (
-            client.post("/v1/videos", json=BODY).status_code == 429 and time.monotonic() < deadline
-        ):
-            pass
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(
@@ -512,14 +510,14 @@ def test_the_child_dies_with_its_parent(name: str) -> None:
         pid, base_url = json.loads(parent.stdout.readline())
         assert httpx.get(f"{base_url}/sandbox/ledger", trust_env=False).status_code == 200
         parent.send_signal(signal.Signals[name])
-        parent.wait(10)
+        parent.wait(60)
         # The child's end of the pipe is closed only when it has gone.
         assert parent.stdout.read() == ""
     assert _is_gone(pid)
 
 
 def _is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)

@@ -27,7 +27,7 @@ MEGABYTES = b"0123456789abcdef" * (256 * 1024)  # more than a connection keeps u
 
 @asynccontextmanager
 async def connected(base: str) -> AsyncIterator[Wire]:
-    wire = await connect(httpcore.URL(base), ssl.create_default_context(), 5.0)
+    wire = await connect(httpcore.URL(base), ssl.create_default_context(), 60.0)
     try:
         yield wire
     finally:
@@ -36,9 +36,9 @@ async def connected(base: str) -> AsyncIterator[Wire]:
 
 async def asked(wire: Wire) -> bytes:
     """What the server sends until its end."""
-    await wire.write(b"GET / HTTP/1.1\r\n\r\n", timeout=5.0)
+    await wire.write(b"GET / HTTP/1.1\r\n\r\n", timeout=60.0)
     found = b""
-    while data := await wire.read(65536, timeout=5.0):
+    while data := await wire.read(65536, timeout=60.0):
         found += data
     return found
 
@@ -119,7 +119,7 @@ async def test_a_host_that_does_not_answer_is_no_connection(host: str) -> None:
     async with serve(b"") as server:
         url = httpcore.URL(server.base.replace("127.0.0.1", host))
     with pytest.raises(httpcore.ConnectError):
-        await connect(url, ssl.create_default_context(), 5.0)
+        await connect(url, ssl.create_default_context(), 60.0)
 
 
 @pytest.fixture
