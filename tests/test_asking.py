@@ -77,14 +77,15 @@ def test_the_end_of_input_is_no_yes(tmp_path: Path) -> None:
 
 def test_a_task_that_fails_is_not_bought_again_without_a_word(tmp_path: Path) -> None:
     """A run that only resumes asks nothing, and so it buys nothing, whatever `retries` says."""
-    with sandboxed(tmp_path, "query:fail_capacity", task_time="1s") as (film, sandbox):
-        film.write(1, run={"retries": 3})
+    with sandboxed(tmp_path, "query:fail_capacity") as (film, sandbox):
+        film.write(1, run={"retries": 3, "poll_floor": "1h"})
         first = film.start("run", "film.yaml", "-y")
         assert first.stdout
         for _ in ("the gateway", "bought"):
             first.stdout.readline()
         first.terminate()
         first.communicate(timeout=60)
+        film.write(1, run={"retries": 3})
         film.do("run", "film.yaml", code=3)
         assert len({charge["task_id"] for charge in charges(sandbox)}) == 1
 

@@ -4,6 +4,7 @@ films that persons follow.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -121,7 +122,8 @@ def _judge_pace(name: str, tried: Counter[str], found: Found) -> None:
 
 def test_copies_of_a_film_buy_it_once(tmp_path: Path, report: Report) -> None:
     """Two people follow one film, and a third runs it without the cluster, all at once: each shot
-    is charged once, and both who follow end in the same purchase lines.
+    is charged once, and both who follow end in the same purchase lines. Nobody waits for what the
+    third bought before it was handed over.
     """
     shots = 16
     with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
@@ -135,7 +137,10 @@ def test_copies_of_a_film_buy_it_once(tmp_path: Path, report: Report) -> None:
         runs = [one.start(*FOLLOW), two.start(*FOLLOW), plain.start("run", "film.yaml", "-y", "-q")]
         said = ["".join(run.communicate(timeout=PATIENCE_S)) for run in runs]
         codes = [run.returncode for run in runs]
-        assert codes[:2] == [0, 0] and codes[2] in (0, 4, 11), said
+        assert {*codes[:2]} <= {0, 4} and codes[2] in (0, 4, 11), said
+        for code, text in zip(codes[:2], said[:2], strict=True):
+            lines = text.splitlines() if code else []
+            assert all(re.search(r": to resume: \w+ is not finished", line) for line in lines), text
         for film in (one, two):  # one may have ended before the other had handed all over
             film.do("fetch", "film.yaml")
         assert one.purchases() == two.purchases()
