@@ -18,7 +18,7 @@ from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
-from klingflow.cluster.temporal.server import Server, program, started, without_ours
+from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
 from klingflow.cluster.temporal.worker import work
 from klingflow.decide.caps import Caps
 from klingflow.errors import ClusterAway, UsageError
@@ -212,6 +212,13 @@ def test_a_server_that_does_not_start_says_so(tmp_path: Path) -> None:
     """Its database may be in no folder."""
     with pytest.raises(UsageError, match="did not start"):
         Server(tmp_path / "no" / "folder" / "temporal.db", 1).start()
+
+
+def test_a_free_port_is_none_that_a_system_gives_away() -> None:
+    """Linux does so from 32768 on; who asks for any port gets none of ours before a server has
+    it.
+    """
+    assert all(1024 < free_port() < 32_768 for _ in range(100))
 
 
 def test_children_do_not_get_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -175,13 +174,6 @@ def playwright(request: pytest.FixtureRequest) -> Path:
 def axe(request: pytest.FixtureRequest) -> Path:
     """The script that looks for what makes a page hard to use."""
     return _of_npm(request, AXE) / "node_modules" / "axe-core" / "axe.min.js"
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -20,10 +20,11 @@ from typing import Any
 import openai
 import pytest
 
+from klingflow.cluster.temporal.server import free_port
 from klingflow.sandbox.child import start
 from klingflow.sandbox.options import Options
 from tests.harness import Pipeline, pipeline_at
-from tests.peers.conftest import free_port, serving
+from tests.peers.conftest import serving
 
 pytestmark = pytest.mark.peers
 

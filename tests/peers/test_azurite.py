@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.cluster.temporal.server import free_port
 from tests.harness import charges, sandboxed
-from tests.peers.conftest import free_port, serving
+from tests.peers.conftest import serving
 from tests.pictures import png
 
 pytestmark = pytest.mark.peers

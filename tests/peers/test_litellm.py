@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 import yaml
 
+from klingflow.cluster.temporal.server import free_port
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
 from tests import pages
 from tests.harness import Pipeline, charges, pipeline_at
-from tests.peers.conftest import free_port, serving
+from tests.peers.conftest import serving
 
 pytestmark = pytest.mark.peers
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from klingflow.cluster.temporal.server import free_port
 from tests.campaigns import siege
 from tests.campaigns.aftermath import Found
 from tests.campaigns.cluster import clustered, has_server
 from tests.harness import Pipeline, charges, sandboxed
-from tests.peers.conftest import free_port, serving
+from tests.peers.conftest import serving
 from tests.pictures import png
 
 pytestmark = pytest.mark.peers

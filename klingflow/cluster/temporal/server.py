@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,9 @@ from klingflow.words import _
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
 _ANSWER_S: Final = 10.0
+# Linux gives away ports from 32768 on, macOS and Windows from 49152 on.
+_FROM: Final = 20_000
+_EPHEMERAL: Final = 32_768
 
 
 def program() -> str | None:
@@ -95,7 +99,7 @@ class Server:
 @contextlib.contextmanager
 def started(folder: Path) -> Iterator[Server]:
     """Start a server whose database is in a folder; stop it on leaving. Raises UsageError."""
-    server = Server(folder / "temporal.db", _free_port())
+    server = Server(folder / "temporal.db", free_port())
     server.start()
     try:
         yield server
@@ -103,10 +107,17 @@ def started(folder: Path) -> Iterator[Server]:
         server.stop()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on.
+
+    It is none of the ports that a system gives to whoever asks for any: one of those may be given
+    away before a server has it, or while a killed server is started again.
+    """
+    while True:
+        port = _FROM + secrets.randbelow(_EPHEMERAL - _FROM)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _listens(port: int) -> bool:
