@@ -199,7 +199,7 @@ async def test_a_person_speaks_to_the_desk(
 
 async def test_the_server_says_what_time_it_is(server: Server) -> None:
     """On one machine the clocks agree."""
-    assert abs(await (await desk_at(server, "clock")).clock_s()) < 5
+    assert abs(await (await desk_at(server, "clock")).clock_s()) < 60
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:

@@ -77,8 +77,22 @@ await page.waitForFunction(() => document.querySelector('main .take[data-key="s3
 found.edited = await page.locator("main .take").evaluateAll((all) => ["s0#2", "s2", "s3"].map((key) =>
   all.find((one) => one.dataset.key === key).className.replace(/ ?(take|chosen) ?/g, "")));
 await page.keyboard.press("Escape");
-await page.waitForFunction(() => document.activeElement.dataset.key, null, { timeout: 5000 }).catch(() => {});
+await page.waitForFunction(() => document.activeElement.dataset.key);
 found.focused_after = await page.evaluate(() => document.activeElement.dataset.key);
+// A reply that comes after a newer one changes nothing.
+const late = {};
+const caught = new Promise((resolve) => { late.caught = resolve; });
+await page.route("**/data", async (route) => {
+  late.caught(await route.fetch());
+  late.route = route;
+}, { times: 1 });
+const older = page.evaluate(() => refresh());
+const response = await caught;
+appendFileSync(join(dirname(dirname(report)), "picks.jsonl"), '["s4","picked"]\n');
+await page.waitForFunction(() => document.querySelector('main .take[data-key="s4"]')?.classList.contains("picked"));
+await late.route.fulfill({ response });
+await older;
+found.after_an_older_reply = await page.locator('main .take[data-key="s4"]').getAttribute("class");
 // The dialog's end is told after it: by then somebody may be writing.
 await page.keyboard.press("Enter");
 await page.waitForSelector("#detail[open]");

@@ -96,6 +96,13 @@ def test_picks_that_somebody_writes_meanwhile_are_shown(found: dict[str, Any]) -
     assert found["edited"] == ["picked", "picked", "rejected"]
 
 
+def test_an_older_reply_changes_nothing(found: dict[str, Any]) -> None:
+    """The page asks when it has written and when the film has changed; the replies may come in the
+    other order.
+    """
+    assert "picked" in found["after_an_older_reply"].split()
+
+
 def test_it_fits_a_telephone(found: dict[str, Any]) -> None:
     """Nothing has to be pushed sideways."""
     assert not found["wider_than_telephone"]

@@ -33,7 +33,8 @@ async function begin() {
 async function refresh() {
   const said = await ask("data");
   if (said.error) return notice(said.error);
-  show(said);
+  // Two replies may come in the other order: what is newer stays.
+  if (!film.data || said.version >= film.data.version) show(said);
 }
 
 /** Follow the film: the server says the number of its newest version whenever there is another. */
