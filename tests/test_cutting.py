@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import replace
@@ -245,14 +246,22 @@ def test_subtitles_of_a_silent_film_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bought(tmp_path: Path) -> Pipeline:
+def bought(bought_once: Path, tmp_path: Path) -> Pipeline:
     """A film of which the sandbox has made one shot, with real clips."""
-    made = pipeline_at(tmp_path / "film")
+    shutil.copytree(bought_once, tmp_path, dirs_exist_ok=True)
+    return pipeline_at(tmp_path / "film")
+
+
+@pytest.fixture(scope="module")
+def bought_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of that film and of its state."""
+    folder = tmp_path_factory.mktemp("bought")
+    made = pipeline_at(folder / "film")
     wanted = {"prompt": "雨夜", "aspect_ratio": "9:16", "seconds": 5}
     shots = {"opening": {**wanted, "dialogue": "你好", "takes": 2}, "door": wanted}
     made.write(shots)
     made.do("run", "film.yaml", "--sandbox", "-q", "-s", "opening")
-    return made
+    return folder
 
 
 def test_a_film_is_exported_as_people_picked_it(bought: Pipeline) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,13 +79,26 @@ HEAVY = {
 }
 
 
-def modules() -> Iterator[tuple[str, Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        yield room, path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> list[tuple[str, Path, ast.Module]]:
+    """All of the package, read once for all tests."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return [
+        (
+            path.relative_to(PACKAGE).parts[0].removesuffix(".py"),
+            path,
+            ast.parse(path.read_text(encoding="utf-8")),
+        )
+        for path in paths
+    ]
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
+@cache
+def imports(tree: ast.Module) -> list[str]:
+    return [*imports_in(tree)]
+
+
+def imports_in(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
