@@ -15,6 +15,7 @@ from klingflow.assets.stores import Snapshot
 
 NAME = f"{'a' * 64}.png"
 STILL = b"a still"
+LONG_AGO = 1_600_000_000
 
 
 @pytest.fixture
@@ -52,3 +53,18 @@ def test_no_link_in_the_folder_is_written_through(
     stored = keep(taken, tmp_path / "store")
     assert precious.read_bytes() == own
     assert not stored.is_symlink()
+
+
+def test_what_a_killed_upload_left_is_deleted_by_a_later_one(
+    taken: Snapshot, tmp_path: Path
+) -> None:
+    """Not the upload that may still go on, and no file that is only called alike."""
+    store, unfinished = tmp_path / "store", f".{'b' * 64}.png.{'0' * 16}.tmp"
+    others = [".notes.tmp", f".{'b' * 64}.png.tmp", f"{'c' * 64}.png", f"x{unfinished}"]
+    for name in (unfinished, *others):
+        (store / name).write_bytes(b"half")
+        os.utime(store / name, (LONG_AGO, LONG_AGO))
+    going_on = store / unfinished.replace("b", "d")
+    going_on.write_bytes(b"half")
+    stored = keep(taken, store)
+    assert {*store.iterdir()} == {stored, going_on, *(store / name for name in others)}
