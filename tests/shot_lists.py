@@ -41,8 +41,8 @@ def manifest_of(name: str) -> str:
     """The manifest that stands in pipelines/ beside a list: what `init --from` makes of it, and the
     line by which an editor checks it.
     """
-    path = str(PIPELINES / name)
-    return _SCHEMA + make(path, "/nowhere").text.replace(path, name)
+    made = make(str(PIPELINES / name), str(PIPELINES / "not-there.yaml"))
+    return _SCHEMA + made.text
 
 
 if __name__ == "__main__":

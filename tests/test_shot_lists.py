@@ -82,6 +82,21 @@ def test_a_file_may_be_named_and_a_sheet(tmp_path: Path) -> None:
     assert (made.path, [e.id for e in made.listed.shots]) == (tmp_path / "act1.yaml", ["7"])
 
 
+@pytest.mark.parametrize(
+    ("target", "called"),
+    [("a.yaml", "表.xlsx#二"), ("acts/1.yaml", "../表.xlsx#二"), (".", "表.xlsx#二")],
+)
+def test_the_manifest_names_its_list_from_its_own_folder(
+    tmp_path: Path, target: str, called: str
+) -> None:
+    """It goes to other machines, which have no such folder as this one's."""
+    (tmp_path / "表.xlsx").write_bytes(workbook(二=rows([*HEADER], ["7", "雨", 5])))
+    made = make(f"{tmp_path / '表.xlsx'}#二", str(tmp_path / target))
+    assert made.text.splitlines()[0] == (
+        f"# 由 klingflow init --from {called} 写成。以后请直接修改本文件。"
+    )
+
+
 def test_files_that_are_not_there_yet_are_kept_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

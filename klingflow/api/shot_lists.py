@@ -11,6 +11,7 @@ import codecs
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -74,12 +75,12 @@ def make(source: str, target: str) -> Made:
         listed.left.append(
             Left("", "", _("{pictures} × xl/media", pictures=table.pictures), "pictures")
         )
-    read = _reader(path)
+    read, named = _reader(path), _from_there(source, path)
     with without_collector():
         _take_out_what_is_refused(listed, source, read)
-        text = transcript(listed, source).text
+        text = transcript(listed, named).text
         if _mistakes(text, read):  # never seen: the plain form has just been checked
-            text = transcript(listed, source, plainly=True).text
+            text = transcript(listed, named, plainly=True).text
     return Made(path, text, listed, table.encoding)
 
 
@@ -99,6 +100,17 @@ def _references(entry: Entry) -> Iterator[str]:
 def said(left: Left) -> str:
     """Return one thing that was not taken, and why."""
     return _("{left}: {why}", left=shown(left), why=why_of(left))
+
+
+def _from_there(source: str, path: Path) -> str:
+    """Return a list's path relative to the folder of the manifest at `path`, which goes to other
+    machines; only its name where there is no such path.
+    """
+    file, sheet = split_sheet(source)
+    named = Path(file).name
+    with suppress(ValueError):  # another drive of Windows
+        named = Path(os.path.relpath(file, path.parent)).as_posix()
+    return named if sheet is None else f"{named}#{sheet}"
 
 
 def _target(source: str, target: str) -> Path:
