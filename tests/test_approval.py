@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from klingflow.api import approval
+from klingflow.api.loading import load
 from klingflow.errors import UnapprovedAddress, UsageError
 from klingflow.gateway.access import ENVIRONMENT, OPTION, Access, Source
 from klingflow.terminal.target import show_question
 from tests.harness import Pipeline, charges, on_a_terminal, pipeline_at, sandboxed
+from tests.pictures import png
 
 KEY = "sk-test-0123456789abcdef"
 FROM_FILM = Source("manifest", "film.yaml")
@@ -202,3 +204,58 @@ def test_the_command_line_names_the_gateway(tmp_path: Path) -> None:
             f"Gateway: {sandbox.base_url} (address from --gateway, key from the environment)\n"
         )
         assert len(charges(sandbox)) == 1
+
+
+# ---------------------------------------------------------------- where local files go
+
+SERVICE = "http://127.0.0.1:9"
+
+
+def film_with_a_store(folder: Path, endpoint: str = SERVICE) -> Pipeline:
+    """A film whose still goes to a service that the manifest names."""
+    film = pipeline_at(folder)
+    film.write({"a": {"image": "a.png"}}, assets={"store": "s3://neon", "endpoint": endpoint})
+    (folder / "a.png").write_bytes(png())
+    keys = {"AWS_ACCESS_KEY_ID": "key-id", "AWS_SECRET_ACCESS_KEY": "secret"}
+    return replace(film, environ={**film.environ, **keys})
+
+
+def test_a_service_is_asked_about_until_the_user_names_it(tmp_path: Path) -> None:
+    """In the environment, by a command of the user's own, or by a yes, until it is forgotten."""
+    manifest = load(film_with_a_store(tmp_path / "film").manifest)
+    assert approval.open_endpoint(manifest, {}) == SERVICE
+    assert approval.open_endpoint(manifest, {"AWS_ENDPOINT_URL": f"{SERVICE}/"}) is None
+    assert approval.open_endpoint(manifest, {"KLINGFLOW_UPLOAD": "put {file}"}) is None
+    approval.remember_endpoint(SERVICE, "film.yaml")
+    assert approval.open_endpoint(manifest, {}) is None
+    assert approval.forget(SERVICE) == SERVICE
+    assert approval.open_endpoint(manifest, {}) == SERVICE
+
+
+def test_a_yes_to_files_is_none_to_the_key() -> None:
+    """Nor the other way round."""
+    approval.remember_endpoint("https://gw.example.com", "film.yaml")
+    assert approval.is_open(access("https://gw.example.com"))
+
+
+def test_without_a_terminal_no_file_goes_to_a_service_that_only_a_manifest_names(
+    tmp_path: Path,
+) -> None:
+    """Nor a signature; with the environment's word it is tried."""
+    film = film_with_a_store(tmp_path / "film")
+    said = film.do("refs", "film.yaml", "--push", code=2)
+    assert f"nothing was sent to s3://neon at {SERVICE}, which only film.yaml names" in said
+    named = replace(film, environ={**film.environ, "AWS_ENDPOINT_URL": SERVICE})
+    assert "NOT uploaded a.png" in named.do("refs", "film.yaml", "--push", code=3)
+
+
+@POSIX
+def test_a_terminal_is_asked_once_where_files_may_go(tmp_path: Path) -> None:
+    """A no sends nothing and is not remembered."""
+    film = film_with_a_store(tmp_path / "film")
+    refused = on_a_terminal(film, "refs", "film.yaml", "--push", typed="n\n")
+    assert refused.code == 2 and "you said no" in refused.text
+    agreed = on_a_terminal(film, "refs", "film.yaml", "--push", typed="y\n")
+    assert agreed.code == 3 and "Send them there?" in agreed.text
+    assert "NOT uploaded a.png" in film.do("refs", "film.yaml", "--push", code=3)
+    assert f"{SERVICE} may have local files" in film.do("doctor", "film.yaml", code=2)

@@ -1,5 +1,5 @@
-"""The addresses to which the user lets the key go: the question about a new one, in words, and the
-answers that are remembered in the state folder.
+"""The addresses to which the user lets the key go, and those to which local files may: the question
+about a new one, in words, and the answers that are remembered in the state folder.
 
 Where key and address come from one source there is no question: whoever gave the key gave the
 address. Asking is for the terminal.
@@ -7,15 +7,22 @@ address. Asking is for the terminal.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
+from klingflow.assets.stores import UPLOAD
 from klingflow.errors import UnapprovedAddress, UsageError
 from klingflow.gateway.access import Access
 from klingflow.gateway.env_file import BASE_URL
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger import approvals
-from klingflow.ledger.approvals import Approval
+from klingflow.ledger.approvals import Approval, ApprovalKind
+from klingflow.model import Manifest
 from klingflow.words import _
+
+_OF_ADDRESSES: Final[tuple[ApprovalKind, ...]] = ("address", "endpoint")
 
 
 def is_open(access: Access) -> bool:
@@ -65,10 +72,10 @@ def refusal(access: Access) -> UnapprovedAddress:
     )
 
 
-def approved() -> dict[str, Approval]:
+def approved(kind: ApprovalKind = "address") -> dict[str, Approval]:
     """Return the addresses that the user said yes to, each with when."""
     try:
-        return approvals.approvals(chosen_state(), "address")
+        return approvals.approvals(chosen_state(), kind)
     except UsageError:  # no home: nothing can have been remembered
         return {}
 
@@ -78,11 +85,32 @@ def remember(access: Access) -> None:
     approvals.approve(chosen_state(), "address", access.origin, str(access.base_url_from), now())
 
 
+def open_endpoint(manifest: Manifest, environ: Mapping[str, str]) -> str | None:
+    """Return the service to which local files of a manifest would go, if the user has to be asked
+    about it before: one that the manifest alone names, and that nobody has said yes to.
+    """
+    endpoint = manifest.assets.endpoint
+    if endpoint is None or environ.get(UPLOAD):
+        return None
+    from klingflow.assets.objects import endpoint_in  # for start-up: it imports anyio
+
+    base = normal_base(endpoint)
+    named = endpoint_in(environ)
+    is_known = (named is not None and normal_base(named) == base) or base in approved("endpoint")
+    return None if is_known else base
+
+
+def remember_endpoint(endpoint: str, manifest: str) -> None:
+    """Keep a yes for the next time. Raises OSError, UsageError."""
+    approvals.approve(chosen_state(), "endpoint", endpoint, manifest, now())
+
+
 def forget(address: str) -> str:
     """Take a yes back and return the address; the next command asks again. Raises UsageError."""
     base = normal_base(address)
     try:
-        if not approvals.forget(chosen_state(), "address", base):
+        found = [approvals.forget(chosen_state(), kind, base) for kind in _OF_ADDRESSES]
+        if not any(found):
             raise UsageError(
                 _("{base} was not approved; klingflow doctor lists what was", base=base)
             )

@@ -100,10 +100,18 @@ def examine(
 
 
 def _approved() -> Iterator[Finding]:
-    """The addresses to which the key may go although they came from elsewhere."""
+    """The addresses to which the key, or local files, may go although they came from elsewhere."""
     for address, said in approval.approved().items():
         text = _(
             "{address} may have the key, since your yes of {at}; klingflow doctor"
+            " --forget {address} takes it back",
+            address=address,
+            at=said.at[:10],
+        )
+        yield Finding(True, text, needed=False)
+    for address, said in approval.approved("endpoint").items():
+        text = _(
+            "{address} may have local files, since your yes of {at}; klingflow doctor"
             " --forget {address} takes it back",
             address=address,
             at=said.at[:10],

@@ -17,8 +17,9 @@ from typing import Literal, NamedTuple
 from klingflow.disk import append, is_ours, read_ours
 from klingflow.words import _
 
-# A gateway's address, to which the key may go; a link, by its path, with its target as the value.
-ApprovalKind = Literal["address", "link"]
+# A gateway's address, to which the key may go; the address of a service of buckets, to which local
+# files may go; a link, by its path, with its target as the value.
+ApprovalKind = Literal["address", "endpoint", "link"]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -20,7 +20,13 @@ from klingflow.terminal import console, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
-from klingflow.terminal.target import access_for, sandbox, show_gateway, show_question
+from klingflow.terminal.target import (
+    access_for,
+    check_endpoint,
+    sandbox,
+    show_gateway,
+    show_question,
+)
 from klingflow.words import _, joined, many
 
 
@@ -215,6 +221,8 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     show_warnings(manifest)
     failed = 0
     if push:
+        if not options.sandbox:
+            check_endpoint(manifest)
         with ExitStack() as stack:
             at = sandbox(stack, manifest, options) if options.sandbox else ""
             tell = _tell(_("uploaded"), _("NOT uploaded"))

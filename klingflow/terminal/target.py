@@ -4,6 +4,7 @@ address for the first time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -85,13 +86,47 @@ def allowed(access: Access) -> bool:
     try:
         approval.remember(access)
     except (OSError, UsageError) as error:
-        console.warn(
+        console.warn(_not_kept(error))
+    return True
+
+
+def check_endpoint(manifest: Manifest) -> None:
+    """Ask on a terminal before local files go to a service that the manifest alone names, and
+    remember a yes. Raises UsageError where the user does not want it, or cannot be asked.
+    """
+    if (endpoint := approval.open_endpoint(manifest, os.environ)) is None:
+        return
+    store, path = manifest.assets.store, manifest.path
+    if not console.can_ask():
+        raise UsageError(
             _(
-                "warning: this answer could not be kept, and is asked for again: {error}",
-                error=error,
+                "nothing was sent to {store} at {endpoint}, which only {path} names. If it is your"
+                " store: export AWS_ENDPOINT_URL={endpoint}, or run the same once on a terminal and"
+                " say yes",
+                store=store,
+                endpoint=endpoint,
+                path=path,
             )
         )
-    return True
+    console.warn(
+        _(
+            "Local files would go to {store} at {endpoint}, which only {path} names; requests are"
+            " signed with your key.",
+            store=store,
+            endpoint=endpoint,
+            path=path,
+        )
+    )
+    if not console.ask(_("Send them there? (a yes is remembered)")):
+        raise UsageError(_("nothing was sent to {endpoint}: you said no", endpoint=endpoint))
+    try:
+        approval.remember_endpoint(endpoint, path)
+    except (OSError, UsageError) as error:
+        console.warn(_not_kept(error))
+
+
+def _not_kept(error: Exception) -> str:
+    return _("warning: this answer could not be kept, and is asked for again: {error}", error=error)
 
 
 def show_gateway(access: Access) -> None:
