@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from klingflow.cluster import bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import OrdersDamaged, Ref, Terms
+from klingflow.cluster.orders import Ref, Terms
 from klingflow.cluster.store import told_of
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
@@ -120,17 +120,9 @@ class Steps:
         claims = await asyncio.gather(*map(self._hand.get, names))
         told = list(zip(asks, claims, strict=True))
         claimed = [ask.uid for ask, claim in told if claim is not None]
-        ended = await asyncio.gather(*map(self._is_there, claimed))
-        there = [uid for uid, is_there in zip(claimed, ended, strict=True) if is_there]
+        ends = await asyncio.gather(*(supplies.end_of(self._hand, uid) for uid in claimed))
+        there = [uid for uid, (end, _) in zip(claimed, ends, strict=True) if end == "done"]
         return {"asks": [(ask.as_json(), claim is not None) for ask, claim in told], "there": there}
-
-    async def _is_there(self, order: str) -> bool:
-        """True if the store has the video of an order; False if nobody can tell."""
-        try:
-            end, _ = await supplies.end_of(self._hand, order)
-        except OrdersDamaged:
-            return False
-        return end == "done"
 
     async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
