@@ -170,6 +170,45 @@ def test_a_plain_run_beside_the_cluster_holds_what_is_there(tmp_path: Path) -> N
         assert not cluster.charged()
 
 
+def test_a_klingflow_older_than_clusters_holds_what_is_there(tmp_path: Path) -> None:
+    """In the copy of a colleague. It knows of no cluster: an order is an intent without an outcome,
+    so it holds the shot in doubt and buys nothing.
+    """
+    old = _before_clusters(tmp_path / "old")
+    with clustered(tmp_path / "cluster", task_time="1s") as cluster:
+        film, other = cluster.person("person"), cluster.person("other")
+        film.write(2, run=LIMITS)
+        commit(film)
+        film.do("run", "film.yaml", "--cluster", "-y", "--detach")
+        shutil.copytree(film.folder, other.folder, dirs_exist_ok=True)
+        other.do("run", "film.yaml", "-y", code=4, PYTHONPATH=str(old))
+        assert not cluster.charged()
+        cluster.work(*HOSTS)
+        film.do(*FOLLOW)
+        assert cluster.charged().total() == 2
+
+
+def _before_clusters(folder: Path) -> Path:
+    """The last klingflow before clusters were known, out of the history; skipped where a checkout
+    does not have that.
+    """
+    folder.mkdir()
+    added = ("log", "--diff-filter=A", "--format=%H", "--", "klingflow/ledger/handed_over.py")
+    try:
+        first = _git(*added).decode().split()[-1]
+        tar = _git("archive", f"{first}^", "klingflow")
+    except (OSError, IndexError, subprocess.CalledProcessError):
+        pytest.skip("this checkout's history does not go back to before clusters")
+    subprocess.run(["tar", "x"], cwd=folder, input=tar, check=True)
+    return folder
+
+
+def _git(*arguments: str) -> bytes:
+    """What git says of this checkout."""
+    here = Path(__file__).parent.parent.parent
+    return subprocess.run(["git", *arguments], cwd=here, capture_output=True, check=True).stdout
+
+
 def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None:
     """Two people, two films, one account: it buys what its budget allows for both, and each of
     them is told of their own film alone.
