@@ -64,10 +64,14 @@ def _seconds(text: str) -> Json:
 def _choice(field: str) -> Callable[[str], Json]:
     choices: Sequence[Json] = SHOT[field].schema["enum"]
 
-    def read(text: str) -> Json:
-        plain = unicodedata.normalize("NFKC", text).strip()
+    def one(plain: str) -> Json:
         same = (c for c in choices if str(c).casefold() == plain.casefold())
         return next(same, None) or value_meant(field, plain, choices)
+
+    def read(text: str) -> Json:
+        plain = unicodedata.normalize("NFKC", text).strip()
+        said_twice = {one(part) for part in re.split(r"[\s()]+", plain) if part}
+        return one(plain) or (said_twice.pop() if len(said_twice) == 1 else None)
 
     return read
 

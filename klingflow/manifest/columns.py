@@ -53,13 +53,15 @@ _BY_ROW: Final[dict[object, Feeds]] = {
 _IN_A_TABLE: Final[dict[Feeds, str]] = {
     "id": "shot shots cut cutno shotnumber # 镜 镜头 镜次 分镜 分镜号 镜头序号 镜头编号",
     "character": "character characters cast actor actors talent who 角色 人物 角色名 人物角色 出镜"
-    " 演员 出场人物 出场角色 主角",
+    " 演员 出场人物 出场角色 出镜人物 出镜角色 主角",
     "camera": "shottype shotsize framing size props wardrobe costume mood cameramove 拍摄角度"
     " 拍摄手法 机位角度 镜头语言",
     "visual": "action picture whathappens 画面动作 画面描写 剧情 情节",
     "dialogue": "文案 文案字幕 字幕文案 文案旁白 解说词 配音 配音文案 subtitles",
     "seconds": "dur durs estimated 预计时长",
-    "scene": "scenes sc 场地 场景号",
+    "scene": "scenes sc 场地 场景号 所属场次 所属场景",
+    "images": "参考素材",
+    "takes": "生成条数",
 }
 _NAMES: Final[dict[str, Feeds]] = {
     letters(word) or word: feeds for feeds, words in _IN_A_TABLE.items() for word in words.split()
