@@ -202,7 +202,7 @@ async def test_what_came_before_a_cut_is_kept(cut: bytes) -> None:
 async def test_a_server_that_drips_for_ever_is_left() -> None:
     """The bound on the whole exchange holds where each wait for bytes is short."""
     dripping = b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{" + DRIP
-    timeouts = Timeouts(create_read_s=60, create_total_s=0.05)
+    timeouts = Timeouts(create_read_s=60, create_total_s=1)
     async with serve(dripping) as wire, Gateway(wire.base, KEY, timeouts=timeouts) as gateway:
         answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, Reply)

@@ -74,7 +74,7 @@ class Rig:
             context.emit = emit
             return await run_context(context, lambda: None)
 
-    async def run_manifest(self, manifest: Manifest, within_s: float = 60.0) -> Outcome:
+    async def run_manifest(self, manifest: Manifest, within_s: float = 240.0) -> Outcome:
         """Open, run, close. Raises TimeoutError when it hangs."""
         with running.open_job(manifest, site.Wish(), self.base) as job, anyio.fail_after(within_s):
             return await self.run([job])

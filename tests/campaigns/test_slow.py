@@ -30,12 +30,14 @@ STOPS = {
     "stops in the head": 60,
     "stops in the body": -3,
 }
-DRIPS_S = {"drips in time": 0.3, "drips too long": 4.0}
+DRIPS_S = {"drips in time": 0.3, "drips too long": 7.0}
 # Read timeouts longer than a drip's pauses: what drips is ended by the total, what is silent by the
 # read timeout.
 TIMEOUTS = Timeouts(
-    connect_s=2.0, create_read_s=1.0, create_total_s=2.0, query_total_s=1.5, download_read_s=1.0
+    connect_s=30.0, create_read_s=3.0, create_total_s=6.0, query_total_s=3.0, download_read_s=3.0
 )
+# A busy machine may leave also what is not slow to the next run; not as often as this.
+_RUNS = 9
 PIECES = 40
 
 
@@ -85,13 +87,17 @@ def _reply(route: str) -> bytes:
 
 
 async def bought(folder: Path, slow: Slow) -> str:
-    """Two runs, the slow server first; what is wrong with the outcome, or nothing."""
+    """Runs until all is settled, at least two, the slow server first; what is wrong with the
+    outcome, or nothing.
+    """
     film = pipeline_at(folder)
     film.write(1)
     manifest = loading.load(film.manifest)
     async with listening(slow.exchange) as base:
         rig = Rig(base, TIMEOUTS)
-        for _ in range(2):
+        for number in range(_RUNS):
+            if number >= 2 and film.purchases()[0]["state"] in ("done", "in_doubt"):
+                break
             try:
                 outcome = await rig.run_manifest(manifest)
             except TimeoutError:
