@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # How long an example takes is the machine's matter: a busy one, or one that runs mutants, fails no
-# property by it.
-settings.register_profile("klingflow", deadline=None)
+# property by it. CI tries the same examples each time, whatever version of Hypothesis it has:
+# elsewhere they are others each time.
+settings.register_profile(
+    "klingflow",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("klingflow")
 
 
