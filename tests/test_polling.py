@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from klingflow.decide.history import KEPT
-from klingflow.decide.polling import ENOUGH, Durations
+from klingflow.decide.polling import ENOUGH, Durations, Foretold
 from klingflow.model import Purchase
 from tests.simulations import duration_s, fixed_polls, learned_polls
 
@@ -294,3 +294,63 @@ def test_a_percentage_counts_from_when_it_was_seen_first() -> None:
     assert durations.next_delay_s(
         "a", 60.0, floor_s=5.0, u=0.5, progress=progress
     ) == pytest.approx(20)
+
+
+def honest() -> Durations:
+    """Durations of a tier whose progress has proved honest, to within 2 %."""
+    durations = Durations()
+    for n in range(100):
+        end_s = 80.0 + n
+        durations.learn("a", end_s - 5, end_s + 5, progress=[(end_s * 0.51, 50.0)])
+    return durations
+
+
+def test_an_end_is_foretold_where_progress_is_honest() -> None:
+    """With how far off that was for half of the tasks; not of a tier that is not known."""
+    found = honest().foretold("a", [(60.0, 50.0)])
+    assert found is not None
+    assert found.end_s == 120
+    assert found.error_s == pytest.approx(120 * 0.02)
+    assert honest().foretold("b", [(60.0, 50.0)]) is None
+    assert honest().foretold("a", [(0.0, 50.0)]) is None
+
+
+def test_a_whole_percentage_is_never_exact() -> None:
+    """However well the end was foretold before: to within one percent."""
+    durations = Durations()
+    for n in range(100):
+        durations.learn("a", 75.0 + n, 85.0 + n, progress=[((80.0 + n) / 2, 50.0)])
+    assert durations.foretold("a", [(60.0, 50.0)]) == (120.0, pytest.approx(1.2))
+
+
+def test_a_task_is_as_likely_to_be_done_as_its_progress_foretells() -> None:
+    """Not as others of its tier are; and not before it can show more than it did."""
+    durations, progress = honest(), [(60.0, 50.0)]
+    chances = [durations.likelihood("a", 60.0, age_s, progress) for age_s in (90.0, 120.0, 150.0)]
+    assert chances == [pytest.approx(0, abs=1e-4), 0.5, pytest.approx(1, abs=1e-4)]
+    assert durations.likelihood("a", 150.0, 150.0, progress) == 0
+
+
+@pytest.mark.parametrize(("end_s", "at"), [(111.0, 7110.0), (109.0, 7110.0), (120.0, 7125.0)])
+def test_of_steps_the_first_that_can_show_an_end_that_is_foretold_is_polled_for(
+    end_s: float, at: float
+) -> None:
+    """Also where the usual price asks sooner; within the error, one step too early."""
+    foretold = Foretold(end_s, 2.0)
+    durations = stepped(together=True)
+    found = [
+        durations.shown_at(7101.5, 7096.0, since=7000.0, floor_s=5.0, foretold=foretold)
+        for _ in range(3)
+    ]
+    assert max(found) == pytest.approx(at, abs=1.2)
+
+
+def test_an_end_that_is_foretold_far_away_is_looked_at_before() -> None:
+    """It is known better by then."""
+    durations = stepped(together=True)
+    due = {
+        durations.shown_at(7141.5, 7096.5, since=7000.0, floor_s=5.0, foretold=foretold)
+        for foretold in (None, Foretold(900.0, 2.0))
+        for _ in range(4)
+    }
+    assert all(7110 <= at < 7141.5 for at in due)

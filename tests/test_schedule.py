@@ -270,6 +270,35 @@ def test_chances_that_have_grown_while_tasks_waited_count() -> None:
     assert named(queue.next(115.0)) == "usual"
 
 
+def test_the_task_whose_progress_foretells_its_end_is_polled_first() -> None:
+    """Before one that nobody has looked at for longer."""
+    queue = schedule(poll=Rate(1, 10.0))
+    tier = "kling-3.0-720p"
+    for n in range(100):
+        queue.durations.learn(tier, 75.0 + n, 85.0 + n, progress=[((80.0 + n) / 2, 50.0)])
+    for name, seen, percent in [("begun", 40.0, 20.0), ("done", 90.0, 95.0)]:
+        task = flight(name, seen=seen)
+        task.progress = [(seen, percent)]
+        queue.resume(task, 99.0)
+    assert [named(queue.next(100.0)) for _ in range(2)] == ["done", "begun"]
+
+
+def test_a_poll_that_can_show_nothing_new_comes_last() -> None:
+    """Rows were refreshed at 90 s last: one seen after that, and one seen before."""
+    queue = schedule(poll=Rate(1, 10.0))
+    queue.durations = Steps15()
+    for name, seen in [("after", 91.0), ("before", 89.0)]:
+        queue.resume(flight(name, seen=seen), 99.0)
+    assert [named(queue.next(100.0)) for _ in range(2)] == ["before", "after"]
+
+
+class Steps15(Durations):
+    """Durations of a gateway that refreshes its rows every 15 s."""
+
+    def as_of(self, now: float, *, since: float) -> float:
+        return now // 15 * 15
+
+
 def test_a_poll_comes_when_it_is_due() -> None:
     """The earliest first, whatever the order of queueing."""
     queue = schedule()

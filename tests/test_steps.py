@@ -51,6 +51,12 @@ def test_a_row_that_is_refreshed_late_does_no_harm(seed: int) -> None:
     assert steps.period_s == pytest.approx(15.0, abs=0.1)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_steps_that_are_not_found_at_once_are_looked_for_soon(seed: int) -> None:
+    """Wide windows agree later: again after four more, and not only after twice as many."""
+    assert watched(period_s=15.0, windows=40, width_s=8.0, seed=seed).period_s is not None
+
+
 def test_a_few_changes_prove_nothing() -> None:
     """Sixteen are looked at, and eight have to be foretold."""
     assert watched(period_s=15.0, windows=20).period_s is None

@@ -13,6 +13,7 @@ import statistics
 from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from klingflow.decide.hazard import LADDER, Hazard
 from klingflow.decide.history import KEPT, latest
@@ -32,11 +33,26 @@ FARTHEST = 9
 # share.
 HONEST_TASKS = 10
 HONEST_ERROR = 0.15
+# What is foretold is never nearer than this: a percentage is a whole number.
+LEAST_ERROR = 0.01
 # Where changes are shown in steps, a poll goes to the step next to this share of the way to when it
 # would go otherwise: one step too late costs more than a poll.
 SOONER = 0.85
 
 Progress = Sequence[tuple[float, float]]  # (age in seconds, percent), as polls saw it
+
+
+class Foretold(NamedTuple):
+    """The age at which a task is done, by progress that has proved honest in its tier; and how far
+    off that is for half of its tasks. Both in seconds.
+    """
+
+    end_s: float
+    error_s: float
+
+    def likelihood(self, age_s: float) -> float:
+        """Return the chance, 0–1, that the task is done at an age."""
+        return 1 / (1 + math.exp((self.end_s - age_s) / self.error_s))
 
 
 class Durations:
@@ -90,15 +106,26 @@ class Durations:
                 return max(since, zero + steps.latest(now - zero))
         return now
 
-    def shown_at(self, due: float, now: float, *, since: float, floor_s: float) -> float:
+    def shown_at(
+        self,
+        due: float,
+        now: float,
+        *,
+        since: float,
+        floor_s: float,
+        foretold: Foretold | None = None,
+    ) -> float:
         """Return when to poll in place of `due`: just after the step next to it, if changes are
-        shown in steps; not within a floor of `now`.
+        shown in steps; not within a floor of `now`. Where the end is foretold and near, that is the
+        first step that can show it.
         """
+        farthest = now + FARTHEST * floor_s
+        end = since + foretold.end_s - foretold.error_s if foretold else math.inf
         for steps, zero in ((self._together, 0.0), (self._apart, since)):
             if (period_s := steps.period_s) is not None:
                 nearest = now + SOONER * (due - now) - period_s / 2
-                at = zero + steps.next(nearest - zero, now - zero, floor_s)
-                return min(at, now + FARTHEST * floor_s)
+                soonest = end if end < farthest else nearest
+                return min(zero + steps.next(soonest - zero, now - zero, floor_s), farthest)
         return due
 
     def learn_from(self, purchases: Collection[Purchase]) -> None:
@@ -136,16 +163,29 @@ class Durations:
         if known is None or hazard is None:
             apart_s = self._blind_floors(per_s if urgent else None, floor_s) * floor_s
             return max(apart_s * (0.9 + 0.2 * u), floor_s)
-        end_s = known.foretold(progress)
-        if end_s is None:
-            end_s = hazard.next_at(elapsed_s, self._step(floor_s, per_s, urgent=urgent))
-        return min(max(end_s - elapsed_s, floor_s), FARTHEST * floor_s)
+        foretold = known.foretold(progress)
+        if foretold is None:
+            next_s = hazard.next_at(elapsed_s, self._step(floor_s, per_s, urgent=urgent))
+        else:
+            next_s = foretold.end_s
+        return min(max(next_s - elapsed_s, floor_s), FARTHEST * floor_s)
 
-    def likelihood(self, tier: str, unfinished_s: float, elapsed_s: float) -> float:
+    def foretold(self, tier: str, progress: Progress) -> Foretold | None:
+        """When a task is done, by its progress; None where that has not proved honest, or says
+        nothing yet.
+        """
+        known = self._tiers.get(tier)
+        return known.foretold(progress) if known and known.learned() else None
+
+    def likelihood(
+        self, tier: str, unfinished_s: float, elapsed_s: float, progress: Progress = ()
+    ) -> float:
         """The chance, 0–1, that a task seen unfinished at one age has finished by another.
 
         Without a history it is only an order: the longer not looked at, the likelier.
         """
+        if (foretold := self.foretold(tier, progress)) is not None:
+            return foretold.likelihood(elapsed_s) if elapsed_s > unfinished_s else 0.0
         known = self._tiers.get(tier)
         hazard = known.learned() if known else None
         if hazard is None:
@@ -233,14 +273,15 @@ class _Tier:
             self._unused = 0
         return self._hazard
 
-    def foretold(self, progress: Progress) -> float | None:
-        """The age at which a task is done, going by its progress; None where that has not proved
-        honest.
-        """
+    def foretold(self, progress: Progress) -> Foretold | None:
+        """When a task is done, going by its progress; None where that has not proved honest."""
         if len(self._errors) < HONEST_TASKS or not progress:
             return None
         age_s, percent = progress[-1]
-        if not 10 <= percent < 100 or statistics.median(self._errors) > HONEST_ERROR:
+        error = statistics.median(self._errors)
+        if not 10 <= percent < 100 or age_s <= 0 or error > HONEST_ERROR:
             return None
         end_s = _first_seen(progress)[percent] * 100 / percent
-        return end_s if end_s > age_s else age_s * 100 / percent
+        if end_s <= age_s:
+            end_s = age_s * 100 / percent
+        return Foretold(end_s, max(error, LEAST_ERROR) * end_s)

@@ -187,7 +187,11 @@ class Schedule:
             urgent=urgent,
         )
         due = self.durations.shown_at(
-            now + delay_s, now, since=flight.since, floor_s=self._poll_floor_s
+            now + delay_s,
+            now,
+            since=flight.since,
+            floor_s=self._poll_floor_s,
+            foretold=self.durations.foretold(flight.tier, flight.progress),
         )
         due = max(due, min(now + (retry_after_s or 0.0), flight.deadline))
         heapq.heappush(self._flights, (due, next(self._order), flight))
@@ -373,8 +377,14 @@ class Schedule:
         heapq.heapify(self._due)
 
     def _chance(self, flight: Flight, now: float) -> float:
-        seen_s = flight.unfinished_at - flight.since
-        return self.durations.likelihood(flight.tier, seen_s, flight.age_s(now))
+        """The chance that a poll shows the end of a task: by what a gateway that shows changes in
+        steps showed last, and shows now.
+        """
+        seen_s, shown_s = (
+            self.durations.as_of(at, since=flight.since) - flight.since
+            for at in (flight.unfinished_at, now)
+        )
+        return self.durations.likelihood(flight.tier, seen_s, shown_s, flight.progress)
 
     def _next_fetch(self, now: float) -> Fetch | float | None:
         if self._downloading >= self._downloads or not self._fetches:

@@ -23,6 +23,8 @@ _REPEATED: Final = 3  # and that often in the windows kept
 # Windows kept, and the fewest that a period is looked for in.
 _KEPT: Final = 96
 _ENOUGH: Final = 16
+# From so many windows on, where there are no steps, looking for them becomes rare.
+_SOON: Final = 28
 # A window wider than this share of a period says little of it.
 _NARROW: Final = 0.6
 _TELLING: Final = 0.99  # one that is wider says nothing
@@ -93,8 +95,7 @@ class Steps:
         elif changed_at - unchanged_at <= _NARROW * _LONGEST * floor_s:
             self._keep(window)
             if self._seen >= self._look_at:
-                # Where there are no steps, looking for them becomes rare.
-                self._look_at = 2 * self._seen
+                self._look_at = self._seen + max(_AGAIN, self._seen - _SOON)
                 self._comb = _found(self._windows, floor_s)
 
     def next(self, at: float, now: float, floor_s: float) -> float:
