@@ -21,9 +21,9 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from typing import Literal, Self
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple, Self
 from urllib.parse import quote, urljoin
 
 import anyio
@@ -34,7 +34,7 @@ import httpx
 from klingflow.errors import UsageError
 from klingflow.gateway import awake
 from klingflow.gateway.environment import proxy_for, proxy_variable, tls
-from klingflow.gateway.http11 import Connection
+from klingflow.gateway.http11 import Connection, Seconds
 from klingflow.gateway.origin import is_plain, names_this_machine, normal_base
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.gateway.payload import clean
@@ -46,7 +46,6 @@ from klingflow.words import _
 
 MAX_REDIRECTS = 5
 _REQUESTS_KEPT = 256
-_ASKED = "klingflow"  # the extension by which a request keeps its form on the wire
 MAX_CLIENT_REQUEST_ID = 512  # as OpenAI's API, from which the header is
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S = 20.0
@@ -104,40 +103,59 @@ class Timeouts:
     download_read_s: float = 60.0
 
 
+class _Asked(NamedTuple):
+    """A request: where it goes, its form on the wire, and the seconds that its steps may take.
+
+    httpx's own form is made for a proxy only: it takes longer to make than to send.
+    """
+
+    url: httpx.URL
+    head: h11.Request
+    body: bytes
+    limits: Seconds
+
+
+def _asked(
+    method: str,
+    url: httpx.URL,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    limits: Seconds | None = None,
+) -> _Asked:
+    """Return a request. Raises httpcore.LocalProtocolError where it cannot be put on the wire."""
+    pairs = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    if body:
+        pairs.append((b"content-length", b"%d" % len(body)))
+    try:
+        head = h11.Request(method=method.encode("ascii"), target=url.raw_path, headers=pairs)
+    except h11.LocalProtocolError as error:
+        raise httpcore.LocalProtocolError(str(error)) from error
+    return _Asked(url, head, body, limits or {})
+
+
 class _Direct:
     """Sends requests without a proxy, on a connection of our own."""
 
     def __init__(self, context: ssl.SSLContext, *, kept: bool) -> None:
         self._context = context
-        self._kept = kept
+        self._kept_s = KEPT_S if kept else 0.0
         self._connection: Connection | None = None
 
-    async def send(self, request: httpx.Request) -> Incoming:
-        """Send `request`, on the kept connection if there is one. Raises httpcore's exceptions."""
-        limits = request.extensions["timeout"]
-        asked = _asked(request)
-        connection = await self._usable(request.url, limits.get("connect"))
-        answer = await connection.send(asked, request.content, limits)
-        return replace(answer, aclose=partial(self._over, answer))
+    async def send(self, asked: _Asked) -> Incoming:
+        """Send a request, on the kept connection if there is one. Raises httpcore's exceptions."""
+        connection = self._connection
+        if connection is None or not connection.is_as_new:
+            connection = await self._new(asked.url, asked.limits.get("connect"))
+        return await connection.send(asked.head, asked.body, asked.limits)
 
-    async def _usable(self, url: httpx.URL, seconds: float | None) -> Connection:
-        """The kept connection if it is as good as new, otherwise a new one."""
-        known = self._connection
-        if known is not None and known.is_as_new:
-            return known
+    async def _new(self, url: httpx.URL, seconds: float | None) -> Connection:
         await self.aclose()
         address = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
         wire = await connect(address, self._context, seconds)
-        self._connection = Connection(wire, KEPT_S)
+        self._connection = Connection(wire, self._kept_s)
         return self._connection
-
-    async def _over(self, answer: Incoming) -> None:
-        """Read nothing more of a reply; close the connection unless it is kept."""
-        await answer.aclose()
-        if not self._kept:
-            await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -155,8 +173,16 @@ class _Proxied:
         )
         self._transport = httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
 
-    async def send(self, request: httpx.Request) -> Incoming:
-        """Send `request`. Raises httpx's exceptions."""
+    async def send(self, asked: _Asked) -> Incoming:
+        """Send a request. Raises httpx's exceptions."""
+        head = asked.head
+        request = httpx.Request(
+            head.method.decode("ascii"),
+            asked.url,
+            headers=head.headers.raw_items(),
+            content=asked.body,
+            extensions={"timeout": asked.limits},
+        )
         answer = await self._transport.handle_async_request(request)
         assert isinstance(answer.stream, httpx.AsyncByteStream)
         return Incoming(answer.status_code, answer.headers.raw, answer.stream, answer.aclose)
@@ -225,9 +251,8 @@ class Gateway:
         self._timeouts = timeouts or Timeouts()
         plain = {"accept": "*/*", "accept-encoding": "identity", "user-agent": user_agent}
         own = {"host": self._url.netloc.decode(), "authorization": f"Bearer {key}", **plain}
-        self._plain = httpx.Headers(plain)
-        self._own = httpx.Headers(own)
-        self._json = httpx.Headers({**own, "content-type": "application/json"})
+        self._plain, self._own = plain, own
+        self._json = {**own, "content-type": "application/json"}
         self._context = tls(self.base, httpx.create_ssl_context)
         proxy = proxy_for(self.base)
         if proxy and self._url.scheme == "http":  # over https it is only asked for a tunnel
@@ -268,35 +293,28 @@ class Gateway:
         """
         # No limit of the library's on reading: it counts the time in which we are stopped, too.
         limits = {"connect": self._timeouts.connect_s, "read": None, "write": 30.0}
-        named = (
-            "x-client-request-id",
-            quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID],
-        )
-        headers = httpx.Headers([*self._json.multi_items(), named])
-        request = httpx.Request(
-            "POST", self._url, headers=headers, content=body, extensions={"timeout": limits}
-        )
+        name = quote(client_request_id, safe="@#/")[:MAX_CLIENT_REQUEST_ID]
+        headers = {**self._json, "x-client-request-id": name}
+        asked = _asked("POST", self._url, headers, body, limits)
         limit = self._timeouts
-        return await self._exchange(
-            self._single, request, limit.create_total_s, limit.create_read_s
-        )
+        return await self._exchange(self._single, asked, limit.create_total_s, limit.create_read_s)
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
         """GET the state of a task. `apart` asks on a new connection, which cannot hold the reply to
         another request.
         """
-        request = self._query_of(task_id)
         connections = self._single if apart else self._queries
-        return await self._exchange(connections, request, self._timeouts.query_total_s)
+        return await self._exchange(
+            connections, self._query_of(task_id), self._timeouts.query_total_s
+        )
 
     async def look(self) -> Answer:
         """GET the route of creates, which takes a POST only: it buys nothing."""
-        request = httpx.Request("GET", self._url, headers=self._own, extensions={"timeout": {}})
-        return await self._exchange(self._single, request, self._timeouts.query_total_s)
+        asked = _asked("GET", self._url, self._own)
+        return await self._exchange(self._single, asked, self._timeouts.query_total_s)
 
-    def _new_query(self, task_id: str) -> httpx.Request:
-        url = f"{self._videos}/{quote(task_id, safe='')}"
-        return httpx.Request("GET", url, headers=self._own, extensions={"timeout": {}})
+    def _new_query(self, task_id: str) -> _Asked:
+        return _asked("GET", httpx.URL(f"{self._videos}/{quote(task_id, safe='')}"), self._own)
 
     def content_url(self, task_id: str) -> str:
         """Where the gateway itself serves a task's video."""
@@ -320,9 +338,9 @@ class Gateway:
     ) -> Stream | NoReply:
         for _unused in range(MAX_REDIRECTS + 1):
             try:
-                request = self._download_request(method, url, headers)
+                asked = self._download_request(method, url, headers)
                 sender = held.enter_context(self._connections_for(url).borrow())
-                answer = await sender.send(request)
+                answer = await sender.send(asked)
                 held.push_async_callback(answer.aclose)
                 location = httpx.Headers(answer.headers).get("location")
                 if answer.status not in _REDIRECTS or location is None:
@@ -341,7 +359,7 @@ class Gateway:
     async def _exchange(
         self,
         connections: _Connections,
-        request: httpx.Request,
+        asked: _Asked,
         total_s: float,
         silent_s: float | None = None,
     ) -> Answer:
@@ -355,8 +373,11 @@ class Gateway:
         with connections.borrow() as sender:
             try:
                 with awake.fail_after(total_s):
-                    with awake.fail_after(silent_s or total_s, httpx.ReadTimeout):
-                        answer = await sender.send(request)
+                    if silent_s is None:
+                        answer = await sender.send(asked)
+                    else:
+                        with awake.fail_after(silent_s, httpx.ReadTimeout):
+                            answer = await sender.send(asked)
                     complete = await read_body(answer, body)
             except _CAUGHT as error:
                 if answer is None:
@@ -364,7 +385,7 @@ class Gateway:
             finally:
                 if answer is not None:
                     await answer.aclose()
-        return self._reply(answer, bytes(body), complete, str(request.url))
+        return self._reply(answer, bytes(body), complete, str(asked.url))
 
     async def _uncut(self, answer: Incoming) -> AsyncIterator[bytes]:
         """Yield the bytes of a body. Raises Cut."""
@@ -383,7 +404,7 @@ class Gateway:
         clean = self._secret.clean if is_success else self._secret.clean_words
         return Reply(answer.status, headers, clean(body), complete, url)
 
-    def _download_request(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Request:
+    def _download_request(self, method: str, url: str, headers: Mapping[str, str]) -> _Asked:
         limits = {
             "connect": self._timeouts.connect_s,
             "read": self._timeouts.download_read_s,
@@ -397,7 +418,7 @@ class Gateway:
         # Both are compared as httpx understands them, because that is where the request goes.
         ours = _origin(target) == _origin(self._url) and self._is_a_route(target)
         base = {**(self._own if ours else self._plain), "host": target.netloc.decode(), **headers}
-        return httpx.Request(method, target, headers=base, extensions={"timeout": limits})
+        return _asked(method, target, base, limits=limits)
 
     def _is_a_route(self, target: httpx.URL) -> bool:
         """True for an address below our own route of videos, however it is written. Another path of
@@ -426,11 +447,10 @@ async def post(url: str, body: bytes, total_s: float) -> Answer:
     unlogged, answer, data = Unlogged(secret), None, bytearray()
     try:
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
-        request = httpx.Request(
-            "POST", url, headers=headers, content=body, extensions={"timeout": {}}
-        )
+        target = httpx.URL(url)
+        asked = _asked("POST", target, {"host": target.netloc.decode(), **headers}, body)
         with awake.fail_after(total_s), connections.borrow() as sender:
-            answer = await sender.send(request)
+            answer = await sender.send(asked)
             complete = await read_body(answer, data)
         return Reply(answer.status, headers_of(answer, secret), bytes(data), complete)
     except _CAUGHT as error:
@@ -439,19 +459,6 @@ async def post(url: str, body: bytes, total_s: float) -> Answer:
         unlogged.end()
         with anyio.CancelScope(shield=True):
             await connections.aclose()
-
-
-def _asked(request: httpx.Request) -> h11.Request:
-    """Return a request as it goes over the wire. Raises httpcore.LocalProtocolError."""
-    known: h11.Request | None = request.extensions.get(_ASKED)
-    if known is None:
-        method, target = request.method.encode("ascii"), request.url.raw_path
-        try:
-            known = h11.Request(method=method, target=target, headers=request.headers.raw)
-        except h11.LocalProtocolError as error:
-            raise httpcore.LocalProtocolError(str(error)) from error
-        request.extensions[_ASKED] = known
-    return known
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:

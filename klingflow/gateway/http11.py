@@ -23,11 +23,13 @@ _READ_BYTES: Final = 64 * 1024
 _HEAD_BYTES: Final = 100 * 1024
 
 _Part = h11.Event | type[h11.PAUSED]
-Timeouts = Mapping[str, float | None]  # seconds: "write", and "read" for each wait for more
+Seconds = Mapping[str, float | None]  # "write", and "read" for each wait for more
 
 
 class Connection:
-    """One connection. `kept_s` is how long it is used again after a request."""
+    """One connection. `kept_s` is how long it is used again after a request; with 0 it is closed
+    then.
+    """
 
     def __init__(self, wire: Wire, kept_s: float) -> None:
         self._wire = wire
@@ -44,7 +46,7 @@ class Connection:
         has_more = bool(self._grammar.trailing_data[0]) or self._wire.get_extra_info("is_readable")
         return is_idle and not has_more
 
-    async def send(self, request: h11.Request, body: bytes, timeouts: Timeouts) -> Incoming:
+    async def send(self, request: h11.Request, body: bytes, timeouts: Seconds) -> Incoming:
         """Send one request and wait for the head of its reply. Raises httpcore's exceptions; then
         the connection is closed.
         """
@@ -60,7 +62,8 @@ class Connection:
 
     async def end(self) -> None:
         """Read nothing more of a reply. A connection whose reply is whole may be used again."""
-        if self._grammar.our_state is h11.DONE and self._grammar.their_state is h11.DONE:
+        is_whole = self._grammar.our_state is h11.DONE and self._grammar.their_state is h11.DONE
+        if is_whole and self._kept_s:
             self._grammar.start_next_cycle()
             self._until = time.monotonic() + self._kept_s
         elif self._until is None:
@@ -72,15 +75,18 @@ class Connection:
         await self._wire.aclose()
 
     async def _write(self, request: h11.Request, body: bytes, seconds: float | None) -> None:
-        data = h11.Data(body)
+        events = (
+            [request, h11.Data(body), h11.EndOfMessage()] if body else [request, h11.EndOfMessage()]
+        )
         try:
-            parts = [self._grammar.send(event) for event in (request, data, h11.EndOfMessage())]
+            parts = [self._grammar.send(event) for event in events]
         except h11.LocalProtocolError as error:
             raise httpcore.LocalProtocolError(str(error)) from error
         with suppress(httpcore.WriteError):  # a server may answer before it has read all, and close
             await self._wire.write(b"".join(filter(None, parts)), seconds)
 
     async def _head(self, seconds: float | None) -> h11.Response:
+        await self._receive(seconds)
         while True:  # until the reply that is no 1xx
             event = await self._next(seconds)
             if isinstance(event, h11.Response):
@@ -103,7 +109,11 @@ class Connection:
                 raise httpcore.RemoteProtocolError(str(error)) from error
             if event is not h11.NEED_DATA:
                 return event  # type: ignore[return-value]  # mypy knows no sentinels
-            data = await self._wire.read(_READ_BYTES, seconds)
-            if not data and self._grammar.their_state is h11.SEND_RESPONSE:
-                raise httpcore.RemoteProtocolError("the server left without an answer")
-            self._grammar.receive_data(data)
+            await self._receive(seconds)
+
+    async def _receive(self, seconds: float | None) -> None:
+        """Wait for more of the reply. Raises httpcore.RemoteProtocolError, ReadError."""
+        data = await self._wire.read(_READ_BYTES, seconds)
+        if not data and self._grammar.their_state is h11.SEND_RESPONSE:
+            raise httpcore.RemoteProtocolError("the server left without an answer")
+        self._grammar.receive_data(data)
