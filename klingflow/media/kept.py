@@ -41,11 +41,11 @@ class Kept:
         return self._known[sha256]
 
     def keep(self, sha256: str, media: Media) -> None:
-        """Remember what a video is. Blocks."""
+        """Remember what a video is."""
         self._known[sha256] = media
         line = json.dumps({"sha256": sha256, **asdict(media)}, separators=(",", ":"))
         with suppress(OSError):
-            disk.append(self._path, [line.encode()])
+            disk.append_soon(self._path, [line.encode()])
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -139,7 +139,7 @@ async def _look(context: Context, wanted: Wanted, purchase: Purchase) -> None:
         context.looking.unseen += 1
         return
     if job.media and purchase.sha256:
-        await anyio.to_thread.run_sync(job.media.keep, purchase.sha256, media)
+        job.media.keep(purchase.sha256, media)
     _remark(context, wanted, purchase, media)
 
 

@@ -6,6 +6,7 @@ Whatever cuts this off, every video keeps a name by which the next run finds it 
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -60,9 +61,15 @@ async def deliver(
     Returns what went wrong, for people. Raises LedgerBroken.
     """
     output = purchase.output or ""
-    there = await anyio.to_thread.run_sync(files.facts, site.folder, [output], None)
+    there: dict[str, FileFact] = {}
+    if _is_taken(site, output):  # seldom, and a thread costs more than the look
+        there = await anyio.to_thread.run_sync(files.facts, site.folder, [output], None)
     filing = arrival(purchase, fact, there.get(output), ledger.book)
     return await settle(ledger, site, filing, now)
+
+
+def _is_taken(site: Site, output: str) -> bool:
+    return os.path.lexists(site.folder / output)
 
 
 async def record_all(ledger: Ledger, purchases: Sequence[Purchase]) -> None:
