@@ -69,7 +69,45 @@ def test_a_folder_needs_an_address(manifest: Manifest, tmp_path: Path) -> None:
         stores.of_user(named(manifest, "file://srv/refs"), {})
 
 
-HOSTS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "https://r2"}
+HOSTS = {
+    "AWS_ACCESS_KEY_ID": "k",
+    "AWS_SECRET_ACCESS_KEY": "s",
+    "AWS_ENDPOINT_URL": "https://r2",
+    "KLINGFLOW_BUCKETS": "s3://refs",
+}
+
+
+@pytest.mark.parametrize(("named", "store", "allowed"), [
+    ("s3://films gs://others/refs", "s3://films/a/b", True),
+    ("s3://films gs://others/refs", "gs://others/refs/", True),
+    ("s3://films/refs/", "s3://films/refs", True),
+    ("s3://films/refs", "s3://films", False),
+    ("s3://films/refs", "s3://films/refs2", False),
+    ("s3://films/refs", "s3://films/refs/../a", False),
+    ("s3://films", "s3://films2", False),
+    ("s3://films", "gs://films", False),
+    ("s3://", "s3://films", False),
+    ("", "s3://films", False),
+])  # fmt: skip
+def test_a_host_writes_to_the_buckets_that_its_operator_named(
+    named: str, store: str, allowed: bool
+) -> None:
+    """A batch comes out of a file that others wrote; the right to write to a bucket does not."""
+    pytest.importorskip("obstore")
+    assets = AssetSettings(store, PUBLIC)
+    environ = {**HOSTS, "KLINGFLOW_BUCKETS": named}
+    if allowed:
+        assert stores.of_host(assets, environ) is not None
+        return
+    with pytest.raises(UsageError, match=f"set KLINGFLOW_BUCKETS={store}"):
+        stores.of_host(assets, environ)
+
+
+@pytest.mark.parametrize(("store", "region"), [("ftp://a", None), ("s3://refs", "us.example.com/")])
+def test_a_batch_says_no_more_than_a_manifest_may(store: str, region: str | None) -> None:
+    """No manifest was checked on a host."""
+    with pytest.raises(UsageError, match=r"assets\."):
+        stores.of_host(AssetSettings(store, PUBLIC, region=region), HOSTS)
 
 
 @pytest.mark.parametrize(("endpoint", "allowed"), [("https://r2/", True), ("https://x", False)])

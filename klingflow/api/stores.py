@@ -7,16 +7,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from klingflow.api.texts import allowed_folders
 from klingflow.assets.stores import UPLOAD, Store
 from klingflow.errors import UsageError
 from klingflow.ledger.places import Site
+from klingflow.manifest.settings import ASSETS
 from klingflow.model import AssetSettings, Manifest
 from klingflow.words import _
 
 WRITE_BELOW = "KLINGFLOW_WRITE_BELOW"
+BUCKETS: Final = "KLINGFLOW_BUCKETS"
 
 
 def is_stored(environ: Mapping[str, str], *, sandbox: bool) -> bool:
@@ -51,8 +54,9 @@ def of_host(assets: AssetSettings, environ: Mapping[str, str]) -> Store | None:
     """Return the store of a host of a cluster for what it takes out of videos: its own command, or
     what the batch's manifest names; None where nobody has named one.
 
-    A person is asked about a manifest's service, and nobody about a batch's: a host's key signs
-    only for the service that its own environment names. Raises UsageError as `of_user`.
+    A person is asked about a manifest's store, and nobody about a batch's: a host writes only to
+    buckets, and its key signs only for the service, that its own environment names. Raises
+    UsageError as `of_user`.
     """
     if command := environ.get(UPLOAD):
         from klingflow.assets.commands import CommandStore  # for start-up: it imports anyio
@@ -60,9 +64,40 @@ def of_host(assets: AssetSettings, environ: Mapping[str, str]) -> Store | None:
         return CommandStore(command)
     if assets.store is None:
         return None
+    _check_settings(assets)
+    if not assets.store.startswith("file://"):
+        _check_bucket(assets.store, environ)
     if assets.endpoint is not None:
         _check_endpoint(assets.endpoint, environ)
     return _named(_("this host"), (), assets, environ)
+
+
+def _check_settings(assets: AssetSettings) -> None:
+    """Raise UsageError for what no manifest may say: no manifest was read on this host."""
+    for setting in ASSETS.values():
+        value = getattr(assets, setting.attribute)
+        try:
+            if isinstance(value, str):
+                setting.read(value)
+        except ValueError as error:
+            raise UsageError(f"assets.{setting.name}: {error}") from error
+
+
+def _check_bucket(store: str, environ: Mapping[str, str]) -> None:
+    """Raise UsageError for a bucket, or a part of one, that the environment does not name."""
+    is_named = any(
+        urlsplit(one).netloc and f"{store.rstrip('/')}/".startswith(f"{one.rstrip('/')}/")
+        for one in environ.get(BUCKETS, "").split()
+    )
+    if not is_named or ".." in store.split("/"):
+        raise UsageError(
+            _(
+                "its environment does not name {store}, where the film's frames go: if they may,"
+                " set {buckets}={store}",
+                store=store,
+                buckets=BUCKETS,
+            )
+        )
 
 
 def _check_endpoint(endpoint: str, environ: Mapping[str, str]) -> None:
