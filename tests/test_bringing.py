@@ -18,8 +18,11 @@ from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.gateway.http import Gateway
+from klingflow.ledger.handed_over import bought_again
+from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.moments import moment
-from tests.clusters import a_hand, a_store, hand_over, lines, order, states
+from klingflow.ledger.uids import uid_of
+from tests.clusters import LINEAGE, a_hand, a_store, hand_over, lines, order, states
 from tests.purchases import LATER
 from tests.runs import VIDEO, Said, Scripted, said
 from tests.runs import Video as Reply
@@ -49,9 +52,10 @@ def bought(
     state: Path,
     queries: Sequence[Said] = (),
     videos: Sequence[Reply] = (),
+    retries: int = 0,
 ) -> Iterator[tuple[Hand, Ref]]:
     """A hand that may buy one order, and ask after its task."""
-    (ref,) = hand_over(store, [order("alley")])
+    (ref,) = hand_over(store, [order("alley")], retries=retries)
     with a_hand(store, state) as hand:
         creates = [said(id="task_1", status="queued")]
         hand.gateway = cast(Gateway, Scripted(creates, queries, videos))
@@ -82,6 +86,25 @@ async def test_a_look_says_how_a_task_is(
     assert replace(seen, unknown_since=0.0) == after
     assert Seen.from_json(json.loads(json.dumps(seen.as_json()))) == seen
     assert states(store).get("001.done") == end
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+@pytest.mark.parametrize("others", [True, False])
+async def test_a_failure_says_under_which_id_the_take_is_bought_again(
+    store: FolderStore, tmp_path: Path, claimed: bool, others: bool
+) -> None:
+    """What the store says counts, whichever host wrote it; and whether that is claimed already."""
+    second = uid_of(LINEAGE, "alley", 1, 2)
+    if claimed:
+        store.put(told_of(second, "intent"), b"any")
+    with bought(store, tmp_path / "host", [FAILED, FAILED], retries=1) as (hand, ref):
+        await hands.buy(hand, ref)
+        if others:
+            await _looked(hand, ref)
+        seen = await _looked(hand, ref)
+    assert (seen.state, seen.again, seen.is_claimed) == ("failed", second, claimed)
+    told = store.get(told_of(UID, "done")) or b""
+    assert bought_again(parse_journal(told, "").accounts[0]) == second
 
 
 async def test_a_task_that_takes_too_long_is_parked(store: FolderStore, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ class Host:
 
     async def status(self) -> dict[str, Any]:
         """Say that it is through."""
-        return {"batches": [], "over": self.over, "coming": [], "halted": ""}
+        return {"batches": [], "over": self.over, "coming": [], "capped": {}, "halted": ""}
 
     async def hosts(self) -> list[str]:
         """Say that none is there any more."""

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.cluster.desk import AHEAD_S, Desk, Settings
+from klingflow.cluster.desk import AHEAD_S, Desk
 from klingflow.cluster.orders import Ask, Ref
+from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
+from klingflow.cluster.settings import Settings
 from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import attempt_of, next_try, uid_of
 from klingflow.model import Rate
@@ -32,7 +34,7 @@ def desk(
 ) -> Desk:
     """A desk with a batch, at a gateway that has taken a create before."""
     made = Desk(settings)
-    made._proven = proven
+    made.standing.proven = proven
     made.add("b1", "film", 1, (caps or Caps()).state())
     made.read("b1", 0, [(ask(n), claimed) for n in range(orders)])
     return made
@@ -274,7 +276,7 @@ def test_other_settings_count_at_once_and_keep_the_last_create_in_mind() -> None
 def test_the_next_page_is_read_before_orders_run_out() -> None:
     """Each page is wanted once it is next."""
     made = Desk(FAST)
-    made._proven = True
+    made.standing.proven = True
     made.add("b1", "film", 2, Caps().state())
     assert list(made.wanted_pages()) == [("b1", 0)]
     made.read("b1", 0, [(ask(n), False) for n in range(25)])
@@ -283,6 +285,143 @@ def test_the_next_page_is_read_before_orders_run_out() -> None:
     assert list(made.wanted_pages()) == [("b1", 1)]
     made.unreadable("b1", 1, "damaged")
     assert made.status(0.0)["batches"][0]["why"] == "damaged"
+
+
+@pytest.mark.parametrize(("told", "spend", "most", "halted"), [
+    ([1, 2], False, "9", False),
+    ([2], False, "9", True),
+    ([2], False, None, False),
+    ([2], True, "9", False),
+    ([2, 1], False, "9", True),
+])  # fmt: skip
+def test_a_desk_that_lost_count_of_what_was_spent_buys_nothing(
+    told: list[int], spend: bool, most: str | None, halted: bool
+) -> None:
+    """It knows by the number of what a person said last. Rate and places count at once."""
+    made = desk(2)
+    settings = Settings(Rate(6000, 60.0), 7, Decimal(most) if most else None)
+    for number in told:
+        made.say(number, settings, spend=spend)
+    assert (made.settings, made.places.limit) == (settings, 7)
+    assert ("lost count" in made.status(0.0)["halted"]) is halted
+    assert len(granted(made)) == (0 if halted else 2)
+    made.say(3, settings, spend=True)
+    assert made.halted == ""
+
+
+def test_what_the_store_says_of_an_account_is_what_its_desk_forgot() -> None:
+    """A desk that has heard it already forgot nothing; a person may let it go on."""
+    made, settings = desk(2), Settings(FAST.submit, 100, Decimal(9))
+    made.say(1, settings)
+    made.say(1, settings, told=False)
+    assert len(granted(made)) == 2
+    made.say(2, settings, told=False)
+    assert made.halted
+    made.go_on()
+    assert not made.halted
+
+
+def test_a_batch_that_is_over_says_which_cap_left_orders_out() -> None:
+    """Of the account, or its own."""
+    made = desk(2, Settings(FAST.submit, 100, Decimal(2)))
+    (uid,) = granted(made)
+    made.bought(submitted(uid), 1.0, 0.5)
+    made.over(uid)
+    status = Desk.from_state(json.loads(json.dumps(made.state()))).status(1.0)
+    assert status["over"] == ["b1"]
+    cap = status["capped"]["b1"]
+    assert (cap["cap"], cap["again"]) == ("max_spend", False)
+    assert cap["reason"].startswith("of the account: max_spend: 2.00 of 2.00 CNY are used")
+
+
+def test_each_host_is_known_by_what_it_sent() -> None:
+    """What one only read in the store does not count."""
+    made = desk(3)
+    for uid, host, sent in zip(granted(made), ["north", "south", "north"], [1, 1, 0], strict=True):
+        made.bought(replace(submitted(uid), host=host, sent=bool(sent)), 1.0, 0.5)
+    assert Desk.from_state(made.state()).status(1.0)["hosts"] == {"north": 1, "south": 1}
+
+
+# ---------------------------------------------------------------- tasks that failed
+
+
+def retried(desk: Desk, order: Order, **more: bool) -> str:
+    """Let the task of an order fail, and its take be bought again; return as what."""
+    attempt = 2 + order.retry
+    uid = uid_of("b1", order.ask.key, 1, attempt)
+    desk.bought(submitted(order.uid), 1.0, 0.5)
+    desk.again(order, uid, claimed=more.get("claimed", False))
+    return uid
+
+
+def orders(desk: Desk, now: float = 10.0) -> list[Order]:
+    """What is granted now."""
+    return [grant.order for grant in desk.grants(now)]
+
+
+def test_a_take_that_is_bought_again_has_a_place_of_its_own() -> None:
+    """It goes before the others, and the batch is not over before it is."""
+    made = desk(2, Settings(Rate(6000, 60.0), 1))
+    (first,) = orders(made)
+    uid = retried(made, first)
+    made.again(first, uid, claimed=False)  # told twice
+    (again,) = orders(made)
+    assert (again.uid, again.retry) == (uid, 1)
+    made.bought(submitted(uid), 11.0, 0.5)
+    made.over(uid)
+    assert [one.uid for one in orders(made)] == [ask(1).uid]
+
+
+def test_a_cap_holds_for_what_is_bought_again() -> None:
+    """It costs as much again; otherwise the batch ends."""
+    for most, tasks in ((4, 2), (2, 1)):
+        made = desk(1, Settings(FAST.submit, 100, Decimal(most)))
+        retried(made, orders(made)[0])
+        assert len(orders(made)) == tasks - 1
+        assert (made.caps.tasks, "b1" in made.status(10.0)["capped"]) == (tasks, tasks == 1)
+
+
+def test_a_batch_that_is_stopped_buys_nothing_again() -> None:
+    """It is over with its last task."""
+    made = desk(1)
+    (first,) = orders(made)
+    made.stop("b1")
+    retried(made, first)
+    assert made.status(10.0)["over"] == ["b1"]
+
+
+@pytest.mark.parametrize("tries", [0, 1])
+def test_what_waits_for_a_failed_task_waits_for_what_is_bought_again(tries: int) -> None:
+    """By whichever try; and over a desk's new start."""
+    made = chained(ask(0), waiting(1, 0))
+    (first,) = orders(made)
+    uid = retried(made, first)
+    (again,) = orders(made)
+    for _ in range(tries):
+        told = {"uid": uid, "outcome": "limited", "kind": "limited", "sent": True, "proven": True}
+        made.bought(Bought.from_json(told), 11.0, 0.5)
+        uid = next_try(uid) or ""
+        assert granted(made, 500.0) == [uid]
+    made = Desk.from_state(json.loads(json.dumps(made.state())))
+    made.bought(submitted(uid), 501.0, 0.5)
+    made.over(uid, comes=True)
+    assert made.status(501.0)["coming"] == [attempt_of(uid)]
+    made.add("b2", "film", 1, Caps().state())
+    made.read("b2", 0, [(replace(waiting(2, 0), ref=Ref("b2", 0, 0)), False)])
+    assert not made.ends.unsure
+    made.ended(uid, well=True)
+    assert [one.ask.key for one in orders(made, 999.0)] == ["shot1", "shot2"]
+    assert (again.attempt, made.ends.bought_for) == (attempt_of(ask(0).uid), {})
+
+
+def test_what_fails_again_leaves_out_what_waits_for_it() -> None:
+    """As one that fails at once does."""
+    made = chained(ask(0), waiting(1, 0))
+    uid = retried(made, orders(made)[0])
+    orders(made)
+    made.bought(submitted(uid), 11.0, 0.5)
+    made.over(uid)
+    assert made.status(11.0)["over"] == ["b1"]
 
 
 # ---------------------------------------------------------------- orders that wait for others
@@ -296,7 +435,7 @@ def waiting(number: int, *needs: int, batch: str = "b1") -> Ask:
 def chained(*asks: Ask, places: int = 100) -> Desk:
     """A desk with a batch of these orders."""
     made = Desk(Settings(Rate(6000, 60.0), places))
-    made._proven = True
+    made.standing.proven = True
     made.add("b1", "film", 1, Caps().state())
     made.read("b1", 0, [(one, False) for one in asks])
     return made
@@ -321,7 +460,7 @@ def test_an_order_waits_until_what_it_needs_is_there() -> None:
     assert numbers(made) == [0]
     made.bought(submitted(ask(0).uid), 1.0, 0.5)
     made.over(ask(0).uid, comes=True)
-    assert numbers(made) == [] and not made.unsure
+    assert numbers(made) == [] and not made.ends.unsure
     made.ended(ask(0).uid, well=True)
     assert numbers(made) == [1]
     brought(made, ask(1).uid)
@@ -398,9 +537,9 @@ def test_another_try_is_waited_for() -> None:
 def test_a_desk_that_has_lost_its_memory_asks_the_store() -> None:
     """An order that nobody here works on may have ended long ago."""
     made = chained(waiting(1, 0))
-    assert numbers(made) == [] and [*made.unsure] == [ask(0).uid]
+    assert numbers(made) == [] and [*made.ends.unsure] == [ask(0).uid]
     made.ended(ask(0).uid, well=True)
-    assert numbers(made) == [1] and not made.unsure
+    assert numbers(made) == [1] and not made.ends.unsure
 
 
 def test_an_end_that_came_first_counts() -> None:
@@ -446,7 +585,7 @@ def test_a_batch_that_is_stopped_lets_nothing_wait() -> None:
 def test_few_orders_of_a_batch_wait_at_once() -> None:
     """A desk goes on as a new one with all that it holds: its pages stay in the store."""
     made = Desk(FAST)
-    made._proven = True
+    made.standing.proven = True
     made.add("b1", "film", 3, Caps().state())
     made.read("b1", 0, [(ask(0), False), *((waiting(n, 0), False) for n in range(1, 100))])
     assert [*made.wanted_pages()] == [("b1", 1)]

@@ -23,11 +23,12 @@ from klingflow.cluster.follow import (
     hand_over,
     left_over,
 )
+from klingflow.cluster.orders import failed
 from klingflow.cluster.reading import Reader, told_by
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.waits import Supply, waiting
 from klingflow.ledger.book import Book, doubt
-from klingflow.ledger.handed_over import claimed, handed_over, is_at_cluster
+from klingflow.ledger.handed_over import bought_again, claimed, handed_over, is_at_cluster
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.anyio
 
 BATCH = batch_of(LINEAGE, AT, "ab")
 LIMITED = Failure("limited", "1302", "slow down")
+BUSY = Failure("capacity", "1", "server busy")
 LATEST = "2026-06-08T06:55:00.000Z"
 
 
@@ -267,11 +269,30 @@ async def test_what_is_withdrawn_is_said_by_the_claim_itself(
     with open_ledger(paths_at(tmp_path / "film"), lambda: AT) as ledger:
         await hand_over(ledger, store, terms_of(store, batch=BATCH), [order(store)])
         job = cast(Job, SimpleNamespace(ledger=ledger))
-        assert await withdraw_rest(job, store, BATCH, LATER) == 1
+        assert len(await withdraw_rest(job, store, BATCH, LATER)) == 1
         assert store.names("purchases") == [f"purchases/{order(store).uid}.intent"]
         await fold_in(ledger, Reader(store, LINEAGE), LATEST)
         assert [p.state for p in ledger.book.purchases.values()] == ["rejected"]
-        assert await withdraw_rest(job, store, BATCH, LATEST) == 0
+        assert await withdraw_rest(job, store, BATCH, LATEST) == []
+
+
+def test_a_take_that_is_bought_again_has_its_order(store: FolderStore) -> None:
+    """That of the purchase that failed: nobody hands it over once more, and it is withdrawn with
+    its batch.
+    """
+    hand_out(store, order(store))
+    terms = terms_of(store, batch=BATCH, retries=1)
+    bought = advance(claimed(order(store), host="h", nonce="n"), "accepted", AT, task_id="task_1")
+    put(store, "answer", bought)
+    put(store, "done", failed(terms, advance(bought, "failed", LATER, error=BUSY)))
+    book = Book(lineage=LINEAGE)
+    for one in folded(book, told_by(store, book), LATEST):
+        book.put(one)
+    first, second = sorted(book.purchases.values(), key=lambda p: p.attempt)
+    assert (first.state, second.state, second.attempt) == ("failed", "intent", 2)
+    assert is_at_cluster(second) and second.uid == uid_of(LINEAGE, "alley", 1, 2)
+    assert bought_again(first) == second.uid
+    assert left_over(book, told_by(store, book), store) == []
 
 
 def test_an_order_that_waited_is_final_when_its_source_is_done(store: FolderStore) -> None:

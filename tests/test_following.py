@@ -17,7 +17,7 @@ from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import attempt_of
-from klingflow.model import Purchase
+from klingflow.model import LeftOut, Purchase
 from tests.clusters import BATCH, a_job, a_store, hand_over
 from tests.purchases import AT, LATER, ORIGIN
 from tests.runs import Run, a_run
@@ -67,6 +67,7 @@ class Said:
         self.live: list[str] = []
         self.over: list[str] = []
         self.coming: list[str] = []
+        self.capped: dict[str, Any] = {}
         self.handed: list[str] = []
         self.stopped: list[tuple[str, int]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -74,7 +75,8 @@ class Said:
     async def status(self) -> dict[str, Any]:
         """Say it."""
         live = [{"id": one} for one in self.live]
-        return {"batches": live, "over": self.over, "coming": self.coming, "halted": ""}
+        known = {"over": self.over, "coming": self.coming, "capped": self.capped, "halted": ""}
+        return {"batches": live, **known}
 
     async def hosts(self) -> list[str]:
         """Say that none is there."""
@@ -182,3 +184,31 @@ async def test_a_video_that_no_host_brings_is_not_waited_for(tmp_path: Path) -> 
         assert not await follower._next()
         states = {uid: p.state for uid, p in follower.job.ledger.book.purchases.items()}
         assert states == {one.uid: "done", other.uid: "submitted"}
+
+
+async def test_what_a_cap_of_the_account_left_out_is_said_with_its_reason(tmp_path: Path) -> None:
+    """It is no order that a person has withdrawn, and it is not handed over again."""
+    with following(tmp_path) as (follower, desk, _store):
+        await follower.hand_over()
+        (batch,) = desk.handed
+        reason = "of the account: max_spend: 2.00 of 2.00 CNY are used"
+        desk.over = [batch]
+        desk.capped = {batch: {"cap": "max_spend", "reason": reason, "again": False}}
+        await follower._look()
+        shots = follower.job.plan.by_key.keys()
+        assert follower.left_out == dict.fromkeys(shots, LeftOut("max_spend", reason))
+        purchases = follower.job.ledger.book.purchases.values()
+        assert {p.error and p.error.message for p in purchases} == {reason}
+        assert not await follower._next()
+
+
+async def test_what_was_bought_before_is_not_told_as_bought(tmp_path: Path) -> None:
+    """An earlier run has said so; its video is news."""
+    with following(tmp_path) as (first, _desk, store):
+        purchases = await sold(first)
+        told = list[Any]()
+        limits = first.job.plan.manifest.limits
+        follower = Follower(first.job, first.desk, store, limits, told.append)
+        bring(follower, purchases)
+        await follower._fold()
+        assert [event["event"] for event in told] == ["succeeded", "done"] * 2

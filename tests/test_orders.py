@@ -15,6 +15,7 @@ from klingflow.cluster.orders import (
     Ref,
     Terms,
     as_bytes,
+    failed,
     following,
     from_bytes,
     is_answer,
@@ -26,7 +27,7 @@ from klingflow.decide.caps import Caps
 from klingflow.ledger.handed_over import handed_over, is_at_cluster
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
-from klingflow.ledger.uids import next_try
+from klingflow.ledger.uids import next_try, uid_of
 from klingflow.manifest.tag import tag_in, tag_of
 from klingflow.model import Failure, FailureKind, Price, Purchase
 from tests.clusters import BATCH, LINEAGE, order
@@ -151,6 +152,40 @@ def test_what_passes_is_tried_again(kind: FailureKind, code: str, again: bool) -
         first = handed_over(order("alley"), store="store-1", batch=BATCH)
         times = {"intent": LATER, "updated": LATER}
         assert after == replace(first, uid=next_try(first.uid) or "", times=times)
+
+
+@pytest.mark.parametrize(("kind", "retries", "again"), [
+    ("capacity", 2, [2, 3]),
+    ("capacity", 1, [2]),
+    ("capacity", 0, []),
+    ("moderation", 2, []),
+])  # fmt: skip
+def test_a_task_that_failed_names_the_attempt_that_follows(
+    kind: FailureKind, retries: int, again: list[int]
+) -> None:
+    """For want of capacity alone, and as often as the film says; its hosts and all who follow make
+    the same order of it.
+    """
+    terms, found = replace(TERMS, retries=retries), list[int]()
+    page = pages(terms, [order("alley")])[0]
+    intent: Purchase | None = page.order(0)
+    while intent is not None:
+        bought = advance(intent, "accepted", AT, task_id=f"task_{intent.attempt}")
+        end = failed(terms, advance(bought, "failed", LATER, error=Failure(kind, "1", "busy")))
+        intent = following(end)
+        if intent is not None:
+            times = {"intent": LATER, "updated": LATER}
+            assert intent == replace(page.order(0, 1, len(found) + 1), times=times)
+            assert intent.uid == uid_of(LINEAGE, "alley", 1, intent.attempt)
+            found.append(intent.attempt)
+    assert found == again
+
+
+def test_a_further_attempt_has_tries_of_its_own() -> None:
+    """A limit passes there as well."""
+    page = a_page("alley")
+    first, second = page.order(0, 1, 1), page.order(0, 2, 1)
+    assert second == replace(first, uid=next_try(first.uid) or "")
 
 
 def test_nobody_goes_on_with_what_was_not_ordered() -> None:

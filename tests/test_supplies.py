@@ -15,7 +15,7 @@ import pytest
 from klingflow.assets.folders import FolderStore as Assets
 from klingflow.cluster import hands
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Ref, as_bytes, page_name, pages
+from klingflow.cluster.orders import Ref, as_bytes, failed, page_name, pages
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.cluster.supplies import end_of
@@ -24,9 +24,9 @@ from klingflow.gateway.outcomes import NoReply
 from klingflow.ledger.book import doubt
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
-from klingflow.ledger.uids import next_try
+from klingflow.ledger.uids import next_try, uid_of
 from klingflow.model import AssetSettings, Failure, Json, Purchase
-from tests.clusters import a_hand, a_store, asked, lines, order, states, terms_of
+from tests.clusters import LINEAGE, a_hand, a_store, asked, lines, order, states, terms_of
 from tests.greys import film
 from tests.purchases import LATER
 from tests.runs import LOST, Scripted, Shown, Video, said
@@ -40,6 +40,7 @@ WHOLE: dict[str, Json] = {"from": "opening"}
 ACCEPTED = said(id="task_2", model="kling-3.0-720p", status="queued")
 LIMITED = Failure("limited", "1302", "slow down")
 REFUSED = Failure("moderation", "1301", "no")
+BUSY = Failure("capacity", "1", "server busy")
 OPENING = order("opening")
 NEEDS = {"opening": Supply(order=OPENING.uid)}
 
@@ -114,6 +115,22 @@ async def test_an_order_ends_with_the_try_that_was_sold(store: FolderStore, tmp_
         bought = advance(second, "accepted", LATER, task_id="task_1")
         put(store, "answer", bought)
         assert await end_of(hand, OPENING.uid) == ("coming", bought)
+        done = advance(advance(bought, "succeeded", LATER), "downloaded", LATER, sha256="aa")
+        put(store, "done", done)
+        assert await end_of(hand, OPENING.uid) == ("done", done)
+
+
+async def test_an_order_that_is_bought_again_ends_with_what_was_sold(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """What waits for it waits on."""
+    terms = terms_of(store, retries=1)
+    again = replace(OPENING, uid=uid_of(LINEAGE, OPENING.shot, 1, 2), attempt=2)
+    bought = advance(OPENING, "accepted", LATER, task_id="task_1")
+    put(store, "done", failed(terms, advance(bought, "failed", LATER, error=BUSY)))
+    with a_hand(store, tmp_path / "host") as hand:
+        assert await end_of(hand, OPENING.uid) == ("coming", None)
+        bought = advance(again, "accepted", LATER, task_id="task_2")
         done = advance(advance(bought, "succeeded", LATER), "downloaded", LATER, sha256="aa")
         put(store, "done", done)
         assert await end_of(hand, OPENING.uid) == ("done", done)

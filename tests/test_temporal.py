@@ -14,8 +14,11 @@ from typing import Any, cast
 import anyio
 import pytest
 
+from klingflow.cluster import accounts
+from klingflow.cluster.accounts import Said
 from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
+from klingflow.cluster.settings import Settings
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
@@ -25,7 +28,8 @@ from klingflow.errors import ClusterAway, UsageError
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
-from tests.clusters import a_hand, a_store, hand_over, order, states
+from klingflow.ledger.uids import uid_of
+from tests.clusters import LINEAGE, a_hand, a_store, hand_over, order, states
 from tests.runs import VIDEO, Scripted, Video, refused, said
 
 pytestmark = [
@@ -35,7 +39,8 @@ pytestmark = [
 
 BATCH = "0123456789abcdef-20260608-ab"
 ACCEPTED = said(id="task_1", model="t", status="queued")
-READY = said(id="task_1", status="completed", model="t", video_url="https://cdn.example.com/1.mp4")
+SHOWN = {"status": "completed", "model": "t", "video_url": "https://cdn.example.com/1.mp4"}
+READY = said(id="task_1", **SHOWN)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +123,76 @@ async def test_what_the_desk_is_given_is_bought_and_brought(
     assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 1
 
 
+async def test_a_task_that_failed_is_bought_again(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """As often as its film says, each time as an attempt of its own."""
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05, retries=2)
+    creates = [said(id=f"task_{n}", model="t", status="queued") for n in (1, 2)]
+    busy = said(id="task_1", status="failed", error={"code": "1", "message": "server busy"})
+    ready = said(**{**SHOWN, "id": "task_2"})
+    gateway = Scripted(creates, [busy, ready, ready], [Video(200, VIDEO)])
+    desk = await desk_at(server, "again")
+    async with a_host(server, store, tmp_path / "north", "again", gateway):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def is_done() -> bool:
+            return f"purchases/{uid_of(LINEAGE, 'alley', 1, 2)}.done" in store.names("purchases")
+
+        await until(is_done)
+
+        async def is_over() -> bool:
+            status = cast(dict[str, Any], await desk.status())
+            return bool(status["over"] == [BATCH] and status["hosts"] == {"north": 2})
+
+        await until(is_over)
+    assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 2
+
+
+async def test_a_desk_that_lost_its_memory_learns_the_limits_from_the_store(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """Before its first create; and it buys nothing under a limit of money, until a person says what
+    may still be spent.
+    """
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    accounts.say(store, "forgotten", {"max_running": 7, "max_spend": "9"})
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    desk = await desk_at(server, "forgotten")
+    async with a_host(server, store, tmp_path / "north", "forgotten", gateway):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def has_learnt() -> bool:
+            status = cast(dict[str, Any], await desk.status())
+            return bool(status["places"] == 7 and "lost count" in status["halted"])
+
+        await until(has_learnt)
+        assert gateway.asked == []
+        said = accounts.say(store, "forgotten", {"max_spend": "20"})
+        await desk.say(said, spend=True)
+        await until(has(store, "001.done"))
+
+
+async def test_each_host_shows_what_it_does(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """While a task runs, its host polls it."""
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    running = said(id="task_1", status="in_progress")
+    desk = await desk_at(server, "busy")
+    async with a_host(
+        server, store, tmp_path / "north", "busy", Scripted([ACCEPTED], [running] * 999)
+    ):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def polls() -> bool:
+            return [(one.name, dict(one.doing)) for one in await desk.busy()] == [
+                ("north", {"watch": 1})
+            ]
+
+        await until(polls)
+
+
 @pytest.mark.parametrize("chapter", ["intent", "answer"])
 async def test_a_batch_ends_though_nobody_can_read_what_came_of_it(
     server: Server, store: FolderStore, tmp_path: Path, chapter: Chapter
@@ -187,7 +262,7 @@ async def test_a_person_speaks_to_the_desk(
     """Whoever works for the account obeys. There is no desk before the first word."""
     desk = await desk_at(server, "spoken")
     assert (await desk.status(), await desk.hosts()) == (None, [])
-    await desk.settle({"max_running": 7})
+    await desk.say(Said(1, Settings(max_running=7)), spend=False)
     await desk.halt()
     async with a_host(server, store, tmp_path / "north", "spoken", Scripted([])):
         status = await desk.status()

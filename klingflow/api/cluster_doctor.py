@@ -51,7 +51,7 @@ def _store() -> Iterator[Finding]:
 def _server(account: str | None) -> Iterator[Finding]:
     try:
         address = address_in(os.environ)
-        clock_s, halted, hosts = asyncio.run(_asked(account))
+        clock_s, (halted, way_out), hosts = asyncio.run(_asked(account))
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
@@ -72,15 +72,17 @@ def _server(account: str | None) -> Iterator[Finding]:
             False, _("no host works for this account: start `klingflow worker`"), needed=False
         )
     if halted:
-        yield Finding(False, _("the desk buys nothing: {halted}", halted=halted), needed=False)
+        said = _("the desk buys nothing: {halted} ({way_out})", halted=halted, way_out=way_out)
+        yield Finding(False, said, needed=False)
 
 
-async def _asked(account: str | None) -> tuple[float, str, list[str]]:
-    """Return how far this clock is ahead of the server's, why the desk grants nothing, and the
-    hosts. Raises KlingflowError.
+async def _asked(account: str | None) -> tuple[float, tuple[str, str], list[str]]:
+    """Return how far this clock is ahead of the server's, why the desk grants nothing and what lets
+    it, and the hosts. Raises KlingflowError.
     """
     desk = await desk_of(address_in(os.environ), account_here(account))
     clock_s = await desk.clock_s()
     hosts = await desk.hosts()
     status = await desk.status() if hosts else None  # a desk without hosts answers nothing
-    return clock_s, status["halted"] if status else "", hosts
+    halted = (status["halted"], status["way_out"]) if status else ("", "")
+    return clock_s, halted, hosts

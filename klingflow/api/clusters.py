@@ -22,7 +22,7 @@ from klingflow.api.ignored import committed
 from klingflow.api.running import Result
 from klingflow.api.site import Wish, now
 from klingflow.api.state import chosen_state
-from klingflow.cluster import handbox, hands
+from klingflow.cluster import accounts, handbox, hands
 from klingflow.cluster.address import CLUSTER, Address, account_named, address_in
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.store import PutOnce, open_store, prove
@@ -38,7 +38,7 @@ from klingflow.runner.signals import ends
 from klingflow.words import _
 
 if TYPE_CHECKING:
-    from klingflow.cluster.temporal.client import DeskClient
+    from klingflow.cluster.temporal.client import DeskClient, Host
     from klingflow.runner.context import Job
     from klingflow.runner.events import Emit
 
@@ -243,7 +243,8 @@ def run(
     troubles += map(_stale, stale)
     ending = Ending(interrupted=follower.outcome.interrupted, stale=bool(stale))
     bought = tuple(one for uid, one in follower.bought.items() if uid not in earlier)
-    capped = {(0, action): why for action, why in job.plan.left_out.items()}
+    left_out = {**job.plan.left_out, **follower.left_out}
+    capped = {(0, action): why for action, why in left_out.items()}
     wrong = job.write_results()
     return Result(
         plans=(plan,),
@@ -330,21 +331,26 @@ def account_here(account: str | None) -> str:
 
 def ask_desk(
     account: str | None, settings: Mapping[str, Any], *, stop: bool = False, go_on: bool = False
-) -> tuple[dict[str, Any] | None, list[str]]:
+) -> tuple[dict[str, Any] | None, list[Host]]:
     """Say these things to the desk of an account; return its state and the hosts that work for it.
+    Settings are in the store first, so that they outlive the engine's memory. A desk without hosts
+    has no state that anybody could ask.
 
-    Raises UsageError, ClusterAway.
+    Raises UsageError, ClusterAway, StoreAway.
     """
+    name = account_here(account)
 
-    async def ask() -> tuple[dict[str, Any] | None, list[str]]:
-        desk = await desk_of(address_in(os.environ), account_here(account))
+    async def ask() -> tuple[dict[str, Any] | None, list[Host]]:
+        desk = await desk_of(address_in(os.environ), name)
         if settings:
-            await desk.settle(settings)
+            said = accounts.say(store_in(os.environ), name, settings)
+            await desk.say(said, spend="max_spend" in settings)
         if stop:
             await desk.halt()
         if go_on:
             await desk.go_on()
-        return await desk.status(), await desk.hosts()
+        hosts = await desk.busy()
+        return await desk.status() if hosts else None, hosts
 
     with suppress(KeyboardInterrupt):
         return asyncio.run(ask())

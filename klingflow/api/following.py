@@ -25,10 +25,10 @@ from klingflow.cluster.references import Uploading
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
-from klingflow.ledger.handed_over import UNSENDABLE, claimant
+from klingflow.ledger.handed_over import UNSENDABLE, bought_again, claimant
 from klingflow.ledger.lifecycle import UNFINISHED
 from klingflow.ledger.uids import attempt_of
-from klingflow.model import Limits, Purchase, State
+from klingflow.model import LeftOut, Limits, Purchase, State
 from klingflow.runner import signals
 from klingflow.runner.context import Job, Outcome, as_data
 from klingflow.runner.events import Emit, EventName
@@ -56,7 +56,8 @@ class Follower:
     """One manifest's run at a cluster. `open` are the batches of which something may still come,
     by their ids; `bought` what hosts bought for it, by uid; `agreed` are the takes that its first
     plan buys: the user has agreed to no other; `otherwise` are takes of which other
-    copies of the film have ordered, or bought, another body. `goes_on`: the user's word covers
+    copies of the film have ordered, or bought, another body; `left_out` those for which a cap of
+    the account, or of the run, had no room at the desk. `goes_on`: the user's word covers
     also what an earlier run began to hand over, and nobody was shown. `coming` are the attempts of
     which the desk says that their videos are on their way to the store.
     """
@@ -74,9 +75,10 @@ class Follower:
     bought: dict[str, Purchase] = field(default_factory=dict)
     otherwise: set[str] = field(default_factory=set)
     coming: frozenset[str] = frozenset()
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _told: set[tuple[str, str]] = field(init=False)  # earlier runs told of what was bought then
     _news_at: float = field(init=False)
     _fold_s: float = 0.0
     _away: int = 0
@@ -85,6 +87,8 @@ class Follower:
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
+        known = self.job.ledger.book.purchases
+        self._told = {(uid, "submitted") for uid, one in known.items() if one.task_id}
         self.reader = Reader(self.store, self.job.ledger.book.lineage)
         self._news_at = self.clock()
 
@@ -176,15 +180,25 @@ class Follower:
         over = set(status["over"]) if status else set()
         self.coming = frozenset(status["coming"]) if status else frozenset()
         if status and status["halted"]:
-            self._say(status["halted"], "stopped", reason=status["halted"])
+            halted, way_out = status["halted"], status["way_out"]
+            reason = _("{halted} ({way_out})", halted=halted, way_out=way_out)
+            self._say(halted, "stopped", reason=reason)
         for batch, terms in list(self.open.items()):
             is_lost = batch not in here and batch not in over
             if is_lost and not self.outcome.interrupted:
                 await self._tell_desk(terms)
             elif is_lost or batch in over:
-                await batches.withdraw_rest(self.job, self.store, batch, now())
-                await self._fold()
+                cap = status["capped"].get(batch) if status else None
+                await self._withdraw(batch, LeftOut(**cap) if cap else None)
                 del self.open[batch]
+
+    async def _withdraw(self, batch: str, cap: LeftOut | None) -> None:
+        """Take back what the desk has not granted of a batch, and why, where a cap held it."""
+        why = cap.reason if cap else ""
+        taken = await batches.withdraw_rest(self.job, self.store, batch, now(), why)
+        if cap:
+            self.left_out |= {purchase.key: cap for purchase in taken}
+        await self._fold()
 
     async def _hear(self) -> None:
         """Tell of hosts that were heard of, and are no more."""
@@ -254,7 +268,8 @@ class Follower:
                 facts = {"file": purchase.output or "", "size_bytes": purchase.size_bytes or 0}
                 self._once(purchase, "done", **facts)
             case "failed":
-                self._once(purchase, "failed", failure=failure, retry=False, refunded=False)
+                again = bought_again(purchase) is not None
+                self._once(purchase, "failed", failure=failure, retry=again, refunded=False)
             case "parked":
                 self._once(purchase, "parked", failure=failure)
             case "in_doubt":

@@ -165,6 +165,7 @@ def _terms(job: Job, store: PutOnce, limits: Limits, batch: str) -> Terms:
         tag_media=manifest.limits.tag_media,
         deadline_s=limits.deadline_s,
         poll_floor_s=limits.poll_floor_s,
+        retries=limits.retries,
         caps=caps_of([job.plan], limits).state(),
         assets=asdict(job.store.settings) if job.store else {},
     )
@@ -230,21 +231,23 @@ def has_copied(store: PutOnce, purchase: Purchase, target: Path) -> bool:
             passing.unlink(missing_ok=True)
 
 
-async def withdraw_rest(job: Job, store: PutOnce, batch: str, at: str) -> int:
+async def withdraw_rest(
+    job: Job, store: PutOnce, batch: str, at: str, why: str = ""
+) -> list[Purchase]:
     """Take the claims of those orders of a batch that nobody has claimed, so that nobody ever will,
-    and write down that they were not bought. Return how many. Raises as `fold_in`.
+    and write down that they were not bought, and `why`. Return those that were taken. Raises as
+    `fold_in`.
     """
     left = [p for p in job.ledger.book.purchases.values() if _waits(p, store, batch)]
-    for purchase in left:
-        await _withdraw(store, purchase, at)
-    return len(left)
+    return [purchase for purchase in left if await _withdraw(store, purchase, at, why)]
 
 
-async def _withdraw(store: PutOnce, purchase: Purchase, at: str) -> None:
-    """Take the claim of an order, unless somebody has it."""
+async def _withdraw(store: PutOnce, purchase: Purchase, at: str, why: str = "") -> bool:
+    """Take the claim of an order, unless somebody has it: then return False."""
     nonce = secrets.token_hex(16)
-    unused = orders.withdrawn(purchase, host=socket.gethostname(), nonce=nonce, at=at)
-    await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
+    here = socket.gethostname()
+    unused = orders.withdrawn(purchase, host=here, nonce=nonce, at=at, left_out=why)
+    return await _blocking(store.put, told_of(purchase.uid, "intent"), journal_line(unused))
 
 
 def _waits(purchase: Purchase, store: PutOnce, batch: str) -> bool:

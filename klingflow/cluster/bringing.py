@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
-from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, unreadable
+from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, failed, unreadable
 from klingflow.cluster.store import VIDEOS, told_of
 from klingflow.decide.belief import Naming
 from klingflow.decide.delivery import Delivery, most_bytes
@@ -35,6 +35,7 @@ from klingflow.gateway.outcomes import (
 )
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.answers import LastAnswer, with_last
+from klingflow.ledger.handed_over import bought_again
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.moments import moment
@@ -53,7 +54,9 @@ _FINAL = frozenset({"succeeded", "failed", "parked", "damaged"})
 @dataclass(frozen=True, slots=True)
 class Seen:
     """How a task was found by the last look, and what the next one has to know. Ages are seconds
-    since its create was accepted; `unfinished_s` is when it was last seen unfinished.
+    since its create was accepted; `unfinished_s` is when it was last seen unfinished. `again` is
+    the uid under which a take is bought again whose task failed, and `is_claimed` says that some
+    host has claimed that already.
     """
 
     state: SeenAs = "running"
@@ -69,6 +72,8 @@ class Seen:
     other_name: str | None = None
     other_times: int = 0
     by_its_id: bool = False
+    again: str = ""
+    is_claimed: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -146,19 +151,30 @@ async def _seen(
             tier = outcome.billed_tier or purchase.billed_tier
             return replace(known, state="succeeded", tier=tier)
         case TaskFailed():
-            return await _failed(hand, purchase, known, outcome)
+            return await _failed(hand, terms, purchase, known, outcome)
         case NoSuchTask():
             return await _unknown(hand, purchase, known, outcome.failure)
         case Running() | Hiccup():
             return await _unfinished(hand, terms, purchase, known, outcome)
 
 
-async def _failed(hand: Hand, purchase: Purchase, known: Seen, outcome: TaskFailed) -> Seen:
-    tier = outcome.billed_tier or purchase.billed_tier
+async def _failed(
+    hand: Hand, terms: Terms, purchase: Purchase, known: Seen, outcome: TaskFailed
+) -> Seen:
+    """Make `.done`, or believe the one that another host has made: it says whether the take is
+    bought again.
+    """
+    tier, name = outcome.billed_tier or purchase.billed_tier, told_of(purchase.uid, "done")
     after = advance(purchase, "failed", hand.now(), error=outcome.failure, billed_tier=tier)
-    await hand.put(told_of(purchase.uid, "done"), journal_line(after))
+    after = failed(terms, after)
+    if not await hand.put(name, journal_line(after)):
+        with suppress(OrdersDamaged):
+            after = await hand.line(name) or after
+    again = bought_again(after) or ""
+    is_claimed = bool(again) and await hand.get(told_of(again, "intent")) is not None
     kind = outcome.failure.kind
-    return replace(known, state="failed", kind=kind, tier=tier)
+    told = replace(known, state="failed", kind=kind, tier=tier)
+    return replace(told, again=again, is_claimed=is_claimed)
 
 
 async def _unknown(hand: Hand, purchase: Purchase, known: Seen, failure: Failure) -> Seen:

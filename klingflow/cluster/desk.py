@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import asdict, replace
 from itertools import filterfalse
 from typing import Final, Self
 
+from klingflow.cluster.ends import Ends
 from klingflow.cluster.orders import Ask
 from klingflow.cluster.queued import Batch, Grant, Order, attempt_or_uid
 from klingflow.cluster.reports import Bought
+from klingflow.cluster.settings import Settings
+from klingflow.cluster.standing import Standing
 from klingflow.decide.caps import Caps
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
-from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.uids import next_try
-from klingflow.model import Json, Limits, Rate
-from klingflow.words import _, word
+from klingflow.model import Json, LeftOut
+from klingflow.words import _
 
 # So far ahead creates are granted: an engine's timers are up to a second late.
 AHEAD_S: Final = 2.0
@@ -32,33 +33,10 @@ AHEAD_S: Final = 2.0
 _ALONE_S: Final = 10.0
 # Fewer orders than these wait: the next page is read.
 _FEW: Final = 20
-# Batches that are over, and are remembered; and so many attempts that have ended.
+# Batches that are over, and hosts that have bought, and are remembered.
 _KEPT: Final = 50
-_ENDS_KEPT: Final = 200
 # So many orders of a batch may wait for others before its next page is read.
 _HELD: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a person has said of an account. `max_spend` None is no limit."""
-
-    submit: Rate = field(default_factory=lambda: Limits().submit)
-    max_running: int = 5
-    max_spend: Decimal | None = None
-
-    def as_json(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        spend = None if self.max_spend is None else str(self.max_spend)
-        submit = [self.submit.count, self.submit.period_s]
-        return {"submit": submit, "max_running": self.max_running, "max_spend": spend}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        spend = document["max_spend"]
-        most = None if spend is None else Decimal(spend)
-        return cls(Rate(*document["submit"]), document["max_running"], most)
 
 
 class Desk:
@@ -75,21 +53,36 @@ class Desk:
         self.in_time: AdaptiveRunning = AdaptiveRunning(settings.max_running)  # what hosts manage
         self.caps: Caps = Caps(settings.max_spend)
         self.batches: dict[str, Batch] = {}
-        self.halted: str = ""  # why nothing is granted until a person says so
-        self.paused_until: float = 0.0
+        self.standing: Standing = Standing()
+        self.ends: Ends = Ends()
         self._granted: dict[str, Grant] = {}  # creates that nobody has reported on, by uid
-        self._proven = False
-        self._unsent = 0  # creates in a row that could not be sent
-        self._off_the_mark = 0
-        self._over: deque[str] = deque(maxlen=_KEPT)
-        self._coming: dict[str, bool] = {}  # attempts whose tasks are over, and videos on their way
-        self._ends: dict[str, bool] = {}  # the last attempts that ended, and whether with a video
-        self.unsure: dict[str, bool] = {}  # attempts that are waited for, and nobody here works on
+        self._over: dict[str, LeftOut | None] = {}  # and the cap that left orders out
+        self._said = 0  # the number of what was said last of the account
+        self._count_is_lost = False
+        self._hosts: dict[str, int] = {}  # how many creates each has sent
 
     @property
     def running(self) -> int:
         """Creates on their way and unfinished tasks."""
         return sum(len(batch.live) for batch in self.batches.values())
+
+    @property
+    def halted(self) -> str:
+        """Why nothing is granted until a person says so; "" while creates are granted."""
+        if self._count_is_lost and not self.standing.halted:
+            return _(
+                "the server has lost count of what was spent under --max-spend {most}; say what"
+                " may still be spent",
+                most=self.settings.max_spend,
+            )
+        return self.standing.halted
+
+    @property
+    def way_out(self) -> str:
+        """The command that lets it grant again."""
+        if self._count_is_lost and not self.standing.halted:
+            return "klingflow desk --max-spend AMOUNT"
+        return "klingflow desk --resume"
 
     # -------- what persons say
 
@@ -101,8 +94,7 @@ class Desk:
             return
         again = batch in self._over
         self.batches[batch] = Batch(batch, film, pages, Caps.from_state(caps), again=again)
-        if again:
-            self._over.remove(batch)
+        self._over.pop(batch, None)
 
     def stop(self, batch: str) -> None:
         """Grant nothing more of a batch."""
@@ -116,12 +108,32 @@ class Desk:
 
     def halt(self, reason: str) -> None:
         """Grant nothing more until `go_on`; the first reason counts."""
-        self.halted = self.halted or reason
+        self.standing.halt(reason)
 
     def go_on(self) -> None:
         """Grant again, and forget what went wrong."""
-        self.halted, self._unsent, self._off_the_mark, self.paused_until = "", 0, 0, 0.0
+        self.standing.go_on()
+        self._count_is_lost = False
         self._new_pace(self.settings)
+
+    def say(
+        self, number: int, settings: Settings, *, told: bool = True, spend: bool = False
+    ) -> None:
+        """Work by what was said of the account as the `number`-th. `spend`: a person has just said
+        what may be spent. Not `told`: the store says it.
+
+        A desk that has not heard of all that was said before has lost its memory, and with it what
+        was spent: then it buys nothing under a limit of that.
+        """
+        if number <= self._said:
+            return
+        has_forgotten = not told or number > self._said + 1
+        self._said = number
+        self.settle(settings)
+        if spend or settings.max_spend is None:
+            self._count_is_lost = False
+        elif has_forgotten:
+            self._count_is_lost = True
 
     def settle(self, settings: Settings) -> None:
         """Work by other settings from now on."""
@@ -174,15 +186,15 @@ class Desk:
                 self._enter(found, order)
         found.page += 1  # last: a batch whose first orders are left out is not over
         waited_for = (need for order in found.held.values() for need in order.needs)
-        self.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)
+        self.ends.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)
         self._close(found)
 
     def _enter(self, batch: Batch, order: Order) -> None:
         """Let an order wait for its grant, or for what it needs. Nobody buys it if that did not
         come.
         """
-        self._ends.pop(order.attempt, None)  # of an earlier try
-        ends = [self._ends.get(attempt_or_uid(need)) for need in order.needs]
+        self.ends.forget(order.attempt)  # of an earlier try
+        ends = [self.ends.well.get(attempt_or_uid(need)) for need in order.needs]
         if False in ends:
             batch.leave_out(_("what it waits for did not come"))
             return self.ended(order.uid, well=False)
@@ -193,46 +205,22 @@ class Desk:
         batch.held[order.attempt] = replace(order, needs=left)
 
     def _works_on(self, order: str) -> bool:
-        attempt = attempt_or_uid(order)
-        return attempt in self._coming or any(b.knows(attempt) for b in self.batches.values())
+        attempt, order_of = attempt_or_uid(order), self.ends.order_of
+        batches = self.batches.values()
+        return attempt in self.ends.coming or any(b.knows(attempt, order_of) for b in batches)
 
     def ended(self, uid: str, *, well: bool) -> None:
         """An order has come to its video, or to none: what waits for it goes on, before the rest;
         or it is left out, with all that waits for it in turn. `uid` is that of any try.
         """
-        ends = deque([(attempt_or_uid(uid), well)])
+        ends = deque([(self.ends.order_of(uid), well)])
         while ends:
             attempt, well = ends.popleft()
-            self._note_end(attempt, well=well)
+            self.ends.note(attempt, well=well)
             for batch in self.batches.values():
-                ends += [(one, False) for one in self._freed(batch, attempt, well=well)]
+                ends += [(one, False) for one in batch.freed(attempt, well=well)]
         for batch in list(self.batches.values()):
             self._close(batch)
-
-    def _note_end(self, attempt: str, *, well: bool) -> None:
-        self._coming.pop(attempt, None)
-        self.unsure = {order: True for order in self.unsure if attempt_or_uid(order) != attempt}
-        self._ends.pop(attempt, None)
-        self._ends[attempt] = well
-        while len(self._ends) > _ENDS_KEPT:
-            del self._ends[next(iter(self._ends))]
-
-    def _freed(self, batch: Batch, attempt: str, *, well: bool) -> list[str]:
-        """Let what waits for an attempt go on, or leave it out; return what was left out."""
-        held = batch.held.values()
-        waiting = [order for order in held if attempt in map(attempt_or_uid, order.needs)]
-        if not well:
-            for order in waiting:
-                del batch.held[order.attempt]
-                batch.leave_out(_("what it waits for did not come"))
-            return [order.attempt for order in waiting]
-        for order in reversed(waiting):  # each goes to the front
-            left = tuple(need for need in order.needs if attempt_or_uid(need) != attempt)
-            if left:
-                batch.held[order.attempt] = replace(order, needs=left)
-            else:
-                batch.waiting.appendleft(replace(batch.held.pop(order.attempt), needs=()))
-        return []
 
     def unreadable(self, batch: str, page: int, why: str) -> None:
         """Leave a batch: a page of it cannot be believed."""
@@ -256,7 +244,7 @@ class Desk:
         return max(now, self._free_at(now) - AHEAD_S / 2, self._turn_at())
 
     def _free_at(self, now: float) -> float:
-        return max(now + self.pace.delay_s(now), self.paused_until)
+        return max(now + self.pace.delay_s(now), self.standing.paused_until)
 
     def _turn_at(self) -> float:
         """Return from when on a create may go although others are on their way.
@@ -264,7 +252,7 @@ class Desk:
         While nobody knows whether the gateway takes any, they go one by one. Later so many go at
         once as hosts come to in time.
         """
-        most = self.in_time.limit if self._proven else 1
+        most = self.in_time.limit if self.standing.proven else 1
         sent = sorted((g.at for g in self._granted.values() if not g.order.claimed), reverse=True)
         return sent[most - 1] + _ALONE_S if len(sent) >= most else 0.0
 
@@ -297,7 +285,7 @@ class Desk:
         """
         while batch.waiting:
             order = batch.waiting[0]
-            refusal = "" if order.reserved else self._reserve(batch, order)
+            refusal = None if order.reserved else self._reserve(batch, order)
             is_live = any(order.uid in other.live for other in self.batches.values())
             if not refusal and not is_live:
                 batch.waiting[0] = replace(order, reserved=True)
@@ -305,13 +293,12 @@ class Desk:
             batch.waiting.popleft()
             if is_live and not refusal:
                 self._release(replace(order, reserved=True))
-            batch.left_out += bool(refusal)
-            batch.why = refusal or batch.why
             if refusal:
+                batch.refused(refusal)
                 self.ended(order.attempt, well=False)
         self._close(batch)
 
-    def _reserve(self, batch: Batch, order: Order) -> str:
+    def _reserve(self, batch: Batch, order: Order) -> LeftOut | None:
         """Reserve the cost under the caps of the batch and of the account. Return why it cannot be;
         then nothing is reserved.
         """
@@ -319,13 +306,14 @@ class Desk:
         if order.claimed:
             for caps in self._caps_of(order):
                 caps.enter(request)
-            return ""
+            return None
         if refusal := batch.caps.reserve(request):
-            return refusal.reason
+            return refusal
         if refusal := self.caps.reserve(request):
             batch.caps.release(request)
-            return _("of the account: {reason}", reason=refusal.reason)
-        return ""
+            said = _("of the account: {reason}", reason=refusal.reason)
+            return replace(refusal, reason=said, again=False)
+        return None
 
     def _release(self, order: Order) -> None:
         for caps in self._caps_of(order) if order.reserved else ():
@@ -345,11 +333,10 @@ class Desk:
         if grant is None:
             return  # told twice, or of a desk before this one
         if told.sent:
-            self._unsent = 0
-            self._off_the_mark += told.off_the_mark
+            self._count(told.host)
             if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
                 self.caps.enter(grant.order.ask.request)  # what was counted was an earlier try
-        self._proven = self._proven or told.proven or told.outcome == "submitted"
+        self.standing.heard(told)
         match told.outcome:
             case "submitted":
                 if told.sent:
@@ -363,14 +350,23 @@ class Desk:
             case _:
                 self._release(grant.order)
                 self._end(grant.order)
-        self._judge(told, now)
+        self.standing.judge(told)
+        if self.pace.exhausted(now) and not self.running:
+            self.halt(
+                _("the gateway refuses every create for want of room, and no task is running")
+            )
+
+    def _count(self, host: str) -> None:
+        self._hosts[host] = self._hosts.pop(host, 0) + 1
+        while len(self._hosts) > _KEPT:
+            del self._hosts[next(iter(self._hosts))]
 
     def over(self, uid: str, *, comes: bool = False) -> None:
         """A task is finished, failed or parked: it holds no place at the gateway any more. `comes`:
         its video is on its way to the store; otherwise none comes.
         """
         if comes:
-            self._coming[attempt_or_uid(uid)] = True
+            self.ends.comes(uid)
         else:
             self.ended(uid, well=False)
         for batch in list(self.batches.values()):
@@ -378,6 +374,20 @@ class Desk:
                 batch.settled += 1
                 self._granted.pop(uid, None)
                 self._close(batch)
+
+    def again(self, failed: Order, uid: str, *, claimed: bool) -> None:
+        """A task has failed, and its film buys the take again, as `uid`: the order waits for
+        another grant, before the others. `claimed`: some host has claimed it before.
+        """
+        batch = self.batches.get(failed.ask.ref.batch)
+        if batch is None or batch.live.pop(failed.uid, None) is None:
+            return  # told twice, or of a desk before this one
+        self._granted.pop(failed.uid, None)
+        if batch.stopped:
+            batch.settled += 1
+            return self.ended(failed.uid, well=False)
+        self.ends.again(uid, failed.attempt)
+        batch.waiting.appendleft(failed.as_retry(uid, claimed=claimed))
 
     def blinded(self, reason: str) -> None:
         """Polls are refused for the key's or the balance's sake."""
@@ -393,9 +403,7 @@ class Desk:
         elif told.outcome == "late":
             self.in_time.refused(now, grant.at, len(self._granted))
         elif told.outcome == "unsent":
-            self._unsent += 1
-            pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self._unsent - 1)) * (0.5 + u / 2)
-            self.paused_until = max(self.paused_until, now + pause_s)
+            self.standing.not_sent(now, u)
         uid = order.uid if told.outcome == "late" else next_try(order.uid)
         if uid is None or batch.stopped:
             self._release(order)
@@ -411,32 +419,12 @@ class Desk:
         self.ended(order.attempt, well=False)
         self._close(batch)
 
-    def _judge(self, told: Bought, now: float) -> None:
-        """Halt where no further create has a chance."""
-        if told.sent and told.stops:
-            self.halt(
-                _(
-                    "the gateway refuses us ({kind}): {reason}",
-                    kind=word(told.kind or "unknown"),
-                    reason=told.reason,
-                )
-            )
-        if self.pace.exhausted(now) and not self.running:
-            self.halt(
-                _("the gateway refuses every create for want of room, and no task is running")
-            )
-        rounds = PATIENT_ROUNDS if self._proven else FIRST_ROUNDS
-        if self._unsent >= rounds:
-            self.halt(_("the gateway cannot be reached"))
-        if not self._proven and self._off_the_mark >= PAGES:
-            self.halt(
-                _("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
-            )
-
     def _close(self, batch: Batch) -> None:
         if batch.is_over and batch.id in self.batches:
             del self.batches[batch.id]
-            self._over.append(batch.id)
+            self._over[batch.id] = batch.cap
+            while len(self._over) > _KEPT:
+                del self._over[next(iter(self._over))]
 
     # -------- for people, and for the next desk
 
@@ -449,12 +437,15 @@ class Desk:
             "running": self.running,
             "creating": len(self._granted),
             "halted": self.halted,
+            "way_out": self.way_out,
             "pause_s": round(max(0.0, self._free_at(now) - now), 3),
             "spend": str(self.caps.spend),
             "currency": self.caps.currency,
             "batches": [batch.told() for batch in self.batches.values()],
             "over": list(self._over),
-            "coming": list(self._coming),
+            "capped": {batch: asdict(cap) for batch, cap in self._over.items() if cap},
+            "coming": list(self.ends.coming.values()),
+            "hosts": dict(self._hosts),
         }
 
     def state(self) -> dict[str, Json]:
@@ -468,15 +459,12 @@ class Desk:
             "caps": self.caps.state(),
             "batches": [batch.state() for batch in self.batches.values()],
             "granted": granted,
-            "halted": self.halted,
-            "paused_until": self.paused_until,
-            "proven": self._proven,
-            "unsent": self._unsent,
-            "off_the_mark": self._off_the_mark,
-            "over": list(self._over),
-            "coming": list(self._coming),
-            "ends": [[attempt, well] for attempt, well in self._ends.items()],
-            "unsure": list(self.unsure),
+            "standing": asdict(self.standing),
+            "ends": self.ends.state(),
+            "over": [[batch, cap and asdict(cap)] for batch, cap in self._over.items()],
+            "said": self._said,
+            "count_is_lost": self._count_is_lost,
+            "hosts": [[*one] for one in self._hosts.items()],
         }
 
     @classmethod
@@ -492,11 +480,9 @@ class Desk:
         desk.batches = {told["id"]: Batch.from_state(told) for told in state["batches"]}
         grants = [Grant(Order.from_json(order), at) for order, at in state["granted"]]
         desk._granted = {grant.order.uid: grant for grant in grants}
-        desk.halted, desk.paused_until = state["halted"], state["paused_until"]
-        desk._proven, desk._unsent = state["proven"], state["unsent"]
-        desk._off_the_mark = state["off_the_mark"]
-        desk._over.extend(state["over"])
-        desk._coming = dict.fromkeys(state["coming"], True)
-        desk._ends = dict(state["ends"])
-        desk.unsure = dict.fromkeys(state["unsure"], True)
+        desk.standing = Standing(**state["standing"])
+        desk.ends = Ends.from_state(state["ends"])
+        desk._over = {batch: LeftOut(**cap) if cap else None for batch, cap in state["over"]}
+        desk._said, desk._count_is_lost = state["said"], state["count_is_lost"]
+        desk._hosts = dict(state["hosts"])
         return desk

@@ -21,7 +21,7 @@ from klingflow.cluster.store import PutOnce
 from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book, contradicting, doubt, fold
-from klingflow.ledger.handed_over import is_at_cluster, store_of
+from klingflow.ledger.handed_over import bought_again, is_at_cluster, retry_of, store_of
 from klingflow.ledger.moments import moment
 from klingflow.ledger.store import Ledger
 from klingflow.ledger.uids import attempt_of, film_of
@@ -44,7 +44,7 @@ def _finished(told: Told, book: Book) -> Iterator[Purchase]:
     if not open_:
         return
     known = [*told.accounts, *book.purchases.values()]
-    done = {attempt_of(p.uid): p for p in known if p.state == "done"}
+    done = _done(known)
     for order, waits in open_:
         sources = [p for uid in waits.orders if (p := done.get(attempt_of(uid)))]
         if len(sources) < len(waits.orders):
@@ -54,6 +54,23 @@ def _finished(told: Told, book: Book) -> Iterator[Purchase]:
             last = finished(order, waits, needs)
             updated = max(p.times["updated"] for p in (order, *sources))
             yield replace(last, times={**order.times, "updated": updated})
+
+
+def _done(known: Iterable[Purchase]) -> dict[str | None, Purchase]:
+    """Return the purchases that have their videos, by what the uids of all tries of their orders
+    have in common: those that were bought again for failed ones stand for these.
+    """
+    known = [*known]
+    done = {attempt_of(p.uid): p for p in known if p.state == "done"}
+    failed = {attempt_of(p.uid): attempt_of(uid) for p in known if (uid := bought_again(p))}
+    for attempt in failed:
+        passed, last = {attempt}, failed[attempt]
+        while last in failed and last not in passed:
+            passed.add(last)
+            last = failed[last]
+        if last in done:
+            done.setdefault(attempt, done[last])
+    return done
 
 
 def _is_open(purchase: Purchase) -> bool:
@@ -109,6 +126,7 @@ def left_over(book: Book, told: Told, store: PutOnce) -> list[Purchase]:
         if is_at_cluster(purchase)
         and store_of(purchase) == store.identity
         and attempt_of(purchase.uid) not in told.ordered
+        and not retry_of(purchase)  # its order is that of the one that failed
     ]
 
 

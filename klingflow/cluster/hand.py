@@ -98,11 +98,11 @@ class Hand:
 
     async def put(self, name: str, data: bytes) -> bool:
         """Put an object, however long the store is away. Return False where there is one."""
-        return await self._patiently(partial(self.store.put, name, data))
+        return await self.patiently(partial(self.store.put, name, data))
 
     async def get(self, name: str) -> bytes | None:
         """Get an object, however long the store is away."""
-        return await self._patiently(partial(self.store.get, name))
+        return await self.patiently(partial(self.store.get, name))
 
     async def line(self, name: str) -> Purchase | None:
         """Get the purchase that an object holds; None where there is none. Raises OrdersDamaged."""
@@ -113,7 +113,7 @@ class Hand:
         """Copy a video to a new file, however long the store is away. Return False where the store
         does not have it, whole. Raises OSError for the file.
         """
-        return await self._patiently(partial(self._copied, sha256, path))
+        return await self.patiently(partial(self._copied, sha256, path))
 
     def _copied(self, sha256: str, path: Path) -> bool:
         path.unlink(missing_ok=True)  # of a copy that was broken off
@@ -127,7 +127,8 @@ class Hand:
             await anyio.sleep(min(left_s, self.waits.longest_look_s))
             self.alive()
 
-    async def _patiently(self, work: Callable[[], T]) -> T:
+    async def patiently(self, work: Callable[[], T]) -> T:
+        """Do what blocks and asks the store, however long that is away."""
         pause_s = self.waits.look_s / 2
         while True:
             try:

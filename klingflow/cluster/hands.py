@@ -92,9 +92,16 @@ async def page(hand: Hand, batch: str, number: int) -> Page:
 
 
 async def buy(
-    hand: Hand, ref: Ref, *, try_: int = 1, wait_s: float = 0.0, too_late: bool = False
+    hand: Hand,
+    ref: Ref,
+    *,
+    try_: int = 1,
+    retry: int = 0,
+    wait_s: float = 0.0,
+    too_late: bool = False,
 ) -> Bought:
-    """Buy an order, `wait_s` seconds from now, unless anybody has claimed this try of it before.
+    """Buy an order, `wait_s` seconds from now, unless anybody has claimed this try of it before;
+    `retry`: after so many of its tasks that have failed.
 
     `too_late`: the moment that was granted has passed; claim nothing, and only say what became of
     a claim that is there. May be called again without end. Raises OrdersDamaged, and LedgerBroken
@@ -102,7 +109,7 @@ async def buy(
     after the claim, it first makes the answer durable in the black box.
     """
     found = await page(hand, ref.batch, ref.page)
-    order, began = found.order(ref.number, try_), hand.clock()
+    order, began = found.order(ref.number, try_, retry), hand.clock()
     ready = await _ready_or_not(hand, found, order, too_late=too_late)
     if isinstance(ready, Bought):
         return ready
@@ -298,4 +305,5 @@ async def _delivered(hand: Hand, done: _Sent) -> Bought:
         sent=not isinstance(outcome, Unsent),
         proven=patience.proves(outcome),
         off_the_mark=isinstance(outcome, Doubtful) and outcome.off_the_mark,
+        host=hand.host,
     )

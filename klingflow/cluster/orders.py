@@ -18,15 +18,19 @@ from klingflow.ledger.handed_over import (
     CLUSTER,
     UNSENDABLE,
     WITHDRAWN,
+    as_retry,
+    bought_again,
+    buying_again,
     claimed,
     handed_over,
     is_withdrawn,
+    retry_of,
     store_of,
 )
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
-from klingflow.ledger.uids import next_try, try_of
+from klingflow.ledger.uids import next_try, try_of, uid_of
 from klingflow.manifest.chained import chained
 from klingflow.manifest.held_files import Record, records
 from klingflow.manifest.tag import tagged
@@ -54,8 +58,9 @@ class Terms:
     """What holds for a batch. `film` is the manifest's name, `origin` the gateway that is to sell,
     `store` the identity of the store.
 
-    `caps` is the `Caps.state` of the run, whose purse 0 is the film's; `assets` says where hosts
-    put frames, as the fields of `AssetSettings`.
+    `retries`: so often a take is bought again whose task failed for want of capacity. `caps` is the
+    `Caps.state` of the run, whose purse 0 is the film's; `assets` says where hosts put frames, as
+    the fields of `AssetSettings`.
     """
 
     batch: str
@@ -68,6 +73,7 @@ class Terms:
     tag_media: bool = False
     deadline_s: float = 3600.0
     poll_floor_s: float = 5.0
+    retries: int = 0
     caps: Mapping[str, Json] = field(default_factory=dict)
     assets: Mapping[str, Json] = field(default_factory=dict)
 
@@ -138,8 +144,10 @@ class Page:
             tier, seconds = order.predicted_tier, order.seconds
             yield Ask(ref, order.uid, order.key, tier, seconds, price, needs)
 
-    def order(self, number: int, try_: int = 1) -> Purchase:
-        """Return an order as it is tried for the `try_`-th time. Raises OrdersDamaged."""
+    def order(self, number: int, try_: int = 1, retry: int = 0) -> Purchase:
+        """Return an order as it is tried for the `try_`-th time, after so many tasks of it that
+        have failed. Raises OrdersDamaged.
+        """
         if not 0 <= number < len(self.orders):
             raise OrdersDamaged(
                 _(
@@ -148,18 +156,38 @@ class Page:
                     number=number,
                 )
             )
-        uid: str | None = self.orders[number].uid
+        order = self.orders[number]
+        if retry:
+            attempt = order.attempt + retry
+            again = replace(order, uid=_further_uid(self.terms, order, retry), attempt=attempt)
+            order = as_retry(again, retry)
+        uid: str | None = order.uid
         for _unused in range(1, try_):
             uid = uid and next_try(uid)
         if uid is None:
-            raise OrdersDamaged(_("{key} was tried too often", key=self.orders[number].key))
-        return replace(self.orders[number], uid=uid)
+            raise OrdersDamaged(_("{key} was tried too often", key=order.key))
+        return replace(order, uid=uid)
 
     def named(self, order: Purchase) -> Purchase:
         """Return a final order with the name of its try in its body, where its film wants one."""
         if not self.terms.tag_media:
             return order
         return replace(order, body=tagged(order.body, order.uid))
+
+
+def _further_uid(terms: Terms, order: Purchase, number: int = 1) -> str:
+    """Return the uid of a later attempt, which every copy of the ledger makes."""
+    return uid_of(terms.lineage, order.shot, order.take, order.attempt + number)
+
+
+def failed(terms: Terms, purchase: Purchase) -> Purchase:
+    """Return a purchase whose task has failed; where its film buys the take again, it says as what:
+    only for want of capacity, and as often as its `retries` say.
+    """
+    kind = kind_of(purchase.error) if purchase.error else None
+    if kind is None or not kind.retried or retry_of(purchase) >= terms.retries:
+        return purchase
+    return buying_again(purchase, _further_uid(terms, purchase))
 
 
 def page_name(batch: str, page: int) -> str:
@@ -253,11 +281,14 @@ def is_answer(order: Purchase, other: Purchase) -> bool:
     return is_same_body and (order.uid, order.origin) == (other.uid, other.origin)
 
 
-def withdrawn(order: Purchase, *, host: str, nonce: str, at: str, why: str = "") -> Purchase:
+def withdrawn(
+    order: Purchase, *, host: str, nonce: str, at: str, why: str = "", left_out: str = ""
+) -> Purchase:
     """Return the claim of an order that nobody is to buy any more. The claim itself says that it is
-    not used: after a death no answer is waited for. `why` is what a host says that cannot send it.
+    not used: after a death no answer is waited for. `why` is what a host says that cannot send it,
+    `left_out` the cap that had no room for it.
     """
-    failure = Failure("not_sent", WITHDRAWN, _("withdrawn before it was bought"))
+    failure = Failure("not_sent", WITHDRAWN, left_out or _("withdrawn before it was bought"))
     if why:
         failure = Failure("not_sent", UNSENDABLE, why)
     return advance(_claimed_now(order, host, nonce, at), "unsent", at, error=failure)
@@ -306,11 +337,14 @@ def is_tried_again(answer: Purchase) -> bool:
 
 
 def following(answer: Purchase, order: Purchase | None = None) -> Purchase | None:
-    """Return the intent of the try that follows `answer`, because hosts go on with the `order`; by
-    default the one that the answer itself names. None where no host goes on.
+    """Return the intent that follows `answer`, because hosts go on with the `order`: of another
+    try, or of another attempt where its task has failed. By default it is the order that the answer
+    itself names. None where no host goes on.
 
     It is the same for whoever makes it, so that all followers write one line.
     """
+    if (further := bought_again(answer)) is not None:
+        return _retried(answer, further)
     store = store_of(order or answer)
     uid = next_try(answer.uid) if store and is_tried_again(answer) else None
     if uid is None:
@@ -319,3 +353,26 @@ def following(answer: Purchase, order: Purchase | None = None) -> Purchase | Non
     times = {"intent": at, "updated": at}
     evidence = {CLUSTER: told[CLUSTER]}
     return replace(answer, uid=uid, state="intent", error=None, times=times, evidence=evidence)
+
+
+def _retried(failed: Purchase, uid: str) -> Purchase:
+    """Return the intent of the attempt that follows a failed one."""
+    at = failed.times["updated"]
+    intent = Purchase(
+        uid=uid,
+        shot=failed.shot,
+        take=failed.take,
+        attempt=failed.attempt + 1,
+        state="intent",
+        fingerprint=failed.fingerprint,
+        body=failed.body,
+        origin=failed.origin,
+        predicted_tier=failed.predicted_tier,
+        seconds=failed.seconds,
+        price=failed.price,
+        times={"intent": at, "updated": at},
+        output=failed.output,
+        further=failed.further,
+        evidence=failed.evidence,
+    )
+    return as_retry(intent, retry_of(failed) + 1)

@@ -6,14 +6,15 @@ Nothing here decides; desk.py does. Everything goes into plain JSON and back.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
 from klingflow.cluster.orders import Ask
 from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import attempt_of
-from klingflow.model import Json
+from klingflow.model import Json, LeftOut
+from klingflow.words import _
 
 
 def attempt_or_uid(uid: str) -> str:
@@ -25,7 +26,8 @@ def attempt_or_uid(uid: str) -> str:
 class Order:
     """An order as the desk holds it: which try comes next, and whether its cost is reserved.
 
-    `uid` is that of the try. `claimed`: some host has claimed it before, so nothing is sent for it.
+    `uid` is that of the try; `retry` counts the tasks that failed, and that it is bought again for.
+    `claimed`: some host has claimed it before, so nothing is sent for it.
     `counted`: so it was when the desk had its batch before, and the account has counted what it
     came to. `needs` are the orders that it still waits for, by the uids of their first tries.
     """
@@ -33,6 +35,7 @@ class Order:
     ask: Ask
     uid: str
     try_: int = 1
+    retry: int = 0
     reserved: bool = False
     claimed: bool = False
     counted: bool = False
@@ -40,8 +43,12 @@ class Order:
 
     @property
     def attempt(self) -> str:
-        """What all tries of it have in common."""
-        return attempt_or_uid(self.uid)
+        """What it is called: what all tries of its first attempt have in common."""
+        return attempt_or_uid(self.ask.uid)
+
+    def as_retry(self, uid: str, *, claimed: bool) -> Order:
+        """Return it as it is bought again, as `uid`, because its task has failed."""
+        return Order(self.ask, uid, retry=self.retry + 1, claimed=claimed)
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
@@ -66,7 +73,7 @@ class Grant:
 class Batch:
     """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
     what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
-    shots on their way, by uid. `again`: the desk has had it before.
+    shots on their way, by uid. `again`: the desk has had it before. `cap` is what left orders out.
     """
 
     id: str
@@ -82,6 +89,7 @@ class Batch:
     settled: int = 0
     left_out: int = 0
     why: str = ""
+    cap: LeftOut | None = None
 
     @property
     def has_unread(self) -> bool:
@@ -98,10 +106,34 @@ class Batch:
         self.left_out += 1
         self.why = self.why or why
 
-    def knows(self, attempt: str) -> bool:
-        """True if an attempt is among its orders that have not ended."""
-        here = (*self.live, *(order.uid for order in self.waiting))
-        return attempt in self.held or attempt in map(attempt_or_uid, here)
+    def refused(self, cap: LeftOut) -> None:
+        """Count an order that a cap has no room for."""
+        self.left_out += 1
+        self.why, self.cap = cap.reason, cap
+
+    def knows(self, order: str, order_of: Callable[[str], str]) -> bool:
+        """True if an order has not ended here. `order_of` says which one a try is of."""
+        here = (*map(order_of, self.live), *(one.attempt for one in self.waiting))
+        return order in self.held or order in here
+
+    def freed(self, attempt: str, *, well: bool) -> list[str]:
+        """Let what waits for an order that has ended go on, before the rest; or leave it out, and
+        return what was left out.
+        """
+        held = self.held.values()
+        waiting = [order for order in held if attempt in map(attempt_or_uid, order.needs)]
+        if not well:
+            for order in waiting:
+                del self.held[order.attempt]
+                self.leave_out(_("what it waits for did not come"))
+            return [order.attempt for order in waiting]
+        for order in reversed(waiting):  # each goes to the front
+            left = tuple(need for need in order.needs if attempt_or_uid(need) != attempt)
+            if left:
+                self.held[order.attempt] = replace(order, needs=left)
+            else:
+                self.waiting.appendleft(replace(self.held.pop(order.attempt), needs=()))
+        return []
 
     def told(self) -> dict[str, Json]:
         """Return what a person is told."""
@@ -132,6 +164,7 @@ class Batch:
             "settled": self.settled,
             "left_out": self.left_out,
             "why": self.why,
+            "cap": self.cap and asdict(self.cap),
         }
 
     @classmethod
@@ -140,4 +173,6 @@ class Batch:
         waiting = deque(Order.from_json(order) for order in state["waiting"])
         held = {order.attempt: order for order in map(Order.from_json, state["held"])}
         caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
-        return cls(**{**state, "caps": caps, "waiting": waiting, "held": held, "live": live})
+        cap = LeftOut(**state["cap"]) if state["cap"] else None
+        known = {"caps": caps, "waiting": waiting, "held": held, "live": live, "cap": cap}
+        return cls(**{**state, **known})

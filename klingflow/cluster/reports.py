@@ -22,7 +22,7 @@ BoughtAs = Literal[
 class Bought:
     """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
     to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
-    klingflow.decide.patience means them. `reason` quotes nobody.
+    klingflow.decide.patience means them. `reason` quotes nobody. `host` has sent it.
     """
 
     uid: str
@@ -36,6 +36,7 @@ class Bought:
     stops: bool = False
     proven: bool = False
     off_the_mark: bool = False
+    host: str = ""
 
     @property
     def next_try(self) -> str | None:

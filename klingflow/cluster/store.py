@@ -26,10 +26,11 @@ from klingflow.errors import StoreAway, UsageError
 from klingflow.words import _
 
 ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH = "orders", "purchases", "videos", "pieces", "scratch"
+ACCOUNTS: Final = "accounts"
 # What is told of a purchase: its claim; what the gateway answered, a person settled, or nobody can
 # know; and how its task ended, or that hosts have left it.
 Chapter = Literal["intent", "answer", "resolved", "doubt", "done", "parked"]
-_FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH, "probes")
+_FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, PIECES, ACCOUNTS, SCRATCH, "probes")
 _PIECE: Final = 1 << 20
 _MARK: Final = "store.json"
 _PROBE: Final = "probes/put-once"

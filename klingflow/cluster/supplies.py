@@ -31,6 +31,7 @@ from klingflow.cluster.store import PIECES, Chapter, told_of
 from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
 from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.outcomes import NoReply
+from klingflow.ledger.handed_over import bought_again
 from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try
 from klingflow.manifest.chained import exchanged, named
@@ -62,8 +63,9 @@ class Unsendable(Exception):
 
 
 async def end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
-    """Return how an order has ended, and the purchase that came of it. `order` is the uid of its
-    first try. One of which nobody can read what the store has counts as failed.
+    """Return how an order has ended, and the purchase that came of it; where its task failed and it
+    is bought again, that counts. `order` is the uid of its first try. One of which nobody can read
+    what the store has counts as failed.
     """
     try:
         return await _end_of(hand, order)
@@ -77,6 +79,9 @@ async def _end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
     while uid is not None and (found := await _last_of(hand, uid)) is not None:
         if found.state == "done":
             return "done", found
+        if (further := bought_again(found)) is not None:
+            end, uid = "coming", further
+            continue
         if found.state != "rejected":
             return ("coming" if found.state in ("intent", "submitted") else "failed"), found
         end = "coming" if is_tried_again(found) else "failed"

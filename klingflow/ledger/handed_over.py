@@ -1,7 +1,9 @@
 """PURE. What a purchase says of the cluster that it was handed over to, or claimed at.
 
-`evidence.cluster` names the store and the batch of an order; `evidence.claim` is added by the
-execution that made the claim. Only what stands here is known of clusters in the ledger.
+`evidence.cluster` names the store and the batch of an order, and how many failed tasks it is bought
+again for; `evidence.again` says of a failed one which purchase follows it; `evidence.claim` is
+added by the execution that made the claim. Only what stands here is known of clusters in the
+ledger.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from dataclasses import replace
 from klingflow.model import Json, Purchase
 
 CLUSTER, CLAIM = "cluster", "claim"
+# `again` stands beside the others: of two accounts the one that has it is the fuller one.
+_RETRY, _AGAIN = "retry", "again"
 # The codes of refusals by which a claim was given up for good, without a POST: it was taken back,
 # or a host cannot send what the body needs.
 WITHDRAWN, UNSENDABLE = "withdrawn", "unsendable"
@@ -42,6 +46,30 @@ def claimant(purchase: Purchase) -> tuple[str, str] | None:
     """Return host and nonce of the execution that claimed a purchase; None without a claim."""
     host, nonce = (_said(purchase, CLAIM).get(name) for name in ("host", "nonce"))
     return (host, nonce) if isinstance(host, str) and isinstance(nonce, str) else None
+
+
+def retry_of(purchase: Purchase) -> int:
+    """Return how many tasks failed that an order is bought again for."""
+    number = _said(purchase, CLUSTER).get(_RETRY)
+    return number if isinstance(number, int) else 0
+
+
+def as_retry(order: Purchase, number: int) -> Purchase:
+    """Return an order as the one that is bought again for so many failed tasks."""
+    return replace(order, evidence={CLUSTER: {**_said(order, CLUSTER), _RETRY: number}})
+
+
+def bought_again(purchase: Purchase) -> str | None:
+    """Return the uid of the purchase that hosts make because this one has failed; None where they
+    make none.
+    """
+    uid = (purchase.evidence or {}).get(_AGAIN)
+    return uid if purchase.state == "failed" and isinstance(uid, str) else None
+
+
+def buying_again(failed: Purchase, uid: str) -> Purchase:
+    """Return a failed purchase that says under which uid hosts buy its take again."""
+    return replace(failed, evidence={**(failed.evidence or {}), _AGAIN: uid})
 
 
 def is_at_cluster(purchase: Purchase) -> bool:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from klingflow.api import clusters, links, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
-from klingflow.cluster.desk import Settings
+from klingflow.cluster.settings import Settings
 from klingflow.decide.consent import Word, covers_uncounted
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
 from klingflow.model import Limits, Manifest
 from klingflow.terminal import console, progress, result_views
 from klingflow.terminal.options import Options
-from klingflow.words import _, joined
+from klingflow.words import _
 
 if TYPE_CHECKING:
+    from klingflow.cluster.temporal.client import Host
     from klingflow.runner.context import Job
 
 
@@ -33,13 +34,13 @@ def worker(account: str | None, at_once: int) -> int:
 def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bool) -> int:
     """`klingflow desk`."""
     status, hosts = clusters.ask_desk(account, _settings(said), stop=stop, go_on=resume)
-    if status is None:
+    if status is not None:
+        _show(status)
+    elif hosts:
         console.say(_("No desk yet: it begins with the first batch (run FILE --cluster)."))
     else:
-        _show(status)
-    console.say(
-        _("Hosts: {hosts}", hosts=joined(", ", hosts) or _("none (klingflow worker starts one)"))
-    )
+        console.say(_("No host is here, so no desk answers; `klingflow worker` starts one."))
+    _show_hosts(hosts, status["hosts"] if status else {})
     return ExitCode.OK
 
 
@@ -119,6 +120,26 @@ def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: told[name] for name, value in said.items() if value is not None}
 
 
+def _show_hosts(hosts: Sequence[Host], sent: Mapping[str, int]) -> None:
+    """Show what each host does, and how many creates each has sent for this desk."""
+    for host in hosts:
+        console.say(
+            _(
+                "  host {host}: {buying} being bought, {polled} polled, {brought} being brought;"
+                " {sent} sent so far",
+                host=host.identity,
+                buying=host.doing["buy"],
+                polled=host.doing["watch"],
+                brought=host.doing["bring"],
+                sent=sent.get(host.name, 0),
+            )
+        )
+    here = {host.name for host in hosts}
+    for name, number in sent.items():
+        if name not in here:
+            console.say(_("  host {host}: gone; {sent} sent", host=name, sent=number))
+
+
 def _show(status: Mapping[str, Any]) -> None:
     spend = f"{status['spend']} {status['currency'] or ''}".strip()
     console.say(
@@ -131,7 +152,8 @@ def _show(status: Mapping[str, Any]) -> None:
         )
     )
     if status["halted"]:
-        console.warn(_("Buys nothing: {halted} (klingflow desk --resume)", halted=status["halted"]))
+        why, out = status["halted"], status["way_out"]
+        console.warn(_("Buys nothing: {halted} ({way_out})", halted=why, way_out=out))
     for batch in status["batches"]:
         left = batch["waiting"] + 100 * batch["unread"]
         why = _(", {why}", why=batch["why"]) if batch["why"] else ""

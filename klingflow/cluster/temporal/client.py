@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +19,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
+from klingflow.cluster.accounts import Said
 from klingflow.cluster.address import CLUSTER, Address
 from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
 from klingflow.errors import ClusterAway
@@ -23,6 +28,9 @@ from klingflow.words import _
 _PATIENCE: Final = timedelta(seconds=10)
 # A host asks for work at least once a minute.
 _SEEN_S: Final = 75.0
+# So many shots are looked at to see which host does what, and so many of them at once.
+_MOST_SHOTS: Final = 1000
+_AT_ONCE: Final = 50
 
 
 async def connect(address: Address, *, identity: str = "") -> Client:
@@ -65,6 +73,21 @@ def _tls(environ: Mapping[str, str]) -> TLSConfig | bool:
     return bool(environ.get("TEMPORAL_API_KEY"))
 
 
+@dataclass(slots=True)
+class Host:
+    """A worker, by its host and process, and how often it is doing which step now: `buy`, `watch`,
+    `bring`.
+    """
+
+    identity: str
+    doing: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """The host alone."""
+        return self.identity.partition("/")[0]
+
+
 class DeskClient:
     """The desk of an account, as a person speaks to it. All raise ClusterAway."""
 
@@ -82,15 +105,15 @@ class DeskClient:
 
     async def halt(self) -> None:
         """Let the desk grant nothing more at all."""
-        await self._say("halt", _("stopped by a person (klingflow desk --resume)"))
+        await self._say("halt", _("stopped by a person"))
 
     async def go_on(self) -> None:
         """Let the desk grant again."""
         await self._say("go_on")
 
-    async def settle(self, settings: Mapping[str, Any]) -> None:
-        """Let the desk work by these settings; what is not given stays."""
-        await self._say("settle", dict(settings))
+    async def say(self, said: Said, *, spend: bool) -> None:
+        """Let the desk work by what was said of the account; `spend`: also what to spend."""
+        await self._say("say", said.number, said.settings.as_json(), spend)
 
     async def status(self) -> dict[str, Any] | None:
         """Return what the desk says of itself; None where there is none."""
@@ -133,6 +156,36 @@ class DeskClient:
         oldest = time.time() - _SEEN_S
         live = [p for p in told.pollers if p.last_access_time.seconds >= oldest]
         return sorted({poller.identity for poller in live})
+
+    async def busy(self) -> list[Host]:
+        """Return the hosts whose workers are there, and what each is doing."""
+        hosts = {identity: Host(identity) for identity in await self.hosts()}
+        for identity, step in await self._steps():
+            host = hosts.setdefault(identity, Host(identity))
+            host.doing[step] += 1
+        return [*hosts.values()]
+
+    async def _steps(self) -> list[tuple[str, str]]:
+        """Return the steps that are being done, each as host and name; of many shots, some."""
+        query = (
+            f"WorkflowType = 'Shot' AND ExecutionStatus = 'Running'"
+            f" AND TaskQueue = '{queue_of(self._account)}'"
+        )
+        turn, found = asyncio.Semaphore(_AT_ONCE), list[tuple[str, str]]()
+
+        async def look(shot: str) -> None:
+            async with turn:
+                with suppress(RPCError):  # it has ended meanwhile
+                    told = await self._client.get_workflow_handle(shot).describe()
+                    steps = told.raw_description.pending_activities
+                    found.extend((s.last_worker_identity, s.activity_type.name) for s in steps)
+
+        try:
+            shots = [s.id async for s in self._client.list_workflows(query, limit=_MOST_SHOTS)]
+        except RPCError as error:
+            raise _away(error) from error
+        await asyncio.gather(*map(look, shots))
+        return [(host, step) for host, step in found if host]
 
     @property
     def _handle(self) -> WorkflowHandle[Any, Any]:

@@ -20,10 +20,11 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 from klingflow.words import _
 
 with workflow.unsafe.imports_passed_through():
-    from klingflow.cluster.desk import Desk, Settings
+    from klingflow.cluster.desk import Desk
     from klingflow.cluster.orders import Ask
-    from klingflow.cluster.queued import Grant
+    from klingflow.cluster.queued import Grant, Order
     from klingflow.cluster.reports import Bought
+    from klingflow.cluster.settings import Settings
 
 # A desk goes on as a new run of itself after so many events of history.
 _EVENTS: Final = 200
@@ -101,7 +102,7 @@ class DeskFlow:
             if (batch, page) not in self._reading:
                 self._reading.add((batch, page))
                 asyncio.create_task(self._read(batch, page))  # noqa: RUF006 (the loop keeps it)
-        for order in [one for one in self._desk.unsure if one not in self._asking]:
+        for order in [one for one in self._desk.ends.unsure if one not in self._asking]:
             self._asking.add(order)
             asyncio.create_task(self._ask(order))  # noqa: RUF006
         for grant in self._desk.grants(workflow.time()):
@@ -117,7 +118,9 @@ class DeskFlow:
 
     async def _read(self, batch: str, page: int) -> None:
         try:
-            told = await _step("page", batch, page)
+            told = await _step("page", self._account, batch, page)
+            if (said := told["said"]) is not None:  # before the first create of a new desk
+                self._desk.say(said[0], Settings.from_json(said[1]), told=False)
             asks = [(Ask.from_json(ask), claimed) for ask, claimed in told["asks"]]
             self._desk.read(batch, page, asks, there=frozenset(told["there"]))
         except ActivityError:
@@ -137,14 +140,7 @@ class DeskFlow:
 
     async def _start(self, grant: Grant) -> None:
         order = grant.order
-        errand = {
-            "account": self._account,
-            "ref": list(order.ask.ref),
-            "uid": order.uid,
-            "try": order.try_,
-            "at": grant.at,
-            "tier": order.ask.tier,
-        }
+        errand = {"account": self._account, "order": order.as_json(), "at": grant.at}
         # Each grant has a shot of its own, which reports on it, whatever became of earlier ones:
         # one that is about to end could be asked, and never answer.
         try:
@@ -171,6 +167,12 @@ class DeskFlow:
     def over(self, uid: str, comes: bool) -> None:
         """A task holds no place any more; its video `comes`, or none does."""
         self._desk.over(uid, comes=comes)
+        self._news = True
+
+    @workflow.signal
+    def again(self, failed: dict[str, Any], uid: str, claimed: bool) -> None:
+        """A task has failed, and its take is bought again."""
+        self._desk.again(Order.from_json(failed), uid, claimed=claimed)
         self._news = True
 
     @workflow.signal
@@ -210,10 +212,9 @@ class DeskFlow:
         self._news = True
 
     @workflow.signal
-    def settle(self, settings: dict[str, Any]) -> None:
-        """Work by some other settings from now on."""
-        now = self._desk.settings.as_json()
-        self._desk.settle(Settings.from_json({**now, **settings}))
+    def say(self, number: int, settings: dict[str, Any], spend: bool) -> None:
+        """Work by what was said of the account as the `number`-th; `spend`: also what to spend."""
+        self._desk.say(number, Settings.from_json(settings), spend=spend)
         self._news = True
 
     @workflow.query
@@ -230,6 +231,7 @@ class ShotFlow:
     def __init__(self, errand: dict[str, Any]) -> None:
         """Set the state before the first signal is heard."""
         self._errand = errand
+        self._uid: str = errand["order"]["uid"]
 
     @workflow.run
     async def run(self, errand: dict[str, Any]) -> str:
@@ -237,17 +239,20 @@ class ShotFlow:
         try:
             told = await _step("buy", errand)
         except ActivityError:  # an order that nobody can read
-            told = Bought(errand["uid"], "stale", reason=_("its order is damaged")).as_json()
+            told = Bought(self._uid, "stale", reason=_("its order is damaged")).as_json()
         await self._tell("bought", told)
         if told["outcome"] != "submitted":
             return str(told["outcome"])
         state = await self._watched()
+        if state.get("again"):
+            await self._tell("again", errand["order"], state["again"], state["is_claimed"])
+            return str(state["state"])
         comes = state["state"] == "succeeded"
-        await self._tell("over", errand["uid"], comes)
+        await self._tell("over", self._uid, comes)
         if not comes:
             return str(state["state"])
         end = await self._brought(state)
-        await self._tell("ended", errand["uid"], end == "done")
+        await self._tell("ended", self._uid, end == "done")
         return end
 
     async def _watched(self) -> dict[str, Any]:

@@ -13,16 +13,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from klingflow.cluster import bringing, hands, supplies
+from klingflow.cluster import accounts, bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Ref, Terms
+from klingflow.cluster.orders import Terms
+from klingflow.cluster.queued import Order
 from klingflow.cluster.store import told_of
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
@@ -71,11 +73,11 @@ class Steps:
             await asyncio.wait(self._buying, timeout=seconds)
 
     @activity.defn(name="page")
-    async def page(self, batch: str, number: int) -> dict[str, Any]:
+    async def page(self, account: str, batch: str, number: int) -> dict[str, Any]:
         """Return what the desk needs to know of a page: which orders are claimed, and of which the
-        store has the videos.
+        store has the videos; and what was said last of the account, with its number.
         """
-        return await self._done(self._page(batch, number))
+        return await self._done(self._page(account, batch, number))
 
     @activity.defn(name="end")
     async def end(self, order: str) -> str:
@@ -107,30 +109,36 @@ class Steps:
     ) -> dict[str, Any]:
         """Try once to bring a video."""
         before = Brought(**last) if last else None
-        hand, uid = self._hand, errand["uid"]
+        hand, uid = self._hand, errand["order"]["uid"]
         bringing_it = bringing.bring(hand, uid, Seen.from_json(seen), self._scratch, before)
         return asdict(await self._done(bringing_it))
 
     # --------
 
-    async def _page(self, batch: str, number: int) -> dict[str, Any]:
+    async def _page(self, account: str, batch: str, number: int) -> dict[str, Any]:
         page = await hands.page(self._hand, batch, number)
         asks = list(page.asks())
         names = [told_of(ask.uid, "intent") for ask in asks]
         claims = await asyncio.gather(*map(self._hand.get, names))
         told = list(zip(asks, claims, strict=True))
         claimed = [ask.uid for ask, claim in told if claim is not None]
-        ends = await asyncio.gather(*(supplies.end_of(self._hand, uid) for uid in claimed))
-        there = [uid for uid, (end, _) in zip(claimed, ends, strict=True) if end == "done"]
-        return {"asks": [(ask.as_json(), claim is not None) for ask, claim in told], "there": there}
+        ended = await asyncio.gather(*(supplies.end_of(self._hand, uid) for uid in claimed))
+        said = await self._hand.patiently(partial(accounts.last_said, self._hand.store, account))
+        return {
+            "asks": [(ask.as_json(), claim is not None) for ask, claim in told],
+            "there": [uid for uid, (end, _) in zip(claimed, ended, strict=True) if end == "done"],
+            "said": said and (said.number, said.settings.as_json()),
+        }
 
     async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
+        order = Order.from_json(errand["order"])
         buying = asyncio.create_task(
             hands.buy(
                 self._hand,
-                Ref(*errand["ref"]),
-                try_=errand["try"],
+                order.ask.ref,
+                try_=order.try_,
+                retry=order.retry,
                 wait_s=max(0.0, wait_s),
                 too_late=wait_s < -hands.LATE_S,
             )
@@ -141,7 +149,8 @@ class Steps:
         return bought.as_json()
 
     async def _watch(self, errand: dict[str, Any], age_s: float) -> dict[str, Any]:
-        ref, uid, tier = Ref(*errand["ref"]), errand["uid"], errand["tier"]
+        order = Order.from_json(errand["order"])
+        ref, uid, tier = order.ask.ref, order.uid, order.ask.tier
         terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
         seen, blind = Seen(age_s=age_s), 0
         while not seen.is_final and blind < _BLIND:

@@ -1,0 +1,57 @@
+"""PURE. How an account stands with its gateway: whether that takes creates at all, and why nothing
+is granted until a person says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from klingflow.cluster.reports import Bought
+from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
+from klingflow.words import _, word
+
+
+@dataclass(slots=True)
+class Standing:
+    """What has gone wrong so far. `halted` says why nothing is granted; `proven`: the gateway has
+    dealt with a create. Times are a desk's.
+    """
+
+    halted: str = ""
+    paused_until: float = 0.0
+    proven: bool = False
+    unsent: int = 0  # creates in a row that could not be sent
+    off_the_mark: int = 0
+
+    def halt(self, reason: str) -> None:
+        """Let nothing be granted until `go_on`; the first reason counts."""
+        self.halted = self.halted or reason
+
+    def go_on(self) -> None:
+        """Forget what went wrong."""
+        self.halted, self.unsent, self.off_the_mark, self.paused_until = "", 0, 0, 0.0
+
+    def heard(self, told: Bought) -> None:
+        """A try is over, whatever came of it."""
+        if told.sent:
+            self.unsent = 0
+            self.off_the_mark += told.off_the_mark
+        self.proven = self.proven or told.proven or told.outcome == "submitted"
+
+    def not_sent(self, now: float, u: float) -> None:
+        """A create could not be sent: pause, longer each time."""
+        self.unsent += 1
+        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self.unsent - 1)) * (0.5 + u / 2)
+        self.paused_until = max(self.paused_until, now + pause_s)
+
+    def judge(self, told: Bought) -> None:
+        """Halt where no further create has a chance."""
+        if told.sent and told.stops:
+            kind = word(told.kind or "unknown")
+            self.halt(_("the gateway refuses us ({kind}): {reason}", kind=kind, reason=told.reason))
+        if self.unsent >= (PATIENT_ROUNDS if self.proven else FIRST_ROUNDS):
+            self.halt(_("the gateway cannot be reached"))
+        if not self.proven and self.off_the_mark >= PAGES:
+            self.halt(
+                _("the gateway answers with pages: is its address (KLINGFLOW_BASE_URL) right?")
+            )

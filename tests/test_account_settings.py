@@ -1,0 +1,64 @@
+"""The limits of an account: kept in the store, each time under the next number."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from klingflow.cluster import accounts
+from klingflow.cluster.accounts import Said
+from klingflow.cluster.settings import Settings
+from klingflow.cluster.store import FolderStore
+from klingflow.errors import UsageError
+from klingflow.model import Rate
+from tests.clusters import a_store
+
+ALL = {"submit": [60, 60.0], "max_running": 40, "max_spend": "500"}
+LIMITS = Settings(Rate(60, 60.0), 40, Decimal(500))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    return a_store(tmp_path / "store")
+
+
+def test_what_was_said_last_counts(store: FolderStore) -> None:
+    """What is not given stays, and another account is another's."""
+    assert accounts.last_said(store, "film") is None
+    assert accounts.say(store, "film", ALL) == Said(1, LIMITS)
+    after = Settings(Rate(60, 60.0), 8, Decimal(500))
+    assert accounts.say(store, "film", {"max_running": 8}) == Said(2, after)
+    assert accounts.last_said(store, "film") == Said(2, after)
+    assert accounts.last_said(store, "other") is None
+
+
+def test_two_who_speak_at_once_are_both_heard(store: FolderStore) -> None:
+    """Who comes second builds on what the first has said."""
+
+    class Meanwhile(FolderStore):
+        said = False
+
+        def put(self, name: str, data: bytes) -> bool:
+            """Let somebody else speak first, once."""
+            if not self.said:
+                self.said = True
+                accounts.say(self, "film", {"max_running": 8})
+            return super().put(name, data)
+
+    said = accounts.say(Meanwhile(store.folder), "film", {"max_spend": "9"})
+    assert said == Said(2, Settings(max_running=8, max_spend=Decimal(9)))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{}", b"00000000 {}\n"])
+def test_limits_that_nobody_can_read_are_said_again(store: FolderStore, damaged: bytes) -> None:
+    """All of them: until then nothing is known, and nothing is guessed."""
+    accounts.say(store, "film", ALL)
+    (store.folder / "accounts" / "film" / "000001.json").write_bytes(damaged)
+    with pytest.raises(UsageError, match="say all of them again"):
+        accounts.last_said(store, "film")
+    with pytest.raises(UsageError, match="say all of them again"):
+        accounts.say(store, "film", {"max_running": 8})
+    assert accounts.say(store, "film", ALL) == Said(2, LIMITS)
