@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from klingflow.cluster import accounts
+from klingflow.cluster.account import Settings
 from klingflow.cluster.accounts import Said
-from klingflow.cluster.settings import Settings
 from klingflow.cluster.store import FolderStore
 from klingflow.errors import UsageError
 from klingflow.model import Rate

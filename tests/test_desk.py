@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from klingflow.cluster.account import Settings
 from klingflow.cluster.desk import AHEAD_S, Desk
 from klingflow.cluster.orders import Ask, Ref
 from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.settings import Settings
 from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import attempt_of, next_try, uid_of
 from klingflow.model import Rate
@@ -115,7 +115,7 @@ def test_a_create_that_bought_nothing_is_tried_again_under_another_id(outcome: s
     made.bought(Bought.from_json(told), 1.0, 0.5)
     again = granted(made, 100.0)
     assert again == [uid.removesuffix("001") + "002"]
-    assert made.caps.tasks == 1
+    assert made.account.caps.tasks == 1
 
 
 def test_a_grant_that_came_too_late_is_granted_again() -> None:
@@ -134,7 +134,7 @@ def test_hosts_that_come_too_late_are_granted_fewer_creates_at_once() -> None:
     first = granted(made)
     for uid in first[:2]:
         made.bought(Bought(uid, "late"), 6.0, 0.5)
-    assert (len(first), made.in_time.limit) == (8, 5)
+    assert (len(first), made.account.tempo.in_time.limit) == (8, 5)
     assert granted(made, 6.0) == []
     assert made.wake_at(6.0) == pytest.approx(10.0, abs=0.01)
     made.bought(submitted(first[2]), 7.0, 0.5)
@@ -150,7 +150,7 @@ def test_what_has_its_video_after_a_loss_is_not_granted_again() -> None:
     first, second = ask(0), replace(ask(1), needs=(ask(0).uid,))
     made.read("b1", 0, [(first, True), (second, False)], there={first.uid})
     assert granted(made) == [second.uid]
-    assert (made.caps.tasks, made.batches["b1"].settled) == (2, 1)
+    assert (made.account.caps.tasks, made.batches["b1"].settled) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_only_a_doubt_stays_reserved(outcome: str, reserved: int) -> None:
     made = desk(1)
     (uid,) = granted(made)
     made.bought(Bought.from_json({"uid": uid, "outcome": outcome, "sent": True}), 1.0, 0.5)
-    assert (made.caps.tasks, made.running) == (reserved, 0)
+    assert (made.account.caps.tasks, made.running) == (reserved, 0)
     assert made.status(1.0)["over"] == ["b1"]
 
 
@@ -203,7 +203,7 @@ def test_a_batch_that_is_handed_over_again_begins_again() -> None:
     made.add("b1", "film", 1, Caps().state())
     made.read("b1", 0, [(ask(0), True)])
     assert granted(made, 2.0) == [uid]
-    assert made.caps.tasks == 1
+    assert made.account.caps.tasks == 1
 
 
 @pytest.mark.parametrize(("outcome", "tasks"), [("rejected", 0), ("in_doubt", 1)])
@@ -217,7 +217,7 @@ def test_what_came_of_a_claim_is_counted_once_however_often_it_is_told(
     for sent in (True, False, False):
         (uid,) = granted(made)
         made.bought(Bought.from_json({"uid": uid, "outcome": outcome, "sent": sent}), 1.0, 0.5)
-        assert made.caps.tasks == tasks
+        assert made.account.caps.tasks == tasks
         made.add("b1", "film", 1, Caps().state())
         made.read("b1", 0, [(ask(0), True)])
 
@@ -229,15 +229,15 @@ def test_a_further_try_of_a_claim_counts_when_it_is_bought() -> None:
     made.stop("b1")
     limited = {"uid": uid, "outcome": "limited", "kind": "limited"}
     made.bought(Bought.from_json({**limited, "sent": True, "proven": True}), 1.0, 0.5)
-    assert made.caps.tasks == 0
+    assert made.account.caps.tasks == 0
     made.add("b1", "film", 1, Caps().state())
     made.read("b1", 0, [(ask(0), True)])
     assert granted(made, 60.0) == [uid]
     made.bought(Bought.from_json(limited), 60.0, 0.5)
     (second,) = granted(made, 120.0)
-    assert made.caps.tasks == 0
+    assert made.account.caps.tasks == 0
     made.bought(submitted(second), 120.0, 0.5)
-    assert made.caps.tasks == 1
+    assert made.account.caps.tasks == 1
 
 
 def test_a_batch_that_is_stopped_is_over_when_its_last_task_is() -> None:
@@ -250,7 +250,7 @@ def test_a_batch_that_is_stopped_is_over_when_its_last_task_is() -> None:
         made.bought(submitted(uid), 60.0, 0.5)
         made.over(uid)
     assert made.status(60.0)["batches"] == []
-    assert made.caps.tasks == 2
+    assert made.account.caps.tasks == 2
 
 
 def test_a_refused_key_halts_all_until_a_person_says_so() -> None:
@@ -269,7 +269,7 @@ def test_other_settings_count_at_once_and_keep_the_last_create_in_mind() -> None
     """A new rate is no free burst."""
     made = desk(50, Settings(Rate(1, 60.0), 100))
     assert len(granted(made)) == 3
-    made.settle(Settings(Rate(60, 60.0), 100))
+    made.account.settle(Settings(Rate(60, 60.0), 100))
     assert granted(made, 1.0) == []
 
 
@@ -301,21 +301,21 @@ def test_a_desk_that_lost_count_of_what_was_spent_buys_nothing(
     made = desk(2)
     settings = Settings(Rate(6000, 60.0), 7, Decimal(most) if most else None)
     for number in told:
-        made.say(number, settings, spend=spend)
-    assert (made.settings, made.places.limit) == (settings, 7)
+        made.account.say(number, settings, told=True, spend=spend)
+    assert (made.account.settings, made.account.tempo.places.limit) == (settings, 7)
     assert ("lost count" in made.status(0.0)["halted"]) is halted
     assert len(granted(made)) == (0 if halted else 2)
-    made.say(3, settings, spend=True)
+    made.account.say(3, settings, told=True, spend=True)
     assert made.halted == ""
 
 
 def test_what_the_store_says_of_an_account_is_what_its_desk_forgot() -> None:
     """A desk that has heard it already forgot nothing; a person may let it go on."""
     made, settings = desk(2), Settings(FAST.submit, 100, Decimal(9))
-    made.say(1, settings)
-    made.say(1, settings, told=False)
+    made.account.say(1, settings, told=True, spend=False)
+    made.account.say(1, settings, told=False, spend=False)
     assert len(granted(made)) == 2
-    made.say(2, settings, told=False)
+    made.account.say(2, settings, told=False, spend=False)
     assert made.halted
     made.go_on()
     assert not made.halted
@@ -378,7 +378,7 @@ def test_a_cap_holds_for_what_is_bought_again() -> None:
         made = desk(1, Settings(FAST.submit, 100, Decimal(most)))
         retried(made, orders(made)[0])
         assert len(orders(made)) == tasks - 1
-        assert (made.caps.tasks, "b1" in made.status(10.0)["capped"]) == (tasks, tasks == 1)
+        assert (made.account.caps.tasks, "b1" in made.status(10.0)["capped"]) == (tasks, tasks == 1)
 
 
 def test_a_batch_that_is_stopped_buys_nothing_again() -> None:

@@ -15,10 +15,10 @@ import anyio
 import pytest
 
 from klingflow.cluster import accounts
+from klingflow.cluster.account import Settings
 from klingflow.cluster.accounts import Said
 from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
-from klingflow.cluster.settings import Settings
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours

@@ -19,6 +19,10 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - batches.py: a film's batches are handed over and withdrawn, and videos brought home.
 - reports.py: PURE; what became of one try, as an engine is told.
 - queued.py: PURE; orders as a desk holds them, and their batches.
+- ends.py: PURE; how orders ended, as a desk knows it.
+- standing.py: PURE; whether a gateway takes creates at all.
+- account.py: PURE; an account's limits, and how fast they let it buy.
+- accounts.py: where the limits of accounts are kept, in the store.
 - desk.py: PURE; who may send a create, and when, over all hosts of an account.
 - address.py: PURE; where a cluster's server is.
 - temporal/: the engine, which has all of this done on hosts that live.

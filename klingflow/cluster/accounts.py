@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from klingflow.cluster.settings import Settings
+from klingflow.cluster.account import Settings
 from klingflow.cluster.store import ACCOUNTS, PutOnce
 from klingflow.errors import UsageError
 from klingflow.ledger.sums import encoded, summed, unsummed

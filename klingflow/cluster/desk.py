@@ -14,15 +14,13 @@ from dataclasses import asdict, replace
 from itertools import filterfalse
 from typing import Final, Self
 
+from klingflow.cluster.account import Account, Settings
 from klingflow.cluster.ends import Ends
 from klingflow.cluster.orders import Ask
 from klingflow.cluster.queued import Batch, Grant, Order, attempt_or_uid
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.settings import Settings
 from klingflow.cluster.standing import Standing
 from klingflow.decide.caps import Caps
-from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
-from klingflow.decide.schedule import BURST
 from klingflow.ledger.uids import next_try
 from klingflow.model import Json, LeftOut
 from klingflow.words import _
@@ -46,19 +44,12 @@ class Desk:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings: Settings = settings or Settings()
-        settings = self.settings
-        self.pace: AdaptiveRate = AdaptiveRate(settings.submit, BURST)
-        self.places: AdaptiveRunning = AdaptiveRunning(settings.max_running)
-        self.in_time: AdaptiveRunning = AdaptiveRunning(settings.max_running)  # what hosts manage
-        self.caps: Caps = Caps(settings.max_spend)
+        self.account: Account = Account(settings or Settings())
         self.batches: dict[str, Batch] = {}
         self.standing: Standing = Standing()
         self.ends: Ends = Ends()
         self._granted: dict[str, Grant] = {}  # creates that nobody has reported on, by uid
         self._over: dict[str, LeftOut | None] = {}  # and the cap that left orders out
-        self._said = 0  # the number of what was said last of the account
-        self._count_is_lost = False
         self._hosts: dict[str, int] = {}  # how many creates each has sent
 
     @property
@@ -69,20 +60,13 @@ class Desk:
     @property
     def halted(self) -> str:
         """Why nothing is granted until a person says so; "" while creates are granted."""
-        if self._count_is_lost and not self.standing.halted:
-            return _(
-                "the server has lost count of what was spent under --max-spend {most}; say what"
-                " may still be spent",
-                most=self.settings.max_spend,
-            )
-        return self.standing.halted
+        return self.standing.halted or self.account.halted
 
     @property
     def way_out(self) -> str:
         """The command that lets it grant again."""
-        if self._count_is_lost and not self.standing.halted:
-            return "klingflow desk --max-spend AMOUNT"
-        return "klingflow desk --resume"
+        lost = self.account.halted and not self.standing.halted
+        return f"klingflow desk {'--max-spend AMOUNT' if lost else '--resume'}"
 
     # -------- what persons say
 
@@ -113,45 +97,7 @@ class Desk:
     def go_on(self) -> None:
         """Grant again, and forget what went wrong."""
         self.standing.go_on()
-        self._count_is_lost = False
-        self._new_pace(self.settings)
-
-    def say(
-        self, number: int, settings: Settings, *, told: bool = True, spend: bool = False
-    ) -> None:
-        """Work by what was said of the account as the `number`-th. `spend`: a person has just said
-        what may be spent. Not `told`: the store says it.
-
-        A desk that has not heard of all that was said before has lost its memory, and with it what
-        was spent: then it buys nothing under a limit of that.
-        """
-        if number <= self._said:
-            return
-        has_forgotten = not told or number > self._said + 1
-        self._said = number
-        self.settle(settings)
-        if spend or settings.max_spend is None:
-            self._count_is_lost = False
-        elif has_forgotten:
-            self._count_is_lost = True
-
-    def settle(self, settings: Settings) -> None:
-        """Work by other settings from now on."""
-        if (settings.submit, settings.max_running) != (
-            self.settings.submit,
-            self.settings.max_running,
-        ):
-            self._new_pace(settings)
-        self.settings, self.caps.max_spend = settings, settings.max_spend
-
-    def _new_pace(self, settings: Settings) -> None:
-        """Forget what refusals have taught, but not when the last creates went."""
-        bucket = self.pace.state()["bucket"]
-        self.pace = AdaptiveRate(settings.submit, BURST)
-        due = {**bucket, "interval_s": settings.submit.interval_s}
-        self.pace.resume({**self.pace.state(), "bucket": due})
-        self.places = AdaptiveRunning(settings.max_running)
-        self.in_time = AdaptiveRunning(settings.max_running)
+        self.account.go_on()
 
     # -------- pages
 
@@ -239,12 +185,12 @@ class Desk:
     def wake_at(self, now: float) -> float | None:
         """Return when to ask for grants again; None while only a report can bring more."""
         is_waited_for = any(batch.waiting for batch in self.batches.values())
-        if self.halted or not is_waited_for or self.running >= self.places.limit:
+        if self.halted or not is_waited_for or self.running >= self.account.tempo.places.limit:
             return None
         return max(now, self._free_at(now) - AHEAD_S / 2, self._turn_at())
 
     def _free_at(self, now: float) -> float:
-        return max(now + self.pace.delay_s(now), self.standing.paused_until)
+        return max(now + self.account.tempo.pace.delay_s(now), self.standing.paused_until)
 
     def _turn_at(self) -> float:
         """Return from when on a create may go although others are on their way.
@@ -252,12 +198,12 @@ class Desk:
         While nobody knows whether the gateway takes any, they go one by one. Later so many go at
         once as hosts come to in time.
         """
-        most = self.in_time.limit if self.standing.proven else 1
+        most = self.account.tempo.in_time.limit if self.standing.proven else 1
         sent = sorted((g.at for g in self._granted.values() if not g.order.claimed), reverse=True)
         return sent[most - 1] + _ALONE_S if len(sent) >= most else 0.0
 
     def _may_grant(self, now: float) -> bool:
-        has_place = self.running < self.places.limit
+        has_place = self.running < self.account.tempo.places.limit
         return not self.halted and has_place and self._turn_at() <= now
 
     def _next(self, now: float) -> Grant | None:
@@ -269,7 +215,7 @@ class Desk:
                 return self._take(batch, now)
             at = self._free_at(now)
             if self._may_grant(now) and at <= now + AHEAD_S:
-                self.pace.take(at)
+                self.account.tempo.pace.take(at)
                 return self._take(batch, at)
         return None
 
@@ -309,7 +255,7 @@ class Desk:
             return None
         if refusal := batch.caps.reserve(request):
             return refusal
-        if refusal := self.caps.reserve(request):
+        if refusal := self.account.caps.reserve(request):
             batch.caps.release(request)
             said = _("of the account: {reason}", reason=refusal.reason)
             return replace(refusal, reason=said, again=False)
@@ -323,7 +269,7 @@ class Desk:
         """Yield the caps under which the cost of an order is reserved."""
         yield self.batches[order.ask.ref.batch].caps
         if not order.counted:
-            yield self.caps
+            yield self.account.caps
 
     # -------- reports
 
@@ -335,14 +281,14 @@ class Desk:
         if told.sent:
             self._count(told.host)
             if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
-                self.caps.enter(grant.order.ask.request)  # what was counted was an earlier try
+                self.account.caps.enter(
+                    grant.order.ask.request
+                )  # what was counted was an earlier try
         self.standing.heard(told)
         match told.outcome:
             case "submitted":
                 if told.sent:
-                    self.pace.accepted(now, grant.at)
-                    self.places.accepted()
-                    self.in_time.accepted()
+                    self.account.tempo.accepted(now, grant.at)
             case "limited" | "unsent" | "late":
                 self._again(grant, told, now, u)
             case "in_doubt":
@@ -351,7 +297,7 @@ class Desk:
                 self._release(grant.order)
                 self._end(grant.order)
         self.standing.judge(told)
-        if self.pace.exhausted(now) and not self.running:
+        if self.account.tempo.pace.exhausted(now) and not self.running:
             self.halt(
                 _("the gateway refuses every create for want of room, and no task is running")
             )
@@ -398,10 +344,9 @@ class Desk:
         batch = self.batches[order.ask.ref.batch]
         del batch.live[order.uid]
         if told.outcome == "limited" and told.sent:
-            self.pace.refused(now, grant.at, told.retry_after_s, u, running=running)
-            self.places.refused(now, grant.at, running)
+            self.account.tempo.limited(now, grant.at, told.retry_after_s, u, running)
         elif told.outcome == "late":
-            self.in_time.refused(now, grant.at, len(self._granted))
+            self.account.tempo.in_time.refused(now, grant.at, len(self._granted))
         elif told.outcome == "unsent":
             self.standing.not_sent(now, u)
         uid = order.uid if told.outcome == "late" else next_try(order.uid)
@@ -431,16 +376,16 @@ class Desk:
     def status(self, now: float) -> dict[str, Json]:
         """Return what a person is told."""
         return {
-            "settings": self.settings.as_json(),
-            "per_minute": round(60 * self.pace.per_s, 3),
-            "places": self.places.limit,
+            "settings": self.account.settings.as_json(),
+            "per_minute": round(60 * self.account.tempo.pace.per_s, 3),
+            "places": self.account.tempo.places.limit,
             "running": self.running,
             "creating": len(self._granted),
             "halted": self.halted,
             "way_out": self.way_out,
             "pause_s": round(max(0.0, self._free_at(now) - now), 3),
-            "spend": str(self.caps.spend),
-            "currency": self.caps.currency,
+            "spend": str(self.account.caps.spend),
+            "currency": self.account.caps.currency,
             "batches": [batch.told() for batch in self.batches.values()],
             "over": list(self._over),
             "capped": {batch: asdict(cap) for batch, cap in self._over.items() if cap},
@@ -452,18 +397,12 @@ class Desk:
         """Return all of it as JSON."""
         granted = [[g.order.as_json(), g.at] for g in self._granted.values()]
         return {
-            "settings": self.settings.as_json(),
-            "pace": self.pace.state(),
-            "places": self.places.state(),
-            "in_time": self.in_time.state(),
-            "caps": self.caps.state(),
+            "account": self.account.state(),
             "batches": [batch.state() for batch in self.batches.values()],
             "granted": granted,
             "standing": asdict(self.standing),
             "ends": self.ends.state(),
             "over": [[batch, cap and asdict(cap)] for batch, cap in self._over.items()],
-            "said": self._said,
-            "count_is_lost": self._count_is_lost,
             "hosts": [[*one] for one in self._hosts.items()],
         }
 
@@ -472,17 +411,13 @@ class Desk:
         """Return the desk that `state` was made of; a new one of `{}`."""
         if not state:
             return cls()
-        desk = cls(Settings.from_json(state["settings"]))
-        desk.pace.resume(state["pace"])
-        desk.places.resume(state["places"])
-        desk.in_time.resume(state["in_time"])
-        desk.caps = Caps.from_state(state["caps"])
+        desk = cls()
+        desk.account = Account.from_state(state["account"])
         desk.batches = {told["id"]: Batch.from_state(told) for told in state["batches"]}
         grants = [Grant(Order.from_json(order), at) for order, at in state["granted"]]
         desk._granted = {grant.order.uid: grant for grant in grants}
         desk.standing = Standing(**state["standing"])
         desk.ends = Ends.from_state(state["ends"])
         desk._over = {batch: LeftOut(**cap) if cap else None for batch, cap in state["over"]}
-        desk._said, desk._count_is_lost = state["said"], state["count_is_lost"]
         desk._hosts = dict(state["hosts"])
         return desk

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from klingflow.api import clusters, links, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
-from klingflow.cluster.settings import Settings
+from klingflow.cluster.account import Settings
 from klingflow.decide.consent import Word, covers_uncounted
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags

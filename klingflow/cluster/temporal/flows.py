@@ -20,11 +20,11 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 from klingflow.words import _
 
 with workflow.unsafe.imports_passed_through():
+    from klingflow.cluster.account import Settings
     from klingflow.cluster.desk import Desk
     from klingflow.cluster.orders import Ask
     from klingflow.cluster.queued import Grant, Order
     from klingflow.cluster.reports import Bought
-    from klingflow.cluster.settings import Settings
 
 # A desk goes on as a new run of itself after so many events of history.
 _EVENTS: Final = 200
@@ -120,13 +120,17 @@ class DeskFlow:
         try:
             told = await _step("page", self._account, batch, page)
             if (said := told["said"]) is not None:  # before the first create of a new desk
-                self._desk.say(said[0], Settings.from_json(said[1]), told=False)
+                self._said(*said, told=False, spend=False)
             asks = [(Ask.from_json(ask), claimed) for ask, claimed in told["asks"]]
             self._desk.read(batch, page, asks, there=frozenset(told["there"]))
         except ActivityError:
             self._desk.unreadable(batch, page, _("page {page} of its orders is damaged", page=page))
         self._reading.discard((batch, page))
         self._news = True
+
+    def _said(self, number: int, settings: dict[str, Any], *, told: bool, spend: bool) -> None:
+        known = Settings.from_json(settings)
+        self._desk.account.say(number, known, told=told, spend=spend)
 
     async def _ask(self, order: str) -> None:
         """Find out what became of an order that nobody here works on."""
@@ -214,7 +218,7 @@ class DeskFlow:
     @workflow.signal
     def say(self, number: int, settings: dict[str, Any], spend: bool) -> None:
         """Work by what was said of the account as the `number`-th; `spend`: also what to spend."""
-        self._desk.say(number, Settings.from_json(settings), spend=spend)
+        self._said(number, settings, told=True, spend=spend)
         self._news = True
 
     @workflow.query
