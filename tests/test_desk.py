@@ -118,6 +118,16 @@ def test_a_create_that_bought_nothing_is_tried_again_under_another_id(outcome: s
     assert made.account.caps.tasks == 1
 
 
+def test_a_claim_that_a_dead_host_never_used_says_nothing_of_the_gateway() -> None:
+    """The host that read so in the store has sent nothing; its own failures make a pause."""
+    for host, wait in (("", 0.0), ("north", 1.0)):
+        made = desk(1)
+        (uid,) = granted(made)
+        made.bought(Bought(uid, "unsent", host=host), 10.0, 1.0)
+        assert made.standing.paused_until == 10.0 * (host != "") + wait
+        assert made.standing.unsent == (host != "")
+
+
 def test_a_grant_that_came_too_late_is_granted_again() -> None:
     """Under the same id, because nobody has claimed it."""
     made = desk(1)

@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from klingflow.errors import ExitCode, ManifestError
+from klingflow.ledger.handed_over import handed_over
+from klingflow.ledger.lines import lock_header, lock_line
 from klingflow.terminal import layout
 from klingflow.terminal.cli import cli
+from tests.purchases import intent
 
 SHOTS = {"雨夜": {"prompt": "🎬 雨夜 ↻"}, "b": {"prompt": "x"}}
 TALK = {"model": "kling-2.5", "kind": "avatar", "image": "https://cdn.example.com/a.png"}
@@ -188,3 +191,13 @@ def test_no_line_is_longer_than_the_terminal_is_wide(
     lines = terminal.getvalue().splitlines()
     assert [line for line in lines if layout.width(line) > columns] == []
     assert len(lines) > 6
+
+
+def test_a_status_says_what_is_at_the_cluster(capsys: Capture) -> None:
+    """Nobody is to settle it: it is no doubt."""
+    path = film("film.yaml")
+    handed = handed_over(intent("b", uid="20260608-b"), store="s", batch="b1")
+    Path("film.lock").write_bytes(lock_header("0123456789abcdef", 1, 1) + lock_line(handed))
+    assert done("status", path) == 0
+    said = capsys.readouterr().out
+    assert "at the cluster  b" in said and "1 at the cluster" in said

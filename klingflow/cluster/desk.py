@@ -347,7 +347,7 @@ class Desk:
             self.account.tempo.limited(now, grant.at, told.retry_after_s, u, running)
         elif told.outcome == "late":
             self.account.tempo.in_time.refused(now, grant.at, len(self._granted))
-        elif told.outcome == "unsent":
+        elif told.outcome == "unsent" and told.host:  # not of a host that died before it had sent
             self.standing.not_sent(now, u)
         uid = order.uid if told.outcome == "late" else next_try(order.uid)
         if uid is None or batch.stopped:

@@ -328,9 +328,16 @@ def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str
 
 def _state(shot: Mapping[str, Any]) -> str:
     """What the state of a take is called."""
+    if any(map(_is_at_cluster, shot.get("attempts", ()))):
+        return _("at the cluster")
     error = shot.get("error")
     failure = error and Failure(error.get("kind", "unknown"), "", "")
     return word(called(shot["state"], failure).replace("_", " "), "purchase")
+
+
+def _is_at_cluster(attempt: Mapping[str, Any]) -> bool:
+    """True if hosts of a cluster may buy it, or are buying it."""
+    return attempt["state"] == "intent" and "cluster" in (attempt.get("evidence") or {})
 
 
 def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
