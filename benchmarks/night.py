@@ -1,4 +1,6 @@
-"""A batch's time beside that of an oracle that notices every end at once, on a virtual clock."""
+"""A batch's time beside that of an oracle that notices every end at once, on a virtual clock; and
+the same of the best that can be known where progress says nothing (at_best.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Final
 
+from benchmarks.at_best import AtBest
 from benchmarks.figures import Figure
 from klingflow.model import Rate
 from tests.nights import Night, Played, play
@@ -41,6 +44,11 @@ ROWS: Final = (
         )
         for rows in ("together", "apart")
         for progress in ("linear", "zero")
+    ),
+    Row(
+        "shown every 15 s, rows together, progress zero, steps known before",
+        replace(_NIGHT, shown_every_s=_STEPS_S, steps_known=True),
+        "≤ 1.08",
     ),
     Row(
         "shown every 15 s and up to 2 s later",
@@ -78,9 +86,20 @@ def _figure(row: Row, oracles: dict[tuple[int, int], Played]) -> Figure:
         f"a night at {_listed([str(n) for n in PLACES])} at once: {row.figure}",
         row.target,
         f"{_listed(polls)} polls",
-        "oracle",
+        _beside(row, oracles),
         _listed(ratios),
     )
+
+
+def _beside(row: Row, oracles: dict[tuple[int, int], Played]) -> str:
+    if row.night.progress == "linear":
+        return "oracle"
+    best: list[str] = []
+    for places in PLACES:
+        nights = {s: row.night.at_once(places, s) for at, s in oracles if at == places}
+        played = {seed: play(night, noticed=AtBest(night)) for seed, night in nights.items()}
+        best.append(f"{_ratio(played, oracles, places):.3f}")
+    return f"oracle; at best {_listed(best)}"
 
 
 def _ratio(played: dict[int, Played], oracles: dict[tuple[int, int], Played], places: int) -> float:

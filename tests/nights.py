@@ -2,7 +2,8 @@
 gateway of numbers.
 
 `play` runs a Night as the runner would; with `all_seen=True` every end is noticed at once, which is
-the oracle that a night is measured by. Durations go by shot, so both face the same tasks.
+the oracle that a night is measured by, or as late as `noticed` says. Durations go by shot, so both
+face the same tasks.
 `best_order=True` buys by the critical path of the durations that will be.
 `benchmarks/night.py` prints the ratios.
 """
@@ -39,8 +40,8 @@ class Night:
 
     Shot n is of tier n modulo `tiers`, and waits for the shots `needs[n]`. A query shows the row of
     its task, which is refreshed every `shown_every_s` (0: always) and up to `late_s` later each
-    time: all rows at once, or each from its create on. `learned` tasks of each tier are remembered
-    from earlier runs.
+    time: all rows at once, or each from its create on. `steps_known`: sixty refreshes of all rows
+    were seen before. `learned` tasks of each tier are remembered from earlier runs.
     """
 
     shots: int = 200
@@ -50,6 +51,7 @@ class Night:
     shown_every_s: float = 0.0
     late_s: float = 0.0
     rows: Literal["together", "apart"] = "together"
+    steps_known: bool = False
     needs: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     learned: int = 300
     seed: int = 1
@@ -107,12 +109,16 @@ def play(
     night: Night,
     *,
     all_seen: bool = False,
+    noticed: Callable[[int, float], float] | None = None,
     best_order: bool = False,
     durations: Durations | None = None,
 ) -> Played:
-    """Run a night to the end of its last download."""
+    """Run a night to the end of its last download. `noticed` gives the age at which the task of a
+    shot, created at a moment, is seen to be finished.
+    """
     found = best_chains(night) if best_order else chains_of(night)
-    return _Player(night, durations or learned(night), found, all_seen=all_seen).played()
+    seen = (lambda number, _: night.takes_s(number)) if all_seen else noticed
+    return _Player(night, durations or learned(night), found, seen).played()
 
 
 def plan_of(night: Night) -> Plan:
@@ -151,7 +157,16 @@ def learned(night: Night) -> Durations:
         seconds = duration_s(chance) * night.tiers[number % len(night.tiers)]
         early_s = min(seconds, 6.0 * chance.random())
         durations.learn(night.tier(number), seconds - early_s, seconds - early_s + 6.0)
+    if night.steps_known:
+        _see_steps(durations, night)
     return durations
+
+
+def _see_steps(durations: Durations, night: Night) -> None:
+    first = Rows(night).next(0, 0.0, 0.0)
+    for number in range(60, 0, -1):
+        at = first - number * night.shown_every_s
+        durations.changed(at - 0.2, at + 0.2, since=at - 7.1 * number, floor_s=5.0)
 
 
 def ratio(night: Night) -> float:
@@ -180,12 +195,21 @@ class Rows:
             moments.append(moments[-1] + self._every_s + late_s)
         return next((at for at in reversed(moments) if at <= now), first)
 
+    def next(self, task: int, since: float, at: float) -> float:
+        """Return the first refresh after a moment."""
+        self.shown(task, since, at)
+        return next(found for found in self._moments[-1 if self._together else task] if found > at)
+
 
 class _Player:
     def __init__(
-        self, night: Night, durations: Durations, found: Mapping[str, Chain], *, all_seen: bool
+        self,
+        night: Night,
+        durations: Durations,
+        found: Mapping[str, Chain],
+        noticed: Callable[[int, float], float] | None,
     ) -> None:
-        self.night, self.chains, self.all_seen = night, found, all_seen
+        self.night, self.chains, self.noticed = night, found, noticed
         self.schedule = Schedule(night.limits, durations)
         self.rows = Rows(night)
         self.chance = random.Random(f"{night.seed} chance")
@@ -250,8 +274,8 @@ class _Player:
         self.schedule.places.accepted()
         purchase = replace(submitted(str(number)), billed_tier=self.night.tier(number))
         flight = Flight(0, purchase, now, now, now + self.night.limits.deadline_s, wanted)
-        if self.all_seen:
-            self._after(self.night.takes_s(number), lambda: self._seen(flight, number))
+        if self.noticed:
+            self._after(self.noticed(number, now), lambda: self._seen(flight, number))
         else:
             self.schedule.follow(flight, now, self.chance.random())
 

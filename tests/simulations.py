@@ -20,6 +20,9 @@ from klingflow.model import Rate
 # The gateway allows 60 creates in 10 s, and half of that from a third of the way on.
 ALLOWED = Rate(60, 10.0)
 ROUND_TRIP_S = 0.3
+# Tasks are lognormal: p95 is 240 s.
+MEDIAN_S = 90.0
+SPREAD = math.log(240 / MEDIAN_S) / 1.6449
 
 
 class Pace(Protocol):
@@ -126,7 +129,7 @@ def fixed_polls(interval_s: float, *, seed: int = 1, tasks: int = 4000) -> Polls
 
 def duration_s(chance: random.Random) -> float:
     """How long one task takes."""
-    return chance.lognormvariate(math.log(90), math.log(240 / 90) / 1.6449)
+    return chance.lognormvariate(math.log(MEDIAN_S), SPREAD)
 
 
 def _summed(found: list[tuple[int, float]]) -> Polls:

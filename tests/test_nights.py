@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from klingflow.model import Limits
-from tests.nights import Night, play
+from tests.nights import Night, Rows, play
 
 SHORT = Night(shots=60)
 
@@ -31,6 +31,21 @@ def test_the_oracle_plays_the_same_tasks_and_is_faster() -> None:
     assert max(oracle.delays_s) < 1e-6
     assert sorted(oracle.created) == list(range(60))
     assert oracle.seconds < play(night).seconds
+
+
+def test_an_end_is_noticed_when_it_is_said_to_be() -> None:
+    """Later than by the oracle, by as much."""
+    night = SHORT.at_once(5)
+    played = play(night, noticed=lambda number, _: night.takes_s(number) + 4.0)
+    assert played.delay_s == pytest.approx(4.0)
+
+
+def test_refreshes_are_foretold() -> None:
+    """The next one is what a query at that moment shows."""
+    rows = Rows(Night(shown_every_s=15.0, late_s=2.0))
+    at = rows.next(0, 0.0, 100.0)
+    assert 100 < at <= 117
+    assert rows.shown(0, 0.0, at) == at
 
 
 def test_shots_wait_for_what_they_need() -> None:

@@ -54,7 +54,7 @@ def test_a_row_that_is_refreshed_late_does_no_harm(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_steps_that_are_not_found_at_once_are_looked_for_soon(seed: int) -> None:
     """Wide windows agree later: again after four more, and not only after twice as many."""
-    assert watched(period_s=15.0, windows=40, width_s=8.0, seed=seed).period_s is not None
+    assert watched(period_s=15.0, windows=36, width_s=8.0, seed=seed).period_s is not None
 
 
 def test_a_few_changes_prove_nothing() -> None:
