@@ -19,7 +19,7 @@ from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.moments import moment
-from klingflow.model import Bound, Forecast, History, Limits, Plan
+from klingflow.model import Bound, Forecast, History, Limits, Plan, Purchase
 
 # Tasks that are played in one forecast, in as many rounds as that allows. More rounds say no more.
 _WORK: Final = 20_000
@@ -77,18 +77,21 @@ def forecast(
 def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tuple[str, Task]]:
     coming = {action.key for action in buys(plan)}
     coming |= {action.key for action in plan.actions if action.verb == "resume"}
-    at = moment(plan.terms.at)
     for action in plan.actions:
         if action.key not in coming:
             continue
         if action.verb == "resume" and (bought := action.purchase) is not None:
-            since = moment(bought.times.get("submitted"))
-            age_s = max(0.0, (at - since).total_seconds()) if at and since else 0.0
-            yield action.key, Task(bought.tier, age_s=age_s)
+            yield action.key, Task(bought.tier, age_s=_age_s(bought, plan.terms.at))
         elif action.shot is not None and action.request is not None:
             keys = (source.key for source in sources(action.shot, plan.by_key, plan.terms))
             needs = tuple((number, key) for key in keys if key in coming)
             yield action.key, Task(action.request.predicted_tier, found[action.key], needs)
+
+
+def _age_s(bought: Purchase, now: str) -> float:
+    """How old a task is that was bought; 0 where its record does not say."""
+    since, at = moment(bought.times.get("submitted")), moment(now)
+    return max(0.0, (at - since).total_seconds()) if at and since else 0.0
 
 
 # ---------------------------------------------------------------- how long one task takes
