@@ -281,6 +281,26 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
     keep(clone)
 
 
+def test_a_cleared_folder_lets_no_second_run_of_the_same_drafts_in(
+    paths: LedgerPaths, state: Path
+) -> None:
+    """The lock on the manifest is the film's; the one in the black box keeps drafts apart."""
+    assert paths.anchor
+    drafts = ledger_paths(paths.anchor, state=state, profile="draft")
+    with open_ledger(drafts, now) as ledger:
+        ledger.begin_box()
+        write(ledger, submitted("opening"))
+        anyio.run(ledger.fold)
+        shutil.rmtree(drafts.hidden)
+        # A second process is told who holds it; here both are this one.
+        with (
+            pytest.raises(UsageError, match="copies of one ledger; run them apart"),
+            open_ledger(drafts, now) as second,
+        ):
+            second.begin_box()
+    keep(drafts)
+
+
 def test_what_another_copy_bought_since_the_plan_is_not_passed_over(
     paths: LedgerPaths, tmp_path: Path
 ) -> None:
