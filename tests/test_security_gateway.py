@@ -21,7 +21,7 @@ from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.reading import Stream
 from klingflow.gateway.replies import read_create
-from tests.wire import DRIP, http, serve
+from tests.wire import DRIP, http, listening, serve
 
 KEY = "sk-0123456789abcdef0123456789"
 SOON = Timeouts(
@@ -184,15 +184,9 @@ async def test_a_server_that_cannot_prove_its_name_gets_nothing(
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.append(await reader.read(100))
-        writer.close()
 
-    server = await asyncio.start_server(hear, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        async with Gateway(f"https://localhost:{port}", KEY, timeouts=SOON) as gateway:
-            answer = await gateway.create(b"{}", "u/a")
-    finally:
-        server.close()
+    async with listening(hear, context) as base, Gateway(base, KEY, timeouts=SOON) as gateway:
+        answer = await gateway.create(b"{}", "u/a")
     assert isinstance(answer, NoReply) and not answer.sent
     assert "certificate" in answer.reason.lower()
     assert heard == []

@@ -149,13 +149,9 @@ async def over_tls(context: ssl.SSLContext, answer: bytes) -> AsyncIterator[str]
                 writer.write(answer)
                 if b"content-length" not in answer.lower():
                     writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
-        writer.close()
 
-    server = await asyncio.start_server(attend, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
+    async with listening(attend, context) as base:
+        yield base
 
 
 async def test_a_gateway_over_tls_is_asked_again_on_the_same_connection(

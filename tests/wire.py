@@ -5,6 +5,7 @@ give.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Wire:
 @asynccontextmanager
 async def listening(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """A port of our own, whose address this is; each connection is handed to `handle`, and closed
     after it.
@@ -45,16 +47,27 @@ async def listening(
             writer.close()
 
     def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.ensure_future(attend(reader, writer)))
+        task = asyncio.ensure_future(attend(reader, writer))
+        task.add_done_callback(lambda _: writer.close())  # cancelled before it began, it has not
+        tasks.add(task)
 
-    server = await asyncio.start_server(start, "127.0.0.1", 0)
+    server = await asyncio.start_server(start, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     finally:
+        await _turns()  # a connection that is being accepted begins
         server.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _turns()  # what was broken off is closed
+
+
+async def _turns() -> None:
+    """Let the loop do what it has begun."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

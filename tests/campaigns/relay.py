@@ -42,13 +42,19 @@ class Relay:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._take, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._start, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
         server.close()
         self._loop.run_until_complete(_ended(asyncio.all_tasks(self._loop)))
         self._loop.close()
+
+    def _start(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        way = self._loop.create_task(self._take(ours, back))
+        way.add_done_callback(lambda _: back.close())  # also if it was cancelled before it began
+        way.add_done_callback(self._ways.discard)
+        self._ways.add(way)
 
     async def _take(self, ours: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         await self._open.wait()
