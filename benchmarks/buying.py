@@ -19,7 +19,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.figures import ROOT, Figure, Spent, python, spend
-from benchmarks.own_cpu import own_cpu_s
+from benchmarks.own_cpu import own_use
 from klingflow.sandbox.child import Sandbox
 from tests.harness import Pipeline, pipeline_at, sandboxed
 from tests.simulations import fixed_polls
@@ -30,17 +30,20 @@ _LIMITS = {"max_running": _AT_ONCE, "poll_floor": f"{5000 // _FASTER}ms"}
 
 
 class _Run(NamedTuple):
-    """CPU of the buyer alone and of all its processes, in seconds; peak memory."""
+    """CPU of the buyer alone and of all its processes, in seconds; peak memory; how often the buyer
+    alone waited.
+    """
 
     own_s: float
     whole_s: float
     peak_mb: float
+    waits: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Bought:
     """CPU of all processes, and a shot's: of the buyer alone, and with the look at its video. In
-    seconds; peak memory; polls per shot.
+    seconds; peak memory; polls per shot; how often the buyer waited for each shot.
     """
 
     whole_s: float
@@ -48,6 +51,7 @@ class _Bought:
     looked_s: float
     peak_mb: float
     polls: float
+    waits: float
 
 
 def figures(shots: int, folder: Path, rounds: int) -> list[Figure]:
@@ -79,7 +83,13 @@ def _table(shots: int, ours: Sequence[_Bought], theirs: Sequence[_Bought]) -> li
             f"{median(one.shot_s / other.shot_s for one, other in pairs):.2f}",
         ),
         Figure(
-            "the same, with a look at each video",
+            "waits per shot: for a reply, a timer, a thread",
+            "",
+            f"{a.waits:.0f}",
+            f"SDK script: {b.waits:.0f}",
+        ),
+        Figure(
+            "the same CPU, with a look at each video",
             "",
             f"{1000 * a.looked_s:.1f} ms",
             "the script looks at none",
@@ -105,7 +115,8 @@ def _measured(sandbox: Sandbox, shots: int, buy: Callable[[int], _Run]) -> _Boug
     all_ = buy(shots)
     polls = sandbox.ledger()["requests"]["query"] - before
     own_s, whole_s = ((b - a) / (shots - 1) for a, b in zip(one[:2], all_[:2], strict=True))
-    return _Bought(all_.whole_s, own_s, whole_s, all_.peak_mb, polls / shots)
+    waits = (all_.waits - one.waits) / (shots - 1)
+    return _Bought(all_.whole_s, own_s, whole_s, all_.peak_mb, polls / shots, waits)
 
 
 def _klingflow(place: Pipeline, shots: int) -> _Run:
@@ -118,12 +129,13 @@ def _klingflow(place: Pipeline, shots: int) -> _Run:
         env={**film.environ, "PYTHONPATH": str(ROOT)},
     )
     _check(len(film.videos()), shots, spent.out)
-    return _Run(own_cpu_s(spent.out), spent.cpu_s, spent.peak_mb)
+    own_s, waits = own_use(spent.out)
+    return _Run(own_s, spent.cpu_s, spent.peak_mb, waits)
 
 
 def _script(place: Pipeline, every_s: float, shots: int) -> _Run:
     spent = buy_by_script(place, place.folder / f"script{shots}", shots, _AT_ONCE, every_s)
-    return _Run(spent.cpu_s, spent.cpu_s, spent.peak_mb)
+    return _Run(spent.cpu_s, spent.cpu_s, spent.peak_mb, spent.waits)
 
 
 def buy_by_script(place: Pipeline, folder: Path, shots: int, at_once: int, every_s: float) -> Spent:

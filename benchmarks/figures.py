@@ -36,12 +36,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a process used and wrote."""
+    """What a process used and wrote; `waits` is how often it gave up the CPU to wait."""
 
     wall_s: float
     cpu_s: float
     peak_mb: float
     out: str
+    waits: int
 
 
 def python(*arguments: str) -> list[str]:
@@ -69,7 +70,9 @@ def spend(
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != code:
         raise RuntimeError(f"exit {process.returncode}: {' '.join(command)}\n{out}")
-    return Spent(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out)
+    return Spent(
+        wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out, usage.ru_nvcsw
+    )
 
 
 def middle(runs: Iterable[Spent]) -> Spent:
@@ -78,7 +81,7 @@ def middle(runs: Iterable[Spent]) -> Spent:
     wall_s, cpu_s, peak_mb = (
         median(column) for column in zip(*(astuple(r)[:3] for r in runs), strict=True)
     )
-    return Spent(wall_s, cpu_s, peak_mb, runs[0].out)
+    return Spent(wall_s, cpu_s, peak_mb, runs[0].out, runs[0].waits)
 
 
 def table(figures: Sequence[Figure]) -> str:

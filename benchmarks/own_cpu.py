@@ -16,14 +16,17 @@ from klingflow.terminal.cli import main
 _end = os._exit
 
 
-def own_cpu_s(out: str) -> float:
-    """Return the seconds that the last line of a run of this module says."""
-    return float(out.rsplit(maxsplit=1)[-1])
+def own_use(out: str) -> tuple[float, int]:
+    """Return what the last line of a run of this module says: seconds of CPU, and how often it
+    waited.
+    """
+    cpu_s, waits = out.rsplit(maxsplit=2)[-2:]
+    return float(cpu_s), int(waits)
 
 
 def _say_and_end(status: int) -> NoReturn:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    os.write(1, f"{used.ru_utime + used.ru_stime}\n".encode())
+    os.write(1, f"{used.ru_utime + used.ru_stime} {used.ru_nvcsw}\n".encode())
     _end(status)
 
 
