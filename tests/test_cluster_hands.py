@@ -93,7 +93,7 @@ async def test_an_order_is_bought(
     (ref,) = hand_over(store, [order("alley")])
     with a_hand(store, state, [answer]) as hand:
         told = await hands.buy(hand, ref)
-    assert replace(told, uid="", reason="") == outcome
+    assert replace(told, uid="", reason="", host="") == outcome and told.host == "host1"
     assert [*lines(store)] == [f"001.{end}", "001.intent"]
     assert Bought.from_json(told.as_json()) == told
     assert boxes(state) == []
@@ -220,7 +220,7 @@ async def test_who_finds_the_claim_taken_sends_nothing(
         async with anyio.create_task_group() as group:
             with a_hand(store, state, [other]) as first:
                 mine = await hands.buy(first, ref)
-        assert told == [replace(mine, sent=False, proven=False)]
+        assert told == [replace(mine, sent=False, proven=False, host="")]
         assert asked(second) == []
 
 
