@@ -63,8 +63,8 @@ def foretold(places: int, seeds: int) -> Foretold:
 
 
 def scattered(places: int, seeds: int) -> float:
-    """Return how far batches are off the median of as many others, in the middle."""
-    nights = _nights(places, 2 * seeds, {})
+    """Return how far batches are off the median of three times as many others, in the middle."""
+    nights = _nights(places, 4 * seeds, {})
     seconds = [play(night).seconds for night in nights]
     usual = median(seconds[seeds:])
     return median(abs(usual / each - 1) for each in seconds[:seeds])
