@@ -111,7 +111,7 @@ async def _watch(cluster: Cluster, watched: _Watched, ends: threading.Event) -> 
     account = account_named(None, normal_base(cluster.sandbox.base_url))
     desk = DeskClient(client, account)
     while not ends.is_set():
-        await desk.settle({"max_running": _MOST})
+        await desk.stop("a batch that is over")
         watched.said += 1
         watched.runs.add(await _run_of(client, account))
         _measure(cluster, watched)
