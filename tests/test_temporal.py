@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import pytest
+from temporalio import workflow
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow.cluster import accounts
 from klingflow.cluster.account import Settings
@@ -21,7 +23,9 @@ from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
+from klingflow.cluster.temporal.flows import DeskFlow, queue_of
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
+from klingflow.cluster.temporal.steps import Steps
 from klingflow.cluster.temporal.worker import work
 from klingflow.decide.caps import Caps
 from klingflow.errors import ClusterAway, UsageError
@@ -80,6 +84,25 @@ async def a_host(
         finally:
             until.set()
             await working
+
+
+@asynccontextmanager
+async def otherwise(
+    server: Server, store: FolderStore, state: Path, account: str, flows: list[type]
+) -> AsyncIterator[None]:
+    """A host of other workflows, which buys nothing."""
+    client = await connect(server.address)
+    with a_hand(store, state) as hand:
+        steps = Steps(hand, state, lambda line: None, lambda error: None)
+        queue, runner = queue_of(account), UnsandboxedWorkflowRunner()
+        async with Worker(
+            client,
+            task_queue=queue,
+            workflows=flows,
+            activities=[steps.page],
+            workflow_runner=runner,
+        ):
+            yield
 
 
 async def desk_at(server: Server, account: str) -> DeskClient:
@@ -236,6 +259,64 @@ async def test_what_has_come_is_not_looked_after_again(
 
         await until(is_over)
     assert (told, len(gateway.asked)) == ([], asked)
+
+
+# Workflows of the same names as ours that go another way: ours cannot play their histories again.
+BEGUN: dict[str, str] = {}  # account → workflow
+
+
+@workflow.defn(name="Shot")
+class OtherShot:
+    """A shot that buys nothing."""
+
+    @workflow.run
+    async def run(self, errand: dict[str, Any]) -> None:
+        """Wait."""
+        BEGUN[errand["account"]] = workflow.info().workflow_id
+        await workflow.sleep(3600)
+
+
+@workflow.defn(name="Desk")
+class OtherDesk:
+    """A desk that grants nothing."""
+
+    @workflow.run
+    async def run(self, account: str, state: dict[str, Any]) -> None:
+        """Wait."""
+        BEGUN[account] = workflow.info().workflow_id
+        await workflow.sleep(3600)
+
+
+@pytest.mark.parametrize(
+    ("account", "flows"), [("other-shot", [DeskFlow, OtherShot]), ("other-desk", [OtherDesk])]
+)
+async def test_what_cannot_be_played_again_begins_anew(
+    account: str, flows: list[type], server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """As where a server comes back with an older database than a host remembers: the shot begins
+    again by itself, and who follows the batch begins another desk.
+    """
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    desk = await desk_at(server, account)
+
+    async def is_brought() -> bool:
+        with suppress(ClusterAway):  # the desk cannot answer before it has failed
+            if await desk.status() is None:
+                await desk.hand_over(BATCH, "film", 1, Caps().state())
+        return "001.done" in states(store)
+
+    async def is_begun() -> bool:
+        return account in BEGUN
+
+    async with otherwise(server, store, tmp_path / "south", account, flows):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+        await until(is_begun)
+    async with a_host(server, store, tmp_path / "north", account, gateway):
+        client = await connect(server.address)
+        await client.get_workflow_handle(BEGUN[account]).signal("something new")
+        await until(is_brought)
+    assert len(gateway.asked) == 4
 
 
 async def test_a_key_that_is_refused_halts_the_desk(

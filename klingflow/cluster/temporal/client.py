@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from temporalio.client import Client, TLSConfig, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.client import (
+    Client,
+    TLSConfig,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -116,9 +122,17 @@ class DeskClient:
         await self._say("say", said.number, said.settings.as_json(), spend)
 
     async def status(self) -> dict[str, Any] | None:
-        """Return what the desk says of itself; None where there is none."""
+        """Return what the desk says of itself; None where there is none, or one that has ended."""
         try:
-            return await self._handle.query(DeskFlow.status, rpc_timeout=_PATIENCE)
+            return await self._handle.query(
+                DeskFlow.status,
+                reject_condition=QueryRejectCondition.NOT_OPEN,
+                rpc_timeout=_PATIENCE,
+            )
+        except WorkflowQueryRejectedError:
+            return None
+        except WorkflowQueryFailedError as error:
+            raise ClusterAway(_("the desk cannot answer: {error}", error=error)) from error
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return None
