@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from klingflow.cluster.claims import Claims
+from klingflow.cluster.store import FolderStore
 from klingflow.decide.belief import NAMED_TIMES
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.gateway.outcomes import Reply
 from klingflow.ledger.answers import last_answer
-from klingflow.model import Failure, Rate
+from klingflow.model import Failure, Json, Rate
 from klingflow.runner.buy import buy
 from klingflow.runner.poll import poll
 from tests.purchases import submitted
@@ -316,6 +319,24 @@ async def test_what_needs_another_shot_is_not_bought_again(tmp_path: Path) -> No
     with a_run(tmp_path, shots=shots, queries=[busy], retries=2) as run:
         await poll(run.context, await run.flight(2))
     assert run.told[-1]["retry"] is False
+
+
+@pytest.mark.parametrize(("store", "retry"), [("ours", True), ("another", False), (None, False)])
+async def test_what_hosts_buy_again_a_run_buys_only_by_the_same_claims(
+    tmp_path: Path, store: str | None, retry: bool
+) -> None:
+    """Without a claim that both see, hosts and the run would each buy it again."""
+    with a_run(tmp_path, queries=[BUSY], retries=1, max_tasks=2) as run:
+        if store is not None:
+            (tmp_path / "store").mkdir()
+            place = FolderStore(tmp_path / "store")
+            run.job.claims = Claims(place, host="h", nonce=lambda: "n")
+            store = place.identity if store == "ours" else "another"
+        flight = await run.flight()
+        evidence: Json = {"cluster": {"batch": "b", "store": store or "theirs"}}
+        flight.purchase = replace(flight.purchase, evidence=evidence)
+        await poll(run.context, flight)
+        assert (run.next() is not None, run.told[-1]["retry"]) == (retry, retry)
 
 
 async def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:

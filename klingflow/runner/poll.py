@@ -20,6 +20,7 @@ from klingflow.gateway.outcomes import (
 )
 from klingflow.gateway.replies import read_query
 from klingflow.ledger.answers import LastAnswer, with_last
+from klingflow.ledger.handed_over import store_of
 from klingflow.model import Failure, Json
 from klingflow.runner.context import Context, as_data
 from klingflow.runner.queues import bring, release, want
@@ -138,6 +139,7 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
     retry = (
         context.schedule.buying
         and _has_final_body(wanted)
+        and not _is_for_hosts(context, flight)
         and context.patience.buys_again(failure, wanted.failures)
     )
     context.schedule.ended(flight)
@@ -156,6 +158,16 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
         want(context, anew)
     else:
         context.obey(context.patience.failed(wanted.action.key))
+
+
+def _is_for_hosts(context: Context, flight: Flight) -> bool:
+    """True if hosts of a cluster buy the take again, and this run makes no claims where they do:
+    both would buy it.
+    """
+    claims = context.jobs[flight.job].claims
+    return store_of(flight.purchase) is not None and (
+        claims is None or not claims.sees(flight.purchase)
+    )
 
 
 def _has_final_body(wanted: Wanted) -> bool:
