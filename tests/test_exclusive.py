@@ -13,6 +13,7 @@ from klingflow.cluster import hands
 from klingflow.cluster.claims import Claims
 from klingflow.cluster.exclusive import answered, claim
 from klingflow.cluster.hand import Hand
+from klingflow.cluster.orders import unused
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.decide.schedule import Wanted
 from klingflow.errors import StoreAway
@@ -104,21 +105,27 @@ async def test_a_store_that_is_away_is_asked_until_its_caller_gives_up(
     (["answer"], "submitted"),
     (["doubt", "answer"], "submitted"),
     (["resolved"], "abandoned"),
+    (["doubt", "resolved", "unsent"], "abandoned"),
+    (["doubt", "resolved", "answer"], "submitted"),
     ([], "in_doubt"),
 ])  # fmt: skip
 async def test_whoever_finds_a_claim_waits_for_its_answer(
     chapters: list[str], state: str, store: FolderStore, tmp_path: Path
 ) -> None:
-    """After the longest create, it is in doubt for everybody."""
+    """After the longest create, it is in doubt for everybody. A person's word outranks that it was
+    never sent, but no task.
+    """
     taken = claimed(order("a"), host="h", nonce="n")
     in_doubt = advance(taken, "doubted", LATER)
     told = {
         "answer": advance(taken, "accepted", LATER, task_id="task_1"),
         "doubt": in_doubt,
         "resolved": advance(in_doubt, "abandoned", LATER),
+        "unsent": unused(taken, LATER),
     }
     for chapter in chapters:
-        store.put(f"purchases/{taken.uid}.{chapter}", journal_line(told[chapter]))
+        name = "answer" if chapter == "unsent" else chapter
+        store.put(f"purchases/{taken.uid}.{name}", journal_line(told[chapter]))
     with a_hand(store, tmp_path / "host") as hand:
         assert (await answered(hand, taken)).state == state
         assert (chapters or states(store)) == (chapters or {"001.doubt": "in_doubt"})

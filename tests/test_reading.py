@@ -9,13 +9,14 @@ import pytest
 
 from klingflow.cluster.claims import owed
 from klingflow.cluster.follow import folded
-from klingflow.cluster.orders import Terms
+from klingflow.cluster.orders import Terms, unused
 from klingflow.cluster.reading import Reader, terms_in
 from klingflow.cluster.store import Chapter, FolderStore, told_of
-from klingflow.ledger.book import Book
+from klingflow.ledger.book import Book, doubt
 from klingflow.ledger.handed_over import claimed, handed_over
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
+from klingflow.ledger.uids import try_of
 from klingflow.model import Failure, Purchase
 from tests.clusters import LINEAGE, hand_over, order, terms_of
 from tests.purchases import LATER
@@ -98,6 +99,18 @@ def test_what_the_store_does_not_know_of_a_purchase_is_still_owed(store: Counted
     done = advance(advance(sold, "succeeded", LATER), "downloaded", LATER, sha256="bb")
     told = Reader(store, LINEAGE).told(book_of(done, DONE))
     assert [*owed([done, DONE], told, "h")] == [done]
+
+
+@pytest.mark.parametrize("in_store", [True, False])
+def test_no_try_follows_what_a_person_has_settled(store: Counted, in_store: bool) -> None:
+    """A host that starts again may say that it never used its claim: the take is bought by then."""
+    settled = advance(doubt(CLAIM, LATER), "resubmitted", LATER)
+    (store.folder / told_of(CLAIM.uid, "answer")).unlink()
+    put(store, answer=unused(CLAIM, LATER), doubt=doubt(CLAIM, LATER))
+    if in_store:
+        put(store, resolved=settled)
+    told = Reader(store, LINEAGE).told(book_of(settled))
+    assert {try_of(one.uid) for one in told.accounts} == {1}
 
 
 def test_the_order_of_reading_changes_nothing(store: Counted) -> None:

@@ -15,7 +15,7 @@ import pytest
 from klingflow.assets.folders import FolderStore as Assets
 from klingflow.cluster import hands
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Ref, as_bytes, failed, page_name, pages
+from klingflow.cluster.orders import Ref, as_bytes, failed, page_name, pages, unused
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.cluster.supplies import end_of
@@ -140,6 +140,7 @@ async def test_an_order_that_is_bought_again_ends_with_what_was_sold(
     ("answer", advance(OPENING, "refused", LATER, error=REFUSED), "failed"),
     ("doubt", doubt(OPENING, LATER), "failed"),
     ("intent", OPENING, "coming"),
+    ("answer", unused(OPENING, LATER), "coming"),
 ])  # fmt: skip
 async def test_what_brings_no_video_has_failed(
     store: FolderStore, tmp_path: Path, end: str, purchase: Purchase, expected: str
@@ -148,6 +149,16 @@ async def test_what_brings_no_video_has_failed(
     put(store, end, purchase)
     with a_hand(store, tmp_path / "host") as hand:
         assert (await end_of(hand, OPENING.uid))[0] == expected
+
+
+async def test_what_a_person_has_settled_is_not_tried_again(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """Whatever its host says later, that never used its claim."""
+    put(store, "answer", unused(OPENING, LATER))
+    put(store, "resolved", advance(doubt(OPENING, LATER), "abandoned", LATER))
+    with a_hand(store, tmp_path / "host") as hand:
+        assert (await end_of(hand, OPENING.uid))[0] == "failed"
 
 
 async def test_what_nobody_can_read_has_failed(store: FolderStore, tmp_path: Path) -> None:

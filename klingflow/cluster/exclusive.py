@@ -21,7 +21,8 @@ from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
 
-# What says what became of a claim; the first that is there counts.
+# What says what became of a claim; the first that is there counts, except that a person's word
+# outranks an answer that names no task.
 _ANSWERS: Final[tuple[Chapter, ...]] = ("answer", "resolved", "doubt")
 
 
@@ -117,7 +118,10 @@ async def _answer(waiting: Waiting, uid: str) -> Purchase | None:
     damaged: OrdersDamaged | None = None
     for chapter in _ANSWERS:
         try:
-            if (found := await waiting.line(told_of(uid, chapter))) is not None:
+            found = await waiting.line(told_of(uid, chapter))
+            if found is not None and chapter == "answer" and found.task_id is None:
+                found = await waiting.line(told_of(uid, "resolved")) or found
+            if found is not None:
                 return found
         except OrdersDamaged as error:
             damaged = error

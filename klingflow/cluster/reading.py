@@ -67,7 +67,7 @@ class Reader:
             if parsed.damaged or not parsed.accounts:
                 damaged.add(_uid_in(name))
         told.accounts += [*_doubted(told, damaged, book)]
-        told.accounts += _following(told)
+        told.accounts += [*_following(told, book)]
         return told
 
     def _read_pages(self) -> None:
@@ -192,9 +192,14 @@ def _take_in(told: Told, parsed: Parsed) -> None:
     told.problems += parsed.problems
 
 
-def _following(told: Told) -> Iterator[Purchase]:
-    """The intents of tries that hosts go on with after an answer."""
+def _following(told: Told, book: Book) -> Iterator[Purchase]:
+    """The intents of tries that hosts go on with after an answer: after none to a claim that a
+    person has settled.
+    """
+    settled = {a.uid for a in (*told.accounts, *book.purchases.values()) if a.state == "abandoned"}
     for account in told.accounts:
+        if account.uid in settled:
+            continue
         order = told.ordered.get(attempt_of(account.uid) or "")
         if (after := following(account, order)) is not None:
             yield after
