@@ -34,12 +34,13 @@ _CLAIMING: Final = "claiming"
 
 class Left(NamedTuple):
     """What an ended process left: its file, the purchases as they were known last, the claims that
-    it may have made and has certainly not used, and whether every line of the file could be read.
+    it may have made, and whether every line of the file could be read: then none of these claims
+    was used.
     """
 
     path: Path
     purchases: list[Purchase]
-    unused: list[Purchase]
+    claiming: list[Purchase]
     is_whole: bool
 
 
@@ -100,15 +101,14 @@ def _execution(purchase: Purchase) -> tuple[str, object]:
 
 
 def _left(path: Path) -> Left:
-    """Read what is in a file. Where a line of it cannot be read, nothing counts as unused."""
+    """Read what is in a file."""
     parsed = parse_journal(disk.read_ours(path), path.name)
     is_whole = not parsed.damaged
     marked = [a for a in parsed.accounts if _CLAIMING in (a.evidence or {})]
     plain = [a for a in parsed.accounts if _CLAIMING not in (a.evidence or {})]
     known = {_execution(account) for account in plain}
     alone = [_unmarked(account) for account in marked if _execution(account) not in known]
-    purchases = fold(plain if is_whole else [*plain, *alone])[0]
-    return Left(path, purchases, alone if is_whole else [], is_whole)
+    return Left(path, fold(plain)[0], alone, is_whole)
 
 
 def _unmarked(account: Purchase) -> Purchase:

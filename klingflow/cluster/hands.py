@@ -192,8 +192,8 @@ async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
     odd: list[Purchase] = []
     with handbox.left_behind(state, hand.store.identity) as found:
         for left in found:
-            for claim in left.unused:
-                await _let_go(hand, claim)
+            for claim in left.claiming:
+                await _let_go(hand, claim, is_unused=left.is_whole)
             others = [p for p in left.purchases if not await _handed_in(hand, p)]
             odd += others
             if left.is_whole and not others:
@@ -201,9 +201,9 @@ async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
     return odd
 
 
-async def _let_go(hand: Hand, claim: Purchase) -> None:
-    """Say of a claim that it was never used, if it was made at all. A claim of another host's is
-    that host's to speak of, even where both share a disk.
+async def _let_go(hand: Hand, claim: Purchase, *, is_unused: bool) -> None:
+    """Say of a claim that it was never used, or else that it is in doubt, if it was made at all. A
+    claim of another host's is that host's to speak of, even where both share a disk.
     """
     try:
         there = await hand.line(told_of(claim.uid, "intent"))
@@ -212,7 +212,7 @@ async def _let_go(hand: Hand, claim: Purchase) -> None:
     who = claimant(claim)
     is_ours = there is not None and claimant(there) == who
     if is_ours and who is not None and who[0] == hand.host:
-        answer = unused(claim, hand.now())
+        answer = unused(claim, hand.now()) if is_unused else doubt(claim, hand.now())
         await hand.put(answer_name(answer), journal_line(answer))
 
 
