@@ -320,7 +320,7 @@ def test_a_desk_that_lost_count_of_what_was_spent_buys_nothing(
 
 
 def test_what_the_store_says_of_an_account_is_what_its_desk_forgot() -> None:
-    """A desk that has heard it already forgot nothing; a person may let it go on."""
+    """A desk that has heard it already forgot nothing; who lets it go on says what may be spent."""
     made, settings = desk(2), Settings(FAST.submit, 100, Decimal(9))
     made.account.say(1, settings, told=True, spend=False)
     made.account.say(1, settings, told=False, spend=False)
@@ -328,6 +328,8 @@ def test_what_the_store_says_of_an_account_is_what_its_desk_forgot() -> None:
     made.account.say(2, settings, told=False, spend=False)
     assert made.halted
     made.go_on()
+    assert made.halted and "--max-spend" in made.way_out
+    made.account.say(3, settings, told=True, spend=True)
     assert not made.halted
 
 
@@ -380,6 +382,21 @@ def test_a_take_that_is_bought_again_has_a_place_of_its_own() -> None:
     made.bought(submitted(uid), 11.0, 0.5)
     made.over(uid)
     assert [one.uid for one in orders(made)] == [ask(1).uid]
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_was_bought_again_before_a_batch_came_back_is_counted_once(claimed: bool) -> None:
+    """As its first purchase is; one that nobody has claimed is new."""
+    made = desk(1)
+    (first,) = orders(made)
+    again = retried(made, first)
+    made.over(orders(made)[0].uid)
+    made.add("b1", "film", 1, Caps().state())
+    made.read("b1", 0, [(ask(0), True)])
+    (found,) = orders(made)
+    made.again(found, again, claimed=claimed)
+    assert [one.uid for one in orders(made)] == [again]
+    assert made.account.caps.tasks == (2 if claimed else 3)
 
 
 def test_a_cap_holds_for_what_is_bought_again() -> None:

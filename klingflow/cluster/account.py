@@ -131,8 +131,7 @@ class Account:
         self.settings, self.caps.max_spend = settings, settings.max_spend
 
     def go_on(self) -> None:
-        """Buy for it again, as if nothing had gone wrong."""
-        self.count_is_lost = False
+        """Buy for it again as if nothing had gone wrong, except that a lost count stays lost."""
         self.tempo = self.tempo.renewed(self.settings)
 
     def state(self) -> dict[str, Json]:

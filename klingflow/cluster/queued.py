@@ -48,7 +48,8 @@ class Order:
 
     def as_retry(self, uid: str, *, claimed: bool) -> Order:
         """Return it as it is bought again, as `uid`, because its task has failed."""
-        return Order(self.ask, uid, retry=self.retry + 1, claimed=claimed)
+        counted = self.counted and claimed
+        return Order(self.ask, uid, retry=self.retry + 1, claimed=claimed, counted=counted)
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
