@@ -107,6 +107,20 @@ async def test_a_failure_says_under_which_id_the_take_is_bought_again(
     assert bought_again(parse_journal(told, "").accounts[0]) == second
 
 
+async def test_a_failed_task_that_is_forgotten_stays_failed(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """A desk without memory has it watched again: the store knows what the gateway does not."""
+    seen = Seen()
+    with bought(store, tmp_path / "host", [FAILED, GONE, GONE, GONE], retries=1) as (hand, ref):
+        await hands.buy(hand, ref)
+        assert (await _looked(hand, ref)).again
+        for age_s in (10.0, 40.0, 70.0):
+            seen = await _looked(hand, ref, seen, age_s=age_s)
+    assert (seen.state, seen.again) == ("failed", uid_of(LINEAGE, "alley", 1, 2))
+    assert "001.parked" not in states(store)
+
+
 async def test_a_task_that_takes_too_long_is_parked(store: FolderStore, tmp_path: Path) -> None:
     """After the deadline of its batch, with what the gateway said last."""
     with bought(store, tmp_path / "host", [BUSY]) as (hand, ref):

@@ -170,10 +170,14 @@ async def _failed(
     if not await hand.put(name, journal_line(after)):
         with suppress(OrdersDamaged):
             after = await hand.line(name) or after
-    again = bought_again(after) or ""
+    told = replace(known, state="failed", kind=outcome.failure.kind, tier=tier)
+    return await _bought_again(hand, told, after)
+
+
+async def _bought_again(hand: Hand, told: Seen, failed: Purchase) -> Seen:
+    """Add to what is told of a failed task as what its take is bought again."""
+    again = bought_again(failed) or ""
     is_claimed = bool(again) and await hand.get(told_of(again, "intent")) is not None
-    kind = outcome.failure.kind
-    told = replace(known, state="failed", kind=kind, tier=tier)
     return replace(told, again=again, is_claimed=is_claimed)
 
 
@@ -213,6 +217,12 @@ async def _unfinished(
 async def _parked(
     hand: Hand, purchase: Purchase, after: Seen, failure: Failure, words: str
 ) -> Seen:
+    with suppress(OrdersDamaged):
+        # A desk without memory has old tasks watched again, which a gateway may have forgotten.
+        ended = await hand.line(told_of(purchase.uid, "done"))
+        if ended is not None and ended.state == "failed":
+            told = replace(after, state="failed", kind=failure.kind, tier=ended.billed_tier)
+            return await _bought_again(hand, told, ended)
     at = hand.now()
     evidence = with_last(purchase, LastAnswer(at, words))
     parked = advance(purchase, "parked", at, error=failure, evidence=evidence)
