@@ -24,10 +24,11 @@ from klingflow.runner.upload import upload
 from klingflow.words import _
 
 # While running, the run manifest and the lock are written again this often, except that writing
-# takes no more than a five-hundredth of the time: a large run would otherwise spend more CPU on it
-# than on buying.
+# takes no more than a fiftieth of the time. But then the run also learns what was merged into the
+# lock meanwhile and need not be bought: however long a slow disk takes, that is not put off longer.
 _RECORD_EVERY_S = 10.0
-_RECORD_SHARE = 500
+_RECORD_SHARE = 50
+_RECORD_LONGEST_S = 300.0
 
 
 async def run(context: Context, abort: Callable[[], None]) -> Outcome:
@@ -166,3 +167,4 @@ async def _keep_record(context: Context) -> None:
         except LedgerBroken as error:
             return context.broke(error)
         pause_s = max(_RECORD_EVERY_S, _RECORD_SHARE * (context.clock() - started))
+        pause_s = min(pause_s, _RECORD_LONGEST_S)
