@@ -226,6 +226,9 @@ def test_a_service_is_asked_about_until_the_user_names_it(tmp_path: Path) -> Non
     assert approval.open_endpoint(manifest, {}) == SERVICE
     assert approval.open_endpoint(manifest, {"AWS_ENDPOINT_URL": f"{SERVICE}/"}) is None
     assert approval.open_endpoint(manifest, {"KLINGFLOW_UPLOAD": "put {file}"}) is None
+    assert approval.open_endpoint(manifest, {"AWS_ENDPOINT_URL": "127.0.0.1"}) == SERVICE
+    nothing_to_send = replace(manifest, files={})
+    assert approval.open_endpoint(nothing_to_send, {}) is None
     approval.remember_endpoint(SERVICE, "film.yaml")
     assert approval.open_endpoint(manifest, {}) is None
     assert approval.forget(SERVICE) == SERVICE

@@ -8,6 +8,7 @@ address. Asking is for the terminal.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from klingflow.api.site import now
@@ -89,15 +90,22 @@ def open_endpoint(manifest: Manifest, environ: Mapping[str, str]) -> str | None:
     """Return the service to which local files of a manifest would go, if the user has to be asked
     about it before: one that the manifest alone names, and that nobody has said yes to.
     """
-    endpoint = manifest.assets.endpoint
-    if endpoint is None or environ.get(UPLOAD):
+    endpoint, store = manifest.assets.endpoint, manifest.assets.store or ""
+    goes_there = store.startswith("s3://") and any(f.sha256 for f in manifest.files.values())
+    if endpoint is None or not goes_there or environ.get(UPLOAD):
         return None
     from klingflow.assets.objects import endpoint_in  # for start-up: it imports anyio
 
     base = normal_base(endpoint)
-    named = endpoint_in(environ)
-    is_known = (named is not None and normal_base(named) == base) or base in approved("endpoint")
+    is_known = _is_called(endpoint_in(environ), base) or base in approved("endpoint")
     return None if is_known else base
+
+
+def _is_called(named: str | None, base: str) -> bool:
+    """True if a name is this address; one that is no address names none."""
+    with suppress(UsageError):
+        return named is not None and normal_base(named) == base
+    return False
 
 
 def remember_endpoint(endpoint: str, manifest: str) -> None:
