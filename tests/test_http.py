@@ -241,6 +241,7 @@ async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None
             str(gateway),
             repr(await gateway.create(BODY, "shot/1")),
             repr(await gateway.create(BODY, "shot/1")),
+            repr(gateway._query_of("task_1")),
         ]
     assert KEY not in "\n".join([*shown, caplog.text])
     assert "[the key]" in shown[2]

@@ -114,6 +114,10 @@ class _Asked(NamedTuple):
     body: bytes
     limits: Seconds
 
+    def __repr__(self) -> str:
+        """Leave out the headers, which may hold the key."""
+        return f"_Asked({self.head.method!r}, {str(self.url)!r})"
+
 
 def _asked(
     method: str,
