@@ -108,18 +108,7 @@ class _Compilation:
         self.fixed: dict[str, Json] = {}
 
     def run(self) -> Manifest:
-        root = self.files.parsed(self.path, Mark(self.path, 1, 1))
-        if root is None:
-            self.stop()
-        if not isinstance(root.value, dict):
-            message = _("a manifest is a map; begin with version: 1 and shots:")
-            self.note(root.mark, "wrong-type", message)
-            self.stop()
-        self.diagnostics += check_document(root)
-        if "version" not in root.value:
-            self.note(
-                root.mark, "missing-version", _("'version' is missing; write version: 1 first")
-            )
+        root = self.root()
         self.add_sections(root)
         renderer = Renderer(self.sections["vars"], self.fixed, self.files.sources)
         scope = Scope()
@@ -159,6 +148,22 @@ class _Compilation:
             profile=self.profile,
             profiles=profiles,
         )
+
+    def root(self) -> Node:
+        """Return the manifest itself, which is a map. Raises ManifestError where it is none."""
+        root = self.files.parsed(self.path, Mark(self.path, 1, 1))
+        if root is None:
+            self.stop()
+        if not isinstance(root.value, dict):
+            message = _("a manifest is a map; begin with version: 1 and shots:")
+            self.note(root.mark, "wrong-type", message)
+            self.stop()
+        self.diagnostics += check_document(root)
+        if "version" not in root.value:
+            self.note(
+                root.mark, "missing-version", _("'version' is missing; write version: 1 first")
+            )
+        return root
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
         self.diagnostics.append(Diagnostic(mark, code, message, related=related))
