@@ -1,5 +1,6 @@
-"""PURE. Addresses of images and videos as authors write them: what is wrong with a text that is
-none, and whether the gateway, which is another machine, can reach the host of one.
+"""PURE. Addresses of images and videos as authors write them. Says what is wrong with a text that
+is not an address, and whether the gateway, which runs on another machine, can reach an address's
+host.
 
 The gateway fetches everything itself, over http(s) and without a login (document 3.1).
 """
@@ -73,7 +74,9 @@ def _remedy(text: str) -> str:
 
 
 def elsewhere_meant(path: str) -> str:
-    """Return what to say of the path of no file that reads like an address; else ""."""
+    """Return what to say about a path that names no file but reads like an address; otherwise
+    "".
+    """
     bare = _HOST_AND_PATH.fullmatch(path)
     if bare and ("/" in path or not _MEDIA.search(path)):
         return _("an address begins with https://: write https://{bare}", bare=bare[1])
@@ -85,7 +88,7 @@ def elsewhere_meant(path: str) -> str:
 
 
 def _malformed(text: str) -> str:
-    """Return what to do about an address with the right scheme that is none."""
+    """Return what to do about a text that begins with http: or https: but is not an address."""
     if (at := hidden(text)) is not None:
         return _("it holds {character}, which is invisible: delete it", character=named(text[at]))
     if text != text.strip():
@@ -110,7 +113,9 @@ def unreachable(body: Mapping[str, Json]) -> Iterator[tuple[Path, str]]:
 
 
 def addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
-    """Yield what stands in a body where an address of an image or a video may, with its path."""
+    """Yield each value of a body at a place that takes the address of an image or a video, with its
+    path.
+    """
     metadata = body.get("metadata")
     if "input_reference" in body:
         yield ("input_reference",), body["input_reference"]
@@ -131,7 +136,7 @@ def addresses(body: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
 
 
 def _in_content(parts: list[Json]) -> Iterator[tuple[Path, Json]]:
-    """Yield the addresses of the other form of a prompt (document 3.3)."""
+    """Yield the addresses in `content`, the other form of a prompt (document 3.3)."""
     for index, part in enumerate(parts):
         for name in ("image_url", "video_url"):
             yield ("content", index, name, "url"), as_mapping(as_mapping(part).get(name)).get("url")
@@ -139,7 +144,9 @@ def _in_content(parts: list[Json]) -> Iterator[tuple[Path, Json]]:
 
 @lru_cache(maxsize=8192)
 def private_host(address: str) -> str | None:
-    """Return the host of an address if only machines near the author can reach it, else None."""
+    """Return the host of an address if only machines near the author can reach it, otherwise
+    None.
+    """
     try:
         host = urlsplit(address).hostname or ""
     except ValueError:

@@ -1,8 +1,8 @@
-"""PURE. A picks file's text with lines added, taken away or completed. Every other line stays as it
+"""PURE. A picks file's text with lines added, removed or completed. Every other line stays as it
 is, byte for byte: comments, order, blanks and what people wrote by hand.
 
-The parser's events say where each line begins and ends. What was made is read again, and given back
-only if it says exactly what it should: otherwise the file is left to its author.
+The parser's events say where each entry begins and ends. The new text is parsed again, and returned
+only if it says exactly what it should; otherwise the file is left to its author.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _DASH: Final = re.compile(r" *-(?: +|$)")
 
 
 class Change(NamedTuple):
-    """What to do to a picks file: lines to take out and purchases to write into lines, by the
-    numbers of the lines from 0; and lines to add at the end.
+    """What to do to a picks file. `drop` are the lines to remove, `named` the purchases to write
+    into lines, both by the numbers of the lines from 0; `add` are lines for the end.
     """
 
     drop: frozenset[int] = frozenset()
@@ -55,7 +55,7 @@ class _Item:
 
 
 def amended(text: str, file: str, change: Change) -> str:
-    """Return the text of a picks file after a change.
+    """Return the text of a picks file with a change applied.
 
     Raises ManifestError for a text that is no picks file, and UsageError for one that cannot be
     changed without harm.
@@ -77,7 +77,7 @@ def amended(text: str, file: str, change: Change) -> str:
 
 
 class _Unsafe(Exception):
-    """The text is written so that a line cannot be told from its neighbours."""
+    """The text is written so that an entry cannot be separated from its neighbours."""
 
 
 def _refusal(file: str) -> UsageError:
@@ -91,7 +91,7 @@ def _refusal(file: str) -> UsageError:
 
 
 def _said(line: PickLine) -> tuple[object, ...]:
-    """All that a line says, without its place."""
+    """Return all that a line says, without its place."""
     return line[:-1]
 
 
@@ -112,7 +112,7 @@ def _made(text: str, change: Change) -> str:
 
 
 def _indent(lines: Sequence[str], items: Sequence[_Item]) -> str:
-    """The blanks before the dashes of the list."""
+    """Return the blanks before the dashes of the list."""
     if not items:
         return ""
     dashes = (_DASH.match(line) for line in lines)
@@ -121,7 +121,7 @@ def _indent(lines: Sequence[str], items: Sequence[_Item]) -> str:
 
 
 def _items(text: str) -> list[_Item]:
-    """The entries of the list. Raises _Unsafe for a list in brackets."""
+    """Return the entries of the list. Raises _Unsafe for a list in brackets."""
     try:
         events = list(yaml.parse(text, Loader=yaml.CLoader))
     except yaml.YAMLError as error:
@@ -158,7 +158,7 @@ def _item(begun: Any, ended: Any, scalars: Sequence[Any]) -> _Item:
 
 
 def _take_out(lines: list[str], item: _Item) -> None:
-    """Take an entry out; a comment behind it keeps a line of its own. Raises _Unsafe."""
+    """Remove an entry; a comment behind it keeps a line of its own. Raises _Unsafe."""
     dash = _DASH.match(lines[item.first])
     if dash is None or dash.end() != item.column:
         raise _Unsafe
@@ -170,7 +170,7 @@ def _take_out(lines: list[str], item: _Item) -> None:
 
 
 def _has_comment(lines: Sequence[str], item: _Item) -> bool:
-    """True if a comment may stand inside an entry, that is, a `#` outside its words."""
+    """Return True if an entry may hold a comment, that is, a `#` outside its words."""
     inner = dict(enumerate(lines[item.first : item.last], item.first))
     inner[item.last] = lines[item.last][: item.behind]
     for line, begin, end in reversed(item.words):

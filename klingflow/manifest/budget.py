@@ -38,7 +38,7 @@ class ExpressionError(Exception):
 
 
 class Missing(StrictUndefined):
-    """A name that is not there; only `default` and `is defined` may touch it."""
+    """A name that does not exist; only `default` and `is defined` may touch it."""
 
     @property
     def message(self) -> str:
@@ -50,8 +50,8 @@ def _refuse(self: Opaque, *_: object) -> NoReturn:
 
 
 class Opaque:
-    """Something that can be passed on but not looked into: every operator on it raises
-    its advice.
+    """A value that can be passed on but not looked into: every operator on it raises
+    ExpressionError with its `advice`.
     """
 
     __slots__ = ("advice",)
@@ -176,7 +176,7 @@ def number(value: Any) -> Any:
 def as_text(value: Any, budget: Budget = UNLIMITED) -> str:
     """Return a scalar as it stands inside text.
 
-    Raises ExpressionError: null, lists and maps have no place there.
+    Raises ExpressionError for null, lists and maps, which cannot stand there.
     """
     checked(value, budget)
     if isinstance(value, str):

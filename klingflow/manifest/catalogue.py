@@ -26,10 +26,8 @@ _ANY_LENGTH: tuple[int, ...] = ()
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `tier` is the pattern of its billed names.
-
-    `seconds` are the lengths it makes (empty: by scene), `video_seconds` those beside a reference
-    video.
+    """One model. `tier` is the pattern of its billed names. `seconds` are the lengths it makes
+    (empty: the scene decides), `video_seconds` the lengths it makes beside a reference video.
     """
 
     name: str
@@ -90,8 +88,8 @@ MODELS: Final[dict[str, Model]] = {model.name: model for model in _ROWS}
 
 
 def model_of(name: str) -> Model:
-    """Return the model of this name. One that the catalogue does not know can do everything, so
-    that nothing else is said of it.
+    """Return the model of this name. A model that the catalogue lacks can do everything, so that no
+    rule speaks about it.
     """
     known = MODELS.get(name)
     if known:
@@ -102,7 +100,7 @@ def model_of(name: str) -> Model:
 
 
 def words_of(model: Model) -> str:
-    """Return in a sentence what a model is known to do, for an editor."""
+    """Return one sentence for an editor on what a model is known to do."""
     if not model.seconds:
         return _("A model for one kind of shot.")
     first, *_unused, last = model.seconds

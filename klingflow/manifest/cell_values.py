@@ -1,7 +1,7 @@
-"""PURE. A cell of a shot list → the value of a field, where the cell says one plainly: `5秒` is 5,
-`9：16` is 9:16, `竖屏` too.
+"""PURE. A cell of a shot list → the value of a field, if the cell says one plainly: `5秒` is 5,
+`9：16` and `竖屏` are 9:16.
 
-Texts stay as they are. A cell that says nothing plainly has no value here, and is never guessed.
+Texts stay as they are. A cell that says no value plainly gives none; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COUNT: Final = re.compile(r"[x×*]?\s*(\d{1,3})\s*(?:条|个|次|版|遍|takes?
 
 
 def value_of(feeds: Feeds, text: str) -> Json:
-    """Return what a cell that is not empty says of a field; None where it says nothing plainly."""
+    """Return the value that a cell with content gives a field; None if it says none plainly."""
     return _READERS.get(feeds, _text)(text)
 
 
@@ -42,7 +42,7 @@ def names_in(text: str) -> list[str]:
 
 
 def are_addresses(text: str) -> bool:
-    """True if a cell lists files or web addresses, not names."""
+    """Return True if a cell lists files or web addresses, not names."""
     return _addresses(text) is not None
 
 

@@ -1,5 +1,5 @@
-"""PURE. Which cell of a row is to blame: a mistake over a row is told at the cell that the
-expression read, with the expression as the other place.
+"""PURE. Which cell of a row caused a mistake. The diagnostic is placed at the cell that the
+expression read, with the expression as the related place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def last_read(expression: Expression, names: dict[str, Any], language: Language)
     """Return the column that an expression reads last before it ends or fails; None if it reads
     none by itself.
 
-    It is run once more for that: rows that are not watched are faster.
+    The expression is run once more for this, because rows that are not watched are faster.
     """
     if "row" not in expression.roots:
         return None
@@ -60,7 +60,7 @@ def columns_in(text: Json) -> list[str]:
 
 
 def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
-    """Return a mistake at the cell of a column, with its own place as the other one.
+    """Return a diagnostic moved to the cell of a column; its own place becomes the related place.
 
     A warning stays where it is: thousands of rows give the same one.
     """
@@ -72,7 +72,7 @@ def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
 
 
 def of_empty_cell(found: Diagnostic, column: str, value: Json) -> Diagnostic:
-    """Return a mistake with what to write where the cell is empty."""
+    """Return a diagnostic that also says what to write if the cell is empty."""
     if not isinstance(value, str) or value.strip():
         return found
     advice = _("fill in the cell, or write {member} | default(…, true)", member=member(column))
@@ -80,8 +80,8 @@ def of_empty_cell(found: Diagnostic, column: str, value: Json) -> Diagnostic:
 
 
 def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
-    """Return a mistake in the value that the expressions in `text` made over a row: at the cell
-    where they read one, else with the row as the other place.
+    """Return a diagnostic about a value that the expressions in `text` made from a row: moved to
+    the cell if they read one column, otherwise with the row as the related place.
     """
     columns = columns_in(text) if place else []
     if place is None or not columns:
@@ -99,7 +99,7 @@ def blamed(found: Diagnostic, text: Json, place: RowPlace | None) -> Diagnostic:
 def no_column(
     found: Diagnostic, place: RowPlace, column: str, columns: Iterable[str]
 ) -> Diagnostic:
-    """Return a mistake about a column that is not there, with those that are."""
+    """Return a diagnostic about a column that does not exist, with the columns that do."""
     names = [str(name) for name in columns]
     message = found.message
     if not message.endswith("?"):
@@ -117,8 +117,8 @@ def no_column(
 
 
 def in_brackets(source: str, columns: Iterable[str]) -> str | None:
-    """Return how to name the column that an expression names after a point, though it is no single
-    word; None if it names none so.
+    """Return how to write the column that an expression names after a point although its name is
+    not one word; None if the expression names no such column.
     """
     for name in map(str, columns):
         if not name.isidentifier() and re.search(rf"\brow\.{re.escape(name)}(?!\w)", source):

@@ -1,8 +1,8 @@
 """PURE. Another shot's video where an address of an image or a video may stand: one frame of it, as
-`{"from": SHOT, "frame": last}`, or the whole, as `{"from": SHOT}`.
+`{"from": SHOT, "frame": last}`, or the whole video, as `{"from": SHOT}`.
 
-Once the run knows the purchase that made the video, the record has its uid, as `purchase`. In a
-fingerprint count that uid and the words of `frame`, never pixels or an address.
+Once the run knows the purchase that made the video, the record has its uid, as `purchase`. A
+fingerprint counts that uid and the words of `frame`, never pixels or an address.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WITH_PLACES: Final = frozenset((*ADDRESSES, *ADDRESS_LISTS, "files", *_BODIES))
 
 
 def chained(body: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
-    """Yield what a body has of other shots' videos, each with its path in the body."""
+    """Yield each record of another shot's video in a body, with its path in the body."""
     for path, value in addresses(body):
         if _is_record(value):
             yield path, value
@@ -52,22 +52,20 @@ def bound(body: Mapping[str, Json], purchase_of: Callable[[str], str]) -> Mappin
 
 
 def exchanged(body: Mapping[str, Json], change: Callable[[Record], Json]) -> Mapping[str, Json]:
-    """Return a body with something else in the place of each record; the very body where it has
-    none.
-    """
+    """Return a body with each record replaced; the same object if it has no record."""
     for path, record in list(chained(body)):
         body = put(body, path, change(record))
     return body
 
 
 def counted(record: Record) -> Json:
-    """Return what of a record counts in a fingerprint."""
+    """Return the part of a record that a fingerprint counts."""
     return {name: record[name] for name in ("purchase", "frame") if name in record}
 
 
 def named(record: Record, take: str = "") -> str:
-    """Return what a record is called: `the last frame of opening`, `the video of opening`. `take`
-    is what to call the take, where that is known.
+    """Return what people call a record: `the last frame of opening`, `the video of opening`. `take`
+    is the name of the take, if it is known.
     """
     frame = record.get("frame")
     at = _("the frame at {frame}", frame=frame) if frame else _("the video")
@@ -79,15 +77,15 @@ def named(record: Record, take: str = "") -> str:
 
 
 def in_fields(fields: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
-    """Yield what rendered fields take from other shots' videos, each with its path."""
+    """Yield each record of another shot's video in rendered fields, with its path."""
     for path, value in _places(fields):
         if _is_record(value):
             yield path, value
 
 
 def settled(record: Record) -> Record:
-    """Return a record that names its shot as ids are written: `opening@9x16` where an expression
-    made `opening@9:16`.
+    """Return a record that names its shot in the form that ids have: `opening@9x16` where an
+    expression made `opening@9:16`.
     """
     return {**record, "from": _id(record["from"])}
 

@@ -1,6 +1,6 @@
-"""PURE. What is wrong with a shot as it was rendered, as diagnostics that are each about one field:
-each value against the field table, then the body as a whole against the rules. written.py checks
-the document before it is rendered.
+"""PURE. What is wrong with a rendered shot, as diagnostics that are each about one field: first
+each value against the field table, then the whole body against the rules. written.py checks the
+document before it is rendered.
 
 The caller collects; nothing is raised.
 """
@@ -111,7 +111,7 @@ class Checked(NamedTuple):
 def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()) -> Checked:
     """Return everything about one rendered shot: errors, and warnings about doubtful purchases.
 
-    Its local files go to `files`; `check_files` has the rest to say of them. `at_the_top` are
+    The shot's local files are added to `files`, and judged later by `check_files`. `at_the_top` are
     fields of shots that stand at the top of the file, and are reported there.
     """
     fields = draft.fields
@@ -146,8 +146,8 @@ def check_files(
     """Return what is wrong with the local files of a shot's body, after they were looked at, and
     with frames of other shots' videos, which become local files.
 
-    That one is missing is an error only if `strict`. It is a warning that they have no store,
-    unless they are `stored`.
+    A missing file is an error only if `strict`. It is a warning that there is no store, unless the
+    files are `stored`.
     """
     faults: list[Fault] = []
     for use in uses(draft.fields, kind, draft.node, sendable.body):
@@ -275,7 +275,7 @@ def _misspelt(name: str, fields: Mapping[str, Json]) -> bool:
 
 
 def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
-    """Yield what the schema's portable keywords do not say about lists."""
+    """Yield what is wrong with lists and cannot be said by the portable keywords of a schema."""
     for index, code in enumerate(_allowed(fields)):
         if code not in ALLOWED:
             text = _(
@@ -336,8 +336,8 @@ def _body_faults(
 
 
 def _chained_faults(body: Mapping[str, Json]) -> Iterator[Fault]:
-    """Yield what is wrong with other shots' videos where only the body shows if a place takes an
-    image or a video.
+    """Yield the videos of other shots in the wrong form: only the body shows whether a place takes
+    an image or a video.
     """
     for path, record in chained.chained(body):
         if medium_of(path, body) == "image" and "frame" not in record:

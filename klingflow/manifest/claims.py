@@ -30,7 +30,7 @@ Parts = Callable[[], Sequence[Part]]
 
 
 def no_parts() -> Sequence[Part]:
-    """Of an id that is written out."""
+    """Return no parts: the id is written out."""
     return ()
 
 
@@ -43,7 +43,7 @@ class Claims:
         self._outputs: dict[str, tuple[Draft, Mark]] = {}
 
     def claim_id(self, id: str, place: Mark, parts: Parts = no_parts) -> Diagnostic | None:
-        """Take an id; return what is wrong if another shot has it.
+        """Take an id. Return a diagnostic if another shot has it.
 
         `parts` returns the values that the id is made of.
         """
@@ -70,7 +70,7 @@ class Claims:
         )
 
     def claim_output(self, draft: Draft, place: Mark) -> Diagnostic | None:
-        """Take an output path; return what is wrong if another take has it."""
+        """Take an output path. Return a diagnostic if another take has it."""
         first, mark = self._outputs.setdefault(same_file(draft.output), (draft, place))
         if first is draft or (first.id, first.take) == (draft.id, draft.take):
             return None
@@ -107,7 +107,9 @@ class _Clash(NamedTuple):
 
 
 def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _Clash | None:
-    """Return how the values of two ids of one shot clash; None where they have none in common."""
+    """Return how the values of two ids of one shot clash; None if the ids share no name of a
+    value.
+    """
     known = {part.name: part for part in first}
     pairs = [(known[part.name], part) for part in second if part.name in known]
     if not pairs:

@@ -1,7 +1,6 @@
-"""PURE. The columns of a shot list: what each feeds, by its name in English or Chinese.
+"""PURE. The columns of a shot list: which field each feeds, by its name in English or Chinese.
 
-The names are those of foreign.py, which says of each what it is called here. What is in the cells
-is read by shotlist.py.
+foreign.py has most of the names. shotlist.py reads what is in the cells.
 """
 
 from __future__ import annotations
@@ -94,7 +93,7 @@ def feeds_of(name: str) -> Feeds | None:
 
 class Header(NamedTuple):
     """The rows that name the columns, from index `first` to the one before `after`, and the name of
-    each column: of two rows the lower one's, where that has a name.
+    each column. Of two rows the lower one's name counts, if it has one.
     """
 
     first: int
@@ -103,8 +102,9 @@ class Header(NamedTuple):
 
 
 def header_of(rows: Sequence[Sequence[str]]) -> Header | None:
-    """Return the row near the top in which most names are known, with the one beside it that names
-    columns as well: a group above, or what a group is made of below. None without one.
+    """Return the row near the top in which most names are known, together with a row beside it that
+    names columns as well: a group above, or the parts of a group below. None if no row has enough
+    known names.
     """
     counts = [_known(row) for row in rows[:_LOOKED_AT]]
     most = max(counts, default=0)
@@ -120,8 +120,8 @@ def header_of(rows: Sequence[Sequence[str]]) -> Header | None:
 
 
 def _names_too(row: Sequence[str], header: Sequence[str]) -> bool:
-    """True if a row beside a header names columns: most of its own words are known names, and it
-    has no id of a shot.
+    """Return True if a row beside a header names columns: most of its own words are known names,
+    and it has no id of a shot.
     """
     own = [cell for cell, name in zip(row, header, strict=True) if cell.strip() and cell != name]
     ids = (cell for cell, name in zip(row, header, strict=True) if feeds_of(name) == "id")

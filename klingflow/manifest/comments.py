@@ -1,8 +1,8 @@
-"""PURE. The `#` of a YAML text, beside the parser's events: which begin comments, behind what they
-stand, and which are glued to a value. The parser drops comments without a word, and lets pass what
-YAML forbids (`"a"#b`, `[a]#b`, `|#x`).
+"""PURE. The `#` characters of a YAML text: which of them begin comments, which value stands before
+each, and which are glued to a value. The parser drops comments silently, and accepts what YAML
+forbids (`"a"#b`, `[a]#b`, `|#x`).
 
-Which of them took words from a text is said in habits.py, which knows the fields.
+habits.py knows the fields, and decides which comments took words from a text.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _END = re.compile(r"[\r\n]|$")
 
 
 class Comment(NamedTuple):
-    """A comment behind an unquoted value in its line: where its `#` stands.
+    """A comment behind an unquoted value in its line, with the place of its `#`.
 
-    `apart` says that it stands off as comments do, by two blanks before the `#` and one behind it;
-    `glued` that no blank follows the `#`.
+    `apart` is True if it is set off as comments are, by two blanks before the `#` and one behind
+    it; `glued` if no blank follows the `#`.
     """
 
     mark: Mark
@@ -37,10 +37,11 @@ class Comment(NamedTuple):
 
 
 class Comments:
-    """The comments met so far. `watch` is the offset of the next `#`: nobody need ask before it.
+    """The comments found so far. `watch` is the offset of the next `#`: no text before it needs a
+    look.
 
-    `behind` are the comments by the place of the value before them, `wrong` the places of those
-    that YAML forbids, `instead` the places of those that stand where a value was left out.
+    `behind` are the comments by the place of the value before them, `wrong` the places of comments
+    that YAML forbids, `instead` the places of comments where a value was left out.
     """
 
     def __init__(self, text: str, file: str) -> None:

@@ -1,6 +1,7 @@
-"""PURE. One take of one shot, rendered: its fields, what it waits for, its tags and its output.
+"""PURE. One take of one shot, rendered: its fields, the shots it waits for, its tags and its
+output.
 
-What the fields may hold is for check.py. A field that cannot be rendered is left out and noted.
+check.py says what the fields may hold. A field that cannot be rendered is left out and noted.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def draft_of(entry: Entry, id: str, take: int, scope: Scope) -> tuple[Draft, lis
 
 
 def _chained(node: Node, fields: dict[str, Json]) -> Iterator[tuple[Reference, Mark]]:
-    """Yield the shots of whose videos something goes into this one, each with the place that names
-    it. From then on `fields` have their ids as ids are written.
+    """Yield the shots whose videos go into this one, each with the place that names it. Afterwards
+    `fields` have their ids in the form that ids have.
     """
     for path, record in list(chained.in_fields(fields)):
         record = chained.settled(record)

@@ -1,8 +1,8 @@
-"""PURE. Bytes that are not UTF-8: which encoding or program they come from, and what an author does
-to save them as UTF-8.
+"""PURE. Bytes that are not UTF-8: which encoding or program they come from, and how an author saves
+them as UTF-8.
 
-UTF-16 says itself what it is, so that it can be read. Other encodings are guessed from how often
-the characters they make are common ones; a guess is only named, never used to read a file.
+UTF-16 begins with a mark, so that it can be read. Other encodings are guessed from how often the
+characters they make are common ones; a guess is only named, never used to read a file.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ UTF16_MARKS: Final = tuple(_WIDE_MARKS)
 
 def decode_utf16(data: bytes) -> str | None:
     """Return the text of UTF-16 that begins with its mark, as Excel's "Unicode Text" does; None for
-    anything else.
+    other data.
     """
     encoding = _WIDE_MARKS.get(data[:2])
     if encoding is None or data[:4] == codecs.BOM_UTF32_LE:
@@ -61,7 +61,7 @@ def decode_utf16(data: bytes) -> str | None:
 
 
 def kind_of(data: bytes) -> str | None:
-    """Return what bytes that are not UTF-8 are, as it completes "is …"; None if nothing is near."""
+    """Return what completes "is …" about bytes that are not UTF-8; None if no encoding fits."""
     if data.startswith(_MAGIC):
         return _("a workbook, though its name says otherwise")
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -77,8 +77,8 @@ def kind_of(data: bytes) -> str | None:
 
 
 def is_wide(data: bytes) -> bool:
-    """Return True for bytes of which so many are 0 as in a table or manifest in UTF-16: nearly all
-    at one place of each pair.
+    """Return True if as many bytes are 0 as in a table or manifest in UTF-16: nearly all of them at
+    the same place of each pair.
     """
     halves = data[::2], data[1::2]
     zeros = sorted(half.count(0) for half in halves)
@@ -93,8 +93,8 @@ def _guess(data: bytes) -> str | None:
 
 
 def _score(data: bytes, codec: str, common: Callable[[bytes], bool]) -> float:
-    """Return the share of common ones among the characters beyond ASCII; 0 if it is not this
-    encoding at all, or if there are too few to tell.
+    """Return the share of common characters among those beyond ASCII; 0 if the data is not in this
+    encoding, or if there are too few to tell.
     """
     try:
         # Not final: a sample may end inside a character.

@@ -33,10 +33,10 @@ def expand(
     document: Document, renderer: Renderer, takes: Mapping[str, int] | None = None
 ) -> tuple[list[Draft], list[Diagnostic]]:
     """Return the Drafts in the manifest's order, and what was wrong or doubtful. Empties the shots
-    of `document`: of many, the text of each is let go before the next is expanded.
+    of `document`: the text of each of many shots is freed before the next is expanded.
 
-    With `takes`, only the entries of these ids, in so many takes as are given here: then files of
-    one name are the caller's to tell apart, and links to other shots are not looked at.
+    With `takes`, expands only the entries of these ids, each in the number of takes given here.
+    Then the caller has to tell files of one name apart, and links to other shots are not checked.
     """
     expansion = _Expansion(document, renderer, takes or {})
     keys = {id.partition("@")[0] for id in takes or ()}
@@ -113,7 +113,7 @@ class _Expansion:
             self.unsure.add(key)
 
     def _named(self, key: str, use: list[Node]) -> tuple[str, ...]:
-        """Return the presets that are written out. Raises Skip where one is no name at all."""
+        """Return the presets that are written out. Raises Skip if one is not text."""
         if any(type(item.value) is not str for item in use):
             raise Skip  # check_document says so
         found = []
@@ -141,9 +141,10 @@ class _Expansion:
         )
 
     def _takes(self, entry: Entry, variant: Variant) -> None:
-        """Add the Drafts of one id; of a broken one the first, so that the rest of it is checked.
+        """Add the Drafts of one id; if it is broken, only the first, so that the rest of it is
+        checked.
 
-        Raises Skip where they are too many: rows times cells may be a thousand times more.
+        Raises Skip if there are too many: rows times cells may be a thousand times more.
         """
         parts = partial(parts_of, entry, variant) if variant.has_parts else no_parts
         if taken := self.claims.claim_id(variant.id, variant.place, parts):

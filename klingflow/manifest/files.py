@@ -47,8 +47,8 @@ class Files:
         self._places: dict[str, CellPlaces] = {}
 
     def parsed(self, path: str, mark: Mark, wanted: Wanted = "manifest") -> Node | None:
-        """Return a file's tree; None where it cannot be read or is something else than what is
-        wanted, which is noted at `mark`.
+        """Return a file's tree; None if it cannot be read or is something else than what is wanted,
+        which is noted at `mark`.
         """
         if self._is_other(path, mark, of_name(path), wanted):
             return None
@@ -99,7 +99,9 @@ class Files:
         return self._rows[full]
 
     def cell(self, row: Mark, name: str) -> Mark:
-        """Return the place of a cell in a row of a foreach file; the row's if it has none such."""
+        """Return the place of a cell in a row of a foreach file; the row's place if there is no
+        such cell.
+        """
         path = row.file
         if path not in self._places:
             self._places[path] = cell_places(self.sources[path], path, suffix_of(path))

@@ -1,7 +1,7 @@
-"""PURE. When two texts count as one: what is equal for names that mean the same to people, or to a
-file system.
+"""PURE. Folds: forms of a text that are equal if two names count as one, for people or for a file
+system.
 
-How a text looks is another question, which invisible.py answers.
+invisible.py knows how a text looks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def letters(text: str) -> str:
 
 
 def same_file(name: str) -> str:
-    """Return what is equal for names that some file system takes for one: case and
-    accents aside.
+    """Return a form that is equal for names that some file system takes for one: without case, and
+    with accents composed.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,7 +1,7 @@
-"""PURE. Values of people who know another tool, or who write Chinese: what is written here.
+"""PURE. Values from other tools and in Chinese → the values that are written here.
 
-Field names are in foreign.py. A value is taken for another only where that is plain: a version of a
-model that the catalogue lacks is never taken for its neighbour.
+foreign.py has the names of fields. A value is taken for another only if it plainly means it: a
+version of a model that the catalogue lacks is never taken for its neighbour.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _TWO_NUMBERS = re.compile(r"([0-9]{1,5})\s*[:xX*×/∶比-]\s*([0-9]{1,5})(?:\s*
 
 
 def value_meant(field: str, value: Json, choices: Collection[Json]) -> str | None:
-    """Return what a wrong value of a field is written as, where that is plain."""
+    """Return how a wrong value of a field is written here, if it plainly means one."""
     if isinstance(value, str) and len(value) > _LONGEST:
         return None
     text = unicodedata.normalize("NFKC", str(value)).strip()

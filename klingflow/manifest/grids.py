@@ -1,5 +1,5 @@
-"""PURE. All cells of a table as they stand, with their addresses: for a shot list, above whose
-header may stand a title.
+"""PURE. All cells of a table as they stand, with their addresses: the table of a shot list may have
+a title above its header.
 
 rows.py reads the strict form, a header and rows under it.
 """
@@ -68,7 +68,7 @@ def _of_csv(text: str) -> list[list[str]]:
 
 
 def _separator_of(text: str) -> str:
-    """Return what separates the cells: what the lines hold most of."""
+    """Return what separates the cells: the separator that occurs most in the lines."""
     sample = text[:20_000]
     return max(_SEPARATORS, key=sample.count)
 

@@ -1,8 +1,8 @@
-"""PURE. Texts that say otherwise than their author probably meant: a `#` that begins a comment,
-braces of other template languages, quotation marks around a whole prompt, tags with Chinese commas.
+"""PURE. Texts that probably mean something else than they say: a `#` that begins a comment, braces
+of other template languages, quotation marks around a whole prompt, tags with Chinese commas.
 
-Each is a warning with a code that `allow:` silences. Texts are looked at as they were written: what
-a cell or an expression holds is data.
+Each is a warning with a code that `allow:` silences. Only written text is checked: what a cell or
+an expression holds is data.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def doubts_of(
 
 
 def doubts_of_rows(rows: Node, comments: Mapping[Mark, Comment]) -> list[Diagnostic]:
-    """Return the comments that took words from the cells of a YAML file of rows, a list of maps."""
+    """Return a warning for each comment that took words from a cell of a YAML file of rows, a list
+    of maps.
+    """
     leaves = (leaf for row in rows.value for leaf in _leaves("", row))
     found = [doubt for name, leaf in leaves for doubt in _comment("foreach", name, leaf, comments)]
     return [Diagnostic(mark, code, message, "warning") for mark, code, message in found]

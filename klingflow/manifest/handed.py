@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 
 def no_environment(name: str) -> str:
-    """Return what to say of a manifest that wants to read the variable `name`."""
+    """Return what to say about a manifest that tries to read the environment variable `name`."""
     member, ways = f"vars['{name}']", f"{OPTION} {name}=…"
     if name.isidentifier():  # otherwise no shell sets such a variable
         member, ways = (
@@ -68,7 +68,9 @@ def no_environment(name: str) -> str:
 
 
 def no_environment_in(expression: str) -> str | None:
-    """Return the same for the first member of `env` that an expression names, None without one."""
+    """Return that text for the first member of `env` that an expression names; None if it names
+    none.
+    """
     found = _MEMBER.search(expression)
     return no_environment(found[1] or found[2]) if found else None
 
@@ -79,9 +81,9 @@ def no_environment_in(expression: str) -> str | None:
 def from_environment(environ: Mapping[str, str], declared: Collection[str]) -> Found:
     """Return what variables `KLINGFLOW_VAR_<name>` give, for the names that `vars:` declares.
 
-    The very name counts first; otherwise its case does not matter, since Windows has none. A
-    variable that could mean two names, and two variables for one name, are errors. A variable that
-    is near a declared name is warned of; others are for other manifests.
+    The exact name counts first; otherwise case does not matter, since Windows ignores it. A
+    variable that could mean two names, and two variables for one name, are errors. A variable whose
+    name is near a declared one gives a warning; others are for other manifests.
     """
     found = Found({}, [])
     rest: dict[str, str] = {}  # variable → the name in it
@@ -105,7 +107,7 @@ def _take(
     exact: Collection[str],
     found: Found,
 ) -> None:
-    """Take over a variable that is no declared name's very own."""
+    """Take over a variable that has no declared name exactly."""
     meant = [name for name in declared if name.upper() == typed.upper()]
     if len(meant) > 1:
         message = _("could mean {meant}; write one of them exactly", meant=joined(_(" or "), meant))

@@ -1,8 +1,8 @@
 """PURE. How a local file stands in a body, where an address of an image or a video may stand: as
 `{"file": PATH, "sha256": HEX}`, its path relative to the manifest's folder.
 
-Where nobody knows the content, `sha256` is missing. In a fingerprint the content alone counts; in
-what is sent, an address stands in the place of the file.
+`sha256` is missing while nobody knows the content. A fingerprint counts the content alone; what is
+sent has an address in place of the file.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def records(body: Mapping[str, Json]) -> Iterator[tuple[Path, Record]]:
 
 
 def replaced(body: Mapping[str, Json], change: Callable[[Record], Json]) -> Mapping[str, Json]:
-    """Return a body with something else in the place of each local file; the very body where it has
-    none.
-    """
+    """Return a body with each local file replaced; the same object if it has no local file."""
     for path, record in list(records(body)):
         body = put(body, path, change(record))
     return body
@@ -61,7 +59,7 @@ def _copy(value: Json) -> Json:
 
 
 def counted(record: Record) -> Json:
-    """Return what of a file counts in a fingerprint: the content alone; the path where the content
-    is not known.
+    """Return the part of a record that a fingerprint counts: the content alone, or the path while
+    the content is not known.
     """
     return {"sha256": record["sha256"]} if "sha256" in record else record

@@ -1,7 +1,7 @@
 """PURE. Characters that decide something without being seen: those that show nothing, blanks that
-are not YAML's, and letters of other alphabets that look like Latin ones.
+YAML does not know, and letters of other alphabets that look like Latin ones.
 
-Here they are found and named. What is wrong with them at a place is for the caller.
+This module finds and names them. Callers say what is wrong with one at its place.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def hidden(text: str) -> int | None:
 
 
 def plainly(text: str) -> str:
-    """Return a text as it looks: without what shows nothing, and in Latin letters where others
-    look the same. Two names that look alike give one text.
+    """Return a text as it looks: without characters that show nothing, and with Latin letters where
+    others look the same. Two names that look alike give one text.
     """
     if text.isascii():
         return text
@@ -67,8 +67,8 @@ def plainly(text: str) -> str:
 
 
 def difference(text: str, meant: str) -> str | None:
-    """Return the character by which a text that looks like `meant` differs from it, named; None if
-    it looks otherwise, or is the same.
+    """Return the name of the character by which a text that looks like `meant` differs from it;
+    None if it looks otherwise, or is the same.
     """
     if text == meant or plainly(text) != plainly(meant):
         return None

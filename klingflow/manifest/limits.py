@@ -170,7 +170,9 @@ _WITH_FLAG: Final = tuple(limit for limit in _ROWS if limit.flag)
 
 
 def tightest(several: Sequence[Limits]) -> Limits:
-    """Return one set of limits for manifests that run together: of each limit the strictest."""
+    """Return one set of limits for manifests that run together: the strictest value of each
+    limit.
+    """
     return Limits(
         **{
             limit.attribute: _strictest(

@@ -1,7 +1,7 @@
 """PURE. The local files of a manifest: found in bodies, looked at all at once, and judged as the
 gateway would.
 
-How a file stands in a body is in held_files.py. Looking at files is the caller's
+held_files.py says how a file stands in a body. The caller looks at the files
 (klingflow.assets.looking).
 """
 
@@ -86,15 +86,15 @@ class LocalFiles:
         self._good: dict[tuple[str, Medium], bool] = {}
 
     def said_in(self, files: Iterable[str]) -> None:
-        """Take in which files may name local files. Most often all lie in the manifest's folder;
-        then nobody has to find out for each path which of them says it.
+        """Note which files may name local files. Most often all lie in the manifest's folder; then
+        nobody has to find out for each path which file names it.
         """
         self._in_one_folder = all(posixpath.dirname(file) == self._folder for file in files)
 
     def placed(self, body: dict[str, Json], file_of: Callable[[Path], str]) -> dict[str, Json]:
-        """Return the body with a record for each path of a file in it; the very body where it names
-        none. `file_of` returns the file that says what is at a path of the body: paths begin at its
-        folder.
+        """Return the body with a record for each path of a file in it; the same object if it names
+        none. `file_of` returns the file that says what is at a path of the body: a path is relative
+        to that file's folder.
         """
         for path, value in list(addresses(body)):
             if type(value) is str and is_path(value):
@@ -164,8 +164,8 @@ def goes_to_a_store(body: Mapping[str, Json]) -> bool:
 
 
 def remembered(manifest: Manifest, known: Callable[[], Mapping[str, str]]) -> Manifest:
-    """Return the manifest with what is known of files that are not on this disk: `known` returns
-    content (sha256) by path, and is asked only where there are such files.
+    """Return the manifest with what is known of files that are not on this disk. `known` returns
+    content (sha256) by path, and is called only if there are such files.
     """
     absent = {path for path, file in manifest.files.items() if not file.sha256}
     contents = known() if absent else {}
@@ -191,8 +191,8 @@ def _with_contents(request: Request, contents: Mapping[str, str]) -> Request:
 
 
 def without_store(field: Path, *, is_frame: bool = False) -> Fault:
-    """Return the fault of a local file that nobody has said where to put; of a frame of another
-    shot's video, which becomes one.
+    """Return the fault of a local file for which no store is named; with `is_frame`, of a frame of
+    another shot's video, which becomes a local file.
     """
     what = _("a frame of a video, which is a file on this disk") if is_frame else _("a local file")
     text = _(
@@ -203,7 +203,9 @@ def without_store(field: Path, *, is_frame: bool = False) -> Fault:
 
 
 def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> Fault | None:
-    """Return what is wrong with a local file in a body, at the author's field."""
+    """Return what is wrong with a local file in a body, as a fault at the author's field; None if
+    nothing is.
+    """
     match found:
         case FileNotFoundError():
             return Fault(use.field, NO_SUCH_FILE, _absent(use.file, str(found.strerror)))
@@ -244,7 +246,7 @@ def medium_of(path: Path, body: Mapping[str, Json]) -> Medium:
 
 
 def wrong(field: Path, file: LocalFile, medium: Medium) -> Iterator[Fault]:
-    """Yield what is wrong with a file that is there, where the gateway expects a medium."""
+    """Yield what is wrong with a file that exists, where the gateway expects a medium."""
     if file.suffix not in _SUFFIXES[medium]:
         kind = (
             _("by its bytes a .{suffix}", suffix=file.suffix)

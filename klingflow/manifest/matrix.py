@@ -87,7 +87,7 @@ def _combinations(
 
 
 def unmatched(axes: Mapping[str, Sequence[Json]], pattern: Mapping[str, Json]) -> str | None:
-    """Return the name in an exclude whose axis or value no combination has."""
+    """Return the name in an exclude whose axis or value occurs in no combination."""
     for name, value in pattern.items():
         if not any(_same(value, known) for known in axes.get(name, ())):
             return name

@@ -105,7 +105,7 @@ class Meaning(NamedTuple):
 
 def meaning(body: Mapping[str, Json]) -> Meaning:
     """Return the meaning of a body, whatever its shape: malformed values stay as they are, and the
-    checks name them. A body of the ledger is no dict (klingflow.ledger.written).
+    checks report them. A body of the ledger is no dict (klingflow.ledger.written).
     """
     top = _given(body if isinstance(body, dict) else dict(body))
     metadata = _given(top.pop("metadata", None))
@@ -163,8 +163,8 @@ def _billed(seconds: Json, scene: Json, model: str) -> int:
 
 
 def _seconds(top: dict[str, Json], metadata: dict[str, Json]) -> Json:
-    """Return seconds > duration > the three of metadata (document 3.1), or None; take all of them
-    out.
+    """Take all lengths out, and return the first of seconds > duration > the three of metadata
+    (document 3.1); None if there is none.
     """
     first = _first(
         top.pop("seconds", None),

@@ -1,5 +1,5 @@
-"""PURE. Keys of a document that stand where they are none, and values that are no map: what the
-author probably meant by them.
+"""PURE. Keys of a document in the wrong place, and values that should be maps: what the author
+probably meant.
 
 A field that has lost its indentation reads as a shot, a shot that has lost it as a section; an id
 without its colon swallows the map behind it.
@@ -45,8 +45,8 @@ def hint(key: str, value: Node, known: Collection[str]) -> str:
 
 
 def no_entry(key: str, node: Node, one: str) -> str:
-    """Return what to say of a key among shots or presets that is no id; nothing if it is one. `one`
-    is what an entry is called there.
+    """Return what to say about a key among shots or presets that is not an id; "" if it is one.
+    `one` is what an entry is called there.
     """
     id, brace, _unused = key.partition(" {")
     if brace:
@@ -59,7 +59,9 @@ def no_entry(key: str, node: Node, one: str) -> str:
 
 
 def no_map(value: Json, example: str) -> str:
-    """Return what to say of a value that must be a map of fields; `example` is one of them."""
+    """Return what to say about a value that must be a map of fields; `example` is one of its
+    fields.
+    """
     if isinstance(value, list):
         return _(
             "must be a map of fields, not a list; delete the '- ', or write {{ {example} }}",
@@ -72,7 +74,7 @@ def no_map(value: Json, example: str) -> str:
 
 
 def listed(entries: list[Node]) -> str:
-    """Return what to say of `shots:` written as a list, as many tools have it."""
+    """Return what to say about `shots:` written as a list, which many tools use."""
     node = dict(_items(entries[0])).get("id") if entries else None
     id = node.value if node and isinstance(node.value, str) and node.value.isprintable() else "s01"
     return _(

@@ -1,8 +1,8 @@
-"""PURE. Where YAML's parser gave up: what the author probably did there, and what to write.
+"""PURE. A place where YAML's parser gave up: what the author probably did there, and what to write.
 
-The parser names its own state, often lines below the mistake. Here the lines around that place are
-looked at for what people do: a blank left out behind a colon, text behind a closing quote, a line
-that is indented like no other. Otherwise the parser's words are put into words of authors.
+The parser names its own state, often lines below the mistake. This module searches the lines around
+that place for what people do: a blank left out behind a colon, text behind a closing quote, a line
+that is indented like no other. Otherwise it puts the parser's words into words for authors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Broken(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the line of the place, "" behind the last one."""
+        """Return the line of the place; "" behind the last line."""
         return self.lines[self.line - 1] if 0 < self.line <= len(self.lines) else ""
 
     @property
@@ -111,7 +111,7 @@ def _end_mark(broken: Broken) -> Explained | None:
 
 
 def _odd_blank(broken: Broken) -> Explained | None:
-    """Return a blank that is none to YAML behind a colon or a dash: what stands there is one
+    """Return a blank behind a colon or a dash that is no blank for YAML, so that the line is one
     word.
     """
     if broken.problem not in (_NO_KEY, *_ENDS_A_TEXT):
@@ -159,7 +159,9 @@ def _behind_a_quote(broken: Broken) -> Explained | None:
 
 
 def _open_above(broken: Broken) -> Explained | None:
-    """Return the quotation mark that a line above lacks: the first one of this line closed it."""
+    """Return the quotation mark that is missing above: the first one of this line closed the
+    text.
+    """
     last = broken.before.rstrip()[-1:]
     if broken.problem not in _EXPECTS or not last or last not in "\"'":
         return None
@@ -269,7 +271,7 @@ def _deeper(broken: Broken) -> Explained | None:
 
 
 def _unaligned(broken: Broken) -> Explained | None:
-    """Return a line that is indented like none above it."""
+    """Return a line whose indentation no line above has."""
     indent = _indent(broken.text)
     at_its_start = broken.rest.strip() and not broken.before.strip()
     if broken.problem != "did not find expected key" or not at_its_start:

@@ -104,8 +104,8 @@ class _Handle(Names):
 
 
 def lookup(holder: Any, key: Any) -> Any:
-    """Return `holder.key` or `holder[key]`; a Missing, which says what was meant, if it is not
-    there. Raises ExpressionError.
+    """Return `holder.key` or `holder[key]`; if it does not exist, a Missing that says what was
+    probably meant. Raises ExpressionError.
     """
     if isinstance(holder, Names) and isinstance(key, str):
         return holder.get(key)

@@ -1,8 +1,8 @@
 """PURE. A character of a scalar's value → its place in the file: also in block texts, in folded
-ones and behind escapes, where lines and columns of value and file differ.
+texts and behind escapes, where lines and columns of value and file differ.
 
-The sign that begins there, such as `${{`, is counted in the value and found in the file by its
-number. So nothing need be kept with each Node for a place that few ask for.
+The sign that begins there, such as `${{`, is counted in the value, and found in the file by its
+number. So Nodes need not store places that are rarely asked for.
 """
 
 from __future__ import annotations

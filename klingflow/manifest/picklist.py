@@ -3,8 +3,8 @@
     - { shot: alley, take: 2, purchase: 20260608065249123-0123456789ab }
     - { shot: alley, take: 1, reject: true, note: 手变形, purchase: 20260608065249123-ba9876543210 }
 
-A line that names no purchase means the present one of its take. What the lines come to is for
-klingflow.decide.picks; how a line is added or taken away is for amending.py.
+A line that names no purchase means the present purchase of its take. klingflow.decide.picks says
+what the lines mean for a ledger; amending.py adds and removes lines.
 """
 
 from __future__ import annotations

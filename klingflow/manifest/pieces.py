@@ -50,9 +50,9 @@ def pieces_of(text: str) -> Iterator[str | Piece]:
 
 
 def _end(text: str, begin: re.Match[str]) -> int:
-    """Return where the `}}` stands that closes the expression.
+    """Return the offset of the `}}` that closes the expression.
 
-    A `}}` in quotes does not close it, nor one that ends two maps.
+    A `}}` in quotes does not close it, and neither does one that ends two maps.
     """
     open_brackets, at = 0, begin.end()
     while token := _INSIDE.search(text, at):

@@ -38,7 +38,7 @@ class Presets:
         self._bases: dict[tuple[str, ...], Base] = {}
 
     def base(self, names: tuple[str, ...]) -> Base:
-        """Return the layers of defaults and these presets, which are there."""
+        """Return the layers of defaults and of these presets, which exist."""
         if names not in self._bases:
             presets = (self._document.presets[name] for name in names)
             layers = [layer for layer in (self._document.defaults, *presets) if layer]
@@ -73,8 +73,8 @@ class Presets:
         return tuple(found)
 
     def _is_good(self, name: Json, entry: Entry, item: Node, scope: Scope) -> bool:
-        """Return True for the name of a preset that can be chosen; note what is wrong with
-        another.
+        """Return True for the name of a preset that can be chosen; otherwise note what is wrong
+        with it.
         """
         code, fault = "bad-use", self._fault(name, item)
         if type(name) is str and (missing := self.unknown(name)):

@@ -96,5 +96,5 @@ def name_fault(name: str) -> str | None:
 
 
 def names_of(profiles: Collection[str]) -> tuple[str, ...]:
-    """Return the names as files have them."""
+    """Return the names of profiles in the form that file names have."""
     return tuple(map(composed, profiles))

@@ -1,8 +1,8 @@
-"""PURE. Files that are no manifest but something else: a ledger, prices, picks, the record of a
-run, a table, a request. What they are, and what to give instead.
+"""PURE. Files that are not a manifest: a ledger, prices, picks, the record of a run, a table, a
+request. Says what they are, and what to give instead.
 
-A file is recognised by signs that no manifest has; any other one is read as a manifest, and its
-mistakes are told.
+A file is recognised by signs that no manifest has. Any other file is read as a manifest, and its
+mistakes are reported.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Wanted = Literal["manifest", "include", "prices"]
 
 
 class Found(NamedTuple):
-    """What a file is, as a noun. `use` is how such a file is used; without it, the manifest itself
-    is to be given.
+    """What a file is, as a noun. `use` is how such a file is used; without it, the user has to give
+    the manifest itself.
     """
 
     what: str

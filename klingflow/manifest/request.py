@@ -135,7 +135,9 @@ def _fingerprint(what: Meaning) -> str:
 
 
 def _as_counted(body: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a body with what counts of each local file, and of each video of another shot."""
+    """Return a body in which local files and videos of other shots are what a fingerprint counts of
+    them.
+    """
     for path, value in list(addresses(body)):
         if type(value) is dict:
             room = chained if "from" in value else held_files

@@ -29,7 +29,7 @@ CellPlaces = Callable[[Mark, str], Mark]
 
 
 def row_itself(row: Mark, _name: str) -> Mark:
-    """Return the row's place for each of its cells: those of rows that an expression made."""
+    """Return the row's place for each of its cells, for rows that an expression made."""
     return row
 
 
@@ -77,7 +77,9 @@ def _in_its_cell(found: Diagnostic, text: str) -> Diagnostic:
 
 
 def cell_places(text: str, file: str, suffix: str) -> CellPlaces:
-    """Return what finds the cells of the rows that `read_rows` has read in the same text."""
+    """Return a function that finds the cells of the rows that `read_rows` has read in the same
+    text.
+    """
     return FORMATS[suffix.lower()].places(text.removeprefix("\ufeff"), file)
 
 
@@ -124,7 +126,7 @@ class _Lines:
 
 
 def _json_places(text: str, file: str) -> CellPlaces:
-    """Return what finds the values in objects of JSON, and of JSONL."""
+    """Return a function that finds the values in objects of JSON, and of JSONL."""
     lines = _Lines(text)
 
     def cell(row: Mark, name: str) -> Mark:
@@ -174,7 +176,7 @@ def _yaml_places(text: str, file: str) -> CellPlaces:
 
 
 def node_places(rows: Sequence[Node]) -> CellPlaces:
-    """Return what finds the cells of rows that are Nodes."""
+    """Return a function that finds the cells of rows that are Nodes."""
     by_mark = {row.mark: row for row in rows}
     return lambda mark, name: by_mark[mark].at(name).mark
 

@@ -2,8 +2,8 @@
 wrong.
 
 An error is a rule that the document states; whatever the document leaves open, contradicts or only
-advises is a warning. `allow: [CODE]` in a shot makes a rule's error a warning. What one value alone
-may be is in the field table.
+advises is a warning. `allow: [CODE]` in a shot makes a rule's error a warning. The field table says
+what one value alone may be.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """PURE. The settings of a block such as `gateway:`: how each value is written, and the record that
 holds them all.
 
-Durations, rates and amounts are read here as people write them. The limits of `run:` are in
-limits.py.
+This module reads durations, rates and amounts as people write them. limits.py has the limits of
+`run:`.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Sheet(Table):
                 yield Diagnostic(Cell(self.file, number, at), "rows-formula", _no_result(fault))
 
     def _check_separator(self, cells: Sequence[str]) -> None:
-        """A sheet has its columns."""
+        """Accept any header: the cells of a sheet have no separator that could be wrong."""
 
     def _place(self, row: Mark, column: int) -> Mark:
         return row._replace(column=column + 1)

@@ -1,5 +1,5 @@
-"""PURE. A shot list as a table → its shots, each with the fields that its cells say, and all that
-could not be taken, with its address.
+"""PURE. A shot list as a table → its shots, each with the fields that its cells say, and everything
+that could not be taken over, with its address.
 
 columns.py says what a column feeds, cell_values.py what a cell says. transcript.py writes the
 manifest.
@@ -109,7 +109,7 @@ def read_list(grid: Grid) -> ShotList:
 
 
 def _unnamed(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Left]:
-    """Yield the cells below no name."""
+    """Yield the cells of columns without a name."""
     columns = [x for x, name in enumerate(header) if not name.strip()]
     for y, row in rows:
         for x in columns:
@@ -182,7 +182,9 @@ class _Reader:
         self._has_scenes = any(feed.field == "scene" for feed in feeds)
 
     def entry(self, y: int, row: Sequence[str]) -> Entry | None:
-        """Return the shot of a row, None where it is a heading or nothing to make a video of."""
+        """Return the shot of a row; None if the row is a heading, or has nothing to make a video
+        of.
+        """
         if self._is_heading(row):
             self._scene = "".join(row).strip()
             return None
@@ -200,7 +202,7 @@ class _Reader:
         return made
 
     def _shows(self, made: Entry, y: int) -> bool:
-        """True if a row says what its shot shows: `特写` beside an empty 画面 does not."""
+        """Return True if a row says what its shot shows: `特写` beside an empty 画面 does not."""
         showing = [name for name in _SHOWING if name in made.fields]
         if showing != ["prompt"]:
             return bool(showing)
@@ -209,7 +211,7 @@ class _Reader:
         return not visual or not visual.isdisjoint(made.at["prompt"].split("、"))
 
     def _is_heading(self, row: Sequence[str]) -> bool:
-        """True for a line such as `第一场：工厂，夜`, which stands alone above its shots."""
+        """Return True for a line such as `第一场：工厂，夜`, which stands alone above its shots."""
         filled = [at for at, cell in enumerate(row) if cell.strip()]
         return filled == [0] and not self._has_scenes and not row[0].strip().isdigit()
 
@@ -259,13 +261,13 @@ class _Reader:
 
 
 def _is_empty(column: Column, text: str) -> bool:
-    """True for a cell that says nothing, or that there is nothing."""
+    """Return True for a cell that says nothing, or that says that there is nothing."""
     may_be_meant = column.feeds in ("id", "prompt", "visual", "scene", "audio")
     return not text.strip() or (not may_be_meant and text.strip().casefold() in _NOTHING)
 
 
 def _value(feeds: Feeds, text: str) -> Json:
-    """Return what a cell says; None where it says nothing plainly, or only "as above"."""
+    """Return what a cell says; None if it says nothing plainly, or only "as above"."""
     if text.strip().casefold() in _AS_ABOVE:
         return None
     return text if feeds in ("id", "character") else value_of(feeds, text)
@@ -287,9 +289,10 @@ def _joined(texts: Iterable[str], is_chinese: bool) -> str:
 
 
 def _name(shots: Sequence[Entry], left: list[Left]) -> None:
-    """Give each shot its id: the author's number; with its scene before it where numbers begin
-    again in each scene; otherwise a double one gets a number behind it, which is noted. An id is
-    also taken where a take of another shot has its file: `1-2` beside three takes of `1`.
+    """Give each shot its id: the author's number, with its scene before it if numbers begin again
+    in each scene. Otherwise a repeated number gets another number behind it, which is noted.
+
+    An id is also taken if a take of another shot has its file: `1-2` beside three takes of `1`.
     """
     wanted = [_safe(entry.id) for entry in shots]
     if _has_doubles(wanted) and not _has_doubles(with_scene := _with_scenes(shots, wanted)):

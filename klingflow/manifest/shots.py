@@ -61,8 +61,8 @@ class Shots:
         self.diagnostics: list[Diagnostic] = []
 
     def add(self, drafts: list[Draft]) -> None:
-        """Add the Drafts that can be bought; what is wrong with the others is noted. Empties
-        `drafts`: of many, each is let go before the next is checked.
+        """Add the Drafts that can be bought, and note what is wrong with the others. Empties
+        `drafts`: each of many is freed before the next is checked.
 
         Takes share a body.
         """
@@ -115,7 +115,9 @@ class Shots:
         return found
 
     def _doubts(self, draft: Draft) -> list[Diagnostic]:
-        """Return what a shot's texts say otherwise than their author probably meant."""
+        """Return the doubts about texts of a shot that probably mean something else than they
+        say.
+        """
         names = {**dict.fromkeys(self.variables, "vars"), **self._own_names(draft.node)}
         return doubts_of(draft.node, _("shot '{id}'", id=draft.id), names, self.files)
 
@@ -134,7 +136,7 @@ class Shots:
 
 
 def _request(draft: Draft, checked: Checked, prices: Prices | None) -> Request | None:
-    """Return what would be sent, as far as it is known before local files are looked at; None where
+    """Return what would be sent, as far as it is known before local files are looked at; None if
     something is wrong.
     """
     if checked.good is None:
@@ -165,8 +167,8 @@ def _shot(draft: Draft, kind: str) -> Shot:
 
 @lru_cache(maxsize=1)  # the shots that a matrix makes share a Node, and follow each other
 def _of_a_body(node: Node) -> Node:
-    """Return the merged layers with what goes into a body: once a shot is checked, nothing else of
-    its text is asked for.
+    """Return the merged layers with only the fields that go into a body: once a shot is checked,
+    nobody asks for the rest of its text.
     """
     kept = {name: item for name, item in node.value.items() if name in _IN_A_BODY}
     return node.holding(kept)

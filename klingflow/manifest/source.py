@@ -188,7 +188,7 @@ class _Builder:
         return self.place(event.start_mark)
 
     def place(self, start: Any) -> Mark:
-        """Return a place of the parser's."""
+        """Return a place that the parser gives, as a Mark."""
         if start.line != self.first.line - 1:
             self.first = Mark(self.file, start.line + 1, start.column + 1)
             return self.first
@@ -229,7 +229,9 @@ class _Builder:
         self.add(node, 1)
 
     def anchor(self, event: Any, node: Node) -> None:
-        """Keep an anchor's value. In front of words an anchor may be meant as one of them."""
+        """Keep an anchor's value, and note an anchor in front of words: the author may have meant
+        it as one of them.
+        """
         self.anchors[event.anchor] = (node, 1)
         if not event.style and event.tag is None and (type(node.value) is str or not event.value):
             self.unused[event.anchor] = node.mark

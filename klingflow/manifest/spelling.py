@@ -1,4 +1,4 @@
-"""PURE. Which of some names a misspelt word was meant to be."""
+"""PURE. Which one of some names a misspelt word was meant to be."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NUMBER = re.compile(r"\d{1,300}")  # longer ones are no numbers for Python
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'alley'?`, or nothing when no name is near.
+    """Return `; did you mean 'alley'?`, or "" if no name is near.
 
-    Two names that look the same are told apart by the character that differs.
+    If the two names look the same, the text names the character that differs.
     """
     found = nearest(word, names)
     if not found:
@@ -35,8 +35,9 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def near_id(word: str, ids: Iterable[str]) -> str:
-    """Return what follows a shot's id that there is not, as `did_you_mean`. Ids that differ in a
-    number are different shots: `s20` is not proposed for `s40`, but told as the last of its kind.
+    """Return what completes a message about an unknown shot's id, as `did_you_mean` does. Ids that
+    differ in a number are different shots: `s20` is not proposed for `s40`, but named as the last
+    of its kind.
     """
     ids = [id for id in ids if id.isprintable()]
     numbers = _numbers(word)
@@ -58,7 +59,7 @@ def _of_its_kind(word: str, ids: Iterable[str]) -> list[str]:
 
 
 def _around(word: str, alike: Sequence[str]) -> str:
-    """Return between which ids of its kind `word` would stand."""
+    """Return the ids of the same kind between which `word` would stand."""
     numbers = _numbers(word)
     before = next((id for id in reversed(alike) if _numbers(id) < numbers), None)
     after = next((id for id in alike if _numbers(id) > numbers), None)
@@ -70,8 +71,8 @@ def _around(word: str, alike: Sequence[str]) -> str:
 
 
 def _is_slip(word: str, id: str) -> bool:
-    """True if two ids have the same numbers, as `s1` and `s01`, or the same digits in another
-    order, as `s72` and `s27`.
+    """Return True if two ids have the same numbers, as `s1` and `s01`, or the same digits in
+    another order, as `s72` and `s27`.
     """
     return _numbers(word) == _numbers(id) or sorted(word) == sorted(id)
 
@@ -86,7 +87,7 @@ def _shape(id: str) -> str:
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the name that a word was probably meant to be: one slip away, or one slip for each
-    three letters. `sound` has letters of `seconds` in their order, and is another word.
+    three letters. `sound` has letters of `seconds` in their order, but is another word.
     """
     if len(word) > _LONGEST:
         return None

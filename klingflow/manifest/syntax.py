@@ -31,8 +31,8 @@ _LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 
 @lru_cache(maxsize=4)
 def line_starts(text: str) -> list[int]:
-    """Return the offset of each line. Kept for the next call, because thousands of places may be
-    asked of one text.
+    """Return the offset of each line. The result is kept, because thousands of places may be asked
+    for in one text.
     """
     return [0, *(end.end() for end in LINE_END.finditer(text))]
 
@@ -45,8 +45,8 @@ def mark_at(text: str, offset: int, file: str) -> Mark:
 
 
 def unfit(text: str, file: str, kind: str = "YAML") -> list[Diagnostic]:
-    """Return the characters that YAML forbids, and those that break lines without being seen.
-    `kind` is what the text is.
+    """Return a diagnostic for each character that YAML forbids, or that breaks lines without being
+    seen. `kind` is what the text is.
     """
     if len(text) > MAX_CHARACTERS:
         return [Diagnostic(Mark(file, 1, 1), "too-large", _("the file is over 64 MB; split it"))]
@@ -72,8 +72,8 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagnosti
 
 
 def _place(error: yaml.MarkedYAMLError, file: str) -> Mark:
-    """Return where the parser gave up; a quote without an end, and a key without a colon, are
-    placed where they begin.
+    """Return where the parser gave up; for a quote without an end and a key without a colon, return
+    where they begin.
     """
     begun = error.problem in ("found unexpected end of stream", "could not find expected ':'")
     at = error.context_mark if begun and error.context_mark else error.problem_mark

@@ -89,8 +89,8 @@ class Table:
             raise ManifestError(self._mistaken_header(names) or wrong)
 
     def cell(self, row: Mark, name: str) -> Mark:
-        """Return the place of the cell under the column `name` in the row at `row`; `row` itself
-        where there is no such column.
+        """Return the place of the cell under the column `name` in the row at `row`; `row` itself if
+        there is no such column.
         """
         names = _names(next(self._records(), (row, []))[1])
         return self._place(row, names.index(name)) if name in names else row
@@ -162,9 +162,8 @@ class Table:
         return str(at + 1)
 
     def _mistaken_header(self, names: Sequence[str]) -> list[Diagnostic]:
-        """Return what to say of a header of one name, as a title or a note above the table makes.
-
-        Nothing is said of another header.
+        """Return a diagnostic for a header with only one name, as a title or a note above the table
+        makes; none for another header.
         """
         titles = list(filter(None, names))
         if len(titles) != 1:
@@ -177,7 +176,7 @@ class Table:
         return [Diagnostic(self._header, "rows-syntax", message)]
 
     def _ragged(self, cells: Sequence[str], wanted: int) -> str:
-        """Return what is wrong with a row of another number of cells than the header."""
+        """Return what is wrong with a row that has more or fewer cells than the header."""
         number = many(len(cells), "{number} cell", "{number} cells")
         text = "".join(cells)
         if len(cells) > wanted:
@@ -240,7 +239,7 @@ def _names(cells: Sequence[str]) -> list[str]:
 
 
 def _unseen(name: str) -> str | None:
-    """Return the first character of a name that nobody sees."""
+    """Return the first character of a name that is invisible."""
     at = hidden(name)
     if at is not None:
         return name[at]

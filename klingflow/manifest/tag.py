@@ -17,8 +17,9 @@ _SHARED = re.compile(r".+-[0-9]{3}")  # as klingflow.ledger.uids makes them
 
 
 def tag_of(uid: str) -> str:
-    """Return the tag of the attempt `uid`, by what no other attempt has: its last part, which is
-    chance; all of an id that several hosts make, which ends in the number of the try.
+    """Return the tag of the attempt `uid`, made of the part that no other attempt has. For most ids
+    that is the last part, which is random; an id that several hosts make ends in the number of the
+    try, and counts as a whole.
     """
     told = uid if _SHARED.fullmatch(uid) else uid.rpartition("-")[2]
     plain = re.sub(r"[^0-9A-Za-z]", "", told)

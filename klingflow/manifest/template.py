@@ -149,12 +149,12 @@ class Renderer:
         return made
 
     def let_go(self, node: Node) -> None:
-        """Share no more what was rendered of a tree that no other shot has."""
+        """Forget what was rendered of a tree that no other shot shares."""
         for part in _parts(node):
             self._shared.pop(id(part), None)
 
     def check(self, node: Node, scope: Scope) -> None:
-        """Find what is not an expression in a tree that may never be rendered."""
+        """Report what is not an expression in a tree that may never be rendered."""
         for part in _parts(node):
             if type(part.value) is str and "${{" in part.value:
                 self._check_text(part, scope)
@@ -253,7 +253,7 @@ class Renderer:
         return Pending(parts)
 
     def _cut(self, node: Node, scope: Scope) -> list[str | Piece]:
-        """Return the pieces of a text, which is cut once. Raises _Broken."""
+        """Return the pieces of a text, which is cut only once. Raises _Broken."""
         text = node.value
         known = self._cuts.get(text)
         if known is None:
@@ -288,14 +288,16 @@ class Renderer:
         return known
 
     def _spelt(self, piece: Piece, error: ExpressionError, scope: Scope) -> ExpressionError:
-        """Return the mistake of an expression; another one where it names a column as if that were
-        a single word.
+        """Return the mistake of an expression, or better advice if the expression names a column
+        after a point although the column's name is not one word.
         """
         advice = in_brackets(piece.source, scope.names.get("row", ())) if scope.place else None
         return ExpressionError(advice, error.code) if advice else error
 
     def _compiled(self, source: str) -> Expression | ExpressionError:
-        """Return the expression of a text, which is compiled once, or why it is none."""
+        """Return the expression of a text, which is compiled only once, or why it is not an
+        expression.
+        """
         known = self._expressions.get(source)
         if known is None:
             try:
@@ -328,7 +330,7 @@ class Renderer:
         return _Broken(told)
 
     def _column_read(self, piece: Piece, scope: Scope) -> str | None:
-        """Return the column that an expression reads last; None where it reads none by itself."""
+        """Return the column that an expression reads last; None if it reads none by itself."""
         expression = self._compiled(piece.source)
         if isinstance(expression, ExpressionError):
             return None
@@ -337,14 +339,16 @@ class Renderer:
         return None
 
     def _broken(self, node: Node, offset: int, error: ExpressionError, scope: Scope) -> _Broken:
-        """Return the mistake of the variable that is being rendered, or else of the scope."""
+        """Return the mistake of the variable that is being rendered, otherwise of the scope."""
         subject = f"vars.{self._chain[-1]}" if self._chain else scope.subject
         mark = place_in(node, offset, BEGIN, self.sources)
         return _Broken(Diagnostic(mark, error.code, str(error), subject=subject))
 
 
 def _plain_texts(nodes: list[Node]) -> list[Json]:
-    """Return the texts of a list that holds nothing else, and no expression; otherwise none."""
+    """Return the texts of a list that holds only texts without expressions; otherwise an empty
+    list.
+    """
     values = [node.value for node in nodes]
     is_plain = set(map(type, values)) == {str} and "${{" not in "".join(values)
     return values if is_plain else []

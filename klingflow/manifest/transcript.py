@@ -61,8 +61,8 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A manifest's text, and which field of which shot stands in a line, counted from 1; the name
-    is empty for a shot's first line.
+    """A manifest's text, and which field of which shot stands in each line, counted from 1. The
+    name of the field is "" for a shot's first line.
     """
 
     text: str

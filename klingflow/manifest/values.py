@@ -1,8 +1,8 @@
-"""PURE. What is wrong with one value by its schema, as faults: each is about one field, in one
+"""PURE. What is wrong with one value by its schema, as faults that are each about one field, in one
 line.
 
-The caller knows whose value it is and where it stands; here are only paths. What is wrong with a
-scalar is kept, since scalars repeat from shot to shot.
+Only the caller knows whose value it is and where it stands; this module knows paths. Faults of
+scalars are cached, since scalars repeat from shot to shot.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ _VIDEO: Final = _("another shot's video is { from: opening }")
 
 
 def _is_no_chain(value: Json, schema: Mapping[str, Json]) -> bool:
-    """Return True for a map in the place of an address that does not mean another shot's video."""
+    """Return True for a map in place of an address that does not look like another shot's video."""
     known = schema.get("properties", ())
     is_near = any(key in known or did_you_mean(key, known) for key in value)
     return _is_url(schema) and not is_near
@@ -224,7 +224,7 @@ def _wanted(schema: Mapping[str, Json]) -> str:
 
 
 def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
-    """Return a wrong value, short and on one line, with the right spelling where that is plain."""
+    """Return a wrong value, short and on one line, with the right spelling if that is plain."""
     if isinstance(value, str) and not value.strip():
         return _("empty text")
     if isinstance(value, str) and _is_url(schema):
@@ -242,14 +242,14 @@ def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
 
 
 def _named(value: Json) -> str:
-    """Return what a map or a list is called."""
+    """Return what to call a map or a list in a message."""
     if isinstance(value, dict):
         return _("a map { … }") if value else _("an empty map {}")
     return _("a list [ … ]") if value else _("an empty list []")
 
 
 def _meant(text: str, choices: Sequence[Json]) -> str:
-    """Return the choice that a text is meant to be, where that is plain."""
+    """Return the choice that a text is probably meant to be, as a hint; "" if there is none."""
     spelled = {letters(str(choice)): choice for choice in choices}.get(letters(text))
     if spelled is not None and not text.isascii():
         return _("; write {spelled} in plain letters and digits", spelled=spelled)
@@ -269,7 +269,7 @@ def dotted(path: Path) -> str:
 
 
 def placed(fault: Fault, mark: Mark, subject: str) -> Diagnostic:
-    """Return what is told of a fault at this place; `subject` is whose it is."""
+    """Return a fault as a diagnostic at a place; `subject` names the entry that has it."""
     return Diagnostic(mark, fault.code, fault.message, fault.severity, subject=subject)
 
 

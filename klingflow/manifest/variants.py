@@ -1,5 +1,5 @@
 """PURE. What multiplies an entry of `shots:`: the rows of its `foreach` and the cells of its
-`matrix`. Each variant has an id and the names that differ from the others'.
+`matrix`. Each variant has an id, and names that mean something else in it than in the others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Variant(NamedTuple):
 
     @property
     def has_parts(self) -> bool:
-        """True if values made its id."""
+        """Return True if values made its id."""
         return self.key is not None or bool(self.cell.values)
 
 
@@ -86,7 +86,9 @@ def parts_of(entry: Entry, variant: Variant) -> list[Part]:
 
 
 def _key_place(entry: Entry, variant: Variant) -> Mark:
-    """Return the place of the cell that a row's key comes from; the row's if it is not one cell."""
+    """Return the place of the cell that a row's key comes from; the row's place if it does not come
+    from one cell.
+    """
     columns = columns_in(entry.items["key"].value)
     if variant.row and len(columns) == 1:
         return variant.row.cell(columns[0])

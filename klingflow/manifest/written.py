@@ -150,7 +150,7 @@ def _hint(value: Node, key: str, known: Collection[str]) -> str:
 
 
 def _no_environment(value: Node) -> Fault:
-    """Return the fault of a section `env:`, which names variables that no expression reads."""
+    """Return the fault of a section `env:`: it names variables, but no expression reads them."""
     listed = value.value if isinstance(value.value, list) else [value]
     names = [node.value for node in listed if isinstance(node.value, str)]
     return Fault(("env",), NO_ENVIRONMENT, no_environment(next(iter(names), "NAME")), at_key=True)

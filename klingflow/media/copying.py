@@ -50,7 +50,7 @@ class Copied:
         self._container.mux(packet)
 
     def end(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: no packet is kept back."""
 
 
 def _start(stream: Any) -> Fraction:

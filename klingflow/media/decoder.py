@@ -16,7 +16,7 @@ from klingflow.model import Json
 
 
 class Decoder:
-    """One such process, started by `command`. Not to be asked by two threads at once."""
+    """One such process, started by `command`. Two threads must not ask it at once."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
@@ -30,7 +30,7 @@ class Decoder:
 
     @property
     def is_over(self) -> bool:
-        """True once the process has ended, perhaps by a crash."""
+        """Return True once the process has ended, perhaps by a crash."""
         return self._process.poll() is not None
 
     def ask(self, what: Json) -> None:

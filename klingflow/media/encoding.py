@@ -21,8 +21,8 @@ _TURNS: Final = {90: ("2",), 180: ("1", "1"), 270: ("1",)}  # filters `transpose
 
 class EncodedPicture:
     """A stream of H.264. `quality` is x264's (0 is lossless, 51 the worst), `speed` its preset;
-    `colour` is what the videos say of theirs, if they say the same. `tell` gets how many frames are
-    encoded.
+    `colour` is what all videos say of their colours, None if they differ. `tell` gets how many
+    frames are encoded.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EncodedPicture:
         self._stream, self._count = stream, 0
 
     def take(self, piece: Piece, start_s: Fraction, end_s: Fraction) -> None:
-        """Encode a piece. Where its video is shorter than its time, the last picture stays."""
+        """Encode a piece. If its video is shorter than its time, the last picture stays."""
         put, last = 0, None
         for frame in self._frames(piece):
             if put == piece.frames:

@@ -49,7 +49,7 @@ _LIMIT_S: Final = 5
 
 
 def lacks_chinese(text: str, face: Face | None) -> bool:
-    """True if a text has Chinese characters, and the font for them, `face`, is not there."""
+    """Return True if a text has Chinese characters, and the font for them, `face`, is missing."""
     return face is None and any(map(_is_wide, text))
 
 

@@ -124,7 +124,7 @@ def _at(container: Any, stream: Any, second: float) -> Any:
 
 
 def _from(container: Any, stream: Any, second: float) -> Iterator[Any]:
-    """Yield the frames from the last one before a moment on that can be decoded by itself."""
+    """Yield frames, beginning with the last one before a moment that can be decoded by itself."""
     start = stream.start_time or 0
     container.seek(start + int(second / stream.time_base), stream=stream)
     yield from container.decode(video=0)
@@ -137,7 +137,9 @@ def _time_s(found: Any, stream: Any) -> float:
 
 
 def _length_s(container: Any, stream: Any) -> float:
-    """Return the length of the video in seconds, as it says itself; 0 where it does not."""
+    """Return the length of the video in seconds, as its header says; 0 if the header does not say
+    it.
+    """
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return float((container.duration or 0) / _MICROSECONDS)

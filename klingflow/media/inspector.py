@@ -55,8 +55,8 @@ class Inspector:
         self._running: _Running | None = None
 
     async def look(self, path: Path) -> Media | None:
-        """Return what the video at an absolute path is: UNREADABLE where a decoder crashed or went
-        on and on; None where nobody can tell. Not to be called twice at once.
+        """Return what the video at an absolute path is: UNREADABLE if a decoder crashed or did not
+        end; None if it cannot be found out. Must not be called twice at once.
         """
         if not self.works:
             return None

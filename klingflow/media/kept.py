@@ -1,8 +1,7 @@
-"""What was found in videos, by their SHA-256, so that none is looked at twice: neither after it
-moved nor when it comes back.
+"""What was found in videos, by their SHA-256, so that no video is looked at twice, even if it has
+moved or come back.
 
-A file has one line of JSON a video. A line that cannot be read or written costs another look, no
-more.
+A file has one line of JSON a video. A line that cannot be read or written only costs another look.
 """
 
 from __future__ import annotations

@@ -34,12 +34,14 @@ def labels(read: Read, size_bytes: int, metadata: Mapping[str, str]) -> tuple[La
 
 
 def is_mark(key: str) -> bool:
-    """True for the key of the mark of AI-made video in a film's metadata."""
+    """Return True for the key of the mark of AI-made video in a film's metadata."""
     return key.upper() == AIGC
 
 
 def _is_aigc(key: str, value: str) -> bool:
-    """True for the key, or for a comment that has the key in JSON: not every writer can choose."""
+    """Return True for the key, or for a comment that has the key in JSON, since not every writer
+    can choose the key.
+    """
     return is_mark(key) or f'"{AIGC}"' in value
 
 

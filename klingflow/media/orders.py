@@ -1,5 +1,5 @@
-"""PURE. One video that is to be made, as the process is told that makes it (bench.py): of which
-videos and cards, each for how long, with which words in the picture.
+"""PURE. The order to make one video, as bench.py gets it: which videos and cards follow each other,
+how long each lasts, and which words stand in the picture.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from klingflow.results.timeline import Clip, Cue
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A video, or the card of a shot with a picture on it if `still` names one; for so many frames
-    of the cut. `said` are subtitles, in seconds of the part. Files stand by absolute paths.
+    """A video or a card, for so many frames of the cut. The card of a shot has a picture on it if
+    `still` names one. `said` are subtitles, in seconds of the part. Files have absolute paths.
     """
 
     frames: int

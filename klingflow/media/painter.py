@@ -16,12 +16,12 @@ BYTES_MOST = 4 << 20  # of one picture
 
 
 def is_jpeg(data: bytes) -> bool:
-    """True for what begins and ends as a JPEG does."""
+    """Return True for data that begins and ends as a JPEG does."""
     return data.startswith(b"\xff\xd8\xff") and data.endswith(b"\xff\xd9")
 
 
 class Painter(Decoder):
-    """One such process. Not to be asked by two threads at once."""
+    """One such process. Two threads must not ask it at once."""
 
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         super().__init__(command)

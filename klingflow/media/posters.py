@@ -1,8 +1,8 @@
-"""The process that draws one small picture out of each video it is told of. A decoder may crash, so
-it is a process of its own; starting one for each video would take longer than the pictures.
+"""The process that draws one small picture of each video whose path it reads. A decoder may crash,
+so it is a process of its own; starting one for each video would take longer than the pictures.
 
 Reads one path of a video a line (JSON), and answers each with the length of a JPEG, in four bytes,
-and the JPEG; a length of 0 where there is no picture.
+and the JPEG; a length of 0 means that there is no picture.
 """
 
 from __future__ import annotations

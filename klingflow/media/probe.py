@@ -61,7 +61,7 @@ def _reader(file: BinaryIO) -> Any:
 
 
 def _read(container: Any, picture: _Picture, sound: _Heard) -> bool:
-    """Give every packet to who needs it. Return False where reading fails in the midst."""
+    """Give every packet to the part that needs it. Return False if reading fails before the end."""
     streams = [stream for stream in (picture.stream, sound.stream) if stream]
     if not streams:
         return True

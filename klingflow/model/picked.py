@@ -1,4 +1,4 @@
-"""PURE. What people say of takes: the lines of a picks file, and what they come to."""
+"""PURE. What people say about takes: the lines of a picks file, and what they mean for a ledger."""
 
 from __future__ import annotations
 

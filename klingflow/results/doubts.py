@@ -1,4 +1,4 @@
-"""PURE. What is in doubt, for the person who looks it up at the gateway: all that is known, and the
+"""PURE. What is in doubt, for the person who checks it at the gateway: all that is known, and the
 ways to settle it.
 """
 

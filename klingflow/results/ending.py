@@ -42,7 +42,7 @@ def delivered(before: Sequence[Plan], after: Sequence[Plan]) -> set[Place]:
 
 
 def _has_come(first: Action, last: Action) -> bool:
-    """True if `last` keeps a video that was not here when `first` was planned."""
+    """Return True if `last` keeps a video that was not here when `first` was planned."""
     begun, ended, purchase = VERBS[first.verb], VERBS[last.verb], last.purchase
     if begun.work is None or ended.work is not None:
         return False
@@ -55,7 +55,7 @@ def _has_come(first: Action, last: Action) -> bool:
 def exit_code(
     plans: Sequence[Plan], ending: Ending, capped: Collection[Place], *, buying: bool
 ) -> ExitCode:
-    """The exit code of a run after which `plans` would be made.
+    """Return the exit code of a run after which `plans` would be made.
 
     `capped` are the shots that a cap kept from being bought. Without `buying`, a shot that is still
     to be bought is as it was meant to be.
@@ -78,7 +78,7 @@ def exit_code(
 
 
 def _verbs_left(plans: Sequence[Plan], capped: Collection[Place], *, buying: bool) -> set[Verb]:
-    """The verbs of all actions, without what a run was not to buy."""
+    """Return the verbs of all actions, without what a run was not to buy."""
     verbs: set[Verb] = set()
     for number, plan in enumerate(plans):
         for action in plan.actions:

@@ -1,4 +1,4 @@
-"""PURE. What the page of a film shows: its takes in the manifest's order, and what they came to by
+"""PURE. What the page of a film shows: its takes in the manifest's order, and sums of money by
 scene, by tier and by day.
 
 It adds to the record of a run what only a plan knows: what differs from the manifest, and which
@@ -50,7 +50,9 @@ def gallery(
 
 
 def _take(entry: Mapping[str, Json], actions: Mapping[str, Action]) -> dict[str, Json]:
-    """The record of one take, without what a page does not show and with what a plan knows."""
+    """Return the record of one take, without what a page does not show and with what a plan
+    knows.
+    """
     kept = {name: value for name, value in entry.items() if name not in _LEFT_OUT}
     last: Mapping[str, Json] = next(reversed(entry["attempts"]), {})
     key = key_of(entry["id"], entry["take"])
@@ -72,13 +74,13 @@ def _take(entry: Mapping[str, Json], actions: Mapping[str, Action]) -> dict[str,
 
 
 def _shown(entry: Mapping[str, Json]) -> str | None:
-    """The purchase whose video the record names."""
+    """Return the uid of the purchase whose video the record names."""
     named = [one["uid"] for one in entry["versions"] if one["file"] == entry.get("file")]
     return next(reversed(named), None)
 
 
 def _references(request: Request) -> list[dict[str, Json]]:
-    """Each image and video of a body: the path of a local file, or an address."""
+    """Return each image and video of a body: the path of a local file, or an address."""
     found: list[dict[str, Json]] = []
     for path, value in addresses(request.body):
         kind = "video" if "video_url" in path else "image"
@@ -90,8 +92,8 @@ def _references(request: Request) -> list[dict[str, Json]]:
 
 
 def _by_scene(manifest: Manifest, purchases: Iterable[Purchase]) -> list[dict[str, Json]]:
-    """What scenes came to, in the manifest's order; last what has no scene, or whose shot is gone,
-    as "".
+    """Return sums by scene, in the manifest's order. The last, "", is for shots without a scene and
+    for shots that are gone.
     """
     scenes = {shot.id: str(shot.about.get("scene", "")) for shot in manifest.shots}
     order = [*filter(None, dict.fromkeys(scenes.values())), ""]
@@ -102,7 +104,7 @@ def _by_scene(manifest: Manifest, purchases: Iterable[Purchase]) -> list[dict[st
 def _sums(
     manifest: Manifest, purchases: Iterable[Purchase], heading: Callable[[Purchase], Hashable]
 ) -> list[dict[str, Json]]:
-    """What purchases came to under each heading, in the order in which headings first occur."""
+    """Return sums of purchases by heading, in the order in which headings first occur."""
     parts: defaultdict[Hashable, list[Purchase]] = defaultdict(list)
     for purchase in purchases:
         parts[heading(purchase)].append(purchase)

@@ -1,6 +1,6 @@
 """PURE. A plan as data: what `plan --format json` prints, and what a saved plan holds.
 
-The words for people are klingflow.terminal.views'.
+klingflow.terminal.views has the words for people.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def plan_data(plan: Plan) -> dict[str, Json]:
 
 
 def _forecast_data(found: Forecast | None) -> dict[str, Json] | None:
-    """How long the run takes, in seconds; where several manifests share a run, all of it."""
+    """Return how long the run takes, in seconds; if several manifests share a run, the time of all
+    of it.
+    """
     if found is None:
         return None
     seconds = (found.low_s, found.middle_s, found.high_s)
@@ -72,8 +74,8 @@ def _action_data(action: Action, plan: Plan) -> dict[str, Json]:
 
 
 def _draft(request: Request | None, plan: Plan) -> str | None:
-    """What the body of a take that waits means by now: a fingerprint of the words, with what each
-    reference leads to in the place of its video. None once the body is final.
+    """Return what the body of a take that waits means so far: a fingerprint of its words, with the
+    targets of references in place of videos. None once the body is final.
     """
     if request is None or request.fingerprint is not None:
         return None

@@ -37,7 +37,7 @@ class Listed:
     sha256: str | None = None
 
     def as_json(self) -> dict[str, Json]:
-        """Return what is known of it."""
+        """Return what is known of it, as JSON."""
         known = {"size_bytes": self.size_bytes, "sha256": self.sha256}
         told = {name: value for name, value in known.items() if value is not None}
         return {"name": self.name, "state": self.state, "shots": list(self.shots), **told}

@@ -69,12 +69,12 @@ def build(
     media: Known = lambda sha256: None,
     beside: Mapping[Share, Sum] | None = None,
 ) -> dict[str, Json]:
-    """The record as JSON; `gateway` is the run's address, `generated_at` UTC in ISO 8601. `picks`
-    are the picks file as it was held against the ledger, `media` returns what videos are. `beside`
-    is what has become of the money in the film's other ledgers.
+    """Return the record as JSON. `gateway` is the run's address, `generated_at` UTC in ISO 8601.
+    `picks` are the picks file as it was held against the ledger, `media` returns what videos are.
+    `beside` is what has become of the money in the film's other ledgers.
 
-    `selected` are the keys of the shots that are meant; None means all, and then what was bought
-    for shots that are no longer in the manifest is there too, pruned or not: it was paid for.
+    `selected` are the keys of the shots that are meant. None means all; then the record also has
+    what was bought for shots that are no longer in the manifest, pruned or not: it was paid for.
     """
     meant = [(s, request) for s, request in manifest if selected is None or s.key in selected]
     bought = [book.of(s.id, s.take) for s, _ in meant]
@@ -103,7 +103,7 @@ def build(
 
 
 def as_bytes(record: Mapping[str, Json]) -> bytes:
-    """The record as a file in UTF-8, one line per shot."""
+    """Return the record as a file in UTF-8, one line per shot."""
     try:
         return _text(record, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # half a surrogate pair in a server's words
@@ -120,9 +120,10 @@ def _text(record: Mapping[str, Json], *, ensure_ascii: bool) -> str:
 
 
 def serving(purchases: Sequence[Purchase], output: str | None = None) -> Purchase | None:
-    """The purchase of a take's video: the last that was paid for, otherwise the last.
+    """Return the purchase of a take's video: the last that was paid for, otherwise the last.
 
-    Of several delivered ones the last at the take's `output`: an earlier body may have come back.
+    Of several delivered ones the last at the take's `output` counts: an earlier body may have come
+    back.
     """
     paid = [p for p in purchases if p.state in PAID]
     last = next(reversed(paid or purchases), None)
@@ -135,7 +136,7 @@ def serving(purchases: Sequence[Purchase], output: str | None = None) -> Purchas
 def _add_picks(
     shots: Sequence[dict[str, Json]], manifest: Manifest, book: Book, picks: Picks
 ) -> None:
-    """Say in the entries of takes which of them people have picked, and which stand for their
+    """Write into the entries of takes which of them people have picked, and which stand for their
     shots.
     """
     outputs = {shot.key: shot.output for shot in manifest.shots}
@@ -161,7 +162,9 @@ def _add_picks(
 def _no_longer_wanted(
     manifest: Manifest, book: Book
 ) -> tuple[list[Sequence[Purchase]], list[Sequence[Purchase]]]:
-    """What was bought for shots that are not in the manifest: by take, and what was pruned."""
+    """Return what was bought for shots that are not in the manifest: by take, and what was
+    pruned.
+    """
     takes = sorted(set(book.takes()) - manifest.takes)
     orphans: list[Sequence[Purchase]] = [book.of(*take) for take in takes if book.bought(*take)]
     return orphans, [[p] for p in in_order(book.pruned.values())]
@@ -191,8 +194,8 @@ def _bought(
     output: str | None = None,
     body: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
-    """The entry of one take, with what the ledger knows of it. `body` is what the manifest wants
-    now, which counts while nothing was bought.
+    """Return the entry of one take, with what the ledger knows of it. `body` is what the manifest
+    wants now, which counts while nothing was bought.
     """
     purchase = serving(purchases, output)
     # What a lock holds is no dictionary yet.
@@ -216,13 +219,13 @@ def _bought(
 
 
 def _about(shot: Shot) -> dict[str, Json]:
-    """What the author wrote for people: text, and for the dialogue also a list."""
+    """Return what the author wrote for people: text, and for the dialogue also a list."""
     kinds = {"dialogue": (str, list)}
     return {n: value for n, value in shot.about.items() if isinstance(value, kinds.get(n, str))}
 
 
 def _meant(what: Meaning) -> dict[str, Json]:
-    """What of a body an editor wants to read beside the video."""
+    """Return the parts of a body that an editor wants to read beside the video."""
     said = {"model": what.model, "prompt": what.words, "ratio": what.aspect_ratio}
     return {name: value for name, value in said.items() if isinstance(value, str) and value}
 
@@ -234,8 +237,8 @@ def _attempt(facts: Mapping[str, Json]) -> dict[str, Json]:
 def _totals(
     shots: Iterable[Mapping[str, Json]], purchases: Iterable[Purchase], prices: Prices | None
 ) -> dict[str, Json]:
-    """Sums over the purchases of these shots. By tier they are over every purchase that was
-    accepted; a failed one is counted apart, unless failed tasks are charged.
+    """Return sums over the purchases of these shots. The sums by tier are over every purchase that
+    was accepted; a failed one is counted apart, unless failed tasks are charged.
     """
     states = Counter(shot["state"] for shot in shots)
     purchases = [*purchases]
@@ -275,7 +278,7 @@ def _is_charged(purchase: Purchase, prices: Prices | None) -> bool:
 
 
 def _differs(purchase: Purchase) -> bool:
-    """True if both tiers are known and are not the same."""
+    """Return True if both tiers are known and are not the same."""
     known = {purchase.billed_tier, purchase.predicted_tier} - {None, ""}
     return len(known) > 1
 

@@ -1,8 +1,8 @@
 """PURE. A film as it is cut: the take that counts of each shot, in the manifest's order, with its
-length in frames, its subtitles, and a gap where no video is.
+length in frames and its subtitles, and a gap for each missing video.
 
-Everything that is written for an editor, a player or a viewer is made from a `Cut`. How long a
-video really is, is looked at elsewhere and handed in.
+Everything that is written for an editor, a player or a viewer is made from a `Cut`. The caller
+hands in how long each video really is.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 @dataclass(frozen=True, slots=True)
 class Footage:
     """What a video is: its sides in pixels as it is shown, its length, its frames a second, and
-    True where it has sound. `mark` is what its metadata says under AIGC (GB 45438-2025), "" where
-    it says nothing.
+    True if it has sound. `mark` is what its metadata says under AIGC (GB 45438-2025), "" if it says
+    nothing.
     """
 
     width: int
@@ -62,9 +62,9 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One shot of a cut. `file` is its video, relative to the manifest's folder, "" where none is
-    here; then `missing` says why. `still` is its first local image, written the same. `seconds` are
-    as bought until its `footage` is known.
+    """One shot of a cut. `file` is its video, relative to the manifest's folder; it is "" if no
+    video is here, and then `missing` says why. `still` is its first local image, written the same
+    way. `seconds` are as bought until its `footage` is known.
     """
 
     shot: str
@@ -155,8 +155,8 @@ class Cut:
 
 
 def clips(plan: Plan, selected: Set[str] | None = None) -> list[Clip]:
-    """Return a clip for each shot of a plan of which a take is selected: its counting take, or the
-    first selected one where that is not selected. None selects all.
+    """Return a clip for each shot of a plan of which a take is selected: its counting take, or its
+    first selected take if the counting one is not selected. None selects all.
     """
     takes: dict[str, list[str]] = {}
     for shot in plan.manifest.shots:
@@ -271,7 +271,7 @@ def _with_footage(clip: Clip, footage: Mapping[str, Footage]) -> Clip:
 
 
 def rate_of(fps: float) -> Fraction:
-    """Return the rate that a counted one stands for."""
+    """Return the rate that a measured one stands for."""
     near = min(RATES, key=lambda rate: abs(rate - Fraction(fps)))
     if abs(near - Fraction(fps)) <= near * _NEAR:
         return near

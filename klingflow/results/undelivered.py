@@ -1,4 +1,4 @@
-"""PURE. What else there is where a paid video cannot be downloaded.
+"""PURE. The ways out for a paid video that cannot be downloaded.
 
 The gateway deletes results after some days, commonly seven (gateway.md 4). Then only a copy helps,
 which is known by its hash, or another purchase.
@@ -18,13 +18,13 @@ _DELIVERABLE = frozenset({"succeeded", "done"})
 
 
 def undelivered(purchases: Iterable[Purchase]) -> list[Purchase]:
-    """The purchases whose last download was given up."""
+    """Return the purchases whose last download was given up."""
     return [p for p in purchases if p.state in _DELIVERABLE and last_event(p) == "undelivered"]
 
 
 def ways_out(dead: Iterable[Purchase], file: str) -> list[str]:
-    """What a person can do about the undelivered, one line each; nothing if there is none. `file`
-    is the manifest as a command names it.
+    """Return what a person can do about the undelivered videos, one line each; nothing if there are
+    none. `file` is the manifest as a command names it.
     """
     dead = list(dead)
     if not dead:

@@ -24,10 +24,11 @@ TakeOf = Callable[[str], str]
 def explain(
     shot: Shot, request: Request, purchase: Purchase | None, take_of: TakeOf = str
 ) -> dict[str, Json]:
-    """`{"shot", "says", "was"?, "changes": [{"field", "pointer", "old"?, "new"?, "where"?}]}`.
+    """Return `{"shot", "says", "was"?, "changes": [{"field", "pointer", "old"?, "new"?,
+    "where"?}]}`.
 
     A side on which the value is absent has no key. `field` is the author's field, `where` the place
-    that sets it. `was` is the take that the purchase was bought for, where that is another one.
+    that sets it. `was` is the take that the purchase was bought for, if that is another one.
     `take_of` names the take of a purchase.
     """
     changes: list[Json] = []
@@ -63,8 +64,8 @@ def explain(
 
 
 def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
-    """Return a body with one text for each local file, its path and what tells its content from
-    another's; and with one for each video of another shot.
+    """Return a body with one text for each local file, its path and the beginning of its hash, and
+    with one text for each video of another shot.
     """
 
     def chain(record: Record) -> str:
@@ -83,7 +84,7 @@ def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
 def _other_sources(
     new: Mapping[str, Json], old: Mapping[str, Json], take_of: TakeOf
 ) -> Iterator[str]:
-    """Yield what to say of each take that a shot was made from where another one counts now."""
+    """Yield what to say about each take that a shot was made from, if another take counts now."""
     before = dict(chained.chained(old))
     said = set()
     for path, record in chained.chained(new):
