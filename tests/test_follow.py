@@ -284,7 +284,7 @@ def test_a_take_that_is_bought_again_has_its_order(store: FolderStore) -> None:
     terms = terms_of(store, batch=BATCH, retries=1)
     bought = advance(claimed(order(store), host="h", nonce="n"), "accepted", AT, task_id="task_1")
     put(store, "answer", bought)
-    put(store, "done", failed(terms, advance(bought, "failed", LATER, error=BUSY)))
+    put(store, "done", failed(terms, order(store), advance(bought, "failed", LATER, error=BUSY)))
     book = Book(lineage=LINEAGE)
     for one in folded(book, told_by(store, book), LATEST):
         book.put(one)

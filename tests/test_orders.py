@@ -24,8 +24,13 @@ from klingflow.cluster.orders import (
     pages,
 )
 from klingflow.decide.caps import Caps
-from klingflow.ledger.handed_over import handed_over, is_at_cluster
-from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.handed_over import (
+    bought_again,
+    handed_over,
+    is_at_cluster,
+    is_undecided,
+)
+from klingflow.ledger.lifecycle import advance, placed
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import next_try, uid_of
 from klingflow.manifest.tag import tag_in, tag_of
@@ -171,7 +176,8 @@ def test_a_task_that_failed_names_the_attempt_that_follows(
     intent: Purchase | None = page.order(0)
     while intent is not None:
         bought = advance(intent, "accepted", AT, task_id=f"task_{intent.attempt}")
-        end = failed(terms, advance(bought, "failed", LATER, error=Failure(kind, "1", "busy")))
+        end = advance(bought, "failed", LATER, error=Failure(kind, "1", "busy"))
+        end = failed(terms, page.orders[0], end)
         intent = following(end)
         if intent is not None:
             times = {"intent": LATER, "updated": LATER}
@@ -179,6 +185,59 @@ def test_a_task_that_failed_names_the_attempt_that_follows(
             assert intent.uid == uid_of(LINEAGE, "alley", 1, intent.attempt)
             found.append(intent.attempt)
     assert found == again
+
+
+# Who claimed each attempt, a host or a run beside the cluster; the attempt that was ordered,
+# `retries`, and the attempts that hosts may buy after the failures of these.
+COUNTED = [
+    ("h", 1, 0, []),
+    ("h", 1, 1, [2]),
+    ("hh", 1, 1, [2]),
+    ("r", 1, 1, [2]),
+    ("rr", 1, 1, [2]),
+    ("rh", 1, 1, [2]),
+    ("hr", 1, 2, [2, 3]),
+    ("rrr", 1, 2, [2, 3]),
+    ("hrhr", 1, 2, [2, 3]),
+    ("rr", 2, 1, [3]),
+]
+
+
+@pytest.mark.parametrize(("who", "ordered", "retries", "again"), COUNTED)
+def test_what_a_run_beside_the_cluster_has_bought_counts(
+    who: str, ordered: int, retries: int, again: list[int]
+) -> None:
+    """One number over runs and hosts: the attempts since the order. So a take is bought no more
+    than once and `retries` times for it, whoever makes the claims, and all who follow make the same
+    order of each.
+    """
+    terms, found = replace(TERMS, retries=retries), list[int]()
+    first = replace(order("alley"), attempt=ordered, uid=uid_of(LINEAGE, "alley", 1, ordered))
+    page = pages(terms, [first])[0]
+    for number, one in enumerate(who):
+        claim = page.order(0, 1, number)
+        if one == "r":
+            claim = replace(claim, evidence={"claim": {"host": "laptop", "nonce": "n"}})
+        bought = advance(claim, "accepted", AT, task_id=f"task_{number}")
+        busy = advance(bought, "failed", LATER, error=Failure("capacity", "1", "busy"))
+        end = failed(terms, page.orders[0], busy)
+        assert not is_undecided(end)
+        intent = following(end)
+        if intent is not None:
+            times = {"intent": LATER, "updated": LATER}
+            assert intent == replace(page.order(0, 1, number + 1), times=times)
+            found.append(intent.attempt)
+    assert found == again
+
+
+def test_what_was_moved_since_is_bought_again_for_its_order() -> None:
+    """Whoever tells the store of it: hosts would not find it under another id."""
+    terms = replace(TERMS, retries=1)
+    page = pages(terms, [order("alley")])[0]
+    bought = advance(page.order(0), "accepted", AT, task_id="task_1")
+    busy = advance(bought, "failed", LATER, error=Failure("capacity", "1", "busy"))
+    end = failed(terms, page.orders[0], placed(busy, LATER, shot="bridge"))
+    assert bought_again(end) == page.order(0, 1, 1).uid
 
 
 def test_a_further_attempt_has_tries_of_its_own() -> None:

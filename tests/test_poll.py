@@ -14,10 +14,11 @@ from klingflow.decide.belief import NAMED_TIMES
 from klingflow.decide.schedule import Fetch, Flight, Wanted
 from klingflow.gateway.outcomes import Reply
 from klingflow.ledger.answers import last_answer
+from klingflow.ledger.lifecycle import placed
 from klingflow.model import Failure, Json, Rate
 from klingflow.runner.buy import buy
 from klingflow.runner.poll import poll
-from tests.purchases import submitted
+from tests.purchases import LATER, submitted
 from tests.runs import LOST, Run, Said, a_run, refused, said
 
 pytestmark = pytest.mark.anyio
@@ -321,22 +322,31 @@ async def test_what_needs_another_shot_is_not_bought_again(tmp_path: Path) -> No
     assert run.told[-1]["retry"] is False
 
 
-@pytest.mark.parametrize(("store", "retry"), [("ours", True), ("another", False), (None, False)])
-async def test_what_hosts_buy_again_a_run_buys_only_by_the_same_claims(
-    tmp_path: Path, store: str | None, retry: bool
+@pytest.mark.parametrize("claims", [True, False])
+@pytest.mark.parametrize(("store", "moved", "retry"), [
+    ("theirs", False, [False, False]),
+    (None, False, [True, True]),
+    (None, True, [True, False]),
+])  # fmt: skip
+async def test_what_hosts_have_ordered_they_buy_again(
+    tmp_path: Path, claims: bool, store: str | None, moved: bool, retry: list[bool]
 ) -> None:
-    """Without a claim that both see, hosts and the run would each buy it again."""
+    """They alone count how often. What was moved has another id for a run than for hosts, which may
+    have ordered what was claimed.
+    """
+    wanted = retry[claims]
     with a_run(tmp_path, queries=[BUSY], retries=1, max_tasks=2) as run:
-        if store is not None:
+        if claims:
             (tmp_path / "store").mkdir()
             place = FolderStore(tmp_path / "store")
             run.job.claims = Claims(place, host="h", nonce=lambda: "n")
-            store = place.identity if store == "ours" else "another"
         flight = await run.flight()
-        evidence: Json = {"cluster": {"batch": "b", "store": store or "theirs"}}
+        if moved:
+            flight.purchase = placed(flight.purchase, LATER, shot="before")
+        evidence: Json = {"cluster": {"batch": "b", "store": store}} if store else None
         flight.purchase = replace(flight.purchase, evidence=evidence)
         await poll(run.context, flight)
-        assert (run.next() is not None, run.told[-1]["retry"]) == (retry, retry)
+        assert (run.next() is not None, run.told[-1]["retry"]) == (wanted, wanted)
 
 
 async def test_a_retry_knows_only_what_the_plan_knew(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ async def test_an_order_that_is_bought_again_ends_with_what_was_sold(
     terms = terms_of(store, retries=1)
     again = replace(OPENING, uid=uid_of(LINEAGE, OPENING.shot, 1, 2), attempt=2)
     bought = advance(OPENING, "accepted", LATER, task_id="task_1")
-    put(store, "done", failed(terms, advance(bought, "failed", LATER, error=BUSY)))
+    put(store, "done", failed(terms, OPENING, advance(bought, "failed", LATER, error=BUSY)))
     with a_hand(store, tmp_path / "host") as hand:
         assert await end_of(hand, OPENING.uid) == ("coming", None)
         bought = advance(again, "accepted", LATER, task_id="task_2")

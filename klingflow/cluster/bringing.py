@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import anyio.to_thread
 
@@ -103,11 +103,19 @@ class Brought:
     size_bytes: int = 0
 
 
+class _Ordered(NamedTuple):
+    """What was handed over, and under which terms."""
+
+    terms: Terms
+    order: Purchase
+
+
 async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
     """Ask once after the task of a purchase. What failed, is parked or is in doubt is so in the
     store when this returns. Raises OrdersDamaged for its page.
     """
-    terms = (await page(hand, ref.batch, ref.page)).terms
+    orders = await page(hand, ref.batch, ref.page)
+    ordered = _Ordered(orders.terms, orders.order(ref.number))
     try:
         purchase = await _purchase(hand, uid)
     except OrdersDamaged:
@@ -126,7 +134,7 @@ async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
         other_times=naming.other_times,
         by_its_id=naming.by_its_id,
     )
-    return await _seen(hand, terms, purchase, known, outcome)
+    return await _seen(hand, ordered, purchase, known, outcome)
 
 
 async def _in_doubt(hand: Hand, uid: str, seen: Seen) -> Seen:
@@ -142,7 +150,7 @@ async def _in_doubt(hand: Hand, uid: str, seen: Seen) -> Seen:
 
 
 async def _seen(
-    hand: Hand, terms: Terms, purchase: Purchase, known: Seen, outcome: QueryOutcome
+    hand: Hand, ordered: _Ordered, purchase: Purchase, known: Seen, outcome: QueryOutcome
 ) -> Seen:
     match outcome:
         case Blind():
@@ -151,22 +159,22 @@ async def _seen(
             tier = outcome.billed_tier or purchase.billed_tier
             return replace(known, state="succeeded", tier=tier)
         case TaskFailed():
-            return await _failed(hand, terms, purchase, known, outcome)
+            return await _failed(hand, ordered, purchase, known, outcome)
         case NoSuchTask():
             return await _unknown(hand, purchase, known, outcome.failure)
         case Running() | Hiccup():
-            return await _unfinished(hand, terms, purchase, known, outcome)
+            return await _unfinished(hand, ordered.terms, purchase, known, outcome)
 
 
 async def _failed(
-    hand: Hand, terms: Terms, purchase: Purchase, known: Seen, outcome: TaskFailed
+    hand: Hand, ordered: _Ordered, purchase: Purchase, known: Seen, outcome: TaskFailed
 ) -> Seen:
     """Make `.done`, or believe the one that another host has made: it says whether the take is
     bought again.
     """
     tier, name = outcome.billed_tier or purchase.billed_tier, told_of(purchase.uid, "done")
     after = advance(purchase, "failed", hand.now(), error=outcome.failure, billed_tier=tier)
-    after = failed(terms, after)
+    after = failed(ordered.terms, ordered.order, after)
     if not await hand.put(name, journal_line(after)):
         with suppress(OrdersDamaged):
             after = await hand.line(name) or after

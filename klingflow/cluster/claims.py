@@ -25,7 +25,7 @@ from klingflow.cluster.reading import Reader, Told, told_by
 from klingflow.cluster.store import PutOnce
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book
-from klingflow.ledger.handed_over import claimant, claimed, store_of
+from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lifecycle import RANK
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
@@ -59,10 +59,6 @@ class Claims:
     def uid(self, book: Book, shot: str, take: int, attempt: int) -> str:
         """Return the uid of the next try of an attempt."""
         return next_uid(book, shot, take, attempt)
-
-    def sees(self, purchase: Purchase) -> bool:
-        """True if the purchase was handed over to hosts that claim in the same store."""
-        return store_of(purchase) == self._store.identity
 
     def named(self, intent: Purchase) -> Purchase:
         """Return an intent as this execution claims it."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple, Self
 
 from klingflow.cluster.waits import waits_of
+from klingflow.decide.patience import is_bought_again
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import (
@@ -175,19 +176,23 @@ class Page:
         return replace(order, body=tagged(order.body, order.uid))
 
 
-def _further_uid(terms: Terms, order: Purchase, number: int = 1) -> str:
+def _further_uid(terms: Terms, order: Purchase, number: int) -> str:
     """Return the uid of a later attempt, which every copy of the ledger makes."""
     return uid_of(terms.lineage, order.shot, order.take, order.attempt + number)
 
 
-def failed(terms: Terms, purchase: Purchase) -> Purchase:
-    """Return a purchase whose task has failed; where its film buys the take again, it says as what:
-    only for want of capacity, and as often as its `retries` say.
+def failed(terms: Terms, order: Purchase, purchase: Purchase) -> Purchase:
+    """Return a purchase whose task has failed, as its hosts tell it: it says as what its film buys
+    the take again, or that it does not.
+
+    `order` is what was handed over. The attempts since then are the tasks that have failed for it,
+    also those that a run beside the cluster has bought: so nobody buys once more than `retries`.
     """
-    kind = kind_of(purchase.error) if purchase.error else None
-    if kind is None or not kind.retried or retry_of(purchase) >= terms.retries:
-        return purchase
-    return buying_again(purchase, _further_uid(terms, purchase))
+    number = purchase.attempt - order.attempt
+    error = purchase.error
+    again = error is not None and is_bought_again(error, number, terms.retries)
+    uid = _further_uid(terms, order, number + 1) if again else ""
+    return buying_again(purchase, uid, order=order, number=number)
 
 
 def page_name(batch: str, page: int) -> str:

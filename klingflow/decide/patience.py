@@ -174,9 +174,9 @@ class Patience:
     def buys_again(self, failure: Failure, failures: int) -> bool:
         """True if a take whose task failed is bought again, its `failures` in this run counted.
 
-        Only for want of capacity, and as often as the manifest's `retries` say.
+        What failed in earlier runs does not count: each run is a person's word.
         """
-        return self.buying and kind_of(failure).retried and failures <= self._retries
+        return self.buying and is_bought_again(failure, failures - 1, self._retries)
 
     def failed(self, key: str) -> Verdict:
         """The task of the shot `key` failed, and is not bought again."""
@@ -188,6 +188,14 @@ class Patience:
             if self._fail_fast
             else GO
         )
+
+
+def is_bought_again(failure: Failure, number: int, retries: int) -> bool:
+    """True if a take is bought again whose task has failed: only for want of capacity, and so many
+    times. `number` counts the tasks that failed before this one since a person had the take bought,
+    by a run or by an order, whoever bought them.
+    """
+    return kind_of(failure).retried and number < retries
 
 
 def passes(failure: Failure) -> bool:

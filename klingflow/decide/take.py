@@ -17,6 +17,7 @@ from klingflow.decide.filing import fact_of
 from klingflow.decide.picks import NOTHING_SAID, present_of, source_of
 from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
+from klingflow.decide.with_hosts import why_with_hosts
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import is_at_cluster
@@ -90,7 +91,7 @@ def _decided(
     if obstacle is None:
         request = _finished(request, supplies)
     if bought:
-        return _served(shot, request, bought, obstacle, terms)
+        return _served(shot, request, bought, obstacle, book, terms)
     reason = _never_bought(book.latest(shot.id, shot.take))
     if shot.key in terms.once_more:
         reason = _("{reason}; no other take stands (--rerun rejected)", reason=reason)
@@ -102,6 +103,7 @@ def _served(
     request: Request,
     bought: Sequence[Purchase],
     obstacle: _Obstacle | None,
+    book: Book,
     terms: Terms,
 ) -> Action:
     """The action for a take that was bought at least once."""
@@ -111,6 +113,8 @@ def _served(
         serving = replace(serving, output=shot.output)
     same = _is_for(serving, request.fingerprint)
     verb = _called_for(serving, terms)
+    if verb == "failed" and (held := why_with_hosts(serving, book, terms.again)):
+        return Action("held", shot.key, held, shot, request, serving)
     if permission := _permission(verb, serving, same=same, terms=terms):
         return _buying(shot, request, last, permission, obstacle, terms)
     if verb == "keep" and request.fingerprint is None and "changed" in terms.rerun:
@@ -288,7 +292,7 @@ def left(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | N
     doubtful = [p for p in bought if p.state in IN_DOUBT]
     if doubtful or not bought:
         return doubtful[-1] if doubtful else None
-    action = _served(shot, request, bought, _Obstacle(""), terms)
+    action = _served(shot, request, bought, _Obstacle(""), book, terms)
     return None if VERBS[action.verb].may_buy else action.purchase
 
 

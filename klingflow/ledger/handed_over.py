@@ -1,9 +1,9 @@
 """PURE. What a purchase says of the cluster that it was handed over to, or claimed at.
 
 `evidence.cluster` names the store and the batch of an order, and how many failed tasks it is bought
-again for; `evidence.again` says of a failed one which purchase follows it; `evidence.claim` is
-added by the execution that made the claim. Only what stands here is known of clusters in the
-ledger.
+again for; `evidence.again` says of a failed one which purchase follows it, "" where hosts make
+none; `evidence.claim` is added by the execution that made the claim. Only what stands here is known
+of clusters in the ledger.
 """
 
 from __future__ import annotations
@@ -61,15 +61,30 @@ def as_retry(order: Purchase, number: int) -> Purchase:
 
 def bought_again(purchase: Purchase) -> str | None:
     """Return the uid of the purchase that hosts make because this one has failed; None where they
-    make none.
+    make none, or have not said so yet.
     """
     uid = (purchase.evidence or {}).get(_AGAIN)
-    return uid if purchase.state == "failed" and isinstance(uid, str) else None
+    return uid if uid and purchase.state == "failed" and isinstance(uid, str) else None
 
 
-def buying_again(failed: Purchase, uid: str) -> Purchase:
-    """Return a failed purchase that says under which uid hosts buy its take again."""
-    return replace(failed, evidence={**(failed.evidence or {}), _AGAIN: uid})
+def is_undecided(failed: Purchase) -> bool:
+    """True if hosts had ordered a purchase that has failed, and have not said whether they buy its
+    take again.
+    """
+    return store_of(failed) is not None and _AGAIN not in (failed.evidence or {})
+
+
+def buying_again(failed: Purchase, uid: str, *, order: Purchase, number: int) -> Purchase:
+    """Return a purchase that has failed, as hosts tell it: under which uid they buy its take again,
+    "" for none. It was bought for the `order`, whoever claimed it, as the one that follows so many
+    failed tasks.
+    """
+    at = _said(order, CLUSTER)
+    told: dict[str, Json] = {name: at[name] for name in ("batch", "store") if name in at}
+    told |= _said(failed, CLUSTER)
+    if number:
+        told[_RETRY] = number
+    return replace(failed, evidence={**(failed.evidence or {}), CLUSTER: told, _AGAIN: uid})
 
 
 def is_at_cluster(purchase: Purchase) -> bool:

@@ -50,10 +50,6 @@ class Claims(Protocol):
         """Return the uid of the next try of an attempt."""
         ...
 
-    def sees(self, purchase: Purchase) -> bool:
-        """True if the purchase was handed over to hosts that claim in the same store."""
-        ...
-
     def named(self, intent: Purchase) -> Purchase:
         """Return an intent as this execution claims it."""
         ...

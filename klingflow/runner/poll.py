@@ -161,13 +161,13 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
 
 
 def _is_for_hosts(context: Context, flight: Flight) -> bool:
-    """True if hosts of a cluster buy the take again, and this run makes no claims where they do:
-    both would buy it.
+    """True if hosts of a cluster decide whether the take is bought again: they have ordered it, and
+    count its failures. Hosts may have ordered also what a run with claims has bought; a purchase
+    that was moved since then would be bought again under another id than theirs.
     """
-    claims = context.jobs[flight.job].claims
-    return store_of(flight.purchase) is not None and (
-        claims is None or not claims.sees(flight.purchase)
-    )
+    purchase = flight.purchase
+    is_moved_claim = purchase.was is not None and context.jobs[flight.job].claims is not None
+    return store_of(purchase) is not None or is_moved_claim
 
 
 def _has_final_body(wanted: Wanted) -> bool:
