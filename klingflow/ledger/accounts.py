@@ -30,8 +30,8 @@ _ONCE = {"intent", *(row.time for row in EVENTS.values() if row.once)}
 
 
 def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
-    """One purchase out of all accounts of one uid in any order and grouping, and the accounts that
-    contradict it.
+    """Return one purchase out of all accounts of one uid, in any order and grouping, and the
+    accounts that contradict it.
 
     Contradictions are another attempt, also one of another take, or another task id. Of two task
     ids the one learned first stays; what the other accounts say is about another task, so they are
@@ -49,15 +49,15 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
 
 
 def _is_witness(account: Purchase) -> bool:
-    """True if it comes from a damaged line: a doubt that counts only where no other line reports
-    the purchase.
+    """True if an account comes from a damaged line: a doubt that counts only where no other line
+    reports the purchase.
     """
     damaged = "damaged" in (account.evidence or {})
     return damaged and account.state == "in_doubt" and not account.fingerprint
 
 
 def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> Purchase:
-    """The first account with what only others know."""
+    """Return the first account, completed by what only other accounts know."""
     best, everybody = accounts[0], [*accounts, *contradicting]
     changes: dict[str, Any] = {}
     for name in _FILLED:
@@ -73,7 +73,7 @@ def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> 
 
 
 def _standing(merged: Purchase, accounts: Iterable[Purchase]) -> Purchase:
-    """The purchase where the account says that was placed last."""
+    """Return the purchase at the place that the account placed last has."""
     last = max(accounts, key=_placing)
     times = {name: at for name, at in merged.times.items() if name not in OF_THE_PLACE}
     times |= {name: last.times[name] for name in OF_THE_PLACE & last.times.keys()}
@@ -106,7 +106,9 @@ def _fullest_evidence(best: Purchase, accounts: Iterable[Purchase]) -> dict[str,
 
 
 def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> dict[str, str]:
-    """When each thing happened: what happens once by its first telling, the rest by its last."""
+    """Return when each thing happened: the first time of what happens once, the last time of the
+    rest.
+    """
     times: dict[str, str] = {}
     told = [(name, at) for a in accounts for name, at in a.times.items()]
     apart = [(name, at) for a in contradicting for name, at in a.times.items()]
@@ -147,7 +149,7 @@ def _age(account: Purchase) -> tuple[str, str | None, str, int, int]:
 
 
 def _text(account: Purchase) -> str:
-    """All that an account says, except where the purchase stands."""
+    """Return all that an account says, except where the purchase stands."""
     shot, take = account.bought_for
     times = {name: at for name, at in account.times.items() if name not in OF_THE_PLACE}
     told = replace(account, shot=shot, take=take, was=None, output=None, times=times)

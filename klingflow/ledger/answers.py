@@ -22,12 +22,12 @@ class LastAnswer(NamedTuple):
 
 
 def with_last(purchase: Purchase, answer: LastAnswer) -> dict[str, Json]:
-    """The evidence of a purchase with this answer, in place of an earlier one."""
+    """Return the evidence of a purchase with this answer, in place of an earlier one."""
     return {**(purchase.evidence or {}), _NAME: answer._asdict()}
 
 
 def last_answer(purchase: Purchase) -> LastAnswer | None:
-    """What the gateway said last; None where the ledger does not say it."""
+    """Return what the gateway said last; None where the ledger does not say it."""
     found = (purchase.evidence or {}).get(_NAME)
     if not isinstance(found, Mapping):
         return None

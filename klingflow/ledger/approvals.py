@@ -79,7 +79,7 @@ def _book(state: Path) -> Path:
 
 
 def _lines(book: Path) -> list[Approval]:
-    """The entries of the book that can be read, oldest first."""
+    """Return the entries of the book that can be read, oldest first."""
     try:
         is_open = os.name == "posix" and book.lstat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         data = b"" if is_open else read_ours(book)

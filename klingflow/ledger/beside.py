@@ -74,7 +74,7 @@ def film_beside(manifest: Path, lock: Path) -> Owner | None:
 
 
 def _bytes(path: Path) -> bytes:
-    """The bytes of a file; none where it cannot be read."""
+    """Return the bytes of a file; none where it cannot be read."""
     try:
         return read_whole(path)
     except OSError:
@@ -148,7 +148,7 @@ def ledgers_below(site: Site, paths: Iterable[str]) -> dict[str, Path]:
 
 
 def _look(folder: Path, parent: str, known: dict[str, Path | None]) -> Path | None:
-    """The outermost folder on the way to `parent` that has a ledger, `parent` included."""
+    """Return the outermost folder on the way to `parent` that has a ledger, `parent` included."""
     if parent not in known:
         above = _look(folder, _parent(parent), known)
         known[parent] = above or (folder / parent if _has_ledger(folder / parent) else None)

@@ -186,8 +186,9 @@ class BlackBox:
             self.trouble, self._untidy = None, False
 
     def _pruned_of(self, name: str, uids: set[str]) -> list[bytes]:
-        """The last line of each purchase that the ledger does not hold any more, except of refused
-        ones: the ledger drops those on purpose, and an intent without its refusal is a doubt.
+        """Return the last line of each purchase that the ledger does not hold any more, except of
+        refused ones: the ledger drops those on purpose, and an intent without its refusal is a
+        doubt.
         """
         if not uids:
             return []
@@ -357,7 +358,7 @@ def _write_about(spot: Spot) -> None:
 
 
 def holder_file(box: Path) -> Path:
-    """The file whose OS lock keeps a second copy of a ledger out; it says who holds it."""
+    """Return the file whose OS lock keeps a second copy of a ledger out; it says who holds it."""
     return box / "holder"
 
 

@@ -116,13 +116,13 @@ class Book:
                 self.former.add((purchase.shot, purchase.take))
 
     def everything(self) -> Iterator[Purchase]:
-        """Every purchase that the ledger knows, pruned ones included."""
+        """Yield every purchase that the ledger knows, pruned ones included."""
         yield from self.purchases.values()
         yield from self.pruned.values()
 
     def of(self, shot: str, take: int) -> list[Purchase]:
-        """Every purchase of one take, the oldest first. One that was moved here is as old as its
-        move.
+        """Return every purchase of one take, the oldest first. One that was moved here is as old as
+        its move.
         """
         found = [self.purchases[uid] for uid in self._takes.get((shot, take), ())]
         found.sort(key=_order)
@@ -131,11 +131,11 @@ class Book:
         return found
 
     def bought(self, shot: str, take: int) -> list[Purchase]:
-        """Every purchase of one take except those that were refused, the oldest first."""
+        """Return every purchase of one take except those that were refused, the oldest first."""
         return [p for p in self.of(shot, take) if p.state != "rejected"]
 
     def bought_as(self, fingerprint: str) -> list[Purchase]:
-        """Every purchase of one body except those that were refused, also those that were
+        """Return every purchase of one body except those that were refused, also those that were
         pruned.
         """
         if self._bodies is None:
@@ -147,13 +147,13 @@ class Book:
         return [p for p in known if p and p.fingerprint == fingerprint and p.state != "rejected"]
 
     def latest(self, shot: str, take: int) -> Purchase | None:
-        """The last purchase of one take."""
+        """Return the last purchase of one take."""
         return next(reversed(self.of(shot, take)), None)
 
     def next_attempt(self, shot: str, take: int) -> int:
-        """The number of the next attempt, which no purchase has that was bought for this take or
-        stands there, also if it was moved or pruned. A rejected one bought nothing, so its number
-        is used again.
+        """Return the number of the next attempt, which no purchase has that was bought for this
+        take or stands there, also if it was moved or pruned. A rejected one bought nothing, so its
+        number is used again.
         """
         moved = (self.purchases[uid] for uid in self._moved.get(Bought(shot, take), ()))
         told = [*self.bought(shot, take), *(p for p in moved if p.state != "rejected")]
@@ -161,7 +161,7 @@ class Book:
         return 1 + max((pruned, *(p.attempt for p in told)))
 
     def takes(self) -> Iterable[tuple[str, int]]:
-        """Every (shot, take) with a purchase."""
+        """Return every (shot, take) with a purchase."""
         return (take for take, uids in self._takes.items() if uids)
 
 
@@ -176,19 +176,20 @@ def _order(purchase: Purchase) -> tuple[int, bool, str]:
 
 
 def _here_since(purchase: Purchase) -> str:
-    """Since when a purchase stands at its take."""
+    """Return the time since which a purchase stands at its take."""
     return purchase.times.get("moved") or purchase.times.get("intent", "")
 
 
 def in_order(purchases: Iterable[Purchase]) -> list[Purchase]:
-    """By shot, take and attempt, as the lock keeps them."""
+    """Sort by shot, take and attempt, as the lock keeps them."""
     return sorted(purchases, key=lambda p: (p.shot, p.take, p.attempt, p.uid))
 
 
 def fold(
     accounts: Iterable[Purchase], doubts: Iterable[Purchase] = ()
 ) -> tuple[list[Purchase], list[Purchase]]:
-    """One purchase per uid out of all accounts in any order, and the accounts that contradict them.
+    """Return one purchase per uid out of all accounts in any order, and the accounts that
+    contradict them.
 
     `doubts` are what damaged lines may have said; a doubt counts only where no account has its uid.
     """
@@ -263,14 +264,14 @@ def _is_left(purchase: Purchase) -> bool:
 
 
 def contradictions(purchases: Iterable[Purchase]) -> list[Problem]:
-    """What cannot be: one task under two purchases, a take that was paid for twice."""
+    """Return what cannot be: one task under two purchases, a take that was paid for twice."""
     purchases = list(purchases)
     shared = [_of_two("task_held_twice", *pair) for pair in held_twice(purchases)]
     return shared + [_of_two("paid_twice", *pair) for pair in paid_twice(purchases)]
 
 
 def contradicting(purchase: Purchase) -> Problem:
-    """The report of an account that was set aside by `fold`."""
+    """Return the report of an account that was set aside by `fold`."""
     return Problem("contradicting_line", keys=(purchase.key,), tasks=(purchase.task_id,))
 
 
@@ -296,7 +297,7 @@ def alike(purchases: Iterable[Purchase]) -> list[list[Purchase]]:
 
 
 def same_video(several: Sequence[Purchase]) -> Problem:
-    """The report of purchases that are `alike`."""
+    """Return the report of purchases that are `alike`."""
     keys, tasks = tuple(p.key for p in several), tuple(p.task_id for p in several)
     return Problem("same_video", keys=keys, tasks=tasks, count=len(several))
 

@@ -20,8 +20,8 @@ RESERVE_BYTES = 64 * 1024
 
 
 def places(journal: Path) -> tuple[Path, Path]:
-    """Where records are saved when `journal` fails: beside it, otherwise in the system's temporary
-    folder.
+    """Return where records are saved when `journal` fails: beside it, otherwise in the system's
+    temporary folder.
     """
     which = hashlib.sha256(os.fsencode(os.path.realpath(journal))).hexdigest()[:16]
     elsewhere = Path(tempfile.gettempdir()) / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
@@ -87,5 +87,5 @@ def clear(taken_in: Iterable[Path]) -> None:
 
 
 def reserve_path(journal: Path) -> Path:
-    """Where room is kept on the disk of `journal`."""
+    """Return the file that keeps room free on the disk of `journal`."""
     return journal.with_suffix(".reserve")

@@ -74,8 +74,8 @@ def search(
 
 
 def _beside(outputs: Iterable[str]) -> set[str]:
-    """The folders of these outputs, each with its `earlier/`, and for an `earlier/` the folder that
-    it lies in. The manifest's own folder is "".
+    """Return the folders of these outputs, each with its `earlier/`, and for an `earlier/` the
+    folder that it lies in. The manifest's own folder is "".
     """
     folders = {path.rpartition("/")[0] for path in outputs}
     folders |= {at.removesuffix(EARLIER).removesuffix("/") for at in folders}
@@ -94,14 +94,14 @@ def _is_safe(path: str, is_ours: Callable[[str], bool]) -> bool:
 
 
 def _in(folder: Path, at: str) -> Iterator[str]:
-    """The names in a folder, as paths."""
+    """Yield the names in a folder, as paths."""
     with suppress(OSError, ValueError):
         for path in (folder / at).iterdir():
             yield _below(at, path.name)
 
 
 def _size(path: Path) -> int | None:
-    """The size of a file; None where there is none, for a link, and for what is no file."""
+    """Return the size of a file; None where there is none, for a link, and for what is no file."""
     try:
         stat = path.lstat()
     except (OSError, ValueError):
@@ -179,7 +179,7 @@ def _cached(cache: Path) -> dict[str, list[Any]]:
 
 
 def _keep(cache: Path, entries: dict[str, list[Any]]) -> None:
-    """A cache that cannot be written is only slow."""
+    """Write the cache. If it cannot be written, hashing is only slow."""
     if cache.parent.is_dir():
         try:
             atomic_write(cache, json.dumps(entries, ensure_ascii=False).encode())

@@ -44,7 +44,7 @@ class Flaw(NamedTuple):
 
 
 def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
-    """Every flaw, purchase by purchase, then those between purchases.
+    """Yield every flaw of each purchase, then the flaws between purchases.
 
     `manifest` is how the commands that mend a flaw name the manifest.
     """
@@ -84,7 +84,7 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
 
 
 def _facts(purchase: Purchase) -> Iterator[Flaw]:
-    """What its state says must be known of it, and is not."""
+    """Yield a flaw for each fact that the state requires and the purchase lacks."""
     state, task_id = purchase.state, purchase.task_id
     row = STATES[state]
     has_file = purchase.sha256 and purchase.output and purchase.size_bytes
@@ -110,7 +110,7 @@ def _facts(purchase: Purchase) -> Iterator[Flaw]:
 
 
 def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
-    """What a person has to settle."""
+    """Yield what a person has to settle."""
     if is_at_cluster(purchase):
         yield Flaw(purchase, "unsettled", _("at the cluster"), _("its hosts buy it, or give it up"))
     elif purchase.state in IN_DOUBT:
@@ -128,7 +128,7 @@ def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
 
 
 def _times(purchase: Purchase) -> Iterator[Flaw]:
-    """Times that are none, or stand in an order in which nothing can have happened."""
+    """Yield a flaw for each text that is no time, and for times in an impossible order."""
     known: list[tuple[str, datetime]] = []
     names = (*_SEQUENCE, *(name for name in purchase.times if name not in _SEQUENCE))
     for name in (name for name in names if name in purchase.times):
@@ -156,7 +156,7 @@ def _times(purchase: Purchase) -> Iterator[Flaw]:
 
 
 def _read(text: str) -> tuple[datetime | None, str]:
-    """A time with its zone; or None, and what is wrong with the text."""
+    """Return a time with its zone; or None, and what is wrong with the text."""
     at = moment(text)
     if at is not None:
         return at, ""
@@ -165,7 +165,7 @@ def _read(text: str) -> tuple[datetime | None, str]:
 
 
 def _meaning(purchase: Purchase, task_ids: set[str]) -> Iterator[Flaw]:
-    """A body whose fingerprint is another one.
+    """Yield a flaw if the body has another fingerprint than the purchase.
 
     A body that holds another shot's result (an address, an id) is excused: its fingerprint is that
     of the reference, which is not in the ledger.

@@ -38,7 +38,7 @@ class Journal:
         self._now = now
 
     def runner(self) -> bytes:
-        """The line that says who holds it."""
+        """Return the line that says who holds it."""
         manifest = self._paths.anchor or self._paths.lock
         host, path = socket.gethostname(), str(manifest.absolute())
         return runner_line(os.getpid(), host, self._now(), path)
@@ -107,8 +107,8 @@ class Journal:
 
 
 def hold(paths: LedgerPaths, now: Now) -> Journal:
-    """The journal, made if need be, ours alone until it is released. Raises LedgerHeld, OSError,
-    and LedgerError where there are no locks.
+    """Return the journal, made if need be, ours alone until it is released. Raises LedgerHeld,
+    OSError, and LedgerError where there are no locks.
     """
     with ExitStack() as undo:
         _prepare(paths)

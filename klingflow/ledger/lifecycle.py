@@ -190,7 +190,7 @@ OF_THE_PLACE = frozenset({"placed", "moved"})
 
 
 def states_before(event: Event) -> frozenset[State]:
-    """The states to which an event can happen."""
+    """Return the states to which an event can happen."""
     return frozenset(state for state, happens in TRANSITIONS if happens == event)
 
 
@@ -316,7 +316,7 @@ def _later(at: str, last: str) -> str:
 
 
 def last_event(purchase: Purchase) -> str | None:
-    """What happened to a purchase last, by its name in `times`."""
+    """Return what happened to a purchase last, by its name in `times`."""
     updated = purchase.times.get("updated")
     other = OF_THE_PLACE | {"updated"}
     names = [name for name, at in purchase.times.items() if at == updated and name not in other]

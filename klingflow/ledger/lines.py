@@ -66,7 +66,7 @@ class Parsed:
     odd: list[Problem] = field(default_factory=list)
 
     def add(self, more: Parsed) -> None:
-        """Also say what another file says."""
+        """Add what another file says."""
         for name in ("accounts", "doubts", "headers", "damaged", "problems", "odd"):
             getattr(self, name).extend(getattr(more, name))
 
@@ -78,9 +78,9 @@ def lock_header(
     plans: Mapping[str, str] | None = None,
     profile: str = "",
 ) -> bytes:
-    """The first line of a lock. `purchases` counts the lines below it, so that lost lines are
-    noticed. `plans` are the saved plans that were used: when, by their ids. `profile` is that of a
-    lock of drafts.
+    """Return the first line of a lock. `purchases` counts the lines below it, so that lost lines
+    are noticed. `plans` are the saved plans that were used: when, by their ids. `profile` is that
+    of a lock of drafts.
     """
     header: dict[str, Json] = {
         "klingflow_lock": VERSION,
@@ -96,18 +96,18 @@ def lock_header(
 
 
 def lock_line(purchase: Purchase) -> bytes:
-    """A purchase as a line of the lock."""
+    """Return a purchase as a line of the lock."""
     return sealed(encoded(as_json(purchase)))
 
 
 def journal_line(purchase: Purchase) -> bytes:
-    """A purchase as a line of the journal."""
+    """Return a purchase as a line of the journal."""
     return summed(encoded(as_json(purchase)))
 
 
 def as_journal_line(line: bytes, *, body: bool = True) -> bytes:
-    """A line of the lock, without its end, as one of the journal; without its body where an earlier
-    line has it.
+    """Return a line of the lock, without its end, as one of the journal; without its body where an
+    earlier line has it.
     """
     head = line[:-SEAL_LENGTH]
     if body:
@@ -121,7 +121,7 @@ def as_journal_line(line: bytes, *, body: bool = True) -> bytes:
 
 
 def runner_line(pid: int, host: str, at: str, manifest: str) -> bytes:
-    """The line that says who holds the ledger, to be shown to a second runner."""
+    """Return the line that says who holds the ledger, to be shown to a second runner."""
     return summed(encoded({"runner": {"pid": pid, "host": host, "time": at, "manifest": manifest}}))
 
 
@@ -138,7 +138,7 @@ def parse_lock(data: bytes, name: str) -> Parsed:
 
 
 def headers_in(data: bytes) -> list[dict[str, Json]]:
-    """The headers of a lock, without looking at its other lines."""
+    """Return the headers of a lock, without looking at its other lines."""
     parsed = Parsed()
     for raw in _header_lines(data.removeprefix(_BYTE_ORDER_MARK)):
         with suppress(ValueError, LedgerError):
@@ -156,7 +156,7 @@ def _header_lines(data: bytes) -> Iterator[bytes]:
 
 
 def parse_lines(data: bytes, name: str) -> Parsed:
-    """The lines of a lock with or without its header: what was pruned or set aside has none."""
+    """Parse lines of a lock with or without its header: what was pruned or set aside has none."""
     return _lines_of_a_lock(data, name)[0]
 
 
@@ -187,7 +187,8 @@ def parse_journal(data: bytes, name: str) -> Parsed:
 
 
 def unreadable_bodies(parsed: Parsed) -> Iterator[Problem]:
-    """The purchases whose body is not JSON, or not the last key of its line: it reads as empty.
+    """Yield the purchases whose body is not JSON, or not the last key of its line: it reads as
+    empty.
 
     Bodies are read when somebody looks, so this is not among the problems of reading.
     """

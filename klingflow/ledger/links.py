@@ -55,8 +55,8 @@ def below(folder: Path) -> list[Link]:
 
 
 def _second_name(path: Path) -> Link | None:
-    """The file at `path` as a Link, where it has another name too: lines that are added to it would
-    stand in another project.
+    """Return the file at `path` as a Link, where it has another name too: lines that are added to
+    it would stand in another project.
     """
     with suppress(OSError):
         there = path.lstat()

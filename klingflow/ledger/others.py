@@ -33,8 +33,8 @@ class Other:
 
 
 def tell(path: Path, ours: Site) -> Other:
-    """What the ledger at `path` says: a lock, a journal, an emergency file or a .damaged one; or a
-    manifest, or a folder that holds one called like ours, whose files all count.
+    """Return what the ledger at `path` says: a lock, a journal, an emergency file or a .damaged
+    one; or a manifest, or a folder that holds one called like ours, whose files all count.
 
     Raises UsageError for what is no ledger of klingflow, LedgerError for what cannot be read.
     """
@@ -58,7 +58,7 @@ def tell(path: Path, ours: Site) -> Other:
 
 
 def tell_box(manifest: Path, ours: Site) -> Other:
-    """What the black box knows that was done at the place of a manifest, which may be gone.
+    """Return what the black box knows of the place of a manifest, which may be gone.
 
     Raises UsageError where it knows nothing, or there is none; LedgerError for what cannot be read.
     """
@@ -100,7 +100,7 @@ def _manifest_at(path: Path, ours: Site) -> Path | None:
 
 
 def _files_of(manifest: Path, ours: Site) -> Parsed:
-    """All files of a ledger that is of the sandbox if ours is."""
+    """Return all files of a ledger, which is the sandbox's if ours is."""
     there = site_at(manifest, origin=ours.origin, profile=ours.profile)
     found = stored.load(there.paths, until=None)
     together = Parsed()

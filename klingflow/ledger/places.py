@@ -78,11 +78,13 @@ class BoxPlace:
 
     @property
     def name(self) -> str:
-        """What the folder of this place is called in every black box."""
+        """The name of this place's folder in every black box."""
         return place_name(self.manifest)
 
     def box(self, lineage: str) -> Path:
-        """The black box of one lineage, which comes out of a file that anybody may have written."""
+        """Return the black box of one lineage, which comes out of a file that anybody may have
+        written.
+        """
         name = (
             lineage
             if _PLAIN.fullmatch(lineage)
@@ -91,7 +93,7 @@ class BoxPlace:
         return boxes_in(self.state) / name
 
     def folder(self, lineage: str) -> Path:
-        """What this place did under one lineage."""
+        """Return the folder of this place in the black box of one lineage."""
         return self.box(lineage) / PLACES / self.name
 
 
@@ -99,12 +101,12 @@ PLACES = "places"
 
 
 def boxes_in(state: Path) -> Path:
-    """The folder that has a black box for each lineage."""
+    """Return the folder that has a black box for each lineage."""
     return state / "ledgers"
 
 
 def place_name(manifest: str | os.PathLike[str]) -> str:
-    """What the place of a manifest, links followed, is called in a black box."""
+    """Return the name of a manifest's folder in a black box; links to the manifest are followed."""
     return hashlib.sha256(os.fsencode(os.path.realpath(manifest))).hexdigest()[:32]
 
 
@@ -158,7 +160,7 @@ class LedgerPaths:
 
     @property
     def pruned(self) -> Path:
-        """What was pruned from the lock, line by line as it stood there."""
+        """The file of what was pruned from the lock, line by line as it stood there."""
         return self.lock.with_suffix(PRUNED)
 
     @property
@@ -176,8 +178,8 @@ def ledger_paths(
     state: Path | None = None,
     profile: str = "",
 ) -> LedgerPaths:
-    """The ledger beside a manifest; the sandbox's is hidden, so that it never counts as bought.
-    That of drafts has the name of their `profile`.
+    """Return the paths of the ledger beside a manifest; the sandbox's is hidden, so that it never
+    counts as bought. That of drafts has the name of their `profile`.
 
     `state` is the folder of the black boxes; without one, and in the sandbox, there is none. Raises
     UsageError for two manifests that would share a ledger.
@@ -336,22 +338,22 @@ class Site:
 
     @property
     def server(self) -> Path:
-        """Where the sandbox of this manifest keeps its tasks and charges over restarts."""
+        """The file in which the sandbox of this manifest keeps tasks and charges over restarts."""
         return self.paths.journal.parent / "server.jsonl"
 
     @property
     def refs(self) -> Path:
-        """Where the local references of this manifest lie for the sandbox, which serves them."""
+        """The folder of this manifest's local references for the sandbox, which serves them."""
         return self.paths.journal.parent / "refs"
 
     @property
     def frames(self) -> Path:
-        """Where frames of this manifest's videos lie that other shots begin with."""
+        """The folder of frames of this manifest's videos that other shots begin with."""
         return self.paths.journal.parent / "frames"
 
     @property
     def posters(self) -> Path:
-        """Where the pictures lie that stand for videos on a page."""
+        """The folder of the pictures that stand for videos on a page."""
         return self.paths.hidden / "posters"
 
     def place(self, output: str) -> str:

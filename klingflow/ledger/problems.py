@@ -157,14 +157,16 @@ ROWS: Mapping[ProblemKind, Row] = {
 
 
 def worded(problem: Problem) -> str:
-    """A Problem in one line for people: where it is, what it is, and what became of it."""
+    """Return a Problem in one line for people: where it is, what it is, and what became of it."""
     row = ROWS[problem.kind]
     values = _words(problem)
     return joined("", [filled(part, values) for part in (row.lead, row.found, row.then) if part])
 
 
 def found(problem: Problem) -> str:
-    """What was found alone: `lock check` shows the place before it, and what to do below it."""
+    """Return the words of a problem that `lock check` shows: the place stands before them, what to
+    do below.
+    """
     return filled(ROWS[problem.kind].found, _words(problem))
 
 

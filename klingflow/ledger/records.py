@@ -73,7 +73,7 @@ class Odd(NamedTuple):
 
 
 def as_json(purchase: Purchase) -> dict[str, Json]:
-    """The purchase without what is not known of it, in the order of FIELDS."""
+    """Return the purchase without what is not known of it, in the order of FIELDS."""
     plain = {name: value for name in FIELDS if (value := getattr(purchase, name)) is not None}
     if purchase.was is not None:
         plain["was"] = purchase.was._asdict()
@@ -149,7 +149,9 @@ def _leave_out(known: dict[str, Any], odd: list[Odd]) -> None:
 
 
 def _in_form(times: dict[str, str], odd: list[Odd]) -> dict[str, str]:
-    """The times without those that are none: nothing is computed with a word, nor ordered by it."""
+    """Return the times without those that are none: nothing is computed with a word, nor ordered by
+    it.
+    """
     if have_form(times.values()):
         return times
     odd += (_wrong(f"times.{name}", at) for name, at in times.items() if not has_form(at))
@@ -198,14 +200,14 @@ def complete(purchase: Purchase, document: Mapping[str, Json]) -> None:
 
 @lru_cache(maxsize=64)
 def _types_of(names: tuple[str, ...]) -> tuple[type | None, ...]:
-    """The types that go with these names. A ledger has few sets of names, so each is looked up
-    once.
+    """Return the types that go with these names. A ledger has few sets of names, so each is looked
+    up once.
     """
     return tuple(_TYPES.get(name) for name in names)
 
 
 def _rightly_typed(known: Mapping[str, Any], odd: list[Odd]) -> dict[str, Any]:
-    """The fields whose values have their type. Raises ValueError if a believed one has not."""
+    """Return the fields whose values have their type. Raises ValueError for a believed one."""
     right: dict[str, Any] = {}
     for name, value in known.items():
         if type(value) is _TYPES.get(name):
@@ -330,7 +332,9 @@ def _one_line(text: str) -> bool:
 
 
 def _evidence(value: dict[str, Json]) -> dict[str, Json]:
-    """What a person is shown of a doubt. JSON has no NaN, though Python's reads and writes it."""
+    """Return what a person is shown of a doubt. JSON has no NaN, though Python's reads and writes
+    it.
+    """
     _STRICT.encode(value)
     return value
 

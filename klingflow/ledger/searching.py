@@ -124,7 +124,7 @@ def _is_draft_for_film(profile: str, site: Site) -> bool:
 
 
 def _beside_named(site: Site, lock: Path) -> Path:
-    """The other lock as a person names it who named the manifest so."""
+    """Return the other lock as a person names it who named the manifest so."""
     return Path(site.file).parent / lock.name
 
 

@@ -144,7 +144,7 @@ class Ledger:
 
     @property
     def box_trouble(self) -> Problem | None:
-        """Why the black box is not written, if it is not."""
+        """The problem because of which the black box is not written, if there is one."""
         return self.box.trouble if self.box else self._box_trouble
 
     @property
@@ -154,7 +154,7 @@ class Ledger:
 
     @property
     def pending(self) -> int:
-        """How many records the journal holds, that is, since the last fold."""
+        """The number of records in the journal, that is, since the last fold."""
         return len(self.journal.lines)
 
     async def record(self, *purchases: Purchase) -> None:

@@ -201,8 +201,8 @@ def lineages_of(paths: LedgerPaths) -> frozenset[str]:
 
 
 def _boxed(box: boxes.Reading, lock: Parsed) -> tuple[Parsed, Parsed, Parsed, Parsed]:
-    """What the black box has beyond a lock: of this place, of other members of the lineage, of this
-    place under other lineages, and of those that were here before this ledger.
+    """Return what the black box has beyond a lock: of this place, of other members of the lineage,
+    of this place under other lineages, and of lineages that were here before this ledger.
     """
     files = (box.own, box.others, box.unrelated, box.former)
     if not any(data for some in files for data in some.values()):
@@ -240,8 +240,8 @@ def _fold(files: _Files, until: str | None) -> _Folded:
 
 
 def _also_unrelated(files: _Files, accounts: Sequence[Purchase]) -> list[Purchase]:
-    """What this place's black box says under another lineage of purchases that are in the ledger,
-    or pruned.
+    """Return what this place's black box says, under other lineages, of purchases in the ledger or
+    pruned.
     """
     unrelated = [*files.unrelated.accounts, *files.former.accounts]
     if not unrelated:
@@ -261,7 +261,7 @@ def _remember_unrelated(book: Book, files: _Files, until: str | None) -> None:
 
 
 def _report(paths: LedgerPaths, files: _Files, folded: _Folded) -> list[Problem]:
-    """Everything wrong with the files, and with what they say together."""
+    """Return everything that is wrong with the files, and with what they say together."""
     known = [*files.lock.accounts, *files.journal.accounts]
     return [
         *files.lock.problems,
@@ -303,7 +303,7 @@ def _leave_pruned(box: Parsed, pruned: Mapping[str, Purchase]) -> None:
 def _restored(
     paths: LedgerPaths, beyond: Parsed, known: Iterable[Purchase], purchases: Iterable[Purchase]
 ) -> Iterator[Problem]:
-    """What the black box knows beyond the other files."""
+    """Report what the black box knows beyond the other files."""
     if not beyond.accounts:
         return
     told = {(p.uid, p.state) for p in known}
@@ -312,7 +312,7 @@ def _restored(
 
 
 def load_lock(paths: LedgerPaths) -> Parsed:
-    """The lock; one that is not there says nothing. Raises OSError, LedgerError."""
+    """Return what the lock says; nothing if there is none. Raises OSError, LedgerError."""
     return _lock_in(_bytes(paths.lock), paths)
 
 
@@ -360,7 +360,7 @@ def forget_saved(taken_in: Mapping[Path, Signature]) -> None:
 
 
 def newest_serial(lock: Parsed) -> int:
-    """How often the lock, or any that was merged into it, was folded."""
+    """Return how often the lock was folded, or the lock merged into it that was folded most."""
     return max((header["serial"] for header in lock.headers), default=0)
 
 
@@ -382,7 +382,7 @@ def set_aside(
 
 
 def signature_of(path: Path) -> Signature:
-    """Which version of a file is there; None if there is none."""
+    """Return the version of a file; None if there is no file."""
     try:
         return signature(path.stat())
     except FileNotFoundError:
@@ -390,7 +390,7 @@ def signature_of(path: Path) -> Signature:
 
 
 def signature(stat: os.stat_result) -> Signature:
-    """What changes with every version of a file."""
+    """Return what changes with every version of a file."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 

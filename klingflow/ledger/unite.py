@@ -41,8 +41,8 @@ class United:
 
 
 def unite(tellings: Iterable[Telling]) -> United:
-    """All that the ledgers know. No task id is lost: it is in a purchase, or in an account that
-    contradicts one.
+    """Return all that the ledgers know. No task id is lost: it is in a purchase, or in an account
+    that contradicts one.
 
     Merging in several steps comes to the same ledger, with one exception: an account that was set
     aside at one step (another task of the same attempt) is not there at the next. Each purchase
@@ -64,7 +64,7 @@ def unite(tellings: Iterable[Telling]) -> United:
 
 
 def telling_of(book: Book) -> Telling:
-    """What a book says."""
+    """Return what a book says."""
     return Telling(list(book.purchases.values()), (), frozenset({book.lineage} - {""}), book.serial)
 
 
