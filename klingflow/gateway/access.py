@@ -155,8 +155,8 @@ def find(
 def _first(
     sources: Sequence[tuple[Source, Mapping[str, str]]], name: str
 ) -> tuple[str, Source] | tuple[None, None]:
-    """The value of a variable and where it was found. The first source that sets it counts, even to
-    blanks, which mean that there is none.
+    """Return the value of a variable and where it was found. The first source that sets it counts,
+    even to blanks, which mean that there is none.
     """
     for source, values in sources:
         if value := values.get(name):

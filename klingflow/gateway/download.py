@@ -125,7 +125,7 @@ class _Part:
             self._path.unlink(missing_ok=True)
 
     def tail(self) -> bytes:
-        """The last bytes, with which a resumed transfer must begin."""
+        """Return the last bytes, with which a resumed transfer must begin."""
         os.lseek(self._fd, max(0, self.size - OVERLAP_BYTES), os.SEEK_SET)
         return os.read(self._fd, OVERLAP_BYTES)
 
@@ -223,7 +223,7 @@ def part_of(target: Path) -> Path:
 
 
 def received_bytes(target: Path) -> int:
-    """How much of a video is here already, by which a slow server differs from a dead one."""
+    """Return how much of a video is here already; this tells a slow server from a dead one."""
     try:
         return part_of(target).stat().st_size
     except OSError:
@@ -291,7 +291,7 @@ async def _refusal(stream: Stream) -> NotYet | DownloadFailed:
 
 
 async def _no_video(stream: Stream, head: bytes) -> NotYet:
-    """What to say of a good status without a video; `head` has been read."""
+    """Return what to say of a good status without a video; `head` has been read."""
     error = error_of(await stream.words(head))
     said = " ".join(error).strip() if error else clean(stream.headers.get("content-type", ""), 80)
     return NotYet(

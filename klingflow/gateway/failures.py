@@ -287,20 +287,22 @@ _EOF = re.compile(r"\bEOF\b")  # Go's and Rust's whole word for it
 
 
 def kind_of(failure: Failure) -> Kind:
-    """The row of a failure; that of `unknown` for a kind from another version's ledger."""
+    """Return the row of a failure; that of `unknown` for a kind from another version's ledger."""
     return KINDS.get(failure.kind, KINDS["unknown"])
 
 
 def classify_task(code: str, message: str) -> FailureKind:
-    """The kind of a task's own failure. A quota or a lack of capacity is not believed of words that
-    explain a code about parameters: `retries` would buy the task again.
+    """Return the kind of a task's own failure. A quota or a lack of capacity is not believed of
+    words that explain a code about parameters: `retries` would buy the task again.
     """
     is_of_parameters = _named(code) == "parameters"
     return _said(code, message, unsaid=_BY_CODE_ALONE if is_of_parameters else frozenset())
 
 
 def classify_refusal(status: int, code: str, message: str) -> FailureKind:
-    """The kind of a refused request: by its code and words, except where the status is surer."""
+    """Return the kind of a refused request: by its code and words, except where the status is
+    surer.
+    """
     said = _said(code, message, unsaid=_BY_CODE_ALONE if status in _QUOTING else frozenset())
     words_decide = status not in _SURE or status in KINDS[said].overrules
     if words_decide and said != "unknown":
@@ -330,8 +332,8 @@ def says_model_is_not_offered(code: str, message: str) -> bool:
 
 
 def _said(code: str, message: str, *, unsaid: Set[FailureKind]) -> FailureKind:
-    """The kind by the codes, otherwise by the message's words. The kinds `unsaid` do not count in a
-    message.
+    """Return the kind by the codes, otherwise by the message's words. The kinds `unsaid` do not
+    count in a message.
 
     A code about parameters is the weakest: many relays give it to every refusal.
     """
@@ -351,7 +353,7 @@ def _codes(code: str, message: str) -> Iterator[str]:
 
 
 def _named(code: str) -> FailureKind | None:
-    """The kind that a code means, or None."""
+    """Return the kind that a code means, or None."""
     for name, kind in KINDS.items():
         if code in kind.codes or _PHRASES[name].are_in(code):
             return name

@@ -53,7 +53,7 @@ def has_an_error(answer: Answer) -> bool:
 
 
 def seen(answer: Answer) -> str:
-    """What came back, in words for people: `HTTP 200, a page called 'Login'`."""
+    """Return what came back, in words for people: `HTTP 200, a page called 'Login'`."""
     if isinstance(answer, NoReply):
         return answer.reason
     status = _("HTTP {status}", status=answer.status)

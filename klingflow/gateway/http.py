@@ -321,7 +321,7 @@ class Gateway:
         return _asked("GET", httpx.URL(f"{self._videos}/{quote(task_id, safe='')}"), self._own)
 
     def content_url(self, task_id: str) -> str:
-        """Where the gateway itself serves a task's video."""
+        """Return the address at which the gateway itself serves a task's video."""
         return f"{self._videos}/{quote(task_id, safe='')}/content"
 
     @asynccontextmanager
@@ -480,8 +480,8 @@ def _reason(error: Exception) -> tuple[bool, str]:
 
 
 def _no_reply(error: Exception, secret: Secret) -> NoReply:
-    """What an exception of the network comes to. Its own text may quote the server, which may quote
-    the key.
+    """Return an exception of the network as a value. Its own text may quote the server, which may
+    quote the key.
     """
     sent, reason = _reason(error)
     detail = clean(secret.clean_text(str(error)), 200)

@@ -23,8 +23,8 @@ _BLANKS = b"\0 \t\r\n"
 
 
 def check(path: Path, *, all_here: bool = False) -> str | None:
-    """What is wrong with the file at `path`, or None: boxes from first to last byte, ftyp, moov and
-    mdat among them. Raises OSError.
+    """Return what is wrong with the file at `path`, None for a good one: it must have boxes from
+    first to last byte, ftyp, moov and mdat among them. Raises OSError.
 
     `all_here` says that these are all the bytes that the server has: then a few blanks may follow,
     such as the line's end that a script adds. An error page may not, because the film before it may

@@ -31,7 +31,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def normal_base(base_url: str) -> str:
-    """`base_url` as `scheme://host[:port][/path]`, without a slash, `/v1` or a route such as
+    """Return `base_url` as `scheme://host[:port][/path]`, without a slash, `/v1` or a route such as
     `/v1/videos` at its end; raises UsageError.
     """
     try:
@@ -75,7 +75,7 @@ def taken_for(base_url: str) -> str | None:
 
 
 def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
-    """What an address must hold or not hold, and this one does not heed; None for a good one.
+    """Return the rule that an address breaks; None for a good one.
 
     Of what was typed only a host or one character is repeated: it may hold a key.
     """
@@ -103,7 +103,8 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
 
 
 def in_clear_warning(base_url: str) -> str | None:
-    """A warning if the key goes to this address in clear, or None. Raises UsageError."""
+    """Return a warning if the key goes to this address in clear, otherwise None. Raises UsageError.
+    """
     base = normal_base(base_url)
     parts = urlsplit(base)
     if parts.scheme != "http" or names_this_machine(parts.hostname or ""):

@@ -65,7 +65,7 @@ class Unpacker:
         return self._is_plain
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What these bytes hold, in pieces of at most STEP_BYTES. Raises Broken."""
+        """Yield what these bytes hold, in pieces of at most STEP_BYTES. Raises Broken."""
         self._read += len(data)
         if self._engine is None and not self._is_plain:
             data = self._first + data
@@ -85,7 +85,9 @@ class Unpacker:
             is_more = bool(data) or len(piece) == STEP_BYTES  # zlib may hold the rest of a step
 
     def end(self) -> None:
-        """Nothing more comes. Raises Broken if something is missing."""
+        """Check that nothing is missing, once nothing more comes. Raises Broken if something is
+        missing.
+        """
         is_over = self._engine.eof if self._engine else not self._first
         if not (self._is_plain or is_over):
             raise Broken(_("what came packed was cut short"))
@@ -104,7 +106,7 @@ class Unpacker:
             self._engine = zlib.decompressobj(wbits)
 
     def _step(self, engine: zlib._Decompress, data: bytes) -> tuple[bytes, bytes]:
-        """The next piece, and the packed bytes that are left."""
+        """Return the next piece, and the packed bytes that are left."""
         if engine.eof:
             data = self._first + data
             if not data.startswith(_GZIP_SIGN):  # bytes that belong to nothing

@@ -55,8 +55,8 @@ class Said(NamedTuple):
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The body as a JSON object, or None. A broken character in a message must not cost the id
-    beside it.
+    """Return the body as a JSON object, or None. A broken character in a message must not cost the
+    id beside it.
     """
     try:
         document = json.loads(body.decode("utf-8-sig", "replace"))
@@ -66,13 +66,13 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def error_of(body: bytes) -> Said | None:
-    """The error of a JSON body in any of the gateway's shapes, or None."""
+    """Return the error of a JSON body in any of the gateway's shapes, or None."""
     return error_in(json_object(body))
 
 
 def error_in(document: Mapping[str, Any] | None) -> Said | None:
-    """The error in `{"code","message"}`, `{"error":{…}}`, `{"error":"…"}` or `{"detail":…}`; the
-    last is FastAPI's, and holds a text, a list of mistakes or an error in one of these shapes.
+    """Return the error in `{"code","message"}`, `{"error":{…}}`, `{"error":"…"}` or `{"detail":…}`;
+    the last is FastAPI's, and holds a text, a list of mistakes or an error in one of these shapes.
     """
     if document is None:
         return None
@@ -94,13 +94,15 @@ def error_in(document: Mapping[str, Any] | None) -> Said | None:
 
 
 def code_in(task: Mapping[str, Any]) -> str:
-    """The code of a failed task's error; "" where it has none."""
+    """Return the code of a failed task's error; "" where it has none."""
     said = error_in(task)
     return "" if said is None or said.code.lower() in _NO_ERROR else said.code
 
 
 def reason_in(task: Mapping[str, Any]) -> str:
-    """Why a task failed, from the first of the places where servers put it; "" where none does."""
+    """Return why a task failed, from the first of the places where servers put it; "" where there
+    is no reason.
+    """
     for path in _REASONS:
         value = _at(task, path)
         reason = "" if value is None or isinstance(value, Mapping) else clean(_in_words(value))
@@ -119,8 +121,8 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def _in_words(value: object) -> object:
-    """A list of mistakes as one text: where each one is, and what is wrong there, as FastAPI tells
-    of them in `detail`. What it quotes of the request beside them is left out.
+    """Return a list of mistakes as one text: where each one is, and what is wrong there, as FastAPI
+    tells of them in `detail`. What it quotes of the request beside them is left out.
     """
     if not isinstance(value, list):
         return value
@@ -137,7 +139,7 @@ def _mistake(item: object) -> str:
 
 
 def _first(document: Mapping[str, Any], *names: str) -> Any:
-    """The first of the named values that is not empty; "" where all are."""
+    """Return the first of the named values that is not empty; "" where all are."""
     for name in names:
         if value := document.get(name):
             return value
@@ -171,7 +173,7 @@ def plausible_id(text: str) -> bool:
 
 
 def as_id(value: object) -> str | None:
-    """A plausible task id as text, or None."""
+    """Return a plausible task id as text, or None."""
     if type(value) is int and value > 0:  # exactly: True is an int to `isinstance`
         value = str(value)
     if not isinstance(value, str):
@@ -180,7 +182,7 @@ def as_id(value: object) -> str | None:
 
 
 def as_number(value: object) -> float | None:
-    """A finite number ≥ 0 from a JSON number or its text, or None."""
+    """Return a finite number ≥ 0 from a JSON number or its text, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -191,7 +193,7 @@ def as_number(value: object) -> float | None:
 
 
 def as_percent(value: object) -> float | None:
-    """A number of percent, 0–100, from a number or a text such as "30%", or None."""
+    """Return a number of percent, 0–100, from a number or a text such as "30%", or None."""
     if isinstance(value, str):
         value = value.strip().removesuffix("%")
     percent = as_number(value)
@@ -201,7 +203,7 @@ def as_percent(value: object) -> float | None:
 
 
 def as_time(value: object) -> datetime | None:
-    """A time from seconds or milliseconds since 1970, or None."""
+    """Return a time from seconds or milliseconds since 1970, or None."""
     number = as_number(value)
     if not number:
         return None
@@ -213,7 +215,7 @@ def as_time(value: object) -> datetime | None:
 
 
 def tier_in(document: Mapping[str, Any]) -> str | None:
-    """The billed tier, which replies call `model`, or None."""
+    """Return the billed tier, which replies call `model`, or None."""
     model = document.get("model")
     if not isinstance(model, str):
         return None
@@ -221,7 +223,7 @@ def tier_in(document: Mapping[str, Any]) -> str | None:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The pause that a reply asks for, in seconds ≥ 0: the longer of Retry-After and
+    """Return the pause that a reply asks for, in seconds ≥ 0: the longer of Retry-After and
     openai-poll-after-ms.
     """
     asked_s: list[float] = []

@@ -32,7 +32,7 @@ class Phrases:
 
 
 def _spaced(text: str) -> str:
-    """The text in lower case, with one blank between words, and none between Chinese ones."""
+    """Return the text in lower case, with one blank between words, none between Chinese ones."""
     apart = _JOINTS.sub(" ", _CAMEL.sub(" ", text)).lower()
     return _BETWEEN_CHINESE.sub("", apart)
 

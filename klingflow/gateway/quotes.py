@@ -38,7 +38,9 @@ _WIDE_FROM = "\u1100"
 
 
 def own_words(message: str, body: Mapping[str, Json]) -> str:
-    """The message with `QUOTE` in place of what it quotes of the body's texts, and unescaped."""
+    """Return the message with `QUOTE` in place of what it quotes of the body's texts, and
+    unescaped.
+    """
     plain = _unescaped(message)
     texts = {_folded(_unescaped(text))[0] for text in _texts(body)}
     texts = {text for text in texts if _columns(text) >= MARKED_PART}
@@ -55,7 +57,7 @@ class _Message:
         self._quoted = [False] * len(self._folded)
 
     def without(self, texts: set[str]) -> str:
-        """The message without these texts, the longest first, and without their parts."""
+        """Return the message without these texts, the longest first, and without their parts."""
         for text in sorted(texts, key=lambda text: (-len(text), text)):
             self._quote_whole(text)
         self._quote_parts(QUOTE + QUOTE.join(sorted(texts)) + QUOTE)
@@ -80,7 +82,7 @@ class _Message:
                 start += 1
 
     def _reach(self, start: int, texts: str) -> int:
-        """The end of the longest part from `start` that the texts hold too."""
+        """Return the end of the longest part from `start` that the texts hold too."""
         end = start
         while end < len(self._folded) and not self._quoted[end]:
             if self._folded[start : end + 1] not in texts:
@@ -129,7 +131,7 @@ class _Message:
 
 
 def _texts(body: Mapping[str, Json]) -> Iterator[str]:
-    """Every text of a body that an author may have written, also within JSON in a text."""
+    """Yield every text of a body that an author may have written, also within JSON in a text."""
     waiting: list[tuple[str, Json, int]] = [("", body, 0)]
     left = MOST_READ
     while waiting and left > 0:
@@ -154,7 +156,7 @@ def _json(text: str) -> Json:
 
 
 def _unescaped(text: str) -> str:
-    """The text without the escapes of JSON, HTML and URLs, and in half-width characters."""
+    """Return the text without the escapes of JSON, HTML and URLs, and in half-width characters."""
     for _ in range(_LAYERS):
         once = unquote(html.unescape(_ESCAPED.sub(_character, text)))
         if once == text:
@@ -169,7 +171,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
-    """The text's letters and digits alone, without case, and the place of each in the text."""
+    """Return the text's letters and digits without case, and the place of each in the text."""
     found = [
         (folded, place)
         for place, character in enumerate(text)

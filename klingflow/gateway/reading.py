@@ -69,7 +69,7 @@ class Stream:
         return "" if is_known(self._packed) else clean(joined(", ", self._packed), 40)
 
     async def read(self) -> bytes:
-        """The next bytes, or none at the end; raises Cut."""
+        """Return the next bytes, or none at the end; raises Cut."""
         try:
             while not (piece := next(self._unpacked, b"")):
                 packed = await anext(self._pieces, b"")
@@ -82,15 +82,15 @@ class Stream:
         return piece
 
     async def at_least(self, size: int) -> bytes:
-        """The next `size` bytes or a little more; fewer at the end. Raises Cut."""
+        """Return the next `size` bytes or a little more; fewer at the end. Raises Cut."""
         data = b""
         while len(data) < size and (piece := await self.read()):
             data += piece
         return data
 
     async def words(self, begun: bytes = b"") -> bytes:
-        """The words of a reply that is no video, without the key: `begun`, which has been read, and
-        what follows.
+        """Return the words of a reply that is no video, without the key: `begun`, which has been
+        read, and what follows.
         """
         return self._secret.clean_words(begun + await self.at_least(_WORDS_BYTES))
 
@@ -116,8 +116,8 @@ def content_range(stream: Stream) -> tuple[int | None, int | None]:
 
 
 def _size(text: str) -> int | None:
-    """A number of bytes from a header, or None. No video needs 19 digits, and Python refuses to
-    read 5,000.
+    """Return a number of bytes from a header, or None. No video needs 19 digits, and Python refuses
+    to read 5,000.
     """
     return int(text) if _SIZE.fullmatch(text) else None
 

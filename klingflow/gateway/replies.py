@@ -109,8 +109,8 @@ _NO_BODY: Body = {}
 def read_create(
     answer: Answer, *, body: Body = _NO_BODY, refund_5xx: bool = False
 ) -> CreateOutcome:
-    """What the create of `body` came to. `refund_5xx`: the gateway's own JSON errors are definite
-    with a 5xx status.
+    """Return the outcome of the create of `body`. `refund_5xx`: the gateway's own JSON errors are
+    definite with a 5xx status.
     """
     if isinstance(answer, NoReply):
         return _unanswered(answer)
@@ -132,8 +132,8 @@ def read_create(
 
 
 def read_query(answer: Answer, *, task_id: str, body: Body = _NO_BODY) -> QueryOutcome:
-    """What a query says about `task_id`, which was bought with `body`, and nothing about any other
-    task.
+    """Return what a query says about `task_id`, which was bought with `body`, and nothing about any
+    other task.
     """
     if isinstance(answer, NoReply):
         return Hiccup(answer.reason)
@@ -225,7 +225,7 @@ def _evidence(reply: Reply) -> dict[str, Json]:
 
 
 def _created_ids(document: Document) -> list[str]:
-    """The ids in a create's reply, the task's own first."""
+    """Return the ids in a create's reply, the task's own first."""
     own = _ids(document)
     data = document.get("data")
     inner = _ids(data)[::-1] if isinstance(data, dict) else []
@@ -272,7 +272,7 @@ class _Told:
         return bool(self.claimed)
 
     def error(self, *documents: Document) -> Wording | None:
-        """The first error in the documents."""
+        """Return the first error in the documents."""
         found = next(filter(None, map(error_in, documents)), None)
         return _worded(found, self.body)
 
@@ -287,8 +287,9 @@ def _blind(status: int, failure: Failure) -> Blind | None:
 
 
 def _final_all_the_same(status: int, told: _Told, task_id: str) -> Succeeded | TaskFailed | None:
-    """The end of the task where a server tells it with a 4xx or 5xx: an answer that names the task
-    and is final counts (gateway.md 4). Words that such a status has itself are about the query.
+    """Return the end of the task where a server tells it with a 4xx or 5xx: an answer that names
+    the task and is final counts (gateway.md 4). Words that such a status has itself are about the
+    query.
     """
     is_of_the_status = told.status in _OF_A_REQUEST_TOO or not 400 <= status < 600
     if is_of_the_status or task_id not in told.claimed:
@@ -317,7 +318,7 @@ def _query_refused(status: int, told: _Told) -> QueryOutcome:
 
 
 def _about_another(told: _Told, said: Progress | None) -> Hiccup:
-    """A reply that bears other ids than the one that was asked after."""
+    """Return a reply that bears other ids than the one that was asked after."""
     reason = _("the reply is about another task")
     # Beside a task id the legacy shape's `id` is a row's short number.
     name = max(told.claimed, key=lambda text: (len(text), text))
@@ -325,7 +326,9 @@ def _about_another(told: _Told, said: Progress | None) -> Hiccup:
 
 
 def _by_status(told: _Told) -> Progress | None:
-    """What the status says of the task; None where it says nothing, or may speak of the query."""
+    """Return what the status says of the task; None where it says nothing, or may speak of the
+    query.
+    """
     task, named = told.task, told.named
     tier, created_at = tier_in(task), as_time(task.get("created_at"))
     if told.status in _SUCCEEDED:
@@ -356,7 +359,7 @@ def _may_be_of_the_query(told: _Told, wording: Wording) -> bool:
 
 
 def _without_status(told: _Told) -> QueryOutcome:
-    """An error without a status is the task's own only where the reply names the task."""
+    """Read an error without a status: it is the task's own only where the reply names the task."""
     error = told.error(told.document, told.task)
     if told.status:
         words = _(" ({text})", text=error.text) if error else ""
@@ -382,8 +385,8 @@ def _without_status(told: _Told) -> QueryOutcome:
 
 
 def _task(document: Document) -> Document:
-    """The object that carries the status: the reply itself, or `data` of the legacy shape, whose
-    envelope may have a status of its own, but names no task.
+    """Return the object that carries the status: the reply itself, or `data` of the legacy shape,
+    whose envelope may have a status of its own, but names no task.
     """
     data = document.get("data")
     if not isinstance(data, dict):
@@ -395,20 +398,20 @@ def _task(document: Document) -> Document:
 
 
 def _claimed_ids(document: Document, task: Document) -> list[str]:
-    """The ids by which the reply says whose it is."""
+    """Return the ids by which the reply names its task."""
     ids = _ids(task)
     # Beside an `id` the `task_id` of a reply without `data` is often the upstream's.
     return ids[:1] if task is document else ids
 
 
 def _ids(document: Document) -> list[str]:
-    """Its `id` and its `task_id`, each if it may be one."""
+    """Return a document's `id` and its `task_id`, each if it may be one."""
     found = as_id(document.get("id")), as_id(document.get("task_id"))
     return [text for text in found if text is not None]
 
 
 def _task_wording(told: _Told) -> Wording:
-    """Why a task failed, in the gateway's words where there are any."""
+    """Return why a task failed, in the gateway's words where there are any."""
     code = code_in(told.task) or told.status
     reason = reason_in(told.task) or reason_in(told.document)
     return Wording.of(
@@ -417,7 +420,7 @@ def _task_wording(told: _Told) -> Wording:
 
 
 def _video_url(task: Document, asked: str) -> tuple[str | None, str]:
-    """The video's address, and the words that stand in its place where there is none."""
+    """Return the video's address, and the words that stand in its place where there is none."""
     metadata = task.get("metadata")
     nested = metadata.get("url") if isinstance(metadata, dict) else None
     found = (task.get("video_url"), task.get("url"), nested, task.get("result_url"))

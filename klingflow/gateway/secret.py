@@ -87,8 +87,8 @@ class Secret:
         return self._cleaned(data, pieces=False)
 
     def clean_words(self, data: bytes) -> bytes:
-        """As `clean`, and with MARK for any piece that is more than half of the key, such as stands
-        in a message that was cut to a length.
+        """Clean as `clean` does, and write MARK also for any piece that is more than half of the
+        key, such as stands in a message that was cut to a length.
 
         For words that are only shown, not for an id or an address: keys may begin with an account's
         name.
@@ -96,17 +96,17 @@ class Secret:
         return self._cleaned(data, pieces=True)
 
     def clean_text(self, text: str) -> str:
-        """As `clean_words`, for text."""
+        """Clean a text as `clean_words` does."""
         return self.clean_words(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def clean_each(self, texts: Sequence[bytes]) -> Sequence[bytes]:
-        """As `clean_words`, for each of several short texts."""
+        """Clean each of several short texts as `clean_words` does."""
         if self._is_far_from(b"\0".join(texts)):
             return texts
         return [self.clean_words(text) for text in texts]
 
     def _parts(self, word: bytes) -> Iterator[bytes]:
-        """What a text must hold, if it holds the word, its beginning, or more than half of it."""
+        """Yield what a text must hold to hold the word, its beginning, or more than half of it."""
         yield word[:_CUT]
         if self._is_long:
             yield from (word[begin:end] for begin, end in _blocks(word))
@@ -135,7 +135,7 @@ class Secret:
         return MARK.join(_outside(data, _in_escaped(data, found, len(text))))
 
     def _spans(self, text: bytes, words: Iterable[tuple[bytes, bytes]], pieces: bool) -> list[Span]:
-        """The places of the key in `text`, in order and apart."""
+        """Return the places of the key in `text`, in order and apart."""
         found: list[Span] = []
         for start, word in words:
             if start in text:
@@ -148,8 +148,8 @@ class Secret:
 
 
 def key_holder(manifest: Manifest, key: str) -> str | None:
-    """The file or the shot that holds the key, in words, or None: such a manifest would write the
-    key down. Only long keys are looked for.
+    """Return the file or the shot that holds the key, in words, or None: such a manifest would
+    write the key down. Only long keys are looked for.
     """
     if len(key) < _LONG:
         return None
@@ -174,7 +174,7 @@ def _plain(value: object) -> Json:
 
 
 def _encoded(word: bytes) -> Iterator[bytes]:
-    """The forms of `word` in base64, at any place of a longer text, and in hexadecimal."""
+    """Yield the forms of `word` in base64, at any place of a longer text, and in hexadecimal."""
     for shift in range(3):
         packed = base64.b64encode(bytes(shift) + word)
         # The characters that hold the word's bits alone.
@@ -195,7 +195,7 @@ def _places(text: bytes, word: bytes, *, whole: bool) -> list[Span]:
 
 
 def _cut_off(text: bytes, word: bytes) -> Iterator[Span]:
-    """The place of the word's beginning, if the text ends in it."""
+    """Yield the place of the word's beginning, if the text ends in it."""
     at = text.find(word[:_CUT], max(0, len(text) - len(word)))
     while at >= 0:
         if word.startswith(text[at:]):
@@ -223,14 +223,16 @@ def _pieces(text: bytes, word: bytes) -> Iterator[Span]:
 
 
 def _blocks(word: bytes) -> Iterator[Span]:
-    """The blocks into which the word is cut, so that each run of more than half of it holds one."""
+    """Yield the blocks into which the word is cut, so that each run of more than half of it holds
+    one.
+    """
     size = (len(word) // 2 + 2) // 2
     for begin in range(0, len(word) - size + 1, size):
         yield begin, begin + size
 
 
 def _common(a: bytes, b: bytes) -> int:
-    """The length of the beginning that both have in common."""
+    """Return the length of the beginning that both have in common."""
     length = 0
     for of_a, of_b in zip(a, b, strict=False):
         if of_a != of_b:
@@ -250,7 +252,7 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 
 def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
-    """The parts of `data` before, between and after the spans."""
+    """Yield the parts of `data` before, between and after the spans."""
     at = 0
     for begin, end in spans:
         yield data[at:begin]
@@ -259,7 +261,7 @@ def _outside(data: bytes, spans: list[Span]) -> Iterator[bytes]:
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
-    """The character for which an escape stands; none for a backslash or a line's end."""
+    """Return the character for which an escape stands; none for a backslash or a line's end."""
     if hexadecimal := escape[1] or escape[2]:
         number = int(hexadecimal, 16)
     elif decimal := escape[3]:
@@ -270,8 +272,8 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 def _in_escaped(data: bytes, spans: list[Span], length: int) -> list[Span]:
-    """The places in `data` that correspond to `spans` of its unescaped text of `length` bytes. A
-    span up to the end of the text goes to the end of the data.
+    """Return the places in `data` that correspond to `spans` of its unescaped text of `length`
+    bytes. A span up to the end of the text goes to the end of the data.
     """
     edges = deque(chain.from_iterable(spans))  # those that have no place yet
     places: list[int] = []

@@ -25,7 +25,7 @@ _QUERY_KEEPS = "".join(_PRINTABLE - set("\"#<>'"))
 
 
 def video_address(value: object, base: str = "") -> str | None:
-    """The address that `value` means in a reply to the request for `base`, or None."""
+    """Return the address that `value` means in a reply to the request for `base`, or None."""
     if not isinstance(value, str) or len(value) > MAX_URL:
         return None
     text = value.strip(_AROUND).translate(_WITHIN)
@@ -37,7 +37,9 @@ def video_address(value: object, base: str = "") -> str | None:
 
 
 def _encoded(url: str) -> str | None:
-    """The address as it is sent, without its fragment; None for one that names no web server."""
+    """Return the address as it is sent, without its fragment; None for one that names no web
+    server.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -42,12 +42,12 @@ class Wording:
         return self.said.text
 
     def refusal(self, status: int) -> Failure:
-        """The failure where a request was refused so."""
+        """Return the failure where a request was refused so."""
         kind = classify_refusal(status, self.said.code, self.own)
         return Failure(kind, *self.said)
 
     def of_the_task(self) -> Failure:
-        """The failure where the task itself failed so."""
+        """Return the failure where the task itself failed so."""
         return Failure(classify_task(self.said.code, self.own), *self.said)
 
     def says_no_such_task(self) -> bool:
