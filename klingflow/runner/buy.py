@@ -65,7 +65,7 @@ async def buy(context: Context, wanted: Wanted) -> None:
 
 
 async def _posted(context: Context, job: Job, purchase: Purchase, body: bytes) -> CreateOutcome:
-    """Send the POST, once, and read what it comes to."""
+    """Send the POST, once, and read its reply."""
     if job.claims is not None and not job.claims.is_fresh(purchase):
         return Unsent(_("its claim took too long"))  # others may hold it in doubt by now
     answer = await context.gateway.create(body, f"{purchase.uid}/{purchase.key}")
@@ -96,8 +96,8 @@ def _host_of(claim: Purchase) -> str:
 
 
 def _newcomer(context: Context, wanted: Wanted) -> Purchase | None:
-    """A purchase of this take, or one of this body that stands for no other take, that the decision
-    to buy knew nothing of.
+    """Return a purchase of this take, or one of this body that stands for no other take, that the
+    decision to buy did not know.
 
     This is the last check against a second charge: a lock that was merged meanwhile may hold the
     purchase, or a queue of ours may be wrong.
@@ -118,7 +118,7 @@ def _spare(context: Context, wanted: Wanted, reason: str) -> None:
 
 
 def _intent(context: Context, wanted: Wanted) -> Purchase:
-    """The purchase as it is written down before a byte is sent: its body is final."""
+    """Return the purchase as it is written down before a byte is sent: its body is final."""
     job, action = context.jobs[wanted.job], wanted.action
     assert action.shot and action.request, "only shots of the manifest are bought"
     attempt = job.ledger.book.next_attempt(action.shot.id, action.shot.take)
@@ -179,7 +179,7 @@ async def _accepted(context: Context, sent: _Sent, outcome: Accepted) -> None:
 
 
 async def _limited(context: Context, sent: _Sent, outcome: Refused) -> None:
-    """The gateway asks for a pause: the take keeps its turn."""
+    """Pause as the gateway asks: the take keeps its turn."""
     failure, schedule = outcome.failure, context.schedule
     await _kept(context, sent, outcome)
     now, pace = context.clock(), schedule.submit
@@ -214,7 +214,7 @@ async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
 
 
 def _again(context: Context, verdict: Verdict, pause_s: float) -> dict[str, float]:
-    """When creates go on, as a fact of an event; nothing where none will follow."""
+    """Return when creates go on, as a fact of an event; nothing where none will follow."""
     goes_on = context.schedule.buying and verdict.stop == "nothing"
     return {"pause_s": round(pause_s, 3)} if goes_on else {}
 

@@ -103,7 +103,7 @@ class Job:
 
     @property
     def results(self) -> Path:
-        """Where the run manifest is written."""
+        """The path of the run manifest."""
         return self.site.record(self.plan.manifest.name)
 
 
@@ -196,8 +196,8 @@ class Context:
             shield.shield = False
 
     def wanted(self, job: int, action: Action) -> Wanted:
-        """A take as the plan decided on it, with the purchases that the plan took into account: of
-        the take, and of the body.
+        """Return a take as the plan decided on it, with the purchases that the plan took into
+        account: of the take, and of the body.
         """
         if action.shot is None:  # an orphan's, which is never bought again
             return Wanted(job, action)
@@ -223,7 +223,7 @@ class Context:
         return exchanged(replaced(body, address), address)
 
     def share(self, job: int, purchase: Purchase) -> Share | None:
-        """What has become of the money for a purchase."""
+        """Return what has become of the money for a purchase."""
         prices = self.jobs[job].plan.manifest.prices
         return share(purchase, prices.failed_tasks if prices else None)
 
@@ -237,7 +237,7 @@ class Context:
             self.schedule.caps.purses[number].count(before)
 
     def task_ids(self) -> list[Container[str]]:
-        """The task ids that each ledger of the run knows."""
+        """Return the task ids that each ledger of the run knows."""
         return [job.ledger.book.task_ids for job in self.jobs]
 
     async def record(
@@ -304,11 +304,13 @@ class Context:
         )
 
     def broke(self, error: LedgerBroken) -> None:
-        """The ledger cannot be written: nothing that happens now could be kept."""
+        """Stop everything: the ledger cannot be written, and nothing that happens now could be
+        kept.
+        """
         self.outcome.broken = self.outcome.broken or error
         self.stop(str(error))
 
 
 def as_data(failure: Failure) -> dict[str, str]:
-    """A failure for an event."""
+    """Return a failure as a fact of an event."""
     return {"kind": failure.kind, "code": failure.code, "message": failure.message}

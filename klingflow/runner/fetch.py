@@ -66,7 +66,7 @@ async def _goes_on(
 
 
 def _unwritable(site: Site, output: str) -> download.Result | None:
-    """Why `output` is not written at all."""
+    """Return why `output` is not written at all."""
     if not output:
         return download.DownloadFailed(_("the ledger does not say where its video goes"), True)
     if site.leads_elsewhere(output):
@@ -76,7 +76,7 @@ def _unwritable(site: Site, output: str) -> download.Result | None:
 
 
 async def _try(context: Context, fetch: Fetch, target: Path) -> download.Result | None:
-    """One try; None where the run left it, and the next one goes on from there."""
+    """Try once; return None where the run left it, and the next one goes on from there."""
     purchase, claims = fetch.purchase, context.jobs[fetch.job].claims
     if claims is not None and await claims.video(purchase, target):
         size_bytes, sha256 = purchase.size_bytes or 0, purchase.sha256 or ""

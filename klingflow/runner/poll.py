@@ -51,7 +51,7 @@ async def poll(context: Context, flight: Flight) -> None:
 
 
 async def _asked(context: Context, flight: Flight) -> QueryOutcome:
-    """What one query about the task comes to, as far as it can be believed."""
+    """Ask once about the task, and return as much of the reply as can be believed."""
     task_id, uid = flight.purchase.task_id, flight.purchase.uid
     assert task_id is not None, "only tasks with an id are polled"
     answer = await context.gateway.query(task_id, apart=flight.naming.apart)
@@ -61,7 +61,9 @@ async def _asked(context: Context, flight: Flight) -> QueryOutcome:
 
 
 def _words(outcome: QueryOutcome) -> str:
-    """What the gateway said of a task that has not ended; "" where the purchase itself says it."""
+    """Return what the gateway said of a task that has not ended; "" where the purchase itself says
+    it.
+    """
     match outcome:
         case Running(progress=None):
             return outcome.said
@@ -120,7 +122,7 @@ async def _succeeded(context: Context, flight: Flight, outcome: Succeeded, now: 
 
 
 def _odd_address(flight: Flight, outcome: Succeeded) -> dict[str, Json]:
-    """What the purchase keeps where the reply has words in place of the video's address."""
+    """Return what the purchase keeps where the reply has words in place of the video's address."""
     if not outcome.odd_url:
         return {}
     return {"evidence": {**(flight.purchase.evidence or {}), "video_url": outcome.odd_url}}

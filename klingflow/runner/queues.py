@@ -46,8 +46,8 @@ def release(context: Context, number: int, key: str) -> None:
 
 
 def _resumed(context: Context, wanted: Wanted, purchase: Purchase, now: float) -> Flight:
-    """A task from the ledger: it is as old as its record says, or new where the record does not
-    say; and it gets a whole deadline of this run.
+    """Return a task from the ledger: it is as old as its record says, or new where the record does
+    not say; and it gets a whole deadline of this run.
     """
     submitted = moment(purchase.times.get("submitted") or purchase.times.get("updated"))
     here = moment(context.now())

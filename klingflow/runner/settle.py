@@ -122,7 +122,9 @@ def _tried(site: Site, operation: Operation) -> str | None:
 
 
 def _unmovable(site: Site, operation: Operation) -> str | None:
-    """Why a file is left where it is: a link, or on a way out of its folder."""
+    """Return why a file is left where it is: it is a link, or a link on its way leads out of its
+    folder.
+    """
     for path in filter(None, (operation.source, operation.target)):
         if site.leads_elsewhere(path):
             return _("{path} leads elsewhere by a link; nothing was moved", path=path)

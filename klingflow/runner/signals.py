@@ -29,7 +29,8 @@ _heard: list[int] = []  # the signals that have raised KeyboardInterrupt
 
 
 def ends() -> list[signal.Signals]:
-    """The signals that ask a process to end; not SIGHUP where it is ignored, as under `nohup`.
+    """Return the signals that ask a process to end; not SIGHUP where it is ignored, as under
+    `nohup`.
 
     `signal.signal`: "On Windows, signal() can only be called with SIGABRT, SIGFPE, SIGILL, SIGINT,
     SIGSEGV, SIGTERM, or SIGBREAK." The last one is Ctrl-Break and a console that is closed.
@@ -150,8 +151,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _handlers() -> Handlers:
-    """The present handler of each signal. Empty in a thread that gets no signals; without those
-    that were not set from Python.
+    """Return the present handler of each signal. Empty in a thread that gets no signals; without
+    those that were not set from Python.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
