@@ -52,12 +52,12 @@ def judge(adopted: Purchase, outcome: QueryOutcome, at: str) -> Adoption:
 
 
 def unasked(adopted: Purchase, doubt: str) -> Adoption:
-    """An adoption of which nothing was learned from the gateway."""
+    """Return an adoption of which nothing was learned from the gateway."""
     return Adoption((doubt,), (adopted,))
 
 
 def _unanswered(outcome: NoSuchTask | Blind | Hiccup, task_id: str) -> str:
-    """Why the reply says nothing of the task."""
+    """Return why the reply says nothing of the task."""
     match outcome:
         case NoSuchTask(failure):
             said = failure.message or failure.code
@@ -79,8 +79,8 @@ def _unanswered(outcome: NoSuchTask | Blind | Hiccup, task_id: str) -> str:
 
 
 def _misfits(adopted: Purchase, outcome: Progress) -> Iterator[str]:
-    """What speaks against it: the task bills another tier, began at another time, or does not take
-    a known failure back.
+    """Yield what speaks against an adoption: the task bills another tier, began at another time, or
+    does not take a known failure back.
     """
     if adopted.state == "failed" and isinstance(outcome, Running):
         yield _("it is not finished; ask again later")
@@ -100,7 +100,7 @@ def _misfits(adopted: Purchase, outcome: Progress) -> Iterator[str]:
 
 
 def _learned(known: Purchase, outcome: Progress, at: str) -> list[Purchase]:
-    """The records to write: the adoption, and what the reply says beyond it."""
+    """Return the records to write: the adoption, and what the reply says beyond it."""
     adopted = _with_facts(known, outcome)
     if known.state == "failed":
         if isinstance(outcome, Succeeded) and outcome.named:

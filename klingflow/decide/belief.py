@@ -83,7 +83,7 @@ class Names:
     def _under_other_name(
         self, uid: str, naming: Naming, outcome: Misnamed, held: Held
     ) -> tuple[QueryOutcome, Naming]:
-        """An answer with another id than the task's, which the next queries are to confirm."""
+        """Return an answer with another id than the task's; the next queries are to confirm it."""
         after = replace(naming, apart=True)
         can_be_ours = naming.apart and not naming.by_its_id
         if not can_be_ours or not self._is_free(outcome.name, uid, held):
@@ -102,7 +102,7 @@ class Names:
 
 
 def believed_of_create(outcome: CreateOutcome, held: Held) -> CreateOutcome:
-    """What a create came to: in doubt where its reply names the task of another purchase."""
+    """Return the outcome of a create: in doubt if its reply names another purchase's task."""
     if not isinstance(outcome, Accepted) or not is_anothers(outcome.task_id, held):
         return outcome
     reason = _(

@@ -36,8 +36,8 @@ class Delivery:
     received_bytes: int = 0
 
     def address(self, own: str | None, content: str) -> str:
-        """Where the next try goes: the result's `own` address and the gateway's `content` route in
-        turn.
+        """Return the address of the next try: the result's `own` address and the gateway's
+        `content` route in turn.
         """
         return own if own and self.tries % 2 == 0 else content
 
@@ -63,7 +63,9 @@ class Delivery:
         return self.tries == STALE_AFTER
 
     def pause_s(self, asked_s: float | None) -> float:
-        """Seconds before the next try; `asked_s` is what the server asked for, if it did."""
+        """Return the seconds before the next try; `asked_s` is what the server asked for, if it
+        did.
+        """
         own_s = FIRST_PAUSE_S * 2.0 ** (self.tries - 1)
         return max(own_s, min(asked_s or 0.0, LONGEST_PAUSE_S))
 
@@ -74,5 +76,5 @@ FROM_AN_EARLIER_RUN = Delivery(tries=1)
 
 
 def most_bytes(seconds: int) -> int:
-    """The most bytes that a video of so many seconds is believed to have."""
+    """Return the most bytes that a video of so many seconds is believed to have."""
     return MOST_BYTES + MOST_BYTES_PER_S * seconds

@@ -94,7 +94,9 @@ def found(shot: Shot, request: Request, terms: Terms, *, never_bought: bool) -> 
 
 
 def _as_seen_from(one: Elsewhere, origin: str) -> Elsewhere:
-    """A purchase at another gateway is only named: this gateway has not sold it."""
+    """Return what was found as seen from this gateway, which has not sold a purchase at another
+    one.
+    """
     is_known = origin and one.origin
     return (
         Elsewhere("gateway", one.origin, one.origin) if is_known and one.origin != origin else one

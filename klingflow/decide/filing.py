@@ -68,7 +68,7 @@ def fact_of(purchase: Purchase) -> FileFact | None:
 def serving_places(
     actions: Iterable[Action], book: Book, files: Mapping[str, FileFact]
 ) -> dict[str, str]:
-    """The outputs of the purchases that serve a take of the manifest, by uid.
+    """Return the outputs of the purchases that serve a take of the manifest, by uid.
 
     A take that is to be bought again keeps the video that it has until the new one is here.
     """
@@ -85,8 +85,8 @@ def serving_places(
 
 
 def _had(shot: Shot, book: Book, files: Mapping[str, FileFact]) -> Purchase | None:
-    """The purchase whose video a take has now: the one at its output, otherwise the last one that
-    no other replaced.
+    """Return the purchase whose video a take has now: the one at its output, otherwise the last one
+    that no other replaced.
     """
     here = [
         p
@@ -161,7 +161,7 @@ def arrival(purchase: Purchase, fact: FileFact, there: FileFact | None, book: Bo
 
 
 def _owners(purchase: Purchase, there: FileFact, book: Book) -> list[Purchase]:
-    """The other purchases whose video, `there`, lies at the output of this one."""
+    """Return the other purchases whose video, `there`, lies at the output of this one."""
     key = same_file(purchase.output or "")
 
     def are_here(purchases: Iterable[Purchase]) -> list[Purchase]:
@@ -221,8 +221,8 @@ class _Places:
 
 
 def _earlier_paths(purchase: Purchase) -> Iterator[str]:
-    """The names in `earlier/` that a purchase may have, the first one first: by the take that it
-    was bought for, its attempt, and 8 characters of its uid's random part.
+    """Yield the names in `earlier/` that a purchase may have: made of the take that it was bought
+    for, its attempt, and 8 characters of its uid's random part.
     """
     folder, _unused, _unused = (purchase.output or "").rpartition("/")
     if folder.rpartition("/")[2] != EARLIER:
@@ -240,7 +240,7 @@ def _earlier_paths(purchase: Purchase) -> Iterator[str]:
 
 
 def _safe(name: str) -> str:
-    """The name of a shot from a ledger, which may hold anything, as the beginning of a file
+    """Return the name of a shot from a ledger, which may hold anything, as the beginning of a file
     name.
     """
     safe = _UNSAFE.sub("_", name).lstrip(".-~") or "video"
@@ -253,8 +253,8 @@ def _steps(
     places: Places,
     files: Mapping[str, FileFact],
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    """The files to rename or to copy, and the names that are left over, where the same video lies
-    at its place.
+    """Return the files to rename or to copy, and the names that are left over where the same video
+    lies at its place.
     """
     owners = _owners_of_displaced(purchases, places, files)
     if not owners:
@@ -280,9 +280,7 @@ def _steps(
 def _owners_of_displaced(
     purchases: Sequence[Purchase], places: Places, files: Mapping[str, FileFact]
 ) -> Mapping[FileFact, list[Purchase]]:
-    """The purchases with a place of each video that is here, and not at the place of one of its
-    purchases.
-    """
+    """Return the purchases of each video that is here, but at the place of none of them."""
     contents = set(files.values())
     displaced = {
         fact
@@ -298,22 +296,22 @@ def _owners_of_displaced(
 
 
 def sparing(filing: Filing, of_others: Set[str]) -> Filing:
-    """The same filing, but what lies at the paths `of_others` belongs to another manifest too: it
-    is copied, never taken away.
+    """Return the same filing, except that what lies at the paths `of_others` is copied, never taken
+    away: it belongs to another manifest too.
     """
     steps = [s._replace(stays=s.stays or s.source in of_others) for s in filing.steps]
     return replace(filing, steps=tuple(steps))
 
 
 def far_sources(filing: Filing) -> list[str]:
-    """The sources of a filing that would not be found again beside the places of their videos, once
-    those are recorded: they lie in other folders.
+    """Return the sources of a filing that lie in other folders than their targets: they would not
+    be found again once the places of their videos are recorded.
     """
     return [step.source for step in filing.steps if _folder(step.source) != _folder(step.target)]
 
 
 def _folder(path: str) -> str:
-    """The folder of a path; for one in `earlier/` the folder which that is in."""
+    """Return the folder of a path; for a path in `earlier/` the folder above."""
     folder = path.rpartition("/")[0]
     above, _unused, name = folder.rpartition("/")
     return above if name == EARLIER else folder
@@ -335,8 +333,8 @@ class Operation:
 
 
 def operations(filing: Filing, nonce: str) -> list[Operation]:
-    """The operations of a filing, in an order that may end anywhere: then every video has a name by
-    which it is found again.
+    """Return the operations of a filing, in an order that may end anywhere: every video then has a
+    name by which it is found again.
 
     All sources leave their names before any place is taken, so that videos may change places.
     `nonce` as for `passing_name`.
@@ -352,15 +350,17 @@ def operations(filing: Filing, nonce: str) -> list[Operation]:
 
 
 def _passage(step: Step, nonce: str) -> str:
-    """The name that a video has on the way; its own, if that is one already in the same folder."""
+    """Return the name that a video has on the way; its own, if that is one already in the same
+    folder.
+    """
     near = step.source.rpartition("/")[0] == step.target.rpartition("/")[0]
     leaves = near and not step.stays
     return step.source if leaves and is_passing(step.source) else passing_name(step.target, nonce)
 
 
 def filed(plan: Plan, book: Book) -> Plan:
-    """The same plan after its filing: nothing else is bought, held or asked for, but purchases
-    stand where `book` says.
+    """Return the same plan after its filing: nothing else is bought, held or asked for, but
+    purchases stand where `book` says.
     """
     by_key = {key: _standing(action, book) for key, action in plan.by_key.items()}
     actions = tuple(_standing(action, book) for action in plan.actions)
@@ -376,8 +376,8 @@ def _standing(action: Action, book: Book) -> Action:
 
 
 def note(action: Action, steps: Mapping[str, Step]) -> str:
-    """What a plan says of the file of an action's purchase; "" where it stays. `steps` are by
-    uid.
+    """Return what a plan says of the file of an action's purchase; "" where it stays. `steps` are
+    by uid.
     """
     purchase = action.purchase
     step = steps.get(purchase.uid) if purchase else None

@@ -89,7 +89,7 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
 
 
 def _age_s(bought: Purchase, now: str) -> float:
-    """How old a task is that was bought; 0 where its record does not say."""
+    """Return how old a task is that was bought; 0 where its record does not say."""
     since, at = moment(bought.times.get("submitted")), moment(now)
     return max(0.0, (at - since).total_seconds()) if at and since else 0.0
 

@@ -141,7 +141,7 @@ def wanted_again(plan: Plan, book: Book) -> Again:
 
 
 def _of_shots(plan: Plan, selected: Set[str]) -> dict[str, list[Action]]:
-    """The actions of all takes of the selected shots of which one is rejected."""
+    """Return the actions of all takes of the selected shots of which one is rejected."""
     said = {key for key, verdict in plan.verdicts.items() if verdict.word == "rejected"}
     spoken = {key.partition("#")[0] for key in said} & selected
     found: dict[str, list[Action]] = {}
@@ -169,7 +169,7 @@ def _has_changed(action: Action) -> bool:
 
 
 def _next_takes(manifest: Manifest, book: Book, ids: Iterable[str]) -> Iterator[Take]:
-    """The next number of each shot that no purchase has, or had before it moved."""
+    """Yield the next number of each shot that no purchase has, or had before it moved."""
     ids = [*ids]
     if not ids:
         return

@@ -133,7 +133,7 @@ class _Moving:
         return len(self.moved) > before
 
     def _want(self, shot: Shot) -> _Want | None:
-        """What a take lacks, if its body is final and it has no purchase of that body."""
+        """Return what a take lacks, if its body is final and it has no purchase of that body."""
         take = shot.id, shot.take
         fingerprint = self._fingerprints[take] = self._final(shot).fingerprint
         if fingerprint is None or shot.key in self._terms.again:
@@ -146,8 +146,8 @@ class _Moving:
         return _Want(shot, fingerprint, _FAILED if own else _ANY)
 
     def _final(self, shot: Shot) -> Request:
-        """What would be sent for a shot; its fingerprint is None while a shot that it refers to is
-        not there. The addresses in its body are left out.
+        """Return what would be sent for a shot; its fingerprint is None while a shot that it refers
+        to is not there. The addresses in its body are left out.
         """
         _, request = self._wanted[shot.key]
         sources = {r.shot: self._source(r.shot) for r in shot.references}
@@ -157,7 +157,7 @@ class _Moving:
         return finish(request, lambda _: "", uids.__getitem__)
 
     def _source(self, need: str) -> Purchase | None:
-        """The finished purchase that meets a need; None where there is none yet."""
+        """Return the finished purchase that meets a need; None where there is none yet."""
         source = self._left_to(source_of(need, self._terms, self._uid_left).key)
         return source if source and source.state in _FINISHED else None
 
@@ -185,7 +185,7 @@ class _Moving:
             held |= dropped
 
     def _candidates(self, wants: Iterable[_Want]) -> dict[str, list[_Group]]:
-        """The groups that stand for no take of the manifest, by fingerprint."""
+        """Return the groups that stand for no take of the manifest, by fingerprint."""
         found: dict[str, list[_Group]] = {}
         for fingerprint in dict.fromkeys(want.fingerprint for want in wants):
             bought = self._book.bought_as(fingerprint)
@@ -200,8 +200,8 @@ class _Moving:
         return len(origins) < 2
 
     def _held(self, chosen: Mapping[Take, _Group]) -> set[Take]:
-        """The takes among `chosen` that keep an unfinished purchase of their own, so that they take
-        nothing over before that has ended.
+        """Return the takes among `chosen` that keep an unfinished purchase of their own: they take
+        nothing over before it has ended.
         """
         leaving = {p.uid for group in chosen.values() for p in group.purchases}
         held: set[Take] = set()
@@ -242,7 +242,7 @@ class _Moving:
 
 
 def _groups(fingerprint: str, bought: Iterable[Purchase]) -> list[_Group]:
-    """The purchases of one body in the ledger's order, by where they stand and were sent."""
+    """Return the purchases of one body in the ledger's order, grouped by take and origin."""
     together: defaultdict[tuple[Take, str], list[Purchase]] = defaultdict(list)
     for purchase in in_order(bought):
         together[(purchase.shot, purchase.take), purchase.origin].append(purchase)
@@ -286,8 +286,8 @@ def _matched(
 
 
 def _pairs(wants: Sequence[_Want], groups: Sequence[_Group]) -> dict[Take, _Group]:
-    """Pairs of takes and groups of one worth, each once: take k with take k first, and what is left
-    in order.
+    """Return pairs of takes and groups of one worth, each once: take k with take k first, and what
+    is left in order.
     """
     pairs: dict[Take, int] = {}
     for likeness in (_number, _anything):
@@ -312,8 +312,8 @@ def _anything(take: Take) -> None:
 
 
 def _generations(manifest: Manifest, takes: Mapping[str, Sequence[str]]) -> Iterator[list[Shot]]:
-    """The shots of a manifest, each after those that its body refers to, in lots that do not refer
-    to one another.
+    """Yield the shots of a manifest, each after those that its body refers to, in lots that do not
+    refer to one another.
     """
     yield [shot for shot in manifest.shots if not shot.references]
     dependants = {shot.key: shot for shot in manifest.shots if shot.references}

@@ -35,7 +35,7 @@ class Gcra:
         self._due = -math.inf  # when the bucket will be full again
 
     def delay_s(self, now: float) -> float:
-        """Seconds until one may go."""
+        """Return the seconds until one may go."""
         return max(0.0, self._due - (self._burst - 1) * self.interval_s - now)
 
     def take(self, now: float) -> None:
@@ -109,7 +109,7 @@ class AdaptiveRate:
         return self._per_s
 
     def delay_s(self, now: float) -> float:
-        """Seconds until a create may go, by rate and pause."""
+        """Return the seconds until a create may go, by rate and pause."""
         return max(self._bucket.delay_s(now), self._paused_until - now)
 
     def take(self, now: float) -> None:
@@ -129,8 +129,8 @@ class AdaptiveRate:
         *,
         running: int = 0,
     ) -> None:
-        """A create sent at `sent_at` was refused for the time being, while `running` tasks of ours
-        were unfinished.
+        """Note that a create sent at `sent_at` was refused for the time being, while `running`
+        tasks of ours were unfinished.
         """
         is_new_round = sent_at >= self._cut_at
         if is_new_round:
@@ -146,8 +146,8 @@ class AdaptiveRate:
         self._paused_until = max(self._paused_until, now + pause_s)
 
     def accepted(self, now: float, sent_at: float) -> None:
-        """A create sent at `sent_at` was accepted. One that left before the last cut says nothing
-        about it.
+        """Note that a create sent at `sent_at` was accepted. One that left before the last cut says
+        nothing about it.
         """
         if sent_at < self._cut_at:
             return
@@ -199,8 +199,8 @@ class AdaptiveRate:
             self._alone_rounds += 1
 
     def _longest_wait_s(self, now: float) -> float:
-        """How long a pause may be that the gateway asks for: to the moment at which it is given up,
-        while that is ahead.
+        """Return how long a pause may be that the gateway asks for: at most to the moment at which
+        the run gives up, while that is ahead.
         """
         if self._alone_rounds == 0:
             return self._pauses.seconds
@@ -240,7 +240,7 @@ class AdaptiveRunning:
         self.limit: int = most
 
     def refused(self, now: float, sent_at: float, running: int) -> None:
-        """A create sent at `sent_at` was refused while `running` others were unfinished."""
+        """Note that a create sent at `sent_at` was refused; `running` others were unfinished."""
         if sent_at < self._cut_at:
             return
         self._cut_at = now
@@ -248,7 +248,9 @@ class AdaptiveRunning:
         self.limit = max(1, int(min(self.limit, running) * CUT))
 
     def accepted(self) -> None:
-        """A create was accepted: one more may run after as many acceptances as may run now."""
+        """Note that a create was accepted: one more may run after as many acceptances as may run
+        now.
+        """
         self._accepted += 1
         if self._accepted >= self.limit and self.limit < self._most:
             self.limit += 1

@@ -97,7 +97,7 @@ class Patience:
     # -------- creates
 
     def unsent(self, reason: str, u: float) -> Verdict:
-        """A create could not be sent. The pause is for creates alone."""
+        """Note that a create could not be sent. The pause is for creates alone."""
         pause_s = min(LONGEST_PAUSE_S, 2.0**self._unsent_in_a_row) * (0.5 + u / 2)
         self._unsent_in_a_row += 1
         if self._unsent_in_a_row < (PATIENT_ROUNDS if self._reached else FIRST_ROUNDS):
@@ -106,25 +106,28 @@ class Patience:
         return Verdict(pause_s, "buying", said, unreachable=reason)
 
     def answered(self) -> None:
-        """A create was sent, whatever came of it."""
+        """Note that a create was sent, whatever its outcome."""
         self._reached = True
         self._unsent_in_a_row = 0
 
     def limited(self, failure: Failure, *, endless: bool, running: int) -> Verdict:
-        """A create was refused for the time being. `endless` says that the pace has given up on it.
+        """Note that a create was refused for the time being. `endless` says that the pace has given
+        up on it.
 
         While tasks of ours are `running`, the limit may be our own, and ends with them.
         """
         return _refused(failure) if endless and not running else GO
 
     def refused(self, failure: Failure, key: str) -> Verdict:
-        """The create of the shot `key` was refused for good."""
+        """Note that the create of the shot `key` was refused for good."""
         if kind_of(failure).stops_buying:
             return _refused(failure)
         return self._failing_fast(_("{key} was refused", key=key))
 
     def doubted(self, outcome: Doubtful, *, proven: bool) -> Verdict:
-        """A create is in doubt. `proven` says that another has shown the address to be right."""
+        """Note that a create is in doubt. `proven` says that another has shown the address to be
+        right.
+        """
         self._pages += outcome.off_the_mark
         if outcome.failure is not None:
             return _refused(outcome.failure)
@@ -139,8 +142,8 @@ class Patience:
     # -------- queries
 
     def blinded(self, failure: Failure, now: float) -> Verdict:
-        """A query was answered by 401 or 403, which says nothing of its task. The pause is for
-        creates and polls.
+        """Note that a query was answered by 401 or 403, which says nothing of its task. The pause
+        is for creates and polls.
 
         Polls that were on their way together count as one round: while the pause of a round lasts,
         no other begins.
@@ -158,11 +161,13 @@ class Patience:
         return Verdict(pause_s, "everything", said, failure)
 
     def saw(self) -> None:
-        """A query was answered otherwise than by 401 or 403."""
+        """Note that a query was answered otherwise than by 401 or 403."""
         self._blind_rounds = 0
 
     def overdue(self, deadline: float, now: float) -> Failure | None:
-        """Why a task with this `deadline` is parked at `now`; None while it is waited for."""
+        """Return why a task with this `deadline` is parked at `now`; None if it is still waited
+        for.
+        """
         if now < deadline:
             return None
         said = _(
@@ -179,7 +184,7 @@ class Patience:
         return self.buying and is_bought_again(failure, failures - 1, self._retries)
 
     def failed(self, key: str) -> Verdict:
-        """The task of the shot `key` failed, and is not bought again."""
+        """Note that the task of the shot `key` failed, and is not bought again."""
         return self._failing_fast(_("{key} failed", key=key))
 
     def _failing_fast(self, what: str) -> Verdict:

@@ -29,7 +29,7 @@ class Target(NamedTuple):
 
     @property
     def named(self) -> str:
-        """As it was typed."""
+        """The target as it was typed."""
         return self.shot if self.take is None else key_of(self.shot, self.take)
 
     def means(self, take: Take) -> bool:
@@ -121,13 +121,15 @@ def on_file(change: Change, lines: Sequence[PickLine]) -> Change:
 
 
 def _standing(line: PickLine, book: Book) -> Take:
-    """The take that a line is about: where its purchase stands now, else the one that it names."""
+    """Return the take that a line is about: where its purchase stands now, otherwise the take that
+    the line names.
+    """
     purchase = book.purchases.get(line.purchase) or book.pruned.get(line.purchase)
     return (purchase.shot, purchase.take) if purchase else (line.shot, line.take)
 
 
 def _takes(plan: Plan, target: Target) -> list[Shot]:
-    """The takes of the manifest that are meant. Raises UsageError where there are none."""
+    """Return the takes of the manifest that are meant. Raises UsageError where there are none."""
     shots = plan.manifest.shots
     found = [shot for shot in shots if target.means((shot.id, shot.take))]
     if found:
@@ -152,7 +154,7 @@ def _takes(plan: Plan, target: Target) -> list[Shot]:
 
 
 def _present(plan: Plan, book: Book, shot: Shot) -> Purchase:
-    """The present purchase of a take. Raises UsageError where there is none."""
+    """Return the present purchase of a take. Raises UsageError where there is none."""
     uid = present_of(plan.by_key, shot.key)
     if not uid:
         raise UsageError(_("{key} has no video yet: nothing is bought for it", key=shot.key))
@@ -160,7 +162,7 @@ def _present(plan: Plan, book: Book, shot: Shot) -> Purchase:
 
 
 def _rejectable(plan: Plan, book: Book, target: Target) -> Iterator[str]:
-    """The uids of finished videos that are meant. Raises UsageError where there are none."""
+    """Yield the uids of finished videos that are meant. Raises UsageError where there are none."""
     takes = _takes(plan, target)
     uids = [present_of(plan.by_key, shot.key) for shot in takes]
     finished = [uid for uid in uids if uid and book.purchases[uid].state in DELIVERED]

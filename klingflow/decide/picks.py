@@ -54,7 +54,7 @@ class Counting(NamedTuple):
 def held_against(
     lines: Sequence[PickLine], book: Book, takes: Mapping[str, Sequence[int]], present: Present
 ) -> Picks:
-    """Return what the lines come to in a ledger as it stands before the moves of a plan.
+    """Return what the lines mean in a ledger as it stands before the moves of a plan.
 
     `takes` are the numbers of the takes of every shot of the manifest.
     """
@@ -83,7 +83,7 @@ def held_against(
 def _named(
     line: PickLine, book: Book, takes: Mapping[str, Sequence[int]], present: Present
 ) -> tuple[PickLine, str]:
-    """The line with the purchase that it means, and why it means none."""
+    """Return the line with the purchase that it means, and why it means none."""
     if line.purchase:
         is_known = line.purchase in book.purchases or line.purchase in book.pruned
         return line, "" if is_known else _(
@@ -139,7 +139,7 @@ def counting(id: str, keys: Sequence[str], picks: Picks, present: Callable[[str]
 
 
 def _dispute(said: Mapping[str, Said]) -> str:
-    """What people disagree about; "" where they agree."""
+    """Return what people disagree about; "" where they agree."""
     if both := next((key for key, one in said.items() if one.picked and one.rejected), None):
         return _("{both} is picked and rejected", both=both)
     picked = [key for key, one in said.items() if one.picked]
@@ -168,7 +168,7 @@ def source_of(need: str, terms: Terms, present: Callable[[str], str]) -> Countin
 
 
 def sources(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> Iterator[Counting]:
-    """Yield the takes that meet the needs of a shot, as `source_of` has them."""
+    """Return the takes that meet the needs of a shot, as `source_of` has them."""
     return (source_of(need, terms, partial(present_of, by_key)) for need in shot.needs)
 
 

@@ -61,7 +61,8 @@ def make_plan(
     picks: Sequence[PickLine] = (),
     further: Iterable[tuple[str, int]] = (),
 ) -> Plan:
-    """What a run would do, by `Terms` of `files`, `rerun`, `origin`, `again`, `elsewhere` and `at`.
+    """Return what a run would do, by `Terms` of `files`, `rerun`, `origin`, `again`, `elsewhere`
+    and `at`.
 
     Purchases go over to the takes that want them first (klingflow.decide.moves), all of them.
     `selected` are keys of shots, None for all. The others are left alone, and what needs one that
@@ -96,7 +97,7 @@ def _once_more(
     selected: Set[str] | None,
     further: Set[tuple[str, int]],
 ) -> Plan:
-    """The plan that also buys what `--rerun rejected` wants."""
+    """Return the plan that also buys what `--rerun rejected` wants."""
     manifest = with_takes(manifest, wanted.takes)
     keys = {key_of(*take) for take in wanted.takes}
     in_spite = {a.shot.id for a in plan.actions if a.shot and a.key in plan.terms.again}
@@ -118,7 +119,7 @@ def _made(
     selected: Set[str] | None,
     further: Set[tuple[str, int]],
 ) -> Plan:
-    """The plan by these terms; `further` are takes that stay in it without a purchase."""
+    """Return the plan by these terms; `further` are takes that stay in it without a purchase."""
     files = terms.files
     book, moves = moved(manifest, book, terms)
     left_over = without_empty(manifest, book, further)
@@ -176,7 +177,7 @@ def terms_of(manifest: Manifest, book: Book, lines: Sequence[PickLine], **known:
 def _filing(
     manifest: Manifest, by_key: dict[str, Action], book: Book, files: Mapping[str, FileFact]
 ) -> Filing:
-    """Where files go; the actions concerned say so."""
+    """Return where files go, and add to the reasons in `by_key` what becomes of each file."""
     serving = serving_places(by_key.values(), book, files)
     purchases = [*book.purchases.values()]
     filing = file_away(purchases, serving, files, shots=manifest.shots)
@@ -189,7 +190,7 @@ def _filing(
 
 
 def moved(manifest: Manifest, book: Book, terms: Terms) -> tuple[Book, tuple[Move, ...]]:
-    """The book as it stands after the moves that a plan would make, and these moves."""
+    """Return the book as it stands after the moves that a plan would make, and these moves."""
 
     def left_to(shot: Shot, request: Request, book: Book) -> Purchase | None:
         return left(shot, request, book, terms)
@@ -204,7 +205,7 @@ def _came(before: str, key: str) -> str:
 def _needed_first(
     manifest: Manifest, takes: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Shot, Request]]:
-    """Return every shot after all takes of those that it needs; compiling refuses circles."""
+    """Yield every shot after all takes of those that it needs; compiling refuses circles."""
     needs = {
         shot.key: [key for need in shot.needs for key in keys_needed(need, takes)]
         for shot in manifest.shots
@@ -231,8 +232,8 @@ def _orphans(manifest: Manifest, book: Book, terms: Terms) -> Iterator[Action]:
 
 
 def buys(plan: Plan) -> list[Action]:
-    """What a run would buy: every `create`, and what waits only for shots that will come, without
-    what caps and budget leave out.
+    """Return what a run would buy: every `create`, and what waits only for shots that will come,
+    without what caps and budget leave out.
     """
     planned = {action.key for action in plan.actions}
     coming: set[str] = set()
@@ -258,15 +259,15 @@ def _comes(action: Action, plan: Plan, coming: Set[str], here: Set[str]) -> bool
 
 
 def counts(plan: Plan) -> dict[Verb, int]:
-    """How many actions of each verb there are, in the order of VERBS, without those that do not
-    occur.
+    """Return how many actions of each verb there are, in the order of VERBS, without those that do
+    not occur.
     """
     found = Counter(action.verb for action in plan.actions)
     return {verb: found[verb] for verb in VERBS if found[verb]}
 
 
 def cost(plan: Plan) -> tuple[dict[str, Decimal], int]:
-    """What `buys` would cost by currency, and how many of them have no known price."""
+    """Return what `buys` would cost by currency, and how many of them have no known price."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     unknown = 0
     for action in buys(plan):
@@ -279,5 +280,5 @@ def cost(plan: Plan) -> tuple[dict[str, Decimal], int]:
 
 
 def seconds(plan: Plan) -> int:
-    """The billable seconds of `buys`."""
+    """Return the billable seconds of `buys`."""
     return sum(action.request.seconds for action in buys(plan) if action.request)

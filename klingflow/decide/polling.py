@@ -66,28 +66,29 @@ class Durations:
     def learn(
         self, tier: str, unfinished_s: float, finished_s: float, progress: Progress = ()
     ) -> None:
-        """A task was unfinished at one age and finished at the next poll: its middle is learned."""
+        """Learn the middle of the ages at which a task was unfinished, and then finished."""
         self._tiers[tier].learn((unfinished_s + finished_s) / 2, progress)
 
     def watch(self, tier: str, uid: str, unfinished_s: float) -> None:
-        """A task is on its way, and was seen unfinished at an age."""
+        """Note that a task is on its way, and was seen unfinished at an age."""
         known = self._tiers[tier]
         known.parked.pop(uid, None)
         known.unfinished[uid] = unfinished_s
 
     def ended(self, tier: str, uid: str) -> None:
-        """A task is over."""
+        """Note that a task is over."""
         self._tiers[tier].unfinished.pop(uid, None)
 
     def park(self, tier: str, uid: str, unfinished_s: float) -> None:
-        """A task was unfinished at an age, and is not asked after any more."""
+        """Note that a task was unfinished at an age, and is not asked after any more."""
         self.ended(tier, uid)
         self._tiers[tier].parked[uid] = unfinished_s
 
     def changed(
         self, unchanged_at: float, changed_at: float, *, since: float, floor_s: float
     ) -> None:
-        """A task, created at `since`, changed between two polls. All are seconds of one clock.
+        """Note that a task, created at `since`, changed between two polls. All are seconds of one
+        clock.
 
         Of changes seen in quick succession only one counts: many tasks would agree on any period.
         """
@@ -152,8 +153,8 @@ class Durations:
         per_s: float | None = None,
         urgent: bool = False,
     ) -> float:
-        """Seconds from age `elapsed_s` (0: just created) to the next poll; between one floor and
-        nine.
+        """Return the seconds from age `elapsed_s` (0: just created) to the next poll; between one
+        floor and nine.
 
         `per_s`: the polls a second that all tasks together may take. `urgent`: every second of
         delay is one of the batch, so that all of them are spent.
@@ -171,8 +172,8 @@ class Durations:
         return min(max(next_s - elapsed_s, floor_s), FARTHEST * floor_s)
 
     def foretold(self, tier: str, progress: Progress) -> Foretold | None:
-        """When a task is done, by its progress; None where that has not proved honest, or says
-        nothing yet.
+        """Return when a task is done, by its progress; None where that has not proved honest, or
+        says nothing yet.
         """
         known = self._tiers.get(tier)
         return known.foretold(progress) if known and known.learned() else None
@@ -180,7 +181,7 @@ class Durations:
     def likelihood(
         self, tier: str, unfinished_s: float, elapsed_s: float, progress: Progress = ()
     ) -> float:
-        """The chance, 0–1, that a task seen unfinished at one age has finished by another.
+        """Return the chance, 0–1, that a task seen unfinished at one age has finished by another.
 
         Without a history it is only an order: the longer not looked at, the likelier.
         """
@@ -193,7 +194,9 @@ class Durations:
         return hazard.likelihood(unfinished_s, elapsed_s)
 
     def _blind_floors(self, per_s: float | None, floor_s: float) -> float:
-        """How many floors apart to ask where nothing is known: two, or what the budget allows."""
+        """Return how many floors apart to ask where nothing is known: two, or what the budget
+        allows.
+        """
         if per_s is None:
             return 2.0
         tasks = sum(len(tier.unfinished) for tier in self._tiers.values())
@@ -214,7 +217,7 @@ class Durations:
         return least * unit if urgent else max(usual, least * unit)
 
     def _wanted_per_s(self, floor_s: float) -> list[float]:
-        """How many polls a second all tasks on their way want, for each step of LADDER."""
+        """Return how many polls a second all tasks on their way want, for each step of LADDER."""
         wanted = [0.0] * len(LADDER)
         for tier in self._tiers.values():
             tasks, hazard = len(tier.unfinished), tier.learned()
@@ -228,13 +231,15 @@ class Durations:
 
 
 def _parked_after_s(purchase: Purchase) -> float:
-    """The age at which a task was parked; 0 where its record does not say, which says nothing."""
+    """Return the age at which a task was parked; 0 where its record does not say, which says
+    nothing.
+    """
     submitted, parked = (moment(purchase.times.get(name)) for name in ("submitted", "parked"))
     return max(0.0, (parked - submitted).total_seconds()) if parked and submitted else 0.0
 
 
 def _first_seen(progress: Progress) -> dict[float, float]:
-    """The age at which each percentage was seen first: later it may be long out of date."""
+    """Return the age at which each percentage was seen first: later it may be long out of date."""
     return {percent: age_s for age_s, percent in reversed(progress)}
 
 
@@ -264,7 +269,7 @@ class _Tier:
             self._errors.append(statistics.median(errors))
 
     def learned(self) -> Hazard | None:
-        """The hazard, made again where the samples have changed much; None before there are
+        """Return the hazard, made again where the samples have changed much; None before there are
         enough.
         """
         if len(self._samples) >= ENOUGH and self._unused >= max(10, len(self._samples) // 4):
@@ -274,7 +279,7 @@ class _Tier:
         return self._hazard
 
     def foretold(self, progress: Progress) -> Foretold | None:
-        """When a task is done, going by its progress; None where that has not proved honest."""
+        """Return when a task is done, by its progress; None where that has not proved honest."""
         if len(self._errors) < HONEST_TASKS or not progress:
             return None
         age_s, percent = progress[-1]

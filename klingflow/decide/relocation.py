@@ -17,7 +17,7 @@ Take = tuple[str, int]
 
 
 def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
-    """Every purchase of the takes that `old` means, at the takes that `new` means.
+    """Move every purchase of the takes that `old` means to the takes that `new` means.
 
     Both are ids (then all takes), keys of single takes, or ids with one `*`, which stands for the
     same text in both. `book` is the ledger after the plan's own moves. Raises UsageError.
@@ -44,7 +44,7 @@ def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
 
 
 def _pairs(book: Book, old: str, new: str) -> Iterator[tuple[Take, Take]]:
-    """Each take of the ledger that is meant, and the one it goes to."""
+    """Yield each take of the ledger that is meant, and the take that it goes to."""
     if old.count("*") != new.count("*") or old.count("*") > 1:
         raise UsageError(
             _("{old!r} and {new!r}: both have one *, or neither has", old=old, new=new)

@@ -72,9 +72,9 @@ def adopt(
     new_uid: Callable[[], str],
     at: str,
 ) -> list[Purchase]:
-    """The take was bought: its task is `task_id`. Settles its doubt or, if it has none, records the
-    purchase. A task of its own that failed is as it was; whether it did is for the gateway to say
-    once more.
+    """Settle a take whose task is `task_id`: its doubt or, if it has none, by a new record of the
+    purchase. A task of its own that failed is left as it was; the gateway says once more whether it
+    did.
 
     `wanted` is the shot as the manifest has it, needed only for a take without a doubt. Raises
     UsageError.
@@ -91,8 +91,8 @@ def adopt(
 
 
 def adopt_order(book: Book, order: Purchase, task_id: str, at: str) -> Purchase:
-    """An order that hosts have was bought elsewhere: its task is `task_id`. Whoever says so takes
-    the order back first. Raises UsageError.
+    """Settle an order of hosts that was bought elsewhere, as the task `task_id`. Whoever says so
+    takes the order back first. Raises UsageError.
     """
     if (owner := _owner(book, task_id)) is not None:
         return _failed_before(book, owner, order.key, task_id)
@@ -101,7 +101,8 @@ def adopt_order(book: Book, order: Purchase, task_id: str, at: str) -> Purchase:
 
 
 def _owner(book: Book, task_id: str) -> str | None:
-    """The uid of the purchase that has this task. Raises UsageError for what is no task id."""
+    """Return the uid of the purchase that has this task. Raises UsageError for what is no task id.
+    """
     if not plausible_id(task_id):
         raise UsageError(_("{task_id!r} is no task id", task_id=task_id))
     return book.task_ids.get(task_id)
@@ -113,7 +114,8 @@ def at_cluster(book: Book, key: str) -> list[Purchase]:
 
 
 def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
-    """The purchase that has this task, if it is this take's and failed. Raises UsageError."""
+    """Return the purchase that has this task, if it is this take's and failed. Raises UsageError.
+    """
     known = book.purchases.get(owner) or book.pruned[owner]
     if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
         raise UsageError(
@@ -127,8 +129,8 @@ def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
 
 
 def _latest_doubt(book: Book, key: str) -> Purchase | None:
-    """The purchase of a take that a found task settles: the last in doubt, otherwise the last that
-    was abandoned.
+    """Return the purchase of a take that a found task settles: the last in doubt, otherwise the
+    last that was abandoned.
     """
     purchases = book.of(*split_key(key))
     _refuse_at_cluster(key, purchases)
@@ -138,7 +140,8 @@ def _latest_doubt(book: Book, key: str) -> Purchase | None:
 
 
 def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tuple[Shot, Request]:
-    """The shot and request of a take that the ledger knows no purchase of. Raises UsageError."""
+    """Return the shot and request of a take that the ledger has no purchase of. Raises UsageError.
+    """
     paid = [p for p in book.of(*split_key(key)) if p.state in PAID]
     if paid:
         raise UsageError(
@@ -160,7 +163,7 @@ def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tupl
 
 
 def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
-    """Nothing came of it, and it is not to be bought again by itself. Raises UsageError."""
+    """Give up what nothing came of; it is not bought again by itself. Raises UsageError."""
     return [
         advance(p, "abandoned", at, **_given_up(p))
         for p in _unsettled(book, key, origin, states_before("abandoned"))
@@ -168,7 +171,8 @@ def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
 
 
 def not_charged(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
-    """As `abandon`, and the gateway asked no money for it: budgets do not count it any more.
+    """Give up a purchase as `abandon` does; the gateway asked no money for it, so budgets do not
+    count it any more.
 
     Without a doubt or an open task, this is said of every failed and abandoned purchase of the
     take. Raises UsageError.
@@ -182,7 +186,7 @@ def not_charged(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]
 
 
 def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[Purchase]:
-    """Nothing came of it: the next run may buy it once more. Raises UsageError.
+    """Give up what nothing came of; the next run may buy it once more. Raises UsageError.
 
     `held` says that the plan has no other use for it, because its task is at another gateway.
     Without this, what is finished needs no second purchase, and a permission for one would lie in
@@ -209,7 +213,9 @@ _COMES = frozenset({"submitted", "succeeded", "done"})
 
 
 def _given_up(purchase: Purchase) -> dict[str, Any]:
-    """What was thought to be wrong before is in the evidence of a doubt."""
+    """Return the error of a purchase that is given up. A doubt keeps its own: it is in the
+    evidence.
+    """
     if purchase.state not in IN_DOUBT | UNFINISHED:
         return {}
     kept = _("; its task id stays in the ledger") if purchase.task_id else ""
@@ -217,8 +223,8 @@ def _given_up(purchase: Purchase) -> dict[str, Any]:
 
 
 def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> list[Purchase]:
-    """Every doubt of a take; otherwise its last purchase, if that is in one of `states` and does
-    not come by itself. Raises UsageError.
+    """Return every doubt of a take; otherwise its last purchase, if that is in one of `states` and
+    does not come by itself. Raises UsageError.
     """
     purchases = book.bought(*split_key(key))
     if not purchases:

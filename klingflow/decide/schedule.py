@@ -87,7 +87,7 @@ class Flight:
         return self.purchase.tier
 
     def age_s(self, now: float) -> float:
-        """Seconds since the create was accepted."""
+        """Return the seconds since the create was accepted."""
         return max(0.0, now - self.since)
 
 
@@ -148,8 +148,8 @@ class Schedule:
         heapq.heappush(self.ready, (wanted.turn, wanted))
 
     def answered(self, *, proven: bool) -> None:
-        """A create is not on its way any more; `proven`: the gateway dealt with it, whatever it
-        said of the shot.
+        """Note that a create is not on its way any more; `proven`: the gateway dealt with it,
+        whatever it said of the shot.
         """
         self.creating -= 1
         self.proven = self.proven or proven
@@ -197,8 +197,8 @@ class Schedule:
         heapq.heappush(self._flights, (due, next(self._order), flight))
 
     def landed(self, *, give_back: Wanted | None = None) -> None:
-        """A create that is over, or a finished task, gives its place free; `give_back` also what it
-        reserved.
+        """Free the place of a create that is over, or of a finished task; `give_back` frees also
+        what it reserved.
         """
         self.running -= 1
         if give_back is not None and give_back.reserved:
@@ -208,7 +208,7 @@ class Schedule:
             give_back.reserved = False
 
     def unfinished(self, flight: Flight, now: float, said: str, progress: float | None) -> None:
-        """A poll found a task unfinished: keep what it showed, and learn when it changed."""
+        """Keep what a poll showed of an unfinished task, and learn when it changed."""
         shown = (said, progress)
         if flight.shown not in (None, shown):
             self._changed(flight, now)
@@ -219,7 +219,7 @@ class Schedule:
         flight.shown = shown
 
     def succeeded(self, flight: Flight, now: float) -> None:
-        """A poll found a task finished: learn how long it took. It gives its place free."""
+        """Learn how long a task took that a poll found finished. It gives its place free."""
         self._changed(flight, now)
         if flight.timed:
             bounds = (flight.unfinished_at - flight.since, now - flight.since)
@@ -232,12 +232,12 @@ class Schedule:
         )
 
     def ended(self, flight: Flight) -> None:
-        """A task is over: it gives its place free."""
+        """Free the place of a task that is over."""
         self.durations.ended(flight.tier, flight.purchase.uid)
         self.landed()
 
     def parked(self, flight: Flight) -> None:
-        """A task is not asked after any more in this run: it gives its place free."""
+        """Free the place of a task that is not asked after any more in this run."""
         unfinished_s = flight.unfinished_at - flight.since
         self.durations.park(flight.tier, flight.purchase.uid, unfinished_s)
         self.landed()
@@ -264,15 +264,15 @@ class Schedule:
         return True
 
     def fetched(self) -> None:
-        """A download has ended, one way or the other."""
+        """Note that a download has ended, one way or the other."""
         self._downloading -= 1
 
     def pause_buying(self, until: float) -> None:
-        """No creates before `until`."""
+        """Send no creates before `until`."""
         self._buys_from = max(self._buys_from, until)
 
     def pause(self, until: float) -> None:
-        """No polls and no creates before `until`."""
+        """Send no polls and no creates before `until`."""
         self.pause_buying(until)
         self._polls_from = max(self._polls_from, until)
 
@@ -281,18 +281,18 @@ class Schedule:
         return now < self._polls_from
 
     def stop_buying(self) -> None:
-        """Nothing more is bought; what was bought is still polled and downloaded."""
+        """Buy nothing more; what was bought is still polled and downloaded."""
         self.buying = False
         self.ready.clear()
 
     def stop(self) -> None:
-        """No new step of any kind."""
+        """Start no new step of any kind."""
         self.stop_buying()
         self.working = False
 
     def next(self, now: float) -> Step | float | None:
-        """The step to start at `now`, or when to ask again, or None if there is nothing to wait for
-        here.
+        """Return the step to start at `now`, or when to ask again, or None if there is nothing to
+        wait for here.
         """
         if not self.working:
             return None
@@ -377,8 +377,8 @@ class Schedule:
         heapq.heapify(self._due)
 
     def _chance(self, flight: Flight, now: float) -> float:
-        """The chance that a poll shows the end of a task: by what a gateway that shows changes in
-        steps showed last, and shows now.
+        """Return the chance that a poll shows the end of a task: by what a gateway that shows
+        changes in steps showed last, and shows now.
         """
         seen_s, shown_s = (
             self.durations.as_of(at, since=flight.since) - flight.since

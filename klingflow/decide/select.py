@@ -56,7 +56,8 @@ def select(
     exclude: Sequence[str],
     said: Saying = lambda shot: Said(),
 ) -> set[str]:
-    """The keys of the shots that `select` names (all, if it is empty) and `exclude` does not.
+    """Return the keys of the shots that `select` names (all, if it is empty) and `exclude` does
+    not.
 
     A typing mistake must not buy the wrong shots. Raises UsageError for a state that does not exist
     or a comma with nothing beside it, and NothingSelected for an empty text, or a name, glob or tag

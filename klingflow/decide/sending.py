@@ -39,7 +39,7 @@ class LocalFileOf(NamedTuple):
 
     @property
     def named(self) -> str:
-        """What people call it."""
+        """The name that people know the file by."""
         return self.file
 
 
@@ -110,7 +110,7 @@ class Sending:
         return True
 
     def arrived(self, job: int, purchase: str) -> None:
-        """A video is not on its way any more: it is here, or it does not come."""
+        """Note that a video is not on its way any more: it is here, or it does not come."""
         self.coming.discard((job, purchase))
         self._queue.extend(self._later.pop((job, purchase), ()))
 

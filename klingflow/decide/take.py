@@ -66,7 +66,7 @@ class _Obstacle(NamedTuple):
 def decide(
     shot: Shot, request: Request, by_key: Mapping[str, Action], book: Book, terms: Terms
 ) -> Action:
-    """What one take needs, by what `book` holds now.
+    """Return what one take needs, by what `book` holds now.
 
     `by_key` are the actions of the shots that this one needs, as they were decided on. The action's
     request is final where all of those are bought.
@@ -106,7 +106,7 @@ def _served(
     book: Book,
     terms: Terms,
 ) -> Action:
-    """The action for a take that was bought at least once."""
+    """Return the action for a take that was bought at least once."""
     last = bought[-1]
     serving = _serving(bought, request.fingerprint, terms)
     if serving.output is None:  # known from a damaged line only, or from elsewhere
@@ -149,7 +149,7 @@ def _buying(
 
 
 def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) -> Purchase:
-    """The purchase that counts for a take: of those that count most, the latest."""
+    """Return the purchase that counts for a take: of those that count most, the latest."""
     last = bought[-1]
     weights = [_weight(p, fingerprint, terms, is_last=p is last) for p in bought]
     _unused, number = max((weight, number) for number, weight in enumerate(weights))
@@ -157,7 +157,7 @@ def _serving(bought: Sequence[Purchase], fingerprint: str | None, terms: Terms) 
 
 
 def _weight(purchase: Purchase, fingerprint: str | None, terms: Terms, *, is_last: bool) -> int:
-    """How much a purchase counts for its take, 0 to 5.
+    """Return how much a purchase counts for its take, 0 to 5.
 
     One for the present body counts more than one for another. One that was given up counts less
     than a video of another body as soon as another purchase followed it.
@@ -180,7 +180,7 @@ def _called_for(purchase: Purchase, terms: Terms) -> Verb:
 
 
 def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> str | None:
-    """Why the user wants this take bought again; None if no user said so.
+    """Return why the user wants this take bought again; None if no user said so.
 
     What is on its way is never bought again. `resolve --resubmit` permits one more purchase, which
     then serves in place of the one that was given up.
@@ -207,7 +207,7 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
 
 
 def _loss(verb: Verb, serving: Purchase) -> str:
-    """What has become of a purchase that brings no video; "" for one that may."""
+    """Return what has become of a purchase that brings no video; "" for one that may."""
     if verb == "failed":
         return word(serving.state, "purchase")
     if verb == "download" and last_event(serving) == "undelivered":
@@ -219,7 +219,7 @@ def _loss(verb: Verb, serving: Purchase) -> str:
 
 
 def decide_unwanted(bought: Sequence[Purchase], terms: Terms) -> Action:
-    """What is to be done about purchases for a take that is not wanted any more, the oldest first.
+    """Return what to do about purchases, the oldest first, of a take that is not wanted any more.
 
     They are kept. What is unfinished comes all the same, and a doubt is a doubt.
     """
@@ -308,7 +308,7 @@ def present(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase 
 
 
 def saying(manifest: Manifest, book: Book, terms: Terms) -> Callable[[Shot], Said]:
-    """Return what tells of a take what the picks say of its present purchase."""
+    """Return a function that gives what the picks say of a take's present purchase."""
     requests = {shot.key: request for shot, request in manifest}
 
     def said(shot: Shot) -> Said:
@@ -322,7 +322,7 @@ def saying(manifest: Manifest, book: Book, terms: Terms) -> Callable[[Shot], Sai
 def _supplies(
     shot: Shot, by_key: Mapping[str, Action], book: Book, terms: Terms
 ) -> tuple[dict[str, Purchase], _Obstacle | None]:
-    """The purchases that meet a shot's needs, by need, and why one is not met."""
+    """Return the purchases that meet a shot's needs, by need, and why one is not met."""
     supplies: dict[str, Purchase] = {}
     for need in shot.needs:
         source = source_of(need, terms, partial(present_of, by_key))
@@ -348,8 +348,8 @@ def _supplies(
 
 
 def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
-    """Which takes a shot is made from although nobody has picked them of several; "" where there is
-    none. A shot with one take leaves nothing to pick.
+    """Return which takes a shot is made from although nobody has picked them of several; "" where
+    there is none. A shot with one take leaves nothing to pick.
     """
     needs = [r.shot for r in shot.references if r.attribute == VIDEO and r.shot in terms.takes]
     found = (source_of(need, terms, partial(present_of, by_key)) for need in needs)
@@ -358,7 +358,9 @@ def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
 
 
 def _supply(action: Action, book: Book) -> Purchase | None:
-    """The purchase of a needed shot; of one that is to be bought only a newer one than it had."""
+    """Return the purchase of a needed shot; for a shot that is to be bought, only a newer one than
+    it had.
+    """
     before = action.purchase.uid if action.purchase else ""
     if not VERBS[action.verb].may_buy:
         return book.purchases.get(before)
@@ -379,8 +381,9 @@ def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
 
 
 def _open(doubtful: Sequence[Purchase]) -> tuple[Verb, str, Purchase]:
-    """The verb for a take with such purchases, its reason, and the purchase that it is about: a
-    doubt, which a person has to settle, before one that hosts of a cluster may be about to buy.
+    """Return the verb for a take with such purchases, its reason, and the purchase that it is
+    about: a doubt, which a person has to settle, before an order that hosts of a cluster may be
+    buying.
     """
     doubts = [p for p in doubtful if not is_at_cluster(p)]
     if not doubts:
@@ -396,7 +399,7 @@ def _never_bought(refused: Purchase | None) -> str:
 
 
 def _because(purchase: Purchase) -> str:
-    """The failure's own words. They may hold parentheses, so they stand in none."""
+    """Return the failure's own words. They may hold parentheses, so they stand in none."""
     return (
         _(": {message}", message=purchase.error.message)
         if purchase.error and purchase.error.message
@@ -405,7 +408,7 @@ def _because(purchase: Purchase) -> str:
 
 
 def _asked_last(purchase: Purchase) -> str:
-    """When the gateway was asked last after a parked task, and what it said."""
+    """Return when the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
     return (
         _("; its last answer, {at}: {said}", at=in_utc(answer.at), said=answer.said)
@@ -415,15 +418,15 @@ def _asked_last(purchase: Purchase) -> str:
 
 
 def _given_up(purchase: Purchase) -> str:
-    """Why the last download was given up, if it was."""
+    """Return why the last download was given up, if it was."""
     if last_event(purchase) != "undelivered" or purchase.error is None:
         return ""
     return _("; the last download failed: {message}", message=purchase.error.message)
 
 
 def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
-    """Why a purchase calls for `verb`, in the words of its row. `same` is False if the purchase was
-    made for another body than the manifest's.
+    """Return why a purchase calls for `verb`, in the words of its row. `same` is False if the
+    purchase was made for another body than the manifest's.
     """
     values = {
         "task": task_named(purchase.task_id),

@@ -35,7 +35,8 @@ class Waiting:
             self._waiting_for[source.key].append(shot.key)
 
     def finished(self, key: str, book: Book) -> list[Wanted]:
-        """The takes that wait for nothing more, now that the take `key` is finished at the gateway.
+        """Return the takes that wait for nothing more, now that the take `key` is finished at the
+        gateway.
 
         Each has the action that `book` calls for now, and knows of no other purchases than before:
         what has come into the ledger meanwhile has to be met by the buyer's last look. A take that
@@ -54,7 +55,7 @@ class Waiting:
         return released
 
     def _released(self, key: str, book: Book) -> Wanted | None:
-        """The take, decided on again, unless it still waits or has been released before."""
+        """Return the take, decided on again, unless it still waits or has been released before."""
         wanted = self._waiting.get(key)
         if wanted is None:
             return None
@@ -72,7 +73,9 @@ class Waiting:
         return replace(wanted, action=action)
 
     def _paid_already(self, action: Action, book: Book) -> Purchase | None:
-        """A purchase of the body that stands for no other take. Its move is for the next plan."""
+        """Return a purchase of the body that stands for no other take. Its move is for the next
+        plan.
+        """
         fingerprint = action.request.fingerprint if action.request else None
         if fingerprint is None or action.key in self._terms.again:
             return None
