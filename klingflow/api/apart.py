@@ -76,8 +76,8 @@ def problems(site: Site, manifest: Manifest) -> list[Problem]:
 
 
 def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
-    """The files that a run of this manifest writes and another manifest beside it has by its lock:
-    the record first, then videos in the manifest's order. Paths are relative to the folder.
+    """Yield the files that a run of this manifest writes and another manifest beside it has by its
+    lock: the record first, then videos in the manifest's order. Paths are relative to the folder.
     """
     others = holdings(site)
     if not others:
@@ -92,8 +92,8 @@ def shared(site: Site, manifest: Manifest) -> Iterator[tuple[str, Holding]]:
 
 
 def _inside(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
-    """The files that a run of this manifest writes into a project of a folder below, each with that
-    folder.
+    """Yield the files that a run of this manifest writes into a project of a folder below, each
+    with that folder.
     """
     paths = _written(site, manifest)
     below = ledgers_below(site, paths)
@@ -103,8 +103,8 @@ def _inside(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
 
 
 def _blocked(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
-    """The files that a run of this manifest cannot put down, each with what stands where a folder
-    of its path should be.
+    """Yield the files that a run of this manifest cannot put down, each with what stands where a
+    folder of its path should be.
     """
     known: dict[str, Path | None] = {"": None}
     for path in _written(site, manifest):
@@ -113,7 +113,7 @@ def _blocked(site: Site, manifest: Manifest) -> Iterator[tuple[str, Path]]:
 
 
 def _no_folder(folder: Path, parent: str, known: dict[str, Path | None]) -> Path | None:
-    """The outermost part of `parent`, itself included, that is there and is no folder."""
+    """Return the outermost part of `parent`, itself included, that is there and is no folder."""
     if parent not in known:
         above = _no_folder(folder, parent.rpartition("/")[0], known)
         here = folder / parent
@@ -122,14 +122,14 @@ def _no_folder(folder: Path, parent: str, known: dict[str, Path | None]) -> Path
 
 
 def _written(site: Site, manifest: Manifest) -> list[str]:
-    """The record and the videos, relative to the manifest's folder."""
+    """Return the record and the videos, relative to the manifest's folder."""
     record = site.record(manifest.name).relative_to(site.folder).as_posix()
     return [record, *(shot.output for shot in manifest.shots)]
 
 
 def _recorder(site: Site, record: Path, others: Iterable[Holding]) -> Holding | None:
-    """The other manifest whose record is `record`: by its own word, or, where it is not there, by
-    the videos in its folder.
+    """Return the other manifest whose record is `record`: by its own word, or, where it is not
+    there, by the videos in its folder.
     """
     named = keeper(record)
     if named is not None:

@@ -103,7 +103,7 @@ Parse = Callable[[bytes, str], Parsed]
 
 
 def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
-    """What the readers of all files report of single lines.
+    """Yield what the readers of all files report of single lines.
 
     Where purchases stand goes into `places`; the lock's own word counts.
     """
@@ -130,7 +130,7 @@ def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
 def _each_line(
     path: Path, parse: Parse, todo: str, places: Places, read: Read = disk.read_whole
 ) -> Iterator[Finding]:
-    """What is wrong with single lines of a file; `todo` is for damaged ones."""
+    """Yield what is wrong with single lines of a file; `todo` is for damaged ones."""
     try:
         parsed = parse(read(path), path.name)
     except FileNotFoundError:
@@ -167,7 +167,7 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
 
 
 def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]:
-    """What was set aside earlier, where a task id may stand that is nowhere else."""
+    """Yield what was set aside earlier, where a task id may stand that is nowhere else."""
     for path, parse in ((paths.lock_damaged, parse_lines), (paths.journal_damaged, parse_journal)):
         try:
             data = disk.read_whole(path)
@@ -238,8 +238,8 @@ def _videos(
 
 
 def _fault(path: Path, fact: FileFact | None, claims: Sequence[Purchase]) -> str | None:
-    """What is wrong with the video at `path`, which is to be as one of the `claims` says; None for
-    a good one.
+    """Return what is wrong with the video at `path`, which is to be as one of the `claims` says;
+    None for a good one.
     """
     if fact is None:
         return _("there is no such file")

@@ -14,7 +14,7 @@ NOBODY, HERE = "https://nobody.invalid", "http://localhost"
 
 
 def connect(base_url: str, key: str) -> Gateway:
-    """The gateway at `base_url`, to be closed by the caller. Raises UsageError."""
+    """Return the gateway at `base_url`, to be closed by the caller. Raises UsageError."""
     return Gateway(base_url, key, user_agent=USER_AGENT)
 
 

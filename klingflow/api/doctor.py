@@ -100,7 +100,9 @@ def examine(
 
 
 def _approved() -> Iterator[Finding]:
-    """The addresses to which the key, or local files, may go although they came from elsewhere."""
+    """Yield the addresses to which the key, or local files, may go although they came from
+    elsewhere.
+    """
     for address, said in approval.approved().items():
         text = _(
             "{address} may have the key, since your yes of {at}; klingflow doctor"
@@ -177,7 +179,7 @@ def _references(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _drafts(file: str, manifest: Manifest) -> Iterator[Finding]:
-    """The ledgers of the film's drafts that are there."""
+    """Yield the ledgers of the film's drafts that are there."""
     try:
         site = site_for(manifest, Wish(black_box=False))
     except KlingflowError:  # which is said of the ledger itself
@@ -214,7 +216,7 @@ def _ledger(file: str, profile: str = "") -> Iterator[Finding]:
 
 
 def _copies(file: str, profile: str) -> Iterator[Finding]:
-    """The places of this film that the black box knows."""
+    """Yield the places of this film that the black box knows."""
     try:
         paths = site_of(file, Wish(), profile=profile).paths
         place = paths.box
@@ -231,7 +233,7 @@ def _copies(file: str, profile: str) -> Iterator[Finding]:
 
 
 def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
-    """The room that videos take which others replaced."""
+    """Yield the room that videos take which others replaced."""
     sizes: dict[Path, int] = {}
     for purchase in purchases:
         with suppress(OSError):
@@ -257,7 +259,9 @@ def _earlier(folder: Path, purchases: Iterable[Purchase]) -> Iterator[Finding]:
 
 
 def _frames(folder: Path) -> Iterator[Finding]:
-    """The room that frames take which were taken out of videos, for shots that begin with them."""
+    """Yield the room that frames take which were taken out of videos, for shots that begin with
+    them.
+    """
     sizes = [size for path in folder.glob("*/*.png") if (size := _size(path))]
     if sizes:
         taken = (
@@ -289,7 +293,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 
 def _kept_by_git(file: str, manifest: Manifest) -> Iterator[Finding]:
-    """What git keeps that it should not, and what it does not keep."""
+    """Yield what git keeps that it should not, and what it does not keep."""
     lock = f"{Path(file).stem}.lock"
     outputs = [shot.output for shot in manifest.shots[:1]]
     for said in ignored.said_of(Path(file).parent, lock, *outputs):
@@ -329,8 +333,8 @@ def _gateway(access: Access, allowed: Callable[[Access], bool]) -> Iterator[Find
 
 
 async def _ask(address: str, key: str) -> tuple[Answer, Answer | None]:
-    """The answer about a task that does not exist; and where it leaves open whether the route
-    exists, what that route says to a GET.
+    """Return the answer about a task that does not exist; and where it leaves open whether the
+    route exists, what that route says to a GET.
     """
     async with connect(address, key) as gateway:
         answer = await gateway.query(_NO_TASK)
@@ -364,7 +368,9 @@ def _verdict(address: str, answer: Answer) -> Finding:
 
 
 def _of_the_route(address: str, answer: Answer, looked: Answer) -> Finding:
-    """What a 404 means that names neither task nor route, by what the route of creates says."""
+    """Return what a 404 means that names neither task nor route, by what the route of creates
+    answers to a GET.
+    """
     if takes_a_post(looked):
         said = _(
             "{address} takes orders of videos; whether it takes the key only a create shows",

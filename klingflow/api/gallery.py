@@ -67,8 +67,8 @@ def look(manifest: Manifest, wish: Wish, log: str | None = None) -> Gallery:
 
 
 def _videos(data: dict[str, Json], book: Book, site: Site) -> Iterator[tuple[str, Video]]:
-    """The videos of all versions of the takes. A link that leads out of the folder leads nowhere:
-    the ledger may come from anywhere.
+    """Yield the videos of all versions of the takes. A link that leads out of the folder leads
+    nowhere: the ledger may come from anywhere.
     """
     for take in data["takes"]:
         for version in take["versions"]:
@@ -80,7 +80,7 @@ def _videos(data: dict[str, Json], book: Book, site: Site) -> Iterator[tuple[str
 
 
 def _busy(log: str) -> Iterator[dict[str, Json]]:
-    """When the gateway was busy, by a log. Raises UsageError."""
+    """Yield the times at which the gateway was busy, by a log. Raises UsageError."""
     try:
         lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -96,6 +96,6 @@ def _busy(log: str) -> Iterator[dict[str, Json]]:
 
 
 def _day(time: str) -> str:
-    """The day of a time of the ledger, here; "" where the ledger names no time."""
+    """Return the day of a time of the ledger, here; "" where the ledger names no time."""
     at = moment(time)
     return f"{at.astimezone():%Y-%m-%d}" if at else ""

@@ -86,7 +86,7 @@ def _rule(file: str, line: str, pattern: str) -> Rule | None:
 
 
 def _git(folder: Path, *arguments: str, given: str = "") -> str | None:
-    """What git says; None where it is not there or cannot say it."""
+    """Return what git says; None where it is not there or cannot say it."""
     program = _program(folder)
     if program is None:
         return None
@@ -107,7 +107,9 @@ def _git(folder: Path, *arguments: str, given: str = "") -> str | None:
 
 
 def _program(folder: Path) -> str | None:
-    """Where git is; not one that lies in the folder or here, which Windows would take first."""
+    """Return the path of git; never one in the folder or in the working folder, which Windows would
+    take first.
+    """
     found = shutil.which("git")
     if found is None:
         return None
@@ -116,8 +118,8 @@ def _program(folder: Path) -> str | None:
 
 
 def said_of(folder: Path, lock: str, output: str) -> Iterator[str]:
-    """What is wrong with what git keeps of a film, each with what to do. `lock` and `output` are
-    paths in the folder, with forward slashes.
+    """Yield what is wrong with what git keeps of a film, each with what to do. `lock` and `output`
+    are paths in the folder, with forward slashes.
     """
     yield from _said_of_merging(folder, lock.removesuffix(".lock"))
     first, slash, _unused = output.partition("/")

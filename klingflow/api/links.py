@@ -46,7 +46,7 @@ def _is_allowed(link: Link, folders: Sequence[str], said: set[tuple[str, str]]) 
 
 
 def _approved() -> set[tuple[str, str]]:
-    """The links, each with its target, to which the user has said yes."""
+    """Return the links, each with its target, to which the user has said yes."""
     try:
         state = chosen_state()
     except UsageError:

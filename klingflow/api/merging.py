@@ -144,7 +144,7 @@ def _of_one_manifest(
 
 
 def _told(other: Path, site: Site) -> Other:
-    """As `tell`; a path to nothing is told with the file that was probably meant."""
+    """Return what `tell` does; for a path to nothing, name the file that was probably meant."""
     try:
         return tell(other, site)
     except UsageError as error:

@@ -34,6 +34,6 @@ def move(manifest: Manifest, old: str, new: str, wish: Wish, *, dry_run: bool) -
 def _decided(
     manifest: Manifest, book: Book, site: Site, old: str, new: str
 ) -> tuple[Sequence[Move], Sequence[Move]]:
-    """What moves by itself first, as the plan says, and what is asked for."""
+    """Return what moves by itself first, as the plan says, and what is asked for."""
     made = planned(manifest, book, site)
     return made.moves, relocate(made, ahead(book, made), old, new, now())

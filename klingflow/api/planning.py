@@ -91,7 +91,7 @@ def with_forecast(plans: Sequence[Plan], limits: Limits) -> list[Plan]:
 
 
 def _whole(manifest: Manifest, wish: Wish, origin: str) -> Plan:
-    """The plan of one manifest, as if there were no caps."""
+    """Return the plan of one manifest, as if there were no caps."""
     site = site_for(manifest, wish, origin)
     book = book_of(manifest, site, wish)
     keys = selected_keys(manifest, book, wish, site)
@@ -321,7 +321,7 @@ def planned(
 
 
 def _sparing(filing: Filing, site: Site) -> Filing:
-    """The filing of a plan, which takes no file away from another manifest of the folder."""
+    """Return the filing of a plan, which takes no file away from another manifest of the folder."""
     if not filing.steps:
         return filing
     return sparing(filing, of_others(site, {step.source for step in filing.steps}))
@@ -346,8 +346,8 @@ def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
 
 
 def files_of(manifest: Manifest, book: Book, site: Site) -> dict[str, FileFact]:
-    """The videos on disk, by path relative to the manifest's folder: at the outputs that the ledger
-    knows, or under another name of ours. `manifest` has its outputs where they go.
+    """Return the videos on disk, by path relative to the manifest's folder: at the outputs that the
+    ledger knows, or under another name of ours. `manifest` has its outputs where they go.
     """
     known = [*book.purchases.values(), *book.pruned.values()]
     delivered = [(p.output, fact) for p in known if (fact := fact_of(p))]

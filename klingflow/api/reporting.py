@@ -27,9 +27,9 @@ from klingflow.words import _
 
 
 def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
-    """What the ledger says of the selected shots, in the shape of the run manifest; of each take
-    also its videos, those that were replaced among them; what is in doubt; and what else there is
-    for videos that cannot be downloaded.
+    """Return what the ledger says of the selected shots, in the shape of the run manifest; of each
+    take also its videos, those that were replaced among them; what is in doubt; and what else there
+    is for videos that cannot be downloaded.
     """
     site = site_for(manifest, wish)
     return status_by(manifest, book_of(manifest, site), wish, site)

@@ -157,7 +157,9 @@ class _Settling:
         return self.telling.adopt(found, is_known=is_known)
 
     def _adopted(self, book: Book, key: str, task: str, action: Action | None) -> Purchase:
-        """The purchase with the task's id. Raises UsageError where the id cannot be this take's."""
+        """Return the purchase with the task's id. Raises UsageError where the id cannot be this
+        take's.
+        """
         at = now()
         if orders := at_cluster(book, key):
             return adopt_order(book, orders[-1], task, at)
@@ -241,7 +243,7 @@ def resolve_many(
 def _by_verdict(
     verdict: Verdict, book: Book, key: str, action: Action | None, origin: str
 ) -> Sequence[Purchase]:
-    """The records of a verdict. Raises UsageError where the take has nothing to settle."""
+    """Return the records of a verdict. Raises UsageError where the take has nothing to settle."""
     match verdict:
         case "abandon":
             return abandon(book, key, origin=origin, at=now())
@@ -264,7 +266,7 @@ async def _write(
 
 
 def _judged(adopted: Purchase, origin: str, ask: Ask | None) -> Adoption:
-    """The adoption after the gateway was asked, or why it was not asked."""
+    """Return the adoption after the gateway was asked, or why it was not asked."""
     if ask is None:
         return unasked(adopted, _("the gateway could not be asked: no key or no address is set"))
     if adopted.origin != origin:

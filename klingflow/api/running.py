@@ -81,10 +81,10 @@ def open_job(
     buying: bool = True,
     at: PutOnce | None = None,
 ) -> Iterator[Job]:
-    """The manifest's plan with its ledger held by us. `also` are the keys of takes that are bought
-    although they were paid for elsewhere. `buying` False does without a store of claims that is
-    away; the store is `at`, by default that of the environment. Raises as `plan`, and LedgerHeld,
-    StoreAway.
+    """Plan the manifest with its ledger held by us, until the context ends. `also` are the keys of
+    takes that are bought although they were paid for elsewhere. `buying` False does without a store
+    of claims that is away; the store is `at`, by default that of the environment. Raises as `plan`,
+    and LedgerHeld, StoreAway.
     """
     from klingflow.runner.context import Job  # for start-up
 
@@ -274,7 +274,9 @@ def _check_no_loop() -> None:
 
 
 def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
-    """What ends a run that was told twice to end, with a note for every id that no file holds."""
+    """Return what ends a run that was told twice to end, with a note for every id that no file
+    holds.
+    """
     interrupt = KeyboardInterrupt(_("left at once; run again to resume"))
     for job in jobs:
         for lost in _lost(job):
@@ -283,7 +285,9 @@ def _interrupt(jobs: Sequence[Job]) -> KeyboardInterrupt:
 
 
 def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result:
-    """What the run came to, with its records written. `settled` is what went wrong before it."""
+    """Return the outcome of the run, with its records written. `settled` is what went wrong before
+    it.
+    """
     jobs, outcome = context.jobs, context.outcome
     troubles = (*settled, *(trouble for job in jobs for trouble in _troubles(job)))
     plans = tuple(job.plan_again() for job in jobs)
@@ -311,7 +315,7 @@ def _result(context: Context, settled: Sequence[str], *, buying: bool) -> Result
 
 
 def _spending(bought: Sequence[tuple[int, Purchase]], plans: Sequence[Plan]) -> Mapping[Share, Sum]:
-    """What has become of the money for what was bought, each by its own manifest's prices."""
+    """Return what has become of the money for these purchases, by their own manifests' prices."""
     parts = []
     for number, plan in enumerate(plans):
         ours = [purchase for of, purchase in bought if of == number]
@@ -320,7 +324,7 @@ def _spending(bought: Sequence[tuple[int, Purchase]], plans: Sequence[Plan]) -> 
 
 
 def _bought(context: Context) -> Iterator[tuple[int, Purchase]]:
-    """What this run bought, or perhaps bought, with the number of its manifest."""
+    """Yield what this run bought, or perhaps bought, with the number of its manifest."""
     for number, uid in context.bought:
         purchase = context.jobs[number].ledger.book.purchases.get(uid)
         if purchase is not None and purchase.state != "rejected":
